@@ -1,0 +1,1 @@
+"""The Kivy companion: pairs with devices, shows them, talks to them."""

@@ -1,0 +1,1 @@
+"""Runs signed specialists on a device: small, asynchronous, no cloud."""

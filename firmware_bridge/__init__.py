@@ -1,0 +1,1 @@
+"""The way to motors and sensors; imports none of the other three packages."""

@@ -1,0 +1,1 @@
+"""Teaches, trains, compresses, gates, signs and pushes specialists."""
