@@ -1,0 +1,242 @@
+"""How the host and the companion talk to a device: every call has a deadline."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from edge_runtime import errors, strict_json
+from edge_runtime.errors import BadRequest, DeviceUnreachable, EdgeError
+
+if TYPE_CHECKING:
+    import aiohttp
+
+MAX_ANSWER_BYTES = 4 * 1024 * 1024  # a device's longest answer, its models, has a few kilobytes each
+PUSH_CHUNK = 64 * 1024
+# A push waits for unpacking, syncing to a slow SD card and the golden vectors.
+PUSH_TIMEOUT = 120.0
+
+Json = dict[str, object]
+
+
+class DeviceClient:
+    """One device over HTTP; an async context manager.
+
+    base_url: as printed by `enigma-edge run`, for example http://192.168.1.20:8765. token: from `pair`; may
+    be None on the device itself. timeout: seconds for each call but `push` and `events`. Every method raises
+    `DeviceUnreachable` where the device doesn't answer, and else the error that the device answered, as the
+    class of `edge_runtime.errors` that it has there.
+    """
+
+    def __init__(self, base_url: str, token: str | None = None, *, timeout: float = 10.0) -> None:
+        url = base_url.rstrip("/")
+        if not url.startswith(("http://", "https://")):
+            url = f"http://{url}"
+        self.base_url = url
+        self.token = token
+        self.device: Json = {}
+        self._timeout = timeout
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> DeviceClient:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections; the client can be used again afterwards."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def health(self) -> Json:
+        """`{"status": "ok", "device": {"name", "id"}, "version"}`; needs no token."""
+        return await self._call("GET", "/healthz")
+
+    async def ready(self) -> bool:
+        """Whether the device has admitted all its active bundles."""
+        try:
+            await self._call("GET", "/readyz")
+        except errors.Overloaded:
+            return False
+        return True
+
+    async def models(self) -> list[Json]:
+        """The active specialists: name, task, version, runtime, size, metrics; see docs/device-api.md."""
+        answer = await self._call("GET", "/v1/models")
+        models = answer.get("models")
+        if not isinstance(models, list) or not all(isinstance(model, dict) for model in models):
+            raise DeviceUnreachable(
+                f"{self.base_url} didn't answer as an Enigma device does; check the address."
+            )
+        return models
+
+    async def status(self) -> Json:
+        """The device's name, version, uptime, memory, free space, specialists and pairings; needs a token."""
+        return await self._call("GET", "/v1/status")
+
+    async def run(self, specialist: str, request: Json) -> Json:
+        """Ask a specialist; the request and the answer are those of its task, the answer with `ms` added."""
+        from urllib.parse import quote
+
+        return await self._call("POST", f"/v1/run/{quote(specialist, safe='')}", json=request)
+
+    async def pair(self, code: str, name: str, public_key: bytes | str | None = None) -> str:
+        """Redeem a one-time code printed by `enigma-edge pair`; returns the token and uses it from here on.
+
+        name: how the device lists this pairing. public_key: the key that signs this host's bundles (32 raw
+        bytes, or their base64), which the device then trusts. The device's answer is in `device` afterwards.
+        """
+        signer = base64.b64encode(public_key).decode("ascii") if isinstance(public_key, bytes) else public_key
+        answer = await self._call("POST", "/v1/pair", json={"code": code, "name": name, "signer": signer})
+        token, device = answer.get("token"), answer.get("device")
+        if not isinstance(token, str) or not isinstance(device, dict):
+            raise DeviceUnreachable(
+                f"{self.base_url} didn't answer as an Enigma device does; check the address."
+            )
+        self.token = token
+        self.device = device
+        return token
+
+    async def push(self, bundle: Path, on_progress: Callable[[int, int], None] | None = None) -> Json:
+        """Deliver a bundle; once it serves, returns `{"specialist", "version", "bundle", "runtime", "changed"}`.
+
+        on_progress: called with the bytes sent and the bytes in all. Raises the device's reason where it
+        refuses; its former model then goes on answering.
+        """
+        total = bundle.stat().st_size
+        headers = {"Content-Type": "application/octet-stream", "Content-Length": str(total)}
+        body = _read_in_chunks(bundle, total, on_progress)
+        return await self._call("POST", "/v1/bundles", data=body, headers=headers, timeout=PUSH_TIMEOUT)
+
+    async def events(self, since: int | None = None) -> AsyncIterator[Json]:
+        """The device's events as they happen, until the device stops; the latest ones come first.
+
+        since: leave out events up to this id. Raises `DeviceUnreachable` where the connection breaks.
+        """
+        import aiohttp
+
+        url = f"{self.base_url}/v1/events" + ("" if since is None else f"?since={since}")
+        try:
+            socket = await asyncio.wait_for(
+                # The heartbeat finds a device that vanished without a word.
+                self._open().ws_connect(
+                    url, headers=self._headers(), heartbeat=20.0, max_msg_size=256 * 1024
+                ),
+                self._timeout,
+            )
+        except aiohttp.WSServerHandshakeError as cause:
+            raise self._refused_events(cause.status) from None
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as cause:
+            raise self._unreachable(cause) from None
+        try:
+            async for message in socket:
+                if message.type is not aiohttp.WSMsgType.TEXT:
+                    break
+                yield strict_json.loads_object(message.data.encode("utf-8"), "The event", DeviceUnreachable)
+            if socket.close_code not in (1000, 1001):
+                raise DeviceUnreachable(f"The connection to {self.base_url} broke; connect again.")
+        finally:
+            with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
+                await asyncio.wait_for(socket.close(), 2.0)
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: Json | None = None,
+        data: AsyncIterator[bytes] | None = None,
+        headers: dict[str, str] | None = None,
+        timeout: float | None = None,
+    ) -> Json:
+        import aiohttp
+
+        body: bytes | AsyncIterator[bytes] | None = data
+        sent = self._headers() | (headers or {})
+        if json is not None:
+            try:
+                body = strict_json.dumps(json)
+            except (TypeError, ValueError) as cause:
+                raise BadRequest(f"The request can't be written as JSON: {cause}.") from None
+            sent["Content-Type"] = "application/json"
+        try:
+            async with asyncio.timeout(timeout or self._timeout):
+                async with self._open().request(
+                    method, self.base_url + path, data=body, headers=sent, allow_redirects=False
+                ) as response:
+                    answer = await self._read(response)
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as cause:
+            raise self._unreachable(cause) from None
+        if response.status >= 400:
+            raise _error_from(response.status, answer, response.headers.get("Retry-After"))
+        return answer
+
+    async def _read(self, response: aiohttp.ClientResponse) -> Json:
+        content = bytearray()
+        async for chunk in response.content.iter_chunked(64 * 1024):
+            content += chunk
+            if len(content) > MAX_ANSWER_BYTES:
+                raise DeviceUnreachable(f"{self.base_url} answers without end; check the address.")
+        what = f"The answer of {self.base_url}"
+        return strict_json.loads_object(bytes(content), what, DeviceUnreachable)
+
+    def _open(self) -> aiohttp.ClientSession:
+        import aiohttp
+
+        if self._session is None:
+            # Deadlines are ours, per call; proxies of the environment aren't meant for devices at home.
+            self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None), trust_env=False)
+        return self._session
+
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}"} if self.token else {}
+
+    def _unreachable(self, cause: Exception) -> DeviceUnreachable:
+        if isinstance(cause, TimeoutError):
+            why = "didn't answer in time"
+        else:
+            why = f"can't be reached ({str(cause)[:160] or type(cause).__name__})"
+        return DeviceUnreachable(
+            f"{self.base_url} {why}; check that the device runs and the address is right."
+        )
+
+    def _refused_events(self, status: int) -> EdgeError:
+        if status == 401:
+            return errors.Unauthorized("The device doesn't know this token; pair with it again.")
+        if status == 503:
+            return errors.Overloaded("The device has as many listeners as it takes; close one and try again.")
+        return DeviceUnreachable(
+            f"{self.base_url} answered {status} to a request for events; check the address."
+        )
+
+
+def _error_from(status: int, answer: Json, retry_after: str | None) -> EdgeError:
+    raw = answer.get("error")
+    fields = raw if isinstance(raw, dict) else {}
+    message = str(fields.get("message") or f"The device answered with HTTP status {status}.")[:1000]
+    kind = errors.by_code(str(fields.get("code", "")))
+    if kind is errors.Overloaded:
+        seconds = float(retry_after) if retry_after and retry_after.isdigit() else 1.0
+        return errors.Overloaded(message, min(seconds, 3600.0))
+    return kind(message)
+
+
+async def _read_in_chunks(
+    path: Path, total: int, on_progress: Callable[[int, int], None] | None
+) -> AsyncIterator[bytes]:
+    sent = 0
+    with path.open("rb") as source:
+        while chunk := await asyncio.to_thread(source.read, PUSH_CHUNK):
+            yield chunk
+            sent += len(chunk)
+            if on_progress:
+                on_progress(sent, total)

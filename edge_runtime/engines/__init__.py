@@ -1,0 +1,118 @@
+"""Engines run a model file; each runtime is imported only when a bundle needs it."""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from edge_runtime.errors import EngineError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+ONNX = "onnxruntime"
+LITERT = "ai-edge-litert"
+TFLITE = "tflite-runtime"
+# Which runtimes open which suffix, the preferred first: LiteRT is 7 to 16 times faster than tflite-runtime.
+BY_SUFFIX: Mapping[str, tuple[str, ...]] = {".onnx": (ONNX,), ".tflite": (LITERT, TFLITE)}
+
+
+class Engine(Protocol):
+    """A model file opened in one runtime. `run` may be called from one thread at a time."""
+
+    runtime: str
+    version: str
+
+    def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Run once. Names are the task's; dtype and shape must match the model's, else `EngineError`."""
+
+    def close(self) -> None:
+        """Free the model; `run` must not be called afterwards."""
+
+
+def open_engine(
+    path: Path,
+    threads: int = 1,
+    runtime: str | None = None,
+    rename_inputs: Mapping[str, str] | None = None,
+    rename_outputs: Mapping[str, str] | None = None,
+) -> Engine:
+    """Open a .onnx or .tflite file; raises `EngineError` with what to install or change.
+
+    runtime: one of the names above; by default the first available one for the file's suffix.
+    rename_inputs, rename_outputs: the task's name -> the tensor's name (a manifest's "inputs" and "outputs").
+    """
+    fitting = BY_SUFFIX.get(path.suffix)
+    if fitting is None:
+        raise EngineError(f"{path.name} is neither .onnx nor .tflite, so no runtime here can open it.")
+    if not path.is_file():
+        raise EngineError(f"There is no model file {path.name}.")
+    have = available_runtimes()
+    chosen = runtime or next((name for name in fitting if name in have), fitting[0])
+    if chosen not in fitting:
+        raise EngineError(f"{chosen} can't open {path.name}; use {' or '.join(fitting)}.")
+    if chosen not in have:
+        raise EngineError(f"{path.name} needs {chosen}, which isn't usable here; {_advice(chosen)}")
+    inputs, outputs = dict(rename_inputs or {}), dict(rename_outputs or {})
+    if chosen == ONNX:
+        from edge_runtime.engines.onnx import OnnxEngine
+
+        return OnnxEngine(path, threads, have[chosen], inputs, outputs)
+    from edge_runtime.engines.litert import LiteRtEngine
+
+    return LiteRtEngine(path, threads, chosen, have[chosen], inputs, outputs)
+
+
+@functools.cache
+def available_runtimes() -> dict[str, str]:
+    """Name -> version of the runtimes installed here, found without importing them.
+
+    tflite-runtime counts only with numpy below 2 and Python up to 3.11: elsewhere its import succeeds and its
+    interpreter dies.
+    """
+    found: dict[str, str] = {}
+    for name in (ONNX, LITERT, TFLITE):
+        try:
+            version = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+        if name != TFLITE or _tflite_usable():
+            found[name] = version
+    return found
+
+
+def _tflite_usable() -> bool:
+    numpy_major = int(importlib.metadata.version("numpy").split(".")[0])
+    return numpy_major < 2 and sys.version_info < (3, 12)
+
+
+def _advice(runtime: str) -> str:
+    if runtime == TFLITE:
+        return "it needs Python 3.11 or older and numpy below 2: install Enigma with the extra 'tflite'."
+    extra = "onnx" if runtime == ONNX else "litert"
+    return f"install Enigma with the extra '{extra}'."
+
+
+def check_input(name: str, value: np.ndarray, dtype: np.dtype, shape: list[int | None]) -> None:
+    """Raise `EngineError` unless the array has this dtype and shape (None or -1: any length)."""
+    fits = len(value.shape) == len(shape) and all(
+        want is None or want < 0 or have == want for have, want in zip(value.shape, shape, strict=True)
+    )
+    if value.dtype != dtype or not fits:
+        raise EngineError(
+            f"Input '{name}' must be {dtype} {shape}, and the task gave {value.dtype} {list(value.shape)}; "
+            "the bundle doesn't fit this version of the runtime."
+        )
+
+
+def check_names(what: str, given: set[str], wanted: set[str]) -> None:
+    """Raise `EngineError` unless both sets of tensor names are the same."""
+    if given != wanted:
+        raise EngineError(
+            f"The model's {what} are {sorted(wanted)}, and the task uses {sorted(given)}; "
+            "the bundle doesn't fit this version of the runtime."
+        )

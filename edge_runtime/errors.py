@@ -1,0 +1,137 @@
+"""The one tree of errors of a device: each has a sentence for a person and the HTTP status that fits."""
+
+from __future__ import annotations
+
+
+class EdgeError(Exception):
+    """Base of every error that `edge_runtime` raises on purpose; `str(error)` is a sentence for a person."""
+
+    status: int = 500
+    code: str = "error"
+
+
+class ConfigError(EdgeError):
+    """The configuration file or a command-line value can't be used."""
+
+    code = "config"
+
+
+class StateError(EdgeError):
+    """The state folder can't be used: in use by another daemon, not writable, or damaged."""
+
+    code = "state"
+
+
+class BadRequest(EdgeError):
+    """The request is wrong; the sentence says what to change."""
+
+    status = 400
+    code = "bad_request"
+
+
+class TooLarge(BadRequest):
+    """The request's body is over the device's limit."""
+
+    status = 413
+    code = "too_large"
+
+
+class Unauthorized(EdgeError):
+    """No token, or a token that this device doesn't know."""
+
+    status = 401
+    code = "unauthorized"
+
+
+class Forbidden(EdgeError):
+    """The token is known, but its role (or the way the request came) doesn't allow this."""
+
+    status = 403
+    code = "forbidden"
+
+
+class PairingError(Forbidden):
+    """The pairing code is wrong, expired, used up, or none was issued."""
+
+    code = "pairing"
+
+
+class NotFound(EdgeError):
+    """There is no such specialist or address on this device."""
+
+    status = 404
+    code = "not_found"
+
+
+class Overloaded(EdgeError):
+    """The device can't answer in time now; try again after `retry_after` seconds."""
+
+    status = 503
+    code = "overloaded"
+
+    def __init__(self, message: str, retry_after: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class BundleError(EdgeError):
+    """The bundle is damaged or malformed."""
+
+    status = 422
+    code = "bundle"
+
+
+class UntrustedSigner(BundleError):
+    """The bundle isn't signed, or not by a key that this device trusts."""
+
+    status = 403
+    code = "untrusted_signer"
+
+
+class UnsupportedRuntime(BundleError):
+    """No model file in the bundle was scored in a runtime that this device has."""
+
+    code = "unsupported_runtime"
+
+
+class AdmissionError(BundleError):
+    """The model loads, but doesn't answer its golden vectors as it did where it was made."""
+
+    code = "admission"
+
+
+class UnknownTask(BundleError):
+    """The bundle's task isn't one that this version of the runtime knows."""
+
+    code = "unknown_task"
+
+
+class EngineError(EdgeError):
+    """A model file can't be opened or run by the runtime chosen for it."""
+
+    code = "engine"
+
+
+class StorageFull(EdgeError):
+    """The device has too little free space."""
+
+    status = 507
+    code = "storage_full"
+
+
+class DeviceUnreachable(EdgeError):
+    """The device didn't answer, or not in time, or not as a device does."""
+
+    status = 502
+    code = "unreachable"
+
+
+def by_code(code: str) -> type[EdgeError]:
+    """The class whose `code` this is; `EdgeError` where this version knows none (a newer device)."""
+    pending: list[type[EdgeError]] = [EdgeError]
+    while pending:
+        kind = pending.pop()
+        if kind.code == code:
+            return kind
+        pending.extend(kind.__subclasses__())
+    return EdgeError

@@ -1,0 +1,86 @@
+"""Reads JSON strictly: UTF-8, bounded depth, no repeated keys, no NaN, no lone surrogates."""
+
+from __future__ import annotations
+
+import json
+
+from edge_runtime.errors import BadRequest, EdgeError
+
+MAX_DEPTH = 32  # the deepest JSON of ours (a manifest's JSON Schema) has about 10 levels
+
+
+def loads(data: bytes, what: str = "The body", error: type[EdgeError] = BadRequest) -> object:
+    """Parse `data`; raises `error` with a sentence that starts with `what`."""
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as cause:
+        raise error(f"{what} isn't valid UTF-8 (byte {cause.start}); encode it as UTF-8.") from None
+    try:
+        value: object = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+    except json.JSONDecodeError as cause:
+        raise error(
+            f"{what} isn't valid JSON: {cause.msg} at line {cause.lineno}, column {cause.colno}."
+        ) from None
+    except RecursionError:
+        raise error(f"{what} is nested too deeply; at most {MAX_DEPTH} levels are read.") from None
+    except ValueError as cause:
+        raise error(f"{what} isn't valid JSON: {cause}.") from None
+    if data.count(b"{") + data.count(b"[") > MAX_DEPTH and _depth_exceeds(value, MAX_DEPTH):
+        raise error(f"{what} is nested too deeply; at most {MAX_DEPTH} levels are read.")
+    if b"\\u" in data and not _encodable(value):
+        raise error(f"{what} holds half of a surrogate pair (\\ud800 to \\udfff); send whole characters.")
+    return value
+
+
+def loads_object(
+    data: bytes, what: str = "The body", error: type[EdgeError] = BadRequest
+) -> dict[str, object]:
+    """As `loads`, and the top level must be an object."""
+    value = loads(data, what, error)
+    if not isinstance(value, dict):
+        raise error(f"{what} must be a JSON object, as in {{...}}.")
+    return value
+
+
+def dumps(value: object) -> bytes:
+    """Canonical JSON: sorted keys, no spaces, UTF-8, one newline at the end."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return text.encode("utf-8") + b"\n"
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise ValueError(f"the key {key[:40]!r} appears twice in one object")
+            seen.add(key)
+    return made
+
+
+def _no_constant(name: str) -> object:
+    raise ValueError(f"{name} isn't a JSON number")
+
+
+def _depth_exceeds(value: object, limit: int) -> bool:
+    level = [value]
+    for _ in range(limit + 1):
+        below: list[object] = []
+        for item in level:
+            if isinstance(item, dict):
+                below.extend(item.values())
+            elif isinstance(item, list):
+                below.extend(item)
+        if not below:
+            return False
+        level = below
+    return True
+
+
+def _encodable(value: object) -> bool:
+    try:
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True

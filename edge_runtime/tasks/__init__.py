@@ -1,0 +1,61 @@
+"""Tasks: what a specialist does. A module holds a task's types, pre- and post-processing, golden check."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import pkgutil
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, cast
+
+from edge_runtime.errors import UnknownTask
+
+if TYPE_CHECKING:
+    from edge_runtime.bundle.manifest import Manifest
+    from edge_runtime.engines import Engine
+
+
+class Specialist(Protocol):
+    """A loaded model that answers requests, one at a time."""
+
+    def run(self, request: dict[str, object]) -> dict[str, object]:
+        """Answer one request; raises `BadRequest` with a sentence that says what to change."""
+
+
+class TaskModule(Protocol):
+    """What each task module exports."""
+
+    NAME: str
+    REQUEST_SCHEMA: dict[str, object]
+    RESPONSE_SCHEMA: dict[str, object]
+
+    def load(self, manifest: Manifest, folder: Path, engine: Engine) -> Specialist:
+        """A specialist over an engine opened on one of the bundle's models.
+
+        folder: the unpacked bundle, its files already verified. Raises `BundleError` where the manifest's
+        labels, thresholds or options don't fit the task.
+        """
+
+    def agrees(self, expected: dict[str, object], got: dict[str, object]) -> bool:
+        """Whether `got` is the same answer as the golden `expected`, within this task's tolerance."""
+
+
+# Modules of this package that aren't tasks.
+_SHARED = frozenset({"text"})
+
+
+def task_names() -> list[str]:
+    """The tasks that this version knows."""
+    return sorted(info.name for info in pkgutil.iter_modules(__path__) if info.name not in _SHARED)
+
+
+def task_module(name: str) -> TaskModule:
+    """Import a task's module by name; raises `UnknownTask` where this version has none."""
+    known = re.fullmatch(r"[a-z][a-z0-9_]*", name) and name not in _SHARED
+    if not known or importlib.util.find_spec(f"{__name__}.{name}") is None:
+        raise UnknownTask(
+            f"This device doesn't know the task '{name[:40]}' (it knows {', '.join(task_names())}); "
+            "update Enigma on it."
+        )
+    return cast(TaskModule, importlib.import_module(f"{__name__}.{name}"))

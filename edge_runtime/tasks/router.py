@@ -1,0 +1,126 @@
+"""Task `router`: a text to one of the bundle's labels, or "unsure" below a threshold."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+
+import numpy as np
+
+from edge_runtime.bundle.manifest import Manifest
+from edge_runtime.engines import Engine
+from edge_runtime.errors import BadRequest, BundleError, EngineError
+from edge_runtime.tasks.text import SCHEME, Features, encode
+
+NAME = "router"
+MAX_CHARS = 4000
+TOLERANCE = 0.1  # on a score, between int8 runtimes that round differently
+INPUT = "tokens"  # int32 [1, length], see edge_runtime.tasks.text
+OUTPUT = "probabilities"  # float32 [1, labels], already divided by the temperature and normalised
+
+REQUEST_SCHEMA: dict[str, object] = {
+    "type": "object",
+    "properties": {"text": {"type": "string", "minLength": 1, "maxLength": MAX_CHARS}},
+    "required": ["text"],
+    "additionalProperties": False,
+}
+RESPONSE_SCHEMA: dict[str, object] = {
+    "type": "object",
+    "properties": {
+        "label": {"type": "string"},
+        "confidence": {"type": "number", "minimum": 0, "maximum": 1},
+        "unsure": {"type": "boolean"},
+        "scores": {"type": "object", "additionalProperties": {"type": "number"}},
+        "truncated": {"type": "boolean"},
+    },
+    "required": ["label", "confidence", "unsure", "scores"],
+}
+
+
+class Router:
+    """A loaded router; answers `{"text"}` with label, confidence, unsure and the scores of all labels."""
+
+    def __init__(self, labels: tuple[str, ...], unsure: float, features: Features, engine: Engine) -> None:
+        self._labels = labels
+        self._unsure = unsure
+        self._features = features
+        self._engine = engine
+
+    def run(self, request: dict[str, object]) -> dict[str, object]:
+        """Route one text. Where the end of a long text wasn't read, `truncated` is true in the answer."""
+        encoded = encode(_text(request), self._features)
+        scores = self._engine.run({INPUT: encoded.ids})[OUTPUT]
+        if scores.shape != (1, len(self._labels)) or not np.isfinite(scores).all():
+            raise EngineError(
+                f"The router gave scores of shape {list(scores.shape)} for {len(self._labels)} labels, "
+                "or not numbers; build the bundle again."
+            )
+        values = [float(v) for v in scores[0]]
+        best = max(range(len(values)), key=values.__getitem__)
+        confidence = min(max(values[best], 0.0), 1.0)
+        answer: dict[str, object] = {
+            "label": self._labels[best],
+            "confidence": round(confidence, 4),
+            # A text without a letter or digit gives the model nothing to go by.
+            "unsure": confidence < self._unsure or encoded.count == 0,
+            "scores": {label: round(value, 4) for label, value in zip(self._labels, values, strict=True)},
+        }
+        if encoded.dropped:
+            answer["truncated"] = True
+        return answer
+
+
+def load(manifest: Manifest, folder: Path, engine: Engine) -> Router:
+    """A router from a bundle; options may hold `features` (see `Features`), thresholds must hold `unsure`."""
+    if len(manifest.labels) < 2:
+        raise BundleError("A router's bundle needs at least two labels; build it again.")
+    if "unsure" not in manifest.thresholds:
+        raise BundleError("A router's bundle needs the threshold 'unsure'; build it again.")
+    if manifest.tokenizer is None or manifest.tokenizer.scheme != SCHEME:
+        raise BundleError(f"A router's bundle needs the tokenizer scheme '{SCHEME}'; build it again.")
+    return Router(manifest.labels, manifest.thresholds["unsure"], features_of(manifest.options), engine)
+
+
+def features_of(options: dict[str, object]) -> Features:
+    """Read `options["features"]` of a manifest; raises `BundleError` for a value unknown or out of range."""
+    raw = options.get("features", {})
+    known = {field.name for field in dataclasses.fields(Features)}
+    if not isinstance(raw, dict) or not raw.keys() <= known:
+        raise BundleError(f"options.features may hold {', '.join(sorted(known))}; build the bundle again.")
+    if any(isinstance(v, bool) or not isinstance(v, int) for v in raw.values()):
+        raise BundleError("options.features must hold whole numbers; build the bundle again.")
+    made = Features(**raw)
+    if not (
+        1 <= made.length <= 4096 and 1 <= made.buckets <= 2**20 and 1 <= made.shortest <= made.longest <= 8
+    ):
+        raise BundleError("options.features is out of range; build the bundle again.")
+    return made
+
+
+def agrees(expected: dict[str, object], got: dict[str, object]) -> bool:
+    """Same label, same unsure, every score within `TOLERANCE`."""
+    if expected.get("label") != got.get("label") or expected.get("unsure") != got.get("unsure"):
+        return False
+    wanted, given = expected.get("scores"), got.get("scores")
+    if not isinstance(wanted, dict) or not isinstance(given, dict) or wanted.keys() != given.keys():
+        return False
+    return all(_close(wanted[label], given[label]) for label in wanted)
+
+
+def _close(wanted: object, given: object) -> bool:
+    numbers = isinstance(wanted, int | float) and isinstance(given, int | float)
+    return numbers and math.isclose(float(wanted), float(given), abs_tol=TOLERANCE, rel_tol=0.0)  # type: ignore[arg-type]
+
+
+def _text(request: dict[str, object]) -> str:
+    text = request.get("text")
+    if not isinstance(text, str):
+        raise BadRequest('The router needs a "text", as in {"text": "turn the page"}.')
+    if extra := sorted(request.keys() - {"text"}):
+        raise BadRequest(f'The router reads only "text"; leave out "{extra[0][:40]}".')
+    if not text.strip():
+        raise BadRequest('The "text" is empty; send a sentence.')
+    if len(text) > MAX_CHARS:
+        raise BadRequest(f'The "text" has {len(text)} characters; send at most {MAX_CHARS}.')
+    return text
