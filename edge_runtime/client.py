@@ -107,7 +107,7 @@ class DeviceClient:
         return token
 
     async def push(self, bundle: Path, on_progress: Callable[[int, int], None] | None = None) -> Json:
-        """Deliver a bundle; once it serves, returns `{"specialist", "version", "bundle", "runtime", "changed"}`.
+        """Deliver a bundle; once it serves: `{"specialist", "version", "bundle", "runtime", "changed"}`.
 
         on_progress: called with the bytes sent and the bytes in all. Raises the device's reason where it
         refuses; its former model then goes on answering.
@@ -116,6 +116,12 @@ class DeviceClient:
         headers = {"Content-Type": "application/octet-stream", "Content-Length": str(total)}
         body = _read_in_chunks(bundle, total, on_progress)
         return await self._call("POST", "/v1/bundles", data=body, headers=headers, timeout=PUSH_TIMEOUT)
+
+    async def roll_back(self, specialist: str) -> Json:
+        """Let the previous bundle of a specialist serve again; needs a host's token."""
+        from urllib.parse import quote
+
+        return await self._call("POST", f"/v1/rollback/{quote(specialist, safe='')}", timeout=PUSH_TIMEOUT)
 
     async def events(self, since: int | None = None) -> AsyncIterator[Json]:
         """The device's events as they happen, until the device stops; the latest ones come first.

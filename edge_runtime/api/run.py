@@ -1,0 +1,27 @@
+"""Asking: the specialists and their answers."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from edge_runtime.api.wire import read_json, reply
+from edge_runtime.device import Device
+
+
+class RunRoutes:
+    """GET /v1/models and POST /v1/run/{specialist}."""
+
+    def __init__(self, device: Device) -> None:
+        self._device = device
+        self._limit = device.config.server.max_body_kb * 1024
+
+    async def models(self, request: web.Request) -> web.Response:
+        """The specialists that serve."""
+        return reply({"models": self._device.models()})
+
+    async def run(self, request: web.Request) -> web.Response:
+        """One answer of one specialist, with the milliseconds that it took."""
+        name = request.match_info["specialist"]
+        self._device.serving.current(name)  # an unknown name costs no body
+        answer = await self._device.run(name, await read_json(request, self._limit))
+        return reply({**answer.value, "ms": round(answer.seconds * 1000, 3)})

@@ -1,0 +1,58 @@
+"""Bodies in and out: bounded JSON from clients, errors as one sentence in JSON."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+
+from aiohttp import web
+from aiohttp.http_exceptions import BadHttpMessage
+
+from edge_runtime import strict_json
+from edge_runtime.errors import BadRequest, EdgeError, Overloaded, TooLarge
+
+BODY_SECONDS = 20.0  # a body of a megabyte takes 8 s over a very bad link
+
+Json = dict[str, object]
+
+
+async def read_json(request: web.Request, limit: int) -> Json:
+    """A request's JSON object; raises `BadRequest` or `TooLarge` with what to change."""
+    # A form or plain text can be sent across origins by any web page; JSON can't without our consent.
+    if request.content_type != "application/json":
+        raise BadRequest("The body must be JSON: send the header 'Content-Type: application/json'.")
+    if request.content_length is not None and request.content_length > limit:
+        raise TooLarge(f"The body has {request.content_length:,} bytes; send at most {limit:,}.")
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            while chunk := await request.content.readany():
+                body += chunk
+                if len(body) > limit:
+                    raise TooLarge(f"The body has more than {limit:,} bytes; send less.")
+    except TimeoutError:
+        raise BadRequest(f"The body didn't arrive within {BODY_SECONDS:g} seconds; send it again.") from None
+    except (web.RequestPayloadError, BadHttpMessage, ConnectionError) as cause:
+        raise BadRequest(f"The body can't be read: {_one_line(cause)}.") from None
+    return strict_json.loads_object(bytes(body))
+
+
+def reply(value: Json, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+    """A JSON response."""
+    body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+    return web.Response(body=body, status=status, content_type="application/json", headers=headers)
+
+
+def reply_error(error: EdgeError) -> web.Response:
+    """An error as `{"error": {"code", "message"}}` with its HTTP status."""
+    headers: dict[str, str] = {}
+    if isinstance(error, Overloaded):
+        headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
+    elif error.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return reply({"error": {"code": error.code, "message": str(error)}}, error.status, headers)
+
+
+def _one_line(cause: Exception) -> str:
+    return " ".join(str(cause).split())[:160] or type(cause).__name__

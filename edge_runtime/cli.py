@@ -1,0 +1,301 @@
+"""The command `enigma-edge`: run the device, install bundles, pair, and look after trust and tokens."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edge_runtime import __version__
+from edge_runtime.errors import EdgeError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from edge_runtime.client import DeviceClient
+    from edge_runtime.config import Config
+    from edge_runtime.identity.files import IdentityFolder
+
+    Call = Callable[[DeviceClient], Awaitable[dict[str, Any]]]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns the exit status. Errors are one sentence on standard error."""
+    args = _parser().parse_args(arguments)
+    # One thread per process is enough beside the model's own; read when numpy is first imported.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    try:
+        result: int | None = args.command(args)
+    except EdgeError as error:
+        print(f"enigma-edge: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # the reader of our output went away, as in `enigma-edge config | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return result or 0
+
+
+def default_state() -> Path:
+    """ENIGMA_STATE, else the folder that `enigma quickstart` fills, where the platform keeps user data."""
+    if chosen := os.environ.get("ENIGMA_STATE"):
+        return Path(chosen)
+    home = os.environ.get("ENIGMA_HOME")
+    data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return (Path(home) if home else Path(data) / "enigma") / "device"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="enigma-edge", description="Runs signed specialists on this device."
+    )
+    parser.add_argument("--version", action="version", version=f"enigma-edge {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    def command(
+        name: str, text: str, run: Callable[[argparse.Namespace], int | None]
+    ) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=text, description=text)
+        made.set_defaults(command=run)
+        if name != "config":
+            made.add_argument(
+                "--state",
+                type=Path,
+                default=default_state(),
+                metavar="DIR",
+                help="the device's state folder (default: %(default)s)",
+            )
+            made.add_argument(
+                "--config",
+                type=Path,
+                metavar="FILE",
+                help="configuration (default: config.toml in the state folder)",
+            )
+        return made
+
+    run = command("run", "Serve the installed specialists.", _run)
+    run.add_argument("--listen", metavar="HOST:PORT", help="where to listen (port 0: any free port)")
+    run.add_argument("--port-file", type=Path, metavar="FILE", help="write the port here once listening")
+    install = command("install", "Install a bundle, also while the daemon runs.", _install)
+    install.add_argument("bundle", type=Path, metavar="BUNDLE")
+    command("status", "Show what the device serves and whom it trusts.", _status).add_argument(
+        "--json", action="store_true", help="as JSON"
+    )
+    command("rollback", "Let the previous bundle of a specialist serve again.", _rollback).add_argument(
+        "specialist", metavar="SPECIALIST"
+    )
+    pair = command("pair", "Print a one-time code for a host or a companion.", _pair)
+    pair.add_argument(
+        "--role", choices=("host", "companion"), default="host", help="host: may push bundles too"
+    )
+    paired = command("paired", "List the paired hosts and companions, or remove one.", _paired)
+    paired.add_argument("action", choices=("list", "remove"), nargs="?", default="list")
+    paired.add_argument("id", nargs="?", metavar="ID")
+    trust = command("trust", "List the keys whose bundles are taken, add one, or remove one.", _trust)
+    trust.add_argument("action", choices=("list", "add", "remove"), nargs="?", default="list")
+    trust.add_argument("key", nargs="?", metavar="KEY", help="base64 or hex; to remove: how its hex starts")
+    trust.add_argument("--name", default="added by hand", help="what to call the key")
+    command("config", "Print the configuration file with all keys and their defaults.", _config)
+    return parser
+
+
+def _load_config(args: argparse.Namespace) -> Config:
+    from edge_runtime.config import FILE_NAME, Config, load_config
+
+    if args.config is not None:
+        return load_config(args.config)
+    path: Path = args.state / FILE_NAME
+    return load_config(path) if path.exists() else Config()
+
+
+def _run(args: argparse.Namespace) -> None:
+    import asyncio
+    import dataclasses
+    import logging
+
+    from edge_runtime.config import parse_listen
+
+    config = _load_config(args)
+    if args.listen:
+        parse_listen(args.listen)
+        config = dataclasses.replace(config, server=dataclasses.replace(config.server, listen=args.listen))
+    logging.basicConfig(
+        level=config.log.level.upper(),
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+    from edge_runtime.daemon import serve
+
+    asyncio.run(serve(args.state, config, args.port_file))
+
+
+def _install(args: argparse.Namespace) -> None:
+    bundle: Path = args.bundle
+    if not bundle.is_file():
+        raise EdgeError(f"There is no file {bundle}.")
+    answer = _ask_daemon(args.state, lambda client: client.push(bundle))
+    if answer is None:
+        answer = _install_offline(args, bundle)
+    what = "serves now" if answer["changed"] else "served already"
+    print(f"{answer['specialist']} {answer['version']} {what} ({answer['bundle']}).")
+
+
+def _install_offline(args: argparse.Namespace, bundle: Path) -> dict[str, Any]:
+    """Install without a daemon: under its lock, by the same steps."""
+    import shutil
+
+    from edge_runtime.bundle import read_envelope
+    from edge_runtime.identity.trust import TrustStore
+    from edge_runtime.update import disk
+    from edge_runtime.update.install import Installer
+    from edge_runtime.update.slots import Slots, lock
+
+    config = _load_config(args)
+    handle = lock(args.state)
+    if handle is None:
+        raise EdgeError("The daemon starts or stops right now; try again in a moment.")
+    slots = Slots(args.state)
+    installer = Installer(slots, TrustStore(_identity(args)), config)
+    slots.sweep()
+    with bundle.open("rb") as source:
+        installer.check_head(read_envelope(source))
+    upload = slots.new_upload()
+    try:
+        with disk.storage_errors(args.state):
+            shutil.copyfile(bundle, upload)
+        installed = installer.install(upload, lambda stage, fields: None)
+    finally:
+        disk.remove(upload)
+        os.close(handle)
+    return {
+        "specialist": installed.specialist,
+        "version": installed.version,
+        "bundle": installed.bundle,
+        "changed": installed.changed,
+    }
+
+
+def _status(args: argparse.Namespace) -> int:
+    import json
+
+    status = _ask_daemon(args.state, lambda client: client.status())
+    if status is None:
+        raise EdgeError(f"No daemon runs on {args.state}; start it with 'enigma-edge run'.")
+    if args.json:
+        print(json.dumps(status, indent=2, ensure_ascii=False))
+        return 0
+    device = status["device"]
+    print(f"{device['name']} ({device['id']}), enigma-edge {status['version']}")
+    print(f"{'ready' if status['ready'] else 'NOT ready'}, up {status['uptime_seconds']:.0f} s,", end=" ")
+    print(
+        f"{status['rss_bytes'] / 2**20:.0f} MB of memory, {status['free_bytes'] / 2**20:,.0f} MB of disk free"
+    )
+    for model in status["specialists"]:
+        runtime = f"{model['runtime']} {model['runtime_version']}"
+        print(
+            f"  {model['name']} {model['version']} ({model['task']}, {runtime}, {model['bytes'] / 2**20:.2f} MB)"
+        )
+    for name, why in status["failed"].items():
+        print(f"  {name} FAILED: {why}")
+    for paired in status["paired"]:
+        print(f"  paired: {paired['name']} ({paired['role']}, {paired['id']})")
+    return 0 if status["ready"] else 1
+
+
+def _rollback(args: argparse.Namespace) -> None:
+    answer = _ask_daemon(args.state, lambda client: client.roll_back(args.specialist))
+    if answer is None:
+        raise EdgeError(f"No daemon runs on {args.state}; start it with 'enigma-edge run'.")
+    print(f"{answer['specialist']} {answer['version']} serves again.")
+
+
+def _pair(args: argparse.Namespace) -> None:
+    from edge_runtime.identity.pairing import issue_code
+
+    pairing = _load_config(args).pairing
+    code = issue_code(_identity(args), args.role, pairing.minutes, pairing.tries)
+    print(code)
+    print(
+        f"Valid for {pairing.minutes:g} minutes and one {args.role}; give it to nobody else.", file=sys.stderr
+    )
+
+
+def _paired(args: argparse.Namespace) -> None:
+    from edge_runtime.identity.tokens import TokenStore
+
+    tokens = TokenStore(_identity(args))
+    if args.action == "remove":
+        gone = tokens.remove(args.id or "")
+        print(f"{gone.name} ({gone.role}) is no longer paired; its signing key stays trusted (see 'trust').")
+        return
+    for paired in tokens.paired():
+        print(f"{paired.id}  {paired.role:9}  {_day(paired.created)}  {paired.name}")
+
+
+def _trust(args: argparse.Namespace) -> None:
+    from edge_runtime.identity.keys import decode_key
+    from edge_runtime.identity.trust import TrustStore
+
+    store = TrustStore(_identity(args))
+    if args.action == "add":
+        key = decode_key(args.key)
+        store.add(key, args.name)
+        print(f"Bundles signed by {key.hex()} are taken from now on.")
+    elif args.action == "remove":
+        gone = store.remove(args.key or "")
+        print(f"Bundles signed by {gone.key.hex()} ({gone.name}) are no longer taken; installed ones stay.")
+    else:
+        for signer in store.signers():
+            print(f"{signer.key.hex()}  {_day(signer.added)}  {signer.name}")
+
+
+def _config(args: argparse.Namespace) -> None:
+    from edge_runtime.config import default_file
+
+    print(default_file(), end="")
+
+
+def _identity(args: argparse.Namespace) -> IdentityFolder:
+    from edge_runtime.identity.files import IdentityFolder
+
+    return IdentityFolder(args.state)
+
+
+def _ask_daemon(state: Path, call: Call) -> dict[str, Any] | None:
+    """Call the daemon that runs on this state folder with its owner's token; None where none runs."""
+    import asyncio
+
+    from edge_runtime import strict_json
+    from edge_runtime.client import DeviceClient
+    from edge_runtime.errors import StateError
+    from edge_runtime.update.slots import lock
+
+    if not state.is_dir():
+        return None
+    handle = lock(state)
+    if handle is not None:  # nobody holds it: what a killed daemon left behind doesn't count
+        os.close(handle)
+        return None
+    try:
+        local = strict_json.loads_object((state / "daemon.json").read_bytes(), "daemon.json", StateError)
+    except OSError:
+        return None
+
+    async def ask() -> dict[str, Any]:
+        async with DeviceClient(str(local["url"]), str(local["token"])) as client:
+            return await call(client)
+
+    return asyncio.run(ask())
+
+
+def _day(seconds: float) -> str:
+    import time
+
+    return time.strftime("%Y-%m-%d", time.localtime(seconds))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

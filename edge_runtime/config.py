@@ -1,0 +1,189 @@
+"""The device's configuration: a TOML file in which every key is optional, documented and checked."""
+
+from __future__ import annotations
+
+import dataclasses
+import socket
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from edge_runtime.errors import ConfigError
+
+FILE_NAME = "config.toml"
+
+
+def _key(default: object, doc: str, low: float | None = None, high: float | None = None) -> Any:
+    return field(default=default, metadata={"doc": doc, "low": low, "high": high})
+
+
+@dataclass(frozen=True)
+class DeviceConfig:
+    """Who this device is."""
+
+    name: str = _key("", "How the device calls itself; empty: the host name.")
+
+    @property
+    def label(self) -> str:
+        """The name to show."""
+        return self.name or socket.gethostname()
+
+
+@dataclass(frozen=True)
+class ServerConfig:
+    """Where the device listens and what it takes from clients."""
+
+    listen: str = _key(
+        "127.0.0.1:8765",
+        "Address and port. 0.0.0.0:8765 lets the network in, which then needs tokens.",
+    )
+    open_on_loopback: bool = _key(
+        True,
+        "Whether programs on the device itself may run specialists without a token. "
+        "Set false behind a reverse proxy on the device.",
+    )
+    max_body_kb: int = _key(1024, "The longest request body, in kilobytes (bundles: see update).", 1, 65536)
+    max_connections: int = _key(256, "Connections at once; more are closed at once.", 4, 65536)
+    queue: int = _key(
+        64, "Requests that may wait for one specialist; more get 503 with Retry-After.", 1, 4096
+    )
+    deadline_seconds: float = _key(5.0, "A request not answered after this long gets 503.", 0.01, 600)
+
+
+@dataclass(frozen=True)
+class ModelsConfig:
+    """How models run."""
+
+    threads: int = _key(1, "Threads per model; one is fastest for small models.", 1, 64)
+    runtimes: tuple[str, ...] = _key(
+        ("onnxruntime", "ai-edge-litert", "tflite-runtime"),
+        "The runtimes that may be used, the preferred first.",
+    )
+
+
+@dataclass(frozen=True)
+class UpdateConfig:
+    """What a device takes as a bundle."""
+
+    max_bundle_mb: int = _key(64, "The longest bundle, in megabytes.", 1, 4096)
+    keep_free_mb: int = _key(16, "Free space that must remain on the disk after an installation.", 0, 1048576)
+    upload_seconds: float = _key(600.0, "The longest that an upload may take.", 1, 86400)
+
+
+@dataclass(frozen=True)
+class PairingConfig:
+    """One-time pairing codes."""
+
+    minutes: float = _key(10.0, "How long a code is valid.", 0.01, 1440)
+    tries: int = _key(5, "Wrong codes before the right one is void.", 1, 100)
+
+
+@dataclass(frozen=True)
+class LogConfig:
+    """What is written to standard error."""
+
+    level: str = _key("info", "debug, info, warning or error.")
+
+
+@dataclass(frozen=True)
+class Config:
+    """All of it; the defaults are what an absent file means."""
+
+    device: DeviceConfig = DeviceConfig()
+    server: ServerConfig = ServerConfig()
+    models: ModelsConfig = ModelsConfig()
+    update: UpdateConfig = UpdateConfig()
+    pairing: PairingConfig = PairingConfig()
+    log: LogConfig = LogConfig()
+
+
+def load_config(path: Path) -> Config:
+    """Read a configuration file; raises `ConfigError` with one sentence that names the key."""
+    import tomllib
+
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as cause:
+        raise ConfigError(f"{path} can't be read: {cause.strerror}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as cause:
+        raise ConfigError(f"{path} isn't valid TOML: {cause}.") from None
+    return parse_config(raw)
+
+
+def parse_config(raw: dict[str, object]) -> Config:
+    """Check a parsed TOML document against the keys above."""
+    sections: dict[str, Any] = {}
+    known = {section.name: section for section in dataclasses.fields(Config)}
+    for name, values in raw.items():
+        if name not in known:
+            raise ConfigError(f"The configuration has no section [{name}]; it knows {', '.join(known)}.")
+        if not isinstance(values, dict):
+            raise ConfigError(f"In the configuration, {name} must be a section, as in [{name}].")
+        sections[name] = _section(name, type(known[name].default), values)
+    config = Config(**sections)
+    if config.log.level not in ("debug", "info", "warning", "error"):
+        raise ConfigError("log.level must be debug, info, warning or error.")
+    parse_listen(config.server.listen)
+    return config
+
+
+def parse_listen(listen: str) -> tuple[str, int]:
+    """Split HOST:PORT ([HOST]:PORT for IPv6); port 0 lets the system choose. Raises `ConfigError`."""
+    host, _, port = listen.rpartition(":")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        raise ConfigError(f"'{listen}' needs brackets around an IPv6 address, as in [::1]:8765.")
+    if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise ConfigError(f"'{listen}' isn't an address to listen on; write HOST:PORT, as in 127.0.0.1:8765.")
+    return host, int(port)
+
+
+def default_file() -> str:
+    """The documented configuration file with every key at its default, commented out."""
+    lines = ["# Configuration of enigma-edge. Every key is optional; the values here are the defaults."]
+    for section in dataclasses.fields(Config):
+        kind: type[Any] = type(section.default)
+        lines += ["", f"# {kind.__doc__}", f"[{section.name}]"]
+        for key in dataclasses.fields(kind):
+            lines.append(f"# {key.metadata['doc']}")
+            lines.append(f"# {key.name} = {_toml(key.default)}")
+    return "\n".join(lines) + "\n"
+
+
+def _section(name: str, kind: type[Any], values: dict[str, object]) -> Any:
+    keys = {key.name: key for key in dataclasses.fields(kind)}
+    for key, value in values.items():
+        if key not in keys:
+            raise ConfigError(f"The configuration has no key {name}.{key}; [{name}] knows {', '.join(keys)}.")
+        _check(f"{name}.{key}", value, keys[key])
+    return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+
+
+def _check(name: str, value: object, key: dataclasses.Field[Any]) -> None:
+    default = key.default
+    if isinstance(default, tuple):
+        if not isinstance(value, list) or not value or not all(item in default for item in value):
+            raise ConfigError(f"{name} must be a list of some of {', '.join(default)}.")
+    elif isinstance(default, bool) or isinstance(value, bool):
+        if not (isinstance(default, bool) and isinstance(value, bool)):
+            raise ConfigError(
+                f"{name} must be {'true or false' if isinstance(default, bool) else 'no boolean'}."
+            )
+    elif isinstance(default, str):
+        if not isinstance(value, str) or len(value) > 200 or not (value.isprintable() or not value):
+            raise ConfigError(f"{name} must be a short text in quotes.")
+    else:
+        wanted = int if isinstance(default, int) else (int, float)
+        low, high = key.metadata["low"], key.metadata["high"]
+        if not isinstance(value, wanted) or not low <= value <= high:
+            kind = "whole number" if isinstance(default, int) else "number"
+            raise ConfigError(f"{name} must be a {kind} from {low} to {high}.")
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, tuple):
+        return "[" + ", ".join(_toml(item) for item in value) + "]"
+    return f'"{value}"' if isinstance(value, str) else str(value)

@@ -1,0 +1,146 @@
+"""The daemon: takes the state folder, listens, admits the active bundles, and stops cleanly."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from aiohttp import web
+
+from edge_runtime import __version__, strict_json
+from edge_runtime.api.access import Access
+from edge_runtime.api.app import make_app
+from edge_runtime.config import Config, parse_listen
+from edge_runtime.device import Device
+from edge_runtime.errors import ConfigError, StateError
+from edge_runtime.update import disk
+from edge_runtime.update.slots import lock
+
+_log = logging.getLogger(__name__)
+DAEMON_FILE = "daemon.json"
+STOP_SECONDS = 5.0  # for requests that are being answered when the daemon is told to stop
+BACKLOG = 128
+
+
+async def serve(state: Path, config: Config, port_file: Path | None = None) -> None:
+    """Run a device until SIGTERM or SIGINT; raises `StateError` or `ConfigError` where it can't start.
+
+    port_file: gets the port, atomically, once the daemon listens (for port 0).
+    """
+    began = time.perf_counter()
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    handle = lock(state)
+    if handle is None:
+        raise StateError(f"Another enigma-edge uses {state}; stop it, or choose another --state.")
+    try:
+        device = Device(state, config)
+        access = Access(device.tokens, config.server.open_on_loopback)
+        runner = web.AppRunner(
+            make_app(device, access), access_log=None, shutdown_timeout=STOP_SECONDS, handle_signals=False
+        )
+        await runner.setup()
+        listener = _bind(config.server.listen)
+        host, port = listener.getsockname()[:2]
+        server = await loop.create_server(
+            _bounded(runner.server, config.server.max_connections), sock=listener, backlog=BACKLOG
+        )
+        daemon_file = state / DAEMON_FILE
+        try:
+            _log.info(
+                "enigma-edge %s of device %s listens on http://%s",
+                __version__,
+                device.key.id,
+                _at(host, port),
+            )
+            local = {"pid": os.getpid(), "url": _local_url(host, port), "token": access.local_token}
+            with disk.storage_errors(state):
+                disk.write_atomic(daemon_file, strict_json.dumps(local))
+                if port_file is not None:
+                    disk.write_atomic(port_file.absolute(), f"{port}\n".encode("ascii"))
+            await _until(stop, device, began)
+        finally:
+            _log.info("stopping")
+            device.announce_stop()
+            server.close()
+            await runner.cleanup()
+            await device.close()
+            with contextlib.suppress(FileNotFoundError):
+                daemon_file.unlink()
+            _log.info("stopped")
+    finally:
+        os.close(handle)
+
+
+async def _until(stop: asyncio.Event, device: Device, began: float) -> None:
+    """Admit the bundles, then wait for the signal, whichever comes first."""
+    starting = asyncio.create_task(device.start())
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
+        if starting.done():
+            starting.result()
+            names = ", ".join(device.serving.names()) or "no specialist yet"
+            state = "ready" if device.ready else "NOT ready"
+            _log.info("%s after %.2f s: %s", state, time.perf_counter() - began, names)
+            await stopping
+    finally:
+        for task in (starting, stopping):
+            task.cancel()
+        await asyncio.wait([starting, stopping])
+
+
+def _bind(listen: str) -> socket.socket:
+    host, port = parse_listen(listen)
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        bound = socket.socket(family, kind, protocol)
+        try:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            bound.bind(address)
+        except OSError:
+            bound.close()
+            raise
+    except OSError as cause:
+        raise ConfigError(
+            f"Can't listen on {listen}: {cause.strerror or cause}; choose another --listen."
+        ) from None
+    bound.setblocking(False)
+    return bound
+
+
+def _bounded(server: web.Server | None, most: int) -> Callable[[], asyncio.BaseProtocol]:
+    """Make protocols for connections, up to a bound: files run out at some hundreds on small systems."""
+    assert server is not None
+
+    def make() -> asyncio.BaseProtocol:
+        if len(server.connections) >= most:
+            return _Refuse()
+        return server()
+
+    return make
+
+
+class _Refuse(asyncio.Protocol):
+    """Closes a connection at once."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport.close()
+
+
+def _at(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _local_url(host: str, port: int) -> str:
+    """How a program on this device reaches the daemon."""
+    return f"http://{_at({'0.0.0.0': '127.0.0.1', '::': '::1'}.get(host, host), port)}"

@@ -1,0 +1,325 @@
+"""The device itself, without transport: what it serves, installs, trusts and tells."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import logging
+import os
+import time
+from collections.abc import AsyncIterator, Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+from edge_runtime import __version__
+from edge_runtime.bundle import HEADER_BYTES, Envelope, read_envelope
+from edge_runtime.config import Config
+from edge_runtime.engines import available_runtimes
+from edge_runtime.errors import BundleError, EdgeError, Overloaded
+from edge_runtime.events import EventHub
+from edge_runtime.identity.files import IdentityFolder
+from edge_runtime.identity.keys import DeviceKey, decode_key, device_key
+from edge_runtime.identity.pairing import redeem_code
+from edge_runtime.identity.tokens import TokenStore
+from edge_runtime.identity.trust import TrustStore
+from edge_runtime.serving import memory
+from edge_runtime.serving.generations import Serving
+from edge_runtime.serving.metrics import Metrics
+from edge_runtime.serving.worker import Answer
+from edge_runtime.update import disk
+from edge_runtime.update.install import Installed, Installer
+from edge_runtime.update.slots import Slots
+
+_log = logging.getLogger(__name__)
+_WRITE_BYTES = 256 * 1024  # uploads reach the disk in pieces of this size
+T = TypeVar("T")
+Json = dict[str, object]
+
+
+class Device:
+    """One device over its state folder; made and used in one event loop."""
+
+    def __init__(self, state: Path, config: Config) -> None:
+        self.config = config
+        self.state = state
+        self.started = time.time()
+        self.identity = IdentityFolder(state)
+        self.key: DeviceKey = device_key(self.identity)
+        self.tokens = TokenStore(self.identity)
+        self.trust = TrustStore(self.identity)
+        self.events = EventHub()
+        self.metrics = Metrics()
+        self.serving = Serving(config.server.queue, config.server.deadline_seconds)
+        self.failed: dict[str, str] = {}
+        self.stopping = False
+        self._slots = Slots(state)
+        self._installer = Installer(self._slots, self.trust, config)
+        self._changing = asyncio.Lock()
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    @property
+    def about(self) -> Json:
+        """The device's name, id and public key (base64), as a pairing answers them."""
+        public = base64.b64encode(self.key.public).decode("ascii")
+        return {"name": self.config.device.label, "id": self.key.id, "public_key": public}
+
+    @property
+    def ready(self) -> bool:
+        """Whether every active bundle was admitted and serves."""
+        return not (self.serving.starting or self.stopping or self.failed)
+
+    async def start(self) -> None:
+        """Sweep what a crash left, then admit the active bundles, rolling back those that fail."""
+        async with self._changing:
+            with disk.storage_errors(self.state):
+                swept = await asyncio.to_thread(self._slots.sweep)
+            if swept:
+                _log.info("removed %d unfinished or unused files", swept)
+            for name, pointer in self._slots.pointers().items():
+                result = await asyncio.to_thread(self._installer.start, name, pointer)
+                if result.loaded is not None:
+                    self.serving.swap(result.loaded)
+                    self.events.emit("serving", specialist=name, version=result.loaded.manifest.version)
+                if result.rolled_back:
+                    self.metrics.count("enigma_rollbacks_total")
+                    self.events.emit("rolled_back", specialist=name, message=result.rolled_back)
+                if result.failure:
+                    self.failed[name] = result.failure
+                    self.events.emit("error", specialist=name, code="start", message=result.failure)
+            self.serving.starting = False
+
+    async def run(self, name: str, request: Json) -> Answer:
+        """Answer a request by a specialist, and count it."""
+        started = time.perf_counter()
+        answer = await self.serving.run(name, request)
+        self.metrics.observe("enigma_run_seconds", time.perf_counter() - started, specialist=name)
+        self.metrics.observe("enigma_specialist_seconds", answer.seconds, specialist=name)
+        if answer.value.get("unsure") is True:
+            self.metrics.count("enigma_unsure_total", specialist=name)
+        if answer.value.get("truncated") is True:
+            self.metrics.count("enigma_truncated_total", specialist=name)
+        return answer
+
+    async def install(self, chunks: AsyncIterator[bytes], declared: int | None) -> Installed:
+        """Take a bundle as it arrives, install it and let it serve; on any error the old one goes on.
+
+        declared: the length that the sender announced, if it did.
+        """
+        self._free_to_change()
+        async with self._changing:
+            path = self._slots.new_upload()
+            try:
+                async with asyncio.timeout(self.config.update.upload_seconds):
+                    await self._receive(path, chunks, declared)
+                installed = await self._owned(self._install(path))
+            except TimeoutError:
+                error: EdgeError = BundleError(
+                    "The upload took too long; check the network and send it again."
+                )
+                self._refused(error)
+                raise error from None
+            except EdgeError as error:
+                self._refused(error)
+                raise
+            finally:
+                disk.remove(path)
+        self.metrics.count("enigma_installs_total", result="installed" if installed.changed else "unchanged")
+        return installed
+
+    async def roll_back(self, name: str) -> Json:
+        """Let the previous bundle of a specialist serve again."""
+        self._free_to_change()
+        async with self._changing:
+            loaded = await self._owned(asyncio.to_thread(self._installer.roll_back, name))
+            self.serving.swap(loaded)
+            self.failed.pop(name, None)
+        self.metrics.count("enigma_rollbacks_total")
+        version = loaded.manifest.version
+        self.events.emit("rolled_back", specialist=name, version=version, message="asked for by a person")
+        return {"specialist": name, "version": version, "bundle": f"sha256:{loaded.digest}"}
+
+    async def pair(self, code: str, name: str, signer: str | None) -> Json:
+        """Redeem a pairing code: a token, and, for a host, trust in the key that signs its bundles."""
+        key = None if signer is None else decode_key(signer)
+
+        def redeem() -> tuple[str, str]:
+            role = redeem_code(self.identity, code)
+            if key is not None and role == "host":
+                self.trust.add(key, name)
+            return role, self.tokens.add(name, role)
+
+        try:
+            role, token = await asyncio.to_thread(redeem)
+        except EdgeError as error:
+            self.metrics.count("enigma_pairings_total", result="refused")
+            self.events.emit("error", code=error.code, message=str(error))
+            raise
+        self.metrics.count("enigma_pairings_total", result="paired")
+        self.events.emit("paired", name=name, role=role)
+        trusted = key is not None and role == "host"
+        return {"token": token, "role": role, "signer_trusted": trusted, "device": self.about}
+
+    def models(self) -> list[Json]:
+        """The specialists that serve; the fields are documented in docs/device-api.md."""
+        return [self._model(name) for name in self.serving.names()]
+
+    def status(self) -> Json:
+        """All that a person wants to know about the device."""
+        return {
+            "device": self.about,
+            "version": __version__,
+            "ready": self.ready,
+            "uptime_seconds": round(time.time() - self.started, 1),
+            "rss_bytes": memory.rss_bytes(),
+            "free_bytes": disk.free_bytes(self.state),
+            "runtimes": available_runtimes(),
+            "specialists": self.models(),
+            "failed": self.failed,
+            "paired": [
+                {"id": p.id, "name": p.name, "role": p.role, "created": p.created}
+                for p in self.tokens.paired()
+            ],
+            "signers": [{"key": s.key.hex(), "name": s.name, "added": s.added} for s in self.trust.signers()],
+        }
+
+    def metrics_text(self) -> str:
+        """The metrics in Prometheus' text format."""
+        names = self.serving.names()
+        size = [({"specialist": n}, float(self.serving.current(n).loaded.bytes)) for n in names]
+        return self.metrics.render(
+            {
+                "enigma_up_seconds": [({}, time.time() - self.started)],
+                "enigma_ready": [({}, float(self.ready))],
+                "enigma_resident_bytes": [({}, float(memory.rss_bytes()))],
+                "enigma_specialist_bytes": size,
+                "enigma_waiting_requests": [
+                    ({"specialist": n}, float(self.serving.waiting(n))) for n in names
+                ],
+                "enigma_draining_generations": [({}, float(self.serving.draining))],
+            }
+        )
+
+    def announce_stop(self) -> None:
+        """Become not ready and let the listeners go."""
+        self.stopping = True
+        self.events.emit("stopping")
+        self.events.close()
+
+    async def close(self) -> None:
+        """Finish what installs, then the last requests, then free the models."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=10.0)
+        await self.serving.close()
+
+    async def _install(self, path: Path) -> Installed:
+        loop = asyncio.get_running_loop()
+
+        def tell(stage: str, fields: Json) -> None:
+            loop.call_soon_threadsafe(lambda: self.events.emit("install", stage=stage, **fields))
+
+        names = self.serving.names()
+        serving = {name: self.serving.current(name).loaded.digest for name in names}
+        installed = await asyncio.to_thread(self._installer.install, path, tell, serving)
+        if installed.loaded is not None:
+            self.serving.swap(installed.loaded)
+            self.failed.pop(installed.specialist, None)
+            self.events.emit(
+                "activated",
+                specialist=installed.specialist,
+                version=installed.version,
+                bundle=installed.bundle,
+                runtime=installed.loaded.engine.runtime,
+            )
+        return installed
+
+    async def _owned(self, work: Coroutine[object, object, T]) -> T:
+        """Run to the end what must not stop half-way, even where the one who asked went away."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return await asyncio.shield(task)
+
+    async def _receive(self, path: Path, chunks: AsyncIterator[bytes], declared: int | None) -> None:
+        """Write an upload to `path`, checking its head before the rest is taken."""
+        envelope: Envelope | None = None
+        waiting = bytearray()
+        taken = told = 0
+        with disk.storage_errors(self.state):
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            try:
+                async for chunk in chunks:
+                    waiting += chunk
+                    taken += len(chunk)
+                    if envelope is None:
+                        if len(waiting) < HEADER_BYTES:
+                            continue
+                        envelope = self._check_head(bytes(waiting[:HEADER_BYTES]), declared)
+                    total = HEADER_BYTES + envelope.length
+                    if taken > total:
+                        raise BundleError("The upload goes on after the bundle's end; send the bundle alone.")
+                    if 4 * taken // total > told:
+                        told = 4 * taken // total
+                        self.events.emit("install", stage="receiving", bytes=taken, total=total)
+                    if len(waiting) >= _WRITE_BYTES:
+                        piece, waiting = bytes(waiting), bytearray()
+                        await _finish(asyncio.to_thread(disk.write_all, handle, piece))
+                if envelope is None:
+                    envelope = read_envelope(bytes(waiting))
+                if taken < HEADER_BYTES + envelope.length:
+                    total = HEADER_BYTES + envelope.length
+                    raise BundleError(f"The upload ended after {taken:,} of {total:,} bytes; send it again.")
+                await _finish(asyncio.to_thread(disk.write_all, handle, bytes(waiting)))
+            finally:
+                os.close(handle)
+
+    def _check_head(self, head: bytes, declared: int | None) -> Envelope:
+        envelope = read_envelope(head)
+        self._installer.check_head(envelope)
+        total = HEADER_BYTES + envelope.length
+        if declared is not None and declared != total:
+            raise BundleError(
+                f"The bundle has {total:,} bytes, not the {declared:,} announced; send the whole file."
+            )
+        return envelope
+
+    def _free_to_change(self) -> None:
+        if self.stopping:
+            raise Overloaded("The device is stopping; try again when it is back.", 10.0)
+        if self._changing.locked():
+            raise Overloaded(
+                "The device is starting, or another bundle is being installed; try again soon.", 5.0
+            )
+
+    def _refused(self, error: EdgeError) -> None:
+        self.metrics.count("enigma_installs_total", result="refused")
+        self.events.emit("error", code=error.code, message=str(error))
+
+    def _model(self, name: str) -> Json:
+        generation = self.serving.current(name)
+        loaded, manifest = generation.loaded, generation.loaded.manifest
+        return {
+            "name": name,
+            "task": manifest.task,
+            "version": manifest.version,
+            "bundle": f"sha256:{loaded.digest}",
+            "runtime": loaded.engine.runtime,
+            "runtime_version": loaded.engine.version,
+            "precision": loaded.model.precision,
+            "bytes": loaded.bytes,
+            "labels": list(manifest.labels),
+            "thresholds": dict(manifest.thresholds),
+            "metrics": manifest.metrics,
+            "licence": manifest.licence,
+            "since": round(generation.since, 3),
+            "load_seconds": round(loaded.seconds, 3),
+        }
+
+
+async def _finish(work: Coroutine[object, object, None]) -> None:
+    """Await a thread's work; a cancellation waits for it, or its file would be closed under it."""
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise

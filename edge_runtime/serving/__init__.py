@@ -1,0 +1,1 @@
+"""Serves requests: one worker per loaded model, swapped without dropping a request."""

@@ -1,0 +1,119 @@
+"""Generations: a new model takes new requests at once, the old one ends with its last request."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from dataclasses import dataclass
+
+from edge_runtime.errors import NotFound, Overloaded
+from edge_runtime.serving import memory
+from edge_runtime.serving.worker import Answer, Worker
+from edge_runtime.update.admit import Loaded
+
+_log = logging.getLogger(__name__)
+DRAIN_SECONDS = 10.0  # longer than any deadline that clients usually have; afterwards the process ends anyway
+
+
+@dataclass
+class Generation:
+    """A loaded specialist with its worker; `retired` once another one took its place."""
+
+    loaded: Loaded
+    since: float
+    worker: Worker | None = None
+    retired: bool = False
+
+
+class Serving:
+    """The specialists that answer now, by name; lives in one event loop."""
+
+    def __init__(self, queue: int, deadline_seconds: float) -> None:
+        self._queue = queue
+        self._deadline = deadline_seconds
+        self._current: dict[str, Generation] = {}
+        self._closing: set[asyncio.Task[None]] = set()
+        self._retired = 0
+        self._drained = asyncio.Event()  # no retired generation has a request any more
+        self._drained.set()
+        self.starting = True
+
+    def names(self) -> list[str]:
+        """The specialists that serve."""
+        return sorted(self._current)
+
+    def current(self, name: str) -> Generation:
+        """The generation that serves; raises `NotFound`, or `Overloaded` while the device starts."""
+        found = self._current.get(name)
+        if found is not None:
+            return found
+        if self.starting:
+            raise Overloaded("The device is starting; try again in a second.")
+        have = ", ".join(self.names()) or "none yet"
+        raise NotFound(f"There is no specialist '{name[:64]}' on this device (it has {have}).")
+
+    def waiting(self, name: str) -> int:
+        """Requests that wait for a specialist or run in it."""
+        worker = self._current[name].worker
+        return worker.waiting if worker else 0
+
+    @property
+    def draining(self) -> int:
+        """Retired generations that still have requests."""
+        return self._retired
+
+    async def run(self, name: str, request: dict[str, object]) -> Answer:
+        """Answer a request by the generation that serves when it comes."""
+        worker = self.current(name).worker
+        assert worker is not None
+        return await worker.run(request, self._deadline)
+
+    def swap(self, loaded: Loaded) -> None:
+        """Let `loaded` take all requests from now on; the generation before ends with its last request."""
+        name = loaded.manifest.name
+        new = Generation(loaded, time.time())
+        new.worker = Worker(name, loaded.specialist, self._queue, lambda: self._idle(new))
+        old = self._current.get(name)
+        self._current[name] = new
+        if old is not None:
+            self._retire(old)
+
+    async def close(self) -> None:
+        """Retire everything and wait, boundedly, until the last requests are answered."""
+        current, self._current = self._current, {}
+        for generation in current.values():
+            self._retire(generation)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_SECONDS):
+                await self._drained.wait()
+                await asyncio.gather(*self._closing)
+
+    def _retire(self, generation: Generation) -> None:
+        generation.retired = True
+        self._retired += 1
+        self._drained.clear()
+        if generation.worker is not None and generation.worker.waiting == 0:
+            self._idle(generation)
+
+    def _idle(self, generation: Generation) -> None:
+        worker = generation.worker
+        if not generation.retired or worker is None:
+            return
+        generation.worker = None
+        self._retired -= 1
+        worker.stop()
+        task = asyncio.create_task(asyncio.to_thread(_free, worker, generation.loaded))
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+        if self._retired == 0:
+            self._drained.set()
+
+
+def _free(worker: Worker, loaded: Loaded) -> None:
+    if not worker.join(DRAIN_SECONDS):
+        _log.warning("%s %s didn't end; its memory stays", loaded.manifest.name, loaded.manifest.version)
+        return
+    loaded.engine.close()
+    memory.trim()

@@ -1,0 +1,1 @@
+"""Takes bundles onto the device: slots on disk, admission by golden vectors, rollback."""

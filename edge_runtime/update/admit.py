@@ -1,0 +1,130 @@
+"""Admission: opens a bundle's model in a runtime that it was scored in, and replays its golden vectors."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_runtime import strict_json
+from edge_runtime.bundle import Manifest, ModelFile
+from edge_runtime.engines import Engine, available_runtimes, open_engine
+from edge_runtime.errors import AdmissionError, BundleError, EdgeError, EngineError, UnsupportedRuntime
+from edge_runtime.tasks import Specialist, TaskModule, task_module
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A specialist that passed its golden vectors, ready to serve."""
+
+    manifest: Manifest
+    digest: str
+    model: ModelFile
+    engine: Engine
+    specialist: Specialist
+    seconds: float
+
+    @property
+    def bytes(self) -> int:
+        """Size of the model file."""
+        return self.manifest.files[self.model.file].bytes
+
+
+def choose_models(
+    manifest: Manifest, allowed: Sequence[str], have: dict[str, str] | None = None
+) -> list[tuple[ModelFile, str]]:
+    """The (model, runtime) pairs that may serve here, the preferred first; raises `UnsupportedRuntime`.
+
+    A runtime is eligible where the model was scored in it by name, and this device's version is not of an
+    older major version than one that was scored: an int8 file may answer nonsense in another runtime without
+    any error.
+    """
+    installed = available_runtimes() if have is None else have
+    pairs: list[tuple[ModelFile, str]] = []
+    for runtime in allowed:
+        for model in manifest.models:
+            versions = [scored.version for scored in model.scored_in if scored.runtime == runtime]
+            here = installed.get(runtime)
+            if not versions or here is None or _major(here) < min(map(_major, versions)):
+                continue
+            if here not in versions:
+                _log.warning("%s was scored in %s %s, here is %s", model.file, runtime, versions[0], here)
+            pairs.append((model, runtime))
+    if not pairs:
+        scored = sorted({f"{s.runtime} {s.version}" for model in manifest.models for s in model.scored_in})
+        here_names = ", ".join(f"{name} {version}" for name, version in installed.items()) or "no runtime"
+        raise UnsupportedRuntime(
+            f"{manifest.name} {manifest.version} was scored in {', '.join(scored) or 'no runtime'}, "
+            f"and this device has {here_names}; install one of those, or gate the bundle for this device."
+        )
+    return pairs
+
+
+def admit(manifest: Manifest, digest: str, folder: Path, threads: int, allowed: Sequence[str]) -> Loaded:
+    """Load a bundle from its verified folder and run its golden vectors.
+
+    Tries the next eligible runtime where one can't open its file. Raises `UnsupportedRuntime`, `UnknownTask`,
+    `AdmissionError` (a golden vector isn't answered as it was), `EngineError` or `BundleError`.
+    """
+    started = time.perf_counter()
+    task = task_module(manifest.task)
+    golden = _read_golden(manifest, folder)
+    failure: EngineError | None = None
+    for model, runtime in choose_models(manifest, allowed):
+        try:
+            engine = open_engine(folder / model.file, threads, runtime, model.inputs, model.outputs)
+        except EngineError as cause:
+            _log.warning("%s", cause)
+            failure = cause
+            continue
+        try:
+            specialist = task.load(manifest, folder, engine)
+            _replay(task, specialist, golden)
+        except BaseException:
+            engine.close()
+            raise
+        return Loaded(manifest, digest, model, engine, specialist, time.perf_counter() - started)
+    assert failure is not None
+    raise failure
+
+
+def _read_golden(manifest: Manifest, folder: Path) -> list[tuple[dict[str, object], dict[str, object]]]:
+    what = f"{manifest.golden.file} in the bundle"
+    content = strict_json.loads((folder / manifest.golden.file).read_bytes(), what, BundleError)
+    if not isinstance(content, list) or len(content) != manifest.golden.count:
+        raise BundleError(f"{what} should hold {manifest.golden.count} golden vectors; build it again.")
+    pairs: list[tuple[dict[str, object], dict[str, object]]] = []
+    for item in content:
+        request, response = (
+            (item.get("request"), item.get("response")) if isinstance(item, dict) else (None, None)
+        )
+        if not isinstance(request, dict) or not isinstance(response, dict):
+            raise BundleError(f'{what} should hold {{"request", "response"}} pairs; build it again.')
+        pairs.append((request, response))
+    return pairs
+
+
+def _replay(
+    task: TaskModule, specialist: Specialist, golden: list[tuple[dict[str, object], dict[str, object]]]
+) -> None:
+    for number, (request, expected) in enumerate(golden, 1):
+        try:
+            got = specialist.run(request)
+        except EdgeError as cause:
+            raise AdmissionError(
+                f"Golden vector {number} of {len(golden)} fails on this device: {cause}"
+            ) from None
+        if not task.agrees(expected, got):
+            raise AdmissionError(
+                f"Golden vector {number} of {len(golden)} is answered differently here than where the model "
+                "was made, so the bundle was refused; gate it for this device's runtime."
+            )
+
+
+def _major(version: str) -> int:
+    head = version.split(".", 1)[0]
+    return int(head) if head.isdigit() else 0

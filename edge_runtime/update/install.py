@@ -1,0 +1,154 @@
+"""Installs bundles: verify, unpack, admit, place, point, and only then swap; at start the same backwards."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_runtime.bundle import Envelope, Manifest, verify_bundle
+from edge_runtime.config import Config
+from edge_runtime.errors import EdgeError, UntrustedSigner
+from edge_runtime.identity.trust import TrustStore
+from edge_runtime.update import disk
+from edge_runtime.update.admit import Loaded, admit
+from edge_runtime.update.slots import Pointer, Slots
+
+_log = logging.getLogger(__name__)
+Tell = Callable[[str, dict[str, object]], None]
+
+
+@dataclass(frozen=True)
+class Installed:
+    """What an installation did. `loaded` is None where the bundle served already."""
+
+    specialist: str
+    version: str
+    bundle: str
+    loaded: Loaded | None
+
+    @property
+    def changed(self) -> bool:
+        """Whether another bundle serves now than before."""
+        return self.loaded is not None
+
+
+@dataclass(frozen=True)
+class Started:
+    """What one specialist's start came to: what serves, and why not the active bundle, if so."""
+
+    specialist: str
+    loaded: Loaded | None
+    rolled_back: str | None
+    failure: str | None
+
+
+class Installer:
+    """Disk and admission; knows nothing of HTTP or of who is being served. Blocks: call it in a thread."""
+
+    def __init__(self, slots: Slots, trust: TrustStore, config: Config) -> None:
+        self.slots = slots
+        self._trust = trust
+        self._config = config
+
+    @property
+    def max_bundle_bytes(self) -> int:
+        """The longest payload that is taken."""
+        return self._config.update.max_bundle_mb * 2**20
+
+    def check_head(self, envelope: Envelope) -> None:
+        """Refuse a bundle by its head, before its payload is taken: `BundleError` or `StorageFull`.
+
+        Twice its size is needed for a moment: the upload and what is unpacked from it.
+        """
+        envelope.check(self._trusted(), self.max_bundle_bytes)
+        keep = self._config.update.keep_free_mb * 2**20
+        with disk.storage_errors(self.slots.state):
+            disk.need_space(self.slots.incoming, 2 * envelope.length, keep)
+
+    def install(self, bundle: Path, tell: Tell, serving: Mapping[str, str] | None = None) -> Installed:
+        """Install a bundle file that lies in the incoming folder; on any error nothing has changed.
+
+        tell: called with the stage ("verified", "unpacked", "admitted", "activated") and its figures.
+        serving: specialist -> the hash of the bundle that serves; None where no daemon runs.
+        """
+        with disk.storage_errors(self.slots.state):
+            return self._install(bundle, tell, serving)
+
+    def _install(self, bundle: Path, tell: Tell, serving: Mapping[str, str] | None) -> Installed:
+        envelope = verify_bundle(bundle, self._trusted(), self.max_bundle_bytes)
+        tell("verified", {"bundle": envelope.address, "bytes": envelope.length})
+        staged, manifest = self.slots.unpack(bundle, envelope)
+        try:
+            who: dict[str, object] = {"specialist": manifest.name, "version": manifest.version}
+            tell("unpacked", {"bundle": envelope.address, **who})
+            if self._serves_already(manifest.name, envelope.digest, serving):
+                return Installed(manifest.name, manifest.version, envelope.address, None)
+            loaded = self._admit(manifest, envelope.digest, self.slots.files_in(staged))
+            try:
+                runtime = f"{loaded.engine.runtime} {loaded.engine.version}"
+                tell("admitted", {"bundle": envelope.address, **who, "runtime": runtime})
+                self.slots.place(staged, envelope.digest)
+                self.slots.activate(manifest.name, envelope.digest)
+            except BaseException:
+                loaded.engine.close()
+                raise
+        finally:
+            disk.remove(staged)
+        self.slots.sweep_unused()
+        tell("activated", {"bundle": envelope.address, **who})
+        return Installed(manifest.name, manifest.version, envelope.address, loaded)
+
+    def start(self, name: str, pointer: Pointer | None) -> Started:
+        """Load what a pointer names; where that fails, roll back to the previous bundle."""
+        if pointer is None:
+            return Started(name, None, None, f"the pointer of '{name}' is damaged; push its bundle again")
+        try:
+            return Started(name, self._load(pointer.active), None, None)
+        except EdgeError as error:
+            cause = str(error)
+        if pointer.previous is None:
+            return Started(name, None, None, cause)
+        try:
+            loaded = self._load(pointer.previous)
+            with disk.storage_errors(self.slots.state):
+                self.slots.roll_back(name)
+        except EdgeError as error:
+            return Started(name, None, None, f"{cause} The previous bundle fails too: {error}")
+        return Started(name, loaded, cause, None)
+
+    def roll_back(self, name: str) -> Loaded:
+        """Load the previous bundle and point at it; raises `NotFound` where there is none."""
+        loaded = self._load(self.slots.previous(name))
+        with disk.storage_errors(self.slots.state):
+            self.slots.roll_back(name)
+        return loaded
+
+    def _load(self, digest: str) -> Loaded:
+        manifest = self.slots.check(digest)
+        return self._admit(manifest, digest, self.slots.folder(digest))
+
+    def _admit(self, manifest: Manifest, digest: str, folder: Path) -> Loaded:
+        models = self._config.models
+        return admit(manifest, digest, folder, models.threads, models.runtimes)
+
+    def _trusted(self) -> frozenset[bytes]:
+        trusted = self._trust.keys()
+        if not trusted:
+            raise UntrustedSigner(
+                "This device trusts no signer yet; pair a host, or add its key with 'enigma-edge trust add'."
+            )
+        return trusted
+
+    def _serves_already(self, name: str, digest: str, serving: Mapping[str, str] | None) -> bool:
+        pointer = self.slots.pointers().get(name)
+        if pointer is None or pointer.active != digest:
+            return False
+        if serving is not None and serving.get(name) != digest:
+            return False  # its admission failed at start; what hindered it may be gone
+        try:
+            self.slots.check(digest)
+        except EdgeError:
+            return False
+        return True

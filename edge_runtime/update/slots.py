@@ -1,0 +1,185 @@
+"""Slots on disk: one folder per bundle, named by its hash, and one pointer file per specialist."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_runtime import strict_json
+from edge_runtime.bundle import Envelope, Manifest, payload_digest, read_envelope, unpack_bundle
+from edge_runtime.bundle.manifest import MANIFEST_NAME
+from edge_runtime.errors import BundleError, EdgeError, NotFound, StateError
+from edge_runtime.update import disk
+
+_log = logging.getLogger(__name__)
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_ENVELOPE = "envelope"
+_FILES = "files"
+
+
+@dataclass(frozen=True)
+class Pointer:
+    """Which bundle of a specialist serves, and which one served before (hex content addresses)."""
+
+    active: str
+    previous: str | None = None
+
+
+class Slots:
+    """The bundles of a state folder.
+
+    bundles/HASH/{envelope,files/} is written once and never changed; specialists/NAME.json is the pointer,
+    replaced atomically; incoming/ holds what isn't finished, and is emptied at start. So after a crash at any
+    instant every pointer names a bundle that was complete and admitted.
+    """
+
+    def __init__(self, state: Path) -> None:
+        self.state = state
+        self.incoming = state / "incoming"
+        self._bundles = state / "bundles"
+        self._pointers = state / "specialists"
+        with disk.storage_errors(state):
+            for folder in (state, self.incoming, self._bundles, self._pointers):
+                disk.make_private(folder)
+
+    def sweep(self) -> int:
+        """At start: remove unfinished uploads and unused bundles; returns how many things went."""
+        gone = [*self.incoming.iterdir(), *self._pointers.glob(".*.part")]
+        for path in gone:
+            disk.remove(path)
+        return len(gone) + self.sweep_unused()
+
+    def sweep_unused(self) -> int:
+        """Remove the bundles that no pointer names; returns how many."""
+        pointers = self._read_pointers()
+        if None in pointers.values():
+            _log.warning("a pointer in %s is damaged; no bundle is removed", self._pointers)
+            return 0
+        used = {digest for p in pointers.values() if p for digest in (p.active, p.previous)}
+        gone = [path for path in self._bundles.iterdir() if path.name not in used]
+        for path in gone:
+            disk.remove(path)
+        return len(gone)
+
+    def pointers(self) -> dict[str, Pointer | None]:
+        """Specialist -> pointer, None where its file is damaged."""
+        return self._read_pointers()
+
+    def new_upload(self) -> Path:
+        """A path for a bundle on its way in."""
+        return self.incoming / f"{secrets.token_hex(8)}.enigma"
+
+    def unpack(self, bundle: Path, envelope: Envelope) -> tuple[Path, Manifest]:
+        """Unpack a verified bundle beside it; returns the slot-to-be and its manifest."""
+        staged = bundle.with_suffix(".slot")
+        files = staged / _FILES
+        disk.make_private(files)
+        manifest = unpack_bundle(bundle, envelope, files, disk.write_stream)
+        disk.write_atomic(staged / _ENVELOPE, envelope.to_bytes())
+        disk.sync_folder(files)
+        disk.sync_folder(staged)
+        return staged, manifest
+
+    @staticmethod
+    def files_in(staged: Path) -> Path:
+        """The folder of a slot's files."""
+        return staged / _FILES
+
+    def folder(self, digest: str) -> Path:
+        """The folder of an installed bundle's files."""
+        return self._bundles / digest / _FILES
+
+    def check(self, digest: str) -> Manifest:
+        """Compare an installed bundle with its content address; raises `BundleError` where it decayed."""
+        folder = self.folder(digest)
+        try:
+            with (folder.parent / _ENVELOPE).open("rb") as head:
+                envelope = read_envelope(head)
+            actual = payload_digest(folder)
+            manifest = (folder / MANIFEST_NAME).read_bytes()
+        except OSError as cause:
+            raise BundleError(f"The bundle {digest[:12]} on disk can't be read: {cause.strerror}.") from None
+        if actual != digest or envelope.digest != digest:
+            raise BundleError(f"The bundle {digest[:12]} on disk is damaged; push it again.")
+        return Manifest.from_json(manifest)
+
+    def place(self, staged: Path, digest: str) -> None:
+        """Move an admitted slot to its place; a sound one that is there already stays."""
+        target = self._bundles / digest
+        if target.exists():
+            try:
+                self.check(digest)
+            except BundleError:
+                disk.move(target, self.incoming / f"{secrets.token_hex(8)}.damaged")
+            else:
+                return
+        disk.move(staged, target)
+
+    def activate(self, name: str, digest: str) -> Pointer:
+        """Point a specialist at an admitted bundle and keep the one that served before."""
+        former = self._read_pointers().get(name)
+        if former is None:
+            previous = None
+        else:
+            previous = former.active if former.active != digest else former.previous
+        return self._write(name, Pointer(digest, previous))
+
+    def previous(self, name: str) -> str:
+        """The bundle that served before; raises `NotFound` where there is none."""
+        former = self._read_pointers().get(name)
+        if former is None or former.previous is None:
+            raise NotFound(f"'{name[:64]}' has no previous bundle to go back to.")
+        return former.previous
+
+    def roll_back(self, name: str) -> Pointer:
+        """Swap active and previous; raises `NotFound` where there is no previous bundle."""
+        previous = self.previous(name)
+        former = self._read_pointers()[name]
+        return self._write(name, Pointer(previous, former.active if former else None))
+
+    def _write(self, name: str, pointer: Pointer) -> Pointer:
+        fields = {"format": 1, "active": pointer.active, "previous": pointer.previous}
+        disk.write_atomic(self._pointers / f"{name}.json", strict_json.dumps(fields))
+        return pointer
+
+    def _read_pointers(self) -> dict[str, Pointer | None]:
+        found: dict[str, Pointer | None] = {}
+        for path in sorted(self._pointers.glob("[!.]*.json")):
+            try:
+                found[path.stem] = _parse(path.read_bytes())
+            except (OSError, EdgeError) as cause:
+                _log.warning("%s is damaged: %s", path, cause)
+                found[path.stem] = None
+        return found
+
+
+def _parse(content: bytes) -> Pointer:
+    fields = strict_json.loads_object(content, "The pointer", StateError)
+    active, previous = fields.get("active"), fields.get("previous")
+    if not isinstance(active, str) or not _DIGEST.fullmatch(active):
+        raise StateError("The pointer names no bundle.")
+    if previous is not None and not (isinstance(previous, str) and _DIGEST.fullmatch(previous)):
+        raise StateError("The pointer's previous bundle isn't one.")
+    return Pointer(active, previous)
+
+
+def lock(state: Path) -> int | None:
+    """Take the state folder for this process; None where a daemon (or an installation) has it.
+
+    The lock ends with the process, however it ends. Returns a handle to keep.
+    """
+    import fcntl
+
+    with disk.storage_errors(state):
+        disk.make_private(state)
+        handle = os.open(state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            return None
+    return handle
