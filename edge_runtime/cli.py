@@ -195,9 +195,8 @@ def _status(args: argparse.Namespace) -> int:
     )
     for model in status["specialists"]:
         runtime = f"{model['runtime']} {model['runtime_version']}"
-        print(
-            f"  {model['name']} {model['version']} ({model['task']}, {runtime}, {model['bytes'] / 2**20:.2f} MB)"
-        )
+        size = f"{model['bytes'] / 2**20:.2f} MB"
+        print(f"  {model['name']} {model['version']} ({model['task']}, {runtime}, {size})")
     for name, why in status["failed"].items():
         print(f"  {name} FAILED: {why}")
     for paired in status["paired"]:

@@ -121,11 +121,17 @@ def _bind(listen: str) -> socket.socket:
 def _bounded(server: web.Server | None, most: int) -> Callable[[], asyncio.BaseProtocol]:
     """Make protocols for connections, up to a bound: files run out at some hundreds on small systems."""
     assert server is not None
+    fresh: list[tuple[float, web.RequestHandler]] = []
 
     def make() -> asyncio.BaseProtocol:
-        if len(server.connections) >= most:
+        # A burst is accepted before the server counts any of it, so what was just made is counted here.
+        known, now = set(server.connections), time.monotonic()
+        fresh[:] = [(made, handler) for made, handler in fresh if now - made < 1.0 and handler not in known]
+        if len(known) + len(fresh) >= most:
             return _Refuse()
-        return server()
+        handler = server()
+        fresh.append((now, handler))
+        return handler
 
     return make
 
