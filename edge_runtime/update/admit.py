@@ -72,9 +72,10 @@ def admit(manifest: Manifest, digest: str, folder: Path, threads: int, allowed: 
     """
     started = time.perf_counter()
     task = task_module(manifest.task)
+    pairs = choose_models(manifest, allowed)
     golden = _read_golden(manifest, folder)
     failure: EngineError | None = None
-    for model, runtime in choose_models(manifest, allowed):
+    for model, runtime in pairs:
         try:
             engine = open_engine(folder / model.file, threads, runtime, model.inputs, model.outputs)
         except EngineError as cause:

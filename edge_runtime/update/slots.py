@@ -77,11 +77,15 @@ class Slots:
         """Unpack a verified bundle beside it; returns the slot-to-be and its manifest."""
         staged = bundle.with_suffix(".slot")
         files = staged / _FILES
-        disk.make_private(files)
-        manifest = unpack_bundle(bundle, envelope, files, disk.write_stream)
-        disk.write_atomic(staged / _ENVELOPE, envelope.to_bytes())
-        disk.sync_folder(files)
-        disk.sync_folder(staged)
+        try:
+            disk.make_private(files)
+            manifest = unpack_bundle(bundle, envelope, files, disk.write_stream)
+            disk.write_atomic(staged / _ENVELOPE, envelope.to_bytes())
+            disk.sync_folder(files)
+            disk.sync_folder(staged)
+        except BaseException:
+            disk.remove(staged)
+            raise
         return staged, manifest
 
     @staticmethod

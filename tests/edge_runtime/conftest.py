@@ -67,10 +67,10 @@ class RunningDevice:
         port_file = state.parent / f"{state.name}.port"
         port_file.unlink(missing_ok=True)
         self.log_path = state.parent / f"{state.name}.log"
+        command = [sys.executable, "-m", "edge_runtime.cli", "run", "--state", str(state)]
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "edge_runtime.cli", "run", "--state", str(state), "--listen", listen]
-                + ["--port-file", str(port_file)],
+                [*command, "--listen", listen, "--port-file", str(port_file)],
                 stderr=log,
                 env=edge_environment(**extra),
             )

@@ -1,0 +1,166 @@
+"""Kill -9 between any two writes of an installation: the last admitted model answers afterwards."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from edge_runtime.bundle import read_envelope
+from edge_runtime.config import Config
+from edge_runtime.identity.files import IdentityFolder
+from edge_runtime.identity.trust import TrustStore
+from edge_runtime.update.install import Installer
+from edge_runtime.update.slots import Slots
+
+from ..conftest import StartDevice, edge_environment, trust
+
+# Dies by SIGKILL at the Nth call that changes the disk, counted over all kinds of calls. Half of a write is
+# done first, as a power cut does. Admission is left out: it only reads.
+_VICTIM = """
+import os, pathlib, signal, sys
+left = int(sys.argv[1])
+def deadly(call, halve=False):
+    def wrapper(*args, **kwargs):
+        global left
+        left -= 1
+        if left == 0:
+            if halve:
+                call(args[0], bytes(args[1])[: len(args[1]) // 2])
+            os.kill(os.getpid(), signal.SIGKILL)
+        return call(*args, **kwargs)
+    return wrapper
+from edge_runtime.config import Config
+from edge_runtime.identity.files import IdentityFolder
+from edge_runtime.identity.trust import TrustStore
+from edge_runtime.update import install
+from edge_runtime.update.slots import Slots
+class Engine:
+    runtime, version = "onnxruntime", "0"
+    def close(self): pass
+class Loaded:
+    engine = Engine()
+install.admit = lambda *args: Loaded()
+state, upload = pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3])
+slots = Slots(state)
+installer = install.Installer(slots, TrustStore(IdentityFolder(state)), Config())
+for name in ("fsync", "rename", "replace", "unlink", "rmdir", "mkdir", "chmod"):
+    setattr(os, name, deadly(getattr(os, name)))
+os.write = deadly(os.write, halve=True)
+installer.install(upload, lambda stage, fields: None)
+"""
+
+
+def test_at_every_write_the_state_is_old_or_new(bundles: dict[str, Path], tmp_path: Path) -> None:
+    state = tmp_path / "device"
+    trust(state)
+    digests = {name: read_envelope(bundles[name].read_bytes()).digest for name in ("v1", "v2", "v3")}
+    for name in ("v1", "v2"):
+        _install(state, bundles[name])
+    wanted, served = "v3", "v2"
+    survived = 0
+    for point in range(1, 200):
+        upload = state / "incoming" / "victim.enigma"
+        upload.write_bytes(bundles[wanted].read_bytes())
+        victim = subprocess.run(
+            [sys.executable, "-c", _VICTIM, str(point), str(state), str(upload)],
+            env=edge_environment(),
+            capture_output=True,
+            check=False,
+        )
+        slots = Slots(state)
+        slots.sweep()
+        pointer = slots.pointers()["tiny"]
+        assert pointer is not None
+        assert pointer.active in (digests[served], digests[wanted]), f"at call {point}"
+        slots.check(pointer.active)
+        assert pointer.previous is not None
+        slots.check(pointer.previous)
+        assert not any((state / "incoming").iterdir())
+        assert {p.name for p in (state / "bundles").iterdir()} == {pointer.active, pointer.previous}
+        assert not any((state / "specialists").glob(".*"))
+        if pointer.active == digests[wanted]:
+            wanted, served = served, wanted  # go on in the other direction
+            wanted = "v1" if wanted == "v2" and point % 2 else wanted
+        if victim.returncode == 0:
+            break
+        assert victim.returncode == -signal.SIGKILL, victim.stderr.decode()
+        survived += 1
+    assert survived >= 15
+
+
+def test_a_killed_daemon_comes_back_with_the_last_admitted_model(
+    start_device: StartDevice, bundles: dict[str, Path], state: Path
+) -> None:
+    device = start_device()
+    assert device.push(bundles["v1"]).status == 200
+    served = "1.0.0"
+    for attempt, delay in enumerate((0.0, 0.004, 0.008, 0.012, 0.02, 0.04)):
+        name = "v2" if attempt % 2 == 0 else "v3"
+        pushing = os.fork()
+        if pushing == 0:
+            try:
+                device.push(bundles[name])
+            finally:
+                os._exit(0)
+        time.sleep(0.02 + delay)
+        device.kill()
+        os.waitpid(pushing, 0)
+        device = start_device()
+        now = device.version()
+        assert now in (served, f"{name[1]}.0.0")
+        assert device.run("turn on the light").status == 200
+        assert now is not None
+        served = now
+
+
+def test_a_damaged_active_bundle_is_rolled_back_at_start(
+    start_device: StartDevice, bundles: dict[str, Path], state: Path
+) -> None:
+    device = start_device()
+    device.push(bundles["v1"])
+    device.push(bundles["v2"])
+    device.stop()
+    active = read_envelope(bundles["v2"].read_bytes()).digest
+    model = state / "bundles" / active / "files" / "model.onnx"
+    content = bytearray(model.read_bytes())
+    content[len(content) // 2] ^= 1
+    model.write_bytes(content)
+    device = start_device()
+    assert device.get("/readyz").status == 200
+    assert device.version() == "1.0.0"
+    assert "rolled_back" in device.log
+    assert device.push(bundles["v2"]).status == 200  # the sound one replaces what was damaged
+    device.stop()
+    assert start_device().version() == "2.0.0"
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b'{"active": "../../etc"}', b"\xff"])
+def test_a_damaged_pointer_is_told_and_does_not_stop_the_rest(
+    start_device: StartDevice, bundles: dict[str, Path], state: Path, content: bytes
+) -> None:
+    device = start_device()
+    device.push(bundles["v1"])
+    device.stop()
+    (state / "specialists" / "tiny.json").write_bytes(content)
+    (state / "bundles" / "unrelated").mkdir()
+    device = start_device()
+    reply = device.get("/readyz")
+    assert reply.status == 503
+    assert "push its bundle again" in reply.message
+    assert (state / "bundles" / "unrelated").exists()  # nothing is removed while a pointer can't be read
+    assert device.push(bundles["v1"]).json["changed"] is True
+    assert device.get("/readyz").status == 200
+
+
+def _install(state: Path, bundle: Path) -> None:
+    slots = Slots(state)
+    upload = slots.new_upload()
+    upload.write_bytes(bundle.read_bytes())
+    Installer(slots, TrustStore(IdentityFolder(state)), Config()).install(upload, lambda stage, fields: None)
+    upload.unlink()
