@@ -11,10 +11,38 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from edge_runtime import errors, strict_json
-from edge_runtime.errors import BadRequest, DeviceUnreachable, EdgeError
+from edge_runtime.errors import (
+    BadRequest,
+    BundleError,
+    DeviceUnreachable,
+    EdgeError,
+    Forbidden,
+    NotFound,
+    Overloaded,
+    PairingError,
+    StorageFull,
+    Unauthorized,
+    UntrustedSigner,
+)
 
 if TYPE_CHECKING:
     import aiohttp
+
+# The errors belong to the client's interface: who uses it needs no other module of ours.
+__all__ = [
+    "BadRequest",
+    "BundleError",
+    "DeviceClient",
+    "DeviceUnreachable",
+    "EdgeError",
+    "Forbidden",
+    "NotFound",
+    "Overloaded",
+    "PairingError",
+    "StorageFull",
+    "Unauthorized",
+    "UntrustedSigner",
+]
 
 MAX_ANSWER_BYTES = 4 * 1024 * 1024  # a device's longest answer, its models, has a few kilobytes each
 PUSH_CHUNK = 64 * 1024

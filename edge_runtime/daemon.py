@@ -26,6 +26,7 @@ from edge_runtime.update.slots import lock
 _log = logging.getLogger(__name__)
 DAEMON_FILE = "daemon.json"
 STOP_SECONDS = 5.0  # for requests that are being answered when the daemon is told to stop
+LAST_ACCEPTED_SECONDS = 0.1
 BACKLOG = 128
 
 
@@ -72,6 +73,8 @@ async def serve(state: Path, config: Config, port_file: Path | None = None) -> N
             _log.info("stopping")
             device.announce_stop()
             server.close()
+            # aiohttp drops the first request of a connection that was accepted just now, and waits for it.
+            await asyncio.sleep(LAST_ACCEPTED_SECONDS)
             await runner.cleanup()
             await device.close()
             with contextlib.suppress(FileNotFoundError):

@@ -32,13 +32,13 @@ class Metrics:
         self._counters: dict[str, dict[Labels, float]] = {}
         self._histograms: dict[str, dict[Labels, Histogram]] = {}
 
-    def count(self, name: str, amount: float = 1.0, **labels: str) -> None:
+    def count(self, name: str, amount: float = 1.0, /, **labels: str) -> None:
         """Add to a counter."""
         series = self._counters.setdefault(name, {})
         key = tuple(sorted(labels.items()))
         series[key] = series.get(key, 0.0) + amount
 
-    def observe(self, name: str, seconds: float, **labels: str) -> None:
+    def observe(self, name: str, seconds: float, /, **labels: str) -> None:
         """Add a duration to a histogram."""
         series = self._histograms.setdefault(name, {})
         series.setdefault(tuple(sorted(labels.items())), Histogram()).observe(seconds)

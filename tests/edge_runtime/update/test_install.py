@@ -120,7 +120,11 @@ def test_unsound_uploads_change_nothing(shared_device: RunningDevice, bundles: d
         "with an appendix": (whole + b"x", 422, "not the"),
         "no bundle": (b"PK\x03\x04" * 200, 422, "isn't an Enigma bundle"),
         "wrong key": (bundles["foreign"].read_bytes(), 403, "doesn't trust"),
-        "unsigned": (whole[: HEADER_BYTES - 64] + bytes(64) + whole[HEADER_BYTES:], 403, "signature is wrong"),
+        "unsigned": (
+            whole[: HEADER_BYTES - 64] + bytes(64) + whole[HEADER_BYTES:],
+            403,
+            "signature is wrong",
+        ),
     }
     before = snapshot(shared_device.state)
     for name, (content, status, words) in cases.items():

@@ -1,0 +1,112 @@
+"""Engines: the same answers as the formula, in every runtime installed, and refusals in sentences."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge_runtime import engines
+from edge_runtime.engines import available_runtimes, open_engine
+from edge_runtime.errors import EngineError
+
+from .. import tiny
+
+TOKENS = np.array([[1, 5, 200, 5] + [0] * (tiny.FEATURES.length - 4)], dtype=np.int32)
+
+
+def expected() -> np.ndarray:
+    logits = tiny.table(3)[TOKENS[0]].sum(axis=0)
+    exp = np.exp(logits - logits.max())
+    return exp / exp.sum()
+
+
+def model(folder: Path, runtime: str) -> tuple[Path, dict[str, str], dict[str, str]]:
+    if runtime not in available_runtimes():
+        pytest.skip(f"{runtime} isn't usable here")
+    if runtime == "onnxruntime":
+        pytest.importorskip("onnx")
+        tiny.write_onnx(folder / "m.onnx", 3)
+        return folder / "m.onnx", {}, {}
+    pytest.importorskip("flatbuffers")
+    pytest.importorskip("ai_edge_litert")
+    tiny.write_tflite(folder / "m.tflite", 3)
+    return folder / "m.tflite", {"tokens": "args_0"}, {"probabilities": "output_0"}
+
+
+@pytest.mark.parametrize("runtime", ["onnxruntime", "ai-edge-litert", "tflite-runtime"])
+def test_a_model_answers_by_the_task_s_names(tmp_path: Path, runtime: str) -> None:
+    path, inputs, outputs = model(tmp_path, runtime)
+    engine = open_engine(path, runtime=runtime, rename_inputs=inputs, rename_outputs=outputs)
+    assert (engine.runtime, engine.version) == (runtime, available_runtimes()[runtime])
+    first = engine.run({"tokens": TOKENS})
+    np.testing.assert_allclose(first["probabilities"][0], expected(), atol=1e-5)
+    kept = first["probabilities"].copy()
+    engine.run({"tokens": np.zeros_like(TOKENS)})
+    np.testing.assert_array_equal(first["probabilities"], kept)  # an answer isn't a view into the runtime
+    engine.close()
+    with pytest.raises(EngineError, match="closed"):
+        engine.run({"tokens": TOKENS})
+
+
+@pytest.mark.parametrize("runtime", ["onnxruntime", "ai-edge-litert"])
+def test_wrong_inputs_are_refused(tmp_path: Path, runtime: str) -> None:
+    path, inputs, outputs = model(tmp_path, runtime)
+    engine = open_engine(path, rename_inputs=inputs, rename_outputs=outputs)
+    for wrong in (
+        TOKENS.astype(np.int64),
+        TOKENS[:, :5],
+        TOKENS[0],
+        np.zeros((2, tiny.FEATURES.length), np.int32),
+    ):
+        with pytest.raises(EngineError, match="must be int32"):
+            engine.run({"tokens": wrong})
+    with pytest.raises(EngineError, match="inputs are"):
+        engine.run({"token": TOKENS})
+    with pytest.raises(EngineError, match="inputs are"):
+        engine.run({"tokens": TOKENS, "more": TOKENS})
+
+
+@pytest.mark.parametrize("runtime", ["onnxruntime", "ai-edge-litert"])
+def test_names_that_the_model_lacks_are_refused(tmp_path: Path, runtime: str) -> None:
+    path, inputs, outputs = model(tmp_path, runtime)
+    with pytest.raises(EngineError, match="inputs are"):
+        open_engine(path, rename_inputs={"tokens": "nothing"}, rename_outputs=outputs)
+    with pytest.raises(EngineError, match="no output named nothing"):
+        open_engine(path, rename_inputs=inputs, rename_outputs={"probabilities": "nothing"})
+
+
+@pytest.mark.parametrize("suffix", [".onnx", ".tflite"])
+@pytest.mark.parametrize("content", [b"", b"junk" * 100, b"\x00\x00\x00\x00TFL3" + b"\xff" * 64])
+def test_a_broken_file_is_refused(tmp_path: Path, suffix: str, content: bytes) -> None:
+    if not any(name in available_runtimes() for name in engines.BY_SUFFIX[suffix]):
+        pytest.skip("no runtime for this format here")
+    path = tmp_path / f"broken{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(EngineError, match=r"can't open broken"):
+        open_engine(path)
+
+
+def test_what_no_runtime_opens_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(EngineError, match=r"neither \.onnx nor \.tflite"):
+        open_engine(tmp_path / "model.pt")
+    with pytest.raises(EngineError, match="no model file"):
+        open_engine(tmp_path / "model.onnx")
+    (tmp_path / "model.onnx").write_bytes(b"x")
+    with pytest.raises(EngineError, match="can't open"):
+        open_engine(tmp_path / "model.onnx", runtime="ai-edge-litert")
+    monkeypatch.setattr(engines, "available_runtimes", lambda: {})
+    with pytest.raises(EngineError, match="extra 'onnx'"):
+        open_engine(tmp_path / "model.onnx")
+
+
+def test_tflite_runtime_counts_only_where_its_interpreter_lives(monkeypatch: pytest.MonkeyPatch) -> None:
+    versions = {"tflite-runtime": "2.14.0", "numpy": "2.4.6", "onnxruntime": "1", "ai-edge-litert": "2"}
+    monkeypatch.setattr(engines.importlib.metadata, "version", versions.__getitem__)
+    monkeypatch.setattr(engines.sys, "version_info", (3, 11))
+    assert "tflite-runtime" not in available_runtimes.__wrapped__()
+    versions["numpy"] = "1.26.4"
+    assert available_runtimes.__wrapped__()["tflite-runtime"] == "2.14.0"
+    monkeypatch.setattr(engines.sys, "version_info", (3, 12))
+    assert "tflite-runtime" not in available_runtimes.__wrapped__()

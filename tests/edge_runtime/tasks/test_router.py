@@ -1,0 +1,108 @@
+"""Task `router`: answers, the unsure threshold, and what it refuses."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge_runtime.errors import BadRequest, BundleError, EngineError, UnknownTask
+from edge_runtime.tasks import router, task_module, task_names
+from edge_runtime.tasks.text import Features
+
+from .. import tiny
+
+
+class FixedEngine:
+    """Answers the same scores whatever it is asked."""
+
+    runtime, version = "fixed", "1"
+
+    def __init__(self, scores: list[float]) -> None:
+        self.scores = np.array([scores], dtype=np.float32)
+
+    def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        assert inputs["tokens"].shape == (1, tiny.FEATURES.length)
+        return {"probabilities": self.scores}
+
+    def close(self) -> None:
+        return
+
+
+def load(scores: list[float], **changes: object) -> router.Router:
+    return router.load(dataclasses.replace(tiny.manifest(), **changes), Path(), FixedEngine(scores))  # type: ignore[arg-type]
+
+
+def test_the_best_label_wins_with_its_confidence() -> None:
+    assert load([0.1, 0.7, 0.2]).run({"text": "play"}) == {
+        "label": "music",
+        "confidence": 0.7,
+        "unsure": False,
+        "scores": {"lights": 0.1, "music": 0.7, "weather": 0.2},
+    }
+
+
+def test_below_the_threshold_it_is_unsure() -> None:
+    assert load([0.4, 0.35, 0.25]).run({"text": "hm"})["unsure"] is True
+    assert load([0.5, 0.3, 0.2]).run({"text": "hm"})["unsure"] is False
+    assert load([0.9, 0.05, 0.05]).run({"text": "?!"})["unsure"] is True  # nothing that could be read
+
+
+def test_a_text_too_long_for_the_features_says_so() -> None:
+    assert load([1, 0, 0]).run({"text": "several words " * 60})["truncated"] is True
+
+
+@pytest.mark.parametrize("scores", [[0.5, 0.5], [0.2, 0.2, 0.2, 0.4], [float("nan"), 0.5, 0.5]])
+def test_scores_that_do_not_fit_the_labels_are_an_error(scores: list[float]) -> None:
+    with pytest.raises(EngineError):
+        load(scores).run({"text": "hello"})
+
+
+@pytest.mark.parametrize(
+    "request_", [{}, {"text": None}, {"text": ""}, {"text": "a", "b": 1}, {"text": "x" * 4001}]
+)
+def test_bad_requests_are_refused(request_: dict[str, object]) -> None:
+    with pytest.raises(BadRequest):
+        load([1, 0, 0]).run(request_)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"labels": ("one",)},
+        {"thresholds": {}},
+        {"tokenizer": None},
+        {"options": {"features": {"length": 0}}},
+        {"options": {"features": {"length": "64"}}},
+        {"options": {"features": {"wide": 1}}},
+        {"options": {"features": [1]}},
+    ],
+)
+def test_a_bundle_that_does_not_fit_the_task_is_refused(changes: dict[str, object]) -> None:
+    with pytest.raises(BundleError):
+        load([1, 0, 0], **changes)
+
+
+def test_features_default_to_those_of_the_scheme() -> None:
+    assert router.features_of({}) == Features()
+
+
+def test_answers_agree_within_the_tolerance_only() -> None:
+    answer = load([0.1, 0.7, 0.2]).run({"text": "play"})
+    assert router.agrees(answer, load([0.13, 0.66, 0.21]).run({"text": "play"}))
+    assert not router.agrees(answer, load([0.3, 0.5, 0.2]).run({"text": "play"}))  # too far
+    assert not router.agrees(answer, load([0.7, 0.1, 0.2]).run({"text": "play"}))  # another label
+    assert not router.agrees(answer, answer | {"unsure": True})
+    assert not router.agrees(answer, answer | {"scores": {"lights": 0.1}})
+    assert not router.agrees(answer, {"label": "music", "unsure": False})
+
+
+def test_tasks_are_found_by_name_and_strangers_are_refused() -> None:
+    assert "router" in task_names() and "text" not in task_names()
+    assert task_module("router").NAME == "router"
+    for name in ("text", "os", "../router", "router.text", "", "Router", "nothing"):
+        with pytest.raises(UnknownTask, match="knows"):
+            task_module(name)

@@ -1,0 +1,102 @@
+"""The daemon as a process: starting, stopping, sharing a folder, staying small."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from edge_runtime.engines import available_runtimes
+
+from . import tiny
+from .conftest import StartDevice, edge
+
+
+def test_sigterm_ends_it_cleanly_and_the_last_answers_arrive(
+    start_device: StartDevice, bundles: dict[str, Path], state: Path
+) -> None:
+    device = start_device()
+    device.push(bundles["v1"])
+    statuses: list[int] = []
+
+    def ask() -> None:
+        while True:
+            try:
+                statuses.append(device.run("turn on the light").status)
+            except (ConnectionError, OSError):
+                return
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.2)
+    began = time.monotonic()
+    assert device.stop() == 0
+    assert time.monotonic() - began < 4
+    for thread in threads:
+        thread.join()
+    assert len(statuses) > 10
+    assert set(statuses) <= {200, 503}
+    assert statuses.count(503) <= 4
+    assert not (state / "daemon.json").exists()
+    assert "stopped" in device.log and "Traceback" not in device.log
+
+
+def test_a_folder_serves_one_daemon_at_a_time(start_device: StartDevice, state: Path) -> None:
+    first = start_device()
+    second = edge("run", "--state", state, "--listen", "127.0.0.1:0")
+    assert second.returncode == 1
+    assert "Another enigma-edge uses" in second.stderr
+    first.kill()
+    start_device()  # what a killed one left behind doesn't hinder
+
+
+def test_a_port_in_use_is_told(state: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        failed = edge("run", "--state", state, "--listen", f"127.0.0.1:{taken.getsockname()[1]}")
+    assert failed.returncode == 1
+    assert "choose another --listen" in failed.stderr
+
+
+def test_status_is_for_people_and_programs(
+    start_device: StartDevice, bundles: dict[str, Path], state: Path
+) -> None:
+    absent = edge("status", "--state", state)
+    assert (absent.returncode, "No daemon runs" in absent.stderr) == (1, True)
+    device = start_device()
+    device.push(bundles["v1"])
+    shown = edge("status", "--state", state)
+    assert shown.returncode == 0, shown.stderr
+    assert "tiny 1.0.0 (router, onnxruntime" in shown.stdout
+    assert '"ready": true' in edge("status", "--json", "--state", state).stdout
+
+
+@pytest.mark.parametrize(("runtime", "limit_mb"), [("onnxruntime", 90), ("ai-edge-litert", 70)])
+def test_it_stays_small_with_one_model(
+    start_device: StartDevice, tmp_path: Path, runtime: str, limit_mb: int, state: Path
+) -> None:
+    if runtime not in available_runtimes():
+        pytest.skip(f"{runtime} isn't usable here")
+    pytest.importorskip("onnx" if runtime == "onnxruntime" else "flatbuffers")
+    described = tiny.manifest() if runtime == "onnxruntime" else tiny.litert_manifest()
+    tiny.make_bundle(tmp_path / "one.enigma", described)
+    device = start_device()
+    assert device.push(tmp_path / "one.enigma").json["runtime"] == runtime
+    device.stop()
+    device = start_device()
+    for _ in range(50):
+        assert device.run("turn on the light").status == 200
+    status = device.get("/v1/status", Authorization=f"Bearer {device.token}").json
+    assert status["specialists"][0]["runtime"] == runtime
+    assert status["rss_bytes"] < limit_mb * 2**20
+
+
+def test_it_comes_up_while_a_client_sends_nonsense_to_an_unknown_specialist(
+    start_device: StartDevice,
+) -> None:
+    device = start_device()
+    assert device.get("/readyz").json == {"status": "ready"}  # nothing installed is nothing missing
+    assert device.run("hello").status == 404
