@@ -1,0 +1,1 @@
+"""The devices that this companion is paired with."""

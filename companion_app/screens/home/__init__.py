@@ -1,0 +1,1 @@
+"""The rooms and things that sentences can be about."""

@@ -1,0 +1,1 @@
+"""The specialists on a device and what happens to them."""

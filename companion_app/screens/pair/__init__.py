@@ -1,0 +1,1 @@
+"""Pairing with a new device."""

@@ -1,0 +1,1 @@
+"""Carrying a bundle to a device."""

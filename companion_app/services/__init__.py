@@ -1,0 +1,1 @@
+"""What the app does: files on this machine and connections to devices."""

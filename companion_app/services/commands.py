@@ -1,0 +1,293 @@
+"""What a person can make the app do; each command returns at once and reports through the store."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import logging
+import socket
+import time
+from collections.abc import Coroutine
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from companion_app.services.link import Link, sentence_of
+from companion_app.services.remember import Memory, Remembered, RememberError, Settings
+from companion_app.services.wire import answer_from, request_for
+from companion_app.state import actions as act
+from companion_app.state.describe import where_to_ask
+from companion_app.state.inventory import InventoryError, read_inventory
+from companion_app.state.model import Device, PushPhase, Screen
+from companion_app.state.store import Store
+from edge_runtime.client import DeviceClient, EdgeError
+
+log = logging.getLogger(__name__)
+
+# Above the client's own deadlines: nothing may leave a spinner on the screen for ever.
+PAIR_DEADLINE = 20.0
+ASK_DEADLINE = 20.0
+PUSH_DEADLINE = 300.0
+MAX_SENTENCE = 500
+DEFAULT_PORT = 8765
+
+
+class Commands:
+    """Owns the links and every task that is under way; `close` ends them all."""
+
+    def __init__(self, store: Store, memory: Memory) -> None:
+        self._store = store
+        self._memory = memory
+        # A link closes its client to reconnect; what a person asked for goes over another one, untouched.
+        self._clients: dict[str, DeviceClient] = {}
+        self._links: dict[str, tuple[Link, asyncio.Task[None]]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._remembered: dict[str, Remembered] = {}
+        self._number = 0
+
+    def start(self, devices: tuple[Remembered, ...]) -> None:
+        """Connect to the remembered devices; needs a running event loop."""
+        for device in devices:
+            self._remembered[device.address] = device
+            self._connect(device)
+
+    async def close(self) -> None:
+        """End every connection and everything under way."""
+        tasks = [task for _, task in self._links.values()] + list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for client in [link.client for link, _ in self._links.values()] + list(self._clients.values()):
+            await client.close()
+        self._links.clear()
+        self._clients.clear()
+
+    def pair(self, address: str, code: str) -> None:
+        """Pair with a device by its one-time code; without a code, only try whether it is open to us."""
+        if self._store.state.pairing.busy:
+            return
+        try:
+            base = clean_address(address)
+        except ValueError as error:
+            self._store.dispatch(act.PairingFailed(str(error)))
+            return
+        self._store.dispatch(act.PairingStarted())
+        self._spawn(self._pair(base, code.strip()))
+
+    def forget(self, address: str) -> None:
+        """Drop a device and its token from this machine."""
+        self._spawn(self._disconnect(address))
+        self._remembered.pop(address, None)
+        self._store.dispatch(act.DeviceForgotten(address))
+        self._keep(devices=True)
+
+    def select(self, address: str) -> None:
+        """Make a device the current one."""
+        self._store.dispatch(act.DeviceSelected(address))
+        self._keep()
+
+    def ask(self, sentence: str) -> None:
+        """Send a sentence to the chosen specialist."""
+        state = self._store.state
+        sentence = " ".join(sentence.split())
+        if not sentence:
+            return
+        if len(sentence) > MAX_SENTENCE:
+            self._store.dispatch(act.Noticed(f"Keep a sentence under {MAX_SENTENCE} characters."))
+            return
+        chosen, device = state.chosen, state.device
+        if device is None or chosen is None:
+            self._store.dispatch(act.Noticed(where_to_ask(state)))
+            return
+        self._number += 1
+        self._store.dispatch(act.Asked(self._number, chosen.name, sentence))
+        self._spawn(self._ask(self._number, device.address, chosen.name, chosen.task, sentence))
+
+    def push(self, path: str) -> None:
+        """Carry a bundle file to the current device."""
+        state = self._store.state
+        if state.push.phase in (PushPhase.SENDING, PushPhase.CHECKING):
+            return
+        file = Path(path.strip()).expanduser()
+        device = state.device
+        try:
+            if device is None:
+                raise ValueError("Pair with a device first; then bundles can be pushed to it.")
+            if not path.strip():
+                raise ValueError("Give the path of a .enigma file, or drop one on this window.")
+            if not file.is_file():
+                raise ValueError(f"There is no file {file}; check the path.")
+            size = file.stat().st_size
+        except (ValueError, OSError) as error:
+            sentence = sentence_of(error) if isinstance(error, OSError) else str(error)
+            self._store.dispatch(act.PushPathSet(path))
+            self._store.dispatch(act.PushFailed(sentence))
+            return
+        self._store.dispatch(act.PushStarted(str(file), size))
+        self._spawn(self._push(device.address, file))
+
+    def drop(self, path: str) -> None:
+        """A file fell on the window: a home is loaded, anything else is taken for a bundle."""
+        if path.lower().endswith(".json"):
+            self.load_home(path)
+            return
+        self._store.dispatch(act.PushPathSet(path))
+        self._store.dispatch(act.Opened(Screen.PUSH))
+
+    def load_home(self, path: str) -> bool:
+        """Use the home in a JSON file; says what is wrong with it otherwise."""
+        try:
+            inventory = read_inventory(Path(path.strip()).expanduser())
+        except InventoryError as error:
+            self._store.dispatch(act.Noticed(str(error)))
+            return False
+        self._store.dispatch(act.InventoryLoaded(inventory))
+        self._keep()
+        return True
+
+    def toggle_theme(self) -> None:
+        """Dark to light and back."""
+        self._store.dispatch(act.ThemeToggled())
+        self._keep()
+
+    async def _pair(self, base: str, code: str) -> None:
+        try:
+            async with asyncio.timeout(PAIR_DEADLINE), DeviceClient(base) as client:
+                if code:
+                    name = f"Companion on {socket.gethostname()}"[:64]
+                    token = await client.pair(code, name)
+                    about = client.device | {"role": role_of(await client.status(), name)}
+                else:
+                    # A device on this machine answers without a token; elsewhere this is refused.
+                    await client.models()
+                    token, health = "", await client.health()
+                    about = _mapping(health.get("device")) | {"role": "open"}
+        except (EdgeError, TimeoutError, OSError) as error:
+            self._store.dispatch(act.PairingFailed(sentence_of(error)))
+            return
+        found = Remembered(
+            address=base,
+            name=str(about.get("name") or urlsplit(base).hostname or base)[:80],
+            role=str(about.get("role") or "companion")[:20],
+            token=token,
+        )
+        await self._disconnect(base)
+        self._remembered[base] = found
+        self._store.dispatch(act.Paired(Device(found.address, found.name, found.role)))
+        self._keep(devices=True)
+        self._connect(found)
+
+    async def _ask(self, number: int, address: str, specialist: str, task: str, sentence: str) -> None:
+        state = self._store.state
+        begun = time.perf_counter()
+        try:
+            async with asyncio.timeout(ASK_DEADLINE):
+                raw = await self._client(address).run(
+                    specialist, request_for(task, sentence, state.inventory, state.area)
+                )
+        except (EdgeError, TimeoutError, OSError) as error:
+            self._store.dispatch(act.AskFailed(number, sentence_of(error)))
+            return
+        answer = answer_from(raw, state.inventory, (time.perf_counter() - begun) * 1000)
+        self._store.dispatch(act.Answered(number, answer))
+
+    async def _push(self, address: str, file: Path) -> None:
+        def progress(sent: int, total: int) -> None:
+            self._store.dispatch(act.PushProgressed(sent))
+
+        try:
+            async with asyncio.timeout(PUSH_DEADLINE):
+                result = await self._client(address).push(file, progress)
+        except (EdgeError, TimeoutError, OSError) as error:
+            self._store.dispatch(act.PushFailed(sentence_of(error)))
+            return
+        name = f"{result.get('specialist', file.stem)} {result.get('version', '')}".strip()
+        runtime = f" in {result['runtime']}" if result.get("runtime") else ""
+        changed = result.get("changed", True)
+        self._store.dispatch(
+            act.PushDone(f"{name} now answers{runtime}." if changed else f"{name} was already there.")
+        )
+
+    def _client(self, address: str) -> DeviceClient:
+        client = self._clients.get(address)
+        if client is None:
+            raise OSError("this device was just forgotten")
+        return client
+
+    def _connect(self, device: Remembered) -> None:
+        token = device.token or None
+        link = Link(DeviceClient(device.address, token), device.address, self._store.dispatch)
+        self._clients[device.address] = DeviceClient(device.address, token)
+        self._links[device.address] = (link, asyncio.get_running_loop().create_task(link.run()))
+
+    async def _disconnect(self, address: str) -> None:
+        link = self._links.pop(address, None)
+        client = self._clients.pop(address, None)
+        if link is not None:
+            link[1].cancel()
+            await asyncio.gather(link[1], return_exceptions=True)
+            await link[0].client.close()
+        if client is not None:
+            await client.close()
+
+    def _keep(self, *, devices: bool = False) -> None:
+        state = self._store.state
+        try:
+            if devices:
+                self._memory.keep_devices(tuple(self._remembered.values()))
+            self._memory.keep_settings(
+                Settings(theme=state.theme, inventory=state.inventory.path, selected=state.selected)
+            )
+        except RememberError as error:
+            self._store.dispatch(act.Noticed(str(error)))
+
+    def _spawn(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        with contextlib.suppress(asyncio.CancelledError):
+            error = task.exception()
+            if error is not None:
+                log.error("A command failed", exc_info=error)
+                self._store.dispatch(act.Noticed(f"That went wrong: {error}."))
+
+
+def clean_address(address: str) -> str:
+    """An IP address, `host:port` or a URL as `http://host:port`. Raises ValueError with a sentence."""
+    text = address.strip()
+    if not text:
+        raise ValueError("Give the device's address, such as 192.168.1.20:8765.")
+    try:
+        if "://" not in text:
+            text = (
+                f"http://[{ipaddress.IPv6Address(text)}]" if text.count(":") > 1 and "[" not in text else text
+            )
+    except ValueError:
+        pass
+    try:
+        parts = urlsplit(text if "://" in text else f"http://{text}")
+        port = parts.port
+        host = parts.hostname or ""
+        host.encode("idna" if not host.isascii() else "ascii")
+    except (ValueError, UnicodeError):
+        raise ValueError(f'"{address}" is not an address; write it like 192.168.1.20:8765.') from None
+    good = parts.scheme in ("http", "https") and host and not parts.path.strip("/") and " " not in text
+    if not good or parts.query or parts.fragment or parts.username or parts.password:
+        raise ValueError(f'"{address}" is not an address; write it like 192.168.1.20:8765.')
+    shown = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{shown}:{port or (443 if parts.scheme == 'https' else DEFAULT_PORT)}"
+
+
+def role_of(status: dict[str, object], name: str) -> str:
+    """The role of the newest pairing of this name in a device's status: ours, if it was made just now."""
+    paired = status.get("paired")
+    ours = [item for item in paired if _mapping(item).get("name") == name] if isinstance(paired, list) else []
+    newest: dict[str, object] = max(ours, key=lambda item: str(item.get("created", "")), default={})
+    return str(newest.get("role") or "companion")
+
+
+def _mapping(value: object) -> dict[str, object]:
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,127 @@
+"""One device's connection, kept alive: models and readiness, events as they come, reconnect with backoff."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections import deque
+from collections.abc import Awaitable, Callable
+
+from companion_app.services.wire import changes_models, event_from, specialist_from
+from companion_app.state import actions as act
+from edge_runtime.client import DeviceClient, EdgeError
+
+log = logging.getLogger(__name__)
+
+# The first retry is quick (a restarting device is back within a second), the last ones spare a phone's radio.
+FIRST_RETRY = 0.5
+LAST_RETRY = 30.0
+# Events bring news at once; this only finds what no event tells, such as readiness.
+REFRESH = 10.0
+# Where there are no events, this is how old the picture may be.
+POLL = 3.0
+# For one whole look at the device; the client has its own, shorter deadlines per call.
+LOOK_DEADLINE = 25.0
+# A device retells its latest 64 events to whoever connects; twice that tells old from new.
+REMEMBERED_EVENTS = 128
+
+Dispatch = Callable[[act.Action], None]
+Sleep = Callable[[float], Awaitable[None]]
+
+
+def backoff(attempt: int, chance: float) -> float:
+    """Seconds to wait before try `attempt` (0 is the first): doubling, +-25 % by `chance` in 0..1.
+
+    The spread keeps many companions from knocking at a restarted device in the same instant.
+    """
+    return min(LAST_RETRY, FIRST_RETRY * 2 ** min(attempt, 16)) * (0.75 + 0.5 * chance)
+
+
+class Link:
+    """Owns the connection to one device until it is cancelled."""
+
+    def __init__(
+        self, client: DeviceClient, address: str, dispatch: Dispatch, *, sleep: Sleep = asyncio.sleep
+    ) -> None:
+        self.client = client
+        self._address = address
+        self._dispatch = dispatch
+        self._sleep = sleep
+        self._attempt = 0
+        self._stale = asyncio.Event()
+        self._seen: deque[tuple[object, object]] = deque(maxlen=REMEMBERED_EVENTS)
+
+    async def run(self) -> None:
+        """Connect, follow, and begin again whenever the device goes away."""
+        while True:
+            self._dispatch(act.LinkConnecting(self._address))
+            reason = await self._follow()
+            await self.client.close()
+            wait = backoff(self._attempt, random.random())
+            self._attempt += 1
+            self._dispatch(act.LinkLost(self._address, reason, wait))
+            await self._sleep(wait)
+
+    async def look(self) -> None:
+        """Ask the device once how it is. Raises EdgeError, TimeoutError."""
+        async with asyncio.timeout(LOOK_DEADLINE):
+            models = await self.client.models()
+            ready = await self.client.ready()
+        self._dispatch(
+            act.LinkUpdated(self._address, ready, tuple(specialist_from(model) for model in models))
+        )
+
+    async def _follow(self) -> str:
+        """Stay connected as long as it goes; returns the reason of the end as one sentence."""
+        reason = "The device closed the connection."
+        try:
+            await self.look()
+            self._attempt = 0
+            if self.client.token is None:
+                # A device on this machine shows its models without a token, but not its events.
+                while True:
+                    await self._sleep(POLL)
+                    await self.look()
+            async with asyncio.TaskGroup() as group:
+                events = group.create_task(self._events())
+                group.create_task(self._refresh(events))
+        except* (EdgeError, TimeoutError) as failed:
+            reason = sentence_of(failed)
+        return reason
+
+    async def _events(self) -> None:
+        # Not `events(since=...)`: a restarted device counts from 1 again, and would then tell nothing.
+        async for item in self.client.events():
+            which = (item.get("id"), item.get("time"))
+            if which in self._seen:
+                continue
+            self._seen.append(which)
+            self._dispatch(act.EventSeen(self._address, event_from(item)))
+            if changes_models(item):
+                self._stale.set()
+
+    async def _refresh(self, events: asyncio.Task[None]) -> None:
+        """Look again after news, and now and then; apart from `_events`, which must keep up."""
+        while not events.done():
+            news = asyncio.ensure_future(self._stale.wait())
+            try:
+                await asyncio.wait({events, news}, timeout=REFRESH, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                news.cancel()
+            self._stale.clear()
+            if not events.done():
+                await self.look()
+
+
+def sentence_of(error: BaseException) -> str:
+    """One sentence for a person."""
+    if isinstance(error, BaseExceptionGroup):
+        return sentence_of(error.exceptions[0])
+    if isinstance(error, EdgeError):
+        return str(error)
+    if isinstance(error, TimeoutError):
+        return "The device did not answer in time; is it on, and on this network?"
+    if isinstance(error, OSError):
+        return f"That did not work: {(error.strerror or str(error)).lower()}."
+    raise error

@@ -1,0 +1,134 @@
+"""The files of this app: devices with their tokens (mode 0600) and settings."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+FORMAT = 1
+
+
+class RememberError(Exception):
+    """The config folder cannot be used; the message is one sentence for the person."""
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """A paired device. `token` is a secret; an empty one is a device on this machine that asks for none."""
+
+    address: str
+    name: str
+    role: str
+    token: str
+
+    def __repr__(self) -> str:
+        return f"Remembered({self.address!r}, {self.name!r}, {self.role!r}, token hidden)"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a person chose; `inventory` is a path, None is the sample home."""
+
+    theme: str = "dark"
+    inventory: str | None = None
+    selected: str | None = None
+
+
+class Memory:
+    """Reads and writes the config folder; every write replaces a file whole, or not at all."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._devices = folder / "devices.json"
+        self._settings = folder / "settings.json"
+
+    def prepare(self) -> None:
+        """Make the folder, for this user alone. Raises RememberError."""
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise _cannot("use", self.folder, error) from None
+
+    def devices(self) -> tuple[Remembered, ...]:
+        """The paired devices. Raises RememberError if the file is damaged (it is then kept aside)."""
+        document = self._read(self._devices)
+        if document is None:
+            return ()
+        items = document.get("devices")
+        names = [field.name for field in fields(Remembered)]
+        devices = []
+        for item in items if isinstance(items, list) else [None]:
+            if not isinstance(item, dict) or not all(isinstance(item.get(name), str) for name in names):
+                raise self._set_aside(self._devices)
+            devices.append(Remembered(**{name: item[name] for name in names}))
+        return tuple(devices)
+
+    def keep_devices(self, devices: tuple[Remembered, ...]) -> None:
+        """Remember these devices and no others. Raises RememberError."""
+        self._write(self._devices, {"format": FORMAT, "devices": [asdict(device) for device in devices]})
+
+    def settings(self) -> Settings:
+        """What was chosen; a damaged or foreign file counts as nothing chosen."""
+        try:
+            document = self._read(self._settings) or {}
+        except RememberError:
+            return Settings()
+        theme = document.get("theme")
+        inventory = document.get("inventory")
+        selected = document.get("selected")
+        return Settings(
+            theme=theme if theme in ("dark", "light") else "dark",
+            inventory=inventory if isinstance(inventory, str) else None,
+            selected=selected if isinstance(selected, str) else None,
+        )
+
+    def keep_settings(self, settings: Settings) -> None:
+        """Remember what was chosen. Raises RememberError."""
+        self._write(self._settings, {"format": FORMAT, **asdict(settings)})
+
+    def _read(self, path: Path) -> dict[str, object] | None:
+        try:
+            document = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise _cannot("read", path, error) from None
+        except (ValueError, RecursionError):
+            raise self._set_aside(path) from None
+        if not isinstance(document, dict):
+            raise self._set_aside(path)
+        return document
+
+    def _set_aside(self, path: Path) -> RememberError:
+        aside = path.with_suffix(".damaged")
+        try:
+            path.replace(aside)
+        except OSError as error:
+            return _cannot("read", path, error)
+        return RememberError(f"{path.name} was damaged and is kept as {aside.name}; pair your devices again.")
+
+    def _write(self, path: Path, document: dict[str, object]) -> None:
+        self.prepare()
+        new = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        try:
+            # Made with mode 0600 from the start: a token is never readable by others, not even briefly.
+            with os.fdopen(
+                os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8"
+            ) as file:
+                json.dump(document, file, indent=1, ensure_ascii=False)
+                file.flush()
+                os.fsync(file.fileno())
+            new.replace(path)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                new.unlink(missing_ok=True)
+            raise _cannot("write", path, error) from None
+
+
+def _cannot(verb: str, path: Path, error: OSError) -> RememberError:
+    why = (error.strerror or str(error)).lower()
+    return RememberError(f"Cannot {verb} {path} ({why}); choose another folder with --config.")

@@ -1,0 +1,146 @@
+"""What devices answer, as the app's own data; a device may be newer, so no shape is taken for granted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from companion_app.state.inventory import Inventory
+from companion_app.state.model import Answer, Call, Event, Specialist
+
+# Lengths that a card can show; a device can send more, and a person could not read it.
+MAX_TEXT = 300
+MAX_ITEMS = 64
+# Seconds since 1970 up to the year 9999, which is as far as datetime goes.
+MAX_TIME = 253_402_300_799
+
+
+def specialist_from(item: Mapping[str, object]) -> Specialist:
+    """One entry of `models`."""
+    metrics = item.get("metrics")
+    runtime = _text(item.get("runtime"))
+    version = _text(item.get("runtime_version"))
+    return Specialist(
+        name=_text(item.get("name")),
+        task=_text(item.get("task")),
+        version=_text(item.get("version")),
+        runtime=f"{runtime} {version}".strip(),
+        precision=_text(item.get("precision")),
+        size=int(_number(item.get("bytes") or item.get("size"))),
+        metrics=tuple(
+            (_text(name), _number(value))
+            for name, value in (metrics.items() if isinstance(metrics, dict) else ())
+            if isinstance(value, int | float) and not isinstance(value, bool)
+        )[:MAX_ITEMS],
+    )
+
+
+def request_for(task: str, sentence: str, inventory: Inventory, area: str | None) -> dict[str, object]:
+    """The request that a task takes for a sentence."""
+    if task != "robot":
+        return {"text": sentence}
+    request: dict[str, object] = {"text": sentence, "inventory": dict(inventory.document)}
+    if area is not None:
+        request["context"] = {"area": area}
+    return request
+
+
+def answer_from(item: Mapping[str, object], inventory: Inventory, round_trip_ms: float) -> Answer:
+    """An answer of `run`, of any task."""
+    calls = item.get("calls")
+    scores = item.get("scores")
+    ranked = sorted(
+        (
+            (_text(name), _number(score))
+            for name, score in (scores.items() if isinstance(scores, dict) else ())
+        ),
+        key=lambda pair: -pair[1],
+    )
+    question = item.get("question")
+    label = item.get("label")
+    return Answer(
+        confidence=_number(item.get("confidence")),
+        unsure=item.get("unsure") is True,
+        ms=_number(item.get("ms")),
+        round_trip_ms=round_trip_ms,
+        calls=tuple(_call(call, inventory) for call in _list(calls)[:MAX_ITEMS] if isinstance(call, dict)),
+        question=_text(question) if isinstance(question, str) and question else None,
+        label=_text(label) if isinstance(label, str) else None,
+        scores=tuple(ranked[:3]),
+    )
+
+
+def event_from(item: Mapping[str, object]) -> Event:
+    """An event of the device as one line; kinds that this app does not know are listed as they are."""
+    kind = _text(item.get("type"))
+    name = f"{_text(item.get('specialist'))} {_text(item.get('version'))}".strip()
+    message = _text(item.get("message"))
+    if kind == "install":
+        text = _install_line(item)
+    elif kind == "activated":
+        text = f"{name} now answers, in {_text(item.get('runtime'))}."
+    elif kind == "serving":
+        text = f"{name} answers."
+    elif kind == "rolled_back":
+        text = f"{name} went back to its previous version ({message})."
+    elif kind == "paired":
+        text = f"Paired with {_text(item.get('name'))}, as {_text(item.get('role'))}."
+    elif kind == "stopping":
+        text = "The device is stopping."
+    elif kind == "lost":
+        text = f"{_text(item.get('count'))} events came too fast and are not shown."
+    else:
+        text = message or kind or "Something happened."
+    at = item.get("time")
+    known = isinstance(at, int | float) and not isinstance(at, bool) and 0 < at < MAX_TIME
+    when = datetime.fromtimestamp(float(at)) if known and isinstance(at, int | float) else datetime.now()
+    return Event(at=when.strftime("%H:%M:%S"), text=text, bad=kind in ("error", "rolled_back"))
+
+
+def changes_models(item: Mapping[str, object]) -> bool:
+    """Whether after this event the device may serve something else than before."""
+    return item.get("type") in ("activated", "serving", "rolled_back", "error", "lost", "stopping")
+
+
+def _install_line(item: Mapping[str, object]) -> str:
+    stage = _text(item.get("stage"))
+    if stage == "receiving":
+        total = _number(item.get("total"))
+        return f"Receiving a bundle: {100 * _number(item.get('bytes')) / total if total else 0:.0f} %."
+    words = {
+        "verified": "The bundle's signature is good.",
+        "unpacked": "The bundle is unpacked.",
+        "admitted": "The bundle passed its golden examples.",
+        "activated": "The bundle is switched on.",
+    }
+    return words.get(stage, f"Installing: {stage}.")
+
+
+def _call(item: Mapping[str, object], inventory: Inventory) -> Call:
+    arguments = item.get("arguments")
+    targets = [_text(target) for target in _list(item.get("targets"))[:MAX_ITEMS]]
+    return Call(
+        name=_text(item.get("name")),
+        arguments=tuple(
+            (_text(name), _text(value))
+            for name, value in (arguments.items() if isinstance(arguments, dict) else ())
+        )[:MAX_ITEMS],
+        targets=tuple((target, inventory.name_of(target)) for target in targets),
+    )
+
+
+def _list(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        value = ", ".join(_text(item) for item in value[:MAX_ITEMS])
+    text = "" if value is None else str(value)
+    return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else 0.0

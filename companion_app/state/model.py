@@ -1,0 +1,169 @@
+"""The app's whole state as frozen dataclasses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from companion_app.state.inventory import Inventory
+
+
+class Screen(StrEnum):
+    """Every place a person can be in the app."""
+
+    DEVICES = "devices"
+    PAIR = "pair"
+    ASK = "ask"
+    MODELS = "models"
+    PUSH = "push"
+    HOME = "home"
+
+
+class Phase(StrEnum):
+    """How the connection to one device stands."""
+
+    CONNECTING = "connecting"
+    ONLINE = "online"
+    WAITING = "waiting"  # lost or refused; it tries again after `retry_in` seconds
+
+
+class PushPhase(StrEnum):
+    """How the delivery of a bundle stands."""
+
+    IDLE = "idle"
+    SENDING = "sending"
+    CHECKING = "checking"  # everything is sent; the device verifies and runs the golden vectors
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Specialist:
+    """One active specialist, as its device describes it. `size` is in bytes."""
+
+    name: str
+    task: str
+    version: str
+    runtime: str
+    size: int
+    metrics: tuple[tuple[str, float], ...] = ()
+    precision: str = ""
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something a device said happened; `at` is this machine's clock as HH:MM:SS."""
+
+    at: str
+    text: str
+    bad: bool = False
+
+
+@dataclass(frozen=True)
+class Link:
+    """The live side of a device. `models` is what it last said, also while it is away."""
+
+    phase: Phase = Phase.CONNECTING
+    ready: bool | None = None
+    models: tuple[Specialist, ...] = ()
+    events: tuple[Event, ...] = ()
+    retry_in: float = 0.0
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Device:
+    """A remembered device; its token stays in `services.remember` and never enters the state."""
+
+    address: str
+    name: str
+    role: str
+    link: Link = Link()
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """The pairing form."""
+
+    busy: bool = False
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of an answer; `targets` are (entity id, the name people use for it)."""
+
+    name: str
+    arguments: tuple[tuple[str, str], ...]
+    targets: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a specialist answered. `ms` is the device's own time, `round_trip_ms` ours."""
+
+    confidence: float
+    unsure: bool
+    ms: float
+    round_trip_ms: float
+    calls: tuple[Call, ...] = ()
+    question: str | None = None
+    label: str | None = None
+    scores: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One sentence and what came of it: pending, answered, or failed with one sentence."""
+
+    number: int
+    specialist: str
+    sentence: str
+    answer: Answer | None = None
+    error: str | None = None
+
+    @property
+    def pending(self) -> bool:
+        return self.answer is None and self.error is None
+
+
+@dataclass(frozen=True)
+class Push:
+    """The bundle on its way; `sent` and `total` are bytes."""
+
+    phase: PushPhase = PushPhase.IDLE
+    path: str = ""
+    sent: int = 0
+    total: int = 0
+    message: str | None = None
+
+
+@dataclass(frozen=True)
+class AppState:
+    """Everything. `selected` is the address of a device in `devices`, or None."""
+
+    inventory: Inventory
+    screen: Screen = Screen.DEVICES
+    behind: tuple[Screen, ...] = ()
+    theme: str = "dark"
+    devices: tuple[Device, ...] = ()
+    selected: str | None = None
+    specialist: str | None = None
+    area: str | None = None
+    pairing: Pairing = Pairing()
+    exchanges: tuple[Exchange, ...] = ()
+    push: Push = Push()
+    notice: str | None = None
+
+    @property
+    def device(self) -> Device | None:
+        """The selected device."""
+        return next((device for device in self.devices if device.address == self.selected), None)
+
+    @property
+    def chosen(self) -> Specialist | None:
+        """The specialist that the next sentence goes to: the picked one, else the device's first."""
+        models = self.device.link.models if self.device else ()
+        return next(
+            (model for model in models if model.name == self.specialist), models[0] if models else None
+        )

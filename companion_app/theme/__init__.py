@@ -1,0 +1,1 @@
+"""Our own look: colour tokens, icons and a dozen widgets over plain Kivy."""

@@ -1,0 +1,83 @@
+"""Line icons as strokes on a 24 x 24 grid, origin bottom left; drawn by `theme.widgets.Icon`."""
+
+from __future__ import annotations
+
+from math import cos, pi, sin
+
+Stroke = tuple[tuple[float, float], ...]
+
+
+def _arc(x: float, y: float, radius: float, start: float, end: float, steps: int = 20) -> Stroke:
+    """Points on a circle from `start` to `end` degrees, counter-clockwise from the right."""
+    angles = (start + (end - start) * step / steps for step in range(steps + 1))
+    return tuple((x + radius * cos(a * pi / 180), y + radius * sin(a * pi / 180)) for a in angles)
+
+
+def _rays(x: float, y: float, inner: float, outer: float, count: int) -> tuple[Stroke, ...]:
+    turns = (2 * pi * step / count for step in range(count))
+    return tuple(
+        ((x + inner * cos(a), y + inner * sin(a)), (x + outer * cos(a), y + outer * sin(a))) for a in turns
+    )
+
+
+def _box(left: float, bottom: float, right: float, top: float, radius: float = 2) -> Stroke:
+    return (
+        *_arc(right - radius, top - radius, radius, 0, 90, 5),
+        *_arc(left + radius, top - radius, radius, 90, 180, 5),
+        *_arc(left + radius, bottom + radius, radius, 180, 270, 5),
+        *_arc(right - radius, bottom + radius, radius, 270, 360, 5),
+        (right, top - radius),
+    )
+
+
+ICONS: dict[str, tuple[Stroke, ...]] = {
+    # A board with its antenna.
+    "devices": (
+        _box(4, 3, 20, 14),
+        ((8, 8.5), (8.01, 8.5)),
+        ((12, 8.5), (16, 8.5)),
+        ((12, 14), (12, 17)),
+        _arc(12, 17, 2, 30, 150, 8),
+        _arc(12, 17, 5, 30, 150, 10),
+    ),
+    "ask": (
+        (
+            *_arc(18, 17, 3, 0, 90, 5),
+            *_arc(6, 17, 3, 90, 180, 5),
+            *_arc(6, 10, 3, 180, 270, 5),
+            (7, 7),
+            (7, 3),
+            (11.5, 7),
+            *_arc(18, 10, 3, 270, 360, 5),
+            (21, 17),
+        ),
+        ((8, 15.2), (16, 15.2)),
+        ((8, 11.5), (13, 11.5)),
+    ),
+    # A chip with its legs.
+    "models": (
+        _box(6, 6, 18, 18),
+        _box(10, 10, 14, 14, 0.6),
+        *(((x, y), (x, y + 3)) for x in (9.5, 14.5) for y in (3, 18)),
+        *(((x, y), (x + 3, y)) for x in (3, 18) for y in (9.5, 14.5)),
+    ),
+    "push": (((12, 8), (12, 20)), ((7, 15), (12, 20), (17, 15)), ((4, 8), (4, 4), (20, 4), (20, 8))),
+    "home": (
+        ((3, 11.5), (12, 20), (21, 11.5)),
+        ((5.5, 9.5), (5.5, 4), (18.5, 4), (18.5, 9.5)),
+        ((10, 4), (10, 10), (14, 10), (14, 4)),
+    ),
+    "back": (((20, 12), (4, 12)), ((11, 19), (4, 12), (11, 5))),
+    "sun": (_arc(12, 12, 4, 0, 360, 24), *_rays(12, 12, 7, 9.5, 8)),
+    "moon": ((*_arc(12, 12, 8.5, 70, 340, 30), *_arc(16.2, 15.8, 6.2, 302, 108, 20)),),
+    "send": (((4, 12), (20, 12)), ((13, 19), (20, 12), (13, 5))),
+    "plus": (((12, 5), (12, 19)), ((5, 12), (19, 12))),
+    "close": (((6, 6), (18, 18)), ((6, 18), (18, 6))),
+    "check": (((5, 12), (10, 7), (19, 17)),),
+    "alert": (_arc(12, 12, 9, 0, 360, 30), ((12, 17), (12, 11)), ((12, 7.4), (12, 7.2))),
+    "question": (
+        _arc(12, 12, 9, 0, 360, 30),
+        (*_arc(12, 14.4, 2.8, 170, -60, 14), (12, 10.6), (12, 9.6)),
+        ((12, 7), (12, 6.8)),
+    ),
+}

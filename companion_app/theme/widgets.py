@@ -1,0 +1,260 @@
+"""The widgets that every screen is made of; `widgets.kv` holds their looks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kivy.app import App
+from kivy.core.text import Label as CoreLabel
+from kivy.event import EventDispatcher
+from kivy.graphics import Color, SmoothLine
+from kivy.lang import Builder
+from kivy.properties import (
+    BooleanProperty,
+    ColorProperty,
+    NumericProperty,
+    ObjectProperty,
+    OptionProperty,
+    StringProperty,
+)
+from kivy.uix.behaviors import ButtonBehavior, FocusBehavior
+from kivy.uix.boxlayout import BoxLayout
+from kivy.uix.label import Label
+from kivy.uix.scrollview import ScrollView
+from kivy.uix.stacklayout import StackLayout
+from kivy.uix.textinput import TextInput
+from kivy.uix.widget import Widget
+
+from companion_app.theme.icons import ICONS
+
+# The smallest side of what a finger can hit, in dp (Material and WCAG 2.5.5 agree within 4).
+TOUCH_TARGET = 44
+# A tone's ink and paper, as names of tokens.
+TONES = {
+    "plain": ("muted", "raised"),
+    "accent": ("tint_text", "tint"),
+    "good": ("good", "good_tint"),
+    "warn": ("warn", "warn_tint"),
+    "bad": ("bad", "bad_tint"),
+}
+
+
+class Prose(Label):
+    """Text that wraps to its width and is as high as it needs."""
+
+
+class Spoken(Prose):
+    """A sentence in a bubble; `natural` is the width it would take on one line."""
+
+    natural = NumericProperty(0.0)
+
+    def on_text(self, *_: object) -> None:
+        """Measure anew."""
+        line = CoreLabel(text=self.text, font_size=self.font_size, font_name=self.font_name, bold=self.bold)
+        line.refresh()
+        self.natural = line.content_width
+
+
+class Heading(Prose):
+    """The first line of a screen or a card."""
+
+
+class Caption(Prose):
+    """Small print."""
+
+
+class Mono(Prose):
+    """Names that machines read too."""
+
+
+class Icon(Widget):
+    """A line drawing from `theme.icons`."""
+
+    name = StringProperty("")
+    colour = ColorProperty((1, 1, 1, 1))
+
+    def __init__(self, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self.bind(name=self._draw, colour=self._draw, pos=self._draw, size=self._draw)
+        self._draw()
+
+    def _draw(self, *_: object) -> None:
+        self.canvas.clear()
+        side = min(self.width, self.height)
+        left, bottom = self.center_x - side / 2, self.center_y - side / 2
+        with self.canvas:
+            Color(rgba=self.colour)
+            for stroke in ICONS.get(self.name, ()):
+                points = [
+                    value for x, y in stroke for value in (left + x * side / 24, bottom + y * side / 24)
+                ]
+                SmoothLine(points=points, width=max(1.0, side / 20), cap="round", joint="round")
+
+
+class Pressable(FocusBehavior, ButtonBehavior):
+    """Can be touched, reached with Tab and pressed with Enter or Space."""
+
+    def keyboard_on_key_down(
+        self, window: object, keycode: tuple[int, str], text: str | None, modifiers: list[str]
+    ) -> bool:
+        if keycode[1] in ("enter", "numpadenter", "spacebar") and not self.disabled:
+            self.trigger_action(0.1)
+            return True
+        return bool(super().keyboard_on_key_down(window, keycode, text, modifiers))
+
+
+class Column(BoxLayout):
+    """Children under each other; one of height 0 takes no spacing either, so hiding leaves no gap.
+
+    Every child has a height of its own (`size_hint_y` None).
+    """
+
+    def do_layout(self, *_: object) -> None:
+        """Place the children from the top down."""
+        left, top, right, bottom = self.padding
+        shown = [child for child in self.children if child.height > 0]
+        gaps = self.spacing * max(0, len(shown) - 1)
+        self.minimum_height = top + bottom + gaps + sum(child.height for child in shown) if shown else 0
+        y = self.top - top
+        for child in reversed(self.children):
+            if child.size_hint_x is not None:
+                child.width = max(0, (self.width - left - right) * child.size_hint_x)
+            child.pos = self.x + left, y - child.height
+            if child.height > 0:
+                y -= child.height + self.spacing
+
+
+class IconText(Pressable, BoxLayout):
+    """Base of what can be pressed and holds an icon and a text."""
+
+    text = StringProperty("")
+    icon = StringProperty("")
+
+
+class Act(IconText):
+    """A button. `kind` primary is for the one thing that a screen is for."""
+
+    kind = OptionProperty("primary", options=("primary", "quiet"))
+    strong = BooleanProperty(True)
+    ink = ColorProperty((0, 0, 0, 0))
+
+
+class RoundAct(IconText):
+    """A button that is only an icon; `text` says what it does, for those who ask."""
+
+
+class NavItem(IconText):
+    """A way to a screen, at the bottom or in the rail."""
+
+    here = BooleanProperty(False)
+    wide = BooleanProperty(False)
+
+
+class Choice(IconText):
+    """One of several chips of which one is on."""
+
+    on = BooleanProperty(False)
+
+
+class Row(Pressable, Column):
+    """A card that can be pressed."""
+
+    on = BooleanProperty(False)
+
+
+class Card(Column):
+    """A surface with round corners, as high as what it holds."""
+
+    colour = ColorProperty((0, 0, 0, 0))
+
+
+class Toned(EventDispatcher):
+    """Has a tone: `ink` for what is drawn, `paper` for what is behind it."""
+
+    tone = OptionProperty("plain", options=tuple(TONES))
+    ink = ColorProperty((0, 0, 0, 0))
+    paper = ColorProperty((0, 0, 0, 0))
+
+    def __init__(self, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        palette = App.get_running_app().palette
+        palette.bind(name=self._dye)
+        self.bind(tone=self._dye)
+        self._dye()
+
+    def _dye(self, *_: object) -> None:
+        palette = App.get_running_app().palette
+        ink, paper = TONES[self.tone]
+        self.ink, self.paper = getattr(palette, ink), getattr(palette, paper)
+
+
+class Pill(Toned, Label):
+    """A short word on a tone; `dot` draws a light before it."""
+
+    dot = BooleanProperty(False)
+
+
+class Chip(Label):
+    """A thing, by the name people use."""
+
+
+class Note(Toned, BoxLayout):
+    """One sentence on a tone, with an icon: an error, a question, a success. Empty text hides it."""
+
+    text = StringProperty("")
+    icon = StringProperty("alert")
+
+
+class Meter(Toned, Widget):
+    """A bar filled to `value`, 0 to 1."""
+
+    value = NumericProperty(0.0)
+
+
+class Entry(TextInput):
+    """One line of text; Enter is `on_text_validate`, Tab goes on to the next field."""
+
+
+class Field(BoxLayout):
+    """An `Entry` under its name."""
+
+    label = StringProperty("")
+    hint = StringProperty("")
+    text = StringProperty("")
+    entry = ObjectProperty(None)
+    password = BooleanProperty(False)
+
+    def __init__(self, **kwargs: object) -> None:
+        self.register_event_type("on_enter")
+        super().__init__(**kwargs)
+
+    def on_enter(self) -> None:
+        """Enter was pressed in the field."""
+
+
+class Flow(StackLayout):
+    """Chips in rows, as high as it needs."""
+
+
+class Page(ScrollView):
+    """A column that scrolls, centred and not wider than one can read."""
+
+    column = ObjectProperty(None)
+
+    def add_widget(self, widget: Widget, *args: object, **kwargs: object) -> None:
+        """What a rule puts into a page goes into its column."""
+        if self.column is None:
+            super().add_widget(widget, *args, **kwargs)
+        else:
+            self.column.add_widget(widget, *args, **kwargs)
+
+
+def reveal(parent: Widget, widget: Widget, shown: bool, *, top: bool = True) -> None:
+    """Add or remove a widget: what is not shown must not take the focus either."""
+    if shown and widget.parent is None:
+        parent.add_widget(widget, index=len(parent.children) if top else 0)
+    elif not shown and widget.parent is not None:
+        widget.parent.remove_widget(widget)
+
+
+Builder.load_file(str(Path(__file__).with_name("widgets.kv")))

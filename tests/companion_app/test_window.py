@@ -1,0 +1,270 @@
+"""The real window, headless: real touches and keys, a real device behind it, and a look at the pixels."""
+
+from __future__ import annotations
+
+import json
+import stat
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from companion_app.services.wire import answer_from
+from companion_app.state import actions as act
+from companion_app.state.model import Device, PushPhase, Screen
+from companion_app.theme.tokens import THEMES
+
+from . import samples, window
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from companion_app.app import Options
+
+ENTER, ESCAPE, TAB = 13, 27, 9
+
+
+@pytest.fixture(autouse=True)
+def display() -> None:
+    """Skip where no GL window can open, and say what is missing."""
+    pytest.importorskip("kivy")
+    pytest.importorskip("PIL")
+    try:
+        window.open_display()
+    except window.NoWindow as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def options(tmp_path: Path) -> Options:
+    from companion_app.app import Options
+
+    return Options(config=tmp_path / "config")
+
+
+def hexed(colour: tuple[int, ...]) -> str:
+    return "#{:02X}{:02X}{:02X}".format(*colour[:3])
+
+
+def close(colour: tuple[int, ...], token: str) -> bool:
+    wanted = tuple(int(token[at : at + 2], 16) for at in (1, 3, 5))
+    return all(abs(one - other) <= 2 for one, other in zip(colour, wanted, strict=True))
+
+
+def ink_in(picture: Image, box: tuple[int, int, int, int]) -> int:
+    """How many different colours a region has: 1 where it is blank, many where text is (smoothed edges)."""
+    colours = picture.crop(box).getcolors(maxcolors=1 << 20)
+    assert colours is not None
+    return len(colours)
+
+
+async def test_pair_push_ask_on_a_real_device(
+    options: Options, start_device: Callable, bundles: dict[str, Path]
+) -> None:
+    device = start_device()
+    async with window.opened(options) as driver:
+        store = driver.app.store
+        await driver.touch(driver.find("Act", text="Pair a device"))
+        assert store.state.screen is Screen.PAIR
+        await driver.type(f"127.0.0.1:{device.port}")
+        await driver.press(ENTER)
+        await driver.type("WRONG-CODE")
+        await driver.press(ENTER)
+        await driver.until(lambda: store.state.pairing.error, "the refusal")
+        assert driver.find("PairScreen").error == store.state.pairing.error
+        code = driver.find("PairScreen").ids.code.entry
+        code.text = ""
+        await driver.touch(code)
+        await driver.type(samples.one_time_code(device.state, "host"))
+        await driver.touch(driver.find("Act", text="Pair"))
+        await driver.until(lambda: store.state.device and store.state.device.link.ready, "the connection")
+        assert store.state.screen is Screen.MODELS
+        assert store.state.device.role == "host"
+        kept = options.config / "devices.json"
+        assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+        assert json.loads(kept.read_text())["devices"][0]["token"]
+
+        await driver.touch(driver.find("NavItem", text="Push"))
+        await driver.touch(driver.find("PushScreen").ids.path.entry)
+        await driver.type(str(bundles["foreign"]))
+        await driver.press(ENTER)
+        await driver.until(lambda: store.state.push.phase is PushPhase.FAILED, "the refusal of a foreign key")
+        assert driver.find("PushScreen").error.endswith(".")
+        await driver.drop(bundles["v1"])
+        assert driver.find("PushScreen").ids.path.text == str(bundles["v1"])
+        await driver.touch(driver.find("Act", text="Push"))
+        await driver.until(lambda: store.state.push.phase is PushPhase.DONE, "the activation")
+        assert "tiny 1.0.0" in driver.find("PushScreen").success
+
+        await driver.touch(driver.find("NavItem", text="Specialists"))
+        await driver.until(lambda: driver.find_all("SpecialistCard"), "the card")
+        assert driver.find("SpecialistCard").name == "tiny"
+        assert any("now answers" in line.text for line in driver.find_all("EventLine"))
+
+        await driver.touch(driver.find("NavItem", text="Ask"))
+        await driver.type("turn on the light")
+        await driver.press(ENTER)
+        await driver.until(lambda: driver.find_all("ExchangeBox", pending=False), "the answer")
+        box = driver.find("ExchangeBox")
+        assert box.verdict in ("lights", "music", "weather") or box.question
+        assert "ms on the device" in box.footer
+
+        device.kill()
+        await driver.until(lambda: driver.app.frame.status == "Offline", "the loss")
+        start_device(listen=f"127.0.0.1:{device.port}")
+        await driver.until(lambda: driver.app.frame.status == "Ready", "the reconnection")
+
+    async with window.opened(options) as driver:
+        await driver.until(lambda: driver.app.frame.status == "Ready", "a remembered device")
+        assert driver.app.store.state.screen is Screen.ASK
+        await driver.touch(driver.find("NavItem", text="Devices"))
+        row = driver.find("DeviceRow")
+        await driver.touch(next(w for w in row.walk() if getattr(w, "text", "") == "Forget this device"))
+        await driver.touch(row.ids.forget)
+        assert not driver.app.store.state.devices
+        assert json.loads((options.config / "devices.json").read_text())["devices"] == []
+
+
+async def test_a_companion_may_ask_but_not_push(
+    options: Options, start_device: Callable, bundles: dict[str, Path]
+) -> None:
+    device = start_device()
+    async with window.opened(options) as driver:
+        store = driver.app.store
+        driver.app.commands.pair(device.url, samples.one_time_code(device.state, "companion"))
+        await driver.until(lambda: store.state.device, "the pairing")
+        assert store.state.device.role == "companion"
+        driver.app.commands.drop(str(bundles["v1"]))
+        await driver.settle()
+        assert "host" in driver.find("PushScreen").hint
+        await driver.touch(driver.find("Act", text="Push"))
+        await driver.until(lambda: store.state.push.phase is PushPhase.FAILED, "the refusal")
+        assert not store.state.device.link.models
+
+
+async def test_keys_alone_are_enough(options: Options) -> None:
+    async with window.opened(options) as driver:
+        store = driver.app.store
+        await driver.press(TAB)
+        pair = driver.find("Act", text="Pair a device")
+        assert pair.focus
+        await driver.press(ENTER)
+        await driver.until(lambda: store.state.screen is Screen.PAIR, "Enter on a button")
+        screen = driver.find("PairScreen")
+        assert screen.ids.address.entry.focus
+        await driver.press(TAB)
+        assert screen.ids.code.entry.focus
+        await driver.press(TAB)
+        assert screen.ids.pair.focus
+        await driver.press(ESCAPE)
+        assert store.state.screen is Screen.DEVICES
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("size", [(420, 800), (1100, 700)])
+async def test_the_window_shows_the_theme_and_the_words(
+    options: Options, tmp_path: Path, theme: str, size: tuple[int, int]
+) -> None:
+    tokens = THEMES[theme]
+    async with window.opened(options, size) as driver:
+        store = driver.app.store
+        if store.state.theme != theme:
+            await driver.touch(driver.find("RoundAct", text="Change the theme"))
+        store.dispatch(act.Paired(Device(samples.KITCHEN, "Kitchen Pi", "host")))
+        store.dispatch(act.LinkUpdated(samples.KITCHEN, True, (samples.HOME_EN, samples.TICKETS)))
+        driver.app.open(Screen.ASK)
+        store.dispatch(act.Asked(1, "home-en", "Dim the reading lamp"))
+        store.dispatch(act.Answered(1, answer_from(samples.ROBOT_ANSWER, store.state.inventory, 4.0)))
+        store.dispatch(act.Asked(2, "home-en", "Turn on the bedside lamp"))
+        unsure: dict[str, object] = {"unsure": True, "question": "Left or right?", "confidence": 0.5}
+        store.dispatch(act.Answered(2, answer_from(unsure, store.state.inventory, 4.0)))
+        await driver.settle()
+        picture = driver.picture(tmp_path / "ask.png")
+
+        assert picture.size == size
+        assert driver.app.frame.wide is (size[0] > 760)
+        background = picture.getpixel((size[0] - 6, size[1] // 2 if driver.app.frame.wide else 100))
+        assert close(background, tokens.background), hexed(background)
+        assert ink_in(picture, (0, 0, *size)) > 100, "blank"
+        for kind, properties in (
+            ("Spoken", {"text": "Turn on the bedside lamp"}),
+            ("Chip", {"text": "Reading Lamp"}),
+            ("Note", {"text": "Left or right?"}),
+            ("Act", {"text": "Send"}),
+            ("NavItem", {"text": "Ask"}),
+        ):
+            region = driver.region(driver.find(kind, **properties))
+            assert ink_in(picture, region) > 8, f"no words in {kind} {properties} at {region}"
+        note = driver.region(driver.find("Note", text="Left or right?"))
+        assert close(picture.getpixel((note[2] - 8, (note[1] + note[3]) // 2)), tokens.warn_tint)
+        bubble = driver.find("Spoken", text="Turn on the bedside lamp").parent
+        left, top, _, bottom = driver.region(bubble)
+        assert close(picture.getpixel((left + 6, (top + bottom) // 2)), tokens.accent)
+
+
+async def test_the_frame_follows_the_width(options: Options) -> None:
+    async with window.opened(options, (420, 800)) as driver:
+        assert driver.find_all("BottomBar") and not driver.find_all("Rail")
+        await driver.resize(1100, 700)
+        assert driver.find_all("Rail") and not driver.find_all("BottomBar")
+        await driver.touch(driver.find("NavItem", text="Home"))
+        assert driver.app.store.state.screen is Screen.HOME
+        assert {card.name for card in driver.find_all("AreaCard")} >= {"Kitchen", "Everywhere"}
+
+
+async def test_a_home_is_loaded_by_dropping_it(options: Options, tmp_path: Path) -> None:
+    file = tmp_path / "cabin.json"
+    file.write_text('{"areas": [{"id": "a", "name": "Cabin"}], "entities": []}')
+    async with window.opened(options) as driver:
+        await driver.drop(file)
+        assert driver.app.store.state.inventory.title == "Cabin"
+        file.write_text("{")
+        await driver.drop(file)
+        assert driver.app.frame.notice.startswith("The home is not valid JSON")
+        note = driver.find("Note", text=driver.app.frame.notice)
+        await driver.touch(note)
+        assert driver.app.frame.notice == ""
+    async with window.opened(options) as driver:
+        assert "sample home" in driver.app.frame.notice, "the remembered file is broken, and that is said"
+
+
+async def test_every_target_is_large_enough_for_a_finger(options: Options) -> None:
+    async with window.opened(options) as driver:
+        for screen in Screen:
+            driver.app.open(screen)
+            await driver.settle()
+            for widget in driver.find_all("Pressable"):
+                assert min(widget.size) >= 36 and widget.height >= 36, (screen, widget, widget.size)
+
+
+def test_the_program_opens_and_help_is_quick(tmp_path: Path) -> None:
+    import os
+    import sys
+    import time
+
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("KIVY")}
+    command = [sys.executable, "-m", "companion_app"]
+    best = 9.0
+    for _ in range(3):
+        begun = time.perf_counter()
+        shown = subprocess.run([*command, "--help"], capture_output=True, text=True, timeout=20, check=True)
+        best = min(best, time.perf_counter() - begun)
+    assert "--config" in shown.stdout
+    assert best < 0.3
+    process = subprocess.Popen(
+        [*command, "--config", str(tmp_path / "c"), "--size", "420x800"],
+        env={**environment, "SDL_VIDEODRIVER": "offscreen", "HOME": str(tmp_path)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(4)
+    finally:
+        process.kill()
+        _, errors = process.communicate(timeout=10)
+    assert "Traceback" not in errors, errors
+    assert (tmp_path / "c").is_dir()
+    assert [path.name for path in tmp_path.iterdir()] == ["c"], "nothing outside the config folder"

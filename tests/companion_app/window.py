@@ -1,0 +1,190 @@
+"""A real window without a screen: open the app in this process, touch it, type, look at its pixels."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+# Before any import of Kivy: a window without X, none of Kivy's own arguments, logs and dot files.
+os.environ["SDL_VIDEODRIVER"] = "offscreen"
+os.environ["KIVY_NO_ARGS"] = "1"
+os.environ["KIVY_NO_FILELOG"] = "1"
+os.environ["KIVY_LOG_MODE"] = "PYTHON"
+os.environ["KIVY_CLIPBOARD"] = "sdl2"
+os.environ["KIVY_USE_DEFAULTCONFIG"] = "1"
+os.environ["KIVY_HOME"] = tempfile.mkdtemp(prefix="kivy-home-")
+
+WAIT = 10.0
+
+
+class NoWindow(Exception):
+    """GL or SDL is not there; the message says what to install."""
+
+
+def open_display() -> None:
+    """Make the one window of this process. Raises NoWindow."""
+    from kivy.config import Config
+
+    Config.set("kivy", "exit_on_escape", "0")
+    # SDL's offscreen surface keeps the size it was made with; a smaller window uses a part of it.
+    Config.set("graphics", "width", "1200")
+    Config.set("graphics", "height", "900")
+    # Frames as fast as they come: the tests wait for many of them.
+    Config.set("graphics", "maxfps", "0")
+    for name, _ in Config.items("input"):
+        Config.remove_option("input", name)
+    try:
+        from kivy.core.window import Window
+    except (ImportError, SystemExit) as error:
+        raise NoWindow(str(error)) from None
+    if Window is None:
+        raise NoWindow("no GL: apt-get install libgl1 libegl1 libgl1-mesa-dri libegl-mesa0 libmtdev1")
+
+
+class Driver:
+    """Fingers, keys and eyes on a running app."""
+
+    def __init__(self, app: object) -> None:
+        self.app = app
+
+    async def until(self, condition: Callable[[], object], what: str = "the condition") -> None:
+        """Let the app run until something holds."""
+        try:
+            async with asyncio.timeout(WAIT):
+                while not condition():  # noqa: ASYNC110 - a condition on widgets has no event to wait for
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            raise AssertionError(f"waited {WAIT:.0f} s in vain for {what}") from None
+        await self.settle()
+
+    async def settle(self) -> None:
+        """A few frames, for layout and scheduled work: a layout may need two, its drawing a third."""
+        from kivy.clock import Clock
+
+        for _ in range(3):
+            frame = Clock.frames
+            async with asyncio.timeout(WAIT):
+                while Clock.frames == frame:  # noqa: ASYNC110 - Kivy tells nobody that a frame is done
+                    await asyncio.sleep(0.005)
+        # Trigger events of buttons come by the clock, not by frames.
+        await asyncio.sleep(0.04)
+
+    def find(self, kind: str, **properties: object) -> object:
+        """The one shown widget of a class name with these property values."""
+        found = self.find_all(kind, **properties)
+        assert len(found) == 1, f"{len(found)} {kind} with {properties}"
+        return found[0]
+
+    def find_all(self, kind: str, **properties: object) -> list:
+        """Every shown widget of a class name (or a subclass) with these property values."""
+        return [
+            widget
+            for widget in self.app.shell.walk()
+            if any(base.__name__ == kind for base in type(widget).__mro__)
+            and all(getattr(widget, name) == value for name, value in properties.items())
+        ]
+
+    async def touch(self, widget: object) -> None:
+        """Put a finger on the middle of a widget and lift it."""
+        from kivy.core.window import Window
+        from kivy.tests.common import UnitTestTouch
+
+        x, y = widget.to_window(*widget.center)
+        finger = UnitTestTouch(x, y)
+        finger.touch_down()
+        await self.settle()
+        finger.touch_up()
+        await self.settle()
+        assert Window.width > 0
+
+    async def press(self, key: int, name: str = "", modifiers: tuple[str, ...] = ()) -> None:
+        """Press and release a key, by its SDL code."""
+        from kivy.core.window import Window
+
+        if not Window.dispatch("on_key_down", key, 0, name, list(modifiers)):
+            Window.dispatch("on_keyboard", key, 0, name, list(modifiers))
+        Window.dispatch("on_key_up", key, 0)
+        await self.settle()
+
+    async def type(self, text: str) -> None:
+        """Type into whatever has the focus, as SDL reports text."""
+        from kivy.core.window import Window
+
+        for letter in text:
+            Window.dispatch("on_textinput", letter)
+        await self.settle()
+
+    async def drop(self, path: Path) -> None:
+        """Let a file fall on the window, as SDL reports it."""
+        from kivy.core.window import Window
+
+        Window.dispatch("on_drop_file", str(path).encode(), 10, 10)
+        await self.settle()
+
+    async def resize(self, width: int, height: int) -> None:
+        """Change the window's size."""
+        from kivy.core.window import Window
+
+        Window.size = (width, height)
+        await self.settle()
+        await self.settle()
+
+    def picture(self, path: Path | None = None) -> object:
+        """What the window shows, as a PIL image with the top row first."""
+        from kivy.core.window import Window
+        from kivy.graphics.opengl import GL_RGB, GL_UNSIGNED_BYTE, glReadPixels
+        from PIL import Image
+
+        Window.dispatch("on_draw")
+        width, height = Window.size
+        pixels = glReadPixels(0, 0, width, height, GL_RGB, GL_UNSIGNED_BYTE)
+        image = Image.frombytes("RGB", (width, height), bytes(pixels)).transpose(
+            Image.Transpose.FLIP_TOP_BOTTOM
+        )
+        if path is not None:
+            image.save(path)
+        return image
+
+    def region(self, widget: object) -> tuple[int, int, int, int]:
+        """A widget's box in a picture."""
+        from kivy.core.window import Window
+
+        left, bottom = widget.to_window(widget.x, widget.y)
+        right, top = widget.to_window(widget.right, widget.top)
+        return int(left), int(Window.height - top), int(right), int(Window.height - bottom)
+
+
+@contextlib.asynccontextmanager
+async def opened(options: object, size: tuple[int, int] = (420, 800)) -> AsyncIterator[Driver]:
+    """Run the app's own loop, and end it cleanly."""
+    open_display()
+    from kivy.core.window import Window
+
+    from companion_app.app import CompanionApp
+
+    Window.create_window()
+    Window.register()
+    Window.initialized = True
+    Window.canvas.clear()
+    Window.size = size
+    app = CompanionApp(options)
+    running = asyncio.get_running_loop().create_task(app.serve())
+    driver = Driver(app)
+    try:
+        async with asyncio.timeout(WAIT):
+            while app.shell is None or app.shell.parent is None:
+                if running.done():
+                    running.result()
+                await asyncio.sleep(0.02)
+        await driver.settle()
+        yield driver
+    finally:
+        app.stop()
+        async with asyncio.timeout(WAIT):
+            await running
+        for child in Window.children[:]:
+            Window.remove_widget(child)
