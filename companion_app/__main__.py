@@ -11,11 +11,19 @@ from pathlib import Path
 
 from companion_app import __doc__ as about
 
+HELP = (
+    "It needs: pip install 'enigma[companion]', and on Debian: "
+    "apt install libgl1 libegl1 libgl1-mesa-dri libegl-mesa0 libmtdev1."
+)
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Open the companion; returns the exit status."""
     options = _parser().parse_args(arguments)
-    logging.basicConfig(level=logging.DEBUG if options.verbose else logging.WARNING, stream=sys.stderr)
+    handler = logging.StreamHandler()
+    # Kivy logs a traceback for every optional part that it does not find; what matters it raises.
+    handler.addFilter(lambda record: options.verbose or not record.name.startswith("kivy"))
+    logging.basicConfig(level=logging.DEBUG if options.verbose else logging.WARNING, handlers=[handler])
     config = Path(options.config).expanduser() if options.config else default_config()
     prepare_kivy(config)
     try:
@@ -25,12 +33,18 @@ def main(arguments: list[str] | None = None) -> int:
         width, height = options.size
         Config.set("graphics", "width", str(width))
         Config.set("graphics", "height", str(height))
+        # Our shapes smooth their own edges; multisampling would only cost a small GPU its time.
+        Config.set("graphics", "multisamples", "0")
         Config.set("kivy", "exit_on_escape", "0")
         # Kivy draws a red dot under the right mouse button otherwise.
         Config.set("input", "mouse", "mouse,disable_multitouch")
+        from kivy.core.window import Window
+
+        if Window is None:
+            raise ImportError("there is no display, or OpenGL is missing")
         from companion_app.app import CompanionApp, Options
     except ImportError as error:
-        sys.stderr.write(f"The window cannot open: {error}. Try: pip install 'enigma[companion]'\n")
+        sys.stderr.write(f"The window cannot open: {error}. {HELP}\n")
         return 1
     inventory = Path(options.inventory).expanduser() if options.inventory else None
     app = CompanionApp(Options(config=config, inventory=inventory, theme=options.theme))
@@ -54,9 +68,10 @@ def prepare_kivy(config: Path) -> None:
     os.environ.setdefault("KIVY_LOG_MODE", "PYTHON")
     os.environ.setdefault("KIVY_HOME", str(config / "kivy"))
     os.environ.setdefault("KIVY_NO_FILELOG", "1")
-    # The others start xclip or xsel; where neither is installed, Kivy logs two tracebacks and goes on.
+    # The other one, X11 without SDL, ends the process where there is no X server.
+    os.environ.setdefault("KIVY_WINDOW", "sdl2")
+    # The others start xclip or xsel, which are often not there.
     os.environ.setdefault("KIVY_CLIPBOARD", "sdl2")
-    logging.getLogger("kivy").addFilter(lambda record: not record.getMessage().startswith("Cutbuffer"))
     Path(os.environ["KIVY_HOME"]).mkdir(parents=True, exist_ok=True)
 
 

@@ -31,7 +31,7 @@ def run(state: AppState, *actions: act.Action) -> AppState:
 
 def test_no_widget_is_needed_to_know_the_state() -> None:
     code = (
-        "import sys, companion_app.state.store, companion_app.state.describe, companion_app.services.commands\n"
+        "import sys, companion_app.state.store, companion_app.services.commands\n"
         "assert not any(name.split('.')[0] == 'kivy' for name in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=30)

@@ -14,6 +14,7 @@ os.environ["SDL_VIDEODRIVER"] = "offscreen"
 os.environ["KIVY_NO_ARGS"] = "1"
 os.environ["KIVY_NO_FILELOG"] = "1"
 os.environ["KIVY_LOG_MODE"] = "PYTHON"
+os.environ["KIVY_WINDOW"] = "sdl2"
 os.environ["KIVY_CLIPBOARD"] = "sdl2"
 os.environ["KIVY_USE_DEFAULTCONFIG"] = "1"
 os.environ["KIVY_HOME"] = tempfile.mkdtemp(prefix="kivy-home-")
@@ -33,6 +34,7 @@ def open_display() -> None:
     # SDL's offscreen surface keeps the size it was made with; a smaller window uses a part of it.
     Config.set("graphics", "width", "1200")
     Config.set("graphics", "height", "900")
+    Config.set("graphics", "multisamples", "0")
     # Frames as fast as they come: the tests wait for many of them.
     Config.set("graphics", "maxfps", "0")
     for name, _ in Config.items("input"):
