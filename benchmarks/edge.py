@@ -69,18 +69,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--bundle", type=Path, required=True, help="the bundle to serve")
     parser.add_argument("--json", type=Path, help="write the figures here too")
-    parser.add_argument(
-        "--requests", type=int, default=2000, help="sequential requests (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--seconds", type=float, default=4.0, help="of load with 16 clients (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--starts", type=int, default=5, help="cold starts, of which the median (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--peer-python", default=sys.executable, help="interpreter that has MLServer and LitServe"
-    )
+    parser.add_argument("--requests", type=int, default=2000, help="sequential requests (default: %(default)s)")
+    parser.add_argument("--seconds", type=float, default=4.0, help="of load with 16 clients (default: %(default)s)")
+    parser.add_argument("--starts", type=int, default=5, help="cold starts, of which the median (default: %(default)s)")
+    parser.add_argument("--peer-python", default=sys.executable, help="interpreter that has MLServer and LitServe")
     args = parser.parse_args()
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as folder:
@@ -143,9 +135,7 @@ class _Recorder:
         return
 
 
-def _enigma(
-    args: argparse.Namespace, work: Path, signer: bytes, name: str, runtime: str, requests: list[dict]
-) -> Row:
+def _enigma(args: argparse.Namespace, work: Path, signer: bytes, name: str, runtime: str, requests: list[dict]) -> Row:
     state = work / f"device-{runtime}"
     TrustStore(IdentityFolder(state)).add(signer, "benchmark")
     (state / "config.toml").write_text(f'[models]\nruntimes = ["{runtime}"]\n[log]\nlevel = "warning"\n')
@@ -156,9 +146,7 @@ def _enigma(
     bodies = [json.dumps(request).encode() for request in requests]
 
     def start(port: int) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            [*command, "run", "--state", state, "--listen", f"127.0.0.1:{port}"], cwd=ROOT
-        )
+        return subprocess.Popen([*command, "run", "--state", state, "--listen", f"127.0.0.1:{port}"], cwd=ROOT)
 
     return _measure(
         args,
@@ -168,23 +156,17 @@ def _enigma(
     )
 
 
-def _peer(
-    args: argparse.Namespace, work: Path, files: Path, module: str, name: str, requests: list[dict]
-) -> Row:
-    probe = subprocess.run(
-        [args.peer_python, "-c", f"import {module}, onnxruntime"], capture_output=True, check=False
-    )
+def _peer(args: argparse.Namespace, work: Path, files: Path, module: str, name: str, requests: list[dict]) -> Row:
+    probe = subprocess.run([args.peer_python, "-c", f"import {module}, onnxruntime"], capture_output=True, check=False)
     if probe.returncode:
-        return Row(
-            name, note=f"skipped: {module} or onnxruntime isn't installed for {Path(args.peer_python).name}"
-        )
-    script = ROOT / "benchmarks" / "peers.py"
+        return Row(name, note=f"skipped: {module} or onnxruntime isn't installed for {Path(args.peer_python).name}")
+    script = ROOT / "benchmarks" / f"peer_{module}.py"
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
 
     def start(port: int) -> subprocess.Popen[bytes]:
         with (work / f"{module}.log").open("ab") as log:
             return subprocess.Popen(
-                [args.peer_python, str(script), module, str(files), str(port)],
+                [args.peer_python, str(script), str(files), str(port)],
                 env=environment,
                 cwd=work,
                 stdout=log,
@@ -195,8 +177,7 @@ def _peer(
     def target(port: int) -> Target:
         if module == "mlserver":
             tensors = [
-                {"name": "request", "shape": [1], "datatype": "BYTES", "data": [json.dumps(r)]}
-                for r in requests
+                {"name": "request", "shape": [1], "datatype": "BYTES", "data": [json.dumps(r)]} for r in requests
             ]
             bodies = [json.dumps({"inputs": [tensor]}).encode() for tensor in tensors]
             return Target(port, "/v2/models/specialist/infer", bodies, "/v2/models/specialist/ready")
