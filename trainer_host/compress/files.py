@@ -1,0 +1,165 @@
+"""The model files of a run: fp32 and int8, ONNX and TFLite, with export.json beside them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge_runtime.engines import LITERT, ONNX, TFLITE, open_engine
+from trainer_host.compress.inspect import check_int8, weight_bytes
+from trainer_host.compress.quantize import quantize_onnx, quantize_tflite
+from trainer_host.data.dataset import Dataset
+from trainer_host.errors import ExportError, NotThere
+from trainer_host.export.onnx import export_onnx
+from trainer_host.export.tflite import export_tflite, tensor_names
+from trainer_host.students import ModelIO, student_for
+from trainer_host.training.determinism import prepare
+from trainer_host.training.run import Run, write_json
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+CARD = "export.json"
+# Exported graphs compute the same sums in another order: this is what float32 loses by that on logits.
+LARGEST_ERROR = 1e-3
+CALIBRATION_ROWS = 200  # ranges settle well before; more only take time
+
+OnStep = Callable[[float, str], None]  # the share done, and what happens now
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """One file: where it may run, how its tensors are called, and how far it is from the torch module.
+
+    error: largest absolute difference of any output on calibration inputs. weights: bytes by type.
+    """
+
+    file: str
+    precision: str
+    runtimes: tuple[str, ...]
+    inputs: dict[str, str]
+    outputs: dict[str, str]
+    bytes: int
+    sha256: str
+    error: float
+    weights: dict[str, int]
+
+
+def export_run(run: Run, dataset: Dataset, on_step: OnStep) -> list[ModelFile]:
+    """Write model.fp32.onnx, model.int8.onnx and model.int8.tflite into the run, and export.json.
+
+    Raises `ExportError` where an fp32 graph answers differently from the module, or a file called int8 isn't.
+    """
+    import torch
+
+    student = student_for(run.task)
+    prepare(run.seed, threads=1)
+    on_step(0.0, "onnx fp32")
+    module, examples, names = student.module(run.folder)
+    rows = list(student.calibration(run.folder, dataset.folder, CALIBRATION_ROWS))
+    if not rows:
+        raise ExportError(f"The dataset '{dataset.name}' gives no rows to calibrate int8 with; add rows.")
+    with torch.inference_mode():
+        wanted = [_as_dict(module(*_tensors(row, names)), names) for row in rows[:32]]
+    folder = run.folder
+    same = {name: name for name in (*names.inputs, *names.outputs)}
+    as_onnx = {name: same[name] for name in names.inputs}, {name: same[name] for name in names.outputs}
+    as_tflite = tensor_names(names)
+    export_onnx(module, examples, names, folder / "model.fp32.onnx")
+    on_step(0.25, "onnx int8")
+    quantize_onnx(folder / "model.fp32.onnx", folder / "model.int8.onnx", rows)
+    on_step(0.4, "tflite fp32")
+    export_tflite(module, examples, folder / "model.fp32.tflite")
+    on_step(0.75, "tflite int8")
+    renamed = [{as_tflite[0][name]: value for name, value in row.items()} for row in rows]
+    quantize_tflite(folder / "model.fp32.tflite", folder / "model.int8.tflite", renamed)
+    on_step(0.9, "comparing")
+    made = []
+    for stem, precision, runtimes, tensors in (
+        ("model.fp32.onnx", "fp32", (ONNX,), as_onnx),
+        ("model.int8.onnx", "int8", (ONNX,), as_onnx),
+        ("model.fp32.tflite", "fp32", (LITERT, TFLITE), as_tflite),
+        ("model.int8.tflite", "int8", (LITERT, TFLITE), as_tflite),
+    ):
+        path = folder / stem
+        error = _largest_error(path, tensors, rows, wanted)
+        if precision == "fp32" and not error <= LARGEST_ERROR:
+            raise ExportError(
+                f"{stem} differs from the trained module by {error:.2g} (at most {LARGEST_ERROR:g} is float "
+                "noise); the exporter doesn't support something in the module's forward."
+            )
+        weights = check_int8(path, folder / stem.replace("int8", "fp32")) if precision == "int8" else {}
+        made.append(
+            ModelFile(
+                stem,
+                precision,
+                runtimes,
+                dict(tensors[0]),
+                dict(tensors[1]),
+                path.stat().st_size,
+                _sha256(path),
+                float(f"{error:.3g}"),
+                weights or weight_bytes(path),
+            )
+        )
+    write_json(folder / CARD, {"models": [asdict(item) for item in made], "weights": run.weights})
+    on_step(1.0, "done")
+    return made
+
+
+def exported(run: Run) -> list[ModelFile]:
+    """The model files that `export_run` wrote for these weights; raises `NotThere` or `ExportError`."""
+    path = run.folder / CARD
+    try:
+        raw = json.loads(path.read_bytes())
+        made = [ModelFile(**{**item, "runtimes": tuple(item["runtimes"])}) for item in raw["models"]]
+    except FileNotFoundError:
+        raise NotThere(f"The run '{run.name}' has no model files yet; run 'enigma export {run.name}'.") from None
+    except (OSError, ValueError, KeyError, TypeError):
+        raise ExportError(f"{path} is damaged; run 'enigma export {run.name}' again.") from None
+    for item in made:
+        file = run.folder / item.file
+        if raw.get("weights") != run.weights or not file.is_file() or _sha256(file) != item.sha256:
+            raise ExportError(
+                f"{item.file} isn't what was exported from '{run.name}'; run 'enigma export {run.name}' again."
+            )
+    return made
+
+
+def _tensors(row: dict[str, np.ndarray], names: ModelIO) -> Iterator[torch.Tensor]:
+    import torch
+
+    for name in names.inputs:
+        yield torch.from_numpy(row[name])
+
+
+def _as_dict(result: object, names: ModelIO) -> dict[str, np.ndarray]:
+    parts = result if isinstance(result, tuple | list) else (result,)
+    return {name: part.numpy() for name, part in zip(names.outputs, parts, strict=True)}
+
+
+def _largest_error(
+    path: Path,
+    tensors: tuple[dict[str, str], dict[str, str]],
+    rows: list[dict[str, np.ndarray]],
+    wanted: list[dict[str, np.ndarray]],
+) -> float:
+    engine = open_engine(path, rename_inputs=tensors[0], rename_outputs=tensors[1])
+    try:
+        largest = 0.0
+        for row, want in zip(rows, wanted, strict=False):
+            got = engine.run(row)
+            largest = max(largest, *(float(abs(got[name] - want[name]).max()) for name in want))
+        return largest
+    finally:
+        engine.close()
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as source:
+        return hashlib.file_digest(source, "sha256").hexdigest()

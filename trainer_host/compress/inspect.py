@@ -1,0 +1,62 @@
+"""Counts the bytes of weights by type in a model file: whether a file called int8 really is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from trainer_host.errors import ExportError
+
+# Biases, norms, positions and the like stay in float or int32; weights are what counts.
+LEAST_INT8_SHARE = 0.9
+
+
+def weight_bytes(path: Path) -> dict[str, int]:
+    """Bytes of constants by type name, as in {"int8": 530000, "float32": 3000}."""
+    counts = _onnx_bytes(path) if path.suffix == ".onnx" else _tflite_bytes(path)
+    return dict(sorted(counts.items()))
+
+
+def check_int8(path: Path, fp32: Path) -> dict[str, int]:
+    """Raise `ExportError` unless nearly all weights are int8 and the file is less than half as long."""
+    counts = weight_bytes(path)
+    total = sum(counts.values())
+    share = counts.get("int8", 0) / total if total else 0.0
+    size, before = path.stat().st_size, fp32.stat().st_size
+    if share < LEAST_INT8_SHARE:
+        raise ExportError(
+            f"{path.name} is called int8, but only {share:.0%} of its weights are "
+            f"({', '.join(f'{kind} {count:,} B' for kind, count in counts.items())}); "
+            "change the layers that stay in float, or add them to trainer_host/compress/quantize.py."
+        )
+    if size > before / 2:
+        raise ExportError(f"{path.name} has {size:,} bytes and its fp32 form {before:,}: too little was gained.")
+    return counts
+
+
+def _onnx_bytes(path: Path) -> Counter[str]:
+    import onnx
+
+    counts: Counter[str] = Counter()
+    for tensor in onnx.load(path).graph.initializer:
+        array = onnx.numpy_helper.to_array(tensor)
+        counts[str(array.dtype)] += array.nbytes
+    return counts
+
+
+def _tflite_bytes(path: Path) -> Counter[str]:
+    from ai_edge_litert import schema_py_generated as schema
+
+    names = {value: name.lower() for name, value in vars(schema.TensorType).items() if isinstance(value, int)}
+    model = schema.ModelT.InitFromPackedBuf(path.read_bytes(), 0)
+    counts: Counter[str] = Counter()
+    seen: set[int] = set()
+    for graph in model.subgraphs:
+        for tensor in graph.tensors:
+            buffer = model.buffers[tensor.buffer]
+            # The quantizer puts long buffers behind the flat buffer, at an offset in the file.
+            size = len(buffer.data) if buffer.data is not None else buffer.size if buffer.offset > 1 else 0
+            if size and tensor.buffer not in seen:
+                seen.add(tensor.buffer)
+                counts[names[tensor.type]] += size
+    return counts

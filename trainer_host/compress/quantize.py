@@ -1,0 +1,88 @@
+"""Turns fp32 model files into int8 ones, with ranges measured on calibration inputs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trainer_host.errors import ExportError
+from trainer_host.export.onnx import quiet, strip
+from trainer_host.export.tflite import SIGNATURE, SilentDescriptors
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Inputs = dict[str, np.ndarray]
+
+# The operators that hold nearly all weights and nearly all work. The rest (norms, softmax, sums) stays in
+# float: it is a few percent of the time, and in int8 it is what loses the accuracy.
+ONNX_OPERATORS = ["Gather", "MatMul", "Gemm", "Conv"]
+TFLITE_OPERATORS = ("FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D")
+
+
+def quantize_onnx(source: Path, target: Path, calibration: Iterable[Inputs]) -> None:
+    """Static QDQ int8, weights per channel; raises `ExportError`. Names of the inputs are those of the graph.
+
+    Never dynamic: that makes convolutions several times slower than fp32.
+    """
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    import onnx
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+
+    class Reader(CalibrationDataReader):
+        def __init__(self) -> None:
+            self._rows = iter(calibration)
+
+        def get_next(self) -> Inputs | None:
+            return next(self._rows, None)
+
+    try:
+        with quiet():
+            quantize_static(
+                str(source),
+                str(target),
+                Reader(),
+                quant_format=QuantFormat.QDQ,
+                per_channel=True,
+                activation_type=QuantType.QInt8,
+                weight_type=QuantType.QInt8,
+                op_types_to_quantize=ONNX_OPERATORS,
+            )
+    except (RuntimeError, ValueError) as cause:
+        raise ExportError(f"{source.name} can't be quantized: {str(cause)[:300]}") from None
+    model = onnx.load(target)
+    strip(model)
+    onnx.save(model, target)
+
+
+def quantize_tflite(source: Path, target: Path, calibration: Iterable[Inputs]) -> None:
+    """Static int8 (static_wi8_ai8) for layers, int8 tables for embeddings; raises `ExportError`.
+
+    Names of the inputs are the signature's. Inputs and outputs keep their types. Two choices are for
+    tflite-runtime 2.14, whose hybrid kernels ignore scales per channel without any error: layers are static
+    instead of dynamic, and embedding tables have one scale.
+    """
+    with quiet(), SilentDescriptors():
+        from ai_edge_quantizer import qtyping, quantizer
+
+        operation = qtyping.TFLOperationName
+        made = quantizer.Quantizer(str(source))
+        for name in TFLITE_OPERATORS:
+            made.add_static_config(".*", operation(name), activation_num_bits=8, weight_num_bits=8)
+        made.add_dynamic_config(
+            ".*",
+            operation.EMBEDDING_LOOKUP,
+            num_bits=8,
+            granularity=qtyping.QuantGranularity.TENSORWISE,
+        )
+        try:
+            ranges = made.calibrate({SIGNATURE: list(calibration)}, num_threads=1)
+            result = made.quantize(ranges, enable_progress_bar=False, enable_progress_report=False)
+        except (RuntimeError, ValueError) as cause:
+            raise ExportError(f"{source.name} can't be quantized: {str(cause)[:300]}") from None
+    content = result.quantized_model
+    if content is None:
+        raise ExportError(f"{source.name} can't be quantized: it has no layer that int8 is made for.")
+    target.write_bytes(bytes(content))

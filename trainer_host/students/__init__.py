@@ -1,0 +1,86 @@
+"""Students: one module per task, which trains a small model and knows how to export and examine it."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, cast
+
+from trainer_host.errors import DataError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+    from edge_runtime.tasks import Specialist
+
+Json = dict[str, object]
+# Called with the share done (0 to 1) and the figures so far, as in {"loss": 0.31}.
+OnProgress = Callable[[float, dict[str, float]], None]
+
+
+@dataclass(frozen=True)
+class ModelIO:
+    """The task's names of a graph's inputs and outputs, in the order of its arguments and results."""
+
+    inputs: list[str]
+    outputs: list[str]
+
+
+@dataclass(frozen=True)
+class TrainReport:
+    """What a training did; `figures` are the student's own, as in {"parameters": 530000, "steps": 900}."""
+
+    seconds: float
+    figures: Mapping[str, float] = field(default_factory=dict)
+
+
+class Student(Protocol):
+    """One per task: `trainer_host/students/<task>.py` exports it as `STUDENT`.
+
+    A run folder belongs to one training; whatever a student writes there must depend on the dataset and the
+    seed alone, so that two trainings give the same bytes.
+    """
+
+    task: str
+
+    def train(
+        self, dataset: Path, run: Path, *, seed: int, seconds: float | None, on_progress: OnProgress
+    ) -> TrainReport:
+        """Write weights.safetensors, config.json and assets into `run`.
+
+        seconds: a budget that the student plans its steps by (never a clock that stops it: that would make
+        the result depend on the machine). Raises `DataError` where the rows don't fit the task.
+        """
+
+    def module(self, run: Path) -> tuple[torch.nn.Module, tuple[torch.Tensor, ...], ModelIO]:
+        """The trained module in eval mode, example inputs of the static shapes it is exported with, names."""
+
+    def calibration(self, run: Path, dataset: Path, limit: int) -> Iterator[dict[str, np.ndarray]]:
+        """At most `limit` inputs by task name, from the train split, for the ranges of int8."""
+
+    def assets(self, run: Path) -> dict[str, Path]:
+        """Files that the bundle carries beside the models, by their name in the bundle."""
+
+    def manifest_fields(self, run: Path) -> Json:
+        """Any of the manifest's `labels`, `thresholds`, `options` and `tokenizer`."""
+
+    def evaluate(self, run: Path, dataset: Path, specialist: Specialist, limit: int | None) -> dict[str, float]:
+        """Examine a loaded specialist on the held-out split; the gate compares `accuracy` (0 to 1)."""
+
+    def golden(self, run: Path, dataset: Path, count: int) -> list[Json]:
+        """At most `count` different requests that stand for the task, the same at every call."""
+
+
+def student_for(task: str) -> Student:
+    """The student of a task, imported when asked for; raises `DataError` where there is none."""
+    student = None
+    if re.fullmatch(r"[a-z][a-z0-9_]{0,31}", task) and importlib.util.find_spec(f"{__name__}.{task}"):
+        student = getattr(importlib.import_module(f"{__name__}.{task}"), "STUDENT", None)
+    if student is None:
+        raise DataError(f"There is no student for the task '{task[:40]}'; the tasks are robot and router.")
+    return cast(Student, student)

@@ -1,0 +1,1 @@
+"""Training: what students share (seeds, weights on disk, runs)."""

@@ -1,0 +1,117 @@
+"""A run: one training of a student on a dataset, and the folder that its later stages add to."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from edge_runtime import strict_json
+from edge_runtime.errors import BadRequest
+from trainer_host.data.dataset import Dataset, open_dataset
+from trainer_host.errors import DataError
+from trainer_host.students import OnProgress, TrainReport, student_for
+from trainer_host.training.weights import FILE as WEIGHTS
+from trainer_host.workspace import Workspace, checked_name, making, write_atomic
+
+FORMAT = 1
+CARD = "run.json"
+REPORT = "training.json"
+
+
+@dataclass(frozen=True)
+class Run:
+    """What run.json says. `content` and `weights` are `sha256:` and 64 hex digits.
+
+    It holds no time: times are in training.json, which nothing depends on.
+    """
+
+    folder: Path
+    name: str
+    task: str
+    dataset: str
+    content: str
+    teacher: str
+    seed: int
+    seconds: float | None
+    weights: str
+
+    @property
+    def address(self) -> str:
+        """What the bundle's lineage names: a hash over everything in run.json."""
+        text = json.dumps(self._card(), sort_keys=True)
+        return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+    def _card(self) -> dict[str, object]:
+        fields = {key: value for key, value in asdict(self).items() if key != "folder"}
+        return {"format": FORMAT, **fields}
+
+
+def train_run(
+    workspace: Workspace,
+    dataset: Dataset,
+    name: str,
+    *,
+    seed: int,
+    seconds: float | None,
+    on_progress: OnProgress,
+) -> tuple[Run, TrainReport]:
+    """Train the dataset's student as run `name`; replaces a run of that name, its exports included."""
+    checked_name(name)
+    student = student_for(dataset.task)
+    started = time.perf_counter()
+    with making(workspace.runs / name) as folder:
+        report = student.train(dataset.folder, folder, seed=seed, seconds=seconds, on_progress=on_progress)
+        made = Run(
+            folder,
+            name,
+            dataset.task,
+            dataset.name,
+            dataset.content,
+            dataset.teacher,
+            seed,
+            seconds,
+            _sha256(folder / WEIGHTS),
+        )
+        write_json(folder / CARD, made._card())
+        figures = {"seconds": round(time.perf_counter() - started, 3), "figures": dict(report.figures)}
+        write_json(folder / REPORT, figures)
+    return open_run(workspace.runs / name), report
+
+
+def open_run(folder: Path) -> Run:
+    """Read a run's card, and check that its weights are those that were trained; raises `DataError`."""
+    try:
+        raw = strict_json.loads_object((folder / CARD).read_bytes(), f"{folder / CARD}")
+        if raw.pop("format") != FORMAT:
+            raise DataError(f"The run '{folder.name}' was made by another version of Enigma; train again.")
+        made = Run(folder=folder, **raw)  # type: ignore[arg-type]
+        weights = _sha256(folder / WEIGHTS)
+    except OSError as cause:
+        raise DataError(f"{cause.filename} can't be read ({cause.strerror}); train again.") from None
+    except (BadRequest, KeyError, TypeError):
+        raise DataError(f"{folder / CARD} is damaged; train again.") from None
+    if weights != made.weights:
+        raise DataError(f"The weights of run '{folder.name}' aren't those that it trained; train again.")
+    return made
+
+
+def dataset_of(workspace: Workspace, run: Run) -> Dataset:
+    """The dataset that a run was trained on; raises `DataError` where its rows are other ones now."""
+    found = open_dataset(workspace.dataset(run.dataset))
+    if found.content != run.content:
+        raise DataError(f"The dataset '{run.dataset}' has other rows than when '{run.name}' was trained; train again.")
+    return found
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write a file of ours for people and programs: indented, sorted, atomic."""
+    text = json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False)
+    write_atomic(path, text.encode("utf-8") + b"\n")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as source:
+        return f"sha256:{hashlib.file_digest(source, 'sha256').hexdigest()}"

@@ -1,0 +1,150 @@
+"""The home folder of the host: where datasets, runs, bundles, keys and the first device's state lie."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from trainer_host.errors import NameRefused, NotThere, TrainerError
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")  # a specialist's name in a bundle has the same form
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The folder of `--home`; its parts are made when something is written into them."""
+
+    home: Path
+
+    @property
+    def data(self) -> Path:
+        """Datasets, one folder each."""
+        return self.home / "data"
+
+    @property
+    def runs(self) -> Path:
+        """Trained specialists with their model files and gate reports, one folder each."""
+        return self.home / "runs"
+
+    @property
+    def bundles(self) -> Path:
+        """Signed bundles."""
+        return self.home / "bundles"
+
+    @property
+    def keys(self) -> Path:
+        """The signing key and the tokens of paired devices; readable by their owner alone."""
+        return self.home / "keys"
+
+    @property
+    def device(self) -> Path:
+        """The state folder of the device that `enigma quickstart` starts."""
+        return self.home / "device"
+
+    def dataset(self, name: str) -> Path:
+        """The folder of a dataset; raises `NotThere` with the names that exist."""
+        return _existing(self.data, checked_name(name), "dataset", "dataset.json", "enigma data import")
+
+    def run(self, name: str) -> Path:
+        """The folder of a run; raises `NotThere` with the names that exist."""
+        return _existing(self.runs, checked_name(name), "run", "run.json", "enigma train")
+
+    def names(self, folder: Path) -> list[str]:
+        """What a part of the home folder holds."""
+        return _names(folder)
+
+
+def default_home() -> Path:
+    """`ENIGMA_HOME`, else the platform's folder for user data."""
+    if chosen := os.environ.get("ENIGMA_HOME"):
+        return Path(chosen)
+    from platformdirs import user_data_path
+
+    return user_data_path("enigma", appauthor=False)
+
+
+def checked_name(name: str) -> str:
+    """The name itself, or `NameRefused`: names become folders, addresses and parts of a bundle."""
+    if not _NAME.fullmatch(name):
+        raise NameRefused(
+            f"'{name[:80]}' can't be a name; use lower-case letters, digits and dashes, at most 64, "
+            "starting with a letter or digit."
+        )
+    return name
+
+
+def write_atomic(path: Path, content: bytes, mode: int = 0o644) -> None:
+    """Replace a file by this content; after a crash it is the old one or the new one."""
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    try:
+        with os.fdopen(handle, "wb") as out:
+            out.write(content)
+            out.flush()
+            os.fsync(out.fileno())
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+@contextlib.contextmanager
+def making(folder: Path) -> Iterator[Path]:
+    """An empty folder that takes the place of `folder` where the block ends well, and else goes away."""
+    with storage_errors(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        part = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.part")
+        part.mkdir()
+        try:
+            yield part
+            if folder.exists():
+                aside = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.old")
+                folder.rename(aside)
+                part.rename(folder)
+                shutil.rmtree(aside, ignore_errors=True)
+            else:
+                part.rename(folder)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def storage_errors(folder: Path) -> Iterator[None]:
+    """Turn an `OSError` about files inside into one sentence."""
+    try:
+        yield
+    except (
+        PermissionError,
+        NotADirectoryError,
+        IsADirectoryError,
+        FileExistsError,
+        BlockingIOError,
+    ) as cause:
+        raise TrainerError(f"{cause.filename or folder} can't be used: {cause.strerror}.") from None
+    except OSError as cause:
+        if cause.errno is None:
+            raise
+        raise TrainerError(
+            f"{cause.filename or folder} can't be written or read ({cause.strerror}); check the disk."
+        ) from None
+
+
+def _existing(parent: Path, name: str, what: str, proof: str, command: str) -> Path:
+    folder = parent / name
+    if (folder / proof).is_file():
+        return folder
+    have = ", ".join(entry for entry in _names(parent) if (parent / entry / proof).is_file())
+    advice = f"there are {have}" if have else f"make one with '{command}'"
+    raise NotThere(f"There is no {what} '{name}' in {parent}; {advice}.")
+
+
+def _names(folder: Path) -> list[str]:
+    if not folder.is_dir():
+        return []
+    return sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
