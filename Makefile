@@ -1,0 +1,32 @@
+# make run    sets up .venv and runs the whole way once: teach, train, compress, gate, sign, push, ask
+# make test   adds what the tests need and runs them all
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: run test lint clean
+
+run: $(VENV)/.trainer
+	$(BIN)/enigma quickstart $(ARGS)
+
+test: $(VENV)/.dev lint
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+$(VENV)/.trainer: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) --editable ".[trainer]"
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.trainer scripts/system_packages.sh
+	sh scripts/system_packages.sh
+	$(PIP) --editable ".[dev]"
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info

@@ -1,0 +1,268 @@
+"""Task `robot`: a command in words plus the inventory of a home gives calls of Home Assistant intents."""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from edge_runtime.errors import BadRequest, BundleError
+from edge_runtime.home import match
+from edge_runtime.home.inventory import Home, parse_home
+from edge_runtime.home.lexicon import ACTIONS, KINDS, TAGS
+from edge_runtime.home.parse import Clause, TokenLabels, clauses_of
+from edge_runtime.home.resolve import Outcome, resolve
+from edge_runtime.home.words import tokenize
+
+if TYPE_CHECKING:
+    from edge_runtime.bundle.manifest import Manifest
+    from edge_runtime.engines import Engine
+
+NAME = "robot"
+SCHEME = "home-words-1"  # raised whenever `encode` changes what a model sees
+MAX_CHARACTERS = 1000
+TOKENS = 40  # the model's window; a sentence with more is asked to be said in fewer words
+NGRAMS = 8  # character trigrams kept per word
+NGRAM_BUCKETS = 4096
+HEADS = {"begin": 2, "action": len(ACTIONS), "tag": len(TAGS), "excluded": 2, "kind": len(KINDS)}
+
+_STRING = {"type": "string"}
+REQUEST_SCHEMA: dict[str, object] = {
+    "type": "object",
+    "required": ["text", "inventory"],
+    "properties": {
+        "text": {"type": "string", "maxLength": MAX_CHARACTERS},
+        "context": {"type": "object", "properties": {"area": {"type": ["string", "null"]}}},
+        "inventory": {
+            "type": "object",
+            "properties": {
+                "areas": {
+                    "type": "array",
+                    "items": {"type": "object", "required": ["id", "name"], "properties": {"id": _STRING, "name": _STRING}},
+                },
+                "entities": {
+                    "type": "array",
+                    "items": {
+                        "type": "object",
+                        "required": ["id", "name"],
+                        "properties": {"id": _STRING, "name": _STRING, "domain": _STRING},
+                    },
+                },
+            },
+        },
+    },
+}  # fmt: skip
+RESPONSE_SCHEMA: dict[str, object] = {
+    "type": "object",
+    "required": ["calls", "confidence", "unsure", "question"],
+    "properties": {
+        "calls": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["name", "arguments", "targets"],
+                "properties": {"name": _STRING, "arguments": {"type": "object"}, "targets": {"type": "array", "items": _STRING}},
+            },
+        },
+        "confidence": {"type": "number", "minimum": 0, "maximum": 1},
+        "unsure": {"type": "boolean"},
+        "question": {"type": ["string", "null"]},
+    },
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Request:
+    """A checked request."""
+
+    text: str
+    here: str | None
+    home: Home
+
+
+def parse_request(request: dict[str, object]) -> Request:
+    """Check a request; raises `BadRequest` naming the first thing that is wrong."""
+    text = request.get("text")
+    if not isinstance(text, str):
+        raise BadRequest('`text` must be a string, as in {"text": "turn on the light", "inventory": {...}}.')
+    if len(text) > MAX_CHARACTERS:
+        raise BadRequest(f"`text` has {len(text)} characters; send at most {MAX_CHARACTERS}.")
+    context = request.get("context") or {}
+    if not isinstance(context, dict):
+        raise BadRequest('`context` must be an object, as in {"area": "kitchen"}.')
+    here = context.get("area")
+    if here is not None and not isinstance(here, str):
+        raise BadRequest("`context.area` must be the id of an area, or absent.")
+    if "inventory" not in request:
+        raise BadRequest("`inventory` is missing; send the home's areas and entities.")
+    home = parse_home(request["inventory"])
+    return Request(text, here if home.area(here) else None, home)
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A sentence as the model sees it.
+
+    words: int32 [1, TOKENS], rows of the vocabulary (0 pads, 1 is any unknown word);
+    ngrams: int32 [1, TOKENS, NGRAMS], hashed character trigrams (0 pads);
+    features: float32 [1, TOKENS, match.FEATURES], how each word occurs in the inventory.
+    """
+
+    tokens: list[str]
+    words: np.ndarray
+    ngrams: np.ndarray
+    features: np.ndarray
+
+    def inputs(self) -> dict[str, np.ndarray]:
+        return {"words": self.words, "ngrams": self.ngrams, "features": self.features}
+
+
+def ngrams_of(word: str) -> list[int]:
+    """Buckets 1..NGRAM_BUCKETS-1 of a word's character trigrams, the first NGRAMS of "<word>"."""
+    framed = f"<{word}>"
+    grams = [framed[i : i + 3] for i in range(max(1, len(framed) - 2))][:NGRAMS]
+    return [1 + zlib.crc32(gram.encode()) % (NGRAM_BUCKETS - 1) for gram in grams]
+
+
+def encode(tokens: list[str], vocabulary: dict[str, int], index: match.Index, here: tuple[str, ...]) -> Encoded:
+    """Encode at most TOKENS tokens; the one function that training and serving share."""
+    words = np.zeros((1, TOKENS), np.int32)
+    ngrams = np.zeros((1, TOKENS, NGRAMS), np.int32)
+    features = np.zeros((1, TOKENS, match.FEATURES), np.float32)
+    for i, token in enumerate(tokens[:TOKENS]):
+        words[0, i] = vocabulary.get("0" if token[0].isdigit() else token, 1)
+        grams = ngrams_of(token)
+        ngrams[0, i, : len(grams)] = grams
+    if tokens:
+        features[0, : min(len(tokens), TOKENS)] = match.features(tokens[:TOKENS], index, here)
+    return Encoded(tokens[:TOKENS], words, ngrams, features)
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return cast(np.ndarray, shifted / shifted.sum(axis=-1, keepdims=True))
+
+
+def decode(tokens: list[str], outputs: dict[str, np.ndarray]) -> tuple[list[Clause], float]:
+    """Clauses and their confidence (0..1) from the model's logits, each [1, TOKENS, classes] (see HEADS)."""
+    n = len(tokens)
+    probabilities = {head: _softmax(outputs[head][0, :n].astype(np.float32)) for head in HEADS}
+    begins = [bool(row[1] > 0.5) for row in probabilities["begin"]]
+    begins[0] = True
+    starts = [i for i in range(n) if begins[i]]
+    actions = [0] * n
+    kinds = probabilities["kind"].argmax(axis=-1).tolist()
+    confidence = 1.0
+    for start, stop in zip(starts, [*starts[1:], n], strict=True):
+        mean = probabilities["action"][start:stop].mean(axis=0)
+        actions[start:stop] = [int(mean.argmax())] * (stop - start)
+        sure_tags = probabilities["tag"][start:stop].max(axis=-1)
+        confidence = min(confidence, float(mean.max()) * float(np.sqrt(sure_tags.min() * sure_tags.mean())))
+    labels = TokenLabels(
+        begins, actions, _valid(probabilities["tag"].argmax(axis=-1).tolist()),
+        [bool(row[1] > 0.5) for row in probabilities["excluded"]], kinds,
+    )  # fmt: skip
+    return clauses_of(tokens, labels), confidence
+
+
+def _valid(tags: list[int]) -> list[int]:
+    """Tags in which no I- opens a span: such an I- is read as its B-."""
+    out: list[int] = []
+    for tag in tags:
+        name = TAGS[tag]
+        if name.startswith("I-") and (not out or TAGS[out[-1]][2:] != name[2:]):
+            tag = TAGS.index(f"B-{name[2:]}")
+        out.append(tag)
+    return out
+
+
+class Robot:
+    """A loaded specialist. Keeps the word tables of the last homes, so that a person's second sentence is quick."""
+
+    def __init__(self, engine: Engine, vocabulary: dict[str, int], unsure: float) -> None:
+        self._engine = engine
+        self._vocabulary = vocabulary
+        self._unsure = unsure
+        self._indexes: OrderedDict[bytes, match.Index] = OrderedDict()
+
+    def run(self, request: dict[str, object]) -> dict[str, object]:
+        """Answer {"text", "context"?, "inventory"} with {"calls", "confidence", "unsure", "question"}."""
+        checked = parse_request(request)
+        tokens = tokenize(checked.text)
+        if not tokens:
+            return _answer(Outcome(question="I didn't catch that; please say it again."), 0.0, True)
+        if len(tokens) > TOKENS:
+            question = f"That has more than {TOKENS} words and marks; please say it in fewer, or one thing at a time."
+            return _answer(Outcome(question=question), 0.0, True)
+        clauses, confidence = self.read(tokens, checked)
+        outcome = resolve(clauses, checked.home, checked.here)
+        confidence *= outcome.score
+        if outcome.question:
+            return _answer(outcome, confidence, True)
+        if confidence < self._unsure:
+            return _answer(
+                Outcome(question="I'm not sure what you mean; please say it in other words."),
+                confidence,
+                True,
+            )
+        return _answer(outcome, confidence, False)
+
+    def read(self, tokens: list[str], request: Request) -> tuple[list[Clause], float]:
+        """What the model reads in the words, before the home decides what they refer to."""
+        area = request.home.area(request.here)
+        encoded = encode(tokens, self._vocabulary, self._index(request.home), match.stems(area.name) if area else ())
+        return decode(tokens, self._engine.run(encoded.inputs()))
+
+    def _index(self, home: Home) -> match.Index:
+        names = repr([(e.name, e.aliases, e.domain, e.device_words) for e in home.entities]) + repr(home.areas)
+        key = hashlib.blake2b(names.encode(), digest_size=16).digest()
+        if key in self._indexes:
+            self._indexes.move_to_end(key)
+        else:
+            self._indexes[key] = match.build_index(home)
+            if len(self._indexes) > 4:
+                self._indexes.popitem(last=False)
+        return self._indexes[key]
+
+
+def _answer(outcome: Outcome, confidence: float, unsure: bool) -> dict[str, object]:
+    return {
+        "calls": [
+            {"name": call.name, "arguments": call.arguments, "targets": list(call.targets)} for call in outcome.calls
+        ],
+        "confidence": round(float(confidence), 4),
+        "unsure": unsure,
+        "question": outcome.question,
+    }
+
+
+def load(manifest: Manifest, folder: Path, engine: Engine) -> Robot:
+    """A specialist over an opened engine; raises `BundleError` where the bundle was made for another version."""
+    tokenizer = manifest.tokenizer
+    if tokenizer is None or tokenizer.scheme != SCHEME or tokenizer.file is None:
+        raise BundleError(f"This bundle's tokenizer isn't {SCHEME}; train and push the specialist again.")
+    expected = {"actions": list(ACTIONS), "tags": list(TAGS), "kinds": list(KINDS), "tokens": TOKENS}
+    if {key: manifest.options.get(key) for key in expected} != expected:
+        raise BundleError("This bundle's labels are of another version of the task; train and push it again.")
+    unsure = manifest.thresholds.get("unsure")
+    if unsure is None:
+        raise BundleError("This bundle has no `unsure` threshold; train and push the specialist again.")
+    return Robot(engine, read_vocabulary(folder / tokenizer.file), unsure)
+
+
+def read_vocabulary(path: Path) -> dict[str, int]:
+    """word -> row; line n of the file is row n."""
+    return {word: row for row, word in enumerate(path.read_text(encoding="utf-8").splitlines())}
+
+
+def agrees(expected: dict[str, object], got: dict[str, object]) -> bool:
+    """Same calls and same doubt; confidences may differ by 0.15, as int8 kernels of two runtimes round differently."""
+    if any(expected.get(key) != got.get(key) for key in ("calls", "unsure", "question")):
+        return False
+    a, b = expected.get("confidence"), got.get("confidence")
+    return isinstance(a, int | float) and isinstance(b, int | float) and abs(a - b) <= 0.15

@@ -1,0 +1,265 @@
+"""Student of task `robot`: trains the token labeller, and examines it by the calls that the device's code makes."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from edge_runtime.home.lexicon import ACTIONS, KINDS, TAGS
+from edge_runtime.tasks.robot import HEADS, NGRAMS, SCHEME, TOKENS
+from trainer_host.errors import DataError
+from trainer_host.students import Json, ModelIO, OnProgress, TrainReport
+from trainer_host.students.robot_data import (
+    Arrays,
+    Augmenter,
+    build_vocabulary,
+    encode_rows,
+    read_homes,
+    read_rows,
+)
+from trainer_host.students.word_vectors import common_words, vectors
+from trainer_host.training.determinism import prepare
+from trainer_host.training.weights import load_weights, save_weights
+from trainer_host.workspace import write_atomic
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from edge_runtime.tasks import Specialist
+    from trainer_host.students.robot_model import RobotNet
+
+VOCABULARY = "vocab.txt"
+CONFIG = "config.json"
+BATCH = 96
+RATE = 3e-3
+EPOCHS = 5  # for the built-in teacher's 24,000 examples about a minute on two cores
+# What one example costs in a second's budget; measured on two x86 cores, used to plan epochs, never to stop.
+SECONDS_PER_EXAMPLE = 0.00055
+UNSURE = 0.12  # below it most readings of the development sentences are wrong
+
+
+class RobotStudent:
+    """See `trainer_host.students.Student`."""
+
+    task = "robot"
+
+    def train(
+        self, dataset: Path, run: Path, *, seed: int, seconds: float | None, on_progress: OnProgress
+    ) -> TrainReport:
+        """Train on rows that carry token labels; rows that don't are aligned first, or left out and counted."""
+        from trainer_host.students.robot_align import with_labels
+        from trainer_host.students.robot_model import RobotConfig, RobotNet
+
+        started = time.perf_counter()
+        prepare(seed)
+        homes = read_homes(dataset)
+        rows, unlabelled = with_labels(read_rows(dataset / "train.jsonl"), homes)
+        if len(rows) < BATCH:
+            raise DataError(
+                f"Only {len(rows)} rows of this dataset can be learned from ({unlabelled} could not be aligned with "
+                f"their calls); a robot specialist needs at least {BATCH}."
+            )
+        vocabulary = build_vocabulary(rows, common_words())
+        config = RobotConfig(vocabulary=len(vocabulary))
+        arrays = encode_rows(rows, homes, vocabulary)
+        net = RobotNet(config)
+        _start(net, vocabulary, seed)
+        epochs = EPOCHS if seconds is None else max(1, int(seconds / (SECONDS_PER_EXAMPLE * len(rows))))
+        loss = _fit(net, arrays, vocabulary, seed, epochs, on_progress)
+        write_atomic(run / VOCABULARY, "".join(f"{word}\n" for word in vocabulary).encode())
+        write_atomic(run / CONFIG, json.dumps({**config.to_json(), "epochs": epochs}, indent=1).encode())
+        save_weights(run, net)
+        figures = {
+            "rows": float(len(rows)), "unaligned_rows": float(unlabelled), "epochs": float(epochs), "loss": round(loss, 4),
+            "parameters": float(sum(p.numel() for p in net.parameters())), "vocabulary": float(len(vocabulary)),
+        }  # fmt: skip
+        return TrainReport(time.perf_counter() - started, figures)
+
+    def module(self, run: Path) -> tuple[nn.Module, tuple[torch.Tensor, ...], ModelIO]:
+        """The network and inputs int32 [1, 40], int32 [1, 40, 8], float32 [1, 40, F]."""
+        import torch
+
+        from edge_runtime.home.match import FEATURES
+
+        net = _open(run)
+        example = (
+            torch.ones(1, TOKENS, dtype=torch.int32),
+            torch.ones(1, TOKENS, NGRAMS, dtype=torch.int32),
+            torch.zeros(1, TOKENS, FEATURES),
+        )
+        return net, example, ModelIO(["words", "ngrams", "features"], list(HEADS))
+
+    def calibration(self, run: Path, dataset: Path, limit: int) -> Iterator[dict[str, np.ndarray]]:
+        """Rows spread evenly over the train split, as the device encodes them."""
+        rows = read_rows(dataset / "train.jsonl")
+        chosen = rows[:: max(1, len(rows) // limit)][:limit]
+        arrays = encode_rows(chosen, read_homes(dataset), _vocabulary(run), labelled=False)
+        for i in range(len(chosen)):
+            yield {
+                "words": arrays.words[i : i + 1],
+                "ngrams": arrays.ngrams[i : i + 1].astype(np.int32),
+                "features": arrays.features[i : i + 1].astype(np.float32),
+            }
+
+    def assets(self, run: Path) -> dict[str, Path]:
+        """The vocabulary."""
+        return {VOCABULARY: run / VOCABULARY}
+
+    def manifest_fields(self, run: Path) -> Json:
+        """Label sets, the threshold of doubt and the tokenizer, as `edge_runtime.tasks.robot.load` checks them."""
+        import hashlib
+
+        digest = hashlib.sha256((run / VOCABULARY).read_bytes()).hexdigest()
+        return {
+            "labels": list(ACTIONS),
+            "thresholds": {"unsure": UNSURE},
+            "options": {"actions": list(ACTIONS), "tags": list(TAGS), "kinds": list(KINDS), "tokens": TOKENS},
+            "tokenizer": {"file": VOCABULARY, "sha256": digest, "scheme": SCHEME},
+        }
+
+    def evaluate(self, run: Path, dataset: Path, specialist: Specialist, limit: int | None) -> dict[str, float]:
+        """Share of held-out sentences whose calls (names, values and targets) are exactly the teacher's."""
+        rows = read_rows(dataset / "heldout.jsonl")
+        if limit is not None:
+            rows = rows[:: max(1, len(rows) // limit)][:limit]
+        homes = read_homes(dataset)
+        right = asked = doubted = 0
+        for row in rows:
+            answer = specialist.run(_request(row, homes))
+            want = row["output"]["calls"]
+            if not want and row["output"].get("question"):
+                asked += 1
+                doubted += bool(answer["unsure"])
+            right += _calls(answer["calls"]) == _calls(want)
+        return {
+            "accuracy": right / max(1, len(rows)),
+            "held_out": float(len(rows)),
+            "asks_when_ambiguous": doubted / max(1, asked),
+        }
+
+    def golden(self, run: Path, dataset: Path, count: int) -> list[Json]:
+        """Held-out requests spread over actions, each with its home."""
+        rows = read_rows(dataset / "heldout.jsonl")
+        homes = read_homes(dataset)
+        return [_request(row, homes) for row in rows[:: max(1, len(rows) // count)][:count]]
+
+
+def _request(row: dict, homes: dict[int, dict]) -> Json:
+    given = row["input"]
+    return {"text": given["text"], "context": given.get("context") or {}, "inventory": homes[given["home"]]}
+
+
+def _calls(value: object) -> list[tuple[object, ...]]:
+    """Calls in a comparable form; the order of calls and of targets does not matter."""
+    calls = cast(list[dict], value)
+    return sorted(
+        (call["name"], json.dumps({k: v for k, v in call["arguments"].items()}, sort_keys=True), tuple(sorted(call["targets"])))
+        for call in calls
+    )  # fmt: skip
+
+
+def _vocabulary(run: Path) -> list[str]:
+    return (run / VOCABULARY).read_text(encoding="utf-8").splitlines()
+
+
+def _open(run: Path) -> RobotNet:
+    from trainer_host.students.robot_model import RobotConfig, RobotNet
+
+    settings = json.loads((run / CONFIG).read_text(encoding="utf-8"))
+    settings.pop("epochs", None)
+    net = RobotNet(RobotConfig(**settings))
+    load_weights(run, net)
+    return net.eval()
+
+
+def _start(net: RobotNet, vocabulary: list[str], seed: int) -> None:
+    """Pretrained word vectors in the frozen columns, small noise in the others, zeros for padding."""
+    import torch
+
+    frozen = net.config.frozen
+    pretrained = vectors(vocabulary, frozen)
+    pretrained[:2] = 0
+    with torch.no_grad():
+        net.words.weight[:, :frozen] = torch.from_numpy(pretrained)
+        net.words.weight[:, frozen:].normal_(0, 0.1)
+        net.ngrams.weight.normal_(0, 0.3)
+        net.words.weight[0] = 0
+        net.ngrams.weight[0] = 0
+
+
+def _batches(lengths: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
+    """Batches of sentences of about equal length, in random order: padding would cost half of the time."""
+    order = rng.permutation(len(lengths))
+    batches: list[np.ndarray] = []
+    pool = BATCH * 20
+    for start in range(0, len(order), pool):
+        chunk = order[start : start + pool]
+        chunk = chunk[np.argsort(lengths[chunk], kind="stable")]
+        parts = [chunk[i : i + BATCH] for i in range(0, len(chunk), BATCH)]
+        batches.extend(parts[i] for i in rng.permutation(len(parts)))
+    return batches
+
+
+def _fit(
+    net: RobotNet, arrays: Arrays, vocabulary: list[str], seed: int, epochs: int, on_progress: OnProgress
+) -> float:
+    """AdamW with a one-cycle rate (Smith & Topin 2018); returns the last epoch's mean loss."""
+    import torch
+    from torch.nn.functional import cross_entropy
+
+    frozen = torch.ones_like(net.words.weight)
+    frozen[:, : net.config.frozen] = 0
+    frozen[0] = 0
+    net.words.weight.register_hook(lambda gradient: gradient * frozen)
+    tables = [net.words.weight, net.ngrams.weight]
+    rest = [p for name, p in net.named_parameters() if name not in ("words.weight", "ngrams.weight")]
+    groups = [{"params": tables, "weight_decay": 0.0}, {"params": rest, "weight_decay": 0.01}]
+    optimizer = torch.optim.AdamW(groups, lr=RATE, fused=True)
+    rng = np.random.default_rng(seed)
+    augment = Augmenter(vocabulary, seed)
+    steps = epochs * len(_batches(arrays.lengths, np.random.default_rng(0)))
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps + 1, pct_start=0.1)
+    # Few words are excluded ("except the hall"); missing one turns the sentence round.
+    weights = {"excluded": torch.tensor([1.0, 3.0])}
+    net.train()
+    done, mean = 0, 0.0
+    for _ in range(epochs):
+        total, batches = 0.0, _batches(arrays.lengths, rng)
+        for batch in batches:
+            length = int(arrays.lengths[batch].max())
+            words, ngrams = augment(
+                arrays.words[batch, :length],
+                arrays.ngrams[batch, :length],
+                arrays.labels["tag"][batch, :length],
+            )
+            mask = torch.from_numpy(arrays.words[batch, :length] > 0)
+            logits = net(
+                torch.from_numpy(words),
+                torch.from_numpy(ngrams.astype(np.int32)),
+                torch.from_numpy(arrays.features[batch, :length].astype(np.float32)),
+            )
+            loss = torch.zeros(())
+            for head, scores in zip(HEADS, logits, strict=True):
+                labels = torch.from_numpy(arrays.labels[head][batch, :length].astype(np.int64))
+                loss = loss + cross_entropy(scores[mask], labels[mask], weight=weights.get(head), label_smoothing=0.02)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+            optimizer.step()
+            schedule.step()
+            done += 1
+            total += float(loss.detach())
+            if done % 20 == 0:
+                on_progress(done / steps, {"loss": float(loss.detach())})
+        mean = total / len(batches)
+    on_progress(1.0, {"loss": mean})
+    return mean
+
+
+STUDENT = RobotStudent()

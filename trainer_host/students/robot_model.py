@@ -1,0 +1,110 @@
+"""The robot student's network: word, character and inventory features to five labels per token."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Tensor, nn
+
+from edge_runtime.home.match import FEATURES
+from edge_runtime.tasks.robot import HEADS, NGRAM_BUCKETS
+
+
+@dataclass(frozen=True)
+class RobotConfig:
+    """Sizes of the network; saved beside the weights."""
+
+    vocabulary: int
+    frozen: int = 64  # columns of pretrained word vectors, not trained
+    learned: int = 64  # columns of word vectors learned from the data
+    ngrams: int = 48
+    width: int = 128
+    attention_layers: int = 2
+    attention_heads: int = 4
+    dropout: float = 0.1
+
+    def to_json(self) -> dict[str, object]:
+        return asdict(self)
+
+
+class ConvBlock(nn.Module):
+    """Residual convolution over three neighbouring words (pre-norm)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.conv = nn.Conv1d(width, width, 3, padding=1)
+        self.out = nn.Linear(width, width)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        hidden = (self.norm(x) * mask).transpose(1, 2)
+        return x + self.out(torch.relu(self.conv(hidden).transpose(1, 2)))
+
+
+class AttentionBlock(nn.Module):
+    """Pre-norm self-attention and feed-forward (Vaswani et al. 2017, with ReLU)."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm = nn.LayerNorm(width)
+        self.qkv = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+        self.norm2 = nn.LayerNorm(width)
+        self.up = nn.Linear(width, 2 * width)
+        self.down = nn.Linear(2 * width, width)
+
+    def forward(self, x: Tensor, bias: Tensor) -> Tensor:
+        batch, length, width = x.shape
+        size = width // self.heads
+        q, k, v = self.qkv(self.norm(x)).view(batch, length, 3, self.heads, size).permute(2, 0, 3, 1, 4)
+        weights = torch.softmax(q @ k.transpose(-1, -2) * size**-0.5 + bias, dim=-1)
+        mixed = (weights @ v).transpose(1, 2).reshape(batch, length, width)
+        x = x + self.out(mixed)
+        return x + self.down(torch.relu(self.up(self.norm2(x))))
+
+
+class RobotNet(nn.Module):
+    """Per-token logits of every head in `HEADS`, in its order.
+
+    words int32 [B, T], ngrams int32 [B, T, G], features float32 [B, T, F] -> tuple of float32 [B, T, classes].
+    """
+
+    def __init__(self, config: RobotConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.words = nn.Embedding(config.vocabulary, config.frozen + config.learned, padding_idx=0)
+        self.ngrams = nn.Embedding(NGRAM_BUCKETS, config.ngrams, padding_idx=0)
+        width = config.width
+        self.input = nn.Linear(config.frozen + config.learned + config.ngrams + FEATURES, width)
+        self.drop = nn.Dropout(config.dropout)
+        self.conv1 = ConvBlock(width)
+        self.attention = nn.ModuleList(
+            AttentionBlock(width, config.attention_heads) for _ in range(config.attention_layers)
+        )
+        self.conv2 = ConvBlock(width)
+        self.norm = nn.LayerNorm(width)
+        self.heads = nn.ModuleList(nn.Linear(width, classes) for classes in HEADS.values())
+
+    def _forget(self, vectors: Tensor, characters: Tensor) -> tuple[Tensor, Tensor]:
+        """Drop learned columns or characters of whole words, so that pretrained meaning carries unseen words."""
+        keep = torch.ones_like(vectors)
+        keep[..., self.config.frozen :] = (torch.rand(vectors.shape[:2]) > 0.1).to(vectors.dtype).unsqueeze(-1)
+        seen = (torch.rand(vectors.shape[:2]) > 0.1).to(vectors.dtype).unsqueeze(-1)
+        return vectors * keep, characters * seen
+
+    def forward(self, words: Tensor, ngrams: Tensor, features: Tensor) -> tuple[Tensor, ...]:
+        mask = (words > 0).to(features.dtype).unsqueeze(-1)
+        count = (ngrams > 0).to(features.dtype).sum(-1, keepdim=True).clamp(min=1.0)
+        characters = self.ngrams(ngrams).sum(2) / count
+        vectors = self.words(words)
+        if self.training:
+            vectors, characters = self._forget(vectors, characters)
+        x = self.input(torch.cat([vectors, characters, features], dim=-1)) * mask
+        x = self.conv1(self.drop(x), mask)
+        bias = (mask.squeeze(-1)[:, None, None, :] - 1.0) * 30.0
+        for block in self.attention:
+            x = block(x, bias)
+        x = self.norm(self.conv2(self.drop(x), mask))
+        return tuple(head(x) for head in self.heads)
