@@ -50,15 +50,11 @@ def default_state() -> Path:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="enigma-edge", description="Runs signed specialists on this device."
-    )
+    parser = argparse.ArgumentParser(prog="enigma-edge", description="Runs signed specialists on this device.")
     parser.add_argument("--version", action="version", version=f"enigma-edge {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
-    def command(
-        name: str, text: str, run: Callable[[argparse.Namespace], int | None]
-    ) -> argparse.ArgumentParser:
+    def command(name: str, text: str, run: Callable[[argparse.Namespace], int | None]) -> argparse.ArgumentParser:
         made = commands.add_parser(name, help=text, description=text)
         made.set_defaults(command=run)
         if name != "config":
@@ -89,9 +85,7 @@ def _parser() -> argparse.ArgumentParser:
         "specialist", metavar="SPECIALIST"
     )
     pair = command("pair", "Print a one-time code for a host or a companion.", _pair)
-    pair.add_argument(
-        "--role", choices=("host", "companion"), default="host", help="host: may push bundles too"
-    )
+    pair.add_argument("--role", choices=("host", "companion"), default="host", help="host: may push bundles too")
     paired = command("paired", "List the paired hosts and companions, or remove one.", _paired)
     paired.add_argument("action", choices=("list", "remove"), nargs="?", default="list")
     paired.add_argument("id", nargs="?", metavar="ID")
@@ -212,9 +206,7 @@ def _status(args: argparse.Namespace) -> int:
     device = status["device"]
     print(f"{device['name']} ({device['id']}), enigma-edge {status['version']}")
     print(f"{'ready' if status['ready'] else 'NOT ready'}, up {status['uptime_seconds']:.0f} s,", end=" ")
-    print(
-        f"{status['rss_bytes'] / 2**20:.0f} MB of memory, {status['free_bytes'] / 2**20:,.0f} MB of disk free"
-    )
+    print(f"{status['rss_bytes'] / 2**20:.0f} MB of memory, {status['free_bytes'] / 2**20:,.0f} MB of disk free")
     for model in status["specialists"]:
         runtime = f"{model['runtime']} {model['runtime_version']}"
         size = f"{model['bytes'] / 2**20:.2f} MB"
@@ -239,9 +231,7 @@ def _pair(args: argparse.Namespace) -> None:
     pairing = _load_config(args).pairing
     code = issue_code(_identity(args), args.role, pairing.minutes, pairing.tries)
     print(code)
-    print(
-        f"Valid for {pairing.minutes:g} minutes and one {args.role}; give it to nobody else.", file=sys.stderr
-    )
+    print(f"Valid for {pairing.minutes:g} minutes and one {args.role}; give it to nobody else.", file=sys.stderr)
 
 
 def _paired(args: argparse.Namespace) -> None:

@@ -28,6 +28,7 @@ DAEMON_FILE = "daemon.json"
 STOP_SECONDS = 5.0  # for requests that are being answered when the daemon is told to stop
 LAST_ACCEPTED_SECONDS = 0.1
 BACKLOG = 128
+ACCEPT_SECONDS = 0.1  # from a connection's acceptance until the server counts it, at the most
 
 
 async def serve(state: Path, config: Config, port_file: Path | None = None) -> None:
@@ -114,9 +115,7 @@ def _bind(listen: str) -> socket.socket:
             bound.close()
             raise
     except OSError as cause:
-        raise ConfigError(
-            f"Can't listen on {listen}: {cause.strerror or cause}; choose another --listen."
-        ) from None
+        raise ConfigError(f"Can't listen on {listen}: {cause.strerror or cause}; choose another --listen.") from None
     bound.setblocking(False)
     return bound
 
@@ -129,7 +128,7 @@ def _bounded(server: web.Server | None, most: int) -> Callable[[], asyncio.BaseP
     def make() -> asyncio.BaseProtocol:
         # A burst is accepted before the server counts any of it, so what was just made is counted here.
         known, now = set(server.connections), time.monotonic()
-        fresh[:] = [(made, handler) for made, handler in fresh if now - made < 1.0 and handler not in known]
+        fresh[:] = [(made, handler) for made, handler in fresh if now - made < ACCEPT_SECONDS and handler not in known]
         if len(known) + len(fresh) >= most:
             return _Refuse()
         handler = server()

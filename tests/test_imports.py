@@ -77,9 +77,7 @@ def test_our_packages_import_only_downwards(package: str) -> None:
         f"{path.relative_to(ROOT)}: {name}"
         for path in modules(package)
         for name, _ in imports(path)
-        if name.split(".")[0] in OURS
-        and name.split(".")[0] != package
-        and not within(name, MAY_IMPORT[package])
+        if name.split(".")[0] in OURS and name.split(".")[0] != package and not within(name, MAY_IMPORT[package])
     ]
     assert wrong == []
 
@@ -125,18 +123,14 @@ print(*sorted(name for name in sys.modules if name.split(".")[0] in {heavy!r}))
 def test_every_module_of_the_device_imports_without_any_runtime() -> None:
     banned = sorted(DEVICE_RUNTIMES | {"torch", "rich", "platformdirs", "hassil", "onnx", "kivy", "pydantic"})
     script = _BARE.format(banned=banned, heavy=banned)
-    done = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == ""
 
 
 def _loaded_by(statement: str) -> set[str]:
     script = f"import sys; {statement}; print(*{{m.split('.')[0] for m in sys.modules}})"
-    done = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     return set(done.stdout.split())
 
 
@@ -160,10 +154,7 @@ def test_help_answers_at_once(command: str) -> None:
     module, _, function = entry_points()[command].partition(":")
     if not (ROOT / f"{module.replace('.', '/')}.py").exists():
         pytest.skip(f"{module} isn't in this checkout")
-    script = (
-        f"import sys; sys.argv = [{command!r}, '--help']; "
-        f"from {module} import {function}; sys.exit({function}())"
-    )
+    script = f"import sys; sys.argv = [{command!r}, '--help']; from {module} import {function}; sys.exit({function}())"
 
     def once() -> float:
         began = time.perf_counter()
@@ -183,9 +174,7 @@ def test_help_answers_at_once(command: str) -> None:
         return time.perf_counter() - began
 
     once()  # compiles what isn't compiled yet
-    slowed = max(
-        1.0, statistics.median(bare() for _ in range(3)) / 0.05
-    )  # an idle machine needs 0.03 to 0.05 s
+    slowed = max(1.0, statistics.median(bare() for _ in range(3)) / 0.05)  # an idle machine needs 0.03 to 0.05 s
     assert statistics.median(once() for _ in range(3)) < HELP_SECONDS * min(slowed, NOISE)
 
 

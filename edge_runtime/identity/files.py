@@ -23,6 +23,7 @@ class IdentityFolder:
         with disk.storage_errors(state):
             disk.make_private(state)
             disk.make_private(self.folder)
+            disk.sync_folder(state)
 
     @contextlib.contextmanager
     def changing(self) -> Iterator[None]:

@@ -87,9 +87,7 @@ class TokenStore:
             created = fields.get("created")
             if isinstance(name, str) and role in ROLES and isinstance(digest, str) and digest.isascii():
                 return Paired(id_, name, str(role), float(created or 0.0), digest)
-        raise StateError(
-            f"{self._identity.folder / _FILE} is damaged; restore it, or delete it and pair again."
-        )
+        raise StateError(f"{self._identity.folder / _FILE} is damaged; restore it, or delete it and pair again.")
 
 
 def hash_token(token: str) -> str:

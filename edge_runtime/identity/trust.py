@@ -39,9 +39,7 @@ class TrustStore:
             try:
                 raw = decode_key(key)
             except BadRequest:
-                raise StateError(
-                    f"{self._identity.folder / _FILE} is damaged; restore or delete it."
-                ) from None
+                raise StateError(f"{self._identity.folder / _FILE} is damaged; restore or delete it.") from None
             found.append(Signer(raw, str(name), float(added) if isinstance(added, int | float) else 0.0))
         return sorted(found, key=lambda signer: signer.added)
 

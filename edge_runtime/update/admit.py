@@ -15,6 +15,7 @@ from edge_runtime.errors import AdmissionError, BundleError, EdgeError, EngineEr
 from edge_runtime.tasks import Specialist, TaskModule, task_module
 
 _log = logging.getLogger(__name__)
+Json = dict[str, object]
 
 
 @dataclass(frozen=True)
@@ -67,58 +68,68 @@ def choose_models(
 def admit(manifest: Manifest, digest: str, folder: Path, threads: int, allowed: Sequence[str]) -> Loaded:
     """Load a bundle from its verified folder and run its golden vectors.
 
-    Tries the next eligible runtime where one can't open its file. Raises `UnsupportedRuntime`, `UnknownTask`,
-    `AdmissionError` (a golden vector isn't answered as it was), `EngineError` or `BundleError`.
+    Tries the next eligible runtime where one can't open its file or answers otherwise. Raises, for the
+    preferred one, `AdmissionError` (a golden vector isn't answered as it was) or `EngineError`; and
+    `UnsupportedRuntime`, `UnknownTask` or `BundleError`.
     """
-    started = time.perf_counter()
     task = task_module(manifest.task)
     pairs = choose_models(manifest, allowed)
     golden = _read_golden(manifest, folder)
-    failure: EngineError | None = None
+    failures: list[EdgeError] = []
     for model, runtime in pairs:
+        started = time.perf_counter()
         try:
             engine = open_engine(folder / model.file, threads, runtime, model.inputs, model.outputs)
-        except EngineError as cause:
-            _log.warning("%s", cause)
-            failure = cause
+            specialist = _admitted(task, manifest, folder, engine, golden)
+        except (EngineError, AdmissionError) as cause:
+            _log.warning("%s %s in %s: %s", manifest.name, manifest.version, runtime, cause)
+            failures.append(cause)
             continue
-        try:
-            specialist = task.load(manifest, folder, engine)
-            _replay(task, specialist, golden)
-        except BaseException:
-            engine.close()
-            raise
         return Loaded(manifest, digest, model, engine, specialist, time.perf_counter() - started)
-    assert failure is not None
-    raise failure
+    raise failures[0]
 
 
-def _read_golden(manifest: Manifest, folder: Path) -> list[tuple[dict[str, object], dict[str, object]]]:
+def _admitted(
+    task: TaskModule, manifest: Manifest, folder: Path, engine: Engine, golden: list[tuple[Json, Json]]
+) -> Specialist:
+    """The specialist over an engine, once its golden vectors agree; else the engine is closed."""
+    try:
+        specialist = task.load(manifest, folder, engine)
+        _replay(task, specialist, golden)
+    except EdgeError:
+        engine.close()
+        raise
+    except Exception as cause:
+        # A daemon that starts must survive whatever a task's code does with a bundle of another version.
+        engine.close()
+        _log.exception("the task %s failed on %s", manifest.task, manifest.name)
+        raise AdmissionError(
+            f"The task '{manifest.task}' fails on this bundle ({type(cause).__name__}); build it again with "
+            "the version of Enigma that runs on the device."
+        ) from None
+    return specialist
+
+
+def _read_golden(manifest: Manifest, folder: Path) -> list[tuple[Json, Json]]:
     what = f"{manifest.golden.file} in the bundle"
     content = strict_json.loads((folder / manifest.golden.file).read_bytes(), what, BundleError)
     if not isinstance(content, list) or len(content) != manifest.golden.count:
         raise BundleError(f"{what} should hold {manifest.golden.count} golden vectors; build it again.")
-    pairs: list[tuple[dict[str, object], dict[str, object]]] = []
+    pairs: list[tuple[Json, Json]] = []
     for item in content:
-        request, response = (
-            (item.get("request"), item.get("response")) if isinstance(item, dict) else (None, None)
-        )
+        request, response = (item.get("request"), item.get("response")) if isinstance(item, dict) else (None, None)
         if not isinstance(request, dict) or not isinstance(response, dict):
             raise BundleError(f'{what} should hold {{"request", "response"}} pairs; build it again.')
         pairs.append((request, response))
     return pairs
 
 
-def _replay(
-    task: TaskModule, specialist: Specialist, golden: list[tuple[dict[str, object], dict[str, object]]]
-) -> None:
+def _replay(task: TaskModule, specialist: Specialist, golden: list[tuple[Json, Json]]) -> None:
     for number, (request, expected) in enumerate(golden, 1):
         try:
             got = specialist.run(request)
         except EdgeError as cause:
-            raise AdmissionError(
-                f"Golden vector {number} of {len(golden)} fails on this device: {cause}"
-            ) from None
+            raise AdmissionError(f"Golden vector {number} of {len(golden)} fails on this device: {cause}") from None
         if not task.agrees(expected, got):
             raise AdmissionError(
                 f"Golden vector {number} of {len(golden)} is answered differently here than where the model "

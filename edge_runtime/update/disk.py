@@ -25,9 +25,7 @@ def storage_errors(folder: Path) -> Iterator[None]:
                 f"The disk of {folder} is full, so nothing was changed; free some space and try again."
             ) from None
         name = cause.filename or folder
-        raise StateError(
-            f"{name} can't be used: {cause.strerror or cause}; check the state folder."
-        ) from None
+        raise StateError(f"{name} can't be used: {cause.strerror or cause}; check the state folder.") from None
 
 
 def make_private(folder: Path) -> None:

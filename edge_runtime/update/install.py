@@ -126,8 +126,8 @@ class Installer:
         return loaded
 
     def _load(self, digest: str) -> Loaded:
-        manifest = self.slots.check(digest)
-        return self._admit(manifest, digest, self.slots.folder(digest))
+        with disk.storage_errors(self.slots.state):
+            return self._admit(self.slots.check(digest), digest, self.slots.folder(digest))
 
     def _admit(self, manifest: Manifest, digest: str, folder: Path) -> Loaded:
         models = self._config.models

@@ -45,6 +45,7 @@ class Slots:
         with disk.storage_errors(state):
             for folder in (state, self.incoming, self._bundles, self._pointers):
                 disk.make_private(folder)
+            disk.sync_folder(state)
 
     def sweep(self) -> int:
         """At start: remove unfinished uploads and unused bundles; returns how many things went."""

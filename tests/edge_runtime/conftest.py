@@ -14,12 +14,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from edge_runtime.bundle import public_key_of
 from edge_runtime.identity.files import IdentityFolder
 from edge_runtime.identity.trust import TrustStore
 
 from . import tiny
+
+# Generated examples are slow only because the machine is busy.
+settings.register_profile("device", deadline=None)
+settings.load_profile("device")
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 30.0
@@ -196,9 +201,7 @@ def start_device(state: Path) -> Iterator[StartDevice]:
 
 
 @pytest.fixture(scope="module")
-def shared_device(
-    tmp_path_factory: pytest.TempPathFactory, bundles: dict[str, Path]
-) -> Iterator[RunningDevice]:
+def shared_device(tmp_path_factory: pytest.TempPathFactory, bundles: dict[str, Path]) -> Iterator[RunningDevice]:
     """One daemon for a module's tests that don't change what it serves: version 1 of `tiny`."""
     folder = tmp_path_factory.mktemp("shared") / "device"
     trust(folder)

@@ -22,9 +22,7 @@ def test_the_documented_file_is_the_defaults() -> None:
 
 def test_values_are_taken(tmp_path: Path) -> None:
     path = tmp_path / "c.toml"
-    path.write_text(
-        '[server]\nlisten = "[::1]:80"\ndeadline_seconds = 2\n[models]\nruntimes = ["ai-edge-litert"]\n'
-    )
+    path.write_text('[server]\nlisten = "[::1]:80"\ndeadline_seconds = 2\n[models]\nruntimes = ["ai-edge-litert"]\n')
     config = load_config(path)
     assert config.server.deadline_seconds == 2
     assert config.models.runtimes == ("ai-edge-litert",)

@@ -61,9 +61,7 @@ def test_a_port_in_use_is_told(state: Path) -> None:
     assert "choose another --listen" in failed.stderr
 
 
-def test_status_is_for_people_and_programs(
-    start_device: StartDevice, bundles: dict[str, Path], state: Path
-) -> None:
+def test_status_is_for_people_and_programs(start_device: StartDevice, bundles: dict[str, Path], state: Path) -> None:
     absent = edge("status", "--state", state)
     assert (absent.returncode, "No daemon runs" in absent.stderr) == (1, True)
     device = start_device()

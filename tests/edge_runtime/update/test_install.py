@@ -97,9 +97,7 @@ REGIONS = {
 
 
 @pytest.mark.parametrize("region", REGIONS)
-def test_a_tampered_bundle_changes_nothing(
-    shared_device: RunningDevice, bundles: dict[str, Path], region: str
-) -> None:
+def test_a_tampered_bundle_changes_nothing(shared_device: RunningDevice, bundles: dict[str, Path], region: str) -> None:
     before = snapshot(shared_device.state)
     content = bytearray(bundles["v2"].read_bytes())
     content[REGIONS[region]] ^= 0x01
@@ -145,9 +143,7 @@ def test_a_bundle_over_the_limit_is_refused_before_it_is_taken(
     assert "takes 1,048,576" in reply.message
 
 
-def test_an_upload_that_breaks_off_leaves_nothing(
-    device: RunningDevice, bundles: dict[str, Path], state: Path
-) -> None:
+def test_an_upload_that_breaks_off_leaves_nothing(device: RunningDevice, bundles: dict[str, Path], state: Path) -> None:
     content = bundles["v2"].read_bytes()
     head = (
         f"POST /v1/bundles HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {device.token}\r\n"
@@ -180,18 +176,12 @@ def test_a_second_upload_meanwhile_is_asked_to_wait(
     assert device.version() == "2.0.0"
 
 
-def test_a_bundle_for_another_runtime_is_refused_by_name(
-    device: RunningDevice, tmp_path: Path, state: Path
-) -> None:
+def test_a_bundle_for_another_runtime_is_refused_by_name(device: RunningDevice, tmp_path: Path, state: Path) -> None:
     described = tiny.manifest("2.0.0")
     cases = {
         "never scored": ModelFile("model.onnx", "int8", ("onnxruntime",)),
-        "newer": ModelFile(
-            "model.onnx", "int8", ("onnxruntime",), scored_in=(Scored("onnxruntime", "99.1", 0.9),)
-        ),
-        "tensorrt": ModelFile(
-            "model.onnx", "int8", ("tensorrt",), scored_in=(Scored("tensorrt", "10.1", 0.9),)
-        ),
+        "newer": ModelFile("model.onnx", "int8", ("onnxruntime",), scored_in=(Scored("onnxruntime", "99.1", 0.9),)),
+        "tensorrt": ModelFile("model.onnx", "int8", ("tensorrt",), scored_in=(Scored("tensorrt", "10.1", 0.9),)),
     }
     for name, model in cases.items():
         path = tmp_path / f"{name}.enigma"
@@ -268,9 +258,16 @@ def test_a_full_disk_changes_nothing_and_says_so(bundles: dict[str, Path], tmp_p
         subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
-def test_requests_never_fail_while_models_are_swapped(
-    device: RunningDevice, bundles: dict[str, Path]
+async def test_a_long_bundle_of_a_stranger_is_refused_while_it_is_still_sent(
+    device: RunningDevice, tmp_path: Path
 ) -> None:
+    tiny.make_bundle(tmp_path / "long.enigma", key=tiny.OTHER_KEY, padding=20_000_000)
+    async with DeviceClient(device.url, device.token) as client:
+        with pytest.raises(UntrustedSigner, match="doesn't trust"):
+            await client.push(tmp_path / "long.enigma")
+
+
+def test_requests_never_fail_while_models_are_swapped(device: RunningDevice, bundles: dict[str, Path]) -> None:
     answers = {"v1": device.run("turn on the light").json["scores"]}
     seen: list[tuple[int, object]] = []
     ends = threading.Event()
@@ -295,9 +292,7 @@ def test_requests_never_fail_while_models_are_swapped(
     assert "enigma_draining_generations 0" in device.get("/metrics").body.decode()
 
 
-async def test_events_tell_an_installation_and_a_refusal(
-    device: RunningDevice, bundles: dict[str, Path]
-) -> None:
+async def test_events_tell_an_installation_and_a_refusal(device: RunningDevice, bundles: dict[str, Path]) -> None:
     events: list[dict] = []
 
     async def listen() -> None:
