@@ -448,7 +448,7 @@ def own_templates() -> list[Template]:
             def speak(scene: Scene, recipe: Recipe = recipe, text: str = text) -> Clause:
                 return _own(recipe, text, scene)
 
-            out.append(Template(f"{recipe.action}/{recipe.kind}: {text}", recipe.weight / len(recipe.templates), speak))
+            out.append(Template(text, recipe.weight / len(recipe.templates), speak))
     return out
 
 
