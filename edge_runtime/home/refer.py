@@ -15,6 +15,10 @@ _UP = frozenset({"upstairs", "upper", "top"})
 _DOWN = frozenset({"downstairs", "lower", "bottom"})
 _LOW_FLOORS = frozenset({"ground", "downstairs", "main", "basement", "cellar", "lower", "0"})
 _HIGH_FLOORS = frozenset({"upstairs", "upper", "top", "attic", "2", "3", "loft", "1"})
+_COVERINGS = frozenset({"cover", "blind", "curtain", "shade", "shutter"})
+_GENERIC = frozenset(
+    {"ceiling", "robot", "main", "big", "smart", "standing", "little", "front", "wall", "flat", "hoover"}
+)
 _FILLER = frozenset({"the", "a", "an", "of", "my", "our", "in", "on", "s", "'", "-", "floor", "room", "s'", "and"})
 
 
@@ -212,8 +216,13 @@ def _name_fit(span: Span, entity: Entity, home: Home) -> tuple[float, float]:
     """(how much of the phrase the entity explains, how much of the entity's best name the phrase covers), 0..1."""
     phrase = [s for word in span.words if (s := stem(word)) and s[0].isalnum()]
     phrase = [w for i, w in enumerate(phrase) if w not in ("the", "of", "my", "number") and (w != "a" or i)] or phrase
-    if len(phrase) > 1 and span.words[-1] in ("one", "ones"):
-        phrase = phrase[:-1]  # "the port one"
+    fit = _phrase_fit(phrase, entity, home)
+    if len(phrase) > 1 and span.words[-1] in ("one", "ones"):  # "the port one", but also "row one"
+        fit = max(fit, _phrase_fit(phrase[:-1], entity, home))
+    return fit
+
+
+def _phrase_fit(phrase: list[str], entity: Entity, home: Home) -> tuple[float, float]:
     place = _place_words(entity, home)
     device = {word for text in entity.device_words for word in stems(text)}
     best = (0.0, 0.0)
@@ -307,7 +316,26 @@ def find(
             ]
         if scored:
             return _choose(reference, kind, scored, home, here, bool(areas or floors), prefer, said)
+    generic = _as_only_kind(reference)
+    if generic is not None:
+        found = find(generic, kind, home, allowed, here, prefer)
+        return found if len(found.targets) == 1 else Found(missing=said)
     return Found(missing=said)
+
+
+def _as_only_kind(reference: Reference) -> Reference | None:
+    """ "the ceiling fan" where the only fan bears another name: the phrase as a kind, if nothing else is told by it."""
+    heads = []
+    for span in reference.heads:
+        kind = KIND_WORDS.get(stem(span.words[-1]))
+        if (
+            span.slot != "NAME"
+            or kind in (None, "light", "switch")
+            or not {stem(w) for w in span.words[:-1]} <= _GENERIC
+        ):
+            return None
+        heads.append(replace(span, slot="KIND", kind=str(kind), words=span.words[-1:]))
+    return replace(reference, heads=tuple(heads)) if heads else None
 
 
 def _as_name(span: Span, pool: list[Entity]) -> Span:

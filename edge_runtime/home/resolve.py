@@ -127,13 +127,14 @@ def _act(clause: Clause, home: Home, here: str | None, last: tuple[Entity, ...])
     prefer = _preferred(clause, home)
     if clause.action in ("add", "complete", "remove") and not _items(clause):
         return Outcome(question="Which item do you mean?", score=0.5), last
+    implied = _implied_kind(clause, refs, home)
     for ref in refs:
         if ref.pronoun and not ref.heads and last:
             found.append(Found(targets=last))
             continue
         if ref.pronoun and not ref.heads and not ref.places:
             ref = Reference(everything=ref.everything)
-        kind = clause.kind
+        kind = implied
         if clause.action == "add" or clause.action in ("complete", "remove"):
             found.append(_list_for(clause, ref, home))
             continue
@@ -181,6 +182,18 @@ def _comfort(clause: Clause, home: Home, here: str | None) -> Clause:
                 spans = [] if anywhere else [s for s in clause.spans if s.slot in ("AREA", "FLOOR", "HERE")]
                 return Clause(action, kind, spans, clause.tokens, clause.start)
     return Clause("down" if clause.action == "cool" else "up", "climate", clause.spans, clause.tokens, clause.start)
+
+
+def _implied_kind(clause: Clause, refs: list[Reference], home: Home) -> str:
+    """What a clause without a named thing is about: "the sun is in my eyes" is about what covers the windows."""
+    if clause.kind != "any" or any(ref.heads for ref in refs):
+        return clause.kind
+    if clause.action in ("open", "close"):
+        return "blind"
+    playing = [e for e in home.entities if e.domain == "media_player" and e.state == "playing"]
+    if clause.action in ("up", "down") and playing:
+        return "media"
+    return clause.kind
 
 
 def _allowed(clause: Clause) -> frozenset[str]:
@@ -258,7 +271,10 @@ def _items(clause: Clause) -> list[Span]:
     """The items said, split as they were listed; pronouns name none."""
     out: list[Span] = []
     for span in clause.spans:
-        if span.slot != "ITEM" or span.excluded:
+        follows = out and out[-1].at + len(out[-1].words) == span.at
+        if span.excluded or not (
+            span.slot == "ITEM" or (follows and span.slot in ("COLOR", "VALUE", "WHITE", "TEXT", "QUERY"))
+        ):
             continue
         if out and out[-1].at + len(out[-1].words) == span.at:
             out[-1] = replace(out[-1], words=(*out[-1].words, *span.words))

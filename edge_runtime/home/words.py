@@ -81,12 +81,12 @@ def distance_at_most(a: str, b: str, limit: int) -> bool:
 
 @lru_cache(maxsize=16384)
 def similar(a: str, b: str) -> bool:
-    """Two stems that a typing slip may separate: one edit from four letters on, two from eight; digits never."""
+    """Two stems that a typing slip may separate: one edit from four letters on, two from seven; digits never."""
     if a == b:
         return True
     if len(a) < 4 or len(b) < 4 or a[0] != b[0] or not (a.isalpha() and b.isalpha()):
         return False
-    return distance_at_most(a, b, 2 if min(len(a), len(b)) >= 8 else 1)
+    return distance_at_most(a, b, 2 if min(len(a), len(b)) >= 7 else 1)
 
 
 def numbers(tokens: list[str]) -> list[float]:
