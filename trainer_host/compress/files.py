@@ -15,7 +15,7 @@ from trainer_host.compress.quantize import quantize_onnx, quantize_tflite
 from trainer_host.data.dataset import Dataset
 from trainer_host.errors import ExportError, NotThere
 from trainer_host.export.onnx import export_onnx
-from trainer_host.export.tflite import export_tflite, tensor_names
+from trainer_host.export.tflite import SilentDescriptors, export_tflite, tensor_names
 from trainer_host.students import ModelIO, student_for
 from trainer_host.training.determinism import prepare
 from trainer_host.training.run import Run, write_json
@@ -149,7 +149,8 @@ def _largest_error(
     rows: list[dict[str, np.ndarray]],
     wanted: list[dict[str, np.ndarray]],
 ) -> float:
-    engine = open_engine(path, rename_inputs=tensors[0], rename_outputs=tensors[1])
+    with SilentDescriptors():  # LiteRT greets on standard error
+        engine = open_engine(path, rename_inputs=tensors[0], rename_outputs=tensors[1])
     try:
         largest = 0.0
         for row, want in zip(rows, wanted, strict=False):

@@ -13,12 +13,13 @@ from trainer_host.export.tflite import SIGNATURE, SilentDescriptors
 
 if TYPE_CHECKING:
     import numpy as np
+    import onnx
 
     Inputs = dict[str, np.ndarray]
 
 # The operators that hold nearly all weights and nearly all work. The rest (norms, softmax, sums) stays in
 # float: it is a few percent of the time, and in int8 it is what loses the accuracy.
-ONNX_OPERATORS = ["Gather", "MatMul", "Gemm", "Conv"]
+ONNX_OPERATORS = ["MatMul", "Gemm", "Conv"]
 TFLITE_OPERATORS = ("FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D")
 
 
@@ -53,8 +54,52 @@ def quantize_onnx(source: Path, target: Path, calibration: Iterable[Inputs]) -> 
     except (RuntimeError, ValueError) as cause:
         raise ExportError(f"{source.name} can't be quantized: {str(cause)[:300]}") from None
     model = onnx.load(target)
+    _quantize_tables(model)
     strip(model)
     onnx.save(model, target)
+
+
+def _quantize_tables(model: onnx.ModelProto) -> None:
+    """Make embedding tables int8, one scale per column, dequantized behind the lookup.
+
+    The quantizer puts the dequantization before it, where the runtime turns the whole table into float at
+    every call.
+    """
+    import numpy as np
+    from onnx import helper, numpy_helper
+
+    graph = model.graph
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    uses = [name for node in graph.node for name in node.input]
+    for node in list(graph.node):
+        table = constants.get(node.input[0]) if node.op_type == "Gather" else None
+        axis = next((a.i for a in node.attribute if a.name == "axis"), 0)
+        if table is None or len(table.dims) != 2 or axis != 0 or uses.count(table.name) != 1:
+            continue
+        values = numpy_helper.to_array(table)
+        if values.dtype != np.float32:
+            continue
+        scale = np.maximum(np.abs(values).max(axis=0), 1e-12).astype(np.float32) / np.float32(127)
+        rounded = np.clip(np.rint(values / scale), -127, 127).astype(np.int8)
+        stem, result = table.name, node.output[0]
+        graph.initializer.remove(table)
+        graph.initializer.extend(
+            [
+                numpy_helper.from_array(rounded, f"{stem}_int8"),
+                numpy_helper.from_array(scale, f"{stem}_scale"),
+                numpy_helper.from_array(np.zeros(len(scale), np.int8), f"{stem}_zero"),
+            ]
+        )
+        node.input[0] = f"{stem}_int8"
+        node.output[0] = f"{result}_int8"
+        back = helper.make_node(
+            "DequantizeLinear",
+            [f"{result}_int8", f"{stem}_scale", f"{stem}_zero"],
+            [result],
+            name=f"{node.name}_dequantize",
+            axis=-1,
+        )
+        graph.node.insert(list(graph.node).index(node) + 1, back)
 
 
 def quantize_tflite(source: Path, target: Path, calibration: Iterable[Inputs]) -> None:

@@ -1,0 +1,59 @@
+"""Requests to a specialist and its answers, in the words of a person, for each task."""
+
+from __future__ import annotations
+
+from trainer_host.data.dataset import Json
+from trainer_host.errors import DataError
+
+
+def make_request(task: str, text: str, area: str | None = None, inventory: Json | None = None) -> Json:
+    """The request of a task for one sentence; raises `DataError` for what the task doesn't take.
+
+    A robot's home is the sample home where none is given.
+    """
+    if task == "robot":
+        if inventory is None:
+            from trainer_host.evaluation import sample_home
+
+            inventory = sample_home()
+        request: Json = {"text": text, "inventory": inventory}
+        if area is not None:
+            areas = inventory.get("areas")
+            ids = [str(item.get("id")) for item in areas if isinstance(item, dict)] if isinstance(areas, list) else []
+            if area not in ids:
+                raise DataError(f"The home has no area '{area[:40]}'; it has {', '.join(ids) or 'none'}.")
+            request["context"] = {"area": area}
+        return request
+    if area is not None or inventory is not None:
+        raise DataError(f"The task {task} has no home; leave out the area and the inventory.")
+    return {"text": text}
+
+
+def describe(task: str, answer: Json) -> str:
+    """What the specialist would do, in one or a few lines."""
+    if task == "robot":
+        calls = answer.get("calls")
+        lines = [_call(call) for call in calls] if isinstance(calls, list) else []
+        if question := answer.get("question"):
+            lines.append(str(question))
+        return "\n".join(lines) or "nothing"
+    label = str(answer.get("label"))
+    return f"unsure ({label}?)" if answer.get("unsure") else label
+
+
+def figures(answer: Json) -> tuple[str, str]:
+    """Confidence and milliseconds of an answer."""
+    confidence, took = answer.get("confidence"), answer.get("ms")
+    return (
+        f"{confidence:.2f}" if isinstance(confidence, int | float) else "",
+        f"{took:.1f} ms" if isinstance(took, int | float) else "",
+    )
+
+
+def _call(call: object) -> str:
+    if not isinstance(call, dict):
+        return str(call)
+    arguments = call.get("arguments") or {}
+    shown = ", ".join(f"{key}={value}" for key, value in arguments.items()) if isinstance(arguments, dict) else ""
+    targets = ", ".join(map(str, call.get("targets") or [])) or "no target"
+    return f"{call.get('name')}({shown}) -> {targets}" if shown else f"{call.get('name')} -> {targets}"

@@ -1,0 +1,245 @@
+"""The gate: each int8 file is scored in the runtime that will run it, against fp32; outside, no bundle."""
+
+from __future__ import annotations
+
+import json
+import math
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from edge_runtime.bundle import Golden, Manifest, ModelFile, Tokenizer
+from edge_runtime.engines import available_runtimes, open_engine
+from edge_runtime.tasks import Specialist, task_module
+from trainer_host.compress.files import ModelFile as Exported
+from trainer_host.compress.files import exported
+from trainer_host.data.dataset import Dataset
+from trainer_host.errors import GateRefused, NotThere, TrainerError
+from trainer_host.export.tflite import SilentDescriptors
+from trainer_host.students import Student, student_for
+from trainer_host.tables import text_table
+from trainer_host.training.run import Run, write_json
+
+CARD = "gate.json"
+REFERENCE = "model.fp32.onnx"
+WARM_UP, LATENCY_RUNS, LATENCY_SECONDS = 8, 200, 2.0
+
+OnStep = Callable[[float, str], None]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a model may cost. p99 is reported and has no limit: it measures the machine as much as the model."""
+
+    lost_points: float = 0.5  # of accuracy, int8 against fp32
+    bytes: int = 4_000_000
+    p50_ms: float = 10.0  # of a whole answer on one thread, with the task's own work around the model
+
+
+@dataclass(frozen=True)
+class Score:
+    """One model file in one runtime. accuracy: 0 to 1; lost_points: of accuracy, against fp32."""
+
+    file: str
+    sha256: str
+    precision: str
+    runtime: str
+    version: str
+    accuracy: float
+    lost_points: float
+    bytes: int
+    p50_ms: float
+    p99_ms: float
+    figures: dict[str, float] = field(default_factory=dict)
+    outside: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class GateReport:
+    """All scores of a run; `unscored` are runtimes that could run a file, and aren't installed here."""
+
+    weights: str
+    limits: Limits
+    scores: tuple[Score, ...]
+    unscored: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether no int8 file is outside the limits."""
+        return not any(score.outside for score in self.scores)
+
+    def table(self) -> tuple[list[str], list[list[str]]]:
+        """Headers and rows for a person."""
+        headers = ["file", "runtime", "accuracy", "lost", "size", "p50", "p99", "gate"]
+        rows = [
+            [
+                score.file,
+                f"{score.runtime} {score.version}",
+                f"{score.accuracy * 100:.2f} %",
+                "" if score.file == REFERENCE else f"{score.lost_points:+.2f}",
+                f"{score.bytes / 1e6:.2f} MB",
+                f"{score.p50_ms:.2f} ms",
+                f"{score.p99_ms:.2f} ms",
+                "; ".join(score.outside) or ("reference" if score.file == REFERENCE else "passed"),
+            ]
+            for score in self.scores
+        ]
+        return headers, rows
+
+
+def gate_run(
+    run: Run,
+    dataset: Dataset,
+    *,
+    limits: Limits | None = None,
+    rows: int | None = None,
+    on_step: OnStep | None = None,
+) -> GateReport:
+    """Score a run's files and write gate.json; raises `GateRefused`, with the table, outside the limits.
+
+    rows: how many held-out rows to examine with, all by default.
+    """
+    bounds = limits or Limits()
+    student = student_for(run.task)
+    step = on_step or (lambda share, what: None)
+    have = available_runtimes()
+    files = [item for item in exported(run) if item.precision == "int8" or item.file == REFERENCE]
+    pairs = [(item, runtime) for item in files for runtime in item.runtimes]
+    usable = [(item, runtime) for item, runtime in pairs if runtime in have]
+    scores: list[Score] = []
+    for number, (item, runtime) in enumerate(usable):
+        step(number / len(usable), f"{item.file} in {runtime}")
+        with loaded(run, student, item, runtime) as specialist:
+            figures = student.evaluate(run.folder, dataset.folder, specialist, rows)
+            p50, p99 = latency(specialist, student.golden(run.folder, dataset.folder, 64))
+        if not math.isfinite(figures["accuracy"]):
+            raise GateRefused(f"{item.file} in {runtime} has no accuracy; check the held-out rows.")
+        reference = scores[0].accuracy if scores else figures["accuracy"]
+        scores.append(_score(item, runtime, have[runtime], figures, reference, (p50, p99), bounds))
+    unscored = tuple(sorted({runtime for _, runtime in pairs if runtime not in have}))
+    report = GateReport(run.weights, bounds, tuple(scores), unscored)
+    write_json(run.folder / CARD, asdict(report))
+    step(1.0, "done")
+    if not report.passed:
+        raise refusal(run.name, report)
+    return report
+
+
+def read_report(run: Run) -> GateReport:
+    """The report of `gate_run` for the files that lie in the run now; raises `NotThere` or `GateRefused`."""
+    again = f"run 'enigma gate {run.name}'"
+    try:
+        raw = json.loads((run.folder / CARD).read_bytes())
+        scores = tuple(Score(**{**item, "outside": tuple(item["outside"])}) for item in raw["scores"])
+        report = GateReport(raw["weights"], Limits(**raw["limits"]), scores, tuple(raw["unscored"]))
+    except FileNotFoundError:
+        raise NotThere(f"The run '{run.name}' wasn't gated yet; {again}.") from None
+    except (OSError, ValueError, KeyError, TypeError):
+        raise TrainerError(f"{run.folder / CARD} is damaged; {again} again.") from None
+    now = {item.file: item.sha256 for item in exported(run)}
+    if report.weights != run.weights or any(now.get(score.file) != score.sha256 for score in scores):
+        raise NotThere(f"The run '{run.name}' was exported again after it was gated; {again} again.")
+    if not report.passed:
+        raise refusal(run.name, report)
+    return report
+
+
+def refusal(name: str, report: GateReport) -> GateRefused:
+    """The error for a report that is outside its limits."""
+    failing = sorted({score.file for score in report.scores if score.outside})
+    return GateRefused(
+        f"The gate refuses '{name}': {' and '.join(failing)} {'is' if len(failing) == 1 else 'are'} outside its "
+        f"limits, so there is no bundle.\n{text_table(*report.table())}\n"
+        "Train longer or on more rows, or make the model smaller, and export again."
+    )
+
+
+@contextmanager
+def loaded(run: Run, student: Student, item: Exported, runtime: str) -> Iterator[Specialist]:
+    """A specialist on one model file in one runtime, through the device's own code."""
+    with SilentDescriptors():  # LiteRT greets on standard error
+        engine = open_engine(run.folder / item.file, 1, runtime, item.inputs, item.outputs)
+    try:
+        with tempfile.TemporaryDirectory(prefix="enigma-gate-") as name:
+            folder = Path(name)
+            for asset, path in student.assets(run.folder).items():
+                (folder / asset).write_bytes(path.read_bytes())
+            yield task_module(run.task).load(draft_manifest(run, student), folder, engine)
+    finally:
+        engine.close()
+
+
+def draft_manifest(run: Run, student: Student) -> Manifest:
+    """What the task's code reads of a manifest, before there is a bundle."""
+    task = task_module(run.task)
+    fields = student.manifest_fields(run.folder)
+    tokenizer = fields.get("tokenizer")
+    return Manifest(
+        name=run.name,
+        task=run.task,
+        version="0.0.0",
+        licence="",
+        io={"request": task.REQUEST_SCHEMA, "response": task.RESPONSE_SCHEMA},
+        models=(ModelFile("model", "int8", ()),),
+        golden=Golden("golden.json", 1),
+        labels=tuple(fields.get("labels", ())),  # type: ignore[arg-type]
+        thresholds=dict(fields.get("thresholds", {})),  # type: ignore[call-overload]
+        options=dict(fields.get("options", {})),  # type: ignore[call-overload]
+        tokenizer=Tokenizer(**tokenizer) if isinstance(tokenizer, dict) else None,
+    )
+
+
+def latency(specialist: Specialist, requests: list[dict[str, object]]) -> tuple[float, float]:
+    """Median and 99th percentile in milliseconds of whole answers, one after the other, after a warm-up."""
+    import numpy as np
+
+    if not requests:
+        raise TrainerError("The dataset gives no request to measure latency with; add held-out rows.")
+    for number in range(WARM_UP):
+        specialist.run(requests[number % len(requests)])
+    times: list[float] = []
+    began = time.perf_counter()
+    while len(times) < LATENCY_RUNS and time.perf_counter() - began < LATENCY_SECONDS:
+        request = requests[len(times) % len(requests)]
+        started = time.perf_counter()
+        specialist.run(request)
+        times.append((time.perf_counter() - started) * 1000)
+    p50, p99 = np.percentile(times, [50, 99])
+    return round(float(p50), 3), round(float(p99), 3)
+
+
+def _score(
+    item: Exported,
+    runtime: str,
+    version: str,
+    figures: dict[str, float],
+    reference: float,
+    times: tuple[float, float],
+    limits: Limits,
+) -> Score:
+    accuracy = float(figures["accuracy"])
+    lost = (reference - accuracy) * 100
+    outside: list[str] = []
+    if item.precision == "int8":
+        if lost > limits.lost_points + 1e-9:
+            outside.append(f"loses {lost:.2f} points, at most {limits.lost_points:g}")
+        if item.bytes > limits.bytes:
+            outside.append(f"{item.bytes / 1e6:.2f} MB, at most {limits.bytes / 1e6:g}")
+        if times[0] > limits.p50_ms:
+            outside.append(f"median {times[0]:.1f} ms, at most {limits.p50_ms:g}")
+    return Score(
+        item.file,
+        item.sha256,
+        item.precision,
+        runtime,
+        version,
+        round(accuracy, 6),
+        round(lost, 4),
+        item.bytes,
+        *times,
+        {key: round(float(value), 6) for key, value in figures.items()},
+        tuple(outside),
+    )

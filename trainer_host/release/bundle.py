@@ -1,0 +1,210 @@
+"""Builds a signed bundle of a gated run; the same run, version and key give the same bytes."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import tempfile
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_runtime import strict_json
+from edge_runtime.bundle import Envelope, Golden, Manifest, ModelFile, Scored, file_name, write_bundle
+from edge_runtime.errors import EdgeError
+from edge_runtime.tasks import task_module
+from trainer_host.compress.files import exported
+from trainer_host.compress.gate import GateReport, draft_manifest, loaded
+from trainer_host.data.dataset import Dataset, Json
+from trainer_host.errors import GateRefused, NotThere, TrainerError
+from trainer_host.release.keys import SigningKey
+from trainer_host.students import Student, student_for
+from trainer_host.training.run import Run
+from trainer_host.workspace import Workspace, checked_name, storage_errors
+
+GOLDEN_FILE = "golden.json"
+GOLDEN_COUNT = 32
+# Requests near a decision's edge fall on either side in another runtime. They are left out of the golden
+# vectors, which must fail only where a model is broken; a model with more than this share of them is.
+GOLDEN_CANDIDATES = 96
+LEAST_AGREEING = 0.75
+
+
+@dataclass(frozen=True)
+class Built:
+    """A bundle on disk. `fresh` is false where the same bytes lay there before."""
+
+    path: Path
+    version: str
+    address: str
+    bytes: int
+    golden: int
+    disagreeing: int
+    fresh: bool
+
+
+def build_bundle(
+    workspace: Workspace,
+    run: Run,
+    dataset: Dataset,
+    report: GateReport,
+    key: SigningKey,
+    *,
+    name: str | None = None,
+    version: str | None = None,
+    licence: str = "Apache-2.0",
+) -> Built:
+    """Write BUNDLES/NAME-VERSION.enigma.
+
+    version: by default that of the newest bundle of this name where the content is the same, else the next
+    one. Raises `GateRefused` where the runtimes disagree too often, `TrainerError` where the version is taken
+    by another content.
+    """
+    student = student_for(run.task)
+    specialist = checked_name(name or run.name)
+    golden, disagreeing = _golden(run, dataset, student, report)
+    manifest = _manifest(run, dataset, student, report, specialist, licence, len(golden))
+    contents: dict[str, bytes | Path] = {GOLDEN_FILE: strict_json.dumps(golden)}
+    contents |= {item.file: run.folder / item.file for item in manifest.models}
+    contents |= dict(student.assets(run.folder))
+    with storage_errors(workspace.bundles):
+        workspace.bundles.mkdir(parents=True, exist_ok=True)
+        newest = newest_bundle(workspace, specialist)
+        if version is None:
+            version = version_of(newest) if newest else "1.0.0"
+            made = _write(workspace, manifest, contents, key, version, golden, disagreeing)
+            if made is not None:
+                return made
+            version = _next(version)
+        made = _write(workspace, manifest, contents, key, version, golden, disagreeing)
+    if made is None:
+        raise TrainerError(
+            f"There is another bundle {specialist}-{version}; give a new --version, devices know the old one."
+        )
+    return made
+
+
+def newest_bundle(workspace: Workspace, name: str) -> Path | None:
+    """The bundle with the highest version of a specialist, None where there is none."""
+    found = [
+        path
+        for path in workspace.bundles.glob(f"{name}-*.enigma")
+        if re.fullmatch(r"\d+\.\d+\.\d+", version_of(path, name))
+    ]
+    return max(found, key=lambda path: tuple(map(int, version_of(path, name).split("."))), default=None)
+
+
+def version_of(path: Path, name: str | None = None) -> str:
+    """The version in a bundle's file name, NAME-VERSION.enigma."""
+    stem = path.name.removesuffix(".enigma")
+    return stem[len(name) + 1 :] if name else stem.rsplit("-", 1)[-1]
+
+
+def find_bundle(workspace: Workspace, wanted: str) -> Path:
+    """A bundle by its path, or the newest one of a specialist; raises `NotThere`."""
+    path = Path(wanted)
+    if path.suffix == ".enigma":
+        if path.is_file():
+            return path
+        raise NotThere(f"There is no bundle {path}.")
+    found = newest_bundle(workspace, checked_name(wanted))
+    if found is None:
+        raise NotThere(f"There is no bundle of '{wanted}' in {workspace.bundles}; make one with 'enigma bundle'.")
+    return found
+
+
+def _write(
+    workspace: Workspace,
+    manifest: Manifest,
+    contents: dict[str, bytes | Path],
+    key: SigningKey,
+    version: str,
+    golden: list[Json],
+    disagreeing: int,
+) -> Built | None:
+    """The bundle under this version; None where another content has it."""
+    final = dataclasses.replace(manifest, version=version)
+    target = workspace.bundles / file_name(final)
+    with tempfile.TemporaryDirectory(dir=workspace.bundles, prefix=".building-") as folder:
+        part = Path(folder) / target.name
+        try:
+            envelope: Envelope = write_bundle(part, final, contents, key.seed)
+        except EdgeError as cause:
+            raise TrainerError(str(cause)) from None
+        fresh = not target.exists()
+        if not fresh and target.read_bytes() != part.read_bytes():
+            return None
+        if fresh:
+            part.replace(target)
+    return Built(target, version, envelope.address, target.stat().st_size, len(golden), disagreeing, fresh)
+
+
+def _manifest(
+    run: Run,
+    dataset: Dataset,
+    student: Student,
+    report: GateReport,
+    name: str,
+    licence: str,
+    golden: int,
+) -> Manifest:
+    models: list[ModelFile] = []
+    for item in exported(run):
+        # No latency here: it is the machine's, and the same run must give the same bytes.
+        scored = tuple(
+            Scored(score.runtime, score.version, round(score.accuracy, 4))
+            for score in report.scores
+            if score.file == item.file
+        )
+        if item.precision == "int8" and scored:
+            names = {s.runtime for s in scored}
+            runtimes = tuple(runtime for runtime in item.runtimes if runtime in names)
+            models.append(ModelFile(item.file, item.precision, runtimes, item.inputs, item.outputs, scored))
+    first = next(score for score in report.scores if score.precision == "int8")
+    metrics: Json = {key: round(value, 4) for key, value in first.figures.items()}
+    metrics |= {"accuracy": round(first.accuracy, 4), "held_out": dataset.counts["heldout"]}
+    return dataclasses.replace(
+        draft_manifest(run, student),
+        name=name,
+        licence=licence,
+        models=tuple(models),
+        golden=Golden(GOLDEN_FILE, golden),
+        metrics=metrics,
+        lineage={
+            "dataset": dataset.content,
+            "run": run.address,
+            "teacher": run.teacher,
+            "seed": run.seed,
+            "parents": [],
+        },
+    )
+
+
+def _golden(run: Run, dataset: Dataset, student: Student, report: GateReport) -> tuple[list[Json], int]:
+    """Requests with the answers on which all scored files agree; how many were left out."""
+    task = task_module(run.task)
+    requests = student.golden(run.folder, dataset.folder, GOLDEN_CANDIDATES)
+    files = {item.file: item for item in exported(run)}
+    with ExitStack() as stack:
+        specialists = [
+            stack.enter_context(loaded(run, student, files[score.file], score.runtime))
+            for score in report.scores
+            if score.precision == "int8"
+        ]
+        kept: list[Json] = []
+        for request in requests:
+            first, *others = [specialist.run(request) for specialist in specialists]
+            if all(task.agrees(first, other) for other in others):
+                kept.append({"request": request, "response": first})
+    disagreeing = len(requests) - len(kept)
+    if len(kept) < min(GOLDEN_COUNT, len(requests)) or len(kept) < LEAST_AGREEING * len(requests):
+        raise GateRefused(
+            f"The runtimes answer {disagreeing} of {len(requests)} requests of '{run.name}' differently, so there "
+            "is no bundle; train longer, so that fewer answers lie at an edge."
+        )
+    return kept[:GOLDEN_COUNT], disagreeing
+
+
+def _next(version: str) -> str:
+    major, minor, _ = version.split(".")
+    return f"{major}.{int(minor) + 1}.0"

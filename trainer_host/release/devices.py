@@ -1,0 +1,159 @@
+"""The devices that this host is paired with: name, address and token, in HOME/keys/devices.json (0600)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from edge_runtime.client import DeviceClient
+from trainer_host.data.dataset import Json
+from trainer_host.errors import NotThere, TrainerError
+from trainer_host.release.edge_process import running_url
+from trainer_host.release.keys import SigningKey, private_folder
+from trainer_host.workspace import Workspace, checked_name, storage_errors, write_atomic
+
+FILE = "devices.json"
+LOCAL = "local"  # the device whose state lies in HOME/device
+
+
+@dataclass(frozen=True)
+class Device:
+    """A paired device; `id` is what it says of itself, the first hex digits of its public key."""
+
+    name: str
+    url: str
+    token: str
+    id: str
+
+    def __repr__(self) -> str:  # the token must not get into a log by way of a traceback
+        return f"Device({self.name}, {self.url}, {self.id})"
+
+
+def known_devices(workspace: Workspace) -> list[Device]:
+    """All paired devices by name; raises `TrainerError` where the file is damaged."""
+    path = workspace.keys / FILE
+    try:
+        raw = json.loads(path.read_bytes())
+        return [Device(**item) for item in raw["devices"]]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, KeyError, TypeError):
+        raise TrainerError(f"{path} is damaged; delete it and pair the devices again.") from None
+
+
+def device_named(workspace: Workspace, name: str | None) -> Device:
+    """A paired device, the only one where no name is given; raises `NotThere` with what to do.
+
+    The address of the device in HOME/device is the one that it listens on now.
+    """
+    devices = known_devices(workspace)
+    names = ", ".join(device.name for device in devices)
+    advice = f"there are {names}" if devices else "pair one with 'enigma devices pair URL CODE'"
+    if name is None and len(devices) > 1:
+        raise NotThere(f"Say which device with --device; {advice}.")
+    found = next((device for device in devices if name is None or device.name == name), None)
+    if found is None:
+        raise NotThere(f"There is no paired device{f' {name!r}' if name else ''}; {advice}.")
+    if found.name == LOCAL:
+        url = running_url(workspace.device)
+        if url is None:
+            raise NotThere(
+                f"The device in {workspace.device} isn't running; "
+                f"start it with 'enigma-edge run --state {workspace.device}'."
+            )
+        return replace(found, url=url)
+    return found
+
+
+def remember(workspace: Workspace, device: Device) -> None:
+    """Add a device, or replace the one of its name."""
+    others = [known for known in known_devices(workspace) if known.name != device.name]
+    _save(workspace, [*others, device])
+
+
+def forget(workspace: Workspace, name: str) -> Device:
+    """Remove a device from this host; raises `NotThere`. The device still trusts this host's key."""
+    devices = known_devices(workspace)
+    found = next((device for device in devices if device.name == name), None)
+    if found is None:
+        names = ", ".join(device.name for device in devices) or "none"
+        raise NotThere(f"There is no paired device '{name}'; the paired ones: {names}.")
+    _save(workspace, [device for device in devices if device is not found])
+    return found
+
+
+def pair(workspace: Workspace, url: str, code: str, name: str | None, key: SigningKey) -> Device:
+    """Redeem the code that the device printed, and remember the token; the device then trusts `key`."""
+    if name is not None:
+        checked_name(name)
+
+    async def redeem() -> tuple[str, Json]:
+        async with DeviceClient(url) as client:
+            token = await client.pair(code, socket.gethostname()[:60] or "host", key.public)
+            return token, client.device
+
+    token, about = asyncio.run(redeem())
+    identity = str(about.get("id", ""))
+    device = Device(name or checked_name(f"device-{identity[:8]}"), url, token, identity)
+    remember(workspace, device)
+    return device
+
+
+def still_paired(device: Device) -> bool:
+    """Whether the device answers at its address, is the one that was paired, and knows the token."""
+    from edge_runtime.errors import EdgeError, Unauthorized
+
+    async def ask() -> bool:
+        async with DeviceClient(device.url, device.token) as client:
+            try:
+                status = await client.status()
+            except Unauthorized:
+                return False
+            about = status.get("device")
+            return isinstance(about, dict) and about.get("id") == device.id
+
+    try:
+        return asyncio.run(ask())
+    except EdgeError:
+        return False
+
+
+def push(device: Device, bundle: Path, on_progress: Callable[[int, int], None] | None = None) -> Json:
+    """Deliver a bundle; what the device answers once it serves."""
+
+    async def deliver() -> Json:
+        async with DeviceClient(device.url, device.token) as client:
+            return await client.push(bundle, on_progress)
+
+    return asyncio.run(deliver())
+
+
+def ask(device: Device, specialist: str, requests: list[Json]) -> list[Json]:
+    """Ask a device's specialist, one request after the other over one connection."""
+
+    async def run() -> list[Json]:
+        async with DeviceClient(device.url, device.token) as client:
+            return [await client.run(specialist, request) for request in requests]
+
+    return asyncio.run(run())
+
+
+def models(device: Device) -> list[Json]:
+    """The specialists that a device serves."""
+
+    async def run() -> list[Json]:
+        async with DeviceClient(device.url, device.token) as client:
+            return await client.models()
+
+    return asyncio.run(run())
+
+
+def _save(workspace: Workspace, devices: list[Device]) -> None:
+    with storage_errors(workspace.keys):
+        private_folder(workspace)
+        content = {"devices": [asdict(device) for device in sorted(devices, key=lambda d: d.name)]}
+        write_atomic(workspace.keys / FILE, json.dumps(content, indent=1).encode() + b"\n", 0o600)
