@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_runtime.engines import LITERT, ONNX, TFLITE, open_engine
+from trainer_host.compress.equalise import equalise_embeddings
 from trainer_host.compress.inspect import check_int8, weight_bytes
 from trainer_host.compress.quantize import quantize_onnx, quantize_tflite
 from trainer_host.data.dataset import Dataset
@@ -66,6 +67,7 @@ def export_run(run: Run, dataset: Dataset, on_step: OnStep) -> list[ModelFile]:
         raise ExportError(f"The dataset '{dataset.name}' gives no rows to calibrate int8 with; add rows.")
     with torch.inference_mode():
         wanted = [_as_dict(module(*_tensors(row, names)), names) for row in rows[:32]]
+    module = equalise_embeddings(module)
     folder = run.folder
     same = {name: name for name in (*names.inputs, *names.outputs)}
     as_onnx = {name: same[name] for name in names.inputs}, {name: same[name] for name in names.outputs}

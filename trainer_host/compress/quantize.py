@@ -60,7 +60,7 @@ def quantize_onnx(source: Path, target: Path, calibration: Iterable[Inputs]) -> 
 
 
 def _quantize_tables(model: onnx.ModelProto) -> None:
-    """Make embedding tables int8, one scale per column, dequantized behind the lookup.
+    """Make embedding tables int8, one scale each (see equalise.py), dequantized behind the lookup.
 
     The quantizer puts the dequantization before it, where the runtime turns the whole table into float at
     every call.
@@ -79,15 +79,15 @@ def _quantize_tables(model: onnx.ModelProto) -> None:
         values = numpy_helper.to_array(table)
         if values.dtype != np.float32:
             continue
-        scale = np.maximum(np.abs(values).max(axis=0), 1e-12).astype(np.float32) / np.float32(127)
+        scale = np.float32(max(float(np.abs(values).max()), 1e-12) / 127)
         rounded = np.clip(np.rint(values / scale), -127, 127).astype(np.int8)
         stem, result = table.name, node.output[0]
         graph.initializer.remove(table)
         graph.initializer.extend(
             [
                 numpy_helper.from_array(rounded, f"{stem}_int8"),
-                numpy_helper.from_array(scale, f"{stem}_scale"),
-                numpy_helper.from_array(np.zeros(len(scale), np.int8), f"{stem}_zero"),
+                numpy_helper.from_array(np.array(scale, np.float32), f"{stem}_scale"),
+                numpy_helper.from_array(np.array(0, np.int8), f"{stem}_zero"),
             ]
         )
         node.input[0] = f"{stem}_int8"
@@ -97,7 +97,6 @@ def _quantize_tables(model: onnx.ModelProto) -> None:
             [f"{result}_int8", f"{stem}_scale", f"{stem}_zero"],
             [result],
             name=f"{node.name}_dequantize",
-            axis=-1,
         )
         graph.node.insert(list(graph.node).index(node) + 1, back)
 
