@@ -29,20 +29,21 @@ KINDS = (
 KIND_WORDS = {
     "light": "light", "lighting": "light", "lamp": "light", "bulb": "light", "spot": "light", "spotlight": "light",
     "chandelier": "light", "downlight": "light", "sconce": "light", "lantern": "light", "led": "light",
-    "nightlight": "light", "uplight": "light", "floodlight": "light", "striplight": "light",
+    "nightlight": "light", "uplight": "light", "floodlight": "light", "striplight": "light", "lightbulb": "light",
+    "fixture": "light",
     "switch": "switch", "plug": "switch", "outlet": "switch", "socket": "switch",
     "cover": "cover", "blind": "blind", "curtain": "curtain", "drape": "curtain", "shade": "shade",
     "shutter": "shutter", "awning": "awning", "garage": "garage", "gate": "gate", "door": "door", "window": "window",
     "skylight": "window", "roller": "blind", "venetian": "blind",
-    "fan": "fan", "ventilator": "fan", "extractor": "fan", "lock": "lock", "deadbolt": "lock", "bolt": "lock",
+    "fan": "fan", "ventilator": "fan", "extractor": "fan", "ventilation": "fan", "lock": "lock", "deadbolt": "lock", "bolt": "lock",
     "tv": "tv", "telly": "tv", "television": "tv", "speaker": "speaker", "stereo": "speaker", "radio": "speaker",
     "soundbar": "speaker", "music": "media", "song": "media", "track": "media", "movie": "media", "media": "media",
     "receiver": "media", "player": "media", "podcast": "media", "show": "media",
     "thermostat": "climate", "heating": "climate", "heater": "climate", "ac": "climate", "aircon": "climate",
-    "conditioner": "climate", "conditioning": "climate", "hvac": "climate", "radiator": "climate",
+    "conditioner": "climate", "conditioning": "climate", "hvac": "climate", "radiator": "climate", "furnace": "climate",
     "vacuum": "vacuum", "hoover": "vacuum", "roomba": "vacuum", "roborock": "vacuum", "mower": "mower",
     "list": "todo", "todo": "todo", "valve": "valve", "sprinkler": "valve", "irrigation": "valve", "water": "valve",
-    "faucet": "valve", "tap": "valve", "scene": "scene", "script": "scene", "routine": "scene", "timer": "timer",
+    "faucet": "valve", "tap": "valve", "stopcock": "valve", "spigot": "valve", "scene": "scene", "script": "scene", "routine": "scene", "timer": "timer",
 }  # fmt: skip
 
 COVER_CLASS_OF = {

@@ -54,7 +54,7 @@ def _majority(values: list[int]) -> int:
 def clauses_of(tokens: list[str], labels: TokenLabels) -> list[Clause]:
     """Group labelled tokens to clauses; a clause's action and kind are the most frequent of its tokens."""
     starts = [i for i in range(len(tokens)) if i == 0 or labels.begins[i]]
-    clauses = []
+    clauses: list[Clause] = []
     for start, stop in zip(starts, [*starts[1:], len(tokens)], strict=True):
         if stop <= start:
             continue

@@ -59,7 +59,7 @@ def export_run(run: Run, dataset: Dataset, on_step: OnStep) -> list[ModelFile]:
     import torch
 
     student = student_for(run.task)
-    prepare(run.seed, threads=1)
+    prepare(run.seed)
     on_step(0.0, "onnx fp32")
     module, examples, names = student.module(run.folder)
     rows = list(student.calibration(run.folder, dataset.folder, CALIBRATION_ROWS))

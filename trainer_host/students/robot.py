@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -38,6 +39,7 @@ VOCABULARY = "vocab.txt"
 CONFIG = "config.json"
 BATCH = 96
 RATE = 3e-3
+WORKERS = 2  # part of the result: the halves of a batch draw their own chance
 EPOCHS = 5  # for the built-in teacher's 24,000 examples about a minute on two cores
 # What one example costs in a second's budget; measured on two x86 cores, used to plan epochs, never to stop.
 SECONDS_PER_EXAMPLE = 0.00055
@@ -209,57 +211,76 @@ def _batches(lengths: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
 def _fit(
     net: RobotNet, arrays: Arrays, vocabulary: list[str], seed: int, epochs: int, on_progress: OnProgress
 ) -> float:
-    """AdamW with a one-cycle rate (Smith & Topin 2018); returns the last epoch's mean loss."""
+    """AdamW with a one-cycle rate (Smith & Topin 2018); returns the last epoch's mean loss.
+
+    A batch is halved between two Python threads with one torch thread each. Torch's own threads wait at a barrier in
+    every operator, which on two busy cores cost up to eight times the whole training (docs/log.md, 2026-11-23).
+    """
     import torch
-    from torch.nn.functional import cross_entropy
 
     frozen = torch.ones_like(net.words.weight)
     frozen[:, : net.config.frozen] = 0
     frozen[0] = 0
-    net.words.weight.register_hook(lambda gradient: gradient * frozen)
-    tables = [net.words.weight, net.ngrams.weight]
-    rest = [p for name, p in net.named_parameters() if name not in ("words.weight", "ngrams.weight")]
+    names, parameters = zip(*net.named_parameters(), strict=True)
+    tables = [p for name, p in zip(names, parameters, strict=True) if name in ("words.weight", "ngrams.weight")]
+    rest = [p for name, p in zip(names, parameters, strict=True) if name not in ("words.weight", "ngrams.weight")]
     groups = [{"params": tables, "weight_decay": 0.0}, {"params": rest, "weight_decay": 0.01}]
     optimizer = torch.optim.AdamW(groups, lr=RATE, fused=True)
     rng = np.random.default_rng(seed)
     augment = Augmenter(vocabulary, seed)
     steps = epochs * len(_batches(arrays.lengths, np.random.default_rng(0)))
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps + 1, pct_start=0.1)
-    # Few words are excluded ("except the hall"); missing one turns the sentence round.
-    weights = {"excluded": torch.tensor([1.0, 3.0])}
-    net.train()
+    chances = [torch.Generator().manual_seed(seed * WORKERS + i) for i in range(WORKERS)]
     done, mean = 0, 0.0
-    for _ in range(epochs):
-        total, batches = 0.0, _batches(arrays.lengths, rng)
-        for batch in batches:
-            length = int(arrays.lengths[batch].max())
-            words, ngrams = augment(
-                arrays.words[batch, :length],
-                arrays.ngrams[batch, :length],
-                arrays.labels["tag"][batch, :length],
-            )
-            mask = torch.from_numpy(arrays.words[batch, :length] > 0)
-            logits = net(
-                torch.from_numpy(words),
-                torch.from_numpy(ngrams.astype(np.int32)),
-                torch.from_numpy(arrays.features[batch, :length].astype(np.float32)),
-            )
-            loss = torch.zeros(())
-            for head, scores in zip(HEADS, logits, strict=True):
-                labels = torch.from_numpy(arrays.labels[head][batch, :length].astype(np.int64))
-                loss = loss + cross_entropy(scores[mask], labels[mask], weight=weights.get(head), label_smoothing=0.02)
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-            optimizer.step()
-            schedule.step()
-            done += 1
-            total += float(loss.detach())
-            if done % 20 == 0:
-                on_progress(done / steps, {"loss": float(loss.detach())})
-        mean = total / len(batches)
+    with ThreadPoolExecutor(WORKERS, initializer=torch.set_num_threads, initargs=(1,)) as workers:
+        for _ in range(epochs):
+            total, batches = 0.0, _batches(arrays.lengths, rng)
+            for batch in batches:
+                inputs = [_inputs(arrays, part, augment) for part in np.array_split(batch, WORKERS) if len(part)]
+                results = list(workers.map(_gradients, [net] * WORKERS, inputs, chances))
+                for i, parameter in enumerate(parameters):
+                    gradient = sum((grads[i] for _, grads in results[1:]), results[0][1][i])
+                    parameter.grad = gradient * frozen if parameter is net.words.weight else gradient
+                torch.nn.utils.clip_grad_norm_(parameters, float(len(results)))
+                optimizer.step()
+                schedule.step()
+                loss = sum(value for value, _ in results) / len(results)
+                done, total = done + 1, total + loss
+                if done % 20 == 0:
+                    on_progress(done / steps, {"loss": loss})
+            mean = total / len(batches)
     on_progress(1.0, {"loss": mean})
     return mean
+
+
+Inputs = tuple["torch.Tensor", "torch.Tensor", "torch.Tensor", dict[str, "torch.Tensor"]]
+
+
+def _inputs(arrays: Arrays, batch: np.ndarray, augment: Augmenter) -> Inputs:
+    """Augmented words, n-grams and features of a part of a batch, and its labels, cut to its longest sentence."""
+    import torch
+
+    length = int(arrays.lengths[batch].max())
+    tags = arrays.labels["tag"][batch, :length]
+    words, ngrams = augment(arrays.words[batch, :length], arrays.ngrams[batch, :length], tags)
+    labels = {head: torch.from_numpy(arrays.labels[head][batch, :length].astype(np.int64)) for head in HEADS}
+    features = torch.from_numpy(arrays.features[batch, :length].astype(np.float32))
+    return torch.from_numpy(words), torch.from_numpy(ngrams.astype(np.int32)), features, labels
+
+
+def _gradients(net: RobotNet, inputs: Inputs, chance: torch.Generator) -> tuple[float, tuple[torch.Tensor, ...]]:
+    """Loss of a part of a batch and the gradients of all parameters; writes nothing, so parts may run side by side."""
+    import torch
+    from torch.nn.functional import cross_entropy
+
+    words, ngrams, features, labels = inputs
+    mask = words > 0
+    loss = torch.zeros(())
+    for head, scores in zip(HEADS, net(words, ngrams, features, chance), strict=True):
+        # Few words are excluded ("except the hall"); missing one turns the sentence round.
+        weight = torch.tensor([1.0, 3.0]) if head == "excluded" else None
+        loss = loss + cross_entropy(scores[mask], labels[head][mask], weight=weight, label_smoothing=0.02)
+    return float(loss.detach()), torch.autograd.grad(loss, list(net.parameters()))
 
 
 STUDENT = RobotStudent()

@@ -78,7 +78,6 @@ class RobotNet(nn.Module):
         self.ngrams = nn.Embedding(NGRAM_BUCKETS, config.ngrams, padding_idx=0)
         width = config.width
         self.input = nn.Linear(config.frozen + config.learned + config.ngrams + FEATURES, width)
-        self.drop = nn.Dropout(config.dropout)
         self.conv1 = ConvBlock(width)
         self.attention = nn.ModuleList(
             AttentionBlock(width, config.attention_heads) for _ in range(config.attention_layers)
@@ -87,24 +86,37 @@ class RobotNet(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.heads = nn.ModuleList(nn.Linear(width, classes) for classes in HEADS.values())
 
-    def _forget(self, vectors: Tensor, characters: Tensor) -> tuple[Tensor, Tensor]:
+    def _forget(self, vectors: Tensor, characters: Tensor, chance: torch.Generator) -> tuple[Tensor, Tensor]:
         """Drop learned columns or characters of whole words, so that pretrained meaning carries unseen words."""
         keep = torch.ones_like(vectors)
-        keep[..., self.config.frozen :] = (torch.rand(vectors.shape[:2]) > 0.1).to(vectors.dtype).unsqueeze(-1)
-        seen = (torch.rand(vectors.shape[:2]) > 0.1).to(vectors.dtype).unsqueeze(-1)
-        return vectors * keep, characters * seen
+        keep[..., self.config.frozen :] = _kept(vectors.shape[:2], 0.1, chance).unsqueeze(-1)
+        return vectors * keep, characters * _kept(vectors.shape[:2], 0.1, chance).unsqueeze(-1)
 
-    def forward(self, words: Tensor, ngrams: Tensor, features: Tensor) -> tuple[Tensor, ...]:
+    def forward(
+        self, words: Tensor, ngrams: Tensor, features: Tensor, chance: torch.Generator | None = None
+    ) -> tuple[Tensor, ...]:
+        """Logits; with `chance`, dropout (Srivastava et al. 2014) and forgetting of words, as in training."""
         mask = (words > 0).to(features.dtype).unsqueeze(-1)
         count = (ngrams > 0).to(features.dtype).sum(-1, keepdim=True).clamp(min=1.0)
         characters = self.ngrams(ngrams).sum(2) / count
         vectors = self.words(words)
-        if self.training:
-            vectors, characters = self._forget(vectors, characters)
+        if chance is not None:
+            vectors, characters = self._forget(vectors, characters, chance)
         x = self.input(torch.cat([vectors, characters, features], dim=-1)) * mask
-        x = self.conv1(self.drop(x), mask)
+        x = self.conv1(self._drop(x, chance), mask)
         bias = (mask.squeeze(-1)[:, None, None, :] - 1.0) * 30.0
         for block in self.attention:
             x = block(x, bias)
-        x = self.norm(self.conv2(self.drop(x), mask))
+        x = self.norm(self.conv2(self._drop(x, chance), mask))
         return tuple(head(x) for head in self.heads)
+
+    def _drop(self, x: Tensor, chance: torch.Generator | None) -> Tensor:
+        if chance is None:
+            return x
+        p = self.config.dropout
+        return x * _kept(x.shape, p, chance) / (1 - p)
+
+
+def _kept(shape: torch.Size, p: float, chance: torch.Generator) -> Tensor:
+    """Ones, and zeros with probability p, from a generator of the caller's: threads must not share one."""
+    return (torch.rand(shape, generator=chance) >= p).float()

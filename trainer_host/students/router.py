@@ -246,7 +246,7 @@ def _fit(
     seed: int,
     progress: Callable[[int, float], None],
 ) -> RouterNet:
-    prepare(seed, threads=1)  # steps are too small to share among threads
+    prepare(seed)
     used, rows = torch.unique(tokens, return_inverse=True)
     if used[0] != 0:  # no text is shorter than the model's length, so padding doesn't occur
         used, rows = torch.cat([torch.zeros(1, dtype=used.dtype), used]), rows + 1
