@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from edge_runtime.client import DeviceClient
+from edge_runtime.errors import EdgeError, Overloaded, Unauthorized
 from trainer_host.data.dataset import Json
 from trainer_host.errors import NotThere, TrainerError
 from trainer_host.release.edge_process import running_url
@@ -17,6 +19,7 @@ from trainer_host.release.keys import SigningKey, private_folder
 from trainer_host.workspace import Workspace, checked_name, storage_errors, write_atomic
 
 FILE = "devices.json"
+BUSY_SECONDS = 30.0  # a slow device admits its old bundles, or installs another host's, within this
 LOCAL = "local"  # the device whose state lies in HOME/device
 
 
@@ -105,8 +108,6 @@ def pair(workspace: Workspace, url: str, code: str, name: str | None, key: Signi
 
 def still_paired(device: Device) -> bool:
     """Whether the device answers at its address, is the one that was paired, and knows the token."""
-    from edge_runtime.errors import EdgeError, Unauthorized
-
     async def ask() -> bool:
         async with DeviceClient(device.url, device.token) as client:
             try:
@@ -123,11 +124,18 @@ def still_paired(device: Device) -> bool:
 
 
 def push(device: Device, bundle: Path, on_progress: Callable[[int, int], None] | None = None) -> Json:
-    """Deliver a bundle; what the device answers once it serves."""
+    """Deliver a bundle; what the device answers once it serves. Waits for one that is starting or installing."""
 
     async def deliver() -> Json:
+        until = time.monotonic() + BUSY_SECONDS
         async with DeviceClient(device.url, device.token) as client:
-            return await client.push(bundle, on_progress)
+            while True:
+                try:
+                    return await client.push(bundle, on_progress)
+                except Overloaded as busy:
+                    if time.monotonic() + busy.retry_after > until:
+                        raise
+                    await asyncio.sleep(busy.retry_after)
 
     return asyncio.run(deliver())
 

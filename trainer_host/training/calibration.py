@@ -53,7 +53,7 @@ def calibrate(logits: np.ndarray, labels: np.ndarray) -> Calibration:
 
 
 def _temperature(logits: np.ndarray, labels: np.ndarray) -> float:
-    grid = np.exp(np.linspace(np.log(0.2), np.log(5.0), 161))
+    grid = np.exp(np.linspace(np.log(0.5), np.log(5.0), 161))
     rows = np.arange(len(labels))
     losses = [-np.log(_softmax(logits / t)[rows, labels] + 1e-12).mean() for t in grid]
     return round(float(grid[int(np.argmin(losses))]), 6)

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+from tests.trainer_host.conftest import Trained, nothing
+from trainer_host.compress import files
+from trainer_host.compress.files import ModelFile, export_run, exported
+from trainer_host.compress.gate import Limits, gate_run, read_report
+from trainer_host.compress.inspect import check_int8, weight_bytes
+from trainer_host.errors import ExportError, GateRefused, NotThere
+
+
+def rewrite(trained: Trained, name: str, change: object) -> None:
+    """Change a model file and enter it into export.json, as a broken quantizer would have."""
+    path = trained.run.folder / name
+    assert callable(change)
+    change(path)
+    card = json.loads((trained.run.folder / files.CARD).read_bytes())
+    for item in card["models"]:
+        if item["file"] == name:
+            item["sha256"] = files._sha256(path)
+    (trained.run.folder / files.CARD).write_text(json.dumps(card))
+
+
+def break_scales(path: Path) -> None:
+    """Scales that are far too small: every weight becomes nearly nothing, and no runtime complains."""
+    model = onnx.load(path)
+    for tensor in list(model.graph.initializer):
+        if tensor.name.endswith("_scale"):
+            values = numpy_helper.to_array(tensor)
+            broken = np.asarray(values * 1e-4, np.float32)
+            model.graph.initializer.remove(tensor)
+            model.graph.initializer.append(numpy_helper.from_array(broken, tensor.name))
+    onnx.save(model, path)
+
+
+def test_int8_answers_like_fp32_in_every_runtime(exported_once: Trained) -> None:
+    report = gate_run(exported_once.run, exported_once.dataset)
+    assert report.passed
+    by_runtime = {(score.file, score.runtime): score for score in report.scores}
+    assert {runtime for _, runtime in by_runtime} >= {"onnxruntime", "ai-edge-litert"}
+    for score in report.scores:
+        assert score.accuracy >= 0.9
+        assert 0 < score.p50_ms <= score.p99_ms
+        assert score.bytes < 4_000_000 or score.precision == "fp32"
+    assert read_report(exported_once.run) == report
+
+
+def test_a_broken_quantization_is_refused_with_the_table(exported: Trained) -> None:
+    rewrite(exported, "model.int8.onnx", break_scales)
+    with pytest.raises(GateRefused) as caught:
+        gate_run(exported.run, exported.dataset)
+    text = str(caught.value)
+    assert "model.int8.onnx is outside its limits" in text
+    assert "loses" in text and "ai-edge-litert" in text and "p99" in text
+    with pytest.raises(GateRefused, match="no bundle"):
+        read_report(exported.run)
+
+
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [(Limits(bytes=100_000), "MB, at most 0.1"), (Limits(p50_ms=0.0001), "median .* ms, at most 0.0001")],
+)
+def test_a_model_too_large_or_too_slow_is_refused(exported: Trained, limits: Limits, message: str) -> None:
+    with pytest.raises(GateRefused, match=message):
+        gate_run(exported.run, exported.dataset, limits=limits)
+
+
+def test_a_report_of_other_files_does_not_count(exported: Trained) -> None:
+    gate_run(exported.run, exported.dataset)
+    rewrite(exported, "model.int8.onnx", break_scales)
+    with pytest.raises(NotThere, match="exported again after it was gated"):
+        read_report(exported.run)
+
+
+def test_a_model_file_that_was_changed_is_noticed(exported: Trained) -> None:
+    break_scales(exported.run.folder / "model.int8.onnx")
+    with pytest.raises(ExportError, match="isn't what was exported"):
+        gate_run(exported.run, exported.dataset)
+
+
+def test_a_run_without_model_files_says_which_command_makes_them(exported: Trained) -> None:
+    with pytest.raises(NotThere, match="enigma gate easy"):
+        read_report(exported.run)
+    (exported.run.folder / files.CARD).unlink()
+    with pytest.raises(NotThere, match="enigma export easy"):
+        gate_run(exported.run, exported.dataset)
+
+
+def test_a_file_called_int8_is_int8(exported_once: Trained) -> None:
+    folder = exported_once.run.folder
+    for kind in ("onnx", "tflite"):
+        weights = weight_bytes(folder / f"model.int8.{kind}")
+        assert weights["int8"] > 0.98 * sum(weights.values())
+        assert set(weight_bytes(folder / f"model.fp32.{kind}")) >= {"float32"}
+        with pytest.raises(ExportError, match="called int8, but only 0%"):
+            check_int8(folder / f"model.fp32.{kind}", folder / f"model.fp32.{kind}")
+
+
+def test_exported_graphs_compute_what_the_module_computes(exported_once: Trained) -> None:
+    errors = {item.file: item.error for item in exported(exported_once.run)}
+    assert errors["model.fp32.onnx"] < 1e-5
+    assert errors["model.fp32.tflite"] < 1e-5
+    assert errors["model.int8.onnx"] < 0.1
+    assert errors["model.int8.tflite"] < 0.1
+
+
+def test_exporting_twice_gives_the_same_bytes_without_paths_of_this_machine(exported: Trained) -> None:
+    before = {item.file: item.sha256 for item in exported_files(exported)}
+    again = {item.file: item.sha256 for item in export_run(exported.run, exported.dataset, nothing)}
+    assert before == again
+    for name in before:
+        content = (exported.run.folder / name).read_bytes()
+        assert b"site-packages" not in content and b".py" not in content, name
+
+
+def exported_files(trained: Trained) -> list[ModelFile]:
+    return exported(trained.run)
+
+
+def test_equalised_tables_compute_the_same() -> None:
+    import torch
+
+    from trainer_host.compress.equalise import equalise_embeddings
+
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(torch.nn.Embedding(50, 8, padding_idx=0), torch.nn.Linear(8, 3))
+    with torch.no_grad():
+        net[0].weight.mul_(torch.logspace(-3, 3, 8))  # type: ignore[operator]
+    rows = torch.arange(50).reshape(5, 10)
+    with torch.no_grad():
+        wanted = net(rows)
+        made = equalise_embeddings(net)
+        assert torch.allclose(made(rows), wanted, rtol=1e-5, atol=1e-5)
+        table = made[0].table.weight  # type: ignore[index]
+    assert torch.allclose(table.abs().amax(dim=0), torch.ones(8))

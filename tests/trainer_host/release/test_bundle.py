@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from edge_runtime.bundle import unpack_bundle, verify_bundle
+from edge_runtime.update.admit import admit
+from tests.trainer_host.conftest import Trained
+from trainer_host.compress.gate import gate_run
+from trainer_host.errors import NotThere, TrainerError
+from trainer_host.release.bundle import Built, build_bundle, find_bundle
+from trainer_host.release.keys import SigningKey, signing_key
+from trainer_host.training.run import train_run
+
+
+def key_of(seed: int) -> SigningKey:
+    from edge_runtime.bundle import public_key_of
+
+    raw = bytes([seed]) * 32
+    return SigningKey(raw, public_key_of(raw))
+
+
+def build(trained: Trained, **options: str) -> Built:
+    report = gate_run(trained.run, trained.dataset)
+    return build_bundle(trained.workspace, trained.run, trained.dataset, report, key_of(7), **options)  # type: ignore[arg-type]
+
+
+def test_a_device_admits_what_was_built(exported: Trained, tmp_path: Path) -> None:
+    made = build(exported)
+    envelope = verify_bundle(made.path, [key_of(7).public])
+    assert envelope.address == made.address
+    folder = tmp_path / "slot"
+    folder.mkdir()
+    manifest = unpack_bundle(made.path, envelope, folder)
+    assert manifest.golden.count == 32
+    assert manifest.labels == ("music", "travel", "weather")
+    assert manifest.lineage["dataset"] == exported.dataset.content
+    assert manifest.lineage["run"] == exported.run.address
+    for runtime in ("onnxruntime", "ai-edge-litert"):
+        admitted = admit(manifest, envelope.digest, folder, 1, [runtime])
+        assert admitted.specialist.run({"text": "rain and snow today please"})["label"] == "weather"
+        admitted.engine.close()
+
+
+def test_two_trainings_with_one_seed_give_the_same_bundle(exported: Trained) -> None:
+    from trainer_host.compress.files import export_run
+
+    first = build(exported)
+    content = first.path.read_bytes()
+    shutil.rmtree(exported.workspace.bundles)
+    shutil.rmtree(exported.run.folder)
+    run, _ = train_run(
+        exported.workspace, exported.dataset, "easy", seed=1, seconds=None, on_progress=lambda share, figures: None
+    )
+    export_run(run, exported.dataset, lambda share, what: None)
+    second = build(Trained(exported.workspace, exported.dataset, run))
+    assert second.path.read_bytes() == content
+
+
+def test_the_same_content_keeps_its_version_and_new_content_gets_the_next(exported: Trained) -> None:
+    first = build(exported)
+    assert (first.version, first.fresh) == ("1.0.0", True)
+    again = build(exported)
+    assert (again.version, again.fresh, again.address) == ("1.0.0", False, first.address)
+    other = build(exported, licence="MIT")
+    assert other.version == "1.1.0"
+    assert find_bundle(exported.workspace, "easy") == other.path
+    with pytest.raises(TrainerError, match=r"another bundle easy-1\.0\.0"):
+        build(exported, licence="MIT", version="1.0.0")
+
+
+def test_a_bundle_that_is_not_there_is_named(exported: Trained) -> None:
+    with pytest.raises(NotThere, match="enigma bundle"):
+        find_bundle(exported.workspace, "easy")
+    with pytest.raises(NotThere, match="no bundle"):
+        find_bundle(exported.workspace, "some/where.enigma")
+
+
+def test_a_version_that_is_none_is_one_sentence(exported: Trained) -> None:
+    with pytest.raises(TrainerError, match="three numbers"):
+        build(exported, version="first")
+
+
+def test_a_private_key_makes_its_own_signature(exported: Trained) -> None:
+    report = gate_run(exported.run, exported.dataset)
+    key = signing_key(exported.workspace)
+    made = build_bundle(exported.workspace, exported.run, exported.dataset, report, key)
+    assert verify_bundle(made.path, [key.public]).signer == key.public

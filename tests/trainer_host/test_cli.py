@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.trainer_host.samples import FRONT_DESK, REPO
+from trainer_host.cli import main
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "trainer_host.cli", *arguments],
+        cwd=REPO,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_help_answers_at_once_and_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from trainer_host.cli import build_parser; build_parser().format_help(); "
+        "heavy = {'torch', 'numpy', 'rich', 'onnxruntime', 'aiohttp', 'nacl', 'asyncio'} & sys.modules.keys(); "
+        "sys.exit(f'imported {heavy}' if heavy else 0)"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=REPO, check=True, timeout=60)
+    took = []
+    for _ in range(3):
+        started = time.perf_counter()
+        assert run("--help").returncode == 0
+        took.append(time.perf_counter() - started)
+    assert min(took) < 0.3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["train", "--data", "none"], "There is no dataset 'none'"),
+        (["train", "--data", "Not A Name"], "can't be a name"),
+        (["export", "none"], "There is no run 'none'"),
+        (["gate", "none"], "There is no run 'none'"),
+        (["bundle", "none"], "There is no run 'none'"),
+        (["push", "none"], "There is no bundle of 'none'"),
+        (["ask", "home-en", "hello"], "There is no paired device"),
+        (["data", "show", "none"], "There is no dataset 'none'"),
+        (["data", "import", "none.csv", "--task", "router"], "No such file"),
+        (["data", "import", str(FRONT_DESK), "--task", "router", "--held-out", "2"], "from 0.05 to 0.5"),
+        (["data", "import", str(FRONT_DESK), "--task", "router", "--column", "text"], "--column takes FIELD=NAME"),
+        (["data", "import", str(FRONT_DESK), "--task", "router", "--inventory", "x"], "A router has no inventory"),
+        (["devices", "forget", "none"], "no paired device 'none'"),
+        (["quickstart", "--examples", "3"], "--examples must be from 1000"),
+        (["quickstart", "--json", "/no/such/folder/x.json"], "can't be written"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_exit_code_2(
+    arguments: list[str], sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--home", str(tmp_path / "home"), *arguments]) == 2
+    said = capsys.readouterr()
+    assert sentence in said.err
+    assert len(said.err.strip().splitlines()) == 1
+    assert "Traceback" not in said.err + said.out
+
+
+def test_a_home_that_is_a_file_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "home").write_text("")
+    home = ["--home", str(tmp_path / "home")]
+    for arguments in (
+        ["data", "import", str(FRONT_DESK), "--task", "router"],
+        ["keys"],
+        ["quickstart", "--no-input"],
+    ):
+        assert main([*home, *arguments]) == 2
+        assert "can't be" in capsys.readouterr().err
+
+
+def test_home_may_stand_before_and_behind_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    home = str(tmp_path / "home")
+    assert main(["--home", home, "keys"]) == 0
+    first = capsys.readouterr().out
+    assert main(["keys", "--home", home]) == 0
+    assert capsys.readouterr().out == first
+    assert len(first.strip()) == 64
+
+
+def test_rows_are_imported_shown_listed_and_exported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    home = ["--home", str(tmp_path / "home")]
+    assert main([*home, "data", "list"]) == 0
+    assert "no datasets" in capsys.readouterr().out
+    assert main([*home, "data", "import", str(FRONT_DESK), "--task", "router"]) == 0
+    assert "220 rows to train, 55 held out" in capsys.readouterr().out
+    assert main([*home, "data", "list"]) == 0
+    assert "front-desk" in capsys.readouterr().out
+    assert main([*home, "data", "show", "front-desk", "--rows", "1"]) == 0
+    shown = capsys.readouterr().out
+    assert "sha256:" in shown and "heldout" in shown
+    assert main([*home, "data", "export", "front-desk", str(tmp_path / "out.csv")]) == 0
+    assert len((tmp_path / "out.csv").read_text().splitlines()) == 276
+    assert main([*home, "train", "--data", "front-desk", "--task", "robot"]) == 2
+    assert "teaches the task router, not robot" in capsys.readouterr().err

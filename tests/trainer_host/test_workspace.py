@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from trainer_host.errors import NameRefused, NotThere, TrainerError
+from trainer_host.release.keys import signing_key
+from trainer_host.workspace import Workspace, checked_name, default_home, making, storage_errors, write_atomic
+
+
+@pytest.mark.parametrize("name", ["", "Home", "a b", "../up", "a/b", "-dash", "x" * 65, "ümlaut", ".hidden"])
+def test_a_name_that_could_leave_its_folder_or_break_a_bundle_is_refused(name: str) -> None:
+    with pytest.raises(NameRefused, match="lower-case"):
+        checked_name(name)
+
+
+def test_the_home_folder_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("ENIGMA_HOME", str(tmp_path))
+    assert default_home() == tmp_path
+    monkeypatch.delenv("ENIGMA_HOME")
+    assert default_home().name == "enigma"
+
+
+def test_a_missing_dataset_is_named_beside_those_that_exist(workspace: Workspace) -> None:
+    with pytest.raises(NotThere, match="make one with 'enigma data import'"):
+        workspace.dataset("desk")
+    (workspace.data / "other").mkdir(parents=True)
+    (workspace.data / "other" / "dataset.json").write_text("{}")
+    with pytest.raises(NotThere, match="there are other"):
+        workspace.dataset("desk")
+
+
+def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
+    target = tmp_path / "made"
+    with making(target) as folder:
+        (folder / "a").write_text("1")
+    with pytest.raises(RuntimeError), making(target) as folder:
+        (folder / "a").write_text("2")
+        raise RuntimeError
+    assert (target / "a").read_text() == "1"
+    with making(target) as folder:
+        (folder / "b").write_text("3")
+    assert [path.name for path in target.iterdir()] == ["b"]
+    assert [path.name for path in tmp_path.iterdir()] == ["made"]
+
+
+def test_an_atomic_write_leaves_no_part_behind(tmp_path: Path) -> None:
+    write_atomic(tmp_path / "file", b"one", 0o600)
+    write_atomic(tmp_path / "file", b"two", 0o600)
+    assert (tmp_path / "file").read_bytes() == b"two"
+    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o600
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_the_signing_key_is_made_once_and_readable_by_its_owner_alone(workspace: Workspace) -> None:
+    key = signing_key(workspace)
+    assert signing_key(workspace) == key
+    path = workspace.keys / "signing.key"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(workspace.keys.stat().st_mode) == 0o700
+    assert key.seed.hex() not in repr(key)
+    path.chmod(0o644)
+    with pytest.raises(TrainerError, match="chmod 600"):
+        signing_key(workspace)
+
+
+def test_a_damaged_signing_key_is_never_replaced_in_silence(workspace: Workspace) -> None:
+    signing_key(workspace)
+    path = workspace.keys / "signing.key"
+    path.write_bytes(b"rubbish\n")
+    with pytest.raises(TrainerError, match="restore it"):
+        signing_key(workspace)
+    assert path.read_bytes() == b"rubbish\n"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_without_permission_is_one_sentence(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(TrainerError, match="can't be used"), storage_errors(tmp_path):
+        (tmp_path / "x").write_text("")
