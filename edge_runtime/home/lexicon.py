@@ -35,7 +35,8 @@ KIND_WORDS = {
     "cover": "cover", "blind": "blind", "curtain": "curtain", "drape": "curtain", "shade": "shade",
     "shutter": "shutter", "awning": "awning", "garage": "garage", "gate": "gate", "door": "door", "window": "window",
     "skylight": "window", "roller": "blind", "venetian": "blind",
-    "fan": "fan", "ventilator": "fan", "extractor": "fan", "ventilation": "fan", "lock": "lock", "deadbolt": "lock", "bolt": "lock",
+    "fan": "fan", "ventilator": "fan", "extractor": "fan", "ventilation": "fan",
+    "lock": "lock", "deadbolt": "lock", "bolt": "lock",
     "tv": "tv", "telly": "tv", "television": "tv", "speaker": "speaker", "stereo": "speaker", "radio": "speaker",
     "soundbar": "speaker", "music": "media", "song": "media", "track": "media", "movie": "media", "media": "media",
     "receiver": "media", "player": "media", "podcast": "media", "show": "media",
@@ -43,7 +44,8 @@ KIND_WORDS = {
     "conditioner": "climate", "conditioning": "climate", "hvac": "climate", "radiator": "climate", "furnace": "climate",
     "vacuum": "vacuum", "hoover": "vacuum", "roomba": "vacuum", "roborock": "vacuum", "mower": "mower",
     "list": "todo", "todo": "todo", "valve": "valve", "sprinkler": "valve", "irrigation": "valve", "water": "valve",
-    "faucet": "valve", "tap": "valve", "stopcock": "valve", "spigot": "valve", "scene": "scene", "script": "scene", "routine": "scene", "timer": "timer",
+    "faucet": "valve", "tap": "valve", "stopcock": "valve", "spigot": "valve",
+    "scene": "scene", "script": "scene", "routine": "scene", "timer": "timer",
 }  # fmt: skip
 
 COVER_CLASS_OF = {
