@@ -189,7 +189,10 @@ def gate(args: argparse.Namespace) -> None:
         report = gate_run(run, dataset_of(workspace, run), rows=args.rows, on_step=step)
     show.table(*report.table())
     for runtime in report.unscored:
-        show.warn(f"{runtime} isn't installed here, so devices that have only {runtime} won't take this bundle.")
+        show.warn(
+            f"{runtime} isn't installed here, so devices that have only {runtime} won't take this bundle "
+            "(see 'The gate' in docs/concepts.md)."
+        )
     show.say(f"Next: enigma bundle {run.name}")
 
 

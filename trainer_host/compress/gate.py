@@ -12,10 +12,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from edge_runtime.bundle import Golden, Manifest, ModelFile, Tokenizer
-from edge_runtime.engines import available_runtimes, open_engine
+from edge_runtime.engines import Engine, available_runtimes, open_engine
 from edge_runtime.tasks import Specialist, task_module
 from trainer_host.compress.files import ModelFile as Exported
 from trainer_host.compress.files import exported
+from trainer_host.compress.other_python import PipedEngine, other_runtimes
 from trainer_host.data.dataset import Dataset
 from trainer_host.errors import GateRefused, NotThere, TrainerError
 from trainer_host.export.tflite import SilentDescriptors
@@ -105,16 +106,16 @@ def gate_run(
     bounds = limits or Limits()
     student = student_for(run.task)
     step = on_step or (lambda share, what: None)
-    have = available_runtimes()
+    have = available_runtimes() | other_runtimes()
     files = [item for item in exported(run) if item.precision == "int8" or item.file == REFERENCE]
     pairs = [(item, runtime) for item in files for runtime in item.runtimes]
     usable = [(item, runtime) for item, runtime in pairs if runtime in have]
     scores: list[Score] = []
     for number, (item, runtime) in enumerate(usable):
         step(number / len(usable), f"{item.file} in {runtime}")
-        with loaded(run, student, item, runtime) as specialist:
+        with opened(run, student, item, runtime) as (specialist, engine):
             figures = student.evaluate(run.folder, dataset.folder, specialist, rows)
-            p50, p99 = latency(specialist, student.golden(run.folder, dataset.folder, 64))
+            p50, p99 = latency(specialist, student.golden(run.folder, dataset.folder, 64), engine)
         if not math.isfinite(figures["accuracy"]):
             raise GateRefused(f"{item.file} in {runtime} has no accuracy; check the held-out rows.")
         reference = scores[0].accuracy if scores else figures["accuracy"]
@@ -160,14 +161,26 @@ def refusal(name: str, report: GateReport) -> GateRefused:
 @contextmanager
 def loaded(run: Run, student: Student, item: Exported, runtime: str) -> Iterator[Specialist]:
     """A specialist on one model file in one runtime, through the device's own code."""
-    with SilentDescriptors():  # LiteRT greets on standard error
-        engine = open_engine(run.folder / item.file, 1, runtime, item.inputs, item.outputs)
+    with opened(run, student, item, runtime) as (specialist, _):
+        yield specialist
+
+
+@contextmanager
+def opened(run: Run, student: Student, item: Exported, runtime: str) -> Iterator[tuple[Specialist, Engine]]:
+    """As `loaded`, with the engine below it."""
+    path = run.folder / item.file
+    engine: Engine
+    if runtime not in available_runtimes() and runtime in (others := other_runtimes()):
+        engine = PipedEngine(path, others[runtime], item.inputs, item.outputs)
+    else:
+        with SilentDescriptors():  # LiteRT greets on standard error
+            engine = open_engine(path, 1, runtime, item.inputs, item.outputs)
     try:
         with tempfile.TemporaryDirectory(prefix="enigma-gate-") as name:
             folder = Path(name)
             for asset, path in student.assets(run.folder).items():
                 (folder / asset).write_bytes(path.read_bytes())
-            yield task_module(run.task).load(draft_manifest(run, student), folder, engine)
+            yield task_module(run.task).load(draft_manifest(run, student), folder, engine), engine
     finally:
         engine.close()
 
@@ -192,8 +205,11 @@ def draft_manifest(run: Run, student: Student) -> Manifest:
     )
 
 
-def latency(specialist: Specialist, requests: list[dict[str, object]]) -> tuple[float, float]:
-    """Median and 99th percentile in milliseconds of whole answers, one after the other, after a warm-up."""
+def latency(specialist: Specialist, requests: list[dict[str, object]], engine: Engine) -> tuple[float, float]:
+    """Median and 99th percentile in milliseconds of whole answers, one after the other, after a warm-up.
+
+    What a pipe to another Python costs doesn't count.
+    """
     import numpy as np
 
     if not requests:
@@ -204,11 +220,15 @@ def latency(specialist: Specialist, requests: list[dict[str, object]]) -> tuple[
     began = time.perf_counter()
     while len(times) < LATENCY_RUNS and time.perf_counter() - began < LATENCY_SECONDS:
         request = requests[len(times) % len(requests)]
-        started = time.perf_counter()
+        started, piped = time.perf_counter(), _piped(engine)
         specialist.run(request)
-        times.append((time.perf_counter() - started) * 1000)
+        times.append((time.perf_counter() - started - (_piped(engine) - piped)) * 1000)
     p50, p99 = np.percentile(times, [50, 99])
     return round(float(p50), 3), round(float(p99), 3)
+
+
+def _piped(engine: Engine) -> float:
+    return engine.overhead if isinstance(engine, PipedEngine) else 0.0
 
 
 def _score(

@@ -140,3 +140,55 @@ def test_equalised_tables_compute_the_same() -> None:
         assert torch.allclose(made(rows), wanted, rtol=1e-5, atol=1e-5)
         table = made[0].table.weight  # type: ignore[index]
     assert torch.allclose(table.abs().amax(dim=0), torch.ones(8))
+
+
+def test_a_python_that_lacks_the_other_runtime_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    from edge_runtime.engines import TFLITE, available_runtimes
+    from edge_runtime.errors import EngineError
+    from trainer_host.compress.other_python import VARIABLE, other_runtimes
+
+    if TFLITE in available_runtimes():
+        pytest.skip("tflite-runtime runs in this very Python")
+    monkeypatch.delenv(VARIABLE, raising=False)
+    assert other_runtimes() == {}
+    monkeypatch.setenv(VARIABLE, sys.executable)
+    with pytest.raises(EngineError, match="numpy below 2"):
+        other_runtimes()
+    monkeypatch.setenv(VARIABLE, "/no/such/python")
+    with pytest.raises(EngineError, match="can't be used"):
+        other_runtimes()
+
+
+def test_a_piped_engine_answers_as_the_engine_behind_it(
+    exported_once: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With this Python's LiteRT at the other end: the pipe is what is tested, the runtime is where it is."""
+    import sys
+
+    from edge_runtime.engines import LITERT, open_engine
+    from edge_runtime.tasks.text import Features, encode
+    from trainer_host.compress import other_python
+
+    item = next(i for i in exported(exported_once.run) if i.file == "model.int8.tflite")
+    path = exported_once.run.folder / item.file
+    code = "import sys; from trainer_host.compress import other_python as o; o.TFLITE = 'ai-edge-litert'; "
+    code += "from pathlib import Path; o.serve(Path(sys.argv[1]), sys.argv[2])"
+    real = other_python.subprocess.Popen
+
+    def start(command: list[str], **options: object) -> object:
+        return real([sys.executable, "-c", code, *command[3:]], **options)  # type: ignore[call-overload]
+
+    monkeypatch.setenv(other_python.VARIABLE, sys.executable)
+    monkeypatch.setattr(other_python.subprocess, "Popen", start)
+    piped = other_python.PipedEngine(path, "1", item.inputs, item.outputs)
+    direct = open_engine(path, 1, LITERT, item.inputs, item.outputs)
+    try:
+        for text in ("rain and snow", "a song", ""):
+            given = {"tokens": encode(text, Features()).ids}
+            assert np.array_equal(piped.run(given)["probabilities"], direct.run(given)["probabilities"])
+        assert piped.overhead > 0
+    finally:
+        piped.close()
+        direct.close()
