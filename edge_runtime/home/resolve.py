@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from edge_runtime.home.inventory import Entity, Home
 from edge_runtime.home.lexicon import ACTION_DOMAINS, COLORS, EVERYTHING, WHITES, is_kind
@@ -63,7 +64,7 @@ def resolve(clauses: list[Clause], home: Home, here: str | None) -> Outcome:
     last: tuple[Entity, ...] = ()
     score = 1.0
     for clause in clauses:
-        if clause.action == "none":
+        if clause.action == "none" or negated(clause):
             continue
         if clause.action in _INFORMATIVE:
             calls.append(_inform(clause, home, here))
@@ -74,6 +75,41 @@ def resolve(clauses: list[Clause], home: Home, here: str | None) -> Outcome:
             return outcome
         calls.extend(outcome.calls)
     return Outcome(tuple(calls), score=score)
+
+
+_NEGATORS = frozenset({"don't", "dont", "never"})
+_COMMANDS = frozenset(
+    {
+        "turn",
+        "switch",
+        "open",
+        "close",
+        "shut",
+        "lock",
+        "unlock",
+        "start",
+        "stop",
+        "dim",
+        "touch",
+        "set",
+        "change",
+        "pause",
+    }
+    | {"play", "mute", "raise", "lower", "brighten", "activate", "disable", "run", "dare", "you"}
+)
+
+
+def negated(clause: Clause) -> bool:
+    """Whether a command is forbidden rather than given ("don't turn off the fridge"): then nothing may be done.
+
+    A plain rule above the model, because doing the opposite of what was said is the worst answer.
+    """
+    tokens = ["don't" if pair == ("do", "not") else pair[0] for pair in pairwise([*clause.tokens, ""])]
+    for i, token in enumerate(tokens[:-1]):
+        if token in _NEGATORS and (i == 0 or tokens[i - 1] not in ("why", "you", "i", "we")):
+            rest = [word for word in tokens[i + 1 : i + 4] if word not in ("not", "ever", "please")]
+            return bool(rest) and rest[0] in _COMMANDS
+    return False
 
 
 def _inform(clause: Clause, home: Home, here: str | None) -> Call:

@@ -58,7 +58,7 @@ NOUNS: dict[str, tuple[str, ...]] = {
         "Towel Warmer", "Electric Blanket", "Toaster", "Relay", "Steckdose", "Fountain", "Diffuser", "Neon Sign",
         "Washing Machine", "Dishwasher", "Power Strip", "Sewing Machine", "Game Console", "Air Purifier",
     ),
-    "cover": ("Blind", "Blinds", "Curtain", "Curtains", "Shade", "Shades", "Shutter", "Shutters", "Drapes", "Awning",
+    "cover": ("Blind", "Garage Door", "Blinds", "Curtain", "Curtains", "Shade", "Shades", "Shutter", "Shutters", "Drapes", "Awning",
               "Garage Door", "Gate", "Skylight", "Roller", "Rollo", "Rolladen", "Window", "Screen", "Door", "Venetians",
               "Store", "Persiana", "Jalousie"),
     "fan": ("Fan", "Ceiling Fan", "Exhaust Fan", "Extractor", "Ventilator", "Tower Fan", "Desk Fan", "Air Circulator",
@@ -284,7 +284,9 @@ def _entity(
         "device_class": None, "aliases": [], "state": state, "attributes": attributes,
     }  # fmt: skip
     words = name.lower().split()
-    if domain == "cover":
+    if domain == "cover" and "garage" in words:
+        entity["device_class"] = "garage"
+    elif domain == "cover":
         entity["device_class"] = next(
             (kind for word in reversed(words) for key, kind in _COVER_CLASS.items() if key in word),
             rng.choice(("blind", "curtain", None)),

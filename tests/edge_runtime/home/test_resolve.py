@@ -132,3 +132,19 @@ def test_something_absent_is_asked_about(home: Home) -> None:
 def test_an_empty_home_asks_instead_of_failing() -> None:
     said = clause("off", "light", "turn off the lights", ("KIND", "lights"))
     assert resolve([said], Home((), ()), None).question
+
+
+@pytest.mark.parametrize(
+    ("text", "acts"),
+    [
+        ("don't turn off the sofa lamp", False),
+        ("please do not turn off the sofa lamp", False),
+        ("never turn off the sofa lamp", False),
+        ("why don't you turn off the sofa lamp", True),
+        ("i don't need the sofa lamp", True),
+        ("turn off the sofa lamp", True),
+    ],
+)
+def test_what_is_forbidden_is_never_done_whatever_the_model_reads(home: Home, text: str, acts: bool) -> None:
+    said = clause("off", "light", text, ("NAME", "sofa lamp"))
+    assert bool(resolve([said], home, None).calls) is acts
