@@ -78,12 +78,8 @@ def prepare_kivy(config: Path) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="enigma-companion", description=about)
     parser.add_argument("--config", metavar="DIR", help="where paired devices and settings are kept")
-    parser.add_argument(
-        "--inventory", metavar="FILE", help="the home to talk about (JSON; default: a sample)"
-    )
-    parser.add_argument(
-        "--theme", choices=("dark", "light"), help="default: the one used last, at first dark"
-    )
+    parser.add_argument("--inventory", metavar="FILE", help="the home to talk about (JSON; default: a sample)")
+    parser.add_argument("--theme", choices=("dark", "light"), help="default: the one used last, at first dark")
     parser.add_argument("--size", metavar="WxH", type=_size, default=(1100, 700), help="default: 1100x700")
     parser.add_argument("--verbose", action="store_true", help="log what happens to standard error")
     return parser
@@ -91,9 +87,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _size(text: str) -> tuple[int, int]:
     width, _, height = text.partition("x")
-    if not (
-        width.isdigit() and height.isdigit() and 320 <= int(width) <= 8192 and 320 <= int(height) <= 8192
-    ):
+    if not (width.isdigit() and height.isdigit() and 320 <= int(width) <= 8192 and 320 <= int(height) <= 8192):
         raise argparse.ArgumentTypeError(f"{text} is not a size such as 420x800 (320 at least)")
     return int(width), int(height)
 

@@ -102,9 +102,7 @@ class DeviceClient:
         answer = await self._call("GET", "/v1/models")
         models = answer.get("models")
         if not isinstance(models, list) or not all(isinstance(model, dict) for model in models):
-            raise DeviceUnreachable(
-                f"{self.base_url} didn't answer as an Enigma device does; check the address."
-            )
+            raise DeviceUnreachable(f"{self.base_url} didn't answer as an Enigma device does; check the address.")
         return models
 
     async def status(self) -> Json:
@@ -127,9 +125,7 @@ class DeviceClient:
         answer = await self._call("POST", "/v1/pair", json={"code": code, "name": name, "signer": signer})
         token, device = answer.get("token"), answer.get("device")
         if not isinstance(token, str) or not isinstance(device, dict):
-            raise DeviceUnreachable(
-                f"{self.base_url} didn't answer as an Enigma device does; check the address."
-            )
+            raise DeviceUnreachable(f"{self.base_url} didn't answer as an Enigma device does; check the address.")
         self.token = token
         self.device = device
         return token
@@ -162,9 +158,7 @@ class DeviceClient:
         try:
             socket = await asyncio.wait_for(
                 # The heartbeat finds a device that vanished without a word.
-                self._open().ws_connect(
-                    url, headers=self._headers(), heartbeat=20.0, max_msg_size=256 * 1024
-                ),
+                self._open().ws_connect(url, headers=self._headers(), heartbeat=20.0, max_msg_size=256 * 1024),
                 self._timeout,
             )
         except aiohttp.WSServerHandshakeError as cause:
@@ -239,18 +233,14 @@ class DeviceClient:
             why = "didn't answer in time"
         else:
             why = f"can't be reached ({str(cause)[:160] or type(cause).__name__})"
-        return DeviceUnreachable(
-            f"{self.base_url} {why}; check that the device runs and the address is right."
-        )
+        return DeviceUnreachable(f"{self.base_url} {why}; check that the device runs and the address is right.")
 
     def _refused_events(self, status: int) -> EdgeError:
         if status == 401:
             return errors.Unauthorized("The device doesn't know this token; pair with it again.")
         if status == 503:
             return errors.Overloaded("The device has as many listeners as it takes; close one and try again.")
-        return DeviceUnreachable(
-            f"{self.base_url} answered {status} to a request for events; check the address."
-        )
+        return DeviceUnreachable(f"{self.base_url} answered {status} to a request for events; check the address.")
 
 
 def _error_from(status: int, answer: Json, retry_after: str | None) -> EdgeError:

@@ -44,9 +44,7 @@ class ServerConfig:
     )
     max_body_kb: int = _key(1024, "The longest request body, in kilobytes (bundles: see update).", 1, 65536)
     max_connections: int = _key(256, "Connections at once; more are closed at once.", 4, 65536)
-    queue: int = _key(
-        64, "Requests that may wait for one specialist; more get 503 with Retry-After.", 1, 4096
-    )
+    queue: int = _key(64, "Requests that may wait for one specialist; more get 503 with Retry-After.", 1, 4096)
     deadline_seconds: float = _key(5.0, "A request not answered after this long gets 503.", 0.01, 600)
 
 
@@ -167,9 +165,7 @@ def _check(name: str, value: object, key: dataclasses.Field[Any]) -> None:
             raise ConfigError(f"{name} must be a list of some of {', '.join(default)}.")
     elif isinstance(default, bool) or isinstance(value, bool):
         if not (isinstance(default, bool) and isinstance(value, bool)):
-            raise ConfigError(
-                f"{name} must be {'true or false' if isinstance(default, bool) else 'no boolean'}."
-            )
+            raise ConfigError(f"{name} must be {'true or false' if isinstance(default, bool) else 'no boolean'}.")
     elif isinstance(default, str):
         if not isinstance(value, str) or len(value) > 200 or not (value.isprintable() or not value):
             raise ConfigError(f"{name} must be a short text in quotes.")

@@ -113,9 +113,7 @@ class Device:
                     await self._receive(path, chunks, declared)
                 installed = await self._owned(self._install(path))
             except TimeoutError:
-                error: EdgeError = BundleError(
-                    "The upload took too long; check the network and send it again."
-                )
+                error: EdgeError = BundleError("The upload took too long; check the network and send it again.")
                 self._refused(error)
                 raise error from None
             except EdgeError as error:
@@ -176,8 +174,7 @@ class Device:
             "specialists": self.models(),
             "failed": self.failed,
             "paired": [
-                {"id": p.id, "name": p.name, "role": p.role, "created": p.created}
-                for p in self.tokens.paired()
+                {"id": p.id, "name": p.name, "role": p.role, "created": p.created} for p in self.tokens.paired()
             ],
             "signers": [{"key": s.key.hex(), "name": s.name, "added": s.added} for s in self.trust.signers()],
         }
@@ -192,9 +189,7 @@ class Device:
                 "enigma_ready": [({}, float(self.ready))],
                 "enigma_resident_bytes": [({}, float(memory.rss_bytes()))],
                 "enigma_specialist_bytes": size,
-                "enigma_waiting_requests": [
-                    ({"specialist": n}, float(self.serving.waiting(n))) for n in names
-                ],
+                "enigma_waiting_requests": [({"specialist": n}, float(self.serving.waiting(n))) for n in names],
                 "enigma_draining_generations": [({}, float(self.serving.draining))],
             }
         )
@@ -277,18 +272,14 @@ class Device:
         self._installer.check_head(envelope)
         total = HEADER_BYTES + envelope.length
         if declared is not None and declared != total:
-            raise BundleError(
-                f"The bundle has {total:,} bytes, not the {declared:,} announced; send the whole file."
-            )
+            raise BundleError(f"The bundle has {total:,} bytes, not the {declared:,} announced; send the whole file.")
         return envelope
 
     def _free_to_change(self) -> None:
         if self.stopping:
             raise Overloaded("The device is stopping; try again when it is back.", 10.0)
         if self._changing.locked():
-            raise Overloaded(
-                "The device is starting, or another bundle is being installed; try again soon.", 5.0
-            )
+            raise Overloaded("The device is starting, or another bundle is being installed; try again soon.", 5.0)
 
     def _refused(self, error: EdgeError) -> None:
         self.metrics.count("enigma_installs_total", result="refused")

@@ -18,9 +18,7 @@ def loads(data: bytes, what: str = "The body", error: type[EdgeError] = BadReque
     try:
         value: object = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
     except json.JSONDecodeError as cause:
-        raise error(
-            f"{what} isn't valid JSON: {cause.msg} at line {cause.lineno}, column {cause.colno}."
-        ) from None
+        raise error(f"{what} isn't valid JSON: {cause.msg} at line {cause.lineno}, column {cause.colno}.") from None
     except RecursionError:
         raise error(f"{what} is nested too deeply; at most {MAX_DEPTH} levels are read.") from None
     except ValueError as cause:
@@ -32,9 +30,7 @@ def loads(data: bytes, what: str = "The body", error: type[EdgeError] = BadReque
     return value
 
 
-def loads_object(
-    data: bytes, what: str = "The body", error: type[EdgeError] = BadRequest
-) -> dict[str, object]:
+def loads_object(data: bytes, what: str = "The body", error: type[EdgeError] = BadRequest) -> dict[str, object]:
     """As `loads`, and the top level must be an object."""
     value = loads(data, what, error)
     if not isinstance(value, dict):

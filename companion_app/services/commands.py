@@ -204,9 +204,7 @@ class Commands:
         name = f"{result.get('specialist', file.stem)} {result.get('version', '')}".strip()
         runtime = f" in {result['runtime']}" if result.get("runtime") else ""
         changed = result.get("changed", True)
-        self._store.dispatch(
-            act.PushDone(f"{name} now answers{runtime}." if changed else f"{name} was already there.")
-        )
+        self._store.dispatch(act.PushDone(f"{name} now answers{runtime}." if changed else f"{name} was already there."))
 
     def _client(self, address: str) -> DeviceClient:
         client = self._clients.get(address)
@@ -262,9 +260,7 @@ def clean_address(address: str) -> str:
         raise ValueError("Give the device's address, such as 192.168.1.20:8765.")
     try:
         if "://" not in text:
-            text = (
-                f"http://[{ipaddress.IPv6Address(text)}]" if text.count(":") > 1 and "[" not in text else text
-            )
+            text = f"http://[{ipaddress.IPv6Address(text)}]" if text.count(":") > 1 and "[" not in text else text
     except ValueError:
         pass
     try:

@@ -41,9 +41,7 @@ def backoff(attempt: int, chance: float) -> float:
 class Link:
     """Owns the connection to one device until it is cancelled."""
 
-    def __init__(
-        self, client: DeviceClient, address: str, dispatch: Dispatch, *, sleep: Sleep = asyncio.sleep
-    ) -> None:
+    def __init__(self, client: DeviceClient, address: str, dispatch: Dispatch, *, sleep: Sleep = asyncio.sleep) -> None:
         self.client = client
         self._address = address
         self._dispatch = dispatch
@@ -68,9 +66,7 @@ class Link:
         async with asyncio.timeout(LOOK_DEADLINE):
             models = await self.client.models()
             ready = await self.client.ready()
-        self._dispatch(
-            act.LinkUpdated(self._address, ready, tuple(specialist_from(model) for model in models))
-        )
+        self._dispatch(act.LinkUpdated(self._address, ready, tuple(specialist_from(model) for model in models)))
 
     async def _follow(self) -> str:
         """Stay connected as long as it goes; returns the reason of the end as one sentence."""

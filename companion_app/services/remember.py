@@ -116,9 +116,7 @@ class Memory:
         new = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         try:
             # Made with mode 0600 from the start: a token is never readable by others, not even briefly.
-            with os.fdopen(
-                os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8"
-            ) as file:
+            with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
                 json.dump(document, file, indent=1, ensure_ascii=False)
                 file.flush()
                 os.fsync(file.fileno())

@@ -50,10 +50,7 @@ def answer_from(item: Mapping[str, object], inventory: Inventory, round_trip_ms:
     calls = item.get("calls")
     scores = item.get("scores")
     ranked = sorted(
-        (
-            (_text(name), _number(score))
-            for name, score in (scores.items() if isinstance(scores, dict) else ())
-        ),
+        ((_text(name), _number(score)) for name, score in (scores.items() if isinstance(scores, dict) else ())),
         key=lambda pair: -pair[1],
     )
     question = item.get("question")
@@ -122,8 +119,7 @@ def _call(item: Mapping[str, object], inventory: Inventory) -> Call:
     return Call(
         name=_text(item.get("name")),
         arguments=tuple(
-            (_text(name), _text(value))
-            for name, value in (arguments.items() if isinstance(arguments, dict) else ())
+            (_text(name), _text(value)) for name, value in (arguments.items() if isinstance(arguments, dict) else ())
         )[:MAX_ITEMS],
         targets=tuple((target, inventory.name_of(target)) for target in targets),
     )

@@ -54,9 +54,7 @@ def read_inventory(path: Path, *, title: str | None = None) -> Inventory:
     try:
         size = path.stat().st_size
         if size > MAX_BYTES:
-            raise InventoryError(
-                f"{path.name} is {size:,} bytes; a home file may have {MAX_BYTES:,} at most."
-            )
+            raise InventoryError(f"{path.name} is {size:,} bytes; a home file may have {MAX_BYTES:,} at most.")
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
         raise InventoryError(f"{path.name} is not UTF-8 text; save it as JSON in UTF-8.") from None
@@ -76,16 +74,13 @@ def parse_inventory(text: str, *, title: str, path: str | None = None) -> Invent
     if not isinstance(document, dict):
         raise InventoryError('A home is a JSON object with "areas" and "entities".')
     areas = tuple(
-        Area(id=_text(item, "id", "area"), name=_text(item, "name", "area"))
-        for item in _objects(document, "areas")
+        Area(id=_text(item, "id", "area"), name=_text(item, "name", "area")) for item in _objects(document, "areas")
     )
     entities = tuple(_entity(item) for item in _objects(document, "entities"))
     known = {area.id for area in areas}
     for entity in entities:
         if entity.area is not None and entity.area not in known:
-            raise InventoryError(
-                f'Entity "{entity.id}" is in area "{entity.area}", which "areas" does not list.'
-            )
+            raise InventoryError(f'Entity "{entity.id}" is in area "{entity.area}", which "areas" does not list.')
     seen: set[str] = set()
     for entity in entities:
         if entity.id in seen:

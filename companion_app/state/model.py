@@ -164,6 +164,4 @@ class AppState:
     def chosen(self) -> Specialist | None:
         """The specialist that the next sentence goes to: the picked one, else the device's first."""
         models = self.device.link.models if self.device else ()
-        return next(
-            (model for model in models if model.name == self.specialist), models[0] if models else None
-        )
+        return next((model for model in models if model.name == self.specialist), models[0] if models else None)

@@ -134,9 +134,7 @@ def _(action: act.LinkLost, state: AppState) -> AppState:
     return _with_link(
         state,
         action.address,
-        lambda link: replace(
-            link, phase=Phase.WAITING, ready=None, error=action.sentence, retry_in=action.retry_in
-        ),
+        lambda link: replace(link, phase=Phase.WAITING, ready=None, error=action.sentence, retry_in=action.retry_in),
     )
 
 

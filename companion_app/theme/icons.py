@@ -15,9 +15,7 @@ def _arc(x: float, y: float, radius: float, start: float, end: float, steps: int
 
 def _rays(x: float, y: float, inner: float, outer: float, count: int) -> tuple[Stroke, ...]:
     turns = (2 * pi * step / count for step in range(count))
-    return tuple(
-        ((x + inner * cos(a), y + inner * sin(a)), (x + outer * cos(a), y + outer * sin(a))) for a in turns
-    )
+    return tuple(((x + inner * cos(a), y + inner * sin(a)), (x + outer * cos(a), y + outer * sin(a))) for a in turns)
 
 
 def _box(left: float, bottom: float, right: float, top: float, radius: float = 2) -> Stroke:

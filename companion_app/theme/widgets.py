@@ -85,9 +85,7 @@ class Icon(Widget):
         with self.canvas:
             Color(rgba=self.colour)
             for stroke in ICONS.get(self.name, ()):
-                points = [
-                    value for x, y in stroke for value in (left + x * side / 24, bottom + y * side / 24)
-                ]
+                points = [value for x, y in stroke for value in (left + x * side / 24, bottom + y * side / 24)]
                 SmoothLine(points=points, width=max(1.0, side / 20), cap="round", joint="round")
 
 

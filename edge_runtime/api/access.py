@@ -14,9 +14,7 @@ from edge_runtime.identity.tokens import PREFIX, TokenStore, hash_token
 if TYPE_CHECKING:
     from aiohttp import web
 
-_PAIR_FIRST = (
-    "pair with 'enigma-edge pair' on the device and send the token as 'Authorization: Bearer TOKEN'."
-)
+_PAIR_FIRST = "pair with 'enigma-edge pair' on the device and send the token as 'Authorization: Bearer TOKEN'."
 
 
 class Need(enum.Enum):

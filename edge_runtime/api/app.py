@@ -21,9 +21,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 def make_app(device: Device, access: Access) -> web.Application:
     """The application over a device."""
-    app = web.Application(
-        middlewares=[_errors(device)], client_max_size=device.config.server.max_body_kb * 1024
-    )
+    app = web.Application(middlewares=[_errors(device)], client_max_size=device.config.server.max_body_kb * 1024)
     run, manage, observe = RunRoutes(device), ManageRoutes(device), ObserveRoutes(device)
 
     def add(method: str, path: str, need: Need, handler: Handler) -> None:

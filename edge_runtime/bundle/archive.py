@@ -32,9 +32,7 @@ class Member:
 def header(name: str, size: int) -> bytes:
     """The only USTAR header that stands for this name and size: mode 0644, ids and time 0, a regular file."""
     if not NAME.fullmatch(name):
-        raise BundleError(
-            f"{name!r} can't be a file name in a bundle; use letters, digits, dot, dash, underscore."
-        )
+        raise BundleError(f"{name!r} can't be a file name in a bundle; use letters, digits, dot, dash, underscore.")
     if size >= 8**11:
         raise BundleError(f"{name} has {size:,} bytes, which is too long for a bundle.")
     fields = bytearray(BLOCK)
@@ -59,9 +57,7 @@ def write_payload(files: Mapping[str, Content], write: Callable[[bytes], object]
     The same names and contents give the same bytes on every machine.
     """
     if len(files) > MAX_MEMBERS:
-        raise BundleError(
-            f"A bundle holds at most {MAX_MEMBERS} files, and this one would have {len(files)}."
-        )
+        raise BundleError(f"A bundle holds at most {MAX_MEMBERS} files, and this one would have {len(files)}.")
     digest = hashlib.sha256()
     length = 0
     for chunk in _chunks(files):
@@ -92,9 +88,7 @@ def list_members(payload: BinaryIO, start: int, length: int) -> list[Member]:
             break
         name, size = _parse(block)
         if header(name, size) != block or (members and name <= members[-1].name):
-            raise BundleError(
-                "The bundle's archive isn't in its canonical form; build it with 'enigma bundle'."
-            )
+            raise BundleError("The bundle's archive isn't in its canonical form; build it with 'enigma bundle'.")
         if len(members) == MAX_MEMBERS:
             raise BundleError(f"The bundle holds more than {MAX_MEMBERS} files.")
         members.append(Member(name, position + BLOCK, size))

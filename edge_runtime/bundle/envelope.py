@@ -83,9 +83,7 @@ def read_envelope(source: BinaryIO | bytes) -> Envelope:
     if magic != MAGIC:
         raise BundleError("This isn't an Enigma bundle; send a .enigma file made by 'enigma bundle'.")
     if form != FORMAT:
-        raise BundleError(
-            f"The bundle has format {form}, this device reads {FORMAT}; update Enigma on the device."
-        )
+        raise BundleError(f"The bundle has format {form}, this device reads {FORMAT}; update Enigma on the device.")
     return Envelope(length, sha256, signer, head[_FIELDS.size :])
 
 

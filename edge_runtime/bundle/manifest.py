@@ -98,9 +98,7 @@ class Manifest:
     def from_json(cls, data: bytes) -> Manifest:
         """Parse and check a manifest; raises `BundleError` with a sentence that names the bad field."""
         if len(data) > MAX_MANIFEST_BYTES:
-            raise BundleError(
-                f"The manifest has {len(data):,} bytes; at most {MAX_MANIFEST_BYTES:,} are read."
-            )
+            raise BundleError(f"The manifest has {len(data):,} bytes; at most {MAX_MANIFEST_BYTES:,} are read.")
         raw = strict_json.loads_object(data, "The manifest", BundleError)
         if raw.get("format") != FORMAT:
             raise BundleError(f"The manifest's format isn't {FORMAT}; update Enigma on the device.")
@@ -182,16 +180,12 @@ class _Fields:
     def names(self, key: str) -> dict[str, str]:
         values = {name: tensor for name, tensor in self.mapping(key).items() if isinstance(tensor, str)}
         if len(values) != len(self.mapping(key)) or len(set(values.values())) != len(values):
-            raise BundleError(
-                f"'{key}' in the manifest's {self._where} must map names to different tensor names."
-            )
+            raise BundleError(f"'{key}' in the manifest's {self._where} must map names to different tensor names.")
         return values
 
     def end(self) -> None:
         if extra := sorted(self._raw.keys() - self._taken):
-            raise BundleError(
-                f"The manifest's {self._where} has '{extra[0]}', which this version doesn't know."
-            )
+            raise BundleError(f"The manifest's {self._where} has '{extra[0]}', which this version doesn't know.")
 
 
 def _done(fields: _Fields, make: Callable[[], T]) -> T:
@@ -202,9 +196,7 @@ def _done(fields: _Fields, make: Callable[[], T]) -> T:
 
 def _io(raw: Json) -> Json:
     fields = _Fields(raw, "io")
-    return _done(
-        fields, lambda: {"request": fields.mapping("request"), "response": fields.mapping("response")}
-    )
+    return _done(fields, lambda: {"request": fields.mapping("request"), "response": fields.mapping("response")})
 
 
 def _thresholds(raw: Json) -> dict[str, float]:
@@ -239,9 +231,7 @@ def _model(raw: object, where: str) -> ModelFile:
         runtimes=fields.texts("runtimes"),
         inputs=fields.names("inputs"),
         outputs=fields.names("outputs"),
-        scored_in=tuple(
-            _scored(item, f"{where}.scored_in[{i}]") for i, item in enumerate(fields.items("scored_in"))
-        ),
+        scored_in=tuple(_scored(item, f"{where}.scored_in[{i}]") for i, item in enumerate(fields.items("scored_in"))),
     )
     if stray := {s.runtime for s in made.scored_in} - set(made.runtimes):
         raise BundleError(f"{made.file} was scored in {stray.pop()}, which isn't among its runtimes.")
@@ -250,9 +240,7 @@ def _model(raw: object, where: str) -> ModelFile:
 
 def _scored(raw: object, where: str) -> Scored:
     fields = _Fields(raw, where)
-    return _done(
-        fields, lambda: Scored(fields.text("runtime"), fields.text("version"), fields.share("accuracy"))
-    )
+    return _done(fields, lambda: Scored(fields.text("runtime"), fields.text("version"), fields.share("accuracy")))
 
 
 def _file(name: str, raw: object) -> FileEntry:

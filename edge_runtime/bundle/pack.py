@@ -22,9 +22,7 @@ def file_name(manifest: Manifest) -> str:
     return f"{manifest.name}-{manifest.version}{SUFFIX}"
 
 
-def write_bundle(
-    path: Path, manifest: Manifest, files: Mapping[str, Content], signing_key: bytes
-) -> Envelope:
+def write_bundle(path: Path, manifest: Manifest, files: Mapping[str, Content], signing_key: bytes) -> Envelope:
     """Pack `files` beside their manifest, sign with a 32-byte Ed25519 seed, and write `path` atomically.
 
     `manifest.files` is filled in here. Raises `BundleError` where the manifest names a file that isn't given,

@@ -60,9 +60,7 @@ def unpack_bundle(path: Path, envelope: Envelope, folder: Path, write: WriteFile
             put(folder / name, reader.next)
             entry = manifest.files.get(name)
             if entry and (entry.bytes != member.size or entry.sha256 != reader.digest.hexdigest()):
-                raise BundleError(
-                    f"{name} in the bundle isn't the file that its manifest lists; build it again."
-                )
+                raise BundleError(f"{name} in the bundle isn't the file that its manifest lists; build it again.")
     return manifest
 
 

@@ -76,9 +76,7 @@ def _construct(path: Path, threads: int, runtime: str, version: str) -> Interpre
         interpreter = make(model_path=str(path), num_threads=threads)
         interpreter.allocate_tensors()
     except (ImportError, SystemError, AttributeError) as cause:
-        raise EngineError(
-            f"{runtime} {version} doesn't work here ({str(cause)[:120]}); reinstall it."
-        ) from None
+        raise EngineError(f"{runtime} {version} doesn't work here ({str(cause)[:120]}); reinstall it.") from None
     except (RuntimeError, ValueError) as cause:
         raise EngineError(f"{runtime} {version} can't open {path.name}: {str(cause)[:200]}") from None
     return interpreter

@@ -30,9 +30,7 @@ class OnnxEngine:
 
     runtime = ONNX
 
-    def __init__(
-        self, path: Path, threads: int, version: str, inputs: dict[str, str], outputs: dict[str, str]
-    ) -> None:
+    def __init__(self, path: Path, threads: int, version: str, inputs: dict[str, str], outputs: dict[str, str]) -> None:
         # Wheels from 1.29 on write a device id and report by default.
         os.environ["ORT_DISABLE_TELEMETRY"] = "1"
         try:
@@ -95,9 +93,7 @@ def _ort_errors() -> tuple[type[Exception], ...]:
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
     names = ("Fail", "InvalidArgument", "InvalidGraph", "InvalidProtobuf", "NoSuchFile", "NotImplemented")
-    return tuple(
-        getattr(state, name) for name in (*names, "EngineError", "RuntimeException") if hasattr(state, name)
-    )
+    return tuple(getattr(state, name) for name in (*names, "EngineError", "RuntimeException") if hasattr(state, name))
 
 
 def _first_line(cause: Exception) -> str:

@@ -55,9 +55,7 @@ class Metrics:
                 lines += _histogram(name, labels, histogram)
         for name, values in sorted(gauges.items()):
             lines.append(f"# TYPE {name} gauge")
-            lines += [
-                f"{name}{_braces(tuple(sorted(labels.items())))} {value:.15g}" for labels, value in values
-            ]
+            lines += [f"{name}{_braces(tuple(sorted(labels.items())))} {value:.15g}" for labels, value in values]
         return "\n".join(lines) + "\n"
 
 

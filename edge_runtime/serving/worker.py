@@ -58,9 +58,7 @@ class Worker:
             async with asyncio.timeout(deadline_seconds):
                 return await answer
         except TimeoutError:
-            raise Overloaded(
-                f"No answer within {deadline_seconds:g} seconds; try again in a second."
-            ) from None
+            raise Overloaded(f"No answer within {deadline_seconds:g} seconds; try again in a second.") from None
 
     def stop(self) -> None:
         """Let the thread end after the jobs it has."""

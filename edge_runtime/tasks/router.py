@@ -91,9 +91,7 @@ def features_of(options: dict[str, object]) -> Features:
     if any(isinstance(v, bool) or not isinstance(v, int) for v in raw.values()):
         raise BundleError("options.features must hold whole numbers; build the bundle again.")
     made = Features(**raw)
-    if not (
-        1 <= made.length <= 4096 and 1 <= made.buckets <= 2**20 and 1 <= made.shortest <= made.longest <= 8
-    ):
+    if not (1 <= made.length <= 4096 and 1 <= made.buckets <= 2**20 and 1 <= made.shortest <= made.longest <= 8):
         raise BundleError("options.features is out of range; build the bundle again.")
     return made
 

@@ -12,12 +12,8 @@ from tests.edge_runtime.conftest import edge
 KITCHEN = "http://192.168.1.20:8765"
 ATTIC = "http://10.0.0.4:8765"
 SAMPLE_HOME = Path(companion_app.__file__).parent / "data" / "sample_home.json"
-HOME_EN = Specialist(
-    "home-en", "robot", "1.0.0", "onnxruntime 1.32.0", 2_345_678, (("accuracy", 0.9731),), "int8"
-)
-TICKETS = Specialist(
-    "tickets", "router", "0.3.0", "ai-edge-litert 2.3.0", 345_678, (("accuracy", 0.91),), "int8"
-)
+HOME_EN = Specialist("home-en", "robot", "1.0.0", "onnxruntime 1.32.0", 2_345_678, (("accuracy", 0.9731),), "int8")
+TICKETS = Specialist("tickets", "router", "0.3.0", "ai-edge-litert 2.3.0", 345_678, (("accuracy", 0.91),), "int8")
 
 # An answer of task `robot`, as the device sends it.
 ROBOT_ANSWER: dict[str, object] = {

@@ -39,9 +39,7 @@ def test_tokens_are_kept_for_their_owner_alone(tmp_path: Path) -> None:
     assert "secret-token" not in repr(DEVICE)
 
 
-@pytest.mark.parametrize(
-    "content", ["{", "[]", '{"devices": 3}', '{"devices": [{"address": 1}]}', "[" * 100_000]
-)
+@pytest.mark.parametrize("content", ["{", "[]", '{"devices": 3}', '{"devices": [{"address": 1}]}', "[" * 100_000])
 def test_a_damaged_file_is_kept_aside_and_said(tmp_path: Path, content: str) -> None:
     (tmp_path / "devices.json").write_text(content)
     memory = Memory(tmp_path)

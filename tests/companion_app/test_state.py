@@ -182,9 +182,7 @@ def test_listeners_hear_changes_and_only_changes(app_state: AppState) -> None:
     assert len(heard) == 1
 
 
-@pytest.mark.parametrize(
-    ("size", "text"), [(0, "0 B"), (999, "999 B"), (345_678, "346 kB"), (2_345_678, "2.3 MB")]
-)
+@pytest.mark.parametrize(("size", "text"), [(0, "0 B"), (999, "999 B"), (345_678, "346 kB"), (2_345_678, "2.3 MB")])
 def test_sizes_are_for_people(size: int, text: str) -> None:
     assert human_bytes(size) == text
 

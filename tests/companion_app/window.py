@@ -144,9 +144,7 @@ class Driver:
         Window.dispatch("on_draw")
         width, height = Window.size
         pixels = glReadPixels(0, 0, width, height, GL_RGB, GL_UNSIGNED_BYTE)
-        image = Image.frombytes("RGB", (width, height), bytes(pixels)).transpose(
-            Image.Transpose.FLIP_TOP_BOTTOM
-        )
+        image = Image.frombytes("RGB", (width, height), bytes(pixels)).transpose(Image.Transpose.FLIP_TOP_BOTTOM)
         if path is not None:
             image.save(path)
         return image

@@ -129,9 +129,7 @@ def manifest(version: str = "1.0.0", name: str = "tiny") -> Manifest:
         version=version,
         licence="Apache-2.0",
         io={"request": router.REQUEST_SCHEMA, "response": router.RESPONSE_SCHEMA},
-        models=(
-            ModelFile("model.onnx", "fp32", ("onnxruntime",), scored_in=(Scored("onnxruntime", here, 0.9),)),
-        ),
+        models=(ModelFile("model.onnx", "fp32", ("onnxruntime",), scored_in=(Scored("onnxruntime", here, 0.9),)),),
         golden=Golden("golden.json", len(SENTENCES)),
         labels=LABELS,
         thresholds={"unsure": 0.5},

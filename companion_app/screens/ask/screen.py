@@ -121,9 +121,7 @@ class AskScreen(AppScreen):
             self.ids.specialists.clear_widgets()
             for model in models if self.several else ():
                 choice = Choice(text=model.name)
-                choice.bind(
-                    on_release=lambda choice: self.app.store.dispatch(act.SpecialistPicked(choice.text))
-                )
+                choice.bind(on_release=lambda choice: self.app.store.dispatch(act.SpecialistPicked(choice.text)))
                 self.ids.specialists.add_widget(choice)
         for choice in self.ids.specialists.children:
             choice.on = state.chosen is not None and choice.text == state.chosen.name

@@ -56,9 +56,7 @@ def test_a_payload_within_a_file_is_read_at_its_offset(files: dict[str, bytes], 
 
 
 @given(FILES, st.data())
-def test_a_flipped_bit_changes_only_one_content_or_is_refused(
-    files: dict[str, bytes], data: st.DataObject
-) -> None:
+def test_a_flipped_bit_changes_only_one_content_or_is_refused(files: dict[str, bytes], data: st.DataObject) -> None:
     payload = bytearray(payload_of(files))
     members = list_members(io.BytesIO(bytes(payload)), 0, len(payload))
     position = data.draw(st.integers(0, len(payload) - 1))
@@ -87,9 +85,7 @@ def test_a_cut_payload_is_refused(files: dict[str, bytes], cut: int) -> None:
         list_members(io.BytesIO(payload), 0, len(payload))
 
 
-@pytest.mark.parametrize(
-    "kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE]
-)
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE])
 def test_links_folders_and_devices_are_refused(kind: bytes) -> None:
     info = tarfile.TarInfo("evil")
     info.type, info.linkname, info.mode, info.mtime = kind, "/etc/passwd", 0o644, 0

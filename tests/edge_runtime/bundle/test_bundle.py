@@ -95,9 +95,7 @@ def test_a_malleable_signature_is_refused(tmp_path: Path) -> None:
     made = write(tmp_path / "a.enigma")
     order = 2**252 + 27742317777372353535851937790883648493
     s = int.from_bytes(made.signature[32:], "little") + order
-    forged = envelope.Envelope(
-        made.length, made.sha256, made.signer, made.signature[:32] + s.to_bytes(32, "little")
-    )
+    forged = envelope.Envelope(made.length, made.sha256, made.signer, made.signature[:32] + s.to_bytes(32, "little"))
     with pytest.raises(UntrustedSigner):
         forged.check(TRUSTED)
 

@@ -68,9 +68,7 @@ def test_pairings_are_bounded(identity: IdentityFolder) -> None:
         store.add("one more", "host")
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"[]", b'{"a": 1}', b'{"a": {"name": "x", "role": "king", "sha256": ""}}']
-)
+@pytest.mark.parametrize("content", [b"", b"[]", b'{"a": 1}', b'{"a": {"name": "x", "role": "king", "sha256": ""}}'])
 def test_a_damaged_token_file_is_told(identity: IdentityFolder, content: bytes) -> None:
     (identity.folder / "tokens.json").write_bytes(content)
     with pytest.raises(StateError):
@@ -99,9 +97,7 @@ def test_wrong_tries_void_a_code_and_a_new_one_replaces_it(identity: IdentityFol
     assert redeem_code(identity, second) == "host"
 
 
-def test_a_code_ends_with_its_time_and_with_the_boot(
-    identity: IdentityFolder, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_code_ends_with_its_time_and_with_the_boot(identity: IdentityFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     code = issue_code(identity, "host", 0.01 / 60, 5)
     time.sleep(0.02)
     with pytest.raises(PairingError, match="no valid"):

@@ -61,9 +61,7 @@ def test_scores_that_do_not_fit_the_labels_are_an_error(scores: list[float]) -> 
         load(scores).run({"text": "hello"})
 
 
-@pytest.mark.parametrize(
-    "request_", [{}, {"text": None}, {"text": ""}, {"text": "a", "b": 1}, {"text": "x" * 4001}]
-)
+@pytest.mark.parametrize("request_", [{}, {"text": None}, {"text": ""}, {"text": "a", "b": 1}, {"text": "x" * 4001}])
 def test_bad_requests_are_refused(request_: dict[str, object]) -> None:
     with pytest.raises(BadRequest):
         load([1, 0, 0]).run(request_)
