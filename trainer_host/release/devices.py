@@ -108,6 +108,7 @@ def pair(workspace: Workspace, url: str, code: str, name: str | None, key: Signi
 
 def still_paired(device: Device) -> bool:
     """Whether the device answers at its address, is the one that was paired, and knows the token."""
+
     async def ask() -> bool:
         async with DeviceClient(device.url, device.token) as client:
             try:

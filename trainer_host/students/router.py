@@ -278,7 +278,8 @@ def _descend(
     model.train()
     shuffle = torch.Generator().manual_seed(seed)
     table, *rest = model.parameters()
-    optimizer = torch.optim.AdamW([{"params": [table], "weight_decay": recipe.decay}, {"params": rest}], lr=recipe.rate)
+    groups: list[dict[str, object]] = [{"params": [table], "weight_decay": recipe.decay}, {"params": rest}]
+    optimizer = torch.optim.AdamW(groups, lr=recipe.rate)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.rate, total_steps=recipe.steps)
     noisy = int(recipe.batch * recipe.noise)
     labels, last = model.out.out_features, len(rarity)
