@@ -73,17 +73,17 @@ class GateReport:
         return not any(score.outside for score in self.scores)
 
     def table(self) -> tuple[list[str], list[list[str]]]:
-        """Headers and rows for a person."""
-        headers = ["file", "runtime", "accuracy", "lost", "size", "p50", "p99", "gate"]
+        """Headers and rows for a person, in less than 80 columns."""
+        headers = ["file", "runtime", "acc. %", "lost", "MB", "p50 ms", "p99 ms", "gate"]
         rows = [
             [
                 score.file,
                 f"{score.runtime} {score.version}",
-                f"{score.accuracy * 100:.2f} %",
-                "" if score.file == REFERENCE else f"{score.lost_points:+.2f}",
-                f"{score.bytes / 1e6:.2f} MB",
-                f"{score.p50_ms:.2f} ms",
-                f"{score.p99_ms:.2f} ms",
+                f"{score.accuracy * 100:.2f}",
+                "" if score.file == REFERENCE else f"{round(score.lost_points, 2) + 0.0:+.2f}",
+                f"{score.bytes / 1e6:.2f}",
+                f"{score.p50_ms:.2f}",
+                f"{score.p99_ms:.2f}",
                 "; ".join(score.outside) or ("reference" if score.file == REFERENCE else "passed"),
             ]
             for score in self.scores
