@@ -128,7 +128,7 @@ class RichPresenter:
         """See `Presenter`."""
         from rich.table import Table
 
-        made = Table(box=None, header_style="bold", padding=(0, 1, 0, 0))
+        made = Table(box=None, header_style="bold", padding=(0, 1, 0, 0), pad_edge=False)
         for header in headers:
             made.add_column(header, overflow="fold")
         for row in rows:
