@@ -152,8 +152,7 @@ def decode(tokens: list[str], outputs: dict[str, np.ndarray]) -> tuple[list[Clau
     """Clauses and their confidence (0..1) from the model's logits, each [1, TOKENS, classes] (see HEADS)."""
     n = len(tokens)
     probabilities = {head: _softmax(outputs[head][0, :n].astype(np.float32)) for head in HEADS}
-    begins = [bool(row[1] > 0.5) for row in probabilities["begin"]]
-    begins[0] = True
+    begins = _begins(tokens, probabilities)
     starts = [i for i in range(n) if begins[i]]
     actions = [0] * n
     kinds = probabilities["kind"].argmax(axis=-1).tolist()
@@ -168,6 +167,27 @@ def decode(tokens: list[str], outputs: dict[str, np.ndarray]) -> tuple[list[Clau
         [bool(row[1] > 0.5) for row in probabilities["excluded"]], kinds,
     )  # fmt: skip
     return clauses_of(tokens, labels), confidence
+
+
+_JOINERS = frozenset({"and", ",", "then", "but", ".", ";", "also", "plus", "while", "&", "!", "?"})
+
+
+def _begins(tokens: list[str], probabilities: dict[str, np.ndarray]) -> list[bool]:
+    """Where clauses begin: where the model says so, and at joining words between which the action surely changes."""
+    n = len(tokens)
+    begins = [i == 0 or bool(row[1] > 0.5) for i, row in enumerate(probabilities["begin"])]
+    start = 0
+    for i in range(1, n):
+        if begins[i]:
+            start = i
+        elif tokens[i] in _JOINERS and i - start >= 2:
+            stop = next((j for j in range(i + 1, n) if begins[j] or (tokens[j] in _JOINERS and j > i + 2)), n)
+            left = probabilities["action"][start:i].mean(axis=0)
+            right = probabilities["action"][i:stop].mean(axis=0)
+            if stop - i >= 3 and left.argmax() != right.argmax() and min(left.max(), right.max()) > 0.5:
+                begins[i] = True
+                start = i
+    return begins
 
 
 def _valid(tags: list[int]) -> list[int]:
