@@ -31,6 +31,8 @@ BASE = (
 _BASE_INDEX = {name: i for i, name in enumerate(BASE)}
 FEATURES = len(BASE) + 2 * len(DOMAINS)
 
+_REMEMBERED = 2000  # words kept per home; bounds what a client can make a device hold
+
 _STOP = frozenset({
     "the", "a", "an", "of", "in", "on", "at", "to", "my", "and", "off", "for", "with", "is", "it", "all", "up",
     "s", "'", "-", ".", ",", "/", "by", "set", "me", "open", "close", "turn",
@@ -52,6 +54,18 @@ class Index:
     count: int = 0
     domain: list[int | None] = field(default_factory=list)
     synonyms: set[tuple[str, ...]] = field(default_factory=set)
+    _near: dict[str, tuple[str | None, str | None]] = field(default_factory=dict)
+
+    def near(self, word: str) -> tuple[str | None, str | None]:
+        """An area's word, else a name's word, that a typing slip turns into `word`; remembered, as people repeat."""
+        if word not in self._near:
+            first = word[0]
+            area = next((w for w in sorted(self.area_words) if w[0] == first and similar(w, word)), None)
+            name = None if area else next((w for w in self.name_words if w[0] == first and similar(w, word)), None)
+            if len(self._near) >= _REMEMBERED:
+                self._near.clear()
+            self._near[word] = (area, name)
+        return self._near[word]
 
 
 def stems(text: str) -> tuple[str, ...]:
@@ -104,7 +118,6 @@ def features(tokens: list[str], index: Index, here: tuple[str, ...] = ()) -> np.
     out = np.zeros((len(tokens), FEATURES), np.float32)
     words = [stem(token) for token in tokens]
     full, partial = len(BASE), len(BASE) + len(DOMAINS)
-    fuzzy_names: list[str] | None = None
     for i, word in enumerate(words):
         row = out[i]
         if word[0].isdigit():
@@ -117,16 +130,12 @@ def features(tokens: list[str], index: Index, here: tuple[str, ...] = ()) -> np.
         elif word in index.floor_words:
             row[_BASE_INDEX["floor_word"]] = 1
         elif not hits and len(word) > 3:
-            if fuzzy_names is None:
-                fuzzy_names = [w for w in index.name_words if len(w) > 3]
-            near = next((w for w in index.area_words if similar(w, word)), None)
-            if near is not None:
+            area, name = index.near(word)
+            if area:
                 row[_BASE_INDEX["area_word"]] = row[_BASE_INDEX["fuzzy"]] = 1
-            else:
-                near = next((w for w in fuzzy_names if similar(w, word)), None)
-                if near is not None:
-                    hits = index.name_words[near]
-                    row[_BASE_INDEX["fuzzy"]] = 1
+            elif name:
+                hits = index.name_words[name]
+                row[_BASE_INDEX["fuzzy"]] = 1
         if hits:
             row[_BASE_INDEX["name_word"]] = 1
             row[_BASE_INDEX["rare"]] = 1.0 / len(hits)

@@ -84,7 +84,7 @@ def similar(a: str, b: str) -> bool:
     """Two stems that a typing slip may separate: one edit from four letters on, two from seven; digits never."""
     if a == b:
         return True
-    if len(a) < 4 or len(b) < 4 or a[0] != b[0] or not (a.isalpha() and b.isalpha()):
+    if abs(len(a) - len(b)) > 2 or len(a) < 4 or len(b) < 4 or a[0] != b[0] or not (a.isalpha() and b.isalpha()):
         return False
     return distance_at_most(a, b, 2 if min(len(a), len(b)) >= 7 else 1)
 

@@ -6,6 +6,7 @@ import hashlib
 import zlib
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -122,11 +123,12 @@ class Encoded:
         return {"words": self.words, "ngrams": self.ngrams, "features": self.features}
 
 
-def ngrams_of(word: str) -> list[int]:
+@lru_cache(maxsize=4096)
+def ngrams_of(word: str) -> tuple[int, ...]:
     """Buckets 1..NGRAM_BUCKETS-1 of a word's character trigrams, the first NGRAMS of "<word>"."""
     framed = f"<{word}>"
     grams = [framed[i : i + 3] for i in range(max(1, len(framed) - 2))][:NGRAMS]
-    return [1 + zlib.crc32(gram.encode()) % (NGRAM_BUCKETS - 1) for gram in grams]
+    return tuple(1 + zlib.crc32(gram.encode()) % (NGRAM_BUCKETS - 1) for gram in grams)
 
 
 def encode(tokens: list[str], vocabulary: dict[str, int], index: match.Index, here: tuple[str, ...]) -> Encoded:

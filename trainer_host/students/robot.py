@@ -39,11 +39,12 @@ VOCABULARY = "vocab.txt"
 CONFIG = "config.json"
 BATCH = 96
 RATE = 3e-3
+PADDED = -100  # label of a cell without a word
 RARE = {"excluded": 3.0, "begin": 1.5}  # weight of a rare label against its opposite
 WORKERS = 2  # part of the result: the halves of a batch draw their own chance
 EPOCHS = 6  # for the built-in teacher's 24,000 examples about a minute on two cores
 # What one example costs in a second's budget; measured on two x86 cores, used to plan epochs, never to stop.
-SECONDS_PER_EXAMPLE = 0.00055
+SECONDS_PER_EXAMPLE = 0.0005
 UNSURE = 0.12  # below it most readings of the development sentences are wrong
 
 
@@ -68,8 +69,8 @@ class RobotStudent:
                 f"Only {len(rows)} rows of this dataset can be learned from ({unlabelled} could not be aligned with "
                 f"their calls); a robot specialist needs at least {BATCH}."
             )
-        vocabulary = build_vocabulary(rows, common_words())
-        config = RobotConfig(vocabulary=len(vocabulary))
+        vocabulary, known = build_vocabulary(rows, common_words())
+        config = RobotConfig(vocabulary=len(vocabulary), known=known)
         arrays = encode_rows(rows, homes, vocabulary)
         net = RobotNet(config)
         _start(net, vocabulary, seed)
@@ -185,14 +186,13 @@ def _start(net: RobotNet, vocabulary: list[str], seed: int) -> None:
     """Pretrained word vectors in the frozen columns, small noise in the others, zeros for padding."""
     import torch
 
-    frozen = net.config.frozen
-    pretrained = vectors(vocabulary, frozen)
+    pretrained = vectors(vocabulary, net.config.frozen)
     pretrained[:2] = 0
     with torch.no_grad():
-        net.words.weight[:, :frozen] = torch.from_numpy(pretrained)
-        net.words.weight[:, frozen:].normal_(0, 0.1)
+        net.words.weight.copy_(torch.from_numpy(pretrained))
+        net.learned.weight.normal_(0, 0.1)
         net.ngrams.weight.normal_(0, 0.3)
-        net.words.weight[0] = 0
+        net.learned.weight[0] = 0
         net.ngrams.weight[0] = 0
 
 
@@ -219,12 +219,9 @@ def _fit(
     """
     import torch
 
-    frozen = torch.ones_like(net.words.weight)
-    frozen[:, : net.config.frozen] = 0
-    frozen[0] = 0
-    names, parameters = zip(*net.named_parameters(), strict=True)
-    tables = [p for name, p in zip(names, parameters, strict=True) if name in ("words.weight", "ngrams.weight")]
-    rest = [p for name, p in zip(names, parameters, strict=True) if name not in ("words.weight", "ngrams.weight")]
+    names, parameters = zip(*((n, p) for n, p in net.named_parameters() if p.requires_grad), strict=True)
+    tables = [p for name, p in zip(names, parameters, strict=True) if name in ("learned.weight", "ngrams.weight")]
+    rest = [p for name, p in zip(names, parameters, strict=True) if name not in ("learned.weight", "ngrams.weight")]
     groups = [{"params": tables, "weight_decay": 0.0}, {"params": rest, "weight_decay": 0.01}]
     optimizer = torch.optim.AdamW(groups, lr=RATE, fused=True)
     rng = np.random.default_rng(seed)
@@ -240,8 +237,7 @@ def _fit(
                 inputs = [_inputs(arrays, part, augment) for part in np.array_split(batch, WORKERS) if len(part)]
                 results = list(workers.map(_gradients, [net] * WORKERS, inputs, chances))
                 for i, parameter in enumerate(parameters):
-                    gradient = sum((grads[i] for _, grads in results[1:]), results[0][1][i])
-                    parameter.grad = gradient * frozen if parameter is net.words.weight else gradient
+                    parameter.grad = sum((grads[i] for _, grads in results[1:]), results[0][1][i])
                 torch.nn.utils.clip_grad_norm_(parameters, float(len(results)))
                 optimizer.step()
                 schedule.step()
@@ -264,7 +260,12 @@ def _inputs(arrays: Arrays, batch: np.ndarray, augment: Augmenter) -> Inputs:
     length = int(arrays.lengths[batch].max())
     tags = arrays.labels["tag"][batch, :length]
     words, ngrams = augment(arrays.words[batch, :length], arrays.ngrams[batch, :length], tags)
-    labels = {head: torch.from_numpy(arrays.labels[head][batch, :length].astype(np.int64)) for head in HEADS}
+    padding = arrays.words[batch, :length] == 0
+    labels = {}
+    for head in HEADS:
+        table = arrays.labels[head][batch, :length].astype(np.int64)
+        table[padding] = PADDED
+        labels[head] = torch.from_numpy(table.reshape(-1))
     features = torch.from_numpy(arrays.features[batch, :length].astype(np.float32))
     return torch.from_numpy(words), torch.from_numpy(ngrams.astype(np.int32)), features, labels
 
@@ -275,13 +276,14 @@ def _gradients(net: RobotNet, inputs: Inputs, chance: torch.Generator) -> tuple[
     from torch.nn.functional import cross_entropy
 
     words, ngrams, features, labels = inputs
-    mask = words > 0
     loss = torch.zeros(())
     for head, scores in zip(HEADS, net(words, ngrams, features, chance), strict=True):
         # Few words are excluded ("except the hall") or begin a clause; missing one turns the sentence round.
         weight = torch.tensor([1.0, RARE[head]]) if head in RARE else None
-        loss = loss + cross_entropy(scores[mask], labels[head][mask], weight=weight, label_smoothing=0.02)
-    return float(loss.detach()), torch.autograd.grad(loss, list(net.parameters()))
+        loss = loss + cross_entropy(
+            scores.flatten(0, 1), labels[head], weight=weight, label_smoothing=0.02, ignore_index=PADDED
+        )
+    return float(loss.detach()), torch.autograd.grad(loss, [p for p in net.parameters() if p.requires_grad])
 
 
 STUDENT = RobotStudent()

@@ -41,14 +41,17 @@ def read_homes(folder: Path) -> dict[int, dict]:
     return {home.pop("id"): home for home in read_rows(folder / "homes.jsonl")}
 
 
-def build_vocabulary(rows: list[dict], common: list[str], limit: int = 12_000) -> list[str]:
-    """Row names of the word table: padding, unknown, number, the words of the data, then common words."""
+def build_vocabulary(rows: list[dict], common: list[str], limit: int = 12_000) -> tuple[list[str], int]:
+    """Row names of the word table (padding, unknown, number, words of the data, common words), and how many are known.
+
+    Known words, those that the data has at least twice, come first: they get learned columns too.
+    """
     counts: Counter[str] = Counter()
     for row in rows:
         counts.update(token for token in tokenize(row["input"]["text"]) if not token[0].isdigit())
     known = [word for word, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])) if count > 1]
-    words = dict.fromkeys(["", "\u2047", "0", *known, *common])
-    return list(words)[:limit]
+    first = list(dict.fromkeys(["", "\u2047", "0", *known]))
+    return list(dict.fromkeys([*first, *common]))[:limit], min(len(first), limit)
 
 
 def encode_rows(rows: list[dict], homes: dict[int, dict], vocabulary: list[str], *, labelled: bool = True) -> Arrays:

@@ -16,6 +16,7 @@ class RobotConfig:
     """Sizes of the network; saved beside the weights."""
 
     vocabulary: int
+    known: int  # the first rows of the vocabulary: words of the data, which have learned columns too
     frozen: int = 64  # columns of pretrained word vectors, not trained
     learned: int = 64  # columns of word vectors learned from the data
     ngrams: int = 48
@@ -35,11 +36,10 @@ class ConvBlock(nn.Module):
         super().__init__()
         self.norm = nn.LayerNorm(width)
         self.conv = nn.Conv1d(width, width, 3, padding=1)
-        self.out = nn.Linear(width, width)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         hidden = (self.norm(x) * mask).transpose(1, 2)
-        return x + self.out(torch.relu(self.conv(hidden).transpose(1, 2)))
+        return x + torch.relu(self.conv(hidden)).transpose(1, 2)
 
 
 class AttentionBlock(nn.Module):
@@ -52,8 +52,8 @@ class AttentionBlock(nn.Module):
         self.qkv = nn.Linear(width, 3 * width)
         self.out = nn.Linear(width, width)
         self.norm2 = nn.LayerNorm(width)
-        self.up = nn.Linear(width, 2 * width)
-        self.down = nn.Linear(2 * width, width)
+        self.up = nn.Linear(width, width * 3 // 2)
+        self.down = nn.Linear(width * 3 // 2, width)
 
     def forward(self, x: Tensor, bias: Tensor) -> Tensor:
         batch, length, width = x.shape
@@ -74,7 +74,9 @@ class RobotNet(nn.Module):
     def __init__(self, config: RobotConfig) -> None:
         super().__init__()
         self.config = config
-        self.words = nn.Embedding(config.vocabulary, config.frozen + config.learned, padding_idx=0)
+        self.words = nn.Embedding(config.vocabulary, config.frozen)
+        self.words.weight.requires_grad_(False)
+        self.learned = nn.Embedding(config.known, config.learned)
         self.ngrams = nn.Embedding(NGRAM_BUCKETS, config.ngrams, padding_idx=0)
         width = config.width
         self.input = nn.Linear(config.frozen + config.learned + config.ngrams + FEATURES, width)
@@ -86,23 +88,18 @@ class RobotNet(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.heads = nn.ModuleList(nn.Linear(width, classes) for classes in HEADS.values())
 
-    def _forget(self, vectors: Tensor, characters: Tensor, chance: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Drop learned columns or characters of whole words, so that pretrained meaning carries unseen words."""
-        keep = torch.ones_like(vectors)
-        keep[..., self.config.frozen :] = _kept(vectors.shape[:2], 0.1, chance).unsqueeze(-1)
-        return vectors * keep, characters * _kept(vectors.shape[:2], 0.1, chance).unsqueeze(-1)
-
     def forward(
         self, words: Tensor, ngrams: Tensor, features: Tensor, chance: torch.Generator | None = None
     ) -> tuple[Tensor, ...]:
-        """Logits; with `chance`, dropout (Srivastava et al. 2014) and forgetting of words, as in training."""
+        """Logits; with `chance`, dropout (Srivastava et al. 2014) of cells and words, as in training."""
         mask = (words > 0).to(features.dtype).unsqueeze(-1)
         count = (ngrams > 0).to(features.dtype).sum(-1, keepdim=True).clamp(min=1.0)
         characters = self.ngrams(ngrams).sum(2) / count
-        vectors = self.words(words)
-        if chance is not None:
-            vectors, characters = self._forget(vectors, characters, chance)
-        x = self.input(torch.cat([vectors, characters, features], dim=-1)) * mask
+        learned = self.learned(torch.where(words < self.config.known, words, 1))
+        if chance is not None:  # forget whole words now and then, so that pretrained meaning carries unseen ones
+            learned = learned * _kept(words.shape, 0.1, chance).unsqueeze(-1)
+            characters = characters * _kept(words.shape, 0.1, chance).unsqueeze(-1)
+        x = self.input(torch.cat([self.words(words), learned, characters, features], dim=-1)) * mask
         x = self.conv1(self._drop(x, chance), mask)
         bias = (mask.squeeze(-1)[:, None, None, :] - 1.0) * 30.0
         for block in self.attention:

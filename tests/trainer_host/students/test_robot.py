@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge_runtime.home.inventory import parse_home
+from edge_runtime.home.match import FEATURES
+from edge_runtime.tasks.robot import HEADS, NGRAMS, TOKENS
+from trainer_host.errors import DataError
+from trainer_host.students.robot import STUDENT
+from trainer_host.students.robot_align import align, with_labels
+from trainer_host.students.robot_data import Augmenter, build_vocabulary, encode_rows, read_homes, read_rows
+from trainer_host.students.word_vectors import common_words, vectors
+from trainer_host.teacher.generate import generate_home_dataset
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("home")
+    generate_home_dataset(folder, examples=600, seed=7, processes=1)
+    return folder
+
+
+def train(dataset: Path, run: Path, seed: int) -> list[tuple[float, dict[str, float]]]:
+    run.mkdir()
+    seen: list[tuple[float, dict[str, float]]] = []
+    STUDENT.train(
+        dataset, run, seed=seed, seconds=1.0, on_progress=lambda share, figures: seen.append((share, figures))
+    )
+    return seen
+
+
+def test_the_same_seed_gives_the_same_bytes(dataset: Path, tmp_path: Path) -> None:
+    for name, seed in (("a", 3), ("b", 3), ("c", 4)):
+        seen = train(dataset, tmp_path / name, seed)
+        assert seen[-1][0] == 1.0
+    weights = [(tmp_path / name / "weights.safetensors").read_bytes() for name in "abc"]
+    assert weights[0] == weights[1] != weights[2]
+    assert (tmp_path / "a" / "vocab.txt").read_bytes() == (tmp_path / "c" / "vocab.txt").read_bytes()
+
+
+def test_the_module_has_the_tasks_inputs_and_heads(dataset: Path, tmp_path: Path) -> None:
+    train(dataset, tmp_path / "run", 1)
+    net, example, io = STUDENT.module(tmp_path / "run")
+    outputs = net(*example)
+    assert io.inputs == ["words", "ngrams", "features"]
+    assert io.outputs == list(HEADS)
+    assert [tuple(out.shape) for out in outputs] == [(1, TOKENS, classes) for classes in HEADS.values()]
+    inputs = list(STUDENT.calibration(tmp_path / "run", dataset, 5))
+    assert len(inputs) == 5
+    assert inputs[0]["ngrams"].shape == (1, TOKENS, NGRAMS)
+    assert inputs[0]["features"].shape == (1, TOKENS, FEATURES)
+    fields = STUDENT.manifest_fields(tmp_path / "run")
+    assert fields["thresholds"]
+    assert len(STUDENT.golden(tmp_path / "run", dataset, 8)) == 8
+
+
+def test_too_few_rows_are_refused_with_their_number(dataset: Path, tmp_path: Path) -> None:
+    few = tmp_path / "few"
+    few.mkdir()
+    (few / "homes.jsonl").write_text((dataset / "homes.jsonl").read_text())
+    lines = (dataset / "train.jsonl").read_text().splitlines(keepends=True)
+    (few / "train.jsonl").write_text("".join(lines[:20]))
+    with pytest.raises(DataError, match="20 rows"):
+        train(few, tmp_path / "run", 1)
+
+
+def test_own_rows_are_aligned_only_where_the_resolver_gives_their_calls_back(dataset: Path) -> None:
+    rows, homes = read_rows(dataset / "heldout.jsonl"), read_homes(dataset)
+    bare = [{**row, "meta": {}} for row in rows]
+    aligned, left_out = with_labels(bare, homes)
+    assert len(aligned) + left_out == len(rows)
+    assert len(aligned) > 0.4 * len(rows)
+    wrong = {**bare[0], "output": {"calls": [{"name": "HassTurnOn", "arguments": {}, "targets": ["light.none"]}]}}
+    assert align(wrong, parse_home(homes[wrong["input"]["home"]])) is None
+
+
+def test_augmentation_touches_only_names_and_free_words(dataset: Path) -> None:
+    rows = read_rows(dataset / "train.jsonl")[:200]
+    vocabulary, known = build_vocabulary(rows, [])
+    assert 3 < known <= len(vocabulary)
+    arrays = encode_rows(rows, read_homes(dataset), vocabulary)
+    words, ngrams = Augmenter(vocabulary, 1)(arrays.words, arrays.ngrams, arrays.labels["tag"])
+    plain = arrays.labels["tag"] == 0
+    assert np.array_equal(words[plain], arrays.words[plain])
+    assert not np.array_equal(words, arrays.words)
+    assert words.shape == arrays.words.shape
+    assert ngrams.shape == arrays.ngrams.shape
+
+
+def test_pretrained_vectors_know_what_belongs_together() -> None:
+    words = ["lamp", "light", "kitchen", "milk", "dark", "bright", "music", "song"]
+    found = vectors([*words, *common_words()[:2000]], 64)[: len(words)]
+    unit = found / np.linalg.norm(found, axis=1, keepdims=True)
+    near = dict(zip(words, unit @ unit[0], strict=True))
+    assert near["light"] > max(near["milk"], near["song"], near["kitchen"])
