@@ -196,6 +196,39 @@ def gate(args: argparse.Namespace) -> None:
     show.say(f"Next: enigma bundle {run.name}")
 
 
+def exam(args: argparse.Namespace) -> None:
+    """A home specialist's marks on sentences written by hand."""
+    from dataclasses import asdict
+
+    from trainer_host.compress.files import exported
+    from trainer_host.compress.gate import loaded
+    from trainer_host.evaluation import exam_folder, exam_report
+    from trainer_host.evaluation.exam import grade, load_exam
+    from trainer_host.quickstart import exam_table
+    from trainer_host.students import student_for
+    from trainer_host.training.run import open_run
+
+    workspace, show = _workspace(args), presenter_for()
+    folder = Path(args.sentences) if args.sentences else exam_folder()
+    run = open_run(workspace.run(args.run))
+    if run.task != "robot":
+        raise TrainerError(f"'{run.name}' is of the task {run.task}; an exam of sentences is for the task robot.")
+    if folder is None:
+        raise TrainerError("The hand-written exam is part of a source checkout; name a folder with --sentences.")
+    item = next((item for item in exported(run) if item.precision == "int8"), None)
+    if item is None:
+        raise TrainerError(f"'{run.name}' has no int8 model yet; run: enigma export {run.name}")
+    with loaded(run, student_for(run.task), item, item.runtimes[0]) as specialist:
+        report = exam_report(specialist, folder)
+        assert report is not None
+        show.table(*exam_table(asdict(report)))
+        if args.wrong:
+            for verdict in grade(*load_exam(folder), specialist.run):
+                if not verdict.right:
+                    answer = verdict.answer.get("question") or verdict.got or "nothing"
+                    show.say(f"{verdict.case.text}\n    wanted {verdict.case.expect or 'nothing'}, got {answer}")
+
+
 def bundle(args: argparse.Namespace) -> None:
     """A signed bundle."""
     from trainer_host.compress.gate import read_report

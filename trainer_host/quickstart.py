@@ -165,7 +165,7 @@ def _make(workspace: Workspace, course: Course, show: Presenter, summary: Summar
                 figures["exam"] = found = course.exam(specialist)
             if found is not None:
                 show.say("Sentences written by hand, not by the teacher:")
-                show.table(*_exam_table(found))
+                show.table(*exam_table(found))
     with _stage(summary, show, "bundle", "5 Bundle and sign") as figures:
         built = build_bundle(workspace, run, dataset, gate, signing_key(workspace))
         figures |= {
@@ -274,7 +274,9 @@ def _listed(values: object) -> str:
     return ", ".join(f"{key.replace('_', ' ')} {value:,g}" for key, value in values.items())
 
 
-def _exam_table(found: Json) -> tuple[list[str], list[list[str]]]:
+def exam_table(found: Json) -> tuple[list[str], list[list[str]]]:
+    """Headers and rows of an exam's result, ours and hassil's."""
+
     def percent(key: str) -> str:
         value = found.get(key)
         return f"{value * 100:.1f} %" if isinstance(value, int | float) else ""

@@ -51,9 +51,12 @@ def exam_folder() -> Path | None:
     return folder if (folder / "cases.jsonl").is_file() else None
 
 
-def exam_report(specialist: Specialist) -> ExamReport | None:
-    """Examine a loaded `robot` specialist, and hassil, on the hand-written exam; None where the exam is absent."""
-    folder = exam_folder()
+def exam_report(specialist: Specialist, folder: Path | None = None) -> ExamReport | None:
+    """Examine a loaded `robot` specialist, and hassil, on the sentences of `folder` (default: the hand-written exam).
+
+    None where the exam is absent. Raises `DataError` where the folder's sentences cannot be read.
+    """
+    folder = folder or exam_folder()
     if folder is None:
         return None
     from trainer_host.evaluation.hassil_baseline import Hassil

@@ -11,6 +11,7 @@ from edge_runtime.home.inventory import Home, parse_home
 from edge_runtime.home.resolve import Call
 from edge_runtime.home.simulate import Change, execute
 from edge_runtime.home.words import tokenize
+from trainer_host.errors import DataError
 
 Answer = Callable[[dict[str, object]], dict[str, object]]
 _STEPS = {
@@ -44,7 +45,15 @@ class Verdict:
 
 
 def load_exam(folder: Path) -> tuple[list[Case], dict[str, dict[str, object]]]:
-    """Cases of `folder/cases.jsonl` and the inventories of `folder/homes/*.json` by name."""
+    """Cases of `folder/cases.jsonl` and the inventories of `folder/homes/*.json` by name.
+
+    Raises:
+        DataError: the folder has no such files, or a line of them is wrong; the text says which.
+    """
+    if not (folder / "cases.jsonl").is_file() or not (folder / "homes").is_dir():
+        raise DataError(
+            f"{folder} has no cases.jsonl and homes/; docs/home-specialist.md says what an exam looks like."
+        )
     inventories = {
         path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted((folder / "homes").glob("*.json"))
     }
@@ -52,13 +61,23 @@ def load_exam(folder: Path) -> tuple[list[Case], dict[str, dict[str, object]]]:
     for number, line in enumerate((folder / "cases.jsonl").read_text(encoding="utf-8").splitlines()):
         if not line.strip():
             continue
-        raw = json.loads(line)
-        cases.append(
-            Case(
-                number, raw["text"], raw.get("area"), raw["home"], raw["expect"], bool(raw.get("unsure")),
-                raw.get("level", "hard"), tuple(raw.get("tags", ())),
+        try:
+            raw = json.loads(line)
+            case = Case(
+                number=number,
+                text=raw["text"],
+                here=raw.get("area"),
+                home=raw["home"],
+                expect=raw["expect"],
+                unsure=bool(raw.get("unsure")),
+                level=raw.get("level", "hard"),
+                tags=tuple(raw.get("tags", ())),
             )
-        )  # fmt: skip
+        except (ValueError, KeyError, TypeError, AttributeError) as cause:
+            raise DataError(f"{folder / 'cases.jsonl'}, line {number + 1} is not a case ({cause}).") from None
+        if case.home not in inventories:
+            raise DataError(f"{folder / 'cases.jsonl'}, line {number + 1} names a home without a file: {case.home}.")
+        cases.append(case)
     return cases, inventories
 
 

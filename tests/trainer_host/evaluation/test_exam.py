@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from edge_runtime.home.inventory import parse_home
+from trainer_host.errors import DataError
 from trainer_host.evaluation import QUICKSTART_SENTENCES, exam_folder, sample_home
 from trainer_host.evaluation.exam import grade, load_exam, same_changes, summary
 from trainer_host.evaluation.hassil_baseline import Hassil
@@ -76,3 +77,16 @@ def test_the_quickstart_sentences_fit_the_sample_home() -> None:
     home = parse_home(sample_home())
     assert len(QUICKSTART_SENTENCES) == 10
     assert all(here is None or home.area(here) for _, here in QUICKSTART_SENTENCES)
+
+
+def test_a_bad_exam_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"cases\.jsonl"):
+        load_exam(tmp_path)
+    (tmp_path / "homes").mkdir()
+    (tmp_path / "homes" / "flat.json").write_text('{"areas": [], "entities": []}')
+    (tmp_path / "cases.jsonl").write_text('{"home": "flat", "text": "hi", "expect": {}}\n{"home": "flat"}\n')
+    with pytest.raises(DataError, match="line 2"):
+        load_exam(tmp_path)
+    (tmp_path / "cases.jsonl").write_text('{"home": "villa", "text": "hi", "expect": {}}\n')
+    with pytest.raises(DataError, match="villa"):
+        load_exam(tmp_path)
