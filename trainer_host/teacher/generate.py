@@ -23,7 +23,8 @@ from trainer_host.teacher import homes
 from trainer_host.teacher.grammar import Clause, GrammarDisagrees, Template, own_templates, their_templates
 from trainer_host.teacher.noise import roughen
 from trainer_host.teacher.phrases import CLOSINGS, JOINS, OPENINGS, PREAMBLES
-from trainer_host.teacher.say import Scene, Unsayable, Word, switchable, target
+from trainer_host.teacher.say import Scene, Unsayable, Word
+from trainer_host.teacher.targets import switchable, target
 
 MAX_TOKENS = 40  # the student's window; longer sentences are not taught
 HELD_OUT_TEMPLATES = 0.1

@@ -15,7 +15,7 @@ from home_assistant_intents import get_intents
 from edge_runtime.home.inventory import Home
 from edge_runtime.home.lexicon import KIND_WORDS, is_kind
 from edge_runtime.home.words import stem, tokenize
-from trainer_host.teacher import say
+from trainer_host.teacher import nouns, say, targets, values
 from trainer_host.teacher.phrases import RECIPES, Recipe
 from trainer_host.teacher.say import Said, Scene, Unsayable, Word
 from trainer_host.teacher.templates import Slot, draw, parsed
@@ -48,7 +48,7 @@ class Template:
 def _own(recipe: Recipe, text: str, scene: Scene) -> Clause:
     domains: tuple[str, ...]
     if recipe.kind == "switchable":
-        domains = say.switchable(scene)
+        domains = targets.switchable(scene)
     elif recipe.kind in ("readable", "any"):
         choices = [
             "light",
@@ -67,26 +67,26 @@ def _own(recipe: Recipe, text: str, scene: Scene) -> Clause:
             raise Unsayable
         domains = (scene.rng.choice(present),)
     else:
-        domains = say.DOMAINS_OF_RECIPE.get(recipe.kind, ())
+        domains = nouns.DOMAINS_OF_RECIPE.get(recipe.kind, ())
         if domains and not scene.entities(*domains):
             raise Unsayable
     if recipe.kind in ("awning", "garage"):
         scene = say.only_covers(scene, recipe.kind)
-    fillers = say.values(scene)
+    fillers = values.values(scene)
     words: list[Word] = []
     said: Said | None = None
     for part in draw(parsed(text), {}, scene.rng):
         if isinstance(part, str):
             words += _attributes(say.literal(part), recipe)
         elif part.slot_name == "r":
-            said = say.target(scene, domains)
+            said = targets.target(scene, domains)
             words += said.words
         elif part.slot_name == "command":
             words += [Word(w.text, "TEXT", begin=i == 0) for i, w in enumerate(_command(scene))]
         elif part.slot_name in ("place", "place_only") and domains:
-            words += say.place(scene, domains, only=part.slot_name == "place_only")
+            words += values.place(scene, domains, only=part.slot_name == "place_only")
         elif part.slot_name == "list":
-            said = say.todo_list(scene)
+            said = values.todo_list(scene)
             words += said.words
         elif part.slot_name in ("task", "done", "item") and not scene.entities("todo"):
             raise Unsayable
@@ -105,9 +105,9 @@ def _own(recipe: Recipe, text: str, scene: Scene) -> Clause:
         said = None
     clause = Clause(recipe.action, kind, words, text)
     if recipe.kind == "any" and recipe.action in ("on", "off") and scene.rng.random() < 0.3:
-        pool = scene.entities(*say.EVERYTHING_DOMAINS)
+        pool = scene.entities(*targets.EVERYTHING_DOMAINS)
         if len(pool) > 1:
-            clause.words = [*words, *say.exclusion(scene, [e.id for e in pool], words).words]
+            clause.words = [*words, *targets.exclusion(scene, [e.id for e in pool], words).words]
         return clause
     acts = recipe.action not in (
         "none",
@@ -163,7 +163,7 @@ def _attributes(words: list[Word], recipe: Recipe) -> list[Word]:
 
 def _command(scene: Scene) -> list[Word]:
     """A plain command inside another one ("turn off the oven in five minutes")."""
-    said = say.target(scene, say.switchable(scene))
+    said = targets.target(scene, targets.switchable(scene))
     verb = scene.rng.choice(("turn off", "turn on", "switch off", "switch on"))
     return [*say.literal(verb), *said.words]
 
@@ -309,9 +309,9 @@ def _theirs(intent: str, block: dict, text: str, scene: Scene) -> Clause:
             if not here:
                 raise Unsayable
             cover = rng.choice(sorted(str(c) for c in here))
-            if cover not in say.KIND_PHRASES:
+            if cover not in nouns.KIND_PHRASES:
                 raise Unsayable
-            text_of = rng.choice(say.KIND_PHRASES[cover])[rng.random() < 0.6]
+            text_of = rng.choice(nouns.KIND_PHRASES[cover])[rng.random() < 0.6]
             words += say.tagged(text_of, "KIND", cover)
             kind = cover
         elif name in _TIMER_SLOTS:
@@ -336,15 +336,15 @@ def _theirs(intent: str, block: dict, text: str, scene: Scene) -> Clause:
             options = [v["in"] for v in intents_data()["lists"][name]["values"] if not set(v["in"]) & set("([|")]
             words += say.tagged(rng.choice(options), _PLAIN_SLOTS[name])
         elif name in ("todo_list_item", "shopping_list_item"):
-            words += say.values(scene)["item"]()
+            words += values.values(scene)["item"]()
         elif name == "search_query":
-            words += say.values(scene)["query"]()
+            words += values.values(scene)["query"]()
         elif name == "timer_command":
             words += [Word(w.text, "TEXT", begin=i == 0) for i, w in enumerate(_command(scene))]
         elif name in ("message", "timer_name", "zone"):
-            words += say.values(scene)["text"]()
+            words += values.values(scene)["text"]()
         elif name == "fan_mode":
-            words += say.values(scene)["mode"]()
+            words += values.values(scene)["mode"]()
         elif name == "media_class":
             words += say.literal(rng.choice(("artist", "album", "track", "playlist", "podcast")))
         else:

@@ -118,7 +118,8 @@ def test_generated_homes_are_valid_and_differ() -> None:
 
 
 def test_a_scene_without_matching_things_is_unsayable_not_an_error() -> None:
-    from trainer_host.teacher.say import Unsayable, target
+    from trainer_host.teacher.say import Unsayable
+    from trainer_host.teacher.targets import target
 
     empty = Scene(parse_home({"areas": [], "entities": []}), None, random.Random(0))
     with pytest.raises(Unsayable):
