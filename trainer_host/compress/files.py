@@ -67,6 +67,7 @@ def export_run(run: Run, dataset: Dataset, on_step: OnStep) -> list[ModelFile]:
         raise ExportError(f"The dataset '{dataset.name}' gives no rows to calibrate int8 with; add rows.")
     with torch.inference_mode():
         wanted = [_as_dict(module(*_tensors(row, names)), names) for row in rows[:32]]
+    edges = bool(getattr(module, "float_edges", False))
     module = equalise_embeddings(module)
     folder = run.folder
     same = {name: name for name in (*names.inputs, *names.outputs)}
@@ -74,12 +75,12 @@ def export_run(run: Run, dataset: Dataset, on_step: OnStep) -> list[ModelFile]:
     as_tflite = tensor_names(names)
     export_onnx(module, examples, names, folder / "model.fp32.onnx")
     on_step(0.25, "onnx int8")
-    quantize_onnx(folder / "model.fp32.onnx", folder / "model.int8.onnx", rows)
+    quantize_onnx(folder / "model.fp32.onnx", folder / "model.int8.onnx", rows, float_edges=edges)
     on_step(0.4, "tflite fp32")
     export_tflite(module, examples, folder / "model.fp32.tflite")
     on_step(0.75, "tflite int8")
     renamed = [{as_tflite[0][name]: value for name, value in row.items()} for row in rows]
-    quantize_tflite(folder / "model.fp32.tflite", folder / "model.int8.tflite", renamed)
+    quantize_tflite(folder / "model.fp32.tflite", folder / "model.int8.tflite", renamed, float_edges=edges)
     on_step(0.9, "comparing")
     made = []
     for stem, precision, runtimes, tensors in (

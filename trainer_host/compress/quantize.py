@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,10 +24,11 @@ ONNX_OPERATORS = ["MatMul", "Gemm", "Conv"]
 TFLITE_OPERATORS = ("FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D")
 
 
-def quantize_onnx(source: Path, target: Path, calibration: Iterable[Inputs]) -> None:
+def quantize_onnx(source: Path, target: Path, calibration: Iterable[Inputs], *, float_edges: bool = False) -> None:
     """Static QDQ int8, weights per channel; raises `ExportError`. Names of the inputs are those of the graph.
 
-    Never dynamic: that makes convolutions several times slower than fp32.
+    float_edges: leave the first layer and those before the outputs in float. Never dynamic: that makes
+    convolutions several times slower than fp32. Products of two activations (attention) stay in float too.
     """
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnx
@@ -50,6 +52,8 @@ def quantize_onnx(source: Path, target: Path, calibration: Iterable[Inputs]) -> 
                 activation_type=QuantType.QInt8,
                 weight_type=QuantType.QInt8,
                 op_types_to_quantize=ONNX_OPERATORS,
+                nodes_to_exclude=_edges(onnx.load(source)) if float_edges else [],
+                extra_options={"MatMulConstBOnly": True},
             )
     except (RuntimeError, ValueError) as cause:
         raise ExportError(f"{source.name} can't be quantized: {str(cause)[:300]}") from None
@@ -57,6 +61,23 @@ def quantize_onnx(source: Path, target: Path, calibration: Iterable[Inputs]) -> 
     _quantize_tables(model)
     strip(model)
     onnx.save(model, target)
+
+
+def _edges(model: onnx.ModelProto) -> list[str]:
+    """Names of the first layer with weights, and of the layers that nothing with weights follows."""
+    graph = model.graph
+    constants = {tensor.name for tensor in graph.initializer}
+    layers = [n for n in graph.node if n.op_type in ONNX_OPERATORS and any(i in constants for i in n.input)]
+    users: dict[str, list[onnx.NodeProto]] = {}
+    for node in graph.node:
+        for name in node.input:
+            users.setdefault(name, []).append(node)
+
+    def is_last(node: onnx.NodeProto) -> bool:
+        after = [user for name in node.output for user in users.get(name, [])]
+        return all(user not in layers and is_last(user) for user in after)
+
+    return [node.name for i, node in enumerate(layers) if i == 0 or is_last(node)]
 
 
 def _quantize_tables(model: onnx.ModelProto) -> None:
@@ -101,20 +122,24 @@ def _quantize_tables(model: onnx.ModelProto) -> None:
         graph.node.insert(list(graph.node).index(node) + 1, back)
 
 
-def quantize_tflite(source: Path, target: Path, calibration: Iterable[Inputs]) -> None:
+def quantize_tflite(source: Path, target: Path, calibration: Iterable[Inputs], *, float_edges: bool = False) -> None:
     """Static int8 (static_wi8_ai8) for layers, int8 tables for embeddings; raises `ExportError`.
 
-    Names of the inputs are the signature's. Inputs and outputs keep their types. Two choices are for
+    float_edges: leave the first layer and those that give the outputs in float. Names of the inputs are the signature's. Inputs and outputs keep their types. Two choices are for
     tflite-runtime 2.14, whose hybrid kernels ignore scales per channel without any error: layers are static
     instead of dynamic, and embedding tables have one scale.
     """
     with quiet(), SilentDescriptors():
-        from ai_edge_quantizer import qtyping, quantizer
+        from ai_edge_quantizer import algorithm_manager, qtyping, quantizer
 
         operation = qtyping.TFLOperationName
         made = quantizer.Quantizer(str(source))
         for name in TFLITE_OPERATORS:
             made.add_static_config(".*", operation(name), activation_num_bits=8, weight_num_bits=8)
+        for scope in _tflite_edges(source) if float_edges else ():
+            made.update_quantization_recipe(
+                scope, operation.FULLY_CONNECTED, algorithm_key=algorithm_manager.AlgorithmName.NO_QUANTIZE
+            )
         made.add_dynamic_config(
             ".*",
             operation.EMBEDDING_LOOKUP,
@@ -130,3 +155,16 @@ def quantize_tflite(source: Path, target: Path, calibration: Iterable[Inputs]) -
     if content is None:
         raise ExportError(f"{source.name} can't be quantized: it has no layer that int8 is made for.")
     target.write_bytes(bytes(content))
+
+
+def _tflite_edges(source: Path) -> list[str]:
+    """Patterns for the scopes of the first fully connected layer and of those that give the graph's outputs."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    reader = Interpreter(model_path=str(source))
+    names = {tensor["index"]: tensor["name"] for tensor in reader.get_tensor_details()}
+    operators = reader._get_ops_details()  # the only list of operators that the runtime's package gives
+    first = next(op for op in operators if op["op_name"] == "FULLY_CONNECTED")
+    outputs = {tensor["index"] for tensor in reader.get_output_details()}
+    last = [op for op in operators if op["op_name"] == "FULLY_CONNECTED" and set(op["outputs"]) & outputs]
+    return [f".*{re.escape(names[op['outputs'][0]])}.*" for op in (first, *last)]

@@ -58,7 +58,10 @@ class Student(Protocol):
         """
 
     def module(self, run: Path) -> tuple[torch.nn.Module, tuple[torch.Tensor, ...], ModelIO]:
-        """The trained module in eval mode, example inputs of the static shapes it is exported with, names."""
+        """The trained module in eval mode, example inputs of the static shapes it is exported with, names.
+
+        A module with a true attribute `float_edges` keeps its first layer and its output layers in float.
+        """
 
     def calibration(self, run: Path, dataset: Path, limit: int) -> Iterator[dict[str, np.ndarray]]:
         """At most `limit` inputs by task name, from the train split, for the ranges of int8."""

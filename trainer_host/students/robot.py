@@ -42,7 +42,7 @@ RATE = 3e-3
 PADDED = -100  # label of a cell without a word
 RARE = {"excluded": 3.0, "begin": 1.5}  # weight of a rare label against its opposite
 WORKERS = 2  # part of the result: the halves of a batch draw their own chance
-EPOCHS = 6  # for the built-in teacher's 24,000 examples about a minute on two cores
+EPOCHS = 5  # for the built-in teacher's 24,000 examples about a minute on two cores
 # What one example costs in a second's budget; measured on two x86 cores, used to plan epochs, never to stop.
 SECONDS_PER_EXAMPLE = 0.0005
 UNSURE = 0.12  # below it most readings of the development sentences are wrong

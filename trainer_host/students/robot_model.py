@@ -71,6 +71,10 @@ class RobotNet(nn.Module):
     words int32 [B, T], ngrams int32 [B, T, G], features float32 [B, T, F] -> tuple of float32 [B, T, classes].
     """
 
+    # Its first layer reads vectors and flags of unlike ranges, its last ones decide: in int8 they change twice as
+    # many answers as all other layers together (docs/log.md, 2026-11-24), and they are a tenth of the layers' weights.
+    float_edges = True
+
     def __init__(self, config: RobotConfig) -> None:
         super().__init__()
         self.config = config
