@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import time
@@ -121,8 +122,11 @@ def test_more_connections_than_allowed_are_closed_and_the_rest_serve(shared_devi
     try:
         closed = 0
         for client in opened[256:]:
-            client.settimeout(5)
-            closed += client.recv(1) == b""
+            client.settimeout(2)
+            with contextlib.suppress(
+                TimeoutError
+            ):  # a place that another test's connection has just left is given again
+                closed += client.recv(1) == b""
         assert closed >= 40
     finally:
         for client in opened:
