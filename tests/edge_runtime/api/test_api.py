@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
+import select
 import socket
 import time
 
@@ -117,16 +117,20 @@ def test_malformed_http_does_not_stop_the_daemon(shared_device: RunningDevice) -
     assert shared_device.run("still there").status == 200
 
 
+def _ended(client: socket.socket) -> bool:
+    try:
+        return client.recv(1, socket.MSG_PEEK) == b""
+    except ConnectionResetError:
+        return True
+
+
 def test_more_connections_than_allowed_are_closed_and_the_rest_serve(shared_device: RunningDevice) -> None:
     opened = [socket.create_connection(("127.0.0.1", shared_device.port)) for _ in range(300)]
     try:
-        closed = 0
-        for client in opened[256:]:
-            client.settimeout(2)
-            with contextlib.suppress(
-                TimeoutError
-            ):  # a place that another test's connection has just left is given again
-                closed += client.recv(1) == b""
+        deadline, closed = time.monotonic() + 10, 0
+        while closed < 40 and time.monotonic() < deadline:  # which ones are refused is up to the kernel's order
+            readable = select.select(opened, [], [], 0.2)[0]
+            closed = sum(_ended(client) for client in readable)
         assert closed >= 40
     finally:
         for client in opened:
