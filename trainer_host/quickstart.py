@@ -62,7 +62,7 @@ def home_course(examples: int = EXAMPLES, seed: int = SEED) -> Course:
 def teach_home(workspace: Workspace, name: str, *, examples: int, seed: int, on_step: OnStep) -> Dataset:
     """Let the built-in teacher write a robot dataset; replaces one of the same name."""
     from trainer_host.data.dataset import seal
-    from trainer_host.teacher.generate import generate_home_dataset
+    from trainer_host.teacher.home.generate import generate_home_dataset
 
     with making(workspace.data / name) as folder:
         figures = generate_home_dataset(

@@ -72,7 +72,7 @@ def test_a_home_that_is_a_file_is_one_sentence(tmp_path: Path, capsys: pytest.Ca
     home = ["--home", str(tmp_path / "home")]
     for arguments in (
         ["data", "import", str(FRONT_DESK), "--task", "router"],
-        ["keys"],
+        ["devices", "key"],
         ["quickstart", "--no-input"],
     ):
         assert main([*home, *arguments]) == 2
@@ -81,9 +81,9 @@ def test_a_home_that_is_a_file_is_one_sentence(tmp_path: Path, capsys: pytest.Ca
 
 def test_home_may_stand_before_and_behind_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     home = str(tmp_path / "home")
-    assert main(["--home", home, "keys"]) == 0
+    assert main(["--home", home, "devices", "key"]) == 0
     first = capsys.readouterr().out
-    assert main(["keys", "--home", home]) == 0
+    assert main(["devices", "key", "--home", home]) == 0
     assert capsys.readouterr().out == first
     assert len(first.strip()) == 64
 

@@ -13,7 +13,7 @@ from trainer_host.students.robot import STUDENT
 from trainer_host.students.robot_align import align, with_labels
 from trainer_host.students.robot_data import Augmenter, build_vocabulary, encode_rows, read_homes, read_rows
 from trainer_host.students.word_vectors import common_words, vectors
-from trainer_host.teacher.generate import generate_home_dataset
+from trainer_host.teacher.home.generate import generate_home_dataset
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ from dataclasses import replace
 from edge_runtime.home.inventory import Entity
 from edge_runtime.home.lexicon import EVERYTHING, KIND_WORDS, is_kind
 from edge_runtime.home.words import is_plural, stem, tokenize
-from trainer_host.teacher.nouns import ABSENT_NAMES, ABSENT_PLACES, KIND_PHRASES, NAME_SWAPS
-from trainer_host.teacher.say import (
+from trainer_host.teacher.home.nouns import ABSENT_NAMES, ABSENT_PLACES, KIND_PHRASES, NAME_SWAPS
+from trainer_host.teacher.home.say import (
     Said,
     Scene,
     Unsayable,

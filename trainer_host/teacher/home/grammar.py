@@ -15,10 +15,10 @@ from home_assistant_intents import get_intents
 from edge_runtime.home.inventory import Home
 from edge_runtime.home.lexicon import KIND_WORDS, is_kind
 from edge_runtime.home.words import stem, tokenize
-from trainer_host.teacher import nouns, say, targets, values
-from trainer_host.teacher.phrases import RECIPES, Recipe
-from trainer_host.teacher.say import Said, Scene, Unsayable, Word
-from trainer_host.teacher.templates import Slot, draw, parsed
+from trainer_host.teacher.home import nouns, say, targets, values
+from trainer_host.teacher.home.phrases import RECIPES, Recipe
+from trainer_host.teacher.home.say import Said, Scene, Unsayable, Word
+from trainer_host.teacher.home.templates import Slot, draw, parsed
 
 
 @dataclass

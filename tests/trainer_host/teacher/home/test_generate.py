@@ -12,11 +12,11 @@ from edge_runtime.home.parse import TokenLabels, clauses_of
 from edge_runtime.home.resolve import Call, resolve
 from edge_runtime.home.simulate import execute
 from edge_runtime.home.words import tokenize
-from trainer_host.teacher.generate import generate_home_dataset, held_out
-from trainer_host.teacher.grammar import Clause, own_templates, their_templates
-from trainer_host.teacher.homes import generate_home
-from trainer_host.teacher.noise import roughen, slip
-from trainer_host.teacher.say import Scene, Word
+from trainer_host.teacher.home.generate import generate_home_dataset, held_out
+from trainer_host.teacher.home.grammar import Clause, own_templates, their_templates
+from trainer_host.teacher.home.homes import generate_home
+from trainer_host.teacher.home.noise import roughen, slip
+from trainer_host.teacher.home.say import Scene, Word
 
 
 @pytest.fixture(scope="module")
@@ -118,8 +118,8 @@ def test_generated_homes_are_valid_and_differ() -> None:
 
 
 def test_a_scene_without_matching_things_is_unsayable_not_an_error() -> None:
-    from trainer_host.teacher.say import Unsayable
-    from trainer_host.teacher.targets import target
+    from trainer_host.teacher.home.say import Unsayable
+    from trainer_host.teacher.home.targets import target
 
     empty = Scene(parse_home({"areas": [], "entities": []}), None, random.Random(0))
     with pytest.raises(Unsayable):

@@ -19,12 +19,12 @@ from edge_runtime.home.parse import TokenLabels, clauses_of
 from edge_runtime.home.resolve import Outcome, resolve
 from edge_runtime.home.simulate import execute
 from edge_runtime.home.words import tokenize
-from trainer_host.teacher import homes
-from trainer_host.teacher.grammar import Clause, GrammarDisagrees, Template, own_templates, their_templates
-from trainer_host.teacher.noise import roughen
-from trainer_host.teacher.phrases import CLOSINGS, JOINS, OPENINGS, PREAMBLES
-from trainer_host.teacher.say import Scene, Unsayable, Word
-from trainer_host.teacher.targets import switchable, target
+from trainer_host.teacher.home import homes
+from trainer_host.teacher.home.grammar import Clause, GrammarDisagrees, Template, own_templates, their_templates
+from trainer_host.teacher.home.noise import roughen
+from trainer_host.teacher.home.phrases import CLOSINGS, JOINS, OPENINGS, PREAMBLES
+from trainer_host.teacher.home.say import Scene, Unsayable, Word
+from trainer_host.teacher.home.targets import switchable, target
 
 MAX_TOKENS = 40  # the student's window; longer sentences are not taught
 HELD_OUT_TEMPLATES = 0.1

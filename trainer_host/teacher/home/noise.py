@@ -6,8 +6,8 @@ import random
 from dataclasses import replace
 
 from edge_runtime.home.words import tokenize
-from trainer_host.teacher.phrases import FILLERS
-from trainer_host.teacher.say import Word
+from trainer_host.teacher.home.phrases import FILLERS
+from trainer_host.teacher.home.say import Word
 
 _NEIGHBOURS = {
     "a": "sqz", "b": "vn", "c": "xv", "d": "sf", "e": "wr", "f": "dg", "g": "fh", "h": "gj", "i": "uo", "j": "hk",

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from edge_runtime.home.lexicon import COLORS, WHITES
 from edge_runtime.home.words import stem, tokenize
-from trainer_host.teacher import phrases
-from trainer_host.teacher.say import (
+from trainer_host.teacher.home import phrases
+from trainer_host.teacher.home.say import (
     Said,
     Scene,
     Unsayable,

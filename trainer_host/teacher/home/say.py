@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from edge_runtime.home.inventory import Area, Entity, Home
 from edge_runtime.home.words import TENS, UNITS, tokenize
-from trainer_host.teacher.nouns import AREA_SWAPS, KIND_OF_DOMAIN, KIND_PHRASES
+from trainer_host.teacher.home.nouns import AREA_SWAPS, KIND_OF_DOMAIN, KIND_PHRASES
 
 
 @dataclass(frozen=True)

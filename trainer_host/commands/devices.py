@@ -1,0 +1,119 @@
+"""`enigma push`, `enigma ask`, `enigma devices`: what concerns paired devices."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from trainer_host.commands.options import Commands, command, group, workspace_of
+from trainer_host.errors import NotThere, TrainerError
+from trainer_host.presentation import presenter_for
+
+
+def add(commands: Commands[argparse.ArgumentParser]) -> None:
+    """`enigma push`, `ask` and `devices`."""
+    made = command(commands, "push", push, "Deliver a bundle to a paired device.")
+    made.add_argument("bundle", metavar="BUNDLE", help="a .enigma file, or a specialist's name for its newest one")
+    made.add_argument("--device", metavar="NAME", help="default: the only one that is paired")
+    made = command(commands, "ask", ask, "Ask a specialist on a device; without a text, a prompt.")
+    made.add_argument("specialist", metavar="SPECIALIST", help="its name on the device")
+    made.add_argument("text", nargs="*", metavar="TEXT", help="what to ask")
+    made.add_argument("--device", metavar="NAME", help="default: the only one that is paired")
+    made.add_argument("--area", metavar="ID", help="robot: the room that the speaker is in")
+    made.add_argument("--inventory", type=Path, metavar="FILE", help="robot: the home (default: the sample home)")
+    made.add_argument("--json", action="store_true", help="print the device's whole answer")
+    actions = group(commands, "devices", "List, pair and forget devices.", "Paired devices.")
+    command(actions, "list", devices_list, "List the paired devices.")
+    made = command(actions, "pair", devices_pair, "Pair with a device, which then takes this host's bundles.")
+    made.add_argument("url", metavar="URL", help="as printed by 'enigma-edge run'")
+    made.add_argument("code", metavar="CODE", help="as printed by 'enigma-edge pair' on the device")
+    made.add_argument("--name", metavar="NAME", help="what to call it here (default: device- and its id)")
+    made = command(actions, "forget", devices_forget, "Remove a device from this host.")
+    made.add_argument("name", metavar="NAME", help="what it is called here")
+    command(actions, "key", devices_key, "Show the public half of the key that signs this host's bundles.")
+
+
+def push(args: argparse.Namespace) -> None:
+    """Deliver a bundle."""
+    from trainer_host.release import devices
+    from trainer_host.release.bundle import find_bundle
+
+    workspace, show = workspace_of(args), presenter_for()
+    path = find_bundle(workspace, args.bundle)
+    device = devices.device_named(workspace, args.device)
+    with show.working("delivering") as step:
+        answer = devices.push(device, path, lambda sent, total: step(sent / max(1, total), f"{sent / 1e6:.1f} MB"))
+    what = "serves now" if answer.get("changed") else "served already"
+    show.say(
+        f"{answer.get('specialist')} {answer.get('version')} {what} on '{device.name}' in {answer.get('runtime')}."
+    )
+    show.say(f'Next: enigma ask {answer.get("specialist")} "..."')
+
+
+def ask(args: argparse.Namespace) -> None:
+    """One answer, or a prompt."""
+    from trainer_host import asking
+    from trainer_host.data.labelled import read_inventory
+    from trainer_host.quickstart import converse
+    from trainer_host.release import devices
+
+    workspace, show = workspace_of(args), presenter_for()
+    device = devices.device_named(workspace, args.device)
+    served = {str(model.get("name")): str(model.get("task")) for model in devices.models(device)}
+    if args.specialist not in served:
+        raise NotThere(f"'{device.name}' has no specialist '{args.specialist}'; it has {', '.join(served) or 'none'}.")
+    task = served[args.specialist]
+    if not args.text:
+        if not sys.stdin.isatty():
+            raise TrainerError(f'Say what to ask, as in: enigma ask {args.specialist} "...".')
+        converse(workspace, args.specialist, task, show, device.name)
+        return
+    inventory = read_inventory(args.inventory) if args.inventory else None
+    request = asking.make_request(task, " ".join(args.text), args.area, inventory)
+    [answer] = devices.ask(device, args.specialist, [request])
+    if args.json:
+        show.say(json.dumps(answer, indent=1, ensure_ascii=False))
+        return
+    confidence, took = asking.figures(answer)
+    show.say(f"{asking.describe(task, answer)}\n  sure {confidence}, {took}")
+
+
+def devices_list(args: argparse.Namespace) -> None:
+    """The paired devices."""
+    from trainer_host.release import devices
+
+    workspace, show = workspace_of(args), presenter_for()
+    found = devices.known_devices(workspace)
+    if not found:
+        show.say("No device is paired; run 'enigma-edge pair' on one, then 'enigma devices pair URL CODE'.")
+        return
+    show.table(["name", "address", "id"], [[device.name, device.url, device.id] for device in found])
+
+
+def devices_pair(args: argparse.Namespace) -> None:
+    """Pair with a device."""
+    from trainer_host.release import devices
+    from trainer_host.release.keys import signing_key
+
+    workspace = workspace_of(args)
+    made = devices.pair(workspace, args.url, args.code, args.name, signing_key(workspace))
+    presenter_for().say(f"Paired with '{made.name}' ({made.id}); it takes this host's bundles from now on.")
+
+
+def devices_forget(args: argparse.Namespace) -> None:
+    """Forget a device."""
+    from trainer_host.release import devices
+
+    gone = devices.forget(workspace_of(args), args.name)
+    presenter_for().say(
+        f"'{gone.name}' is forgotten here; to end its trust, run 'enigma-edge paired' and 'enigma-edge trust' on it."
+    )
+
+
+def devices_key(args: argparse.Namespace) -> None:
+    """The public key."""
+    from trainer_host.release.keys import signing_key
+
+    presenter_for().say(signing_key(workspace_of(args)).public.hex())

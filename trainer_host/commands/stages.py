@@ -1,0 +1,157 @@
+"""The stages behind teaching, one command each: train, export, gate, exam, bundle."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from trainer_host.commands.options import Commands, add_seed, command, workspace_of
+from trainer_host.errors import DataError, TrainerError
+from trainer_host.presentation import presenter_for
+
+
+def add(commands: Commands[argparse.ArgumentParser]) -> None:
+    """`enigma train`, `export`, `gate`, `exam` and `bundle`."""
+    made = command(commands, "train", train, "Train a specialist on a dataset.")
+    made.add_argument("--data", required=True, metavar="NAME", help="the dataset")
+    made.add_argument("--task", metavar="TASK", help="the dataset's task; checked where it is given")
+    made.add_argument("--name", metavar="RUN", help="of the run (default: the dataset's name)")
+    made.add_argument("--seconds", type=float, metavar="N", help="plan for about this long (default: the task's)")
+    add_seed(made)
+    made = command(commands, "export", export, "Write a run's model files: ONNX and TFLite, fp32 and int8.")
+    made.add_argument("run", metavar="RUN", help="the run's name")
+    made = command(commands, "gate", gate, "Examine a run's model files in each runtime that will run them.")
+    made.add_argument("run", metavar="RUN", help="the run's name")
+    made.add_argument("--rows", type=int, metavar="N", help="examine with this many held-out rows (default: all)")
+    made = command(commands, "exam", exam, "Examine a home specialist on sentences written by hand, beside hassil.")
+    made.add_argument("run", metavar="RUN", help="the run's name")
+    made.add_argument("--sentences", metavar="FOLDER", help="cases.jsonl and homes/ (default: the project's own exam)")
+    made.add_argument("--wrong", action="store_true", help="list the sentences that it got wrong")
+    made = command(commands, "bundle", bundle, "Make a signed bundle of a run that passed the gate.")
+    made.add_argument("run", metavar="RUN", help="the run's name")
+    made.add_argument("--name", metavar="NAME", help="of the specialist (default: the run's name)")
+    made.add_argument("--version", metavar="X.Y.Z", help="default: the next one where the content is new")
+    made.add_argument("--licence", default="Apache-2.0", metavar="ID", help="default: Apache-2.0")
+
+
+def train(args: argparse.Namespace) -> None:
+    """A run of the dataset's student."""
+    from trainer_host.data import open_dataset
+    from trainer_host.training.run import train_run
+
+    workspace, show = workspace_of(args), presenter_for()
+    dataset = open_dataset(workspace.dataset(args.data))
+    if args.task is not None and args.task != dataset.task:
+        raise DataError(f"The dataset '{dataset.name}' teaches the task {dataset.task}, not {args.task}.")
+    name = args.name or dataset.name
+    with show.working("training") as step:
+        run, report = train_run(
+            workspace,
+            dataset,
+            name,
+            seed=args.seed,
+            seconds=args.seconds,
+            on_progress=lambda share, values: step(share, ", ".join(f"{k} {v:g}" for k, v in values.items())),
+        )
+    show.say(f"Run '{run.name}' in {report.seconds:.1f} s, weights {run.weights[:19]}")
+    show.table(["figure", "value"], [[k.replace("_", " "), f"{v:,g}"] for k, v in report.figures.items()])
+    show.say(f"Next: enigma export {run.name}")
+
+
+def export(args: argparse.Namespace) -> None:
+    """A run's model files."""
+    from trainer_host.compress.files import export_run
+    from trainer_host.training.run import dataset_of, open_run
+
+    workspace, show = workspace_of(args), presenter_for()
+    run = open_run(workspace.run(args.run))
+    with show.working("exporting") as step:
+        made = export_run(run, dataset_of(workspace, run), step)
+    rows = [
+        [item.file, f"{item.bytes / 1e6:.2f} MB", f"{item.error:.2g}", ", ".join(_shares(item.weights))]
+        for item in made
+    ]
+    show.table(["file", "size", "largest difference", "weights"], rows)
+    show.say(f"Next: enigma gate {run.name}")
+
+
+def gate(args: argparse.Namespace) -> None:
+    """The gate's table, or its refusal."""
+    from trainer_host.compress.gate import gate_run
+    from trainer_host.training.run import dataset_of, open_run
+
+    workspace, show = workspace_of(args), presenter_for()
+    if args.rows is not None and args.rows < 1:
+        raise TrainerError("--rows must be 1 or more.")
+    run = open_run(workspace.run(args.run))
+    with show.working("examining") as step:
+        report = gate_run(run, dataset_of(workspace, run), rows=args.rows, on_step=step)
+    show.table(*report.table())
+    for runtime in report.unscored:
+        show.warn(
+            f"{runtime} isn't installed here, so devices that have only {runtime} won't take this bundle "
+            "(see 'The gate' in docs/concepts.md)."
+        )
+    show.say(f"Next: enigma bundle {run.name}")
+
+
+def exam(args: argparse.Namespace) -> None:
+    """A home specialist's marks on sentences written by hand."""
+    from dataclasses import asdict
+
+    from trainer_host.compress.files import exported
+    from trainer_host.compress.gate import loaded
+    from trainer_host.evaluation import exam_folder, exam_report
+    from trainer_host.evaluation.exam import grade, load_exam
+    from trainer_host.quickstart import exam_table
+    from trainer_host.students import student_for
+    from trainer_host.training.run import open_run
+
+    workspace, show = workspace_of(args), presenter_for()
+    folder = Path(args.sentences) if args.sentences else exam_folder()
+    run = open_run(workspace.run(args.run))
+    if run.task != "robot":
+        raise TrainerError(f"'{run.name}' is of the task {run.task}; an exam of sentences is for the task robot.")
+    if folder is None:
+        raise TrainerError("The hand-written exam is part of a source checkout; name a folder with --sentences.")
+    item = next((item for item in exported(run) if item.precision == "int8"), None)
+    if item is None:
+        raise TrainerError(f"'{run.name}' has no int8 model yet; run: enigma export {run.name}")
+    with loaded(run, student_for(run.task), item, item.runtimes[0]) as specialist:
+        report = exam_report(specialist, folder)
+        assert report is not None
+        show.table(*exam_table(asdict(report)))
+        if args.wrong:
+            for verdict in grade(*load_exam(folder), specialist.run):
+                if not verdict.right:
+                    answer = verdict.answer.get("question") or verdict.got or "nothing"
+                    show.say(f"{verdict.case.text}\n    wanted {verdict.case.expect or 'nothing'}, got {answer}")
+
+
+def bundle(args: argparse.Namespace) -> None:
+    """A signed bundle."""
+    from trainer_host.compress.gate import read_report
+    from trainer_host.release.bundle import build_bundle
+    from trainer_host.release.keys import signing_key
+    from trainer_host.training.run import dataset_of, open_run
+
+    workspace, show = workspace_of(args), presenter_for()
+    run = open_run(workspace.run(args.run))
+    made = build_bundle(
+        workspace,
+        run,
+        dataset_of(workspace, run),
+        read_report(run),
+        signing_key(workspace),
+        name=args.name,
+        version=args.version,
+        licence=args.licence,
+    )
+    what = "Wrote" if made.fresh else "The same bundle was there already:"
+    show.say(f"{what} {made.path} ({made.bytes / 1e6:.2f} MB, {made.golden} golden vectors)\n{made.address}")
+    show.say(f"Next: enigma push {made.path.name.rsplit('-', 1)[0]}")
+
+
+def _shares(weights: dict[str, int]) -> list[str]:
+    total = sum(weights.values()) or 1
+    return [f"{kind} {count / total:.0%}" for kind, count in weights.items() if count / total >= 0.01]

@@ -1,0 +1,1 @@
+"""The built-in teacher of home commands: a grammar over generated homes, every example verified."""
