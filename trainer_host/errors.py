@@ -43,3 +43,31 @@ class GateRefused(TrainerError):
     """A model file is outside the gate, so there is no bundle; the text holds the whole table."""
 
     exit_code = 1
+
+
+class KeysError(TrainerError):
+    """An API key that can't be stored, found or opened."""
+
+
+class AskFailed(TrainerError):
+    """One request to a teacher failed for good; others may succeed. `reason` is a few words for the count."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, reason: str = "provider error") -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class TeacherStopped(TrainerError):
+    """No request to this teacher can succeed now; what was answered so far is kept."""
+
+    exit_code = 1
+
+
+class NoKeyLeft(TeacherStopped):
+    """Every key of the provider was refused."""
+
+
+class BudgetReached(TeacherStopped):
+    """The next request could cost more than what is left of the budget."""
