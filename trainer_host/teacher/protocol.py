@@ -2,13 +2,48 @@
 
 from __future__ import annotations
 
+import hmac
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Literal, Protocol
+from typing import Literal, NoReturn, Protocol
 
 Json = dict[str, object]
 # Why a reply ended, in one vocabulary for all wires: it said all, it ran out of tokens, it declined.
 Finish = Literal["stop", "length", "refusal", "other"]
+
+
+class Secret:
+    """An API key that doesn't show itself: not in a repr, an f-string, a traceback's locals, JSON or a pickle."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The key itself, for the header of one request."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret(...)"
+
+    __str__ = __repr__
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and hmac.compare_digest(self._value.encode(), other._value.encode())
+
+    __hash__ = None  # type: ignore[assignment]  # keys are compared, never looked up by
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a key is never pickled: it stays on the machine that sends the requests")
+
+
+@dataclass(frozen=True)
+class Key:
+    """A provider's key under the name that its owner gave it ("work", "spare")."""
+
+    name: str
+    secret: Secret
 
 
 @dataclass(frozen=True)
@@ -35,7 +70,7 @@ class Request:
     system: the same bytes for all requests of a task, so that providers can cache it. schema: the JSON Schema
     that the answer must follow, None for free text. temperature: None leaves it to the provider (some models
     refuse it). sample: tells apart several answers to the same question; it is never sent, but is part of what
-    the cache remembers a reply by.
+    the cache remembers a reply by. task: for the audit log alone.
     """
 
     messages: tuple[Message, ...]
@@ -44,6 +79,7 @@ class Request:
     max_tokens: int = 1024
     temperature: float | None = 1.0
     sample: int = 0
+    task: str = ""
 
 
 @dataclass(frozen=True)

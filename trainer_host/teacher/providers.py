@@ -1,0 +1,44 @@
+"""Where teachers are: the providers that need no address, and everything else that speaks one of the two wires."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Wire = Literal["openai", "anthropic"]
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One provider as it is asked.
+
+    provider: the name that keys are stored under. base_url: without the path of a call
+    ("https://api.openai.com/v1"). headers: extra ones, as some gateways want; never the key. needs_key: false
+    for servers on one's own machine. environment: the variable that holds a key, "" where there is no custom.
+    """
+
+    provider: str
+    wire: Wire
+    base_url: str
+    model: str
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    needs_key: bool = True
+    environment: str = ""
+
+
+# Default models are cheap ones that follow JSON schemas; `--model` chooses another.
+PROVIDERS: dict[str, Endpoint] = {
+    made.provider: made
+    for made in (
+        Endpoint("openai", "openai", "https://api.openai.com/v1", "gpt-5-mini", environment="OPENAI_API_KEY"),
+        Endpoint("anthropic", "anthropic", "https://api.anthropic.com", "claude-haiku-4-5", environment="ANTHROPIC_API_KEY"),
+        Endpoint("gemini", "openai", "https://generativelanguage.googleapis.com/v1beta/openai", "gemini-3.8-flash", environment="GEMINI_API_KEY"),
+        Endpoint("mistral", "openai", "https://api.mistral.ai/v1", "mistral-small-latest", environment="MISTRAL_API_KEY"),
+        Endpoint("deepseek", "openai", "https://api.deepseek.com/v1", "deepseek-v4-flash", environment="DEEPSEEK_API_KEY"),
+        Endpoint("openrouter", "openai", "https://openrouter.ai/api/v1", "openai/gpt-5-mini", environment="OPENROUTER_API_KEY"),
+        Endpoint("ollama", "openai", "http://127.0.0.1:11434/v1", "llama3.2", needs_key=False),
+        Endpoint("vllm", "openai", "http://127.0.0.1:8000/v1", "default", needs_key=False),
+        Endpoint("llama.cpp", "openai", "http://127.0.0.1:8080/v1", "default", needs_key=False),
+        Endpoint("local", "openai", "http://127.0.0.1:8766/v1", "smollm2-135m-instruct", needs_key=False),
+    )
+}  # fmt: skip
