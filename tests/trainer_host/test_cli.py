@@ -51,7 +51,7 @@ def test_help_answers_at_once_and_imports_nothing_heavy() -> None:
         (["data", "import", "none.csv", "--task", "router"], "No such file"),
         (["data", "import", str(FRONT_DESK), "--task", "router", "--held-out", "2"], "from 0.05 to 0.5"),
         (["data", "import", str(FRONT_DESK), "--task", "router", "--column", "text"], "--column takes FIELD=NAME"),
-        (["data", "import", str(FRONT_DESK), "--task", "router", "--inventory", "x"], "A router has no inventory"),
+        (["data", "import", str(FRONT_DESK), "--task", "router", "--inventory", "x"], "router has no inventory"),
         (["devices", "forget", "none"], "no paired device 'none'"),
         (["quickstart", "--examples", "3"], "--examples must be from 1000"),
         (["quickstart", "--json", "/no/such/folder/x.json"], "can't be written"),

@@ -1,4 +1,4 @@
-"""A dataset folder: train.jsonl, heldout.jsonl, whatever the task adds, and dataset.json with their hash."""
+"""A dataset folder: train.jsonl, heldout.jsonl, whatever the task adds (homes.jsonl, files/), and dataset.json."""
 
 from __future__ import annotations
 
@@ -91,12 +91,13 @@ def open_dataset(folder: Path) -> Dataset:
 def content_hash(folder: Path) -> str:
     """SHA-256 over names and contents of all files but the card, in the order of their names."""
     digest = hashlib.sha256()
-    for path in sorted(folder.iterdir()):
-        if path.name == CARD or path.name.startswith("."):
+    named = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    for name, path in sorted(named.items()):
+        if name == CARD or any(part.startswith(".") for part in name.split("/")):
             continue
         with path.open("rb") as source:
             inner = hashlib.file_digest(source, "sha256")
-        digest.update(f"{path.name}\0{inner.hexdigest()}\n".encode())
+        digest.update(f"{name}\0{inner.hexdigest()}\n".encode())
     return f"sha256:{digest.hexdigest()}"
 
 

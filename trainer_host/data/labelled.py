@@ -6,11 +6,14 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, NoReturn, Protocol
 
 from edge_runtime.errors import BadRequest
 from trainer_host.data.dataset import Json, Row
 from trainer_host.errors import DataError
+from trainer_host.tasks import Example, Rejected, TaskSpec, canonical, task_spec
+
+MAX_PICTURE_BYTES = 16 * 1024 * 1024
 
 
 class Mistake(Exception):
@@ -141,15 +144,85 @@ class RobotRows:
         return self._homes[key]
 
 
-def reader_for(task: str, *, inventory: Path | None, folder: Path) -> RowReader:
-    """The reader of a task's rows; raises `DataError` where no rows of this task can be imported."""
+class SpecRows:
+    """Rows of any other task, checked by its spec: {"input": {...}, "output": {...}}, or their fields side by side.
+
+    folder: where files that rows name (pictures) lie.
+    """
+
+    def __init__(self, spec: TaskSpec, folder: Path) -> None:
+        self._spec = spec
+        self._folder = folder
+        parts: Any = spec.example_schema["properties"]
+        self._inputs, self._outputs = (tuple(parts[part]["properties"]) for part in ("input", "output"))
+        self.fields = (*self._inputs, *self._outputs)
+        self.columns = tuple(field for part in ("input", "output") for field in parts[part].get("required", ()))
+        self._files: dict[str, bytes] = {}
+
+    def read(self, raw: Json) -> Labelled:
+        """Check one row with the task's verifier."""
+        fields = _flat(raw, self._inputs, self._outputs)
+        fields = {key: self._value(key, value) for key, value in fields.items()}
+        given = {key: fields[key] for key in self._inputs if key in fields}
+        wanted = {key: fields[key] for key in self._outputs if key in fields}
+        return self.take(Example(given, wanted, self._named_files(given)))
+
+    def take(self, example: Example) -> Labelled:
+        """An example as a row; raises `Mistake` where its verifier refuses it."""
+        try:
+            self._spec.check(example)
+        except Rejected as cause:
+            raise Mistake(f"{cause.reason}: {cause.detail}") from None
+        self._files |= example.files
+        row = Row(example.input, example.output)
+        group = self._spec.group(example)
+        return Labelled(row, self._spec.key(example), canonical(example.output), self._spec.stratum(example), group)
+
+    def finish(self, folder: Path) -> None:
+        """Write the files that rows name into files/."""
+        if self._files:
+            (folder / "files").mkdir()
+        for name, content in self._files.items():
+            (folder / "files" / name).write_bytes(content)
+
+    def _value(self, field: str, value: object) -> object:
+        """A table's cells are text: what the schema wants as an object, a list or a number is JSON there."""
+        if not isinstance(value, str) or self._wants_text(field):
+            return value
+        return _parsed(value, field)
+
+    def _wants_text(self, field: str) -> bool:
+        parts: Any = self._spec.example_schema["properties"]
+        kinds = {**parts["input"]["properties"], **parts["output"]["properties"]}.get(field, {}).get("type", "string")
+        return "string" in (kinds if isinstance(kinds, list) else [kinds])
+
+    def _named_files(self, given: Json) -> dict[str, bytes]:
+        """Files that a row names: beside the imported file, or in the folder of an exported dataset."""
+        name = given.get("image")
+        if not isinstance(name, str):
+            return {}
+        path = self._folder / name
+        if path.resolve().parent != self._folder.resolve():
+            raise Mistake(f"the picture '{name[:60]}' must lie beside the file that names it")
+        try:
+            return {name: path.read_bytes()} if path.stat().st_size <= MAX_PICTURE_BYTES else _too_large(name)
+        except OSError as cause:
+            raise Mistake(f"the picture '{name[:60]}' can't be read ({cause.strerror})") from None
+
+
+def _too_large(name: str) -> NoReturn:
+    raise Mistake(f"the picture '{name[:60]}' is larger than {MAX_PICTURE_BYTES // 2**20} MB")
+
+
+def reader_for(task: str, *, inventory: Path | None, folder: Path, options: Json | None = None) -> RowReader:
+    """The reader of a task's rows; raises `DataError` for an unknown task or options that it doesn't know."""
+    if inventory is not None and task != "robot":
+        raise DataError(f"The task {task} has no inventory; leave out --inventory.")
     if task == "router":
-        if inventory is not None:
-            raise DataError("A router has no inventory; leave out --inventory.")
         return RouterRows()
     if task == "robot":
         return RobotRows(read_inventory(inventory) if inventory else None, folder)
-    raise DataError(f"Rows for the task '{task[:40]}' can't be imported; the tasks are router and robot.")
+    return SpecRows(task_spec(task, options), folder)
 
 
 def read_inventory(path: Path) -> Json:

@@ -44,19 +44,21 @@ def deduplicate(rows: list[Labelled]) -> Deduplicated:
     return Deduplicated(kept, len(rows) - len(kept), conflicts)
 
 
-def split(rows: list[Labelled], share: float, seed: int) -> Split:
+def split(rows: list[Labelled], share: float, seed: int, *, small: bool = False) -> Split:
     """Put about `share` of each label (of all rows, where the task has none) into held-out.
 
     Rows with the same `group` stay together. A group's side depends on its name and the seed, not on the
-    order of the rows. Raises `DataError` where there are too few rows or labels.
+    order of the rows. Raises `DataError` where there are too few rows or labels; `small` takes what there is,
+    and rows whose label is too rare to stand on both sides are trained on.
     """
-    _check_enough(rows)
+    if not small:
+        _check_enough(rows)
     groups: dict[str, list[Labelled]] = defaultdict(list)
     for row in rows:
         groups[row.group or row.key].append(row)
     totals = Counter(row.stratum for row in rows)
     # At least one row of each label is examined, and at least one is learned from.
-    wanted = {stratum: max(1, round(count * share)) for stratum, count in totals.items()}
+    wanted = {stratum: max(1, round(count * share)) if count > 1 else 0 for stratum, count in totals.items()}
     taken: Counter[str | None] = Counter()
     chosen: set[str] = set()
     for name in sorted(groups, key=lambda name: hashlib.sha256(f"{seed}/{name}".encode()).digest()):
@@ -68,7 +70,8 @@ def split(rows: list[Labelled], share: float, seed: int) -> Split:
         [row for row in rows if (row.group or row.key) not in chosen],
         [row for row in rows if (row.group or row.key) in chosen],
     )
-    _check_sides(made, totals)
+    if not small:
+        _check_sides(made, totals)
     return made
 
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from edge_runtime import strict_json
 from edge_runtime.errors import BadRequest
-from trainer_host.data.dataset import SPLITS, Dataset, Json, open_dataset, seal, write_rows
+from trainer_host.data.build import build_dataset
+from trainer_host.data.dataset import SPLITS, Dataset, Json
 from trainer_host.data.labelled import Labelled, Mistake, RowReader, reader_for
-from trainer_host.data.split import deduplicate, split
+from trainer_host.data.split import deduplicate
 from trainer_host.errors import DataError, ImportRefused
-from trainer_host.workspace import Workspace, checked_name, making
+from trainer_host.workspace import Workspace, checked_name
 
 SHOWN = 5  # mistakes in the message; the count says how many more there are
 MIN_GROUPS = 10  # a person with one home has nothing to hold out by home
@@ -50,20 +50,21 @@ def import_rows(
     found = deduplicate(_grouped(rows))
     if found.conflicts:
         raise _conflict(found.conflicts, lines, rows)
-    sides = split(found.rows, held_out, seed)
     figures: Json = {"read": len(rows), "duplicates": found.duplicates}
     if ignored:
         figures["ignored_columns"] = ignored
-    labels = Counter(row.stratum for row in found.rows if row.stratum is not None)
-    if labels:
-        figures["labels"] = {str(label): count for label, count in sorted(labels.items())}
-    with making(workspace.data / name) as folder:
-        write_rows(folder / "train.jsonl", (row.row for row in sides.train))
-        write_rows(folder / "heldout.jsonl", (row.row for row in sides.heldout))
-        reader.finish(folder)
-        params: Json = {"held_out": held_out, "group": group}
-        seal(folder, name=name, task=task, teacher="person", seed=seed, params=params, figures=figures)
-    return open_dataset(workspace.data / name)
+    return build_dataset(
+        workspace,
+        name,
+        task,
+        found.rows,
+        teacher="person",
+        seed=seed,
+        held_out=held_out,
+        params={"held_out": held_out, "group": group},
+        figures=figures,
+        finish=reader.finish,
+    )
 
 
 def export_rows(dataset: Dataset, file: Path) -> int:

@@ -31,6 +31,17 @@ TASKS = (
     "math",
     "router",
 )
+# What a judge answers; a prompt says what each level means. Examples below `JUDGE_PASSES` are rejected.
+JUDGE_SCHEMA: Json = {
+    "type": "object",
+    "properties": {
+        "reason": {"type": "string", "maxLength": 400},
+        "level": {"type": "integer", "enum": [1, 2, 3, 4, 5]},
+    },
+    "required": ["reason", "level"],
+    "additionalProperties": False,
+}
+JUDGE_PASSES = 4
 # Only `3d_gen` can't be the name of a module.
 _MODULES = {"3d_gen": "gen_3d"}
 
@@ -124,6 +135,14 @@ class TaskSpec(ABC):
 
     def stratum(self, example: Example) -> str | None:
         """The label whose share must be equal on both sides of a split, None where there is none."""
+        return None
+
+    def group(self, example: Example) -> str | None:
+        """What must stay on one side of a split together with others of its kind, as a template; None: itself."""
+        return None
+
+    def judge(self, example: Example) -> Prompt | None:
+        """A question to a judge about what can't be executed, answered by `JUDGE_SCHEMA`; None: nothing to ask."""
         return None
 
     def difficulty(self, example: Example) -> float:
