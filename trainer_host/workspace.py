@@ -43,6 +43,16 @@ class Workspace:
         return self.home / "keys"
 
     @property
+    def teacher(self) -> Path:
+        """What teachers answered, what it cost, and the lessons that were begun."""
+        return self.home / "teacher"
+
+    @property
+    def lessons(self) -> Path:
+        """One file per lesson."""
+        return self.teacher / "lessons"
+
+    @property
     def device(self) -> Path:
         """The state folder of the device that `enigma quickstart` starts."""
         return self.home / "device"

@@ -1,0 +1,137 @@
+"""A lesson: everything that one `enigma teach` was told, kept in a file so that it can be resumed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, replace
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+
+from edge_runtime import strict_json
+from edge_runtime.errors import BadRequest
+from trainer_host.errors import NotThere, TrainerError
+from trainer_host.tasks import TASKS, Json
+from trainer_host.workspace import Workspace, checked_name, storage_errors, write_atomic
+
+FORMAT = 1
+BUILT_IN = "built-in"
+LOCAL = "local"
+MIN_EXAMPLES, MAX_EXAMPLES = 1, 1_000_000
+# How many examples are begun at most for each one that is wanted: a small model's yield is low, and free.
+DRAWS = {LOCAL: 25}
+DRAWS_OTHERS = 4
+MIN_DRAWS = 20
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What is to be taught, by whom, for how much.
+
+    name: what datasets begin with. model: None for the provider's default. budget: US dollars as text, None
+    without a limit. options: per task, what its spec takes. state: "open" until every dataset is written.
+    """
+
+    name: str
+    tasks: tuple[str, ...]
+    examples: int
+    provider: str
+    model: str | None = None
+    seed: int = 1
+    held_out: float = 0.2
+    budget: str | None = None
+    batch: bool = False
+    judge: bool = True
+    keep_personal: bool = False
+    options: dict[str, Json] = field(default_factory=dict)
+    state: str = "open"
+
+    def dataset(self, task: str) -> str:
+        """The name of the dataset of a task."""
+        return checked_name(f"{self.name}-{task.replace('_', '-')}")
+
+    @property
+    def draws(self) -> int:
+        """How many examples of a task are begun at most."""
+        return max(MIN_DRAWS, self.examples * DRAWS.get(self.provider, DRAWS_OTHERS))
+
+    @property
+    def limit(self) -> Decimal | None:
+        """The budget as a number."""
+        return None if self.budget is None else Decimal(self.budget)
+
+
+def checked_lesson(lesson: Lesson) -> Lesson:
+    """The lesson itself; raises `TrainerError` for what can't be, before anything is asked or spent."""
+    if not lesson.tasks:
+        raise TrainerError(f"Say what to teach, as in --task chat; the tasks are {', '.join(TASKS)}.")
+    for task in lesson.tasks:
+        if task not in TASKS:
+            raise TrainerError(f"There is no task '{task[:40]}'; the tasks are {', '.join(TASKS)}.")
+    if len(set(lesson.tasks)) < len(lesson.tasks):
+        raise TrainerError("The same task is named twice; name each once.")
+    if not MIN_EXAMPLES <= lesson.examples <= MAX_EXAMPLES:
+        raise TrainerError(f"--examples must be from {MIN_EXAMPLES} to {MAX_EXAMPLES}, not {lesson.examples}.")
+    if not 0.05 <= lesson.held_out <= 0.5:
+        raise TrainerError(f"The held-out share must be from 0.05 to 0.5, not {lesson.held_out:g}.")
+    if lesson.budget is not None:
+        try:
+            limit = Decimal(lesson.budget)
+        except InvalidOperation:
+            limit = Decimal("NaN")
+        if not limit.is_finite() or limit <= 0:
+            raise TrainerError(f"--budget must be more than 0 dollars, as in 2.00, not {lesson.budget[:20]}.")
+    if lesson.batch and lesson.provider not in ("openai", "anthropic"):
+        raise TrainerError(f"{lesson.provider} has no batches; leave out --batch.")
+    for task in lesson.tasks:
+        lesson.dataset(task)
+    return lesson
+
+
+def lesson_name(provider: str, tasks: tuple[str, ...]) -> str:
+    """A name for a lesson that its owner gave none."""
+    parts = [provider, *tasks] if len(tasks) <= 3 else [provider, f"{len(tasks)}-tasks"]
+    text = "-".join(parts).lower().replace("_", "-").replace(".", "-")
+    return checked_name(text[:48].strip("-"))
+
+
+def remember(workspace: Workspace, lesson: Lesson) -> None:
+    """Write the lesson's file."""
+    with storage_errors(workspace.lessons):
+        workspace.lessons.mkdir(parents=True, exist_ok=True)
+        text = json.dumps({"format": FORMAT, **asdict(lesson)}, indent=1, ensure_ascii=False)
+        write_atomic(_file(workspace, lesson.name), text.encode("utf-8") + b"\n", 0o600)
+
+
+def finished(workspace: Workspace, lesson: Lesson) -> None:
+    """All datasets of the lesson are written."""
+    remember(workspace, replace(lesson, state="done"))
+
+
+def recall(workspace: Workspace, name: str | None) -> Lesson:
+    """The lesson of that name, else the newest open one; raises `NotThere` or `TrainerError`."""
+    files = sorted(workspace.lessons.glob("*.json"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    if name is not None:
+        files = [path for path in files if path.stem == name]
+    for path in files:
+        lesson = _read(path)
+        if lesson.state == "open" or name is not None:
+            return lesson
+    what = f"no lesson '{name[:64]}'" if name is not None else "no unfinished lesson"
+    raise NotThere(f"There is {what} to resume; begin one with: enigma teach --task ...")
+
+
+def _read(path: Path) -> Lesson:
+    try:
+        raw = strict_json.loads_object(path.read_bytes(), str(path))
+        if raw.pop("format") != FORMAT:
+            raise TrainerError(f"{path} was written by another version of Enigma; begin the lesson again.")
+        tasks = raw.pop("tasks")
+        if not isinstance(tasks, list):
+            raise TypeError
+        return checked_lesson(Lesson(tasks=tuple(map(str, tasks)), **raw))  # type: ignore[arg-type]
+    except (BadRequest, KeyError, TypeError):
+        raise TrainerError(f"{path} is damaged; delete it and begin the lesson again.") from None
+
+
+def _file(workspace: Workspace, name: str) -> Path:
+    return workspace.lessons / f"{checked_name(name)}.json"
