@@ -1,0 +1,440 @@
+"""Asks a teacher for verified examples of a task: draw, ask, verify, repair once, accept or count the reason.
+
+Everything about example number i follows from the seed and i, and replies come from the cache where it has them.
+So a run that was killed is resumed by running it again, and the examples that are kept, in which order, don't depend
+on which reply came first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Protocol
+
+from trainer_host.errors import AskFailed, TeacherStopped
+from trainer_host.executor import Executor
+from trainer_host.tasks import JUDGE_PASSES, JUDGE_SCHEMA, Example, Json, Prompt, Rejected, TaskSpec, task_spec
+from trainer_host.teacher.parse import AnswerRefused, read_answer
+from trainer_host.teacher.protocol import Image, Message, Reply, Request, Teacher, Usage
+
+logger = logging.getLogger(__name__)
+
+WINDOW = 256  # examples in work at a time; the teacher's limiter decides how many requests are open
+JUDGE_MAX_TOKENS = 300
+FAILURES_IN_A_ROW = 20  # that many requests failing one after the other is no bad luck
+NEAR_DUPLICATE = "near-duplicate"
+BUILT_IN = "built-in"
+BUILT_IN_CHUNK = 64  # examples per call to a worker: a call costs about as much as making a few of them
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is asked for. draws: at most so many examples are begun, accepted or not. judge: ask about what can't
+    be executed, where the task has such a question."""
+
+    task: str
+    wanted: int
+    seed: int
+    draws: int
+    options: Json = field(default_factory=dict)
+    judge: bool = True
+
+
+@dataclass(frozen=True)
+class Made:
+    """An accepted example with what is known about it. meta: provenance, as it goes into the dataset's rows."""
+
+    index: int
+    example: Example
+    key: str
+    stratum: str | None
+    group: str | None
+    meta: Json
+
+
+@dataclass
+class Tally:
+    """Figures of a run so far."""
+
+    accepted: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
+    repaired: int = 0
+    requests: int = 0
+    from_cache: int = 0
+    tokens: Usage = field(default_factory=Usage)
+    cost: Decimal = Decimal(0)
+    unpriced: int = 0
+
+    def figures(self) -> Json:
+        """A plain object for the dataset's card."""
+        begun = self.accepted + self.rejected.total()
+        return {
+            "accepted": self.accepted,
+            "rejected": dict(sorted(self.rejected.items())),
+            "repaired": self.repaired,
+            "yield": round(self.accepted / begun, 4) if begun else 0.0,
+            "requests": self.requests,
+            "input_tokens": self.tokens.input,
+            "output_tokens": self.tokens.output,
+            "cost_usd": str(self.cost) if not self.unpriced else None,
+        }
+
+
+@dataclass(frozen=True)
+class Generated:
+    """What came out. stopped: why it ended early, None where all that was wanted is there or draws ran out."""
+
+    made: list[Made]
+    tally: Tally
+    stopped: TeacherStopped | None = None
+
+
+class Index(Protocol):
+    """What tells new questions from known ones; trainer_host.data.dedup has one for near-duplicates."""
+
+    def add(self, key: str) -> bool:
+        """Whether the key is new; then it is remembered."""
+
+
+class Seen:
+    """Accepts each question once."""
+
+    def __init__(self) -> None:
+        self._keys: set[str] = set()
+
+    def add(self, key: str) -> bool:
+        """See `Index`."""
+        new = key not in self._keys
+        self._keys.add(key)
+        return new
+
+
+OnTally = Callable[[Tally], None]
+
+
+async def generate(
+    order: Order,
+    teacher: Teacher,
+    executor: Executor,
+    *,
+    index: Index | None = None,
+    on_tally: OnTally | None = None,
+    window: int = WINDOW,
+) -> Generated:
+    """Get `order.wanted` examples, distinct by `index`, in the order of their draws; `window` are in work at a time.
+
+    Never raises for the teacher: where it can't go on, `stopped` says why and `made` holds what is complete up to
+    there. Cancelling it cancels the requests that are open.
+    """
+    spec = task_spec(order.task, order.options)
+    tally, seen = Tally(), index if index is not None else Seen()
+    made: list[Made] = []
+    waiting: dict[asyncio.Task[_Outcome], int] = {}
+    done: dict[int, _Outcome] = {}
+    launched = committed = failures = provisional = 0
+    stopped: TeacherStopped | None = None
+    try:
+        while True:
+            while (
+                stopped is None
+                and launched < order.draws
+                and len(waiting) < window
+                and len(made) + provisional + len(waiting) < order.wanted
+            ):
+                work = _one(order, spec, launched, teacher, executor, tally)
+                waiting[asyncio.create_task(work)] = launched
+                launched += 1
+            if not waiting:
+                break
+            finished, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            for task in finished:
+                number = waiting.pop(task)
+                try:
+                    outcome = task.result()
+                except TeacherStopped as cause:
+                    stopped = stopped or cause
+                    continue
+                done[number] = outcome
+                provisional += outcome.made is not None
+                failures = failures + 1 if outcome.failed else 0
+                if failures >= FAILURES_IN_A_ROW and stopped is None:
+                    stopped = TeacherStopped(f"{failures} requests in a row failed ({outcome.detail}).")
+            if stopped is not None:
+                await _cancel(waiting)
+                waiting.clear()
+            # Which of two alike examples stays is decided in the order of draws, not of replies.
+            while committed in done:
+                provisional -= done[committed].made is not None
+                _commit(done.pop(committed), made, tally, seen)
+                committed += 1
+            if on_tally is not None:
+                on_tally(tally)
+    finally:
+        await _cancel(waiting)
+    for number in sorted(done):  # behind a gap that the stop left
+        _commit(done.pop(number), made, tally, seen)
+    return Generated(made, tally, stopped)
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """Of one draw: an example, or why there is none. failed: the request itself failed, not the answer."""
+
+    made: Made | None
+    reason: str = ""
+    detail: str = ""
+    failed: bool = False
+    repaired: bool = False
+
+
+def _commit(outcome: _Outcome, made: list[Made], tally: Tally, seen: Index) -> None:
+    if outcome.made is None:
+        tally.rejected[outcome.reason] += 1
+    elif not seen.add(outcome.made.key):
+        tally.rejected[NEAR_DUPLICATE] += 1
+    else:
+        tally.accepted += 1
+        tally.repaired += outcome.repaired
+        made.append(outcome.made)
+
+
+async def _cancel(tasks: Iterable[asyncio.Task[_Outcome]]) -> None:
+    tasks = list(tasks)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _one(
+    order: Order, spec: TaskSpec, number: int, teacher: Teacher, executor: Executor, tally: Tally
+) -> _Outcome:
+    drawn, prompt = await executor.submit(draw, order.task, order.options, order.seed, number)
+    requests = [request_for(spec, prompt, sample) for sample in range(spec.samples)]
+    found: _Verified | _Refused | None = None
+    for attempt in range(2):
+        try:
+            replies = await asyncio.gather(*(_asked(teacher, request, tally) for request in requests))
+        except AskFailed as cause:
+            return _Outcome(None, cause.reason, str(cause), failed=True)
+        found = await _verified(order, spec, drawn, replies, executor)
+        if isinstance(found, _Verified):
+            break
+        if attempt == 0:
+            refused = found
+            requests = [
+                _repair(request, reply, refused.detail) for request, reply in zip(requests, replies, strict=True)
+            ]
+    if not isinstance(found, _Verified):
+        assert found is not None
+        return _Outcome(None, found.reason, found.detail)
+    meta = provenance(spec, teacher, drawn, replies, found, repaired=attempt > 0)
+    if order.judge and found.judge is not None:
+        try:
+            level = await _judged(found.judge, spec, teacher, tally)
+        except AskFailed as cause:
+            return _Outcome(None, cause.reason, str(cause), failed=True)
+        if level < JUDGE_PASSES:
+            return _Outcome(None, "judged poor", f"the judge gave it level {level}")
+        meta["judge"] = level
+    accepted = Made(number, found.example, found.key, found.stratum, found.group, meta)
+    return _Outcome(accepted, repaired=attempt > 0)
+
+
+async def _asked(teacher: Teacher, request: Request, tally: Tally) -> Reply:
+    reply = await teacher.ask(request)
+    tally.requests += 1
+    tally.from_cache += reply.cached
+    used, sofar = reply.usage, tally.tokens
+    tally.tokens = Usage(
+        sofar.input + used.input,
+        sofar.output + used.output,
+        sofar.cache_read + used.cache_read,
+        sofar.cache_write + used.cache_write,
+    )
+    if reply.cost is None:
+        tally.unpriced += 1
+    else:
+        tally.cost += reply.cost
+    return reply
+
+
+async def _judged(question: Prompt, spec: TaskSpec, teacher: Teacher, tally: Tally) -> int:
+    request = Request(
+        (Message("user", question.user),),
+        question.system,
+        JUDGE_SCHEMA,
+        JUDGE_MAX_TOKENS,
+        temperature=0.0,
+        task=spec.name,
+    )
+    reply = await _asked(teacher, request, tally)
+    try:
+        return int(str(read_answer(reply.text, JUDGE_SCHEMA)["level"]))
+    except AnswerRefused:
+        return 0  # a judge that can't answer hasn't passed it
+
+
+async def _verified(
+    order: Order, spec: TaskSpec, drawn: Json, replies: list[Reply], executor: Executor
+) -> _Verified | _Refused:
+    answers: list[Json] = []
+    for reply in replies:
+        if reply.finish == "refusal":
+            return _Refused("declined", "you declined; the example is harmless, write it")
+        if reply.finish == "length":
+            return _Refused("cut off", f"your answer was longer than {spec.max_tokens} tokens; write a shorter one")
+        try:
+            answers.append(read_answer(reply.text, spec.answer_schema))
+        except AnswerRefused as cause:
+            return _Refused(cause.reason, str(cause))
+    try:
+        return await executor.submit(verify, order.task, order.options, drawn, answers)
+    except TimeoutError:
+        return _Refused("verifier ran out of time", "your answer takes too long to check; write a simpler one")
+
+
+def _repair(request: Request, reply: Reply, detail: str) -> Request:
+    ask = f"That can't be used: {detail.rstrip('.')}. Write the whole answer again, mended."
+    messages = (*request.messages, Message("assistant", reply.text), Message("user", ask))
+    return Request(
+        messages,
+        request.system,
+        request.schema,
+        request.max_tokens,
+        request.temperature,
+        request.sample,
+        request.task,
+    )
+
+
+def request_for(spec: TaskSpec, prompt: Prompt, sample: int = 0) -> Request:
+    """The request that a prompt of a task becomes."""
+    images = tuple(Image("image/png", content) for content in prompt.images)
+    return Request(
+        (Message("user", prompt.user, images),),
+        prompt.system,
+        spec.answer_schema,
+        spec.max_tokens,
+        spec.temperature,
+        sample,
+        spec.name,
+    )
+
+
+def provenance(
+    spec: TaskSpec, teacher: Teacher, drawn: Json, replies: list[Reply], found: _Verified, *, repaired: bool
+) -> Json:
+    """What a dataset's row says about where it comes from."""
+    costs = [reply.cost for reply in replies]
+    return {
+        "teacher": teacher.name,
+        "model": replies[0].model,
+        "prompt": spec.prompt_version,
+        "drawn": {key: value for key, value in drawn.items() if isinstance(value, str | int | float | bool)},
+        "verified": True,
+        "repaired": repaired,
+        "cost_usd": None if None in costs else str(sum(cost for cost in costs if cost is not None)),
+        "difficulty": round(found.difficulty, 4),
+    }
+
+
+async def generate_built_in(
+    order: Order, executor: Executor, *, index: Index | None = None, on_tally: OnTally | None = None
+) -> Generated:
+    """As `generate`, from the task's built-in generator: no teacher, no key, no network."""
+    spec = task_spec(order.task, order.options)
+    tally, seen = Tally(), index if index is not None else Seen()
+    made: list[Made] = []
+    begun = 0
+    meta: Json = {"teacher": BUILT_IN, "model": BUILT_IN, "prompt": spec.prompt_version, "verified": True}
+    while len(made) < order.wanted and begun < order.draws:
+        count = min(order.wanted - len(made), order.draws - begun)
+        size = max(1, min(BUILT_IN_CHUNK, count // executor.capacity))
+        starts = range(begun, begun + count, size)
+        calls = [
+            executor.submit(
+                built_in_chunk, order.task, order.options, order.seed, start, min(size, begun + count - start)
+            )
+            for start in starts
+        ]
+        for start, work in zip(starts, map(asyncio.ensure_future, calls), strict=True):
+            for offset, found in enumerate(await work):
+                if isinstance(found, _Refused):
+                    outcome = _Outcome(None, found.reason, found.detail)
+                else:
+                    about = {**meta, "difficulty": round(found.difficulty, 4)}
+                    number = start + offset
+                    outcome = _Outcome(Made(number, found.example, found.key, found.stratum, found.group, about))
+                _commit(outcome, made, tally, seen)
+            if on_tally is not None:
+                on_tally(tally)
+        begun += count
+    return Generated(made, tally)
+
+
+# What runs in other processes: pure functions of plain arguments.
+
+
+@dataclass(frozen=True)
+class _Verified:
+    example: Example
+    key: str
+    stratum: str | None
+    group: str | None
+    difficulty: float
+    judge: Prompt | None
+
+
+@dataclass(frozen=True)
+class _Refused:
+    reason: str
+    detail: str
+
+
+def draw(task: str, options: Json, seed: int, number: int) -> tuple[Json, Prompt]:
+    """Draw number `number` of a task and its prompt."""
+    spec = task_spec(task, options)
+    drawn = spec.draw(random.Random(f"{seed}/{task}/{number}"))
+    return drawn, spec.prompt(drawn)
+
+
+def verify(task: str, options: Json, drawn: Json, answers: list[Json]) -> _Verified | _Refused:
+    """Verify a teacher's answers to one draw."""
+    spec = task_spec(task, options)
+    try:
+        example = spec.verify(drawn, answers)
+    except Rejected as cause:
+        return _Refused(cause.reason, cause.detail)
+    return described(spec, example)
+
+
+def described(spec: TaskSpec, example: Example) -> _Verified:
+    """An example that passed, with what the later stages want to know about it."""
+    return _Verified(
+        example,
+        spec.key(example),
+        spec.stratum(example),
+        spec.group(example),
+        spec.difficulty(example),
+        spec.judge(example),
+    )
+
+
+def built_in_chunk(task: str, options: Json, seed: int, start: int, count: int) -> list[_Verified | _Refused]:
+    """Built-in examples number `start` and on, checked like any others."""
+    spec = task_spec(task, options)
+    found: list[_Verified | _Refused] = []
+    for number in range(start, start + count):
+        try:
+            example = spec.built_in(random.Random(f"{seed}/{task}/built-in/{number}"))
+            spec.check(example)
+        except Rejected as cause:
+            found.append(_Refused(cause.reason, cause.detail))
+        else:
+            found.append(described(spec, example))
+    return found
