@@ -1,0 +1,165 @@
+"""`enigma audit`: what was asked of providers, when, with which key, and what it cost."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from collections import deque
+from dataclasses import asdict, dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from trainer_host.commands.options import Commands, command, workspace_of
+from trainer_host.errors import TrainerError
+from trainer_host.presentation import presenter_for
+
+if TYPE_CHECKING:
+    from trainer_host.teacher.audit import Call, Entry
+
+Json = dict[str, object]
+
+
+class LogChanged(TrainerError):
+    """The log of calls isn't as it was written."""
+
+    exit_code = 1
+
+
+@dataclass
+class Total:
+    """Sums of the calls of one provider, key and task. unpriced: calls with tokens and without a known price."""
+
+    calls: int = 0
+    answered: int = 0
+    input: int = 0
+    output: int = 0
+    cost: Decimal = field(default_factory=Decimal)
+    unpriced: int = 0
+
+    def add(self, call: Call) -> None:
+        """Count one more."""
+        self.calls += 1
+        self.answered += call.outcome in ("answered", "batch answered")
+        if call.usage is not None:
+            self.input += call.usage.input
+            self.output += call.usage.output
+            self.unpriced += call.cost is None
+        self.cost += call.cost or 0
+
+
+def add(commands: Commands[argparse.ArgumentParser]) -> None:
+    """`enigma audit`."""
+    made = command(commands, "audit", audit, "List the calls to providers, with totals; verify that none was changed.")
+    made.add_argument("--last", type=_count, default=20, metavar="N", help="list the last N calls (default: 20)")
+    made.add_argument("--provider", metavar="P", help="only calls to this provider")
+    made.add_argument("--task", metavar="T", help="only calls for this task")
+    made.add_argument("--verify", action="store_true", help="check every line; status 1 where one was changed")
+    made.add_argument(
+        "--known",
+        type=_known,
+        metavar="COUNT:HASH",
+        help="what --verify printed earlier and you kept elsewhere: the log must still hold it",
+    )
+    made.add_argument("--json", action="store_true", help="print JSON")
+
+
+def audit(args: argparse.Namespace) -> None:
+    """List, sum up and verify; raises `LogChanged`."""
+    from trainer_host.teacher.audit import audit_path, entries
+    from trainer_host.teacher.audit_check import verify
+
+    path, show = audit_path(workspace_of(args)), presenter_for()
+    last: deque[Entry] = deque(maxlen=args.last)
+    totals: dict[tuple[str, str, str], Total] = {}
+    for entry in entries(path):
+        call = entry.call
+        if args.provider in (None, call.provider) and args.task in (None, call.task):
+            last.append(entry)
+            totals.setdefault((call.provider, call.key or "", call.task), Total()).add(call)
+    checked = verify(path, args.known) if args.verify or args.known else None
+    if args.json:
+        found: Json = {"calls": [_plain(entry) for entry in last], "totals": _plain_totals(totals)}
+        if checked is not None:
+            problems: list[object] = [asdict(problem) for problem in checked.problems]
+            found["verified"] = {"ok": checked.ok, "lines": checked.lines, "torn": checked.torn, "problems": problems}
+            found["head"] = None if checked.head is None else {"count": checked.head.count, "hash": checked.head.hash}
+        show.say(json.dumps(found, indent=1, ensure_ascii=False))
+    elif not totals:
+        show.say("No call to a provider is logged" + (" that matches." if args.provider or args.task else "."))
+    else:
+        if last:
+            show.table(["#", "time (UTC)", "provider", "key", "task", "tokens", "cost", "outcome"], _rows(last))
+        show.stage("Totals")
+        show.table(["provider", "key", "task", "calls", "answered", "tokens", "cost"], _sums(totals))
+    if checked is None:
+        return
+    if not checked.ok:
+        raise LogChanged(checked.sentence())
+    if not args.json:
+        show.say(checked.sentence())
+        if checked.head is not None:
+            show.say(f"Keep this elsewhere, for --known: {checked.head.count}:{checked.head.hash}")
+
+
+def _rows(last: deque[Entry]) -> list[list[str]]:
+    return [
+        [
+            str(entry.number),
+            entry.time[:19].replace("T", " "),
+            f"{entry.call.provider}\n{entry.call.model}",
+            entry.call.key or "",
+            entry.call.task,
+            "" if entry.call.usage is None else f"{entry.call.usage.input} + {entry.call.usage.output}",
+            _cost(entry.call),
+            entry.call.outcome if entry.call.status in (None, 200) else f"{entry.call.outcome} ({entry.call.status})",
+        ]
+        for entry in last
+    ]
+
+
+def _cost(call: Call) -> str:
+    from trainer_host.teacher.prices import money
+
+    if call.cost is None:
+        return "" if call.usage is None else "unknown"
+    return money(call.cost)
+
+
+def _sums(totals: dict[tuple[str, str, str], Total]) -> list[list[str]]:
+    from trainer_host.teacher.prices import money
+
+    rows = []
+    for (provider, key, task), total in sorted(totals.items()):
+        cost = money(total.cost)
+        if total.unpriced:
+            cost = f"{cost} and {total.unpriced} at an unknown price"
+        tokens = f"{total.input} + {total.output}"
+        rows.append([provider, key, task, str(total.calls), str(total.answered), tokens, cost])
+    return rows
+
+
+def _plain(entry: Entry) -> Json:
+    made = asdict(entry.call)
+    made["cost"] = None if entry.call.cost is None else str(entry.call.cost)
+    return {"number": entry.number, "time": entry.time, **made}
+
+
+def _plain_totals(totals: dict[tuple[str, str, str], Total]) -> list[Json]:
+    return [
+        {"provider": provider, "key": key, "task": task, **asdict(total), "cost": str(total.cost)}
+        for (provider, key, task), total in sorted(totals.items())
+    ]
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or len(text) > 9:
+        raise argparse.ArgumentTypeError(f"'{text[:20]}' isn't a number of calls")
+    return int(text)
+
+
+def _known(text: str) -> tuple[int, str]:
+    count, _, digest = text.partition(":")
+    if not count.isdecimal() or len(count) > 15 or not re.fullmatch(r"[0-9a-f]{64}", digest):
+        raise argparse.ArgumentTypeError("write COUNT:HASH as --verify printed it")
+    return int(count), digest
