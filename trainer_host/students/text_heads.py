@@ -1,0 +1,216 @@
+"""Text to one label per head: hashed words and n-grams, a bag of embeddings, one hidden layer, calibrated ends.
+
+The family of `router` (one head) and `avatar` (several).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from edge_runtime.tasks.text import Features, encode
+from trainer_host.errors import DataError
+from trainer_host.training.calibration import Calibration, calibrate
+from trainer_host.training.determinism import prepare
+
+FOLDS = 3  # a row's calibration comes from a model that hasn't seen it
+CROSS_UP_TO = 3000  # with more rows one held-back part says enough
+# A student plans by steps, so that the result doesn't depend on how fast the machine is.
+STEPS_PER_SECOND = 150
+MIN_STEPS, MAX_STEPS = 240, 2500
+Progress = Callable[[int, float], None]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What the network's shape depends on. heads: how many labels each has."""
+
+    heads: tuple[int, ...]
+    features: Features
+    width: int = 32
+    hidden: int = 64
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How it is trained."""
+
+    steps: int
+    batch: int = 64
+    rate: float = 0.004
+    decay: float = 0.05
+    smoothing: float = 0.05
+    drop: float = 0.5  # of features: a sentence must be told by more than one word
+    noise: float = 0.25  # share of each batch that is random features, which must leave it undecided
+
+
+class HeadsNet(nn.Module):
+    """tokens int32 [1, length] (0 pads) -> probabilities float32 [1, labels] per head, divided by its temperature.
+
+    rows: of the table, 0 among them; a training holds only the rows that its texts use.
+    """
+
+    temperature: Tensor
+
+    def __init__(self, shape: Shape, rows: int) -> None:
+        super().__init__()
+        self.heads = shape.heads
+        self.table = nn.Embedding(rows, shape.width, padding_idx=0)
+        self.hidden = nn.Linear(shape.width, shape.hidden)
+        self.out = nn.Linear(shape.hidden, sum(shape.heads))
+        self.register_buffer("temperature", torch.ones(len(shape.heads)))
+        with torch.no_grad():
+            self.table.weight.mul_(0.1)
+            self.table.weight[0] = 0
+
+    def logits(self, tokens: Tensor, weights: Tensor | None = None) -> tuple[Tensor, ...]:
+        """float32 [batch, labels] per head, before the temperature; weights [rows, 1] scale the table's rows."""
+        count = (tokens != 0).to(torch.float32).sum(1, keepdim=True)
+        rows = self.table(tokens)
+        if weights is not None:
+            rows = rows * weights[tokens]
+        bag = rows.sum(1) * torch.rsqrt(count + 1)
+        out: Tensor = self.out(torch.relu(self.hidden(bag)))
+        return out.split(self.heads, 1) if len(self.heads) > 1 else (out,)
+
+    def forward(self, tokens: Tensor) -> Tensor | tuple[Tensor, ...]:
+        made = tuple(torch.softmax(part / self.temperature[i], dim=-1) for i, part in enumerate(self.logits(tokens)))
+        return made if len(made) > 1 else made[0]
+
+
+def encoded(texts: Sequence[str], features: Features) -> Tensor:
+    """Tokens of texts, int32 [texts, length]."""
+    return torch.from_numpy(np.concatenate([encode(text, features).ids for text in texts]))
+
+
+def train_heads(
+    shape: Shape,
+    tokens: Tensor,
+    wanted: Tensor,
+    strata: Sequence[object],
+    recipe: Recipe,
+    seed: int,
+    on_progress: Progress,
+) -> tuple[HeadsNet, list[Calibration]]:
+    """Calibrate on models that haven't seen the rows, then train on all of them.
+
+    tokens int32 [rows, length]; wanted int64 [rows, heads]; strata: one per row, spread evenly over the folds.
+    """
+    folds = folds_for(len(tokens))
+    fold_of = _folds(strata, seed)
+    done = 0
+
+    def progress(step: int, loss: float) -> None:
+        on_progress(done * recipe.steps + step, loss)
+
+    seen: list[tuple[Tensor, ...]] = []
+    truth: list[Tensor] = []
+    for fold in range(folds):
+        back = fold_of == fold
+        model = _fit(shape, tokens[~back], wanted[~back], recipe, seed + 1 + fold, progress)
+        with torch.inference_mode():
+            seen.append(tuple(part.clone() for part in model.logits(tokens[back])))
+        truth.append(wanted[back])
+        done += 1
+    labels = torch.cat(truth).numpy()
+    found = [
+        calibrate(torch.cat([part[head] for part in seen]).numpy(), labels[:, head]) for head in range(len(shape.heads))
+    ]
+    model = _fit(shape, tokens, wanted, recipe, seed, progress)
+    with torch.no_grad():
+        model.temperature.copy_(torch.tensor([item.temperature for item in found]))
+    return model, found
+
+
+def folds_for(rows: int) -> int:
+    """How many models are trained for calibration."""
+    return FOLDS if rows <= CROSS_UP_TO else 1
+
+
+def planned_steps(rows: int, seconds: float | None, what: str) -> int:
+    """Steps of each of the models for so many rows; raises `DataError` for a budget that is too small."""
+    models = folds_for(rows) + 1
+    wanted = min(max(MIN_STEPS, rows * 30 // Recipe(0).batch), MAX_STEPS)
+    if seconds is None:
+        return wanted
+    allowed = int(seconds * STEPS_PER_SECOND / models)
+    if allowed < MIN_STEPS // 3:
+        raise DataError(
+            f"{what} can't be trained in {seconds:g} seconds; allow at least "
+            f"{models * MIN_STEPS / 3 / STEPS_PER_SECOND:.0f}."
+        )
+    return min(wanted, allowed)
+
+
+def _folds(strata: Sequence[object], seed: int) -> Tensor:
+    """A fold for each row, every stratum spread evenly."""
+    order = np.random.default_rng(seed).permutation(len(strata))
+    met: dict[object, int] = {}
+    fold = torch.zeros(len(strata), dtype=torch.int64)
+    for position in order:
+        stratum = strata[position]
+        met[stratum] = met.get(stratum, -1) + 1
+        fold[position] = met[stratum] % FOLDS
+    return fold
+
+
+def _fit(shape: Shape, tokens: Tensor, wanted: Tensor, recipe: Recipe, seed: int, progress: Progress) -> HeadsNet:
+    prepare(seed)
+    used, rows = torch.unique(tokens, return_inverse=True)
+    if used[0] != 0:  # no text is shorter than the model's length, so padding doesn't occur
+        used, rows = torch.cat([torch.zeros(1, dtype=used.dtype), used]), rows + 1
+    # Rare features tell more (inverse document frequency); the factor becomes part of the table below.
+    present = torch.zeros(len(used))
+    for part in rows.split(4096):  # all at once would take rows x features
+        present += torch.zeros(len(part), len(used)).scatter_(1, part, 1.0).sum(0)
+    rarity = torch.log(len(tokens) / present.clamp(min=1)).unsqueeze(1)
+    model = _descend(HeadsNet(shape, len(used)), rows, wanted, rarity, recipe, seed, progress)
+    whole = HeadsNet(shape, shape.features.buckets + 1)
+    with torch.no_grad():
+        state = model.state_dict()
+        small = state.pop("table.weight")
+        # A bucket that no text of the training uses says nothing.
+        large = torch.zeros_like(whole.table.weight)
+        large[used.long()] = small * rarity
+        whole.load_state_dict({**state, "table.weight": large})
+    return whole.eval()
+
+
+def _descend(
+    model: HeadsNet, rows: Tensor, wanted: Tensor, rarity: Tensor, recipe: Recipe, seed: int, progress: Progress
+) -> HeadsNet:
+    """Train on `rows`, int64 [texts, length]: positions in the table of used features."""
+    model.train()
+    shuffle = torch.Generator().manual_seed(seed)
+    table, *rest = model.parameters()
+    groups: list[dict[str, object]] = [{"params": [table], "weight_decay": recipe.decay}, {"params": rest}]
+    optimizer = torch.optim.AdamW(groups, lr=recipe.rate)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.rate, total_steps=recipe.steps)
+    noisy = int(recipe.batch * recipe.noise)
+    last = len(rarity)
+    undecided = [torch.full((noisy, labels), 1.0 / labels) for labels in model.heads]
+    for step in range(recipe.steps):
+        chosen = torch.randint(len(rows), (recipe.batch - noisy,), generator=shuffle)
+        clean = rows[chosen]
+        keep = torch.rand(clean.shape, generator=shuffle) >= recipe.drop
+        random = torch.randint(1, last, (noisy, rows.shape[1]), generator=shuffle)
+        # As many random features as real texts have, so that the count alone tells nothing.
+        random = random * (clean[torch.arange(noisy) % len(clean)] != 0)
+        losses = []
+        for head, logits in enumerate(model.logits(torch.cat([clean * keep, random]), rarity)):
+            labels = model.heads[head]
+            target = nn.functional.one_hot(wanted[chosen, head], labels).to(torch.float32)
+            target = target * (1 - recipe.smoothing) + recipe.smoothing / labels
+            losses.append(nn.functional.cross_entropy(logits, torch.cat([target, undecided[head]])))
+        loss = torch.stack(losses).sum()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        if step % 25 == 24 or step + 1 == recipe.steps:
+            progress(step + 1, float(loss.detach()))
+    return model
