@@ -138,6 +138,10 @@ class Budget:
             finally:
                 self._waiting = [other for other in self._waiting if other is not change]
 
+    def owe(self, worst: Decimal | None, price: Price) -> Reservation:
+        """Set aside for a request that was sent before, as in a batch of a process that ended, even past the limit."""
+        return self._take(Reservation(price, worst, worst))
+
     def settle(self, reservation: Reservation, usage: Usage | None) -> Decimal | None:
         """Replace a reservation by what was billed, and return that; None where the price isn't known.
 

@@ -155,6 +155,16 @@ def test_a_server_that_bills_more_than_the_bound_is_counted_and_bounded_higher_f
     assert budget.spent == first.bound * 6
 
 
+def test_what_was_sent_before_is_set_aside_even_past_the_limit_and_stops_what_follows() -> None:
+    budget = Budget(Decimal(1), PRICE)
+    owed = budget.owe(Decimal(3), PRICE)
+    assert (budget.reserved, budget.left) == (3, 0)
+    with pytest.raises(BudgetReached):
+        budget.reserve(request())
+    budget.settle(owed, Usage(300, 200))
+    assert (budget.spent, budget.left) == (Decimal("0.5"), Decimal("0.5"))
+
+
 def test_a_reservation_ends_once() -> None:
     budget = Budget(None, PRICE)
     held = budget.reserve(request())
