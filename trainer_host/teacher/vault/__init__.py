@@ -1,0 +1,1 @@
+"""The key vault: API keys and custom endpoints, sealed in HOME/keys/providers.vault."""
