@@ -9,7 +9,7 @@ import math
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from trainer_host.teacher.protocol import Json
 from trainer_host.teacher.providers import Dialect
@@ -48,7 +48,7 @@ class Refusal:
 
     status: int
     verdict: Verdict
-    message: str
+    message: str = field(repr=False)
     parameter: str = ""
     retry_after: float | None = None
     page: bool = False
@@ -56,7 +56,7 @@ class Refusal:
 
 def read_refusal(status: int, headers: Mapping[str, str], body: bytes) -> Refusal:
     """Read an answer whose status isn't 200. headers: with names that ignore case."""
-    payload = _payload(body)
+    payload = read_body(body)
     message = _message(payload)
     parameter = text_at(payload, "error", "param")
     verdict = _verdict(status, payload, message)
@@ -66,6 +66,14 @@ def read_refusal(status: int, headers: Mapping[str, str], body: bytes) -> Refusa
     elif told == "false" and verdict is Verdict.TRY_AGAIN:
         verdict = Verdict.REFUSED
     return Refusal(status, verdict, message, parameter, retry_after(headers), looks_like_page(headers, body))
+
+
+def status_within(payload: Json) -> int | None:
+    """The status of a provider's error that a gateway has put into the body of a 200, None where there is none."""
+    if not payload.get("error") or "choices" in payload or "content" in payload:
+        return None
+    code = member(payload, "error", "code")
+    return code if isinstance(code, int) and 400 <= code < 600 else 502
 
 
 def retry_after(headers: Mapping[str, str], now: float | None = None) -> float | None:
@@ -128,7 +136,8 @@ def _verdict(status: int, payload: Json, message: str) -> Verdict:
     return Verdict.REFUSED
 
 
-def _payload(body: bytes) -> Json:
+def read_body(body: bytes) -> Json:
+    """The JSON object of an answer, empty where there is none."""
     try:
         found = json.loads(body)
     except (ValueError, RecursionError):

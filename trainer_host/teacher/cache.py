@@ -1,0 +1,255 @@
+"""Every reply that was paid for, by the hash of what was asked: what is in here is never asked, or paid, again.
+
+One SQLite file (write-ahead log). A reply is committed before it is used, so after a kill -9 at any moment at most
+the requests that were open are lost; those are in here, too, as sent without a reply. Several processes may use the
+file at the same time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import cast
+
+from trainer_host.errors import TeacherStopped
+from trainer_host.teacher.providers import Dialect, Endpoint, SchemaForm, TokenLimit
+
+FORMAT = 1
+_BUSY_SECONDS = 10.0  # another process holds the file's lock for milliseconds
+_TABLES = """
+CREATE TABLE IF NOT EXISTS replies (
+    request TEXT PRIMARY KEY, provider TEXT NOT NULL, model TEXT NOT NULL, task TEXT NOT NULL, key TEXT,
+    body BLOB NOT NULL, seconds REAL NOT NULL, cost TEXT, at REAL NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS sent (request TEXT PRIMARY KEY, process INTEGER NOT NULL, at REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS dialects (endpoint TEXT PRIMARY KEY, dialect TEXT NOT NULL) WITHOUT ROWID;
+"""
+
+
+class CacheUnusable(TeacherStopped):
+    """The cache's file is damaged, or can't be written: nothing is asked, for the reply couldn't be kept."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A reply as it came. key: the name of the stored key that paid. cost: US dollars, None where unknown."""
+
+    body: bytes
+    key: str | None
+    seconds: float
+    cost: Decimal | None
+
+
+def request_hash(endpoint: Endpoint, body: bytes, sample: int = 0) -> str:
+    """What the cache knows a request by: SHA-256 over all that makes it, 64 hex digits.
+
+    The body holds the model, the prompts, the schema and the sampling. Extra headers count, values too, for they
+    can choose the model behind a gateway; the key doesn't.
+    """
+    made = hashlib.sha256()
+    parts = [endpoint.wire, endpoint.base_url, endpoint.model, str(sample)]
+    parts += [part for header in endpoint.headers for part in header]
+    for part in (*(part.encode() for part in parts), body):
+        made.update(len(part).to_bytes(8, "big"))  # so that no part can pass for the end of another
+        made.update(part)
+    return made.hexdigest()
+
+
+class ReplyCache:
+    """The file of one home folder; a context manager. Every method raises `CacheUnusable`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with self._errors():
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # Prompts and answers are nobody else's; SQLite gives its other two files the same mode.
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+            self._db = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
+            try:
+                self._prepare()
+            except BaseException:
+                self._db.close()
+                raise
+
+    def __enter__(self) -> ReplyCache:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def find(self, request: str) -> Stored | None:
+        """The reply to a request, None where there is none yet. request: by `request_hash`."""
+        with self._errors():
+            row = self._db.execute(
+                "SELECT body, key, seconds, cost FROM replies WHERE request = ?", (request,)
+            ).fetchone()
+        return None if row is None else Stored(bytes(row[0]), row[1], float(row[2]), _money(row[3]))
+
+    def sending(self, request: str) -> None:
+        """A request is about to be sent."""
+        with self._errors():
+            self._db.execute("INSERT OR REPLACE INTO sent VALUES (?, ?, ?)", (request, os.getpid(), time.time()))
+
+    def not_billed(self, request: str) -> None:
+        """A request was refused, or never reached the provider."""
+        with self._errors():
+            self._db.execute("DELETE FROM sent WHERE request = ?", (request,))
+
+    def keep(
+        self,
+        request: str,
+        body: bytes,
+        *,
+        provider: str,
+        model: str,
+        task: str = "",
+        key: str | None = None,
+        seconds: float = 0.0,
+    ) -> None:
+        """Commit a reply; it is in the file when this returns."""
+        row = (request, provider, model, task, key, body, seconds, None, time.time())
+        with self._errors(), self._transaction():
+            self._db.execute("INSERT OR REPLACE INTO replies VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+            self._db.execute("DELETE FROM sent WHERE request = ?", (request,))
+
+    def priced(self, request: str, cost: Decimal | None) -> None:
+        """What a kept reply cost, once that is settled."""
+        with self._errors():
+            self._db.execute(
+                "UPDATE replies SET cost = ? WHERE request = ?", (None if cost is None else str(cost), request)
+            )
+
+    def take_unanswered(self) -> int:
+        """How many requests were sent by processes that ended before a reply was kept; each is counted once.
+
+        The provider may have answered and billed them.
+        """
+        with self._errors(), self._transaction():
+            rows = self._db.execute("SELECT request, process FROM sent").fetchall()
+            lost = [(request,) for request, process in rows if not _runs(process)]
+            self._db.executemany("DELETE FROM sent WHERE request = ?", lost)
+        return len(lost)
+
+    def count(self) -> int:
+        """How many replies there are."""
+        with self._errors():
+            return int(self._db.execute("SELECT count(*) FROM replies").fetchone()[0])
+
+    def dialect(self, endpoint: Endpoint) -> Dialect:
+        """What is known of how an endpoint is spoken to: what was learned, else its own."""
+        with self._errors():
+            row = self._db.execute("SELECT dialect FROM dialects WHERE endpoint = ?", (_place(endpoint),)).fetchone()
+        found = None if row is None else _dialect(str(row[0]))
+        return found or endpoint.dialect
+
+    def learned(self, endpoint: Endpoint, dialect: Dialect) -> None:
+        """Remember a dialect: with another one, a rerun would ask in other bytes, and pay again."""
+        with self._errors():
+            self._db.execute(
+                "INSERT OR REPLACE INTO dialects VALUES (?, ?)", (_place(endpoint), json.dumps(asdict(dialect)))
+            )
+
+    def _prepare(self) -> None:
+        # Two processes that open a new file at the same moment meet here, where SQLite doesn't wait by itself.
+        give_up = time.monotonic() + _BUSY_SECONDS
+        while True:
+            try:
+                self._db.execute("PRAGMA journal_mode = WAL")
+                break
+            except sqlite3.OperationalError as cause:
+                if "locked" not in str(cause) or time.monotonic() > give_up:
+                    raise
+                time.sleep(0.01)
+        # A process that dies loses nothing; a power cut may lose the last commits, never the file.
+        self._db.execute("PRAGMA synchronous = NORMAL")
+        with self._transaction():
+            version = int(self._db.execute("PRAGMA user_version").fetchone()[0])
+            if version not in (0, FORMAT):
+                raise CacheUnusable(
+                    f"The cache {self.path} was written by another version of Enigma (format {version}); "
+                    "use that version, or move the file away: then all is asked anew."
+                )
+            for statement in _TABLES.split(";"):
+                self._db.execute(statement)
+            self._db.execute(f"PRAGMA user_version = {FORMAT}")
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.ProgrammingError:
+            raise  # closed, or another thread: a mistake of ours
+        except sqlite3.OperationalError as cause:
+            raise CacheUnusable(
+                f"The cache {self.path} can't be written or read ({cause}); check its folder's rights and the disk."
+            ) from None
+        except sqlite3.DatabaseError as cause:
+            raise CacheUnusable(
+                f"The cache {self.path} is damaged ({cause}); move it away: then all is asked anew."
+            ) from None
+        except OSError as cause:
+            raise CacheUnusable(
+                f"The cache {self.path} can't be opened ({cause.strerror}); check its folder's rights and the disk."
+            ) from None
+
+
+def _place(endpoint: Endpoint) -> str:
+    return json.dumps([endpoint.wire, endpoint.base_url, endpoint.model])
+
+
+def _dialect(text: str) -> Dialect | None:
+    try:
+        value = json.loads(text)
+        return Dialect(
+            cast(SchemaForm, str(value["schema"])),
+            cast(TokenLimit, str(value["token_limit"])),
+            bool(value["temperature"]),
+            bool(value["options"]),
+        )
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _money(text: object) -> Decimal | None:
+    try:
+        return None if text is None else Decimal(str(text))
+    except InvalidOperation:
+        return None
+
+
+def _runs(process: int) -> bool:
+    if process == os.getpid():
+        return True
+    if os.name != "posix":
+        return False  # there, this question would end the process
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
