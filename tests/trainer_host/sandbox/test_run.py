@@ -183,7 +183,7 @@ def test_a_sandbox_dies_with_the_process_that_started_it(way: Way, tmp_path: Pat
     )
     host = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT)
     try:
-        inner = wait_for(lambda: descendants(host.pid, depth=2))
+        inner = wait_for(lambda: descendants(host.pid, depth=3))  # the sandbox, its program, the snippet
     finally:
         host.kill()
         host.wait()
