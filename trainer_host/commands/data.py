@@ -6,25 +6,31 @@ import argparse
 import json
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from trainer_host.commands.options import Commands, add_seed, command, group, workspace_of
 from trainer_host.errors import TrainerError
 from trainer_host.presentation import presenter_for
 
-IMPORTED_TASKS = ("robot", "router")
+if TYPE_CHECKING:
+    from trainer_host.data.contamination import Hit
+    from trainer_host.data.dataset import Dataset
+    from trainer_host.workspace import Workspace
+
 SHOWN_TEXT = 100
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
     """`enigma data` and its actions."""
-    actions = group(commands, "data", "List, show, import and export datasets.", "Datasets.")
+    actions = group(commands, "data", "List, show, import, mend, mix and export datasets.", "Datasets.")
     command(actions, "list", data_list, "List the datasets.")
     made = command(actions, "show", data_show, "Show a dataset's figures and some of its rows.")
     made.add_argument("name", metavar="NAME", help="of the dataset")
     made.add_argument("--rows", type=int, default=5, metavar="N", help="how many rows to show (default: 5)")
     made = command(actions, "import", data_import, "Make a dataset out of your own labelled rows.")
     made.add_argument("file", type=Path, metavar="FILE", help="a .csv with a header, or a .jsonl")
-    made.add_argument("--task", required=True, choices=IMPORTED_TASKS, help="what the rows teach")
+    made.add_argument("--task", required=True, metavar="TASK", help="what the rows teach: one of the twelve")
+    made.add_argument("--scrub", action="store_true", help="replace what looks like personal data")
     made.add_argument("--name", metavar="NAME", help="of the dataset (default: the file's name)")
     made.add_argument(
         "--held-out", type=float, default=0.2, metavar="SHARE", help="kept for the examination (default: 0.2)"
@@ -42,6 +48,44 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     made = command(actions, "export", data_export, "Write a dataset's rows to a .csv or .jsonl file.")
     made.add_argument("name", metavar="NAME", help="of the dataset")
     made.add_argument("file", type=Path, metavar="FILE", help="ends in .csv or .jsonl")
+    made = command(actions, "report", data_report, "Write a dataset's card, plots and samples as one HTML page.")
+    made.add_argument("name", metavar="NAME", help="of the dataset")
+    made.add_argument("file", type=Path, metavar="FILE", help="ends in .html")
+    _against(made)
+    made = command(
+        actions, "check", data_check, "Find training rows that an examination holds too; exit code 1 for any."
+    )
+    made.add_argument("name", metavar="NAME", help="of the dataset")
+    _against(made)
+    made = command(actions, "filter", data_filter, "Make a dataset of the rows that are good enough.")
+    _to(made)
+    made.add_argument("--least", type=float, default=0.5, metavar="SCORE", help="from 0 to 1 (default: 0.5)")
+    made.add_argument("--dropped", action="store_true", help="list the rows that are left out, with the reasons")
+    made = command(actions, "scrub", data_scrub, "Make a dataset without personal data.")
+    _to(made)
+    made.add_argument("--presidio", action="store_true", help="find names and places too (extra 'pii')")
+    made = command(actions, "augment", data_augment, "Make a dataset with variations of its training rows.")
+    _to(made)
+    made.add_argument("--times", type=int, default=1, metavar="N", help="variations of each row (default: 1)")
+    add_seed(made)
+    made = command(actions, "mix", data_mix, "Make one dataset of several of the same task.")
+    made.add_argument("names", nargs="+", metavar="NAME", help="two or more datasets")
+    made.add_argument("--to", required=True, metavar="NAME", help="the new dataset")
+
+
+def _against(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--against",
+        action="append",
+        default=[],
+        metavar="EXAM",
+        help="a .jsonl of cases with a text, or a dataset's name; may be repeated (default: its own held-out rows)",
+    )
+
+
+def _to(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME", help="of the dataset")
+    parser.add_argument("--to", metavar="NAME", help="the new dataset (default: this one is replaced)")
 
 
 def data_list(args: argparse.Namespace) -> None:
@@ -113,6 +157,7 @@ def data_import(args: argparse.Namespace) -> None:
         inventory=args.inventory,
         group=args.group,
         columns=_columns(args.column),
+        scrub=args.scrub,
     )
     show.say(f"Dataset '{made.name}': {made.counts['train']:,} rows to train, {made.counts['heldout']:,} held out.")
     if isinstance(labels := made.figures.get("labels"), dict):
@@ -131,6 +176,134 @@ def data_export(args: argparse.Namespace) -> None:
 
     count = export_rows(open_dataset(workspace_of(args).dataset(args.name)), args.file)
     presenter_for().say(f"Wrote {count:,} rows to {args.file}.")
+
+
+def data_report(args: argparse.Namespace) -> None:
+    """A page."""
+    from trainer_host.data import open_dataset
+    from trainer_host.data.report import report
+    from trainer_host.workspace import storage_errors, write_atomic
+
+    if args.file.suffix != ".html":
+        raise TrainerError(f"{args.file.name} must end in .html.")
+    workspace = workspace_of(args)
+    dataset = open_dataset(workspace.dataset(args.name))
+    page = report(dataset, _contaminated(workspace, dataset, args.against))
+    with storage_errors(args.file):
+        write_atomic(args.file.absolute(), page.encode("utf-8"))
+    presenter_for().say(f"Wrote {args.file}; open it in any browser.")
+
+
+def data_check(args: argparse.Namespace) -> int:
+    """What an examination holds too."""
+    from trainer_host.data import open_dataset
+
+    workspace, show = workspace_of(args), presenter_for()
+    dataset = open_dataset(workspace.dataset(args.name))
+    found = _contaminated(workspace, dataset, args.against)
+    rows = [
+        [name, str(hit.train + 1), str(hit.evaluation + 1), _short(hit.how)]
+        for name, hits in found.items()
+        for hit in hits
+    ]
+    if not rows:
+        show.say(f"No training row of '{dataset.name}' is in {', '.join(found)}.")
+        return 0
+    show.table(["examination", "training row", "case", "how"], rows)
+    return 1
+
+
+def data_filter(args: argparse.Namespace) -> None:
+    """Good rows."""
+    from trainer_host.data import open_dataset
+    from trainer_host.data.dataset import Row
+    from trainer_host.data.derive import keep_good
+    from trainer_host.data.quality import Quality
+
+    workspace, show = workspace_of(args), presenter_for()
+    dataset = open_dataset(workspace.dataset(args.name))
+    dropped: list[list[str]] = []
+
+    def note(split: str, row: Row, why: Quality) -> None:
+        dropped.append([split, _short(str(row.input.get("text", row.input))), f"{why.score:.2f}", why.told()])
+
+    made = keep_good(workspace, args.to or dataset.name, dataset, args.least, note)
+    if args.dropped and dropped:
+        show.table(["split", "input", "score", "why"], dropped)
+    total = sum(dataset.counts.values())
+    show.say(f"Dataset '{made.name}': {total - len(dropped):,} of {total:,} rows score {args.least:g} or more.")
+
+
+def data_scrub(args: argparse.Namespace) -> None:
+    """No personal data."""
+    from trainer_host.data import open_dataset
+    from trainer_host.data.derive import without_personal
+
+    workspace = workspace_of(args)
+    dataset = open_dataset(workspace.dataset(args.name))
+    made = without_personal(workspace, args.to or dataset.name, dataset, presidio=args.presidio)
+    replaced = made.figures.get("scrubbed")
+    said = ", ".join(f"{kind.lower()} {n}" for kind, n in replaced.items()) if isinstance(replaced, dict) else ""
+    presenter_for().say(f"Dataset '{made.name}': replaced {said or 'nothing'}.")
+
+
+def data_augment(args: argparse.Namespace) -> None:
+    """More rows."""
+    from trainer_host.data import open_dataset
+    from trainer_host.data.derive import augmented
+
+    workspace = workspace_of(args)
+    dataset = open_dataset(workspace.dataset(args.name))
+    made = augmented(workspace, args.to or dataset.name, dataset, times=args.times, seed=args.seed)
+    new = made.counts["train"] - dataset.counts["train"]
+    presenter_for().say(f"Dataset '{made.name}': {made.counts['train']:,} rows to train, {new:,} of them varied.")
+
+
+def data_mix(args: argparse.Namespace) -> None:
+    """One of several."""
+    from trainer_host.data import open_dataset
+    from trainer_host.data.derive import mix
+
+    workspace, show = workspace_of(args), presenter_for()
+    made = mix(workspace, args.to, [open_dataset(workspace.dataset(name)) for name in args.names])
+    show.say(f"Dataset '{made.name}': {made.counts['train']:,} rows to train, {made.counts['heldout']:,} held out.")
+    left = made.figures.get("left_out")
+    if isinstance(left, dict) and left:
+        show.warn("left out: " + ", ".join(f"{count} {why}" for why, count in left.items()) + ".")
+
+
+def _contaminated(workspace: Workspace, dataset: Dataset, against: list[str]) -> dict[str, list[Hit]]:
+    from trainer_host.data.contamination import contamination
+
+    train = [_asked(row.input) for row in dataset.rows("train")]
+    if not against:
+        return {"its held-out rows": contamination(train, [_asked(row.input) for row in dataset.rows("heldout")])}
+    return {name: contamination(train, _exam_texts(workspace, name)) for name in against}
+
+
+def _exam_texts(workspace: Workspace, name: str) -> list[str]:
+    from trainer_host.data import open_dataset
+
+    if not name.endswith(".jsonl"):
+        other = open_dataset(workspace.dataset(name))
+        return [_asked(row.input) for split in ("train", "heldout") for row in other.rows(split)]
+    try:
+        lines = [json.loads(line) for line in Path(name).read_text(encoding="utf-8").splitlines() if line.strip()]
+        return [_asked(line) for line in lines]
+    except OSError as cause:
+        raise TrainerError(f"{name} can't be read: {cause.strerror}.") from None
+    except (ValueError, AttributeError, UnicodeDecodeError):
+        raise TrainerError(f"{name} isn't a file of JSON objects, one per line.") from None
+
+
+def _asked(given: dict[str, object]) -> str:
+    """What a row asks, in words."""
+    from trainer_host.data.pii import texts_of
+
+    for field in ("text", "question", "prompt"):
+        if isinstance(text := given.get(field), str):
+            return text
+    return " ".join(texts_of({key: value for key, value in given.items() if key not in ("inventory", "image")}))
 
 
 def _name_from(file: Path) -> str:

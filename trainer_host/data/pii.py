@@ -117,6 +117,9 @@ _STREETS = (
     "mountain|mountains|neck|orchard|oval|overpass|park|parks|parkway|parkways|pass|passage|path|pike|pine|pines|place|plain|plains|plaza|point|points|port|ports|prairie|radial|ramp|ranch|rapid|rapids|rest|ridge|ridges|river|road|rd|roads|route|row|rue|run|shoal|shoals|shore|shores|skyway|spring|springs|spur|spurs|square|squares|station|stravenue|stream|street|st|streets|summit|terrace|throughway|trace|track|trafficway|trail|tunnel|turnpike|underpass|union|unions|valley|valleys|via|viaduct|view|views|village|villages|ville|vista|walk|walks|wall|way|ways|well|wells"
 )
 _FLAT = r"(?:(?:Flat|Apt\.?|Apartment|Suite|Studio|Unit) \d{1,4}[A-Za-z]?)"
+_NOT_NAMES = frozenset(
+    {"all", "team", "everyone", "sir", "madam", "sirs", "there", "customer", "friends", "colleagues", "friend", "user"}
+)
 # The most telling first: what one pattern took, later ones don't see.
 PATTERNS: tuple[Pattern, ...] = (
     _p("KEY", r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----", flags=re.DOTALL),
@@ -153,9 +156,6 @@ PATTERNS: tuple[Pattern, ...] = (
     _p("NAME", rf"(?i:\b(?:best|kind|warm|many)? ?(?:regards|wishes|greetings)|\bsincerely(?: yours)?|\byours (?:truly|sincerely|faithfully)|\bmit freundlichen grüßen|\bcordialement|\bsaludos|\bcordiali saluti),?\s*\n\s*({_NAME})", 1),
     _p("NAME", rf"^(?i:dear|hi|hello|hallo|liebe[r]?|cher|chère|estimad[oa]|gentile|beste) ({_NAME})(?=[,!\n])", 1, lambda t: t.split()[0].lower() not in _NOT_NAMES, re.MULTILINE),
 )  # fmt: skip
-_NOT_NAMES = frozenset(
-    {"all", "team", "everyone", "sir", "madam", "sirs", "there", "customer", "friends", "colleagues", "friend", "user"}
-)
 
 
 @dataclass(frozen=True)

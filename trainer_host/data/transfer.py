@@ -12,8 +12,10 @@ from pathlib import Path
 from edge_runtime import strict_json
 from edge_runtime.errors import BadRequest
 from trainer_host.data.build import build_dataset
+from trainer_host.data.check import homes_of
 from trainer_host.data.dataset import SPLITS, Dataset, Json
 from trainer_host.data.labelled import Labelled, Mistake, RowReader, reader_for
+from trainer_host.data.pii import Scrubber
 from trainer_host.data.split import deduplicate
 from trainer_host.errors import DataError, ImportRefused
 from trainer_host.workspace import Workspace, checked_name
@@ -34,11 +36,12 @@ def import_rows(
     inventory: Path | None = None,
     group: str | None = None,
     columns: dict[str, str] | None = None,
+    scrub: bool = False,
 ) -> Dataset:
     """Make a dataset out of a file of labelled rows; replaces one of the same name.
 
     group: a field whose equal values must not be torn between train and held-out (a customer, a document).
-    columns: the task's field -> what the file calls it. Raises `ImportRefused` with the lines to correct;
+    columns: the task's field -> what the file calls it. scrub: replace what looks like personal data. Raises `ImportRefused` with the lines to correct;
     nothing is written then.
     """
     checked_name(name)
@@ -53,6 +56,10 @@ def import_rows(
     figures: Json = {"read": len(rows), "duplicates": found.duplicates}
     if ignored:
         figures["ignored_columns"] = ignored
+    scrubber = Scrubber()
+    if scrub:
+        found = replace(found, rows=[replace(row, row=scrubber.row(row.row)) for row in found.rows])
+        figures["scrubbed"] = dict(sorted(scrubber.replaced.items()))
     return build_dataset(
         workspace,
         name,
@@ -70,7 +77,7 @@ def import_rows(
 def export_rows(dataset: Dataset, file: Path) -> int:
     """Write all rows as .jsonl or .csv, in a form that `import_rows` reads; returns how many."""
     rows = [(split_name, row) for split_name in SPLITS for row in dataset.rows(split_name)]
-    homes = _homes(dataset)
+    homes = homes_of(dataset)
     flat: list[Json] = []
     for _, row in rows:
         fields: Json = {**row.input, **row.output}
@@ -104,15 +111,6 @@ def _grouped(rows: list[Labelled]) -> list[Labelled]:
     if len({row.group for row in rows}) >= MIN_GROUPS:
         return rows
     return [replace(row, group=None) if row.group and row.group.startswith("home-") else row for row in rows]
-
-
-def _homes(dataset: Dataset) -> dict[int, Json]:
-    path = dataset.folder / "homes.jsonl"
-    if not path.exists():
-        return {}
-    with path.open(encoding="utf-8") as source:
-        homes = [json.loads(line) for line in source]
-    return {home.pop("id"): home for home in homes}
 
 
 def _read_all(
