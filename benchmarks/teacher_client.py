@@ -1,0 +1,147 @@
+"""One client of `teacher.py`: `python teacher_client.py NAME URL CALLS CONCURRENCY STATE`; prints its figures as JSON."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import resource
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+SCHEMA = {
+    "type": "object",
+    "properties": {"text": {"type": "string"}},
+    "required": ["text"],
+    "additionalProperties": False,
+}
+MODEL = "fake-small"
+
+
+def prompt(number: int) -> str:
+    """Request number `number`, as long as those of a task."""
+    return f"Write message number {number} that a guest of a hotel sends to the front desk. " + "Be brief. " * 20
+
+
+def enigma(url: str, calls: int, concurrency: int, state: Path) -> Callable[[], Awaitable[None]]:
+    """Our teacher with everything that a lesson gives it."""
+    from trainer_host.teacher.api import ApiTeacher
+    from trainer_host.teacher.audit import AuditLog
+    from trainer_host.teacher.budget import Budget
+    from trainer_host.teacher.cache import ReplyCache
+    from trainer_host.teacher.prices import own_price
+    from trainer_host.teacher.protocol import Key, Message, Request, Secret
+    from trainer_host.teacher.providers import Endpoint
+
+    async def run() -> None:
+        endpoint = Endpoint("bench", "openai", f"{url}/v1", MODEL)
+        keys = (Key("bench", Secret("sk-benchmark-0000000000000000")),)
+        state.mkdir(exist_ok=True)
+        with ReplyCache(state / "replies.sqlite") as cache:
+            price = own_price("0.25,2")
+            budget = Budget(None, price, MODEL)
+            teacher = ApiTeacher(
+                endpoint, keys, cache, budget, AuditLog(state / "audit.jsonl"), concurrency=concurrency
+            )
+            try:
+                requests = [Request((Message("user", prompt(n)),), schema=SCHEMA, max_tokens=200) for n in range(calls)]
+                await asyncio.gather(*(teacher.ask(request) for request in requests))
+            finally:
+                await teacher.close()
+
+    return run
+
+
+def aiohttp(url: str, calls: int, concurrency: int, state: Path) -> Callable[[], Awaitable[None]]:
+    """What a person writes in ten lines; no key, no cache, no retry."""
+    import aiohttp
+
+    async def run() -> None:
+        slots = asyncio.Semaphore(concurrency)
+        form = {"type": "json_schema", "json_schema": {"name": "answer", "schema": SCHEMA, "strict": True}}
+        async with aiohttp.ClientSession() as session:
+
+            async def one(number: int) -> None:
+                message = {"role": "user", "content": prompt(number)}
+                body = {"model": MODEL, "messages": [message], "response_format": form}
+                async with slots, session.post(f"{url}/v1/chat/completions", json=body) as answer:
+                    json.loads((await answer.json())["choices"][0]["message"]["content"])
+
+            await asyncio.gather(*(one(number) for number in range(calls)))
+
+    return run
+
+
+def openai(url: str, calls: int, concurrency: int, state: Path) -> Callable[[], Awaitable[None]]:
+    """The official SDK as its documentation shows it."""
+    from openai import AsyncOpenAI
+
+    async def run() -> None:
+        slots = asyncio.Semaphore(concurrency)
+        form = {"type": "json_schema", "json_schema": {"name": "answer", "schema": SCHEMA, "strict": True}}
+        async with AsyncOpenAI(base_url=f"{url}/v1", api_key="sk-benchmark-0000000000000000") as client:
+
+            async def one(number: int) -> None:
+                message = {"role": "user", "content": prompt(number)}
+                async with slots:
+                    answer = await client.chat.completions.create(
+                        model=MODEL,
+                        messages=[message],
+                        response_format=form,  # type: ignore[call-overload]
+                    )
+                json.loads(answer.choices[0].message.content)
+
+            await asyncio.gather(*(one(number) for number in range(calls)))
+
+    return run
+
+
+def curator(url: str, calls: int, concurrency: int, state: Path) -> Callable[[], Awaitable[None]]:
+    """bespokelabs-curator with its own cache and progress."""
+    os.environ["CURATOR_CACHE_DIR"] = str(state)
+    os.environ["TELEMETRY_ENABLED"] = "false"
+    os.environ["OPENAI_API_KEY"] = "sk-benchmark-0000000000000000"
+    from bespokelabs import curator
+
+    class Asker(curator.LLM):
+        """One message per row."""
+
+        def prompt(self, row: dict[str, int]) -> str:
+            return prompt(row["number"])
+
+        def parse(self, row: dict[str, int], answer: str) -> dict[str, str]:
+            return {"text": answer}
+
+    async def run() -> None:
+        asker = Asker(
+            model_name=MODEL,
+            backend="openai",
+            backend_params={
+                "base_url": f"{url}/v1",
+                "max_concurrent_requests": concurrency,
+                "max_requests_per_minute": 10**6,
+                "max_tokens_per_minute": 10**9,
+            },
+        )
+        await asyncio.to_thread(asker, [{"number": number} for number in range(calls)])
+
+    return run
+
+
+def main() -> None:
+    """Run one client and print its figures."""
+    name, url, calls, concurrency, state = sys.argv[1:6]
+    began = time.perf_counter()
+    run = globals()[name](url, int(calls), int(concurrency), Path(state))
+    imported = time.perf_counter()
+    asyncio.run(run())
+    ended = time.perf_counter()
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({"import_s": imported - began, "wall_s": ended - imported, "memory_mb": memory}))
+
+
+if __name__ == "__main__":
+    main()
