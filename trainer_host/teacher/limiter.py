@@ -59,6 +59,7 @@ class Limiter:
         self._since = 0  # answers since the limit stood below the ceiling
         self._lowered = -math.inf
         self._round: list[float] = []
+        self._round_at = self._limit  # the limit when the round began, and so its size
         self._best = math.inf
         self._best_at = self._limit
 
@@ -109,7 +110,7 @@ class Limiter:
         if self._waiting or self.active >= self.limit:
             self._grow()
         self._round.append(pace)
-        if len(self._round) >= self.limit:
+        if len(self._round) >= self._round_at:
             self._measure()
         self._wake()
 
@@ -129,12 +130,15 @@ class Limiter:
         self._round.clear()
         self._best *= _FADE
         if pace < self._best:
-            self._best, self._best_at = pace, self._limit
+            self._best, self._best_at = pace, self._round_at
         elif pace > _SLOW * self._best and self._limit > self._best_at:
             # Never below where the best was seen: then it isn't the number of requests that slows it.
-            self._ceiling = self._limit
-            self._limit = max(self._limit * _SLOW_BACK_OFF, self._best_at)
+            # In a queue the pace grows with its length: so many make it as slow as is put up with.
+            share = min(_SLOW * self._best / pace, _SLOW_BACK_OFF)
+            self._limit = max(self._limit * share, self._best_at)
+            self._ceiling = self._limit + 1
             self._since = 0
+        self._round_at = self._limit
 
     def _crowded(self, slot: Slot) -> None:
         if slot.began < self._lowered:
@@ -146,3 +150,4 @@ class Limiter:
         self._lowered = self._clock()
         self._since = 0
         self._round.clear()
+        self._round_at = self._limit

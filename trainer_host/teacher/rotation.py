@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import random
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -20,7 +20,8 @@ from trainer_host.teacher.protocol import Key
 
 logger = logging.getLogger(__name__)
 
-WINDOW_SECONDS = 60.0  # of a tokens-per-minute cap
+MINUTE = 60.0
+_BURST = 0.03  # of a minute's cap may be used at once
 # A key whose provider doesn't say for how long rests this long, then twice as long, up to the second figure.
 _FIRST_REST = 0.5
 _LONGEST_REST = 60.0
@@ -41,16 +42,16 @@ class Lease:
 
 @dataclass(eq=False)
 class _Place:
-    """What is known about one key. used: (when, tokens) of the last minute, oldest first; leases: not yet known."""
+    """What is known about one key. level: tokens that may be used at once, as of `level_at`. share: of its worst
+    case, what a request turned out to use."""
 
     key: Key | None
+    level: float
+    level_at: float
     refused: str = ""
-    rests_until: float = 0.0
+    rests_until: float = -math.inf
     rested: int = 0  # times in a row without an answer between them
-    rested_at: float = 0.0
-    used: deque[tuple[float, int]] = field(default_factory=deque)
-    used_tokens: int = 0
-    leased_tokens: int = 0
+    rested_at: float = -math.inf
     share: float | None = None
 
     @property
@@ -66,15 +67,16 @@ class KeyRing:
         provider: str,
         keys: tuple[Key, ...],
         *,
-        tokens_per_minute: int | None = None,
-        window: float = WINDOW_SECONDS,
+        tokens_per_minute: float | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """keys: none for a provider that wants none. tokens_per_minute: of each key, prompts and answers together."""
         self.provider = provider
-        self._places = [_Place(key) for key in keys] or [_Place(None)]
-        self._cap = tokens_per_minute
-        self._window = window
+        # A bucket that fills at the cap's rate. It holds little, so that no minute sees much more than the cap, and
+        # requests are spread over the minute: in bursts, the time that answers take would be lost in each of them.
+        self._rate = math.inf if tokens_per_minute is None else tokens_per_minute / MINUTE
+        self._burst = math.inf if tokens_per_minute is None else _BURST * tokens_per_minute
+        self._places = [_Place(key, self._burst, clock()) for key in keys or (None,)]
         self._clock = clock
         self._changed = asyncio.Event()
 
@@ -95,11 +97,12 @@ class KeyRing:
             open_places = [place for place in self._places if not place.refused]
             if not open_places:
                 raise self._none_left()
-            waits = [(self._wait(place, tokens, now), place) for place in open_places]
-            wait, place = min(waits, key=lambda pair: pair[0])
+            waits = [max(0.0, self._wait(place, tokens, now)) for place in open_places]
+            wait = min(waits)
+            place = open_places[waits.index(wait)]  # of several that are free, the first
             if wait <= 0:
                 expected = self._expected(place, tokens)
-                place.leased_tokens += expected
+                place.level -= expected
                 return Lease(place.key, max(1, tokens), expected, now, place)
             if now + wait > give_up:
                 raise self._all_rest(wait)
@@ -116,13 +119,11 @@ class KeyRing:
     def give_back(self, lease: Lease, tokens: int = 0) -> None:
         """The request is over; every lease is given back once. tokens: what it used, 0 where it came to nothing."""
         place = lease._place
-        place.leased_tokens -= lease.tokens
-        if tokens and self._cap is not None:
-            place.used.append((self._clock(), tokens))
-            place.used_tokens += tokens
+        place.level = min(self._burst, place.level + lease.tokens - tokens)
+        if tokens:
             share = min(1.0, tokens / lease.worst)
             place.share = share if place.share is None else place.share + _SMOOTHING * (share - place.share)
-        if tokens and lease.at >= place.rested_at:
+        if tokens and lease.at > place.rested_at:
             place.rested = 0
         self._changed.set()
 
@@ -130,7 +131,7 @@ class KeyRing:
         """The provider throttles this key. seconds: for how long, None where it didn't say."""
         place, now = lease._place, self._clock()
         if seconds is None:
-            if lease.at < place.rested_at:
+            if lease.at <= place.rested_at:
                 return  # it was sent before the rest that answers it began
             seconds = min(_FIRST_REST * 2.0**place.rested, _LONGEST_REST) * random.uniform(0.75, 1.0)
         if now + seconds > place.rests_until:
@@ -148,27 +149,19 @@ class KeyRing:
         self._changed.set()
 
     def _expected(self, place: _Place, tokens: int) -> int:
-        """A request's worst case by the share of it that requests turned out to use.
-
-        With the worst case itself, far less than the cap would ever be used.
-        """
+        """With the worst case itself, far less than the cap would ever be used."""
         return max(1, round(tokens * (1.0 if place.share is None else place.share)))
 
     def _wait(self, place: _Place, tokens: int, now: float) -> float:
-        """Seconds until a request may go out with this key; infinity where only another one's end can tell."""
+        """Seconds until a request may go out with this key."""
         rest = place.rests_until - now
-        if self._cap is None:
+        if self._rate == math.inf:
             return rest
-        while place.used and place.used[0][0] <= now - self._window:
-            place.used_tokens -= place.used.popleft()[1]
-        # A request that is larger than the cap goes out alone.
-        over = place.used_tokens + place.leased_tokens + min(self._expected(place, tokens), self._cap) - self._cap
-        for at, used in place.used:
-            if over <= 0:
-                break
-            over -= used
-            rest = max(rest, at + self._window - now)
-        return rest if over <= 0 else max(rest, self._window)
+        place.level = min(self._burst, place.level + (now - place.level_at) * self._rate)
+        place.level_at = now
+        # One that is larger than the bucket goes out when that is full, and leaves a debt.
+        short = min(self._expected(place, tokens), self._burst) - place.level
+        return max(rest, short / self._rate)
 
     def _none_left(self) -> NoKeyLeft:
         if self._places[0].key is None:
@@ -191,6 +184,6 @@ class KeyRing:
 
 
 def _duration(seconds: float) -> str:
-    if seconds < 120:
+    if seconds < 90:
         return f"{seconds:.0f} seconds"
-    return f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:.0f} hours"
+    return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.0f} hours"
