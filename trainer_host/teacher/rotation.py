@@ -104,7 +104,8 @@ class KeyRing:
                 expected = self._expected(place, tokens)
                 place.level -= expected
                 return Lease(place.key, max(1, tokens), expected, now, place)
-            if now + wait > give_up:
+            # A cap is no reason to give up: there, others go first, and it moves.
+            if place.rests_until > max(now, give_up):
                 raise self._all_rest(wait)
             self._changed.clear()
             with contextlib.suppress(TimeoutError):

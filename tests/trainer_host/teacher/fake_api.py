@@ -44,10 +44,10 @@ class Asked:
     number: int
     wire: Wire
     path: str
-    key: str
+    key: str = field(repr=False)
     body: Json
     raw: bytes
-    headers: dict[str, str]
+    headers: dict[str, str] = field(repr=False)
     at: float
     system: str = ""
     text: str = ""
@@ -77,7 +77,7 @@ def from_schema(asked: Asked) -> Json | str:
     return made
 
 
-@dataclass
+@dataclass(repr=False)  # it knows the keys that it was asked with
 class FakeApi:
     """The server; an async context manager. What it saw is in `asked`; what it counted as billed in `billed`.
 

@@ -150,3 +150,12 @@ async def test_what_a_request_did_not_use_is_there_for_the_next() -> None:
     assert not waiting.done()
     ring.give_back(lease)
     await asyncio.wait_for(waiting, 1)
+
+
+async def test_waiting_for_a_cap_is_not_bounded_by_patience() -> None:
+    ring = KeyRing("openai", (WORK,), tokens_per_minute=60_000)
+    began = time.monotonic()
+    for _ in range(4):
+        ring.give_back(await ring.take(1000, 0.1), 1000)
+    # 4,000 tokens at 1,000 a second, of which 1,800 were there at the beginning; the last leaves a debt.
+    assert time.monotonic() - began > 1.0
