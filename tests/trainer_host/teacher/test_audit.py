@@ -165,10 +165,10 @@ def test_no_change_of_any_byte_goes_unseen(five_hundred: dict[str, bytes], tmp_p
     for name, content in five_hundred.items():
         (folder / name).write_bytes(content)
     path = folder / "audit.jsonl"
-    content = bytearray(path.read_bytes())
-    at = rng.randrange(len(content) - 1)
-    content[at] ^= rng.randrange(1, 256)
-    path.write_bytes(content)
+    changed = bytearray(path.read_bytes())
+    at = rng.randrange(len(changed) - 1)
+    changed[at] ^= rng.randrange(1, 256)
+    path.write_bytes(changed)
     line = five_hundred["audit.jsonl"][:at].count(b"\n") + 1
     problems = verify(path).problems
     assert problems

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from trainer_host.errors import BudgetReached, TrainerError
 from trainer_host.teacher.budget import Budget, Reservation, checked_limit, prompt_bound
 from trainer_host.teacher.prices import Flat, Unknown, price_of
-from trainer_host.teacher.protocol import Image, Message, Request, Usage
+from trainer_host.teacher.protocol import Image, Json, Message, Request, Usage
 from trainer_host.teacher.providers import PROVIDERS
 
 # A dollar per thousand tokens, in and out: sums that one can do in the head.
@@ -209,7 +209,7 @@ def test_the_bound_counts_every_byte_of_text_the_schema_and_the_pictures() -> No
     assert bound >= 1000
     assert prompt_bound(replace(plain, messages=(Message("user", "東" * 1000),))) == bound + 2000
     assert prompt_bound(replace(plain, system="y" * 70)) == bound + 70
-    schema = {"type": "object", "properties": {"text": {"type": "string"}}}
+    schema: Json = {"type": "object", "properties": {"text": {"type": "string"}}}
     assert prompt_bound(replace(plain, schema=schema)) >= bound + 60
     seen = replace(plain, messages=(Message("user", "x" * 1000, (Image("image/png", b"\x89PNG"),)),))
     assert prompt_bound(seen) >= bound + 4784
