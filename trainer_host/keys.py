@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
+from typing import cast
 
 from trainer_host.errors import KeysError
 from trainer_host.teacher.protocol import Key, Secret
-from trainer_host.teacher.providers import PROVIDERS, Endpoint
+from trainer_host.teacher.providers import PROVIDERS, Endpoint, Wire
 from trainer_host.teacher.vault import contents as stored
 from trainer_host.teacher.vault.checks import checked_key, checked_name
 from trainer_host.teacher.vault.contents import Contents, StoredKey
@@ -44,6 +46,27 @@ def store_api_key(
     """
     secret, key = Secret(key), ""  # no traceback of what follows holds the key
     add_key(vault_of(_workspace(home)), provider, name, secret, replacing=replace)
+
+
+def store_endpoint(
+    provider: str,
+    base_url: str,
+    *,
+    wire: str = "openai",
+    model: str,
+    headers: Mapping[str, str] | None = None,
+    needs_key: bool = True,
+    replace: bool = True,
+    home: Path | None = None,
+) -> None:
+    """Keep a custom endpoint: anything that speaks one of the two wires, under a name of one's own.
+
+    headers: extra ones, kept as secret as keys. Raises `KeysError` for the name of a built-in provider, an address
+    that would send a key readable over the internet, and where other settings are stored unless `replace`.
+    """
+    hidden = [(name, Secret(value)) for name, value in (headers or {}).items()]
+    endpoint = stored.custom_endpoint(provider, cast(Wire, wire), base_url, model, hidden, needs_key)
+    vault_of(_workspace(home)).change(lambda contents: stored.with_endpoint(contents, endpoint, replace))
 
 
 def get_api_key(provider: str, name: str | None = None, *, home: Path | None = None) -> str:
