@@ -143,16 +143,16 @@ def estimate(
 
     samples: all requests that the sample's draws made, repairs and judgements included, each with what was billed,
     or with None where it wasn't asked: if that is so for all, bytes are counted instead. outcome: what became of
-    the draws; None where nothing was asked, and then every sample stands for one example's request. batch: the
-    price in a batch. Raises `TrainerError` for no samples or a count below 1.
+    the draws; where nothing was asked, `drawn` alone counts. None: every sample is one draw, and was accepted.
+    batch: the price in a batch. Raises `TrainerError` for no samples or a count below 1.
     """
     if count < 1 or not samples:
         raise TrainerError("An estimate needs at least one example and one drawn prompt.")
     asked = [usage for _, usage in samples if usage is not None]
     when = at or datetime.now(UTC)
-    if not asked:
-        return _unasked([request for request, _ in samples], count, price, batch, model, when)
     outcome = outcome or Yield(len(samples), len(samples))
+    if not asked:
+        return _unasked([request for request, _ in samples], outcome.drawn, count, price, batch, model, when)
     share = _share(outcome.accepted, outcome.drawn, count)
     draws = Range(count / share.likely, count / share.high, count / share.low)
     repairs = _share(outcome.repaired, outcome.drawn, count, none=_ZERO)
@@ -201,9 +201,16 @@ def summed(estimates: Sequence[Estimate]) -> Estimate:
 
 
 def _unasked(
-    prompts: Sequence[Request], count: int, price: Price, batch: Price | None, model: str, when: datetime
+    prompts: Sequence[Request],
+    drawn: int,
+    count: int,
+    price: Price,
+    batch: Price | None,
+    model: str,
+    when: datetime,
 ) -> Estimate:
-    scale = Decimal(count) / len(prompts)
+    scale = Decimal(count) / max(1, drawn)
+    requests = scale * len(prompts)
     low, likely, high = (
         [_guess(request, model, *shares) for request in prompts]
         for shares in (
@@ -223,9 +230,9 @@ def _unasked(
         return Range(*(scale * amount for amount in sums))
 
     return Estimate(
-        f"{len(prompts)} drawn prompts, nothing was asked: how long answers are and how many pass isn't known",
+        f"{drawn} drawn prompts, nothing was asked: how long answers are and how many pass isn't known",
         count,
-        Range(Decimal(count), Decimal(count), Decimal(count)),
+        Range(requests, requests, requests),
         of("input"),
         of("output"),
         priced(price),

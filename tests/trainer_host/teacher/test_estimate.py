@@ -137,6 +137,14 @@ def test_without_asking_the_range_says_how_little_is_known() -> None:
     assert made.cost.low < made.cost.likely < made.cost.high
 
 
+def test_several_requests_per_example_are_counted_also_where_nothing_is_asked() -> None:
+    once = estimate([(request(), None)] * 5, 100, FLAT)
+    twice = estimate([(request(), None)] * 10, 100, FLAT, outcome=Yield(5, 5))
+    assert (once.requests.likely, twice.requests.likely) == (100, 200)
+    assert twice.input_tokens.likely == 2 * once.input_tokens.likely
+    assert "5 drawn prompts" in twice.basis
+
+
 def test_pictures_count_also_where_nothing_is_asked() -> None:
     seen = Request((Message("user", "What is here?", (Image("image/png", b"x" * 50),)),), max_tokens=10)
     made = estimate([(seen, None)], 1, MINI)
