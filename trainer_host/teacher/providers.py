@@ -52,8 +52,9 @@ class Endpoint:
 # models need.
 _SUBSET = Dialect("subset")
 _OPENAI = Dialect("subset", "max_completion_tokens")
-# A reasoning model's thoughts are billed, and come out of the answer's tokens: these tasks need few.
-_LITTLE_THOUGHT = (("reasoning_effort", "low"),)
+# A reasoning model's thoughts are billed, and come out of the answer's tokens: these tasks need few. Models that
+# don't take this are asked without it, once that is learned.
+_LITTLE_THOUGHT = (("reasoning_effort", "minimal"),)
 
 # Default models are cheap ones that follow JSON schemas; `--model` chooses another.
 PROVIDERS: dict[str, Endpoint] = {

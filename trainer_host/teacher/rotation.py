@@ -24,6 +24,7 @@ MINUTE = 60.0
 _BURST = 0.03  # of a minute's cap may be used at once
 # A key whose provider doesn't say for how long rests this long, then twice as long, up to the second figure.
 _FIRST_REST = 0.5
+_SHORTEST_REST = 0.02  # likewise doubled, where it says less
 _LONGEST_REST = 60.0
 _SMOOTHING = 0.1  # of the share of a request's worst case that it turned out to use
 
@@ -131,15 +132,19 @@ class KeyRing:
     def rest(self, lease: Lease, seconds: float | None) -> None:
         """The provider throttles this key. seconds: for how long, None where it didn't say."""
         place, now = lease._place, self._clock()
+        if lease.at > place.rested_at:
+            place.rested = min(place.rested + 1, 30)
+            place.rested_at = now
+        elif seconds is None:
+            return  # it was sent before the rest that answers it began
+        growth = 2.0 ** (place.rested - 1)
         if seconds is None:
-            if lease.at <= place.rested_at:
-                return  # it was sent before the rest that answers it began
-            seconds = min(_FIRST_REST * 2.0**place.rested, _LONGEST_REST) * random.uniform(0.75, 1.0)
+            seconds = min(_FIRST_REST * growth, _LONGEST_REST) * random.uniform(0.75, 1.0)
+        else:  # some say 0 again and again
+            seconds = max(seconds, min(_SHORTEST_REST * growth, _LONGEST_REST))
         if now + seconds > place.rests_until:
             logger.info("%s: the key '%s' rests for %.1f s", self.provider, place.name, seconds)
             place.rests_until = now + seconds
-        place.rested = min(place.rested + 1, 30)
-        place.rested_at = now
 
     def refuse(self, lease: Lease, why: str) -> None:
         """The provider refuses this key; it is never used again. why: the provider's words, scrubbed."""

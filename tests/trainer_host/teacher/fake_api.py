@@ -165,9 +165,9 @@ class FakeApi:
         finally:
             self.active -= 1
 
-    def reply(self, asked: Asked) -> Json:
-        """The body of a 200, which is billed."""
-        answer = self.answer(asked)
+    def reply(self, asked: Asked, answer: Json | str | None = None) -> Json:
+        """The body of a 200, which is billed. answer: by default what the answer function says."""
+        answer = self.answer(asked) if answer is None else answer
         text = answer if isinstance(answer, str) else json.dumps(answer)
         prompt = asked.system + asked.text
         tokens = self.usage(asked, text) if self.usage else (len(prompt) // 4 + 1, len(text) // 4 + 1)
@@ -330,6 +330,15 @@ def echo_key(code: int = 401) -> Fault:
     return fault
 
 
+def said(answer: Json | str) -> Fault:
+    """A billed reply with this answer: one that breaks the schema, or that others got already."""
+
+    async def fault(api: FakeApi, asked: Asked, request: web.Request) -> web.StreamResponse:
+        return web.json_response(api.reply(asked, answer))
+
+    return fault
+
+
 def truncated() -> Fault:
     """A reply whose JSON ends in the middle, with the length that was promised."""
 
@@ -417,6 +426,11 @@ def first(count: int, fault: Fault) -> Script:
 def always(fault: Fault) -> Script:
     """All requests meet the fault."""
     return lambda asked: fault
+
+
+def every(count: int, fault: Fault) -> Script:
+    """Each request whose number is a multiple of `count` meets the fault."""
+    return lambda asked: None if asked.number % count else fault
 
 
 def for_key(faults: dict[str, Fault]) -> Script:

@@ -326,13 +326,17 @@ async def test_a_throttled_key_is_unused_for_its_pause_and_a_revoked_one_never_t
 
         await asyncio.gather(*(one(number) for number in range(150)))
     used = [(asked.at - throttled_at[0], asked.key) for asked in api.asked]
+
+    def count(key: str, start: float, end: float) -> int:
+        return sum(start < when <= end and name == secret_of(key) for when, name in used)
+
     assert len(api.answered) == 150
-    # 0.1 s: those that were on their way when the first refusal came back.
-    assert not [when for when, key in used if 0.1 < when < pause and key == secret_of("first")]
-    assert [when for when, key in used if when > pause and key == secret_of("first")]
-    assert [when for when, key in used if 0.1 < when < pause and key == secret_of("second")]
-    assert not [when for when, key in used if when > pause + 0.1 and key == secret_of("second")]
-    assert api.by_key[secret_of("revoked")] <= 8
+    # Those that were on their way when the first refusal came back, at most; then none for the whole pause.
+    assert count("first", 0, pause) < 8
+    assert count("second", 0, pause) > 8
+    assert count("first", pause, 1000) > 8
+    assert count("second", pause, 1000) <= 8
+    assert 1 <= count("revoked", -1000, 1000) <= 8
 
 
 @pytest.mark.parametrize("status", [401, 402, 403])
@@ -378,20 +382,20 @@ async def test_a_pause_of_hours_stops_and_says_so(api: FakeApi, tmp_path: Path) 
     assert len(api.asked) == 1
 
 
-async def test_tokens_per_minute_are_kept_within_five_percent(
+async def test_tokens_per_minute_are_not_passed_by_more_than_five_percent(
     api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("trainer_host.teacher.rotation.MINUTE", 1.0)  # a minute's cap in each second
     api.usage = lambda asked, text: (70, 30)
-    async with teacher_for(api.endpoint(), tmp_path, tokens_per_minute=4_000) as teacher:
+    async with teacher_for(api.endpoint(), tmp_path, tokens_per_minute=1_500) as teacher:
         await asyncio.gather(*(teacher.ask(question(number)) for number in range(10)))
         begun = len(api.answered)
         began = time.monotonic()
-        await asyncio.gather(*(teacher.ask(question(number)) for number in range(10, 130)))
+        await asyncio.gather(*(teacher.ask(question(number)) for number in range(10, 55)))
         seconds = time.monotonic() - began
     rate = (len(api.answered) - begun) * 100 / seconds
-    assert rate <= 4_000 * 1.05
-    assert rate >= 4_000 * 0.80  # on an idle machine 0.97; a busy one is slower, never faster
+    assert rate <= 1_500 * 1.05
+    assert rate >= 1_500 * 0.60  # on an idle machine 0.98 (test_rotation has the exact figure); a busy one is slower
 
 
 # Dialects.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import shutil
 import ssl
 import subprocess
 import time
@@ -132,6 +133,7 @@ def own_certificate(tmp_path: Path) -> ssl.SSLContext:
     return context
 
 
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl to make a certificate")
 async def test_a_certificate_that_nobody_vouches_for_is_not_trusted(
     connection: Connection, own_certificate: ssl.SSLContext
 ) -> None:

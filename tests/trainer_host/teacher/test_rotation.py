@@ -69,6 +69,20 @@ async def test_pauses_without_a_figure_grow_until_an_answer_comes() -> None:
     assert ring._places[0].rests_until - now <= 0.5
 
 
+async def test_a_pause_of_nothing_said_again_and_again_grows_too() -> None:
+    now = 0.0
+    ring = KeyRing("openai", (WORK,), clock=lambda: now)
+    for _ in range(10):
+        leases = [await ring.take(10, 0) for _ in range(8)]
+        for lease in leases:
+            ring.rest(lease, 0.0)
+        now = ring._places[0].rests_until
+    assert 10 < now < 30
+    ring.give_back(await ring.take(10, 0), 5)
+    ring.rest(await ring.take(10, 0), 1.0)
+    assert ring._places[0].rests_until == now + 1.0
+
+
 async def test_a_refused_key_is_never_used_again_and_the_last_one_ends_it() -> None:
     ring = KeyRing("openai", (WORK, SPARE))
     lease = await ring.take(10, 0)

@@ -115,7 +115,7 @@ def test_a_server_without_schemas_is_asked_in_the_prompt_behind_what_can_be_cach
 
 def test_a_dialect_leaves_out_what_a_server_does_not_take() -> None:
     endpoint = PROVIDERS["openai"]
-    assert body_of(REQUEST, endpoint)["reasoning_effort"] == "low"
+    assert body_of(REQUEST, endpoint)["reasoning_effort"] == "minimal"
     body = body_of(REQUEST, endpoint, Dialect("subset", "max_tokens", temperature=False, options=False))
     assert not {"temperature", "reasoning_effort", "max_completion_tokens"} & set(body)
 
