@@ -256,6 +256,8 @@ def _resume(path: Path) -> tuple[Head, bytes, bool]:
 
 def _read_on(file: Path, head: Head) -> tuple[Head, bytes]:
     size = file.stat().st_size
+    if size == head.size:
+        return head, b""
     count, last, junk = head.count, head.hash, b""
     for line in lines_of(file, min(head.size, size), size):
         fields = parsed(line)
