@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.trainer_host.teacher.vault_traces import KEY, SPARE
@@ -260,6 +260,7 @@ def test_a_server_that_needs_no_key_takes_none() -> None:
 _printable = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=60)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["openai", "anthropic", "gateway"]), _printable, _printable), max_size=12))
 def test_what_is_written_is_read_again(rows: list[tuple[str, str, str]]) -> None:
     contents = with_endpoint(Contents(), GATEWAY)
