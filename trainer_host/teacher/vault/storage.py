@@ -204,8 +204,13 @@ class Vault:
         path = self._folder / NAME
         try:
             with path.open("rb") as opened:
+                # Sealed, so that closing it is enough, where that can be done; the key file is another matter.
                 if os.fstat(opened.fileno()).st_mode & 0o077:
-                    path.chmod(0o600)  # sealed, so that repairing is enough; the key file is another matter
+                    with contextlib.suppress(OSError):
+                        path.chmod(0o600)
+                if self._folder.stat().st_mode & 0o077:
+                    with contextlib.suppress(OSError):
+                        self._folder.chmod(0o700)
                 content = opened.read(MAX_BYTES + 1)
         except FileNotFoundError:
             return None
