@@ -152,6 +152,8 @@ class ApiTeacher:
                 if give_up is None:
                     give_up = time.monotonic() + self._patience
                 outcome = await self._send(request, written, slot, give_up)
+            if outcome is None:
+                continue
             if isinstance(outcome, Reply):
                 return outcome
             failures += outcome.counts
@@ -161,10 +163,13 @@ class ApiTeacher:
             self.counts["tried again"] += 1
             await asyncio.sleep(pause)
 
-    async def _send(self, request: Request, written: _Written, slot: Slot, give_up: float) -> Reply | _Again:
-        """Send a request once, in its slot."""
+    async def _send(self, request: Request, written: _Written, slot: Slot, give_up: float) -> Reply | _Again | None:
+        """Send a request once, in its slot; None where it needs a new one."""
         worst = len(written.body) + request.max_tokens  # a token is at least one byte
         lease = await self.ring.take(worst, give_up - time.monotonic())
+        if not slot.may_send():
+            self.ring.give_back(lease)
+            return None
         reservation = None
         try:
             reservation = await self._books.budget.reserve_soon(request)

@@ -28,10 +28,16 @@ _FIXED_TOKENS = 50
 
 @dataclass
 class Slot:
-    """The right to have one request open. began: seconds of the limiter's clock."""
+    """The right to have one request open. began: when it was sent, in seconds of the limiter's clock."""
 
     began: float
     _limiter: Limiter
+
+    def may_send(self) -> bool:
+        """Whether the slot still counts, now that its request is about to be sent: while that waited for a key, the
+        limit may have sunk below what is open. If not, it is to be left and taken anew."""
+        self.began = self._limiter._clock()
+        return self._limiter.active <= self._limiter.limit
 
     def answered(self, seconds: float, tokens: int) -> None:
         """A request was answered. seconds: from sending to the end. tokens: of the answer."""

@@ -398,6 +398,15 @@ async def test_tokens_per_minute_are_not_passed_by_more_than_five_percent(
     assert rate >= 1_500 * 0.60  # on an idle machine 0.98 (test_rotation has the exact figure); a busy one is slower
 
 
+async def test_a_providers_limit_is_found_and_everything_is_answered(api: FakeApi, tmp_path: Path) -> None:
+    api.concurrency, api.latency = 12, 0.02
+    async with teacher_for(api.endpoint(), tmp_path, concurrency=64) as teacher:
+        await asyncio.gather(*(teacher.ask(question(number)) for number in range(300)))
+        assert 6 <= teacher.limiter.limit <= 12
+        assert teacher.counts["throttled"] == api.refused < 100
+    assert len(api.answered) == 300
+
+
 # Dialects.
 
 

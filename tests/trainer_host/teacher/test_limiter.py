@@ -116,6 +116,16 @@ async def test_a_burst_of_refusals_counts_once() -> None:
     assert limiter.active == 0
 
 
+async def test_a_slot_that_waited_for_a_key_is_left_where_the_limit_sank_meanwhile() -> None:
+    limiter = Limiter(4, start=4)
+    async with limiter.slot() as one, limiter.slot() as two, limiter.slot(), limiter.slot() as four:
+        assert four.may_send()
+        one.crowded()
+        assert limiter.limit == 3 and not two.may_send()
+    async with limiter.slot() as again:
+        assert again.may_send()
+
+
 async def test_slots_come_in_order_and_a_repeated_request_before_the_others() -> None:
     limiter = Limiter(1)
     order: list[str] = []
