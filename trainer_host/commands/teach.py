@@ -1,28 +1,281 @@
-"""`enigma teach`: a dataset from a teacher."""
+"""`enigma teach`: datasets from a teacher: the built-in one, a provider's model, or the local Trainer AI."""
 
 from __future__ import annotations
 
 import argparse
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from trainer_host.commands.options import Commands, add_seed, command, workspace_of
-from trainer_host.commands.quickstart import check_examples
-from trainer_host.presentation import presenter_for
+from trainer_host.errors import TrainerError
+from trainer_host.presentation import OnStep, Presenter, presenter_for
+
+if TYPE_CHECKING:
+    from trainer_host.teacher.generate import Tally
+    from trainer_host.teacher.lesson import Lesson
+    from trainer_host.teacher.teach import LessonResult
+    from trainer_host.workspace import Workspace
+
+HOME_DATASET = "home-en"
+HOME_EXAMPLES, EXAMPLES = 24_000, 100
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
     """`enigma teach`."""
-    made = command(commands, "teach", teach, "Let the built-in teacher write a dataset of home commands.")
-    made.add_argument("--name", default="home-en", metavar="NAME", help="of the dataset (default: home-en)")
-    made.add_argument("--examples", type=int, default=24_000, metavar="N", help="how many (default: 24000)")
+    made = command(
+        commands,
+        "teach",
+        teach,
+        "Let a teacher write verified examples of any of the twelve tasks; without a provider, the built-in one.",
+    )
+    made.add_argument(
+        "--task", action="append", metavar="TASK", help="what to teach; may be repeated, or 'all' (default: robot)"
+    )
+    made.add_argument(
+        "--examples",
+        type=int,
+        metavar="N",
+        help=f"per task (default: {EXAMPLES}; {HOME_EXAMPLES} of the built-in home commands)",
+    )
+    made.add_argument(
+        "--provider",
+        metavar="WHO",
+        help="openai, anthropic, gemini, ollama, local ... or one that you added with 'enigma keys add' "
+        "(default: built-in)",
+    )
+    made.add_argument(
+        "--model", metavar="MODEL", help="default: the provider's cheap one; local: a name or a .gguf file"
+    )
+    made.add_argument("--key", action="append", metavar="NAME", help="use this stored key; may be repeated")
+    made.add_argument("--name", metavar="NAME", help="what the datasets' names begin with")
+    made.add_argument(
+        "--estimate", action="store_true", help="ask a few examples, say what all would cost, and write nothing"
+    )
+    made.add_argument("--sample", type=int, default=20, metavar="N", help="examples per task for --estimate (default: 20; 0 asks nothing)")  # fmt: skip
+    made.add_argument("--budget", metavar="DOLLARS", help="never spend more than this, resumed runs included")
+    made.add_argument(
+        "--price", metavar="IN,OUT", help="dollars per million tokens, for a model that isn't in the table"
+    )
+    made.add_argument("--batch", action="store_true", help="by the provider's batches: half the price, within 24 hours")
+    made.add_argument(
+        "--resume", action="store_true", help="go on with the last lesson that didn't end, or that of --name"
+    )
+    made.add_argument("--no-judge", action="store_true", help="don't let the teacher grade what can't be executed")
+    made.add_argument("--keep-personal", action="store_true", help="don't replace what looks like personal data")
+    made.add_argument(
+        "--labels", type=Path, metavar="FILE", help="router: your own labels, a .csv of label,description"
+    )
+    made.add_argument("--images", type=Path, metavar="DIR", help="vision: your own pictures for the teacher to label")
+    made.add_argument("--concurrency", type=int, metavar="N", help="requests open at a time at most")
+    made.add_argument("--ray", metavar="ADDRESS", help="draw, verify and score on this Ray cluster (extra 'scale')")
+    made.add_argument("--json", type=Path, metavar="FILE", help="write the figures here")
     add_seed(made)
 
 
 def teach(args: argparse.Namespace) -> None:
-    """A dataset from the built-in teacher."""
+    """Datasets, or an estimate."""
+    from trainer_host.teacher.lesson import BUILT_IN, recall
+
+    workspace, show = workspace_of(args), presenter_for()
+    if args.json is not None and (args.json.is_dir() or not args.json.absolute().parent.is_dir()):
+        raise TrainerError(f"{args.json} can't be written; give --json a file in a folder that exists.")
+    if args.resume:
+        lesson = recall(workspace, args.name)
+        lesson = replace(lesson, budget=args.budget or lesson.budget, model=args.model or lesson.model)
+        show.say(f"Going on with '{lesson.name}': {', '.join(lesson.tasks)} from {lesson.provider}.")
+    else:
+        lesson = _lesson(args)
+    if lesson.provider == BUILT_IN and lesson.tasks == ("robot",):
+        return _home(args, workspace, show)
+    if args.estimate:
+        return _estimate(args, workspace, lesson, show)
+    result = _give(args, workspace, lesson, show)
+    _report(result, show)
+    if args.json is not None:
+        from trainer_host.workspace import write_atomic
+
+        write_atomic(args.json.absolute(), json.dumps(result.to_json(), indent=1).encode() + b"\n")
+
+
+def _lesson(args: argparse.Namespace) -> Lesson:
+    from trainer_host.tasks import TASKS
+    from trainer_host.teacher.lesson import BUILT_IN, Lesson, checked_lesson, lesson_name
+
+    provider = args.provider or BUILT_IN
+    given = args.task or ["robot"]
+    tasks = TASKS if given == ["all"] else tuple(given)
+    home = provider == BUILT_IN and tasks == ("robot",)
+    options: dict[str, dict[str, object]] = {}
+    for option, task, value in (("--labels", "router", args.labels), ("--images", "vision", args.images)):
+        if value is None:
+            continue
+        if task not in tasks:
+            raise TrainerError(f"{option} is for the task {task}; add --task {task}, or leave it out.")
+        options[task] = {"labels": _labels(value)} if task == "router" else {"images": str(value.absolute())}
+    examples = args.examples if args.examples is not None else HOME_EXAMPLES if home else EXAMPLES
+    name = args.name or (HOME_DATASET if home else lesson_name(provider))
+    made = Lesson(
+        name,
+        tasks,
+        examples,
+        provider,
+        args.model,
+        args.seed,
+        budget=args.budget,
+        batch=args.batch,
+        judge=not args.no_judge,
+        keep_personal=args.keep_personal,
+        options=options,
+    )
+    return checked_lesson(made)
+
+
+def _home(args: argparse.Namespace, workspace: Workspace, show: Presenter) -> None:
+    """The built-in teacher of home commands has a way of its own: it labels every word."""
+    from trainer_host.commands.quickstart import check_examples
     from trainer_host.quickstart import teach_home
 
-    check_examples(args.examples)
-    show = presenter_for()
+    if args.estimate:
+        show.say("The built-in teacher costs nothing.")
+        return
+    examples = args.examples if args.examples is not None else HOME_EXAMPLES
+    check_examples(examples)
     with show.working("teaching") as step:
-        made = teach_home(workspace_of(args), args.name, examples=args.examples, seed=args.seed, on_step=step)
+        made = teach_home(workspace, args.name or HOME_DATASET, examples=examples, seed=args.seed, on_step=step)
     show.say(f"Dataset '{made.name}': {made.counts['train']:,} rows to train, {made.counts['heldout']:,} held out.")
+
+
+def _give(args: argparse.Namespace, workspace: Workspace, lesson: Lesson, show: Presenter) -> LessonResult:
+    from trainer_host.teacher.lesson import BUILT_IN
+    from trainer_host.teacher.opening import opened
+    from trainer_host.teacher.prices import own_price
+    from trainer_host.teacher.teach import give
+
+    if lesson.provider == BUILT_IN:
+        with show.working("teaching") as step:
+            return give(workspace, lesson, None, ray=args.ray, on_task=_watch(lesson, step, None))
+    price = own_price(args.price) if args.price is not None else None
+    keys = tuple(args.key) if args.key else None
+    if args.concurrency is not None and not 1 <= args.concurrency <= 1000:
+        raise TrainerError(f"--concurrency must be from 1 to 1000, not {args.concurrency}.")
+    with opened(workspace, lesson, own_price=price, concurrency=args.concurrency, key_names=keys) as found:
+        show.say(f"{found.endpoint.provider}/{found.endpoint.model}: {found.price.source}.")
+        if not lesson.batch and (waiting := found.in_batches()):
+            show.warn(
+                f"{waiting} batches of {lesson.provider} are under way; what this lesson asks of them is paid again. "
+                "Add --batch to collect them first."
+            )
+        with show.working("teaching") as step:
+            left = (lambda: found.budget.left) if lesson.budget is not None else None
+            try:
+                return give(
+                    workspace,
+                    lesson,
+                    found,
+                    ray=args.ray,
+                    on_task=_watch(lesson, step, left),
+                    on_batch=lambda now: step(
+                        now.done / max(1, now.total), f"{now.done}/{now.total} in {now.batches} batches"
+                    ),
+                )
+            except KeyboardInterrupt:
+                show.warn(f"stopped; what was answered is kept. Go on with: enigma teach --resume --name {lesson.name}")
+                raise
+
+
+def _watch(lesson: Lesson, step: OnStep, left: object):  # type: ignore[no-untyped-def]
+    """Progress in words: accepted and rejected by reason, money spent and left; the bar has the time."""
+    from trainer_host.teacher.prices import money
+
+    def on_task(task: str, tally: Tally) -> None:
+        share = (lesson.tasks.index(task) + tally.accepted / lesson.examples) / len(lesson.tasks)
+        said = [f"{task} {tally.accepted}/{lesson.examples}"]
+        said += [f"{count} {reason}" for reason, count in tally.rejected.most_common(2)]
+        if lesson.provider != "built-in":
+            said.append(money(None if tally.unpriced else tally.cost))
+        if callable(left):
+            said.append(f"{money(left())} left")
+        step(min(1.0, share), ", ".join(said))
+
+    return on_task
+
+
+def _report(result: LessonResult, show: Presenter) -> None:
+    from trainer_host.teacher.prices import money
+
+    rows = []
+    for item in result.taught:
+        tally = item.tally
+        rejected = ", ".join(f"{reason} {count}" for reason, count in tally.rejected.most_common(4))
+        begun = tally.accepted + tally.rejected.total()
+        rows.append([
+            item.dataset.name, f"{tally.accepted:,}", f"{tally.accepted / begun:.0%}", f"{tally.repaired:,}",
+            money(None if tally.unpriced else tally.cost), rejected or "none",
+        ])  # fmt: skip
+    show.table(["dataset", "accepted", "yield", "repaired", "cost", "rejected"], rows)
+    if result.batches is not None:
+        show.say(result.batches)
+    for item in result.taught:
+        if item.tally.accepted < result.lesson.examples:
+            show.warn(
+                f"{item.task}: {result.lesson.draws} draws gave {item.tally.accepted} examples; a better model gives more."
+            )
+        if item.without_student:
+            show.warn(f"{item.task}: the data is there; no student learns this task yet.")
+    ready = next((item for item in result.taught if not item.without_student), None)
+    if ready is not None:
+        show.say(f"Next: enigma train --task {ready.task} --data {ready.dataset.name}")
+    else:
+        show.say(f"Next: enigma data show {result.taught[0].dataset.name}")
+
+
+def _estimate(args: argparse.Namespace, workspace: Workspace, lesson: Lesson, show: Presenter) -> None:
+    from trainer_host.teacher.lesson import BUILT_IN
+    from trainer_host.teacher.opening import opened
+    from trainer_host.teacher.prices import own_price
+    from trainer_host.teacher.sample import estimates
+
+    if lesson.provider == BUILT_IN:
+        show.say("The built-in teacher costs nothing.")
+        return
+    if not 0 <= args.sample <= 100:
+        raise TrainerError(f"--sample must be from 0 to 100, not {args.sample}.")
+    price = own_price(args.price) if args.price is not None else None
+    keys = tuple(args.key) if args.key else None
+    with (
+        opened(workspace, lesson, own_price=price, concurrency=args.concurrency, key_names=keys) as found,
+        show.working("asking a sample") as step,
+    ):
+        by_task, total = estimates(lesson, found, args.sample, on_task=lambda task, share: step(share, task))
+    for task, one in by_task.items():
+        show.say(f"{task}:")
+        for sentence in one.sentences():
+            show.say(f"  {sentence}")
+    if len(by_task) > 1:
+        show.say("All together:")
+        for sentence in total.sentences():
+            show.say(f"  {sentence}")
+    if args.json is not None:
+        from trainer_host.workspace import write_atomic
+
+        plain = {"tasks": {task: one.plain() for task, one in by_task.items()}, "total": total.plain()}
+        write_atomic(args.json.absolute(), json.dumps(plain, indent=1).encode() + b"\n")
+
+
+def _labels(file: Path) -> dict[str, str]:
+    """A router's own labels: the columns label and description of a table."""
+    import csv
+
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as source:
+            table = csv.DictReader(source)
+            if not {"label", "description"} <= set(table.fieldnames or ()):
+                raise TrainerError(f"{file.name} needs the columns label and description in its first line.")
+            found = {row["label"].strip(): (row["description"] or "").strip() for row in table if row["label"]}
+    except OSError as cause:
+        raise TrainerError(f"{file} can't be read: {cause.strerror}.") from None
+    except (UnicodeDecodeError, csv.Error):
+        raise TrainerError(f"{file.name} isn't a table in UTF-8; save it as 'CSV UTF-8'.") from None
+    return found

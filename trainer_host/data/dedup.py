@@ -32,6 +32,8 @@ class NearDuplicates:
     A key may begin with a scope (a home, an answer) and `SCOPE`: texts are compared only with those of equal scope.
     """
 
+    repeated = "near-duplicate"
+
     def __init__(self, threshold: float = THRESHOLD) -> None:
         rensa = _rensa()
         self._threshold = threshold

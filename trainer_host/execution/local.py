@@ -1,6 +1,6 @@
 """Calls in worker processes of this machine: killed at their deadline, replaced when they die, gone with their parent.
 
-Why not a library's pool, all tried on Python 3.11: `concurrent.futures` has no deadline that ends a call, and one dead
+Why not a library's pool, judged in November 2026; pebble was run: `concurrent.futures` has no deadline that ends a call, and one dead
 process breaks the whole pool. loky 3.7 (BSD, 2026-09) is the same in both. pebble 5.2 (LGPL, 2026-10) has the
 deadline, but its workers share one pipe under a lock: `kill -9` of an *idle* one, as the kernel does when memory is
 short, broke the pool for good. And all start processes by `multiprocessing`, which runs the person's main script again

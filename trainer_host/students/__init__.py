@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +16,8 @@ if TYPE_CHECKING:
 
     from edge_runtime.tasks import Specialist
 
+# The tasks that something learns, by the module of the same name.
+TRAINED = ("avatar", "robot", "router")
 Json = dict[str, object]
 # Called with the share done (0 to 1) and the figures so far, as in {"loss": 0.31}.
 OnProgress = Callable[[float, dict[str, float]], None]
@@ -49,12 +49,20 @@ class Student(Protocol):
     task: str
 
     def train(
-        self, dataset: Path, run: Path, *, seed: int, seconds: float | None, on_progress: OnProgress
+        self,
+        dataset: Path,
+        run: Path,
+        *,
+        seed: int,
+        seconds: float | None,
+        on_progress: OnProgress,
+        curriculum: bool = False,
     ) -> TrainReport:
         """Write weights.safetensors, config.json and assets into `run`.
 
         seconds: a budget that the student plans its steps by (never a clock that stops it: that would make
-        the result depend on the machine). Raises `DataError` where the rows don't fit the task.
+        the result depend on the machine). curriculum: easy rows first, see trainer_host.data.curriculum; without
+        it, in the plain order. Raises `DataError` where the rows don't fit the task, or it has no curriculum.
         """
 
     def module(self, run: Path) -> tuple[torch.nn.Module, tuple[torch.Tensor, ...], ModelIO]:
@@ -79,11 +87,13 @@ class Student(Protocol):
         """At most `count` different requests that stand for the task, the same at every call."""
 
 
+def has_student(task: str) -> bool:
+    """Whether something learns this task; imports nothing."""
+    return task in TRAINED
+
+
 def student_for(task: str) -> Student:
-    """The student of a task, imported when asked for; raises `DataError` where there is none."""
-    student = None
-    if re.fullmatch(r"[a-z][a-z0-9_]{0,31}", task) and importlib.util.find_spec(f"{__name__}.{task}"):
-        student = getattr(importlib.import_module(f"{__name__}.{task}"), "STUDENT", None)
-    if student is None:
-        raise DataError(f"There is no student for the task '{task[:40]}'; the tasks are robot and router.")
-    return cast(Student, student)
+    """The student of a task, imported when asked for; raises `DataError` where there is none yet."""
+    if task not in TRAINED:
+        raise DataError(f"There is no student for the task '{task[:40]}' yet; those are {', '.join(TRAINED)}.")
+    return cast(Student, importlib.import_module(f"{__name__}.{task}").STUDENT)

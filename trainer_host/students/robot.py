@@ -54,12 +54,21 @@ class RobotStudent:
     task = "robot"
 
     def train(
-        self, dataset: Path, run: Path, *, seed: int, seconds: float | None, on_progress: OnProgress
+        self,
+        dataset: Path,
+        run: Path,
+        *,
+        seed: int,
+        seconds: float | None,
+        on_progress: OnProgress,
+        curriculum: bool = False,
     ) -> TrainReport:
         """Train on rows that carry token labels; rows that don't are aligned first, or left out and counted."""
         from trainer_host.students.robot_align import with_labels
         from trainer_host.students.robot_model import RobotConfig, RobotNet
 
+        if curriculum:
+            raise DataError("A robot sees all its rows in each epoch; leave out --curriculum.")
         started = time.perf_counter()
         prepare(seed)
         homes = read_homes(dataset)

@@ -16,6 +16,7 @@ from edge_runtime import strict_json
 from edge_runtime.errors import BadRequest
 from edge_runtime.tasks import Specialist, router
 from edge_runtime.tasks.text import SCHEME, Features, encode
+from trainer_host.data.curriculum import ordered
 from trainer_host.data.dataset import Row, open_dataset
 from trainer_host.errors import DataError
 from trainer_host.students import Json, ModelIO, OnProgress, TrainReport
@@ -58,7 +59,14 @@ class RouterStudent:
     task = router.NAME
 
     def train(
-        self, dataset: Path, run: Path, *, seed: int, seconds: float | None, on_progress: OnProgress
+        self,
+        dataset: Path,
+        run: Path,
+        *,
+        seed: int,
+        seconds: float | None,
+        on_progress: OnProgress,
+        curriculum: bool = False,
     ) -> TrainReport:
         """Calibrate on models that haven't seen the rows, then train on all of them; see `Student.train`."""
         started = time.perf_counter()
@@ -79,6 +87,7 @@ class RouterStudent:
             recipe,
             seed,
             lambda step, loss: on_progress(step / total, {"loss": round(loss, 4)}),
+            ordered(list(open_dataset(dataset).rows("train"))) if curriculum else None,
         )
         save_weights(run, model)
         _save_config(run, replace(config, unsure=found.threshold))

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from edge_runtime.tasks.text import Features, encode
+from trainer_host.data.curriculum import available
 from trainer_host.errors import DataError
 from trainer_host.training.calibration import Calibration, calibrate
 from trainer_host.training.determinism import prepare
@@ -95,11 +96,16 @@ def train_heads(
     recipe: Recipe,
     seed: int,
     on_progress: Progress,
+    order: Sequence[int] | None = None,
 ) -> tuple[HeadsNet, list[Calibration]]:
     """Calibrate on models that haven't seen the rows, then train on all of them.
 
     tokens int32 [rows, length]; wanted int64 [rows, heads]; strata: one per row, spread evenly over the folds.
+    order: positions of the rows, easy ones first, for a curriculum; None for the plain order.
     """
+    eased = order is not None
+    if order is not None:  # from here on, rows stand in the order of their difficulty
+        tokens, wanted, strata = tokens[list(order)], wanted[list(order)], [strata[i] for i in order]
     folds = folds_for(len(tokens))
     fold_of = _folds(strata, seed)
     done = 0
@@ -111,7 +117,7 @@ def train_heads(
     truth: list[Tensor] = []
     for fold in range(folds):
         back = fold_of == fold
-        model = _fit(shape, tokens[~back], wanted[~back], recipe, seed + 1 + fold, progress)
+        model = _fit(shape, tokens[~back], wanted[~back], recipe, seed + 1 + fold, progress, eased)
         with torch.inference_mode():
             seen.append(tuple(part.clone() for part in model.logits(tokens[back])))
         truth.append(wanted[back])
@@ -120,7 +126,7 @@ def train_heads(
     found = [
         calibrate(torch.cat([part[head] for part in seen]).numpy(), labels[:, head]) for head in range(len(shape.heads))
     ]
-    model = _fit(shape, tokens, wanted, recipe, seed, progress)
+    model = _fit(shape, tokens, wanted, recipe, seed, progress, eased)
     with torch.no_grad():
         model.temperature.copy_(torch.tensor([item.temperature for item in found]))
     return model, found
@@ -158,7 +164,9 @@ def _folds(strata: Sequence[object], seed: int) -> Tensor:
     return fold
 
 
-def _fit(shape: Shape, tokens: Tensor, wanted: Tensor, recipe: Recipe, seed: int, progress: Progress) -> HeadsNet:
+def _fit(
+    shape: Shape, tokens: Tensor, wanted: Tensor, recipe: Recipe, seed: int, progress: Progress, eased: bool
+) -> HeadsNet:
     prepare(seed)
     used, rows = torch.unique(tokens, return_inverse=True)
     if used[0] != 0:  # no text is shorter than the model's length, so padding doesn't occur
@@ -168,7 +176,7 @@ def _fit(shape: Shape, tokens: Tensor, wanted: Tensor, recipe: Recipe, seed: int
     for part in rows.split(4096):  # all at once would take rows x features
         present += torch.zeros(len(part), len(used)).scatter_(1, part, 1.0).sum(0)
     rarity = torch.log(len(tokens) / present.clamp(min=1)).unsqueeze(1)
-    model = _descend(HeadsNet(shape, len(used)), rows, wanted, rarity, recipe, seed, progress)
+    model = _descend(HeadsNet(shape, len(used)), rows, wanted, rarity, recipe, seed, progress, eased)
     whole = HeadsNet(shape, shape.features.buckets + 1)
     with torch.no_grad():
         state = model.state_dict()
@@ -181,9 +189,16 @@ def _fit(shape: Shape, tokens: Tensor, wanted: Tensor, recipe: Recipe, seed: int
 
 
 def _descend(
-    model: HeadsNet, rows: Tensor, wanted: Tensor, rarity: Tensor, recipe: Recipe, seed: int, progress: Progress
+    model: HeadsNet,
+    rows: Tensor,
+    wanted: Tensor,
+    rarity: Tensor,
+    recipe: Recipe,
+    seed: int,
+    progress: Progress,
+    eased: bool,
 ) -> HeadsNet:
-    """Train on `rows`, int64 [texts, length]: positions in the table of used features."""
+    """Train on `rows`, int64 [texts, length]: positions in the table of used features. eased: the first ones first."""
     model.train()
     shuffle = torch.Generator().manual_seed(seed)
     table, *rest = model.parameters()
@@ -194,7 +209,8 @@ def _descend(
     last = len(rarity)
     undecided = [torch.full((noisy, labels), 1.0 / labels) for labels in model.heads]
     for step in range(recipe.steps):
-        chosen = torch.randint(len(rows), (recipe.batch - noisy,), generator=shuffle)
+        most = available(step / recipe.steps, len(rows)) if eased else len(rows)
+        chosen = torch.randint(most, (recipe.batch - noisy,), generator=shuffle)
         clean = rows[chosen]
         keep = torch.rand(clean.shape, generator=shuffle) >= recipe.drop
         random = torch.randint(1, last, (noisy, rows.shape[1]), generator=shuffle)

@@ -27,7 +27,6 @@ logger = logging.getLogger(__name__)
 WINDOW = 256  # examples in work at a time; the teacher's limiter decides how many requests are open
 JUDGE_MAX_TOKENS = 300
 FAILURES_IN_A_ROW = 20  # that many requests failing one after the other is no bad luck
-NEAR_DUPLICATE = "near-duplicate"
 BUILT_IN = "built-in"
 BUILT_IN_CHUNK = 64  # examples per call to a worker: a call costs about as much as making a few of them
 
@@ -95,7 +94,12 @@ class Generated:
 
 
 class Index(Protocol):
-    """What tells new questions from known ones; trainer_host.data.dedup has one for near-duplicates."""
+    """What tells new questions from known ones; trainer_host.data.dedup has one for near-duplicates.
+
+    repeated: the reason that a known one is counted under.
+    """
+
+    repeated: str
 
     def add(self, key: str) -> bool:
         """Whether the key is new; then it is remembered."""
@@ -103,6 +107,8 @@ class Index(Protocol):
 
 class Seen:
     """Accepts each question once."""
+
+    repeated = "duplicate"
 
     def __init__(self) -> None:
         self._keys: set[str] = set()
@@ -196,7 +202,7 @@ def _commit(outcome: _Outcome, made: list[Made], tally: Tally, seen: Index) -> N
     if outcome.made is None:
         tally.rejected[outcome.reason] += 1
     elif not seen.add(outcome.made.key):
-        tally.rejected[NEAR_DUPLICATE] += 1
+        tally.rejected[seen.repeated] += 1
     else:
         tally.accepted += 1
         tally.repaired += outcome.repaired

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
@@ -28,7 +30,8 @@ class Lesson:
     """What is to be taught, by whom, for how much.
 
     name: what datasets begin with. model: None for the provider's default. budget: US dollars as text, None
-    without a limit. options: per task, what its spec takes. state: "open" until every dataset is written.
+    without a limit. options: per task, what its spec takes. begun: ISO 8601, UTC; what is spent since then counts
+    against the budget. state: "open" until every dataset is written.
     """
 
     name: str
@@ -43,6 +46,7 @@ class Lesson:
     judge: bool = True
     keep_personal: bool = False
     options: dict[str, Json] = field(default_factory=dict)
+    begun: str = field(default_factory=lambda: _now())
     state: str = "open"
 
     def dataset(self, task: str) -> str:
@@ -87,11 +91,9 @@ def checked_lesson(lesson: Lesson) -> Lesson:
     return lesson
 
 
-def lesson_name(provider: str, tasks: tuple[str, ...]) -> str:
-    """A name for a lesson that its owner gave none."""
-    parts = [provider, *tasks] if len(tasks) <= 3 else [provider, f"{len(tasks)}-tasks"]
-    text = "-".join(parts).lower().replace("_", "-").replace(".", "-")
-    return checked_name(text[:48].strip("-"))
+def lesson_name(provider: str) -> str:
+    """What the datasets of a provider begin with where their owner gave no name."""
+    return checked_name(provider.lower().replace("_", "-").replace(".", "-")[:40])
 
 
 def remember(workspace: Workspace, lesson: Lesson) -> None:
@@ -99,7 +101,7 @@ def remember(workspace: Workspace, lesson: Lesson) -> None:
     with storage_errors(workspace.lessons):
         workspace.lessons.mkdir(parents=True, exist_ok=True)
         text = json.dumps({"format": FORMAT, **asdict(lesson)}, indent=1, ensure_ascii=False)
-        write_atomic(_file(workspace, lesson.name), text.encode("utf-8") + b"\n", 0o600)
+        write_atomic(_file(workspace, lesson), text.encode("utf-8") + b"\n", 0o600)
 
 
 def finished(workspace: Workspace, lesson: Lesson) -> None:
@@ -110,11 +112,9 @@ def finished(workspace: Workspace, lesson: Lesson) -> None:
 def recall(workspace: Workspace, name: str | None) -> Lesson:
     """The lesson of that name, else the newest open one; raises `NotThere` or `TrainerError`."""
     files = sorted(workspace.lessons.glob("*.json"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
-    if name is not None:
-        files = [path for path in files if path.stem == name]
     for path in files:
         lesson = _read(path)
-        if lesson.state == "open" or name is not None:
+        if lesson.name == name or (name is None and lesson.state == "open"):
             return lesson
     what = f"no lesson '{name[:64]}'" if name is not None else "no unfinished lesson"
     raise NotThere(f"There is {what} to resume; begin one with: enigma teach --task ...")
@@ -133,5 +133,11 @@ def _read(path: Path) -> Lesson:
         raise TrainerError(f"{path} is damaged; delete it and begin the lesson again.") from None
 
 
-def _file(workspace: Workspace, name: str) -> Path:
-    return workspace.lessons / f"{checked_name(name)}.json"
+def _now() -> str:
+    """As the audit log writes it, so that texts compare as times."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _file(workspace: Workspace, lesson: Lesson) -> Path:
+    tasks = hashlib.sha256(" ".join(lesson.tasks).encode()).hexdigest()[:8]
+    return workspace.lessons / f"{checked_name(lesson.name)}.{tasks}.json"

@@ -37,6 +37,7 @@ class Run:
     seed: int
     seconds: float | None
     weights: str
+    curriculum: bool = False
 
     @property
     def address(self) -> str:
@@ -57,13 +58,16 @@ def train_run(
     seed: int,
     seconds: float | None,
     on_progress: OnProgress,
+    curriculum: bool = False,
 ) -> tuple[Run, TrainReport]:
     """Train the dataset's student as run `name`; replaces a run of that name, its exports included."""
     checked_name(name)
     student = student_for(dataset.task)
     started = time.perf_counter()
     with making(workspace.runs / name) as folder:
-        report = student.train(dataset.folder, folder, seed=seed, seconds=seconds, on_progress=on_progress)
+        report = student.train(
+            dataset.folder, folder, seed=seed, seconds=seconds, on_progress=on_progress, curriculum=curriculum
+        )
         made = Run(
             folder,
             name,
@@ -74,6 +78,7 @@ def train_run(
             seed,
             seconds,
             _sha256(folder / WEIGHTS),
+            curriculum,
         )
         write_json(folder / CARD, made._card())
         figures = {"seconds": round(time.perf_counter() - started, 3), "figures": dict(report.figures)}

@@ -1,0 +1,112 @@
+"""Task `avatar`: what is said gives what face and body do: emotion, intensity, gesture, gaze, timing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from edge_runtime.avatar.vocabulary import ARKIT, DEFAULTS, HEADS, blendshapes, seconds
+from edge_runtime.bundle.manifest import Manifest
+from edge_runtime.engines import Engine
+from edge_runtime.errors import BadRequest, BundleError, EngineError
+from edge_runtime.tasks.router import features_of
+from edge_runtime.tasks.text import SCHEME, Features, encode
+
+NAME = "avatar"
+MAX_CHARS = 1000
+TOLERANCE = 0.1  # on a confidence, between int8 runtimes that round differently
+INPUT = "tokens"  # int32 [1, length], see edge_runtime.tasks.text; outputs are named by `HEADS`, float32 [1, labels]
+# A face is shown even where the model isn't sure; below this the gesture is left out, since it can't be taken back.
+CAREFUL = ("gesture",)
+
+REQUEST_SCHEMA: dict[str, object] = {
+    "type": "object",
+    "properties": {"text": {"type": "string", "minLength": 1, "maxLength": MAX_CHARS}},
+    "required": ["text"],
+    "additionalProperties": False,
+}
+_COEFFICIENT = {"type": "number", "minimum": 0, "maximum": 1}
+RESPONSE_SCHEMA: dict[str, object] = {
+    "type": "object",
+    "properties": {
+        **{head: {"type": "string", "enum": list(labels)} for head, labels in HEADS.items()},
+        "blendshapes": {"type": "object", "properties": {name: _COEFFICIENT for name in ARKIT}, "additionalProperties": False},
+        "seconds": {"type": "number", "minimum": 0},
+        "confidence": {"type": "object", "properties": {head: _COEFFICIENT for head in HEADS}},
+        "unsure": {"type": "boolean"},
+    },
+    "required": [*HEADS, "blendshapes", "seconds", "confidence", "unsure"],
+}  # fmt: skip
+
+
+class Avatar:
+    """A loaded avatar; answers `{"text"}` with a choice per head, the face (ARKit) and the gesture's seconds."""
+
+    def __init__(self, unsure: float, features: Features, engine: Engine) -> None:
+        self._unsure = unsure
+        self._features = features
+        self._engine = engine
+
+    def run(self, request: dict[str, object]) -> dict[str, object]:
+        """Choose for one text; where it is unsure, it makes no gesture."""
+        encoded = encode(_text(request), self._features)
+        found = self._engine.run({INPUT: encoded.ids})
+        chosen: dict[str, str] = {}
+        confidence: dict[str, float] = {}
+        for head, labels in HEADS.items():
+            scores = found[head]
+            if scores.shape != (1, len(labels)) or not np.isfinite(scores).all():
+                raise EngineError(
+                    f"The avatar gave scores of shape {list(scores.shape)} for the {len(labels)} labels of {head}, "
+                    "or not numbers; build the bundle again."
+                )
+            best = int(scores[0].argmax())
+            chosen[head] = labels[best]
+            confidence[head] = round(min(max(float(scores[0, best]), 0.0), 1.0), 4)
+        unsure = encoded.count == 0 or min(confidence[head] for head in ("emotion", "gesture", "gaze")) < self._unsure
+        if unsure:
+            for head in CAREFUL:
+                if confidence[head] < self._unsure or encoded.count == 0:
+                    chosen[head] = DEFAULTS[head]
+        return {
+            **chosen,
+            "blendshapes": blendshapes(chosen["emotion"], chosen["intensity"], chosen["gaze"]),
+            "seconds": seconds(chosen["gesture"], chosen["timing"]),
+            "confidence": confidence,
+            "unsure": unsure,
+        }
+
+
+def load(manifest: Manifest, folder: Path, engine: Engine) -> Avatar:
+    """An avatar from a bundle; options may hold `features` and must hold this version's `heads`."""
+    if manifest.options.get("heads") != {head: list(labels) for head, labels in HEADS.items()}:
+        raise BundleError("The avatar's bundle was made for other vocabularies; build it again with this version.")
+    if "unsure" not in manifest.thresholds:
+        raise BundleError("An avatar's bundle needs the threshold 'unsure'; build it again.")
+    if manifest.tokenizer is None or manifest.tokenizer.scheme != SCHEME:
+        raise BundleError(f"An avatar's bundle needs the tokenizer scheme '{SCHEME}'; build it again.")
+    return Avatar(manifest.thresholds["unsure"], features_of(manifest.options), engine)
+
+
+def agrees(expected: dict[str, object], got: dict[str, object]) -> bool:
+    """The same choices and the same doubt; confidences within `TOLERANCE`."""
+    if any(expected.get(head) != got.get(head) for head in HEADS) or expected.get("unsure") != got.get("unsure"):
+        return False
+    wanted, given = expected.get("confidence"), got.get("confidence")
+    if not isinstance(wanted, dict) or not isinstance(given, dict) or wanted.keys() != given.keys():
+        return False
+    return all(abs(float(wanted[head]) - float(given[head])) <= TOLERANCE for head in wanted)
+
+
+def _text(request: dict[str, object]) -> str:
+    text = request.get("text")
+    if not isinstance(text, str):
+        raise BadRequest('The avatar needs a "text", as in {"text": "look at me and smile"}.')
+    if extra := sorted(request.keys() - {"text"}):
+        raise BadRequest(f'The avatar reads only "text"; leave out "{extra[0][:40]}".')
+    if not text.strip():
+        raise BadRequest('The "text" is empty; send a sentence.')
+    if len(text) > MAX_CHARS:
+        raise BadRequest(f'The "text" has {len(text)} characters; send at most {MAX_CHARS}.')
+    return text
