@@ -111,6 +111,7 @@ PLANTED: list[tuple[Json, str, str]] = [
     (examined("assert isinstance(sum_even([]), int)", "assert sum_even([1]) >= 0", "assert sum_even([2]) >= 0"), "vacuous tests", "returns"),
     (examined("assert sum_even([1, 2]) == 3", "assert sum_even([]) == 0", "assert sum_even([4]) == 4"), "tests fail", r"sum_even\(\[1, 2\]\) == 3"),
     ({"code": "def end(n):\n    raise SystemExit('x')\n" + HEAD + SUM, "tests": ["assert sum_even([2]) == 2 or end(1)", *list(RIGHT["tests"])[:2]]}, "breaks its limits", "other functions"),  # type: ignore[call-overload]
+    (examined("assert sum_even([]) == len(f\'\'\'{\"\"\"a\nb\"\"\"}\'\'\')", "assert sum_even([]) == 0", "assert sum_even([2]) == 2"), "bad test", "several lines"),
     ({"more": 1}, "wrong form", "more"),
 ]  # fmt: skip
 
