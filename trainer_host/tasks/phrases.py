@@ -62,7 +62,12 @@ def fill(template: str, names: Mapping[str, tuple[str, ...]], rng: random.Random
             parts.append(fill(chosen, names, rng, depth + 1) if "{" in chosen else chosen)
         else:
             parts.append(part)
-    return _AN.sub(r"\1n ", " ".join("".join(parts).split()))
+    return articles(" ".join("".join(parts).split()))
+
+
+def articles(text: str) -> str:
+    """ "a owl" as "an owl"."""
+    return _AN.sub(r"\1n ", text)
 
 
 def enter(text: str, how: str, rng: random.Random) -> str:
