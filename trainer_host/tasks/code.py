@@ -71,7 +71,7 @@ _EDGES = (
 SYSTEM = f"""You write one small Python 3.11 function with its tests, as JSON.
 prompt: what is asked for, in English, in words that say all that the tests check, edge cases included; no code.
 signature: the function's first line with types, as in: def name(items: list[int]) -> int:
-code: the whole function with this signature and a docstring, and the imports and small helpers it needs. At most
+code: the whole function with this signature and a docstring, and the imports and smaller functions it needs. At most
 {MAX_CODE} characters. Imports only from: {", ".join(sorted(MODULES))}. No files, network, clock, chance, input, print,
 eval, getattr, or names with two underscores; nothing outside functions but constants.
 tests: {MIN_TESTS} to {MAX_TESTS} texts, each one line of one assert that calls the function and compares its result, with
@@ -215,7 +215,7 @@ def _examine(code: Code, tests: tuple[str, ...]) -> None:
     if others.status == "ok":
         return
     number = others.error.removeprefix(_VACUOUS)
-    if not number.isdecimal() or int(number) >= len(idle):  # a helper of the code ended the process, or took too long
+    if not number.isdecimal() or int(number) >= len(idle):  # the code itself ended the process, or took too long
         raise Rejected("breaks its limits", f"The tests don't end well with other functions ({others.status}).")
     value = idle[int(number)]
     raise Rejected(

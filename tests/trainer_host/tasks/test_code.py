@@ -138,7 +138,7 @@ def test_a_planted_wrong_answer_is_refused_for_its_reason(changed: Json, reason:
     assert time.monotonic() - began < 10  # mostly the sandbox's own limits, on a busy machine
 
 
-def test_right_code_passes_with_helpers_imports_and_constants() -> None:
+def test_right_code_passes_with_other_functions_imports_and_constants() -> None:
     SPEC.check(made())
     made(code='"""A module."""\nfrom __future__ import annotations\n' + HEAD + SUM)
     made(code="import math\nfrom collections import Counter\n\nZERO: int = 0\n\n\ndef even(v: int) -> bool:\n    return v % 2 == ZERO\n\n\n" + HEAD + "    return sum(filter(even, values))\n")  # fmt: skip
