@@ -1,10 +1,10 @@
 #!/bin/sh
-# Installs, where this user may, the system libraries that a headless window needs (Mesa's software OpenGL), and
-# bubblewrap, which isolates code that a model wrote. Without them tests skip with a reason.
+# Installs, where this user may, what tests need of the system: Mesa (a window without a screen), bubblewrap (isolates
+# code that a model wrote), espeak-ng (speech), age and gnome-keyring (keys). Without them tests skip with a reason.
 set -eu
-packages="libgl1 libegl1 libgl1-mesa-dri libegl-mesa0 libmtdev1 bubblewrap"
+packages="libgl1 libegl1 libgl1-mesa-dri libegl-mesa0 libmtdev1 bubblewrap age espeak-ng gnome-keyring dbus"
 missing=""
-command -v dpkg-query >/dev/null 2>&1 || { echo "Not a Debian system: install Mesa (EGL, GL), mtdev and bubblewrap yourself."; exit 0; }
+command -v dpkg-query >/dev/null 2>&1 || { echo "Not a Debian system: install Mesa (EGL, GL), mtdev, bubblewrap, age and espeak-ng yourself."; exit 0; }
 for package in $packages; do
     dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q "install ok installed" || missing="$missing $package"
 done

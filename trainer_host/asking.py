@@ -37,6 +37,11 @@ def describe(task: str, answer: Json) -> str:
         if question := answer.get("question"):
             lines.append(str(question))
         return "\n".join(lines) or "nothing"
+    if task == "avatar":
+        chosen = [str(answer.get(head)) for head in ("intensity", "emotion", "gesture", "gaze")]
+        return f"{chosen[0]} {chosen[1]}, gesture {chosen[2]}, looks {chosen[3]}" + (
+            " (unsure)" if answer.get("unsure") else ""
+        )
     label = str(answer.get("label"))
     return f"unsure ({label}?)" if answer.get("unsure") else label
 
@@ -44,6 +49,8 @@ def describe(task: str, answer: Json) -> str:
 def figures(answer: Json) -> tuple[str, str]:
     """Confidence and milliseconds of an answer."""
     confidence, took = answer.get("confidence"), answer.get("ms")
+    if isinstance(confidence, dict):  # one per choice: an answer is as sure as its least sure part
+        confidence = min(confidence.values(), default=None)
     return (
         f"{confidence:.2f}" if isinstance(confidence, int | float) else "",
         f"{took:.1f} ms" if isinstance(took, int | float) else "",

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import random
+import re
 
 from edge_runtime.avatar.vocabulary import ARKIT, DEFAULTS, HEADS, blendshapes, contradicts
 from edge_runtime.tasks.avatar import MAX_CHARS
 from trainer_host.tasks import Example, Json, Prompt, Rejected, TaskSpec, no_options
-from trainer_host.tasks.avatar_grammar import FACES, LOOKS, MOVES, say
+from trainer_host.tasks.avatar_grammar import FACES, LINES, LOOKS, MOVES, say
+from trainer_host.tasks.avatar_meaning import check_command, check_line
 from trainer_host.tasks.phrases import Grouped
-from trainer_host.tasks.wording import check_echo, check_length, check_wording, one_line, words
+from trainer_host.tasks.wording import check_echo, check_length, check_wording, one_line
 
 NAME = "avatar"
 SCORED = ("emotion", "gesture", "gaze")  # strength and speed are matters of taste
@@ -22,19 +24,28 @@ _TOPICS = (
     "a football match", "a recipe", "directions", "a compliment", "a complaint", "a ghost", "a new pet", "a train delay", "a promise",
 )  # fmt: skip
 _LENGTHS = ((3, 8), (5, 14), (8, 24))
+_USUAL = 0.7  # share of lines whose gesture is one that people make with it; the others are told by the face alone
 _SYSTEM = (
     "You write lines for an animated character and say what its face and body do. Reply with JSON only. "
     "text: what the character says, or a command that somebody gives to it; nothing else in it. "
     + " ".join(f"{head}: one of {', '.join(labels)}." for head, labels in HEADS.items())
     + " The text alone must make clear why emotion, gesture and gaze fit it."
 )
+_JUDGE = """You direct an animated character. You get a text, which is either a command to it or a line that it says, and what
+its face and body do with it.
+Level 5: just what the command asks for, or what a good actor would do with this line.
+Level 4: fits well; another choice would be as good.
+Level 3: a viewer would wonder about one of emotion, gesture and gaze.
+Level 2: one of them is against what the text says, or the command asks for something else.
+Level 1: has nothing to do with the text, or the text is no command and no line.
+Give the reason in one sentence, then the level."""
 
 
 class AvatarSpec(TaskSpec):
     """See `TaskSpec`. input {"text"}; output a choice per head and ARKit's blendshapes for it."""
 
     name = NAME
-    prompt_version = "avatar-1"
+    prompt_version = "avatar-2"
     metric = "exact match of emotion, gesture and gaze"
     max_tokens = 160
     temperature = 1.0
@@ -74,13 +85,15 @@ class AvatarSpec(TaskSpec):
     def draw(self, rng: random.Random) -> Json:
         """Command or line, who and about what, how long, and the emotion, gesture and gaze that it must have."""
         kind = rng.choice(("command", "line", "line"))
-        wanted = {
-            "emotion": rng.choice(HEADS["emotion"]),
-            "gesture": rng.choice(HEADS["gesture"]),
-            "gaze": rng.choice(HEADS["gaze"]) if kind == "command" or rng.random() < 0.3 else "user",
-            "intensity": rng.choice(HEADS["intensity"]),
-            "timing": DEFAULTS["timing"] if rng.random() < 0.6 else rng.choice(HEADS["timing"]),
-        }
+        timing = DEFAULTS["timing"] if rng.random() < 0.6 else rng.choice(HEADS["timing"])
+        wanted = {head: rng.choice(HEADS[head]) for head in ("emotion", "intensity", "gesture", "gaze")}
+        if kind == "line":
+            # Nobody salutes in disgust: a line that must go with any four of these can't be written.
+            if rng.random() < _USUAL:
+                wanted = dict(zip(("emotion", "intensity", "gesture", "gaze"), rng.choice(tuple(LINES)), strict=True))
+            else:
+                wanted |= {"gesture": DEFAULTS["gesture"], "gaze": DEFAULTS["gaze"]}
+        wanted["timing"] = timing
         least, most = rng.choice(_LENGTHS)
         return {
             "kind": kind,
@@ -108,6 +121,7 @@ class AvatarSpec(TaskSpec):
         """The teacher's text and choices, which must be those that were drawn."""
         answer = answers[0]
         choice = {head: answer.get(head) for head in HEADS}
+        _check_choice(choice)
         for head in SCORED:
             if choice[head] != drawn[head]:
                 raise Rejected("other choice", f"The {head} must be {drawn[head]}, not {choice[head]}.")
@@ -118,17 +132,17 @@ class AvatarSpec(TaskSpec):
         faces = blendshapes(str(choice["emotion"]), str(choice["intensity"]), str(choice["gaze"]))
         example = Example({"text": text}, {**choice, "blendshapes": faces})
         self.check(example)
+        if drawn["kind"] == "command":
+            check_command(text, choice)
+        else:
+            check_line(text)
         return example
 
     def check(self, example: Example) -> None:
         """Closed vocabularies, coefficients in range, no face that contradicts its emotion, a text that is one."""
         if example.input.keys() != {"text"} or not set(HEADS) <= example.output.keys() <= {*HEADS, "blendshapes"}:
             raise Rejected("wrong format", f'A row holds {{"text"}} and {", ".join(HEADS)}, and may hold blendshapes.')
-        for head, labels in HEADS.items():
-            if (value := example.output[head]) not in labels:
-                raise Rejected(
-                    f"unknown {head}", f"The {head} must be one of {', '.join(labels)}, not {str(value)[:40]}."
-                )
+        _check_choice(example.output)
         shapes = example.output.get("blendshapes", {})
         if not isinstance(shapes, dict):
             raise Rejected("wrong format", "The blendshapes must be an object of ARKit names and numbers.")
@@ -143,8 +157,13 @@ class AvatarSpec(TaskSpec):
         if len(text) > MAX_CHARS:
             raise Rejected("too long", f"The text has {len(text)} characters; an avatar reads at most {MAX_CHARS}.")
         check_wording(text, "text")
-        if named := {word for word in words(text) if "_" in word} | ({"blendshapes"} & set(words(text))):
-            raise Rejected("template leak", f"The text holds {min(named)!r}; write what is said.")
+        if named := re.search(r"\b(?:\w+_\w+|blendshapes?)\b", text):
+            raise Rejected("template leak", f"The text holds {named[0]!r}; write what is said.")
+
+    def judge(self, example: Example) -> Prompt:
+        """Whether face, body and eyes fit what is said, which no rule can tell."""
+        chosen = ", ".join(f"{head} {example.output[head]}" for head in HEADS)
+        return Prompt(_JUDGE, f"Text: {example.input['text']}\nThe character: {chosen}")
 
     def key(self, example: Example) -> str:
         """The text."""
@@ -173,6 +192,12 @@ class AvatarSpec(TaskSpec):
         """By how many heads differ from what is usual, and by the text's length."""
         unusual = sum(example.output[head] != usual for head, usual in DEFAULTS.items())
         return min(1.0, 0.15 * unusual + len(str(example.input["text"])) / 400)
+
+
+def _check_choice(choice: Json) -> None:
+    for head, labels in HEADS.items():
+        if (value := choice[head]) not in labels:
+            raise Rejected(f"unknown {head}", f"The {head} must be one of {', '.join(labels)}, not {str(value)[:40]}.")
 
 
 def spec(options: Json) -> AvatarSpec:

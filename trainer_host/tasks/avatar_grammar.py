@@ -107,6 +107,34 @@ LINES: dict[_Way, tuple[str, ...]] = {
     ("neutral", "medium", "salute", "user"): ("Yes, captain!", "At your service, {name}!", "Reporting for duty, sir!"),
     ("happy", "high", "dance", "around"): ("Turn up the music, it is party time!", "I love this song!", "Let us dance, {name}!"),
 }  # fmt: skip
+# Around a line, so that it isn't always the same one; they change nothing about what it means.
+BEFORE_LINES = (
+    "",
+    "",
+    "",
+    "Oh, ",
+    "Well, ",
+    "You know what? ",
+    "Listen, ",
+    "Hey {name}, ",
+    "So, ",
+    "{name}! ",
+    "Ah, ",
+    "Hmm. ",
+    "Look, ",
+)
+BEHIND_LINES = (
+    "",
+    "",
+    "",
+    " Really.",
+    " I mean it.",
+    " You see?",
+    " As I said.",
+    " There you go.",
+    " Do you hear me, {name}?",
+    " That is all.",
+)
 _NAMES = ("Mia", "Tom", "Aiko", "Omar", "Lena", "Ravi", "Sofia", "Jack", "Noor", "Pavel", "Grandma", "Zoe")
 _THINGS = (
     "cake", "garden", "robot", "computer", "kitchen", "letter", "car", "picture", "report", "bicycle", "radio", "bridge", "soup",
@@ -162,6 +190,10 @@ def _command(rng: random.Random) -> Said:
 
 def _line(rng: random.Random) -> Said:
     line, choice = rng.choice(line_templates())
+    before = rng.choice(BEFORE_LINES)
+    if before.endswith(", ") and not line.startswith(("I ", "I'", "{")):
+        line = line[0].lower() + line[1:]
+    line = f"{before}{line}{rng.choice(BEHIND_LINES)}"
     text = line.format(name=rng.choice(_NAMES), thing=rng.choice(_THINGS), prize=rng.choice(_PRIZES))
     return Said(text, choice, None)  # a line that was never heard can only be guessed
 
