@@ -58,10 +58,11 @@ class Made:
 
 @dataclass
 class Tally:
-    """Figures of a run so far."""
+    """Figures of a run so far. failed: of the rejected, those whose request failed for good, not their answer."""
 
     accepted: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
+    failed: int = 0
     repaired: int = 0
     requests: int = 0
     from_cache: int = 0
@@ -201,6 +202,7 @@ class _Outcome:
 def _commit(outcome: _Outcome, made: list[Made], tally: Tally, seen: Index) -> None:
     if outcome.made is None:
         tally.rejected[outcome.reason] += 1
+        tally.failed += outcome.failed
     elif not seen.add(outcome.made.key):
         tally.rejected[seen.repeated] += 1
     else:

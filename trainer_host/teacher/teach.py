@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,6 +31,7 @@ from trainer_host.workspace import Workspace
 T = TypeVar("T")
 OnTask = Callable[[str, Tally], None]  # called with the task and its figures so far
 MIN_TO_TRAIN = 40  # see trainer_host.data.split
+CANCEL_SECONDS = 0.1  # how often it is looked whether somebody cancelled
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,10 @@ class Interrupted(TrainerError):
     exit_code = 1
 
 
+class Cancelled(Interrupted):
+    """Somebody cancelled the lesson; what was answered is kept."""
+
+
 def give(
     workspace: Workspace,
     lesson: Lesson,
@@ -74,15 +80,37 @@ def give(
     ray: str | None = None,
     on_task: OnTask | None = None,
     on_batch: OnBatch | None = None,
+    cancel: threading.Event | None = None,
 ) -> LessonResult:
     """Run a lesson to its end; the datasets are written task by task.
 
     opened: what the teacher is made from; None for the built-in generators. ray: the address of a Ray
-    cluster for drawing and verifying. Raises `Interrupted` where the teacher stopped: the same lesson goes on
-    later from what is in the cache.
+    cluster for drawing and verifying. Raises `Interrupted` where the teacher stopped, and `Cancelled` soon after
+    another thread has set `cancel`: the same lesson goes on later from what is in the cache.
     """
     remember(workspace, lesson)
-    return run_async(_give(workspace, lesson, opened, ray, on_task, on_batch))
+    work = _give(workspace, lesson, opened, ray, on_task, on_batch)
+    return run_async(work if cancel is None else _cancellable(work, cancel))
+
+
+async def _cancellable(work: Coroutine[object, object, T], cancel: threading.Event) -> T:
+    """What comes of the work; raises `Cancelled` once its requests and processes have ended after `cancel`."""
+    watching = asyncio.create_task(_watch(cancel, asyncio.current_task()))
+    try:
+        return await work
+    except asyncio.CancelledError:
+        if not cancel.is_set():  # Ctrl-C
+            raise
+        raise Cancelled("The lesson was cancelled; what was answered is kept.") from None
+    finally:
+        watching.cancel()
+
+
+async def _watch(cancel: threading.Event, task: asyncio.Task[object] | None) -> None:
+    while not cancel.is_set():  # noqa: ASYNC110  # no thread of this loop may wait for it: it would outlive the lesson
+        await asyncio.sleep(CANCEL_SECONDS)
+    if task is not None:
+        task.cancel()
 
 
 async def _give(
@@ -198,8 +226,6 @@ def run_async(work: Coroutine[object, object, T]) -> T:
         asyncio.get_running_loop()
     except RuntimeError:
         return asyncio.run(work)
-    import threading
-
     box: list[T] = []
     failed: list[BaseException] = []
 

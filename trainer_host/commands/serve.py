@@ -1,0 +1,112 @@
+"""`enigma serve`: the host's HTTP API, for the companion."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from trainer_host.commands.options import Commands, command, workspace_of
+from trainer_host.errors import TrainerError
+from trainer_host.presentation import presenter_for
+
+if TYPE_CHECKING:
+    from edge_runtime.identity.tokens import TokenStore
+    from trainer_host.presentation import Presenter
+    from trainer_host.workspace import Workspace
+
+LISTEN = "127.0.0.1:8770"
+
+
+def add(commands: Commands[argparse.ArgumentParser]) -> None:
+    """`enigma serve`."""
+    made = command(commands, "serve", serve, "Let the companion manage keys and run lessons, until Ctrl-C.")
+    made.add_argument("--listen", default=LISTEN, metavar="HOST:PORT", help=f"where (default: {LISTEN})")
+    made.add_argument(
+        "--allow-host", action="append", default=[], metavar="NAME", help="a name that others call this machine by"
+    )
+    actions = made.add_mutually_exclusive_group()
+    actions.add_argument(
+        "--pair", action="store_true", help="print a new pairing code; also beside a server that runs already"
+    )
+    actions.add_argument("--paired", action="store_true", help="list who is paired, and end")
+    actions.add_argument("--unpair", metavar="ID", help="end a pairing at once, and end")
+
+
+def serve(args: argparse.Namespace) -> None:
+    """Serve until told to stop, or see to the pairings."""
+    workspace, show = workspace_of(args), presenter_for()
+    if args.paired:
+        return _list(workspace, show)
+    if args.unpair is not None:
+        return _unpair(workspace, args.unpair, show)
+    _serve(args, workspace, show)
+
+
+def _serve(args: argparse.Namespace, workspace: Workspace, show: Presenter) -> None:
+    import asyncio
+
+    from edge_runtime.config import parse_listen
+    from edge_runtime.errors import ConfigError
+    from trainer_host.keys import vault_of
+    from trainer_host.server.run import running, serve
+    from trainer_host.teacher.local.server import is_loopback
+
+    if args.pair and running(workspace):
+        _print_code(workspace, show)
+        return
+    try:
+        host, port = parse_listen(args.listen)
+    except ConfigError as cause:
+        raise TrainerError(str(cause)) from None
+    vault_of(workspace).read()  # a passphrase is asked for now, while somebody sits at the terminal
+    if not is_loopback(host):
+        show.warn(
+            "keys that are added and all else cross the network unencrypted, and the token with them; use it in a "
+            "network that you trust, or through a tunnel."
+        )
+
+    def on_listening(url: str) -> None:
+        show.say(f"The host's API is at {url}")
+        if args.pair or not _tokens(workspace).paired():
+            _print_code(workspace, show)
+        show.say("Ctrl-C ends it; a lesson that runs then can be resumed.")
+
+    asyncio.run(serve(workspace, host, port, args.allow_host, on_listening))
+    show.say("The host's API has stopped.")
+
+
+def _print_code(workspace: Workspace, show: Presenter) -> None:
+    from trainer_host.server.access import CODE_MINUTES
+    from trainer_host.server.run import pairing_code
+
+    show.say(f"Pairing code, for one client within {CODE_MINUTES:.0f} minutes: {pairing_code(workspace)}")
+
+
+def _list(workspace: Workspace, show: Presenter) -> None:
+    from datetime import datetime
+
+    found = _tokens(workspace).paired()
+    if not found:
+        show.say("Nobody is paired; 'enigma serve --pair' prints a code.")
+        return
+    rows = [[paired.id, paired.name, f"{datetime.fromtimestamp(paired.created):%Y-%m-%d %H:%M}"] for paired in found]
+    show.table(["id", "name", "since"], rows)
+
+
+def _unpair(workspace: Workspace, id_: str, show: Presenter) -> None:
+    from edge_runtime.errors import NotFound
+    from trainer_host.errors import NotThere
+
+    try:
+        gone = _tokens(workspace).remove(id_)
+    except NotFound:
+        raise NotThere("There is no pairing of that id; 'enigma serve --paired' lists them.") from None
+    show.say(f"'{gone.name}' is unpaired; its token no longer works.")
+
+
+def _tokens(workspace: Workspace) -> TokenStore:
+    from edge_runtime.identity.files import IdentityFolder
+    from edge_runtime.identity.tokens import TokenStore
+    from trainer_host.server.run import folder_of
+
+    return TokenStore(IdentityFolder(folder_of(workspace)))

@@ -1,0 +1,77 @@
+"""Who may call: programs that were paired, and no web page in any browser."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Iterable
+
+from aiohttp import web
+
+from edge_runtime.errors import Forbidden, Unauthorized
+from edge_runtime.identity.tokens import Paired, TokenStore
+
+# The only role that the host gives out: one who has its token may do all that the API offers.
+ROLE = "companion"
+CODE_MINUTES = 10.0
+CODE_TRIES = 5
+OPEN = frozenset({("GET", "/healthz"), ("POST", "/v1/pair")})  # everything else needs a token, on loopback too
+
+_ADDRESS_CHARACTERS = 45  # of the longest IP address in text
+_PAIR_FIRST = "pair with a code from 'enigma serve --pair', and send the token as 'Authorization: Bearer TOKEN'."
+
+
+class Guard:
+    """Decides on requests. loopback_only: whether the server listens to this machine alone."""
+
+    def __init__(self, tokens: TokenStore, loopback_only: bool, names: Iterable[str] = ()) -> None:
+        """names: of this machine, by which others may call it, besides its addresses and its host name."""
+        self._tokens = tokens
+        self._loopback_only = loopback_only
+        own = {socket.gethostname().lower(), f"{socket.gethostname().lower().partition('.')[0]}.local"}
+        self._names = {"localhost", *(name.lower().rstrip(".") for name in names), *(() if loopback_only else own)}
+
+    def check(self, request: web.BaseRequest) -> None:
+        """Raise `Forbidden` or `Unauthorized` unless this request may go on."""
+        # A browser sends Origin with all that could change something here, and our clients never do.
+        if "Origin" in request.headers:
+            raise Forbidden("Web pages may not call the host.")
+        # A page can point its own name at this machine (DNS rebinding); it can't make a name of ours its own.
+        if not self._ours(request.headers.get("Host", "")):
+            raise Forbidden(
+                "The host isn't called by this name; use its address, or tell it the name with --allow-host NAME."
+            )
+        if (request.method, request.path) not in OPEN:
+            self.paired(request)
+
+    def paired(self, request: web.BaseRequest) -> Paired:
+        """The pairing whose token the request has; raises `Unauthorized`. Asked anew, it knows what was revoked."""
+        header = request.headers.get("Authorization")
+        if header is None:
+            raise Unauthorized(f"This needs a token; {_PAIR_FIRST}")
+        scheme, _, token = header.partition(" ")
+        if scheme.lower() != "bearer":
+            raise Unauthorized(f"Only bearer tokens are taken; {_PAIR_FIRST}")
+        found = self._tokens.find(token.strip())
+        if found is None:
+            raise Unauthorized(f"The host doesn't know this token; {_PAIR_FIRST}")
+        return found
+
+    def _ours(self, host: str) -> bool:
+        name = (host if host.endswith("]") else host.rsplit(":", 1)[0]).strip("[]").lower().rstrip(".")
+        if name in self._names:
+            return True
+        address = _address(name)
+        return address is not None and (address.is_loopback or not self._loopback_only)
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    plain = text.split("%", 1)[0]
+    if len(plain) > _ADDRESS_CHARACTERS:
+        return None
+    try:
+        found = ipaddress.ip_address(plain)
+    except ValueError:
+        return None
+    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
+    return mapped or found

@@ -1,0 +1,109 @@
+"""The HTTP application: every route, who may call it, and every error turned into a sentence."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+
+from aiohttp import web
+
+from edge_runtime import __version__
+from edge_runtime.api.wire import reply
+from edge_runtime.errors import EdgeError
+from edge_runtime.identity.files import IdentityFolder
+from edge_runtime.identity.tokens import TokenStore
+from trainer_host.errors import TrainerError
+from trainer_host.server.access import Guard
+from trainer_host.server.errors import error_reply, from_aiohttp, from_trainer
+from trainer_host.server.events import EventRoutes, Hub
+from trainer_host.server.keys import KeyRoutes, VaultThread
+from trainer_host.server.lessons import LessonRoutes
+from trainer_host.server.pairing import PairRoutes
+from trainer_host.server.tasks import tasks_answer
+from trainer_host.server.timetable import Timetable
+from trainer_host.workspace import Workspace
+
+MAX_BODY_BYTES = 64 * 1024  # each route's own bound is lower
+
+_log = logging.getLogger(__name__)
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def make_app(
+    workspace: Workspace, identity: IdentityFolder, *, loopback_only: bool, names: Iterable[str] = ()
+) -> web.Application:
+    """The application over a home folder; its lessons run from its start to its shutdown.
+
+    identity: where pairings are kept. loopback_only, names: see `Guard`.
+    """
+    tokens = TokenStore(identity)
+    guard = Guard(tokens, loopback_only, names)
+    hub, thread = Hub(), VaultThread()
+    timetable = Timetable(workspace, hub.changed)
+    keys, lessons = KeyRoutes(workspace, thread), LessonRoutes(workspace, timetable, thread)
+    events = EventRoutes(hub, guard, timetable.ids, lessons.plain)
+
+    async def health(request: web.Request) -> web.Response:
+        return reply({"status": "ok", "version": __version__})
+
+    async def tasks(request: web.Request) -> web.Response:
+        return reply(tasks_answer(workspace))
+
+    app = web.Application(middlewares=[_guarded(guard)], client_max_size=MAX_BODY_BYTES)
+    for method, path, handler in (
+        ("GET", "/healthz", health),
+        ("POST", "/v1/pair", PairRoutes(identity, tokens).pair),
+        ("GET", "/v1/tasks", tasks),
+        ("GET", "/v1/providers", keys.providers),
+        ("POST", "/v1/providers", keys.add_provider),
+        ("DELETE", "/v1/providers/{provider}", keys.remove_provider),
+        ("GET", "/v1/keys", keys.keys),
+        ("POST", "/v1/keys", keys.add),
+        ("POST", "/v1/keys/use", keys.use),
+        ("DELETE", "/v1/keys/{provider}/{name:.+}", keys.remove),
+        ("POST", "/v1/estimates", lessons.estimate),
+        ("GET", "/v1/lessons", lessons.lessons),
+        ("POST", "/v1/lessons", lessons.begin),
+        ("GET", "/v1/lessons/{lesson}", lessons.lesson),
+        ("POST", "/v1/lessons/{lesson}/cancel", lessons.cancel),
+        ("POST", "/v1/lessons/{lesson}/resume", lessons.resume),
+        ("GET", "/v1/events", events.events),
+    ):
+        app.router.add_route(method, path, handler)
+
+    async def start(app: web.Application) -> None:
+        timetable.start()
+
+    async def stop(app: web.Application) -> None:
+        await timetable.close()
+        hub.close()
+        thread.close()
+
+    app.on_startup.append(start)
+    app.on_shutdown.append(stop)
+    return app
+
+
+def _guarded(guard: Guard) -> Callable[..., Awaitable[web.StreamResponse]]:
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            guard.check(request)  # before anything is said about what there is
+            response = await handler(request)
+        except EdgeError as error:
+            response = error_reply(error)
+        except TrainerError as error:
+            response = error_reply(from_trainer(error))
+        except web.HTTPException as error:
+            response = error_reply(from_aiohttp(error))
+        except ConnectionError:
+            raise  # the client went away: aiohttp ends the connection, there is nobody to answer
+        except Exception:
+            # Nothing that a client sends may stop the server or show it a trace.
+            _log.exception("%s %s failed", request.method, request.match_info.route.resource)
+            response = error_reply(EdgeError("The host failed on this request; its log says why."))
+        if not response.prepared:
+            response.headers["Cache-Control"] = "no-store"
+        return response
+
+    return middleware

@@ -1,0 +1,106 @@
+"""Listens for the companion until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import AsyncIterator, Callable, Iterable
+from pathlib import Path
+
+from aiohttp import web
+
+from edge_runtime.identity.files import IdentityFolder
+from edge_runtime.identity.pairing import issue_code
+from edge_runtime.update.slots import lock
+from trainer_host.errors import TrainerError
+from trainer_host.server.access import CODE_MINUTES, CODE_TRIES, ROLE
+from trainer_host.server.app import make_app
+from trainer_host.teacher.local.server import is_loopback
+from trainer_host.workspace import Workspace
+
+MAX_CONNECTIONS = 64
+BACKLOG = 64
+IDLE_SECONDS = 30.0  # a connection without a whole request for so long is closed
+CLOSE_SECONDS = 3.0  # for requests that are being answered when the server stops
+
+
+def folder_of(workspace: Workspace) -> Path:
+    """Where the server keeps what is its own: pairings, and how lessons stand."""
+    return workspace.home / "server"
+
+
+def pairing_code(workspace: Workspace) -> str:
+    """A code that one client may redeem for a token, within minutes; it ends an earlier one."""
+    return issue_code(IdentityFolder(folder_of(workspace)), ROLE, CODE_MINUTES, CODE_TRIES)
+
+
+def running(workspace: Workspace) -> bool:
+    """Whether a server has this home."""
+    handle = lock(folder_of(workspace))
+    if handle is not None:
+        os.close(handle)
+    return handle is None
+
+
+async def serve(
+    workspace: Workspace, host: str, port: int, names: Iterable[str], on_listening: Callable[[str], None]
+) -> None:
+    """Serve until SIGTERM or SIGINT; raises as `listening`."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with listening(workspace, host, port, names) as url:
+        on_listening(url)
+        await stop.wait()
+
+
+@contextlib.asynccontextmanager
+async def listening(workspace: Workspace, host: str, port: int, names: Iterable[str] = ()) -> AsyncIterator[str]:
+    """The server at work; its address. Port 0 lets the system choose one.
+
+    Raises `TrainerError` where the address can't be had, or another server has this home.
+    """
+    handle = lock(folder_of(workspace))
+    if handle is None:
+        raise TrainerError(f"Another 'enigma serve' has {workspace.home}; stop it, or choose another --home.")
+    try:
+        app = make_app(workspace, IdentityFolder(folder_of(workspace)), loopback_only=is_loopback(host), names=names)
+        runner = web.AppRunner(
+            app, access_log=None, handle_signals=False, keepalive_timeout=IDLE_SECONDS, shutdown_timeout=CLOSE_SECONDS
+        )
+        await runner.setup()
+        try:
+            server = await _bound(runner.server, host, port)
+            try:
+                bound_host, bound_port = server.sockets[0].getsockname()[:2]
+                yield f"http://{f'[{bound_host}]' if ':' in bound_host else bound_host}:{bound_port}"
+            finally:
+                server.close()
+        finally:
+            await runner.cleanup()
+    finally:
+        os.close(handle)
+
+
+async def _bound(server: web.Server | None, host: str, port: int) -> asyncio.Server:
+    assert server is not None
+
+    def connection() -> asyncio.BaseProtocol:
+        # Those of one burst are made before any is counted: the backlog bounds them.
+        return server() if len(server.connections) < MAX_CONNECTIONS else _Full()
+
+    try:
+        return await asyncio.get_running_loop().create_server(connection, host, port, backlog=BACKLOG)
+    except OSError as cause:
+        why = cause.strerror or str(cause)
+        raise TrainerError(f"Can't listen on {host}:{port} ({why}); choose another --listen.") from None
+
+
+class _Full(asyncio.Protocol):
+    """Closes a connection at once."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport.close()
