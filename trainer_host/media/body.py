@@ -1,0 +1,161 @@
+"""Builds bodies from programs (manifold3d) and measures them in the file that others would read (STL, by trimesh)."""
+
+from __future__ import annotations
+
+import io
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from trainer_host.media.reading import OUT_OF_RANGE, TOO_MUCH
+from trainer_host.media.solid import MAX_TRIANGLES, SEGMENTS, Primitive, Program, Vector
+from trainer_host.tasks import Rejected
+
+if TYPE_CHECKING:
+    import numpy as np
+    from manifold3d import Manifold
+
+SMALLEST, LARGEST = 0.5, 1000.0  # millimetres a side
+FINEST = 1e-3  # millimetres
+SPECK = 1e-4  # of the body's volume: what is left of two surfaces that nearly meet isn't a piece
+
+
+@dataclass(frozen=True)
+class Body:
+    """A body as its STL file has it.
+
+    triangles: float64 [n, 3 corners, 3], in millimetres. low, size: of its box. volume: cubic millimetres.
+    pieces: bodies that don't touch each other; cavities: closed hollows inside. holes: how many times one can reach
+    through it, its genus, from Euler's number of the surface (V - E + F = 2 (surfaces - genus)).
+    """
+
+    stl: bytes
+    triangles: np.ndarray
+    low: Vector
+    size: Vector
+    volume: float
+    pieces: int
+    cavities: int
+    holes: int
+
+
+def build(program: Program) -> Manifold:
+    """Join the parts; raises `Rejected` where nothing is left, or a join does nothing."""
+    made: dict[str, Manifold] = {}
+    for part in program.parts:
+        if isinstance(part, Primitive):
+            made[part.name] = _primitive(part)
+            continue
+        operands = [made[name] for name in part.of]
+        joined = _joined(part.join, operands)
+        if joined.is_empty():
+            raise Rejected("empty body", f"nothing is left of '{part.name}'")
+        if joined.num_tri() > 2 * MAX_TRIANGLES:
+            raise Rejected(TOO_MUCH, f"'{part.name}' has {joined.num_tri()} triangles; use fewer round parts")
+        before = operands[0].volume()
+        if part.join == "difference" and len(operands) > 1 and math.isclose(joined.volume(), before, rel_tol=1e-6):
+            raise Rejected("cut without effect", f"what '{part.name}' takes away doesn't touch '{part.of[0]}'")
+        made[part.name] = joined.scale((part.scale,) * 3).rotate(part.turn).translate(part.at)
+    return made[program.parts[-1].name]
+
+
+def measure(body: Manifold) -> Body:
+    """Write the body as STL, read that back and measure it; raises `Rejected` where it isn't one closed surface."""
+    import numpy as np
+    import trimesh
+
+    # Joins of faces in one plane leave triangles without area, whose corners a reader of STL would merge wrongly.
+    body = body.simplify(FINEST)
+    mesh = body.to_mesh()
+    written = trimesh.Trimesh(mesh.vert_properties[:, :3], mesh.tri_verts, process=False)
+    stl = written.export(file_type="stl")
+    assert isinstance(stl, bytes)
+    parsed = trimesh.load_mesh(io.BytesIO(stl), file_type="stl")
+    if not parsed.is_watertight or not parsed.is_winding_consistent or parsed.volume <= 0:
+        raise Rejected(
+            "not watertight", "the surface isn't closed: parts touch in an edge or a point only; overlap them"
+        )
+    (x0, y0, z0), (x1, y1, z1) = parsed.bounds.tolist()
+    size = (x1 - x0, y1 - y0, z1 - z0)
+    if min(size) < SMALLEST or max(size) > LARGEST:
+        sides = " x ".join(f"{side:.4g}" for side in size)
+        raise Rejected(OUT_OF_RANGE, f"the body is {sides} mm; each side must be from {SMALLEST:g} to {LARGEST:g} mm")
+    surfaces = [piece for piece in body.decompose() if abs(piece.volume()) > SPECK * parsed.volume]
+    pieces = sum(piece.volume() > 0 for piece in surfaces)
+    cavities = len(surfaces) - pieces
+    specks = len(body.decompose()) - len(surfaces)
+    if specks:
+        raise Rejected(
+            "specks", f"{specks} tiny crumbs are left beside the body; let parts overlap clearly or not at all"
+        )
+    holes = len(surfaces) - parsed.euler_number // 2
+    triangles = np.asarray(parsed.triangles, dtype=np.float64)
+    return Body(stl, triangles, (x0, y0, z0), size, float(parsed.volume), pieces, cavities, holes)
+
+
+def overlap(one: Manifold, other: Manifold) -> float:
+    """Intersection over union of two volumes, after the middles of their boxes are brought together, 0 to 1.
+
+    The measure of Mescheder et al. 2019 (Occupancy Networks, section 4), exact by joins instead of by sampled points.
+    """
+    moved = other.translate(tuple(a - b for a, b in zip(_middle(one), _middle(other), strict=True)))
+    shared = (one ^ moved).volume()
+    union = one.volume() + moved.volume() - shared
+    return max(0.0, min(1.0, shared / union)) if union > 0 else 0.0
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Extent of a level cut along x and y, and where its middle is from the middle of the body's box, millimetres."""
+
+    x: float
+    y: float
+    dx: float
+    dy: float
+
+
+def section(body: Body, height: float) -> Cut | None:
+    """The body's cut at a height, in millimetres, above its lowest point; None where there is nothing."""
+    import numpy as np
+
+    level = body.low[2] + height
+    found = []
+    for start, end in ((0, 1), (1, 2), (2, 0)):
+        a, b = body.triangles[:, start], body.triangles[:, end]
+        crossing = (a[:, 2] - level) * (b[:, 2] - level) < 0
+        a, b = a[crossing], b[crossing]
+        share = (level - a[:, 2]) / (b[:, 2] - a[:, 2])
+        found.append(a[:, :2] + share[:, None] * (b[:, :2] - a[:, :2]))
+    points = np.concatenate(found)
+    if not len(points):
+        return None
+    low, high = points.min(axis=0), points.max(axis=0)
+    middle = (low + high) / 2 - np.array([body.low[0] + body.size[0] / 2, body.low[1] + body.size[1] / 2])
+    return Cut(float(high[0] - low[0]), float(high[1] - low[1]), float(middle[0]), float(middle[1]))
+
+
+def _primitive(part: Primitive) -> Manifold:
+    from manifold3d import Manifold
+
+    match part.shape:
+        case "box":
+            unit = Manifold.cube((1, 1, 1), True)
+        case "sphere":
+            unit = Manifold.sphere(0.5, SEGMENTS)
+        case "cylinder":
+            unit = Manifold.cylinder(1, 0.5, 0.5, SEGMENTS, True)
+        case _:
+            unit = Manifold.cylinder(1, 0.5, 0, SEGMENTS, True)
+    return unit.scale(part.size).rotate(part.turn).translate(part.at)
+
+
+def _joined(join: str, operands: list[Manifold]) -> Manifold:
+    from manifold3d import Manifold, OpType
+
+    how = {"union": OpType.Add, "difference": OpType.Subtract, "intersection": OpType.Intersect}[join]
+    return Manifold.batch_boolean(operands, how)
+
+
+def _middle(body: Manifold) -> Vector:
+    x0, y0, z0, x1, y1, z1 = body.bounding_box()
+    return (x0 + x1) / 2, (y0 + y1) / 2, (z0 + z1) / 2

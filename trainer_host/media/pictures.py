@@ -1,0 +1,100 @@
+"""Picture files: PNG and animated PNG of what was drawn, and a person's own pictures, read with bounds."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from trainer_host.tasks import Rejected
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from PIL import Image
+
+MAX_FILE_BYTES = 32 * 2**20
+MAX_PIXELS = 50_000_000  # a camera's; decoded they take 150 MB
+UNREADABLE = "unreadable picture"
+
+
+@dataclass(frozen=True)
+class Film:
+    """An animated PNG as a parser sees it. frames: RGB; seconds: how long each is shown."""
+
+    frames: tuple[Image.Image, ...]
+    seconds: tuple[float, ...]
+
+
+def png(picture: Image.Image) -> bytes:
+    """The picture as PNG, without any metadata."""
+    out = io.BytesIO()
+    picture.save(out, "PNG", optimize=False, compress_level=6)
+    return out.getvalue()
+
+
+def animated_png(pictures: Sequence[Image.Image], fps: int) -> bytes:
+    """A film as animated PNG (W3C PNG, third edition), which loses nothing and loops."""
+    out = io.BytesIO()
+    pictures[0].save(
+        out,
+        "PNG",
+        save_all=True,
+        append_images=pictures[1:],
+        duration=1000 / fps,
+        loop=0,
+        compress_level=6,
+    )
+    return out.getvalue()
+
+
+def read_film(content: bytes) -> Film:
+    """The frames of an animated PNG that `animated_png` wrote, read by Pillow."""
+    from PIL import Image, ImageSequence
+
+    with Image.open(io.BytesIO(content), formats=["PNG"]) as opened:
+        frames, seconds = [], []
+        for frame in ImageSequence.Iterator(opened):
+            frames.append(frame.convert("RGB"))
+            seconds.append(float(frame.info.get("duration", 0)) / 1000)
+    return Film(tuple(frames), tuple(seconds))
+
+
+def read_picture(content: bytes, most_side: int) -> Image.Image:
+    """A PNG or JPEG as RGB, upright (EXIF), on white where it was transparent, at most `most_side` pixels a side.
+
+    The size is read from the header and checked before anything is decoded. Raises `Rejected`.
+    """
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    if len(content) > MAX_FILE_BYTES:
+        raise Rejected(UNREADABLE, f"the picture's file is larger than {MAX_FILE_BYTES // 2**20} MB")
+    try:
+        with Image.open(io.BytesIO(content), formats=["PNG", "JPEG"]) as opened:
+            if opened.width * opened.height > MAX_PIXELS:
+                raise Rejected(
+                    UNREADABLE,
+                    f"the picture has {opened.width} x {opened.height} pixels; at most {MAX_PIXELS // 10**6} million are read",
+                )
+            if min(opened.size) < 8:
+                raise Rejected(UNREADABLE, "the picture is smaller than 8 pixels a side")
+            opened.draft("RGB", (most_side * 2, most_side * 2))  # JPEG: decode fewer pixels
+            opened.load()
+            upright = ImageOps.exif_transpose(opened)
+            upright.thumbnail((most_side, most_side), Image.Resampling.LANCZOS)
+            return _flat(upright)
+    # A damaged file shows in any of these, depending on where Pillow meets it (SyntaxError: broken PNG chunks).
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError, EOFError) as cause:
+        raise Rejected(UNREADABLE, "the picture isn't a PNG or JPEG that can be read") from cause
+
+
+def _flat(picture: Image.Image) -> Image.Image:
+    from PIL import Image
+
+    if picture.mode == "RGB":
+        return picture
+    if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
+        layered = picture.convert("RGBA")
+        ground = Image.new("RGBA", layered.size, "white")
+        return Image.alpha_composite(ground, layered).convert("RGB")
+    return picture.convert("RGB")

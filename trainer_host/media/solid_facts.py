@@ -1,0 +1,170 @@
+"""Statements about a body ("40 x 30 x 5 mm", "four holes"), each checked on the mesh that its STL file holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from trainer_host.media import reading
+from trainer_host.media.body import Body, section
+from trainer_host.tasks import Json, Rejected
+
+MAX_FACTS = 24
+LENGTH_OFF, LENGTH_OFF_MM = 0.02, 0.2  # round surfaces are of flat pieces, and a mesh is of 32-bit numbers
+VOLUME_OFF = 0.03
+
+
+@dataclass(frozen=True)
+class Size:
+    """Its extent along x, y and z, in millimetres."""
+
+    x: float
+    y: float
+    z: float
+
+
+@dataclass(frozen=True)
+class Volume:
+    """In cubic millimetres; it tells the size of holes and hollows."""
+
+    volume: float
+
+
+@dataclass(frozen=True)
+class Holes:
+    """How many times one can reach through it: 1 for a ring, 0 for a cup."""
+
+    holes: int
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """How many bodies that don't touch each other it has."""
+
+    pieces: int
+
+
+@dataclass(frozen=True)
+class Cavities:
+    """How many closed hollows it has inside."""
+
+    cavities: int
+
+
+@dataclass(frozen=True)
+class Section:
+    """How it is where it is cut level at a height above its lowest point, in millimetres.
+
+    x, y: the cut's extent. dx, dy: how far the cut's middle is from the middle of the body's box.
+    """
+
+    height: float
+    x: float
+    y: float
+    dx: float
+    dy: float
+
+
+@dataclass(frozen=True)
+class Grounded:
+    """It stands on z = 0."""
+
+
+Fact = Size | Volume | Holes | Pieces | Cavities | Section | Grounded
+
+_NAMES: dict[str, type[Fact]] = {
+    "size": Size,
+    "volume": Volume,
+    "holes": Holes,
+    "pieces": Pieces,
+    "cavities": Cavities,
+    "section": Section,
+    "grounded": Grounded,
+}
+_REASONS: dict[type[Fact], str] = {
+    Size: "wrong size",
+    Volume: "wrong volume",
+    Holes: "wrong holes",
+    Pieces: "wrong pieces",
+    Cavities: "wrong cavities",
+    Section: "wrong form",
+    Grounded: "not on the ground",
+}
+
+
+def write_fact(fact: Fact) -> Json:
+    """A fact as JSON."""
+    return {"fact": next(name for name, made in _NAMES.items() if isinstance(fact, made)), **asdict(fact)}
+
+
+def read_facts(value: object, where: str = "shows") -> tuple[Fact, ...]:
+    """Facts from JSON; raises `Rejected`."""
+    return reading.items(value, where, _read_fact, MAX_FACTS)
+
+
+def unmet(facts: Sequence[Fact], body: Body) -> list[Rejected]:
+    """The facts that don't hold, each with its sentence."""
+    problems = [(fact, _problem(fact, body)) for fact in facts]
+    return [Rejected(_REASONS[type(fact)], sentence) for fact, sentence in problems if sentence is not None]
+
+
+def near(length: float, wanted: float) -> bool:
+    """The same length, as exactly as a mesh can have it."""
+    return abs(length - wanted) <= max(LENGTH_OFF_MM, LENGTH_OFF * wanted)
+
+
+def _problem(fact: Fact, body: Body) -> str | None:
+    match fact:
+        case Size():
+            wanted = (fact.x, fact.y, fact.z)
+            if not all(map(near, body.size, wanted)):
+                return f"it must be {_sides(wanted)} mm (x, y, z), but is {_sides(body.size)}"
+        case Volume():
+            if abs(body.volume / fact.volume - 1) > VOLUME_OFF:
+                return f"it must have {fact.volume:.0f} cubic mm, but has {body.volume:.0f}"
+        case Holes():
+            if body.holes != fact.holes:
+                return f"it must have {fact.holes} through holes, but has {body.holes}"
+        case Pieces():
+            if body.pieces != fact.pieces:
+                return f"it must be of {fact.pieces} pieces that don't touch, but is of {body.pieces}"
+        case Cavities():
+            if body.cavities != fact.cavities:
+                return f"it must have {fact.cavities} closed hollows inside, but has {body.cavities}"
+        case Section():
+            return _section(fact, body)
+        case Grounded():
+            if abs(body.low[2]) > LENGTH_OFF_MM:
+                return f"it must stand on z = 0, but its lowest point is at {body.low[2]:.4g} mm"
+    return None
+
+
+def _section(fact: Section, body: Body) -> str | None:
+    cut = section(body, fact.height)
+    wanted = f"cut at a height of {fact.height:g} mm it must be {_sides((fact.x, fact.y))} mm (x, y)"
+    if cut is None or not (near(cut.x, fact.x) and near(cut.y, fact.y)):
+        return f"{wanted}, but {'there is nothing' if cut is None else f'it is {_sides((cut.x, cut.y))}'}"
+    off = max(LENGTH_OFF_MM, LENGTH_OFF * max(body.size))
+    if abs(cut.dx - fact.dx) > off or abs(cut.dy - fact.dy) > off:
+        return f"{wanted} and lie {fact.dx:g}, {fact.dy:g} mm from the middle, but it lies {cut.dx:.4g}, {cut.dy:.4g} from it"
+    return None
+
+
+def _sides(lengths: Sequence[float]) -> str:
+    return " x ".join(f"{length:.4g}" for length in lengths)
+
+
+def _read_fact(value: object, where: str) -> Fact:
+    name = reading.choice(value.get("fact") if isinstance(value, dict) else None, f"{where}.fact", _NAMES)
+    made = _NAMES[name]
+    found = reading.fields(value, where, ("fact", *made.__dataclass_fields__))
+    read: dict[str, float] = {}
+    for field in made.__dataclass_fields__:
+        at = f"{where}.{field}"
+        if field in ("holes", "pieces", "cavities"):
+            read[field] = reading.integer(found[field], at, 0, 100)
+        elif field in ("dx", "dy"):
+            read[field] = reading.number(found[field], at, -1000, 1000)
+        else:
+            read[field] = reading.number(found[field], at, 0.01, 1e9)
+    return made(**read)  # type: ignore[arg-type]

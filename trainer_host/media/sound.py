@@ -1,0 +1,70 @@
+"""Programs of sound: notes to be played, or words to be spoken; their WAV file, and what is heard in it."""
+
+from __future__ import annotations
+
+from trainer_host.media import hearing, reading
+from trainer_host.media.notes import TAIL, Note, notes_schema, play, read_notes, write_notes
+from trainer_host.media.reading import strict_object
+from trainer_host.media.sound_facts import Sound
+from trainer_host.media.speech import VOICES, Utterance, read_utterance, speak
+from trainer_host.media.speech_facts import Spoken
+from trainer_host.media.wav import RATE, read_wav, refuse_bad_sound, write_wav
+from trainer_host.tasks import Json, Rejected
+
+MUSIC, SPEECH = "music", "speech"
+Program = tuple[Note, ...] | Utterance
+
+
+def program_schema() -> Json:
+    """JSON Schema of a program, as strict providers take it."""
+    whole = reading.INTEGER
+    music = strict_object(kind=reading.one_of(MUSIC), notes=notes_schema())
+    speech = strict_object(
+        kind=reading.one_of(SPEECH),
+        text=reading.STRING,
+        voice=reading.one_of(*VOICES),
+        rate=whole,
+        pitch=whole,
+        loudness=whole,
+    )
+    return {"anyOf": [music, speech]}
+
+
+def read_program(value: object) -> Program:
+    """A program from JSON; raises `Rejected`. Nothing is played."""
+    kind = reading.choice(value.get("kind") if isinstance(value, dict) else None, "kind", (MUSIC, SPEECH))
+    if kind == MUSIC:
+        return read_notes(reading.fields(value, "the program", ("kind", "notes"))["notes"])
+    return read_utterance(reading.fields(value, "the program", ("kind", "text", "voice", "rate", "pitch", "loudness")))
+
+
+def write_program(program: Program) -> Json:
+    """The program as JSON; `read_program` reads it back."""
+    if isinstance(program, Utterance):
+        return {
+            "kind": SPEECH,
+            "text": program.text,
+            "voice": program.voice,
+            "rate": program.rate,
+            "pitch": program.pitch,
+            "loudness": program.loudness,
+        }
+    return {"kind": MUSIC, "notes": write_notes(program)}
+
+
+def wav_of(program: Program) -> bytes:
+    """The program's WAV file; raises `DataError` for speech where espeak-ng is missing."""
+    return write_wav(speak(program) if isinstance(program, Utterance) else play(program))
+
+
+def heard(program: Program) -> Sound:
+    """Write the WAV, read it back and listen; raises `Rejected` where it isn't what the program says."""
+    samples = read_wav(wav_of(program))
+    refuse_bad_sound(samples)
+    if isinstance(program, Utterance):
+        plain = read_wav(write_wav(speak(program.plain)))
+        return Spoken(program, hearing.listen(samples), hearing.listen(plain))
+    seconds = max(note.end for note in program) + TAIL
+    if abs(len(samples) / RATE - seconds) > 0.01:
+        raise Rejected("wrong length", f"the file lasts {len(samples) / RATE:.2f} s instead of {seconds:.2f} s")
+    return hearing.hear(samples, program)

@@ -1,0 +1,317 @@
+"""Task `vision`: a picture gives boxes with labels; a teacher that sees is asked twice, and must agree with itself."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import logging
+import random
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trainer_host.errors import DataError
+from trainer_host.media import reading
+from trainer_host.media.boxes import (
+    MAX_LABEL,
+    MAX_OBJECTS,
+    Box,
+    between,
+    f1,
+    matched,
+    objects_schema,
+    read_objects,
+    write_objects,
+)
+from trainer_host.media.scatter import KINDS, LIGHTS, NOISES, View, scatter, taken, truth
+from trainer_host.media.scene import read_scene, write_scene
+from trainer_host.tasks import Example, Json, Prompt, Rejected, TaskSpec, file_name
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+logger = logging.getLogger(__name__)
+
+MAX_SIDE = 768  # pixels of a picture that is sent: teachers charge by its size
+MAX_LABELS = 100
+MAX_PICTURES = 100_000
+_SUFFIXES = (".png", ".jpg", ".jpeg")
+_CLEARLY = 6  # of 255: more than noise, and what a JPEG changes, leave of a mean over many pixels
+_TRIES = 50  # pictures of a folder that can't be read, one after the other
+
+SYSTEM = """You find objects in a picture and answer as JSON. For each object: its label, and its box [x0, y0, x1, y1]: \
+left, top, right and bottom edge as shares of the picture's width and height, 0 to 1, from its top left corner. Boxes \
+are tight. Name each object once, and only what can be seen; where there is nothing, the list is empty."""
+
+
+def spec(options: Json) -> TaskSpec:
+    """Options: `images`, a folder of PNG and JPEG pictures; `labels`, a list of those allowed.
+
+    Without a folder, pictures are drawn, of shapes whose boxes are known; labels are then among their kinds.
+    Raises `DataError`.
+    """
+    if extra := options.keys() - {"images", "labels"}:
+        raise DataError(f"The task vision has no option '{min(extra)}'; it has images and labels.")
+    reading.needs("PIL", "Pictures")
+    folder = options.get("images")
+    if folder is not None and not (isinstance(folder, str) and Path(folder).is_dir()):
+        raise DataError(f"The option images of vision must be a folder of pictures; '{str(folder)[:80]}' isn't one.")
+    labels = _labels(options.get("labels"))
+    if folder is None:
+        unknown = [label for label in labels if label not in KINDS]
+        if unknown:
+            raise DataError(
+                f"Drawn pictures have no '{unknown[0]}'; name a folder with the option images, or use {', '.join(KINDS)}."
+            )
+    return Vision(folder, labels)
+
+
+def _labels(value: object) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    if not isinstance(value, list) or not 0 < len(value) <= MAX_LABELS:
+        raise DataError(f"The option labels of vision must be a list of 1 to {MAX_LABELS} labels.")
+    for label in value:
+        if not isinstance(label, str) or not label.strip() or len(label) > MAX_LABEL or not label.isprintable():
+            raise DataError(
+                f"A label of vision must be a text of 1 to {MAX_LABEL} characters, not {str(label)[:40]!r}."
+            )
+    labels = tuple(label.strip() for label in value)
+    if len(set(labels)) < len(labels):
+        raise DataError("The option labels of vision names the same label twice; name each once.")
+    return labels
+
+
+class Vision(TaskSpec):
+    """input: {"image"}, the name of a file of the example. output: {"objects": [{"label", "box"}]}."""
+
+    name = "vision"
+    prompt_version = "1"
+    metric = "F1 of boxes at an overlap of 0.5"
+    samples = 2
+
+    def __init__(self, folder: str | None, labels: tuple[str, ...]) -> None:
+        self._folder = folder
+        self._given = labels
+        self._labels = labels if labels or folder is not None else KINDS
+        self.answer_schema = reading.strict_object(objects=objects_schema(self._labels))
+        self.example_schema = reading.strict_object(
+            input=reading.strict_object(image=reading.STRING),
+            output=reading.strict_object(objects={**objects_schema(labels), "maxItems": MAX_OBJECTS}),
+        )
+        named = (
+            f"Labels: {', '.join(self._labels)}." if self._labels else "A label is one or two words, in the singular."
+        )
+        self._system = f"{SYSTEM}\n{named}"
+
+    def draw(self, rng: random.Random) -> Json:
+        """See `TaskSpec`: a picture of the folder by its path and hash, or a scene with its light and noise."""
+        if self._folder is not None:
+            return _chosen(Path(self._folder), rng)
+        view = scatter(rng, self._labels)
+        return {
+            "light": view.light,
+            "noise": view.noise,
+            "seed": view.seed,
+            "things": len(view.scene.shapes),
+            "scene": write_scene(view.scene),
+        }
+
+    def prompt(self, drawn: Json) -> Prompt:
+        """See `TaskSpec`; the picture goes along. Raises `DataError` where it has changed since it was drawn."""
+        try:
+            picture, _ = _picture(drawn)
+        except Rejected as cause:
+            raise DataError(
+                f"{cause.detail[0].upper()}{cause.detail[1:]}; leave the folder as it is while teaching."
+            ) from cause
+        return Prompt(self._system, "Find the objects in this picture.", (_png(picture),))
+
+    def verify(self, drawn: Json, answers: list[Json]) -> Example:
+        """See `TaskSpec`: two answers must find the same, and where the picture was drawn, what was drawn.
+
+        The example has the true boxes where they are known, else those in the middle of the two answers'.
+        """
+        picture, known = _picture(drawn)
+        one, other = (
+            read_objects(reading.fields(answer, "the answer", ("objects",))["objects"], self._labels)
+            for answer in answers
+        )
+        pairs = matched(one, other)
+        if len(pairs) < max(len(one), len(other)):
+            raise Rejected(
+                "answers differ",
+                f"two answers found {_listed(one)} and {_listed(other)}, of which only {len(pairs)} are in the same place; "
+                "look again and give every box exactly",
+            )
+        if known is not None:
+            _compare(one, known)
+        found = known if known is not None else tuple(between(one[i], other[j]) for i, j in pairs)
+        return _example(picture, found)
+
+    def check(self, example: Example) -> None:
+        """See `TaskSpec`: the picture can be read, boxes and labels are in range."""
+        name = reading.text(reading.fields(example.input, "input", ("image",))["image"], "image", 200)
+        output = reading.fields(example.output, "output", ("objects",))
+        content = example.files.get(name)
+        if content is None:
+            raise Rejected("no picture", f"the picture '{name[:60]}' isn't there")
+        _read(content)
+        read_objects(output["objects"], self._given)
+
+    def key(self, example: Example) -> str:
+        """See `TaskSpec`: what the picture looks like, in words of which like pictures share most."""
+        name = str(example.input["image"])
+        content = example.files.get(name)
+        return name if content is None else " ".join(_look(_read(content)))
+
+    def score(self, wanted: Json, got: Json) -> float:
+        """See `TaskSpec`: F1 at an overlap of 0.5 (PASCAL VOC), 0 for boxes that can't be read."""
+        try:
+            found = read_objects(got.get("objects"), ())
+        except Rejected:
+            return 0.0
+        return f1(read_objects(wanted["objects"], ()), found)
+
+    def built_in(self, rng: random.Random) -> Example:
+        """See `TaskSpec`: a drawn picture with its true boxes; raises `DataError` with a folder of pictures."""
+        if self._folder is not None:
+            raise DataError("Without a teacher nobody knows what the pictures show; leave out the option images.")
+        view = scatter(rng, self._labels)
+        return _example(taken(view), truth(view.scene))
+
+    def difficulty(self, example: Example) -> float:
+        """See `TaskSpec`: more objects are harder."""
+        objects = example.output["objects"]
+        return min(1.0, len(objects) / 8) if isinstance(objects, list) else 0.5
+
+    def render(self, example: Example) -> dict[str, bytes]:
+        """See `TaskSpec`: the picture with its boxes, as PNG; none where the file isn't at hand."""
+        content = example.files.get(str(example.input["image"]))
+        if content is None:
+            return {}
+        marked = _png(_marked(_read(content), read_objects(example.output["objects"], ())))
+        return {file_name(marked, ".png"): marked}
+
+
+def _picture(drawn: Mapping[str, object]) -> tuple[Image.Image, tuple[Box, ...] | None]:
+    """The picture of a draw and, where it was drawn, its true boxes; raises `Rejected`."""
+    if "path" in drawn:
+        path = Path(str(drawn["path"]))
+        content = _content(path)
+        if hashlib.sha256(content).hexdigest() != drawn["sha256"]:
+            raise Rejected("picture changed", f"the picture {path} has changed since it was drawn")
+        return _read(content), None
+    scene = read_scene(drawn["scene"], film=False)
+    view = View(
+        scene,
+        reading.choice(drawn["light"], "light", LIGHTS),
+        reading.choice(drawn["noise"], "noise", NOISES),
+        reading.integer(drawn["seed"], "seed", 0, 2**31),
+    )
+    return taken(view), truth(scene)
+
+
+def _chosen(folder: Path, rng: random.Random) -> Json:
+    """A picture of the folder that can be read."""
+    paths = _listing(folder, folder.stat().st_mtime_ns)
+    for _ in range(_TRIES if paths else 0):
+        path = Path(rng.choice(paths))
+        try:
+            content = _content(path)
+            _read(content)
+        except Rejected as cause:
+            logger.warning("%s is left out: %s.", path, cause.detail)
+            continue
+        return {"path": str(path), "sha256": hashlib.sha256(content).hexdigest()}
+    raise DataError(f"The folder {folder} has no PNG or JPEG picture that can be read.")
+
+
+@functools.lru_cache(maxsize=8)
+def _listing(folder: Path, changed: int) -> tuple[str, ...]:
+    """The pictures of a folder, by name. changed: when it was, so that a new picture is seen."""
+    found = sorted(str(path) for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES and path.is_file())
+    if len(found) > MAX_PICTURES:
+        raise DataError(f"The folder {folder} has {len(found)} pictures; at most {MAX_PICTURES} are taken.")
+    return tuple(found)
+
+
+def _content(path: Path) -> bytes:
+    from trainer_host.media.pictures import MAX_FILE_BYTES, UNREADABLE
+
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_FILE_BYTES + 1)  # `read_picture` refuses what is longer
+    except OSError as cause:
+        raise Rejected(UNREADABLE, f"the picture {path} can't be read ({cause.strerror})") from cause
+
+
+def _read(content: bytes) -> Image.Image:
+    from trainer_host.media.pictures import read_picture
+
+    return read_picture(content, MAX_SIDE)
+
+
+def _png(picture: Image.Image) -> bytes:
+    from trainer_host.media.pictures import png
+
+    return png(picture)
+
+
+def _example(picture: Image.Image, objects: tuple[Box, ...]) -> Example:
+    content = _png(picture)
+    name = file_name(content, ".png")
+    return Example({"image": name}, {"objects": write_objects(objects)}, {name: content})
+
+
+def _compare(found: tuple[Box, ...], known: tuple[Box, ...]) -> None:
+    """Raises `Rejected` where boxes aren't those that were drawn."""
+    pairs = matched(found, known)
+    if len(pairs) == len(found) == len(known):
+        return
+    hits = {i for i, _ in pairs}
+    wrong = [box for number, box in enumerate(found) if number not in hits]
+    if wrong:
+        raise Rejected("not there", f"there is no {wrong[0].label} in the box that you gave for it")
+    missed = len(known) - len(pairs)
+    raise Rejected("missed objects", f"{missed} more object{'s' if missed > 1 else ''} can be seen")
+
+
+def _listed(boxes: tuple[Box, ...]) -> str:
+    return ", ".join(box.label for box in boxes[:8]) or "nothing"
+
+
+def _look(picture: Image.Image) -> list[str]:
+    """Where the picture gets brighter and darker from left to right, and its colours, as words with their places.
+
+    A difference hash (Krawetz 2013) of 16 x 16, with a word for four neighbours of which one or more differ clearly,
+    and a word for the colour of each sixteenth.
+    """
+    import numpy as np
+    from PIL import Image
+
+    small = np.asarray(picture.convert("L").resize((17, 16), Image.Resampling.BOX), dtype=np.int16)
+    change = small[:, 1:] - small[:, :-1]
+    weights = np.array([8, 4, 2, 1])
+    words = []
+    for sign, name in ((1, "u"), (-1, "d")):
+        groups = (sign * change > _CLEARLY).reshape(-1, 4) @ weights
+        words += [f"{name}{place}{value:x}" for place, value in enumerate(groups.tolist()) if value]
+    coarse = np.asarray(picture.resize((4, 4), Image.Resampling.BOX)).reshape(-1, 3) // 64
+    return words + [f"c{place}{red}{green}{blue}" for place, (red, green, blue) in enumerate(coarse.tolist())]
+
+
+def _marked(picture: Image.Image, boxes: tuple[Box, ...]) -> Image.Image:
+    from PIL import ImageDraw
+
+    marked = picture.copy()
+    pen = ImageDraw.Draw(marked)
+    for box in boxes:
+        left, top = box.x0 * picture.width, box.y0 * picture.height
+        right, bottom = box.x1 * picture.width - 1, box.y1 * picture.height - 1
+        pen.rectangle((left - 1, top - 1, right + 1, bottom + 1), outline="black")
+        pen.rectangle((left, top, right, bottom), outline="white")
+        corner = (left + 1, max(0.0, top - 12))
+        pen.rectangle(pen.textbbox(corner, box.label), fill="black")
+        pen.text(corner, box.label, fill="white")
+    return marked
