@@ -20,6 +20,7 @@ from trainer_host.tasks.wording import (
     check_language,
     check_length,
     check_loops,
+    check_piece,
     check_wording,
     text_of,
     words,
@@ -153,6 +154,7 @@ class ChatSpec(TaskSpec):
         told = f"{_SYSTEM} {self._told(drawn)}"
         for text in texts:
             check_echo(text, told, "conversation")
+            check_piece(text, told, "conversation")
         check_length(texts[-1], *_LENGTHS[str(drawn["length"])], "reply")
         example = _example(texts)
         self.check(example)

@@ -58,7 +58,7 @@ _LENGTHS = {"Short messages": (2, 20), "Messages": (2, 30), "Long messages": (4,
 _SHOWN = 4  # sample texts in a prompt
 # Nats by which another label may fit better, see `router_reading`: little for a teacher, whose text can drift while
 # its label can't, and much for a finished row, whose label somebody chose.
-_DRIFT, _SURE = 3.0, 9.0
+_DRIFT, _SURE = 3.0, 12.0
 _COPIED = 0.9  # share of word pairs from one sample at which a text is that sample with a word changed
 _PLAIN = 0.35  # share of built-in texts without any noise but a capital and a mark
 

@@ -133,8 +133,16 @@ def check_copies(text: str, samples: Sequence[str], what: str) -> None:
 
 def check_echo(text: str, instruction: str, what: str) -> None:
     """Refuse a text that quotes six words in a row of the instruction."""
-    told = _runs(words(instruction), _QUOTED)
-    if quoted := _runs(words(text), _QUOTED) & told:
+    _check_runs(text, instruction, what, _QUOTED)
+
+
+def check_piece(text: str, instruction: str, what: str) -> None:
+    """Refuse a text of two words or more that is nothing but a piece of the instruction."""
+    _check_runs(text, instruction, what, max(2, len(words(text))))
+
+
+def _check_runs(text: str, instruction: str, what: str, size: int) -> None:
+    if quoted := _runs(words(text), size) & _runs(words(instruction), size):
         run = " ".join(min(quoted))
         raise Rejected(
             "quotes the instruction", f"The {what} repeats the instruction ({run!r}); write only the {what}."

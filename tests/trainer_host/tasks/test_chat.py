@@ -87,6 +87,11 @@ TURN = {"person": "I baked today.", "assistant": "That sounds good! What did you
             1,
             "quotes the instruction",
         ),
+        (
+            answer("yeast makes gas in the warm dough, as I said", "asks how something works"),
+            1,
+            "quotes the instruction",
+        ),
         (answer(GOOD), 2, "wrong number of turns"),
         (answer(GOOD, earlier=(TURN,)), 1, "wrong number of turns"),
         (answer(GOOD, earlier="none"), 1, "wrong number of turns"),

@@ -51,7 +51,7 @@ def test_the_teachers_text_gets_the_drawn_label(spec: TaskSpec) -> None:
         ("math", "draw a watercolour picture of a fox in a forest", "other label"),
         ("robot", "write a Python function that sorts a list of names", "other label"),
         ("math", "the answer is 45", "an answer"),
-        ("vision", "This is a photo of a lamp on a table.", "an answer"),
+        ("vision", "the photo shows two people and a dog", "an answer"),
         ("image_gen", "As an AI language model, I can't draw pictures.", "refusal"),
         ("image_gen", "I'm sorry, but I cannot draw that for you.", "refusal"),
         ("image_gen", "I can't assist with that.", "refusal"),
@@ -103,7 +103,7 @@ def test_rows_of_the_wrong_form_are_rejected(spec: TaskSpec, made: Json, output:
 def test_every_label_has_many_templates_and_many_different_texts() -> None:
     for label in TASKS:
         lines = templates(PACKAGE, f"{label}.txt")
-        assert len(lines) >= 40 and len(set(lines)) == len(lines)
+        assert len(lines) >= 70 and len(set(lines)) == len(lines)
         rng = random.Random(label)
         assert len({fill(rng.choice(lines), fillers(PACKAGE), rng) for _ in range(300)}) >= 150
 
@@ -144,8 +144,8 @@ def test_texts_of_unseen_templates_are_seldom_taken_for_another_label() -> None:
             for line in templates(PACKAGE, f"{label}.txt")[fold::5]:
                 scores = read(fill(line, names, rng), table)
                 behind = max(scores.values()) - scores[label]
-                total, refused, refused_surely = total + 1, refused + (behind > 3), refused_surely + (behind > 9)
-    assert total > 500 and refused / total < 0.16 and refused_surely / total < 0.05
+                total, refused, refused_surely = total + 1, refused + (behind > 3), refused_surely + (behind > 12)
+    assert total > 850 and refused / total < 0.08 and refused_surely / total < 0.01
 
 
 def test_a_text_under_a_wrong_label_is_nearly_always_noticed() -> None:

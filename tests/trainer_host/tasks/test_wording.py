@@ -11,6 +11,7 @@ from trainer_host.tasks import Rejected
 from trainer_host.tasks.wording import (
     check_echo,
     check_length,
+    check_piece,
     check_wording,
     one_line,
     other_language,
@@ -118,6 +119,10 @@ def test_marks_around_an_answer_are_taken_away_and_marks_within_kept() -> None:
 def test_an_echo_needs_six_words_in_a_row() -> None:
     told = "Write one short message that a nurse would send to a friend about gardening."
     check_echo("a nurse would send to the doctor", told, "text")
+    check_piece("gardening", told, "text")
+    check_piece("a short message", told, "text")
+    with pytest.raises(Rejected, match="quotes the instruction"):
+        check_piece("One short message.", told, "text")
     with pytest.raises(Rejected, match="quotes the instruction"):
         check_echo("It is what a nurse would send to a friend.", told, "text")
 
