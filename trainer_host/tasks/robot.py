@@ -28,7 +28,7 @@ from trainer_host.tasks.robot_calls import as_json, read_calls, same_calls
 from trainer_host.tasks.robot_forms import forms
 from trainer_host.tasks.robot_labels import Labels, carried_over, guessed, one_action
 from trainer_host.tasks.robot_meaning import INTENTS, check_actions, check_meaning
-from trainer_host.tasks.wording import check_copies, check_echo, check_wording, one_line, text_of
+from trainer_host.tasks.wording import check_copies, check_echo, check_length, check_wording, one_line, text_of
 from trainer_host.teacher.home.generate import Example as Made
 from trainer_host.teacher.home.generate import make
 from trainer_host.teacher.home.homes import generate_home
@@ -39,6 +39,7 @@ _TONES = ("polite", "short", "in a hurry", "friendly", "as a question", "relaxed
 # Slips are left to the trainer: the resolver that checks a sentence must find its names.
 _NOISE = ("neat", "casual", "casual", "voice")
 _LONGEST = 18  # words of a sentence that is given to reword; longer ones have asides that a rewording drops
+_SPARE = 5  # words more than half as many again that a rewording may have; longer ones ramble
 _SHOWN, _TRIED = 3, 9  # ways to say it, besides the sentence; how many are checked to find them
 _BARE = 0.85  # share of sentences without such ways that are passed over: with few samples a small teacher is lost
 _IN_A_ROOM = 0.65  # share of speakers whose room is known, as in the built-in grammar
@@ -119,6 +120,7 @@ class RobotSpec(TaskSpec):
             sentence = str(drawn["sentence"])
             check_copies(text, [sentence, *_texts(drawn["samples"])], "sentence")
             check_echo(text, f"{_SYSTEM} {_opening(drawn)}", "sentence")
+            check_length(text, 1, len(tokenize(sentence)) * 3 // 2 + _SPARE, "sentence")
             check_meaning(text, sentence, calls, request.home)
         text = enter(text, str(drawn["noise"]), random.Random(f"robot {drawn['seed']}"))
         labels = self._labels(text, drawn, request, calls)

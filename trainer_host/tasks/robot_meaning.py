@@ -76,6 +76,13 @@ _NEGATING = frozenset({
     "don't", "dont", "not", "never", "no", "nothing", "without", "except", "but", "isn't", "won't", "can't", "cannot",
     "shouldn't", "unless", "save", "apart", "doesn't", "avoid", "neither", "nor", "only",
 })  # fmt: skip
+# Actions that a rewording must not add; others, as "up" and "put", are words of many sentences.
+_DISTINCT = frozenset({"open", "close", "lock", "unlock", "mute", "unmute"})
+# Words that widen or move what is meant.
+_WIDER = frozenset(
+    {"other", "another", "everything", "everywhere", "house", "upstairs", "downstairs", "outside", "inside", "rest"}
+)
+_TOLD = (" is now ", " are now ", " is already ", " are already ", " has been ", " have been ", " was turned ")
 _ASKING = frozenset({
     "is", "are", "what", "what's", "which", "who", "where", "when", "why", "how", "does", "do", "did", "has", "have",
     "am", "any", "was", "were",
@@ -151,6 +158,8 @@ def check_meaning(text: str, sentence: str, calls: Sequence[Call], home: Home) -
         wanted = ", ".join([*(f"{amount:g}" for amount in amounts), *colors]) or "no number and no colour"
         raise Rejected("other value", f"Keep the values as they are: {wanted}.")
     targets = [entity for entity in home.entities if any(entity.id in call.targets for call in calls)]
+    if wider := sorted(set(new) & _WIDER - set(old)):
+        raise Rejected("other name", f"The word {wider[0]!r} speaks of something else; name only what was named.")
     missing = [word for word in _anchors(old, targets, home) if not _says(new, word)]
     if missing:
         raise Rejected("name missing", f"Keep the names and rooms; {missing[0]!r} is missing.")
@@ -196,6 +205,12 @@ def _check_actions(new: Sequence[str], old: Sequence[str], calls: Sequence[Call]
             contrary |= {"off"} - before
         if contrary & said:
             raise Rejected("contrary action", f"The sentence says {min(contrary & said)!r}; that is the contrary.")
+        more = (said - before - (wanted or frozenset())) & _DISTINCT
+        if more - ({"close"} if "off" in said else set()):  # "shut it off" closes nothing
+            raise Rejected("another action", f"The sentence also says {min(more)!r}; say only what was given.")
+    text = f" {' '.join(new)} "
+    if any(words in text for words in _TOLD) and not any(words in f" {' '.join(old)} " for words in _TOLD):
+        raise Rejected("states", "The sentence tells how things are; say what is to be done.")
     if added := sorted(set(new) & _NEGATING - set(old)):
         raise Rejected("negation", f"The word {added[0]!r} takes something back; say it without.")
     if is_question(new) and not is_question(old):

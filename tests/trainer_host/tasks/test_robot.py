@@ -51,7 +51,7 @@ def call(name: str, *targets: str, **arguments: object) -> Json:
     return {"name": name, "arguments": arguments, "targets": list(targets)}
 
 
-# More than a device reads of one sentence.
+# A rewording that rambles.
 LONG = (
     "turn on the counter lamp please, because my old friends will arrive very soon and we would all like to sit there "
     "together this evening, eat some soup, talk about times when life was slow, and look at pictures of our young years"
@@ -145,7 +145,11 @@ def test_other_words_for_the_same_calls_are_kept_with_labels_for_the_trainer(
         (DIM, "dim the desk lamp to 40 percent", "other value"),
         (DIM, "dim the desk lamp", "other value"),
         (DIM, "dim the desk lamp by 30 percent", "other value"),
-        (COUNTER, LONG, "words don't give the calls"),
+        (COUNTER, "turn on the counter lamp, open the door", "another action"),
+        (COUNTER, "the counter lamp has been switched on", "states"),
+        (COUNTER, "turn on the counter lamp everywhere", "other name"),
+        (COUNTER, "counter on please, I mean the lamp", "words don't give the calls"),
+        (COUNTER, LONG, "too long"),
         (PINK, "make the desk lamp blue", "other value"),
         (LOUDER, "turn down the big tv", "action missing"),
         (WARM, "set the thermostat to 25 degrees", "other value"),
