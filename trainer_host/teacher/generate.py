@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from trainer_host.errors import AskFailed, TeacherStopped
 from trainer_host.executor import Executor
@@ -22,6 +22,7 @@ from trainer_host.tasks import JUDGE_PASSES, JUDGE_SCHEMA, Example, Json, Prompt
 from trainer_host.teacher.parse import AnswerRefused, read_answer
 from trainer_host.teacher.protocol import Image, Message, Reply, Request, Teacher, Usage
 
+T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 WINDOW = 256  # examples in work at a time; the teacher's limiter decides how many requests are open
@@ -211,7 +212,7 @@ def _commit(outcome: _Outcome, made: list[Made], tally: Tally, seen: Index) -> N
         made.append(outcome.made)
 
 
-async def _cancel(tasks: Iterable[asyncio.Task[_Outcome]]) -> None:
+async def _cancel(tasks: Iterable[asyncio.Task[T]]) -> None:
     tasks = list(tasks)
     for task in tasks:
         task.cancel()
@@ -365,22 +366,27 @@ async def generate_built_in(
         size = max(1, min(BUILT_IN_CHUNK, count // executor.capacity))
         starts = range(begun, begun + count, size)
         calls = [
-            executor.submit(
-                built_in_chunk, order.task, order.options, order.seed, start, min(size, begun + count - start)
+            asyncio.create_task(
+                executor.submit(
+                    built_in_chunk, order.task, order.options, order.seed, start, min(size, begun + count - start)
+                )
             )
             for start in starts
         ]
-        for start, work in zip(starts, map(asyncio.ensure_future, calls), strict=True):
-            for offset, found in enumerate(await work):
-                if isinstance(found, _Refused):
-                    outcome = _Outcome(None, found.reason, found.detail)
-                else:
-                    about = {**meta, "difficulty": round(found.difficulty, 4)}
-                    number = start + offset
-                    outcome = _Outcome(Made(number, found.example, found.key, found.stratum, found.group, about))
-                _commit(outcome, made, tally, seen)
-            if on_tally is not None:
-                on_tally(tally)
+        try:
+            for start, work in zip(starts, calls, strict=True):
+                for offset, found in enumerate(await work):
+                    if isinstance(found, _Refused):
+                        outcome = _Outcome(None, found.reason, found.detail)
+                    else:
+                        about = {**meta, "difficulty": round(found.difficulty, 4)}
+                        number = start + offset
+                        outcome = _Outcome(Made(number, found.example, found.key, found.stratum, found.group, about))
+                    _commit(outcome, made, tally, seen)
+                if on_tally is not None:
+                    on_tally(tally)
+        finally:
+            await _cancel(calls)
         begun += count
     return Generated(made, tally)
 
