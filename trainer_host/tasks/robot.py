@@ -39,7 +39,7 @@ _TONES = ("polite", "short", "in a hurry", "friendly", "as a question", "relaxed
 # Slips are left to the trainer: the resolver that checks a sentence must find its names.
 _NOISE = ("neat", "casual", "casual", "voice")
 _LONGEST = 18  # words of a sentence that is given to reword; longer ones have asides that a rewording drops
-_SPARE = 5  # words more than half as many again that a rewording may have; longer ones ramble
+_SPARE = 8  # words more than half as many again that a rewording may have; longer ones ramble
 _SHOWN, _TRIED = 3, 9  # ways to say it, besides the sentence; how many are checked to find them
 _BARE = 0.85  # share of sentences without such ways that are passed over: with few samples a small teacher is lost
 _IN_A_ROOM = 0.65  # share of speakers whose room is known, as in the built-in grammar

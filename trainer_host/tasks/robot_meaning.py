@@ -95,6 +95,8 @@ def directions(tokens: Sequence[str]) -> set[str]:
     found = tuple(stem(token) for token in tokens)
     said: set[str] = set()
     for i in range(len(found)):
+        if found[i + 1 : i + 2] == ("you",):
+            continue  # "I need you to ..." adds nothing to a list
         for size in range(1, _LONGEST + 1):
             said |= _SAYS.get(found[i : i + size], set())
     for i, token in enumerate(tokens):

@@ -102,6 +102,7 @@ def spec() -> TaskSpec:
         (MILK, "put milk on the shopping list"),
         (MILK, "We need milk on the shopping list"),
         (DOCK, "rosie should go back to her dock"),
+        (DOCK, "I need you to send Rosie home, thanks"),
         (PAUSE, "Stop the big TV for a moment"),
     ],
 )
