@@ -12,13 +12,18 @@ from kivy.properties import ObjectProperty
 from companion_app.screens.ask.screen import AskScreen
 from companion_app.screens.devices.screen import DevicesScreen
 from companion_app.screens.home.screen import HomeScreen
+from companion_app.screens.keys.screen import KeysScreen
 from companion_app.screens.models.screen import ModelsScreen
-from companion_app.screens.pair.screen import PairScreen
+from companion_app.screens.more.screen import MoreScreen
+from companion_app.screens.pair.screen import PairHostScreen, PairScreen
 from companion_app.screens.push.screen import PushScreen
+from companion_app.screens.teach.screen import TeachScreen
 from companion_app.services.commands import Commands
-from companion_app.services.remember import Memory, Remembered, RememberError
+from companion_app.services.host_commands import HostCommands
+from companion_app.services.remember import Memory, Remembered, RememberedHost, RememberError
 from companion_app.shell import Frame, Shell
 from companion_app.state import actions as act
+from companion_app.state.host import Host
 from companion_app.state.inventory import Inventory, InventoryError, read_inventory
 from companion_app.state.model import AppState, Device, Screen
 from companion_app.state.store import Store
@@ -31,10 +36,14 @@ TAB = 9
 SCREENS = {
     Screen.DEVICES: DevicesScreen,
     Screen.PAIR: PairScreen,
+    Screen.PAIR_HOST: PairHostScreen,
     Screen.ASK: AskScreen,
     Screen.MODELS: ModelsScreen,
+    Screen.TEACH: TeachScreen,
+    Screen.KEYS: KeysScreen,
     Screen.PUSH: PushScreen,
     Screen.HOME: HomeScreen,
+    Screen.MORE: MoreScreen,
 }
 
 
@@ -48,7 +57,7 @@ class Options:
 
 
 class CompanionApp(App):
-    """One window. `store` is the truth; widgets show it and call `commands`."""
+    """One window. `store` is the truth; widgets show it and call `commands` (devices) and `hosting` (the host)."""
 
     title = "Enigma"
     palette = ObjectProperty(None)
@@ -58,9 +67,10 @@ class CompanionApp(App):
     def __init__(self, options: Options, **kwargs: object) -> None:
         super().__init__(**kwargs)
         self.memory = Memory(options.config)
-        state, self._devices = initial_state(self.memory, options)
+        state, self._devices, self._host = initial_state(self.memory, options)
         self.store = Store(state)
         self.commands = Commands(self.store, self.memory)
+        self.hosting = HostCommands(self.store, self.memory)
         self.palette = Palette()
         self.palette.use(state.theme)
         self.frame = Frame()
@@ -77,6 +87,7 @@ class CompanionApp(App):
         """The window is there: connect, and listen to keys and dropped files."""
         Window.bind(on_key_down=self._on_key_down, on_drop_file=self._on_drop_file)
         self.commands.start(self._devices)
+        self.hosting.start(self._host)
 
     def on_stop(self) -> None:
         """The window is closing."""
@@ -88,6 +99,7 @@ class CompanionApp(App):
         try:
             await self.async_run(async_lib="asyncio")
         finally:
+            await self.hosting.close()
             await self.commands.close()
 
     def open(self, screen: Screen | str) -> None:
@@ -124,12 +136,17 @@ class CompanionApp(App):
         self.commands.drop(path.decode("utf-8", "surrogateescape") if isinstance(path, bytes) else path)
 
 
-def initial_state(memory: Memory, options: Options) -> tuple[AppState, tuple[Remembered, ...]]:
-    """What the app knows when it starts, and the devices to connect to."""
+def initial_state(memory: Memory, options: Options) -> tuple[AppState, tuple[Remembered, ...], RememberedHost | None]:
+    """What the app knows when it starts, and the devices and the host to connect to."""
     notice = None
     remembered: tuple[Remembered, ...] = ()
+    host: RememberedHost | None = None
     try:
         memory.prepare()
+        host = memory.host()
+    except RememberError as error:
+        notice = str(error)
+    try:
         remembered = memory.devices()
     except RememberError as error:
         notice = str(error)
@@ -146,13 +163,14 @@ def initial_state(memory: Memory, options: Options) -> tuple[AppState, tuple[Rem
     selected = settings.selected if settings.selected in known else (known[0] if known else None)
     state = AppState(
         inventory=inventory,
-        screen=Screen.ASK if devices else Screen.DEVICES,
+        screen=Screen.ASK if devices else Screen.TEACH if host else Screen.DEVICES,
         theme=options.theme or settings.theme,
         devices=devices,
         selected=selected,
+        host=Host(host.address, host.name) if host else None,
         notice=notice,
     )
-    return state, remembered
+    return state, remembered, host
 
 
 def sample_home() -> Inventory:

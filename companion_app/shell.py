@@ -9,14 +9,15 @@ from kivy.app import App
 from kivy.event import EventDispatcher
 from kivy.lang import Builder
 from kivy.metrics import dp
-from kivy.properties import BooleanProperty, StringProperty
+from kivy.properties import BooleanProperty, NumericProperty, StringProperty
 from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.screenmanager import NoTransition, ScreenManager
 
 from companion_app.screens.base import AppScreen
 from companion_app.state.describe import status_of
 from companion_app.state.model import AppState, PushPhase, Screen
-from companion_app.theme.widgets import NavItem, reveal
+from companion_app.state.teaching import host_status, running_lesson, strip_line
+from companion_app.theme.widgets import Column, NavItem, Pressable, reveal
 
 # From here on a rail beside the content leaves it wide enough to read.
 WIDE = 760
@@ -24,10 +25,22 @@ WIDE = 760
 PLACES = (
     (Screen.ASK, "Ask", "ask"),
     (Screen.MODELS, "Specialists", "models"),
+    (Screen.TEACH, "Teach", "teach"),
+    (Screen.KEYS, "API keys", "key"),
     (Screen.HOME, "Home", "home"),
     (Screen.PUSH, "Push", "push"),
     (Screen.DEVICES, "Devices", "devices"),
 )
+# Five is what fits beside each other under a phone's thumb; the rest is behind the last one.
+NARROW_PLACES = (
+    (Screen.ASK, "Ask", "ask"),
+    (Screen.MODELS, "Specialists", "models"),
+    (Screen.TEACH, "Teach", "teach"),
+    (Screen.DEVICES, "Devices", "devices"),
+    (Screen.MORE, "More", "more"),
+)
+BEHIND_MORE = (Screen.KEYS, Screen.HOME, Screen.PUSH)
+OF_THE_HOST = (Screen.TEACH, Screen.KEYS, Screen.PAIR_HOST)
 TITLES = {
     Screen.ASK: "Ask",
     Screen.MODELS: "Specialists",
@@ -35,6 +48,10 @@ TITLES = {
     Screen.PUSH: "Push a bundle",
     Screen.DEVICES: "Devices",
     Screen.PAIR: "Pair a device",
+    Screen.PAIR_HOST: "Pair with a host",
+    Screen.TEACH: "Teach",
+    Screen.KEYS: "API keys",
+    Screen.MORE: "More",
 }
 
 
@@ -54,6 +71,10 @@ class NoticeBar(BoxLayout):
     """One sentence under the title; empty, it takes no room."""
 
 
+class JobStrip(Pressable, Column):
+    """The lesson that the host works on, wherever one is in the app; a press shows it."""
+
+
 class Frame(EventDispatcher):
     """What the frame shows, as properties that `shell.kv` follows."""
 
@@ -63,6 +84,8 @@ class Frame(EventDispatcher):
     status = StringProperty("")
     tone = StringProperty("plain")
     notice = StringProperty("")
+    job = StringProperty("")
+    job_share = NumericProperty(0.0)
 
 
 class Shell(BoxLayout):
@@ -75,6 +98,8 @@ class Shell(BoxLayout):
         self._screens = screens
         self._state: AppState | None = None
         self._items: list[tuple[Screen, NavItem]] = []
+        self._strip = JobStrip()
+        self._strip.bind(on_release=lambda _: App.get_running_app().open(Screen.TEACH))
         self.bind(width=self._fit)
         frame.wide = self.width >= dp(WIDE)
         self._arrange()
@@ -89,15 +114,31 @@ class Shell(BoxLayout):
             self.manager.add_widget(screen)
         self.manager.current = state.screen.value
         self.frame.title = TITLES[state.screen]
-        reveal(self._bar, self._back, state.screen is Screen.PAIR)
-        self.frame.device = state.device.name if state.device else ""
-        self.frame.status, self.frame.tone = status_of(state.device)
+        behind = not self.frame.wide and state.screen in BEHIND_MORE
+        reveal(self._bar, self._back, behind or state.screen in (Screen.PAIR, Screen.PAIR_HOST))
+        if state.screen in OF_THE_HOST:
+            self.frame.device = state.host.name if state.host else ""
+            self.frame.status, self.frame.tone = host_status(state.host)
+        else:
+            self.frame.device = state.device.name if state.device else ""
+            self.frame.status, self.frame.tone = status_of(state.device)
         if state.push.phase in (PushPhase.SENDING, PushPhase.CHECKING) and state.screen is not Screen.PUSH:
             self.frame.status, self.frame.tone = "Pushing", "accent"
         self.frame.notice = state.notice or ""
+        lesson = running_lesson(state)
+        if state.host is not None and lesson is not None:
+            self.frame.job, self.frame.job_share = strip_line(state.host, lesson), lesson.progress
+        reveal(self._body, self._strip, lesson is not None and state.screen is not Screen.TEACH, top=False)
+        here = self._place_of(state.screen)
         for place, item in self._items:
-            item.here = place is state.screen or (place is Screen.DEVICES and state.screen is Screen.PAIR)
+            item.here = place is here
         self.manager.current_screen.show(state)
+
+    def _place_of(self, screen: Screen) -> Screen:
+        """Where in the navigation a screen is."""
+        if screen in (Screen.PAIR, Screen.PAIR_HOST):
+            return Screen.DEVICES
+        return Screen.MORE if screen in BEHIND_MORE and not self.frame.wide else screen
 
     def _fit(self, *_: object) -> None:
         wide = self.width >= dp(WIDE)
@@ -111,7 +152,9 @@ class Shell(BoxLayout):
         self.clear_widgets()
         self.orientation = "horizontal" if self.frame.wide else "vertical"
         bar: BoxLayout = Rail() if self.frame.wide else BottomBar()
-        body = BoxLayout(orientation="vertical")
+        if self._strip.parent:
+            self._strip.parent.remove_widget(self._strip)
+        body = self._body = BoxLayout(orientation="vertical")
         self._bar = TopBar()
         self._back = self._bar.ids.back.__self__
         if self.frame.wide:
@@ -120,7 +163,7 @@ class Shell(BoxLayout):
         body.add_widget(NoticeBar())
         body.add_widget(self.manager)
         self._items = []
-        for place, name, icon in PLACES:
+        for place, name, icon in PLACES if self.frame.wide else NARROW_PLACES:
             item = NavItem(text=name, icon=icon, wide=self.frame.wide)
             item.bind(on_release=lambda _, place=place: App.get_running_app().open(place))
             bar.ids.places.add_widget(item)

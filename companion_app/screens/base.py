@@ -14,6 +14,7 @@ from companion_app.state.model import AppState
 if TYPE_CHECKING:
     from companion_app.app import CompanionApp
     from companion_app.services.commands import Commands
+    from companion_app.services.host_commands import HostCommands
 
 
 class AppScreen(Screen):
@@ -37,3 +38,7 @@ class AppScreen(Screen):
     @property
     def commands(self) -> Commands:
         return self.app.commands
+
+    @property
+    def hosting(self) -> HostCommands:
+        return self.app.hosting

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ipaddress
-import logging
 import socket
 import time
-from collections.abc import Coroutine
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from companion_app.services.link import Link, sentence_of
 from companion_app.services.remember import Memory, Remembered, RememberError, Settings
 from companion_app.services.wire import answer_from, request_for
+from companion_app.services.work import Work
 from companion_app.state import actions as act
 from companion_app.state.describe import where_to_ask
 from companion_app.state.inventory import InventoryError, read_inventory
 from companion_app.state.model import Device, PushPhase, Screen
 from companion_app.state.store import Store
 from edge_runtime.client import DeviceClient, EdgeError
-
-log = logging.getLogger(__name__)
 
 # Above the client's own deadlines: nothing may leave a spinner on the screen for ever.
 PAIR_DEADLINE = 20.0
@@ -41,7 +37,7 @@ class Commands:
         # A link closes its client to reconnect; what a person asked for goes over another one, untouched.
         self._clients: dict[str, DeviceClient] = {}
         self._links: dict[str, tuple[Link, asyncio.Task[None]]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._work = Work(lambda sentence: store.dispatch(act.Noticed(sentence)))
         self._remembered: dict[str, Remembered] = {}
         self._number = 0
 
@@ -53,10 +49,10 @@ class Commands:
 
     async def close(self) -> None:
         """End every connection and everything under way."""
-        tasks = [task for _, task in self._links.values()] + list(self._tasks)
+        tasks = [task for _, task in self._links.values()]
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, self._work.close(), return_exceptions=True)
         for client in [link.client for link, _ in self._links.values()] + list(self._clients.values()):
             await client.close()
         self._links.clear()
@@ -72,11 +68,11 @@ class Commands:
             self._store.dispatch(act.PairingFailed(str(error)))
             return
         self._store.dispatch(act.PairingStarted())
-        self._spawn(self._pair(base, code.strip()))
+        self._work.begin(self._pair(base, code.strip()))
 
     def forget(self, address: str) -> None:
         """Drop a device and its token from this machine."""
-        self._spawn(self._disconnect(address))
+        self._work.begin(self._disconnect(address))
         self._remembered.pop(address, None)
         self._store.dispatch(act.DeviceForgotten(address))
         self._keep(devices=True)
@@ -101,7 +97,7 @@ class Commands:
             return
         self._number += 1
         self._store.dispatch(act.Asked(self._number, chosen.name, sentence))
-        self._spawn(self._ask(self._number, device.address, chosen.name, chosen.task, sentence))
+        self._work.begin(self._ask(self._number, device.address, chosen.name, chosen.task, sentence))
 
     def push(self, path: str) -> None:
         """Carry a bundle file to the current device."""
@@ -124,7 +120,7 @@ class Commands:
             self._store.dispatch(act.PushFailed(sentence))
             return
         self._store.dispatch(act.PushStarted(str(file), size))
-        self._spawn(self._push(device.address, file))
+        self._work.begin(self._push(device.address, file))
 
     def drop(self, path: str) -> None:
         """A file fell on the window: a home is loaded, anything else is taken for a bundle."""
@@ -239,25 +235,16 @@ class Commands:
         except RememberError as error:
             self._store.dispatch(act.Noticed(str(error)))
 
-    def _spawn(self, work: Coroutine[object, object, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
 
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        with contextlib.suppress(asyncio.CancelledError):
-            error = task.exception()
-            if error is not None:
-                log.error("A command failed", exc_info=error)
-                self._store.dispatch(act.Noticed(f"That went wrong: {error}."))
+def clean_address(address: str, port: int = DEFAULT_PORT) -> str:
+    """An IP address, `host:port` or a URL as `http://host:port`. Raises ValueError with a sentence.
 
-
-def clean_address(address: str) -> str:
-    """An IP address, `host:port` or a URL as `http://host:port`. Raises ValueError with a sentence."""
+    port: where none is given. The sentence says how an address looks.
+    """
     text = address.strip()
+    like = f"write it like 192.168.1.20:{port}."
     if not text:
-        raise ValueError("Give the device's address, such as 192.168.1.20:8765.")
+        raise ValueError(f"Give the address; {like}")
     try:
         if "://" not in text:
             text = f"http://[{ipaddress.IPv6Address(text)}]" if text.count(":") > 1 and "[" not in text else text
@@ -265,16 +252,16 @@ def clean_address(address: str) -> str:
         pass
     try:
         parts = urlsplit(text if "://" in text else f"http://{text}")
-        port = parts.port
+        given = parts.port
         host = parts.hostname or ""
         host.encode("idna" if not host.isascii() else "ascii")
     except (ValueError, UnicodeError):
-        raise ValueError(f'"{address}" is not an address; write it like 192.168.1.20:8765.') from None
+        raise ValueError(f'"{address}" is not an address; {like}') from None
     good = parts.scheme in ("http", "https") and host and not parts.path.strip("/") and " " not in text
     if not good or parts.query or parts.fragment or parts.username or parts.password:
-        raise ValueError(f'"{address}" is not an address; write it like 192.168.1.20:8765.')
+        raise ValueError(f'"{address}" is not an address; {like}')
     shown = f"[{host}]" if ":" in host else host
-    return f"{parts.scheme}://{shown}:{port or (443 if parts.scheme == 'https' else DEFAULT_PORT)}"
+    return f"{parts.scheme}://{shown}:{given or (443 if parts.scheme == 'https' else port)}"
 
 
 def role_of(status: dict[str, object], name: str) -> str:

@@ -8,6 +8,7 @@ import random
 from collections import deque
 from collections.abc import Awaitable, Callable
 
+from companion_app.services.host_client import HostError
 from companion_app.services.wire import changes_models, event_from, specialist_from
 from companion_app.state import actions as act
 from edge_runtime.client import DeviceClient, EdgeError
@@ -114,7 +115,7 @@ def sentence_of(error: BaseException) -> str:
     """One sentence for a person."""
     if isinstance(error, BaseExceptionGroup):
         return sentence_of(error.exceptions[0])
-    if isinstance(error, EdgeError):
+    if isinstance(error, EdgeError | HostError):
         return str(error)
     if isinstance(error, TimeoutError):
         return "The device did not answer in time; is it on, and on this network?"

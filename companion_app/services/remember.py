@@ -1,4 +1,4 @@
-"""The files of this app: devices with their tokens (mode 0600) and settings."""
+"""The files of this app: devices and the host with their tokens (mode 0600), and settings."""
 
 from __future__ import annotations
 
@@ -30,6 +30,18 @@ class Remembered:
 
 
 @dataclass(frozen=True)
+class RememberedHost:
+    """The paired host. `token` is a secret."""
+
+    address: str
+    name: str
+    token: str
+
+    def __repr__(self) -> str:
+        return f"RememberedHost({self.address!r}, {self.name!r}, token hidden)"
+
+
+@dataclass(frozen=True)
 class Settings:
     """What a person chose; `inventory` is a path, None is the sample home."""
 
@@ -44,6 +56,7 @@ class Memory:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._devices = folder / "devices.json"
+        self._host = folder / "host.json"
         self._settings = folder / "settings.json"
 
     def prepare(self) -> None:
@@ -59,17 +72,31 @@ class Memory:
         if document is None:
             return ()
         items = document.get("devices")
-        names = [field.name for field in fields(Remembered)]
         devices = []
         for item in items if isinstance(items, list) else [None]:
-            if not isinstance(item, dict) or not all(isinstance(item.get(name), str) for name in names):
+            texts = _texts(item, Remembered)
+            if texts is None:
                 raise self._set_aside(self._devices)
-            devices.append(Remembered(**{name: item[name] for name in names}))
+            devices.append(Remembered(**texts))
         return tuple(devices)
 
     def keep_devices(self, devices: tuple[Remembered, ...]) -> None:
         """Remember these devices and no others. Raises RememberError."""
         self._write(self._devices, {"format": FORMAT, "devices": [asdict(device) for device in devices]})
+
+    def host(self) -> RememberedHost | None:
+        """The paired host. Raises RememberError if the file is damaged (it is then kept aside)."""
+        document = self._read(self._host)
+        if document is None or document.get("host", "") is None:
+            return None
+        texts = _texts(document.get("host"), RememberedHost)
+        if texts is None:
+            raise self._set_aside(self._host)
+        return RememberedHost(**texts)
+
+    def keep_host(self, host: RememberedHost | None) -> None:
+        """Remember this host, or none. Raises RememberError."""
+        self._write(self._host, {"format": FORMAT, "host": None if host is None else asdict(host)})
 
     def settings(self) -> Settings:
         """What was chosen; a damaged or foreign file counts as nothing chosen."""
@@ -109,7 +136,8 @@ class Memory:
             path.replace(aside)
         except OSError as error:
             return _cannot("read", path, error)
-        return RememberError(f"{path.name} was damaged and is kept as {aside.name}; pair your devices again.")
+        what = "host" if path == self._host else "devices"
+        return RememberError(f"{path.name} was damaged and is kept as {aside.name}; pair your {what} again.")
 
     def _write(self, path: Path, document: dict[str, object]) -> None:
         self.prepare()
@@ -125,6 +153,14 @@ class Memory:
             with contextlib.suppress(OSError):
                 new.unlink(missing_ok=True)
             raise _cannot("write", path, error) from None
+
+
+def _texts(item: object, kind: type[Remembered] | type[RememberedHost]) -> dict[str, str] | None:
+    """The fields of one entry, None where one is missing or no text."""
+    names = [field.name for field in fields(kind)]
+    if not isinstance(item, dict) or not all(isinstance(item.get(name), str) for name in names):
+        return None
+    return {name: item[name] for name in names}
 
 
 def _cannot(verb: str, path: Path, error: OSError) -> RememberError:

@@ -18,17 +18,17 @@ MAX_TIME = 253_402_300_799
 def specialist_from(item: Mapping[str, object]) -> Specialist:
     """One entry of `models`."""
     metrics = item.get("metrics")
-    runtime = _text(item.get("runtime"))
-    version = _text(item.get("runtime_version"))
+    runtime = as_text(item.get("runtime"))
+    version = as_text(item.get("runtime_version"))
     return Specialist(
-        name=_text(item.get("name")),
-        task=_text(item.get("task")),
-        version=_text(item.get("version")),
+        name=as_text(item.get("name")),
+        task=as_text(item.get("task")),
+        version=as_text(item.get("version")),
         runtime=f"{runtime} {version}".strip(),
-        precision=_text(item.get("precision")),
-        size=int(_number(item.get("bytes") or item.get("size"))),
+        precision=as_text(item.get("precision")),
+        size=int(as_number(item.get("bytes") or item.get("size"))),
         metrics=tuple(
-            (_text(name), _number(value))
+            (as_text(name), as_number(value))
             for name, value in (metrics.items() if isinstance(metrics, dict) else ())
             if isinstance(value, int | float) and not isinstance(value, bool)
         )[:MAX_ITEMS],
@@ -50,42 +50,42 @@ def answer_from(item: Mapping[str, object], inventory: Inventory, round_trip_ms:
     calls = item.get("calls")
     scores = item.get("scores")
     ranked = sorted(
-        ((_text(name), _number(score)) for name, score in (scores.items() if isinstance(scores, dict) else ())),
+        ((as_text(name), as_number(score)) for name, score in (scores.items() if isinstance(scores, dict) else ())),
         key=lambda pair: -pair[1],
     )
     question = item.get("question")
     label = item.get("label")
     return Answer(
-        confidence=_number(item.get("confidence")),
+        confidence=as_number(item.get("confidence")),
         unsure=item.get("unsure") is True,
-        ms=_number(item.get("ms")),
+        ms=as_number(item.get("ms")),
         round_trip_ms=round_trip_ms,
-        calls=tuple(_call(call, inventory) for call in _list(calls)[:MAX_ITEMS] if isinstance(call, dict)),
-        question=_text(question) if isinstance(question, str) and question else None,
-        label=_text(label) if isinstance(label, str) else None,
+        calls=tuple(_call(call, inventory) for call in as_list(calls)[:MAX_ITEMS] if isinstance(call, dict)),
+        question=as_text(question) if isinstance(question, str) and question else None,
+        label=as_text(label) if isinstance(label, str) else None,
         scores=tuple(ranked[:3]),
     )
 
 
 def event_from(item: Mapping[str, object]) -> Event:
     """An event of the device as one line; kinds that this app does not know are listed as they are."""
-    kind = _text(item.get("type"))
-    name = f"{_text(item.get('specialist'))} {_text(item.get('version'))}".strip()
-    message = _text(item.get("message"))
+    kind = as_text(item.get("type"))
+    name = f"{as_text(item.get('specialist'))} {as_text(item.get('version'))}".strip()
+    message = as_text(item.get("message"))
     if kind == "install":
         text = _install_line(item)
     elif kind == "activated":
-        text = f"{name} now answers, in {_text(item.get('runtime'))}."
+        text = f"{name} now answers, in {as_text(item.get('runtime'))}."
     elif kind == "serving":
         text = f"{name} answers."
     elif kind == "rolled_back":
         text = f"{name} went back to its previous version ({message})."
     elif kind == "paired":
-        text = f"Paired with {_text(item.get('name'))}, as {_text(item.get('role'))}."
+        text = f"Paired with {as_text(item.get('name'))}, as {as_text(item.get('role'))}."
     elif kind == "stopping":
         text = "The device is stopping."
     elif kind == "lost":
-        text = f"{_text(item.get('count'))} events came too fast and are not shown."
+        text = f"{as_text(item.get('count'))} events came too fast and are not shown."
     else:
         text = message or kind or "Something happened."
     at = item.get("time")
@@ -100,10 +100,10 @@ def changes_models(item: Mapping[str, object]) -> bool:
 
 
 def _install_line(item: Mapping[str, object]) -> str:
-    stage = _text(item.get("stage"))
+    stage = as_text(item.get("stage"))
     if stage == "receiving":
-        total = _number(item.get("total"))
-        return f"Receiving a bundle: {100 * _number(item.get('bytes')) / total if total else 0:.0f} %."
+        total = as_number(item.get("total"))
+        return f"Receiving a bundle: {100 * as_number(item.get('bytes')) / total if total else 0:.0f} %."
     words = {
         "verified": "The bundle's signature is good.",
         "unpacked": "The bundle is unpacked.",
@@ -115,28 +115,32 @@ def _install_line(item: Mapping[str, object]) -> str:
 
 def _call(item: Mapping[str, object], inventory: Inventory) -> Call:
     arguments = item.get("arguments")
-    targets = [_text(target) for target in _list(item.get("targets"))[:MAX_ITEMS]]
+    targets = [as_text(target) for target in as_list(item.get("targets"))[:MAX_ITEMS]]
     return Call(
-        name=_text(item.get("name")),
+        name=as_text(item.get("name")),
         arguments=tuple(
-            (_text(name), _text(value)) for name, value in (arguments.items() if isinstance(arguments, dict) else ())
+            (as_text(name), as_text(value))
+            for name, value in (arguments.items() if isinstance(arguments, dict) else ())
         )[:MAX_ITEMS],
         targets=tuple((target, inventory.name_of(target)) for target in targets),
     )
 
 
-def _list(value: object) -> list[object]:
+def as_list(value: object) -> list[object]:
+    """A list, or an empty one."""
     return value if isinstance(value, list) else []
 
 
-def _text(value: object) -> str:
+def as_text(value: object) -> str:
+    """Anything as a text that a line can show."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):
-        value = ", ".join(_text(item) for item in value[:MAX_ITEMS])
+        value = ", ".join(as_text(item) for item in value[:MAX_ITEMS])
     text = "" if value is None else str(value)
     return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
 
 
-def _number(value: object) -> float:
+def as_number(value: object) -> float:
+    """A number, or 0."""
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from companion_app.state.host_actions import HostAction
 from companion_app.state.inventory import Inventory
 from companion_app.state.model import Answer, Device, Event, Screen, Specialist
 
@@ -205,4 +206,5 @@ Action = (
     | PushProgressed
     | PushDone
     | PushFailed
+    | HostAction
 )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
+from companion_app.state.host import Host, KeyForm, TeachForm
 from companion_app.state.inventory import Inventory
+from companion_app.state.phase import Phase
 
 
 class Screen(StrEnum):
@@ -13,18 +15,14 @@ class Screen(StrEnum):
 
     DEVICES = "devices"
     PAIR = "pair"
+    PAIR_HOST = "pair_host"
     ASK = "ask"
     MODELS = "models"
+    TEACH = "teach"
+    KEYS = "keys"
     PUSH = "push"
     HOME = "home"
-
-
-class Phase(StrEnum):
-    """How the connection to one device stands."""
-
-    CONNECTING = "connecting"
-    ONLINE = "online"
-    WAITING = "waiting"  # lost or refused; it tries again after `retry_in` seconds
+    MORE = "more"
 
 
 class PushPhase(StrEnum):
@@ -83,7 +81,7 @@ class Device:
 
 @dataclass(frozen=True)
 class Pairing:
-    """The pairing form."""
+    """A pairing form."""
 
     busy: bool = False
     error: str | None = None
@@ -153,6 +151,10 @@ class AppState:
     pairing: Pairing = Pairing()
     exchanges: tuple[Exchange, ...] = ()
     push: Push = Push()
+    host: Host | None = None
+    host_pairing: Pairing = Pairing()
+    key_form: KeyForm = field(default_factory=KeyForm)
+    teach: TeachForm = field(default_factory=TeachForm)
     notice: str | None = None
 
     @property

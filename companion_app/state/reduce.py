@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import singledispatch
+from typing import get_args
 
 from companion_app.state import actions as act
+from companion_app.state.host_actions import HostAction
+from companion_app.state.host_reduce import reduce_host
 from companion_app.state.model import (
     AppState,
     Device,
@@ -43,7 +46,8 @@ def _(action: act.Opened, state: AppState) -> AppState:
         state,
         screen=action.screen,
         behind=(*state.behind, state.screen)[-MAX_BEHIND:],
-        pairing=Pairing() if action.screen is Screen.PAIR and not state.pairing.busy else state.pairing,
+        pairing=_fresh(state.pairing) if action.screen is Screen.PAIR else state.pairing,
+        host_pairing=_fresh(state.host_pairing) if action.screen is Screen.PAIR_HOST else state.host_pairing,
         notice=None,
     )
 
@@ -210,6 +214,15 @@ def _(action: act.PushDone, state: AppState) -> AppState:
 @_reduce.register
 def _(action: act.PushFailed, state: AppState) -> AppState:
     return replace(state, push=replace(state.push, phase=PushPhase.FAILED, message=action.sentence))
+
+
+for kind in get_args(HostAction):
+    _reduce.register(kind, reduce_host)
+
+
+def _fresh(pairing: Pairing) -> Pairing:
+    """An opened form says nothing of the last try, unless that is under way."""
+    return pairing if pairing.busy else Pairing()
 
 
 def _rested(push: Push) -> Push:

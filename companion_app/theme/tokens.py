@@ -110,6 +110,8 @@ SHAPE_PAIRS = (
     ("accent", "surface"),
     ("accent", "raised"),
     ("warn", "raised"),
+    ("bad", "surface"),
+    ("bad", "field"),
 )
 
 

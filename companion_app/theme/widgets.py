@@ -63,6 +63,10 @@ class Caption(Prose):
     """Small print."""
 
 
+class Problem(Prose):
+    """What is wrong with the field above; empty text hides it."""
+
+
 class Mono(Prose):
     """Names that machines read too."""
 
@@ -130,10 +134,10 @@ class IconText(Pressable, BoxLayout):
 
 
 class Act(IconText):
-    """A button. `kind` primary is for the one thing that a screen is for."""
+    """A button. `kind` primary is for the one thing that a screen is for, danger for what cannot be undone."""
 
-    kind = OptionProperty("primary", options=("primary", "quiet"))
-    strong = BooleanProperty(True)
+    kind = OptionProperty("primary", options=("primary", "quiet", "danger"))
+    paper = ColorProperty((0, 0, 0, 0))
     ink = ColorProperty((0, 0, 0, 0))
 
 
@@ -192,6 +196,13 @@ class Pill(Toned, Label):
     dot = BooleanProperty(False)
 
 
+class Fact(BoxLayout):
+    """A figure under its name."""
+
+    name = StringProperty("")
+    value = StringProperty("")
+
+
 class Chip(Label):
     """A thing, by the name people use."""
 
@@ -210,15 +221,18 @@ class Meter(Toned, Widget):
 
 
 class Entry(TextInput):
-    """One line of text; Enter is `on_text_validate`, Tab goes on to the next field."""
+    """One line of text; Enter is `on_text_validate`, Tab goes on to the next field. `wrong` colours its border."""
+
+    wrong = BooleanProperty(False)
 
 
-class Field(BoxLayout):
-    """An `Entry` under its name."""
+class Field(Column):
+    """An `Entry` under its name, over what is wrong with its text."""
 
     label = StringProperty("")
     hint = StringProperty("")
     text = StringProperty("")
+    problem = StringProperty("")
     entry = ObjectProperty(None)
     password = BooleanProperty(False)
 
@@ -253,6 +267,14 @@ def reveal(parent: Widget, widget: Widget, shown: bool, *, top: bool = True) -> 
         parent.add_widget(widget, index=len(parent.children) if top else 0)
     elif not shown and widget.parent is not None:
         widget.parent.remove_widget(widget)
+
+
+def arrange(parent: Widget, widgets: list[Widget]) -> None:
+    """Make these the children, in this order; nothing happens where they are it already."""
+    if parent.children[::-1] != widgets:
+        parent.clear_widgets()
+        for widget in widgets:
+            parent.add_widget(widget)
 
 
 Builder.load_file(str(Path(__file__).with_name("widgets.kv")))

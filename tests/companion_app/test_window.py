@@ -86,7 +86,8 @@ async def test_pair_push_ask_on_a_real_device(
         assert stat.S_IMODE(kept.stat().st_mode) == 0o600
         assert json.loads(kept.read_text())["devices"][0]["token"]
 
-        await driver.touch(driver.find("NavItem", text="Push"))
+        await driver.touch(driver.find("NavItem", text="More"))
+        await driver.touch(driver.find("PlaceRow", name="Push a bundle"))
         await driver.touch(driver.find("PushScreen").ids.path.entry)
         await driver.type(str(bundles["foreign"]))
         await driver.press(ENTER)
@@ -98,6 +99,9 @@ async def test_pair_push_ask_on_a_real_device(
         await driver.until(lambda: store.state.push.phase is PushPhase.DONE, "the activation")
         assert "tiny 1.0.0" in driver.find("PushScreen").success
 
+        assert driver.find("NavItem", text="More").here
+        await driver.touch(driver.find("RoundAct", text="Back"))
+        assert store.state.screen is Screen.MORE
         await driver.touch(driver.find("NavItem", text="Specialists"))
         await driver.until(lambda: driver.find_all("SpecialistCard"), "the card")
         assert driver.find("SpecialistCard").name == "tiny"
@@ -121,7 +125,7 @@ async def test_pair_push_ask_on_a_real_device(
         assert driver.app.store.state.screen is Screen.ASK
         await driver.touch(driver.find("NavItem", text="Devices"))
         row = driver.find("DeviceRow")
-        await driver.touch(next(w for w in row.walk() if getattr(w, "text", "") == "Forget this device"))
+        await driver.touch(next(w for w in row.walk() if getattr(w, "text", "") == "Forget this"))
         await driver.touch(row.ids.forget)
         assert not driver.app.store.state.devices
         assert json.loads((options.config / "devices.json").read_text())["devices"] == []

@@ -83,18 +83,36 @@ class Driver:
 
     def find_all(self, kind: str, **properties: object) -> list:
         """Every shown widget of a class name (or a subclass) with these property values."""
+        from kivy.core.window import Window
+
+        # An opened drop-down lies beside the app's own widgets.
+        roots = [root for root in Window.children if root is not self.app.shell]
         return [
             widget
-            for widget in self.app.shell.walk()
+            for root in (self.app.shell, *roots)
+            for widget in root.walk()
             if any(base.__name__ == kind for base in type(widget).__mro__)
             and all(getattr(widget, name) == value for name, value in properties.items())
         ]
 
+    async def reach(self, widget: object) -> None:
+        """Scroll a page until a widget is on it, where it is not yet."""
+        page = widget.parent
+        while page is not None and not hasattr(page, "scroll_to"):
+            page = page.parent if page.parent is not page else None
+        if page is not None:
+            bottom, top = (widget.to_window(0, y)[1] for y in (widget.y, widget.top))
+            lowest, highest = (page.to_window(0, y)[1] for y in (page.y, page.top))
+            if bottom < lowest or top > highest:
+                page.scroll_to(widget, animate=False)
+                await self.settle()
+
     async def touch(self, widget: object) -> None:
-        """Put a finger on the middle of a widget and lift it."""
+        """Put a finger on the middle of a widget and lift it; where it is off its page, the page is scrolled first."""
         from kivy.core.window import Window
         from kivy.tests.common import UnitTestTouch
 
+        await self.reach(widget)
         x, y = widget.to_window(*widget.center)
         finger = UnitTestTouch(x, y)
         finger.touch_down()

@@ -11,17 +11,10 @@ from kivy.uix.boxlayout import BoxLayout
 from companion_app.screens.base import AppScreen
 from companion_app.state.describe import specialist_facts
 from companion_app.state.model import AppState, Device, Event, Phase, Specialist
-from companion_app.theme.widgets import Card, reveal
+from companion_app.theme.widgets import Card, Fact, reveal
 
 # The newest events, newest first: what fits without scrolling past the specialists.
 SHOWN_EVENTS = 12
-
-
-class Fact(BoxLayout):
-    """A name and a value under each other."""
-
-    name = StringProperty("")
-    value = StringProperty("")
 
 
 class SpecialistCard(Card):

@@ -1,4 +1,4 @@
-"""Pairing: an address, a one-time code, one button."""
+"""Pairing with a device or a host: an address, a one-time code, one button."""
 
 from __future__ import annotations
 
@@ -8,18 +8,32 @@ from kivy.lang import Builder
 from kivy.properties import BooleanProperty, StringProperty
 
 from companion_app.screens.base import AppScreen
-from companion_app.state.model import AppState
+from companion_app.services.commands import DEFAULT_PORT
+from companion_app.services.host_commands import HOST_PORT
+from companion_app.state.model import AppState, Pairing
 
 
-class PairScreen(AppScreen):
-    """The pairing form."""
+class PairForm(AppScreen):
+    """A pairing form; who it is for says what to do there."""
 
     busy = BooleanProperty(False)
     error = StringProperty("")
+    intro = StringProperty("")
+    address_hint = StringProperty("")
+    code_label = StringProperty("")
+
+    def pairing_of(self, state: AppState) -> Pairing:
+        """Which pairing this form is about."""
+        raise NotImplementedError
+
+    def pair(self) -> None:
+        """Send what is in the form."""
+        raise NotImplementedError
 
     def show(self, state: AppState) -> None:
-        self.busy = state.pairing.busy
-        self.error = state.pairing.error or ""
+        pairing = self.pairing_of(state)
+        self.busy = pairing.busy
+        self.error = pairing.error or ""
 
     def on_pre_enter(self, *args: object) -> None:
         """A used code is of no use again; the address may be."""
@@ -30,9 +44,38 @@ class PairScreen(AppScreen):
         field = self.ids.code if self.ids.address.text else self.ids.address
         field.entry.focus = True
 
+
+class PairScreen(PairForm):
+    """Pairing with a device."""
+
+    intro = StringProperty(
+        "On the device, run  enigma-edge pair  and type here what it prints. A code works once and for a few minutes."
+    )
+    address_hint = StringProperty(f"192.168.1.20:{DEFAULT_PORT}")
+    code_label = StringProperty("One-time code (not needed for a device on this machine)")
+
+    def pairing_of(self, state: AppState) -> Pairing:
+        return state.pairing
+
     def pair(self) -> None:
-        """Send what is in the form."""
         self.commands.pair(self.ids.address.text, self.ids.code.text)
+
+
+class PairHostScreen(PairForm):
+    """Pairing with the host that teaches."""
+
+    intro = StringProperty(
+        "A host writes training data with a big model's API, and keeps the API keys. On the host, run  "
+        "enigma serve --pair  and type here what it prints. A code works once and for a few minutes."
+    )
+    address_hint = StringProperty(f"192.168.1.10:{HOST_PORT}")
+    code_label = StringProperty("One-time code")
+
+    def pairing_of(self, state: AppState) -> Pairing:
+        return state.host_pairing
+
+    def pair(self) -> None:
+        self.hosting.pair(self.ids.address.text, self.ids.code.text)
 
 
 Builder.load_file(str(Path(__file__).with_name("screen.kv")))

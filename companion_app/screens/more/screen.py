@@ -1,0 +1,44 @@
+"""The places that a narrow window has no room for at its bottom."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kivy.lang import Builder
+from kivy.properties import StringProperty
+from kivy.uix.boxlayout import BoxLayout
+
+from companion_app.screens.base import AppScreen
+from companion_app.state.model import AppState, Screen
+from companion_app.theme.widgets import Pressable
+
+PLACES = (
+    (Screen.KEYS, "key", "API keys", "Keys of the teachers that the host asks: see, use, add, delete"),
+    (Screen.PUSH, "push", "Push a bundle", "Carry a .enigma file to the device"),
+    (Screen.HOME, "home", "Home", "The rooms and things that sentences are about"),
+)
+
+
+class PlaceRow(Pressable, BoxLayout):
+    """A way to a place."""
+
+    icon = StringProperty("")
+    name = StringProperty("")
+    about = StringProperty("")
+
+
+class MoreScreen(AppScreen):
+    """A list of places."""
+
+    def __init__(self, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        for place, icon, name, about in PLACES:
+            row = PlaceRow(icon=icon, name=name, about=about)
+            row.bind(on_release=lambda _, place=place: self.app.open(place))
+            self.ids.rows.add_widget(row)
+
+    def show(self, state: AppState) -> None:
+        """The places are always the same."""
+
+
+Builder.load_file(str(Path(__file__).with_name("screen.kv")))

@@ -1,0 +1,228 @@
+"""How the companion talks to a host: every call has a deadline, every answer a size that is enough."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from types import TracebackType
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+if TYPE_CHECKING:
+    import aiohttp
+
+MAX_ANSWER_BYTES = 2 * 1024 * 1024  # the longest answer, all lessons, has about a kilobyte for each
+MAX_EVENT_BYTES = 64 * 1024
+CALL_DEADLINE = 15.0
+# A host may have to open its vault first, which is slow on purpose, and draws prompts for an estimate.
+SLOW_DEADLINE = 60.0
+HEARTBEAT = 20.0  # finds a host that vanished without a word
+
+Json = dict[str, object]
+
+
+class HostError(Exception):
+    """A call that did not work; the message is one sentence for the person. status: of HTTP, 0 where none came."""
+
+    def __init__(self, sentence: str, status: int = 0) -> None:
+        super().__init__(sentence)
+        self.status = status
+
+
+class HostClient:
+    """One host over HTTP; an async context manager. Every method raises `HostError` and nothing else.
+
+    base_url: as `services.commands.clean_address` makes it. token: from `pair`.
+    """
+
+    def __init__(self, base_url: str, token: str = "") -> None:
+        self.base_url = base_url
+        self._token = token
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> HostClient:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections; the client can be used again afterwards."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def health(self) -> Json:
+        """What the host says to everybody."""
+        return await self._call("GET", "/healthz")
+
+    async def pair(self, code: str, name: str) -> str:
+        """Redeem a one-time code; returns the token and uses it from here on."""
+        token = (await self._call("POST", "/v1/pair", {"code": code, "name": name})).get("token")
+        if not isinstance(token, str) or not token:
+            raise self._strange()
+        self._token = token
+        return token
+
+    async def tasks(self) -> Json:
+        """`{"tasks", "presets"}`."""
+        return await self._call("GET", "/v1/tasks")
+
+    async def providers(self) -> list[object]:
+        """Who can teach."""
+        return self._listed(await self._call("GET", "/v1/providers"), "providers")
+
+    async def add_provider(self, provider: Json) -> None:
+        """Store a custom one that needs no key."""
+        await self._call("POST", "/v1/providers", provider, deadline=SLOW_DEADLINE)
+
+    async def delete_provider(self, name: str) -> None:
+        """Remove a custom one for good."""
+        await self._call("DELETE", f"/v1/providers/{quote(name, safe='')}", deadline=SLOW_DEADLINE)
+
+    async def keys(self) -> list[object]:
+        """The stored keys, by their ends."""
+        return self._listed(await self._call("GET", "/v1/keys", deadline=SLOW_DEADLINE), "keys")
+
+    async def add_key(self, key: Json) -> None:
+        """Store one; status 409 where its name is taken."""
+        await self._call("POST", "/v1/keys", key, deadline=SLOW_DEADLINE)
+
+    async def use_key(self, provider: str, name: str) -> None:
+        """Try this one first from now on."""
+        await self._call("POST", "/v1/keys/use", {"provider": provider, "name": name}, deadline=SLOW_DEADLINE)
+
+    async def delete_key(self, provider: str, name: str) -> None:
+        """Remove one for good."""
+        path = f"/v1/keys/{quote(provider, safe='')}/{quote(name, safe='')}"
+        await self._call("DELETE", path, deadline=SLOW_DEADLINE)
+
+    async def estimate(self, order: Json) -> Json:
+        """`{"cost_usd", "sentences"}`."""
+        return await self._call("POST", "/v1/estimates", order, deadline=SLOW_DEADLINE)
+
+    async def start(self, order: Json) -> str:
+        """Begin a lesson; returns its id."""
+        id = (await self._call("POST", "/v1/lessons", order, deadline=SLOW_DEADLINE)).get("id")
+        if not isinstance(id, str):
+            raise self._strange()
+        return id
+
+    async def lessons(self) -> list[object]:
+        """All lessons, those of the command line too."""
+        return self._listed(await self._call("GET", "/v1/lessons"), "lessons")
+
+    async def cancel(self, id: str) -> None:
+        """Stop a lesson; what it made is kept."""
+        await self._call("POST", f"/v1/lessons/{quote(id, safe='')}/cancel")
+
+    async def resume(self, id: str) -> None:
+        """Go on with a lesson."""
+        await self._call("POST", f"/v1/lessons/{quote(id, safe='')}/resume", deadline=SLOW_DEADLINE)
+
+    @contextlib.asynccontextmanager
+    async def listening(self) -> AsyncIterator[AsyncIterator[Json]]:
+        """The host's events from now on; entered once the connection stands, so that nothing falls between."""
+        import aiohttp
+
+        try:
+            async with asyncio.timeout(CALL_DEADLINE):
+                socket = await self._open().ws_connect(
+                    f"{self.base_url}/v1/events",
+                    headers=self._headers(),
+                    heartbeat=HEARTBEAT,
+                    max_msg_size=MAX_EVENT_BYTES,
+                )
+        except aiohttp.WSServerHandshakeError as refused:
+            raise self._refused(refused.status) from None
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as cause:
+            raise self._unreachable(cause) from None
+        try:
+            yield self._events(socket)
+        finally:
+            with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
+                await asyncio.wait_for(socket.close(), 2.0)
+
+    async def _events(self, socket: aiohttp.ClientWebSocketResponse) -> AsyncIterator[Json]:
+        import aiohttp
+
+        async for message in socket:
+            if message.type is not aiohttp.WSMsgType.TEXT:
+                break
+            yield self._parsed(message.data)
+        raise HostError(f"The connection to {self.base_url} broke; it is made again by itself.")
+
+    async def _call(self, method: str, path: str, body: Json | None = None, *, deadline: float = CALL_DEADLINE) -> Json:
+        import aiohttp
+
+        try:
+            async with (
+                asyncio.timeout(deadline),
+                # A redirect could carry the token, or a key, to someone else.
+                self._open().request(
+                    method, self.base_url + path, json=body, headers=self._headers(), allow_redirects=False
+                ) as response,
+            ):
+                content = await self._read(response)
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as cause:
+            raise self._unreachable(cause) from None
+        if response.status >= 300:
+            raise self._refused(response.status, content)
+        return self._parsed(content) if content else {}
+
+    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
+        content = bytearray()
+        async for chunk in response.content.iter_chunked(64 * 1024):
+            content += chunk
+            if len(content) > MAX_ANSWER_BYTES:
+                raise HostError(f"{self.base_url} answers without end; check the address.")
+        return bytes(content)
+
+    def _parsed(self, content: bytes | str) -> Json:
+        try:
+            answer = json.loads(content)
+        except (ValueError, RecursionError):
+            raise self._strange() from None
+        if not isinstance(answer, dict):
+            raise self._strange()
+        return answer
+
+    def _listed(self, answer: Json, name: str) -> list[object]:
+        items = answer.get(name)
+        if not isinstance(items, list):
+            raise self._strange()
+        return items
+
+    def _open(self) -> aiohttp.ClientSession:
+        import aiohttp
+
+        if self._session is None:
+            # Deadlines are ours, per call; proxies of the environment are not meant for hosts at home.
+            self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None), trust_env=False)
+        return self._session
+
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._token}"} if self._token else {}
+
+    def _strange(self) -> HostError:
+        return HostError(f"{self.base_url} did not answer as an Enigma host does; check the address.")
+
+    def _refused(self, status: int, content: bytes = b"") -> HostError:
+        said: object = None
+        with contextlib.suppress(HostError):
+            said = self._parsed(content).get("message")
+        if isinstance(said, str) and said:
+            return HostError(said[:500], status)
+        if status == 401:
+            return HostError("The host does not know this companion; pair with it again.", status)
+        return HostError(f"{self.base_url} answered with HTTP status {status}; check the address.", status)
+
+    def _unreachable(self, cause: Exception) -> HostError:
+        if isinstance(cause, TimeoutError):
+            return HostError(f"{self.base_url} did not answer in time; is the host on, and on this network?")
+        why = str(cause)[:160] or type(cause).__name__
+        return HostError(f"{self.base_url} cannot be reached ({why}); does 'enigma serve' run there?")

@@ -1,0 +1,165 @@
+"""What can be wrong with what a person types for a key or a lesson: one sentence each, empty where it is fine.
+
+The host checks all of it again; here it is said at once, beside the field, and nothing is sent.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from companion_app.state.host import CUSTOM
+
+MIN_EXAMPLES, MAX_EXAMPLES = 10, 500
+MAX_BUDGET = 10_000.0  # dollars; a typing error in a budget shows at once
+MAX_NAME = 64
+MAX_MODEL = 200
+MAX_KEY = 4096  # the longest in use are signed tokens of gateways, 1 to 2 kB
+MAX_URL = 2048
+WIRES = ("openai", "anthropic")
+
+_PROVIDER = re.compile(r"[a-z0-9][a-z0-9.-]{0,63}")
+# Where plain http is allowed: nothing here is routed over the internet (RFC 1122, 1918, 3927, 4193, 4291).
+_NEAR = tuple(
+    ipaddress.ip_network(text)
+    for text in (
+        "127.0.0.0/8",
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "169.254.0.0/16",
+        "::1/128",
+        "fe80::/10",
+        "fc00::/7",
+    )
+)
+
+
+@dataclass(frozen=True)
+class NewKey:
+    """What a new key is for, without the key. `endpoint`, `base_url`, `wire` and `model` are of a custom provider."""
+
+    provider: str
+    name: str
+    endpoint: str = ""
+    base_url: str = ""
+    wire: str = "openai"
+    model: str = ""
+
+    @property
+    def custom(self) -> bool:
+        """Whether the provider is new, too."""
+        return self.provider == CUSTOM
+
+
+def key_problems(new: NewKey, problem: str | None) -> tuple[tuple[str, str], ...]:
+    """Everything wrong with a new key, as (field, sentence).
+
+    problem: what `key_problem` says of the key itself, None where none was typed: only a custom provider may do
+    without one.
+    """
+    found = [("provider", "" if new.provider else "Choose whose key it is.")]
+    if new.custom:
+        found += [
+            ("endpoint", provider_problem(new.endpoint)),
+            ("base_url", base_url_problem(new.base_url)),
+            ("model", model_problem(new.model)),
+        ]
+    if problem is not None or not new.custom:
+        found += [("name", name_problem(new.name))]
+        found += [("key", "Paste the key, as its provider shows it." if problem is None else problem)]
+    return tuple((field, sentence) for field, sentence in found if sentence)
+
+
+def key_problem(key: str) -> str:
+    """What is wrong with a key that was typed; the sentence holds nothing of it."""
+    if len(key) > MAX_KEY:
+        return f"A key has {MAX_KEY:,} characters at most; is this something else?"
+    if not all("!" <= sign <= "~" for sign in key):
+        return "A key has no spaces and no letters with accents; copy it again, whole."
+    return ""
+
+
+def name_problem(name: str) -> str:
+    """What is wrong with the name of a key."""
+    if not name.strip():
+        return "Give the key a name, to tell it from others."
+    if len(name) > MAX_NAME or not name.isprintable():
+        return f"A name has {MAX_NAME} characters at most."
+    return ""
+
+
+def provider_problem(name: str) -> str:
+    """What is wrong with the name of a custom provider."""
+    if not name:
+        return "Give the provider a name, such as my-server."
+    if not _PROVIDER.fullmatch(name):
+        return "Use small letters, digits, dots and dashes, such as my-server."
+    return ""
+
+
+def model_problem(model: str) -> str:
+    """What is wrong with the name of a model that has to be given."""
+    if not model:
+        return "Say which model it is to be asked for, such as llama3.2."
+    if len(model) > MAX_MODEL or not model.isprintable():
+        return f"The name of a model has {MAX_MODEL} characters at most."
+    return ""
+
+
+def base_url_problem(url: str) -> str:
+    """What is wrong with a custom provider's address; https is a must where packets leave the private network."""
+    if not url:
+        return "Give its address, such as http://192.168.1.5:11434/v1."
+    example = "That is no address; it looks like https://gateway.example/v1."
+    # Before the parse: urlsplit drops line breaks and tabs without a word.
+    if len(url) > MAX_URL or not all("!" <= sign <= "~" for sign in url):
+        return example
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        return example
+    if not host or port == 0 or parts.scheme not in ("http", "https"):
+        return example
+    if parts.username is not None or "?" in url or "#" in url:
+        return "An address has no user name, '?' or '#' in it; the key has its own field."
+    if parts.scheme == "http" and not is_near(host):
+        return "Use https: with http, others could read the key on its way. Only private addresses may do without."
+    return ""
+
+
+def is_near(host: str) -> bool:
+    """Whether a host is this machine or on a private network (RFC 1918, RFC 4193, link-local, `.local`)."""
+    name = host.rstrip(".").lower()
+    if name == "localhost" or name.endswith((".localhost", ".local")):  # RFC 6761, RFC 6762
+        return True
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return any(address in network for network in _NEAR)
+
+
+def examples_problem(text: str) -> str:
+    """What is wrong with the number of examples per task."""
+    number = whole_number(text)
+    if number is None or not MIN_EXAMPLES <= number <= MAX_EXAMPLES:
+        return f"From {MIN_EXAMPLES} to {MAX_EXAMPLES} examples per task."
+    return ""
+
+
+def budget_problem(text: str) -> str:
+    """What is wrong with the most that a lesson may cost, in dollars; none at all is fine."""
+    if not text.strip():
+        return ""
+    if not re.fullmatch(r"\d{1,9}(\.\d{1,6})?", text.strip()) or not 0 < float(text) <= MAX_BUDGET:
+        return "An amount in dollars, such as 2.00, or nothing."
+    return ""
+
+
+def whole_number(text: str) -> int | None:
+    """The number that was typed, None where it is none."""
+    return int(text) if re.fullmatch(r"[0-9]{1,9}", text.strip()) else None

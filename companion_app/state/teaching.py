@@ -1,0 +1,231 @@
+"""Teaching in words: what the screens for keys and lessons print, and whether a lesson can begin."""
+
+from __future__ import annotations
+
+from companion_app.state import checks
+from companion_app.state.host import CUSTOM, Estimate, Host, Lesson, LessonState, Order, Provider, StoredKey
+from companion_app.state.model import AppState
+from companion_app.state.phase import Phase
+
+PILLS = {
+    LessonState.RUNNING: ("Running", "accent"),
+    LessonState.DONE: ("Done", "good"),
+    LessonState.STOPPED: ("Stopped", "warn"),
+    LessonState.FAILED: ("Failed", "bad"),
+    LessonState.CANCELLED: ("Cancelled", "warn"),
+    LessonState.OPEN: ("Not finished", "plain"),
+}
+WAITING = ("Waiting", "plain")
+SHOWN_REASONS = 4
+
+
+def host_status(host: Host | None) -> tuple[str, str]:
+    """A host's state as a word and its tone."""
+    if host is None:
+        return "", "plain"
+    return {
+        Phase.CONNECTING: ("Connecting", "plain"),
+        Phase.ONLINE: ("Ready", "good"),
+        Phase.WAITING: ("Offline", "bad"),
+    }[host.phase]
+
+
+def host_problem(host: Host | None) -> str:
+    """One sentence while a host does not answer; empty when it does, and without a host."""
+    if host is None or host.phase is Phase.ONLINE:
+        return ""
+    return host.error or f"Connecting to {host.name}."
+
+
+# --- keys ---
+
+
+def key_line(key: StoredKey) -> str:
+    """One line: the end of a key and where it is."""
+    if key.source != "vault":
+        return f"{key.tail}  ·  from the host's variable {key.source}"
+    return "  ·  ".join(part for part in (key.tail, f"added {key.added}" if key.added else "") if part)
+
+
+def key_choices(host: Host) -> tuple[tuple[str, str, str], ...]:
+    """Whose key can be added, as (value, name, note): all that want one, and a new one."""
+    known = [
+        (provider.name, provider.name, provider.base_url if provider.custom else "")
+        for provider in host.offer.providers
+        if provider.needs_key
+    ]
+    return (*known, (CUSTOM, "Custom", "any server that speaks OpenAI's or Anthropic's way"))
+
+
+def keyless(host: Host) -> tuple[Provider, ...]:
+    """Custom providers that are stored without a key."""
+    have = {key.provider for key in host.offer.keys}
+    return tuple(found for found in host.offer.providers if found.custom and found.name not in have)
+
+
+def readable_on_its_way(host: Host) -> bool:
+    """Whether what goes to a host could be read by others on its network."""
+    address = host.address
+    here = address.startswith(("http://127.", "http://localhost:", "http://[::1]"))
+    return address.startswith("http://") and not here
+
+
+# --- what is about to be taught ---
+
+
+def provider_of(state: AppState) -> Provider | None:
+    """Who is chosen to teach."""
+    offered = state.host.offer.providers if state.host else ()
+    return next((provider for provider in offered if provider.name == state.teach.provider), None)
+
+
+def lacks_key(state: AppState) -> bool:
+    """Whether the chosen teacher wants a key that the host does not have."""
+    provider = provider_of(state)
+    if provider is None or not provider.needs_key or state.host is None:
+        return False
+    return not any(key.provider == provider.name for key in state.host.offer.keys)
+
+
+def preset_of(state: AppState) -> str | None:
+    """The host's set that is ticked just now."""
+    presets = state.host.offer.presets if state.host else ()
+    chosen = set(state.teach.selected)
+    return next((name for name, tasks in presets if set(tasks) == chosen), None)
+
+
+def order_of(state: AppState) -> Order | None:
+    """What would be asked for; None where something is missing or wrong, which `why_not` says."""
+    form = state.teach
+    examples = checks.whole_number(form.examples)
+    if not form.selected or examples is None or checks.examples_problem(form.examples):
+        return None
+    if provider_of(state) is None or lacks_key(state):
+        return None
+    return Order(form.selected, examples, form.provider, form.model.strip())
+
+
+def estimate_of(state: AppState) -> Estimate | None:
+    """The estimate of what would be asked for now; None while there is none."""
+    found = state.teach.estimate
+    return found if found is not None and found.order == order_of(state) else None
+
+
+def why_not(state: AppState) -> str:
+    """What keeps a lesson from being started, in one sentence; empty where nothing does."""
+    form = state.teach
+    if state.host is None or state.host.phase is not Phase.ONLINE:
+        return host_problem(state.host) or "Pair with a host first."
+    if not form.selected:
+        return "Choose at least one task."
+    if problem := checks.examples_problem(form.examples):
+        return problem
+    if provider_of(state) is None:
+        return "Choose who teaches."
+    if lacks_key(state):
+        return f"The host has no key for {form.provider} yet."
+    if problem := checks.budget_problem(form.budget):
+        return problem
+    estimate = estimate_of(state)
+    if estimate is None:
+        return "The host works out what it will cost."
+    return estimate.error or ""
+
+
+def cost_line(estimate: Estimate) -> str:
+    """What an order will cost, in a few words."""
+    if estimate.likely is None:
+        return "The cost is not known"
+    if estimate.likely == 0 and not estimate.high:
+        return "Costs nothing"
+    low, high = estimate.low, estimate.high
+    spread = f" ({money(low)} to {money(high)})" if low is not None and high is not None and low < high else ""
+    return f"About {money(estimate.likely)}{spread}"
+
+
+# --- lessons ---
+
+
+def running_lesson(state: AppState) -> Lesson | None:
+    """The lesson that the host works on; the first, where it works on several."""
+    return next((lesson for lesson in state.host.lessons if lesson.running), None) if state.host else None
+
+
+def lesson_pill(lesson: Lesson) -> tuple[str, str]:
+    """How a lesson stands, as a word and its tone."""
+    return WAITING if lesson.waiting else PILLS[lesson.state]
+
+
+def strip_line(host: Host, lesson: Lesson) -> str:
+    """A running lesson in a few words, for the strip that every screen has."""
+    words = [f"Teaching {titles(host, lesson.tasks, 2)}", percent(lesson.progress)]
+    if lesson.eta is not None:
+        words.append(f"{duration(lesson.eta)} left")
+    return "  ·  ".join(words)
+
+
+def titles(host: Host, tasks: tuple[str, ...], most: int = 3) -> str:
+    """Tasks by the host's titles, the first ones by name."""
+    known = {task.name: task.title for task in host.offer.tasks}
+    names = [known.get(name, name) for name in tasks]
+    if len(names) > most:
+        return f"{', '.join(names[: most - 1])} and {len(names) - most + 1} more"
+    return " and ".join(", ".join(names).rsplit(", ", 1)) if names else "nothing"
+
+
+def lesson_line(lesson: Lesson) -> str:
+    """One line: who teaches how much."""
+    return f"{lesson.provider}  ·  {lesson.examples} examples per task"
+
+
+def lesson_facts(lesson: Lesson) -> tuple[tuple[str, str], ...]:
+    """The figures of a lesson, as (name, value)."""
+    wanted = lesson.examples * len(lesson.tasks)
+    facts = [
+        ("Accepted", f"{lesson.accepted:,} of {wanted:,}"),
+        ("Rejected", f"{sum(count for _, count in lesson.rejected):,}"),
+        ("Errors", f"{lesson.errors:,}"),
+    ]
+    if lesson.running:
+        facts.append(("Rate", f"{lesson.rate:,.0f} a minute" if lesson.rate else "…"))
+        facts.append(("Time left", "…" if lesson.eta is None else duration(lesson.eta)))
+    facts.append(
+        ("Cost so far" if lesson.running else "Cost", "not known" if lesson.cost is None else money(lesson.cost))
+    )
+    return tuple(facts)
+
+
+def reasons_line(lesson: Lesson) -> str:
+    """Why examples were rejected, the most frequent reason first."""
+    ranked = sorted(lesson.rejected, key=lambda pair: -pair[1])
+    words = [f"{reason} {count:,}" for reason, count in ranked[:SHOWN_REASONS]]
+    return f"Rejected: {', '.join(words)}" if words else ""
+
+
+def datasets_line(lesson: Lesson) -> str:
+    """What a finished lesson left on the host."""
+    return f"On the host: {', '.join(name for _, name in lesson.datasets)}" if lesson.datasets else ""
+
+
+def percent(share: float) -> str:
+    """0 to 1 as whole percent; 100 % only where all is done."""
+    return f"{int(min(1.0, max(0.0, share)) * 100 + 1e-9)} %"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them."""
+    if seconds < 1:
+        return "under 1 s"
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 90 * 60:
+        return f"{seconds / 60:.0f} min"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes:02d} min" if hours < 48 else f"{hours / 24:.0f} days"
+
+
+def money(amount: float) -> str:
+    """Dollars: cents, and more digits where it is less than a few of them."""
+    if amount == 0 or amount >= 0.095:
+        return f"${amount:,.2f}"
+    return f"${amount:.2g}" if amount >= 0.0001 else "under $0.0001"

@@ -1,0 +1,173 @@
+"""The widgets that forms are made of, beside `Field`: check boxes, a drop-down, a number, a key that nobody sees."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kivy.cache import Cache
+from kivy.clock import Clock
+from kivy.lang import Builder
+from kivy.properties import BooleanProperty, ListProperty, ObjectProperty, StringProperty
+from kivy.uix.boxlayout import BoxLayout
+from kivy.uix.dropdown import DropDown
+
+from companion_app.theme.widgets import Column, Entry, IconText, Pressable, RoundAct
+
+# Where Kivy keeps what text fields drew, by its text, for a minute.
+TEXT_CACHES = ("textinput.label", "textinput.width")
+
+
+class Check(Pressable, BoxLayout):
+    """A box that is ticked or not, with what it stands for; `note` is a word on the right."""
+
+    text = StringProperty("")
+    note = StringProperty("")
+    on = BooleanProperty(False)
+
+
+class StepAct(RoundAct):
+    """A button beside a number."""
+
+
+class Stepper(Column):
+    """A whole number: typed, or changed in steps; `on_step` gets -1 or +1."""
+
+    label = StringProperty("")
+    text = StringProperty("")
+    problem = StringProperty("")
+    entry = ObjectProperty(None)
+
+    def __init__(self, **kwargs: object) -> None:
+        self.register_event_type("on_step")
+        super().__init__(**kwargs)
+
+    def on_step(self, direction: int) -> None:
+        """A person wants more or less."""
+
+
+class SecretEntry(Entry):
+    """A key: dots until it is shown, and nothing of it goes to a clipboard or a keyboard's memory."""
+
+    def copy(self, data: str = "") -> None:
+        """A key can be pasted, never copied."""
+
+    def cut(self) -> None:
+        """A key can be pasted, never cut out."""
+
+    def _update_cutbuffer(self, *args: object) -> None:
+        """Kivy fills the selection of X11 here."""
+
+    def forget(self) -> None:
+        """Empty the field, also of what Kivy keeps to undo and to draw again."""
+        self.text = ""
+        self.reset_undo()
+        for name in TEXT_CACHES:
+            Cache.remove(name)
+
+
+class SecretField(Column):
+    """A `SecretEntry` under its name, with a button that shows and hides it."""
+
+    label = StringProperty("")
+    hint = StringProperty("")
+    problem = StringProperty("")
+    entry = ObjectProperty(None)
+    hidden = BooleanProperty(True)
+
+    def __init__(self, **kwargs: object) -> None:
+        self.register_event_type("on_enter")
+        super().__init__(**kwargs)
+
+    def on_enter(self) -> None:
+        """Enter was pressed in the field."""
+
+    def forget(self) -> None:
+        """Empty it, and hide what is typed next."""
+        self.entry.forget()
+        self.hidden = True
+
+
+class Option(IconText):
+    """One line of an opened drop-down."""
+
+    note = StringProperty("")
+    value = StringProperty("")
+    on = BooleanProperty(False)
+
+    def keyboard_on_key_down(
+        self, window: object, keycode: tuple[int, str], text: str | None, modifiers: list[str]
+    ) -> bool:
+        if keycode[1] in ("up", "down"):
+            # Children are listed from the last one to the first.
+            lines = self.parent.children
+            at = lines.index(self) + (1 if keycode[1] == "up" else -1)
+            if 0 <= at < len(lines):
+                lines[at].focus = True
+            return True
+        return super().keyboard_on_key_down(window, keycode, text, modifiers)
+
+
+class Menu(DropDown):
+    """The lines of an opened drop-down."""
+
+
+class SelectBox(Pressable, BoxLayout):
+    """The closed drop-down: what is chosen."""
+
+    text = StringProperty("")
+    chosen = BooleanProperty(False)
+    wrong = BooleanProperty(False)
+
+
+class Select(Column):
+    """A drop-down under its name. options: (value, text, note) each; `on_pick` gets the value that was picked."""
+
+    label = StringProperty("")
+    hint = StringProperty("Choose")
+    problem = StringProperty("")
+    value = StringProperty("")
+    options = ListProperty([])
+    shown = StringProperty("")
+    menu = ObjectProperty(None, allownone=True)
+
+    def __init__(self, **kwargs: object) -> None:
+        self.register_event_type("on_pick")
+        super().__init__(**kwargs)
+        self.bind(value=self._fit, options=self._fit)
+        self._fit()
+
+    def on_pick(self, value: str) -> None:
+        """A line was picked."""
+
+    def open(self) -> None:
+        """Show the lines, below the box or above it."""
+        menu = self.menu = Menu()
+        menu.bind(on_dismiss=self._closed)
+        for value, text, note in self.options:
+            line = Option(value=value, text=text, note=note, on=value == self.value)
+            line.bind(on_release=self._picked)
+            menu.add_widget(line)
+        menu.open(self.ids.box)
+        Clock.schedule_once(self._focus)
+
+    def _focus(self, *_: object) -> None:
+        if self.menu is not None:
+            lines = self.menu.container.children
+            line = next((line for line in lines if line.on), lines[-1] if lines else None)
+            if line is not None:
+                line.focus = True
+                self.menu.scroll_to(line, animate=False)
+
+    def _picked(self, line: Option) -> None:
+        self.menu.dismiss()
+        self.ids.box.focus = True
+        self.dispatch("on_pick", line.value)
+
+    def _closed(self, *_: object) -> None:
+        self.menu = None
+
+    def _fit(self, *_: object) -> None:
+        self.shown = next((text for value, text, _ in self.options if value == self.value), "")
+
+
+Builder.load_file(str(Path(__file__).with_name("forms.kv")))
