@@ -67,6 +67,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     made = command(actions, "augment", data_augment, "Make a dataset with variations of its training rows.")
     _to(made)
     made.add_argument("--times", type=int, default=1, metavar="N", help="variations of each row (default: 1)")
+    made.add_argument("--kind", metavar="KIND", help="texts: slips, plain, spoken or misheard (default: mixed)")
     add_seed(made)
     made = command(actions, "mix", data_mix, "Make one dataset of several of the same task.")
     made.add_argument("names", nargs="+", metavar="NAME", help="two or more datasets")
@@ -254,7 +255,7 @@ def data_augment(args: argparse.Namespace) -> None:
 
     workspace = workspace_of(args)
     dataset = open_dataset(workspace.dataset(args.name))
-    made = augmented(workspace, args.to or dataset.name, dataset, times=args.times, seed=args.seed)
+    made = augmented(workspace, args.to or dataset.name, dataset, times=args.times, seed=args.seed, kind=args.kind)
     new = made.counts["train"] - dataset.counts["train"]
     presenter_for().say(f"Dataset '{made.name}': {made.counts['train']:,} rows to train, {new:,} of them varied.")
 

@@ -76,12 +76,17 @@ def can_augment(task: str) -> bool:
     return task in TEXT_FIELDS or task in CONVERSATIONS or task in PICTURES
 
 
-def twin_of(dataset: Dataset, row: Row, rng: random.Random, files: dict[str, bytes]) -> tuple[Row, dict[str, bytes]]:
-    """A variation of a training row, and the files that it names; raises `DataError` for a task without one."""
+def twin_of(
+    dataset: Dataset, row: Row, rng: random.Random, files: dict[str, bytes], kind: str | None = None
+) -> tuple[Row, dict[str, bytes]]:
+    """A variation of a training row, and the files that it names; raises `DataError` for a task without one.
+
+    kind: one of `TEXT` for texts; None draws one.
+    """
     task = dataset.task
     if task in PICTURES:
         return _other_picture(row, rng, files)
-    how = rng.choice(sorted(TEXT))
+    how = kind or rng.choice(sorted(TEXT))
     about = {**row.meta, "augmented": how}
     if task in TEXT_FIELDS:
         name = TEXT_FIELDS[task]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from trainer_host.data.augment import can_augment, counted, twin_of
+from trainer_host.data.augment import PICTURES, TEXT, can_augment, counted, twin_of
 from trainer_host.data.check import homes_of, spec_of
 from trainer_host.data.dataset import SPLITS, Dataset, Json, Row, open_dataset, seal, write_rows
 from trainer_host.data.dedup import SCOPE, NearDuplicates
@@ -106,10 +106,14 @@ def without_personal(workspace: Workspace, name: str, dataset: Dataset, *, presi
     return _write(workspace, name, [dataset], rows, [], figures)
 
 
-def augmented(workspace: Workspace, name: str, dataset: Dataset, *, times: int, seed: int) -> Dataset:
-    """The dataset with `times` variations of each training row; see trainer_host.data.augment."""
+def augmented(
+    workspace: Workspace, name: str, dataset: Dataset, *, times: int, seed: int, kind: str | None = None
+) -> Dataset:
+    """The dataset with `times` variations of each training row, all of one kind or mixed; see trainer_host.data.augment."""
     if not can_augment(dataset.task):
         raise DataError(f"Rows of the task {dataset.task} can't be varied without changing their answer.")
+    if kind is not None and (kind not in TEXT or dataset.task in PICTURES):
+        raise DataError(f"Texts are varied by {', '.join(sorted(TEXT))}; '{kind[:20]}' is none of these.")
     if not 1 <= times <= 10:
         raise DataError(f"A row can be varied from 1 to 10 times, not {times}.")
     key = _key_of(dataset)
@@ -127,7 +131,7 @@ def augmented(workspace: Workspace, name: str, dataset: Dataset, *, times: int, 
         alike_already = held.twin(key(row)) is not None
         for _ in range(times):
             for _ in range(TRIES):  # some variations change nothing in some texts
-                twin, made = twin_of(dataset, row, rng, files_of(dataset, row))
+                twin, made = twin_of(dataset, row, rng, files_of(dataset, row), kind)
                 if canonical(twin.input) not in known:
                     break
             else:
