@@ -48,6 +48,7 @@ _HANGING = frozenset({
 _PAIRS = (("(", ")"), ("[", "]"), ("“", "”"))
 _LONGEST = 20_000  # characters that any rule reads; more than any task allows
 _QUOTED = 6  # words in a row that tell an echo of the instruction; fewer happen by chance
+_MARKED = 0.12  # share of letters with marks above or below that English with foreign names doesn't reach
 _FOREIGN = 0.3  # share of letters of another script that names and loan words don't reach
 
 
@@ -172,6 +173,8 @@ def other_language(text: str, language: str) -> str | None:
         return max(by_script, key=lambda name: (name != wanted, by_script[name]))
     if wanted != "latin" or language not in STOP_WORDS:
         return None
+    if language == "en" and sum(not char.isascii() for char in letters) > _MARKED * len(letters):
+        return "latin with marks"
     found = words(text)
     hits = {code: sum(word in small for word in found) for code, small in STOP_WORDS.items()}
     best = max(sorted(hits), key=hits.__getitem__)

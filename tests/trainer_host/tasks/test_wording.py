@@ -88,6 +88,7 @@ def test_what_people_say_passes(text: str) -> None:
         ("where is the station", "ru", "latin"),
         ("駅はどこですか", "en", "kana"),
         ("where is the station", "ja", "latin"),
+        ("birgitta-jähtol-birch-käälmäl-köttbullo-sören", "en", "latin with marks"),
     ],
 )
 def test_a_text_in_another_language_is_told(text: str, language: str, other: str) -> None:
@@ -98,7 +99,7 @@ def test_a_text_in_another_language_is_told(text: str, language: str, other: str
     ("text", "language"),
     [
         ("der Hund ist nicht im Haus", "de"), ("где находится вокзал", "ru"), ("駅はどこですか", "ja"), ("东京在哪里", "zh"),
-        ("ok", "de"), ("turn on the Licht in the Küche", "en"), ("12 + 30", "en"), ("", "en"), ("kde je nádraží", "cs"),
+        ("ok", "de"), ("my café is in Zürich, near the Größe bridge", "en"), ("turn on the Licht in the Küche", "en"), ("12 + 30", "en"), ("", "en"), ("kde je nádraží", "cs"),
     ],
 )  # fmt: skip
 def test_a_text_in_its_own_language_or_too_short_to_tell_passes(text: str, language: str) -> None:
