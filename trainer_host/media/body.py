@@ -106,12 +106,16 @@ def overlap(one: Manifold, other: Manifold) -> float:
 
 @dataclass(frozen=True)
 class Cut:
-    """Extent of a level cut along x and y, and where its middle is from the middle of the body's box, millimetres."""
+    """Extent of a level cut along x and y, and where its middle is from the middle of the body's box, millimetres.
+
+    area: of the material, holes left out, in square millimetres.
+    """
 
     x: float
     y: float
     dx: float
     dy: float
+    area: float
 
 
 def section(body: Body, height: float) -> Cut | None:
@@ -119,19 +123,28 @@ def section(body: Body, height: float) -> Cut | None:
     import numpy as np
 
     level = body.low[2] + height
-    found = []
-    for start, end in ((0, 1), (1, 2), (2, 0)):
-        a, b = body.triangles[:, start], body.triangles[:, end]
-        crossing = (a[:, 2] - level) * (b[:, 2] - level) < 0
-        a, b = a[crossing], b[crossing]
-        share = (level - a[:, 2]) / (b[:, 2] - a[:, 2])
-        found.append(a[:, :2] + share[:, None] * (b[:, :2] - a[:, :2]))
-    points = np.concatenate(found)
-    if not len(points):
+    above = body.triangles[:, :, 2] > level
+    cut = body.triangles[above.any(axis=1) & ~above.all(axis=1)]
+    if not len(cut):
         return None
+    above = cut[:, :, 2] > level
+    # Begin each triangle with the corner that is alone on its side: its two edges are those that are cut.
+    alone = np.where(above.sum(axis=1, keepdims=True) == 1, above, ~above).argmax(axis=1)
+    rows = np.arange(len(cut))
+    tip, one, two = (cut[rows, (alone + step) % 3] for step in range(3))
+    ends = [
+        tip[:, :2] + ((level - tip[:, 2]) / (other[:, 2] - tip[:, 2]))[:, None] * (other[:, :2] - tip[:, :2])
+        for other in (one, two)
+    ]
+    # Corners go round anticlockwise, seen from outside. So with its tip above, a triangle's cut goes from the first
+    # edge to the second with the material to its left; with its tip below, the other way round. Then outlines add
+    # to the area, and those of holes take from it.
+    start, end = (np.where((tip[:, 2] > level)[:, None], ends[side], ends[1 - side]) for side in (0, 1))
+    area = 0.5 * float((start[:, 0] * end[:, 1] - end[:, 0] * start[:, 1]).sum())
+    points = np.concatenate([start, end])
     low, high = points.min(axis=0), points.max(axis=0)
     middle = (low + high) / 2 - np.array([body.low[0] + body.size[0] / 2, body.low[1] + body.size[1] / 2])
-    return Cut(float(high[0] - low[0]), float(high[1] - low[1]), float(middle[0]), float(middle[1]))
+    return Cut(float(high[0] - low[0]), float(high[1] - low[1]), float(middle[0]), float(middle[1]), area)
 
 
 def _primitive(part: Primitive) -> Manifold:

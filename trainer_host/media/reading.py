@@ -24,7 +24,7 @@ def fields(value: object, where: str, names: Collection[str], optional: Collecti
         raise Rejected(WRONG_FORM, f"{where} lacks '{missing}'")
     extra = next((name for name in value if name not in names and name not in optional), None)
     if extra is not None:
-        raise Rejected(WRONG_FORM, f"{where} has '{str(extra)[:30]}', which isn't known; it has {', '.join(names)}")
+        raise Rejected(WRONG_FORM, f"{where} has '{_shown(str(extra))}', which isn't known; it has {', '.join(names)}")
     return value
 
 
@@ -66,7 +66,7 @@ def truth(value: object, where: str) -> bool:
 def choice(value: object, where: str, choices: Collection[str]) -> str:
     """One of a few words."""
     if not isinstance(value, str) or value not in choices:
-        shown = f"'{value[:30]}'" if isinstance(value, str) else _kind(value)
+        shown = f"'{_shown(value)}'" if isinstance(value, str) else _kind(value)
         raise Rejected(WRONG_FORM, f"{where} must be one of {', '.join(choices)}, not {shown}")
     return value
 
@@ -142,6 +142,11 @@ def needs(module: str, what: str) -> None:
 def _kind(value: object) -> str:
     names = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "null"}
     return names.get(type(value), "a number")
+
+
+def _shown(value: str) -> str:
+    """The start of a text that may hold what no file or message can, as half of a surrogate pair."""
+    return value[:30].encode("ascii", "backslashreplace").decode()
 
 
 def _short(value: float) -> str:

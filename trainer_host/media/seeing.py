@@ -23,6 +23,8 @@ CLEAR_SHARE = 0.5  # of its area must be visible for a shape to count as shown
 HIDDEN_SHARE = 0.05  # below it, a shape serves nothing
 ALIKE = 0.06  # sides that differ by less look equal
 UNLIKE = 0.15  # and by more look different
+LINE = 4.0  # times as long as thick; a shorter one is a block
+SQUEEZED = 3.0  # times as long as wide: hardly a star any more
 
 KINDS = ("circle", "oval", "square", "rectangle", "triangle", "star", "pentagon", "hexagon", "line")
 
@@ -146,7 +148,9 @@ def look_of(scene: Scene, shape: Shape) -> str:
         same, longer = ("circle", "oval") if shape.kind == "circle" else ("square", "rectangle")
         if ratio <= 1 + ALIKE:
             return same
-        return longer if ratio >= 1 + UNLIKE else shape.kind + "?"
+        return longer if ratio >= 1 + UNLIKE else f"{shape.kind}?"
+    if (shape.kind == "line" and ratio < LINE) or (shape.kind in ("triangle", "star") and ratio > SQUEEZED):
+        return f"{shape.kind}?"
     if shape.kind == "polygon" and len(shape.points) == 3:
         return "triangle"
     if shape.kind == "polygon" and len(shape.points) in (5, 6) and _convex(draw.outline(scene, shape)):

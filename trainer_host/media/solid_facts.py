@@ -11,6 +11,7 @@ from trainer_host.tasks import Json, Rejected
 
 MAX_FACTS = 24
 LENGTH_OFF, LENGTH_OFF_MM = 0.02, 0.2  # round surfaces are of flat pieces, and a mesh is of 32-bit numbers
+AREA_OFF = 0.03
 VOLUME_OFF = 0.03
 
 
@@ -55,7 +56,8 @@ class Cavities:
 class Section:
     """How it is where it is cut level at a height above its lowest point, in millimetres.
 
-    x, y: the cut's extent. dx, dy: how far the cut's middle is from the middle of the body's box.
+    x, y: the cut's extent. dx, dy: how far the cut's middle is from the middle of the body's box. area: of the cut,
+    without holes, in square millimetres.
     """
 
     height: float
@@ -63,6 +65,7 @@ class Section:
     y: float
     dx: float
     dy: float
+    area: float
 
 
 @dataclass(frozen=True)
@@ -147,6 +150,8 @@ def _section(fact: Section, body: Body) -> str | None:
     off = max(LENGTH_OFF_MM, LENGTH_OFF * max(body.size))
     if abs(cut.dx - fact.dx) > off or abs(cut.dy - fact.dy) > off:
         return f"{wanted} and lie {fact.dx:g}, {fact.dy:g} mm from the middle, but it lies {cut.dx:.4g}, {cut.dy:.4g} from it"
+    if abs(cut.area / fact.area - 1) > AREA_OFF:
+        return f"cut at a height of {fact.height:g} mm, {fact.area:.0f} square mm must be solid, but {cut.area:.0f} are"
     return None
 
 

@@ -65,7 +65,8 @@ def _section(body: Body, height: float) -> Section | None:
     if cut is None:
         return None
     # + 0.0: a cut in the middle is 0 off it, not -0
-    return Section(round(height, 2), round(cut.x, 2), round(cut.y, 2), round(cut.dx, 2) + 0.0, round(cut.dy, 2) + 0.0)
+    measures = (height, cut.x, cut.y, cut.dx + 0.0, cut.dy + 0.0, cut.area)
+    return Section(*(round(measure, 2) + 0.0 for measure in measures))
 
 
 def _shape(name: str, shape: str, size: Vector, at: Vector, turn: Vector = _ORIGIN) -> Primitive:
@@ -126,7 +127,7 @@ def _plate(rng: random.Random) -> Plan:
             f"a flat plate, x = {x}, y = {y}, z = {thick} mm, with {holes} of {hole} mm drilled through from above.",
         )
     )
-    return Plan("plate", words, Program(tuple(parts)), 0.2 + 0.05 * count)
+    return Plan("plate", words, Program(tuple(parts)), 0.2 + 0.05 * count, (0.5,))
 
 
 def _ring(rng: random.Random) -> Plan:
@@ -143,7 +144,7 @@ def _ring(rng: random.Random) -> Plan:
         _shape("inside", "cylinder", (inner, inner, high * 2), (0, 0, high / 2)),
         _join("ring", "difference", "outside", "inside"),
     )
-    return Plan("ring", words, program, 0.2)
+    return Plan("ring", words, program, 0.2, (0.5,))
 
 
 def _cup(rng: random.Random) -> Plan:
@@ -159,7 +160,7 @@ def _cup(rng: random.Random) -> Plan:
         _shape("inside", shape, (inner, inner, high), (0, 0, floor + high / 2)),
         _join("cup", "difference", "outside", "inside"),
     )
-    return Plan("cup", words, program, 0.3, (0.5,))
+    return Plan("cup", words, program, 0.3, (0.5 * floor / high, (floor + 1) / high))
 
 
 def _hollow(rng: random.Random) -> Plan:
@@ -172,7 +173,7 @@ def _hollow(rng: random.Random) -> Plan:
         _shape("inside", shape, (inner,) * 3, (0, 0, wide / 2)),
         _join("shell", "difference", "outside", "inside"),
     )
-    return Plan("hollow", words, program, 0.3)
+    return Plan("hollow", words, program, 0.3, (0.5,))
 
 
 def _bracket(rng: random.Random) -> Plan:
@@ -273,7 +274,7 @@ def _dumbbell(rng: random.Random) -> Plan:
         _shape("bar", "cylinder", (bar, bar, long), (0, 0, ball / 2), (0, 90, 0)),
         _join("dumbbell", "union", "left", "right", "bar"),
     )
-    return Plan("dumbbell", words, program, 0.5)
+    return Plan("dumbbell", words, program, 0.5, (0.5,))
 
 
 def _frame(rng: random.Random) -> Plan:
@@ -287,7 +288,7 @@ def _frame(rng: random.Random) -> Plan:
         _shape("opening", "box", (x - 2 * rim, thick * 2, z - 2 * rim), (0, 0, z / 2)),
         _join("frame", "difference", "outside", "opening"),
     )
-    return Plan("frame", words, program, 0.35)
+    return Plan("frame", words, program, 0.35, (0.5,))
 
 
 def _cross(rng: random.Random) -> Plan:
@@ -300,7 +301,7 @@ def _cross(rng: random.Random) -> Plan:
         _shape("along-y", "box", (arm, y, high), (0, 0, high / 2)),
         _join("cross", "union", "along-x", "along-y"),
     )
-    return Plan("cross", words, program, 0.3)
+    return Plan("cross", words, program, 0.3, (0.5,))
 
 
 def _arch(rng: random.Random) -> Plan:
@@ -378,7 +379,7 @@ def _crossed(rng: random.Random) -> Plan:
         _shape("along-y", "cylinder", drill, middle, (90, 0, 0)),
         _join("body", "difference", "cube", "along-z", "along-x", "along-y"),
     )
-    return Plan("crossed holes", words, program, 0.8)
+    return Plan("crossed holes", words, program, 0.8, (0.5, 0.1))
 
 
 FAMILIES: dict[str, Callable[[random.Random], Plan]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import random
 
@@ -42,13 +43,18 @@ def spec(options: Json) -> TaskSpec:
     if kinds is None:
         if speech.available():
             return AudioGen((MUSIC, SPEECH))
-        logger.warning("Speech is left out: espeak-ng isn't installed (on Debian: apt-get install espeak-ng).")
+        _warn_once()
         return AudioGen((MUSIC,))
     if not isinstance(kinds, list) or not kinds or any(kind not in (MUSIC, SPEECH) for kind in kinds):
         raise DataError('The option kinds of audio_gen is a list of "music" and "speech".')
     if SPEECH in kinds and not speech.available():
         raise DataError(speech.MISSING)
     return AudioGen(tuple(dict.fromkeys(map(str, kinds))))
+
+
+@functools.cache  # a spec is made for every call to a worker
+def _warn_once() -> None:
+    logger.warning("Speech is left out: espeak-ng isn't installed (on Debian: apt-get install espeak-ng).")
 
 
 class AudioGen(TaskSpec):

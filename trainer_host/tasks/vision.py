@@ -6,7 +6,6 @@ import functools
 import hashlib
 import logging
 import random
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -105,7 +104,7 @@ class Vision(TaskSpec):
         self._system = f"{SYSTEM}\n{named}"
 
     def draw(self, rng: random.Random) -> Json:
-        """See `TaskSpec`: a picture of the folder by its path and hash, or a scene with its light and noise."""
+        """See `TaskSpec`: a picture of the folder by its name and hash, or a scene with its light and noise."""
         if self._folder is not None:
             return _chosen(Path(self._folder), rng)
         view = scatter(rng, self._labels)
@@ -120,7 +119,7 @@ class Vision(TaskSpec):
     def prompt(self, drawn: Json) -> Prompt:
         """See `TaskSpec`; the picture goes along. Raises `DataError` where it has changed since it was drawn."""
         try:
-            picture, _ = _picture(drawn)
+            picture, _ = self._picture(drawn)
         except Rejected as cause:
             raise DataError(
                 f"{cause.detail[0].upper()}{cause.detail[1:]}; leave the folder as it is while teaching."
@@ -132,7 +131,7 @@ class Vision(TaskSpec):
 
         The example has the true boxes where they are known, else those in the middle of the two answers'.
         """
-        picture, known = _picture(drawn)
+        picture, known = self._picture(drawn)
         one, other = (
             read_objects(reading.fields(answer, "the answer", ("objects",))["objects"], self._labels)
             for answer in answers
@@ -193,23 +192,21 @@ class Vision(TaskSpec):
         marked = _png(_marked(_read(content), read_objects(example.output["objects"], ())))
         return {file_name(marked, ".png"): marked}
 
-
-def _picture(drawn: Mapping[str, object]) -> tuple[Image.Image, tuple[Box, ...] | None]:
-    """The picture of a draw and, where it was drawn, its true boxes; raises `Rejected`."""
-    if "path" in drawn:
-        path = Path(str(drawn["path"]))
+    def _picture(self, drawn: Json) -> tuple[Image.Image, tuple[Box, ...] | None]:
+        """The picture of a draw and, where it was drawn, its true boxes; raises `Rejected`."""
+        if self._folder is None:
+            view = View(
+                read_scene(drawn["scene"], film=False),
+                reading.choice(drawn["light"], "light", LIGHTS),
+                reading.choice(drawn["noise"], "noise", NOISES),
+                reading.integer(drawn["seed"], "seed", 0, 2**31),
+            )
+            return taken(view), truth(view.scene)
+        path = Path(self._folder) / str(drawn["picture"])
         content = _content(path)
         if hashlib.sha256(content).hexdigest() != drawn["sha256"]:
             raise Rejected("picture changed", f"the picture {path} has changed since it was drawn")
         return _read(content), None
-    scene = read_scene(drawn["scene"], film=False)
-    view = View(
-        scene,
-        reading.choice(drawn["light"], "light", LIGHTS),
-        reading.choice(drawn["noise"], "noise", NOISES),
-        reading.integer(drawn["seed"], "seed", 0, 2**31),
-    )
-    return taken(view), truth(scene)
 
 
 def _chosen(folder: Path, rng: random.Random) -> Json:
@@ -223,7 +220,7 @@ def _chosen(folder: Path, rng: random.Random) -> Json:
         except Rejected as cause:
             logger.warning("%s is left out: %s.", path, cause.detail)
             continue
-        return {"path": str(path), "sha256": hashlib.sha256(content).hexdigest()}
+        return {"picture": path.name, "sha256": hashlib.sha256(content).hexdigest()}
     raise DataError(f"The folder {folder} has no PNG or JPEG picture that can be read.")
 
 
@@ -285,7 +282,7 @@ def _look(picture: Image.Image) -> list[str]:
     """Where the picture gets brighter and darker from left to right, and its colours, as words with their places.
 
     A difference hash (Krawetz 2013) of 16 x 16, with a word for four neighbours of which one or more differ clearly,
-    and a word for the colour of each sixteenth.
+    and a word for the colour of each quarter.
     """
     import numpy as np
     from PIL import Image
@@ -296,9 +293,14 @@ def _look(picture: Image.Image) -> list[str]:
     words = []
     for sign, name in ((1, "u"), (-1, "d")):
         groups = (sign * change > _CLEARLY).reshape(-1, 4) @ weights
-        words += [f"{name}{place}{value:x}" for place, value in enumerate(groups.tolist()) if value]
-    coarse = np.asarray(picture.resize((4, 4), Image.Resampling.BOX)).reshape(-1, 3) // 64
-    return words + [f"c{place}{red}{green}{blue}" for place, (red, green, blue) in enumerate(coarse.tolist())]
+        words += [name + _spelt(place, value) for place, value in enumerate(groups.tolist()) if value]
+    coarse = np.asarray(picture.resize((2, 2), Image.Resampling.BOX)).reshape(-1, 3) // 64
+    return words + ["c" + _spelt(place, *levels) for place, levels in enumerate(coarse.tolist())]
+
+
+def _spelt(place: int, *values: int) -> str:
+    """Letters only: words with digits are numbers, which no near-duplicate may differ in."""
+    return "".join(chr(ord("a") + value) for value in (place // 16, place % 16, *values))
 
 
 def _marked(picture: Image.Image, boxes: tuple[Box, ...]) -> Image.Image:

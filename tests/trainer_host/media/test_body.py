@@ -95,7 +95,15 @@ def test_a_cut_has_its_extent_and_its_place() -> None:
     assert low is not None and high is not None
     assert (low.x, low.y, low.dx, low.dy) == pytest.approx((20, 10, 0, 0))
     assert (high.x, high.y, high.dx) == pytest.approx((5, 10, -7.5))
+    assert (low.area, high.area) == pytest.approx((200, 50))
     assert section(step, 99) is None
+
+
+def test_holes_take_from_the_area_of_a_cut() -> None:
+    ring = section(measure(build(read_program(RING))), 5)
+    assert ring is not None and ring.area == pytest.approx(math.pi * (20**2 - 10**2), rel=0.01)
+    cone = section(body(part("cone", "cone", 20, 20, 20)), 5)
+    assert cone is not None and cone.area == pytest.approx(math.pi * 7.5**2, rel=0.01)
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,11 @@ def test_a_polygon_is_named_only_where_it_is_convex(points: list[tuple[float, fl
     assert see(picture(shape("polygon", "red", 0.5, 0.5, 0.5, points=tuple(points)))).shapes[0].look == look
 
 
+def test_a_block_is_no_line_and_a_needle_no_star() -> None:
+    block, needle = shape("line", "red", 0.3, 0.5, 0.3), replace(shape("star", "blue", 0.7, 0.5, 0.4), height=0.05)
+    assert [seen.look for seen in see(picture(block, needle)).shapes] == ["line?", "star?"]
+
+
 def test_places_and_sizes_are_measured_on_pixels() -> None:
     [seen] = see(picture(shape("rectangle", "red", 0.25, 0.75, 0.3))).shapes
     assert (seen.x, seen.y) == pytest.approx((0.25, 0.75), abs=0.01)

@@ -26,7 +26,7 @@ from tests.trainer_host.media.strictness import (
 from trainer_host.errors import DataError
 from trainer_host.media import speech
 from trainer_host.media.wav import RATE
-from trainer_host.tasks import Example, Json, task_spec
+from trainer_host.tasks import Example, Json, audio_gen, task_spec
 
 MUSIC = task_spec("audio_gen", {"kinds": ["music"]})
 spoken = pytest.mark.skipif(not speech.available(), reason="espeak-ng isn't installed")
@@ -280,6 +280,7 @@ def test_without_espeak_music_still_works_and_speech_is_refused(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
+    audio_gen._warn_once.cache_clear()
     with caplog.at_level(logging.WARNING):
         spec = task_spec("audio_gen")
     assert "Speech is left out" in caplog.text

@@ -47,7 +47,7 @@ DRAWN: Json = {
         {"fact": "holes", "holes": 2},
         {"fact": "cavities", "cavities": 0},
         {"fact": "volume", "volume": 60 * 30 * 6 - 2 * math.pi * 16 * 6},
-        {"fact": "section", "height": 3, "x": 60, "y": 30, "dx": 0, "dy": 0},
+        {"fact": "section", "height": 3, "x": 60, "y": 30, "dx": 0, "dy": 0, "area": 60 * 30 - 2 * math.pi * 16},
         {"fact": "grounded"},
     ],
 }
@@ -109,12 +109,22 @@ def test_bodies_that_only_touch_are_refused() -> None:
 
 def test_stairs_the_wrong_way_round_are_refused() -> None:
     steps = [part("low", "box", 20, 10, 5, at(10, 0, 2.5)), part("high", "box", 10, 10, 10, at(15, 0, 5))]
-    facts = [{"fact": "section", "height": 7.5, "x": 10, "y": 10, "dx": 5, "dy": 0}]
+    facts = [{"fact": "section", "height": 7.5, "x": 10, "y": 10, "dx": 5, "dy": 0, "area": 100}]
     drawn = {"request": "Stairs up towards higher x.", "facts": facts}
     stairs: Json = {"parts": [*steps, join("stairs", "union", "low", "high")]}
     SPEC.verify(drawn, [{"program": stairs}])
     turned = changed(stairs, "parts", 2, "turn", to=at(0, 0, 180))
     assert refusal(lambda: SPEC.verify(drawn, [{"program": turned}])).reason == "wrong form"
+
+
+def test_a_cup_upside_down_is_refused() -> None:
+    """It has the same size, volume, pieces and holes."""
+    example = next(e for e in map(SPEC.built_in, map(random.Random, range(99))) if "cup" in str(e.output["program"]))
+    SPEC.check(example)
+    program = cast("Json", example.output["program"])
+    height = cast("list[Json]", example.output["shows"])[0]["z"]
+    turned = changed(changed(program, "parts", 2, "turn", "x", to=180), "parts", 2, "at", "z", to=height)
+    assert refusal(lambda: SPEC.check(reworded(example, program=turned))).reason == "wrong form"
 
 
 def test_200_built_in_examples_of_all_families_are_right_and_all_different() -> None:
@@ -171,7 +181,8 @@ def test_the_rendered_files_are_a_mesh_and_a_picture_of_it() -> None:
             assert mesh.is_watertight and mesh.euler_number == 2 - 2 * 2
             assert mesh.extents == pytest.approx([60, 30, 6])
         else:
-            assert len(set(Image.open(io.BytesIO(content)).convert("RGB").getdata())) > 3
+            colours = Image.open(io.BytesIO(content)).convert("RGB").getcolors()
+            assert colours is not None and len(colours) > 3
 
 
 def test_verifying_runs_in_another_process() -> None:

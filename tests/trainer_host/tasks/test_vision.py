@@ -162,10 +162,10 @@ def test_a_persons_own_pictures_are_sent_small_and_answers_are_averaged(
     spec = task_spec("vision", {"images": str(folder), "labels": ["boat", "tree"]})
     with caplog.at_level(logging.WARNING):
         drawn = [spec.draw(random.Random(seed)) for seed in range(30)]
-    assert {Path(str(d["path"])).name for d in drawn} == {"holiday.JPG", "drawing.png"}
+    assert {d["picture"] for d in drawn} == {"holiday.JPG", "drawing.png"}
     assert "broken.png is left out" in caplog.text
-    photo = next(d for d in drawn if str(d["path"]).endswith("JPG"))
-    assert set(photo) == {"path", "sha256"}
+    photo = next(d for d in drawn if d["picture"] == "holiday.JPG")
+    assert set(photo) == {"picture", "sha256"}
     prompt = spec.prompt(photo)
     assert Image.open(io.BytesIO(prompt.images[0])).size == (768, 576)
     assert "boat, tree" in prompt.system
@@ -191,9 +191,10 @@ def test_a_picture_that_changed_since_it_was_drawn_is_noticed(tmp_path: Path) ->
     folder = folder_of(tmp_path)
     spec = task_spec("vision", {"images": str(folder)})
     drawn = spec.draw(random.Random(1))
-    Path(str(drawn["path"])).write_bytes(b"other")
+    path = folder / str(drawn["picture"])
+    path.write_bytes(b"other")
     assert refusal(lambda: spec.verify(drawn, [RIGHT, RIGHT])).reason == "picture changed"
-    Path(str(drawn["path"])).unlink()
+    path.unlink()
     assert refusal(lambda: spec.verify(drawn, [RIGHT, RIGHT])).reason == "unreadable picture"
     with pytest.raises(DataError, match="leave the folder as it is"):
         spec.prompt(drawn)
