@@ -8,7 +8,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
-from trainer_host.commands import data, devices, quickstart, stages, teach
+from trainer_host.commands import audit, data, devices, keys, pack, quickstart, selftest, serve, stages, teach, teacher
 from trainer_host.commands.options import Command, add_home
 from trainer_host.errors import TrainerError
 
@@ -66,7 +66,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"enigma {_version()}")
     add_home(parser)
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for family in (quickstart, teach, data, stages, devices):
+    for family in (quickstart, keys, teach, teacher, audit, data, pack, stages, devices, serve, selftest):
         family.add(commands)
     return parser
 
