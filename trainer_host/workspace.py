@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import secrets
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,7 +89,7 @@ def checked_name(name: str) -> str:
 
 def write_atomic(path: Path, content: bytes, mode: int = 0o644) -> None:
     """Replace a file by this content; after a crash it is the old one or the new one."""
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    part = path.with_name(f".{path.name}.{_random_name()}.part")
     handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
         with os.fdopen(handle, "wb") as out:
@@ -107,14 +105,16 @@ def write_atomic(path: Path, content: bytes, mode: int = 0o644) -> None:
 @contextlib.contextmanager
 def making(folder: Path) -> Iterator[Path]:
     """An empty folder that takes the place of `folder` where the block ends well, and else goes away."""
+    import shutil  # here, since `enigma --help` imports this module
+
     with storage_errors(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
-        part = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.part")
+        part = folder.with_name(f".{folder.name}.{_random_name()}.part")
         part.mkdir()
         try:
             yield part
             if folder.exists():
-                aside = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.old")
+                aside = folder.with_name(f".{folder.name}.{_random_name()}.old")
                 folder.rename(aside)
                 part.rename(folder)
                 shutil.rmtree(aside, ignore_errors=True)
@@ -143,6 +143,10 @@ def storage_errors(folder: Path) -> Iterator[None]:
         raise TrainerError(
             f"{cause.filename or folder} can't be written or read ({cause.strerror}); check the disk."
         ) from None
+
+
+def _random_name() -> str:
+    return os.urandom(4).hex()
 
 
 def _existing(parent: Path, name: str, what: str, proof: str, command: str) -> Path:
