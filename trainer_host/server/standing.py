@@ -13,9 +13,11 @@ from typing import Literal, cast, get_args
 
 from edge_runtime import strict_json
 from edge_runtime.errors import BadRequest
+from trainer_host.errors import TrainerError
+from trainer_host.server import fields
 from trainer_host.server.fields import Json
 from trainer_host.teacher.generate import Tally
-from trainer_host.teacher.lesson import Lesson
+from trainer_host.teacher.lesson import Lesson, checked_lesson
 from trainer_host.workspace import storage_errors, write_atomic
 
 # open: begun and not ended, and nobody works on it: it waits for its turn, or was cut short by the server's end.
@@ -35,8 +37,8 @@ class Standing:
     """One lesson. progress: 0 to 1, never falls. errors: requests that failed for good.
 
     cost: US dollars that it has cost in all its runs, None where the price isn't known. datasets: by task, those that
-    are written. window: when the last minute began (seconds of `time.monotonic`) and how many examples were accepted
-    then.
+    are written. made: the accepted examples, and those that only wait for the ones before them. window: when the last
+    minute began (seconds of `time.monotonic`), and `made` then.
     """
 
     lesson: Lesson
@@ -48,18 +50,19 @@ class Standing:
     errors: int = 0
     cost: Decimal | None = Decimal(0)
     datasets: Mapping[str, str] = field(default_factory=dict)
+    made: int = 0
     window: tuple[float, int] | None = None
 
     def rate(self, now: float) -> float:
         """Examples per minute, 0 where nothing is being made."""
         if self.state != "running" or self.window is None or now - self.window[0] < PACE_FROM:
             return 0.0
-        return (self.accepted - self.window[1]) / (now - self.window[0]) * 60
+        return (self.made - self.window[1]) / (now - self.window[0]) * 60
 
     def plain(self, now: float | None = None) -> Json:
         """As the API shows it."""
         rate = self.rate(time.monotonic() if now is None else now)
-        left = max(0, self.lesson.examples * len(self.lesson.tasks) - self.accepted)
+        left = max(0, self.lesson.examples * len(self.lesson.tasks) - self.made)
         return {
             "id": self.lesson.name,
             "name": self.lesson.name,
@@ -106,7 +109,7 @@ class Meter:
         lesson, before = self._before.lesson, self._before
         reached = max((lesson.tasks.index(task) for task in self._tallies), default=0)
         shares = [
-            1.0 if number < reached else min(1.0, tally.accepted / lesson.examples)
+            1.0 if number < reached else min(1.0, (tally.accepted + tally.ahead) / lesson.examples)
             for number, task in enumerate(lesson.tasks)
             if (tally := self._tallies.get(task)) is not None
         ]
@@ -116,11 +119,12 @@ class Meter:
         return replace(
             before,
             progress=max(before.progress, min(ALMOST, sum(shares) / len(lesson.tasks))),
-            accepted=max(before.accepted, self._accepted()),
+            accepted=max(before.accepted, sum(tally.accepted for tally in self._tallies.values())),
             rejected=dict(rejected.most_common()),
             errors=sum(tally.failed for tally in self._tallies.values()),
             cost=self._cost(),
             datasets={**before.datasets, **{task: lesson.dataset(task) for task in lesson.tasks[:reached]}},
+            made=self._made(),
             window=self._paces[0] if self._paces else None,
         )
 
@@ -131,15 +135,15 @@ class Meter:
         # A run that was killed may have paid more than was kept of it: what its replies cost is in the cache.
         return max(before + spent, sum((tally.cost for tally in self._tallies.values()), Decimal(0)))
 
-    def _accepted(self) -> int:
-        return sum(tally.accepted for tally in self._tallies.values())
+    def _made(self) -> int:
+        return sum(tally.accepted + tally.ahead for tally in self._tallies.values())
 
     def _note_pace(self, now: float) -> None:
         # What comes from the cache comes at once, and says nothing about how long the rest will take.
         if all(tally.requests == tally.from_cache for tally in self._tallies.values()) and self._asks:
             return
         if not self._paces or now - self._paces[-1][0] >= PACE_EVERY:
-            self._paces.append((now, self._accepted()))
+            self._paces.append((now, self._made()))
 
     @property
     def _asks(self) -> bool:
@@ -179,27 +183,33 @@ def read_standing(path: Path) -> Standing | None:
     """What `write_standing` kept; None for a file that isn't one. A lesson that ran when the server ended is open."""
     try:
         raw = strict_json.loads_object(path.read_bytes(), str(path))
-        if raw["format"] != FORMAT or raw["state"] not in get_args(State):
+        state, tasks, cost = raw.get("state"), raw.get("tasks"), raw.get("cost")
+        if raw.get("format") != FORMAT or state not in get_args(State) or not isinstance(tasks, list):
             return None
         lesson = Lesson(
-            str(raw["name"]),
-            tuple(map(str, cast("list[str]", raw["tasks"]))),
-            cast(int, raw["examples"]),
-            str(raw["provider"]),
-            begun=str(raw["begun"]),
+            fields.text(raw, "name", 64),
+            tuple(map(str, tasks)),
+            fields.whole(raw, "examples", 1, 1_000_000),
+            fields.text(raw, "provider", 64),
+            begun=fields.text(raw, "begun", 40),
         )
-        state = cast(State, raw["state"])
         is_open = state in ("running", "open")
+        progress = raw.get("progress")
         return Standing(
-            lesson,
-            "open" if is_open else state,
-            None if is_open else cast("str | None", raw["message"]),
-            float(cast(float, raw["progress"])),
-            cast(int, raw["accepted"]),
-            cast("dict[str, int]", raw["rejected"]),
-            cast(int, raw["errors"]),
-            None if raw["cost"] is None else Decimal(str(raw["cost"])),
-            cast("dict[str, str]", raw["datasets"]),
+            checked_lesson(lesson),
+            "open" if is_open else cast(State, state),
+            None if is_open else fields.text(raw, "message", 10_000, None),
+            min(1.0, max(0.0, float(progress))) if isinstance(progress, int | float) else 0.0,
+            fields.whole(raw, "accepted", 0, 10**9),
+            {str(name): fields.whole(_object(raw, "rejected"), name, 0, 10**9) for name in _object(raw, "rejected")},
+            fields.whole(raw, "errors", 0, 10**9),
+            None if cost is None else Decimal(str(cost)),
+            {task: fields.text(_object(raw, "datasets"), task, 64) for task in _object(raw, "datasets")},
         )
-    except (OSError, BadRequest, KeyError, TypeError, ValueError, InvalidOperation):
+    except (OSError, BadRequest, TrainerError, InvalidOperation):
         return None
+
+
+def _object(raw: Json, name: str) -> Json:
+    value = raw.get(name)
+    return value if isinstance(value, dict) else {}

@@ -59,11 +59,15 @@ class Made:
 
 @dataclass
 class Tally:
-    """Figures of a run so far. failed: of the rejected, those whose request failed for good, not their answer."""
+    """Figures of a run so far. failed: of the rejected, those whose request failed for good, not their answer.
+
+    ahead: examples that are verified and accepted as soon as the draws before them are done, unless they repeat one.
+    """
 
     accepted: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
     failed: int = 0
+    ahead: int = 0
     repaired: int = 0
     requests: int = 0
     from_cache: int = 0
@@ -180,12 +184,14 @@ async def generate(
                 provisional -= done[committed].made is not None
                 _commit(done.pop(committed), made, tally, seen)
                 committed += 1
+            tally.ahead = provisional
             if on_tally is not None:
                 on_tally(tally)
     finally:
         await _cancel(waiting)
     for number in sorted(done):  # behind a gap that the stop left
         _commit(done.pop(number), made, tally, seen)
+    tally.ahead = 0
     return Generated(made, tally, stopped)
 
 

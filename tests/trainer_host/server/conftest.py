@@ -95,7 +95,7 @@ class Client:
         give_up = time.monotonic() + seconds
         while not holds(found := await self.lesson(id_)):
             assert time.monotonic() < give_up, found
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.05)
         return found
 
     async def ended(self, id_: object) -> Json:
@@ -124,6 +124,25 @@ async def client(workspace: Workspace) -> AsyncIterator[Client]:
 async def provider() -> AsyncIterator[FakeApi]:
     async with FakeApi(answer=passing) as made:
         yield made
+
+
+class Here:
+    """An executor that runs calls where they are made."""
+
+    capacity = 2
+
+    async def submit(self, function, *args, **kwargs):  # type: ignore[no-untyped-def]
+        await asyncio.sleep(0)
+        return function(*args, **kwargs)
+
+    async def close(self) -> None:
+        """Nothing to end."""
+
+
+@pytest.fixture
+def no_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lessons verify in their own thread: starting processes takes most of a small lesson's time."""
+    monkeypatch.setattr("trainer_host.teacher.teach.executor_for", lambda address: Here())
 
 
 async def add_fake(client: Client, provider: FakeApi, name: str = "fake") -> None:
