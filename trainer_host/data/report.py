@@ -17,6 +17,7 @@ from trainer_host.data.derive import with_inventory
 from trainer_host.data.packs.card import parents_of
 from trainer_host.data.pii import find, texts_of
 from trainer_host.data.quality import assess, files_of, usual
+from trainer_host.errors import TrainerError
 from trainer_host.tasks import Example, TaskSpec
 
 SAMPLES = 24  # spread over the rows; enough to see what a dataset is like
@@ -227,8 +228,11 @@ def _samples(
 
 def _media(spec: TaskSpec, dataset: Dataset, row: Row) -> str:
     files = files_of(dataset, row)
-    files |= spec.render(Example(row.input, row.output, files))
     parts = []
+    try:
+        files |= spec.render(Example(row.input, row.output, files))
+    except TrainerError as cause:  # as speech where espeak-ng is missing: the page is made all the same
+        parts.append(f"<p>{_text(str(cause))}</p>")
     for name, content in files.items():
         media = _MEDIA.get(f".{name.rsplit('.', 1)[-1]}")
         if media is None or len(content) > MAX_EMBEDDED:
