@@ -14,7 +14,7 @@ from edge_runtime.identity.files import IdentityFolder
 from edge_runtime.identity.tokens import TokenStore
 from trainer_host.errors import TrainerError
 from trainer_host.server.access import Guard
-from trainer_host.server.errors import error_reply, from_aiohttp, from_trainer
+from trainer_host.server.errors import Unprocessable, error_reply, from_aiohttp, from_trainer, missing_package
 from trainer_host.server.events import EventRoutes, Hub
 from trainer_host.server.keys import KeyRoutes, VaultThread
 from trainer_host.server.lessons import LessonRoutes
@@ -94,6 +94,8 @@ def _guarded(guard: Guard) -> Callable[..., Awaitable[web.StreamResponse]]:
             response = error_reply(error)
         except TrainerError as error:
             response = error_reply(from_trainer(error))
+        except ModuleNotFoundError as error:
+            response = error_reply(Unprocessable(missing_package(error)))
         except web.HTTPException as error:
             response = error_reply(from_aiohttp(error))
         except ConnectionError:

@@ -42,6 +42,11 @@ def from_trainer(error: TrainerError) -> EdgeError:
     return Unprocessable(str(error))
 
 
+def missing_package(error: ModuleNotFoundError) -> str:
+    """What to do where an extra isn't installed."""
+    return f"The package '{error.name}' is missing on the host; install Enigma with the extra 'trainer' there."
+
+
 def from_aiohttp(error: web.HTTPException) -> EdgeError:
     """An error of the web framework in our form."""
     if isinstance(error, web.HTTPNotFound):

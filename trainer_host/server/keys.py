@@ -13,7 +13,7 @@ from aiohttp import web
 
 from edge_runtime.api.wire import read_json, reply
 from edge_runtime.errors import NotFound, Overloaded
-from trainer_host.keys import add_key, listed, vault_of
+from trainer_host.keys import add_key, endpoint_for, listed, vault_of
 from trainer_host.server import fields
 from trainer_host.server.errors import Conflict, Unprocessable
 from trainer_host.server.fields import Json
@@ -61,8 +61,7 @@ class KeyRoutes:
 
     async def providers(self, request: web.Request) -> web.Response:
         """All who can be asked: built in, or added."""
-        custom = (await self._thread.run(vault_of(self._workspace).read)).endpoints
-        return reply({"providers": [_provider(endpoint) for endpoint in (*PROVIDERS.values(), *custom)]})
+        return reply({"providers": await self._thread.run(self._providers)})
 
     async def add_provider(self, request: web.Request) -> web.Response:
         """A server of one's own that needs no key."""
@@ -113,6 +112,10 @@ class KeyRoutes:
         return reply(await self._thread.run(lambda: self._remove(provider, name)))
 
     # In the vault's thread.
+
+    def _providers(self) -> list[Json]:
+        built_in = [endpoint_for(name, self._workspace) for name in PROVIDERS]
+        return [_provider(endpoint) for endpoint in (*built_in, *vault_of(self._workspace).read().endpoints)]
 
     def _listed(self) -> list[Json]:
         return [asdict(line) for line in listed(self._workspace)]

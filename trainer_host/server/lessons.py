@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import zlib
 from dataclasses import replace
 from decimal import Decimal
@@ -32,6 +33,7 @@ MIN_EXAMPLES, MAX_EXAMPLES = 10, 500
 MAX_NAME_CHARS = 48  # a dataset's name is the lesson's and the task's, and has 64
 MAX_BUDGET_CHARS = 20
 ESTIMATE_SECONDS = 60.0  # drawing a picture per prompt, on a small machine
+_PLAIN = re.compile(r"[a-z0-9][a-z0-9-]*(?:\.[0-9a-z-]+)*(?<!\.gguf)")
 _FREE = {BUILT_IN: "The built-in teacher costs nothing.", LOCAL: "The local teacher costs nothing."}
 
 
@@ -121,7 +123,12 @@ def _lesson(body: Json, name: str) -> Lesson:
         raise Unprocessable(f'"tasks" may hold each of these once: {", ".join(TASKS)}.')
     examples = fields.whole(body, "examples_per_task", MIN_EXAMPLES, MAX_EXAMPLES)
     provider = fields.text(body, "provider", MAX_PROVIDER_CHARS)
-    return checked_lesson(Lesson(name, tasks, examples, provider, fields.text(body, "model", MAX_MODEL_CHARS, None)))
+    model = fields.text(body, "model", MAX_MODEL_CHARS, None)
+    if model is not None and provider == LOCAL and not _PLAIN.fullmatch(model):
+        raise Unprocessable(
+            "Name a model that 'enigma teacher models' lists on the host; files are opened there alone."
+        )
+    return checked_lesson(Lesson(name, tasks, examples, provider, model))
 
 
 def _named(lesson: Lesson, name: str) -> Lesson:

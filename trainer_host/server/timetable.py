@@ -17,7 +17,7 @@ from decimal import Decimal
 
 from edge_runtime.errors import EdgeError, NotFound, Overloaded
 from trainer_host.errors import TeacherStopped, TrainerError
-from trainer_host.server.errors import Conflict
+from trainer_host.server.errors import Conflict, missing_package
 from trainer_host.server.standing import Meter, Standing, read_standing, write_standing
 from trainer_host.teacher.generate import Tally
 from trainer_host.teacher.lesson import BUILT_IN, Lesson, recall, remember
@@ -213,6 +213,11 @@ class _Running:
             last = replace(self._meter.standing(), state="stopped", message=str(error))
         except (TrainerError, EdgeError) as error:
             last = replace(self._meter.standing(), state="failed", message=str(error))
+        except ModuleNotFoundError as error:
+            last = replace(self._meter.standing(), state="failed", message=missing_package(error))
+        except OSError as error:
+            message = f"{error.filename or 'A file'} can't be used: {error.strerror or error}."
+            last = replace(self._meter.standing(), state="failed", message=message)
         except Exception:  # whatever a lesson meets, the server and the lessons behind it go on
             _log.exception("lesson %s failed", lesson.name)
             message = "The lesson met a mistake of Enigma's own; the host's log has it."

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from urllib.parse import quote
 
 import pytest
 
 from tests.trainer_host.server.conftest import KEY, SPARE, Client, Json, serving
-from tests.trainer_host.teacher.fake_api import FakeApi
+from tests.trainer_host.teacher.fake_api import FakeApi, echo_key, for_key
 from tests.trainer_host.teacher.vault_traces import traces
 from trainer_host.keys import get_api_key, store_api_key, store_endpoint
 from trainer_host.teacher.providers import PROVIDERS
@@ -191,7 +192,7 @@ async def test_no_answer_log_or_file_ever_holds_a_key(
         await add(client, "gw", "work", SPARE, **where)
         store_endpoint("headed", where["base_url"], model="m1", headers={"x-team": team}, home=workspace.home)
         store_api_key("headed", KEY, "first", home=workspace.home)
-        provider.keys = {KEY}
+        provider.script = for_key({SPARE: echo_key(401)})
         for path in ("/v1/keys", "/v1/providers", "/v1/tasks"):
             await client.get(path)
         ends = []
@@ -201,13 +202,23 @@ async def test_no_answer_log_or_file_ever_holds_a_key(
             ends.append((await client.ended(begun.json["id"]))["state"])
         assert ends == ["stopped", "done"]
         await client.get("/v1/lessons")
-        for name in ("work",):
-            await client.call("POST", "/v1/keys/use", {"provider": "openai", "name": name})
-            await client.call("DELETE", f"/v1/keys/openai/{name}")
+        await client.call("POST", "/v1/keys/use", {"provider": "openai", "name": "work"})
+        await client.call("DELETE", "/v1/keys/openai/work")
+        host, port = client.url.removeprefix("http://").split(":")
+        for torn in (
+            f"POST /v1/keys HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {SPARE}\x00\r\n\r\n",
+            f"POST /v1/keys HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n{SPARE}\r\n",
+        ):
+            reader, writer = await asyncio.open_connection(host, int(port))
+            writer.write(torn.encode())
+            assert b"400 Bad Request" in await asyncio.wait_for(reader.read(2000), 5)  # to whom sent it, and to no log
+            writer.close()
         events = []
         while not events or '"done"' not in events[-1]:
             events.append(await socket.receive_str(timeout=10))
-    text = "\n".join([*client.heard, *events, *(record.getMessage() + repr(record.args) for record in caplog.records)])
+    text = "\n".join(
+        [*client.heard, *events, caplog.text, *(record.getMessage() + repr(record.args) for record in caplog.records)]
+    )
     assert len(text) > 5000
     for secret in (KEY, SPARE, team):
         assert secret not in text
