@@ -22,7 +22,7 @@ from trainer_host.server.standing import Meter, Standing, read_standing, write_s
 from trainer_host.teacher.generate import Tally
 from trainer_host.teacher.lesson import BUILT_IN, Lesson, recall, remember
 from trainer_host.teacher.opening import Opened, opened
-from trainer_host.teacher.teach import Cancelled, Interrupted, give
+from trainer_host.teacher.teach import Cancelled, Interrupted, LessonResult, give
 from trainer_host.workspace import Workspace
 
 MAX_WAITING = 8
@@ -202,11 +202,11 @@ class _Running:
         lesson = self._lesson
         try:
             if lesson.provider == BUILT_IN:
-                give(self._workspace, lesson, None, on_task=self._on_task, cancel=self._cancel)
+                result = give(self._workspace, lesson, None, on_task=self._on_task, cancel=self._cancel)
             else:
                 with opened(self._workspace, lesson) as found:
                     self._meter = Meter(self._standing, _spent_by(found))
-                    give(self._workspace, lesson, found, on_task=self._on_task, cancel=self._cancel)
+                    result = give(self._workspace, lesson, found, on_task=self._on_task, cancel=self._cancel)
         except Cancelled as error:
             last = replace(self._meter.standing(), state="cancelled", message=str(error))
         except (Interrupted, TeacherStopped) as error:
@@ -224,7 +224,9 @@ class _Running:
             last = replace(self._meter.standing(), state="failed", message=message)
         else:
             datasets = {task: lesson.dataset(task) for task in lesson.tasks}
-            last = replace(self._meter.standing(), state="done", message=None, progress=1.0, datasets=datasets)
+            last = replace(
+                self._meter.standing(), state="done", message=_too_few(result), progress=1.0, datasets=datasets
+            )
         self._to_loop(self._end, replace(last, window=None))
 
     def _end(self, last: Standing) -> None:
@@ -238,6 +240,12 @@ class _Running:
     def _to_loop(self, tell: Callable[[Standing], None], standing: Standing) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed: the server ended without waiting any longer
             self._loop.call_soon_threadsafe(tell, standing)
+
+
+def _too_few(result: LessonResult) -> str | None:
+    wanted = result.lesson.examples
+    few = [f"{item.task} {item.tally.accepted}" for item in result.taught if item.tally.accepted < wanted]
+    return f"Of {wanted} examples each: {', '.join(few)}; a better model gives more." if few else None
 
 
 def _nothing() -> Decimal:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import time
 from decimal import Decimal
@@ -12,6 +13,7 @@ import aiohttp
 import pytest
 
 from tests.trainer_host.samples import REPO
+from tests.trainer_host.server.answers import passing
 from tests.trainer_host.server.conftest import KEY, Client, Json, add_fake, serving
 from tests.trainer_host.teacher import fake_api
 from tests.trainer_host.teacher.fake_api import FakeApi, always
@@ -294,6 +296,15 @@ async def test_answers_that_never_pass_fail_the_lesson_with_its_reason(client: C
     assert float(str(standing["progress"])) < 1 and standing["datasets"] == {}
 
 
+async def test_a_lesson_that_gave_fewer_examples_says_so(client: Client, provider: FakeApi) -> None:
+    await add_fake(client, provider)
+    provider.answer = lambda asked: passing(asked) if asked.number <= 6 else "I would rather talk"
+    standing = await client.ended(await begin(client, order(["router"])))
+    assert standing["state"] == "done" and standing["progress"] == 1
+    assert 0 < int(str(standing["accepted"])) < 10
+    assert standing["message"] == f"Of 10 examples each: router {standing['accepted']}; a better model gives more."
+
+
 async def test_a_mistake_of_our_own_fails_one_lesson_and_not_the_next(
     client: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -305,6 +316,18 @@ async def test_a_mistake_of_our_own_fails_one_lesson_and_not_the_next(
         standing = await client.ended(await begin(client, FREE_AT_ONCE))
     assert standing["state"] == "failed" and "host's log" in str(standing["message"])
     assert "ZeroDivisionError" in caplog.text
+
+    def without_a_package(*args: object, **more: object) -> None:
+        raise ModuleNotFoundError("No module named 'gymnasium'", name="gymnasium")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("trainer_host.server.timetable.give", without_a_package)
+        patch.setattr("trainer_host.server.lessons.estimates", without_a_package)
+        patch.setattr("trainer_host.server.lessons.opened", lambda *args: contextlib.nullcontext())
+        standing = await client.ended(await begin(client, FREE_AT_ONCE))
+        estimate = await client.call("POST", "/v1/estimates", {**FREE_AT_ONCE, "provider": "ollama"})
+    assert standing["state"] == "failed" and "'gymnasium' is missing" in str(standing["message"])
+    assert estimate.status == 422 and "'gymnasium' is missing" in estimate.message
     assert (await client.ended(await begin(client, FREE_AT_ONCE)))["state"] == "done"
 
 
