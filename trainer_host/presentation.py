@@ -102,13 +102,22 @@ class RichPresenter:
     @contextmanager
     def working(self, what: str) -> Iterator[OnStep]:
         """See `Presenter`."""
-        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import (
+            BarColumn,
+            Progress,
+            TaskProgressColumn,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
 
         with Progress(
             TextColumn("  {task.description}"),
             BarColumn(),
             TaskProgressColumn(),
             TimeElapsedColumn(),
+            TextColumn("[dim]left[/]"),
+            TimeRemainingColumn(),
             TextColumn("[dim]{task.fields[note]}[/]"),
             console=self._console,
             transient=True,

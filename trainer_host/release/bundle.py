@@ -16,6 +16,7 @@ from edge_runtime.tasks import task_module
 from trainer_host.compress.files import exported
 from trainer_host.compress.gate import GateReport, draft_manifest, loaded
 from trainer_host.data.dataset import Dataset, Json
+from trainer_host.data.packs.card import check_licences, parents_json, parents_of
 from trainer_host.errors import GateRefused, NotThere, TrainerError
 from trainer_host.release.keys import SigningKey
 from trainer_host.students import Student, student_for
@@ -58,8 +59,11 @@ def build_bundle(
 
     version: by default that of the newest bundle of this name where the content is the same, else the next
     one. Raises `GateRefused` where the runtimes disagree too often, `TrainerError` where the version is taken
-    by another content.
+    by another content, and `DataError` where the packs that the data came from don't allow the licence; they are named
+    in the manifest's lineage, which the signature covers.
     """
+    if parents := parents_of(dataset.params):
+        check_licences(licence, [parent.licence for parent in parents])
     student = student_for(run.task)
     specialist = checked_name(name or run.name)
     golden, disagreeing = _golden(run, dataset, student, report)
@@ -175,7 +179,7 @@ def _manifest(
             "run": run.address,
             "teacher": run.teacher,
             "seed": run.seed,
-            "parents": [],
+            "parents": parents_json(parents_of(dataset.params)),
         },
     )
 

@@ -88,3 +88,26 @@ def test_a_private_key_makes_its_own_signature(exported: Trained) -> None:
     key = signing_key(exported.workspace)
     made = build_bundle(exported.workspace, exported.run, exported.dataset, report, key)
     assert verify_bundle(made.path, [key.public]).signer == key.public
+
+
+def test_makers_of_the_data_are_named_under_the_signature_and_their_licence_is_kept(
+    exported: Trained, tmp_path: Path
+) -> None:
+    from dataclasses import asdict
+
+    from trainer_host.data.dataset import seal
+    from trainer_host.data.packs.card import Parent
+    from trainer_host.errors import DataError
+
+    parent = Parent(f"sha256:{'a' * 64}", "easy", "1.0.0", "CC-BY-SA-4.0", ("Ada",))
+    data = exported.dataset
+    params = {**data.params, "parents": [asdict(parent)]}
+    forked = seal(data.folder, name=data.name, task=data.task, teacher=data.teacher, seed=data.seed, params=params, figures=data.figures)  # fmt: skip
+    trained = Trained(exported.workspace, forked, exported.run)
+    with pytest.raises(DataError, match=r"--licence CC-BY-SA-4\.0"):
+        build(trained)
+    made = build(trained, licence="CC-BY-SA-4.0")
+    envelope = verify_bundle(made.path, [key_of(7).public])
+    (tmp_path / "slot").mkdir()
+    manifest = unpack_bundle(made.path, envelope, tmp_path / "slot")
+    assert manifest.lineage["parents"] == [{**asdict(parent), "authors": ["Ada"]}]
