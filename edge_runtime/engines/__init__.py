@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-import importlib.metadata
+import os
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -74,20 +76,29 @@ def available_runtimes() -> dict[str, str]:
     tflite-runtime counts only with numpy below 2 and Python up to 3.11: elsewhere its import succeeds and its
     interpreter dies.
     """
+    versions = _installed({ONNX, LITERT, TFLITE, "numpy"})
+    usable = {name: versions[name] for name in (ONNX, LITERT, TFLITE) if name in versions}
+    if int(versions.get("numpy", "0").split(".")[0]) >= 2 or sys.version_info >= (3, 12):
+        usable.pop(TFLITE, None)
+    return usable
+
+
+# What tells of an installed package: NAME-VERSION.dist-info (PyPA, "Recording installed projects"), or .egg-info.
+_METADATA = re.compile(r"([^-]+)-([^-]+)(?:-.+)?\.(?:dist|egg)-info")
+
+
+def _installed(names: set[str]) -> dict[str, str]:
+    """The versions of those of these packages that are installed, from the names of their metadata folders.
+
+    importlib.metadata says the same, for 1.8 MB of memory and 25 ms of every start.
+    """
     found: dict[str, str] = {}
-    for name in (ONNX, LITERT, TFLITE):
-        try:
-            version = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-        if name != TFLITE or _tflite_usable():
-            found[name] = version
+    for folder in sys.path:
+        with contextlib.suppress(OSError):  # not every entry exists, or is a folder
+            for entry in os.listdir(folder or "."):  # noqa: PTH208 (a Path per entry of site-packages takes longer)
+                if (read := _METADATA.fullmatch(entry)) and (name := read[1].replace("_", "-").lower()) in names:
+                    found.setdefault(name, read[2])  # of two, the one that an import finds
     return found
-
-
-def _tflite_usable() -> bool:
-    numpy_major = int(importlib.metadata.version("numpy").split(".")[0])
-    return numpy_major < 2 and sys.version_info < (3, 12)
 
 
 def _advice(runtime: str) -> str:

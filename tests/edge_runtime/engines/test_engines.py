@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 from pathlib import Path
 
 import numpy as np
@@ -101,12 +102,37 @@ def test_what_no_runtime_opens_is_refused(tmp_path: Path, monkeypatch: pytest.Mo
         open_engine(tmp_path / "model.onnx")
 
 
-def test_tflite_runtime_counts_only_where_its_interpreter_lives(monkeypatch: pytest.MonkeyPatch) -> None:
-    versions = {"tflite-runtime": "2.14.0", "numpy": "2.4.6", "onnxruntime": "1", "ai-edge-litert": "2"}
-    monkeypatch.setattr(engines.importlib.metadata, "version", versions.__getitem__)
+def _install(folder: Path, *packages: str) -> None:
+    for package in packages:
+        (folder / package).mkdir(parents=True)
+
+
+def test_the_installed_runtimes_are_those_that_importlib_finds() -> None:
+    for name, version in available_runtimes().items():
+        assert importlib.metadata.version(name) == version
+    for name in {"onnxruntime", "ai-edge-litert"} - available_runtimes().keys():
+        with pytest.raises(importlib.metadata.PackageNotFoundError):
+            importlib.metadata.version(name)
+
+
+def test_of_two_installed_versions_the_one_that_is_imported_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _install(tmp_path / "first", "onnxruntime-1.30.0.dist-info", "onnxruntime_gpu-9.9.dist-info")
+    _install(tmp_path / "second", "onnxruntime-1.20.0.dist-info", "ai_edge_litert-2.0.1.dist-info")
+    monkeypatch.setattr(engines.sys, "path", [str(tmp_path / name) for name in ("none", "first", "second")])
+    assert available_runtimes.__wrapped__() == {"onnxruntime": "1.30.0", "ai-edge-litert": "2.0.1"}
+
+
+def test_tflite_runtime_counts_only_where_its_interpreter_lives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _install(tmp_path / "new", "tflite_runtime-2.14.0.dist-info", "numpy-2.4.6.dist-info")
+    _install(tmp_path / "old", "tflite_runtime-2.14.0.dist-info", "numpy-1.26.4-py3.11.egg-info")
     monkeypatch.setattr(engines.sys, "version_info", (3, 11))
+    monkeypatch.setattr(engines.sys, "path", [str(tmp_path / "new")])
     assert "tflite-runtime" not in available_runtimes.__wrapped__()
-    versions["numpy"] = "1.26.4"
+    monkeypatch.setattr(engines.sys, "path", [str(tmp_path / "old")])
     assert available_runtimes.__wrapped__()["tflite-runtime"] == "2.14.0"
     monkeypatch.setattr(engines.sys, "version_info", (3, 12))
     assert "tflite-runtime" not in available_runtimes.__wrapped__()
