@@ -7,6 +7,7 @@ import json
 from edge_runtime.errors import BadRequest, EdgeError
 
 MAX_DEPTH = 32  # the deepest JSON of ours (a manifest's JSON Schema) has about 10 levels
+_CONTAINERS = (dict, list)
 
 
 def loads(data: bytes, what: str = "The body", error: type[EdgeError] = BadRequest) -> object:
@@ -16,16 +17,16 @@ def loads(data: bytes, what: str = "The body", error: type[EdgeError] = BadReque
     except UnicodeDecodeError as cause:
         raise error(f"{what} isn't valid UTF-8 (byte {cause.start}); encode it as UTF-8.") from None
     try:
-        value: object = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+        value: object = DECODER.decode(text)
     except json.JSONDecodeError as cause:
         raise error(f"{what} isn't valid JSON: {cause.msg} at line {cause.lineno}, column {cause.colno}.") from None
     except RecursionError:
         raise error(f"{what} is nested too deeply; at most {MAX_DEPTH} levels are read.") from None
     except ValueError as cause:
         raise error(f"{what} isn't valid JSON: {cause}.") from None
-    if data.count(b"{") + data.count(b"[") > MAX_DEPTH and _depth_exceeds(value, MAX_DEPTH):
+    if data.count(b"{") + data.count(b"[") > MAX_DEPTH and depth_exceeds(value, MAX_DEPTH):
         raise error(f"{what} is nested too deeply; at most {MAX_DEPTH} levels are read.")
-    if b"\\u" in data and not _encodable(value):
+    if b"\\u" in data and not encodable(value):
         raise error(f"{what} holds half of a surrogate pair (\\ud800 to \\udfff); send whole characters.")
     return value
 
@@ -59,22 +60,27 @@ def _no_constant(name: str) -> object:
     raise ValueError(f"{name} isn't a JSON number")
 
 
-def _depth_exceeds(value: object, limit: int) -> bool:
-    level = [value]
-    for _ in range(limit + 1):
-        below: list[object] = []
-        for item in level:
-            if isinstance(item, dict):
-                below.extend(item.values())
-            elif isinstance(item, list):
-                below.extend(item)
-        if not below:
+# Reads as strictly as can be seen while reading; raises ValueError, and RecursionError for what is very deep.
+DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)
+
+
+def depth_exceeds(value: object, limit: int) -> bool:
+    """Whether anything stands within more than `limit` objects and arrays."""
+    level = [value] if isinstance(value, _CONTAINERS) else []
+    for _ in range(limit):
+        level = [
+            below
+            for item in level
+            for below in (item.values() if isinstance(item, dict) else item)
+            if isinstance(below, _CONTAINERS)
+        ]
+        if not level:
             return False
-        level = below
-    return True
+    return any(level)
 
 
-def _encodable(value: object) -> bool:
+def encodable(value: object) -> bool:
+    """Whether all text is of whole characters; half of a surrogate pair can't be written as UTF-8."""
     try:
         json.dumps(value, ensure_ascii=False).encode("utf-8")
     except UnicodeEncodeError:

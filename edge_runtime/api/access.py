@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import functools
 import hmac
 import ipaddress
 import secrets
@@ -14,6 +15,7 @@ from edge_runtime.identity.tokens import PREFIX, TokenStore, hash_token
 if TYPE_CHECKING:
     from aiohttp import web
 
+_ADDRESS_CHARACTERS = 45  # of the longest IP address in text: IPv6 with an IPv4 part
 _PAIR_FIRST = "pair with 'enigma-edge pair' on the device and send the token as 'Authorization: Bearer TOKEN'."
 
 
@@ -88,8 +90,14 @@ def refuse_browsers(request: web.BaseRequest) -> None:
 
 
 def _is_loopback(address: str) -> bool:
+    plain = address.split("%", 1)[0]
+    return len(plain) <= _ADDRESS_CHARACTERS and _loopback(plain)
+
+
+@functools.lru_cache(maxsize=128)  # asked twice per request, nearly always of 127.0.0.1
+def _loopback(address: str) -> bool:
     try:
-        parsed = ipaddress.ip_address(address.split("%", 1)[0])
+        parsed = ipaddress.ip_address(address)
     except ValueError:
         return False
     mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None

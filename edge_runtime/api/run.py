@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from edge_runtime import kept_json
 from edge_runtime.api.wire import read_json, reply
 from edge_runtime.device import Device
 
@@ -14,6 +15,7 @@ class RunRoutes:
     def __init__(self, device: Device) -> None:
         self._device = device
         self._limit = device.config.server.max_body_kb * 1024
+        self._reader = kept_json.Reader()
 
     async def models(self, request: web.Request) -> web.Response:
         """The specialists that serve."""
@@ -23,5 +25,5 @@ class RunRoutes:
         """One answer of one specialist, with the milliseconds that it took."""
         name = request.match_info["specialist"]
         self._device.serving.current(name)  # an unknown name costs no body
-        answer = await self._device.run(name, await read_json(request, self._limit))
+        answer = await self._device.run(name, await read_json(request, self._limit, self._reader.loads_object))
         return reply({**answer.value, "ms": round(answer.seconds * 1000, 3)})

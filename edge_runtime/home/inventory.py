@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from edge_runtime.errors import BadRequest
+from edge_runtime.kept_json import Kept
 
 MAX_AREAS = 200  # bounds keep one request within a device's latency and memory
 MAX_ENTITIES = 2000
+MAX_ALIASES = 20
 MAX_TEXT = 200
 
 
@@ -45,11 +48,28 @@ class Home:
     entities: tuple[Entity, ...]
 
     def area(self, area_id: str | None) -> Area | None:
-        return next((area for area in self.areas if area.id == area_id), None)
+        return self._areas.get(area_id)
 
     def floor_of(self, entity: Entity) -> str | None:
         area = self.area(entity.area)
         return area.floor if area else None
+
+    @cached_property
+    def floors(self) -> frozenset[str]:
+        """The names of the floors that areas stand on."""
+        return frozenset(area.floor for area in self.areas if area.floor)
+
+    @cached_property
+    def wording(self) -> tuple[object, ...]:
+        """Every word of this home in order; homes of equal wording, whatever their states, are spoken of alike."""
+        return (
+            tuple([(area.name, area.floor) for area in self.areas]),
+            tuple([(e.name, e.aliases, e.domain, e.device_words) for e in self.entities]),
+        )
+
+    @cached_property
+    def _areas(self) -> dict[str | None, Area]:
+        return {area.id: area for area in reversed(self.areas)}  # of areas with one id, the first counts
 
 
 def _object(value: object, what: str) -> Mapping[str, object]:
@@ -68,20 +88,23 @@ def _list(value: object, what: str, limit: int) -> list[object]:
     return value
 
 
-def _text(value: object, what: str, *, optional: bool = False) -> str | None:
-    if value is None and optional:
-        return None
-    if not isinstance(value, str) or not (optional or value.strip()):
-        raise BadRequest(f"`{what}` must be a non-empty string.")
+def _required(value: object, where: str, key: str) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise BadRequest(f"`{where}.{key}` must be a non-empty string.")
     if len(value) > MAX_TEXT:
-        raise BadRequest(f"`{what}` is longer than {MAX_TEXT} characters; shorten it.")
+        raise BadRequest(f"`{where}.{key}` is longer than {MAX_TEXT} characters; shorten it.")
     return value
 
 
-def _required(value: object, what: str) -> str:
-    text = _text(value, what)
-    assert text is not None
-    return text
+def _optional(value: object, where: str, key: str) -> str | None:
+    """As `_required`, and None where it is absent or empty."""
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str):
+        raise BadRequest(f"`{where}.{key}` must be a non-empty string.")
+    if len(value) > MAX_TEXT:
+        raise BadRequest(f"`{where}.{key}` is longer than {MAX_TEXT} characters; shorten it.")
+    return value
 
 
 def parse_home(value: object) -> Home:
@@ -97,43 +120,62 @@ def parse_home(value: object) -> Home:
         item = _object(raw, where)
         areas.append(
             Area(
-                _required(item.get("id"), f"{where}.id"),
-                _required(item.get("name"), f"{where}.name"),
-                _text(item.get("floor"), f"{where}.floor", optional=True) or None,
+                _required(item.get("id"), where, "id"),
+                _required(item.get("name"), where, "name"),
+                _optional(item.get("floor"), where, "floor"),
             )
         )
     entities = []
     seen: set[str] = set()
     for i, raw in enumerate(_list(data.get("entities"), "inventory.entities", MAX_ENTITIES)):
-        where = f"inventory.entities[{i}]"
-        item = _object(raw, where)
-        entity_id = _required(item.get("id"), f"{where}.id")
-        if entity_id in seen:
-            raise BadRequest(f"{where}.id `{entity_id}` appears twice; give each entity its own id.")
-        seen.add(entity_id)
-        domain = _text(item.get("domain"), f"{where}.domain", optional=True) or entity_id.partition(".")[0]
-        aliases = [
-            _required(alias, f"{where}.aliases[{j}]")
-            for j, alias in enumerate(_list(item.get("aliases"), f"{where}.aliases", 20))
-        ]
-        device = _object(item.get("device") or {}, f"{where}.device")
-        words = [
-            word
-            for key in ("name", "manufacturer", "model")
-            if (word := _text(device.get(key), f"{where}.device.{key}", optional=True))
-        ]
-        state = item.get("state")
-        entities.append(
-            Entity(
-                id=entity_id,
-                name=_required(item.get("name"), f"{where}.name"),
-                area=_text(item.get("area"), f"{where}.area", optional=True) or None,
-                domain=domain,
-                device_class=_text(item.get("device_class"), f"{where}.device_class", optional=True) or None,
-                aliases=tuple(aliases),
-                device_words=tuple(words),
-                state=None if state is None else str(state)[:MAX_TEXT],
-                attributes=_object(item.get("attributes") or {}, f"{where}.attributes"),
-            )
-        )
+        entity = _known(raw) if isinstance(raw, Kept) else None
+        if entity is None or entity.id in seen:
+            entity = _entity(raw, f"inventory.entities[{i}]", seen)
+        seen.add(entity.id)
+        entities.append(entity)
     return Home(tuple(areas), tuple(entities))
+
+
+def _known(kept: Kept) -> Entity | None:
+    """The entity of an object that may have come before; None where it is wrong."""
+    try:
+        return kept.once(_alone)
+    except BadRequest:
+        return None
+
+
+def _alone(raw: object) -> Entity:
+    return _entity(raw, "", frozenset())
+
+
+def _entity(raw: object, where: str, seen: Set[str]) -> Entity:
+    item = _object(raw, where)
+    entity_id = _required(item.get("id"), where, "id")
+    if entity_id in seen:
+        raise BadRequest(f"{where}.id `{entity_id}` appears twice; give each entity its own id.")
+    domain = _optional(item.get("domain"), where, "domain") or entity_id.partition(".")[0]
+    aliases, device, state = item.get("aliases"), item.get("device"), item.get("state")
+    attributes = item.get("attributes")
+    # What is absent or empty in most entities is not looked into: a home is read with every sentence.
+    return Entity(
+        id=entity_id,
+        domain=domain,
+        aliases=() if aliases is None or aliases == [] else _aliases(aliases, where),
+        device_words=_device_words(device, where) if device else (),
+        name=_required(item.get("name"), where, "name"),
+        area=_optional(item.get("area"), where, "area"),
+        device_class=_optional(item.get("device_class"), where, "device_class"),
+        state=None if state is None else str(state)[:MAX_TEXT],
+        attributes=_object(attributes, f"{where}.attributes") if attributes else {},
+    )
+
+
+def _aliases(value: object, where: str) -> tuple[str, ...]:
+    aliases = _list(value, f"{where}.aliases", MAX_ALIASES)
+    return tuple([_required(alias, where, f"aliases[{j}]") for j, alias in enumerate(aliases)])
+
+
+def _device_words(value: object, where: str) -> tuple[str, ...]:
+    device = _object(value, f"{where}.device")
+    words = [_optional(device.get(key), f"{where}.device", key) for key in ("name", "manufacturer", "model")]
+    return tuple([word for word in words if word])

@@ -6,8 +6,8 @@ trained on generated homes reads one it has never seen.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 
@@ -28,9 +28,14 @@ BASE = (
     "area_word", "area_full", "area_begin", "floor_word", "floor_full", "name_word", "name_full", "name_begin",
     "device_word", "fuzzy", "number", "here", "rare", "synonym",
 )  # fmt: skip
-_BASE_INDEX = {name: i for i, name in enumerate(BASE)}
+(
+    _AREA_WORD, _AREA_FULL, _AREA_BEGIN, _FLOOR_WORD, _FLOOR_FULL, _NAME_WORD, _NAME_FULL, _NAME_BEGIN,
+    _DEVICE_WORD, _FUZZY, _NUMBER, _HERE, _RARE, _SYNONYM,
+) = range(len(BASE))  # fmt: skip
+_FULL, _PARTIAL = len(BASE), len(BASE) + len(DOMAINS)  # a whole name's domains, a word's domains
 FEATURES = len(BASE) + 2 * len(DOMAINS)
 
+_LONGEST = 8  # words of a phrase that is looked for
 _REMEMBERED = 2000  # words kept per home; bounds what a client can make a device hold
 
 _STOP = frozenset({
@@ -41,66 +46,76 @@ _STOP = frozenset({
 
 @dataclass
 class Index:
-    """Word and phrase tables of one home, built once per request in time linear in its size."""
+    """Word and phrase tables of one home, built in time linear in its size."""
 
     area_words: set[str] = field(default_factory=set)
     floor_words: set[str] = field(default_factory=set)
-    name_words: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))  # stem -> entity positions
-    device_words: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
+    name_words: dict[str, set[int]] = field(default_factory=dict)  # stem -> entity positions
+    device_words: dict[str, set[int]] = field(default_factory=dict)
     areas: set[tuple[str, ...]] = field(default_factory=set)
     floors: set[tuple[str, ...]] = field(default_factory=set)
-    names: dict[tuple[str, ...], set[int]] = field(default_factory=lambda: defaultdict(set))
-    longest: int = 1
-    count: int = 0
-    domain: list[int | None] = field(default_factory=list)
+    names: dict[tuple[str, ...], set[int]] = field(default_factory=dict)
     synonyms: set[tuple[str, ...]] = field(default_factory=set)
+    first: set[str] = field(default_factory=set)  # the words that phrases begin with
+    longest: int = 1  # words of the longest phrase, at most _LONGEST
+    domain: list[int | None] = field(default_factory=list)  # column of each entity's domain
     _near: dict[str, tuple[str | None, str | None]] = field(default_factory=dict)
 
     def near(self, word: str) -> tuple[str | None, str | None]:
         """An area's word, else a name's word, that a typing slip turns into `word`; remembered, as people repeat."""
-        if word not in self._near:
+        known = self._near.get(word)
+        if known is None:
             first = word[0]
             area = next((w for w in sorted(self.area_words) if w[0] == first and similar(w, word)), None)
             name = None if area else next((w for w in self.name_words if w[0] == first and similar(w, word)), None)
             if len(self._near) >= _REMEMBERED:
                 self._near.clear()
-            self._near[word] = (area, name)
-        return self._near[word]
+            known = self._near[word] = (area, name)
+        return known
+
+    def domains(self, entities: set[int]) -> set[int]:
+        """The columns of the entities' domains."""
+        return {column for i in entities if (column := self.domain[i]) is not None}
 
 
+@lru_cache(maxsize=2048)  # the names of some homes, each of at most 200 characters
 def stems(text: str) -> tuple[str, ...]:
     """The stems of a phrase without marks: "Mom's Lamp-2" -> (mom, lamp, 2)."""
-    return tuple(s for token in tokenize(text) if (s := stem(token)) and (s[0].isalnum()))
+    return tuple([s for token in tokenize(text) if (s := stem(token)) and s[0].isalnum()])
 
 
 SYNONYM_STEMS = tuple(frozenset(stems(name) for name in group) for group in AREA_SYNONYMS)
 
 
+@lru_cache(maxsize=256)
+def synonyms(phrase: tuple[str, ...]) -> frozenset[tuple[str, ...]]:
+    """The other names that people have for a place of this name, this one among them."""
+    return frozenset(other for group in SYNONYM_STEMS if phrase in group for other in group)
+
+
 def build_index(home: Home) -> Index:
-    index = Index(count=len(home.entities))
+    index = Index(domain=[_DOMAIN_INDEX.get(entity.domain) for entity in home.entities])
     for area in home.areas:
         phrase = stems(area.name)
         index.areas.add(phrase)
         index.area_words.update(phrase)
-        for group in SYNONYM_STEMS:
-            if phrase in group:
-                index.synonyms.update(group)
-        if area.floor:
-            floor = stems(area.floor)
-            index.floors.add(floor)
-            index.floor_words.update(floor)
+        index.synonyms |= synonyms(phrase)
+    for name in home.floors:
+        floor = stems(name)
+        index.floors.add(floor)
+        index.floor_words.update(floor)
     for i, entity in enumerate(home.entities):
-        index.domain.append(_DOMAIN_INDEX.get(entity.domain))
         for name in (entity.name, *entity.aliases):
             phrase = stems(name)
-            index.names[phrase].add(i)
+            index.names.setdefault(phrase, set()).add(i)
             for word in phrase:
-                index.name_words[word].add(i)
+                index.name_words.setdefault(word, set()).add(i)
         for text in entity.device_words:
             for word in stems(text):
-                index.device_words[word].add(i)
+                index.device_words.setdefault(word, set()).add(i)
     phrases = [*index.areas, *index.floors, *index.names, *index.synonyms]
-    index.longest = min(max((len(p) for p in phrases), default=1), 8)
+    index.first = {word for phrase in phrases for word in phrase[:1]}
+    index.longest = min(max(map(len, phrases), default=1), _LONGEST)
     return index
 
 
@@ -115,62 +130,65 @@ def features(tokens: list[str], index: Index, here: tuple[str, ...] = ()) -> np.
     Returns:
         float32 [len(tokens), FEATURES] in 0..1.
     """
-    out = np.zeros((len(tokens), FEATURES), np.float32)
     words = [stem(token) for token in tokens]
-    full, partial = len(BASE), len(BASE) + len(DOMAINS)
+    marks: dict[int, float] = {}  # what isn't zero, by its place in the flat matrix: numpy is slow one by one
     for i, word in enumerate(words):
-        row = out[i]
-        if word[0].isdigit():
-            row[_BASE_INDEX["number"]] = 1
-        if not word[0].isalnum() or word in _STOP:
-            continue
-        hits = index.name_words.get(word, set())
-        if word in index.area_words:
-            row[_BASE_INDEX["area_word"]] = 1
-        elif word in index.floor_words:
-            row[_BASE_INDEX["floor_word"]] = 1
-        elif not hits and len(word) > 3:
-            area, name = index.near(word)
-            if area:
-                row[_BASE_INDEX["area_word"]] = row[_BASE_INDEX["fuzzy"]] = 1
-            elif name:
-                hits = index.name_words[name]
-                row[_BASE_INDEX["fuzzy"]] = 1
-        if hits:
-            row[_BASE_INDEX["name_word"]] = 1
-            row[_BASE_INDEX["rare"]] = 1.0 / len(hits)
-            for entity in hits:
-                domain = index.domain[entity]
-                if domain is not None:
-                    row[partial + domain] = max(row[partial + domain], 1.0 / len(hits))
-        elif word in index.device_words:
-            row[_BASE_INDEX["device_word"]] = 1
-            for entity in index.device_words[word]:
-                domain = index.domain[entity]
-                if domain is not None:
-                    row[partial + domain] = max(row[partial + domain], 0.5 / len(index.device_words[word]))
-        if word in here:
-            row[_BASE_INDEX["here"]] = 1
+        _mark_word(word, i * FEATURES, index, here, marks)
     keep = [i for i, word in enumerate(words) if word[0].isalnum()]
     plain = [words[i] for i in keep]
-    for start in range(len(plain)):
-        for size in range(min(index.longest, len(plain) - start), 0, -1):
-            phrase = tuple(plain[start : start + size])
-            span = keep[start : start + size]
-            if size == 1 and phrase[0] in _STOP:
-                continue
-            if phrase in index.areas:
-                out[span, _BASE_INDEX["area_full"]] = 1
-                out[span[0], _BASE_INDEX["area_begin"]] = 1
-            elif phrase in index.synonyms:
-                out[span, _BASE_INDEX["synonym"]] = 1
-            if phrase in index.floors:
-                out[span, _BASE_INDEX["floor_full"]] = 1
-            if phrase in index.names:
-                out[span, _BASE_INDEX["name_full"]] = 1
-                out[span[0], _BASE_INDEX["name_begin"]] = 1
-                for entity in index.names[phrase]:
-                    domain = index.domain[entity]
-                    if domain is not None:
-                        out[span, full + domain] = 1
-    return out
+    for start, word in enumerate(plain):
+        if word not in index.first:
+            continue
+        for size in range(1 + (word in _STOP), min(index.longest, len(plain) - start) + 1):
+            _mark_phrase(tuple(plain[start : start + size]), keep[start : start + size], index, marks)
+    out = np.zeros(len(tokens) * FEATURES, np.float32)
+    out[list(marks)] = list(marks.values())
+    return out.reshape(len(tokens), FEATURES)
+
+
+def _mark_word(word: str, row: int, index: Index, here: tuple[str, ...], marks: dict[int, float]) -> None:
+    if word[0].isdigit():
+        marks[row + _NUMBER] = 1
+    if not word[0].isalnum() or word in _STOP:
+        return
+    hits = index.name_words.get(word)
+    if word in index.area_words:
+        marks[row + _AREA_WORD] = 1
+    elif word in index.floor_words:
+        marks[row + _FLOOR_WORD] = 1
+    elif hits is None and len(word) > 3:
+        area, name = index.near(word)
+        if area:
+            marks[row + _AREA_WORD] = marks[row + _FUZZY] = 1
+        elif name:
+            hits = index.name_words[name]
+            marks[row + _FUZZY] = 1
+    if hits is not None:
+        marks[row + _NAME_WORD] = 1
+        marks[row + _RARE] = 1 / len(hits)
+        for domain in index.domains(hits):
+            marks[row + _PARTIAL + domain] = 1 / len(hits)
+    elif (made := index.device_words.get(word)) is not None:
+        marks[row + _DEVICE_WORD] = 1
+        for domain in index.domains(made):
+            marks[row + _PARTIAL + domain] = 0.5 / len(made)
+    if word in here:
+        marks[row + _HERE] = 1
+
+
+def _mark_phrase(phrase: tuple[str, ...], span: list[int], index: Index, marks: dict[int, float]) -> None:
+    columns = []
+    if phrase in index.areas:
+        columns.append(_AREA_FULL)
+        marks[span[0] * FEATURES + _AREA_BEGIN] = 1
+    elif phrase in index.synonyms:
+        columns.append(_SYNONYM)
+    if phrase in index.floors:
+        columns.append(_FLOOR_FULL)
+    if (called := index.names.get(phrase)) is not None:
+        columns.append(_NAME_FULL)
+        columns += [_FULL + domain for domain in index.domains(called)]
+        marks[span[0] * FEATURES + _NAME_BEGIN] = 1
+    for at in span:
+        for column in columns:
+            marks[at * FEATURES + column] = 1

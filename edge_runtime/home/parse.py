@@ -47,8 +47,14 @@ class Clause:
         return any(span.slot == slot and not span.excluded for span in self.spans)
 
 
+_SLOTS = [(tag[2:], tag.startswith("B-")) for tag in TAGS]  # of a tag: its slot, "" outside, and whether one begins
+
+
 def _majority(values: list[int]) -> int:
-    return max(sorted(set(values)), key=values.count) if values else 0
+    different = set(values)
+    if len(different) < 2:
+        return values[0] if values else 0
+    return max(sorted(different), key=values.count)
 
 
 def clauses_of(tokens: list[str], labels: TokenLabels) -> list[Clause]:
@@ -66,11 +72,8 @@ def clauses_of(tokens: list[str], labels: TokenLabels) -> list[Clause]:
         )
         open_slot, begin = "", start
         for i in range(start, stop + 1):
-            tag = TAGS[labels.tags[i]] if i < stop else "O"
-            slot = tag[2:] if tag != "O" else ""
-            joins = (
-                slot and slot == open_slot and not tag.startswith("B-") and labels.excluded[i] == labels.excluded[begin]
-            )
+            slot, begins = _SLOTS[labels.tags[i]] if i < stop else ("", False)
+            joins = slot and slot == open_slot and not begins and labels.excluded[i] == labels.excluded[begin]
             if open_slot and not joins:
                 kind = KINDS[_majority(labels.kinds[begin:i])]
                 clause.spans.append(Span(open_slot, tuple(tokens[begin:i]), kind, labels.excluded[begin], begin))

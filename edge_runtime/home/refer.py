@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from itertools import pairwise
 
 from edge_runtime.home.inventory import Entity, Home
 from edge_runtime.home.lexicon import EVERYTHING, KIND_WORDS, is_kind
-from edge_runtime.home.match import SYNONYM_STEMS, stems
+from edge_runtime.home.match import SYNONYM_STEMS, stems, synonyms
 from edge_runtime.home.parse import Clause, Span
 from edge_runtime.home.words import is_plural, similar, stem
 
@@ -176,8 +177,8 @@ def areas_named(words: tuple[str, ...], home: Home) -> set[str]:
 def floors_named(words: tuple[str, ...], home: Home) -> set[str]:
     """Names of the floors that a phrase means, "upstairs" and "downstairs" included."""
     phrase = {stem(word) for word in words} - {"the", "of", "whole", "entire", "level", "storey", "story"}
-    floors = {area.floor for area in home.areas if area.floor}
     core = phrase - {"floor"} or phrase
+    floors = home.floors
     exact = {floor for floor in floors if set(stems(floor)) - {"floor"} == core}
     if exact:
         return exact
@@ -196,35 +197,40 @@ def floors_named(words: tuple[str, ...], home: Home) -> set[str]:
     return set()
 
 
-def _place_words(entity: Entity, home: Home) -> set[str]:
+def _place_words(entity: Entity, home: Home) -> frozenset[str]:
     """Words that say where an entity is: its area, the floor, and what people call them."""
     area = home.area(entity.area)
-    if area is None:
-        return set()
-    name = stems(area.name)
-    words = {*name, *(word for group in SYNONYM_STEMS if name in group for other in group for word in other)}
-    if area.floor:
-        floor = set(stems(area.floor))
-        words |= floor
-        floors = {other.floor for other in home.areas if other.floor}
-        if len(floors) > 1:
-            words.add("downstair" if floor & _LOW_FLOORS else "upstair")
-    return words
+    return _words_of_place(area.name, area.floor, len(home.floors) > 1) if area else frozenset()
+
+
+@lru_cache(maxsize=256)  # the places of some homes
+def _words_of_place(area: str, floor: str | None, several_floors: bool) -> frozenset[str]:
+    name = stems(area)
+    words = {*name, *(word for other in synonyms(name) for word in other)}
+    if floor:
+        on = set(stems(floor))
+        words |= on
+        if several_floors:
+            words.add("downstair" if on & _LOW_FLOORS else "upstair")
+    return frozenset(words)
 
 
 def _name_fit(span: Span, entity: Entity, home: Home) -> tuple[float, float]:
     """(how much of the phrase the entity explains, how much of the entity's best name the phrase covers), 0..1."""
-    phrase = [s for word in span.words if (s := stem(word)) and s[0].isalnum()]
-    phrase = [w for i, w in enumerate(phrase) if w not in ("the", "of", "my", "number") and (w != "a" or i)] or phrase
-    fit = _phrase_fit(phrase, entity, home)
-    if len(phrase) > 1 and span.words[-1] in ("one", "ones"):  # "the port one", but also "row one"
-        fit = max(fit, _phrase_fit(phrase[:-1], entity, home))
-    return fit
+    return max([_phrase_fit(phrase, entity, home) for phrase in _readings(span.words)])
 
 
-def _phrase_fit(phrase: list[str], entity: Entity, home: Home) -> tuple[float, float]:
-    place = _place_words(entity, home)
-    device = {word for text in entity.device_words for word in stems(text)}
+@lru_cache(maxsize=256)  # asked for every entity of a home
+def _readings(words: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    """The stems of a phrase that could be a name."""
+    plain = [s for word in words if (s := stem(word)) and s[0].isalnum()]
+    phrase = [w for i, w in enumerate(plain) if w not in ("the", "of", "my", "number") and (w != "a" or i)] or plain
+    if len(phrase) > 1 and words[-1] in ("one", "ones"):  # "the port one", but also "row one"
+        return tuple(phrase), tuple(phrase[:-1])
+    return (tuple(phrase),)
+
+
+def _phrase_fit(phrase: tuple[str, ...], entity: Entity, home: Home) -> tuple[float, float]:
     best = (0.0, 0.0)
     if not phrase:
         return best
@@ -232,21 +238,23 @@ def _phrase_fit(phrase: list[str], entity: Entity, home: Home) -> tuple[float, f
         own = stems(name)
         if not own:
             continue
-        if own == tuple(phrase) or "".join(own) == "".join(phrase):
+        if own == phrase or "".join(own) == "".join(phrase):
             return 1.0, 1.0
         explained, used = 0.0, set()
         for word in phrase:
-            match = next((w for w in own if w == word), None) or next((w for w in own if similar(w, word)), None)
-            if match is not None:
-                explained += 1.0 if match == word else 0.9
-                used.add(match)
-            elif word in place:
+            if word in own:
+                explained += 1.0
+                used.add(word)
+            elif meant := next((w for w in own if w[0] == word[0] and similar(w, word)), None):
+                explained += 0.9
+                used.add(meant)
+            elif word in _place_words(entity, home):
                 explained += 0.9
             elif (kind := KIND_WORDS.get(word)) and is_kind(entity, kind, loose=True):
                 explained += 0.85
-            elif word in device:
+            elif any(word in stems(text) for text in entity.device_words):
                 explained += 0.8
-        cover = sum(1 for word in own if word in used) / len(own)
+        cover = sum([word in used for word in own]) / len(own)
         best = max(best, (explained / len(phrase), cover))
     return best
 
@@ -254,16 +262,18 @@ def _phrase_fit(phrase: list[str], entity: Entity, home: Home) -> tuple[float, f
 def _fits(entity: Entity, reference: Reference, home: Home, *, loose: bool) -> tuple[float, float] | None:
     explained, cover = [], [0.0]
     for span in reference.heads:
+        kind = span.slot == "KIND" and span.kind != "any" and is_kind(entity, span.kind, loose=loose)
+        if span.slot == "KIND" and not kind and not (loose or span.kind in ("tv", "speaker", "media")):
+            return None
         by_name = _name_fit(span, entity, home)
-        if span.slot == "KIND":
-            if span.kind != "any" and is_kind(entity, span.kind, loose=loose):
-                explained.append(1.0)
-                cover.append(by_name[1] if by_name[0] >= 0.85 else 0.0)
-            elif (loose or span.kind in ("tv", "speaker", "media")) and by_name[0] >= 0.9 and by_name[1] > 0:
-                explained.append(0.9)
-                cover.append(by_name[1])
-            else:
+        if kind:
+            explained.append(1.0)
+            cover.append(by_name[1] if by_name[0] >= 0.85 else 0.0)
+        elif span.slot == "KIND":
+            if by_name[0] < 0.9 or not by_name[1]:
                 return None
+            explained.append(0.9)
+            cover.append(by_name[1])
         else:
             if by_name[0] < 0.55:
                 return None
@@ -288,7 +298,9 @@ def find(
         prefer: ids to choose among several (the player that plays, when told to pause).
     """
     pool = [entity for entity in home.entities if entity.domain in allowed]
-    reference = replace(reference, heads=tuple(_as_name(span, pool) for span in reference.heads))
+    heads = tuple([_as_name(span, pool) for span in reference.heads])
+    if heads != reference.heads:
+        reference = replace(reference, heads=heads)
     said = " ".join(word for span in (*reference.places, *reference.heads) for word in span.words)
     areas, floors, unexplained = _places(reference, home)
     if reference.here and here:

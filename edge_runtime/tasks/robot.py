@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
+import io
 import zlib
 from collections import OrderedDict
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from edge_runtime.home.lexicon import ACTIONS, KINDS, TAGS
 from edge_runtime.home.parse import Clause, TokenLabels, clauses_of
 from edge_runtime.home.resolve import Outcome, resolve
 from edge_runtime.home.words import tokenize
+from edge_runtime.kept_json import Kept
 
 if TYPE_CHECKING:
     from edge_runtime.bundle.manifest import Manifest
@@ -30,6 +31,8 @@ MAX_CHARACTERS = 1000
 TOKENS = 40  # the model's window; a sentence with more is asked to be said in fewer words
 NGRAMS = 8  # character trigrams kept per word
 NGRAM_BUCKETS = 4096
+_HOMES = 8  # whose word tables are kept, also while their states change
+_REMEMBERED = 2000  # words that were looked up; bounds what a client can make a device hold
 HEADS = {"begin": 2, "action": len(ACTIONS), "tag": len(TAGS), "excluded": 2, "kind": len(KINDS)}
 
 _STRING = {"type": "string"}
@@ -101,7 +104,8 @@ def parse_request(request: dict[str, object]) -> Request:
         raise BadRequest("`context.area` must be the id of an area, or absent.")
     if "inventory" not in request:
         raise BadRequest("`inventory` is missing; send the home's areas and entities.")
-    home = parse_home(request["inventory"])
+    inventory = request["inventory"]
+    home = inventory.once(parse_home) if isinstance(inventory, Kept) else parse_home(inventory)
     return Request(text, here if home.area(here) else None, home)
 
 
@@ -131,62 +135,73 @@ def ngrams_of(word: str) -> tuple[int, ...]:
     return tuple(1 + zlib.crc32(gram.encode()) % (NGRAM_BUCKETS - 1) for gram in grams)
 
 
-def encode(tokens: list[str], vocabulary: dict[str, int], index: match.Index, here: tuple[str, ...]) -> Encoded:
+class Words(Protocol):
+    """The rows of a vocabulary's words: a `Vocabulary`, or a dict."""
+
+    def get(self, word: str, default: int, /) -> int: ...
+
+
+def encode(tokens: list[str], vocabulary: Words, index: match.Index, here: tuple[str, ...]) -> Encoded:
     """Encode at most TOKENS tokens; the one function that training and serving share."""
+    tokens = tokens[:TOKENS]
     words = np.zeros((1, TOKENS), np.int32)
     ngrams = np.zeros((1, TOKENS, NGRAMS), np.int32)
     features = np.zeros((1, TOKENS, match.FEATURES), np.float32)
-    for i, token in enumerate(tokens[:TOKENS]):
-        words[0, i] = vocabulary.get("0" if token[0].isdigit() else token, 1)
+    words[0, : len(tokens)] = [vocabulary.get("0" if token[0].isdigit() else token, 1) for token in tokens]
+    for i, token in enumerate(tokens):
         grams = ngrams_of(token)
         ngrams[0, i, : len(grams)] = grams
-    if tokens:
-        features[0, : min(len(tokens), TOKENS)] = match.features(tokens[:TOKENS], index, here)
-    return Encoded(tokens[:TOKENS], words, ngrams, features)
-
-
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return cast(np.ndarray, shifted / shifted.sum(axis=-1, keepdims=True))
+    features[0, : len(tokens)] = match.features(tokens, index, here)
+    return Encoded(tokens, words, ngrams, features)
 
 
 def decode(tokens: list[str], outputs: dict[str, np.ndarray]) -> tuple[list[Clause], float]:
     """Clauses and their confidence (0..1) from the model's logits, each [1, TOKENS, classes] (see HEADS)."""
     n = len(tokens)
-    probabilities = {head: _softmax(outputs[head][0, :n].astype(np.float32)) for head in HEADS}
-    begins = _begins(tokens, probabilities)
+    logits = {head: outputs[head][0, :n].astype(np.float32, copy=False) for head in HEADS}
+    said, excluded = ([bool(x) for x in logits[head].argmax(axis=-1).tolist()] for head in ("begin", "excluded"))
+    weights = np.exp(logits["action"] - logits["action"].max(axis=-1, keepdims=True))
+    chances = weights / weights.sum(axis=-1, keepdims=True)
+    # The softmax of the likeliest tag is one over the sum, as its own weight is exp(0).
+    sure = 1 / np.exp(logits["tag"] - logits["tag"].max(axis=-1, keepdims=True)).sum(axis=-1)
+    begins = _begins(tokens, said, chances)
     starts = [i for i in range(n) if begins[i]]
     actions = [0] * n
-    kinds = probabilities["kind"].argmax(axis=-1).tolist()
     confidence = 1.0
     for start, stop in zip(starts, [*starts[1:], n], strict=True):
-        mean = probabilities["action"][start:stop].mean(axis=0)
+        mean = _mean(chances[start:stop])
         actions[start:stop] = [int(mean.argmax())] * (stop - start)
-        sure_tags = probabilities["tag"][start:stop].max(axis=-1)
-        confidence = min(confidence, float(mean.max()) * float(np.sqrt(sure_tags.min() * sure_tags.mean())))
-    labels = TokenLabels(
-        begins, actions, _valid(probabilities["tag"].argmax(axis=-1).tolist()),
-        [bool(row[1] > 0.5) for row in probabilities["excluded"]], kinds,
-    )  # fmt: skip
+        tags = sure[start:stop]
+        confidence = min(confidence, float(mean.max()) * float(np.sqrt(tags.min() * _mean(tags))))
+    tags_said = _valid(logits["tag"].argmax(axis=-1).tolist())
+    labels = TokenLabels(begins, actions, tags_said, excluded, logits["kind"].argmax(axis=-1).tolist())
     return clauses_of(tokens, labels), confidence
+
+
+def _mean(rows: np.ndarray) -> np.ndarray:
+    return cast(np.ndarray, rows.sum(axis=0) / len(rows))
 
 
 _JOINERS = frozenset({"and", ",", "then", "but", ".", ";", "also", "plus", "while", "&", "!", "?"})
 
 
-def _begins(tokens: list[str], probabilities: dict[str, np.ndarray]) -> list[bool]:
-    """Where clauses begin: where the model says so, and at joining words between which the action surely changes."""
+def _begins(tokens: list[str], said: list[bool], chances: np.ndarray) -> list[bool]:
+    """Where clauses begin: where the model says so, and at joining words between which the action surely changes.
+
+    chances: of each action, float32 [tokens, actions].
+    """
     n = len(tokens)
-    begins = [i == 0 or bool(row[1] > 0.5) for i, row in enumerate(probabilities["begin"])]
+    begins = [i == 0 or say for i, say in enumerate(said)]
     start = 0
     for i in range(1, n):
         if begins[i]:
             start = i
         elif tokens[i] in _JOINERS and i - start >= 2:
             stop = next((j for j in range(i + 1, n) if begins[j] or (tokens[j] in _JOINERS and j > i + 2)), n)
-            left = probabilities["action"][start:i].mean(axis=0)
-            right = probabilities["action"][i:stop].mean(axis=0)
-            if stop - i >= 3 and left.argmax() != right.argmax() and min(left.max(), right.max()) > 0.5:
+            if stop - i < 3:
+                continue
+            left, right = _mean(chances[start:i]), _mean(chances[i:stop])
+            if left.argmax() != right.argmax() and min(left.max(), right.max()) > 0.5:
                 begins[i] = True
                 start = i
     return begins
@@ -206,11 +221,11 @@ def _valid(tags: list[int]) -> list[int]:
 class Robot:
     """A loaded specialist. Keeps the word tables of the last homes, so that a person's second sentence is quick."""
 
-    def __init__(self, engine: Engine, vocabulary: dict[str, int], unsure: float) -> None:
+    def __init__(self, engine: Engine, vocabulary: Words, unsure: float) -> None:
         self._engine = engine
         self._vocabulary = vocabulary
         self._unsure = unsure
-        self._indexes: OrderedDict[bytes, match.Index] = OrderedDict()
+        self._indexes: OrderedDict[tuple[object, ...], match.Index] = OrderedDict()
 
     def run(self, request: dict[str, object]) -> dict[str, object]:
         """Answer {"text", "context"?, "inventory"} with {"calls", "confidence", "unsure", "question"}."""
@@ -241,15 +256,13 @@ class Robot:
         return decode(tokens, self._engine.run(encoded.inputs()))
 
     def _index(self, home: Home) -> match.Index:
-        names = repr([(e.name, e.aliases, e.domain, e.device_words) for e in home.entities]) + repr(home.areas)
-        key = hashlib.blake2b(names.encode(), digest_size=16).digest()
-        if key in self._indexes:
-            self._indexes.move_to_end(key)
-        else:
-            self._indexes[key] = match.build_index(home)
-            if len(self._indexes) > 4:
+        index = self._indexes.pop(home.wording, None)
+        if index is None:
+            index = match.build_index(home)
+            while len(self._indexes) >= _HOMES:
                 self._indexes.popitem(last=False)
-        return self._indexes[key]
+        self._indexes[home.wording] = index  # the last used stands last
+        return index
 
 
 def _answer(outcome: Outcome, confidence: float, unsure: bool) -> dict[str, object]:
@@ -277,9 +290,47 @@ def load(manifest: Manifest, folder: Path, engine: Engine) -> Robot:
     return Robot(engine, read_vocabulary(folder / tokenizer.file), unsure)
 
 
-def read_vocabulary(path: Path) -> dict[str, int]:
-    """word -> row; line n of the file is row n."""
-    return {word: row for row, word in enumerate(path.read_text(encoding="utf-8").splitlines())}
+class Vocabulary:
+    """The rows of words, found by their hashes: 0.3 MB for 11,000 words, of which a dict takes 1.2 and its making more.
+
+    What was sought is remembered, as people repeat their words.
+    """
+
+    def __init__(self, words: bytes) -> None:
+        """words: UTF-8, each with a newline behind it; the word of row n is in line n."""
+        self._words = words
+        self._ends = np.flatnonzero(np.frombuffer(words, np.uint8) == ord("\n"))
+        hashes = np.fromiter((zlib.crc32(line[:-1]) for line in io.BytesIO(words)), np.uint32)
+        self._rows = np.argsort(hashes, kind="stable")
+        self._hashes = hashes[self._rows]
+        self._met: dict[str, int | None] = {}
+
+    def get(self, word: str, default: int, /) -> int:
+        """As a dict's."""
+        if word in self._met:
+            row = self._met[word]
+        else:
+            row = self._find(word.encode("utf-8"))
+            if len(self._met) >= _REMEMBERED:
+                self._met.clear()
+            self._met[word] = row
+        return default if row is None else row
+
+    def _find(self, word: bytes) -> int | None:
+        sought = np.uint32(zlib.crc32(word))
+        for at in range(int(np.searchsorted(self._hashes, sought)), len(self._hashes)):
+            if self._hashes[at] != sought:
+                break
+            row = int(self._rows[at])
+            if self._words[self._ends[row - 1] + 1 if row else 0 : self._ends[row]] == word:
+                return row
+        return None
+
+
+def read_vocabulary(path: Path) -> Vocabulary:
+    """The vocabulary of a file whose line n is the word of row n."""
+    words = path.read_text(encoding="utf-8").encode("utf-8")
+    return Vocabulary(words if words.endswith(b"\n") else words + b"\n")
 
 
 def agrees(expected: dict[str, object], got: dict[str, object]) -> bool:

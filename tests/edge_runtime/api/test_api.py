@@ -73,6 +73,22 @@ def test_a_bad_body_gets_one_sentence(shared_device: RunningDevice, case: str) -
     assert shared_device.run("still there").status == 200
 
 
+def test_a_body_that_comes_in_pieces_is_one_body(shared_device: RunningDevice) -> None:
+    whole = shared_device.run("turn on the light").json
+    body = json.dumps({"text": "turn on the light"}).encode()
+    head = (
+        f"POST /v1/run/tiny HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", shared_device.port), timeout=5) as client:
+        for piece in (head.encode(), body[:9], body[9:]):
+            client.sendall(piece)
+            time.sleep(0.05)
+        answer = b"".join(iter(lambda: client.recv(4096), b""))
+    pieced = json.loads(answer.partition(b"\r\n\r\n")[2])
+    assert {**pieced, "ms": 0} == {**whole, "ms": 0}
+
+
 def test_a_body_of_10_mb_is_refused_however_it_is_sent(shared_device: RunningDevice) -> None:
     body = json.dumps({"text": "a" * 10_000_000}).encode()
     announced = shared_device.request("POST", "/v1/run/tiny", body, {"Content-Type": "application/json"})

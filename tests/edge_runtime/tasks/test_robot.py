@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edge_runtime.errors import BadRequest
 from edge_runtime.home.lexicon import ACTIONS, KINDS, TAGS
 from edge_runtime.home.match import FEATURES, Index
-from edge_runtime.tasks.robot import HEADS, NGRAM_BUCKETS, NGRAMS, TOKENS, Robot, agrees, encode, ngrams_of
+from edge_runtime.kept_json import Reader
+from edge_runtime.tasks.robot import (
+    HEADS,
+    NGRAM_BUCKETS,
+    NGRAMS,
+    TOKENS,
+    Robot,
+    Vocabulary,
+    agrees,
+    encode,
+    ngrams_of,
+    read_vocabulary,
+)
 
 HOME: dict[str, object] = {
     "areas": [{"id": "kitchen", "name": "Kitchen", "floor": None}],
@@ -143,3 +159,65 @@ def test_agrees_forgives_rounding_but_no_other_call() -> None:
     assert agrees({**answer, "confidence": 0.9}, {**answer, "confidence": 0.85})
     assert not agrees({**answer, "confidence": 0.9}, {**answer, "confidence": 0.6})
     assert not agrees({**answer, "confidence": 0.9}, {**answer, "calls": [], "confidence": 0.9})
+
+
+def lamps(**states: object) -> dict[str, object]:
+    """A home of six lamps; `states` replace fields of the second."""
+    entities = [
+        {"id": f"light.{n}", "name": f"Lamp {n}", "area": "kitchen", "state": "on", "attributes": {"brightness": 128}}
+        for n in range(6)
+    ]
+    entities[1].update(states)
+    floors = [{"id": "kitchen", "name": "Kitchen", "floor": None}, {"id": "den", "name": "Den", "floor": "Upstairs"}]
+    return {"areas": floors, "entities": entities, "note": "x" * 1000}
+
+
+@pytest.mark.parametrize(
+    ("changed", "calls"),
+    [
+        ({}, [("HassLightSet", {"brightness": 70}, "light.1")]),
+        ({"attributes": {"brightness": 255}}, [("HassLightSet", {"brightness": 100}, "light.1")]),
+        ({"state": "off"}, [("HassTurnOn", {}, "light.1")]),
+        ({"id": "light.one"}, [("HassLightSet", {"brightness": 70}, "light.one")]),
+        ({"name": "Lamp 9"}, []),
+    ],
+)
+def test_a_home_that_changed_is_answered_as_it_is_now(
+    changed: dict[str, object], calls: list[tuple[str, dict[str, object], str]]
+) -> None:
+    """Through one robot and one reader, from the unchanged home and back to it."""
+    robot = Robot(Told([("up", tag, "light") for tag in ("O", "B-NAME", "I-NAME", "O")]), VOCABULARY, 0.1)
+    reader = Reader()
+
+    def ask(home: object) -> list[tuple[str, dict[str, object], str]]:
+        sent = {"text": "brighten lamp 1 now", "inventory": home}
+        answers = [robot.run(json.loads(json.dumps(sent))), robot.run(reader.loads_object(json.dumps(sent).encode()))]
+        assert answers[0] == answers[1]
+        made: list[dict] = answers[0]["calls"]  # type: ignore[assignment]
+        return [(c["name"], {k: v for k, v in c["arguments"].items() if k != "name"}, *c["targets"]) for c in made]
+
+    usual = [("HassLightSet", {"brightness": 70}, "light.1")]
+    for home, expected in ((lamps(), usual), (lamps(**changed), calls), (lamps(), usual), (lamps(**changed), calls)):
+        assert ask(home) == expected
+
+
+WORDS = st.lists(st.text(st.characters(codec="utf-8", exclude_categories=("Zl", "Zp", "Cc", "Zs"))), unique=True)
+
+
+@given(WORDS, WORDS)
+def test_a_vocabulary_finds_what_a_dict_finds(words: list[str], others: list[str]) -> None:
+    table = {word: row for row, word in enumerate(words)}
+    vocabulary = Vocabulary("".join(f"{word}\n" for word in words).encode())
+    for word in [*words, *others, *words, "\0", "a\n", ""]:
+        assert vocabulary.get(word, 1) == table.get(word, 1)
+
+
+def test_words_of_one_hash_keep_their_rows() -> None:
+    vocabulary = Vocabulary(b"plumless\nx\nbuckeroo\n")  # CRC-32 of both is 4DDB0C25
+    assert [vocabulary.get(word, 9) for word in ("plumless", "buckeroo", "x", "y")] == [0, 2, 1, 9]
+
+
+def test_a_vocabulary_file_may_end_without_a_newline(tmp_path: Path) -> None:
+    (tmp_path / "vocab.txt").write_text("\n\u2047\n0\nlämp", encoding="utf-8")
+    vocabulary = read_vocabulary(tmp_path / "vocab.txt")
+    assert [vocabulary.get(word, 1) for word in ("", "\u2047", "0", "lämp", "lamp")] == [0, 1, 2, 3, 1]
