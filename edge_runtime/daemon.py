@@ -20,6 +20,7 @@ from edge_runtime.api.app import make_app
 from edge_runtime.config import Config, parse_listen
 from edge_runtime.device import Device
 from edge_runtime.errors import ConfigError, StateError
+from edge_runtime.serving import memory
 from edge_runtime.update import disk
 from edge_runtime.update.slots import lock
 
@@ -96,6 +97,7 @@ async def _until(stop: asyncio.Event, device: Device, began: float) -> None:
             names = ", ".join(device.serving.names()) or "no specialist yet"
             state = "ready" if device.ready else "NOT ready"
             _log.info("%s after %.2f s: %s", state, time.perf_counter() - began, names)
+            memory.settle()
             await stopping
     finally:
         for task in (starting, stopping):

@@ -1,0 +1,102 @@
+"""Where a specialist runs: on its own thread, and in the event loop once it is known to be quick."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+
+from edge_runtime.errors import BadRequest, EngineError
+from edge_runtime.serving.worker import INLINE_AFTER, INLINE_SECONDS, Worker
+
+
+class Specialist:
+    """Answers with the thread it ran on, as slowly as it is asked to."""
+
+    def __init__(self) -> None:
+        self.running = 0
+
+    def run(self, request: dict[str, object]) -> dict[str, object]:
+        self.running += 1
+        assert self.running == 1, "two requests at a time"
+        try:
+            time.sleep(float(str(request.get("sleep", 0))))
+            if "fail" in request:
+                raise BadRequest("No.") if request["fail"] == "politely" else ZeroDivisionError
+            return {"thread": threading.get_ident()}
+        finally:
+            self.running -= 1
+
+
+@pytest.fixture
+async def worker() -> AsyncIterator[Worker]:
+    made = Worker("s", Specialist(), 64, lambda: None)
+    yield made
+    made.stop()
+    assert await asyncio.to_thread(made.join, 5)
+
+
+async def inline(worker: Worker, **request: object) -> bool:
+    """Whether a request was answered in this thread."""
+    answer = await worker.run(request, 5)
+    return answer.value["thread"] == threading.get_ident()
+
+
+async def quicken(worker: Worker) -> None:
+    """Ask until it answers in the loop; a busy machine may make some answers slow."""
+    ends = time.monotonic() + 20
+    while not await inline(worker):
+        assert time.monotonic() < ends
+
+
+async def test_the_first_answers_come_from_the_thread(worker: Worker) -> None:
+    assert [await inline(worker) for _ in range(INLINE_AFTER)] == [False] * INLINE_AFTER
+    await quicken(worker)
+
+
+async def test_a_slow_answer_sends_it_back_to_the_thread(worker: Worker) -> None:
+    await quicken(worker)
+    await worker.run({"sleep": 2 * INLINE_SECONDS}, 5)
+    assert not await inline(worker)
+
+
+@pytest.mark.parametrize(("how", "error"), [("politely", BadRequest), ("hard", EngineError)])
+async def test_an_error_is_raised_alike_and_sends_it_back(worker: Worker, how: str, error: type[Exception]) -> None:
+    with pytest.raises(error) as on_thread:
+        await worker.run({"fail": how}, 5)
+    await quicken(worker)
+    with pytest.raises(error) as in_loop:
+        await worker.run({"fail": how}, 5)
+    assert str(in_loop.value) == str(on_thread.value)
+    assert not await inline(worker)
+
+
+async def test_nothing_overtakes_what_waits(worker: Worker) -> None:
+    """While the thread runs a request, the next ones queue behind it, quick or not."""
+    await quicken(worker)
+    worker._quick = 0
+    slow = asyncio.create_task(worker.run({"sleep": 0.2}, 5))
+    await asyncio.sleep(0.05)
+    worker._quick = INLINE_AFTER
+    assert not await inline(worker)  # and the specialist saw one at a time
+    assert slow.done()
+
+
+async def test_one_who_asks_in_a_loop_leaves_the_others_their_turns(worker: Worker) -> None:
+    await quicken(worker)
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(other())
+    for _ in range(50):
+        await worker.run({}, 5)
+    task.cancel()
+    assert turns >= 50
