@@ -50,6 +50,9 @@ ASK_SECONDS = 3.0  # whoever listens at our address says its model at once
 MAX_ANSWER = 64 * 1024  # of a list of models
 LOG_BYTES = 1_000_000
 _TAIL_LINES, _LINE_BYTES = 50, 1000
+# Of the environment: where things are, the language, and what drivers of accelerators read.
+_KEPT = frozenset({"PATH", "HOME", "USERPROFILE", "SYSTEMROOT", "LANG", "TMPDIR", "TEMP", "TMP", "VIRTUAL_ENV"})
+_KEPT_FAMILIES = ("PYTHON", "LC_", "LD_", "DYLD_", "OMP_", "GGML_", "CUDA_", "HIP_", "ROCR_", "VK_")
 
 
 @dataclass(frozen=True)
@@ -339,11 +342,13 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def _environment() -> dict[str, str]:
+    """What the process needs of ours: not the API keys and passphrases that may be there too."""
     # The process must find our package when the host runs from a source tree.
     root = str(Path(__file__).resolve().parents[3])
     paths = [root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    kept = {name: value for name, value in os.environ.items() if name in _KEPT or name.startswith(_KEPT_FAMILIES)}
     return {
-        **os.environ,
+        **kept,
         "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)),
         # Its threads wait for each other hundreds of times per token. Spinning meanwhile, as OpenMP does by default,
         # takes the core from the thread that is waited for: 1 token per second instead of 25 on two busy cores.

@@ -99,7 +99,10 @@ def test_a_crash_in_native_code_leaves_the_host_with_a_sentence(workspace: Works
             running.wait()
 
 
-async def test_only_who_has_the_token_is_answered_and_nobody_can_look_it_up(workspace: Workspace) -> None:
+async def test_only_who_has_the_token_is_answered_and_nobody_can_look_it_up(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-of-a-provider")
     with small(workspace, TOKEN) as running:
         asking = Asking(running.endpoint)
         body = asking.body("Hello!", max_tokens=2)
@@ -110,6 +113,7 @@ async def test_only_who_has_the_token_is_answered_and_nobody_can_look_it_up(work
         proc = Path(f"/proc/{running.process.pid}")
         for file in ("cmdline", "environ"):
             assert TOKEN.encode() not in (proc / file).read_bytes()
+        assert b"sk-of-a-provider" not in (proc / "environ").read_bytes()  # nor is a key of others lent to native code
         assert TOKEN not in repr(running) + " ".join(running.tail)
 
 
