@@ -350,7 +350,8 @@ async def test_a_budget_stops_the_lesson_and_a_larger_one_goes_on(
     standing = await client.ended(id_)
     assert standing["state"] == "done"
     paid = (PRICE.input * provider.billed["input"] + PRICE.output * provider.billed["output"]) / 1_000_000
-    assert Decimal(str(standing["cost_usd"])) == pytest.approx(paid, abs=Decimal("0.00001"))
+    # A request that was open when the budget stopped the lesson counts as its worst case: nobody knows if it was billed.
+    assert paid - Decimal("0.00001") <= Decimal(str(standing["cost_usd"])) <= paid + Decimal("0.008")
 
 
 async def test_lessons_that_are_not_there_are_404(client: Client) -> None:
