@@ -17,6 +17,7 @@ from aiohttp import web
 from edge_runtime import __version__, strict_json
 from edge_runtime.api.access import Access
 from edge_runtime.api.app import make_app
+from edge_runtime.api.http_log import http_log
 from edge_runtime.config import Config, parse_listen
 from edge_runtime.device import Device
 from edge_runtime.errors import ConfigError, StateError
@@ -49,7 +50,11 @@ async def serve(state: Path, config: Config, port_file: Path | None = None) -> N
         device = Device(state, config)
         access = Access(device.tokens, config.server.open_on_loopback)
         runner = web.AppRunner(
-            make_app(device, access), access_log=None, shutdown_timeout=STOP_SECONDS, handle_signals=False
+            make_app(device, access),
+            logger=http_log(),
+            access_log=None,
+            shutdown_timeout=STOP_SECONDS,
+            handle_signals=False,
         )
         await runner.setup()
         listener = _bind(config.server.listen)

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -22,19 +21,13 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_help_answers_at_once_and_imports_nothing_heavy() -> None:
+def test_help_imports_nothing_heavy() -> None:
     code = (
         "import sys; from trainer_host.cli import build_parser; build_parser().format_help(); "
         "heavy = {'torch', 'numpy', 'rich', 'onnxruntime', 'aiohttp', 'nacl', 'asyncio'} & sys.modules.keys(); "
         "sys.exit(f'imported {heavy}' if heavy else 0)"
     )
     subprocess.run([sys.executable, "-c", code], cwd=REPO, check=True, timeout=60)
-    took = []
-    for _ in range(3):
-        started = time.perf_counter()
-        assert run("--help").returncode == 0
-        took.append(time.perf_counter() - started)
-    assert min(took) < 0.3
 
 
 @pytest.mark.parametrize(

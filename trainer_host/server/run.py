@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import os
 import signal
 from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
 
+from edge_runtime.api.http_log import http_log
 from edge_runtime.identity.files import IdentityFolder
 from edge_runtime.identity.pairing import issue_code
 from edge_runtime.update.slots import lock
@@ -72,7 +71,7 @@ async def listening(workspace: Workspace, host: str, port: int, names: Iterable[
         app = make_app(workspace, IdentityFolder(folder_of(workspace)), loopback_only=is_loopback(host), names=names)
         runner = web.AppRunner(
             app,
-            logger=_http_log(),
+            logger=http_log(),
             access_log=None,
             handle_signals=False,
             keepalive_timeout=IDLE_SECONDS,
@@ -104,20 +103,6 @@ async def _bound(server: web.Server | None, host: str, port: int) -> asyncio.Ser
     except OSError as cause:
         why = cause.strerror or str(cause)
         raise TrainerError(f"Can't listen on {host}:{port} ({why}); choose another --listen.") from None
-
-
-def _http_log() -> logging.Logger:
-    """For what aiohttp says of a request that isn't HTTP: without the bytes, which may be a token's or a key's."""
-    log = logging.getLogger(f"{__name__}.http")
-    if not log.filters:
-        log.addFilter(_without_bytes)
-    return log
-
-
-def _without_bytes(record: logging.LogRecord) -> bool:
-    if record.exc_info and isinstance(record.exc_info[1], HttpProcessingError):
-        record.exc_info = None
-    return True
 
 
 class _Full(asyncio.Protocol):

@@ -133,6 +133,17 @@ def test_malformed_http_does_not_stop_the_daemon(shared_device: RunningDevice) -
     assert shared_device.run("still there").status == 200
 
 
+def test_a_token_in_a_request_that_is_not_http_stays_out_of_the_log(shared_device: RunningDevice) -> None:
+    secret = b"Authorization: Bearer token-that-nobody-may-read"
+    for junk in (b"GET / HTTP/1.1\r\nHost: x\r\n" + secret + b"\x00\r\n\r\n", secret + b"\r\n\r\n"):
+        with socket.create_connection(("127.0.0.1", shared_device.port), timeout=5) as client:
+            client.sendall(junk)
+            client.shutdown(socket.SHUT_WR)
+            client.recv(4096)
+    assert shared_device.run("still there").status == 200
+    assert "token-that-nobody-may-read" not in shared_device.log
+
+
 def _ended(client: socket.socket) -> bool:
     try:
         return client.recv(1, socket.MSG_PEEK) == b""
