@@ -12,7 +12,7 @@ KEPT_OBJECTS = 8  # a device serves one home, or a few, in which now and then a 
 # Of the texts of those together. What is read of a text takes 5 to 10 times its memory, and 22 times that of [[],[],...]:
 # all that is kept takes 3.5 MB with homes of 25 entities, 6 MB with homes of 600, 12 MB where somebody tried hard.
 KEPT_CHARACTERS = 1 << 19
-ELEMENT_CHARACTERS = 1 << 18  # of the elements of lists, twice: of more than 1,000 entities
+ELEMENT_CHARACTERS = 1 << 17  # of the elements of lists, twice: of 600 entities or more
 _WORTH_KEEPING = 1024  # characters; a shorter object is parsed as quickly as it is compared,
 _WORTH_FINDING = 48  # and a shorter element as quickly as it is found
 # Bounds on what is read piece by piece, which takes longer than all at once where nothing of it is known.
