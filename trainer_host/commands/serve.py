@@ -52,7 +52,7 @@ def _serve(args: argparse.Namespace, workspace: Workspace, show: Presenter) -> N
     from trainer_host.teacher.local.server import is_loopback
 
     if args.pair and running(workspace):
-        _print_code(workspace, show)
+        show.say(_code(workspace))
         return
     try:
         host, port = parse_listen(args.listen)
@@ -66,20 +66,22 @@ def _serve(args: argparse.Namespace, workspace: Workspace, show: Presenter) -> N
         )
 
     def on_listening(url: str) -> None:
+        # Before anybody can know the address: a code that '--pair' makes beside this one must not be ended by it.
+        said = _code(workspace) if args.pair or not _tokens(workspace).paired() else None
         show.say(f"The host's API is at {url}")
-        if args.pair or not _tokens(workspace).paired():
-            _print_code(workspace, show)
+        if said is not None:
+            show.say(said)
         show.say("Ctrl-C ends it; a lesson that runs then can be resumed.")
 
     asyncio.run(serve(workspace, host, port, args.allow_host, on_listening))
     show.say("The host's API has stopped.")
 
 
-def _print_code(workspace: Workspace, show: Presenter) -> None:
+def _code(workspace: Workspace) -> str:
     from trainer_host.server.access import CODE_MINUTES
     from trainer_host.server.run import pairing_code
 
-    show.say(f"Pairing code, for one client within {CODE_MINUTES:.0f} minutes: {pairing_code(workspace)}")
+    return f"Pairing code, for one client within {CODE_MINUTES:.0f} minutes: {pairing_code(workspace)}"
 
 
 def _list(workspace: Workspace, show: Presenter) -> None:
