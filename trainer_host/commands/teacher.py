@@ -57,14 +57,15 @@ def teacher_serve(args: argparse.Namespace) -> None:
     weights = weights_for(workspace, args.model)
     try:
         with serve(weights, serving, workspace.home / LOG) as server:
-            show.say(f"{weights.title} answers at {server.endpoint.base_url} as '{weights.model}'.")
-            show.say(f"It takes {serving.parallel} requests at a time, of {server.context} tokens each.")
-            if args.listen == LISTEN and serving.token is None:
-                show.say("Next: enigma teach --task router --provider local")
-            else:
+            next_ = "enigma teach --task router --provider local"
+            if args.listen != LISTEN or serving.token is not None:
                 key = "" if serving.token is not None else " --no-key"
-                show.say(f"Next: enigma keys add NAME --base-url {server.endpoint.base_url}{key}")
-            show.say("Ctrl-C ends it.")
+                next_ = f"enigma keys add NAME --base-url {server.endpoint.base_url}{key}"
+            show.say(
+                f"{weights.title} answers at {server.endpoint.base_url} as '{weights.model}'.\n"
+                f"It takes {serving.parallel} requests at a time, of {server.context} tokens each.\n"
+                f"Next: {next_}\nCtrl-C ends it."
+            )
             server.wait()
     except (KeyboardInterrupt, SystemExit):  # Ctrl-C, or SIGTERM by way of the command's handler: as it should end
         show.say("The local teacher has stopped.")
