@@ -10,7 +10,7 @@ from edge_runtime import strict_json
 
 KEPT_OBJECTS = 8  # a device serves one home, or a few, in which now and then a state changes
 # Of the texts of those together. What is read of a text takes 5 to 10 times its memory, and 22 times that of [[],[],...]:
-# all that is kept takes 3.5 MB with homes of 25 entities, 6 MB with homes of 600, 12 MB where somebody tried hard.
+# all that is kept takes 2 MB with homes of 25 entities, 6 MB with homes of 600, 12 MB where somebody tried hard.
 KEPT_CHARACTERS = 1 << 19
 ELEMENT_CHARACTERS = 1 << 17  # of the elements of lists, twice: of 600 entities or more
 _WORTH_KEEPING = 1024  # characters; a shorter object is parsed as quickly as it is compared,
