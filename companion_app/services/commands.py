@@ -49,10 +49,7 @@ class Commands:
 
     async def close(self) -> None:
         """End every connection and everything under way."""
-        tasks = [task for _, task in self._links.values()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, self._work.close(), return_exceptions=True)
+        await self._work.close()
         for client in [link.client for link, _ in self._links.values()] + list(self._clients.values()):
             await client.close()
         self._links.clear()
@@ -212,7 +209,7 @@ class Commands:
         token = device.token or None
         link = Link(DeviceClient(device.address, token), device.address, self._store.dispatch)
         self._clients[device.address] = DeviceClient(device.address, token)
-        self._links[device.address] = (link, asyncio.get_running_loop().create_task(link.run()))
+        self._links[device.address] = (link, self._work.begin(link.run()))
 
     async def _disconnect(self, address: str) -> None:
         link = self._links.pop(address, None)

@@ -228,7 +228,7 @@ class HostCommands:
         # The link closes its client to reconnect; what a person asked for goes over another one, untouched.
         self._client = HostClient(host.address, host.token)
         self._link = HostLink(HostClient(host.address, host.token), self._store.dispatch)
-        self._linked = asyncio.get_running_loop().create_task(self._link.run())
+        self._linked = self._work.begin(self._link.run())
 
     async def _disconnect(self) -> None:
         link, linked, client = self._link, self._linked, self._client

@@ -145,11 +145,15 @@ class Estimate:
 
 @dataclass(frozen=True)
 class TeachForm:
-    """What a person is about to have taught. Numbers are kept as typed, right or wrong."""
+    """What a person is about to have taught. Numbers are kept as typed, right or wrong.
+
+    picked: whether the provider is a person's choice; until then it is one that is set up.
+    """
 
     selected: tuple[str, ...] = ()
     examples: str = "100"
     provider: str = ""
+    picked: bool = False
     model: str = ""
     budget: str = ""
     estimate: Estimate | None = None

@@ -148,7 +148,7 @@ def _(action: hact.ExamplesTyped, state: AppState) -> AppState:
 
 @_reduce.register
 def _(action: hact.TeacherPicked, state: AppState) -> AppState:
-    return _with_form(state, replace(state.teach, provider=action.provider, model="", refused=None))
+    return _with_form(state, replace(state.teach, provider=action.provider, picked=True, model="", refused=None))
 
 
 @_reduce.register
@@ -216,16 +216,26 @@ def in_order(lessons: list[Lesson]) -> tuple[Lesson, ...]:
 
 
 def fitting(form: TeachForm, offer: Offer) -> TeachForm:
-    """The form without what the host no longer offers, and with a teacher: one whose key is there, if any."""
+    """The form without what the host no longer offers, and with a teacher that is set up, if none was picked."""
     names = {provider.name for provider in offer.providers}
-    provider = form.provider if form.provider in names else ""
-    if not provider:
-        keys = [key.provider for key in offer.keys if key.in_use and key.provider in names]
-        free = [provider.name for provider in offer.providers if not provider.needs_key]
-        provider = next(iter(keys + free), "")
+    picked = form.picked and form.provider in names
+    provider = form.provider if picked else set_up(offer)
     tasks = {task.name for task in offer.tasks}
-    selected = tuple(name for name in form.selected if name in tasks)
-    return replace(form, selected=selected, provider=provider, model=form.model if provider == form.provider else "")
+    return replace(
+        form,
+        selected=tuple(name for name in form.selected if name in tasks),
+        provider=provider,
+        picked=picked,
+        model=form.model if provider == form.provider else "",
+    )
+
+
+def set_up(offer: Offer) -> str:
+    """A teacher that a person has set up: one with a key, else a server of their own; "" where there is none."""
+    names = {provider.name for provider in offer.providers}
+    keyed = [key.provider for key in offer.keys if key.in_use and key.provider in names]
+    own = [provider.name for provider in offer.providers if provider.custom and not provider.needs_key]
+    return next(iter(keyed + own), "")
 
 
 def _with_host(state: AppState, change: Callable[[Host], Host]) -> AppState:

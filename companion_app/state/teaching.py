@@ -143,6 +143,11 @@ def cost_line(estimate: Estimate) -> str:
     return f"About {money(estimate.likely)}{spread}"
 
 
+def cost_details(estimate: Estimate) -> str:
+    """What the host says about a cost, line by line, without what it says about a command's options."""
+    return "\n".join(sentence for sentence in estimate.sentences if " --" not in sentence)
+
+
 # --- lessons ---
 
 

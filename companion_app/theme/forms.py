@@ -18,7 +18,7 @@ TEXT_CACHES = ("textinput.label", "textinput.width")
 
 
 class Check(Pressable, BoxLayout):
-    """A box that is ticked or not, with what it stands for; `note` is a word on the right."""
+    """A box that is ticked or not, with what it stands for; `note` is a word under it."""
 
     text = StringProperty("")
     note = StringProperty("")
@@ -51,8 +51,8 @@ class SecretEntry(Entry):
     def copy(self, data: str = "") -> None:
         """A key can be pasted, never copied."""
 
-    def cut(self) -> None:
-        """A key can be pasted, never cut out."""
+    def _cut(self, data: str) -> None:
+        """A key can be pasted, never cut out; Kivy's shortcut comes here, past `cut`."""
 
     def _update_cutbuffer(self, *args: object) -> None:
         """Kivy fills the selection of X11 here."""
@@ -148,6 +148,8 @@ class Select(Column):
             line.bind(on_release=self._picked)
             menu.add_widget(line)
         menu.open(self.ids.box)
+        # What is about to be touched stays where it is, whatever comes and goes on the page behind it.
+        self.ids.box.unbind(pos=menu._reposition, size=menu._reposition)
         Clock.schedule_once(self._focus)
 
     def _focus(self, *_: object) -> None:

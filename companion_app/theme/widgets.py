@@ -252,6 +252,23 @@ class Page(ScrollView):
     """A column that scrolls, centred and not wider than one can read."""
 
     column = ObjectProperty(None)
+    scroll_y: float  # Kivy's: 1 is the top
+
+    def __init__(self, **kwargs: object) -> None:
+        self._height = 0.0
+        super().__init__(**kwargs)
+
+    def on_column(self, page: Page, column: Column) -> None:
+        """The rule has made the column."""
+        column.bind(height=self._hold)
+
+    def _hold(self, column: Column, height: float) -> None:
+        """Keep in place what is seen: Kivy keeps a share of the height, and what grows below would move it all."""
+        before, now = self._height - self.height, height - self.height
+        if before > 0:
+            above = (1 - self.scroll_y) * before
+            self.scroll_y = 1 - min(1.0, above / now) if now > 0 else 1
+        self._height = height
 
     def add_widget(self, widget: Widget, *args: object, **kwargs: object) -> None:
         """What a rule puts into a page goes into its column."""
@@ -270,10 +287,12 @@ def reveal(parent: Widget, widget: Widget, shown: bool, *, top: bool = True) -> 
 
 
 def arrange(parent: Widget, widgets: list[Widget]) -> None:
-    """Make these the children, in this order; nothing happens where they are it already."""
+    """Make these the children, in this order, wherever they were; nothing happens where they are it already."""
     if parent.children[::-1] != widgets:
         parent.clear_widgets()
         for widget in widgets:
+            if widget.parent is not None:
+                widget.parent.remove_widget(widget)
             parent.add_widget(widget)
 
 

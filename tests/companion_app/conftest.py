@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import pytest
 
 from companion_app.state.inventory import Inventory
 from companion_app.state.model import AppState, Device
 from tests.edge_runtime.conftest import bundles, start_device, state  # noqa: F401 - fixtures by their names
 
-from . import samples
+from . import samples, window
+
+if TYPE_CHECKING:
+    from companion_app.app import Options
 
 
 @pytest.fixture
@@ -25,3 +31,22 @@ def app_state(home: Inventory) -> AppState:
         Device(samples.ATTIC, "Attic", "companion"),
     )
     return AppState(inventory=home, devices=devices, selected=samples.KITCHEN)
+
+
+@pytest.fixture
+def display() -> None:
+    """Skip where no GL window can open, and say what is missing."""
+    pytest.importorskip("kivy")
+    pytest.importorskip("PIL")
+    try:
+        window.open_display()
+    except window.NoWindow as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def options(display: None, tmp_path: Path) -> Options:
+    """A config folder of the test's own."""
+    from companion_app.app import Options
+
+    return Options(config=tmp_path / "config")

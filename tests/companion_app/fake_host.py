@@ -73,6 +73,8 @@ class FakeHost:
     # What goes wrong: a path -> (status, sentence).
     faults: dict[str, tuple[int, str]] = field(default_factory=dict)
     price_known: bool = True
+    titles: dict[str, str] = field(default_factory=lambda: dict(TASKS))
+    sentences: list[str] = field(default_factory=lambda: ["From the prompts that it would begin with."])
 
     async def __aenter__(self) -> FakeHost:
         await self.start()
@@ -173,7 +175,7 @@ class FakeHost:
         return web.json_response({"token": TOKEN})
 
     async def _tasks(self, request: web.Request) -> web.StreamResponse:
-        tasks = [{"name": name, "title": title, "trained": name == "robot"} for name, title in TASKS.items()]
+        tasks = [{"name": name, "title": title, "trained": name == "robot"} for name, title in self.titles.items()]
         return web.json_response({"tasks": tasks, "presets": PRESETS})
 
     async def _providers(self, request: web.Request) -> web.StreamResponse:
@@ -216,6 +218,9 @@ class FakeHost:
         if self.secrets.pop(where, None) is None:
             return refusal(404, "not_found", "There is no such key.")
         self.keys = [item for item in self.keys if (item["provider"], item["name"]) != where]
+        left = [item for item in self.keys if item["provider"] == where[0]]
+        if left and not any(item["in_use"] for item in left):
+            left[0]["in_use"] = True
         return web.json_response({})
 
     async def _estimate(self, request: web.Request) -> web.StreamResponse:
@@ -226,8 +231,7 @@ class FakeHost:
         if body["provider"] == "ollama":
             likely = 0.0
         cost = {"likely": f"{likely:.6f}", "low": f"{likely / 2:.6f}", "high": f"{likely * 2:.6f}"}
-        sentences = [f"From {body['examples_per_task']} examples each, at the prices of today."]
-        return web.json_response({"cost_usd": cost if self.price_known else None, "sentences": sentences})
+        return web.json_response({"cost_usd": cost if self.price_known else None, "sentences": self.sentences})
 
     async def _lessons(self, request: web.Request) -> web.StreamResponse:
         return web.json_response({"lessons": list(self.lessons.values())})

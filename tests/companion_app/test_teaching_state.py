@@ -153,23 +153,32 @@ def test_a_lesson_can_begin_only_when_its_own_cost_is_shown(state: AppState) -> 
     assert teaching.why_not(run(state, hact.Estimated(Estimate(order, error="No price.")))) == "No price."
 
 
-def test_nothing_selected_and_a_missing_key_are_said(state: AppState) -> None:
+def test_nothing_selected_no_teacher_and_a_missing_key_are_said(state: AppState) -> None:
     assert teaching.why_not(state) == "Choose at least one task."
-    state = run(state, hact.HostUpdated(dataclasses.replace(OFFER, keys=()), ()), hact.PresetPicked("all"))
-    assert state.teach.provider == "openai", "what was chosen stays chosen"
+    keyless = dataclasses.replace(OFFER, keys=())
+    state = run(state, hact.PresetPicked("all"), hact.HostUpdated(keyless, ()))
+    assert teaching.why_not(state) == "Choose who teaches."
+    state = run(state, hact.TeacherPicked("openai"))
     assert teaching.lacks_key(state)
     assert teaching.order_of(state) is None
     assert "no key for openai" in teaching.why_not(state)
     assert not teaching.lacks_key(run(state, hact.TeacherPicked("ollama")))
+    assert not teaching.lacks_key(run(state, hact.HostUpdated(OFFER, ())))
 
 
-def test_the_first_teacher_is_one_that_can_be_asked(state: AppState) -> None:
-    assert state.teach.provider == "openai"
-    keyless = dataclasses.replace(OFFER, keys=())
-    assert run(AppState(inventory=samples.home(), host=HOST), hact.HostUpdated(keyless, ())).teach.provider == "ollama"
-    gone = dataclasses.replace(OFFER, providers=OFFER.providers[1:], tasks=OFFER.tasks[:1])
-    state = run(state, hact.PresetPicked("all"), hact.ModelTyped("gpt-6"), hact.HostUpdated(gone, ()))
-    assert (state.teach.provider, state.teach.model, state.teach.selected) == ("ollama", "", ("chat",))
+def test_the_teacher_is_one_that_is_set_up_until_another_is_picked(state: AppState) -> None:
+    nas = Provider("nas", needs_key=False, custom=True)
+    none = Offer(tasks=OFFER.tasks, providers=OFFER.providers)
+    own = dataclasses.replace(none, providers=(*OFFER.providers, nas))
+    both = dataclasses.replace(own, keys=OFFER.keys)
+    for offer, teacher in ((none, ""), (own, "nas"), (both, "openai"), (none, "")):
+        state = run(state, hact.HostUpdated(offer, ()))
+        assert state.teach.provider == teacher
+    state = run(state, hact.TeacherPicked("ollama"), hact.ModelTyped("big"), hact.HostUpdated(both, ()))
+    assert (state.teach.provider, state.teach.model) == ("ollama", "big")
+    gone = dataclasses.replace(both, providers=OFFER.providers[:1], tasks=OFFER.tasks[:1])
+    state = run(state, hact.TaskToggled("chat"), hact.TaskToggled("code"), hact.HostUpdated(gone, ()))
+    assert (state.teach.provider, state.teach.model, state.teach.selected) == ("openai", "", ("chat",))
 
 
 def test_a_lesson_that_began_leaves_nothing_to_start_twice(state: AppState) -> None:
@@ -374,6 +383,8 @@ def test_a_cost_in_words() -> None:
     assert teaching.cost_line(Estimate(order, 0.5, 0.25, 1.0)) == "About $0.50 ($0.25 to $1.00)"
     assert teaching.cost_line(Estimate(order, 0.0, 0.0, 0.0)) == "Costs nothing"
     assert teaching.cost_line(Estimate(order)) == "The cost is not known"
+    said = Estimate(order, sentences=("400 requests.", "Half of it with --batch.", "From 20 prompts."))
+    assert teaching.cost_details(said) == "400 requests.\nFrom 20 prompts."
 
 
 @pytest.mark.parametrize(

@@ -17,47 +17,14 @@ from companion_app.state.model import Device, PushPhase, Screen
 from companion_app.theme.tokens import THEMES
 
 from . import samples, window
+from .pixels import close, hexed, ink_in
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
-
     from companion_app.app import Options
 
 ENTER, ESCAPE, TAB = 13, 27, 9
 
-
-@pytest.fixture(autouse=True)
-def display() -> None:
-    """Skip where no GL window can open, and say what is missing."""
-    pytest.importorskip("kivy")
-    pytest.importorskip("PIL")
-    try:
-        window.open_display()
-    except window.NoWindow as error:
-        pytest.skip(str(error))
-
-
-@pytest.fixture
-def options(tmp_path: Path) -> Options:
-    from companion_app.app import Options
-
-    return Options(config=tmp_path / "config")
-
-
-def hexed(colour: tuple[int, ...]) -> str:
-    return "#{:02X}{:02X}{:02X}".format(*colour[:3])
-
-
-def close(colour: tuple[int, ...], token: str) -> bool:
-    wanted = tuple(int(token[at : at + 2], 16) for at in (1, 3, 5))
-    return all(abs(one - other) <= 2 for one, other in zip(colour, wanted, strict=True))
-
-
-def ink_in(picture: Image, box: tuple[int, int, int, int]) -> int:
-    """How many different colours a region has: 1 where it is blank, many where text is (smoothed edges)."""
-    colours = picture.crop(box).getcolors(maxcolors=1 << 20)
-    assert colours is not None
-    return len(colours)
+pytestmark = pytest.mark.usefixtures("display")
 
 
 async def test_pair_push_ask_on_a_real_device(

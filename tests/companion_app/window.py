@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import tempfile
 from collections.abc import AsyncIterator, Callable
@@ -35,8 +36,11 @@ def open_display() -> None:
     Config.set("graphics", "width", "1200")
     Config.set("graphics", "height", "900")
     Config.set("graphics", "multisamples", "0")
-    # Frames as fast as they come: the tests wait for many of them.
-    Config.set("graphics", "maxfps", "0")
+    # Many frames, for the tests wait for them; without a limit, waiting would take a whole processor core.
+    Config.set("graphics", "maxfps", "200")
+    # A finger of a test does not tremble: what it does counts at once.
+    Config.set("graphics", "min_state_time", "0")
+    Config.set("widgets", "scroll_timeout", "1")
     for name, _ in Config.items("input"):
         Config.remove_option("input", name)
     try:
@@ -47,20 +51,32 @@ def open_display() -> None:
         raise NoWindow("no GL: apt-get install libgl1 libegl1 libgl1-mesa-dri libegl-mesa0 libmtdev1")
 
 
+class Failures(logging.Handler):
+    """What went wrong in the app that nobody foresaw."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.said: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep it, with its trace."""
+        self.said.append(logging.Formatter().format(record))
+
+
 class Driver:
     """Fingers, keys and eyes on a running app."""
 
     def __init__(self, app: object) -> None:
         self.app = app
 
-    async def until(self, condition: Callable[[], object], what: str = "the condition") -> None:
+    async def until(self, condition: Callable[[], object], what: str = "the condition", seconds: float = WAIT) -> None:
         """Let the app run until something holds."""
         try:
-            async with asyncio.timeout(WAIT):
+            async with asyncio.timeout(seconds):
                 while not condition():  # noqa: ASYNC110 - a condition on widgets has no event to wait for
                     await asyncio.sleep(0.02)
         except TimeoutError:
-            raise AssertionError(f"waited {WAIT:.0f} s in vain for {what}") from None
+            raise AssertionError(f"waited {seconds:.0f} s in vain for {what}") from None
         await self.settle()
 
     async def settle(self) -> None:
@@ -72,8 +88,6 @@ class Driver:
             async with asyncio.timeout(WAIT):
                 while Clock.frames == frame:  # noqa: ASYNC110 - Kivy tells nobody that a frame is done
                     await asyncio.sleep(0.005)
-        # Trigger events of buttons come by the clock, not by frames.
-        await asyncio.sleep(0.04)
 
     def find(self, kind: str, **properties: object) -> object:
         """The one shown widget of a class name with these property values."""
@@ -138,6 +152,45 @@ class Driver:
             Window.dispatch("on_textinput", letter)
         await self.settle()
 
+    async def write(self, field: object, text: str) -> None:
+        """Touch a text field, empty it, and type."""
+        await self.touch(field)
+        await self.until(lambda: field.focus, "the focus")
+        field.select_all()
+        field.delete_selection()
+        await self.type(text)
+
+    def clipped(self) -> list[str]:
+        """Texts that reach over their widget's or the window's sides; those that are shortened on purpose do not."""
+        from kivy.core.window import Window
+
+        found = []
+        for label in self.find_all("Label"):
+            left, right = (label.to_window(x, 0)[0] for x in (label.x, label.right))
+            shown = label.text and label.height > 1 and label.get_root_window() is not None
+            wide = label.texture_size[0] > label.width + 1 or left < -1 or right > Window.width + 1
+            if shown and (wide or label.texture_size[1] > label.height + 4):
+                found.append(f"{label.text!r}: {label.texture_size} in {label.size} at {left:.0f} to {right:.0f}")
+        return found
+
+    def anywhere(self, secret: str) -> list[str]:
+        """Where a text is: in any property of any widget, also of screens that are not shown, or in what Kivy keeps."""
+        from kivy.cache import Cache
+        from kivy.core.window import Window
+
+        found = [
+            f"{type(widget).__name__}.{name}"
+            for root in (*Window.children, *self.app.shell.manager.screens)
+            for widget in root.walk()
+            for name, value in [
+                *((name, getattr(widget, name, None)) for name in widget.properties()),
+                *vars(widget).items(),
+            ]
+            if isinstance(value, str | list | tuple | dict) and secret in repr(value)
+        ]
+        found += [f"cache {category}" for category, kept in Cache._objects.items() if secret in repr(list(kept))]
+        return found + ["state" for state in [self.app.store.state] if secret in repr(state)]
+
     async def drop(self, path: Path) -> None:
         """Let a file fall on the window, as SDL reports it."""
         from kivy.core.window import Window
@@ -177,8 +230,12 @@ class Driver:
 
 
 @contextlib.asynccontextmanager
-async def opened(options: object, size: tuple[int, int] = (420, 800)) -> AsyncIterator[Driver]:
-    """Run the app's own loop, and end it cleanly."""
+async def opened(options: object, size: tuple[int, int] = (420, 800), *, drawn: bool = True) -> AsyncIterator[Driver]:
+    """Run the app's own loop, and end it cleanly.
+
+    drawn: False where a test takes no picture. Layout, texts and touches are the same; the pixels, which cost most of
+    the time without a GPU, are left out.
+    """
     open_display()
     from kivy.core.window import Window
 
@@ -189,6 +246,10 @@ async def opened(options: object, size: tuple[int, int] = (420, 800)) -> AsyncIt
     Window.initialized = True
     Window.canvas.clear()
     Window.size = size
+    if not drawn:
+        Window.bind(on_draw=_no_pixels)
+    failures = Failures()
+    logging.getLogger("companion_app").addHandler(failures)
     app = CompanionApp(options)
     running = asyncio.get_running_loop().create_task(app.serve())
     driver = Driver(app)
@@ -204,5 +265,13 @@ async def opened(options: object, size: tuple[int, int] = (420, 800)) -> AsyncIt
         app.stop()
         async with asyncio.timeout(WAIT):
             await running
+        logging.getLogger("companion_app").removeHandler(failures)
+        Window.unbind(on_draw=_no_pixels)
         for child in Window.children[:]:
             Window.remove_widget(child)
+    assert not failures.said, failures.said
+
+
+def _no_pixels(window: object) -> bool:
+    """Ends a drawing before it begins, as Kivy lets handlers do."""
+    return True

@@ -29,6 +29,12 @@ class PairedRow(Row):
     def __init__(self, **kwargs: object) -> None:
         self.register_event_type("on_forget")
         super().__init__(**kwargs)
+        self._confirm = self.ids.confirm.__self__
+        self.bind(leaving=self._ask)
+        self._ask()
+
+    def _ask(self, *_: object) -> None:
+        reveal(self, self._confirm, self.leaving, top=False)
 
     def on_forget(self) -> None:
         """It shall be forgotten, and that was confirmed."""

@@ -15,6 +15,7 @@ from companion_app.state.host import Host, Lesson, Offer, TeachForm
 from companion_app.state.model import AppState, Screen
 from companion_app.state.phase import Phase
 from companion_app.state.teaching import (
+    cost_details,
     cost_line,
     estimate_of,
     host_problem,
@@ -130,7 +131,7 @@ class TeachScreen(AppScreen):
         estimate = estimate_of(state)
         known = estimate is not None and estimate.error is None
         self.cost = cost_line(estimate) if estimate is not None and known else ""
-        self.details = " ".join(estimate.sentences) if estimate is not None and known else ""
+        self.details = cost_details(estimate) if estimate is not None and known else ""
         self.obstacle = why_not(state)
         self.failed = estimate is not None and estimate.error is not None
         reveal(self.ids.costs, self._again, self.failed, top=False)
