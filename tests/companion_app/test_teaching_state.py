@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -31,6 +33,7 @@ from companion_app.state.phase import Phase
 from companion_app.state.reduce import reduce
 
 from . import samples
+from .fake_host import PRESETS, TASKS
 
 OFFER = Offer(
     tasks=tuple(Task(name, name.capitalize()) for name in ("chat", "code", "robot", "math")),
@@ -398,6 +401,17 @@ def test_a_way_that_others_could_read_is_known() -> None:
     assert teaching.readable_on_its_way(HOST)
     for address in ("http://127.0.0.1:8770", "http://[::1]:8770", "https://studio.example:443", "http://localhost:1"):
         assert not teaching.readable_on_its_way(dataclasses.replace(HOST, address=address))
+
+
+def test_the_sets_of_tasks_are_those_of_the_docs() -> None:
+    """A test through the window compares the same table with what one tap chooses, on a real host too."""
+    docs = Path(__file__).resolve().parents[2] / "docs" / "companion.md"
+    found = dict(
+        re.findall(r"^ +\| (All|Basic|Creative|None) \| (.*) ?\|$", docs.read_text(encoding="utf-8"), re.MULTILINE)
+    )
+    titles = {name: title[0].lower() + title[1:] if title != "3D models" else title for name, title in TASKS.items()}
+    said = {name.lower(): [word for word in text.strip().split(", ") if word] for name, text in found.items()}
+    assert said == {name: [titles[task] for task in tasks] for name, tasks in PRESETS.items()}
 
 
 def test_who_wants_a_key_can_be_given_one_and_anybody_else_is_custom() -> None:
