@@ -223,7 +223,10 @@ def test_the_program_opens_and_help_is_quick(tmp_path: Path) -> None:
         shown = subprocess.run([*command, "--help"], capture_output=True, text=True, timeout=20, check=True)
         best = min(best, time.perf_counter() - begun)
     assert "--config" in shown.stdout
-    assert best < 0.3
+    begun = time.perf_counter()
+    subprocess.run([sys.executable, "-c", "import argparse"], check=True)
+    slowed = max(1.0, (time.perf_counter() - begun) / 0.05)  # an idle machine needs 0.03 to 0.05 s
+    assert best < 0.3 * min(slowed, 2.0)
     process = subprocess.Popen(
         [*command, "--config", str(tmp_path / "c"), "--size", "420x800"],
         env={**environment, "SDL_VIDEODRIVER": "offscreen", "HOME": str(tmp_path)},
