@@ -73,6 +73,8 @@ class FakeHost:
     # What goes wrong: a path -> (status, sentence).
     faults: dict[str, tuple[int, str]] = field(default_factory=dict)
     price_known: bool = True
+    # Happens after the list of lessons was made, and before it is sent.
+    meanwhile: Callable[[], Awaitable[None]] | None = None
     titles: dict[str, str] = field(default_factory=lambda: dict(TASKS))
     sentences: list[str] = field(default_factory=lambda: ["From the prompts that it would begin with."])
 
@@ -234,7 +236,10 @@ class FakeHost:
         return web.json_response({"cost_usd": cost if self.price_known else None, "sentences": self.sentences})
 
     async def _lessons(self, request: web.Request) -> web.StreamResponse:
-        return web.json_response({"lessons": list(self.lessons.values())})
+        answer = json.dumps({"lessons": list(self.lessons.values())})
+        if self.meanwhile is not None:
+            await self.meanwhile()
+        return web.json_response(text=answer)
 
     async def _begin(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()

@@ -337,6 +337,23 @@ async def test_a_lesson_is_cancelled_and_resumed(host: FakeHost, paired: HostCom
     assert not host_of(paired).lessons[0].cancelling
 
 
+async def test_a_list_that_was_late_does_not_undo_what_a_lesson_told(host: FakeHost, paired: HostCommands) -> None:
+    host.add_lesson("a", progress=0.4)
+    listed = asyncio.Event()
+
+    async def meanwhile() -> None:
+        await host.tell("a", state="done", progress=1.0)
+        await wait_for(lambda: host_of(paired).lessons and host_of(paired).lessons[0].state is LessonState.DONE)
+        host.meanwhile = None
+        listed.set()
+
+    host.meanwhile = meanwhile
+    paired._look_again()
+    await listed.wait()
+    await asyncio.sleep(0.1)
+    assert host_of(paired).lessons[0].state is LessonState.DONE
+
+
 async def test_a_lesson_that_the_host_refuses_is_said(host: FakeHost, paired: HostCommands) -> None:
     host.faults["/v1/lessons"] = (503, "The host is stopping.")
     choose(paired, hact.TeacherPicked("ollama"), hact.PresetPicked("basic"))

@@ -161,7 +161,10 @@ class Driver:
         await self.type(text)
 
     def clipped(self) -> list[str]:
-        """Texts that reach over their widget's or the window's sides; those that are shortened on purpose do not."""
+        """Texts that reach over the sides of their widget, of what that lies in, or of the window.
+
+        Those that are shortened on purpose do not.
+        """
         from kivy.core.window import Window
 
         found = []
@@ -169,6 +172,8 @@ class Driver:
             left, right = (label.to_window(x, 0)[0] for x in (label.x, label.right))
             shown = label.text and label.height > 1 and label.get_root_window() is not None
             wide = label.texture_size[0] > label.width + 1 or left < -1 or right > Window.width + 1
+            around = label.parent
+            wide = wide or label.x < around.x - 1 or label.right > around.right + 1
             if shown and (wide or label.texture_size[1] > label.height + 4):
                 found.append(f"{label.text!r}: {label.texture_size} in {label.size} at {left:.0f} to {right:.0f}")
         return found
