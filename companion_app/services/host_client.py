@@ -120,9 +120,10 @@ class HostClient:
         """Stop a lesson; what it made is kept."""
         await self._call("POST", f"/v1/lessons/{quote(id, safe='')}/cancel")
 
-    async def resume(self, id: str) -> None:
-        """Go on with a lesson."""
-        await self._call("POST", f"/v1/lessons/{quote(id, safe='')}/resume", deadline=SLOW_DEADLINE)
+    async def resume(self, id: str, budget: str = "") -> None:
+        """Go on with a lesson, with another budget where one is given."""
+        body: Json | None = {"budget": budget} if budget else None
+        await self._call("POST", f"/v1/lessons/{quote(id, safe='')}/resume", body, deadline=SLOW_DEADLINE)
 
     @contextlib.asynccontextmanager
     async def listening(self) -> AsyncIterator[AsyncIterator[Json]]:

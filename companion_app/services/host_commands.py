@@ -118,9 +118,9 @@ class HostCommands:
         self._store.dispatch(hact.LessonCancelling(id))
         self._work.begin(self._cancel(id))
 
-    def resume(self, id: str) -> None:
-        """Go on with a lesson."""
-        self._work.begin(self._tell(lambda client: client.resume(id)))
+    def resume(self, id: str, budget: str = "") -> None:
+        """Go on with a lesson, with another budget where one was typed (checked before)."""
+        self._work.begin(self._tell(lambda client: client.resume(id, budget.strip())))
 
     async def _pair(self, base: str, code: str) -> None:
         try:

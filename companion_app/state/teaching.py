@@ -54,7 +54,7 @@ def key_choices(host: Host) -> tuple[tuple[str, str, str], ...]:
         for provider in host.offer.providers
         if provider.needs_key
     ]
-    return (*known, (CUSTOM, "Custom", "any server that speaks OpenAI's or Anthropic's way"))
+    return (*known, (CUSTOM, "Custom", "a server of your own"))
 
 
 def keyless(host: Host) -> tuple[Provider, ...]:

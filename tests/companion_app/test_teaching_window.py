@@ -65,6 +65,7 @@ async def test_nothing_is_clipped_and_the_colours_are_the_theme_s(
         "failed", state="failed", tasks=list(TASKS), progress=0.31, accepted=372, message=LONG,
         rejected={"a reason in words": 30, "wrong sum": 4, "not watertight": 3, "refusal": 2, "other": 1},
     )  # fmt: skip
+    host.add_lesson("stopped", state="stopped", message=LONG)
     host.add_lesson("now", tasks=["video_gen", "audio_gen"], progress=0.4, accepted=80, rate_per_min=12.0, eta_s=5400)
     host.sentences = [LONG, LONG]
     async with window.opened(paired, size) as driver:
@@ -142,7 +143,7 @@ async def test_a_lesson_that_fails_says_why_and_one_that_waits_can_be_stopped(pa
         waits, now = (driver.find("LessonCard", lesson_id=id) for id in ("waits", "now"))
         assert (waits.state, now.state) == ("Waiting", "Running")
         assert now.parent is driver.find("TeachScreen").ids.running.__self__
-        assert {act.text for act in driver.find_all("Act") if act in waits.children} == {"Cancel", "Resume"}
+        assert {act.text for act in driver.find_all("Act") if act in waits.walk()} == {"Cancel", "Resume"}
         await host.tell("now", state="failed", message="The provider refused every key.", progress=0.5, accepted=50)
         await driver.until(lambda: now.state == "Failed", "the failure")
         assert (now.message, now.percent, now.tone) == ("The provider refused every key.", "50 %", "bad")
@@ -151,6 +152,24 @@ async def test_a_lesson_that_fails_says_why_and_one_that_waits_can_be_stopped(pa
         await driver.touch(now.ids.resume)
         await driver.until(lambda: now.state == "Done", "the lesson to go on")
         assert now.percent == "100 %"
+
+
+async def test_a_lesson_that_its_budget_stopped_goes_on_with_a_larger_one(paired: Options, host: FakeHost) -> None:
+    host.add_lesson("a", state="stopped", message="The budget of $2.00 is reached.", accepted=40, progress=0.4)
+    async with window.opened(paired, PHONE, drawn=False) as driver:
+        await online(driver)
+        await driver.until(lambda: driver.find_all("LessonCard"), "the lesson")
+        card = driver.find("LessonCard")
+        assert card.state == "Stopped"
+        await driver.write(card.ids.budget.entry, "-4")
+        await driver.touch(card.ids.resume)
+        assert "dollars" in card.ids.budget.problem
+        assert not host.sent("POST", "/v1/lessons/a/resume")
+        await driver.write(card.ids.budget.entry, "4.00")
+        await driver.touch(card.ids.resume)
+        await driver.until(lambda: card.state == "Done", "the lesson to go on")
+        assert host.sent("POST", "/v1/lessons/a/resume") == [{"budget": "4.00"}]
+        assert not driver.find_all("Field", label=card.ids.budget.label)
 
 
 async def test_what_the_host_refuses_is_said_beside_the_button(paired: Options, host: FakeHost) -> None:

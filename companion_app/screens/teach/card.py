@@ -7,6 +7,7 @@ from pathlib import Path
 from kivy.lang import Builder
 from kivy.properties import BooleanProperty, NumericProperty, StringProperty
 
+from companion_app.state import checks
 from companion_app.state.host import Host, Lesson, LessonState
 from companion_app.state.teaching import (
     datasets_line,
@@ -17,7 +18,7 @@ from companion_app.state.teaching import (
     reasons_line,
     titles,
 )
-from companion_app.theme.widgets import Card, Fact, reveal
+from companion_app.theme.widgets import Card, Fact, arrange
 
 MESSAGE_TONES = {LessonState.FAILED: "bad", LessonState.STOPPED: "warn"}
 
@@ -50,13 +51,21 @@ class LessonCard(Card):
             self.register_event_type(event)
         super().__init__(**kwargs)
         self._cancel, self._resume = self.ids.cancel.__self__, self.ids.resume.__self__
+        self._budget = self.ids.budget.__self__
         self._facts: dict[str, LessonFact] = {}
 
     def on_cancel(self) -> None:
         """It shall stop."""
 
-    def on_resume(self) -> None:
-        """It shall go on."""
+    def on_resume(self, budget: str) -> None:
+        """It shall go on, with that budget if it is not empty."""
+
+    def resume(self) -> None:
+        """Go on, unless the budget that was typed cannot be."""
+        budget = self._budget.text if self._budget.parent else ""
+        self._budget.problem = checks.budget_problem(budget)
+        if not self._budget.problem:
+            self.dispatch("on_resume", budget)
 
     def show(self, host: Host, lesson: Lesson) -> None:
         """Bring the card in line with the lesson."""
@@ -69,8 +78,12 @@ class LessonCard(Card):
         self.message_tone = MESSAGE_TONES.get(lesson.state, "plain")
         self.running, self.cancelling, self.resumable = lesson.running, lesson.cancelling, lesson.resumable
         self._show_facts(lesson_facts(lesson))
-        reveal(self, self._cancel, lesson.running or lesson.waiting, top=False)
-        reveal(self, self._resume, lesson.resumable, top=False)
+        arrange(self.ids.stopping, [self._cancel] if lesson.running or lesson.waiting else [])
+        # What stops a lesson is often its budget: with the same one it would stop again.
+        stopped = lesson.state is LessonState.STOPPED
+        arrange(
+            self.ids.going_on, [self._budget, self._resume] if stopped else [self._resume] if lesson.resumable else []
+        )
 
     def _show_facts(self, facts: tuple[tuple[str, str], ...]) -> None:
         if [name for name, _ in facts] != list(self._facts):

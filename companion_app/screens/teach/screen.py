@@ -156,7 +156,7 @@ class TeachScreen(AppScreen):
     def _card(self, lesson: Lesson) -> LessonCard:
         card = LessonCard(lesson_id=lesson.id)
         card.bind(on_cancel=lambda card: self.hosting.cancel(card.lesson_id))
-        card.bind(on_resume=lambda card: self.hosting.resume(card.lesson_id))
+        card.bind(on_resume=lambda card, budget: self.hosting.resume(card.lesson_id, budget))
         return card
 
 
