@@ -3,7 +3,8 @@
     python benchmarks/edge.py --bundle home-en-1.0.0.enigma [--json FILE] [--peer-python PYTHON]
 
 Every server runs the same specialist (the same Python pre- and post-processing and the same model file) and
-gets the bundle's golden requests over one keep-alive connection (sequential) and over 16. MLServer and
+gets the bundle's golden requests over one keep-alive connection (sequential) and over 16. A device serves one
+home for long, so the requests of a home come in a block; the row "floor" is a request that asks no model. MLServer and
 LitServe are measured where the peer's interpreter has them; --peer-python names another virtual environment,
 which needs numpy and onnxruntime beside them.
 """
@@ -38,6 +39,7 @@ from edge_runtime.identity.trust import TrustStore  # noqa: E402
 from edge_runtime.tasks import task_module  # noqa: E402
 
 CLIENTS = 16
+BLOCK = 50  # requests in a row from one home
 PEERS = {"mlserver": "MLServer", "litserve": "LitServe"}
 
 
@@ -83,19 +85,29 @@ def main() -> None:
             envelope = read_envelope(source)
         manifest = unpack_bundle(args.bundle, envelope, files)  # our own file: its signer needs no trust here
         golden = json.loads((files / manifest.golden.file).read_bytes())
-        requests = [item["request"] for item in golden]
+        requests = _traffic([item["request"] for item in golden])
         for runtime in sorted({s.runtime for m in manifest.models for s in m.scored_in}):
             if runtime not in available_runtimes():
                 rows.append(Row(runtime, note="skipped: not installed here"))
                 continue
             rows += _bare(manifest, files, runtime, requests, args.requests)
-            rows.append(_enigma(args, work, envelope.signer, manifest.name, runtime, requests))
+            rows += _enigma(args, work, envelope.signer, manifest.name, runtime, requests)
         for module, name in PEERS.items():
             rows.append(_peer(args, work, files, module, name, requests))
     _print(rows)
     if args.json:
         figures = {"bundle": envelope.address, "rows": [asdict(row) for row in rows]}
         args.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+
+
+def _traffic(requests: list[dict]) -> list[dict]:
+    """Requests in blocks of one home, as a device gets them; a task without homes gets one block."""
+    homes: dict[str, list[dict]] = {}
+    for request in requests:
+        homes.setdefault(json.dumps(request.get("inventory")), []).append(request)
+    return [
+        request for home in homes.values() for request in itertools.islice(itertools.cycle(home), max(BLOCK, len(home)))
+    ]
 
 
 def _bare(manifest: Manifest, files: Path, runtime: str, requests: list[dict], count: int) -> list[Row]:
@@ -135,7 +147,9 @@ class _Recorder:
         return
 
 
-def _enigma(args: argparse.Namespace, work: Path, signer: bytes, name: str, runtime: str, requests: list[dict]) -> Row:
+def _enigma(
+    args: argparse.Namespace, work: Path, signer: bytes, name: str, runtime: str, requests: list[dict]
+) -> list[Row]:
     state = work / f"device-{runtime}"
     TrustStore(IdentityFolder(state)).add(signer, "benchmark")
     (state / "config.toml").write_text(f'[models]\nruntimes = ["{runtime}"]\n[log]\nlevel = "warning"\n')
@@ -148,12 +162,18 @@ def _enigma(args: argparse.Namespace, work: Path, signer: bytes, name: str, runt
     def start(port: int) -> subprocess.Popen[bytes]:
         return subprocess.Popen([*command, "run", "--state", state, "--listen", f"127.0.0.1:{port}"], cwd=ROOT)
 
-    return _measure(
+    def floor(port: int) -> Target:
+        return Target(port, "/healthz", [], "/readyz")
+
+    with _running(start, floor, []) as (_, aim):
+        p50, p99 = _sequential(aim, args.requests)
+    whole = _measure(
         args,
         f"enigma-edge ({runtime})",
         start,
         lambda port: Target(port, f"/v1/run/{name}", bodies, "/readyz"),
     )
+    return [Row(f"floor: no model ({runtime})", p50_ms=p50, p99_ms=p99), whole]
 
 
 def _peer(args: argparse.Namespace, work: Path, files: Path, module: str, name: str, requests: list[dict]) -> Row:
@@ -252,7 +272,8 @@ def _request(aim: Target, body: bytes) -> bytes:
 
 
 def _sequential(aim: Target, count: int) -> tuple[float, float]:
-    bodies = itertools.cycle([_request(aim, body) for body in aim.bodies])
+    ask = f"GET {aim.path} HTTP/1.1\r\nHost: 127.0.0.1:{aim.port}\r\n\r\n".encode()
+    bodies = itertools.cycle([_request(aim, body) for body in aim.bodies] or [ask])
     with socket.create_connection(("127.0.0.1", aim.port)) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         stream = connection.makefile("rb")

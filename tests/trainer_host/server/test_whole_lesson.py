@@ -5,17 +5,21 @@ from __future__ import annotations
 import json
 import time
 
+import pytest
+
 from tests.trainer_host.server.conftest import Client, Json, add_fake
 from tests.trainer_host.server.test_lessons import FIELDS, begin, order
 from tests.trainer_host.teacher import fake_api
 from tests.trainer_host.teacher.fake_api import FakeApi
 from trainer_host.data.dataset import open_dataset
+from trainer_host.server import standing
 from trainer_host.workspace import Workspace
 
 
 async def test_a_lesson_ends_with_datasets_and_its_progress_never_falls(
-    client: Client, provider: FakeApi, workspace: Workspace
+    client: Client, provider: FakeApi, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(standing, "PACE_FROM", 0.2)  # the lesson takes 1 to 5 s, as quick as the machine is
     await add_fake(client, provider)
     provider.latency = 0.05
     provider.script = fake_api.every(9, fake_api.status(422, "no such thing"))  # a request that fails for good
