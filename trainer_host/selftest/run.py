@@ -46,7 +46,8 @@ class Outcome:
 def selftest(workspace: Workspace, show: Presenter, tasks: tuple[str, ...] = TASKS, seed: int = 1) -> Outcome:
     """Keys, asking, verifying, training, compressing, gate, signature, push, answer: each for real, on this machine."""
     outcome = Outcome()
-    lesson = checked_lesson(Lesson("practice", tasks, EXAMPLES, PROVIDER, MODEL, seed))
+    # No judge: a provider that knows the lesson has nothing to say about its own answers.
+    lesson = checked_lesson(Lesson("practice", tasks, EXAMPLES, PROVIDER, MODEL, seed, judge=False))
     key = f"sk-practice-{secrets.token_hex(16)}"
     with _step(outcome, show, "practice", "A provider on loopback that knows the lesson"):
         provider = practising(lesson, key)
