@@ -159,8 +159,10 @@ def _root(value: Value) -> Value:
 
 
 def _function(name: str, values: list[Value]) -> Value:
-    if name in ("abs", "min", "max"):
-        return abs(values[0]) if name == "abs" else (min if name == "min" else max)(values)
+    if name == "abs":
+        return abs(values[0])
+    if name in ("min", "max"):
+        return min(values) if name == "min" else max(values)
     if name in ("floor", "ceil"):
         return Fraction(math.floor(values[0]) if name == "floor" else math.ceil(values[0]))
     if name == "round":
