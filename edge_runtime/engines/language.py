@@ -1,0 +1,53 @@
+"""Language engines: a decoder with a cache of the tokens that it has read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from edge_runtime.engines import ONNX, available_runtimes
+from edge_runtime.errors import EngineError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+class LanguageEngine(Protocol):
+    """A decoder opened in one runtime, for one text at a time and one thread at a time."""
+
+    runtime: str
+    version: str
+    context: int  # most tokens that the cache holds
+    vocabulary: int
+    length: int  # tokens that the cache holds now
+
+    def feed(self, tokens: Sequence[int], wanted: int = 1) -> np.ndarray:
+        """Append tokens; float32 [wanted, vocabulary] logits of what follows the last `wanted` of them.
+
+        wanted: 0 to len(tokens). Raises `EngineError` for tokens that the vocabulary doesn't have, for none at all,
+        or for more than the context has room for; the cache is then as it was.
+        """
+
+    def rewind(self, length: int) -> None:
+        """Forget all tokens from `length` on, without a copy; raises `EngineError` for more than there are."""
+
+    def close(self) -> None:
+        """Free the model and the cache; `feed` must not be called afterwards."""
+
+
+def open_language_engine(path: Path, threads: int = 1, context: int | None = None) -> LanguageEngine:
+    """Open a decoder that `trainer_host.export.language_onnx` wrote; raises `EngineError` with what to do.
+
+    context: most tokens in the cache, to spare memory; by default, and at most, what the model was exported for.
+    """
+    if path.suffix != ".onnx":
+        raise EngineError(f"{path.name} isn't .onnx, so no language runtime here can open it.")
+    if not path.is_file():
+        raise EngineError(f"There is no model file {path.name}.")
+    have = available_runtimes()
+    if ONNX not in have:
+        raise EngineError(f"{path.name} needs {ONNX}, which isn't usable here; install Enigma with the extra 'onnx'.")
+    from edge_runtime.engines.language_onnx import OnnxLanguageEngine
+
+    return OnnxLanguageEngine(path, threads, have[ONNX], context)

@@ -1,0 +1,246 @@
+"""Writes a decoder as one .onnx file with a cache of keys and values, in fp32, int8 or int4.
+
+The graph is built by hand from the weights, out of onnxruntime's own operators ("com.microsoft", documented in its
+docs/ContribOperators.md): an exporter's graph would compute the same in several times as many nodes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from trainer_host.errors import ExportError
+
+if TYPE_CHECKING:
+    import onnx
+    from torch import Tensor
+
+    from trainer_host.students.language.config import LanguageConfig
+
+Precision = Literal["fp32", "int8", "int4"]
+PRECISIONS: tuple[Precision, ...] = ("fp32", "int8", "int4")
+
+_DOMAIN = "com.microsoft"
+_OPSET, _IR = 21, 10  # read by onnxruntime from 1.20 on
+_LARGEST = 2**31 - 2**20  # bytes; a protobuf message ends at 2 GB
+
+
+def export_language_onnx(
+    state: Mapping[str, Tensor | np.ndarray],
+    config: LanguageConfig,
+    path: Path,
+    precision: Precision = "fp32",
+    context: int | None = None,
+) -> None:
+    """Write a decoder; raises `ExportError` for weights that don't fit the config, or that the runtime can't run.
+
+    state: weights by the names of `LanguageModel.state_dict()`. context: most tokens in the cache, default the
+    config's. Inputs: tokens int64 [1, T], last int32 [1] (tokens in the cache then, less one), total int32 [] (tokens
+    in the cache then), wanted int64 [K] (which of the T get logits), keys.N and values.N float32
+    [1, kv_heads, C, head]. Outputs: logits float32 [1, K, vocabulary], new_keys.N and new_values.N, which must be
+    bound to the memory of keys.N and values.N.
+    """
+    if precision not in PRECISIONS:
+        raise ExportError(f"There is no precision '{precision}'; there are {', '.join(PRECISIONS)}.")
+    model = _Decoder(state, config, precision, context or config.context).model()
+    if model.ByteSize() > _LARGEST:
+        raise ExportError("The model has over 2 GB, which one ONNX file can't hold; export it as int8 or int4.")
+    path.write_bytes(model.SerializeToString(deterministic=True))
+
+
+class _Decoder:
+    """The graph while it grows. Sums as in `trainer_host.students.language.model`."""
+
+    def __init__(
+        self,
+        state: Mapping[str, Tensor | np.ndarray],
+        config: LanguageConfig,
+        precision: Precision,
+        context: int,
+    ) -> None:
+        self.state, self.config, self.precision, self.context = state, config, precision, context
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: list[onnx.TensorProto] = []
+
+    def model(self) -> onnx.ModelProto:
+        """The whole graph."""
+        from onnx import TensorProto, helper
+
+        config = self.config
+        cos, sin = _rope(config, self.context)
+        self.constant("cos", cos)
+        self.constant("sin", sin)
+        x = self.embed("tokens")
+        normed = self.node(
+            "SimplifiedLayerNormalization",
+            [x, self.norm_weight("layers.0.input_layernorm")],
+            "first",
+            axis=-1,
+            epsilon=config.norm_epsilon,
+        )
+        for layer in range(config.layers):
+            x, normed = self.layer(layer, x, normed)
+        self.logits(normed)
+        cache = ["1", str(config.kv_heads), "context", str(config.head)]
+        shape = [int(d) if d.isdigit() else d for d in cache]
+        names = [f"{kind}.{layer}" for layer in range(config.layers) for kind in ("keys", "values")]
+        inputs = [
+            helper.make_tensor_value_info("tokens", TensorProto.INT64, [1, "length"]),
+            helper.make_tensor_value_info("last", TensorProto.INT32, [1]),
+            helper.make_tensor_value_info("total", TensorProto.INT32, []),
+            helper.make_tensor_value_info("wanted", TensorProto.INT64, ["wanted_length"]),
+            *(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name in names),
+        ]
+        outputs = [
+            helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, "wanted_length", config.vocabulary]),
+            *(helper.make_tensor_value_info(f"new_{name}", TensorProto.FLOAT, shape) for name in names),
+        ]
+        graph = helper.make_graph(self.nodes, "decoder", inputs, outputs, self.constants)
+        model = helper.make_model(
+            graph, opset_imports=[helper.make_opsetid("", _OPSET), helper.make_opsetid(_DOMAIN, 1)], ir_version=_IR
+        )
+        helper.set_model_props(model, {"context": str(self.context), "precision": self.precision})
+        return model
+
+    def layer(self, layer: int, x: str, normed: str) -> tuple[str, str]:
+        """The residual stream and its norm after a layer, given both before it."""
+        config, name = self.config, f"layers.{layer}"
+        window = config.looks_back(layer)
+        packed = self.linear(
+            normed, np.concatenate([self.weight(f"{name}.self_attn.{p}_proj.weight") for p in "qkv"]), f"{name}.qkv"
+        )
+        seen = self.node(
+            "GroupQueryAttention",
+            [packed, "", "", f"keys.{layer}", f"values.{layer}", "last", "total", "cos", "sin"],
+            f"{name}.seen",
+            outputs=[f"new_keys.{layer}", f"new_values.{layer}"],
+            num_heads=config.heads,
+            kv_num_heads=config.kv_heads,
+            do_rotary=1,
+            **({} if window is None else {"local_window_size": window}),
+        )
+        if layer + 1 == config.layers:  # what follows is of interest only where logits are
+            seen = self.node("Gather", [seen, "wanted"], f"{name}.seen_wanted", axis=1)
+            x = self.node("Gather", [x, "wanted"], f"{name}.x_wanted", axis=1)
+        out = self.linear(seen, self.weight(f"{name}.self_attn.o_proj.weight"), f"{name}.attended")
+        x, normed = self.add_and_norm(x, out, f"{name}.post_attention_layernorm")
+        both = np.concatenate([self.weight(f"{name}.mlp.{p}_proj.weight") for p in ("gate", "up")])
+        both_out = self.linear(normed, both, f"{name}.gate_up")
+        gate = self.node("Split", [both_out], f"{name}.gate", outputs=[f"{name}.up"], axis=-1, num_outputs=2)
+        # QuickGelu with alpha 1 is SiLU in one node; onnxruntime has no SwiGLU for the CPU.
+        gate = self.node("QuickGelu", [gate], f"{name}.gate_silu", alpha=1.0)
+        gated = self.node("Mul", [gate, f"{name}.up"], f"{name}.gated")
+        out = self.linear(gated, self.weight(f"{name}.mlp.down_proj.weight"), f"{name}.mlp")
+        after = "norm" if layer + 1 == config.layers else f"layers.{layer + 1}.input_layernorm"
+        return self.add_and_norm(x, out, after)
+
+    def add_and_norm(self, x: str, more: str, norm: str) -> tuple[str, str]:
+        """The stream with what a block adds, and its norm."""
+        normed = self.node(
+            "SkipSimplifiedLayerNormalization",
+            [x, more, self.norm_weight(norm)],
+            f"{norm}.out",
+            outputs=["", "", f"{norm}.stream"],
+            epsilon=self.config.norm_epsilon,
+        )
+        return f"{norm}.stream", normed
+
+    def embed(self, tokens: str) -> str:
+        """The tokens' rows of the table."""
+        self.constant("table", self.weight("embed_tokens.weight"))
+        return self.node("Gather", ["table", tokens], "embedded")
+
+    def logits(self, normed: str) -> None:
+        """The table's (or the head's) products with the last norm."""
+        if self.config.tied:
+            turned = self.node("Transpose", ["table"], "table.turned", perm=[1, 0])
+            self.node("MatMul", [normed, turned], "logits")
+        else:
+            self.linear(normed, self.weight("lm_head.weight"), "logits")
+
+    def linear(self, x: str, weight: np.ndarray, out: str) -> str:
+        """x times a weight [out, in]."""
+        self.constant(f"{out}.weight", np.ascontiguousarray(weight.T))
+        return self.node("MatMul", [x, f"{out}.weight"], out)
+
+    def norm_weight(self, name: str) -> str:
+        """The constant of a norm's weight."""
+        self.constant(f"{name}.weight", self.weight(f"{name}.weight"))
+        return f"{name}.weight"
+
+    def weight(self, name: str) -> np.ndarray:
+        """A weight of the state, float32; raises `ExportError` where it is missing or of another shape."""
+        found = self.state.get(name)
+        if found is None:
+            raise ExportError(f"The weights lack '{name}'; they don't belong to this config.")
+        array = found if isinstance(found, np.ndarray) else found.detach().to("cpu").float().numpy()
+        want = _shape(name, self.config)
+        if array.shape != want:
+            raise ExportError(f"'{name}' has the shape {list(array.shape)}, and the config wants {list(want)}.")
+        return np.asarray(array, np.float32)
+
+    def node(
+        self,
+        kind: str,
+        inputs: Sequence[str],
+        out: str,
+        *,
+        outputs: Sequence[str] = (),
+        **attributes: float | list[int],
+    ) -> str:
+        """Add a node; gives its first output's name."""
+        from onnx import helper
+
+        domain = "" if kind in _PLAIN else _DOMAIN
+        node = helper.make_node(kind, inputs, [out, *outputs], name=out, domain=domain)
+        node.attribute.extend(helper.make_attribute(key, value) for key, value in sorted(attributes.items()))
+        self.nodes.append(node)
+        return out
+
+    def constant(self, name: str, value: np.ndarray) -> None:
+        """Add a constant."""
+        from onnx import numpy_helper
+
+        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
+
+
+# Operators of ONNX itself, and one of onnxruntime's that it keeps there.
+_PLAIN = {"Gather", "MatMul", "Mul", "SimplifiedLayerNormalization", "Split", "Transpose"}
+
+
+def _shape(name: str, config: LanguageConfig) -> tuple[int, ...]:
+    """The shape that a weight must have."""
+    queries, keys = config.heads * config.head, config.kv_heads * config.head
+    shapes: dict[str, tuple[int, ...]] = {
+        "embed_tokens": (config.vocabulary, config.width),
+        "lm_head": (config.vocabulary, config.width),
+        "q_proj": (queries, config.width),
+        "k_proj": (keys, config.width),
+        "v_proj": (keys, config.width),
+        "o_proj": (config.width, queries),
+        "gate_proj": (config.hidden, config.width),
+        "up_proj": (config.hidden, config.width),
+        "down_proj": (config.width, config.hidden),
+    }
+    return shapes.get(name.split(".")[-2], (config.width,))
+
+
+def _rope(config: LanguageConfig, context: int) -> tuple[np.ndarray, np.ndarray]:
+    """Cosines and sines of every position, float32 [context, head / 2] each."""
+    import torch
+
+    from trainer_host.students.language.model import rope_frequencies
+
+    if config.rope is not None and config.rope.get("type") == "dynamic":
+        trained = int(str(config.rope.get("trained", config.context)))
+        if context > trained:
+            raise ExportError(
+                "Dynamic scaling turns every key anew when a text grows, and a cache keeps them as they were; "
+                f"export for at most {trained} tokens, or train with 'yarn' or 'linear'."
+            )
+    frequencies, scale = rope_frequencies(config, context)
+    angles = torch.arange(context, dtype=torch.float32)[:, None] * frequencies
+    return (angles.cos() * scale).numpy(), (angles.sin() * scale).numpy()
