@@ -308,5 +308,5 @@ def _named(model_name: str) -> str:
 
 
 def _accuracy(report: GateReport) -> float:
-    """Of the int8 file that loses most: what a device can count on."""
-    return min((score.accuracy for score in report.scores if "int8" in score.file), default=0.0)
+    """Of the file in the bundle that loses most: what a device can count on."""
+    return min((score.accuracy for score in report.chosen()), default=0.0)

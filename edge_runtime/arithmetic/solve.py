@@ -160,7 +160,7 @@ def _root(value: Value) -> Value:
 
 def _function(name: str, values: list[Value]) -> Value:
     if name == "abs":
-        return abs(values[0])
+        return -values[0] if values[0] < 0 else values[0]
     if name in ("min", "max"):
         return min(values) if name == "min" else max(values)
     if name in ("floor", "ceil"):

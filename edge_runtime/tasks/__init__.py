@@ -42,7 +42,7 @@ class TaskModule(Protocol):
 
 
 # Modules of this package that aren't tasks.
-_SHARED = frozenset({"text"})
+_SHARED = frozenset({"dialogue", "text"})
 
 
 def task_names() -> list[str]:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from edge_runtime.engines import LITERT, ONNX, TFLITE, open_engine
 from trainer_host.compress.equalise import equalise_embeddings
@@ -17,7 +17,7 @@ from trainer_host.data.dataset import Dataset
 from trainer_host.errors import ExportError, NotThere
 from trainer_host.export.onnx import export_onnx
 from trainer_host.export.tflite import SilentDescriptors, export_tflite, tensor_names
-from trainer_host.students import ModelIO, student_for
+from trainer_host.students import GraphStudent, ModelIO, TextStudent, student_for
 from trainer_host.training.determinism import prepare
 from trainer_host.training.run import Run, write_json
 
@@ -59,6 +59,9 @@ def export_run(run: Run, dataset: Dataset, on_step: OnStep) -> list[ModelFile]:
     import torch
 
     student = student_for(run.task)
+    if student.family == "language":
+        return _write_card(run, list(_written(run, cast(TextStudent, student), on_step)))
+    student = cast(GraphStudent, student)
     prepare(run.seed)
     on_step(0.0, "onnx fp32")
     module, examples, names = student.module(run.folder)
@@ -110,8 +113,31 @@ def export_run(run: Run, dataset: Dataset, on_step: OnStep) -> list[ModelFile]:
                 weights or weight_bytes(path),
             )
         )
-    write_json(folder / CARD, {"models": [asdict(item) for item in made], "weights": run.weights})
     on_step(1.0, "done")
+    return _write_card(run, made)
+
+
+def _written(run: Run, student: TextStudent, on_step: OnStep) -> Iterator[ModelFile]:
+    for item in student.write_models(run.folder, on_step):
+        path = run.folder / item.file
+        if item.precision == "fp32" and not item.error <= LARGEST_ERROR:
+            raise ExportError(f"{item.file} differs from the trained module by {item.error:.2g}; export it again.")
+        weights = weight_bytes(path)
+        yield ModelFile(
+            item.file,
+            item.precision,
+            (ONNX,),
+            {},
+            {},
+            path.stat().st_size,
+            _sha256(path),
+            float(f"{item.error:.3g}"),
+            weights,
+        )
+
+
+def _write_card(run: Run, made: list[ModelFile]) -> list[ModelFile]:
+    write_json(run.folder / CARD, {"models": [asdict(item) for item in made], "weights": run.weights})
     return made
 
 

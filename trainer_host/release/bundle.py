@@ -153,18 +153,19 @@ def _manifest(
     golden: int,
 ) -> Manifest:
     models: list[ModelFile] = []
+    chosen = report.chosen()
     for item in exported(run):
         # No latency here: it is the machine's, and the same run must give the same bytes.
         scored = tuple(
             Scored(score.runtime, score.version, round(score.accuracy, 4))
-            for score in report.scores
+            for score in chosen
             if score.file == item.file
         )
-        if item.precision == "int8" and scored:
+        if scored:
             names = {s.runtime for s in scored}
             runtimes = tuple(runtime for runtime in item.runtimes if runtime in names)
             models.append(ModelFile(item.file, item.precision, runtimes, item.inputs, item.outputs, scored))
-    first = next(score for score in report.scores if score.precision == "int8")
+    first = chosen[0]
     metrics: Json = {key: round(value, 4) for key, value in first.figures.items()}
     metrics |= {"accuracy": round(first.accuracy, 4), "held_out": dataset.counts["heldout"]}
     return dataclasses.replace(
@@ -191,9 +192,7 @@ def _golden(run: Run, dataset: Dataset, student: Student, report: GateReport) ->
     files = {item.file: item for item in exported(run)}
     with ExitStack() as stack:
         specialists = [
-            stack.enter_context(loaded(run, student, files[score.file], score.runtime))
-            for score in report.scores
-            if score.precision == "int8"
+            stack.enter_context(loaded(run, student, files[score.file], score.runtime)) for score in report.chosen()
         ]
         kept: list[Json] = []
         for request in requests:

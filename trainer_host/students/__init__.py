@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Literal, Protocol, cast
 
 from trainer_host.errors import DataError
 
@@ -42,11 +42,13 @@ class TrainReport:
 class Student(Protocol):
     """One per task: `trainer_host/students/<task>.py` exports it as `STUDENT`.
 
-    A run folder belongs to one training; whatever a student writes there must depend on the dataset and the
-    seed alone, so that two trainings give the same bytes.
+    A run folder belongs to one training; whatever a student writes there must depend on the dataset, the seed and the
+    settings alone, so that two trainings give the same bytes. family: "graph" students are a `GraphStudent`, those of
+    "language" a `TextStudent`.
     """
 
     task: str
+    family: Literal["graph", "language"]
 
     def train(
         self,
@@ -57,22 +59,16 @@ class Student(Protocol):
         seconds: float | None,
         on_progress: OnProgress,
         curriculum: bool = False,
+        settings: Json | None = None,
     ) -> TrainReport:
         """Write weights.safetensors, config.json and assets into `run`.
+
+        settings: what a person chose for this family, as in {"size": "tiny"}; `DataError` for what it doesn't take.
 
         seconds: a budget that the student plans its steps by (never a clock that stops it: that would make
         the result depend on the machine). curriculum: easy rows first, see trainer_host.data.curriculum; without
         it, in the plain order. Raises `DataError` where the rows don't fit the task, or it has no curriculum.
         """
-
-    def module(self, run: Path) -> tuple[torch.nn.Module, tuple[torch.Tensor, ...], ModelIO]:
-        """The trained module in eval mode, example inputs of the static shapes it is exported with, names.
-
-        A module with a true attribute `float_edges` keeps its first layer and its output layers in float.
-        """
-
-    def calibration(self, run: Path, dataset: Path, limit: int) -> Iterator[dict[str, np.ndarray]]:
-        """At most `limit` inputs by task name, from the train split, for the ranges of int8."""
 
     def assets(self, run: Path) -> dict[str, Path]:
         """Files that the bundle carries beside the models, by their name in the bundle."""
@@ -85,6 +81,43 @@ class Student(Protocol):
 
     def golden(self, run: Path, dataset: Path, count: int) -> list[Json]:
         """At most `count` different requests that stand for the task, the same at every call."""
+
+
+class GraphStudent(Student, Protocol):
+    """A student whose model is one graph of static shapes, exported by tracing and quantized with calibration inputs."""
+
+    def module(self, run: Path) -> tuple[torch.nn.Module, tuple[torch.Tensor, ...], ModelIO]:
+        """The trained module in eval mode, example inputs of the static shapes it is exported with, names.
+
+        A module with a true attribute `float_edges` keeps its first layer and its output layers in float.
+        """
+
+    def calibration(self, run: Path, dataset: Path, limit: int) -> Iterator[dict[str, np.ndarray]]:
+        """At most `limit` inputs by task name, from the train split, for the ranges of int8."""
+
+
+class TextStudent(Student, Protocol):
+    """A student whose model writes text: a decoder with a cache, see `trainer_host.export.language_onnx`."""
+
+    def write_models(self, run: Path, on_step: Callable[[float, str], None]) -> list[WrittenModel]:
+        """Write the model files into `run`, the fp32 one first."""
+
+
+@dataclass(frozen=True)
+class WrittenModel:
+    """A model file of a `TextStudent`: its precision, and its largest difference from the torch module's logits."""
+
+    file: str
+    precision: str
+    error: float
+
+
+def no_settings(task: str, settings: Json | None) -> None:
+    """Raise `DataError` where a student without settings gets any."""
+    if settings:
+        raise DataError(
+            f"A {task} has one size and way of training; leave out --{next(iter(settings)).replace('_', '-')}."
+        )
 
 
 def has_student(task: str) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 from edge_runtime.home.lexicon import ACTIONS, KINDS, TAGS
 from edge_runtime.tasks.robot import HEADS, NGRAMS, SCHEME, TOKENS
 from trainer_host.errors import DataError
-from trainer_host.students import Json, ModelIO, OnProgress, TrainReport
+from trainer_host.students import Json, ModelIO, OnProgress, TrainReport, no_settings
 from trainer_host.students.robot_data import (
     Arrays,
     Augmenter,
@@ -52,6 +52,7 @@ class RobotStudent:
     """See `trainer_host.students.Student`."""
 
     task = "robot"
+    family = "graph"
 
     def train(
         self,
@@ -62,11 +63,13 @@ class RobotStudent:
         seconds: float | None,
         on_progress: OnProgress,
         curriculum: bool = False,
+        settings: Json | None = None,
     ) -> TrainReport:
         """Train on rows that carry token labels; rows that don't are aligned first, or left out and counted."""
         from trainer_host.students.robot_align import with_labels
         from trainer_host.students.robot_model import RobotConfig, RobotNet
 
+        no_settings(self.task, settings)
         if curriculum:
             raise DataError("A robot sees all its rows in each epoch; leave out --curriculum.")
         started = time.perf_counter()

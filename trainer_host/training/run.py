@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from edge_runtime import strict_json
@@ -38,6 +39,7 @@ class Run:
     seconds: float | None
     weights: str
     curriculum: bool = False
+    settings: dict[str, object] = field(default_factory=dict)
 
     @property
     def address(self) -> str:
@@ -46,7 +48,9 @@ class Run:
         return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
     def _card(self) -> dict[str, object]:
-        fields = {key: value for key, value in asdict(self).items() if key != "folder"}
+        fields = {
+            key: value for key, value in asdict(self).items() if key != "folder" and (key, value) != ("settings", {})
+        }
         return {"format": FORMAT, **fields}
 
 
@@ -59,14 +63,24 @@ def train_run(
     seconds: float | None,
     on_progress: OnProgress,
     curriculum: bool = False,
+    settings: Mapping[str, object] | None = None,
 ) -> tuple[Run, TrainReport]:
-    """Train the dataset's student as run `name`; replaces a run of that name, its exports included."""
+    """Train the dataset's student as run `name`; replaces a run of that name, its exports included.
+
+    settings: see `Student.train`.
+    """
     checked_name(name)
     student = student_for(dataset.task)
     started = time.perf_counter()
     with making(workspace.runs / name) as folder:
         report = student.train(
-            dataset.folder, folder, seed=seed, seconds=seconds, on_progress=on_progress, curriculum=curriculum
+            dataset.folder,
+            folder,
+            seed=seed,
+            seconds=seconds,
+            on_progress=on_progress,
+            curriculum=curriculum,
+            settings=dict(settings or {}),
         )
         made = Run(
             folder,
@@ -79,6 +93,7 @@ def train_run(
             seconds,
             _sha256(folder / WEIGHTS),
             curriculum,
+            dict(settings or {}),
         )
         write_json(folder / CARD, made._card())
         figures = {"seconds": round(time.perf_counter() - started, 3), "figures": dict(report.figures)}

@@ -1,0 +1,140 @@
+"""What the tasks share whose answers a language model writes: from a request to its messages, and from text to an answer."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from typing import TYPE_CHECKING, Protocol
+
+from edge_runtime.errors import BadRequest
+
+if TYPE_CHECKING:
+    from edge_runtime.language.specialist import LanguageSpecialist
+
+Json = dict[str, object]
+ROLES = ("system", "user", "assistant", "tool")
+MAX_MESSAGES = 64
+MAX_CHARACTERS = 32_000  # of all messages; what doesn't fit the model's context is refused by its tokens
+# How much two runtimes' texts must have in common: int8 kernels round differently, and one other word changes the rest.
+LEAST_ALIKE = 0.5
+OPTIONS: Json = {
+    "max_tokens": {"type": "integer", "minimum": 1},
+    "temperature": {"type": "number", "minimum": 0, "maximum": 2},
+    "seed": {"type": "integer"},
+}
+FIGURES: Json = {
+    "confidence": {"type": "number", "minimum": 0, "maximum": 1},
+    "unsure": {"type": "boolean"},
+    "finish": {"type": "string", "enum": ["stop", "length"]},
+    "tokens": {"type": "integer"},
+}
+
+
+class TextTask(Protocol):
+    """A task's module, as far as its texts go. The host trains on what the device asks and reads: both use these."""
+
+    NAME: str
+    MAX_TOKENS: int  # of an answer, unless the request says otherwise
+
+    def messages(self, request: Json) -> list[Json]:
+        """The messages [{"role", "content"}] of a request; raises `BadRequest`."""
+
+    def reply(self, output: Json) -> str:
+        """What the model must write for an output of a dataset's row."""
+
+    def answer(self, text: str) -> Json:
+        """The answer that a text stands for; "unsure" is true in it where it can't be used."""
+
+
+class Writer:
+    """A loaded specialist whose answers are written. `language` is the model below, which can stream."""
+
+    def __init__(self, language: LanguageSpecialist, task: TextTask, unsure: float) -> None:
+        self.language = language
+        self._task = task
+        self._unsure = unsure
+
+    def run(self, request: Json) -> Json:
+        """The task's answer, with "confidence" (the geometric mean of the tokens' probabilities), "unsure", "finish"."""
+        return written(self.language, self._task, request, self._unsure)
+
+
+def written(language: LanguageSpecialist, task: TextTask, request: Json, unsure: float) -> Json:
+    """Let the model write the answer to a request; raises `BadRequest`."""
+    from edge_runtime.language.sampling import Sampling
+
+    own = {key: value for key, value in request.items() if key not in OPTIONS}
+    limit = whole(request, "max_tokens", task.MAX_TOKENS, 1)
+    temperature = request.get("temperature", 0.0)
+    if isinstance(temperature, bool) or not isinstance(temperature, int | float) or not 0 <= temperature <= 2:
+        raise BadRequest("`temperature` must be a number from 0 to 2.")
+    seed = None if request.get("seed") is None else whole(request, "seed", 0, None)
+    pieces: list[str] = []
+    chances: list[float] = []
+    finish = "length"
+    for piece in language.stream(
+        task.messages(own),
+        task=task.NAME,
+        sampling=Sampling(temperature=float(temperature), seed=seed),
+        max_tokens=limit,
+        logprobs=True,
+    ):
+        pieces.append(piece.text)
+        if piece.logprob is not None:
+            chances.append(piece.logprob)
+        finish = piece.finish or finish
+    confidence = math.exp(sum(chances) / len(chances)) if chances else 0.0
+    made = task.answer("".join(pieces))
+    sure = confidence >= unsure and finish == "stop" and made.get("unsure") is not True
+    figures: Json = {"confidence": round(confidence, 4), "unsure": not sure, "finish": finish, "tokens": len(chances)}
+    return {**made, **figures}
+
+
+def whole(request: Json, name: str, default: int, least: int | None) -> int:
+    """A whole number of a request; raises `BadRequest`."""
+    value = request.get(name, default)
+    if isinstance(value, bool) or not isinstance(value, int) or (least is not None and value < least):
+        raise BadRequest(f"`{name}` must be a whole number{'' if least is None else f' from {least} on'}.")
+    return value
+
+
+def conversation(raw: object) -> list[Json]:
+    """Checked messages; raises `BadRequest` naming the first thing that is wrong."""
+    if not isinstance(raw, list) or not 1 <= len(raw) <= MAX_MESSAGES:
+        raise BadRequest(f"`messages` must be a list of 1 to {MAX_MESSAGES} messages.")
+    made: list[Json] = []
+    for number, item in enumerate(raw):
+        role, content = (item.get("role"), item.get("content")) if isinstance(item, dict) else (None, None)
+        if role not in ROLES or not isinstance(content, str):
+            raise BadRequest(
+                f'messages[{number}] must be {{"role", "content"}} with a role of {", ".join(ROLES)} and a text.'
+            )
+        made.append({"role": role, "content": content})
+    if sum(len(str(message["content"])) for message in made) > MAX_CHARACTERS:
+        raise BadRequest(f"The messages have more than {MAX_CHARACTERS:,} characters; send fewer of them.")
+    if made[-1]["role"] not in ("user", "tool"):
+        raise BadRequest("The last message must be the user's; that is what is answered.")
+    return made
+
+
+def text_of(request: Json, name: str, most: int) -> str:
+    """A text of a request; raises `BadRequest`."""
+    text = request.get(name)
+    if not isinstance(text, str) or not text.strip():
+        raise BadRequest(f"`{name}` must be a text that isn't empty.")
+    if len(text) > most:
+        raise BadRequest(f"`{name}` has {len(text)} characters; send at most {most}.")
+    return text
+
+
+def only(request: Json, *names: str) -> None:
+    """Raise `BadRequest` for a field that a task doesn't read."""
+    if extra := sorted(request.keys() - set(names)):
+        raise BadRequest(f"This task doesn't read `{extra[0][:40]}`; it reads {', '.join(names)}.")
+
+
+def alike(expected: object, got: object) -> bool:
+    """Whether two texts are the same answer of two runtimes."""
+    if not isinstance(expected, str) or not isinstance(got, str):
+        return expected == got
+    return expected == got or difflib.SequenceMatcher(None, expected, got).ratio() >= LEAST_ALIKE
