@@ -29,13 +29,26 @@ class Calibration:
 def calibrate(logits: np.ndarray, labels: np.ndarray) -> Calibration:
     """Choose both on unseen rows; logits float32 [rows, classes], labels int [rows].
 
-    The temperature minimises the negative log likelihood (Guo et al. 2017). The threshold is the lowest one
-    with `TARGET_PRECISION`, or where none has it, the most precise one that answers `MIN_COVERAGE`.
+    The temperature minimises the negative log likelihood (Guo et al. 2017). The threshold is that of
+    `threshold_of`.
     """
     temperature = _temperature(logits.astype(np.float64), labels)
     probabilities = _softmax(logits / temperature)
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == labels
+    threshold = threshold_of(confidence, right)
+    answered = confidence >= threshold
+    return Calibration(
+        temperature, threshold, float(right.mean()), float(answered.mean()), float(right[answered].mean())
+    )
+
+
+def threshold_of(confidence: np.ndarray, right: np.ndarray) -> float:
+    """The confidence below which answers are unsure: the lowest one with `TARGET_PRECISION`, or where none has it, the
+    most precise one that answers `MIN_COVERAGE`.
+
+    confidence: float [rows], right: bool [rows], of rows that the model hasn't seen.
+    """
     order = np.argsort(-confidence, kind="stable")
     precision = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
     good = np.flatnonzero(precision >= TARGET_PRECISION)
@@ -45,11 +58,7 @@ def calibrate(logits: np.ndarray, labels: np.ndarray) -> Calibration:
     else:
         last = least + int(np.argmax(precision[least:]))
     last = min(last, max(least, int(len(order) * (1 - ALWAYS_UNSURE)) - 1))
-    threshold = float(np.floor(confidence[order[last]] * 1e4) / 1e4)
-    answered = confidence >= threshold
-    return Calibration(
-        temperature, threshold, float(right.mean()), float(answered.mean()), float(right[answered].mean())
-    )
+    return float(np.floor(confidence[order[last]] * 1e4) / 1e4)
 
 
 def _temperature(logits: np.ndarray, labels: np.ndarray) -> float:
