@@ -50,12 +50,12 @@ def messages(request: Json) -> list[Json]:
     return conversation(request.get("messages"))
 
 
-def reply(output: Json) -> str:
+def reply(request: Json, output: Json) -> str:
     """See `TextTask`."""
     return str(output["reply"])
 
 
-def answer(text: str) -> Json:
+def answer(request: Json, text: str) -> Json:
     """See `TextTask`."""
     said = text.strip()
     return {"reply": said, "unsure": not said}

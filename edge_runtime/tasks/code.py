@@ -41,12 +41,12 @@ def messages(request: Json) -> list[Json]:
     return [{"role": "user", "content": said}]
 
 
-def reply(output: Json) -> str:
+def reply(request: Json, output: Json) -> str:
     """See `TextTask`."""
     return str(output["code"])
 
 
-def answer(text: str) -> Json:
+def answer(request: Json, text: str) -> Json:
     """See `TextTask`; code that Python can't parse is marked as unsure. It is parsed, never run."""
     try:
         compile(text, "answer", "exec", flags=0x400, dont_inherit=True)  # PyCF_ONLY_AST

@@ -39,10 +39,10 @@ class TextTask(Protocol):
     def messages(self, request: Json) -> list[Json]:
         """The messages [{"role", "content"}] of a request; raises `BadRequest`."""
 
-    def reply(self, output: Json) -> str:
-        """What the model must write for an output of a dataset's row."""
+    def reply(self, request: Json, output: Json) -> str:
+        """What the model must write to a request, for the output of its row in a dataset."""
 
-    def answer(self, text: str) -> Json:
+    def answer(self, request: Json, text: str) -> Json:
         """The answer that a text stands for; "unsure" is true in it where it can't be used."""
 
 
@@ -84,7 +84,7 @@ def written(language: LanguageSpecialist, task: TextTask, request: Json, unsure:
             chances.append(piece.logprob)
         finish = piece.finish or finish
     confidence = math.exp(sum(chances) / len(chances)) if chances else 0.0
-    made = task.answer("".join(pieces))
+    made = task.answer(own, "".join(pieces))
     sure = confidence >= unsure and finish == "stop" and made.get("unsure") is not True
     figures: Json = {"confidence": round(confidence, 4), "unsure": not sure, "finish": finish, "tokens": len(chances)}
     return {**made, **figures}

@@ -1,7 +1,9 @@
 """Task `math`: a question in words; the model writes the calculation, the device computes it.
 
-A small model learns which numbers to take and what to do with them; it doesn't learn to carry digits, and needn't:
-"12 * 8 - 17 | {} seats" is computed here, exactly, with its steps (as in program-aided language models, arXiv 2211.10435).
+A small model learns which numbers to take and what to do with them. It needn't learn to carry digits: the calculation
+is computed here, exactly, with its steps (as in program-aided language models, arXiv 2211.10435). Nor to copy them: it
+reads "A hall has [1] rows of [2] seats and [3] are taken" and writes "[1] * [2] - [3] | {} seats" (number mapping,
+Wang et al. 2017, "Deep Neural Solver for Math Word Problems").
 """
 
 from __future__ import annotations
@@ -24,6 +26,9 @@ MAX_TOKENS = 120
 MAX_QUESTION = 600
 _SLOT = "{}"  # where the computed number stands in the answer
 _MAX_FORM = 60
+_LETTER = re.compile(r"(?<![A-Za-z'’])[b-hj-z](?![A-Za-z])")  # but a and i, which are words
+_PLACE = re.compile(r"\[([1-9]\d?)\]")  # a number of the question
+_DIGITS = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?")
 # A number as it stands in an answer: 12, -3, 3/4, 2 1/2, 1,250.5
 _NUMBER = re.compile(r"[-−]?(?:\d+ \d+/\d+|\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?(?: ?/ ?\d+)?|\.\d+)")
 Json = dict[str, object]
@@ -45,25 +50,42 @@ RESPONSE_SCHEMA: Json = {
 
 
 def messages(request: Json) -> list[Json]:
-    """The question as one message; "text" is another name for it."""
-    name = "question" if "question" in request or "text" not in request else "text"
-    only(request, name)
-    return [{"role": "user", "content": text_of(request, name, MAX_QUESTION)}]
+    """The question as one message, its numbers as [1], [2] ...; "text" is another name for it."""
+    written, _ = _numbered(_question(request))
+    return [{"role": "user", "content": written}]
 
 
-def reply(output: Json) -> str:
-    """The expression, and the answer with a slot for its number."""
+def reply(request: Json, output: Json) -> str:
+    """The expression over the question's numbers, and the answer with a slot for its own."""
+    question = _question(request)
+    _, numbers = _numbered(question)
+    letter = _unknown(question)
+    left = list(range(len(numbers)))
+
+    def place(found: re.Match[str]) -> str:
+        same = [at for at, number in enumerate(numbers) if number == found[0].replace(",", "")]
+        if not same:
+            return found[0]  # a number that the question spells, or only means
+        at = next((at for at in same if at in left), same[-1])
+        left[:] = [other for other in left if other != at]
+        return f"[{at + 1}]"
+
     form = _NUMBER.sub(_SLOT, str(output["answer"]), count=1)
-    return f"{output['expression']} | {form if _SLOT in form else _SLOT}"
+    written = f"{_DIGITS.sub(place, str(output['expression']))} | {form if _SLOT in form else _SLOT}"
+    return _with_letter(written, letter, "x") if letter else written
 
 
-def answer(text: str) -> Json:
+def answer(request: Json, text: str) -> Json:
     """Compute what the model wrote; what can't be computed has no answer and is unsure."""
+    question = _question(request)
+    _, numbers = _numbered(question)
+    text = _with_letter(text, "x", letter) if (letter := _unknown(question)) else text
     expression, _, form = (part.strip() for part in text.partition("|"))
-    form = form if _SLOT in form and len(form) <= _MAX_FORM else _SLOT
+    form = form if form.count(_SLOT) == 1 and len(form) <= _MAX_FORM and _named(form, question) else _SLOT
     try:
+        expression = _PLACE.sub(lambda found: numbers[int(found[1]) - 1], expression)
         found = solve(expression)
-    except Unreadable:
+    except (Unreadable, IndexError):
         return {"answer": None, "expression": None, "steps": [], "unsure": True}
     number = found.text
     if number.startswith("-") and not form.startswith(_SLOT):  # -$5, not $-5
@@ -72,6 +94,41 @@ def answer(text: str) -> Json:
     else:
         said = form.replace(_SLOT, number, 1)
     return {"answer": said, "expression": expression, "steps": list(found.steps), "unsure": False}
+
+
+def _question(request: Json) -> str:
+    name = "question" if "question" in request or "text" not in request else "text"
+    only(request, name)
+    return text_of(request, name, MAX_QUESTION)
+
+
+def _numbered(question: str) -> tuple[str, list[str]]:
+    """The question with [1], [2] ... for its numbers, and those, without the commas of thousands."""
+    numbers: list[str] = []
+
+    def place(found: re.Match[str]) -> str:
+        numbers.append(found[0].replace(",", ""))
+        return f"[{len(numbers)}]"
+
+    letter = _unknown(question)
+    return _DIGITS.sub(place, _with_letter(question, letter, "x") if letter else question), numbers
+
+
+def _unknown(question: str) -> str | None:
+    """The letter that a question with an equation asks for, where that isn't x, which all others are read as."""
+    found = set(_LETTER.findall(question)) if "=" in question else set()
+    return found.pop() if len(found) == 1 and found != {"x"} else None
+
+
+def _with_letter(text: str, old: str, new: str) -> str:
+    return _LETTER.sub(lambda found: new if found[0] == old else found[0], text)
+
+
+def _named(form: str, question: str) -> bool:
+    """Whether the question knows the unit of an answer's form; short ones are measures, as in km for kilometres."""
+    asked = {word[:4] for word in re.findall(r"[^\W\d_]+", question.lower())}
+    unit = re.findall(r"[^\W\d_]+", form.lower())
+    return all(len(word) <= 3 for word in unit) or any(word[:4] in asked for word in unit)
 
 
 def load(manifest: Manifest, folder: Path, engine: LanguageEngine) -> Writer:
