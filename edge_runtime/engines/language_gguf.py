@@ -1,0 +1,243 @@
+"""Runs a .gguf file with llama.cpp, out of the package xllamacpp: for devices with memory to spare.
+
+xllamacpp offers Python a server only. Its library exports llama.cpp's C interface too (llama.h), which has what a
+language engine needs; it is called through ctypes here. Structures that are handed over whole are kept as opaque
+bytes of ample size, and of their fields only those that stood at the same place since 2024 are touched, after their
+defaults were found there: another layout is an error, not a crash. A damaged file that passes llama.cpp's own checks
+can still end the process, as all native code can; a bundle's signature keeps such files away.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import importlib.util
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from edge_runtime.errors import EngineError
+
+XLLAMACPP = "xllamacpp"
+_OPAQUE = 1024  # bytes; the structures have about 80 and 200
+_DEFAULTS = (512, 2048, 512, 1)  # of n_ctx, n_batch, n_ubatch and n_seq_max, the first fields of llama_context_params
+_ERROR = 4  # of llama.cpp's levels of log lines (ggml.h, GGML_LOG_LEVEL_ERROR)
+
+_Token = ctypes.c_int32
+_Pointer = ctypes.c_void_p
+_OnLog = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
+
+
+class _Opaque(ctypes.Structure):
+    """llama_model_params or llama_context_params."""
+
+    _fields_ = [("raw", ctypes.c_uint8 * _OPAQUE)]
+
+
+class _Batch(ctypes.Structure):
+    """llama_batch."""
+
+    _fields_ = [
+        ("count", ctypes.c_int32),
+        ("token", ctypes.POINTER(_Token)),
+        ("embedding", ctypes.POINTER(ctypes.c_float)),
+        ("position", ctypes.POINTER(ctypes.c_int32)),
+        ("sequences", ctypes.POINTER(ctypes.c_int32)),
+        ("sequence", ctypes.POINTER(ctypes.POINTER(ctypes.c_int32))),
+        ("logits", ctypes.POINTER(ctypes.c_int8)),
+    ]
+
+
+class GgufLanguageEngine:
+    """A decoder in llama.cpp on the CPU; see `LanguageEngine`. Its cache holds 16-bit keys and values."""
+
+    runtime = XLLAMACPP
+
+    def __init__(self, path: Path, threads: int = 1, context: int | None = None) -> None:
+        """context: most tokens in the cache; by default, and at most, what the model was trained on."""
+        self._model = self._context = None
+        self._batch: _Batch | None = None
+        if not path.is_file():
+            raise EngineError(f"There is no model file {path.name}.")
+        self._library = library = _library()
+        _said.clear()
+        self._model = library.llama_model_load_from_file(os.fsencode(path), library.llama_model_default_params())
+        if not self._model:
+            raise EngineError(f"llama.cpp can't open {path.name}{_why()}; make it again, or get it again.")
+        most = library.llama_model_n_ctx_train(self._model)
+        if context is not None and not 1 <= context <= most:
+            self.close()
+            raise EngineError(f"{path.name} was made for up to {most} tokens; choose a context from 1 to {most}.")
+        self.version = version_here() or "unknown"
+        self.context = context or most
+        self._words = library.llama_model_get_vocab(self._model)
+        self.vocabulary: int = library.llama_vocab_n_tokens(self._words)
+        self.length = 0
+        params = library.llama_context_default_params()
+        ctypes.c_uint32.from_buffer(params).value = self.context
+        self._context = library.llama_init_from_model(self._model, params)
+        if not self._context:
+            self.close()
+            raise EngineError(f"llama.cpp can't keep {self.context} tokens{_why()}; choose a smaller context.")
+        library.llama_set_n_threads(self._context, threads, threads)
+        self._most = min(library.llama_n_batch(self._context), self.context)
+        self._batch = library.llama_batch_init(self._most, 0, 1)
+
+    def feed(self, tokens: Sequence[int], wanted: int = 1) -> np.ndarray:
+        """See `LanguageEngine.feed`; the result is the caller's own."""
+        if self._batch is None:
+            raise EngineError("The model was closed.")
+        count, before = len(tokens), self.length
+        if not 0 <= wanted <= count or not count:
+            raise EngineError(f"Logits of {wanted} of {count} tokens can't be given.")
+        if before + count > self.context:
+            raise EngineError(
+                f"{before + count} tokens are more than the {self.context} that the model's context has room for; "
+                "shorten the text."
+            )
+        if min(tokens) < 0 or max(tokens) >= self.vocabulary:
+            raise EngineError("The tokenizer gave a token that the model doesn't have; they don't belong together.")
+        made, first = np.empty((wanted, self.vocabulary), np.float32), count - wanted
+        for start in range(0, count, self._most):
+            part = tokens[start : start + self._most]
+            if code := self._decode(part, first - start):
+                self._forget(before)
+                raise EngineError(f"llama.cpp stopped with code {code}{_why()}; choose a smaller context.")
+            for i in range(max(0, first - start), len(part)):
+                logits = self._library.llama_get_logits_ith(self._context, i)
+                made[start + i - first] = np.ctypeslib.as_array(logits, (self.vocabulary,))
+        return made
+
+    def rewind(self, length: int) -> None:
+        """See `LanguageEngine.rewind`; also raises `EngineError` for kinds of models that can't go back."""
+        if self._batch is None:
+            raise EngineError("The model was closed.")
+        if not 0 <= length <= self.length:
+            raise EngineError(f"The cache holds {self.length} tokens, so it can't go back to {length}.")
+        if length < self.length and not self._forget(length):
+            raise EngineError("This kind of model can't go back in its text; use another one.")
+
+    def close(self) -> None:
+        """Free the model; nothing else may be called afterwards."""
+        if self._batch is not None:
+            self._library.llama_batch_free(self._batch)
+            self._batch = None
+        if self._context:
+            self._library.llama_free(self._context)
+            self._context = None
+        if self._model:
+            self._library.llama_model_free(self._model)
+            self._model = None
+
+    def tokenize(self, text: str) -> list[int]:
+        """The tokens of a text by llama.cpp's own tokenizer; what spells a special token stays text."""
+        data = text.encode()
+        room = len(data) + 8  # byte-level BPE never has more tokens than bytes
+        ids = (_Token * room)()
+        count = self._library.llama_tokenize(self._words, data, len(data), ids, room, False, False)
+        if count < 0:
+            raise EngineError("llama.cpp can't split this text into tokens; use another model.")
+        return list(ids[:count])
+
+    def chat_template(self) -> str | None:
+        """The Jinja text of the file's chat template, None where it has none."""
+        found = self._library.llama_model_chat_template(self._model, None)
+        return None if found is None else found.decode("utf-8", "replace")
+
+    def _decode(self, tokens: Sequence[int], first_wanted: int) -> int:
+        batch = self._batch
+        assert batch is not None
+        for i, token in enumerate(tokens):
+            batch.token[i], batch.position[i] = token, self.length + i
+            batch.sequences[i], batch.sequence[i][0] = 1, 0
+            batch.logits[i] = i >= first_wanted
+        batch.count = len(tokens)
+        _said.clear()
+        code: int = self._library.llama_decode(self._context, batch)
+        if not code:
+            self.length += len(tokens)
+        return code
+
+    def _forget(self, length: int) -> bool:
+        memory = self._library.llama_get_memory(self._context)
+        if not self._library.llama_memory_seq_rm(memory, 0, length, -1):
+            return False
+        self.length = length
+        return True
+
+
+def version_here() -> str | None:
+    """The version of xllamacpp that is installed; None where there is none."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(XLLAMACPP)
+    except PackageNotFoundError:
+        return None
+
+
+# llama.cpp's last errors; it keeps one log for the whole process, and so do we.
+_said: list[str] = []
+
+
+@_OnLog
+def _listen(level: int, text: bytes | None, _: int | None) -> None:
+    if level == _ERROR and text and len(_said) < 8:
+        _said.append(text.decode("utf-8", "replace").strip())
+
+
+def _why() -> str:
+    return f" ({_said[0][:160].rstrip('.')})" if _said else ""
+
+
+@functools.cache
+def _library() -> ctypes.CDLL:
+    """llama.cpp, with the types of what is called; raises `EngineError` where it can't be had or has another layout."""
+    spec = importlib.util.find_spec(XLLAMACPP)
+    folders = (spec.submodule_search_locations or ()) if spec else ()
+    files = [path for folder in folders for path in Path(folder).glob(f"{XLLAMACPP}*.so")]  # Linux and macOS
+    if not files:
+        raise EngineError("A .gguf model needs xllamacpp, which isn't installed here; install Enigma's extra 'gguf'.")
+    try:
+        library = ctypes.CDLL(str(files[0]))
+        _declare(library)
+    except (OSError, AttributeError):
+        raise EngineError("This version of xllamacpp can't be used; install Enigma's extra 'gguf' again.") from None
+    library.llama_log_set(_listen, None)
+    library.llama_backend_init()
+    params = library.llama_context_default_params()
+    if tuple(ctypes.c_uint32.from_buffer(params, 4 * i).value for i in range(4)) != _DEFAULTS:
+        raise EngineError("This version of xllamacpp isn't known; install Enigma's extra 'gguf' again.")
+    return library
+
+
+def _declare(library: ctypes.CDLL) -> None:
+    """Argument and result types, after llama.h."""
+    integer, truth, text = ctypes.c_int32, ctypes.c_bool, ctypes.c_char_p
+    for name, result, arguments in (
+        ("llama_backend_init", None, []),
+        ("llama_log_set", None, [_OnLog, _Pointer]),
+        ("llama_model_default_params", _Opaque, []),
+        ("llama_context_default_params", _Opaque, []),
+        ("llama_model_load_from_file", _Pointer, [text, _Opaque]),
+        ("llama_model_free", None, [_Pointer]),
+        ("llama_init_from_model", _Pointer, [_Pointer, _Opaque]),
+        ("llama_free", None, [_Pointer]),
+        ("llama_set_n_threads", None, [_Pointer, integer, integer]),
+        ("llama_n_batch", ctypes.c_uint32, [_Pointer]),
+        ("llama_model_n_ctx_train", integer, [_Pointer]),
+        ("llama_model_get_vocab", _Pointer, [_Pointer]),
+        ("llama_model_chat_template", text, [_Pointer, text]),
+        ("llama_vocab_n_tokens", integer, [_Pointer]),
+        ("llama_tokenize", integer, [_Pointer, text, integer, ctypes.POINTER(_Token), integer, truth, truth]),
+        ("llama_batch_init", _Batch, [integer, integer, integer]),
+        ("llama_batch_free", None, [_Batch]),
+        ("llama_decode", integer, [_Pointer, _Batch]),
+        ("llama_get_logits_ith", ctypes.POINTER(ctypes.c_float), [_Pointer, integer]),
+        ("llama_get_memory", _Pointer, [_Pointer]),
+        ("llama_memory_seq_rm", truth, [_Pointer, integer, integer, integer]),
+    ):
+        function = getattr(library, name)
+        function.restype, function.argtypes = result, arguments
