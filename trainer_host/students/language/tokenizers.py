@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer as Rust
 
 TASKS = (
-    "audio_gen", "avatar", "chat", "code", "game", "gen_3d",
+    "3d_gen", "audio_gen", "avatar", "chat", "code", "game",
     "image_gen", "math", "robot", "router", "video_gen", "vision",
 )  # fmt: skip
 PAD = "<|pad|>"
@@ -39,6 +39,8 @@ _PIECE = 1 << 20  # characters handed to the trainer at once: it holds what it i
 
 def train_tokenizer(texts: Iterable[str], vocabulary: int) -> str:
     """The text of a Hugging Face tokenizer.json with at most `vocabulary` tokens; the same texts give the same bytes.
+
+    It has fewer where no pair of tokens comes twice any more: take the model's vocabulary from the tokenizer.
 
     Digits are tokens of their own, so that a number is read the same way wherever it stands (arXiv 2304.02015).
     Raises `DataError` for a vocabulary smaller than the bytes need, and where there is no text.
