@@ -7,11 +7,13 @@ docs/ContribOperators.md): an exporter's graph would compute the same in several
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from trainer_host.compress.blocks import Blocks, quantize_blocks
 from trainer_host.errors import ExportError
 
 if TYPE_CHECKING:
@@ -20,32 +22,50 @@ if TYPE_CHECKING:
 
     from trainer_host.students.language.config import LanguageConfig
 
-Precision = Literal["fp32", "int8", "int4"]
-PRECISIONS: tuple[Precision, ...] = ("fp32", "int8", "int4")
+PRECISIONS = ("fp32", "int8", "int4")
 
+_INT8 = 4  # MatMulNBits' accuracy_level that rounds the other factor to int8, in blocks
+# Numbers of a row that share a scale, the first that divides the row. Scales are float32, so that a weight takes 8.5
+# bits, and 5; four bits lose much more in larger blocks.
+_SIZES: Mapping[int, tuple[int, ...]] = {8: (64, 32, 16), 4: (32, 16)}
+# A table of tokens in 4 bits costs as much quality as all layers; in 8 it would make files of narrow models, which are
+# mostly table, larger than the 18 % of fp32 that int4 stands for.
+_WIDE = 512
 _DOMAIN = "com.microsoft"
 _OPSET, _IR = 21, 10  # read by onnxruntime from 1.20 on
 _LARGEST = 2**31 - 2**20  # bytes; a protobuf message ends at 2 GB
+
+
+@dataclass(frozen=True)
+class CacheScales:
+    """What a step of int8 stands for in the cache: float32 [layers, kv_heads, head] each.
+
+    Measured on texts, see `trainer_host.compress.language.cache_scales`.
+    """
+
+    keys: np.ndarray
+    values: np.ndarray
 
 
 def export_language_onnx(
     state: Mapping[str, Tensor | np.ndarray],
     config: LanguageConfig,
     path: Path,
-    precision: Precision = "fp32",
+    precision: str = "fp32",
     context: int | None = None,
+    cache: CacheScales | None = None,
 ) -> None:
     """Write a decoder; raises `ExportError` for weights that don't fit the config, or that the runtime can't run.
 
     state: weights by the names of `LanguageModel.state_dict()`. context: most tokens in the cache, default the
-    config's. Inputs: tokens int64 [1, T], last int32 [1] (tokens in the cache then, less one), total int32 [] (tokens
-    in the cache then), wanted int64 [K] (which of the T get logits), keys.N and values.N float32
+    config's. cache: keep keys and values as int8 with these scales, a quarter of the memory. Inputs: tokens int64 [1, T], last int32 [1] (tokens in the cache then, less one), total int32 [] (tokens
+    in the cache then), wanted int64 [K] (which of the T get logits), keys.N and values.N float32 or int8
     [1, kv_heads, C, head]. Outputs: logits float32 [1, K, vocabulary], new_keys.N and new_values.N, which must be
     bound to the memory of keys.N and values.N.
     """
     if precision not in PRECISIONS:
-        raise ExportError(f"There is no precision '{precision}'; there are {', '.join(PRECISIONS)}.")
-    model = _Decoder(state, config, precision, context or config.context).model()
+        raise ExportError(f"There is no precision '{precision[:40]}'; there are {', '.join(PRECISIONS)}.")
+    model = _Decoder(state, config, precision, context or config.context, cache).model()
     if model.ByteSize() > _LARGEST:
         raise ExportError("The model has over 2 GB, which one ONNX file can't hold; export it as int8 or int4.")
     path.write_bytes(model.SerializeToString(deterministic=True))
@@ -58,10 +78,13 @@ class _Decoder:
         self,
         state: Mapping[str, Tensor | np.ndarray],
         config: LanguageConfig,
-        precision: Precision,
+        precision: str,
         context: int,
+        cache: CacheScales | None,
     ) -> None:
-        self.state, self.config, self.precision, self.context = state, config, precision, context
+        self.state, self.config, self.precision, self.context, self.cache = state, config, precision, context, cache
+        self.bits = {"fp32": 32, "int8": 8, "int4": 4}[precision]
+        self.table_bits = 8 if precision == "int4" and config.width >= _WIDE else self.bits
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
 
@@ -84,19 +107,19 @@ class _Decoder:
         for layer in range(config.layers):
             x, normed = self.layer(layer, x, normed)
         self.logits(normed)
-        cache = ["1", str(config.kv_heads), "context", str(config.head)]
-        shape = [int(d) if d.isdigit() else d for d in cache]
-        names = [f"{kind}.{layer}" for layer in range(config.layers) for kind in ("keys", "values")]
+        shape: list[str | int | None] = [1, config.kv_heads, "context", config.head]
+        kind = TensorProto.FLOAT if self.cache is None else TensorProto.INT8
+        names = [f"{part}.{layer}" for layer in range(config.layers) for part in ("keys", "values")]
         inputs = [
             helper.make_tensor_value_info("tokens", TensorProto.INT64, [1, "length"]),
             helper.make_tensor_value_info("last", TensorProto.INT32, [1]),
             helper.make_tensor_value_info("total", TensorProto.INT32, []),
             helper.make_tensor_value_info("wanted", TensorProto.INT64, ["wanted_length"]),
-            *(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name in names),
+            *(helper.make_tensor_value_info(name, kind, shape) for name in names),
         ]
         outputs = [
             helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, "wanted_length", config.vocabulary]),
-            *(helper.make_tensor_value_info(f"new_{name}", TensorProto.FLOAT, shape) for name in names),
+            *(helper.make_tensor_value_info(f"new_{name}", kind, shape) for name in names),
         ]
         graph = helper.make_graph(self.nodes, "decoder", inputs, outputs, self.constants)
         model = helper.make_model(
@@ -112,15 +135,22 @@ class _Decoder:
         packed = self.linear(
             normed, np.concatenate([self.weight(f"{name}.self_attn.{p}_proj.weight") for p in "qkv"]), f"{name}.qkv"
         )
+        inputs = [packed, "", "", f"keys.{layer}", f"values.{layer}", "last", "total", "cos", "sin"]
+        attributes: dict[str, float | str] = {} if window is None else {"local_window_size": window}
+        if self.cache is not None:
+            self.constant(f"{name}.key_scales", self.cache.keys[layer].astype(np.float32)[:, None])
+            self.constant(f"{name}.value_scales", self.cache.values[layer].astype(np.float32)[:, None])
+            inputs += ["", "", "", f"{name}.key_scales", f"{name}.value_scales"]
+            attributes |= {"k_quant_type": "PER_CHANNEL", "v_quant_type": "PER_CHANNEL", "kv_cache_bit_width": 8}
         seen = self.node(
             "GroupQueryAttention",
-            [packed, "", "", f"keys.{layer}", f"values.{layer}", "last", "total", "cos", "sin"],
+            inputs,
             f"{name}.seen",
             outputs=[f"new_keys.{layer}", f"new_values.{layer}"],
             num_heads=config.heads,
             kv_num_heads=config.kv_heads,
             do_rotary=1,
-            **({} if window is None else {"local_window_size": window}),
+            **attributes,
         )
         if layer + 1 == config.layers:  # what follows is of interest only where logits are
             seen = self.node("Gather", [seen, "wanted"], f"{name}.seen_wanted", axis=1)
@@ -150,21 +180,64 @@ class _Decoder:
 
     def embed(self, tokens: str) -> str:
         """The tokens' rows of the table."""
-        self.constant("table", self.weight("embed_tokens.weight"))
-        return self.node("Gather", ["table", tokens], "embedded")
+        table = self.weight("embed_tokens.weight")
+        if self.bits == 32:
+            self.constant("table", table)
+            return self.node("Gather", ["table", tokens], "embedded")
+        blocks = self.quantized(table, self.table_bits)
+        self.constant("table", blocks.codes)
+        self.constant("table.scales", blocks.scales)
+        return self.node(
+            "GatherBlockQuantized",
+            ["table", tokens, "table.scales"],
+            "embedded",
+            bits=blocks.bits,
+            block_size=blocks.size,
+            gather_axis=0,
+            quantize_axis=1,
+        )
 
     def logits(self, normed: str) -> None:
-        """The table's (or the head's) products with the last norm."""
-        if self.config.tied:
-            turned = self.node("Transpose", ["table"], "table.turned", perm=[1, 0])
-            self.node("MatMul", [normed, turned], "logits")
-        else:
-            self.linear(normed, self.weight("lm_head.weight"), "logits")
+        """The products of the last norm with the table, or with a head of its own."""
+        if not self.config.tied:
+            self.linear(normed, self.weight("lm_head.weight"), "logits", self.table_bits)
+        elif self.bits == 32:
+            self.node("MatMul", [normed, self.node("Transpose", ["table"], "table.turned", perm=[1, 0])], "logits")
+        else:  # the integers of the table once more, seen as blocks
+            size = self.block_size(self.config.width, self.table_bits)
+            shape = [self.config.vocabulary, self.config.width // size, size * self.table_bits // 8]
+            self.constant("table.shape", np.array(shape, np.int64))
+            blocks = self.node("Reshape", ["table", "table.shape"], "table.blocks")
+            shape = [self.config.vocabulary, self.config.width]
+            self.multiply([normed, blocks, "table.scales"], "logits", shape, self.table_bits, size)
 
-    def linear(self, x: str, weight: np.ndarray, out: str) -> str:
+    def linear(self, x: str, weight: np.ndarray, out: str, bits: int | None = None) -> str:
         """x times a weight [out, in]."""
-        self.constant(f"{out}.weight", np.ascontiguousarray(weight.T))
-        return self.node("MatMul", [x, f"{out}.weight"], out)
+        if self.bits == 32:
+            self.constant(f"{out}.weight", weight.T)
+            return self.node("MatMul", [x, f"{out}.weight"], out)
+        blocks = self.quantized(weight, bits or self.bits)
+        rows, columns = weight.shape
+        self.constant(f"{out}.weight", blocks.codes.reshape(rows, columns // blocks.size, -1))
+        self.constant(f"{out}.scales", blocks.scales)
+        return self.multiply([x, f"{out}.weight", f"{out}.scales"], out, [rows, columns], blocks.bits, blocks.size)
+
+    def multiply(self, inputs: Sequence[str], out: str, shape: Sequence[int], bits: int, size: int) -> str:
+        """x times quantized blocks. Its rows are rounded to int8 too: sums of integers are what makes it fast."""
+        n, k = shape
+        return self.node("MatMulNBits", inputs, out, bits=bits, block_size=size, N=n, K=k, accuracy_level=_INT8)
+
+    def quantized(self, weight: np.ndarray, bits: int) -> Blocks:
+        """A weight in blocks."""
+        return quantize_blocks(weight, bits, self.block_size(weight.shape[1], bits))
+
+    @staticmethod
+    def block_size(columns: int, bits: int) -> int:
+        """Numbers that share a scale; raises `ExportError` where none of the runtime's sizes divides a row."""
+        size = next((size for size in _SIZES[bits] if columns % size == 0), None)
+        if size is None:
+            raise ExportError(f"Rows of {columns} numbers aren't a multiple of 16, so they stay fp32; export as fp32.")
+        return size
 
     def norm_weight(self, name: str) -> str:
         """The constant of a norm's weight."""
@@ -189,7 +262,7 @@ class _Decoder:
         out: str,
         *,
         outputs: Sequence[str] = (),
-        **attributes: float | list[int],
+        **attributes: float | str | list[int],
     ) -> str:
         """Add a node; gives its first output's name."""
         from onnx import helper
@@ -208,7 +281,7 @@ class _Decoder:
 
 
 # Operators of ONNX itself, and one of onnxruntime's that it keeps there.
-_PLAIN = {"Gather", "MatMul", "Mul", "SimplifiedLayerNormalization", "Split", "Transpose"}
+_PLAIN = {"Gather", "MatMul", "Mul", "Reshape", "SimplifiedLayerNormalization", "Split", "Transpose"}
 
 
 def _shape(name: str, config: LanguageConfig) -> tuple[int, ...]:

@@ -11,8 +11,11 @@ import torch
 
 from edge_runtime.engines.language import open_language_engine
 from tests.trainer_host.export.decoders import SHAPE, decoder
+from trainer_host.compress.blocks import quantize_blocks
 from trainer_host.errors import ExportError
 from trainer_host.export.language_onnx import export_language_onnx
+from trainer_host.students.language.config import LanguageConfig, sized
+from trainer_host.students.language.model import LanguageModel
 
 SHAPES = {
     "plain": SHAPE,
@@ -30,7 +33,7 @@ SHAPES = {
 
 
 @pytest.mark.parametrize("config", SHAPES.values(), ids=SHAPES)
-def test_the_logits_are_those_of_the_model(config, tmp_path: Path) -> None:
+def test_the_logits_are_those_of_the_model(config: LanguageConfig, tmp_path: Path) -> None:
     model = decoder(config)
     export_language_onnx(model.state_dict(), config, tmp_path / "model.onnx")
     engine = open_language_engine(tmp_path / "model.onnx")
@@ -45,6 +48,40 @@ def test_the_logits_are_those_of_the_model(config, tmp_path: Path) -> None:
     np.testing.assert_allclose(np.concatenate(got), want, atol=1e-4)
     engine.rewind(12)
     np.testing.assert_allclose(engine.feed(tokens[12:30], 4), want[26:30], atol=1e-4)
+
+
+@pytest.mark.parametrize("precision", ["int8", "int4"])
+@pytest.mark.parametrize("config", [SHAPE, replace(SHAPE, tied=False), replace(SHAPE, width=512, head_size=16)])
+def test_integers_answer_as_the_model_with_the_weights_that_they_stand_for(
+    config: LanguageConfig, precision: str, tmp_path: Path
+) -> None:
+    model = decoder(config)
+    export_language_onnx(model.state_dict(), config, tmp_path / "model.onnx", precision)
+    for name, weight in model.named_parameters():
+        if weight.dim() == 2:
+            bits = 8 if precision == "int8" or (config.width >= 512 and "layers" not in name) else 4
+            columns = weight.shape[1]
+            size = 64 if bits == 8 and columns % 64 == 0 else 32
+            weight.copy_(torch.from_numpy(quantize_blocks(weight.numpy(), bits, size).weight()))
+    text = torch.randint(0, config.vocabulary, (1, 40), generator=torch.Generator().manual_seed(1))
+    want = model(text)[0].numpy()
+    engine = open_language_engine(tmp_path / "model.onnx")
+    tokens = text[0].tolist()
+    got = np.concatenate([engine.feed(tokens[:25], 25), *(engine.feed([token]) for token in tokens[25:])])
+    # What is left are the activations, which the runtime rounds to int8 too.
+    assert np.sqrt(((got - want) ** 2).mean()) < 0.07 * want.std()
+    assert (got.argmax(-1) == want.argmax(-1)).mean() >= 0.85
+
+
+@pytest.mark.parametrize(("precision", "share"), [("int8", 0.30), ("int4", 0.18)])
+@pytest.mark.parametrize("size", ["nano", "micro", "tiny", "small"])
+def test_files_of_integers_are_as_small_as_they_should_be(
+    size: str, precision: str, share: float, tmp_path: Path
+) -> None:
+    config = sized(size)
+    state = {name: weight.detach() for name, weight in LanguageModel(config).named_parameters()}
+    export_language_onnx(state, config, tmp_path / "model.onnx", precision)
+    assert (tmp_path / "model.onnx").stat().st_size <= share * 4 * config.parameters
 
 
 def test_the_same_weights_give_the_same_bytes(tmp_path: Path) -> None:
@@ -70,5 +107,8 @@ def test_what_cannot_be_exported_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="at most 16 tokens"):
         export_language_onnx(state, replace(SHAPE, rope={"type": "dynamic", "factor": 2.0, "trained": 16}), path)
     with pytest.raises(ExportError, match="no precision 'int3'"):
-        export_language_onnx(state, SHAPE, path, "int3")  # type: ignore[arg-type]
+        export_language_onnx(state, SHAPE, path, "int3")
+    odd = replace(SHAPE, hidden=100)
+    with pytest.raises(ExportError, match="Rows of 100 numbers"):
+        export_language_onnx(decoder(odd).state_dict(), odd, path, "int8")
     assert not path.exists()

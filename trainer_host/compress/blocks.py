@@ -1,0 +1,90 @@
+"""Weights as small integers, a scale for each block of a row: the layout of onnxruntime's MatMulNBits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+# Factors of the plain scale that are tried for 4 bits; beyond them the error only grows.
+_FACTORS = np.linspace(0.8, 1.2, 9, dtype=np.float32)
+_ROWS = 4096  # rows that are worked on at once, for the memory
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """A weight [rows, columns]: (codes - 2 ** (bits - 1)) * scales.
+
+    codes: uint8 [rows, columns * bits / 8], two to a byte for 4 bits, the first in the lower half.
+    scales: float32 [rows, columns / size].
+    """
+
+    codes: np.ndarray
+    scales: np.ndarray
+    bits: int
+    size: int
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that it takes on disk."""
+        return self.codes.nbytes + self.scales.nbytes
+
+    def weight(self) -> np.ndarray:
+        """What the integers stand for, float32 [rows, columns]."""
+        codes = self.codes
+        if self.bits == 4:
+            codes = np.stack((codes & 15, codes >> 4), -1).reshape(len(codes), -1)
+        signed = codes.astype(np.float32) - 2 ** (self.bits - 1)
+        blocks = signed.reshape(*self.scales.shape, self.size) * self.scales[..., None]
+        return blocks.reshape(len(codes), -1)
+
+
+def quantize_blocks(weight: np.ndarray, bits: int, size: int) -> Blocks:
+    """Round a weight, float32 [rows, columns], to 8 or 4 bits; `size` must divide the columns.
+
+    8 bits: the largest magnitude of a block becomes 127. 4 bits: the largest becomes about -8 with its own sign, so
+    that all 16 values are of use (llama.cpp's Q4_0); of a few scales, each fitted to its codes by least squares, the
+    one with the least error is taken, weighted by the squared weight (as llama.cpp's `make_qx_quants`): the plain
+    squared error cuts off the large weights, which matter most.
+    """
+    rows, columns = weight.shape
+    assert bits in (4, 8) and columns % size == 0
+    codes = np.empty((rows, columns * bits // 8), np.uint8)
+    scales = np.empty((rows, columns // size), np.float32)
+    for start in range(0, rows, _ROWS):
+        part = slice(start, start + _ROWS)
+        blocks = np.asarray(weight[part], np.float32).reshape(-1, columns // size, size)
+        found, scales[part] = _eight(blocks) if bits == 8 else _four(blocks)
+        found = found.reshape(-1, columns)
+        codes[part] = found if bits == 8 else found[:, ::2] | found[:, 1::2] << 4
+    return Blocks(codes, scales, bits, size)
+
+
+def _eight(blocks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    scales = np.abs(blocks).max(-1) / 127
+    return _rounded(blocks, scales, 128), scales
+
+
+def _four(blocks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    largest = np.take_along_axis(blocks, np.abs(blocks).argmax(-1)[..., None], -1)[..., 0]
+    plain = largest / -8
+    importance = blocks**2
+    best, least = plain, np.full(plain.shape, np.inf, np.float32)
+    for factor in _FACTORS:
+        codes = _signed(blocks, plain * factor, 8)
+        weighted = importance * codes
+        weight = (weighted * codes).sum(-1)
+        scales = np.divide((weighted * blocks).sum(-1), weight, out=np.zeros_like(plain), where=weight > 0)
+        error = (importance * (codes * scales[..., None] - blocks) ** 2).sum(-1)
+        best = np.where(error < least, scales, best)
+        least = np.minimum(error, least)
+    return _rounded(blocks, best, 8), best
+
+
+def _signed(blocks: np.ndarray, scales: np.ndarray, half: int) -> np.ndarray:
+    inverse = np.divide(1, scales, out=np.zeros_like(scales), where=scales != 0)
+    return np.clip(np.rint(blocks * inverse[..., None]), -half, half - 1)
+
+
+def _rounded(blocks: np.ndarray, scales: np.ndarray, half: int) -> np.ndarray:
+    return (_signed(blocks, scales, half) + half).astype(np.uint8)
