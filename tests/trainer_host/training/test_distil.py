@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from trainer_host.errors import DataError
+from trainer_host.students.language.config import SIZES, LanguageConfig
+from trainer_host.students.language.model import LanguageModel
+from trainer_host.training.distil import check_tokenizers, distillation_loss, written_rows
+
+WORDS, LENGTH = 24, 16
+TEACHER = LanguageConfig(WORDS, 160, 4, 4, 2, 384, LENGTH)
+# The layers of `nano`, with the words of the test's language; it is the smaller one.
+NANO = LanguageConfig(
+    WORDS, *(getattr(SIZES["nano"][0], n) for n in ("width", "layers", "heads", "kv_heads", "hidden")), LENGTH
+)
+
+
+def language() -> Tensor:
+    """The chances of each word behind each: a few likely ones, as in texts."""
+    generator = torch.Generator().manual_seed(5)
+    return torch.softmax(2.5 * torch.randn(WORDS, WORDS, generator=generator), -1)
+
+
+def texts(count: int, seed: int) -> Tensor:
+    generator, chances = torch.Generator().manual_seed(seed), language()
+    rows = [torch.randint(WORDS, (count,), generator=generator)]
+    for _ in range(LENGTH):
+        rows.append(torch.multinomial(chances[rows[-1]], 1, generator=generator)[:, 0])
+    return torch.stack(rows, 1)
+
+
+def trained(
+    config: LanguageConfig, seed: int, steps: int, batches: Callable[[int], Tensor], teacher: LanguageModel | None
+) -> LanguageModel:
+    torch.manual_seed(seed)
+    model = LanguageModel(config)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
+    for step in range(steps):
+        tokens = batches(step)
+        logits, targets = model(tokens[:, :-1]), tokens[:, 1:]
+        if teacher is None:
+            loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten())
+        else:
+            with torch.no_grad():
+                known = teacher(tokens[:, :-1])
+            loss = distillation_loss(
+                logits, known, targets, torch.ones_like(targets, dtype=torch.bool), temperature=1.0
+            )
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return model.eval()
+
+
+def loss_of(model: LanguageModel, seed: int = 99) -> float:
+    tokens = texts(64, seed)
+    with torch.no_grad():
+        return float(F.cross_entropy(model(tokens[:, :-1]).flatten(0, 1), tokens[:, 1:].flatten()))
+
+
+def test_a_distilled_nano_beats_the_same_nano_alone_at_equal_steps() -> None:
+    torch.set_num_threads(1)
+    teacher = trained(TEACHER, 0, 50, lambda step: texts(12, 1000 + step), None)
+    for seed in (1, 2, 3):
+        few = texts(24, seed)  # what the student has: 24 texts, seen again and again
+
+        def batch(step: int, few: Tensor = few) -> Tensor:
+            return few[(step % 3) * 8 :][:8]
+
+        alone, distilled = (loss_of(trained(NANO, seed, 24, batch, one)) for one in (None, teacher))
+        assert distilled < alone - 0.15, (seed, alone, distilled)
+
+
+def test_the_loss_is_kl_and_cross_entropy_over_the_mask() -> None:
+    generator = torch.Generator().manual_seed(0)
+    student, teacher = (torch.randn(2, 5, 7, generator=generator) for _ in "ab")
+    targets = torch.randint(7, (2, 5), generator=generator)
+    mask = torch.rand(2, 5, generator=generator) < 0.5
+    hard = F.cross_entropy(student[mask], targets[mask])
+    assert torch.allclose(distillation_loss(student, teacher, targets, mask, share=0.0), hard)
+    p, q = (torch.softmax(logits[mask] / 3, -1) for logits in (teacher, student))
+    kl = (p * (p / q).log()).sum(-1).mean()
+    assert torch.allclose(
+        distillation_loss(student, teacher, targets, mask, share=1.0, temperature=3.0), 9 * kl, atol=1e-5
+    )
+    other = torch.where(mask[..., None], teacher, 100.0)
+    assert torch.equal(
+        distillation_loss(student, other, targets, mask), distillation_loss(student, teacher, targets, mask)
+    )
+    assert abs(float(distillation_loss(teacher, teacher, targets, mask, share=1.0))) < 1e-6
+
+
+def test_no_gradient_reaches_the_teacher() -> None:
+    student, teacher = (torch.randn(1, 3, 4, requires_grad=True) for _ in "ab")
+    distillation_loss(
+        student, teacher, torch.zeros(1, 3, dtype=torch.long), torch.ones(1, 3, dtype=torch.bool)
+    ).backward()
+    assert teacher.grad is None and student.grad is not None
+
+
+def test_different_vocabularies_and_nothing_to_learn_are_one_sentence(tmp_path: Path) -> None:
+    targets, mask = torch.zeros(1, 3, dtype=torch.long), torch.ones(1, 3, dtype=torch.bool)
+    with pytest.raises(DataError, match="knows 5 tokens and the student 4"):
+        distillation_loss(torch.randn(1, 3, 4), torch.randn(1, 3, 5), targets, mask)
+    with pytest.raises(DataError, match="No token"):
+        distillation_loss(torch.randn(1, 3, 4), torch.randn(1, 3, 4), targets, ~mask)
+    for name, text in (("a", "{}"), ("b", "{}"), ("c", "{ }")):
+        (tmp_path / name).write_text(text)
+    check_tokenizers(tmp_path / "a", tmp_path / "b")
+    with pytest.raises(DataError, match="another tokenizer"):
+        check_tokenizers(tmp_path / "a", tmp_path / "c")
+
+
+def test_a_teachers_answers_become_rows_where_they_are_verified() -> None:
+    answers = {"2+2": "4", "2+3": "6", "hm": " "}
+    questions = [[{"role": "user", "content": text}] for text in answers]
+    rows, left = written_rows(
+        questions, lambda said: answers[str(said[-1]["content"])], "math", keep=lambda said, answer: answer == "4"
+    )
+    assert [row.messages for row in rows] == [[*questions[0], {"role": "assistant", "content": "4"}]]
+    assert left == {"not verified": 1, "no answer": 1}
