@@ -61,16 +61,18 @@ def save(
     meta: Mapping[str, object],
     policy: Policy,
     more: Callable[[Path], None] | None = None,
+    spare: Path | None = None,
 ) -> Checkpoint:
     """Write a checkpoint, make it the current one, and drop those that the policy doesn't keep.
 
-    tensors: file name -> tensors by name. meta: JSON, `loss` among it. more: writes further files into the folder.
+    tensors: file name -> tensors by name. meta: JSON, `loss` among it. more: puts further files into the folder, which
+    lie half-written at `spare` until then.
     Raises `TrainerError` where the disk is full or refuses; then the earlier checkpoints are as they were.
     """
     root = run / FOLDER
     with storage_errors(root):
         root.mkdir(parents=True, exist_ok=True)
-        _clean(root)
+        _clean(root, spare)
         before = now(run) or 0
         with making(_folder(root, step)) as folder:
             hashes = {name: write_tensors(folder / name, values) for name, values in tensors.items()}
@@ -232,10 +234,11 @@ def _drop(run: Path, policy: Policy) -> None:
             shutil.rmtree(_folder(root, step))
 
 
-def _clean(root: Path) -> None:
+def _clean(root: Path, spare: Path | None) -> None:
     """Remove what a process that was killed left half-written."""
     for path in root.glob(".step-*"):
-        shutil.rmtree(path, ignore_errors=True)
+        if path != spare:
+            shutil.rmtree(path, ignore_errors=True)
     for path in root.glob(".now.json.*.part"):
         path.unlink(missing_ok=True)
 

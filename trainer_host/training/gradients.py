@@ -22,6 +22,7 @@ from trainer_host.training.checkpoints import Checkpoint, Policy
 
 _CHUNK = 1 << 20  # logits that are held at once, in numbers: 4 MB stay in a processor's cache
 _RNG = "generator"
+SHARDS = "shards"  # the folder of a checkpoint that several processes wrote with FSDP
 
 
 @dataclass(frozen=True)
@@ -194,8 +195,13 @@ class LocalGradients:
         save_plain(self._model, run, step, optimiser, meta, policy)
 
     def restore(self, found: Checkpoint, optimiser: torch.optim.Optimizer) -> None:
-        """See `Gradients`."""
-        restore_plain(self._model, found, optimiser)
+        """See `Gradients`; also what several processes wrote."""
+        if (found.folder / SHARDS).is_dir():
+            from trainer_host.training.distributed import read_shards
+
+            read_shards(self._model, found, optimiser)
+        else:
+            restore_plain(self._model, found, optimiser)
 
     def put(self, weights: Mapping[str, Tensor]) -> None:
         """See `Gradients`."""

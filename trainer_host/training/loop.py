@@ -322,9 +322,9 @@ def _gradients(
     model: LanguageModel, settings: TrainSettings, device: torch.device, precision: torch.dtype, parallel: str
 ) -> Gradients:
     if "RANK" in os.environ:
-        from trainer_host.training.distributed import rank_gradients
+        from trainer_host.training.distributed import RankGradients
 
-        return rank_gradients(LossModule(model), device, precision, parallel)
+        return RankGradients(LossModule(model), device, precision, parallel)
     return LocalGradients(LossModule(model), device, precision, settings.workers or os.cpu_count() or 1)
 
 
