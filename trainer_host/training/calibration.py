@@ -32,8 +32,8 @@ def calibrate(logits: np.ndarray, labels: np.ndarray) -> Calibration:
     The temperature minimises the negative log likelihood (Guo et al. 2017). The threshold is that of
     `threshold_of`.
     """
-    temperature = _temperature(logits.astype(np.float64), labels)
-    probabilities = _softmax(logits / temperature)
+    temperature = best_temperature(logits.astype(np.float64), labels)
+    probabilities = softmax(logits / temperature)
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == labels
     threshold = threshold_of(confidence, right)
@@ -61,14 +61,16 @@ def threshold_of(confidence: np.ndarray, right: np.ndarray) -> float:
     return float(np.floor(confidence[order[last]] * 1e4) / 1e4)
 
 
-def _temperature(logits: np.ndarray, labels: np.ndarray) -> float:
+def best_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
+    """The divisor of the logits, 0.5 to 5, with the least negative log likelihood; float64 [rows, classes], int [rows]."""
     grid = np.exp(np.linspace(np.log(0.5), np.log(5.0), 161))
     rows = np.arange(len(labels))
-    losses = [-np.log(_softmax(logits / t)[rows, labels] + 1e-12).mean() for t in grid]
+    losses = [-np.log(softmax(logits / t)[rows, labels] + 1e-12).mean() for t in grid]
     return round(float(grid[int(np.argmin(losses))]), 6)
 
 
-def _softmax(logits: np.ndarray) -> np.ndarray:
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Probabilities of each row."""
     shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
     made: np.ndarray = shifted / shifted.sum(axis=1, keepdims=True)
     return made
