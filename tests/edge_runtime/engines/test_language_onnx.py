@@ -77,6 +77,23 @@ def test_the_cache_stays_where_it_is(engine: LanguageEngine) -> None:
     assert np.abs(rows[0, :, :40]).min(-1).max() > 0 and not rows[0, :, 40:].any()
 
 
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="resident memory is read from Linux's /proc")
+def test_five_thousand_turns_leave_the_memory_as_it_was(engine: LanguageEngine) -> None:
+    def resident() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1])
+
+    draw = np.random.default_rng(1)
+    after = {}
+    for turn in range(5000):
+        if engine.length > 40:
+            engine.rewind(int(draw.integers(0, 20)))
+        engine.feed(draw.integers(0, SHAPE.vocabulary, draw.integers(1, 20)).tolist())
+        engine.feed([1])
+        if turn + 1 in (500, 5000):
+            after[turn + 1] = resident()
+    assert after[5000] <= after[500] * 1.05
+
+
 def test_a_full_cache_refuses_and_keeps_what_it_has(file: Path) -> None:
     engine = open_language_engine(file, context=8)
     assert engine.context == 8
