@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import cast
 
 import torch
 import torch.distributed as dist
@@ -140,6 +141,7 @@ class RankGradients:
         self, run: Path, step: int, optimiser: torch.optim.Optimizer, meta: Mapping[str, object], policy: Policy
     ) -> None:
         whole = get_model_state_dict(self._model, options=StateDictOptions(full_state_dict=True, cpu_offload=True))
+        tensors = cast(dict[str, Tensor], whole)
         model, moments = get_state_dict(self._model, optimiser)
         # The shards are written beside the checkpoints by all, and taken into the folder by the first process, which
         # alone names it: a half-written one is never a checkpoint.
@@ -155,13 +157,13 @@ class RankGradients:
             def take(folder: Path) -> None:
                 part.rename(folder / SHARDS)
 
-            checkpoints.save(run, step, {checkpoints.WEIGHTS: whole}, meta, policy, take, spare=part)
+            checkpoints.save(run, step, {checkpoints.WEIGHTS: tensors}, meta, policy, take, spare=part)
 
 
 def read_shards(model: nn.Module, found: Checkpoint, optimiser: torch.optim.Optimizer) -> None:
     """The weights and moments of a sharded checkpoint, into a model of one process or of any number of shards."""
     weights, moments = get_state_dict(model, optimiser)
-    state: dict[str, object] = {"model": weights, "optimiser": moments}
+    state = {"model": weights, "optimiser": moments}
     alone = not dist.is_initialized()
     load_shards(state, storage_reader=FileSystemReader(found.folder / SHARDS), no_dist=alone)
     set_state_dict(model, optimiser, model_state_dict=weights, optim_state_dict=moments)
