@@ -70,7 +70,7 @@ def merge_runs(
         weights = save_born(folder, state, parents)
         lineage = child(replace(record, weights=weights, dataset=runs[0].content), parents)
         write_lineage(folder, lineage)
-        _write_card(runs[0], folder, into, weights)
+        _write_card(runs[0], folder, into, weights, without=("settings",))  # a merge wasn't trained with them
         figures = {"method": recipe.method, "density": recipe.kept, "seed": recipe.seed, "shares": list(shares)}
         write_json(folder / REPORT, {"seconds": 0.0, "figures": {}, "merge": figures})
     for parent, known in zip([*runs, *([root] if root is not None and others else [])], parents, strict=True):
@@ -189,6 +189,8 @@ def _weights(run: Run) -> dict[str, Tensor]:
     return load_file(run.folder / WEIGHTS)
 
 
-def _write_card(like: Run, folder: Path, name: str, weights: str) -> None:
+def _write_card(like: Run, folder: Path, name: str, weights: str, without: Sequence[str] = ()) -> None:
     made = replace(like, folder=folder, name=name, weights=weights)
-    write_json(folder / CARD, {"format": FORMAT, **{k: v for k, v in asdict(made).items() if k != "folder"}})
+    write_json(
+        folder / CARD, {"format": FORMAT, **{k: v for k, v in asdict(made).items() if k not in ("folder", *without)}}
+    )
