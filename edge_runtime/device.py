@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from edge_runtime import __version__
 from edge_runtime.bundle import HEADER_BYTES, Envelope, read_envelope
@@ -29,6 +30,10 @@ from edge_runtime.serving.worker import Answer
 from edge_runtime.update import disk
 from edge_runtime.update.install import Installed, Installer
 from edge_runtime.update.slots import Slots
+
+if TYPE_CHECKING:
+    from edge_runtime.language.generate import Piece
+    from edge_runtime.serving.streaming import Begin
 
 _log = logging.getLogger(__name__)
 _WRITE_BYTES = 256 * 1024  # uploads reach the disk in pieces of this size
@@ -99,6 +104,19 @@ class Device:
         if answer.value.get("truncated") is True:
             self.metrics.count("enigma_truncated_total", specialist=name)
         return answer
+
+    async def stream(self, name: str, begin: Begin) -> AsyncGenerator[Piece, None]:
+        """The pieces of a language model's answer as they are written, counted; see `Serving.stream`."""
+        started = time.perf_counter()
+        first = True
+        async with contextlib.aclosing(self.serving.stream(name, begin)) as pieces:
+            async for piece in pieces:
+                if first:
+                    self.metrics.observe("enigma_first_token_seconds", time.perf_counter() - started, specialist=name)
+                    first = False
+                if piece.token is not None:
+                    self.metrics.count("enigma_tokens_total", specialist=name)
+                yield piece
 
     async def install(self, chunks: AsyncIterator[bytes], declared: int | None) -> Installed:
         """Take a bundle as it arrives, install it and let it serve; on any error the old one goes on.

@@ -10,6 +10,8 @@ from aiohttp import web
 from edge_runtime.api.access import Access, Need
 from edge_runtime.api.manage import ManageRoutes
 from edge_runtime.api.observe import ObserveRoutes
+from edge_runtime.api.openai import PATHS, OpenAIRoutes
+from edge_runtime.api.openai_wire import error_json
 from edge_runtime.api.run import RunRoutes
 from edge_runtime.api.wire import reply_error
 from edge_runtime.device import Device
@@ -23,6 +25,7 @@ def make_app(device: Device, access: Access) -> web.Application:
     """The application over a device."""
     app = web.Application(middlewares=[_errors(device)], client_max_size=device.config.server.max_body_kb * 1024)
     run, manage, observe = RunRoutes(device), ManageRoutes(device), ObserveRoutes(device)
+    openai = OpenAIRoutes(device)
 
     def add(method: str, path: str, need: Need, handler: Handler) -> None:
         async def guarded(request: web.Request) -> web.StreamResponse:
@@ -35,6 +38,9 @@ def make_app(device: Device, access: Access) -> web.Application:
     add("GET", "/readyz", Need.LOCAL_OR_TOKEN, observe.ready)
     add("GET", "/metrics", Need.LOCAL_OR_TOKEN, observe.metrics)
     add("GET", "/v1/models", Need.LOCAL_OR_TOKEN, run.models)
+    add("GET", "/v1/models/{specialist}", Need.LOCAL_OR_TOKEN, openai.model)
+    add("POST", "/v1/chat/completions", Need.LOCAL_OR_TOKEN, openai.chat)
+    add("POST", "/v1/completions", Need.LOCAL_OR_TOKEN, openai.complete)
     add("POST", "/v1/run/{specialist}", Need.LOCAL_OR_TOKEN, run.run)
     add("GET", "/v1/status", Need.TOKEN, observe.status)
     add("GET", "/v1/events", Need.TOKEN, observe.events)
@@ -50,19 +56,24 @@ def _errors(device: Device) -> Callable[..., Awaitable[web.StreamResponse]]:
         try:
             response = await handler(request)
         except EdgeError as error:
-            response = reply_error(error)
+            response = _reply_error(error, request)
         except web.HTTPException as error:
-            response = reply_error(_ours(error, request))
+            response = _reply_error(_ours(error, request), request)
         except ConnectionError:
             raise  # the client went away: aiohttp ends the connection, there is nobody to answer
         except Exception:
             # Nothing that a client sends may stop the daemon or show it a trace.
             _log.exception("%s %s failed", request.method, request.path)
-            response = reply_error(EdgeError("The device failed on this request; its log says why."))
+            response = _reply_error(EdgeError("The device failed on this request; its log says why."), request)
         device.metrics.count("enigma_http_responses_total", status=str(response.status))
         return response
 
     return middleware
+
+
+def _reply_error(error: EdgeError, request: web.Request) -> web.Response:
+    """OpenAI's clients get their shape of an error, which holds ours."""
+    return reply_error(error, error_json(error) if request.path.startswith(PATHS) else None)
 
 
 def _ours(error: web.HTTPException, request: web.Request) -> EdgeError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from edge_runtime import kept_json
+from edge_runtime.api.openai_wire import model_json
 from edge_runtime.api.wire import read_json, reply
 from edge_runtime.device import Device
 
@@ -18,8 +19,11 @@ class RunRoutes:
         self._reader = kept_json.Reader()
 
     async def models(self, request: web.Request) -> web.Response:
-        """The specialists that serve."""
-        return reply({"models": self._device.models()})
+        """The specialists that serve; "data" are the language models, as OpenAI's clients read them."""
+        serving = self._device.serving
+        found = [(name, serving.current(name)) for name in serving.names()]
+        data = [model_json(name, generation.since) for name, generation in found if generation.language is not None]
+        return reply({"object": "list", "data": data, "models": self._device.models()})
 
     async def run(self, request: web.Request) -> web.Response:
         """One answer of one specialist, with the milliseconds that it took."""

@@ -61,14 +61,14 @@ def reply(value: Json, status: int = 200, headers: dict[str, str] | None = None)
     return web.Response(body=body, status=status, content_type="application/json", headers=headers)
 
 
-def reply_error(error: EdgeError) -> web.Response:
-    """An error as `{"error": {"code", "message"}}` with its HTTP status."""
+def reply_error(error: EdgeError, body: Json | None = None) -> web.Response:
+    """An error as `{"error": {"code", "message"}}`, or as `body`, with its HTTP status."""
     headers: dict[str, str] = {}
     if isinstance(error, Overloaded):
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
     elif error.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    return reply({"error": {"code": error.code, "message": str(error)}}, error.status, headers)
+    return reply(body or {"error": {"code": error.code, "message": str(error)}}, error.status, headers)
 
 
 def _one_line(cause: Exception) -> str:

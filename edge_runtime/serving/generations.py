@@ -6,12 +6,19 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
 
-from edge_runtime.errors import NotFound, Overloaded
+from edge_runtime.errors import BadRequest, NotFound, Overloaded
 from edge_runtime.serving import memory
+from edge_runtime.serving.streaming import Begin, StreamWorker, Writes
 from edge_runtime.serving.worker import Answer, Worker
 from edge_runtime.update.admit import Loaded
+
+if TYPE_CHECKING:
+    from edge_runtime.language.generate import Piece
+    from edge_runtime.language.specialist import LanguageSpecialist
 
 _log = logging.getLogger(__name__)
 DRAIN_SECONDS = 10.0  # longer than any deadline that clients usually have; afterwards the process ends anyway
@@ -23,8 +30,13 @@ class Generation:
 
     loaded: Loaded
     since: float
-    worker: Worker | None = None
+    worker: Worker | StreamWorker | None = None
     retired: bool = False
+
+    @property
+    def language(self) -> LanguageSpecialist | None:
+        """The language model below the specialist, None where it is another kind of model."""
+        return getattr(self.loaded.specialist, "language", None)
 
 
 class Serving:
@@ -70,11 +82,24 @@ class Serving:
         assert worker is not None
         return await worker.run(request, self._deadline)
 
+    async def stream(self, name: str, begin: Begin) -> AsyncGenerator[Piece, None]:
+        """The pieces of the answer that `begin` starts with a language model; raises `BadRequest` for other models."""
+        worker = self.current(name).worker
+        if not isinstance(worker, StreamWorker):
+            raise BadRequest(f"'{name}' isn't a language model; ask it with POST /v1/run/{name}.")
+        async with contextlib.aclosing(worker.stream(begin, self._deadline)) as pieces:
+            async for piece in pieces:
+                yield piece
+
     def swap(self, loaded: Loaded) -> None:
         """Let `loaded` take all requests from now on; the generation before ends with its last request."""
         name = loaded.manifest.name
         new = Generation(loaded, time.time())
-        new.worker = Worker(name, loaded.specialist, self._queue, lambda: self._idle(new))
+        if new.language is not None:
+            specialist = cast(Writes, loaded.specialist)
+            new.worker = StreamWorker(name, specialist, self._queue, lambda: self._idle(new))
+        else:
+            new.worker = Worker(name, loaded.specialist, self._queue, lambda: self._idle(new))
         old = self._current.get(name)
         self._current[name] = new
         if old is not None:
@@ -111,7 +136,7 @@ class Serving:
             self._drained.set()
 
 
-def _free(worker: Worker, loaded: Loaded) -> None:
+def _free(worker: Worker | StreamWorker, loaded: Loaded) -> None:
     if not worker.join(DRAIN_SECONDS):
         _log.warning("%s %s didn't end; its memory stays", loaded.manifest.name, loaded.manifest.version)
         return

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from edge_runtime import strict_json
 from edge_runtime.bundle import Manifest, ModelFile
@@ -79,7 +80,7 @@ def admit(manifest: Manifest, digest: str, folder: Path, threads: int, allowed: 
     for model, runtime in pairs:
         started = time.perf_counter()
         try:
-            engine = open_engine(folder / model.file, threads, runtime, model.inputs, model.outputs)
+            engine = _open(manifest, model, folder, threads, runtime)
             specialist = _admitted(task, manifest, folder, engine, golden)
         except (EngineError, AdmissionError) as cause:
             _log.warning("%s %s in %s: %s", manifest.name, manifest.version, runtime, cause)
@@ -87,6 +88,16 @@ def admit(manifest: Manifest, digest: str, folder: Path, threads: int, allowed: 
             continue
         return Loaded(manifest, digest, model, engine, specialist, time.perf_counter() - started)
     raise failures[0]
+
+
+def _open(manifest: Manifest, model: ModelFile, folder: Path, threads: int, runtime: str) -> Engine:
+    """The engine of a model file: of graphs, or, where the manifest says so, of decoders with a cache."""
+    path = folder / model.file
+    if manifest.options.get("family") != "language":
+        return open_engine(path, threads, runtime, model.inputs, model.outputs)
+    from edge_runtime.engines.language import open_language_engine
+
+    return cast(Engine, open_language_engine(path, threads))  # its task's `load` takes a language engine
 
 
 def _admitted(

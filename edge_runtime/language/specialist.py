@@ -1,0 +1,253 @@
+"""A language model that serves: messages in, pieces of the answer out, for one task or for several."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge_runtime import strict_json
+from edge_runtime.errors import BadRequest, BundleError
+from edge_runtime.language.generate import Bracketed, Constraint, Generator, Options, Piece
+from edge_runtime.language.sampling import Sampling
+from edge_runtime.language.speculative import PromptLookup
+from edge_runtime.language.template import TOOL_CALL, TOOL_CALLED, Template, encode_chat, stop_ids, task_token
+from edge_runtime.language.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from edge_runtime.bundle.manifest import Manifest
+    from edge_runtime.engines.language import LanguageEngine
+
+Json = Mapping[str, object]
+SCHEME = "bpe-1"
+FAMILY = "language"  # of manifest.options["family"]: the bundle's model is opened as a language engine
+TEMPLATE_FILE = "template.json"
+GOLDEN_TEXTS_FILE = "golden_texts.json"  # [{"text", "tokens": [id, ...]}, ...]
+LONGEST_STOP = 256  # characters of a stop string
+
+
+class LanguageSpecialist:
+    """One model, one text at a time. `interrupted` is asked before every token of every answer, beside `cancelled`.
+
+    context: most tokens of a prompt with its answer. tasks: what the model was trained on; with more than one, the
+    task of a request is told to it by a token. thresholds: the manifest's.
+    """
+
+    def __init__(
+        self,
+        engine: LanguageEngine,
+        tokenizer: Tokenizer,
+        template: Template,
+        context: int,
+        tasks: Sequence[str],
+        thresholds: Mapping[str, float],
+    ) -> None:
+        self.engine = engine
+        self.tokenizer = tokenizer
+        self.template = template
+        self.context = min(context, engine.context)
+        self.tasks = tuple(tasks)
+        self.thresholds = thresholds
+        self.lookup = False  # whether answers are guessed ahead out of their own text; see `speculative`
+        self.interrupted: Callable[[], bool] = bool
+        self._generator = Generator(engine, tokenizer)
+        self._stops = stop_ids(tokenizer, template)
+
+    def stream(
+        self,
+        messages: Sequence[Json],
+        *,
+        task: str | None = None,
+        tools: Sequence[Json] = (),
+        tool_choice: str = "auto",
+        sampling: Sampling | None = None,
+        max_tokens: int | None = None,
+        schema: Json | None = None,
+        cancelled: Callable[[], bool] | None = None,
+        stop: Sequence[str] = (),
+        frequency: float = 0.0,
+        presence: float = 0.0,
+        logprobs: bool = False,
+        top: int = 0,
+        reasoning_budget: int | None = None,
+    ) -> Iterator[Piece]:
+        """The pieces of the answer to a conversation; the last one has `finish`.
+
+        tools: OpenAI's [{"type": "function", "function": {"name", "description", "parameters"}}]. tool_choice: "auto",
+        "required", or a tool's name; with the latter two the answer is one call, {"name", "arguments"}, without marks.
+        A call's name and arguments always keep to the tools' schemas. max_tokens: None for all the context. schema:
+        JSON Schema that the answer keeps to. cancelled: asked before every token. Raises `BadRequest`, before anything
+        is computed.
+        """
+        prompt, _ = encode_chat(
+            self.tokenizer, self.template, messages, task=self._task(task), tools=tools, answering=True
+        )
+        options = self._options(max_tokens, cancelled, stop, frequency, presence, logprobs, top)
+        if tools and tool_choice != "auto":
+            wanted = [tool for tool in tools if tool_choice in ("required", _function(tool).get("name"))]
+            if not wanted:
+                raise BadRequest(f"There is no tool '{tool_choice[:64]}' among the tools.")
+            prompt += self.tokenizer.encode(TOOL_CALL)
+            schema = call_schema(wanted)
+        elif tools:
+            callable_ = call_schema(tools)
+            bracketed = Bracketed(TOOL_CALL, TOOL_CALLED, lambda: self._constraint(callable_))
+            options = dataclasses.replace(options, bracketed=bracketed)
+        if schema is not None:
+            options = dataclasses.replace(options, constraint=self._constraint(schema))
+        options = dataclasses.replace(options, reasoning_budget=reasoning_budget)
+        return self._generate(prompt, sampling, options)
+
+    def complete(
+        self,
+        prompt: str,
+        *,
+        sampling: Sampling | None = None,
+        max_tokens: int | None = None,
+        cancelled: Callable[[], bool] | None = None,
+        stop: Sequence[str] = (),
+        frequency: float = 0.0,
+        presence: float = 0.0,
+        logprobs: bool = False,
+        top: int = 0,
+    ) -> Iterator[Piece]:
+        """How a plain text goes on, without a chat's form around it; otherwise as `stream`."""
+        options = self._options(max_tokens, cancelled, stop, frequency, presence, logprobs, top)
+        begin = [self.tokenizer.special_id(self.template.begin)] if self.template.begin else []
+        return self._generate(begin + self.tokenizer.encode(prompt), sampling, options)
+
+    def losses(self, tokens: Sequence[int], first: int) -> np.ndarray:
+        """See `Generator.losses`."""
+        return self._generator.losses(tokens, first)
+
+    def _generate(self, prompt: list[int], sampling: Sampling | None, options: Options) -> Iterator[Piece]:
+        room = self.context - len(prompt)
+        if room < 1:
+            raise BadRequest(
+                f"The text has {len(prompt)} tokens, and the model reads {self.context} with its answer; "
+                "send less of it, or fewer messages."
+            )
+        most = room if options.max_tokens is None else min(options.max_tokens, room)
+        return self._generator.generate(prompt, sampling or Sampling(), dataclasses.replace(options, max_tokens=most))
+
+    def _options(
+        self,
+        max_tokens: int | None,
+        cancelled: Callable[[], bool] | None,
+        stop: Sequence[str],
+        frequency: float,
+        presence: float,
+        logprobs: bool,
+        top: int,
+    ) -> Options:
+        if any(not 1 <= len(text) <= LONGEST_STOP for text in stop):
+            raise BadRequest(f"A stop string must have 1 to {LONGEST_STOP} characters.")
+        if max_tokens is not None and max_tokens < 1:
+            raise BadRequest("max_tokens must be 1 or more.")
+        return Options(
+            max_tokens=max_tokens,
+            stop_ids=self._stops,
+            stop_strings=tuple(stop),
+            frequency=frequency,
+            presence=presence,
+            logprobs=logprobs,
+            top=top,
+            draft=PromptLookup() if self.lookup else None,
+            cancelled=lambda: self.interrupted() or (cancelled is not None and cancelled()),
+        )
+
+    def _constraint(self, schema: Json) -> Constraint:
+        from edge_runtime.language.grammar import constraint_for  # its package takes time and memory to import
+
+        return constraint_for(schema, self.tokenizer)
+
+    def _task(self, task: str | None) -> str | None:
+        """The task that the prompt names: only a model of several is told."""
+        if len(self.tasks) < 2:
+            return None
+        task = task if task is not None else self.tasks[0]
+        if task not in self.tasks:
+            raise BadRequest(f"This model doesn't know the task '{task[:32]}'; it knows {', '.join(self.tasks)}.")
+        return task
+
+
+def call_schema(tools: Sequence[Json]) -> Json:
+    """The JSON Schema of a call of one of the tools: {"name", "arguments"}."""
+    calls: list[Json] = []
+    for tool in tools:
+        function = _function(tool)
+        arguments = function.get("parameters") or {"type": "object", "properties": {}, "additionalProperties": False}
+        calls.append(
+            {
+                "type": "object",
+                "properties": {"name": {"const": function.get("name")}, "arguments": arguments},
+                "required": ["name", "arguments"],
+                "additionalProperties": False,
+            }
+        )
+    return calls[0] if len(calls) == 1 else {"anyOf": calls}
+
+
+def load_language(manifest: Manifest, folder: Path, engine: LanguageEngine) -> LanguageSpecialist:
+    """The language model of an unpacked bundle: tokenizer.json, template.json, and the options "context" and "tasks".
+
+    Checks the golden texts where the bundle has them. Raises `BundleError` with what doesn't fit.
+    """
+    kept = manifest.tokenizer
+    if kept is None or kept.scheme != SCHEME or kept.file is None:
+        raise BundleError(f"A language model's bundle needs a tokenizer of the scheme {SCHEME}; build it again.")
+    tokenizer = Tokenizer.read(folder / kept.file)
+    if tokenizer.size > engine.vocabulary:
+        raise BundleError(
+            f"The tokenizer has {tokenizer.size} tokens, and the model knows {engine.vocabulary}; "
+            "they don't belong together."
+        )
+    template = Template.from_json(_read(folder / TEMPLATE_FILE))
+    context, tasks = manifest.options.get("context"), manifest.options.get("tasks", [manifest.task])
+    if isinstance(context, bool) or not isinstance(context, int) or context < 1:
+        raise BundleError("The manifest's options must have 'context', the most tokens of a text; build it again.")
+    if not isinstance(tasks, list) or not tasks or not all(isinstance(task, str) for task in tasks):
+        raise BundleError("'tasks' in the manifest's options must be a list of names; build it again.")
+    missing = [task for task in tasks if len(tasks) > 1 and task_token(task) not in tokenizer.special]
+    if missing:
+        raise BundleError(f"The tokenizer has no token for the task '{missing[0]}'; build the bundle again.")
+    if GOLDEN_TEXTS_FILE in manifest.files:
+        check_golden_texts(tokenizer, _read(folder / GOLDEN_TEXTS_FILE))
+    made = LanguageSpecialist(engine, tokenizer, template, context, tasks, manifest.thresholds)
+    made.lookup = manifest.options.get("lookup") is True
+    return made
+
+
+def golden_texts(tokenizer: Tokenizer, texts: Sequence[str]) -> list[Json]:
+    """What `check_golden_texts` compares: the texts with their tokens."""
+    return [{"text": text, "tokens": tokenizer.encode(text)} for text in texts]
+
+
+def check_golden_texts(tokenizer: Tokenizer, golden: object) -> None:
+    """Raise `BundleError` unless the tokenizer gives each text the tokens that it had where the model was made."""
+    for number, item in enumerate(golden if isinstance(golden, list) else [None], 1):
+        text, tokens = (item.get("text"), item.get("tokens")) if isinstance(item, dict) else (None, None)
+        if not isinstance(text, str) or not isinstance(tokens, list):
+            raise BundleError(f'{GOLDEN_TEXTS_FILE} should hold {{"text", "tokens"}} pairs; build the bundle again.')
+        if tokenizer.encode(text) != tokens:
+            raise BundleError(
+                f"Golden text {number} has other tokens here than where the model was made; "
+                "build the bundle with the version of Enigma that runs on the device."
+            )
+
+
+def _read(path: Path) -> object:
+    try:
+        return strict_json.loads(path.read_bytes(), f"{path.name} in the bundle", BundleError)
+    except OSError:
+        raise BundleError(f"The bundle has no {path.name}; build it again.") from None
+
+
+def _function(tool: Json) -> Json:
+    function = tool.get("function", tool)
+    if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
+        raise BadRequest('A tool must be {"type": "function", "function": {"name", "description", "parameters"}}.')
+    return function
