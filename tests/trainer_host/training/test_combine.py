@@ -15,7 +15,7 @@ from trainer_host.errors import DataError, TrainerError
 from trainer_host.students.language.model import LanguageModel
 from trainer_host.training.combine import fork_run, merge_runs
 from trainer_host.training.lineage import read_lineage
-from trainer_host.training.merging import Recipe
+from trainer_host.training.merging import METHODS, Recipe
 from trainer_host.training.run import open_run
 from trainer_host.training.weights import load_weights
 from trainer_host.workspace import Workspace
@@ -110,6 +110,10 @@ def test_the_same_merge_gives_the_same_bytes(workspace: Workspace, dataset: Data
         language_run(workspace, dataset, name, small_model(seed))
     made = [merge_runs(workspace, ["ada", "bob"], "both", Recipe("average"), author="Ada")[0].weights for _ in "ab"]
     assert made[0] == made[1]
+
+
+def test_the_command_offers_all_methods() -> None:
+    assert commands.METHODS == METHODS  # said twice, so that `enigma --help` needn't import torch
 
 
 def test_weights_that_are_no_numbers_are_one_sentence(workspace: Workspace) -> None:
