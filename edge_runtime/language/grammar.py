@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 Json = Mapping[str, object]
 
-_KEPT = 8  # automata of a tokenizer: a device's skills and tools are few
+_KEPT = 4  # automata of a tokenizer: a device's skills and tools are few
 
 
 class Constraint(Protocol):
@@ -63,14 +63,14 @@ def constraint_for(
         native = native_available()
     if native:
         return _Native(tokenizer, stops, json.dumps(_closed(wanted)), "json")
-    return _Own(_automaton(tokenizer, "json", wanted), stops)
+    return _Own(_automaton(tokenizer, "json", wanted), tokenizer, stops)
 
 
 def choice(options: Sequence[str], tokenizer: Tokenizer, stops: Iterable[int] = ()) -> Constraint:
     """Hold an answer to one of these texts."""
     if not options or not all(options):
         raise BadRequest("The texts to choose from must be given, and none may be empty.")
-    return _Own(_automaton(tokenizer, "choice", list(options)), stops)
+    return _Own(_automaton(tokenizer, "choice", list(options)), tokenizer, stops)
 
 
 def tool_calls(
@@ -81,7 +81,7 @@ def tool_calls(
     tools: {"name", "parameters": schema} or OpenAI's {"type": "function", "function": {...}}. required: the answer is
     one call and nothing else. This constraint is always our own: it needs llguidance for no schema it takes.
     """
-    return _Own(_automaton(tokenizer, "call" if required else "calls", call_schema(tools)), stops)
+    return _Own(_automaton(tokenizer, "call" if required else "calls", call_schema(tools)), tokenizer, stops)
 
 
 def matching(pattern: str, tokenizer: Tokenizer, stops: Iterable[int] = ()) -> Constraint:
@@ -115,8 +115,8 @@ def native_available() -> bool:
 class _Own:
     """A constraint by our own automaton."""
 
-    def __init__(self, automaton: Automaton, stops: Iterable[int]) -> None:
-        self._automaton = automaton
+    def __init__(self, automaton: Automaton, tokenizer: Tokenizer, stops: Iterable[int]) -> None:
+        self._automaton, self._tokenizer = automaton, tokenizer
         self._stops = np.array(sorted(set(stops)), np.int64)
         self._state: State = automaton.start
         self._stopped = False
@@ -141,7 +141,7 @@ class _Own:
             self._stopped = True
             return
         state = self._state
-        data = self._automaton.vocabulary.bytes(token)
+        data = self._tokenizer.token_bytes(token)
         for byte in data:
             state = self._automaton.step(state, byte)
         if not state or not data:
@@ -200,6 +200,7 @@ class _Native:
         self._check("The next token breaks the schema")
 
 
+# By tokenizer, and gone with it: nothing kept here may refer to the tokenizer itself.
 _vocabularies: weakref.WeakKeyDictionary[Tokenizer, Vocabulary] = weakref.WeakKeyDictionary()
 _automata: weakref.WeakKeyDictionary[Tokenizer, OrderedDict[str, Automaton]] = weakref.WeakKeyDictionary()
 _natives: weakref.WeakKeyDictionary[Tokenizer, llguidance.LLTokenizer] = weakref.WeakKeyDictionary()
@@ -258,10 +259,11 @@ class _Spoken:
         self.eos_token_id = ending
         self.tokens = [names.get(i) or (tokenizer.token_bytes(i) if i < tokenizer.size else b"") for i in range(size)]
         self.special_token_ids = sorted({*names, ending})
-        self._encode = tokenizer.encode
+        self._tokenizer = weakref.ref(tokenizer)
 
     def __call__(self, text: str) -> list[int]:
-        return self._encode(text)
+        tokenizer = self._tokenizer()
+        return tokenizer.encode(text) if tokenizer is not None else []
 
 
 def _closed(schema: object) -> object:

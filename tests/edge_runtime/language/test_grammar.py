@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import weakref
 from typing import Any
 
 import numpy as np
@@ -21,7 +23,8 @@ from edge_runtime.language.grammar import (
 )
 from edge_runtime.language.sampling import Sampler, Sampling
 from edge_runtime.language.template import parse_tool_calls
-from tests.edge_runtime.language.trained import ours
+from edge_runtime.language.tokenizer import Tokenizer
+from tests.edge_runtime.language.trained import ours, table
 
 fastjsonschema = pytest.importorskip("fastjsonschema", reason="the validator that answers are checked with")
 END = ours().special["<|im_end|>"]
@@ -187,3 +190,13 @@ def test_an_answer_matches_its_pattern() -> None:
 def test_a_schema_that_cant_be_held_to_is_refused(schema: dict[str, Any]) -> None:
     with pytest.raises(BadRequest):
         constraint_for(schema, ours(), native=False)
+
+
+@pytest.mark.parametrize("native", [False, NATIVE])
+def test_what_is_kept_of_a_tokenizer_goes_with_it(native: bool) -> None:
+    tokenizer = Tokenizer(json.loads(table()))
+    constraint_for(SCHEMAS[8], tokenizer, native=native).mask()
+    gone = weakref.ref(tokenizer)
+    del tokenizer
+    gc.collect()
+    assert gone() is None
