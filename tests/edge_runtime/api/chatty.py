@@ -1,0 +1,56 @@
+"""A signed bundle with a tiny language model of random weights: what it writes is nonsense, and always the same."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+from edge_runtime.bundle import Golden, Manifest, ModelFile, Scored, Tokenizer, write_bundle
+from edge_runtime.engines import available_runtimes
+from edge_runtime.engines.language import open_language_engine
+from edge_runtime.language.template import CHATML
+from edge_runtime.tasks import task_module
+from tests.edge_runtime import tiny
+from tests.edge_runtime.language.engines import write_tokenizer
+
+CONTEXT = 512
+
+
+def make_bundle(folder: Path, name: str = "chatty") -> Path:
+    """Write NAME.enigma into the folder."""
+    from tests.trainer_host.export.decoders import decoder
+    from trainer_host.export.language_onnx import export_language_onnx
+    from trainer_host.students.language.config import LanguageConfig
+
+    tokenizer = write_tokenizer(folder / "tokenizer.json")
+    shape = LanguageConfig(tokenizer.size, width=64, layers=2, heads=4, kv_heads=2, hidden=96, context=CONTEXT)
+    export_language_onnx(decoder(shape).state_dict(), shape, folder / "model.onnx")
+    (folder / "template.json").write_text(json.dumps(CHATML.to_json()))
+    task = task_module("chat")
+    runtime = "onnxruntime"
+    scored = Scored(runtime, available_runtimes()[runtime], 0.9)
+    manifest = Manifest(
+        name=name,
+        task="chat",
+        version="1.0.0",
+        licence="Apache-2.0",
+        io={"request": task.REQUEST_SCHEMA, "response": task.RESPONSE_SCHEMA},
+        models=(ModelFile("model.onnx", "fp32", (runtime,), scored_in=(scored,)),),
+        golden=Golden("golden.json", 1),
+        options={"family": "language", "context": CONTEXT, "tasks": ["chat"]},
+        tokenizer=Tokenizer("bpe-1", "tokenizer.json", hashlib.sha256(_read(folder / "tokenizer.json")).hexdigest()),
+    )
+    engine = open_language_engine(folder / "model.onnx")
+    request = {"messages": [{"role": "user", "content": "hello"}], "max_tokens": 8}
+    response = task.load(manifest, folder, engine).run(request)  # type: ignore[arg-type]
+    engine.close()
+    files: dict[str, bytes | Path] = {file: folder / file for file in ("model.onnx", "tokenizer.json", "template.json")}
+    files["golden.json"] = json.dumps([{"request": request, "response": response}]).encode()
+    path = folder / f"{name}.enigma"
+    write_bundle(path, manifest, files, tiny.KEY)
+    return path
+
+
+def _read(path: Path) -> bytes:
+    return path.read_bytes()
