@@ -1,0 +1,142 @@
+"""The thread of a language model: bounded, with a deadline for the beginning, and quick to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Iterator
+from typing import cast
+
+import pytest
+
+from edge_runtime.errors import BadRequest, EngineError, Overloaded
+from edge_runtime.language.generate import Piece
+from edge_runtime.language.sampling import Sampling
+from edge_runtime.language.specialist import LanguageSpecialist
+from edge_runtime.language.template import CHATML
+from edge_runtime.language.tokenizer import Tokenizer
+from edge_runtime.serving.streaming import StreamWorker
+from tests.edge_runtime.language.engines import NumpyEngine, random_engine, tokenizer_table, writing_engine
+
+TOKENIZER = Tokenizer(tokenizer_table())
+HELLO = [{"role": "user", "content": "hello"}]
+STEP = 0.01
+
+
+class Slow(NumpyEngine):
+    """Takes its time for each token, as a real model."""
+
+    def feed(self, tokens: object, wanted: int = 1):  # type: ignore[no-untyped-def]
+        time.sleep(STEP)
+        return super().feed(tokens, wanted)  # type: ignore[arg-type]
+
+
+class Writer:
+    """A specialist over it."""
+
+    def __init__(self, engine: NumpyEngine) -> None:
+        self.engine = engine
+        self.language = LanguageSpecialist(engine, TOKENIZER, CHATML, 256, ["chat"], {})
+
+    def run(self, request: dict[str, object]) -> dict[str, object]:
+        if "wrong" in request:
+            raise BadRequest("That is wrong.")
+        if "broken" in request:
+            raise ZeroDivisionError
+        return {"text": "".join(piece.text for piece in self.language.stream(HELLO))}
+
+
+def slow() -> Writer:
+    random = random_engine(TOKENIZER.size)
+    return Writer(Slow(random._predict, TOKENIZER.size))
+
+
+def begin(language: LanguageSpecialist) -> Iterator[Piece]:
+    return language.stream(HELLO, sampling=Sampling(temperature=1, seed=1))
+
+
+def test_closing_a_stream_stops_the_model_within_one_token_and_the_next_one_is_served() -> None:
+    async def check() -> None:
+        writer = slow()
+        worker = StreamWorker("w", writer, 4, lambda: None)
+        for wanted in (1, 3):
+            before = len(writer.engine.fed)
+            got = 0
+            async with contextlib.aclosing(worker.stream(begin, 5)) as pieces:
+                async for _ in pieces:
+                    got += 1
+                    if got == wanted:
+                        break
+            await asyncio.sleep(5 * STEP)
+            seen = len(writer.engine.fed)
+            assert seen - before <= wanted + 1
+            await asyncio.sleep(5 * STEP)
+            assert len(writer.engine.fed) == seen and worker.waiting == 0
+        worker.stop()
+        assert worker.join(5)
+
+    asyncio.run(check())
+
+
+def test_whoever_stops_waiting_for_a_whole_answer_stops_it_too() -> None:
+    async def check() -> None:
+        writer = slow()
+        worker = StreamWorker("w", writer, 4, lambda: None)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(worker.run({}, 5), 5 * STEP)
+        await asyncio.sleep(3 * STEP)
+        seen = len(writer.engine.fed)
+        await asyncio.sleep(5 * STEP)
+        assert len(writer.engine.fed) == seen < 20
+        worker.stop()
+
+    asyncio.run(check())
+
+
+def test_the_queue_is_bounded_and_the_deadline_is_for_the_beginning() -> None:
+    async def check() -> None:
+        worker = StreamWorker("w", slow(), 2, lambda: None)
+        async with contextlib.aclosing(worker.stream(begin, 5 * STEP)) as pieces:
+            await anext(pieces)
+            waits = asyncio.create_task(worker.run({}, 5 * STEP))
+            await asyncio.sleep(0)
+            with pytest.raises(Overloaded, match="wait already"):
+                await worker.run({}, 5)
+            with pytest.raises(Overloaded, match="No answer began"):
+                await waits
+            for _ in range(8):  # longer than its own deadline
+                await anext(pieces)
+        worker.stop()
+
+    asyncio.run(check())
+
+
+def test_errors_come_out_and_the_thread_goes_on() -> None:
+    async def check() -> None:
+        idle: list[int] = []
+        worker = StreamWorker("w", slow(), 2, lambda: idle.append(1))
+        with pytest.raises(BadRequest, match="That is wrong"):
+            await worker.run({"wrong": 1}, 5)
+        with pytest.raises(EngineError, match="log says why"):
+            await worker.run({"broken": 1}, 5)
+        async with contextlib.aclosing(worker.stream(begin, 5)) as pieces:
+            assert (await anext(pieces)).token is not None
+        worker.stop()
+        assert idle
+
+    asyncio.run(check())
+
+
+def test_a_call_that_the_model_begins_keeps_to_its_tools_schema() -> None:
+    tool = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
+    probe = Writer(random_engine(TOKENIZER.size, context=1000))
+    prompt = next(
+        piece.usage.prompt for piece in probe.language.stream(HELLO, tools=[tool], max_tokens=1) if piece.usage
+    )
+    script = [*TOKENIZER.encode("<tool_call>"), *TOKENIZER.encode("nonsense" * 9)]
+    engine = writing_engine(TOKENIZER, prompt, script, context=1000)
+    language = LanguageSpecialist(engine, TOKENIZER, CHATML, 1000, ["chat"], {})
+    text = "".join(piece.text for piece in language.stream(HELLO, tools=[tool], max_tokens=60))
+    assert text.startswith('<tool_call>{"name"') and "</tool_call>" in text
+    assert cast(str, text).index('"f"') < text.index('"arguments"')
