@@ -173,8 +173,9 @@ def train_language(
         found = checkpoints.load(folder)
         if found is not None:
             standing = _resume(found, gradients, optimiser, packer, address)
-        stopped = "done"
-        while standing.step < settings.steps:
+        enough = settings.patience is not None and standing.worse >= settings.patience
+        stopped = "patience" if enough else "done"  # one that had ended isn't begun again
+        while not enough and standing.step < settings.steps:
             share = standing.step / settings.steps
             batch = packer.next(share)
             values = _step(batch, micro, gradients, optimiser, settings, standing, device, precision)

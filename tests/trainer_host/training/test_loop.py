@@ -202,6 +202,8 @@ def test_the_best_weights_are_those_that_are_left(tmp_path: Path) -> None:
     assert trained.stopped == "patience" and trained.steps < 60
     assert trained.step < trained.steps
     assert trained.held_out == examine(LossModule(made), other, 64, CPU, torch.float32)
+    again = train_language(model(), rows(30), other, tmp_path, settings, quiet)  # which changes nothing
+    assert (again.step, again.steps, again.stopped) == (trained.step, trained.steps, "patience")
 
 
 def test_a_tenth_of_old_rows_keeps_what_was_known_within_2_points(tmp_path: Path) -> None:
