@@ -129,6 +129,18 @@ class Generator:
         self._turn += 1
         return self._pieces(prompt, Sampler(sampling), options, most, self._turn)
 
+    def losses(self, tokens: Sequence[int], first: int) -> np.ndarray:
+        """How surprising a text is: float64, minus the logarithm of the probability of each token from `first` on."""
+        if not 1 <= first < len(tokens) <= self.engine.context:
+            raise BadRequest(f"A text of 2 to {self.engine.context} tokens can be examined, from its second on.")
+        self._turn += 1
+        self._back(0)
+        logits = self._feed(list(tokens[:-1]), len(tokens) - first).astype(np.float64)
+        logits -= logits.max(axis=1, keepdims=True)
+        chosen = logits[np.arange(len(logits)), np.array(tokens[first:])]
+        lost: np.ndarray = np.log(np.exp(logits).sum(axis=1)) - chosen
+        return lost
+
     def _pieces(self, prompt: list[int], sampler: Sampler, options: Options, most: int, turn: int) -> Iterator[Piece]:
         answer = _Answer(self.tokenizer, sampler, options, prompt, most)
         draft = Patient(options.draft) if options.draft is not None else None
@@ -203,6 +215,7 @@ class _Answer:
 
     def next(self, logits: np.ndarray) -> Piece:
         """Choose the token that follows, from float32 [V]."""
+        logits = logits[: self._tokenizer.size]  # checkpoints round their tables up; those rows are no tokens
         forced = bool(self.forced)
         token = self.forced.pop(0) if forced else self._choose(logits)
         if self._bracket is not None and not forced:

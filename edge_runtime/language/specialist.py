@@ -168,7 +168,7 @@ class LanguageSpecialist:
         """The task that the prompt names: only a model of several is told."""
         if len(self.tasks) < 2:
             return None
-        task = task if task is not None else self.tasks[0]
+        task = task or ("chat" if "chat" in self.tasks else self.tasks[0])
         if task not in self.tasks:
             raise BadRequest(f"This model doesn't know the task '{task[:32]}'; it knows {', '.join(self.tasks)}.")
         return task
