@@ -102,6 +102,8 @@ def test_the_device_imports_three_packages_and_runtimes_only_in_engines_and_lazi
                 continue
             if top in DEVICE_RUNTIMES and lazy and path.parent.name == "engines":
                 continue
+            if top == "llguidance" and lazy and path.name == "grammar.py":  # optional: there is a way without it
+                continue
             wrong.append(f"{path.relative_to(ROOT)}: {name}")
     assert wrong == []
 

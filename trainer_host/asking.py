@@ -5,12 +5,23 @@ from __future__ import annotations
 from trainer_host.data.dataset import Json
 from trainer_host.errors import DataError
 
+# Tasks whose answers a language model writes: where the answer stands.
+WRITTEN = {"chat": "reply", "code": "code", "math": "answer"}
 
-def make_request(task: str, text: str, area: str | None = None, inventory: Json | None = None) -> Json:
+
+def make_request(
+    task: str, text: str, area: str | None = None, inventory: Json | None = None, inner: str | None = None
+) -> Json:
     """The request of a task for one sentence; raises `DataError` for what the task doesn't take.
 
-    A robot's home is the sample home where none is given.
+    A robot's home is the sample home where none is given. inner: which of a combo's tasks is meant.
     """
+    if task == "combo":
+        if inner is None:
+            raise DataError("This specialist has several tasks; say which one, as in --task math.")
+        return {"task": inner, "request": make_request(inner, text, area, inventory)}
+    if inner not in (None, task):
+        raise DataError(f"This specialist has the task {task}; leave out --task {str(inner)[:40]}.")
     if task == "robot":
         if inventory is None:
             from trainer_host.evaluation import sample_home
@@ -26,6 +37,9 @@ def make_request(task: str, text: str, area: str | None = None, inventory: Json 
         return request
     if area is not None or inventory is not None:
         raise DataError(f"The task {task} has no home; leave out the area and the inventory.")
+    if task == "code":
+        first, _, last = text.rpartition("\n")
+        return {"prompt": first, "signature": last} if last.strip().startswith("def ") and first else {"prompt": text}
     return {"text": text}
 
 
@@ -42,6 +56,10 @@ def describe(task: str, answer: Json) -> str:
         return f"{chosen[0]} {chosen[1]}, gesture {chosen[2]}, looks {chosen[3]}" + (
             " (unsure)" if answer.get("unsure") else ""
         )
+    task = str(answer.get("task", task))  # of a combo's answer
+    if task in WRITTEN:
+        said = str(answer.get(WRITTEN[task]))
+        return f"unsure ({said}?)" if answer.get("unsure") else said
     label = str(answer.get("label"))
     return f"unsure ({label}?)" if answer.get("unsure") else label
 

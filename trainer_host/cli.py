@@ -8,7 +8,21 @@ import signal
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
-from trainer_host.commands import audit, data, devices, keys, pack, quickstart, selftest, serve, stages, teach, teacher
+from trainer_host.commands import (
+    audit,
+    data,
+    devices,
+    keys,
+    merge,
+    pack,
+    quickstart,
+    runs,
+    selftest,
+    serve,
+    stages,
+    teach,
+    teacher,
+)
 from trainer_host.commands.options import Command, add_home
 from trainer_host.errors import TrainerError
 
@@ -66,7 +80,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"enigma {_version()}")
     add_home(parser)
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for family in (quickstart, keys, teach, teacher, audit, data, pack, stages, devices, serve, selftest):
+    for family in (quickstart, keys, teach, teacher, audit, data, pack, stages, runs, merge, devices, serve, selftest):
         family.add(commands)
     return parser
 

@@ -31,6 +31,11 @@ class Workspace:
         return self.home / "runs"
 
     @property
+    def training(self) -> Path:
+        """Checkpoints of trainings that aren't done, one folder each."""
+        return self.home / "training"
+
+    @property
     def bundles(self) -> Path:
         """Signed bundles."""
         return self.home / "bundles"

@@ -61,6 +61,7 @@ class OpenAIRoutes:
         """The answer to a conversation."""
         asked = read_chat(await read_json(request, self._limit))
         gone = _gone(request)
+        self._check_plain(asked.model, asked.task)
 
         def begin(language: LanguageSpecialist) -> Iterator[Piece]:
             return language.stream(
@@ -135,6 +136,15 @@ class OpenAIRoutes:
         if language is None:
             raise BadRequest(f"'{name}' isn't a language model; ask it with POST /v1/run/{name}.")
         return language
+
+    def _check_plain(self, name: str, task: str | None) -> None:
+        """Raise `BadRequest` for a task whose answers aren't what the model writes, as of sums, which the device computes."""
+        plain = getattr(self._device.serving.current(name).loaded.specialist, "plain", None)
+        meant = task or self._language(name).tasks[0]
+        if plain is not None and meant not in plain:
+            raise BadRequest(
+                f"'{name}' answers {meant} by POST /v1/run/{name}; a chat would miss what the device adds."
+            )
 
     def _fingerprint(self, name: str) -> str:
         return f"sha256:{self._device.serving.current(name).loaded.digest[:16]}"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edge_runtime.engines import ONNX
-from edge_runtime.engines.onnx import _first_line, _ort_errors
+from edge_runtime.engines.onnx import first_line, ort_errors
 from edge_runtime.errors import EngineError
 
 if TYPE_CHECKING:
@@ -43,11 +43,11 @@ class OnnxLanguageEngine:
         options.log_severity_level = 3
         # Between two tokens a person may read for seconds; threads that spin meanwhile burn a core.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self._failures: tuple[type[Exception], ...] = (RuntimeError, ValueError, *_ort_errors())
+        self._failures: tuple[type[Exception], ...] = (RuntimeError, ValueError, *ort_errors())
         try:
             session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         except self._failures as cause:
-            raise EngineError(f"onnxruntime {version} can't open {path.name}: {_first_line(cause)}") from None
+            raise EngineError(f"onnxruntime {version} can't open {path.name}: {first_line(cause)}") from None
         facts = session.get_modelmeta().custom_metadata_map
         shapes = {i.name: (i.type, i.shape) for i in session.get_inputs()}
         if "context" not in facts or "keys.0" not in shapes:
@@ -96,7 +96,7 @@ class OnnxLanguageEngine:
                 found.append(self._read(piece, len(piece) - min(max(count - wanted - start, 0), len(piece))))
         except self._failures as cause:
             self.length = before
-            raise EngineError(f"onnxruntime couldn't run the model: {_first_line(cause)}") from None
+            raise EngineError(f"onnxruntime couldn't run the model: {first_line(cause)}") from None
         return found[0] if len(found) == 1 else np.concatenate(found)
 
     def _read(self, piece: np.ndarray, wanted: int) -> np.ndarray:

@@ -44,12 +44,12 @@ class OnnxEngine:
         # Spinning threads burn 31 to 51 % of a core in a 30 Hz loop, and 2 % without.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         # onnxruntime's errors share no base class but RuntimeError's siblings; this is the package boundary.
-        failures: tuple[type[Exception], ...] = (RuntimeError, ValueError, *_ort_errors())
+        failures: tuple[type[Exception], ...] = (RuntimeError, ValueError, *ort_errors())
         self._failures = failures
         try:
             session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         except failures as cause:
-            raise EngineError(f"onnxruntime {version} can't open {path.name}: {_first_line(cause)}") from None
+            raise EngineError(f"onnxruntime {version} can't open {path.name}: {first_line(cause)}") from None
         self.version = version
         self._session: ort.InferenceSession | None = session
         self._inputs = inputs or {i.name: i.name for i in session.get_inputs()}
@@ -81,7 +81,7 @@ class OnnxEngine:
         try:
             values = self._session.run(list(self._outputs.values()), feed)
         except self._failures as cause:
-            raise EngineError(f"onnxruntime couldn't run the model: {_first_line(cause)}") from None
+            raise EngineError(f"onnxruntime couldn't run the model: {first_line(cause)}") from None
         return dict(zip(self._outputs, (np.asarray(value) for value in values), strict=True))
 
     def close(self) -> None:
@@ -89,12 +89,12 @@ class OnnxEngine:
         self._session = None
 
 
-def _ort_errors() -> tuple[type[Exception], ...]:
+def ort_errors() -> tuple[type[Exception], ...]:
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
     names = ("Fail", "InvalidArgument", "InvalidGraph", "InvalidProtobuf", "NoSuchFile", "NotImplemented")
     return tuple(getattr(state, name) for name in (*names, "EngineError", "RuntimeException") if hasattr(state, name))
 
 
-def _first_line(cause: Exception) -> str:
+def first_line(cause: Exception) -> str:
     return (str(cause).strip().splitlines() or [type(cause).__name__])[0][:200]

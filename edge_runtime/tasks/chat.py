@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from edge_runtime.engines.language import LanguageEngine
 
 NAME = "chat"
+PLAIN = True
 MAX_TOKENS = 256
 Json = dict[str, object]
 REQUEST_SCHEMA: Json = {

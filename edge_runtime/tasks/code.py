@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from edge_runtime.engines.language import LanguageEngine
 
 NAME = "code"
+PLAIN = True
 MAX_TOKENS = 400
 MAX_PROMPT, MAX_SIGNATURE = 2000, 300
 Json = dict[str, object]

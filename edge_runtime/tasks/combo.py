@@ -33,6 +33,7 @@ class Combo:
 
     def __init__(self, language: LanguageSpecialist, tasks: dict[str, TextTask], unsure: dict[str, float]) -> None:
         self.language = language
+        self.plain = frozenset(name for name, task in tasks.items() if task.PLAIN)
         self._tasks = tasks
         self._unsure = unsure
 

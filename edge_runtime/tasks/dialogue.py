@@ -34,6 +34,7 @@ class TextTask(Protocol):
     """A task's module, as far as its texts go. The host trains on what the device asks and reads: both use these."""
 
     NAME: str
+    PLAIN: bool  # whether what the model writes is the answer, as it stands
     MAX_TOKENS: int  # of an answer, unless the request says otherwise
 
     def messages(self, request: Json) -> list[Json]:
@@ -51,6 +52,7 @@ class Writer:
 
     def __init__(self, language: LanguageSpecialist, task: TextTask, unsure: float) -> None:
         self.language = language
+        self.plain = frozenset({task.NAME} if task.PLAIN else ())  # tasks that a chat can be held with
         self._task = task
         self._unsure = unsure
 

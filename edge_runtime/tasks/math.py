@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from edge_runtime.engines.language import LanguageEngine
 
 NAME = "math"
+PLAIN = False
 MAX_TOKENS = 120
 MAX_QUESTION = 600
 _SLOT = "{}"  # where the computed number stands in the answer

@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trainer_host.commands import unsure
 from trainer_host.commands.options import Commands, add_seed, command, group, workspace_of
 from trainer_host.errors import TrainerError
 from trainer_host.presentation import presenter_for
@@ -71,6 +72,10 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     add_seed(made)
     made = command(actions, "mix", data_mix, "Make one dataset of several of the same task.")
     made.add_argument("names", nargs="+", metavar="NAME", help="two or more datasets")
+    made.add_argument("--to", required=True, metavar="NAME", help="the new dataset")
+    unsure.add(actions)
+    made = command(actions, "combine", data_combine, "Make one dataset of several tasks, for one model that does all.")
+    made.add_argument("names", nargs="+", metavar="NAME", help="two or more datasets of different tasks")
     made.add_argument("--to", required=True, metavar="NAME", help="the new dataset")
 
 
@@ -258,6 +263,17 @@ def data_augment(args: argparse.Namespace) -> None:
     made = augmented(workspace, args.to or dataset.name, dataset, times=args.times, seed=args.seed, kind=args.kind)
     new = made.counts["train"] - dataset.counts["train"]
     presenter_for().say(f"Dataset '{made.name}': {made.counts['train']:,} rows to train, {new:,} of them varied.")
+
+
+def data_combine(args: argparse.Namespace) -> None:
+    """One of several tasks."""
+    from trainer_host.data import open_dataset
+    from trainer_host.data.combos import combined
+
+    workspace, show = workspace_of(args), presenter_for()
+    made = combined(workspace, args.to, [open_dataset(workspace.dataset(name)) for name in args.names])
+    show.say(f"Dataset '{made.name}': {made.counts['train']:,} rows to train, {made.counts['heldout']:,} held out.")
+    show.say(f"Next: enigma train --data {made.name}")
 
 
 def data_mix(args: argparse.Namespace) -> None:

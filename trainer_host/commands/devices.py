@@ -21,6 +21,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     made.add_argument("specialist", metavar="SPECIALIST", help="its name on the device")
     made.add_argument("text", nargs="*", metavar="TEXT", help="what to ask")
     made.add_argument("--device", metavar="NAME", help="default: the only one that is paired")
+    made.add_argument("--task", metavar="TASK", help="of a specialist with several tasks, the one that is meant")
     made.add_argument("--area", metavar="ID", help="robot: the room that the speaker is in")
     made.add_argument("--inventory", type=Path, metavar="FILE", help="robot: the home (default: the sample home)")
     made.add_argument("--json", action="store_true", help="print the device's whole answer")
@@ -71,7 +72,7 @@ def ask(args: argparse.Namespace) -> None:
         converse(workspace, args.specialist, task, show, device.name)
         return
     inventory = read_inventory(args.inventory) if args.inventory else None
-    request = asking.make_request(task, " ".join(args.text), args.area, inventory)
+    request = asking.make_request(task, " ".join(args.text), args.area, inventory, args.task)
     [answer] = devices.ask(device, args.specialist, [request])
     if args.json:
         show.say(json.dumps(answer, indent=1, ensure_ascii=False))

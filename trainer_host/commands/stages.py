@@ -9,6 +9,8 @@ from trainer_host.commands.options import Commands, add_seed, command, workspace
 from trainer_host.errors import DataError, TrainerError
 from trainer_host.presentation import presenter_for
 
+SETTINGS = ("size", "init", "lora", "context", "epochs", "rate", "rows", "schedule", "patience")
+
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
     """`enigma train`, `export`, `gate`, `exam` and `bundle`."""
@@ -19,6 +21,18 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     made.add_argument("--seconds", type=float, metavar="N", help="plan for about this long (default: the task's)")
     made.add_argument("--curriculum", action="store_true", help="easy rows first (not for robot)")
     add_seed(made)
+    text = made.add_argument_group("tasks that a language model writes: chat, code, math, combo")
+    text.add_argument(
+        "--size", metavar="SIZE", help="nano, micro, tiny, small, medium, large, xl or xxl (default: by the rows)"
+    )
+    text.add_argument("--init", metavar="WHERE", help="begin with a folder, a .gguf file, a hub id, or smollm2")
+    text.add_argument("--lora", metavar="r=N", help="train adapters of rank N in place of all weights, with --init")
+    text.add_argument("--context", type=int, metavar="N", help="most tokens of a text with its answer")
+    text.add_argument("--epochs", type=float, metavar="N", help="show the rows N times (default: by their number)")
+    text.add_argument("--rate", type=float, metavar="X", help="the highest learning rate (default: by the size)")
+    text.add_argument("--rows", type=int, metavar="N", help="packed rows per step (default: 16)")
+    text.add_argument("--schedule", choices=("cosine", "wsd"), help="of the learning rate (default: cosine)")
+    text.add_argument("--patience", type=int, metavar="N", help="stop after N looks without a gain")
     made = command(commands, "export", export, "Write a run's model files: ONNX and TFLite, fp32 and int8.")
     made.add_argument("run", metavar="RUN", help="the run's name")
     made = command(commands, "gate", gate, "Examine a run's model files in each runtime that will run them.")
@@ -45,6 +59,7 @@ def train(args: argparse.Namespace) -> None:
     if args.task is not None and args.task != dataset.task:
         raise DataError(f"The dataset '{dataset.name}' teaches the task {dataset.task}, not {args.task}.")
     name = args.name or dataset.name
+    chosen = {key: value for key in SETTINGS if (value := getattr(args, key)) is not None}
     with show.working("training") as step:
         run, report = train_run(
             workspace,
@@ -53,6 +68,7 @@ def train(args: argparse.Namespace) -> None:
             seed=args.seed,
             seconds=args.seconds,
             curriculum=args.curriculum,
+            settings=chosen,
             on_progress=lambda share, values: step(share, ", ".join(f"{k} {v:g}" for k, v in values.items())),
         )
     show.say(f"Run '{run.name}' in {report.seconds:.1f} s, weights {run.weights[:19]}")

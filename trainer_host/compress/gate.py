@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import cast
 
 from edge_runtime.bundle import Golden, Manifest, ModelFile, Tokenizer
 from edge_runtime.engines import Engine, available_runtimes, open_engine
+from edge_runtime.engines.language import open_language_engine
 from edge_runtime.tasks import Specialist, task_module
 from trainer_host.compress.files import ModelFile as Exported
 from trainer_host.compress.files import exported
@@ -188,7 +190,9 @@ def opened(run: Run, student: Student, item: Exported, runtime: str) -> Iterator
     """As `loaded`, with the engine below it."""
     path = run.folder / item.file
     engine: Engine
-    if runtime not in available_runtimes() and runtime in (others := other_runtimes()):
+    if student.family == "language":
+        engine = cast(Engine, open_language_engine(path))  # its task's `load` takes a language engine
+    elif runtime not in available_runtimes() and runtime in (others := other_runtimes()):
         engine = PipedEngine(path, others[runtime], item.inputs, item.outputs)
     else:
         with SilentDescriptors():  # LiteRT greets on standard error

@@ -20,6 +20,7 @@ from trainer_host.data.packs.card import check_licences, parents_json, parents_o
 from trainer_host.errors import GateRefused, NotThere, TrainerError
 from trainer_host.release.keys import SigningKey
 from trainer_host.students import Student, student_for
+from trainer_host.training.lineage import Lineage, checked, read_lineage
 from trainer_host.training.run import Run
 from trainer_host.workspace import Workspace, checked_name, storage_errors
 
@@ -64,10 +65,13 @@ def build_bundle(
     """
     if parents := parents_of(dataset.params):
         check_licences(licence, [parent.licence for parent in parents])
+    family = read_lineage(run.folder)
+    if family is not None:
+        checked(Lineage(dataclasses.replace(family.own, licence=licence), family.ancestors))
     student = student_for(run.task)
     specialist = checked_name(name or run.name)
     golden, disagreeing = _golden(run, dataset, student, report)
-    manifest = _manifest(run, dataset, student, report, specialist, licence, len(golden))
+    manifest = _manifest(run, dataset, student, report, specialist, licence, len(golden), family)
     contents: dict[str, bytes | Path] = {GOLDEN_FILE: strict_json.dumps(golden)}
     contents |= {item.file: run.folder / item.file for item in manifest.models}
     contents |= dict(student.assets(run.folder))
@@ -151,6 +155,7 @@ def _manifest(
     name: str,
     licence: str,
     golden: int,
+    family: Lineage | None,
 ) -> Manifest:
     models: list[ModelFile] = []
     chosen = report.chosen()
@@ -181,6 +186,7 @@ def _manifest(
             "teacher": run.teacher,
             "seed": run.seed,
             "parents": parents_json(parents_of(dataset.params)),
+            **({"family": family.to_json()} if family is not None else {}),
         },
     )
 

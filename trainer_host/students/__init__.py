@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from edge_runtime.tasks import Specialist
 
 # The tasks that something learns, by the module of the same name.
-TRAINED = ("avatar", "robot", "router")
+TRAINED = ("avatar", "chat", "code", "combo", "math", "robot", "router")
 Json = dict[str, object]
 # Called with the share done (0 to 1) and the figures so far, as in {"loss": 0.31}.
 OnProgress = Callable[[float, dict[str, float]], None]
@@ -37,6 +37,13 @@ class TrainReport:
 
     seconds: float
     figures: Mapping[str, float] = field(default_factory=dict)
+
+
+class Recorder(Protocol):
+    """Where the figures of each step go, see `trainer_host.training.runs`."""
+
+    def record(self, step: int, values: dict[str, float]) -> None:
+        """Keep what was measured in a step."""
 
 
 class Student(Protocol):
@@ -60,8 +67,13 @@ class Student(Protocol):
         on_progress: OnProgress,
         curriculum: bool = False,
         settings: Json | None = None,
+        work: Path | None = None,
+        recorder: Recorder | None = None,
     ) -> TrainReport:
         """Write weights.safetensors, config.json and assets into `run`.
+
+        work: a folder that outlives an interrupted training of the same rows, seed and settings, which then goes on
+        with what it left there. recorder: gets the figures of each step, where the student has steps to tell of.
 
         settings: what a person chose for this family, as in {"size": "tiny"}; `DataError` for what it doesn't take.
 

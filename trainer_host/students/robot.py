@@ -14,7 +14,7 @@ import numpy as np
 from edge_runtime.home.lexicon import ACTIONS, KINDS, TAGS
 from edge_runtime.tasks.robot import HEADS, NGRAMS, SCHEME, TOKENS
 from trainer_host.errors import DataError
-from trainer_host.students import Json, ModelIO, OnProgress, TrainReport, no_settings
+from trainer_host.students import Json, ModelIO, OnProgress, Recorder, TrainReport, no_settings
 from trainer_host.students.robot_data import (
     Arrays,
     Augmenter,
@@ -64,6 +64,8 @@ class RobotStudent:
         on_progress: OnProgress,
         curriculum: bool = False,
         settings: Json | None = None,
+        work: Path | None = None,
+        recorder: Recorder | None = None,
     ) -> TrainReport:
         """Train on rows that carry token labels; rows that don't are aligned first, or left out and counted."""
         from trainer_host.students.robot_align import with_labels

@@ -19,7 +19,7 @@ from edge_runtime.tasks.text import SCHEME, Features, encode
 from trainer_host.data.curriculum import ordered
 from trainer_host.data.dataset import Row, open_dataset
 from trainer_host.errors import DataError
-from trainer_host.students import Json, ModelIO, OnProgress, TrainReport, no_settings
+from trainer_host.students import Json, ModelIO, OnProgress, Recorder, TrainReport, no_settings
 from trainer_host.students.baselines import majority_accuracy, naive_bayes_accuracy
 from trainer_host.students.text_heads import (
     HeadsNet,
@@ -69,6 +69,8 @@ class RouterStudent:
         on_progress: OnProgress,
         curriculum: bool = False,
         settings: Json | None = None,
+        work: Path | None = None,
+        recorder: Recorder | None = None,
     ) -> TrainReport:
         """Calibrate on models that haven't seen the rows, then train on all of them; see `Student.train`."""
         no_settings(self.task, settings)

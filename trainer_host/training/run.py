@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
+import shutil
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -14,12 +17,14 @@ from edge_runtime.errors import BadRequest
 from trainer_host.data.dataset import Dataset, open_dataset
 from trainer_host.errors import DataError
 from trainer_host.students import OnProgress, TrainReport, student_for
+from trainer_host.training.runs import history_of
 from trainer_host.training.weights import FILE as WEIGHTS
-from trainer_host.workspace import Workspace, checked_name, making, write_atomic
+from trainer_host.workspace import Workspace, checked_name, making, storage_errors, write_atomic
 
 FORMAT = 1
 CARD = "run.json"
 REPORT = "training.json"
+ORDER = "order.json"
 
 
 @dataclass(frozen=True)
@@ -72,7 +77,16 @@ def train_run(
     checked_name(name)
     student = student_for(dataset.task)
     started = time.perf_counter()
-    with making(workspace.runs / name) as folder:
+    order = {"content": dataset.content, "seed": seed, "seconds": seconds, "curriculum": curriculum}
+    work = _work_folder(workspace.training / name, {**order, "settings": dict(settings or {})})
+    config = {**order, "settings": dict(settings or {})}
+    with (
+        making(workspace.runs / name) as folder,
+        history_of(workspace.home) as history,
+        history.training(
+            name, dataset.task, config=config, data=dataset.content, command=_command(), folder=work
+        ) as recording,
+    ):
         report = student.train(
             dataset.folder,
             folder,
@@ -81,7 +95,10 @@ def train_run(
             on_progress=on_progress,
             curriculum=curriculum,
             settings=dict(settings or {}),
+            work=work,
+            recorder=recording,
         )
+        recording.figures(report.figures)
         made = Run(
             folder,
             name,
@@ -99,6 +116,26 @@ def train_run(
         figures = {"seconds": round(time.perf_counter() - started, 3), "figures": dict(report.figures)}
         write_json(folder / REPORT, figures)
     return open_run(workspace.runs / name), report
+
+
+def _command() -> str:
+    """How this process was called, as a person would call it again."""
+    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+
+
+def _work_folder(folder: Path, order: dict[str, object]) -> Path:
+    """The folder of a training that isn't done; emptied where what lies there is of another order."""
+    text = json.dumps(order, sort_keys=True)
+    try:
+        same = (folder / ORDER).read_text(encoding="utf-8") == text
+    except OSError:
+        same = False
+    if not same:
+        shutil.rmtree(folder, ignore_errors=True)
+        with storage_errors(folder):
+            folder.mkdir(parents=True)
+            write_atomic(folder / ORDER, text.encode("utf-8"))
+    return folder
 
 
 def open_run(folder: Path) -> Run:

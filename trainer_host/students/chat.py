@@ -1,0 +1,7 @@
+"""The student of the task chat: a language model, see `trainer_host.students.language`."""
+
+from __future__ import annotations
+
+from trainer_host.students.language.student import LanguageStudent
+
+STUDENT = LanguageStudent("chat")

@@ -1,0 +1,75 @@
+"""Rows of a dataset as conversations: the device's own code writes the messages, so that both sides see the same."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import cast
+
+from edge_runtime.errors import BadRequest
+from edge_runtime.tasks import task_module
+from edge_runtime.tasks.dialogue import TextTask
+from trainer_host.data.dataset import Row, open_dataset
+from trainer_host.errors import DataError
+from trainer_host.students.language.data import Conversation
+
+Json = dict[str, object]
+COMBO = "combo"
+UNSEEN_SHARE, UNSEEN_MOST = 0.06, 400  # of the training rows, kept to know when to stop and when to be unsure
+
+
+def task_of(row: Row, task: str) -> str:
+    """The task of a row: in a dataset of several tasks it stands in the row."""
+    return str(row.input["task"]) if task == COMBO else task
+
+
+def request_of(row: Row, task: str) -> Json:
+    """What a device would be asked."""
+    return cast(Json, row.input["request"]) if task == COMBO else row.input
+
+
+def text_task(task: str) -> TextTask:
+    """A task's module that writes text."""
+    return cast(TextTask, task_module(task))
+
+
+def conversations(rows: Iterable[Row], task: str) -> list[Conversation]:
+    """What is to be learnt; raises `DataError` for a row that isn't of the task."""
+    made = []
+    for number, row in enumerate(rows, 1):
+        try:
+            name = task_of(row, task)
+            module = text_task(name)
+            request = request_of(row, task)
+            messages = module.messages(request)
+            said = module.reply(request, row.output)
+        except (BadRequest, KeyError) as cause:
+            raise DataError(f"Row {number} of the dataset isn't one of the task {task}: {cause}") from None
+        hard = row.meta.get("difficulty", 0.0)
+        difficulty = float(hard) if isinstance(hard, int | float) else 0.0
+        made.append(Conversation([*messages, {"role": "assistant", "content": said}], name, (), difficulty))
+    return made
+
+
+def training_rows(dataset: Path) -> tuple[list[Row], list[Row]]:
+    """(what is learnt, what is kept to judge the training by): whole groups of alike rows fall on one side."""
+    rows = list(open_dataset(dataset).rows("train"))
+    if not rows:
+        raise DataError("The dataset has no rows to train on; add rows.")
+
+    def place(row: Row) -> str:
+        return hashlib.sha256(str(row.meta.get("group") or sorted(row.input.items())).encode()).hexdigest()
+
+    order = sorted(range(len(rows)), key=lambda at: place(rows[at]))
+    unseen = set(order[: min(UNSEEN_MOST, int(len(rows) * UNSEEN_SHARE))])
+    return (
+        [row for at, row in enumerate(rows) if at not in unseen],
+        [row for at, row in enumerate(rows) if at in unseen],
+    )
+
+
+def mixed(rows: Iterable[Row]) -> list[Row]:
+    """The rows in an order that depends on what is asked in each alone, and that mixes their kinds and tasks."""
+    return sorted(rows, key=lambda row: hashlib.sha256(json.dumps(row.input, sort_keys=True).encode()).digest())

@@ -1,0 +1,84 @@
+"""What a person chooses for a language student: its size or its start, and how it is trained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from trainer_host.errors import DataError
+from trainer_host.students.language.config import SIZES
+
+if TYPE_CHECKING:
+    from trainer_host.training.adapters import Lora
+
+Json = dict[str, object]
+
+
+@dataclass(frozen=True)
+class LanguageSettings:
+    """size: see `config.SIZES`, by default as large as the rows are many. init: what to begin with, see `files.load_start`; then the size is that of the start.
+
+    lora: adapters that are trained in place of all weights. context: most tokens of a text. epochs: how
+    often the rows are shown. rate: the highest learning rate. replay: share of rows from the dataset `old`.
+    """
+
+    size: str | None = None
+    init: str | None = None
+    lora: Lora | None = None
+    context: int | None = None
+    epochs: float | None = None
+    rate: float | None = None
+    rows: int = 16
+    schedule: str = "cosine"
+    patience: int | None = None
+
+    @classmethod
+    def read(cls, raw: Json | None) -> LanguageSettings:
+        """Check what came from a command or an API; raises `DataError` naming the option."""
+        given = {key: value for key, value in (raw or {}).items() if value is not None}
+        if strange := sorted(given.keys() - cls.__dataclass_fields__.keys()):
+            raise DataError(f"A language student has no option --{strange[0].replace('_', '-')}.")
+        if "size" in given and "init" in given:
+            raise DataError("A start has its own size; give --size or --init, not both.")
+        made = cls(
+            size=None if "size" not in given else str(given["size"]),
+            init=None if "init" not in given else str(given["init"]),
+            lora=_lora(given.get("lora")),
+            context=_whole(given, "context", 16, 1_000_000),
+            epochs=_number(given, "epochs", 0, 1000),
+            rate=_number(given, "rate", 0, 1),
+            rows=_whole(given, "rows", 1, 4096) or 16,
+            schedule=str(given.get("schedule", "cosine")),
+            patience=_whole(given, "patience", 1, 1000),
+        )
+        if made.size is not None and made.size not in SIZES:
+            raise DataError(f"There is no size '{made.size[:40]}'; there are {', '.join(SIZES)}.")
+        if made.lora and made.init is None:
+            raise DataError("Adapters need weights that were trained before; name them with --init.")
+        return made
+
+
+def _lora(value: object) -> Lora | None:
+    if value is None:
+        return None
+    from trainer_host.training.adapters import Lora
+
+    return Lora.parse(str(value))
+
+
+def _whole(given: Json, name: str, least: int, most: int) -> int | None:
+    value = given.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise DataError(f"--{name} must be a whole number from {least} to {most}.")
+    return value
+
+
+def _number(given: Json, name: str, above: float, most: float) -> float | None:
+    value = given.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not above < value <= most:
+        raise DataError(f"--{name} must be above {above:g} and at most {most:g}.")
+    return float(value)

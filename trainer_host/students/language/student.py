@@ -1,0 +1,377 @@
+"""The student that writes: a decoder for one task, or for several that it tells apart by a token."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, cast
+
+import numpy as np
+
+from edge_runtime import strict_json
+from edge_runtime.bundle.manifest import Golden, Manifest, ModelFile, Tokenizer
+from edge_runtime.engines.language import open_language_engine
+from edge_runtime.errors import BadRequest
+from edge_runtime.language.golden import golden_strings
+from edge_runtime.language.specialist import GOLDEN_TEXTS_FILE, SCHEME, golden_texts
+from edge_runtime.language.template import CHATML, Template, encode_chat, task_token
+from edge_runtime.language.tokenizer import Tokenizer as DeviceTokenizer
+from edge_runtime.tasks import Specialist, task_module
+from trainer_host.data.dataset import Row, open_dataset
+from trainer_host.errors import DataError
+from trainer_host.students import Json, OnProgress, Recorder, TrainReport, WrittenModel
+from trainer_host.students.language.config import LanguageConfig, sized
+from trainer_host.students.language.data import Encoded, encode_rows
+from trainer_host.students.language.rows import COMBO, conversations, mixed, request_of, task_of, training_rows
+from trainer_host.students.language.settings import LanguageSettings
+from trainer_host.students.language.tokenizers import FastTokenizer, train_tokenizer
+from trainer_host.tasks import task_spec
+from trainer_host.training.weights import load_weights, save_weights
+from trainer_host.workspace import write_atomic
+
+if TYPE_CHECKING:
+    from edge_runtime.language.specialist import LanguageSpecialist
+    from edge_runtime.tasks.dialogue import Writer
+    from trainer_host.students.language.model import LanguageModel
+    from trainer_host.training.loop import TrainSettings
+
+CONFIG, TOKENIZER, TEMPLATE = "config.json", "tokenizer.json", "template.json"
+FORMAT = 1
+PRECISIONS: tuple[Literal["fp32", "int8", "int4"], ...] = ("fp32", "int8", "int4")
+GOLDEN_TOKENS = 24  # per golden vector: a device writes all of them whenever it starts
+GOLDEN_MOST = 8
+EXAMINED_ROWS = 200  # held-out rows, unless the gate says how many: each is written token by token
+CALIBRATION_ROWS = 150
+RIGHT = 0.5  # the score from which an answer counts as right when doubt is calibrated
+_START_CONTEXT = 1024  # of models that begin with trained weights: a device keeps a cache of so many tokens
+_FEW_CHARACTERS = 2_000_000  # below them a larger model than nano learns them by heart
+_SHORTEST = 128  # places of a packed row: several short texts fill one better than one alone
+_ROUND = 64  # tables have a multiple of so many rows: kernels work in blocks
+
+
+class LanguageStudent:
+    """See `TextStudent`. task: whose rows it learns; `combo` for rows of several tasks."""
+
+    family: Literal["language"] = "language"
+
+    def __init__(self, task: str) -> None:
+        self.task = task
+
+    def train(
+        self,
+        dataset: Path,
+        run: Path,
+        *,
+        seed: int,
+        seconds: float | None,
+        on_progress: OnProgress,
+        curriculum: bool = False,
+        settings: Json | None = None,
+        work: Path | None = None,
+        recorder: Recorder | None = None,
+    ) -> TrainReport:
+        """See `Student.train`; settings: see `LanguageSettings`."""
+        from trainer_host.training.determinism import prepare
+
+        started = time.perf_counter()
+        chosen = LanguageSettings.read(settings)
+        rows, unseen = training_rows(dataset)
+        prepare(seed)
+        model, tokenizer, template, start = self._start(chosen, rows)
+        fast = FastTokenizer(tokenizer)
+        combo = self.task == COMBO
+        context = model.config.context
+        texts = encode_rows(conversations(rows, self.task), fast, template, context, combo=combo)
+        judged = encode_rows(conversations(unseen, self.task), fast, template, context, combo=combo)
+        tasks = sorted({text.task for text in texts})
+        write_atomic(run / TOKENIZER, tokenizer.encode("utf-8"))
+        write_atomic(run / TEMPLATE, strict_json.dumps(template.to_json()))
+        pairs = golden_texts(DeviceTokenizer.read(run / TOKENIZER), golden_strings())
+        write_atomic(run / GOLDEN_TEXTS_FILE, strict_json.dumps(pairs))
+        card: Json = {
+            "format": FORMAT,
+            "model": model.config.to_json(),
+            "tasks": tasks,
+            "unsure": {},
+            "start": start,
+            "tokens": int(max(len(text.ids) for text in texts)),
+        }
+        write_atomic(run / CONFIG, strict_json.dumps(card))
+        with tempfile.TemporaryDirectory(prefix="enigma-training-") as folder:
+            plan = self._plan(model, texts, chosen, seed, seconds, curriculum)
+            figures = self._learn(model, texts, judged, work or Path(folder), plan, on_progress, recorder)
+        if chosen.lora is not None:
+            from trainer_host.training.adapters import merge_lora
+
+            merge_lora(model)
+        save_weights(run, model)
+        doubts, more = self._doubts(run, unseen)
+        write_atomic(run / CONFIG, strict_json.dumps({**card, "unsure": doubts}))
+        figures = {"parameters": sum(p.numel() for p in model.parameters()), **figures, **more}
+        return TrainReport(time.perf_counter() - started, figures)
+
+    def _start(self, chosen: LanguageSettings, rows: Sequence[Row]) -> tuple[LanguageModel, str, Template, Json | None]:
+        """The model that the training begins with, its tokenizer.json, its template, and where it comes from."""
+        from trainer_host.students.language.model import LanguageModel
+
+        if chosen.init is not None:
+            from trainer_host.students.language.files import load_start, with_tokens
+
+            start = load_start(chosen.init)
+            if self.task == COMBO:
+                start = with_tokens(start, [task_token(name) for name in sorted({task_of(row, COMBO) for row in rows})])
+            config = replace(start.config, context=min(chosen.context or _START_CONTEXT, start.config.context))
+            model = LanguageModel(config)
+            model.load_state_dict(start.state)
+            if chosen.lora is not None:
+                from trainer_host.training.adapters import add_lora
+
+                add_lora(model, chosen.lora)
+            origin: Json = {"name": start.name, "licence": start.licence, "sha256": start.sha256}
+            return model, start.tokenizer, start.template, origin
+        said = [str(message["content"]) for talk in conversations(rows, self.task) for message in talk.messages]
+        size = chosen.size or ("nano" if sum(map(len, said)) < _FEW_CHARACTERS else "micro")
+        config = sized(size, context=chosen.context)
+        tokenizer = train_tokenizer(said, config.vocabulary)
+        tokens = -(-FastTokenizer(tokenizer).size // _ROUND) * _ROUND
+        return LanguageModel(replace(config, vocabulary=tokens)), tokenizer, CHATML, None
+
+    def _plan(
+        self,
+        model: LanguageModel,
+        texts: Sequence[Encoded],
+        chosen: LanguageSettings,
+        seed: int,
+        seconds: float | None,
+        curriculum: bool,
+    ) -> TrainSettings:
+        """How long and how the rows are shown."""
+        from trainer_host.students.language.data import Mixture
+        from trainer_host.training.loop import TrainSettings
+        from trainer_host.training.schedule import Schedule, steps_for
+
+        longest = max(len(text.ids) for text in texts)
+        length = min(model.config.context, max(_SHORTEST, 1 << (longest - 1).bit_length()))
+        tokens = sum(len(text.ids) for text in texts)
+        epochs = chosen.epochs or _epochs(tokens)
+        steps = steps_for(tokens, chosen.rows * length, model.config.parameters, epochs=epochs, seconds=seconds)
+        return TrainSettings(
+            steps=steps,
+            rows=chosen.rows,
+            length=length,
+            rate=chosen.rate or _rate(model.config, chosen),
+            schedule=Schedule(chosen.schedule),
+            mixture=Mixture(curriculum=curriculum),
+            patience=chosen.patience,
+            seed=seed,
+        )
+
+    def _learn(
+        self,
+        model: LanguageModel,
+        texts: Sequence[Encoded],
+        judged: Sequence[Encoded],
+        work: Path,
+        plan: TrainSettings,
+        on_progress: OnProgress,
+        recorder: Recorder | None,
+    ) -> dict[str, float]:
+        """Train in place; the figures of the training."""
+        from trainer_host.training.loop import train_language
+
+        return train_language(model, texts, judged, work, plan, on_progress, recorder=recorder).figures
+
+    def _doubts(self, run: Path, unseen: Sequence[Row]) -> tuple[dict[str, float], dict[str, float]]:
+        """Per task, the confidence below which an answer is unsure, from rows that weren't learnt; and figures."""
+        from trainer_host.training.calibration import threshold_of
+
+        scores: dict[str, list[tuple[float, bool]]] = defaultdict(list)
+        rows = mixed(unseen)[:CALIBRATION_ROWS]
+        if not rows:
+            return {}, {}
+        with self._reference(run) as specialist:
+            for row in rows:
+                task = task_of(row, self.task)
+                answer = specialist.run(self._asked(row))
+                right = task_spec(task).score(row.output, answer) >= RIGHT
+                scores[task].append((float(cast(float, answer["confidence"])), right))
+        found = {
+            task: threshold_of(np.array([c for c, _ in pairs]), np.array([r for _, r in pairs]))
+            for task, pairs in scores.items()
+        }
+        share = sum(right for pairs in scores.values() for _, right in pairs) / len(rows)
+        return found, {"validation accuracy": round(share, 4)}
+
+    @contextmanager
+    def _reference(self, run: Path) -> Iterator[Specialist]:
+        """The trained model in float, answering through the device's own code."""
+        from trainer_host.export.language_onnx import export_language_onnx
+
+        config, weights = self._trained(run)
+        with tempfile.TemporaryDirectory(prefix="enigma-language-") as name:
+            path = Path(name) / "model.onnx"
+            export_language_onnx(weights.state_dict(), config, path, "fp32", config.context)
+            engine = open_language_engine(path)
+            try:
+                yield task_module(self.task).load(self._draft(run), run, cast(object, engine))  # type: ignore[arg-type]
+            finally:
+                engine.close()
+
+    def _draft(self, run: Path) -> Manifest:
+        """What the device's code reads of a manifest."""
+        fields = self.manifest_fields(run)
+        return Manifest(
+            name="draft",
+            task=self.task,
+            version="0.0.0",
+            licence="",
+            io={},
+            models=(ModelFile("model", "fp32", ()),),
+            golden=Golden("golden.json", 1),
+            thresholds=cast(dict[str, float], fields["thresholds"]),
+            options=cast(Json, fields["options"]),
+            tokenizer=Tokenizer(**cast(dict[str, str], fields["tokenizer"])),
+        )
+
+    def write_models(self, run: Path, on_step: Callable[[float, str], None]) -> list[WrittenModel]:
+        """model.fp32.onnx, model.int8.onnx and model.int4.onnx; see `TextStudent`."""
+        import torch
+
+        from trainer_host.export.language_onnx import export_language_onnx
+
+        config, model = self._trained(run)
+        tokens = torch.randint(0, config.vocabulary, (1, 48), generator=torch.Generator().manual_seed(1))
+        with torch.inference_mode():
+            wanted = model(tokens)[0].numpy()
+        made = []
+        for at, precision in enumerate(PRECISIONS):
+            on_step(at / len(PRECISIONS), f"onnx {precision}")
+            path = run / f"model.{precision}.onnx"
+            export_language_onnx(model.state_dict(), config, path, precision, config.context)
+            engine = open_language_engine(path)
+            try:
+                got = engine.feed(tokens[0].tolist(), wanted=tokens.shape[1])
+            finally:
+                engine.close()
+            made.append(WrittenModel(path.name, precision, float(np.abs(got - wanted).max())))
+        on_step(1.0, "done")
+        return made
+
+    def assets(self, run: Path) -> dict[str, Path]:
+        """The tokenizer, texts with their tokens to prove it by, and the template; see `Student.assets`."""
+        return {name: run / name for name in (TOKENIZER, GOLDEN_TEXTS_FILE, TEMPLATE)}
+
+    def manifest_fields(self, run: Path) -> Json:
+        """See `Student.manifest_fields`."""
+        card, config = _card(run)
+        content = (run / TOKENIZER).read_bytes()
+        unsure = cast(dict[str, float], card["unsure"])
+        thresholds = (
+            {f"unsure_{task}": value for task, value in unsure.items()}
+            if self.task == COMBO
+            else {"unsure": unsure.get(self.task, 0.0)}
+        )
+        return {
+            "thresholds": thresholds,
+            "options": {"family": "language", "context": config.context, "tasks": card["tasks"]},
+            "tokenizer": {"scheme": SCHEME, "file": TOKENIZER, "sha256": hashlib.sha256(content).hexdigest()},
+        }
+
+    def evaluate(self, run: Path, dataset: Path, specialist: Specialist, limit: int | None) -> dict[str, float]:
+        """`accuracy`: the mean of the tasks' own scores; `perplexity` of the held-out answers; see `Student.evaluate`."""
+        rows = mixed(open_dataset(dataset).rows("heldout"))[: limit or EXAMINED_ROWS]
+        if not rows:
+            raise DataError("The dataset has no held-out rows to examine with; add rows.")
+        scores: dict[str, list[float]] = defaultdict(list)
+        sure: list[float] = []
+        for row in rows:
+            task = task_of(row, self.task)
+            answer = specialist.run(self._asked(row))
+            score = task_spec(task).score(row.output, answer)
+            scores[task].append(score)
+            if not answer["unsure"]:
+                sure.append(score)
+        every = [score for task in sorted(scores) for score in scores[task]]
+        made = {
+            "accuracy": sum(every) / len(every),
+            "answered": len(sure) / len(every),
+            "accuracy_answered": sum(sure) / len(sure) if sure else 0.0,
+            "perplexity": self._perplexity(run, rows, cast("Writer", specialist).language),
+            "rows": len(rows),
+        }
+        if self.task == COMBO:
+            made |= {f"accuracy_{task}": sum(values) / len(values) for task, values in scores.items()}
+        return made
+
+    def golden(self, run: Path, dataset: Path, count: int) -> list[Json]:
+        """Held-out requests, shortened; see `Student.golden`."""
+        rows = [*mixed(open_dataset(dataset).rows("heldout")), *mixed(open_dataset(dataset).rows("train"))]
+        return [{**self._asked(row), "max_tokens": GOLDEN_TOKENS} for row in rows[: min(count, GOLDEN_MOST)]]
+
+    def _asked(self, row: Row) -> Json:
+        request = request_of(row, self.task)
+        return {"task": task_of(row, self.task), "request": request} if self.task == COMBO else dict(request)
+
+    def _perplexity(self, run: Path, rows: Sequence[Row], language: LanguageSpecialist) -> float:
+        """exp of the mean loss in nats over the answers' tokens."""
+        template = read_template(run)
+        tokenizer = FastTokenizer((run / TOKENIZER).read_text(encoding="utf-8"))
+        total, count = 0.0, 0
+        for talk in conversations(rows, self.task):
+            ids, mask = encode_chat(
+                tokenizer,  # type: ignore[arg-type]
+                template,
+                talk.messages,
+                task=talk.task if self.task == COMBO else None,
+                answering=False,
+            )
+            ids, mask = ids[: language.context], mask[: language.context]
+            first = next((at for at, learn in enumerate(mask) if learn), len(ids))
+            if first in (0, len(ids)):
+                continue
+            losses, keep = language.losses(ids, first), np.array(mask[first:])
+            total, count = total + float(losses[keep].sum()), count + int(keep.sum())
+        return math.exp(min(50.0, total / count)) if count else math.inf
+
+    def _trained(self, run: Path) -> tuple[LanguageConfig, LanguageModel]:
+        from trainer_host.students.language.model import LanguageModel
+
+        _, config = _card(run)
+        model = LanguageModel(config)
+        load_weights(run, model)
+        return config, model.eval()
+
+
+def read_template(run: Path) -> Template:
+    """A run's template."""
+    return Template.from_json(json.loads((run / TEMPLATE).read_bytes()))
+
+
+def _card(run: Path) -> tuple[Json, LanguageConfig]:
+    """A run's config.json; raises `DataError`."""
+    try:
+        raw = strict_json.loads_object((run / CONFIG).read_bytes(), CONFIG)
+        if raw["format"] != FORMAT:
+            raise DataError(f"The run '{run.name}' was made by another version of Enigma; train again.")
+        return raw, LanguageConfig.from_json(cast(Json, raw["model"]))
+    except (OSError, BadRequest, KeyError, TypeError):
+        raise DataError(f"The {CONFIG} of run '{run.name}' is damaged; train again.") from None
+
+
+def _epochs(tokens: int) -> float:
+    """Small datasets are shown more often: 600,000 tokens in all, but at least 3 times and at most 20."""
+    return min(20.0, max(3.0, 6e5 / tokens))
+
+
+def _rate(config: LanguageConfig, chosen: LanguageSettings) -> float:
+    """The highest learning rate: less for wider models, and a tenth where weights were trained before."""
+    rate = 3e-3 * math.sqrt(128 / config.width)
+    return rate / 10 if chosen.init is not None else rate
