@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from trainer_host.commands import (
     audit,
+    chat,
     data,
     devices,
     keys,
@@ -80,7 +81,22 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"enigma {_version()}")
     add_home(parser)
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for family in (quickstart, keys, teach, teacher, audit, data, pack, stages, runs, merge, devices, serve, selftest):
+    for family in (
+        quickstart,
+        keys,
+        teach,
+        teacher,
+        audit,
+        data,
+        pack,
+        stages,
+        runs,
+        merge,
+        devices,
+        chat,
+        serve,
+        selftest,
+    ):
         family.add(commands)
     return parser
 

@@ -140,7 +140,7 @@ class OpenAIRoutes:
     def _check_plain(self, name: str, task: str | None) -> None:
         """Raise `BadRequest` for a task whose answers aren't what the model writes, as of sums, which the device computes."""
         plain = getattr(self._device.serving.current(name).loaded.specialist, "plain", None)
-        meant = task or self._language(name).tasks[0]
+        meant = self._language(name).told(task)
         if plain is not None and meant not in plain:
             raise BadRequest(
                 f"'{name}' answers {meant} by POST /v1/run/{name}; a chat would miss what the device adds."

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from edge_runtime import strict_json
 from edge_runtime.errors import BadRequest, BundleError
 from edge_runtime.language.generate import Bracketed, Constraint, Generator, Options, Piece
+from edge_runtime.language.golden import check_golden
 from edge_runtime.language.sampling import Sampling
 from edge_runtime.language.speculative import PromptLookup
 from edge_runtime.language.template import TOOL_CALL, TOOL_CALLED, Template, encode_chat, stop_ids, task_token
@@ -25,7 +26,7 @@ Json = Mapping[str, object]
 SCHEME = "bpe-1"
 FAMILY = "language"  # of manifest.options["family"]: the bundle's model is opened as a language engine
 TEMPLATE_FILE = "template.json"
-GOLDEN_TEXTS_FILE = "golden_texts.json"  # [{"text", "tokens": [id, ...]}, ...]
+GOLDEN_TEXTS_FILE = "golden_texts.json"  # see `edge_runtime.language.golden`
 LONGEST_STOP = 256  # characters of a stop string
 
 
@@ -86,6 +87,8 @@ class LanguageSpecialist:
             self.tokenizer, self.template, messages, task=self._task(task), tools=tools, answering=True
         )
         options = self._options(max_tokens, cancelled, stop, frequency, presence, logprobs, top)
+        if tools:
+            from edge_runtime.language.grammar import call_schema  # as in `_constraint`
         if tools and tool_choice != "auto":
             wanted = [tool for tool in tools if tool_choice in ("required", _function(tool).get("name"))]
             if not wanted:
@@ -97,7 +100,7 @@ class LanguageSpecialist:
             bracketed = Bracketed(TOOL_CALL, TOOL_CALLED, lambda: self._constraint(callable_))
             options = dataclasses.replace(options, bracketed=bracketed)
         if schema is not None:
-            options = dataclasses.replace(options, constraint=self._constraint(schema))
+            options = dataclasses.replace(options, constraint=self._constraint(schema, self._stops))
         options = dataclasses.replace(options, reasoning_budget=reasoning_budget)
         return self._generate(prompt, sampling, options)
 
@@ -159,36 +162,23 @@ class LanguageSpecialist:
             cancelled=lambda: self.interrupted() or (cancelled is not None and cancelled()),
         )
 
-    def _constraint(self, schema: Json) -> Constraint:
+    def _constraint(self, schema: Json, stops: frozenset[int] = frozenset()) -> Constraint:
         from edge_runtime.language.grammar import constraint_for  # its package takes time and memory to import
 
-        return constraint_for(schema, self.tokenizer)
+        return constraint_for(schema, self.tokenizer, stops)
+
+    def told(self, task: str | None) -> str:
+        """The task that a request without one means."""
+        return task or ("chat" if "chat" in self.tasks else self.tasks[0])
 
     def _task(self, task: str | None) -> str | None:
         """The task that the prompt names: only a model of several is told."""
         if len(self.tasks) < 2:
             return None
-        task = task or ("chat" if "chat" in self.tasks else self.tasks[0])
+        task = self.told(task)
         if task not in self.tasks:
             raise BadRequest(f"This model doesn't know the task '{task[:32]}'; it knows {', '.join(self.tasks)}.")
         return task
-
-
-def call_schema(tools: Sequence[Json]) -> Json:
-    """The JSON Schema of a call of one of the tools: {"name", "arguments"}."""
-    calls: list[Json] = []
-    for tool in tools:
-        function = _function(tool)
-        arguments = function.get("parameters") or {"type": "object", "properties": {}, "additionalProperties": False}
-        calls.append(
-            {
-                "type": "object",
-                "properties": {"name": {"const": function.get("name")}, "arguments": arguments},
-                "required": ["name", "arguments"],
-                "additionalProperties": False,
-            }
-        )
-    return calls[0] if len(calls) == 1 else {"anyOf": calls}
 
 
 def load_language(manifest: Manifest, folder: Path, engine: LanguageEngine) -> LanguageSpecialist:
@@ -215,28 +205,11 @@ def load_language(manifest: Manifest, folder: Path, engine: LanguageEngine) -> L
     if missing:
         raise BundleError(f"The tokenizer has no token for the task '{missing[0]}'; build the bundle again.")
     if GOLDEN_TEXTS_FILE in manifest.files:
-        check_golden_texts(tokenizer, _read(folder / GOLDEN_TEXTS_FILE))
+        rows = _read(folder / GOLDEN_TEXTS_FILE)
+        check_golden(tokenizer, rows if isinstance(rows, list) else [])
     made = LanguageSpecialist(engine, tokenizer, template, context, tasks, manifest.thresholds)
     made.lookup = manifest.options.get("lookup") is True
     return made
-
-
-def golden_texts(tokenizer: Tokenizer, texts: Sequence[str]) -> list[Json]:
-    """What `check_golden_texts` compares: the texts with their tokens."""
-    return [{"text": text, "tokens": tokenizer.encode(text)} for text in texts]
-
-
-def check_golden_texts(tokenizer: Tokenizer, golden: object) -> None:
-    """Raise `BundleError` unless the tokenizer gives each text the tokens that it had where the model was made."""
-    for number, item in enumerate(golden if isinstance(golden, list) else [None], 1):
-        text, tokens = (item.get("text"), item.get("tokens")) if isinstance(item, dict) else (None, None)
-        if not isinstance(text, str) or not isinstance(tokens, list):
-            raise BundleError(f'{GOLDEN_TEXTS_FILE} should hold {{"text", "tokens"}} pairs; build the bundle again.')
-        if tokenizer.encode(text) != tokens:
-            raise BundleError(
-                f"Golden text {number} has other tokens here than where the model was made; "
-                "build the bundle with the version of Enigma that runs on the device."
-            )
 
 
 def _read(path: Path) -> object:

@@ -20,8 +20,8 @@ from edge_runtime import strict_json
 from edge_runtime.bundle.manifest import Golden, Manifest, ModelFile, Tokenizer
 from edge_runtime.engines.language import open_language_engine
 from edge_runtime.errors import BadRequest
-from edge_runtime.language.golden import golden_strings
-from edge_runtime.language.specialist import GOLDEN_TEXTS_FILE, SCHEME, golden_texts
+from edge_runtime.language.golden import golden_rows
+from edge_runtime.language.specialist import GOLDEN_TEXTS_FILE, SCHEME
 from edge_runtime.language.template import CHATML, Template, encode_chat, task_token
 from edge_runtime.language.tokenizer import Tokenizer as DeviceTokenizer
 from edge_runtime.tasks import Specialist, task_module
@@ -94,7 +94,7 @@ class LanguageStudent:
         tasks = sorted({text.task for text in texts})
         write_atomic(run / TOKENIZER, tokenizer.encode("utf-8"))
         write_atomic(run / TEMPLATE, strict_json.dumps(template.to_json()))
-        pairs = golden_texts(DeviceTokenizer.read(run / TOKENIZER), golden_strings())
+        pairs = golden_rows(DeviceTokenizer.read(run / TOKENIZER))
         write_atomic(run / GOLDEN_TEXTS_FILE, strict_json.dumps(pairs))
         card: Json = {
             "format": FORMAT,
