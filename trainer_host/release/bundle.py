@@ -8,6 +8,7 @@ import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from edge_runtime import strict_json
 from edge_runtime.bundle import Envelope, Golden, Manifest, ModelFile, Scored, file_name, write_bundle
@@ -16,10 +17,10 @@ from edge_runtime.tasks import task_module
 from trainer_host.compress.files import exported
 from trainer_host.compress.gate import GateReport, draft_manifest, loaded
 from trainer_host.data.dataset import Dataset, Json
-from trainer_host.data.packs.card import check_licences, parents_json, parents_of
+from trainer_host.data.packs.card import LICENCES, check_licences, parents_json, parents_of
 from trainer_host.errors import GateRefused, NotThere, TrainerError
 from trainer_host.release.keys import SigningKey
-from trainer_host.students import Student, student_for
+from trainer_host.students import Student, TextStudent, student_for
 from trainer_host.training.lineage import Lineage, checked, read_lineage
 from trainer_host.training.run import Run
 from trainer_host.workspace import Workspace, checked_name, storage_errors
@@ -69,9 +70,14 @@ def build_bundle(
     if family is not None:
         checked(Lineage(dataclasses.replace(family.own, licence=licence), family.ancestors))
     student = student_for(run.task)
+    start = cast(TextStudent, student).origin(run.folder) if student.family == "language" else None
+    if (
+        start is not None and (of_start := str(start["licence"])) in LICENCES
+    ):  # one that isn't known was told at training
+        check_licences(licence, [of_start])
     specialist = checked_name(name or run.name)
     golden, disagreeing = _golden(run, dataset, student, report)
-    manifest = _manifest(run, dataset, student, report, specialist, licence, len(golden), family)
+    manifest = _manifest(run, dataset, student, report, specialist, licence, len(golden), _roots(family, start))
     contents: dict[str, bytes | Path] = {GOLDEN_FILE: strict_json.dumps(golden)}
     contents |= {item.file: run.folder / item.file for item in manifest.models}
     contents |= dict(student.assets(run.folder))
@@ -155,7 +161,7 @@ def _manifest(
     name: str,
     licence: str,
     golden: int,
-    family: Lineage | None,
+    roots: Json,
 ) -> Manifest:
     models: list[ModelFile] = []
     chosen = report.chosen()
@@ -186,9 +192,17 @@ def _manifest(
             "teacher": run.teacher,
             "seed": run.seed,
             "parents": parents_json(parents_of(dataset.params)),
-            **({"family": family.to_json()} if family is not None else {}),
+            **roots,
         },
     )
+
+
+def _roots(family: Lineage | None, start: Json | None) -> Json:
+    """Whom a model comes from, where that isn't its data alone."""
+    return {
+        **({"family": family.to_json()} if family is not None else {}),
+        **({"start": start} if start is not None else {}),
+    }
 
 
 def _golden(run: Run, dataset: Dataset, student: Student, report: GateReport) -> tuple[list[Json], int]:

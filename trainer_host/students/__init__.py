@@ -114,6 +114,9 @@ class TextStudent(Student, Protocol):
     def write_models(self, run: Path, on_step: Callable[[float, str], None]) -> list[WrittenModel]:
         """Write the model files into `run`, the fp32 one first."""
 
+    def origin(self, run: Path) -> Json | None:
+        """What its training began with: {"name", "licence", "sha256"}; None for a model from nothing."""
+
 
 @dataclass(frozen=True)
 class WrittenModel:

@@ -265,6 +265,11 @@ class LanguageStudent:
         on_step(1.0, "done")
         return made
 
+    def origin(self, run: Path) -> Json | None:
+        """See `TextStudent.origin`."""
+        start = _card(run)[0].get("start")
+        return start if isinstance(start, dict) else None
+
     def assets(self, run: Path) -> dict[str, Path]:
         """The tokenizer, texts with their tokens to prove it by, and the template; see `Student.assets`."""
         return {name: run / name for name in (TOKENIZER, GOLDEN_TEXTS_FILE, TEMPLATE)}
