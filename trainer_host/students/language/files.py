@@ -167,8 +167,9 @@ def _from_hub(name: str) -> Path:
         from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
     except ImportError:
         raise DataError("A model of the hub needs huggingface_hub; install Enigma with the extra 'llm'.") from None
-    import httpx
+    from trainer_host.export.hub import network_errors
 
+    failures: tuple[type[Exception], ...] = (HFValidationError, OSError, *network_errors())
     try:
         return Path(snapshot_download(name, allow_patterns=list(_WANTED)))
     except LocalEntryNotFoundError:
@@ -178,7 +179,7 @@ def _from_hub(name: str) -> Path:
         raise DataError(
             f"The hub refused '{name[:80]}' (status {status}); check the name, and HF_TOKEN where it isn't public."
         ) from None
-    except (HFValidationError, httpx.HTTPError, OSError) as cause:
+    except failures as cause:
         raise DataError(f"'{name[:80]}' can't be got from the hub ({type(cause).__name__}); try again.") from None
 
 

@@ -1,0 +1,85 @@
+"""`enigma export --format` and `enigma upload`: language models for other programs and other people."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from trainer_host.commands.options import Commands, command, workspace_of
+from trainer_host.errors import DataError
+from trainer_host.presentation import presenter_for
+
+FORMATS = ("hf", "gguf")
+
+
+def add_options(made: argparse.ArgumentParser) -> None:
+    """The options of `enigma export` that are for language models."""
+    text = made.add_argument_group("language models, for other programs")
+    text.add_argument("--format", choices=FORMATS, help="a Hugging Face folder, or a .gguf file for llama.cpp")
+    text.add_argument(
+        "--precision", metavar="P", help="hf: fp32 (default), bf16, fp16; gguf: f16 (default), q8_0, q4_0, f32"
+    )
+    text.add_argument(
+        "--to", type=Path, metavar="PATH", help="where to write it (default: beside the run's model files)"
+    )
+    text.add_argument("--licence", default="", metavar="ID", help="where the model's lineage says none")
+    text.add_argument("--task", metavar="TASK", help="of a combo: the task that other programs use it for")
+
+
+def add_upload(commands: Commands[argparse.ArgumentParser]) -> None:
+    """`enigma upload`."""
+    made = command(commands, "upload", upload, "Send a run's language model to a hub; its key is read from HF_TOKEN.")
+    made.add_argument("run", metavar="RUN", help="the run's name")
+    made.add_argument("--to", required=True, metavar="OWNER/NAME", help="the model's name on the hub")
+    made.add_argument("--precision", metavar="P", help="fp32 (default), bf16 or fp16")
+    made.add_argument("--licence", default="", metavar="ID", help="where the model's lineage says none")
+    made.add_argument("--task", metavar="TASK", help="of a combo: the task that others use it for")
+    made.add_argument("--private", action="store_true", help="only its owner sees it")
+    made.add_argument("--dry-run", action="store_true", help="list what would be sent, and send nothing")
+
+
+def export_for_others(args: argparse.Namespace) -> None:
+    """A run as a folder or a .gguf file; what `enigma export` does where `--format` is given."""
+    from trainer_host.export.language_run import GGUF, PRECISIONS, export_language, read_language_run
+    from trainer_host.training.run import open_run
+
+    run = open_run(workspace_of(args).run(args.run))
+    show = presenter_for()
+    precision = args.precision or PRECISIONS[args.format][0]
+    default = run.folder / (f"model.{precision}.gguf" if args.format == GGUF else "hf")
+    to: Path = args.to or default
+    if args.format == GGUF and to.is_dir():
+        to = to / f"{run.name}.{precision}.gguf"
+    if args.format != GGUF and to.is_dir() and any(to.iterdir()) and not (to / "config.json").is_file():
+        raise DataError(f"{to} is a folder with other things in it, and would be replaced; name another with --to.")
+    model = read_language_run(run.folder)
+    with show.working("exporting"):
+        export_language(model, to, args.format, args.precision, licence=args.licence, task=args.task)
+    size = to.stat().st_size if to.is_file() else sum(path.stat().st_size for path in to.iterdir())
+    show.say(f"Wrote {to} ({size / 1e6:.1f} MB)")
+
+
+def upload(args: argparse.Namespace) -> None:
+    """A model on a hub."""
+    from trainer_host.export.hub import plan_upload
+    from trainer_host.export.hub import upload as send
+    from trainer_host.export.language_run import HF, export_language, read_language_run
+    from trainer_host.training.run import open_run
+
+    show = presenter_for()
+    run = open_run(workspace_of(args).run(args.run))
+    model = read_language_run(run.folder)
+    if not (model.licence or args.licence):
+        raise DataError("Nobody may use a model without a licence; say which with --licence, as in Apache-2.0.")
+    with tempfile.TemporaryDirectory(prefix="enigma-upload-") as name:
+        folder = Path(name) / "model"
+        export_language(model, folder, HF, args.precision, licence=args.licence, task=args.task)
+        planned = plan_upload(folder, args.to)
+        show.table(["file", "size"], [[file, f"{size / 1e6:.2f} MB"] for file, size in planned.files])
+        if args.dry_run:
+            show.say(f"Nothing was sent; without --dry-run this goes to {planned.address}")
+            return
+        with show.working("uploading"):
+            send(folder, args.to, private=args.private)
+    show.say(f"Uploaded to {planned.address}")
