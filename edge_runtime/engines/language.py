@@ -37,14 +37,18 @@ class LanguageEngine(Protocol):
 
 
 def open_language_engine(path: Path, threads: int = 1, context: int | None = None) -> LanguageEngine:
-    """Open a decoder that `trainer_host.export.language_onnx` wrote; raises `EngineError` with what to do.
+    """Open a decoder that `trainer_host.export.language_onnx` wrote, or a .gguf file; raises `EngineError` with what to do.
 
     context: most tokens in the cache, to spare memory; by default, and at most, what the model was exported for.
     """
-    if path.suffix != ".onnx":
-        raise EngineError(f"{path.name} isn't .onnx, so no language runtime here can open it.")
+    if path.suffix not in (".onnx", ".gguf"):
+        raise EngineError(f"{path.name} is neither .onnx nor .gguf, so no language runtime here can open it.")
     if not path.is_file():
         raise EngineError(f"There is no model file {path.name}.")
+    if path.suffix == ".gguf":
+        from edge_runtime.engines.language_gguf import GgufLanguageEngine
+
+        return GgufLanguageEngine(path, threads, context)
     have = available_runtimes()
     if ONNX not in have:
         raise EngineError(f"{path.name} needs {ONNX}, which isn't usable here; install Enigma with the extra 'onnx'.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from trainer_host.commands import language_export
 from trainer_host.commands.options import Commands, add_seed, command, workspace_of
 from trainer_host.errors import DataError, TrainerError
 from trainer_host.presentation import presenter_for
@@ -35,6 +36,8 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     text.add_argument("--patience", type=int, metavar="N", help="stop after N looks without a gain")
     made = command(commands, "export", export, "Write a run's model files: ONNX and TFLite, fp32 and int8.")
     made.add_argument("run", metavar="RUN", help="the run's name")
+    language_export.add_options(made)
+    language_export.add_upload(commands)
     made = command(commands, "gate", gate, "Examine a run's model files in each runtime that will run them.")
     made.add_argument("run", metavar="RUN", help="the run's name")
     made.add_argument("--rows", type=int, metavar="N", help="examine with this many held-out rows (default: all)")
@@ -78,6 +81,9 @@ def train(args: argparse.Namespace) -> None:
 
 def export(args: argparse.Namespace) -> None:
     """A run's model files."""
+    if args.format is not None:
+        language_export.export_for_others(args)
+        return
     from trainer_host.compress.files import export_run
     from trainer_host.training.run import dataset_of, open_run
 
