@@ -168,11 +168,13 @@ class TrainerAI:
         seed: int = 1,
         seconds: float | None = None,
         options: Mapping[str, Json] | None = None,
+        settings: Mapping[str, Json] | None = None,
         on_progress: OnProgress = _silent,
     ) -> TrainedConfig:
         """Generate, then train, examine and sign a specialist for each task that something learns.
 
-        seconds: what to plan each training for. Specialists are named MODEL-NAME-TASK.
+        seconds: what to plan each training for. Specialists are named MODEL-NAME-TASK. settings: per
+        task, what its student takes, as in {"chat": {"size": "tiny"}}.
         """
         from trainer_host.students import has_student
 
@@ -180,7 +182,9 @@ class TrainerAI:
         lesson = self._lesson(tasks, examples_per_task, name, seed, budget, options=options)
         made = _generation(self._give(lesson, on_progress))
         specialists = {
-            task: self.train(dataset.name, seed=seed, seconds=seconds, on_progress=on_progress)
+            task: self.train(
+                dataset.name, seed=seed, seconds=seconds, settings=(settings or {}).get(task), on_progress=on_progress
+            )
             for task, dataset in made.datasets.items()
             if has_student(task)
         }
@@ -194,6 +198,7 @@ class TrainerAI:
         *,
         seed: int = 1,
         seconds: float | None = None,
+        settings: Json | None = None,
         on_progress: OnProgress = _silent,
     ) -> Trained:
         """Train on a dataset, export, examine and, where the gate lets it pass, sign a bundle."""
@@ -209,6 +214,7 @@ class TrainerAI:
             run or data.name,
             seed=seed,
             seconds=seconds,
+            settings=settings,
             on_progress=lambda share, figures: on_progress(f"training {data.task}", share),
         )
         export_run(made, data, lambda share, note: on_progress(f"exporting {data.task}", share))

@@ -127,3 +127,16 @@ def test_bad_options_are_one_sentence(
     error = capsys.readouterr().err
     assert says in error and error.startswith("enigma: ") and error.count("\n") == 1
     assert not (home.runs / "bad").exists()
+
+
+def test_a_model_beside_itself_shows_no_difference_and_beside_a_worse_one_some(
+    home: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(home, "train", "--data", "built-in-math", "--name", "short", "--size", "nano", "--epochs", "1")
+    run(home, "export", "short")
+    run(home, "compare", "sums", "sums", "--rows", "80")
+    assert "no difference" in capsys.readouterr().out
+    run(home, "compare", "short", "sums", "--rows", "80")
+    assert "sums is better than short" in capsys.readouterr().out
+    assert main(["--home", str(home.home), "compare", "sums", "both"]) == 2
+    assert "one task" in capsys.readouterr().err

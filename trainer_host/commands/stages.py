@@ -41,6 +41,10 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     made = command(commands, "gate", gate, "Examine a run's model files in each runtime that will run them.")
     made.add_argument("run", metavar="RUN", help="the run's name")
     made.add_argument("--rows", type=int, metavar="N", help="examine with this many held-out rows (default: all)")
+    made = command(commands, "compare", compare, "Examine models of one task on the same rows, side by side.")
+    made.add_argument("runs", nargs="+", metavar="RUN", help="two or more exported runs")
+    made.add_argument("--data", metavar="NAME", help="examine on this dataset (default: that of the first run)")
+    made.add_argument("--rows", type=int, metavar="N", help="with this many held-out rows (default: the task's)")
     made = command(commands, "exam", exam, "Examine a home specialist on sentences written by hand, beside hassil.")
     made.add_argument("run", metavar="RUN", help="the run's name")
     made.add_argument("--sentences", metavar="FOLDER", help="cases.jsonl and homes/ (default: the project's own exam)")
@@ -117,6 +121,43 @@ def gate(args: argparse.Namespace) -> None:
             "(see 'The gate' in docs/concepts.md)."
         )
     show.say(f"Next: enigma bundle {run.name}")
+
+
+def compare(args: argparse.Namespace) -> None:
+    """A table, and whether the models differ by more than chance."""
+    from trainer_host.data import open_dataset
+    from trainer_host.evaluation.compare import compare as examine
+    from trainer_host.evaluation.compare import differ
+    from trainer_host.training.run import dataset_of, open_run
+
+    workspace, show = workspace_of(args), presenter_for()
+    if args.rows is not None and args.rows < 1:
+        raise TrainerError("--rows must be 1 or more.")
+    runs = [open_run(workspace.run(name)) for name in args.runs]
+    dataset = open_dataset(workspace.dataset(args.data)) if args.data else dataset_of(workspace, runs[0])
+    with show.working("examining") as step:
+        made = examine(runs, dataset, rows=args.rows, on_step=step)
+    extra = sorted({key for one in made for key in one.figures if key.startswith(("accuracy_", "perplexity"))})
+    show.table(
+        ["run", "file", "MB", "acc. %", "+-", "p50 ms", *(key.removeprefix("accuracy_") for key in extra)],
+        [
+            [
+                one.run,
+                one.file,
+                f"{one.bytes / 1e6:.2f}",
+                f"{one.accuracy * 100:.2f}",
+                f"{one.margin * 100:.2f}",
+                f"{one.p50_ms:.2f}",
+                *(f"{one.figures.get(key, float('nan')):.3f}" for key in extra),
+            ]
+            for one in made
+        ],
+    )
+    best = max(made, key=lambda one: one.accuracy)
+    for one in made:
+        if one is not best:
+            said = "is better than" if differ(best, one) else "shows no difference beyond chance from"
+            show.say(f"{best.run} {said} {one.run} ({best.rows} rows, 95 %).")
 
 
 def exam(args: argparse.Namespace) -> None:
