@@ -84,6 +84,13 @@ def _parser() -> argparse.ArgumentParser:
     command("rollback", "Let the previous bundle of a specialist serve again.", _rollback).add_argument(
         "specialist", metavar="SPECIALIST"
     )
+    bench = command("bench", "Measure an installed specialist on this device.", _bench)
+    bench.add_argument("specialist", metavar="SPECIALIST")
+    bench.add_argument("--seconds", type=float, default=5.0, metavar="N", help="ask for so long (default: %(default)s)")
+    bench.add_argument("--json", type=Path, metavar="FILE", help="keep the figures here")
+    bench.add_argument(
+        "--against", type=Path, metavar="FILE", help="exit code 1 where it is over 15 %% worse than these"
+    )
     pair = command("pair", "Print a one-time code for a host or a companion.", _pair)
     pair.add_argument("--role", choices=("host", "companion"), default="host", help="host: may push bundles too")
     paired = command("paired", "List the paired hosts and companions, or remove one.", _paired)
@@ -223,6 +230,23 @@ def _rollback(args: argparse.Namespace) -> None:
     if answer is None:
         raise EdgeError(f"No daemon runs on {args.state}; start it with 'enigma-edge run'.")
     print(f"{answer['specialist']} {answer['version']} serves again.")
+
+
+def _bench(args: argparse.Namespace) -> int:
+    from edge_runtime import bench
+
+    if not 0 < args.seconds <= 3600:
+        raise EdgeError("--seconds must be above 0 and at most 3600.")
+    before = bench.read_figures(args.against) if args.against else None
+    figures = bench.measure(args.state, args.specialist, _load_config(args), args.seconds)
+    for name, value in figures.items():
+        print(f"{name.replace('_', ' '):26} {value}")
+    if args.json:
+        bench.write_figures(args.json, figures)
+    worse = bench.regressions(figures, before) if before is not None else []
+    for sentence in worse:
+        print(f"enigma-edge: {sentence}", file=sys.stderr)
+    return 1 if worse else 0
 
 
 def _pair(args: argparse.Namespace) -> None:

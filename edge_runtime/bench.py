@@ -1,0 +1,151 @@
+"""How quick an installed specialist is on this device, as figures that a later run can be held against."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import platform
+import resource
+import statistics
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge_runtime import strict_json
+from edge_runtime.errors import EdgeError, NotFound
+from edge_runtime.serving import memory
+from edge_runtime.update.admit import Loaded, admit
+from edge_runtime.update.slots import Slots
+
+if TYPE_CHECKING:
+    from edge_runtime.config import Config
+    from edge_runtime.language.specialist import LanguageSpecialist
+
+Json = dict[str, object]
+WARM_UP = 8
+REGRESSION = 0.15  # of a median, or of tokens a second: less is noise of the machine
+_TEXTS = 20
+_PROMPT, _WRITTEN = 64, 64  # tokens of each text that is gone on with, and most of what is written
+# What is compared with an earlier run, and whether more is better.
+_HELD = {"median_ms": False, "first_token_ms": False, "decode_tokens_per_second": True}
+
+
+def measure(state: Path, name: str, config: Config, seconds: float) -> Json:
+    """Load an installed specialist as the daemon would, and ask it its golden requests for `seconds`.
+
+    Raises `NotFound` for a name that isn't installed, and whatever hinders its admission.
+    """
+    slots = Slots(state)
+    pointer = slots.pointers().get(name)
+    if pointer is None:
+        have = ", ".join(sorted(slots.pointers())) or "none yet"
+        raise NotFound(f"There is no specialist '{name[:64]}' on this device (it has {have}).")
+    before = memory.rss_bytes()
+    manifest, folder = slots.check(pointer.active), slots.folder(pointer.active)
+    loaded = admit(manifest, pointer.active, folder, config.models.threads, config.models.runtimes)
+    try:
+        golden = strict_json.loads((folder / manifest.golden.file).read_bytes(), manifest.golden.file)
+        requests = [item["request"] for item in golden] if isinstance(golden, list) else []
+        times = _timed(loaded, requests, seconds)
+        language = getattr(loaded.specialist, "language", None)
+        return {
+            "specialist": manifest.name,
+            "version": manifest.version,
+            "bundle": f"sha256:{pointer.active}",
+            "task": manifest.task,
+            "accuracy": manifest.metrics.get("accuracy"),
+            "runtime": f"{loaded.engine.runtime} {loaded.engine.version}",
+            "precision": loaded.model.precision,
+            "model_bytes": loaded.bytes,
+            "processor": _processor(),
+            "threads": config.models.threads,
+            "load_seconds": round(loaded.seconds, 3),
+            "memory_mb": round((memory.rss_bytes() - before) / 2**20, 1),
+            "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+            "answers": len(times),
+            "min_ms": round(times[0], 3),
+            "median_ms": round(statistics.median(times), 3),
+            "p99_ms": round(times[int(len(times) * 0.99)], 3),
+            **(_written(language) if language is not None else {}),
+        }
+    finally:
+        loaded.engine.close()
+
+
+def regressions(now: Json, before: Json) -> list[str]:
+    """A sentence for each figure that is worse by more than `REGRESSION`; raises `EdgeError` for another specialist's."""
+    if before.get("specialist") != now["specialist"]:
+        raise EdgeError(f"The earlier figures are of '{str(before.get('specialist'))[:64]}'; name another file.")
+    found = []
+    for figure, more_is_better in _HELD.items():
+        old, new = before.get(figure), now.get(figure)
+        if isinstance(old, int | float) and isinstance(new, int | float) and old > 0 and new > 0:
+            worse = old / new if more_is_better else new / old
+            if worse > 1 + REGRESSION:
+                found.append(f"{figure} was {old:g} and is {new:g}: {worse - 1:.0%} worse.")
+    return found
+
+
+def read_figures(path: Path) -> Json:
+    """What an earlier run wrote; raises `EdgeError`."""
+    try:
+        return strict_json.loads_object(path.read_bytes(), str(path))
+    except OSError as cause:
+        raise EdgeError(f"{path} can't be read: {cause.strerror}.") from None
+
+
+def write_figures(path: Path, figures: Json) -> None:
+    """Keep figures for a later run; raises `EdgeError`."""
+    try:
+        path.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    except OSError as cause:
+        raise EdgeError(f"{path} can't be written: {cause.strerror}.") from None
+
+
+def _timed(loaded: Loaded, requests: Sequence[Json], seconds: float) -> list[float]:
+    """Milliseconds of whole answers, the quickest first."""
+    for request in itertools.islice(itertools.cycle(requests), WARM_UP):
+        loaded.specialist.run(request)
+    times: list[float] = []
+    ends = time.perf_counter() + seconds
+    for request in itertools.cycle(requests):
+        began = time.perf_counter()
+        loaded.specialist.run(request)
+        times.append((time.perf_counter() - began) * 1000)
+        if time.perf_counter() > ends:
+            return sorted(times)
+    return times
+
+
+def _written(language: LanguageSpecialist) -> Json:
+    """How long the first token takes behind a text, the median of some; and tokens a second of all that is written."""
+    firsts: list[float] = []
+    count, spent = 0, 0.0
+    for number in range(_TEXTS):
+        text = language.tokenizer.decode(language.tokenizer.encode(f"{number} and so on, " * _PROMPT)[:_PROMPT])
+        began = time.perf_counter()
+        pieces = language.complete(text, max_tokens=_WRITTEN)
+        next(pieces)
+        first = time.perf_counter()
+        count += sum(piece.token is not None for piece in pieces)
+        spent += time.perf_counter() - first
+        firsts.append((first - began) * 1000)
+    return {
+        "first_token_ms": round(statistics.median(firsts), 3),
+        "decode_tokens_per_second": round(count / spent, 1) if count else None,
+    }
+
+
+def _processor() -> str:
+    """Its name, and how many of its cores this process may use."""
+    name = platform.machine()
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+        name = next(
+            (line.partition(":")[2].strip() for line in lines if line.startswith(("model name", "Model"))), name
+        )
+    except OSError:
+        pass
+    return f"{name}, {len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()} cores"
