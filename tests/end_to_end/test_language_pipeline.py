@@ -138,5 +138,23 @@ def test_a_model_beside_itself_shows_no_difference_and_beside_a_worse_one_some(
     assert "no difference" in capsys.readouterr().out
     run(home, "compare", "short", "sums", "--rows", "80")
     assert "sums is better than short" in capsys.readouterr().out
-    assert main(["--home", str(home.home), "compare", "sums", "both"]) == 2
+    run(home, "compare", "sums", "both", "--rows", "40")  # the specialist beside the model of two tasks, in its task
+    assert "both" in capsys.readouterr().out
+    assert main(["--home", str(home.home), "compare", "sums", "both", "--data", "built-in-chat"]) == 2
     assert "one task" in capsys.readouterr().err
+
+
+def test_a_model_learns_on_and_keeps_what_it_knew(home: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    from trainer_host.teacher.lesson import Lesson, checked_lesson
+    from trainer_host.teacher.teach import give
+
+    give(home, checked_lesson(Lesson("more", ("math",), 200, "built-in", seed=9)), None)
+    more = ["--data", "more-math", "--init", "sums", "--old", "built-in-math", "--replay", "0.5", "--epochs", "2"]
+    run(home, "train", "--name", "on", *more)
+    run(home, "export", "on")
+    run(home, "compare", "sums", "on", "--rows", "80")
+    assert "no difference" in capsys.readouterr().out
+    card = json.loads((home.runs / "on" / "config.json").read_text())
+    assert card["start"]["name"] == "sums" and card["old"]["name"] == "built-in-math"
+    assert main(["--home", str(home.home), "train", "--data", "more-math", "--replay", "0.5"]) == 2
+    assert "--old names their dataset" in capsys.readouterr().err

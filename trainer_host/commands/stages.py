@@ -10,7 +10,7 @@ from trainer_host.commands.options import Commands, add_seed, command, workspace
 from trainer_host.errors import DataError, TrainerError
 from trainer_host.presentation import presenter_for
 
-SETTINGS = ("size", "init", "lora", "context", "epochs", "rate", "rows", "schedule", "patience")
+SETTINGS = ("size", "init", "lora", "context", "epochs", "rate", "rows", "schedule", "patience", "old", "replay")
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -26,13 +26,15 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     text.add_argument(
         "--size", metavar="SIZE", help="nano, micro, tiny, small, medium, large, xl or xxl (default: by the rows)"
     )
-    text.add_argument("--init", metavar="WHERE", help="begin with a folder, a .gguf file, a hub id, or smollm2")
+    text.add_argument("--init", metavar="WHERE", help="begin with a run, a folder, a .gguf file, a hub id, or smollm2")
     text.add_argument("--lora", metavar="r=N", help="train adapters of rank N in place of all weights, with --init")
     text.add_argument("--context", type=int, metavar="N", help="most tokens of a text with its answer")
     text.add_argument("--epochs", type=float, metavar="N", help="show the rows N times (default: by their number)")
     text.add_argument("--rate", type=float, metavar="X", help="the highest learning rate (default: by the size)")
     text.add_argument("--rows", type=int, metavar="N", help="packed rows per step (default: 16)")
     text.add_argument("--schedule", choices=("cosine", "wsd"), help="of the learning rate (default: cosine)")
+    text.add_argument("--old", metavar="NAME", help="a dataset whose rows are shown again, so that they stay known")
+    text.add_argument("--replay", type=float, metavar="SHARE", help="of these among all rows (default: 0.1)")
     text.add_argument("--patience", type=int, metavar="N", help="stop after N looks without a gain")
     made = command(commands, "export", export, "Write a run's model files: ONNX and TFLite, fp32 and int8.")
     made.add_argument("run", metavar="RUN", help="the run's name")

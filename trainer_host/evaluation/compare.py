@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from trainer_host.compress.files import ModelFile, exported
 from trainer_host.compress.gate import latency, opened
+from trainer_host.data.combos import COMBO
 from trainer_host.data.dataset import Dataset
 from trainer_host.errors import DataError
 from trainer_host.students import student_for
@@ -38,17 +39,17 @@ def compare(
 
     Raises `DataError` for runs of different tasks, or a dataset of another one.
     """
-    tasks = {run.task for run in runs} | {dataset.task}
+    # A combo is examined in any of its tasks, beside the specialists.
+    tasks = {dataset.task if run.task == COMBO else run.task for run in runs} | {dataset.task}
     if len(runs) < 2:
         raise DataError("Name two runs or more to compare.")
     if len(tasks) > 1:
         raise DataError(
             f"Only models of one task can be compared, on its rows; these are of {', '.join(sorted(tasks))}."
         )
-    student = student_for(dataset.task)
     made = []
     for number, run in enumerate(runs):
-        item = smallest(exported(run))
+        student, item = student_for(run.task), smallest(exported(run))
         on_step(number / len(runs), run.name)
         with opened(run, student, item, item.runtimes[0]) as (specialist, engine):
             figures = student.evaluate(run.folder, dataset.folder, specialist, rows)

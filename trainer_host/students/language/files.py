@@ -16,6 +16,7 @@ from trainer_host.students.language.config import LanguageConfig
 from trainer_host.students.language.gguf_in import Contents, read_gguf
 from trainer_host.students.language.hf_folder import read_folder, weights_files
 from trainer_host.students.language.vocabulary import check_vocabulary, read_vocabulary, with_special
+from trainer_host.training.weights import FILE as WEIGHTS
 from trainer_host.workspace import Workspace, default_home
 
 if TYPE_CHECKING:
@@ -99,6 +100,22 @@ def start_of(contents: Contents, sha256: str) -> Start:
     )
     used = start.template
     return with_tokens(start, [mark for mark in (used.begin, used.open, used.end) if mark])
+
+
+def start_of_run(run: Path) -> Start:
+    """One of our own runs as a start; its lineage's licence, where it has one."""
+    from trainer_host.export.language_run import read_language_run
+
+    model = read_language_run(run)
+    return Start(
+        state=model.state,
+        config=model.config,
+        tokenizer=model.tokenizer,
+        template=model.template,
+        name=model.name,
+        licence=model.licence or UNKNOWN,
+        sha256=_hash_of([run / WEIGHTS]),
+    )
 
 
 def with_tokens(start: Start, names: Sequence[str]) -> Start:

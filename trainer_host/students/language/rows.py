@@ -25,6 +25,15 @@ def task_of(row: Row, task: str) -> str:
     return str(row.input["task"]) if task == COMBO else task
 
 
+def rows_of(folder: Path, split: str, task: str) -> list[Row]:
+    """The rows of a dataset; for a combo, those of one of its tasks are written as the combo's own."""
+    dataset = open_dataset(folder)
+    rows = list(dataset.rows(split))
+    if task != COMBO or dataset.task == COMBO:
+        return rows
+    return [Row({"task": dataset.task, "request": row.input}, row.output, row.meta) for row in rows]
+
+
 def request_of(row: Row, task: str) -> Json:
     """What a device would be asked."""
     return cast(Json, row.input["request"]) if task == COMBO else row.input

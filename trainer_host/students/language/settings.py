@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from trainer_host.errors import DataError
 from trainer_host.students.language.config import SIZES
+from trainer_host.workspace import checked_name
 
 if TYPE_CHECKING:
     from trainer_host.training.adapters import Lora
@@ -31,6 +32,8 @@ class LanguageSettings:
     rows: int = 16
     schedule: str = "cosine"
     patience: int | None = None
+    old: str | None = None
+    replay: float = 0.1
 
     @classmethod
     def read(cls, raw: Json | None) -> LanguageSettings:
@@ -50,9 +53,13 @@ class LanguageSettings:
             rows=_whole(given, "rows", 1, 4096) or 16,
             schedule=str(given.get("schedule", "cosine")),
             patience=_whole(given, "patience", 1, 1000),
+            old=None if "old" not in given else checked_name(str(given["old"])),
+            replay=_number(given, "replay", 0, 0.9) or cls.replay,
         )
         if made.size is not None and made.size not in SIZES:
             raise DataError(f"There is no size '{made.size[:40]}'; there are {', '.join(SIZES)}.")
+        if "replay" in given and made.old is None:
+            raise DataError("Say which rows are to be replayed: --old names their dataset.")
         if made.lora and made.init is None:
             raise DataError("Adapters need weights that were trained before; name them with --init.")
         return made

@@ -29,8 +29,8 @@ from trainer_host.data.dataset import Row, open_dataset
 from trainer_host.errors import DataError
 from trainer_host.students import Json, OnProgress, Recorder, TrainReport, WrittenModel
 from trainer_host.students.language.config import LanguageConfig, sized
-from trainer_host.students.language.data import Encoded, encode_rows
-from trainer_host.students.language.rows import COMBO, conversations, mixed, request_of, task_of, training_rows
+from trainer_host.students.language.data import Conversation, Encoded, encode_rows
+from trainer_host.students.language.rows import COMBO, conversations, mixed, request_of, rows_of, task_of, training_rows
 from trainer_host.students.language.settings import LanguageSettings
 from trainer_host.students.language.tokenizers import FastTokenizer, train_tokenizer
 from trainer_host.tasks import task_spec
@@ -85,12 +85,13 @@ class LanguageStudent:
         chosen = LanguageSettings.read(settings)
         rows, unseen = training_rows(dataset)
         prepare(seed)
-        model, tokenizer, template, start = self._start(chosen, rows)
+        model, tokenizer, template, start = self._start(chosen, rows, run.parent)
         fast = FastTokenizer(tokenizer)
         combo = self.task == COMBO
         context = model.config.context
         texts = encode_rows(conversations(rows, self.task), fast, template, context, combo=combo)
         judged = encode_rows(conversations(unseen, self.task), fast, template, context, combo=combo)
+        old = encode_rows(self._old(chosen, dataset), fast, template, context, combo=combo)
         tasks = sorted({text.task for text in texts})
         write_atomic(run / TOKENIZER, tokenizer.encode("utf-8"))
         write_atomic(run / TEMPLATE, strict_json.dumps(template.to_json()))
@@ -102,12 +103,13 @@ class LanguageStudent:
             "tasks": tasks,
             "unsure": {},
             "start": start,
+            "old": chosen.old and {"name": chosen.old, "content": open_dataset(dataset.parent / chosen.old).content},
             "tokens": int(max(len(text.ids) for text in texts)),
         }
         write_atomic(run / CONFIG, strict_json.dumps(card))
         with tempfile.TemporaryDirectory(prefix="enigma-training-") as folder:
             plan = self._plan(model, texts, chosen, seed, seconds, curriculum)
-            figures = self._learn(model, texts, judged, work or Path(folder), plan, on_progress, recorder)
+            figures = self._learn(model, (texts, judged, old), work or Path(folder), plan, on_progress, recorder)
         if chosen.lora is not None:
             from trainer_host.training.adapters import merge_lora
 
@@ -118,14 +120,26 @@ class LanguageStudent:
         figures = {"parameters": sum(p.numel() for p in model.parameters()), **figures, **more}
         return TrainReport(time.perf_counter() - started, figures)
 
-    def _start(self, chosen: LanguageSettings, rows: Sequence[Row]) -> tuple[LanguageModel, str, Template, Json | None]:
-        """The model that the training begins with, its tokenizer.json, its template, and where it comes from."""
+    def _old(self, chosen: LanguageSettings, dataset: Path) -> list[Conversation]:
+        """The training rows of an earlier dataset, which are shown again so that they aren't forgotten."""
+        if chosen.old is None:
+            return []
+        return conversations(rows_of(dataset.parent / chosen.old, "train", self.task), self.task)
+
+    def _start(
+        self, chosen: LanguageSettings, rows: Sequence[Row], runs: Path
+    ) -> tuple[LanguageModel, str, Template, Json | None]:
+        """The model that the training begins with, its tokenizer.json, its template, and where it comes from.
+
+        runs: the folder in which `--init` may name one of ours.
+        """
         from trainer_host.students.language.model import LanguageModel
 
         if chosen.init is not None:
-            from trainer_host.students.language.files import load_start, with_tokens
+            from trainer_host.students.language.files import load_start, start_of_run, with_tokens
 
-            start = load_start(chosen.init)
+            own = runs / chosen.init
+            start = start_of_run(own) if (own / CONFIG).is_file() else load_start(chosen.init)
             if self.task == COMBO:
                 start = with_tokens(start, [task_token(name) for name in sorted({task_of(row, COMBO) for row in rows})])
             config = replace(start.config, context=min(chosen.context or _START_CONTEXT, start.config.context))
@@ -169,7 +183,7 @@ class LanguageStudent:
             length=length,
             rate=chosen.rate or _rate(model.config, chosen),
             schedule=Schedule(chosen.schedule),
-            mixture=Mixture(curriculum=curriculum),
+            mixture=Mixture(curriculum=curriculum, replay=chosen.replay if chosen.old is not None else 0.0),
             patience=chosen.patience,
             seed=seed,
         )
@@ -177,17 +191,17 @@ class LanguageStudent:
     def _learn(
         self,
         model: LanguageModel,
-        texts: Sequence[Encoded],
-        judged: Sequence[Encoded],
+        texts: tuple[Sequence[Encoded], Sequence[Encoded], Sequence[Encoded]],
         work: Path,
         plan: TrainSettings,
         on_progress: OnProgress,
         recorder: Recorder | None,
     ) -> dict[str, float]:
-        """Train in place; the figures of the training."""
+        """Train in place; the figures of the training. texts: what is learnt, what judges it, what is shown again."""
         from trainer_host.training.loop import train_language
 
-        return train_language(model, texts, judged, work, plan, on_progress, recorder=recorder).figures
+        rows, judged, old = texts
+        return train_language(model, rows, judged, work, plan, on_progress, old=old, recorder=recorder).figures
 
     def _doubts(self, run: Path, unseen: Sequence[Row]) -> tuple[dict[str, float], dict[str, float]]:
         """Per task, the confidence below which an answer is unsure, from rows that weren't learnt; and figures."""
@@ -292,7 +306,7 @@ class LanguageStudent:
 
     def evaluate(self, run: Path, dataset: Path, specialist: Specialist, limit: int | None) -> dict[str, float]:
         """`accuracy`: the mean of the tasks' own scores; `perplexity` of the held-out answers; see `Student.evaluate`."""
-        rows = mixed(open_dataset(dataset).rows("heldout"))[: limit or EXAMINED_ROWS]
+        rows = mixed(rows_of(dataset, "heldout", self.task))[: limit or EXAMINED_ROWS]
         if not rows:
             raise DataError("The dataset has no held-out rows to examine with; add rows.")
         scores: dict[str, list[float]] = defaultdict(list)
@@ -318,7 +332,7 @@ class LanguageStudent:
 
     def golden(self, run: Path, dataset: Path, count: int) -> list[Json]:
         """Held-out requests, shortened; see `Student.golden`."""
-        rows = [*mixed(open_dataset(dataset).rows("heldout")), *mixed(open_dataset(dataset).rows("train"))]
+        rows = [row for split in ("heldout", "train") for row in mixed(rows_of(dataset, split, self.task))]
         return [{**self._asked(row), "max_tokens": GOLDEN_TOKENS} for row in rows[: min(count, GOLDEN_MOST)]]
 
     def _asked(self, row: Row) -> Json:
