@@ -6,7 +6,6 @@ import itertools
 import json
 import os
 import platform
-import resource
 import statistics
 import time
 from collections.abc import Sequence
@@ -63,7 +62,7 @@ def measure(state: Path, name: str, config: Config, seconds: float) -> Json:
             "threads": config.models.threads,
             "load_seconds": round(loaded.seconds, 3),
             "memory_mb": round((memory.rss_bytes() - before) / 2**20, 1),
-            "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+            "peak_mb": round(memory.peak_bytes() / 2**20, 1),
             "answers": len(times),
             "min_ms": round(times[0], 3),
             "median_ms": round(statistics.median(times), 3),

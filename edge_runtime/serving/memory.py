@@ -17,6 +17,18 @@ def rss_bytes() -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
+def peak_bytes() -> int:
+    """Most resident memory since the program began; 0 where the system doesn't tell.
+
+    The kernel's `ru_maxrss` isn't that: it goes on from whatever started the program.
+    """
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), 0)
+
+
 def trim() -> None:
     """Return freed memory to the system: glibc otherwise keeps most of a closed model (215 MB, measured)."""
     try:
