@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edge_runtime.engines import ONNX
-from edge_runtime.engines.onnx import first_line, ort_errors
+from edge_runtime.engines.onnx import first_line, open_session
 from edge_runtime.errors import EngineError
 
 if TYPE_CHECKING:
@@ -31,23 +30,9 @@ class OnnxLanguageEngine:
     runtime = ONNX
 
     def __init__(self, path: Path, threads: int, version: str, context: int | None = None) -> None:
-        # Wheels from 1.29 on write a device id and report by default.
-        os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-        try:
-            import onnxruntime as ort
-        except ImportError as cause:
-            raise EngineError(f"onnxruntime {version} doesn't import here ({cause}); reinstall it.") from None
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        # Between two tokens a person may read for seconds; threads that spin meanwhile burn a core.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self._failures: tuple[type[Exception], ...] = (RuntimeError, ValueError, *ort_errors())
-        try:
-            session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        except self._failures as cause:
-            raise EngineError(f"onnxruntime {version} can't open {path.name}: {first_line(cause)}") from None
+        session, self._failures = open_session(path, threads, version)
+        import onnxruntime as ort  # only now: where it is missing, `open_session` says so
+
         facts = session.get_modelmeta().custom_metadata_map
         shapes = {i.name: (i.type, i.shape) for i in session.get_inputs()}
         if "context" not in facts or "keys.0" not in shapes:

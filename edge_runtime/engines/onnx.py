@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from edge_runtime.engines import ONNX, check_input, check_names
 from edge_runtime.errors import EngineError
+
+if TYPE_CHECKING:
+    import onnxruntime as ort
 
 _DTYPES = {
     "tensor(float)": np.float32,
@@ -31,25 +35,7 @@ class OnnxEngine:
     runtime = ONNX
 
     def __init__(self, path: Path, threads: int, version: str, inputs: dict[str, str], outputs: dict[str, str]) -> None:
-        # Wheels from 1.29 on write a device id and report by default.
-        os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-        try:
-            import onnxruntime as ort
-        except ImportError as cause:
-            raise EngineError(f"onnxruntime {version} doesn't import here ({cause}); reinstall it.") from None
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        # Spinning threads burn 31 to 51 % of a core in a 30 Hz loop, and 2 % without.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        # onnxruntime's errors share no base class but RuntimeError's siblings; this is the package boundary.
-        failures: tuple[type[Exception], ...] = (RuntimeError, ValueError, *ort_errors())
-        self._failures = failures
-        try:
-            session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        except failures as cause:
-            raise EngineError(f"onnxruntime {version} can't open {path.name}: {first_line(cause)}") from None
+        session, self._failures = open_session(path, threads, version)
         self.version = version
         self._session: ort.InferenceSession | None = session
         self._inputs = inputs or {i.name: i.name for i in session.get_inputs()}
@@ -87,6 +73,28 @@ class OnnxEngine:
     def close(self) -> None:
         """Free the session."""
         self._session = None
+
+
+def open_session(path: Path, threads: int, version: str) -> tuple[ort.InferenceSession, tuple[type[Exception], ...]]:
+    """A session on the CPU that neither spins nor reports, and the errors that it may raise; raises `EngineError`."""
+    # Wheels from 1.29 on write a device id and report by default.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    try:
+        import onnxruntime as ort
+    except ImportError as cause:
+        raise EngineError(f"onnxruntime {version} doesn't import here ({cause}); reinstall it.") from None
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    # Spinning threads burn 31 to 51 % of a core in a 30 Hz loop, and 2 % without.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # onnxruntime's errors share no base class but RuntimeError's siblings; this is the package boundary.
+    failures: tuple[type[Exception], ...] = (RuntimeError, ValueError, *ort_errors())
+    try:
+        return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"]), failures
+    except failures as cause:
+        raise EngineError(f"onnxruntime {version} can't open {path.name}: {first_line(cause)}") from None
 
 
 def ort_errors() -> tuple[type[Exception], ...]:

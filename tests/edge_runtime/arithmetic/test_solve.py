@@ -23,7 +23,8 @@ def test_the_verifier_finds_what_the_device_computes_right(level: int) -> None:
         made = problem(rng, level)
         found = solve(made.expression)
         output = {"steps": list(found.steps), "answer": made.answer, "expression": made.expression}
-        spec.check(Example({"question": made.question}, output))
+        spec.check(Example({"question": made.question}, output))  # raises `Rejected` for a wrong step or answer
+        assert spec.score(output, {"answer": found.text}) == 1
 
 
 @given(st.fractions(max_denominator=10**6))
