@@ -112,6 +112,13 @@ class EngineError(EdgeError):
     code = "engine"
 
 
+class NotEquipped(EdgeError):
+    """The device lacks a program or a package that this answer needs; the sentence says which, and how to get it."""
+
+    status = 501
+    code = "not_equipped"
+
+
 class StorageFull(EdgeError):
     """The device has too little free space."""
 

@@ -32,6 +32,7 @@ NEVER: dict[str, frozenset[str]] = {
 }
 DEVICE_NEEDS = frozenset({"numpy", "aiohttp", "nacl"})
 DEVICE_RUNTIMES = frozenset({"onnxruntime", "ai_edge_litert", "tflite_runtime"})
+DEVICE_MEDIA = frozenset({"PIL", "manifold3d"})  # what draws and builds, where a device has it
 HELP_SECONDS = 0.3
 NOISE = 2.0  # a test machine that does other work meanwhile is that much slower
 
@@ -93,7 +94,7 @@ def test_what_a_package_must_not_pull_in(package: str) -> None:
     assert wrong == []
 
 
-def test_the_device_imports_three_packages_and_runtimes_only_in_engines_and_lazily() -> None:
+def test_the_device_imports_three_packages_and_others_only_where_they_belong_and_lazily() -> None:
     wrong: list[str] = []
     for path in modules("edge_runtime"):
         for name, lazy in imports(path):
@@ -101,6 +102,8 @@ def test_the_device_imports_three_packages_and_runtimes_only_in_engines_and_lazi
             if top in sys.stdlib_module_names or top in DEVICE_NEEDS or top == "edge_runtime":
                 continue
             if top in DEVICE_RUNTIMES and lazy and path.parent.name == "engines":
+                continue
+            if top in DEVICE_MEDIA and lazy and path.parent.name == "media":
                 continue
             if top == "llguidance" and lazy and path.name == "grammar.py":  # optional: there is a way without it
                 continue
@@ -123,7 +126,7 @@ print(*sorted(name for name in sys.modules if name.split(".")[0] in {heavy!r}))
 
 
 def test_every_module_of_the_device_imports_without_any_runtime() -> None:
-    banned = sorted(DEVICE_RUNTIMES | {"torch", "rich", "platformdirs", "hassil", "onnx", "kivy", "pydantic"})
+    banned = sorted(DEVICE_RUNTIMES | DEVICE_MEDIA | {"torch", "rich", "platformdirs", "hassil", "onnx", "kivy", "pydantic"})
     script = _BARE.format(banned=banned, heavy=banned)
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

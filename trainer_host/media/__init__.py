@@ -1,5 +1,5 @@
-"""What the tasks of pictures, films, bodies and sounds share: small languages, their renderers, their measurements.
+"""What verifies pictures, films, bodies and sounds: facts about them, samplers that make facts true, measurements.
 
-A teacher writes a program in one of these languages; rendering it and measuring the result tells whether it is
-what was asked. Everything is bounded before anything is drawn.
+A teacher writes a program in one of the languages of `edge_runtime.media`; rendering it and measuring the result tells
+whether it is what was asked.
 """

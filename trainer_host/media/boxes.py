@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from trainer_host.media import reading
-from trainer_host.media.reading import OUT_OF_RANGE, WRONG_FORM
+from edge_runtime.media import reading
+from edge_runtime.media.reading import OUT_OF_RANGE, WRONG_FORM
 from trainer_host.tasks import Json, Rejected
 
 MAX_OBJECTS = 50

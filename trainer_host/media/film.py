@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from trainer_host.media import draw, pictures
-from trainer_host.media.scene import Scene
+from edge_runtime.media import draw, pictures
+from edge_runtime.media.scene import Scene
 from trainer_host.media.seeing import BACKDROP, CLEAR_SHARE, MIN_PIXELS, Seen, Uncovered, see, uncovered
 from trainer_host.tasks import Rejected
 

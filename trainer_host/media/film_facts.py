@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from trainer_host.media import picture_facts, reading
+from edge_runtime.media import reading
+from trainer_host.media import picture_facts
 from trainer_host.media.film import Path, Watched, turned
 from trainer_host.media.picture_facts import Background, Canvas, Count, NothingElse, Thing, read_thing
 from trainer_host.tasks import Json, Rejected

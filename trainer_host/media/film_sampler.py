@@ -7,7 +7,8 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from trainer_host.media.colours import COLOURS
+from edge_runtime.media.colours import COLOURS
+from edge_runtime.media.scene import Key, Scene, Shape, Track
 from trainer_host.media.film import watch
 from trainer_host.media.film_facts import (
     FACTORS,
@@ -28,7 +29,6 @@ from trainer_host.media.film_facts import (
 from trainer_host.media.picture_facts import Background, Count, NothingElse, Thing
 from trainer_host.media.picture_sampler import Zone, shaped
 from trainer_host.media.picture_words import NUMBERS, joined
-from trainer_host.media.scene import Key, Scene, Shape, Track
 
 LEVELS = ("easy", "medium", "hard")
 _CANVASES = ((192, 128), (160, 160), (128, 176), (200, 120))

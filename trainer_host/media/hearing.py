@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from trainer_host.media.notes import WAVES, Note, cents, partials, pitch_name
-from trainer_host.media.wav import RATE
+from edge_runtime.media.notes import WAVES, Note, cents, partials, pitch_name
+from edge_runtime.media.wav import RATE
 from trainer_host.tasks import Rejected
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from edge_runtime.media.notes import midi_of, pitch_name
 from trainer_host.media.hearing import Heard
-from trainer_host.media.notes import midi_of, pitch_name
 
 KEYS = {"major": (0, 2, 4, 5, 7, 9, 11), "minor": (0, 2, 3, 5, 7, 8, 10)}
 CHORDS = {"major": (0, 4, 7), "minor": (0, 3, 7)}

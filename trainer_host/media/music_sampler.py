@@ -6,6 +6,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from edge_runtime.media.notes import WAVES, Note, pitch_name
 from trainer_host.media.music_facts import (
     CHORDS,
     KEYS,
@@ -24,7 +25,6 @@ from trainer_host.media.music_facts import (
     contour_of,
     root_of,
 )
-from trainer_host.media.notes import WAVES, Note, pitch_name
 from trainer_host.media.picture_words import NUMBERS
 
 KINDS = ("scale", "arpeggio", "tune", "melody", "beat", "chords")

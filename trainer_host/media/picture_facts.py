@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from trainer_host.media import reading
-from trainer_host.media.colours import COLOURS
+from edge_runtime.media import reading
+from edge_runtime.media.colours import COLOURS
 from trainer_host.media.seeing import BACKDROP, KINDS, Seen, SeenShape
 from trainer_host.tasks import Json, Rejected
 

@@ -6,8 +6,9 @@ import itertools
 import random
 from dataclasses import dataclass, replace
 
-from trainer_host.media.colours import COLOURS
-from trainer_host.media.draw import regular
+from edge_runtime.media.colours import COLOURS
+from edge_runtime.media.draw import regular
+from edge_runtime.media.scene import Scene, Shape
 from trainer_host.media.picture_facts import (
     PLACES,
     Arranged,
@@ -23,7 +24,6 @@ from trainer_host.media.picture_facts import (
     Words,
     unmet,
 )
-from trainer_host.media.scene import Scene, Shape
 from trainer_host.media.seeing import KINDS, see
 
 Zone = tuple[float, float, float, float]  # x0, y0, x1, y1, shares of the canvas

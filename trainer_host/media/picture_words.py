@@ -6,7 +6,7 @@ import random
 import re
 from collections.abc import Sequence
 
-from trainer_host.media.colours import COLOURS
+from edge_runtime.media.colours import COLOURS
 from trainer_host.media.picture_facts import (
     Arranged,
     Background,

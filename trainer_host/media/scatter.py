@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from trainer_host.media import draw
+from edge_runtime.media import draw
+from edge_runtime.media.colours import COLOURS
+from edge_runtime.media.scene import Scene, Shape
 from trainer_host.media.boxes import Box
-from trainer_host.media.colours import COLOURS
 from trainer_host.media.picture_facts import Thing
 from trainer_host.media.picture_sampler import shaped
-from trainer_host.media.scene import Scene, Shape
 from trainer_host.media.seeing import see
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from trainer_host.media import draw
-from trainer_host.media.colours import difference, name_of, rgb
-from trainer_host.media.scene import Scene, Shape
+from edge_runtime.media import draw
+from edge_runtime.media.colours import difference, name_of, rgb
+from edge_runtime.media.scene import Scene, Shape
 from trainer_host.tasks import Rejected
 
 if TYPE_CHECKING:

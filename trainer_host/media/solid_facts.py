@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from trainer_host.media import reading
+from edge_runtime.media import reading
 from trainer_host.media.body import Body, section
 from trainer_host.tasks import Json, Rejected
 

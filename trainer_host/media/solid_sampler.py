@@ -6,9 +6,10 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from trainer_host.media.body import Body, build, measure, section
+from edge_runtime.media.body import build
+from edge_runtime.media.solid import Join, Part, Primitive, Program, Vector
+from trainer_host.media.body import Body, measure, section
 from trainer_host.media.picture_words import NUMBERS
-from trainer_host.media.solid import Join, Part, Primitive, Program, Vector
 from trainer_host.media.solid_facts import Cavities, Fact, Grounded, Holes, Pieces, Section, Size, Volume
 
 _ORIGIN: Vector = (0.0, 0.0, 0.0)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from trainer_host.media import hearing, reading
-from trainer_host.media.notes import TAIL, Note, notes_schema, play, read_notes, write_notes
-from trainer_host.media.reading import strict_object
+from edge_runtime.media import reading
+from edge_runtime.media.notes import TAIL, Note, notes_schema, play, read_notes, write_notes
+from edge_runtime.media.reading import strict_object
+from edge_runtime.media.speech import VOICES, Utterance, read_utterance, speak
+from edge_runtime.media.wav import RATE, read_wav, refuse_bad_sound, write_wav
+from trainer_host.media import hearing
 from trainer_host.media.sound_facts import Sound
-from trainer_host.media.speech import VOICES, Utterance, read_utterance, speak
 from trainer_host.media.speech_facts import Spoken
-from trainer_host.media.wav import RATE, read_wav, refuse_bad_sound, write_wav
 from trainer_host.tasks import Json, Rejected
 
 MUSIC, SPEECH = "music", "speech"
@@ -53,7 +54,7 @@ def write_program(program: Program) -> Json:
 
 
 def wav_of(program: Program) -> bytes:
-    """The program's WAV file; raises `DataError` for speech where espeak-ng is missing."""
+    """The program's WAV file; raises `NotEquipped` for speech where espeak-ng is missing."""
     return write_wav(speak(program) if isinstance(program, Utterance) else play(program))
 
 

@@ -7,7 +7,10 @@ from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict
 
-from trainer_host.media import music_facts, reading, speech_facts
+from edge_runtime.media import reading
+from edge_runtime.media.notes import MAX_NOTES, WAVES, midi_of, pitch_name
+from edge_runtime.media.speech import MAX_TEXT, VOICES
+from trainer_host.media import music_facts, speech_facts
 from trainer_host.media.hearing import Heard
 from trainer_host.media.music_facts import (
     CHORDS,
@@ -27,8 +30,6 @@ from trainer_host.media.music_facts import (
     Tempo,
     Tune,
 )
-from trainer_host.media.notes import MAX_NOTES, WAVES, midi_of, pitch_name
-from trainer_host.media.speech import MAX_TEXT, VOICES
 from trainer_host.media.speech_facts import (
     EMOTIONS,
     LEVELS,

@@ -6,8 +6,8 @@ import math
 import re
 from dataclasses import dataclass
 
+from edge_runtime.media.speech import Utterance
 from trainer_host.media.hearing import Voice
-from trainer_host.media.speech import Utterance
 
 LEVELS = {
     "rate": ("slow", "normal", "fast"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from trainer_host.media.speech import NORMAL_LOUDNESS, NORMAL_PITCH, NORMAL_RATE, VOICES, Utterance
+from edge_runtime.media.speech import NORMAL_LOUDNESS, NORMAL_PITCH, NORMAL_RATE, VOICES, Utterance
 from trainer_host.media.speech_facts import (
     EMOTIONS,
     LEVELS,

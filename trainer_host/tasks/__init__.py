@@ -13,6 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from edge_runtime.media import Rejected as Rejected
 from trainer_host.errors import DataError
 
 Json = dict[str, object]
@@ -44,22 +45,6 @@ JUDGE_SCHEMA: Json = {
 JUDGE_PASSES = 4
 # Only `3d_gen` can't be the name of a module.
 _MODULES = {"3d_gen": "gen_3d"}
-
-
-class Rejected(Exception):
-    """An answer doesn't pass a task's verifier.
-
-    reason: two or three words, counted in reports ("wrong sum", "unknown label"). detail: one sentence that
-    goes back to the teacher, so that it can mend its answer.
-    """
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(f"{reason}: {detail}")
-        self.reason = reason
-        self.detail = detail
-
-    def __reduce__(self) -> tuple[type[Rejected], tuple[str, str]]:  # verifiers run in other processes
-        return type(self), (self.reason, self.detail)
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,13 @@ import functools
 import logging
 import random
 
+from edge_runtime.media import reading, speech
+from edge_runtime.media.notes import HIGHEST, LOWEST, MAX_AT_ONCE, MAX_NOTES, MAX_SECONDS, MIN_LENGTH, pitch_name
+from edge_runtime.media.speech import LOUDNESSES, MAX_TEXT, PITCHES, RATES, Utterance
 from trainer_host.errors import DataError
-from trainer_host.media import music_sampler, reading, speech, speech_sampler
-from trainer_host.media.notes import HIGHEST, LOWEST, MAX_AT_ONCE, MAX_NOTES, MAX_SECONDS, MIN_LENGTH, pitch_name
+from trainer_host.media import examples, music_sampler, speech_sampler
 from trainer_host.media.sound import MUSIC, SPEECH, Program, heard, program_schema, read_program, wav_of, write_program
 from trainer_host.media.sound_facts import MAX_FACTS, Fact, facts_of, read_facts, said, unmet, write_fact
-from trainer_host.media.speech import LOUDNESSES, MAX_TEXT, PITCHES, RATES, Utterance
 from trainer_host.tasks import Example, Json, Prompt, Rejected, TaskSpec, file_name
 
 logger = logging.getLogger(__name__)
@@ -64,7 +65,7 @@ class AudioGen(TaskSpec):
     prompt_version = "1"
     metric = "share of what was asked that can be heard"
     answer_schema = reading.strict_object(program=program_schema())
-    example_schema = reading.example_schema("program", {"type": "object", **program_schema()}, MAX_PROMPT, MAX_FACTS)
+    example_schema = examples.example_schema("program", {"type": "object", **program_schema()}, MAX_PROMPT, MAX_FACTS)
     max_tokens = 2000
 
     def __init__(self, kinds: tuple[str, ...]) -> None:
@@ -93,7 +94,7 @@ class AudioGen(TaskSpec):
 
     def check(self, example: Example) -> None:
         """See `TaskSpec`. A text in quotes in the prompt must be what is said, named pitches must be heard."""
-        prompt = reading.prompt_of(example, MAX_PROMPT)
+        prompt = examples.prompt_of(example, MAX_PROMPT)
         output = reading.fields(example.output, "output", ("program",), optional=("shows",))
         program = read_program(output["program"])
         sound = heard(program)
@@ -134,7 +135,7 @@ class AudioGen(TaskSpec):
         return min(1.0, length / 30 + (len(shows) if isinstance(shows, list) else 3) / 12)
 
     def render(self, example: Example) -> dict[str, bytes]:
-        """See `TaskSpec`: the WAV; raises `DataError` for speech where espeak-ng is missing."""
+        """See `TaskSpec`: the WAV; raises `NotEquipped` for speech where espeak-ng is missing."""
         content = wav_of(read_program(example.output["program"]))
         return {file_name(content, ".wav"): content}
 

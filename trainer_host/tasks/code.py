@@ -6,7 +6,7 @@ import hashlib
 import random
 from collections.abc import Sequence
 
-from trainer_host.media import reading
+from edge_runtime.media import reading
 from trainer_host.sandbox import Limits, Outcome, run_python
 from trainer_host.sandbox.run import find_way
 from trainer_host.tasks import Example, Json, Prompt, Rejected, TaskSpec, no_options

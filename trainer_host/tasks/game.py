@@ -9,7 +9,8 @@ from __future__ import annotations
 import random
 from typing import Protocol, TypeVar
 
-from trainer_host.media import reading
+from edge_runtime.media import reading
+from trainer_host.media import examples
 from trainer_host.tasks import Example, Json, Prompt, Rejected, TaskSpec, no_options
 from trainer_host.tasks.game_boards import ConnectFour, TicTacToe
 from trainer_host.tasks.game_worlds import FrozenLake, Taxi
@@ -66,7 +67,7 @@ SYSTEM = (
 def spec(options: Json) -> TaskSpec:
     """It has no options; raises `DataError` for any, and where gymnasium is missing."""
     no_options("game", options)
-    reading.needs("gymnasium", "Games")
+    examples.needs("gymnasium", "Games")
     return GameTask()
 
 

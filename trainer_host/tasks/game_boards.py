@@ -6,7 +6,7 @@ import functools
 import random
 from collections.abc import Iterable
 
-from trainer_host.media import reading
+from edge_runtime.media import reading
 from trainer_host.tasks import Json, Rejected
 
 FREE, FIRST, SECOND = ".", "X", "O"

@@ -8,7 +8,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from trainer_host.media import reading
+from edge_runtime.media import reading
 from trainer_host.tasks import Json, Rejected
 
 if TYPE_CHECKING:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import random
 import re
 
-from trainer_host.media import reading
-from trainer_host.media.body import Body, build, measure, overlap
-from trainer_host.media.solid import MAX_PARTS, Program, program_schema, read_program, write_program
+from edge_runtime.media import reading
+from edge_runtime.media.body import build
+from edge_runtime.media.solid import MAX_PARTS, Program, program_schema, read_program, write_program
+from trainer_host.media import examples
+from trainer_host.media.body import Body, measure, overlap
 from trainer_host.media.solid_facts import MAX_FACTS, Fact, near, read_facts, unmet, write_fact
 from trainer_host.media.solid_sampler import Sample, sample
 from trainer_host.tasks import Example, Json, Prompt, Rejected, TaskSpec, file_name, no_options
@@ -35,7 +37,7 @@ def spec(options: Json) -> TaskSpec:
     """It has no options; raises `DataError` for any, and where trimesh or manifold3d is missing."""
     no_options("3d_gen", options)
     for module in ("trimesh", "manifold3d"):
-        reading.needs(module, "Bodies")
+        examples.needs(module, "Bodies")
     return Gen3d()
 
 
@@ -46,7 +48,7 @@ class Gen3d(TaskSpec):
     prompt_version = "1"
     metric = "volume shared with the body that was asked for (intersection over union)"
     answer_schema = reading.strict_object(program=program_schema())
-    example_schema = reading.example_schema("program", program_schema(), MAX_PROMPT, MAX_FACTS)
+    example_schema = examples.example_schema("program", program_schema(), MAX_PROMPT, MAX_FACTS)
     max_tokens = 2000
 
     def draw(self, rng: random.Random) -> Json:
@@ -72,7 +74,7 @@ class Gen3d(TaskSpec):
 
     def check(self, example: Example) -> None:
         """See `TaskSpec`. Where the prompt names three sides ("40 x 30 x 5 mm"), the body must have room for them."""
-        prompt = reading.prompt_of(example, MAX_PROMPT)
+        prompt = examples.prompt_of(example, MAX_PROMPT)
         output = reading.fields(example.output, "output", ("program",), optional=("shows",))
         body = _shown(read_program(output["program"]), read_facts(output.get("shows", [])))
         said = _SIDES.search(prompt)
@@ -106,7 +108,7 @@ class Gen3d(TaskSpec):
 
     def render(self, example: Example) -> dict[str, bytes]:
         """See `TaskSpec`: the mesh as STL and, where Pillow is there, a picture of it."""
-        from trainer_host.media.pictures import png
+        from edge_runtime.media.pictures import png
         from trainer_host.media.shade import picture
 
         body = measure(build(read_program(example.output["program"])))

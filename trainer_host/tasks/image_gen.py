@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import random
 
-from trainer_host.media import reading
-from trainer_host.media.colours import COLOURS
+from edge_runtime.media import reading
+from edge_runtime.media.colours import COLOURS
+from edge_runtime.media.scene import MAX_SHAPES, MAX_SIDE, MIN_SIDE, Scene, read_scene, scene_schema, write_scene
+from trainer_host.media import examples
 from trainer_host.media.picture_facts import (
     MAX_FACTS,
     Fact,
@@ -16,7 +18,6 @@ from trainer_host.media.picture_facts import (
 )
 from trainer_host.media.picture_sampler import LEVELS, Sample, sample
 from trainer_host.media.picture_words import request, spoken
-from trainer_host.media.scene import MAX_SHAPES, MAX_SIDE, MIN_SIDE, Scene, read_scene, scene_schema, write_scene
 from trainer_host.media.seeing import Seen, refuse_hidden, see
 from trainer_host.tasks import Example, Json, Prompt, Rejected, TaskSpec, file_name, no_options
 
@@ -40,7 +41,7 @@ Example, a red square left of a white star: {{"scene":{{"width":256,"height":192
 def spec(options: Json) -> TaskSpec:
     """It has no options; raises `DataError` for any, and where Pillow is missing."""
     no_options("image_gen", options)
-    reading.needs("PIL", "Pictures")
+    examples.needs("PIL", "Pictures")
     return ImageGen()
 
 
@@ -51,7 +52,7 @@ class ImageGen(TaskSpec):
     prompt_version = "1"
     metric = "share of what was asked that the picture shows"
     answer_schema = reading.strict_object(scene=scene_schema(film=False))
-    example_schema = reading.example_schema("scene", scene_schema(film=False), MAX_PROMPT, MAX_FACTS)
+    example_schema = examples.example_schema("scene", scene_schema(film=False), MAX_PROMPT, MAX_FACTS)
     max_tokens = 1600
 
     def draw(self, rng: random.Random) -> Json:
@@ -71,7 +72,7 @@ class ImageGen(TaskSpec):
 
     def check(self, example: Example) -> None:
         """See `TaskSpec`. Without "shows", the prompt's own words say what must be there, as far as they are known."""
-        prompt = reading.prompt_of(example, MAX_PROMPT)
+        prompt = examples.prompt_of(example, MAX_PROMPT)
         output = reading.fields(example.output, "output", ("scene",), optional=("shows",))
         scene = read_scene(output["scene"], film=False)
         facts = read_facts(output.get("shows", []))
@@ -102,8 +103,8 @@ class ImageGen(TaskSpec):
 
     def render(self, example: Example) -> dict[str, bytes]:
         """See `TaskSpec`: the picture as PNG."""
-        from trainer_host.media.draw import draw
-        from trainer_host.media.pictures import png
+        from edge_runtime.media.draw import draw
+        from edge_runtime.media.pictures import png
 
         content = png(draw(read_scene(example.output["scene"], film=False)))
         return {file_name(content, ".png"): content}

@@ -7,7 +7,7 @@ import re
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from trainer_host.media import reading
+from edge_runtime.media import reading
 from trainer_host.tasks import Example, Json, Prompt, Rejected, TaskSpec, no_options
 from trainer_host.tasks.math_answers import (
     MAX_ANSWER,

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import random
 
-from trainer_host.media import film_facts, picture_words, reading
-from trainer_host.media.colours import COLOURS
-from trainer_host.media.film import Watched, film_file, refuse_unreadable, refuse_unseen, watch
-from trainer_host.media.film_facts import MAX_FACTS, Fact, read_facts, unmet, write_fact
-from trainer_host.media.film_sampler import LEVELS, Sample, request, sample
-from trainer_host.media.scene import (
+from edge_runtime.media import reading
+from edge_runtime.media.colours import COLOURS
+from edge_runtime.media.scene import (
     MAX_FILM_SHAPES,
     MAX_FILM_SIDE,
     MAX_FPS,
@@ -20,6 +17,10 @@ from trainer_host.media.scene import (
     scene_schema,
     write_scene,
 )
+from trainer_host.media import examples, film_facts, picture_words
+from trainer_host.media.film import Watched, film_file, refuse_unreadable, refuse_unseen, watch
+from trainer_host.media.film_facts import MAX_FACTS, Fact, read_facts, unmet, write_fact
+from trainer_host.media.film_sampler import LEVELS, Sample, request, sample
 from trainer_host.tasks import Example, Json, Prompt, Rejected, TaskSpec, file_name, no_options
 
 MAX_PROMPT = 600
@@ -44,7 +45,7 @@ Example, a red ball that moves from left to right: {{"scene":{{"width":160,"heig
 def spec(options: Json) -> TaskSpec:
     """It has no options; raises `DataError` for any, and where Pillow is missing."""
     no_options("video_gen", options)
-    reading.needs("PIL", "Films")
+    examples.needs("PIL", "Films")
     return VideoGen()
 
 
@@ -55,7 +56,7 @@ class VideoGen(TaskSpec):
     prompt_version = "1"
     metric = "share of what was asked that the film shows"
     answer_schema = reading.strict_object(scene=scene_schema(film=True))
-    example_schema = reading.example_schema("scene", scene_schema(film=True), MAX_PROMPT, MAX_FACTS)
+    example_schema = examples.example_schema("scene", scene_schema(film=True), MAX_PROMPT, MAX_FACTS)
     max_tokens = 2000
 
     def draw(self, rng: random.Random) -> Json:
@@ -75,7 +76,7 @@ class VideoGen(TaskSpec):
 
     def check(self, example: Example) -> None:
         """See `TaskSpec`. Without "shows", the prompt's own words say what must be there, as far as they are known."""
-        prompt = reading.prompt_of(example, MAX_PROMPT)
+        prompt = examples.prompt_of(example, MAX_PROMPT)
         output = reading.fields(example.output, "output", ("scene",), optional=("shows",))
         scene = read_scene(output["scene"], film=True)
         facts = read_facts(output.get("shows", []))

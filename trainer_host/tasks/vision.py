@@ -9,8 +9,10 @@ import random
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edge_runtime.media import reading
+from edge_runtime.media.scene import read_scene, write_scene
 from trainer_host.errors import DataError
-from trainer_host.media import reading
+from trainer_host.media import examples
 from trainer_host.media.boxes import (
     MAX_LABEL,
     MAX_OBJECTS,
@@ -23,7 +25,6 @@ from trainer_host.media.boxes import (
     write_objects,
 )
 from trainer_host.media.scatter import KINDS, LIGHTS, NOISES, View, scatter, taken, truth
-from trainer_host.media.scene import read_scene, write_scene
 from trainer_host.tasks import Example, Json, Prompt, Rejected, TaskSpec, file_name
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def spec(options: Json) -> TaskSpec:
     """
     if extra := options.keys() - {"images", "labels"}:
         raise DataError(f"The task vision has no option '{min(extra)}'; it has images and labels.")
-    reading.needs("PIL", "Pictures")
+    examples.needs("PIL", "Pictures")
     folder = options.get("images")
     if folder is not None and not (isinstance(folder, str) and Path(folder).is_dir()):
         raise DataError(f"The option images of vision must be a folder of pictures; '{str(folder)[:80]}' isn't one.")
@@ -234,7 +235,7 @@ def _listing(folder: Path, changed: int) -> tuple[str, ...]:
 
 
 def _content(path: Path) -> bytes:
-    from trainer_host.media.pictures import MAX_FILE_BYTES, UNREADABLE
+    from edge_runtime.media.pictures import MAX_FILE_BYTES, UNREADABLE
 
     try:
         with path.open("rb") as file:
@@ -244,13 +245,13 @@ def _content(path: Path) -> bytes:
 
 
 def _read(content: bytes) -> Image.Image:
-    from trainer_host.media.pictures import read_picture
+    from edge_runtime.media.pictures import read_picture
 
     return read_picture(content, MAX_SIDE)
 
 
 def _png(picture: Image.Image) -> bytes:
-    from trainer_host.media.pictures import png
+    from edge_runtime.media.pictures import png
 
     return png(picture)
 

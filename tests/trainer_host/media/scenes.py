@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trainer_host.media.scene import Key, Scene, Shape, Track
+from edge_runtime.media.scene import Key, Scene, Shape, Track
 from trainer_host.tasks import Json
 
 

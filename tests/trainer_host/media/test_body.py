@@ -8,10 +8,11 @@ import pytest
 pytest.importorskip("manifold3d")
 trimesh = pytest.importorskip("trimesh")
 
+from edge_runtime.media.body import build  # noqa: E402
+from edge_runtime.media.solid import read_program  # noqa: E402
 from tests.trainer_host.media.strictness import refusal  # noqa: E402  (after the packages that may be missing)
 from tests.trainer_host.media.test_solid import RING, ZERO, join, part  # noqa: E402
-from trainer_host.media.body import Body, build, measure, overlap, section  # noqa: E402
-from trainer_host.media.solid import read_program  # noqa: E402
+from trainer_host.media.body import Body, measure, overlap, section  # noqa: E402
 from trainer_host.tasks import Json  # noqa: E402
 
 

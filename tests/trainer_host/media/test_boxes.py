@@ -99,8 +99,8 @@ def test_the_boxes_of_drawn_pictures_are_those_of_their_colours() -> None:
     """Boxes measured another way: around the pixels of each colour that only one shape has."""
     import numpy as np
 
-    from trainer_host.media.colours import rgb
-    from trainer_host.media.draw import draw
+    from edge_runtime.media.colours import rgb
+    from edge_runtime.media.draw import draw
     from trainer_host.media.scatter import KINDS, scatter, truth
 
     for seed in range(20):

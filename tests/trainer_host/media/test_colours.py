@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from trainer_host.media.colours import COLOURS, difference, lab, name_of, read_colour, rgb
+from edge_runtime.media.colours import COLOURS, difference, lab, name_of, read_colour, rgb
 from trainer_host.tasks import Rejected
 
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from edge_runtime.media import draw
+from edge_runtime.media.colours import rgb
+from edge_runtime.media.scene import Key, Scene, Track
 from tests.trainer_host.media.scenes import film, picture, shape, track
-from trainer_host.media import draw
-from trainer_host.media.colours import rgb
-from trainer_host.media.scene import Key, Scene, Track
 
 
 def pixel(scene: Scene, x: float, y: float) -> tuple[int, ...]:

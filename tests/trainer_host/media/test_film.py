@@ -6,10 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from edge_runtime.media.colours import rgb
+from edge_runtime.media.pictures import read_film
+from edge_runtime.media.scene import Scene, Shape
 from tests.trainer_host.media.scenes import film, shape, track
 from tests.trainer_host.media.strictness import refusal
 from trainer_host.media import film as films
-from trainer_host.media.colours import rgb
 from trainer_host.media.film_facts import (
     Before,
     Bounces,
@@ -23,8 +25,6 @@ from trainer_host.media.film_facts import (
     unmet,
 )
 from trainer_host.media.picture_facts import Thing
-from trainer_host.media.pictures import read_film
-from trainer_host.media.scene import Scene, Shape
 
 BALL = Thing("circle", "red")
 RED = shape("circle", "red", 0.5, 0.5, 0.25)

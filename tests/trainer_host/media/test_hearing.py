@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from edge_runtime.media.notes import HIGHEST, LOWEST, WAVES, Note, hertz, play
+from edge_runtime.media.wav import RATE, read_wav, write_wav
 from tests.trainer_host.media.strictness import refusal
 from trainer_host.media.hearing import Voice, hear, listen
-from trainer_host.media.notes import HIGHEST, LOWEST, WAVES, Note, hertz, play
-from trainer_host.media.wav import RATE, read_wav, write_wav
 
 
 def sixteen(seed: int) -> tuple[Note, ...]:

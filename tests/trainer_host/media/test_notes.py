@@ -7,9 +7,7 @@ import fastjsonschema
 import numpy as np
 import pytest
 
-from tests.trainer_host.media.strictness import assert_strict, changed, nested, quick_and_small, refusal
-from trainer_host.media.music_sampler import sample
-from trainer_host.media.notes import (
+from edge_runtime.media.notes import (
     HIGHEST,
     LOWEST,
     TAIL,
@@ -22,7 +20,9 @@ from trainer_host.media.notes import (
     read_notes,
     write_notes,
 )
-from trainer_host.media.wav import PEAK, RATE, read_wav, refuse_bad_sound, write_wav
+from edge_runtime.media.wav import PEAK, RATE, read_wav, refuse_bad_sound, write_wav
+from tests.trainer_host.media.strictness import assert_strict, changed, nested, quick_and_small, refusal
+from trainer_host.media.music_sampler import sample
 from trainer_host.tasks import Json
 
 NOTE: Json = {"pitch": "C4", "start": 0, "length": 0.5, "loudness": 0.6, "wave": "sine"}

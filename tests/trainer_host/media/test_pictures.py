@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from edge_runtime.media.pictures import UNREADABLE, animated_png, png, read_film, read_picture
 from tests.trainer_host.media.strictness import quick_and_small, refusal
-from trainer_host.media.pictures import UNREADABLE, animated_png, png, read_film, read_picture
 from trainer_host.tasks import Rejected
 
 

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge_runtime.media import reading
 from tests.trainer_host.media.strictness import nested, quick_and_small, refusal
 from trainer_host.errors import DataError
-from trainer_host.media import reading
+from trainer_host.media import examples
 from trainer_host.tasks import Rejected
 
 ANYTHING = st.one_of(
@@ -83,4 +84,4 @@ def test_several_problems_become_one_sentence_under_the_first_reason() -> None:
 def test_a_missing_package_is_named_with_the_extra_that_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "PIL", None)
     with pytest.raises(DataError, match=r"the package 'pillow'; install Enigma with the extra 'tasks'\.$"):
-        reading.needs("PIL", "Pictures")
+        examples.needs("PIL", "Pictures")

@@ -6,11 +6,11 @@ import random
 import fastjsonschema
 import pytest
 
+from edge_runtime.media.scene import read_scene, scene_schema, write_scene
 from tests.trainer_host.media.scenes import json_shape
 from tests.trainer_host.media.strictness import assert_strict, changed, nested, quick_and_small, refusal
 from trainer_host.media.film_sampler import sample as sample_film
 from trainer_host.media.picture_sampler import sample as sample_picture
-from trainer_host.media.scene import read_scene, scene_schema, write_scene
 from trainer_host.tasks import Json
 
 STILL: Json = {

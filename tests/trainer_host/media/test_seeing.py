@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from edge_runtime.media import draw
 from tests.trainer_host.media.scenes import picture, shape
 from tests.trainer_host.media.strictness import refusal
-from trainer_host.media import draw
 from trainer_host.media.picture_facts import Thing
 from trainer_host.media.picture_sampler import shaped
 from trainer_host.media.seeing import BACKDROP, KINDS, refuse_hidden, see

@@ -6,10 +6,11 @@ import pytest
 pytest.importorskip("manifold3d")
 pytest.importorskip("trimesh")
 
+from edge_runtime.media.body import build
+from edge_runtime.media.solid import read_program
 from tests.trainer_host.media.test_solid import ZERO, join, part
-from trainer_host.media.body import build, measure
+from trainer_host.media.body import measure
 from trainer_host.media.shade import SIDE, picture
-from trainer_host.media.solid import read_program
 from trainer_host.tasks import Json
 
 

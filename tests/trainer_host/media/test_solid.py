@@ -6,8 +6,8 @@ import random
 import fastjsonschema
 import pytest
 
+from edge_runtime.media.solid import program_schema, read_program, write_program
 from tests.trainer_host.media.strictness import assert_strict, changed, nested, quick_and_small, refusal
-from trainer_host.media.solid import program_schema, read_program, write_program
 from trainer_host.media.solid_sampler import sample
 from trainer_host.tasks import Json
 

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from trainer_host.errors import DataError
-from trainer_host.media import speech
+from edge_runtime.errors import NotEquipped
+from edge_runtime.media import speech
+from edge_runtime.media.speech import VOICES, Utterance, speak
 from trainer_host.media.hearing import listen
-from trainer_host.media.speech import VOICES, Utterance, speak
 
 PLAIN = Utterance("The kettle is ready and the garden is quiet.", "man")
 spoken = pytest.mark.skipif(not speech.available(), reason="espeak-ng isn't installed")
@@ -41,7 +41,7 @@ def test_the_same_words_sound_the_same_twice_and_a_dash_is_no_option() -> None:
 def test_without_espeak_the_sentence_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     assert not speech.available()
-    with pytest.raises(DataError, match=r"apt-get install espeak-ng\), or ask for music only\.$"):
+    with pytest.raises(NotEquipped, match=r"apt-get install espeak-ng\), or ask for music only\.$"):
         speak(PLAIN)
 
 
@@ -54,5 +54,5 @@ def test_an_espeak_that_fails_is_a_sentence(monkeypatch: pytest.MonkeyPatch, tmp
         fake.write_text(f"#!/bin/sh\ncat >/dev/null\n{script}\n")
         fake.chmod(0o755)
         monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
-        with pytest.raises(DataError, match=sentence):
+        with pytest.raises(NotEquipped, match=sentence):
             speak(PLAIN)

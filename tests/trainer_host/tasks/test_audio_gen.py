@@ -13,6 +13,9 @@ from typing import cast
 import fastjsonschema
 import pytest
 
+from edge_runtime.errors import NotEquipped
+from edge_runtime.media import speech
+from edge_runtime.media.wav import RATE
 from tests.trainer_host.media.strictness import (
     assert_draws_vary,
     assert_prompts_are_short,
@@ -24,8 +27,6 @@ from tests.trainer_host.media.strictness import (
     reworded,
 )
 from trainer_host.errors import DataError
-from trainer_host.media import speech
-from trainer_host.media.wav import RATE
 from trainer_host.tasks import Example, Json, audio_gen, task_spec
 
 MUSIC = task_spec("audio_gen", {"kinds": ["music"]})
@@ -288,7 +289,7 @@ def test_without_espeak_music_still_works_and_speech_is_refused(
     spec.verify(SCALE, [{"program": TUNE}])
     with pytest.raises(DataError, match="Speech needs espeak-ng"):
         task_spec("audio_gen", {"kinds": ["speech"]})
-    with pytest.raises(DataError, match="Speech needs espeak-ng"):
+    with pytest.raises(NotEquipped, match="Speech needs espeak-ng"):
         spec.verify(SAD, [{"program": WORDS}])
 
 

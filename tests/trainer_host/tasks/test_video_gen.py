@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from edge_runtime.media.colours import rgb
 from tests.trainer_host.media.scenes import json_shape
 from tests.trainer_host.media.strictness import (
     assert_draws_vary,
@@ -25,7 +26,6 @@ from tests.trainer_host.media.strictness import (
     reworded,
 )
 from trainer_host.errors import DataError
-from trainer_host.media.colours import rgb
 from trainer_host.tasks import Example, Json, task_spec
 
 SPEC = task_spec("video_gen")

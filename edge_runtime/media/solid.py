@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from trainer_host.media import reading
-from trainer_host.media.reading import TOO_MUCH, WRONG_FORM, strict_list, strict_object
-from trainer_host.tasks import Json, Rejected
+from edge_runtime.media import Json, Rejected, reading
+from edge_runtime.media.reading import TOO_MUCH, WRONG_FORM, strict_list, strict_object
 
 SHAPES = ("box", "sphere", "cylinder", "cone")
 JOINS = ("union", "difference", "intersection")

@@ -6,7 +6,7 @@ import io
 import wave
 from typing import TYPE_CHECKING
 
-from trainer_host.tasks import Rejected
+from edge_runtime.media import Rejected
 
 if TYPE_CHECKING:
     import numpy as np

@@ -7,10 +7,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from trainer_host.media import reading
-from trainer_host.media.reading import TOO_MUCH, WRONG_FORM, strict_list, strict_object
-from trainer_host.media.wav import PEAK, RATE
-from trainer_host.tasks import Json, Rejected
+from edge_runtime.media import Json, Rejected, reading
+from edge_runtime.media.reading import TOO_MUCH, WRONG_FORM, strict_list, strict_object
+from edge_runtime.media.wav import PEAK, RATE
 
 if TYPE_CHECKING:
     import numpy as np

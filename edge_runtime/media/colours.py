@@ -6,8 +6,8 @@ import functools
 import re
 from typing import TYPE_CHECKING
 
-from trainer_host.media.reading import WRONG_FORM
-from trainer_host.tasks import Rejected
+from edge_runtime.media import Rejected
+from edge_runtime.media.reading import WRONG_FORM
 
 if TYPE_CHECKING:
     import numpy as np

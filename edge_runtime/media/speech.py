@@ -7,11 +7,10 @@ import subprocess
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from trainer_host.errors import DataError
-from trainer_host.media import reading
-from trainer_host.media.reading import WRONG_FORM
-from trainer_host.media.wav import RATE
-from trainer_host.tasks import Json, Rejected
+from edge_runtime.errors import NotEquipped
+from edge_runtime.media import Json, Rejected, reading
+from edge_runtime.media.reading import WRONG_FORM
+from edge_runtime.media.wav import RATE
 
 if TYPE_CHECKING:
     import numpy as np
@@ -64,12 +63,12 @@ def read_utterance(found: Json) -> Utterance:
 
 
 def speak(utterance: Utterance) -> np.ndarray:
-    """float64 [n] at `RATE`; raises `DataError` where espeak-ng is missing or fails."""
+    """float64 [n] at `RATE`; raises `NotEquipped` where espeak-ng is missing or fails."""
     import numpy as np
 
     path = shutil.which("espeak-ng")
     if path is None:
-        raise DataError(MISSING)
+        raise NotEquipped(MISSING)
     command = [path, "-b", "1", "-v", VOICES[utterance.voice], "-s", str(utterance.rate), "-p", str(utterance.pitch)]
     command += ["-a", str(utterance.loudness), "--stdin", "--stdout"]
     try:
@@ -77,10 +76,12 @@ def speak(utterance: Utterance) -> np.ndarray:
             command, input=utterance.text.encode(), capture_output=True, timeout=_DEADLINE_SECONDS, check=True
         )
     except (subprocess.SubprocessError, OSError) as cause:
-        raise DataError(f"espeak-ng failed ({cause}); check that it speaks: espeak-ng hello") from cause
+        raise NotEquipped(f"espeak-ng failed ({cause}); check that it speaks: espeak-ng hello") from cause
     sound = done.stdout
     if sound[:4] != b"RIFF" or int.from_bytes(sound[24:28], "little") != RATE:
-        raise DataError(f"This espeak-ng doesn't write WAV of {RATE} samples a second; install version 1.50 or newer.")
+        raise NotEquipped(
+            f"This espeak-ng doesn't write WAV of {RATE} samples a second; install version 1.50 or newer."
+        )
     # The sizes in the header of a stream are unknown when it begins; the samples are all that follows.
     samples = np.frombuffer(sound[_HEADER : len(sound) - len(sound) % 2], dtype="<i2")
     return samples.astype(np.float64) / 32768

@@ -1,12 +1,11 @@
-"""Reads JSON that a teacher or a person wrote: exact names, finite numbers, bounded lists; else `Rejected`."""
+"""Reads JSON that a model, a teacher or a person wrote: exact names, finite numbers, bounded lists; else `Rejected`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from typing import TypeVar
 
-from trainer_host.errors import DataError
-from trainer_host.tasks import Example, Json, Rejected
+from edge_runtime.media import Json, Rejected
 
 T = TypeVar("T")
 
@@ -111,32 +110,6 @@ def one_of(*choices: str) -> Json:
 NUMBER: Json = {"type": "number"}
 INTEGER: Json = {"type": "integer"}
 STRING: Json = {"type": "string"}
-
-
-def example_schema(name: str, program: Json, max_prompt: int, max_facts: int) -> Json:
-    """JSON Schema of examples {"prompt"} -> {name: program, "shows": facts}; a person may leave out "shows"."""
-    shows: Json = {"type": "array", "maxItems": max_facts, "items": {"type": "object"}}
-    output: Json = {"type": "object", "properties": {name: program, "shows": shows}, "required": [name]}
-    return strict_object(
-        input=strict_object(prompt={"type": "string", "maxLength": max_prompt}),
-        output={**output, "additionalProperties": False},
-    )
-
-
-def prompt_of(example: Example, max_prompt: int) -> str:
-    """The prompt of an example whose input is {"prompt"}; raises `Rejected`."""
-    return text(fields(example.input, "input", ("prompt",))["prompt"], "prompt", max_prompt)
-
-
-def needs(module: str, what: str) -> None:
-    """Import a package of the extra `tasks`; raises `DataError` with the sentence that says how to get it."""
-    import importlib
-
-    try:
-        importlib.import_module(module)
-    except ImportError as cause:
-        package = {"PIL": "pillow"}.get(module, module)
-        raise DataError(f"{what} need the package '{package}'; install Enigma with the extra 'tasks'.") from cause
 
 
 def _kind(value: object) -> str:

@@ -8,8 +8,8 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from trainer_host.media.colours import rgb
-from trainer_host.media.scene import Scene, Shape, Track
+from edge_runtime.media.colours import rgb
+from edge_runtime.media.scene import Scene, Shape, Track
 
 if TYPE_CHECKING:
     import numpy as np

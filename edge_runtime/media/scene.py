@@ -9,10 +9,9 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 
-from trainer_host.media import reading
-from trainer_host.media.colours import read_colour
-from trainer_host.media.reading import OUT_OF_RANGE, TOO_MUCH, WRONG_FORM, strict_list, strict_object
-from trainer_host.tasks import Json, Rejected
+from edge_runtime.media import Json, Rejected, reading
+from edge_runtime.media.colours import read_colour
+from edge_runtime.media.reading import OUT_OF_RANGE, TOO_MUCH, WRONG_FORM, strict_list, strict_object
 
 PLAIN_KINDS = ("circle", "rectangle", "triangle", "star", "line")
 PROPERTIES = ("x", "y", "scale", "rotation")
