@@ -110,10 +110,17 @@ class DeviceClient:
         return await self._call("GET", "/v1/status")
 
     async def run(self, specialist: str, request: Json) -> Json:
-        """Ask a specialist; the request and the answer are those of its task, the answer with `ms` added."""
+        """Ask a specialist; the request and the answer are those of its task, the answer with `ms` added.
+
+        A file is a `edge_runtime.media.Media` in the request, and {"content_type", "base64"} in the answer.
+        """
         from urllib.parse import quote
 
-        return await self._call("POST", f"/v1/run/{quote(specialist, safe='')}", json=request)
+        from edge_runtime.media import to_json
+
+        asked = to_json(request)
+        assert isinstance(asked, dict)
+        return await self._call("POST", f"/v1/run/{quote(specialist, safe='')}", json=asked)
 
     async def pair(self, code: str, name: str, public_key: bytes | str | None = None) -> str:
         """Redeem a one-time code printed by `enigma-edge pair`; returns the token and uses it from here on.

@@ -43,6 +43,9 @@ class ServerConfig:
         "Set false behind a reverse proxy on the device.",
     )
     max_body_kb: int = _key(1024, "The longest request body, in kilobytes (bundles: see update).", 1, 65536)
+    max_file_kb: int = _key(
+        8192, "The longest picture or sound that is a request body by itself, in kilobytes.", 1, 65536
+    )
     max_connections: int = _key(256, "Connections at once; more are closed at once.", 4, 65536)
     queue: int = _key(64, "Requests that may wait for one specialist; more get 503 with Retry-After.", 1, 4096)
     deadline_seconds: float = _key(5.0, "A request not answered after this long gets 503.", 0.01, 600)

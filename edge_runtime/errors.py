@@ -63,6 +63,13 @@ class NotFound(EdgeError):
     code = "not_found"
 
 
+class NotAcceptable(EdgeError):
+    """The answer isn't a file of the type that the request accepts."""
+
+    status = 406
+    code = "not_acceptable"
+
+
 class Overloaded(EdgeError):
     """The device can't answer in time now; try again after `retry_after` seconds."""
 

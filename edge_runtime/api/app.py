@@ -23,7 +23,10 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 def make_app(device: Device, access: Access) -> web.Application:
     """The application over a device."""
-    app = web.Application(middlewares=[_errors(device)], client_max_size=device.config.server.max_body_kb * 1024)
+    server = device.config.server
+    app = web.Application(
+        middlewares=[_errors(device)], client_max_size=max(server.max_body_kb, server.max_file_kb) * 1024
+    )
     run, manage, observe = RunRoutes(device), ManageRoutes(device), ObserveRoutes(device)
     openai = OpenAIRoutes(device)
 

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from aiohttp import web
 
 from edge_runtime import kept_json
 from edge_runtime.api.openai_wire import model_json
-from edge_runtime.api.wire import read_json, reply
+from edge_runtime.api.wire import read_body, read_json, reply
 from edge_runtime.device import Device
+from edge_runtime.errors import NotAcceptable
+from edge_runtime.media import Media, to_json
+
+Json = dict[str, object]
+# The request's field for a body that is a file, by the first half of its content type.
+_FIELDS = {"image": "image", "audio": "audio", "video": "video"}
+_FIGURES = ("unsure", "confidence")  # of an answer, that go into headers beside a file
 
 
 class RunRoutes:
@@ -16,6 +25,7 @@ class RunRoutes:
     def __init__(self, device: Device) -> None:
         self._device = device
         self._limit = device.config.server.max_body_kb * 1024
+        self._file_limit = device.config.server.max_file_kb * 1024
         self._reader = kept_json.Reader()
 
     async def models(self, request: web.Request) -> web.Response:
@@ -26,8 +36,47 @@ class RunRoutes:
         return reply({"object": "list", "data": data, "models": self._device.models()})
 
     async def run(self, request: web.Request) -> web.Response:
-        """One answer of one specialist, with the milliseconds that it took."""
+        """One answer of one specialist, with the milliseconds that it took.
+
+        A body that is a picture or a sound is the request's "image" or "audio", beside the texts of its query. Where
+        only a type of file is accepted, that file of the answer is the body, and headers tell the rest.
+        """
         name = request.match_info["specialist"]
         self._device.serving.current(name)  # an unknown name costs no body
-        answer = await self._device.run(name, await read_json(request, self._limit, self._reader.loads_object))
-        return reply({**answer.value, "ms": round(answer.seconds * 1000, 3)})
+        answer = await self._device.run(name, await self._asked(request))
+        took = round(answer.seconds * 1000, 3)
+        wanted = _accepted(request)
+        if wanted is None:
+            return reply({**cast(Json, to_json(answer.value)), "ms": took})
+        files = [value for value in answer.value.values() if isinstance(value, Media)]
+        file = next((file for file in files if _matches(file.content_type, wanted)), None)
+        if file is None:
+            made = ", ".join(item.content_type for item in files) or "no file"
+            raise NotAcceptable(
+                f"The answer has {made}, not {wanted[:60]}; accept application/json to see the whole answer."
+            )
+        told = {key: answer.value[key] for key in _FIGURES if isinstance(answer.value.get(key), bool | float)}
+        headers = {f"Enigma-{key.title()}": str(value).lower() for key, value in told.items()}
+        headers["Enigma-Ms"] = str(took)
+        return web.Response(body=file.content, content_type=file.content_type, headers=headers)
+
+    async def _asked(self, request: web.Request) -> Json:
+        field = _FIELDS.get(request.content_type.partition("/")[0])
+        if field is None:
+            return await read_json(request, self._limit, self._reader.loads_object)
+        content = await read_body(request, self._file_limit)
+        return {**request.query, field: Media(request.content_type, content)}
+
+
+def _accepted(request: web.Request) -> str | None:
+    """The type of file that the client wants; None where it takes JSON."""
+    header = request.headers.get("Accept", "")
+    types = [part.partition(";")[0].strip().lower() for part in header.split(",")[:20]]
+    named = [kind for kind in types if kind]
+    if not named or any(kind in ("*/*", "application/*", "application/json") for kind in named):
+        return None
+    return named[0]
+
+
+def _matches(content_type: str, wanted: str) -> bool:
+    return content_type == wanted or (wanted.endswith("/*") and content_type.startswith(wanted[:-1]))

@@ -29,6 +29,11 @@ async def read_json(
     # A form or plain text can be sent across origins by any web page; JSON can't without our consent.
     if request.content_type != "application/json":
         raise BadRequest("The body must be JSON: send the header 'Content-Type: application/json'.")
+    return parse(await read_body(request, limit))
+
+
+async def read_body(request: web.Request, limit: int) -> bytes:
+    """A request's body; raises `BadRequest` or `TooLarge`."""
     if request.content_length is not None and request.content_length > limit:
         raise TooLarge(f"The body has {request.content_length:,} bytes; send at most {limit:,}.")
     try:
@@ -40,7 +45,7 @@ async def read_json(
         raise BadRequest(f"The body can't be read: {_one_line(cause)}.") from None
     if len(body) > limit:
         raise TooLarge(f"The body has more than {limit:,} bytes; send less.")
-    return parse(body)
+    return body
 
 
 async def _arriving(request: web.Request, limit: int) -> bytes:

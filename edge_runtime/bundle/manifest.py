@@ -16,7 +16,7 @@ FORMAT = 1
 MANIFEST_NAME = "manifest.json"
 MAX_MANIFEST_BYTES = 1024 * 1024
 _SPECIALIST = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
-_TASK = re.compile(r"[a-z][a-z0-9_]{0,31}")
+_TASK = re.compile(r"[a-z0-9][a-z0-9_]{0,31}")
 _VERSION = re.compile(r"(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})(-[0-9A-Za-z.-]{1,64})?")
 _HASH = re.compile(r"[0-9a-f]{64}")
 

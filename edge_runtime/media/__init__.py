@@ -10,7 +10,7 @@ import base64
 import binascii
 import importlib
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from types import ModuleType
 
@@ -48,13 +48,15 @@ class Media:
 
 def to_json(value: object) -> object:
     """The value with each `Media` in it, however deep, as {"content_type", "base64"}."""
-    if isinstance(value, Media):
-        return {"content_type": value.content_type, "base64": base64.b64encode(value.content).decode("ascii")}
-    if isinstance(value, dict):
-        return {key: to_json(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [to_json(item) for item in value]
-    return value
+    return _mapped(
+        value,
+        lambda media: {"content_type": media.content_type, "base64": base64.b64encode(media.content).decode("ascii")},
+    )
+
+
+def described(value: object) -> object:
+    """The value with each `Media` in it as {"content_type", "bytes"}: what golden vectors keep of an answer's files."""
+    return _mapped(value, lambda media: {"content_type": media.content_type, "bytes": len(media.content)})
 
 
 def read_media(value: object, where: str, types: Collection[str], most_bytes: int) -> Media:
@@ -90,6 +92,16 @@ def optional(module: str, what: str) -> ModuleType:
         raise NotEquipped(
             f"{what} need the package '{package}'; install it, or Enigma with the extra '{extra}'."
         ) from cause
+
+
+def _mapped(value: object, written: Callable[[Media], Json]) -> object:
+    if isinstance(value, Media):
+        return written(value)
+    if isinstance(value, dict):
+        return {key: _mapped(item, written) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_mapped(item, written) for item in value]
+    return value
 
 
 def _decoded(text: str, content_type: str, where: str, most_bytes: int) -> Media:

@@ -20,7 +20,10 @@ class Specialist(Protocol):
     """A loaded model that answers requests, one at a time."""
 
     def run(self, request: dict[str, object]) -> dict[str, object]:
-        """Answer one request; raises `BadRequest` with a sentence that says what to change."""
+        """Answer one request; raises `BadRequest` with a sentence that says what to change.
+
+        A file in either is a `edge_runtime.media.Media`; in a request also base64, see `read_media`.
+        """
 
 
 class TaskModule(Protocol):
@@ -38,24 +41,32 @@ class TaskModule(Protocol):
         """
 
     def agrees(self, expected: dict[str, object], got: dict[str, object]) -> bool:
-        """Whether `got` is the same answer as the golden `expected`, within this task's tolerance."""
+        """Whether `got` is the same answer as the golden `expected`, within this task's tolerance.
+
+        Files are only described in both, see `edge_runtime.media.described`: what made them is compared.
+        """
 
 
 # Modules of this package that aren't tasks.
 _SHARED = frozenset({"dialogue", "text"})
+# The only task whose name can't be a module's.
+_MODULES = {"3d_gen": "gen_3d"}
 
 
 def task_names() -> list[str]:
     """The tasks that this version knows."""
-    return sorted(info.name for info in pkgutil.iter_modules(__path__) if info.name not in _SHARED)
+    names = {module: task for task, module in _MODULES.items()}
+    found = (info.name for info in pkgutil.iter_modules(__path__) if info.name not in _SHARED)
+    return sorted(names.get(name, name) for name in found)
 
 
 def task_module(name: str) -> TaskModule:
     """Import a task's module by name; raises `UnknownTask` where this version has none."""
-    known = re.fullmatch(r"[a-z][a-z0-9_]*", name) and name not in _SHARED
-    if not known or importlib.util.find_spec(f"{__name__}.{name}") is None:
+    module = _MODULES.get(name, name)
+    known = re.fullmatch(r"[a-z][a-z0-9_]*", module) and name not in _SHARED and name not in _MODULES.values()
+    if not known or importlib.util.find_spec(f"{__name__}.{module}") is None:
         raise UnknownTask(
             f"This device doesn't know the task '{name[:40]}' (it knows {', '.join(task_names())}); "
             "update Enigma on it."
         )
-    return cast(TaskModule, importlib.import_module(f"{__name__}.{name}"))
+    return cast(TaskModule, importlib.import_module(f"{__name__}.{module}"))

@@ -13,6 +13,7 @@ from edge_runtime import strict_json
 from edge_runtime.bundle import Manifest, ModelFile
 from edge_runtime.engines import Engine, available_runtimes, open_engine
 from edge_runtime.errors import AdmissionError, BundleError, EdgeError, EngineError, UnsupportedRuntime
+from edge_runtime.media import described
 from edge_runtime.tasks import Specialist, TaskModule, task_module
 
 _log = logging.getLogger(__name__)
@@ -138,7 +139,7 @@ def _read_golden(manifest: Manifest, folder: Path) -> list[tuple[Json, Json]]:
 def _replay(task: TaskModule, specialist: Specialist, golden: list[tuple[Json, Json]]) -> None:
     for number, (request, expected) in enumerate(golden, 1):
         try:
-            got = specialist.run(request)
+            got = cast(Json, described(specialist.run(request)))
         except EdgeError as cause:
             raise AdmissionError(f"Golden vector {number} of {len(golden)} fails on this device: {cause}") from None
         if not task.agrees(expected, got):

@@ -13,6 +13,7 @@ from typing import cast
 from edge_runtime import strict_json
 from edge_runtime.bundle import Envelope, Golden, Manifest, ModelFile, Scored, file_name, write_bundle
 from edge_runtime.errors import EdgeError
+from edge_runtime.media import described
 from edge_runtime.tasks import task_module
 from trainer_host.compress.files import exported
 from trainer_host.compress.gate import GateReport, draft_manifest, loaded
@@ -216,7 +217,7 @@ def _golden(run: Run, dataset: Dataset, student: Student, report: GateReport) ->
         ]
         kept: list[Json] = []
         for request in requests:
-            first, *others = [specialist.run(request) for specialist in specialists]
+            first, *others = [cast(Json, described(specialist.run(request))) for specialist in specialists]
             if all(task.agrees(first, other) for other in others):
                 kept.append({"request": request, "response": first})
     disagreeing = len(requests) - len(kept)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # The tasks that something learns, by the module of the same name.
 TRAINED = ("avatar", "chat", "code", "combo", "math", "robot", "router")
+# The only task whose name can't be a module's.
+_MODULES = {"3d_gen": "gen_3d"}
 Json = dict[str, object]
 # Called with the share done (0 to 1) and the figures so far, as in {"loss": 0.31}.
 OnProgress = Callable[[float, dict[str, float]], None]
@@ -144,4 +146,4 @@ def student_for(task: str) -> Student:
     """The student of a task, imported when asked for; raises `DataError` where there is none yet."""
     if task not in TRAINED:
         raise DataError(f"There is no student for the task '{task[:40]}' yet; those are {', '.join(TRAINED)}.")
-    return cast(Student, importlib.import_module(f"{__name__}.{task}").STUDENT)
+    return cast(Student, importlib.import_module(f"{__name__}.{_MODULES.get(task, task)}").STUDENT)
