@@ -2,20 +2,51 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
+import itertools
+import mimetypes
+from pathlib import Path
+from typing import TypeGuard
+
+from edge_runtime.media import Media
 from trainer_host.data.dataset import Json
-from trainer_host.errors import DataError
+from trainer_host.errors import DataError, TrainerError
 
 # Tasks whose answers a language model writes: where the answer stands.
 WRITTEN = {"chat": "reply", "code": "code", "math": "answer"}
+MADE = ("image_gen", "video_gen", "audio_gen", "3d_gen")  # tasks whose answer is a file
+MAX_FILE = 32 * 2**20
+_ENDINGS = {
+    "image/png": ".png",
+    "image/apng": ".png",
+    "image/gif": ".gif",
+    "audio/wav": ".wav",
+    "model/gltf-binary": ".glb",
+}
 
 
 def make_request(
-    task: str, text: str, area: str | None = None, inventory: Json | None = None, inner: str | None = None
+    task: str,
+    text: str,
+    area: str | None = None,
+    inventory: Json | None = None,
+    inner: str | None = None,
+    file: Path | None = None,
 ) -> Json:
     """The request of a task for one sentence; raises `DataError` for what the task doesn't take.
 
-    A robot's home is the sample home where none is given. inner: which of a combo's tasks is meant.
+    A robot's home is the sample home where none is given. inner: which of a combo's tasks is meant. file: a picture
+    that is asked about.
     """
+    if task == "vision":
+        if file is None:
+            raise DataError("This specialist looks at pictures; name one with --file.")
+        return {"image": _picture(file), **({"question": text} if text else {})}
+    if file is not None:
+        raise DataError(f"The task {task} takes no file; leave out --file.")
+    if not text.strip():
+        raise DataError('Say what to ask, as in: enigma ask SPECIALIST "...".')
     if task == "combo":
         if inner is None:
             raise DataError("This specialist has several tasks; say which one, as in --task math.")
@@ -37,6 +68,8 @@ def make_request(
         return request
     if area is not None or inventory is not None:
         raise DataError(f"The task {task} has no home; leave out the area and the inventory.")
+    if task in MADE:
+        return {"prompt": text}
     if task == "code":
         first, _, last = text.rpartition("\n")
         return {"prompt": first, "signature": last} if last.strip().startswith("def ") and first else {"prompt": text}
@@ -57,6 +90,17 @@ def describe(task: str, answer: Json) -> str:
             " (unsure)" if answer.get("unsure") else ""
         )
     task = str(answer.get("task", task))  # of a combo's answer
+    doubt = " (unsure)" if answer.get("unsure") else ""
+    if task == "game":
+        return f"{answer.get('action')}{doubt}"
+    if task in MADE:
+        kinds = [str(value["content_type"]) for value in answer.values() if _is_file(value)]
+        return f"a file of {kinds[0]}{doubt}" if kinds else f"nothing{doubt}"
+    objects = answer.get("objects")
+    if task == "vision" and isinstance(objects, list):
+        seen = [str(item.get("label")) for item in objects if isinstance(item, dict)]
+        counted = [f"{seen.count(label)} {label}" for label in dict.fromkeys(seen)]
+        return (", ".join(counted) or "nothing known") + doubt
     if task in WRITTEN:
         said = str(answer.get(WRITTEN[task]))
         return f"unsure ({said}?)" if answer.get("unsure") else said
@@ -73,6 +117,49 @@ def figures(answer: Json) -> tuple[str, str]:
         f"{confidence:.2f}" if isinstance(confidence, int | float) else "",
         f"{took:.1f} ms" if isinstance(took, int | float) else "",
     )
+
+
+def save_files(answer: Json, name: str, out: Path | None) -> list[Path]:
+    """Write the files of an answer, and say in it where instead of what they hold; returns where they are.
+
+    out: the path of the first one; else NAME-1, NAME-2 ... in this folder, the first that is free. Raises
+    `TrainerError`.
+    """
+    written: list[Path] = []
+    for key, value in answer.items():
+        if not _is_file(value):
+            continue
+        try:
+            content = base64.b64decode(str(value["base64"]), validate=True)
+        except (binascii.Error, ValueError):
+            raise TrainerError("The device's answer holds a file that can't be read; ask again.") from None
+        path = out if out is not None and not written else _free(name, str(value["content_type"]))
+        try:
+            path.write_bytes(content)
+        except OSError as cause:
+            raise TrainerError(f"{path} can't be written: {cause.strerror}; name another place with --out.") from None
+        answer[key] = {"content_type": value["content_type"], "file": str(path)}
+        written.append(path)
+    return written
+
+
+def _is_file(value: object) -> TypeGuard[Json]:
+    return isinstance(value, dict) and {"content_type", "base64"} <= value.keys()
+
+
+def _free(name: str, content_type: str) -> Path:
+    ending = _ENDINGS.get(content_type, ".bin")
+    return next(path for number in itertools.count(1) if not (path := Path(f"{name}-{number}{ending}")).exists())
+
+
+def _picture(path: Path) -> Media:
+    try:
+        if path.stat().st_size > MAX_FILE:
+            raise DataError(f"{path} is larger than {MAX_FILE // 2**20} MB; make it smaller.")
+        content = path.read_bytes()
+    except OSError as cause:
+        raise DataError(f"{path} can't be read: {cause.strerror}.") from None
+    return Media(mimetypes.guess_type(path.name)[0] or "image/png", content)
 
 
 def _call(call: object) -> str:

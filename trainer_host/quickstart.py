@@ -251,8 +251,10 @@ def converse(workspace: Workspace, specialist: str, task: str, show: Presenter, 
         except (EdgeError, TrainerError) as cause:
             show.warn(str(cause))
             continue
+        said = asking.describe(task, answer)
+        files = asking.save_files(answer, specialist, None)
         confidence, took = asking.figures(answer)
-        show.say(f"{asking.describe(task, answer)}\n  sure {confidence}, {took}")
+        show.say("\n".join([said, *(f"  wrote {path}" for path in files), f"  sure {confidence}, {took}"]))
 
 
 @contextmanager

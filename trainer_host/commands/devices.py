@@ -24,6 +24,10 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     made.add_argument("--task", metavar="TASK", help="of a specialist with several tasks, the one that is meant")
     made.add_argument("--area", metavar="ID", help="robot: the room that the speaker is in")
     made.add_argument("--inventory", type=Path, metavar="FILE", help="robot: the home (default: the sample home)")
+    made.add_argument("--file", type=Path, metavar="FILE", help="vision: the picture that is asked about")
+    made.add_argument(
+        "--out", type=Path, metavar="FILE", help="where the answer's file goes (default: SPECIALIST-1...)"
+    )
     made.add_argument("--json", action="store_true", help="print the device's whole answer")
     actions = group(commands, "devices", "List, pair and forget devices.", "Paired devices.")
     command(actions, "list", devices_list, "List the paired devices.")
@@ -66,19 +70,21 @@ def ask(args: argparse.Namespace) -> None:
     if args.specialist not in served:
         raise NotThere(f"'{device.name}' has no specialist '{args.specialist}'; it has {', '.join(served) or 'none'}.")
     task = served[args.specialist]
-    if not args.text:
+    if not args.text and args.file is None:
         if not sys.stdin.isatty():
             raise TrainerError(f'Say what to ask, as in: enigma ask {args.specialist} "...".')
         converse(workspace, args.specialist, task, show, device.name)
         return
     inventory = read_inventory(args.inventory) if args.inventory else None
-    request = asking.make_request(task, " ".join(args.text), args.area, inventory, args.task)
+    request = asking.make_request(task, " ".join(args.text), args.area, inventory, args.task, args.file)
     [answer] = devices.ask(device, args.specialist, [request])
+    said = asking.describe(task, answer)
+    files = asking.save_files(answer, args.specialist, args.out)
     if args.json:
         show.say(json.dumps(answer, indent=1, ensure_ascii=False))
         return
     confidence, took = asking.figures(answer)
-    show.say(f"{asking.describe(task, answer)}\n  sure {confidence}, {took}")
+    show.say("\n".join([said, *(f"  wrote {path}" for path in files), f"  sure {confidence}, {took}"]))
 
 
 def devices_list(args: argparse.Namespace) -> None:

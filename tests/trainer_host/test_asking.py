@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+import pytest
+
+from edge_runtime.media import Media, to_json
+from trainer_host import asking
+from trainer_host.data.dataset import Json
+from trainer_host.errors import DataError, TrainerError
+
+
+def drawn(*contents: bytes) -> Json:
+    answer = to_json({f"file{at}": Media("image/png", content) for at, content in enumerate(contents)})
+    assert isinstance(answer, dict)
+    return {**answer, "unsure": False}
+
+
+def test_files_of_answers_go_to_the_next_free_names_and_nothing_is_overwritten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "art-1.png").write_bytes(b"mine")
+    answer = drawn(b"one", b"two")
+    assert asking.save_files(answer, "art", None) == [Path("art-2.png"), Path("art-3.png")]
+    assert [path.read_bytes() for path in sorted(tmp_path.iterdir())] == [b"mine", b"one", b"two"]
+    assert answer["file1"] == {"content_type": "image/png", "file": "art-3.png"}
+    assert asking.save_files(drawn(b"three"), "art", Path("here.png")) == [Path("here.png")]
+
+
+def test_a_file_that_cant_be_kept_is_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(TrainerError, match="name another place with --out"):
+        asking.save_files(drawn(b"one"), "art", tmp_path / "nowhere" / "a.png")
+    with pytest.raises(TrainerError, match="can't be read; ask again"):
+        asking.save_files({"picture": {"content_type": "image/png", "base64": "%"}}, "art", None)
+
+
+def test_a_picture_is_asked_about_by_its_file(tmp_path: Path) -> None:
+    (tmp_path / "cat.jpg").write_bytes(b"\xff\xd8")
+    request = asking.make_request("vision", "how many?", file=tmp_path / "cat.jpg")
+    assert request == {"image": Media("image/jpeg", b"\xff\xd8"), "question": "how many?"}
+    for task, text, file, sentence in (
+        ("vision", "", None, "name one with --file"),
+        ("vision", "", tmp_path / "dog.png", "can't be read"),
+        ("router", "hi", tmp_path / "cat.jpg", "takes no file"),
+        ("router", " ", None, "Say what to ask"),
+    ):
+        with pytest.raises(DataError, match=sentence):
+            asking.make_request(task, text, file=file)
+
+
+@pytest.mark.parametrize(
+    ("task", "answer", "said"),
+    [
+        ("vision", {"objects": [{"label": "cup"}, {"label": "star"}, {"label": "cup"}]}, "2 cup, 1 star"),
+        ("vision", {"objects": [], "unsure": True}, "nothing known (unsure)"),
+        ("vision", {"label": "seven", "unsure": False}, "seven"),
+        ("game", {"action": "left", "unsure": False}, "left"),
+        ("image_gen", {"unsure": True}, "nothing (unsure)"),
+        ("3d_gen", {"model": {"content_type": "model/gltf-binary", "base64": ""}}, "a file of model/gltf-binary"),
+        ("audio_gen", {"sound": {"content_type": "audio/wav", "base64": base64.b64encode(b"RIFF").decode()}}, "a file"),
+    ],
+)  # fmt: skip
+def test_answers_are_told_in_a_line(task: str, answer: Json, said: str) -> None:
+    assert asking.describe(task, answer).startswith(said)
