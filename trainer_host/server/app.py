@@ -16,6 +16,7 @@ from trainer_host.errors import TrainerError
 from trainer_host.server.access import Guard
 from trainer_host.server.errors import Unprocessable, error_reply, from_aiohttp, from_trainer, missing_package
 from trainer_host.server.events import EventRoutes, Hub
+from trainer_host.server.key_files import KeyFileRoutes
 from trainer_host.server.keys import KeyRoutes, VaultThread
 from trainer_host.server.lessons import LessonRoutes
 from trainer_host.server.pairing import PairRoutes
@@ -41,6 +42,7 @@ def make_app(
     hub, thread = Hub(), VaultThread()
     timetable = Timetable(workspace, hub.changed)
     keys, lessons = KeyRoutes(workspace, thread), LessonRoutes(workspace, timetable, thread)
+    files = KeyFileRoutes(workspace, thread, guard)
     events = EventRoutes(hub, guard, timetable.ids, lessons.plain)
 
     async def health(request: web.Request) -> web.Response:
@@ -60,6 +62,8 @@ def make_app(
         ("GET", "/v1/keys", keys.keys),
         ("POST", "/v1/keys", keys.add),
         ("POST", "/v1/keys/use", keys.use),
+        ("POST", "/v1/keys/export", files.export),
+        ("POST", "/v1/keys/import", files.import_),
         ("DELETE", "/v1/keys/{provider}/{name:.+}", keys.remove),
         ("POST", "/v1/estimates", lessons.estimate),
         ("GET", "/v1/lessons", lessons.lessons),
