@@ -15,6 +15,8 @@ from companion_app.services.wire import answer_from, request_for
 from companion_app.services.work import Work
 from companion_app.state import actions as act
 from companion_app.state.describe import where_to_ask
+from companion_app.state.host import KeyWay
+from companion_app.state.host_actions import KeyMovePicked
 from companion_app.state.inventory import InventoryError, read_inventory
 from companion_app.state.model import Device, PushPhase, Screen
 from companion_app.state.store import Store
@@ -120,7 +122,11 @@ class Commands:
         self._work.begin(self._push(device.address, file))
 
     def drop(self, path: str) -> None:
-        """A file fell on the window: a home is loaded, anything else is taken for a bundle."""
+        """A file fell on the window: a home is loaded, keys are imported; anything else is taken for a bundle."""
+        if path.lower().endswith(".age"):
+            self._store.dispatch(KeyMovePicked(KeyWay.IMPORT, path))
+            self._store.dispatch(act.Opened(Screen.KEYS))
+            return
         if path.lower().endswith(".json"):
             self.load_home(path)
             return

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import aiohttp
 
 MAX_ANSWER_BYTES = 2 * 1024 * 1024  # the longest answer, all lessons, has about a kilobyte for each
+MAX_FILE_BYTES = 8 * 1024 * 1024  # a thousand of the longest keys, sealed, are 5.5 MB
 MAX_EVENT_BYTES = 64 * 1024
 CALL_DEADLINE = 15.0
 # A host may have to open its vault first, which is slow on purpose, and draws prompts for an estimate.
@@ -101,6 +102,16 @@ class HostClient:
         path = f"/v1/keys/{quote(provider, safe='')}/{quote(name, safe='')}"
         await self._call("DELETE", path, deadline=SLOW_DEADLINE)
 
+    async def export_keys(self, passphrase: str) -> Json:
+        """`{"keys", "providers", "file"}`: all keys as text in age's format, sealed by the passphrase."""
+        body: Json = {"passphrase": passphrase}
+        return await self._call("POST", "/v1/keys/export", body, deadline=SLOW_DEADLINE, most=MAX_FILE_BYTES)
+
+    async def import_keys(self, file: str, passphrase: str, replacing: bool) -> Json:
+        """`{"added", "replaced", "same", "skipped"}`. file: age's text, or base64 of its plain form."""
+        body: Json = {"file": file, "passphrase": passphrase, "replace": replacing}
+        return await self._call("POST", "/v1/keys/import", body, deadline=SLOW_DEADLINE)
+
     async def estimate(self, order: Json) -> Json:
         """`{"cost_usd", "sentences"}`."""
         return await self._call("POST", "/v1/estimates", order, deadline=SLOW_DEADLINE)
@@ -157,7 +168,15 @@ class HostClient:
             yield self._parsed(message.data)
         raise HostError(f"The connection to {self.base_url} broke; it is made again by itself.")
 
-    async def _call(self, method: str, path: str, body: Json | None = None, *, deadline: float = CALL_DEADLINE) -> Json:
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        body: Json | None = None,
+        *,
+        deadline: float = CALL_DEADLINE,
+        most: int = MAX_ANSWER_BYTES,
+    ) -> Json:
         import aiohttp
 
         try:
@@ -168,18 +187,18 @@ class HostClient:
                     method, self.base_url + path, json=body, headers=self._headers(), allow_redirects=False
                 ) as response,
             ):
-                content = await self._read(response)
+                content = await self._read(response, most)
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as cause:
             raise self._unreachable(cause) from None
         if response.status >= 300:
             raise self._refused(response.status, content)
         return self._parsed(content) if content else {}
 
-    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
+    async def _read(self, response: aiohttp.ClientResponse, most: int) -> bytes:
         content = bytearray()
         async for chunk in response.content.iter_chunked(64 * 1024):
             content += chunk
-            if len(content) > MAX_ANSWER_BYTES:
+            if len(content) > most:
                 raise HostError(f"{self.base_url} answers without end; check the address.")
         return bytes(content)
 

@@ -10,18 +10,26 @@ from urllib.parse import urlsplit
 from companion_app.services.commands import clean_address
 from companion_app.services.host_client import HostClient, HostError
 from companion_app.services.host_link import HostLink
-from companion_app.services.host_wire import estimate_from, key_body, order_body, provider_body
+from companion_app.services.host_wire import (
+    estimate_from,
+    export_from,
+    import_from,
+    key_body,
+    order_body,
+    provider_body,
+)
+from companion_app.services.key_files import KeyFileError, new_key_file, read_key_file, write_key_file
 from companion_app.services.remember import Memory, RememberedHost, RememberError
 from companion_app.services.wire import as_text
 from companion_app.services.work import Work
 from companion_app.state import actions as act
 from companion_app.state import host_actions as hact
-from companion_app.state.checks import NewKey, is_near, key_problem, key_problems
-from companion_app.state.host import Estimate, Host, Order
+from companion_app.state.checks import NewKey, is_near, key_problem, key_problems, move_problems
+from companion_app.state.host import Estimate, Host, KeyWay, Order
 from companion_app.state.model import AppState
 from companion_app.state.phase import Phase
 from companion_app.state.store import Store
-from companion_app.state.teaching import order_of, why_not
+from companion_app.state.teaching import exported_line, imported_line, order_of, why_not
 
 HOST_PORT = 8770
 # What a person still types or ticks is not asked about: the host would work for nothing.
@@ -104,6 +112,16 @@ class HostCommands:
         else:
             self._work.begin(self._tell(lambda client: client.delete_provider(provider)))
 
+    def export_keys(self, path: str, passphrase: str, again: str) -> None:
+        """Write all keys of the host into a new file, sealed by the passphrase; what cannot be is said and not asked."""
+        if self._may_move(KeyWay.EXPORT, path, passphrase, again):
+            self._work.begin(self._export(path, passphrase))
+
+    def import_keys(self, path: str, passphrase: str, *, replacing: bool = False) -> None:
+        """Bring the keys of such a file to the host; replacing: also where it has another one of that name."""
+        if self._may_move(KeyWay.IMPORT, path, passphrase):
+            self._work.begin(self._import(path, passphrase, replacing))
+
     def generate(self) -> None:
         """Begin the lesson that the form describes, once its cost is shown."""
         state = self._store.state
@@ -153,6 +171,40 @@ class HostCommands:
             return
         self._store.dispatch(hact.KeySaved(sentence))
         self._look_again()
+
+    def _may_move(self, way: KeyWay, path: str, passphrase: str, again: str = "") -> bool:
+        if self._store.state.key_move.busy:
+            return False
+        if problems := move_problems(way, path, passphrase, again):
+            self._store.dispatch(hact.KeyMoveQuestioned(problems))
+            return False
+        self._store.dispatch(hact.KeysMoving())
+        return True
+
+    async def _export(self, path: str, passphrase: str) -> None:
+        try:
+            file = await asyncio.to_thread(new_key_file, path)
+            keys, providers, content = export_from(await self._known().export_keys(passphrase))
+            await asyncio.to_thread(write_key_file, file, content)
+        except (HostError, KeyFileError) as error:
+            self._refuse_move(error, passphrase)
+            return
+        self._store.dispatch(hact.KeysMoved(exported_line(keys, providers, str(file))))
+
+    async def _import(self, path: str, passphrase: str, replacing: bool) -> None:
+        try:
+            content = await asyncio.to_thread(read_key_file, path)
+            answer = await self._known().import_keys(content, passphrase, replacing)
+        except (HostError, KeyFileError) as error:
+            self._refuse_move(error, passphrase)
+            return
+        added, replaced, same, skipped = import_from(answer)
+        self._store.dispatch(hact.KeysMoved(imported_line(added, replaced, same), skipped))
+        self._look_again()
+
+    def _refuse_move(self, error: Exception, passphrase: str) -> None:
+        # Whatever a host may answer, no sentence of this app holds a passphrase.
+        self._store.dispatch(hact.KeyMoveRefused(str(error).replace(passphrase, "…")))
 
     async def _generate(self, order: Order, budget: str) -> None:
         try:

@@ -129,6 +129,18 @@ def key_body(new: NewKey, key: str, replacing: bool) -> dict[str, object]:
     return body
 
 
+def export_from(item: Mapping[str, object]) -> tuple[int, int, bytes]:
+    """How many keys and providers a file of keys holds, and the file; an empty one where the host sent none."""
+    file = item.get("file")
+    content = file.encode("utf-8") if isinstance(file, str) else b""
+    return int(_count(item.get("keys")) or 0), int(_count(item.get("providers")) or 0), content
+
+
+def import_from(item: Mapping[str, object]) -> tuple[tuple[str, ...], ...]:
+    """What an import added, replaced, found there already, and skipped."""
+    return tuple(_texts(item.get(name)) for name in ("added", "replaced", "same", "skipped"))
+
+
 def _objects(value: object) -> list[dict[str, object]]:
     return [item for item in as_list(value) if isinstance(item, dict)][:MAX_ITEMS]
 

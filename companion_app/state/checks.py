@@ -10,12 +10,13 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from companion_app.state.host import CUSTOM
+from companion_app.state.host import CUSTOM, KeyWay
 
 MIN_EXAMPLES, MAX_EXAMPLES = 10, 500
 MAX_BUDGET = 10_000.0  # dollars; a typing error in a budget shows at once
 MAX_NAME = 64
 MAX_MODEL = 200
+MIN_PASSPHRASE = 8  # NIST SP 800-63B section 5.1.1.2
 MAX_KEY = 4096  # the longest in use are signed tokens of gateways, 1 to 2 kB
 MAX_URL = 2048
 WIRES = ("openai", "anthropic")
@@ -79,6 +80,34 @@ def key_problem(key: str) -> str:
         return f"A key has {MAX_KEY:,} characters at most; is this something else?"
     if not all("!" <= sign <= "~" for sign in key):
         return "A key has no spaces and no letters with accents; copy it again, whole."
+    return ""
+
+
+def move_problems(way: KeyWay, path: str, passphrase: str, again: str = "") -> tuple[tuple[str, str], ...]:
+    """Everything wrong with what was typed to move keys, as (field, sentence).
+
+    again: the passphrase once more, for an export; an old one is only ever tried.
+    """
+    if way is KeyWay.IMPORT:
+        found = [
+            ("path", "" if path.strip() else "Say which file, or drop it on this window."),
+            ("passphrase", "" if passphrase else "Type the passphrase that the file was sealed with."),
+        ]
+    else:
+        found = [
+            ("path", "" if path.strip() else "Say where to write the file, such as ~/enigma-keys.age."),
+            ("passphrase", passphrase_problem(passphrase)),
+            ("again", "" if again == passphrase else "The two passphrases differ; type the same one again."),
+        ]
+    return tuple((field, sentence) for field, sentence in found if sentence)
+
+
+def passphrase_problem(passphrase: str) -> str:
+    """What is wrong with a new passphrase; the sentence holds nothing of it."""
+    if len(passphrase) < MIN_PASSPHRASE or not passphrase.strip():
+        return f"A passphrase needs at least {MIN_PASSPHRASE} characters; a few words are best."
+    if len(passphrase) > MAX_KEY or not passphrase.isprintable():
+        return "A passphrase is one line of printable characters."
     return ""
 
 

@@ -11,6 +11,13 @@ from companion_app.state.phase import Phase
 CUSTOM = "+custom"
 
 
+class KeyWay(StrEnum):
+    """Which way all keys go: into a file, or out of one."""
+
+    EXPORT = "export"
+    IMPORT = "import"
+
+
 class LessonState(StrEnum):
     """How a lesson stands; all but the first two can be resumed."""
 
@@ -174,3 +181,20 @@ class KeyForm:
     refused: str | None = None
     taken: bool = False
     saved: str | None = None
+
+
+@dataclass(frozen=True)
+class KeyMove:
+    """All keys on their way into a file or out of one; passphrases are in their text fields alone, never in here.
+
+    way: which form is open, None where neither is. path: of a file that a person brought otherwise than by typing.
+    problems: (field, sentence). done: what came of it. skipped: what the host kept its own of, under the same name.
+    """
+
+    way: KeyWay | None = None
+    path: str = ""
+    busy: bool = False
+    problems: tuple[tuple[str, str], ...] = ()
+    refused: str | None = None
+    done: str | None = None
+    skipped: tuple[str, ...] = ()

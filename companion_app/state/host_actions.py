@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from companion_app.state.host import Estimate, Host, Lesson, Offer, Order
+from companion_app.state.host import Estimate, Host, KeyWay, Lesson, Offer, Order
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,41 @@ class KeyRefused:
 
     sentence: str
     taken: bool = False
+
+
+@dataclass(frozen=True)
+class KeyMovePicked:
+    """A person opened the form for a file of keys, or closed both; `path` is of a file that was dropped."""
+
+    way: KeyWay | None
+    path: str = ""
+
+
+@dataclass(frozen=True)
+class KeyMoveQuestioned:
+    """What was typed cannot be, as (field, sentence); nothing was sent."""
+
+    problems: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class KeysMoving:
+    """The keys are on their way."""
+
+
+@dataclass(frozen=True)
+class KeysMoved:
+    """They are there; `skipped` names what the host kept its own of."""
+
+    sentence: str
+    skipped: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class KeyMoveRefused:
+    """They did not move, with one sentence why."""
+
+    sentence: str
 
 
 @dataclass(frozen=True)
@@ -198,6 +233,11 @@ HostAction = (
     | KeySaving
     | KeySaved
     | KeyRefused
+    | KeyMovePicked
+    | KeyMoveQuestioned
+    | KeysMoving
+    | KeysMoved
+    | KeyMoveRefused
     | TaskToggled
     | PresetPicked
     | ExamplesTyped

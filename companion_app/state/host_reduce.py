@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import singledispatch
 
 from companion_app.state import host_actions as hact
-from companion_app.state.host import Host, KeyForm, Lesson, LessonState, Offer, TeachForm
+from companion_app.state.host import Host, KeyForm, KeyMove, Lesson, LessonState, Offer, TeachForm
 from companion_app.state.model import AppState, Pairing, Screen
 from companion_app.state.phase import Phase
 
@@ -45,6 +45,7 @@ def _(action: hact.HostPaired, state: AppState) -> AppState:
         host=action.host,
         host_pairing=Pairing(),
         key_form=KeyForm(),
+        key_move=KeyMove(),
         teach=TeachForm(),
         screen=Screen.TEACH if here else state.screen,
         behind=(Screen.DEVICES,) if here else behind,
@@ -54,7 +55,7 @@ def _(action: hact.HostPaired, state: AppState) -> AppState:
 
 @_reduce.register
 def _(action: hact.HostForgotten, state: AppState) -> AppState:
-    return replace(state, host=None, key_form=KeyForm(), teach=TeachForm())
+    return replace(state, host=None, key_form=KeyForm(), key_move=KeyMove(), teach=TeachForm())
 
 
 @_reduce.register
@@ -127,6 +128,34 @@ def _(action: hact.KeySaved, state: AppState) -> AppState:
 def _(action: hact.KeyRefused, state: AppState) -> AppState:
     form = KeyForm(provider=state.key_form.provider, refused=action.sentence, taken=action.taken)
     return replace(state, key_form=form)
+
+
+@_reduce.register
+def _(action: hact.KeyMovePicked, state: AppState) -> AppState:
+    if state.key_move.busy:
+        return state  # what came of it is shown where it was begun
+    return replace(state, key_move=KeyMove(way=action.way, path=action.path))
+
+
+@_reduce.register
+def _(action: hact.KeyMoveQuestioned, state: AppState) -> AppState:
+    return replace(state, key_move=KeyMove(way=state.key_move.way, problems=action.problems))
+
+
+@_reduce.register
+def _(action: hact.KeysMoving, state: AppState) -> AppState:
+    return replace(state, key_move=KeyMove(way=state.key_move.way, busy=True))
+
+
+@_reduce.register
+def _(action: hact.KeysMoved, state: AppState) -> AppState:
+    move = KeyMove(way=state.key_move.way, done=action.sentence, skipped=action.skipped)
+    return replace(state, key_move=move)
+
+
+@_reduce.register
+def _(action: hact.KeyMoveRefused, state: AppState) -> AppState:
+    return replace(state, key_move=KeyMove(way=state.key_move.way, refused=action.sentence))
 
 
 @_reduce.register

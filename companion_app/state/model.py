@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from companion_app.state.host import Host, KeyForm, TeachForm
+from companion_app.state.host import Host, KeyForm, KeyMove, TeachForm
 from companion_app.state.inventory import Inventory
 from companion_app.state.phase import Phase
 
@@ -154,6 +154,7 @@ class AppState:
     host: Host | None = None
     host_pairing: Pairing = Pairing()
     key_form: KeyForm = field(default_factory=KeyForm)
+    key_move: KeyMove = field(default_factory=KeyMove)
     teach: TeachForm = field(default_factory=TeachForm)
     notice: str | None = None
 

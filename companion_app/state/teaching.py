@@ -17,6 +17,7 @@ PILLS = {
 }
 WAITING = ("Waiting", "plain")
 SHOWN_REASONS = 4
+SHOWN_NAMES = 8
 
 
 def host_status(host: Host | None) -> tuple[str, str]:
@@ -68,6 +69,40 @@ def readable_on_its_way(host: Host) -> bool:
     address = host.address
     here = address.startswith(("http://127.", "http://localhost:", "http://[::1]"))
     return address.startswith("http://") and not here
+
+
+def exported_line(keys: int, providers: int, path: str) -> str:
+    """What an export wrote, and what to do with it."""
+    held = counted(keys, "key")
+    if providers:
+        held = f"{held} and {counted(providers, 'provider')} of your own"
+    return f"{held[0].upper()}{held[1:]} are in {path}. Nobody can open it without the passphrase; keep that elsewhere."
+
+
+def imported_line(added: tuple[str, ...], replaced: tuple[str, ...], same: tuple[str, ...]) -> str:
+    """What an import brought."""
+    parts = [f"Added {some(added)}." if added else "Nothing was added."]
+    parts += [f"Replaced {some(replaced)}."] * bool(replaced)
+    parts += [f"Already on the host: {some(same)}."] * bool(same)
+    return " ".join(parts)
+
+
+def skipped_line(skipped: tuple[str, ...]) -> str:
+    """What an import left out, and how to take it after all; empty where there is nothing."""
+    if not skipped:
+        return ""
+    return f"Skipped, because the host has another one of that name: {some(skipped)}. Tick the box to take the file's."
+
+
+def counted(number: int, what: str) -> str:
+    """A number and what there is of it, in one or many."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def some(names: tuple[str, ...]) -> str:
+    """The first names, and how many more there are."""
+    more = len(names) - SHOWN_NAMES
+    return ", ".join(names[:SHOWN_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 # --- what is about to be taught ---

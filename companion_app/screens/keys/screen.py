@@ -8,9 +8,10 @@ from kivy.lang import Builder
 from kivy.properties import BooleanProperty, StringProperty
 
 from companion_app.screens.base import AppScreen
+from companion_app.screens.keys.move import MoveCard
 from companion_app.state import host_actions as hact
 from companion_app.state.checks import WIRES, NewKey
-from companion_app.state.host import CUSTOM, Host, KeyForm, Provider, StoredKey
+from companion_app.state.host import CUSTOM, Host, KeyForm, KeyWay, Provider, StoredKey
 from companion_app.state.model import AppState
 from companion_app.state.phase import Phase
 from companion_app.state.teaching import host_problem, key_choices, key_line, keyless, readable_on_its_way
@@ -68,7 +69,8 @@ class KeysScreen(AppScreen):
         super().__init__(**kwargs)
         self._rows: dict[tuple[str, str], StoredRow] = {}
         self._form: KeyForm | None = None
-        self._parts = {name: self.ids[name].__self__ for name in ("welcome", "stored", "form")}
+        self._parts = {name: self.ids[name].__self__ for name in ("welcome", "stored", "form", "move")}
+        self._mover: MoveCard = self.ids.move.__self__
         self._custom = self.ids.custom_fields.__self__
         self._replace = self.ids.replace.__self__
         for wire in WIRES:
@@ -83,16 +85,18 @@ class KeysScreen(AppScreen):
         self.problem = host_problem(host)
         self.away = host is None or host.phase is not Phase.ONLINE
         self.warning = unprotected(host)
-        parts = ("welcome",) if host is None else ("stored", "form")
+        parts = ("welcome",) if host is None else ("stored", "form", "move")
         arrange(self.ids.parts, [self._parts[name] for name in parts])
         if host is not None:
             self._show_stored(host)
             self.ids.provider.options = key_choices(host)
         self._show_form(state.key_form)
+        self._mover.show(state.key_move)
 
     def on_leave(self, *args: object) -> None:
         """What was typed and not saved is nobody's."""
         self.ids.key.forget()
+        self._mover.forget()
         for row in self._rows.values():
             row.leaving = False
 
@@ -112,6 +116,18 @@ class KeysScreen(AppScreen):
     def pick(self, provider: str) -> None:
         """The key is this provider's; what was typed stays."""
         self.app.store.dispatch(hact.KeyProviderPicked(provider))
+
+    def pick_way(self, way: KeyWay) -> None:
+        """Open the form for that way, or close it where it is open."""
+        self.app.store.dispatch(hact.KeyMovePicked(None if self._mover.way == way else way))
+
+    def move(self) -> None:
+        """Export or import, with what is in the card's fields."""
+        ids = self._mover.ids
+        if self._mover.way == KeyWay.EXPORT:
+            self.hosting.export_keys(ids.path.text, ids.passphrase.entry.text, ids.again.entry.text)
+        else:
+            self.hosting.import_keys(ids.path.text, ids.passphrase.entry.text, replacing=ids.replace.on)
 
     def _show_form(self, form: KeyForm) -> None:
         if form == self._form:

@@ -1,0 +1,81 @@
+"""Files of keys on this machine: age-encrypted, written for their owner alone, never over another file."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import os
+from pathlib import Path
+
+NAME = "enigma-keys.age"  # where a person gives a folder
+MAX_BYTES = 6 * 1024 * 1024  # base64 of it fits what a host takes
+# How an age file begins, bare and as text (age-encryption.org/v1); nothing else leaves this machine.
+_BARE, _ARMOUR = b"age-encryption.org/v1\n", b"-----BEGIN AGE ENCRYPTED FILE-----"
+
+
+class KeyFileError(Exception):
+    """The file cannot be used; the message is one sentence for the person."""
+
+
+def new_key_file(path: str) -> Path:
+    """Where a new file will be; raises `KeyFileError` where there is one already, or no folder for it."""
+    file = _path(path)
+    try:
+        if file.is_dir():
+            file /= NAME
+        if file.exists():
+            raise KeyFileError(f"There is a file {file} already; choose another name.")
+        if not file.parent.is_dir():
+            raise KeyFileError(f"There is no folder {file.parent}; choose another one.")
+    except OSError as error:
+        raise _cannot("write", file, error) from None
+    return file
+
+
+def write_key_file(path: Path, content: bytes) -> None:
+    """Write a new file, mode 0600; what is no age file is not written. Raises `KeyFileError`."""
+    if not content.startswith((_BARE, _ARMOUR)):
+        raise KeyFileError("The host did not send a sealed file; nothing was written.")
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise KeyFileError(f"There is a file {path} already; choose another name.") from None
+    except OSError as error:
+        raise _cannot("write", path, error) from None
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)  # half of it can't be opened
+        raise _cannot("write", path, error) from None
+
+
+def read_key_file(path: str) -> str:
+    """A file of keys as a host takes it: its text, or base64 of its plain form. Raises `KeyFileError`."""
+    file = _path(path)
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise _cannot("read", file, error) from None
+    if len(content) > MAX_BYTES:
+        raise KeyFileError(f"{file} is too large for a file of keys; choose another one.")
+    if content.startswith(_BARE):
+        return base64.b64encode(content).decode("ascii")
+    if not content.startswith(_ARMOUR) or not content.isascii():
+        raise KeyFileError(f"{file} is not a file of keys; one comes from an export here, or 'enigma keys export'.")
+    return content.decode("ascii")
+
+
+def _path(path: str) -> Path:
+    try:
+        return Path(path.strip()).expanduser()
+    except RuntimeError:
+        raise KeyFileError(f"There is no home folder for {path.strip()[:80]}; give the whole path.") from None
+
+
+def _cannot(verb: str, path: Path, error: OSError) -> KeyFileError:
+    return KeyFileError(f"Cannot {verb} {path} ({(error.strerror or str(error)).lower()}); choose another file.")
