@@ -5,39 +5,23 @@ from __future__ import annotations
 import functools
 import random
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from edge_runtime.media import reading
-from trainer_host.tasks import Json, Rejected
+from edge_runtime.games import worlds
+from edge_runtime.games.worlds import MAX_SIDE, MIN_SIDE, TAXI_MAP, Place, taxi_parts
+from trainer_host.tasks import Json
 
 if TYPE_CHECKING:
     import gymnasium
 
-IMPOSSIBLE = "impossible state"
-MIN_SIDE, MAX_SIDE = 4, 8
-_SPOTS = ("red", "green", "yellow", "blue")  # gymnasium's Taxi: 0 to 3; 4 is inside the taxi
-_SPOT_AT = {"red": (1, 1), "green": (1, 5), "yellow": (5, 1), "blue": (5, 4)}
-TAXI_MAP = ("|R: | : :G|", "| : | : : |", "| : : : : |", "| | : | : |", "|Y| : |B: |")
 
+class FrozenLake(worlds.FrozenLake):
+    """See `worlds.FrozenLake`, with states to ask about; the best steps are searched and taken in gymnasium's own."""
 
-@dataclass(frozen=True)
-class Place:
-    """A state of a world. map: the rows of a lake, empty for the taxi. number: as gymnasium counts states."""
-
-    map: tuple[str, ...]
-    number: int
-
-
-class FrozenLake:
-    """FrozenLake-v1, not slippery. State: {"map": ["SFFF", ...], "row": 1, "column": 1}, counted from 1."""
-
-    name = "frozen_lake"
     rules = (
         "Frozen lake, on a grid: S start, F ice, H hole, G goal. Row 1 is at the top, column 1 at the left. The actions "
         "left, down, right and up move one square. A hole ends the game. Reach G in as few steps as can be."
     )
-    actions: tuple[str, ...] = ("left", "down", "right", "up")
     judged = "a step of a shortest way to the goal, by breadth-first search"
 
     def sample(self, rng: random.Random) -> Json:
@@ -56,37 +40,6 @@ class FrozenLake:
                 number = after
         return {"map": list(rows), "row": int(number) // side + 1, "column": int(number) % side + 1}
 
-    def read(self, state: object) -> Place:
-        """Raises `Rejected` where the lake has no way to the goal, or the player can't stand there."""
-        found = reading.fields(state, "state", ("map", "row", "column"))
-        rows = reading.items(
-            found["map"], "map", lambda row, where: reading.text(row, where, MAX_SIDE), MAX_SIDE, MIN_SIDE
-        )
-        side = len(rows)
-        row = reading.integer(found["row"], "row", 1, side)
-        column = reading.integer(found["column"], "column", 1, side)
-        letters = "".join(rows)
-        if any(len(one) != side for one in rows) or not set(letters) <= set("SFHG"):
-            raise Rejected(IMPOSSIBLE, "The map must be a square of the letters S, F, H and G.")
-        if letters.count("S") != 1 or letters.count("G") != 1:
-            raise Rejected(IMPOSSIBLE, "The map must have one start and one goal.")
-        place = Place(rows, (row - 1) * side + column - 1)
-        if letters[place.number] in "HG" or place.number not in _reached(rows):
-            raise Rejected(IMPOSSIBLE, "The player can't stand there.")
-        if place.number not in _distances(rows):
-            raise Rejected(IMPOSSIBLE, "No way leads to the goal.")
-        return place
-
-    def text(self, place: Place) -> str:
-        """What a player is told."""
-        side = len(place.map)
-        where = f"You are in row {place.number // side + 1}, column {place.number % side + 1}."
-        return f"Frozen lake, {side} by {side}.\n" + "\n".join(place.map) + f"\n{where}"
-
-    def legal(self, place: Place) -> tuple[str, ...]:
-        """Steps that don't run into the edge."""
-        return _moving(self, place)
-
     def optimal(self, place: Place) -> tuple[str, ...]:
         """See `judged`."""
         return _best(self, place)
@@ -102,15 +55,10 @@ class FrozenLake:
         """The longer the way, the harder."""
         return min(1.0, _distances(place.map)[place.number] / 16)
 
-    def code(self, place: Place) -> str:
-        """One word for the state."""
-        return f"{'_'.join(place.map)}_{place.number}"
 
+class Taxi(worlds.Taxi):
+    """See `worlds.Taxi`, with states to ask about; the best steps are searched and taken in gymnasium's own."""
 
-class Taxi:
-    """Taxi-v4, dry and with steady passengers. State: {"row", "column", "passenger", "destination"}, from 1."""
-
-    name = "taxi"
     rules = (
         "Taxi, on this map, where | is a wall and : can be passed; row 1 is at the top, column 1 at the left, and R, G, "
         "Y, B are the red, green, yellow and blue stop.\n"
@@ -119,7 +67,6 @@ class Taxi:
         "west drive one square, pickup takes the passenger who waits where the taxi is, dropoff lets the passenger out. "
         "Bring the passenger to the destination in as few steps as can be."
     )
-    actions: tuple[str, ...] = ("south", "north", "east", "west", "pickup", "dropoff")
     judged = FrozenLake.judged
 
     def sample(self, rng: random.Random) -> Json:
@@ -135,34 +82,8 @@ class Taxi:
                 _at(env, int(number))
                 break
             number = after
-        row, column, passenger, destination = _taxi_parts(int(number))
+        row, column, passenger, destination = taxi_parts(int(number))
         return {"row": row, "column": column, "passenger": passenger, "destination": destination}
-
-    def read(self, state: object) -> Place:
-        """Raises `Rejected` for states that no ride comes to."""
-        found = reading.fields(state, "state", ("row", "column", "passenger", "destination"))
-        row = reading.integer(found["row"], "row", 1, 5)
-        column = reading.integer(found["column"], "column", 1, 5)
-        passenger = reading.choice(found["passenger"], "passenger", (*_SPOTS, "taxi"))
-        destination = reading.choice(found["destination"], "destination", _SPOTS)
-        if passenger == destination:
-            raise Rejected(IMPOSSIBLE, "The passenger is there already.")
-        waits = (*_SPOTS, "taxi").index(passenger)
-        return Place((), (((row - 1) * 5 + column - 1) * 5 + waits) * 4 + _SPOTS.index(destination))
-
-    def text(self, place: Place) -> str:
-        """What a player is told."""
-        row, column, passenger, destination = _taxi_parts(place.number)
-        if passenger == "taxi":
-            who = "The passenger sits in the taxi"
-        else:
-            who = f"The passenger waits at the {passenger} stop (row {_SPOT_AT[passenger][0]}, column {_SPOT_AT[passenger][1]})"
-        to = f"the {destination} stop (row {_SPOT_AT[destination][0]}, column {_SPOT_AT[destination][1]})"
-        return f"Taxi. The taxi is in row {row}, column {column}.\n{who} and wants to go to {to}."
-
-    def legal(self, place: Place) -> tuple[str, ...]:
-        """What gymnasium's action mask allows: what changes something."""
-        return _moving(self, place)
 
     def optimal(self, place: Place) -> tuple[str, ...]:
         """See `judged`."""
@@ -176,10 +97,6 @@ class Taxi:
     def effort(self, place: Place) -> float:
         """The longer the way, the harder."""
         return min(1.0, _distances(())[place.number] / 20)
-
-    def code(self, place: Place) -> str:
-        """One word for the state."""
-        return f"taxi_{place.number}"
 
 
 _Edges = dict[int, dict[int, tuple[int, float, bool]]]  # state -> action -> (next state, reward, whether it ends)
@@ -239,25 +156,6 @@ def _distances(rows: tuple[str, ...]) -> dict[int, int]:
     return found
 
 
-@functools.lru_cache(maxsize=256)
-def _reached(rows: tuple[str, ...]) -> frozenset[int]:
-    """The states that a walk from a lake's start comes to."""
-    edges = _edges(rows)
-    start = "".join(rows).index("S")
-    found, waiting = {start}, [start]
-    while waiting:
-        for after, _, ended in edges[waiting.pop()].values():
-            if not ended and after not in found:
-                found.add(after)
-                waiting.append(after)
-    return frozenset(found)
-
-
-def _moving(world: FrozenLake | Taxi, place: Place) -> tuple[str, ...]:
-    edges = _edges(place.map)[place.number]
-    return tuple(world.actions[action] for action, (after, _, ended) in edges.items() if ended or after != place.number)
-
-
 def _best(world: FrozenLake | Taxi, place: Place) -> tuple[str, ...]:
     distances = _distances(place.map)
     far = distances[place.number]
@@ -277,10 +175,3 @@ def _compared(place: Place, after: int) -> str | None:
     if after not in distances:
         return "no way leads on from there"
     return None if distances[after] < distances[place.number] else "it leads away from the goal"
-
-
-def _taxi_parts(number: int) -> tuple[int, int, str, str]:
-    number, destination = divmod(number, 4)
-    number, passenger = divmod(number, 5)
-    row, column = divmod(number, 5)
-    return row + 1, column + 1, (*_SPOTS, "taxi")[passenger], _SPOTS[destination]

@@ -16,11 +16,13 @@ import fastjsonschema
 import gymnasium
 import pytest
 
+from edge_runtime.games import boards, lookahead
+from edge_runtime.games.worlds import TAXI_MAP, Place
 from trainer_host.errors import DataError
 from trainer_host.tasks import Example, Json, Rejected, game_boards, task_spec
 from trainer_host.tasks.game import GAMES
 from trainer_host.tasks.game_boards import ConnectFour, TicTacToe
-from trainer_host.tasks.game_worlds import TAXI_MAP, FrozenLake, Place, Taxi
+from trainer_host.tasks.game_worlds import FrozenLake, Taxi
 
 ROOT = Path(__file__).parents[3]
 SPEC = task_spec("game")
@@ -221,10 +223,10 @@ def test_the_map_in_the_prompt_is_the_taxis_own() -> None:
 @functools.cache
 def outcome(board: str) -> int:
     """1, 0 or -1 for the one to move, by the plainest search."""
-    if game_boards._won(board):
+    if boards.has_row(board):
         return -1
     free = [square for square in range(9) if board[square] == "."]
-    return max((-outcome(game_boards._put(board, square)) for square in free), default=0)
+    return max((-outcome(boards.put(board, square)) for square in free), default=0)
 
 
 def test_best_moves_in_tic_tac_toe_keep_the_outcome_and_win_at_once_where_they_can() -> None:
@@ -232,9 +234,9 @@ def test_best_moves_in_tic_tac_toe_keep_the_outcome_and_win_at_once_where_they_c
     for seed in range(40):
         board = game.read(game.sample(random.Random(seed)))
         for move in game.optimal(board):
-            after = game_boards._put(board, int(move) - 1)
+            after = boards.put(board, int(move) - 1)
             assert -outcome(after) == outcome(board)
-        wins = [m for m in game.legal(board) if game_boards._won(game_boards._put(board, int(m) - 1))]
+        wins = [m for m in game.legal(board) if boards.has_row(boards.put(board, int(m) - 1))]
         assert not wins or set(game.optimal(board)) == set(wins)
     assert set(game.optimal(".........")) == set("123456789")  # all of them draw
 
@@ -272,8 +274,8 @@ def test_the_search_of_connect_four_agrees_with_a_plain_one() -> None:
         board = state["board"]
         assert isinstance(board, list)
         player = "X" if filled.bit_count() % 2 == 0 else "O"
-        assert game_boards._search(mine, filled, 3, -100, 100) == naive(board, player, 3)
-        assert game_boards._drawn(mine, filled) == board
+        assert lookahead.search(mine, filled, 3, -100, 100) == naive(board, player, 3)
+        assert boards.drawn(mine, filled) == board
 
 
 def test_best_moves_in_connect_four_beat_random_ones() -> None:
@@ -281,10 +283,10 @@ def test_best_moves_in_connect_four_beat_random_ones() -> None:
     for number in range(8):
         mine = filled = 0
         searching = number % 2 == 0
-        while game_boards._open(filled):
+        while boards.open_columns(filled):
             moves = game.optimal((mine, filled)) if searching else game.legal((mine, filled))
-            added = game_boards._drop(filled, int(rng.choice(moves)) - 1)
-            if game_boards._four(mine | added):
+            added = boards.drop(filled, int(rng.choice(moves)) - 1)
+            if boards.has_four(mine | added):
                 won += searching
                 break
             mine, filled, searching = filled ^ mine, filled | added, not searching
