@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+import dataclasses
+import random
+import time
+
+import numpy as np
+import pytest
+
+from edge_runtime.bundle.manifest import Golden, Manifest, ModelFile
+from edge_runtime.errors import BadRequest, BundleError, EngineError
+from edge_runtime.games import RULES
+from edge_runtime.tasks import task_module, task_names
+from edge_runtime.tasks.game import INPUTS, NAME, OUTPUTS, REQUEST_SCHEMA, Player, agrees, load
+from trainer_host.tasks.game import GAMES
+
+BOARD = {"game": "tic_tac_toe", "state": {"board": ["XX.", "OO.", "..."]}}
+COLUMNS = {
+    "game": "connect_four",
+    "state": {"board": [".......", ".......", ".......", ".......", "XXX....", "OOOX..O"]},
+}
+LAKE = {"game": "frozen_lake", "state": {"map": ["SFFF", "FHFH", "FFFH", "HFFG"], "row": 1, "column": 1}}
+CAB = {"game": "taxi", "state": {"row": 1, "column": 1, "passenger": "red", "destination": "blue"}}
+EVEN = dict.fromkeys(RULES, 1.0)
+
+
+class Scoring:
+    """An engine that gives every cell a logit."""
+
+    def __init__(self, seed: int = 0) -> None:
+        rng = np.random.default_rng(seed)
+        self.out = {name: rng.normal(size=shape).astype(np.float32) for name, shape in OUTPUTS.items()}
+        self.seen: list[dict[str, np.ndarray]] = []
+
+    def run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        assert {name: value.shape for name, value in inputs.items()} == INPUTS
+        self.seen.append(inputs)
+        return self.out
+
+
+def player(seed: int = 0, unsure: float = 0.5) -> Player:
+    return Player(unsure, EVEN, Scoring(seed))  # type: ignore[arg-type]
+
+
+def test_the_task_is_known_by_its_name() -> None:
+    assert "game" in task_names()
+    assert task_module("game").NAME == NAME
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_whatever_the_network_says_the_action_is_legal_and_its_score_is_the_highest(name: str) -> None:
+    rng = random.Random(1)
+    for seed in range(40):
+        state = GAMES[name].sample(rng)
+        answer = player(seed).run({"game": name, "state": state})
+        scores = answer["scores"]
+        assert isinstance(scores, dict)
+        assert tuple(scores) == RULES[name].legal(RULES[name].read(state))
+        assert answer["confidence"] == scores[answer["action"]] == max(scores.values())
+        assert answer["unsure"] is (answer["confidence"] < 0.5 and len(scores) > 1)
+
+
+@pytest.mark.parametrize("request_", [BOARD, COLUMNS, LAKE, CAB])
+def test_a_text_is_answered_as_the_state_that_it_tells(request_: dict[str, object]) -> None:
+    rules = RULES[str(request_["game"])]
+    told = rules.text(rules.read(request_["state"]))
+    wanted = player().run(request_)
+    assert player().run({"text": told}) == wanted
+    assert player().run({"game": request_["game"], "text": told}) == wanted
+    assert player().run({**request_, "text": told}) == wanted
+
+
+def test_a_score_is_read_where_the_piece_would_land_or_the_player_stands() -> None:
+    engine = Scoring()
+    for output in engine.out.values():
+        output[...] = -3
+    engine.out["board_scores"][0, 8 * 3 + 2] = 3  # column 4, third from below
+    engine.out["world_scores"][0, 4, 0] = 3  # pick up, in the first place
+    made = Player(0.5, EVEN, engine)  # type: ignore[arg-type]
+    columns = {**COLUMNS, "state": {"board": [*["......."] * 4, "XX.O...", "OOOX..X"]}}
+    assert made.run(columns)["action"] == "4"
+    assert made.run(CAB)["action"] == "pickup"
+    assert not engine.seen[0]["world"].any() and not engine.seen[1]["board"].any()
+
+
+def test_looking_ahead_finds_what_the_network_misses() -> None:
+    for seed in range(5):
+        answer = player(seed).run({**COLUMNS, "milliseconds": 5})
+        assert answer["action"] == "4" and answer["unsure"] is False
+        answer = player(seed).run({**BOARD, "milliseconds": 5})
+        assert answer["action"] == "3" and answer["ahead"] == 4
+
+
+def test_looking_ahead_keeps_to_its_milliseconds() -> None:
+    began = time.perf_counter()
+    answer = player().run(
+        {"game": "connect_four", "state": {"board": [*["......."] * 5, "...X..."]}, "milliseconds": 60}
+    )
+    assert time.perf_counter() - began < 0.06 * 5  # a busy test machine
+    assert isinstance(answer["ahead"], int) and answer["ahead"] >= 2
+
+
+@pytest.mark.parametrize(
+    ("request_", "sentence"),
+    [
+        ({}, 'needs a "game" and its "state"'),
+        ({"game": "chess", "state": {}}, "one of frozen_lake, taxi, tic_tac_toe, connect_four"),
+        ({"game": 5, "state": {}}, "one of frozen_lake"),
+        ({"game": ["taxi"], "state": {}}, "one of frozen_lake"),
+        ({"state": BOARD["state"]}, "one of frozen_lake"),
+        ({"game": "taxi"}, 'needs a "game" and its "state"'),
+        ({"game": "taxi", "state": None}, "must be an object"),
+        ({"game": "taxi", "state": {"row": 1}}, "lacks 'column'"),
+        ({"game": "taxi", "state": {**CAB["state"], "row": float("nan")}}, "from 1 to 5"),  # type: ignore[dict-item]
+        ({"game": "tic_tac_toe", "state": {"board": ["XXX", "OO.", "..."]}}, "isn't one of a game that still goes on"),
+        ({"game": "tic_tac_toe", "state": {"board": ["X" * 10**6] * 3}}, "at most 3"),
+        ({"game": "tic_tac_toe", "state": {"board": ["..."] * 10**5}}, "at most 3"),
+        ({"text": "What should I do?"}, "tells no state of a known game"),
+        ({"text": ""}, "tells no state of a known game"),
+        ({"text": 5}, "must be a text"),
+        ({"text": "x" * 10**6}, "at most 600"),
+        ({**BOARD, "text": "Tic-tac-toe."}, "doesn't tell this"),
+        ({"game": "taxi", "text": RULES["tic_tac_toe"].text("X........")}, "tells of tic_tac_toe"),
+        ({**BOARD, "milliseconds": 0}, "from 1 to 2000"),
+        ({**BOARD, "milliseconds": True}, "from 1 to 2000"),
+        ({**BOARD, "milliseconds": 1e9}, "from 1 to 2000"),
+        ({**CAB, "milliseconds": 5}, "Only tic_tac_toe and connect_four"),
+        ({**CAB, "speed": 5}, 'leave out "speed"'),
+    ],
+)
+def test_a_bad_request_is_one_sentence(request_: dict[str, object], sentence: str) -> None:
+    with pytest.raises(BadRequest, match=sentence) as caught:
+        player().run(request_)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 300
+
+
+def test_a_game_that_it_was_not_taught_is_refused() -> None:
+    made = Player(0.5, {"taxi": 1.0}, Scoring())  # type: ignore[arg-type]
+    assert made.run(CAB)["action"]
+    with pytest.raises(BadRequest, match="taught taxi"):
+        made.run(BOARD)
+
+
+@pytest.mark.parametrize("bad", [np.full((1, 64), np.nan, np.float32), np.zeros((1, 63), np.float32)])
+def test_scores_that_are_not_numbers_or_too_few_are_an_error_of_the_engine(bad: np.ndarray) -> None:
+    engine = Scoring()
+    engine.out["board_scores"] = bad
+    with pytest.raises(EngineError, match="board_scores"):
+        Player(0.5, EVEN, engine).run(BOARD)  # type: ignore[arg-type]
+
+
+def test_a_bundle_without_threshold_or_of_unknown_games_is_refused() -> None:
+    manifest = Manifest(
+        name="g", task="game", version="1.0.0", licence="Apache-2.0", io={}, models=(ModelFile("m.onnx", "int8", ()),),
+        golden=Golden("golden.json", 1), thresholds={"unsure": 0.5}, options={"temperatures": EVEN},
+    )  # fmt: skip
+    assert load(manifest, None, Scoring()).run(BOARD)  # type: ignore[arg-type]
+    for wrong, sentence in (
+        ({"thresholds": {}}, "unsure"),
+        ({"options": {}}, "other games"),
+        ({"options": {"temperatures": {"chess": 1.0}}}, "other games"),
+        ({"options": {"temperatures": {**EVEN, "taxi": 0}}}, "0.01 to 100"),
+    ):
+        with pytest.raises(BundleError, match=sentence):
+            load(dataclasses.replace(manifest, **wrong), None, Scoring())  # type: ignore[arg-type]
+
+
+def test_answers_agree_within_the_tolerance_of_int8_and_near_ties_may_fall_either_way() -> None:
+    answer = {"action": "1", "confidence": 0.9, "unsure": False, "scores": {"1": 0.9, "2": 0.85, "3": 0.1}}
+    assert agrees(answer, {**answer, "action": "2", "scores": {"1": 0.86, "2": 0.88, "3": 0.1}})
+    assert not agrees(answer, {**answer, "action": "3"})
+    assert not agrees(answer, {**answer, "scores": {"1": 0.7, "2": 0.85, "3": 0.1}})
+    assert not agrees(answer, {**answer, "scores": {"1": 0.9, "2": 0.85}})
+    assert not agrees(answer, {})
+
+
+def test_the_schema_says_what_is_read() -> None:
+    import fastjsonschema
+
+    check = fastjsonschema.compile(REQUEST_SCHEMA)
+    for good in (BOARD, LAKE, {"text": "x"}, {**BOARD, "milliseconds": 5}):
+        check(good)
+    for bad in ({}, {"game": "taxi"}, {**BOARD, "speed": 1}, {**BOARD, "milliseconds": 0}):
+        with pytest.raises(fastjsonschema.JsonSchemaException):
+            check(bad)
