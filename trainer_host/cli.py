@@ -23,6 +23,7 @@ from trainer_host.commands import (
     stages,
     teach,
     teacher,
+    tune,
 )
 from trainer_host.commands.options import Command, add_home
 from trainer_host.errors import TrainerError
@@ -91,6 +92,7 @@ def build_parser() -> argparse.ArgumentParser:
         pack,
         stages,
         runs,
+        tune,
         merge,
         devices,
         chat,

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainer_host.commands import unsure
+from trainer_host.commands import prefer, unsure
 from trainer_host.commands.options import Commands, add_seed, command, group, workspace_of
 from trainer_host.errors import TrainerError
 from trainer_host.presentation import presenter_for
@@ -73,6 +73,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     made = command(actions, "mix", data_mix, "Make one dataset of several of the same task.")
     made.add_argument("names", nargs="+", metavar="NAME", help="two or more datasets")
     made.add_argument("--to", required=True, metavar="NAME", help="the new dataset")
+    prefer.add(actions)
     unsure.add(actions)
     made = command(actions, "combine", data_combine, "Make one dataset of several tasks, for one model that does all.")
     made.add_argument("names", nargs="+", metavar="NAME", help="two or more datasets of different tasks")

@@ -70,11 +70,11 @@ def merge_runs(
         weights = save_born(folder, state, parents)
         lineage = child(replace(record, weights=weights, dataset=runs[0].content), parents)
         write_lineage(folder, lineage)
-        _write_card(runs[0], folder, into, weights, without=("settings",))  # a merge wasn't trained with them
+        write_card(runs[0], folder, into, weights, without=("settings",))  # a merge wasn't trained with them
         figures = {"method": recipe.method, "density": recipe.kept, "seed": recipe.seed, "shares": list(shares)}
         write_json(folder / REPORT, {"seconds": 0.0, "figures": {}, "merge": figures})
     for parent, known in zip([*runs, *([root] if root is not None and others else [])], parents, strict=True):
-        _remember(parent, known)
+        remember(parent, known)
     return open_run(workspace.runs / into), lineage
 
 
@@ -100,8 +100,8 @@ def fork_run(
         weights = save_born(folder, load_file(run.folder / WEIGHTS), [parent])
         lineage = child(replace(record, weights=weights), [parent])
         write_lineage(folder, lineage)
-        _write_card(run, folder, into, weights)
-    _remember(run, parent)
+        write_card(run, folder, into, weights)
+    remember(run, parent)
     return open_run(workspace.runs / into), lineage
 
 
@@ -122,7 +122,7 @@ def lineage_of(workspace: Workspace, run: Run, author: str, licence: str) -> Lin
     return founder(run.name, run.weights, licence, (author,), dataset)
 
 
-def _remember(run: Run, lineage: Lineage) -> None:
+def remember(run: Run, lineage: Lineage) -> None:
     """What was said of a run's makers once, when it became a parent, stays said: its next child names them too."""
     if not (run.folder / LINEAGE).is_file():
         write_lineage(run.folder, lineage)
@@ -189,7 +189,8 @@ def _weights(run: Run) -> dict[str, Tensor]:
     return load_file(run.folder / WEIGHTS)
 
 
-def _write_card(like: Run, folder: Path, name: str, weights: str, without: Sequence[str] = ()) -> None:
+def write_card(like: Run, folder: Path, name: str, weights: str, without: Sequence[str] = ()) -> None:
+    """The card of a run that was made from another one. without: what doesn't hold for it."""
     made = replace(like, folder=folder, name=name, weights=weights)
     write_json(
         folder / CARD, {"format": FORMAT, **{k: v for k, v in asdict(made).items() if k not in ("folder", *without)}}

@@ -203,6 +203,17 @@ class LanguageStudent:
         rows, judged, old = texts
         return train_language(model, rows, judged, work, plan, on_progress, old=old, recorder=recorder).figures
 
+    def recalibrate(self, run: Path, dataset: Path) -> dict[str, float]:
+        """Find anew from which confidence on answers count, for weights that were tuned; gives figures."""
+        card, _ = _card(run)
+        doubts, figures = self._doubts(run, training_rows(dataset)[1])
+        write_atomic(run / CONFIG, strict_json.dumps({**card, "unsure": doubts}))
+        return figures
+
+    def trained(self, run: Path) -> LanguageModel:
+        """The model of a run."""
+        return self._trained(run)[1]
+
     def _doubts(self, run: Path, unseen: Sequence[Row]) -> tuple[dict[str, float], dict[str, float]]:
         """Per task, the confidence below which an answer is unsure, from rows that weren't learnt; and figures."""
         from trainer_host.training.calibration import threshold_of

@@ -1,0 +1,86 @@
+"""`enigma tune`: a language model learns on from preferences, or from what its task's verifier says."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trainer_host.commands.options import Commands, add_seed, command, workspace_of
+from trainer_host.errors import TrainerError
+from trainer_host.presentation import presenter_for
+
+if TYPE_CHECKING:
+    from trainer_host.training.run import Run
+
+
+def add(commands: Commands[argparse.ArgumentParser]) -> None:
+    """The command."""
+    made = command(commands, "tune", tune, "Let a language model learn on, from preferences or from its verifier.")
+    made.add_argument("run", metavar="RUN", help="the run that is tuned; it stays as it is")
+    made.add_argument("--to", required=True, metavar="NAME", help="the new run")
+    made.add_argument(
+        "--pairs", type=Path, metavar="FILE", help="preferences: a .jsonl of prompt, chosen, rejected (DPO)"
+    )
+    made.add_argument("--reward", action="store_true", help="its own answers, judged by the task's verifier (GRPO)")
+    made.add_argument("--author", required=True, metavar="WHO", help="who makes it; and who made the first, if unknown")
+    made.add_argument("--licence", default="Apache-2.0", metavar="ID", help="default: Apache-2.0")
+    made.add_argument("--rate", type=float, metavar="X", help="the highest learning rate (default: 1e-4)")
+    made.add_argument(
+        "--beta", type=float, metavar="X", help="how dear it is to leave the first model (default: 0.1 / 0)"
+    )
+    made.add_argument("--epochs", type=int, metavar="N", help="pairs: show them N times (default: 1)")
+    made.add_argument("--keep", type=float, metavar="X", help="pairs: weight of the chosen answers' own likelihood")
+    made.add_argument("--steps", type=int, metavar="N", help="reward: steps (default: 100)")
+    made.add_argument("--group", type=int, metavar="N", help="reward: answers to each question (default: 8)")
+    add_seed(made)
+
+
+def tune(args: argparse.Namespace) -> None:
+    """A tuned run."""
+    if (args.pairs is not None) == args.reward:
+        raise TrainerError("Say what it learns from: --pairs FILE or --reward, one of the two.")
+    _check(args)
+    from trainer_host.training.preference import DpoSettings
+    from trainer_host.training.rewards import GrpoSettings
+    from trainer_host.training.run import open_run
+    from trainer_host.training.tune import prefer_run, reward_run
+
+    workspace, show = workspace_of(args), presenter_for()
+    run = open_run(workspace.run(args.run))
+    names = ("rate", "beta", "epochs", "keep") if args.pairs is not None else ("rate", "beta", "steps", "group")
+    given: dict[str, Any] = {name: value for name in names if (value := getattr(args, name)) is not None}
+    credit = {"author": args.author, "licence": args.licence}
+    made: Run
+    figures: dict[str, float]
+    with show.working("tuning") as step:
+
+        def on_progress(share: float, values: dict[str, float]) -> None:
+            step(share, ", ".join(f"{key} {value:.3g}" for key, value in values.items()))
+
+        if args.pairs is not None:
+            settings = DpoSettings(seed=args.seed, **given)
+            made, figures = prefer_run(workspace, run, args.pairs, args.to, settings, on_progress=on_progress, **credit)
+        else:
+            rewarded = GrpoSettings(seed=args.seed, **given)
+            made, figures = reward_run(workspace, run, args.to, rewarded, on_progress=on_progress, **credit)
+    show.say(f"Run '{made.name}', weights {made.weights[:19]}")
+    show.table(["figure", "value"], [[key, f"{value:,g}"] for key, value in figures.items()])
+    if figures.get("stopped"):
+        show.warn("It went too far from the first model, so the last good weights were kept; try a lower --rate.")
+    show.say(f"Next: enigma export {made.name}")
+
+
+def _check(args: argparse.Namespace) -> None:
+    other = ("steps", "group") if args.pairs is not None else ("epochs", "keep")
+    for name in other:
+        if getattr(args, name) is not None:
+            raise TrainerError(f"--{name} is for {'--reward' if args.pairs is not None else '--pairs'}; leave it out.")
+    for name, least, most in (("epochs", 1, 100), ("steps", 1, 100_000), ("group", 2, 64)):
+        value = getattr(args, name)
+        if value is not None and not least <= value <= most:
+            raise TrainerError(f"--{name} must be a whole number from {least} to {most}.")
+    for name, highest in (("rate", 1.0), ("beta", 10.0), ("keep", 10.0)):
+        value = getattr(args, name)
+        if value is not None and not 0 < value <= highest:
+            raise TrainerError(f"--{name} must be above 0 and at most {highest:g}.")
