@@ -1,0 +1,208 @@
+"""Task `vision`: a picture gives the objects in it with their boxes, or one label for all of it."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+
+from edge_runtime.bundle.manifest import Manifest
+from edge_runtime.engines import Engine
+from edge_runtime.errors import BadRequest, BundleError, EngineError
+from edge_runtime.media import read_media
+from edge_runtime.vision.boxes import objects_in
+from edge_runtime.vision.pixels import LARGEST, MAX_BYTES, TYPES, framed
+
+NAME = "vision"
+INPUT = "pixels"  # uint8 [1, side, side, 3], see `edge_runtime.vision.pixels.framed`
+# A classifier gives PROBABILITIES float32 [1, labels]; a detector SCORES float32 [1, cells, labels] and BOXES float32
+# [1, cells, 4]: left, top, right and bottom edge in shares of the square.
+PROBABILITIES, SCORES, BOXES = "probabilities", "scores", "boxes"
+KINDS = ("classifier", "detector")
+LISTED = 5  # labels that a classifier tells of, the likeliest first
+TOLERANCE = 0.1  # on a confidence, between int8 runtimes that round differently
+SHIFTED = 0.6  # intersection over union of the same object in two runtimes, at least
+
+REQUEST_SCHEMA: dict[str, object] = {
+    "type": "object",
+    "properties": {"image": {"description": "PNG or JPEG: base64, or a data: URL", "contentMediaType": TYPES[0]}},
+    "required": ["image"],
+    "additionalProperties": False,
+}
+_SHARE = {"type": "number", "minimum": 0, "maximum": 1}
+_OBJECT = {
+    "type": "object",
+    "properties": {
+        "label": {"type": "string"},
+        "box": {"type": "array", "items": _SHARE, "minItems": 4, "maxItems": 4},
+        "confidence": _SHARE,
+    },
+    "required": ["label", "box", "confidence"],
+}
+_LABEL = {
+    "type": "object",
+    "properties": {"label": {"type": "string"}, "confidence": _SHARE},
+    "required": ["label", "confidence"],
+}
+RESPONSE_SCHEMA: dict[str, object] = {
+    "type": "object",
+    "properties": {
+        "objects": {"type": "array", "items": _OBJECT},
+        "unsure": {"type": "boolean"},
+        "label": {"type": "string"},
+        "confidence": _SHARE,
+        "labels": {"type": "array", "items": _LABEL},
+    },
+    "required": ["objects", "unsure"],
+}
+
+
+class Classifier:
+    """Answers `{"image"}` with one label for the whole picture, and the likeliest labels."""
+
+    def __init__(self, labels: tuple[str, ...], unsure: float, side: int, engine: Engine) -> None:
+        self._labels = labels
+        self._unsure = unsure
+        self._side = side
+        self._engine = engine
+
+    def run(self, request: dict[str, object]) -> dict[str, object]:
+        """Name what one picture shows."""
+        pixels, _ = framed(_image(request), self._side)
+        chances = _checked(self._engine.run({INPUT: pixels[None]}), PROBABILITIES, (1, len(self._labels)))[0]
+        order = np.argsort(-chances, kind="stable")[:LISTED]
+        listed = [{"label": self._labels[i], "confidence": _share(chances[i])} for i in order]
+        best = listed[0]
+        return {
+            "objects": [{**best, "box": [0.0, 0.0, 1.0, 1.0]}],
+            "unsure": float(chances[order[0]]) < self._unsure,
+            **best,
+            "labels": listed,
+        }
+
+
+class Detector:
+    """Answers `{"image"}` with the objects that it is sure enough of, the surest first.
+
+    scale, shift: a score's log-odds become those of being right (Platt 1999). shown: confidence from which an object
+    is one. unsure: below it, an object is doubtful, and so is the answer.
+    """
+
+    def __init__(
+        self,
+        labels: tuple[str, ...],
+        thresholds: tuple[float, float],
+        platt: tuple[float, float],
+        side: int,
+        cells: int,
+        engine: Engine,
+    ) -> None:
+        self._labels = labels
+        self._shown, self._unsure = thresholds
+        self._platt = platt
+        self._side = side
+        self._cells = cells
+        self._engine = engine
+
+    def run(self, request: dict[str, object]) -> dict[str, object]:
+        """Find the objects of one picture; unsure where one of them is doubtful, or something else nearly was one."""
+        objects = self.candidates(request)
+        sure = [item for item in objects if float(str(item["confidence"])) >= self._shown]
+        doubtful = any(float(str(item["confidence"])) < self._unsure for item in sure)
+        nearly = not sure and bool(objects) and float(str(objects[0]["confidence"])) >= self._shown / 2
+        return {"objects": sure, "unsure": doubtful or nearly}
+
+    def candidates(self, request: dict[str, object]) -> list[dict[str, object]]:
+        """All objects that might be there, also those that `run` doesn't show, the surest first."""
+        pixels, frame = framed(_image(request), self._side)
+        made = self._engine.run({INPUT: pixels[None]})
+        scores = _checked(made, SCORES, (1, self._cells, len(self._labels)))[0]
+        boxes = _checked(made, BOXES, (1, self._cells, 4))[0]
+        return [
+            {
+                "label": self._labels[item.label],
+                "box": [round(edge, 4) for edge in item.box],
+                "confidence": confidence(item.score, *self._platt),
+            }
+            for item in objects_in(scores, boxes, frame, self._side)
+        ]
+
+
+def confidence(score: float, scale: float, shift: float) -> float:
+    """The chance, 0 to 1, that an object of this score is right."""
+    bounded = min(max(score, 1e-6), 1 - 1e-6)
+    odds = scale * math.log(bounded / (1 - bounded)) + shift
+    return round(1 / (1 + math.exp(-min(max(odds, -60.0), 60.0))), 4)
+
+
+def load(manifest: Manifest, folder: Path, engine: Engine) -> Classifier | Detector:
+    """A classifier or a detector, as the manifest's options say: `kind`, `side`, and a detector's `cells` and `platt`."""
+    options = manifest.options
+    side, kind = options.get("side"), options.get("kind")
+    if not manifest.labels or "unsure" not in manifest.thresholds:
+        raise _wrong("labels and the threshold 'unsure'")
+    if not isinstance(side, int) or not 8 <= side <= LARGEST:
+        raise _wrong(f"the option 'side', from 8 to {LARGEST}")
+    unsure = manifest.thresholds["unsure"]
+    if kind == "classifier":
+        return Classifier(manifest.labels, unsure, side, engine)
+    if kind != "detector":
+        raise _wrong(f"the option 'kind': {' or '.join(KINDS)}")
+    platt, cells = options.get("platt"), options.get("cells")
+    fits = isinstance(platt, list) and len(platt) == 2 and all(isinstance(x, int | float) for x in platt)
+    if not fits or not isinstance(platt, list) or not isinstance(cells, int) or "shown" not in manifest.thresholds:
+        raise _wrong("the options 'cells' and 'platt', two numbers, and the threshold 'shown'")
+    thresholds = manifest.thresholds["shown"], unsure
+    return Detector(manifest.labels, thresholds, (float(platt[0]), float(platt[1])), side, cells, engine)
+
+
+def agrees(expected: dict[str, object], got: dict[str, object]) -> bool:
+    """The same labels in nearly the same places, confidences within `TOLERANCE`, the same doubt."""
+    if expected.get("unsure") != got.get("unsure") or expected.get("label") != got.get("label"):
+        return False
+    wanted, given = expected.get("objects"), got.get("objects")
+    if not isinstance(wanted, list) or not isinstance(given, list) or len(wanted) != len(given):
+        return False
+    left = list(given)
+    for item in wanted:
+        twin = next((other for other in left if _same(item, other)), None)
+        if twin is None:
+            return False
+        left.remove(twin)
+    return True
+
+
+def _same(one: object, other: object) -> bool:
+    if not isinstance(one, dict) or not isinstance(other, dict) or one.get("label") != other.get("label"):
+        return False
+    if abs(float(one["confidence"]) - float(other["confidence"])) > TOLERANCE:
+        return False
+    (a0, b0, a1, b1), (c0, d0, c1, d1) = one["box"], other["box"]
+    shared = max(0.0, min(a1, c1) - max(a0, c0)) * max(0.0, min(b1, d1) - max(b0, d0))
+    return bool(shared >= SHIFTED * ((a1 - a0) * (b1 - b0) + (c1 - c0) * (d1 - d0) - shared))
+
+
+def _image(request: dict[str, object]) -> bytes:
+    if "image" not in request:
+        raise BadRequest('The task vision needs an "image": a PNG or JPEG as base64, a data: URL, or as the body.')
+    if extra := sorted(request.keys() - {"image"}):
+        raise BadRequest(f'The task vision reads only "image"; leave out "{extra[0][:40]}".')
+    return read_media(request["image"], "image", TYPES, MAX_BYTES).content
+
+
+def _checked(made: dict[str, np.ndarray], name: str, shape: tuple[int, ...]) -> np.ndarray:
+    value = made.get(name)
+    if value is None or value.shape != shape or not np.isfinite(value).all():
+        raise EngineError(
+            f"The model gave no usable '{name}' of shape {list(shape)}; build the bundle again with this version."
+        )
+    return value
+
+
+def _share(value: float) -> float:
+    return round(min(max(float(value), 0.0), 1.0), 4)
+
+
+def _wrong(what: str) -> BundleError:
+    return BundleError(f"A bundle of the task vision needs {what}; build it again.")
