@@ -35,9 +35,7 @@ def framed(content: bytes, side: int) -> tuple[np.ndarray, Frame]:
     Its proportions are kept: a circle stays round. Raises `BadRequest` for what can't be read, without decoding what
     is too large.
     """
-    optional("PIL", "Pictures")
-    from PIL import Image
-
+    pillow = optional("PIL.Image", "Pictures")
     from edge_runtime.media.pictures import read_picture
 
     try:
@@ -47,7 +45,7 @@ def framed(content: bytes, side: int) -> tuple[np.ndarray, Frame]:
     if max(picture.size) != side:  # a small one, which no thumbnail is made of
         share = side / max(picture.size)
         size = max(1, round(picture.width * share)), max(1, round(picture.height * share))
-        picture = picture.resize(size, Image.Resampling.BILINEAR)
+        picture = picture.resize(size, pillow.Resampling.BILINEAR)
     return _centred(picture, side)
 
 
