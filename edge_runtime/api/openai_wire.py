@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from edge_runtime.errors import BadRequest, EdgeError
+from edge_runtime.tasks.dialogue import read_tools
 
 Json = dict[str, object]
 T = TypeVar("T")
 MOST_STOPS = 16  # OpenAI takes 4
 MOST_TOP = 20
-MOST_TOOLS = 64
 MOST_MESSAGES = 256
 ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant", "tool": "tool"}
 # Fields that tell something about the caller or the service, and not about the answer.
@@ -278,10 +278,7 @@ def _content(raw: object, where: str, may_lack: bool) -> str:
 
 def _tools(body: _Body) -> tuple[str, list[Json]]:
     """(the choice, the tools), no tools where none may be called."""
-    raw = body.take("tools", list, "a list of tools") or []
-    if len(raw) > MOST_TOOLS:
-        raise BadRequest(f"`tools` has {len(raw)} tools; send at most {MOST_TOOLS}.")
-    tools = [_tool(item, f"tools[{number}]") for number, item in enumerate(raw)]
+    tools = read_tools(body.take("tools", list, "a list of tools") or [])
     choice = body.any("tool_choice")
     if isinstance(choice, dict):
         function = choice.get("function")
@@ -294,20 +291,6 @@ def _tools(body: _Body) -> tuple[str, list[Json]]:
     if choice == "required" and not tools:
         raise BadRequest("`tool_choice` needs `tools`.")
     return ("required" if choice == "required" else "auto"), ([] if choice == "none" else tools)
-
-
-def _tool(raw: object, where: str) -> Json:
-    function = raw.get("function") if isinstance(raw, dict) and raw.get("type") == "function" else None
-    if not isinstance(function, dict) or not isinstance(name := function.get("name"), str) or not name:
-        raise BadRequest(
-            f'{where} must be {{"type": "function", "function": {{"name", "description", "parameters"}}}}.'
-        )
-    if name in ("auto", "none", "required"):
-        raise BadRequest(f"{where} can't be called '{name}'; that is a choice of tools.")
-    if not isinstance(function.get("parameters", {}), dict):
-        raise BadRequest(f"{where}.function.parameters must be a JSON Schema.")
-    kept = {key: function[key] for key in ("name", "description", "parameters") if function.get(key) is not None}
-    return {"type": "function", "function": kept}
 
 
 def _name(tool: Json) -> object:

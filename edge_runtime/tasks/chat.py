@@ -1,4 +1,4 @@
-"""Task `chat`: a conversation, and the reply to its last message."""
+"""Task `chat`: a conversation, perhaps with tools, and the reply to its last message, or calls of the tools."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from edge_runtime.tasks.dialogue import FIGURES, OPTIONS, TextTask, Writer, alike, conversation, only
+from edge_runtime.language.template import parse_tool_calls, render_tool_calls
+from edge_runtime.tasks.dialogue import FIGURES, OPTIONS, TextTask, Writer, alike, conversation, only, read_tools
 
 if TYPE_CHECKING:
     from edge_runtime.bundle.manifest import Manifest
@@ -32,13 +33,18 @@ REQUEST_SCHEMA: Json = {
                 },
             },
         },
+        "tools": {"type": "array", "items": {"type": "object"}},
         **OPTIONS,
     },
 }
 RESPONSE_SCHEMA: Json = {
     "type": "object",
     "required": ["reply", *FIGURES],
-    "properties": {"reply": {"type": "string"}, **FIGURES},
+    "properties": {
+        "reply": {"type": "string"},
+        "tool_calls": {"type": "array", "items": {"type": "object", "required": ["name", "arguments"]}},
+        **FIGURES,
+    },
 }
 
 
@@ -47,19 +53,24 @@ def messages(request: Json) -> list[Json]:
     if "text" in request and "messages" not in request:
         only(request, "text")
         return conversation([{"role": "user", "content": request["text"]}])
-    only(request, "messages")
+    only(request, "messages", "tools")
+    read_tools(request.get("tools", []))
     return conversation(request.get("messages"))
 
 
 def reply(request: Json, output: Json) -> str:
     """See `TextTask`."""
-    return str(output["reply"])
+    return str(output["reply"]) + render_tool_calls(output.get("tool_calls"))
 
 
 def answer(request: Json, text: str) -> Json:
     """See `TextTask`."""
-    said = text.strip()
-    return {"reply": said, "unsure": not said}
+    if not request.get("tools"):
+        said = text.strip()
+        return {"reply": said, "unsure": not said}
+    found = parse_tool_calls(text)
+    calls = list(found.tool_calls)
+    return {"reply": found.content, "tool_calls": calls, "unsure": bool(found.broken) or not (found.content or calls)}
 
 
 def load(manifest: Manifest, folder: Path, engine: LanguageEngine) -> Writer:
@@ -71,5 +82,6 @@ def load(manifest: Manifest, folder: Path, engine: LanguageEngine) -> Writer:
 
 
 def agrees(expected: Json, got: Json) -> bool:
-    """Whether the replies are alike."""
-    return alike(expected.get("reply"), got.get("reply"))
+    """Whether the calls are the same and the replies alike."""
+    same = expected.get("tool_calls") == got.get("tool_calls")
+    return same and alike(expected.get("reply"), got.get("reply"))

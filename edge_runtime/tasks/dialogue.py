@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 Json = dict[str, object]
 ROLES = ("system", "user", "assistant", "tool")
 MAX_MESSAGES = 64
+MOST_TOOLS = 64
 MAX_CHARACTERS = 32_000  # of all messages; what doesn't fit the model's context is refused by its tokens
 # How much two runtimes' texts must have in common: int8 kernels round differently, and one other word changes the rest.
 LEAST_ALIKE = 0.5
@@ -77,6 +78,7 @@ def written(language: LanguageSpecialist, task: TextTask, request: Json, unsure:
     for piece in language.stream(
         task.messages(own),
         task=task.NAME,
+        tools=read_tools(own.get("tools", [])),
         sampling=Sampling(temperature=float(temperature), seed=seed),
         max_tokens=limit,
         logprobs=True,
@@ -117,6 +119,32 @@ def conversation(raw: object) -> list[Json]:
     if made[-1]["role"] not in ("user", "tool"):
         raise BadRequest("The last message must be the user's; that is what is answered.")
     return made
+
+
+def read_tools(raw: object) -> list[Json]:
+    """Checked tools in OpenAI's form, {"type": "function", "function": {"name", "description", "parameters"}}.
+
+    Raises `BadRequest` naming the first thing that is wrong.
+    """
+    if not isinstance(raw, list):
+        raise BadRequest("`tools` must be a list of tools.")
+    if len(raw) > MOST_TOOLS:
+        raise BadRequest(f"`tools` has {len(raw)} tools; send at most {MOST_TOOLS}.")
+    return [_tool(item, f"tools[{number}]") for number, item in enumerate(raw)]
+
+
+def _tool(raw: object, where: str) -> Json:
+    function = raw.get("function") if isinstance(raw, dict) and raw.get("type") == "function" else None
+    if not isinstance(function, dict) or not isinstance(name := function.get("name"), str) or not name:
+        raise BadRequest(
+            f'{where} must be {{"type": "function", "function": {{"name", "description", "parameters"}}}}.'
+        )
+    if name in ("auto", "none", "required"):
+        raise BadRequest(f"{where} can't be called '{name}'; that is a choice of tools.")
+    if not isinstance(function.get("parameters", {}), dict):
+        raise BadRequest(f"{where}.function.parameters must be a JSON Schema.")
+    kept = {key: function[key] for key in ("name", "description", "parameters") if function.get(key) is not None}
+    return {"type": "function", "function": kept}
 
 
 def text_of(request: Json, name: str, most: int) -> str:

@@ -9,12 +9,15 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
+from edge_runtime.errors import BadRequest
+from edge_runtime.tasks.dialogue import MOST_TOOLS, read_tools
 from trainer_host.errors import DataError
 from trainer_host.tasks import Example, Json, Prompt, Rejected, TaskSpec
 from trainer_host.tasks.chat_built_in import talk
 from trainer_host.tasks.chrf import chrf
 from trainer_host.tasks.phrases import Grouped
 from trainer_host.tasks.stop_words import LANGUAGES, SCRIPTS
+from trainer_host.tasks.tool_schemas import Call, Tools
 from trainer_host.tasks.wording import (
     check_echo,
     check_language,
@@ -102,14 +105,26 @@ _EXAMPLE: Json = {
                         "required": ["role", "content"],
                         "additionalProperties": False,
                     },
-                }
+                },
+                "tools": {"type": "array", "minItems": 1, "maxItems": MOST_TOOLS, "items": {"type": "object"}},
             },
             "required": ["messages"],
             "additionalProperties": False,
         },
         "output": {
             "type": "object",
-            "properties": {"reply": {"type": "string", "minLength": 1, "maxLength": MAX_CHARACTERS}},
+            "properties": {
+                "reply": {"type": "string", "maxLength": MAX_CHARACTERS},  # empty where tools are called
+                "tool_calls": {
+                    "type": "array",
+                    "items": {
+                        "type": "object",
+                        "properties": {"name": _TEXT, "arguments": {"type": "object"}},
+                        "required": ["name", "arguments"],
+                        "additionalProperties": False,
+                    },
+                },
+            },
             "required": ["reply"],
             "additionalProperties": False,
         },
@@ -162,7 +177,8 @@ class ChatSpec(TaskSpec):
 
     def check(self, example: Example) -> None:
         """Roles in turn, no refusal, leak, loop or cut, and the language; raises `Rejected`."""
-        texts = _read(example)
+        _check_calls(example)
+        texts = [text for text in _read(example) if text]
         if sum(map(len, texts)) > MAX_CHARACTERS:
             raise Rejected("too long", f"The conversation must have at most {MAX_CHARACTERS} characters.")
         for number, text in enumerate(texts):
@@ -172,19 +188,23 @@ class ChatSpec(TaskSpec):
             check_wording(text, what, self._language)
         check_language(" ".join(texts), "conversation", self._language)
         check_loops(" ".join(texts[1::2]), "replies")
-        _check_ending(texts[-1], self._language)
-        _check_progress(texts)
+        if len(texts) % 2 == 0:  # there is a reply, not calls alone
+            _check_ending(texts[-1], self._language)
+            _check_progress(texts)
 
     def key(self, example: Example) -> str:
         """All that was said before the reply."""
         return "\n".join(" ".join(words(text)) or text for text in _read(example)[:-1])
 
     def score(self, wanted: Json, got: Json) -> float:
-        """chrF of the replies."""
+        """chrF of the replies; where tools are to be called, or are called, 1 for the same calls, else 0."""
+        calls, made = wanted.get("tool_calls") or [], got.get("tool_calls") or []
+        if calls or made:
+            return float(calls == made)
         reply = got.get("reply")
         return chrf(str(wanted["reply"]), reply) if isinstance(reply, str) else 0.0
 
-    def judge(self, example: Example) -> Prompt:
+    def judge(self, example: Example) -> Prompt | None:
         """Whether the reply is true and answers what was asked."""
         texts = _read(example)
         said = [f"{'Assistant' if number % 2 else 'Person'}: {text}" for number, text in enumerate(texts[:-1])]
@@ -240,8 +260,14 @@ def _example(texts: Sequence[str]) -> Example:
 def _read(example: Example) -> list[str]:
     """What was said, in turn; raises `Rejected` where it isn't a conversation that waits for a reply."""
     messages = example.input.get("messages")
-    if example.input.keys() != {"messages"} or example.output.keys() != {"reply"} or not isinstance(messages, list):
-        raise Rejected("wrong format", "A row holds messages as input and reply as output, no more.")
+    known = example.input.keys() <= {"messages", "tools"} and {"reply"} <= example.output.keys() <= {
+        "reply",
+        "tool_calls",
+    }
+    if not known or not isinstance(messages, list):
+        raise Rejected(
+            "wrong format", "A row holds messages (and tools) as input, a reply (and tool_calls) as output, no more."
+        )
     if not 1 <= len(messages) <= MAX_TURNS or len(messages) % 2 == 0:
         raise Rejected("turn structure", f"A conversation has 1 to {MAX_TURNS} messages and ends with the user's.")
     texts = []
@@ -250,7 +276,28 @@ def _read(example: Example) -> list[str]:
         if not isinstance(message, dict) or message.keys() != {"role", "content"} or message["role"] != role:
             raise Rejected("turn structure", f"Message {number + 1} must have the role {role}, and content.")
         texts.append(text_of(message["content"], "message"))
+    if example.output.get("tool_calls") and example.output["reply"] == "":
+        return [*texts, ""]
     return [*texts, text_of(example.output["reply"], "reply")]
+
+
+def _check_calls(example: Example) -> None:
+    """Tools can be used, and every call is valid by its tool's schema; raises `Rejected`."""
+    tools, calls = example.input.get("tools"), example.output.get("tool_calls", [])
+    if tools is None:
+        if calls:
+            raise Rejected("unknown tool", "A row without tools has no tool_calls.")
+        return
+    try:
+        known = Tools(read_tools(tools))
+    except (BadRequest, DataError) as cause:
+        raise Rejected("wrong tools", str(cause)) from None
+    if not isinstance(calls, list) or not all(
+        isinstance(call, dict) and isinstance(call.get("arguments"), dict) for call in calls
+    ):
+        raise Rejected("wrong format", 'tool_calls must be a list of {"name", "arguments"}.')
+    for call in calls:
+        known.check(Call(str(call.get("name")), call["arguments"]))
 
 
 def _check_ending(reply: str, language: str) -> None:
@@ -274,9 +321,21 @@ def _check_progress(texts: Sequence[str]) -> None:
 
 
 def spec(options: Json) -> ChatSpec:
-    """The chat's spec; option `language`: a code such as "de" (default: "en")."""
-    if extra := sorted(options.keys() - {"language"}):
-        raise DataError(f"The task chat has no option '{extra[0][:40]}'; it knows language.")
+    """The chat's spec; option `language`: a code such as "de" (default: "en"); or `tools`: a list of their schemas.
+
+    Raises `DataError`.
+    """
+    if extra := sorted(options.keys() - {"language", "tools"}):
+        raise DataError(f"The task chat has no option '{extra[0][:40]}'; it knows language and tools.")
+    if "tools" in options:
+        from trainer_host.tasks.chat_tools import ToolChat
+
+        tools = options["tools"]
+        if "language" in options:
+            raise DataError("A chat with tools has no option language yet: its plain sentences are English.")
+        if not isinstance(tools, list) or not all(isinstance(tool, dict) for tool in tools) or len(tools) > MOST_TOOLS:
+            raise DataError(f"The option tools of chat is a list of 1 to {MOST_TOOLS} tools, each with a JSON Schema.")
+        return ToolChat(tools)
     language = options.get("language", "en")
     if not isinstance(language, str) or language not in LANGUAGES:
         raise DataError(f"The chat's language must be one of {', '.join(LANGUAGES)}.")

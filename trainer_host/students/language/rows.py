@@ -10,7 +10,7 @@ from typing import cast
 
 from edge_runtime.errors import BadRequest
 from edge_runtime.tasks import task_module
-from edge_runtime.tasks.dialogue import TextTask
+from edge_runtime.tasks.dialogue import TextTask, read_tools
 from trainer_host.data.dataset import Row, open_dataset
 from trainer_host.errors import DataError
 from trainer_host.students.language.data import Conversation
@@ -58,7 +58,8 @@ def conversations(rows: Iterable[Row], task: str) -> list[Conversation]:
             raise DataError(f"Row {number} of the dataset isn't one of the task {task}: {cause}") from None
         hard = row.meta.get("difficulty", 0.0)
         difficulty = float(hard) if isinstance(hard, int | float) else 0.0
-        made.append(Conversation([*messages, {"role": "assistant", "content": said}], name, (), difficulty))
+        tools = read_tools(request.get("tools", []))
+        made.append(Conversation([*messages, {"role": "assistant", "content": said}], name, tools, difficulty))
     return made
 
 

@@ -361,6 +361,7 @@ class LanguageStudent:
                 template,
                 talk.messages,
                 task=talk.task if self.task == COMBO else None,
+                tools=talk.tools,
                 answering=False,
             )
             ids, mask = ids[: language.context], mask[: language.context]

@@ -1,0 +1,183 @@
+"""Chat rows with tools of one's own."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import Counter
+from typing import cast
+
+import jsonschema
+import pytest
+
+from edge_runtime.language.template import CHATML, encode_chat
+from edge_runtime.tasks import chat
+from tests.trainer_host.training.letters import letter_tokenizer
+from trainer_host.data.dataset import Row
+from trainer_host.errors import DataError
+from trainer_host.students.language.rows import conversations
+from trainer_host.tasks import Example, Json, Rejected, task_spec
+from trainer_host.tasks.chat_tools import CANNOT
+from trainer_host.tasks.tool_schemas import Call, Tools
+
+
+def tool(name: str, about: str, required: tuple[str, ...] = (), **properties: Json) -> Json:
+    parameters = {"type": "object", "properties": properties, "required": list(required), "additionalProperties": False}
+    return {"type": "function", "function": {"name": name, "description": about, "parameters": parameters}}
+
+
+TOOLS = [
+    tool("set_light", "Set a lamp.", ("room", "level"), room={"type": "string", "enum": ["kitchen", "hall"]}, level={"type": "integer", "minimum": 0, "maximum": 100}),
+    tool("add_note", "Write a note", ("text",), text={"type": "string"}, pinned={"type": "boolean"}),
+    tool("set_alarm", "Set an alarm", ("time",), time={"type": "object", "properties": {"hour": {"type": "integer", "minimum": 0, "maximum": 23}}, "required": ["hour"]}, days={"type": "array", "items": {"enum": ["Monday", "Friday"]}, "maxItems": 2}),
+    tool("heat", "Heat a room", ("degrees",), degrees={"type": "number", "minimum": 5, "maximum": 25}),
+    tool("stop", "Stop everything"),
+]  # fmt: skip
+
+
+SPEC = task_spec("chat", {"tools": TOOLS})
+PLAIN = task_spec("chat")
+
+
+def rows(count: int) -> list[Example]:
+    return [SPEC.built_in(random.Random(number)) for number in range(count)]
+
+
+def called(example: Example) -> Json | None:
+    calls = cast("list[Json]", example.output.get("tool_calls", []))
+    return calls[0] if calls else None
+
+
+def offered(example: Example) -> set[str]:
+    return {str(one["function"]["name"]) for one in cast("list[dict[str, Json]]", example.input["tools"])}
+
+
+def said(example: Example) -> str:
+    return str(cast("list[Json]", example.input["messages"])[0]["content"])
+
+
+def test_every_call_is_valid_by_another_validator_and_its_tool_is_offered() -> None:
+    made = rows(300)
+    schemas = {str(one["function"]["name"]): one["function"]["parameters"] for one in TOOLS}  # type: ignore[index]
+    acts = [(row, call) for row in made if (call := called(row)) is not None]
+    assert {call["name"] for _, call in acts} == set(schemas)
+    for row, call in acts:
+        jsonschema.validate(call["arguments"], schemas[str(call["name"])])
+        assert call["name"] in offered(row)
+        for value in cast(Json, call["arguments"]).values():
+            if isinstance(value, int | float | str) and not isinstance(value, bool):
+                assert str(value) in said(row)
+    assert 0.15 < 1 - len(acts) / len(made) < 0.35
+
+
+def test_rows_pass_the_check_of_any_chat_and_what_no_tool_does_or_is_only_asked_about_does_not_act() -> None:
+    made = rows(300)
+    for row in made:
+        SPEC.check(row)
+        PLAIN.check(row)
+    still = [row for row in made if called(row) is None]
+    cannot = [row for row in still if row.output["reply"] == CANNOT]
+    asked = [row for row in still if row not in cannot]
+    assert cannot and asked
+    assert all(len(offered(row)) < len(TOOLS) for row in cannot)
+    assert all(said(row).endswith("?") for row in asked)
+
+
+def test_the_device_reads_the_call_that_was_taught() -> None:
+    tokenizer = letter_tokenizer()
+    row = next(row for row in rows(20) if called(row))
+    [talk] = conversations([Row(row.input, row.output)], "chat")
+    ids, mask = encode_chat(tokenizer, CHATML, talk.messages, tools=talk.tools, answering=False)
+    special = set(tokenizer.special.values())
+    learnt = tokenizer.decode([i for i, learn in zip(ids, mask, strict=True) if learn and i not in special])
+    assert chat.answer(row.input, learnt) == {"reply": "", "tool_calls": [called(row)], "unsure": False}
+    shown = tokenizer.decode([i for i, learn in zip(ids, mask, strict=True) if not learn and i not in special])
+    assert all(json.dumps(name) in shown for name in offered(row))
+    assert chat.answer(row.input, "<tool_call>{nonsense</tool_call>")["unsure"] is True
+
+
+def test_only_the_same_calls_count_as_right() -> None:
+    row = next(row for row in rows(20) if called(row))
+    still = next(row for row in rows(40) if not called(row))
+    assert SPEC.score(row.output, {"reply": "", "tool_calls": [called(row)]}) == 1
+    for got in (
+        {"reply": ""},
+        {"reply": "", "tool_calls": []},
+        {"reply": "", "tool_calls": [{"name": "stop", "arguments": {"now": 1}}]},
+    ):
+        assert SPEC.score(row.output, got) == 0
+    assert SPEC.score(still.output, {"reply": still.output["reply"], "tool_calls": [called(row)]}) == 0
+    assert SPEC.score(still.output, {"reply": still.output["reply"], "tool_calls": []}) == 1
+
+
+def test_wrong_calls_are_rejected() -> None:
+    tools = Tools(TOOLS)
+    tools.check(Call("set_light", {"room": "hall", "level": 3}))
+    for call, reason in (
+        (Call("fly", {}), "unknown tool"),
+        (Call("set_light", {"room": "hall"}), "wrong arguments"),
+        (Call("set_light", {"room": "moon", "level": 3}), "wrong arguments"),
+        (Call("stop", {"now": True}), "wrong arguments"),
+    ):
+        with pytest.raises(Rejected) as caught:
+            tools.check(call)
+        assert caught.value.reason == reason
+        row = next(row for row in rows(20) if called(row))
+        with pytest.raises(Rejected):
+            PLAIN.check(
+                Example(
+                    {**row.input, "tools": TOOLS},
+                    {"reply": "", "tool_calls": [{"name": call.name, "arguments": call.arguments}]},
+                )
+            )
+    with pytest.raises(Rejected, match="without tools"):
+        PLAIN.check(
+            Example(
+                {"messages": [{"role": "user", "content": "Hello there."}]},
+                {"reply": "", "tool_calls": [{"name": "stop", "arguments": {}}]},
+            )
+        )
+
+
+def test_a_teachers_words_are_kept_where_they_say_every_value_and_not_the_tool() -> None:
+    reasons: Counter[str] = Counter()
+    for number in range(40):
+        drawn = SPEC.draw(random.Random(number))
+        assert json.dumps(drawn["arguments"]) in SPEC.prompt(drawn).user
+        for text in (
+            f"Would you take care of {json.dumps(drawn['arguments'])}, my friend?",
+            "Do it.",
+            f"{drawn['name']} it",
+        ):
+            try:
+                example = SPEC.verify(drawn, [{"request": text}])
+            except Rejected as cause:
+                reasons[cause.reason] += 1
+            else:
+                assert called(example) == {"name": drawn["name"], "arguments": drawn["arguments"]}
+                reasons["kept"] += 1
+    assert reasons["kept"] >= 40 and reasons["value not said"] > 20 and reasons["names the tool"] > 20
+
+
+@pytest.mark.parametrize(
+    ("schemas", "told"),
+    [
+        ([], "a name each"),
+        ([TOOLS[0], TOOLS[0]], "all of them different"),
+        ([{"name": "x", "parameters": {"type": "nothing"}}], "aren't a JSON Schema"),
+        ("tools", "is a list of 1 to"),
+        ([1], "is a list of 1 to"),
+    ],
+)
+def test_tools_that_can_not_be_used_are_one_sentence(schemas: object, told: str) -> None:
+    with pytest.raises(DataError, match=told):
+        task_spec("chat", {"tools": schemas})
+
+
+def test_a_schema_that_nothing_can_be_drawn_from_is_named() -> None:
+    for schema, told in (
+        ({}, r"x\.y has a schema"),
+        ({"type": "string", "pattern": "^[0-9]{9}$"}, "No valid arguments"),
+    ):
+        with pytest.raises(DataError, match=told):
+            task_spec("chat", {"tools": [tool("x", "X", ("y",), y=schema)]}).built_in(random.Random(1))

@@ -1,0 +1,134 @@
+"""Tools by their JSON Schemas: valid calls drawn from them, and calls checked by them."""
+
+from __future__ import annotations
+
+import functools
+import json
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from trainer_host.errors import DataError
+from trainer_host.tasks import Json, Rejected
+
+_TRIES = 20  # draws of one call before its schema counts as one that can't be drawn from
+_WORDS = (
+    "amber", "birch", "copper", "delta", "ember", "falcon", "garnet", "harbour", "indigo", "juniper", "kestrel", "lantern",
+    "maple", "nickel", "orchid", "pebble", "quartz", "river", "saffron", "timber", "umber", "violet", "willow", "zephyr",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call; arguments are valid by the tool's schema."""
+
+    name: str
+    arguments: Json
+
+
+class Tools:
+    """Tools with their checks. Takes OpenAI's form ({"type": "function", "function": {...}}) or its inner part alone.
+
+    Raises `DataError` for a tool without a name, two of one name, or a schema that can't be used.
+    """
+
+    def __init__(self, schemas: Sequence[Json]) -> None:
+        inner = [one["function"] if isinstance(one.get("function"), dict) else one for one in schemas]
+        self.schemas: dict[str, dict[str, Any]] = {str(one.get("name")): one for one in inner}  # type: ignore[attr-defined, misc]
+        if not schemas or len(self.schemas) < len(schemas) or not all(one.get("name") for one in self.schemas.values()):
+            raise DataError("Tools need a name each, all of them different.")
+        self._checks = {name: _compiled(name, json.dumps(_parameters(one))) for name, one in self.schemas.items()}
+
+    def check(self, call: Call) -> None:
+        """Raises `Rejected` for an unknown tool or arguments that its schema doesn't allow."""
+        if call.name not in self._checks:
+            raise Rejected("unknown tool", f"There is no tool '{call.name[:40]}'.")
+        from fastjsonschema import JsonSchemaException
+
+        try:
+            self._checks[call.name](call.arguments)
+        except JsonSchemaException as cause:
+            raise Rejected("wrong arguments", f"The arguments of {call.name} are wrong: {cause}.") from None
+
+    def draw(self, rng: random.Random, name: str) -> Call:
+        """A valid call of a tool with arguments drawn from its schema; raises `DataError` where none can be."""
+        for _ in range(_TRIES):
+            drawn = _draw(_parameters(self.schemas[name]), rng, name)
+            call = Call(name, drawn if isinstance(drawn, dict) else {})
+            try:
+                self.check(call)
+            except Rejected:
+                continue
+            return call
+        raise DataError(f"No valid arguments of '{name}' could be drawn; give its texts an enum or examples.")
+
+
+def call_words(schema: Json, call: Call) -> str:
+    """What a call does, from its tool's description and its arguments."""
+    about = str(schema.get("description") or call.name.replace("_", " ")).strip().rstrip(".")
+    parts = [f"{key.replace('_', ' ')} {_said(value)}" for key, value in call.arguments.items()]
+    return f"{about[:1].lower()}{about[1:]}" + (f" with {', '.join(parts)}" if parts else "")
+
+
+def _said(value: object) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, list):
+        return " and ".join(map(_said, value))
+    if isinstance(value, dict):
+        return " ".join(f"{key.replace('_', ' ')} {_said(inner)}" for key, inner in value.items())
+    return str(value)
+
+
+def values_of(value: object) -> list[object]:
+    if isinstance(value, dict):
+        return [inner for one in value.values() for inner in values_of(one)]
+    if isinstance(value, list):
+        return [inner for one in value for inner in values_of(one)]
+    return [value]
+
+
+def _parameters(schema: Json) -> dict[str, Any]:
+    found = schema.get("parameters")
+    return found if isinstance(found, dict) else {"type": "object", "properties": {}, "additionalProperties": False}
+
+
+def _draw(schema: dict[str, Any], rng: random.Random, where: str) -> object:
+    """A value of a schema; what isn't required is there half of the time."""
+    for listed in ("enum", "examples"):
+        if schema.get(listed):
+            return rng.choice(schema[listed])
+    if "const" in schema:
+        return schema["const"]
+    kind = schema.get("type")
+    if kind == "object":
+        wanted = set(schema.get("required", ()))
+        properties = schema.get("properties", {})
+        return {k: _draw(v, rng, f"{where}.{k}") for k, v in properties.items() if k in wanted or rng.random() < 0.5}
+    if kind == "array":
+        least = int(schema.get("minItems", 1))
+        return [
+            _draw(schema.get("items", {}), rng, where)
+            for _ in range(rng.randint(least, int(schema.get("maxItems", least + 2))))
+        ]
+    if kind in ("integer", "number"):
+        low = schema.get("minimum", schema.get("exclusiveMinimum", 0))
+        high = schema.get("maximum", schema.get("exclusiveMaximum", low + 100))
+        return rng.randint(int(low), int(high)) if kind == "integer" else round(rng.uniform(low, high), 1)
+    if kind == "boolean":
+        return rng.random() < 0.5
+    if kind == "string":
+        return " ".join(rng.sample(_WORDS, rng.choice((1, 1, 2))))
+    raise DataError(f"{where} has a schema of a kind that no value can be drawn of; give it a type or an enum.")
+
+
+@functools.cache
+def _compiled(name: str, schema: str) -> Callable[[object], object]:
+    import fastjsonschema
+
+    try:
+        made: Callable[[object], object] = fastjsonschema.compile(json.loads(schema))
+    except (fastjsonschema.JsonSchemaDefinitionException, AttributeError, TypeError, ValueError):
+        raise DataError(f"The parameters of the tool '{name[:40]}' aren't a JSON Schema that can be used.") from None
+    return made
