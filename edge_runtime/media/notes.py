@@ -25,6 +25,9 @@ TAIL = 0.1  # seconds of silence after the last note
 _ATTACK, _RELEASE = 0.008, 0.03  # seconds; without them each note would click
 _SUSTAIN = 0.35  # of the loudness is left at the end of a note: a repeated one can be heard to begin
 _PARTIALS = 24
+# Semitones above the root.
+KEYS = {"major": (0, 2, 4, 5, 7, 9, 11), "minor": (0, 2, 3, 5, 7, 8, 10)}
+CHORDS = {"major": (0, 4, 7), "minor": (0, 3, 7)}
 _PITCH = re.compile(r"([A-G])([#b]?)([1-7])")
 _STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _FLATS = ("C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B")

@@ -6,7 +6,7 @@ import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from edge_runtime.media.reading import OUT_OF_RANGE
+from edge_runtime.media.body import FINEST, NOT_CLOSED, refuse_size
 from edge_runtime.media.solid import Vector
 from trainer_host.tasks import Rejected
 
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     import numpy as np
     from manifold3d import Manifold
 
-SMALLEST, LARGEST = 0.5, 1000.0  # millimetres a side
-FINEST = 1e-3  # millimetres
 SPECK = 1e-4  # of the body's volume: what is left of two surfaces that nearly meet isn't a piece
 
 
@@ -51,14 +49,10 @@ def measure(body: Manifold) -> Body:
     assert isinstance(stl, bytes)
     parsed = trimesh.load_mesh(io.BytesIO(stl), file_type="stl")
     if not parsed.is_watertight or not parsed.is_winding_consistent or parsed.volume <= 0:
-        raise Rejected(
-            "not watertight", "the surface isn't closed: parts touch in an edge or a point only; overlap them"
-        )
+        raise Rejected("not watertight", NOT_CLOSED)
     (x0, y0, z0), (x1, y1, z1) = parsed.bounds.tolist()
     size = (x1 - x0, y1 - y0, z1 - z0)
-    if min(size) < SMALLEST or max(size) > LARGEST:
-        sides = " x ".join(f"{side:.4g}" for side in size)
-        raise Rejected(OUT_OF_RANGE, f"the body is {sides} mm; each side must be from {SMALLEST:g} to {LARGEST:g} mm")
+    refuse_size(size)
     surfaces = [piece for piece in body.decompose() if abs(piece.volume()) > SPECK * parsed.volume]
     pieces = sum(piece.volume() > 0 for piece in surfaces)
     cavities = len(surfaces) - pieces

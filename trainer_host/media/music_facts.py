@@ -7,11 +7,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edge_runtime.media.notes import midi_of, pitch_name
+from edge_runtime.media.notes import CHORDS, KEYS, midi_of, pitch_name
 from trainer_host.media.hearing import Heard
 
-KEYS = {"major": (0, 2, 4, 5, 7, 9, 11), "minor": (0, 2, 3, 5, 7, 8, 10)}
-CHORDS = {"major": (0, 4, 7), "minor": (0, 3, 7)}
 ROOTS = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 CONTOURS = ("rising", "falling", "arch", "valley", "level")
 DYNAMICS = ("louder", "softer", "even")

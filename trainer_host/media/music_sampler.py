@@ -6,10 +6,8 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edge_runtime.media.notes import WAVES, Note, pitch_name
+from edge_runtime.media.notes import CHORDS, KEYS, WAVES, Note, pitch_name
 from trainer_host.media.music_facts import (
-    CHORDS,
-    KEYS,
     ROOTS,
     Chords,
     Contour,

@@ -8,15 +8,13 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict
 
 from edge_runtime.media import reading
-from edge_runtime.media.notes import MAX_NOTES, WAVES, midi_of, pitch_name
+from edge_runtime.media.notes import CHORDS, KEYS, MAX_NOTES, WAVES, midi_of, pitch_name
 from edge_runtime.media.speech import MAX_TEXT, VOICES
 from trainer_host.media import music_facts, speech_facts
 from trainer_host.media.hearing import Heard
 from trainer_host.media.music_facts import (
-    CHORDS,
     CONTOURS,
     DYNAMICS,
-    KEYS,
     ROOTS,
     Chords,
     Contour,

@@ -8,10 +8,11 @@ import random
 
 from edge_runtime.media import reading, speech
 from edge_runtime.media.notes import HIGHEST, LOWEST, MAX_AT_ONCE, MAX_NOTES, MAX_SECONDS, MIN_LENGTH, pitch_name
+from edge_runtime.media.sound import MUSIC, SPEECH, Program, program_schema, read_program, wav_of, write_program
 from edge_runtime.media.speech import LOUDNESSES, MAX_TEXT, PITCHES, RATES, Utterance
 from trainer_host.errors import DataError
 from trainer_host.media import examples, music_sampler, speech_sampler
-from trainer_host.media.sound import MUSIC, SPEECH, Program, heard, program_schema, read_program, wav_of, write_program
+from trainer_host.media.sound import heard
 from trainer_host.media.sound_facts import MAX_FACTS, Fact, facts_of, read_facts, said, unmet, write_fact
 from trainer_host.tasks import Example, Json, Prompt, Rejected, TaskSpec, file_name
 
