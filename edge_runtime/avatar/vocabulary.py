@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 EMOTIONS = (
-    "neutral", "happy", "sad", "angry", "afraid", "surprised", "disgusted", "loving", "confused", "bored", "proud", "shy",
+    "neutral", "happy", "sad", "angry", "afraid", "surprised", "disgusted", "loving", "confused", "bored", "proud",
+    "shy",
 )  # fmt: skip
 INTENSITIES = ("low", "medium", "high")
 # A gesture's usual length in seconds, of one repetition at normal speed.
@@ -32,7 +33,8 @@ DEFAULTS: Mapping[str, str] = {
 
 # The 52 of ARFaceAnchor.BlendShapeLocation (Apple, ARKit), coefficients from 0 to 1.
 ARKIT = (
-    "browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight", "cheekPuff", "cheekSquintLeft",
+    "browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight", "cheekPuff",
+    "cheekSquintLeft",
     "cheekSquintRight", "eyeBlinkLeft", "eyeBlinkRight", "eyeLookDownLeft", "eyeLookDownRight", "eyeLookInLeft",
     "eyeLookInRight", "eyeLookOutLeft", "eyeLookOutRight", "eyeLookUpLeft", "eyeLookUpRight", "eyeSquintLeft",
     "eyeSquintRight", "eyeWideLeft", "eyeWideRight", "jawForward", "jawLeft", "jawOpen", "jawRight", "mouthClose",
@@ -75,12 +77,32 @@ _EYES: Mapping[str, Mapping[str, float]] = {
 
 def blendshapes(emotion: str, intensity: str, gaze: str) -> dict[str, float]:
     """The face of a choice: ARKit's names with coefficients from 0 to 1; those that are 0 are left out."""
+    face, eyes = face_of(emotion, intensity), eyes_of(gaze)
+    return {name: max(face.get(name, 0.0), eyes.get(name, 0.0)) for name in ARKIT if name in face or name in eyes}
+
+
+def face_of(emotion: str, intensity: str) -> dict[str, float]:
+    """What an emotion alone does to the face, as `blendshapes`."""
+    return _spread(_FACES[emotion], strength(intensity))
+
+
+def eyes_of(gaze: str) -> dict[str, float]:
+    """What a gaze alone does to the eyes, as `blendshapes`."""
+    return _spread(_EYES[gaze], 1.0)
+
+
+def strength(intensity: str) -> float:
+    """An intensity as a share of the whole expression."""
+    return _STRENGTH[intensity]
+
+
+def _spread(table: Mapping[str, float], share: float) -> dict[str, float]:
+    """ARKit's names of a table, each of both sides where it names none."""
     found: dict[str, float] = {}
-    for table, strength in ((_FACES[emotion], _STRENGTH[intensity]), (_EYES[gaze], 1.0)):
-        for name, value in table.items():
-            for full in (name,) if name in ARKIT else (f"{name}Left", f"{name}Right"):
-                found[full] = round(min(1.0, max(found.get(full, 0.0), value * strength)), 3)
-    return {name: found[name] for name in ARKIT if found.get(name)}
+    for name, value in table.items():
+        for full in (name,) if name in ARKIT else (f"{name}Left", f"{name}Right"):
+            found[full] = round(min(1.0, max(found.get(full, 0.0), value * share)), 3)
+    return found
 
 
 def seconds(gesture: str, timing: str) -> float:

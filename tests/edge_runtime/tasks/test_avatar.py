@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -18,7 +20,7 @@ from edge_runtime.avatar.vocabulary import (
 )
 from edge_runtime.errors import BadRequest, EngineError
 from edge_runtime.tasks import task_module, task_names
-from edge_runtime.tasks.avatar import Avatar, agrees
+from edge_runtime.tasks.avatar import REQUEST_SCHEMA, RESPONSE_SCHEMA, Avatar, agrees
 from edge_runtime.tasks.text import Features
 
 
@@ -53,6 +55,28 @@ def test_an_answer_holds_the_choices_a_face_and_the_seconds() -> None:
     assert answer["unsure"] is False
 
 
+RIG = {"expressions": ["Joy", "blink", "fangs"], "bones": ["mixamorig:RightArm", {"name": "forearm.R"}, "tail"]}
+
+
+def test_with_a_rig_it_answers_in_the_rigs_names() -> None:
+    answer = Avatar(0.5, Features(), Choosing(CHOICE)).run({"text": "wave", "rig": RIG})  # type: ignore[arg-type]
+    assert answer["expressions"] == {"Joy": 1.0}
+    motion = answer["motion"]
+    assert isinstance(motion, list) and motion[-1]["t"] == answer["seconds"] == 2.72
+    assert all(frame["bones"].keys() == {"mixamorig:RightArm", "forearm.R"} for frame in motion)
+    assert answer["rig"] == {
+        "unknown": ["tail", "fangs"], "unused": [], "missing": ["head", "leftEye", "rightEye", "rightHand"], "limited": [], "shown": "happy",
+    }  # fmt: skip
+    assert "motion" not in Avatar(0.5, Features(), Choosing(CHOICE)).run({"text": "wave"})  # type: ignore[arg-type]
+
+
+def test_the_schemas_hold_for_what_is_asked_and_answered() -> None:
+    jsonschema = pytest.importorskip("jsonschema")
+    request: dict[str, object] = {"text": "wave", "rig": RIG}
+    jsonschema.validate(request, REQUEST_SCHEMA)
+    jsonschema.validate(Avatar(0.5, Features(), Choosing(CHOICE)).run(request), RESPONSE_SCHEMA)  # type: ignore[arg-type]
+
+
 def test_in_doubt_it_makes_no_gesture() -> None:
     answer = Avatar(0.5, Features(), Choosing(CHOICE, 0.4)).run({"text": "hm"})  # type: ignore[arg-type]
     assert answer["unsure"] is True and answer["gesture"] == DEFAULTS["gesture"] and answer["seconds"] == 0
@@ -68,6 +92,7 @@ def test_in_doubt_it_makes_no_gesture() -> None:
         ({"text": " "}, "is empty"),
         ({"text": "x" * 1001}, "at most 1000"),
         ({"text": "hi", "mood": "bad"}, 'leave out "mood"'),
+        ({"text": "hi", "rig": ["head"]}, 'The "rig" must be'),
     ],
 )
 def test_a_bad_request_is_one_sentence(request_: dict[str, object], sentence: str) -> None:
@@ -101,3 +126,6 @@ def test_answers_agree_within_the_tolerance_of_int8() -> None:
     other = Avatar(0.5, Features(), Choosing({**CHOICE, "gaze": "up"})).run({"text": "wave"})  # type: ignore[arg-type]
     assert agrees(answer, near) and not agrees(answer, other)
     assert not agrees(answer, {**answer, "unsure": True})
+    moved = Avatar(0.5, Features(), Choosing(CHOICE)).run({"text": "wave", "rig": RIG})  # type: ignore[arg-type]
+    kept = json.loads(json.dumps(moved))  # as a golden file holds it
+    assert agrees(kept, moved) and not agrees(moved, {**moved, "expressions": {}}) and not agrees(moved, answer)

@@ -4,6 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from edge_runtime.avatar.gestures import joints_of
+from edge_runtime.avatar.vocabulary import eyes_of, face_of, strength
+from tests.edge_runtime.avatar.rigs import RIGS, KnownRig
 from tests.trainer_host.conftest import nothing
 from trainer_host.compress.files import exported
 from trainer_host.compress.gate import gate_run, loaded
@@ -42,6 +45,54 @@ def test_commands_in_frames_never_heard_are_understood(
         answer = specialist.run({"text": "please look up and clap your hands slowly"})
     assert found["accuracy"] >= 0.9 > figures["naive_bayes_baseline"] > figures["majority_baseline"]
     assert (answer["gesture"], answer["gaze"], answer["timing"]) == ("clap", "up", "slow")
+
+
+def test_200_commands_are_done_on_three_rigs_with_unlike_names(
+    trained: tuple[Workspace, Dataset, Run, dict[str, float]],
+) -> None:
+    """Row S057: the right bones and expressions of each rig, known here by hand, and no joint beyond its limits."""
+    _, dataset, run, _ = trained
+    rows = dataset.rows("heldout")
+    wanted = [(str(row.input["text"]), row.output) for row in rows][:200]
+    assert len(wanted) == 200
+    item = next(item for item in exported(run) if item.file == "model.int8.onnx")
+    with loaded(run, student_for("avatar"), item, "onnxruntime") as specialist:
+        for make in RIGS.values():
+            known = make()
+            request = known.request()
+            right = 0
+            for text, output in wanted:
+                answer = specialist.run({"text": text, "rig": request})
+                within_limits(answer, request)
+                right += all(answer[head] == output[head] for head in ("emotion", "gesture", "gaze")) and obeyed(
+                    known, answer, output
+                )
+            assert right / len(wanted) >= 0.9
+
+
+def within_limits(answer: dict[str, object], request: dict[str, object]) -> None:
+    limits = {bone["name"]: bone["limits"] for bone in request["bones"] if isinstance(bone, dict)}  # type: ignore[attr-defined]
+    for frame in answer["motion"]:  # type: ignore[attr-defined]
+        for name, turn in frame["bones"].items():
+            for axis, (low, high) in limits[name].items():
+                assert low <= turn[axis] <= high
+
+
+def obeyed(known: KnownRig, answer: dict[str, object], output: dict[str, object]) -> bool:
+    """The bones that move, and the expressions with their weights, by the tables that were written by hand."""
+    joints = set(joints_of(str(output["gesture"]), str(output["gaze"])))
+    moved = {name for frame in answer["motion"] for name in frame["bones"]}  # type: ignore[attr-defined]
+    emotion, intensity = str(output["emotion"]), str(answer["intensity"])
+    face = {} if emotion in known.faces else face_of(emotion, intensity)
+    done = {
+        **face,
+        **{shape: max(value, face.get(shape, 0.0)) for shape, value in eyes_of(str(output["gaze"])).items()},
+    }
+    expected = {name: max(done.get(shape, 0.0) for shape in shapes) for name, shapes in known.movements.items()}
+    if emotion in known.faces:
+        expected[known.faces[emotion]] = strength(intensity)
+    bones = {name for name, joint in known.bones.items() if joint in joints}
+    return moved == bones and answer["expressions"] == {name: value for name, value in expected.items() if value}
 
 
 def test_the_gate_takes_it_in_both_runtimes(trained: tuple[Workspace, Dataset, Run, dict[str, float]]) -> None:
