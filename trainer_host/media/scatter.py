@@ -1,4 +1,7 @@
-"""Samples pictures to be looked at: shapes that don't overlap, whose boxes are known, under varied light and noise."""
+"""Samples pictures to be looked at: shapes that don't overlap, whose boxes are known, under varied light and noise.
+
+A picture shows several of them, or one that it is a picture of.
+"""
 
 from __future__ import annotations
 
@@ -59,6 +62,21 @@ def scatter(rng: random.Random, kinds: Sequence[str]) -> View:
     if not shapes:  # forty large ones found no room on the canvas: one in the middle always does
         shapes.append(shaped(Thing(rng.choice(kinds), rng.choice(colours)), 0.5, 0.5, 0.4, 0, 0, upright=False))
     scene = Scene(width, height, background, tuple(shapes))
+    return View(scene, rng.choice([*LIGHTS]), rng.choice([*NOISES]), rng.randrange(2**31))
+
+
+def single(rng: random.Random, kinds: Sequence[str]) -> View:
+    """One shape of those kinds, a third of the canvas or more, whole, anywhere and turned any way."""
+    width, height = rng.choice(_CANVASES)
+    background = rng.choice([*COLOURS])
+    unit = min(width, height)
+    size = rng.uniform(0.35, 0.65)
+    radius = 0.72 * size * unit + 2
+    x, y = rng.uniform(radius, width - radius), rng.uniform(radius, height - radius)
+    thing = Thing(rng.choice(kinds), rng.choice([name for name in COLOURS if name != background]))
+    turn = rng.choice((0, rng.randrange(-45, 46)))
+    shape = shaped(thing, x / width, y / height, size, turn, 0, upright=rng.random() < 0.4)
+    scene = Scene(width, height, background, (shape,))
     return View(scene, rng.choice([*LIGHTS]), rng.choice([*NOISES]), rng.randrange(2**31))
 
 

@@ -24,7 +24,7 @@ from trainer_host.media.boxes import (
     read_objects,
     write_objects,
 )
-from trainer_host.media.scatter import KINDS, LIGHTS, NOISES, View, scatter, taken, truth
+from trainer_host.media.scatter import KINDS, LIGHTS, NOISES, View, scatter, single, taken, truth
 from trainer_host.tasks import Example, Json, Prompt, Rejected, TaskSpec, file_name
 
 if TYPE_CHECKING:
@@ -37,21 +37,29 @@ MAX_LABELS = 100
 MAX_PICTURES = 100_000
 _SUFFIXES = (".png", ".jpg", ".jpeg")
 _CLEARLY = 6  # of 255: more than noise, and what a JPEG changes, leave of a mean over many pixels
+_AS_LETTERS = str.maketrans("0123456789abcdef", "abcdefghijklmnop")
 _TRIES = 50  # pictures of a folder that can't be read, one after the other
 
+_WHOLE: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
+SYSTEM_WHOLE = """You say what a picture shows and answer as JSON: one object, whose label says best what the picture \
+is of, with the box [0, 0, 1, 1], which is the whole picture."""
 SYSTEM = """You find objects in a picture and answer as JSON. For each object: its label, and its box [x0, y0, x1, y1]: \
 left, top, right and bottom edge as shares of the picture's width and height, 0 to 1, from its top left corner. Boxes \
 are tight. Name each object once, and only what can be seen; where there is nothing, the list is empty."""
 
 
 def spec(options: Json) -> TaskSpec:
-    """Options: `images`, a folder of PNG and JPEG pictures; `labels`, a list of those allowed.
+    """Options: `images`, a folder of PNG and JPEG pictures; `labels`, a list of those allowed; `whole`, true for
+    pictures with one label for all of each, which a classifier learns from.
 
     Without a folder, pictures are drawn, of shapes whose boxes are known; labels are then among their kinds.
     Raises `DataError`.
     """
-    if extra := options.keys() - {"images", "labels"}:
-        raise DataError(f"The task vision has no option '{min(extra)}'; it has images and labels.")
+    if extra := options.keys() - {"images", "labels", "whole"}:
+        raise DataError(f"The task vision has no option '{min(extra)}'; it has images, labels and whole.")
+    whole = options.get("whole", False)
+    if not isinstance(whole, bool):
+        raise DataError("The option whole of vision must be true or false.")
     examples.needs("PIL", "Pictures")
     folder = options.get("images")
     if folder is not None and not (isinstance(folder, str) and Path(folder).is_dir()):
@@ -63,7 +71,7 @@ def spec(options: Json) -> TaskSpec:
             raise DataError(
                 f"Drawn pictures have no '{unknown[0]}'; name a folder with the option images, or use {', '.join(KINDS)}."
             )
-    return Vision(folder, labels)
+    return Vision(folder, labels, whole)
 
 
 def _labels(value: object) -> tuple[str, ...]:
@@ -90,8 +98,9 @@ class Vision(TaskSpec):
     metric = "F1 of boxes at an overlap of 0.5"
     samples = 2
 
-    def __init__(self, folder: str | None, labels: tuple[str, ...]) -> None:
+    def __init__(self, folder: str | None, labels: tuple[str, ...], whole: bool = False) -> None:
         self._folder = folder
+        self._whole = whole
         self._given = labels
         self._labels = labels if labels or folder is not None else KINDS
         self.answer_schema = reading.strict_object(objects=objects_schema(self._labels))
@@ -102,13 +111,14 @@ class Vision(TaskSpec):
         named = (
             f"Labels: {', '.join(self._labels)}." if self._labels else "A label is one or two words, in the singular."
         )
-        self._system = f"{SYSTEM}\n{named}"
+        self._system = f"{SYSTEM_WHOLE if whole else SYSTEM}\n{named}"
+        self._asked = "What does this picture show?" if whole else "Find the objects in this picture."
 
     def draw(self, rng: random.Random) -> Json:
         """See `TaskSpec`: a picture of the folder by its name and hash, or a scene with its light and noise."""
         if self._folder is not None:
             return _chosen(Path(self._folder), rng)
-        view = scatter(rng, self._labels)
+        view = self._sampled(rng)
         return {
             "light": view.light,
             "noise": view.noise,
@@ -125,7 +135,7 @@ class Vision(TaskSpec):
             raise DataError(
                 f"{cause.detail[0].upper()}{cause.detail[1:]}; leave the folder as it is while teaching."
             ) from cause
-        return Prompt(self._system, "Find the objects in this picture.", (_png(picture),))
+        return Prompt(self._system, self._asked, (_png(picture),))
 
     def verify(self, drawn: Json, answers: list[Json]) -> Example:
         """See `TaskSpec`: two answers must find the same, and where the picture was drawn, what was drawn.
@@ -134,7 +144,7 @@ class Vision(TaskSpec):
         """
         picture, known = self._picture(drawn)
         one, other = (
-            read_objects(reading.fields(answer, "the answer", ("objects",))["objects"], self._labels)
+            self._one(read_objects(reading.fields(answer, "the answer", ("objects",))["objects"], self._labels))
             for answer in answers
         )
         pairs = matched(one, other)
@@ -157,7 +167,7 @@ class Vision(TaskSpec):
         if content is None:
             raise Rejected("no picture", f"the picture '{name[:60]}' isn't there")
         _read(content)
-        read_objects(output["objects"], self._given)
+        self._one(read_objects(output["objects"], self._given))
 
     def key(self, example: Example) -> str:
         """See `TaskSpec`: what the picture looks like, in words of which like pictures share most."""
@@ -177,8 +187,8 @@ class Vision(TaskSpec):
         """See `TaskSpec`: a drawn picture with its true boxes; raises `DataError` with a folder of pictures."""
         if self._folder is not None:
             raise DataError("Without a teacher nobody knows what the pictures show; leave out the option images.")
-        view = scatter(rng, self._labels)
-        return _example(taken(view), truth(view.scene))
+        view = self._sampled(rng)
+        return _example(taken(view), self._truth(view))
 
     def difficulty(self, example: Example) -> float:
         """See `TaskSpec`: more objects are harder."""
@@ -193,6 +203,27 @@ class Vision(TaskSpec):
         marked = _png(_marked(_read(content), read_objects(example.output["objects"], ())))
         return {file_name(marked, ".png"): marked}
 
+    def stratum(self, example: Example) -> str | None:
+        """See `TaskSpec`: the label of a whole picture."""
+        if not self._whole:
+            return None
+        return read_objects(example.output["objects"], ())[0].label
+
+    def _sampled(self, rng: random.Random) -> View:
+        return single(rng, self._labels) if self._whole else scatter(rng, self._labels)
+
+    def _truth(self, view: View) -> tuple[Box, ...]:
+        boxes = truth(view.scene)
+        return tuple(Box(box.label, *_WHOLE) for box in boxes) if self._whole else boxes
+
+    def _one(self, objects: tuple[Box, ...]) -> tuple[Box, ...]:
+        """The objects themselves; raises `Rejected` where a whole picture has none or several."""
+        if self._whole and (
+            len(objects) != 1 or (objects[0].x0, objects[0].y0, objects[0].x1, objects[0].y1) != _WHOLE
+        ):
+            raise Rejected("not one label", "give exactly one object, with the box [0, 0, 1, 1]")
+        return objects
+
     def _picture(self, drawn: Json) -> tuple[Image.Image, tuple[Box, ...] | None]:
         """The picture of a draw and, where it was drawn, its true boxes; raises `Rejected`."""
         if self._folder is None:
@@ -202,7 +233,7 @@ class Vision(TaskSpec):
                 reading.choice(drawn["noise"], "noise", NOISES),
                 reading.integer(drawn["seed"], "seed", 0, 2**31),
             )
-            return taken(view), truth(view.scene)
+            return taken(view), self._truth(view)
         path = Path(self._folder) / str(drawn["picture"])
         content = _content(path)
         if hashlib.sha256(content).hexdigest() != drawn["sha256"]:
@@ -256,9 +287,17 @@ def _png(picture: Image.Image) -> bytes:
     return png(picture)
 
 
+def picture_name(content: bytes, suffix: str = ".png") -> str:
+    """The name of a picture in a row: its hash in the letters a to p.
+
+    In digits, one hash in sixty looks like a card's, a wallet's or a phone's number to what scrubs personal data.
+    """
+    return file_name(content, "").translate(_AS_LETTERS) + suffix
+
+
 def _example(picture: Image.Image, objects: tuple[Box, ...]) -> Example:
     content = _png(picture)
-    name = file_name(content, ".png")
+    name = picture_name(content)
     return Example({"image": name}, {"objects": write_objects(objects)}, {name: content})
 
 

@@ -27,6 +27,7 @@ from tests.trainer_host.media.strictness import (
 from trainer_host.errors import DataError
 from trainer_host.media.scatter import KINDS
 from trainer_host.tasks import Example, Json, task_spec
+from trainer_host.tasks.vision import picture_name
 
 SPEC = task_spec("vision")
 DRAWN: Json = {
@@ -287,3 +288,31 @@ def test_verifying_runs_in_another_process() -> None:
 def test_options_that_cannot_be_are_a_sentence(options: Json, sentence: str) -> None:
     with pytest.raises(DataError, match=sentence):
         task_spec("vision", options)
+
+
+def test_whole_pictures_have_one_label_and_their_share_of_both_sides() -> None:
+    spec = task_spec("vision", {"whole": True, "labels": ["star", "circle", "oval"]})
+    for seed in range(30):
+        example = spec.built_in(random.Random(seed))
+        spec.check(example)
+        [item] = cast("list[Json]", example.output["objects"])
+        assert item["box"] == [0, 0, 1, 1] and spec.stratum(example) == item["label"]
+    drawn = spec.draw(random.Random(5))
+    label = cast("list[Json]", spec.built_in(random.Random(5)).output["objects"])[0]["label"]
+    right = {"objects": [seen(str(label), 0, 0, 1, 1)]}
+    assert spec.verify(drawn, [right, right]).output == right
+    part = {"objects": [seen(str(label), 0.2, 0.2, 0.9, 0.9)]}
+    assert refusal(lambda: spec.verify(drawn, [part, part])).reason == "not one label"
+    assert "0, 0, 1, 1" in spec.prompt(drawn).system
+    with pytest.raises(DataError, match="true or false"):
+        task_spec("vision", {"whole": "yes"})
+
+
+def test_names_of_pictures_look_like_no_number_that_a_scrubber_replaces() -> None:
+    from trainer_host.data.dataset import Row
+    from trainer_host.data.pii import Scrubber
+
+    scrub = Scrubber()
+    for number in range(1200):
+        row = Row({"image": picture_name(str(number).encode())}, {"objects": []})
+        assert scrub.row(row) == row

@@ -1,0 +1,354 @@
+"""A person's own pictures: folders named by what they show become a vision dataset, and one sheet to look at.
+
+Nothing in a folder can break the import: what can't be read is counted by its reason.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trainer_host.data.build import build_dataset
+from trainer_host.data.dataset import Dataset, Json, Row
+from trainer_host.data.labelled import Labelled
+from trainer_host.errors import DataError
+from trainer_host.media.boxes import MAX_LABEL
+from trainer_host.tasks import Rejected, canonical
+from trainer_host.tasks.vision import picture_name
+from trainer_host.workspace import Workspace, checked_name, storage_errors, write_atomic
+
+if TYPE_CHECKING:
+    import numpy as np
+    from PIL import Image
+
+SUFFIXES = (".png", ".jpg", ".jpeg")
+KEPT_SIDE = 256  # pixels of a picture that is kept: more than any network of ours reads
+MAX_PICTURES = 50_000
+MAX_CLASSES = 1000
+LEAST_PER_CLASS = 5
+_HASH_SIDE = 16  # a difference hash of so many by so many bits
+_BAND_BITS = 16  # 16 bands: two hashes that differ in at most 15 bits share one
+_NEAR_BITS = 10  # of 256; and the pictures must look the same besides:
+_NEAR_LEVEL = 3.0  # mean difference of 255, as saving as JPEG or scaling leaves
+_LOOK_SIDE = 16
+_NEIGHBOURS = 7
+_MOST_COMPARED = 8000  # pictures whose labels are compared with their neighbours': the work grows with the square
+_SHEET_CLASSES, _SHEET_EACH, _THUMB = 40, 12, 72
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """A picture whose label may be wrong. file: below the imported folder; like: what it looks like."""
+
+    file: str
+    label: str
+    like: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What an import made of a folder. refused: files left out, by reason. duplicates: of a picture with the same label.
+
+    doubts: labels to look at; those of one picture under two labels were left out, the others kept.
+    """
+
+    dataset: Dataset
+    counts: dict[str, int]
+    refused: dict[str, int]
+    duplicates: int
+    doubts: tuple[Doubt, ...]
+    sheet: Path | None
+
+
+@dataclass(frozen=True)
+class _Picture:
+    file: str
+    label: str
+    name: str
+    content: bytes
+    bits: int
+    look: np.ndarray  # float32 [_LOOK_SIDE, _LOOK_SIDE, 3], 0 to 255
+
+
+@dataclass
+class _Gathered:
+    kept: list[_Picture] = field(default_factory=list)
+    duplicates: int = 0
+    torn: list[tuple[_Picture, _Picture]] = field(default_factory=list)  # one picture under two labels
+    labels: set[str] = field(default_factory=set)  # of all that were read
+
+
+def import_pictures(
+    workspace: Workspace,
+    folder: Path,
+    *,
+    name: str,
+    seed: int = 1,
+    held_out: float = 0.2,
+    sheet: Path | None = None,
+) -> Imported:
+    """Make the vision dataset `name` of FOLDER/LABEL/*.png and *.jpg; replaces one of that name.
+
+    Pictures are kept at most `KEPT_SIDE` pixels large, without what a camera writes into them (place, time). Of
+    pictures that look the same one is kept. sheet: where to write a PNG with some of each label, the doubtful first.
+    Raises `DataError` for a folder that nothing can be learnt from; nothing is written then.
+    """
+    checked_name(name)
+    if not 0.05 <= held_out <= 0.5:
+        raise DataError(f"The held-out share must be from 0.05 to 0.5, not {held_out:g}.")
+    refused: Counter[str] = Counter()
+    gathered = _distinct(_pictures(folder, refused))
+    kept = gathered.kept
+    different = Counter(picture.label for picture in kept)
+    counts = {label: different[label] for label in sorted(gathered.labels)}
+    _check(folder, counts, refused)
+    doubts = [
+        *(
+            Doubt(second.file, second.label, first.label, f"the same picture as {first.file}")
+            for first, second in gathered.torn
+        ),
+        *_odd_ones(kept),
+    ]
+    figures: Json = {
+        "read": len(kept) + gathered.duplicates + 2 * len(gathered.torn),
+        "duplicates": gathered.duplicates,
+        "refused": dict(sorted(refused.items())),
+        "doubts": len(doubts),
+    }
+    dataset = build_dataset(
+        workspace,
+        name,
+        "vision",
+        [_row(picture) for picture in kept],
+        teacher="person",
+        seed=seed,
+        held_out=held_out,
+        params={"held_out": held_out},
+        figures=figures,
+        finish=lambda target: _write_files(target, kept),
+    )
+    if sheet is not None:
+        with storage_errors(sheet):
+            write_atomic(sheet, contact_sheet(kept, doubts))
+    return Imported(dataset, counts, dict(sorted(refused.items())), gathered.duplicates, tuple(doubts), sheet)
+
+
+def _pictures(folder: Path, refused: Counter[str]) -> Iterator[_Picture]:
+    """The pictures of all labels, in the order of their names; what isn't one is counted."""
+    classes = [path for path in _entries(folder) if path.is_dir() and not path.name.startswith(".")]
+    if not classes:
+        raise DataError(
+            f"{folder} has no folders; put the pictures into one folder for each label, as in {folder.name}/cat/1.jpg."
+        )
+    if len(classes) > MAX_CLASSES:
+        raise DataError(f"{folder} has {len(classes)} folders; at most {MAX_CLASSES} labels are taken.")
+    loose = sum(path.is_file() and path.suffix.lower() in SUFFIXES for path in _entries(folder))
+    if loose:
+        refused["not in a label's folder"] += loose
+    seen = 0
+    for place in classes:
+        label = " ".join(place.name.replace("_", " ").split())
+        if not label.isprintable() or not 0 < len(label) <= MAX_LABEL:
+            raise DataError(
+                f"The folder {place.name[:60]!r} can't be a label; rename it, at most {MAX_LABEL} characters."
+            )
+        for path in sorted(place.rglob("*")):
+            if path.is_dir() or path.name.startswith("."):
+                continue
+            seen += 1
+            if seen > MAX_PICTURES:
+                raise DataError(f"{folder} has more than {MAX_PICTURES} files; import a part of them.")
+            picture = _picture(path, path.relative_to(folder).as_posix(), label, refused)
+            if picture is not None:
+                yield picture
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError as cause:
+        raise DataError(f"{folder} can't be read ({cause.strerror}); give a folder of pictures.") from None
+
+
+def _picture(path: Path, file: str, label: str, refused: Counter[str]) -> _Picture | None:
+    import numpy as np
+
+    from edge_runtime.media.pictures import MAX_FILE_BYTES, read_picture
+
+    if path.suffix.lower() not in SUFFIXES:
+        refused["neither PNG nor JPEG"] += 1
+        return None
+    try:
+        with path.open("rb") as source:
+            content = source.read(MAX_FILE_BYTES + 1)
+    except OSError:
+        refused["file can't be opened"] += 1
+        return None
+    try:
+        picture = read_picture(content, KEPT_SIDE)
+    except Rejected as cause:
+        refused[_reason(cause.detail)] += 1
+        return None
+    kept = _encoded(picture, photo=path.suffix.lower() != ".png")
+    suffix = ".jpg" if path.suffix.lower() != ".png" else ".png"
+    look = np.asarray(picture.resize((_LOOK_SIDE, _LOOK_SIDE), _box()), np.float32)
+    return _Picture(file, label, picture_name(kept, suffix), kept, _difference_hash(picture), look)
+
+
+def _reason(detail: str) -> str:
+    """Few words for the count; the details have numbers in them."""
+    for part, reason in (
+        ("smaller than", "too small"),
+        ("million", "too many pixels"),
+        ("larger than", "file too large"),
+    ):
+        if part in detail:
+            return reason
+    return "damaged, or not a picture"
+
+
+def _encoded(picture: Image.Image, photo: bool) -> bytes:
+    from edge_runtime.media.pictures import png
+
+    if not photo:
+        return png(picture)
+    out = io.BytesIO()
+    picture.save(out, "JPEG", quality=90)
+    return out.getvalue()
+
+
+def _box() -> int:
+    from PIL import Image
+
+    return Image.Resampling.BOX
+
+
+def _difference_hash(picture: Image.Image) -> int:
+    """Where a picture gets brighter from left to right, 256 bits (Krawetz 2013)."""
+    import numpy as np
+
+    small = np.asarray(picture.convert("L").resize((_HASH_SIDE + 1, _HASH_SIDE), _box()), np.int16)
+    return int.from_bytes(np.packbits(small[:, 1:] > small[:, :-1]).tobytes(), "big")
+
+
+def _distinct(pictures: Iterator[_Picture]) -> _Gathered:
+    """Of pictures that look the same, the first; none of those with two labels."""
+    made = _Gathered()
+    bands: dict[tuple[int, int], list[int]] = defaultdict(list)
+    bad: set[int] = set()
+    for picture in pictures:
+        made.labels.add(picture.label)
+        keys = [(band, picture.bits >> band * _BAND_BITS & (1 << _BAND_BITS) - 1) for band in range(256 // _BAND_BITS)]
+        near = {place for key in keys for place in bands[key][-200:]}
+        twin = next((place for place in sorted(near) if _alike(made.kept[place], picture)), None)
+        if twin is None:
+            for key in keys:
+                bands[key].append(len(made.kept))
+            made.kept.append(picture)
+        elif made.kept[twin].label == picture.label:
+            made.duplicates += 1
+        else:
+            made.torn.append((made.kept[twin], picture))
+            bad.add(twin)
+    made.kept = [picture for place, picture in enumerate(made.kept) if place not in bad]
+    return made
+
+
+def _alike(one: _Picture, other: _Picture) -> bool:
+    if one.name == other.name:
+        return True
+    if (one.bits ^ other.bits).bit_count() > _NEAR_BITS:
+        return False
+    return bool(abs(one.look - other.look).mean() <= _NEAR_LEVEL)
+
+
+def _odd_ones(kept: Sequence[_Picture]) -> list[Doubt]:
+    """Pictures whose nearest neighbours all have one other label, in pixels of a thumbnail.
+
+    Cheap, and blunt: it finds a seven among the ones, hardly a dog among the cats.
+    """
+    import numpy as np
+
+    if not _NEIGHBOURS < len(kept) <= _MOST_COMPARED:
+        return []
+    looks = np.stack([picture.look.reshape(-1) for picture in kept])
+    looks -= looks.mean(1, keepdims=True)
+    looks /= np.maximum(np.linalg.norm(looks, axis=1, keepdims=True), 1e-6)
+    labels = [picture.label for picture in kept]
+    doubts = []
+    for start in range(0, len(kept), 512):
+        close = looks[start : start + 512] @ looks.T
+        for row in range(len(close)):
+            place = start + row
+            close[row, place] = -2
+            nearest = np.argpartition(-close[row], _NEIGHBOURS)[:_NEIGHBOURS]
+            around = {labels[other] for other in nearest}
+            if len(around) == 1 and labels[place] not in around:
+                [like] = around
+                picture = kept[place]
+                doubts.append(Doubt(picture.file, picture.label, like, f"looks like those of '{like}'"))
+    return doubts
+
+
+def _check(folder: Path, counts: dict[str, int], refused: Counter[str]) -> None:
+    left_out = ", ".join(f"{count} {reason}" for reason, count in sorted(refused.items()))
+    tail = f" (left out: {left_out})" if left_out else ""
+    if len(counts) < 2:
+        raise DataError(f"{folder} has pictures of {len(counts)} label; a classifier needs two folders or more{tail}.")
+    few = sorted(label for label, count in counts.items() if count < LEAST_PER_CLASS)
+    if few:
+        listed = ", ".join(f"'{label}' ({counts[label]})" for label in few[:5])
+        raise DataError(f"Each label needs {LEAST_PER_CLASS} different pictures or more; too few have {listed}{tail}.")
+
+
+def _row(picture: _Picture) -> Labelled:
+    output: Json = {"objects": [{"label": picture.label, "box": [0.0, 0.0, 1.0, 1.0]}]}
+    row = Row({"image": picture.name}, output, {"file": picture.file})
+    return Labelled(row, hashlib.sha256(picture.content).hexdigest(), canonical(output), picture.label)
+
+
+def _write_files(target: Path, kept: Sequence[_Picture]) -> None:
+    (target / "files").mkdir()
+    for picture in kept:
+        (target / "files" / picture.name).write_bytes(picture.content)
+
+
+def contact_sheet(kept: Sequence[_Picture], doubts: Sequence[Doubt]) -> bytes:
+    """A PNG with a line of pictures for each label, doubtful ones first and framed in red."""
+    from PIL import Image, ImageDraw
+
+    from edge_runtime.media.pictures import png, read_picture
+
+    doubtful = {doubt.file for doubt in doubts}
+    by_label: dict[str, list[_Picture]] = defaultdict(list)
+    for picture in kept:
+        by_label[picture.label].append(picture)
+    shown = sorted(by_label)[:_SHEET_CLASSES]
+    line, left = _THUMB + 18, 8
+    sheet = Image.new("RGB", (_SHEET_EACH * (_THUMB + 4) + 2 * left, len(shown) * line + 24), "white")
+    pen = ImageDraw.Draw(sheet)
+    for number, label in enumerate(shown):
+        top = 4 + number * line
+        some = by_label[label]
+        pen.text((left, top), f"{label} ({len(some)})", fill="black")
+        first = sorted(some, key=lambda picture: (picture.file not in doubtful, picture.name))[:_SHEET_EACH]
+        for column, picture in enumerate(first):
+            thumb = read_picture(picture.content, _THUMB)
+            if max(thumb.size) < _THUMB:
+                share = _THUMB / max(thumb.size)
+                thumb = thumb.resize(
+                    (round(thumb.width * share), round(thumb.height * share)), Image.Resampling.NEAREST
+                )
+            at = left + column * (_THUMB + 4), top + 13
+            sheet.paste(thumb, at)
+            if picture.file in doubtful:
+                pen.rectangle((at[0] - 1, at[1] - 1, at[0] + thumb.width, at[1] + thumb.height), outline="red", width=2)
+    more = len(by_label) - len(shown)
+    pen.text((left, len(shown) * line + 6), f"and {more} more labels" if more else f"{len(kept)} pictures", fill="grey")
+    return png(sheet)
