@@ -1,0 +1,103 @@
+"""Task `audio_gen`: a request in words gives a sound; the model writes what is played or said, the device does it.
+
+A small model learns what a scale, a crescendo or a sad voice is. It reads "a falling α scale of 6 notes that starts on
+β" and writes "β d*5", see `edge_runtime.media.sound_notation`; which pitches those are, when they begin and how they
+sound is computed here, and speech is said by espeak-ng where the device has it.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from edge_runtime.errors import BadRequest, NotEquipped
+from edge_runtime.media import Media, Rejected, sound_notation
+from edge_runtime.media.reference_notation import UNREADABLE
+from edge_runtime.media.sound import Program, program_schema, read_program, wav_of, write_program
+from edge_runtime.tasks.dialogue import FIGURES, OPTIONS, TextTask, Writer, only, text_of
+
+if TYPE_CHECKING:
+    from edge_runtime.bundle.manifest import Manifest
+    from edge_runtime.engines.language import LanguageEngine
+
+NAME = "audio_gen"
+PLAIN = False
+MAX_TOKENS = 240
+MAX_PROMPT = 600
+WAV = "audio/wav"
+Json = dict[str, object]
+REQUEST_SCHEMA: Json = {
+    "type": "object",
+    "required": ["prompt"],
+    "properties": {"prompt": {"type": "string", "minLength": 1, "maxLength": MAX_PROMPT}, **OPTIONS},
+}
+RESPONSE_SCHEMA: Json = {
+    "type": "object",
+    "required": ["program", "sound", "problem", *FIGURES],
+    "properties": {
+        "program": {"anyOf": [program_schema(), {"type": "null"}]},
+        "sound": {"type": ["object", "null"], "description": f"a file of {WAV}: mono, 16 bits"},
+        "problem": {"type": ["string", "null"], "description": "why there is no sound"},
+        **FIGURES,
+    },
+}
+
+
+def messages(request: Json) -> list[Json]:
+    """The prompt as one message, what it names as letters; "text" is another name for it."""
+    written, _ = sound_notation.numbered(_prompt(request))
+    return [{"role": "user", "content": written}]
+
+
+def reply(request: Json, output: Json) -> str:
+    """The notation of the program over what the prompt names; raises `BadRequest` for what isn't a program."""
+    _, things = sound_notation.numbered(_prompt(request))
+    try:
+        return sound_notation.write(read_program(output["program"]), things)
+    except Rejected as cause:
+        raise BadRequest(f"The program can't be read: {cause.detail}.") from None
+
+
+def answer(request: Json, text: str) -> Json:
+    """Play or say what the model wrote; what can't be is unsure, and "problem" says why.
+
+    Where only the device's voice is missing, the program is there without its sound.
+    """
+    _, things = sound_notation.numbered(_prompt(request))
+    program: Program | None = None
+    try:
+        program = sound_notation.read(text, things)
+        sound = Media(WAV, wav_of(program))
+    except (Rejected, NotEquipped) as cause:
+        made = None if program is None else write_program(program)
+        return {"program": made, "sound": None, "problem": problem(cause), "unsure": True}
+    return {"program": write_program(program), "sound": sound, "problem": None, "unsure": False}
+
+
+def problem(cause: Rejected | NotEquipped) -> str:
+    """One sentence for a person: what the device lacks, what can't be made, or that the prompt wasn't understood."""
+    if isinstance(cause, NotEquipped):
+        return str(cause)
+    if cause.reason == UNREADABLE:
+        return "This prompt wasn't understood; say which notes are to be played and how fast, or what is to be said."
+    return f"What the prompt seems to ask for can't be made: {cause.detail}."
+
+
+def _prompt(request: Json) -> str:
+    name = "prompt" if "prompt" in request or "text" not in request else "text"
+    only(request, name)
+    return text_of(request, name, MAX_PROMPT)
+
+
+def load(manifest: Manifest, folder: Path, engine: LanguageEngine) -> Writer:
+    """A specialist over a language engine; raises `BundleError`."""
+    from edge_runtime.language.specialist import load_language
+
+    task = cast(TextTask, sys.modules[__name__])
+    return Writer(load_language(manifest, folder, engine), task, manifest.thresholds.get("unsure", 0.0))
+
+
+def agrees(expected: Json, got: Json) -> bool:
+    """Whether the same is played or said."""
+    return expected.get("program") == got.get("program")

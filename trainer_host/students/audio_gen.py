@@ -1,0 +1,88 @@
+"""The student of the task audio_gen: a language model, see `trainer_host.students.language`, examined on its sounds."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from edge_runtime.media import Rejected
+from edge_runtime.media.notes import Note
+from edge_runtime.media.sound import Program, read_program
+from edge_runtime.media.speech import Utterance
+from edge_runtime.tasks import Specialist
+from trainer_host.data.dataset import Row
+from trainer_host.media.hearing import Heard
+from trainer_host.media.music_facts import EndsOn
+from trainer_host.media.sound_facts import Fact, Sound, read_facts, unmet
+from trainer_host.students import Json
+from trainer_host.students.kept import Kept
+from trainer_host.students.language.rows import mixed, rows_of
+from trainer_host.students.language.student import EXAMINED_ROWS, LanguageStudent
+
+# A golden sound is written to its end, or both runtimes would agree on none; all but the longest have fewer tokens.
+GOLDEN_TOKENS, GOLDEN_MOST = 120, 4
+CENTS, SECONDS = 20.0, 0.020  # how far a note may be from what was asked
+
+
+class AudioGenStudent(LanguageStudent):
+    """See `TextStudent`."""
+
+    def evaluate(self, run: Path, dataset: Path, specialist: Specialist, limit: int | None) -> dict[str, float]:
+        """`accuracy`: the share of what was asked that is heard; see `LanguageStudent.evaluate` and `shares`."""
+        kept = Kept(specialist)
+        made = super().evaluate(run, dataset, kept, limit)
+        rows = mixed(rows_of(dataset, "heldout", self.task))[: limit or EXAMINED_ROWS]
+        return {**made, **shares(rows, kept.answers)}
+
+    def golden(self, run: Path, dataset: Path, count: int) -> list[Json]:
+        """Held-out requests; see `Student.golden`."""
+        asked = super().golden(run, dataset, min(count, GOLDEN_MOST))
+        return [{**request, "max_tokens": GOLDEN_TOKENS} for request in asked]
+
+
+def shares(rows: Sequence[Row], answers: Sequence[Json]) -> dict[str, float]:
+    """Of all rows: `readable`, a program; `as_asked`, all facts are heard. `music`, `speech`: as_asked of that kind.
+
+    `notes`: of the rows whose prompt settles all notes, how many have each of them within `CENTS` and `SECONDS`.
+    """
+    from trainer_host.media.sound import heard
+
+    readable = 0
+    right: dict[str, list[bool]] = {"music": [], "speech": []}
+    settled: list[bool] = []
+    for row, answer in zip(rows, answers, strict=True):
+        wanted = read_program(row.output["program"])
+        facts = read_facts(row.output.get("shows", []))
+        sound: Sound | None = None
+        if answer["program"] is not None:
+            readable += 1
+            with contextlib.suppress(Rejected):  # it has another sound than its notes say, so none of what was asked
+                sound = heard(read_program(answer["program"]))
+        right["speech" if isinstance(wanted, Utterance) else "music"].append(
+            sound is not None and not unmet(facts, sound)
+        )
+        if _settles(wanted, facts):
+            settled.append(sound is not None and as_written(wanted, sound))
+    every = [met for kind in right.values() for met in kind]
+    made = {"readable": readable / len(rows), "as_asked": sum(every) / len(rows)}
+    made |= {kind: sum(met) / len(met) for kind, met in right.items() if met}
+    return made | ({"notes": sum(settled) / len(settled)} if settled else {})
+
+
+def _settles(wanted: Program, facts: Sequence[Fact]) -> bool:
+    """A melody "that starts and ends on C4" may go any way between."""
+    return not isinstance(wanted, Utterance) and not any(isinstance(fact, EndsOn) for fact in facts)
+
+
+def as_written(wanted: Program, sound: Sound) -> bool:
+    """Whether these notes are heard and no others, each in tune and in time."""
+    if isinstance(wanted, Utterance) or not isinstance(sound, tuple) or len(wanted) != len(sound):
+        return False
+    pairs: list[tuple[Note, Heard]] = list(zip(wanted, sound, strict=True))
+    return all(
+        abs(heard.midi - note.midi) * 100 <= CENTS and abs(heard.onset - note.start) <= SECONDS for note, heard in pairs
+    )
+
+
+STUDENT = AudioGenStudent("audio_gen")
