@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 LEFT, RIGHT = "left", "right"
+LONGEST = 12  # letters of the longest known word; what is tried at each place of a name stays little
+MAX_JOINED = 28  # letters that may be several words without a mark between them
 _SIDES = {"left": LEFT, "right": RIGHT, "l": LEFT, "r": RIGHT, "lft": LEFT, "rgt": RIGHT}
 # A capital after a small letter, the last capital of several before a small letter, a digit beside a letter.
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W\d_a-zA-Z]+")
@@ -56,11 +58,11 @@ def take_apart(text: str, vocabulary: Collection[str]) -> Name:
 @lru_cache(maxsize=4096)
 def _split(word: str, known: frozenset[str]) -> tuple[str, ...]:
     """The fewest known words that make up this one; the word itself where there are none."""
-    if word in known or word in _SIDES or len(word) > 40:
+    if word in known or word in _SIDES or len(word) > MAX_JOINED:
         return (word,)
     best: dict[int, tuple[str, ...]] = {0: ()}
     for end in range(1, len(word) + 1):
-        for start in range(end):
+        for start in range(max(0, end - LONGEST), end):
             piece = word[start:end]
             at_an_end = start == 0 or end == len(word)
             if start not in best or not (piece in known or (piece in _SIDES and (len(piece) > 1 or at_an_end))):

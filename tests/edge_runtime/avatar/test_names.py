@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge_runtime.avatar import expressions, humanoid, names
 from edge_runtime.avatar.expressions import match_expressions
 from edge_runtime.avatar.gestures import BELOW
 from edge_runtime.avatar.humanoid import JOINTS, match_bones
@@ -99,6 +100,10 @@ def test_expressions_of_other_rigs_are_known(name: str, moves: tuple[str, ...]) 
 def test_a_name_that_says_no_joint_is_reported_and_never_guessed(name: str) -> None:  # fmt: skip
     assert match_bones([name]).unknown == (name,) and match_bones([name]).of == {}
     assert match_expressions([name]).unknown == (name,)
+
+
+def test_no_known_word_is_longer_than_what_is_tried() -> None:
+    assert max(map(len, humanoid._VOCABULARY | expressions._VOCABULARY)) == names.LONGEST
 
 
 @given(st.lists(st.text(max_size=20), unique=True, max_size=30))
