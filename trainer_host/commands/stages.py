@@ -5,37 +5,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from trainer_host.commands import language_export
-from trainer_host.commands.options import Commands, add_seed, command, workspace_of
-from trainer_host.errors import DataError, TrainerError
+from trainer_host.commands import language_export, train
+from trainer_host.commands.options import Commands, command, workspace_of
+from trainer_host.errors import TrainerError
 from trainer_host.presentation import presenter_for
-
-SETTINGS = ("size", "init", "lora", "context", "epochs", "rate", "rows", "schedule", "patience", "old", "replay")
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
     """`enigma train`, `export`, `gate`, `exam` and `bundle`."""
-    made = command(commands, "train", train, "Train a specialist on a dataset.")
-    made.add_argument("--data", required=True, metavar="NAME", help="the dataset")
-    made.add_argument("--task", metavar="TASK", help="the dataset's task; checked where it is given")
-    made.add_argument("--name", metavar="RUN", help="of the run (default: the dataset's name)")
-    made.add_argument("--seconds", type=float, metavar="N", help="plan for about this long (default: the task's)")
-    made.add_argument("--curriculum", action="store_true", help="easy rows first (not for robot)")
-    add_seed(made)
-    text = made.add_argument_group("tasks that a language model writes: chat, code, math, combo")
-    text.add_argument(
-        "--size", metavar="SIZE", help="nano, micro, tiny, small, medium, large, xl or xxl (default: by the rows)"
-    )
-    text.add_argument("--init", metavar="WHERE", help="begin with a run, a folder, a .gguf file, a hub id, or smollm2")
-    text.add_argument("--lora", metavar="r=N", help="train adapters of rank N in place of all weights, with --init")
-    text.add_argument("--context", type=int, metavar="N", help="most tokens of a text with its answer")
-    text.add_argument("--epochs", type=float, metavar="N", help="show the rows N times (default: by their number)")
-    text.add_argument("--rate", type=float, metavar="X", help="the highest learning rate (default: by the size)")
-    text.add_argument("--rows", type=int, metavar="N", help="packed rows per step (default: 16)")
-    text.add_argument("--schedule", choices=("cosine", "wsd"), help="of the learning rate (default: cosine)")
-    text.add_argument("--old", metavar="NAME", help="a dataset whose rows are shown again, so that they stay known")
-    text.add_argument("--replay", type=float, metavar="SHARE", help="of these among all rows (default: 0.1)")
-    text.add_argument("--patience", type=int, metavar="N", help="stop after N looks without a gain")
+    train.add(commands)
     made = command(commands, "export", export, "Write a run's model files: ONNX and TFLite, fp32 and int8.")
     made.add_argument("run", metavar="RUN", help="the run's name")
     language_export.add_options(made)
@@ -56,33 +34,6 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     made.add_argument("--name", metavar="NAME", help="of the specialist (default: the run's name)")
     made.add_argument("--version", metavar="X.Y.Z", help="default: the next one where the content is new")
     made.add_argument("--licence", default="Apache-2.0", metavar="ID", help="default: Apache-2.0")
-
-
-def train(args: argparse.Namespace) -> None:
-    """A run of the dataset's student."""
-    from trainer_host.data import open_dataset
-    from trainer_host.training.run import train_run
-
-    workspace, show = workspace_of(args), presenter_for()
-    dataset = open_dataset(workspace.dataset(args.data))
-    if args.task is not None and args.task != dataset.task:
-        raise DataError(f"The dataset '{dataset.name}' teaches the task {dataset.task}, not {args.task}.")
-    name = args.name or dataset.name
-    chosen = {key: value for key in SETTINGS if (value := getattr(args, key)) is not None}
-    with show.working("training") as step:
-        run, report = train_run(
-            workspace,
-            dataset,
-            name,
-            seed=args.seed,
-            seconds=args.seconds,
-            curriculum=args.curriculum,
-            settings=chosen,
-            on_progress=lambda share, values: step(share, ", ".join(f"{k} {v:g}" for k, v in values.items())),
-        )
-    show.say(f"Run '{run.name}' in {report.seconds:.1f} s, weights {run.weights[:19]}")
-    show.table(["figure", "value"], [[k.replace("_", " "), f"{v:,g}"] for k, v in report.figures.items()])
-    show.say(f"Next: enigma export {run.name}")
 
 
 def export(args: argparse.Namespace) -> None:

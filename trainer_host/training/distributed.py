@@ -8,6 +8,7 @@ result, is that of one process. A process that was killed needs TORCH_DISABLE_SH
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
@@ -37,6 +38,14 @@ from trainer_host.training.gradients import SHARDS, LossModule, Micro, restore_p
 _WAIT = timedelta(minutes=10)
 
 
+def join(device: torch.device | None = None) -> None:
+    """Meet the other processes that torchrun started; each has its own GPU where there are any."""
+    on_gpu = torch.cuda.is_available() if device is None else device.type == "cuda"
+    if on_gpu:
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", 0)))
+    dist.init_process_group("nccl" if on_gpu else "gloo", timeout=_WAIT)
+
+
 class RankGradients:
     """See `Gradients`; one of several processes."""
 
@@ -46,7 +55,7 @@ class RankGradients:
             raise DataError(f"There is no way '{parallel[:20]}' to share a training; there are ddp and fsdp.")
         self._owns = not dist.is_initialized()
         if self._owns:
-            dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=_WAIT)
+            join(device)
         self.rank, self._world = dist.get_rank(), dist.get_world_size()
         self._device, self._precision, self._model = device, precision, loss.model
         self._sharded = parallel == "fsdp"
@@ -108,11 +117,15 @@ class RankGradients:
         """See `Gradients`; the shards of another number of processes are spread anew."""
         if not (found.folder / SHARDS).is_dir():
             if self._sharded:
-                raise DataError("This checkpoint was made by one process or ddp, so fsdp can't continue it; use ddp.")
+                raise DataError(
+                    "This checkpoint was made by one process or ddp, so fsdp can't continue it; leave out --shard."
+                )
             restore_plain(self._model, found, optimiser)
             return
         if not self._sharded:
-            raise DataError("This checkpoint was made by fsdp, so ddp can't continue it; use fsdp, or one process.")
+            raise DataError(
+                "This checkpoint was made by fsdp, so ddp can't continue it; add --shard, or use one process."
+            )
         read_shards(self._model, found, optimiser)
 
     def put(self, weights: Mapping[str, Tensor]) -> None:

@@ -24,6 +24,7 @@ from trainer_host.training import checkpoints
 from trainer_host.training.checkpoints import Checkpoint, Policy
 from trainer_host.training.determinism import prepare
 from trainer_host.training.gradients import Gradients, LocalGradients, LossModule, Micro
+from trainer_host.training.ranks import share_of
 from trainer_host.training.schedule import Schedule
 
 Json = dict[str, object]
@@ -164,7 +165,7 @@ def train_language(
     precision = _precision(settings.precision, device)
     model.to(device).train()
     model.checkpointing = settings.checkpointing
-    micro = settings.micro or max(1, _MICRO_PLACES // length)
+    micro = settings.micro or share_of(settings.rows, max(1, _MICRO_PLACES // length))
     address = _address(model, rows, old, settings)
     gradients = _gradients(model, settings, device, precision, parallel)
     try:

@@ -16,7 +16,8 @@ from edge_runtime import strict_json
 from edge_runtime.errors import BadRequest
 from trainer_host.data.dataset import Dataset, open_dataset
 from trainer_host.errors import DataError
-from trainer_host.students import OnProgress, TrainReport, student_for
+from trainer_host.students import OnProgress, Student, TrainReport, student_for
+from trainer_host.training.ranks import from_first, joined, ranks
 from trainer_host.training.runs import history_of
 from trainer_host.training.weights import FILE as WEIGHTS
 from trainer_host.workspace import Workspace, checked_name, making, storage_errors, write_atomic
@@ -25,6 +26,7 @@ FORMAT = 1
 CARD = "run.json"
 REPORT = "training.json"
 ORDER = "order.json"
+SHARD = "shard"  # the setting by which processes share the weights too
 
 
 @dataclass(frozen=True)
@@ -72,21 +74,28 @@ def train_run(
 ) -> tuple[Run, TrainReport]:
     """Train the dataset's student as run `name`; replaces a run of that name, its exports included.
 
-    settings: see `Student.train`.
+    settings: see `Student.train`. Under torchrun the first process does this, and the others `follow_run`.
     """
-    checked_name(name)
-    student = student_for(dataset.task)
+    student = _student(dataset, name)
     started = time.perf_counter()
-    order = {"content": dataset.content, "seed": seed, "seconds": seconds, "curriculum": curriculum}
-    work = _work_folder(workspace.training / name, {**order, "settings": dict(settings or {})})
-    config = {**order, "settings": dict(settings or {})}
+    chosen = dict(settings or {})
+    # How many processes shared the work, and how, is no part of what was trained: any number goes on with it.
+    kept = {key: value for key, value in chosen.items() if key != SHARD}
+    order = {"content": dataset.content, "seed": seed, "seconds": seconds, "curriculum": curriculum, "settings": kept}
     with (
+        joined() as here,
         making(workspace.runs / name) as folder,
         history_of(workspace.home) as history,
         history.training(
-            name, dataset.task, config=config, data=dataset.content, command=_command(), folder=work
+            name,
+            dataset.task,
+            config=order | ({"processes": here.count, SHARD: chosen.get(SHARD, False)} if here.started else {}),
+            data=dataset.content,
+            command=_command(),
+            folder=workspace.training / name,
         ) as recording,
     ):
+        work = from_first(lambda: _work_folder(workspace.training / name, order))
         report = student.train(
             dataset.folder,
             folder,
@@ -94,7 +103,7 @@ def train_run(
             seconds=seconds,
             on_progress=on_progress,
             curriculum=curriculum,
-            settings=dict(settings or {}),
+            settings=chosen,
             work=work,
             recorder=recording,
         )
@@ -110,7 +119,7 @@ def train_run(
             seconds,
             _sha256(folder / WEIGHTS),
             curriculum,
-            dict(settings or {}),
+            kept,
         )
         write_json(folder / CARD, made._card())
         figures = {"seconds": round(time.perf_counter() - started, 3), "figures": dict(report.figures)}
@@ -118,9 +127,52 @@ def train_run(
     return open_run(workspace.runs / name), report
 
 
+def follow_run(
+    workspace: Workspace,
+    dataset: Dataset,
+    name: str,
+    *,
+    seed: int,
+    seconds: float | None,
+    curriculum: bool = False,
+    settings: Mapping[str, object] | None = None,
+) -> None:
+    """The part that every other process of torchrun has in `train_run`: it computes, and writes no file of the run."""
+    student = _student(dataset, name)
+    with joined():
+        work = from_first(lambda: workspace.training / name)  # waits until the first process has looked into it
+        student.train(
+            dataset.folder,
+            workspace.runs / name,
+            seed=seed,
+            seconds=seconds,
+            on_progress=lambda share, values: None,
+            curriculum=curriculum,
+            settings=dict(settings or {}),
+            work=work,
+        )
+
+
+def _student(dataset: Dataset, name: str) -> Student:
+    checked_name(name)
+    student = student_for(dataset.task)
+    if ranks().started:
+        check_shared(dataset.task)
+    return student
+
+
+def check_shared(task: str) -> None:
+    """Raise `DataError` where several processes can't train a task's student together."""
+    if student_for(task).family != "language":
+        raise DataError(
+            f"A {task} is small enough for one process, and is trained by one; leave out --devices, and torchrun."
+        )
+
+
 def _command() -> str:
     """How this process was called, as a person would call it again."""
-    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    called = Path(sys.argv[0]).name
+    return shlex.join(["enigma" if called == "cli.py" else called, *sys.argv[1:]])
 
 
 def _work_folder(folder: Path, order: dict[str, object]) -> Path:

@@ -55,6 +55,8 @@ def test_a_killed_process_comes_back_and_the_weights_are_the_same_bits(
     together: tuple[str, Path], tmp_path: Path
 ) -> None:
     parallel, straight = together
+    if parallel == "fsdp":
+        pytest.skip("killed in tests/trainer_host/commands/test_train.py, through the command")
     torchrun(tmp_path, parallel, "13")
     assert (tmp_path / "killed").exists()
     one, other = weights(straight), weights(tmp_path)

@@ -20,7 +20,8 @@ class LanguageSettings:
     """size: see `config.SIZES`, by default as large as the rows are many. init: what to begin with, see `files.load_start`; then the size is that of the start.
 
     lora: adapters that are trained in place of all weights. context: most tokens of a text. epochs: how
-    often the rows are shown. rate: the highest learning rate. replay: share of rows from the dataset `old`.
+    often the rows are shown. rate: the highest learning rate. replay: share of rows from the dataset `old`. shard: the
+    processes of torchrun share the weights too (FSDP2), which then need less memory each.
     """
 
     size: str | None = None
@@ -34,6 +35,7 @@ class LanguageSettings:
     patience: int | None = None
     old: str | None = None
     replay: float = 0.1
+    shard: bool = False
 
     @classmethod
     def read(cls, raw: Json | None) -> LanguageSettings:
@@ -55,6 +57,7 @@ class LanguageSettings:
             patience=_whole(given, "patience", 1, 1000),
             old=None if "old" not in given else checked_name(str(given["old"])),
             replay=_number(given, "replay", 0, 0.9) or cls.replay,
+            shard=given.get("shard", False) is True,
         )
         if made.size is not None and made.size not in SIZES:
             raise DataError(f"There is no size '{made.size[:40]}'; there are {', '.join(SIZES)}.")

@@ -34,6 +34,7 @@ from trainer_host.students.language.rows import COMBO, conversations, mixed, req
 from trainer_host.students.language.settings import LanguageSettings
 from trainer_host.students.language.tokenizers import FastTokenizer, train_tokenizer
 from trainer_host.tasks import task_spec
+from trainer_host.training.ranks import from_first, ranks
 from trainer_host.training.weights import load_weights, save_weights
 from trainer_host.workspace import write_atomic
 
@@ -93,10 +94,6 @@ class LanguageStudent:
         judged = encode_rows(conversations(unseen, self.task), fast, template, context, combo=combo)
         old = encode_rows(self._old(chosen, dataset), fast, template, context, combo=combo)
         tasks = sorted({text.task for text in texts})
-        write_atomic(run / TOKENIZER, tokenizer.encode("utf-8"))
-        write_atomic(run / TEMPLATE, strict_json.dumps(template.to_json()))
-        pairs = golden_rows(DeviceTokenizer.read(run / TOKENIZER))
-        write_atomic(run / GOLDEN_TEXTS_FILE, strict_json.dumps(pairs))
         card: Json = {
             "format": FORMAT,
             "model": model.config.to_json(),
@@ -106,10 +103,15 @@ class LanguageStudent:
             "old": chosen.old and {"name": chosen.old, "content": open_dataset(dataset.parent / chosen.old).content},
             "tokens": int(max(len(text.ids) for text in texts)),
         }
-        write_atomic(run / CONFIG, strict_json.dumps(card))
+        if ranks().first:
+            _write_assets(run, tokenizer, template)
+            write_atomic(run / CONFIG, strict_json.dumps(card))
         with tempfile.TemporaryDirectory(prefix="enigma-training-") as folder:
             plan = self._plan(model, texts, chosen, seed, seconds, curriculum)
-            figures = self._learn(model, (texts, judged, old), work or Path(folder), plan, on_progress, recorder)
+            where = work or Path(folder)
+            model, figures = self._learn(model, (texts, judged, old), where, plan, on_progress, recorder, chosen)
+        if not ranks().first:  # the first process has the same weights, and writes them
+            return TrainReport(time.perf_counter() - started, figures)
         if chosen.lora is not None:
             from trainer_host.training.adapters import merge_lora
 
@@ -154,7 +156,7 @@ class LanguageStudent:
         said = [str(message["content"]) for talk in conversations(rows, self.task) for message in talk.messages]
         size = chosen.size or ("nano" if sum(map(len, said)) < _FEW_CHARACTERS else "micro")
         config = sized(size, context=chosen.context)
-        tokenizer = train_tokenizer(said, config.vocabulary)
+        tokenizer = from_first(lambda: train_tokenizer(said, config.vocabulary))
         tokens = -(-FastTokenizer(tokenizer).size // _ROUND) * _ROUND
         return LanguageModel(replace(config, vocabulary=tokens)), tokenizer, CHATML, None
 
@@ -196,12 +198,27 @@ class LanguageStudent:
         plan: TrainSettings,
         on_progress: OnProgress,
         recorder: Recorder | None,
-    ) -> dict[str, float]:
-        """Train in place; the figures of the training. texts: what is learnt, what judges it, what is shown again."""
+        chosen: LanguageSettings,
+    ) -> tuple[LanguageModel, dict[str, float]]:
+        """The trained model and figures. texts: what is learnt, what judges it, what is shown again."""
         from trainer_host.training.loop import train_language
 
         rows, judged, old = texts
-        return train_language(model, rows, judged, work, plan, on_progress, old=old, recorder=recorder).figures
+        shape, shared = model.config, chosen.shard and ranks().started
+        made = train_language(
+            model,
+            rows,
+            judged,
+            work,
+            plan,
+            on_progress,
+            old=old,
+            recorder=recorder,
+            parallel="fsdp" if chosen.shard else "ddp",
+        )
+        if shared:  # each process holds a part of `model`; the checkpoint holds all of it
+            model = _whole(shape, chosen, made.weights) if ranks().first else model
+        return model, made.figures
 
     def recalibrate(self, run: Path, dataset: Path) -> dict[str, float]:
         """Find anew from which confidence on answers count, for weights that were tuned; gives figures."""
@@ -379,6 +396,27 @@ class LanguageStudent:
         model = LanguageModel(config)
         load_weights(run, model)
         return config, model.eval()
+
+
+def _write_assets(run: Path, tokenizer: str, template: Template) -> None:
+    write_atomic(run / TOKENIZER, tokenizer.encode("utf-8"))
+    write_atomic(run / TEMPLATE, strict_json.dumps(template.to_json()))
+    pairs = golden_rows(DeviceTokenizer.read(run / TOKENIZER))
+    write_atomic(run / GOLDEN_TEXTS_FILE, strict_json.dumps(pairs))
+
+
+def _whole(config: LanguageConfig, chosen: LanguageSettings, weights: Path) -> LanguageModel:
+    """A model of its own with all weights of a checkpoint."""
+    from trainer_host.students.language.model import LanguageModel
+    from trainer_host.training.checkpoints import read_tensors
+
+    model = LanguageModel(config)
+    if chosen.lora is not None:
+        from trainer_host.training.adapters import add_lora
+
+        add_lora(model, chosen.lora)
+    model.load_state_dict(read_tensors(weights))
+    return model
 
 
 def read_template(run: Path) -> Template:

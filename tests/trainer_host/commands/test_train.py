@@ -1,0 +1,165 @@
+"""`enigma train` in several processes, with a small model and few steps."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tests.trainer_host.samples import easy_dataset
+from tests.trainer_host.training.small_talk import small_talk
+from trainer_host.commands import train as commands
+from trainer_host.errors import DataError, TrainerError
+from trainer_host.training.run import open_run
+from trainer_host.training.runs import history_of
+from trainer_host.workspace import Workspace
+
+# 62 steps with a checkpoint after 50; a rate so small that what rounding changes doesn't grow.
+OPTIONS = ("--data", "talk", "--rows", "4", "--epochs", "8", "--context", "32", "--rate", "1e-5")
+
+
+def parsed(workspace: Workspace, *words: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    commands.add(parser.add_subparsers(required=True))
+    return parser.parse_args(["train", *words, "--home", str(workspace.home)])
+
+
+def enigma(workspace: Workspace, *words: str) -> int | None:
+    """The command, as the command line enters it."""
+    args = parsed(workspace, *words)
+    status: int | None = args.command(args)
+    return status
+
+
+def weights(workspace: Workspace, name: str) -> dict[str, torch.Tensor]:
+    return load_file(open_run(workspace.run(name)).folder / "weights.safetensors")
+
+
+def largest_difference(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> float:
+    assert one.keys() == other.keys()
+    return max(float((one[name] - other[name]).abs().max()) for name in one)
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A dataset, and the run `alone` that one process trained on it."""
+    folder = tmp_path_factory.mktemp("train")
+    workspace = Workspace(folder / "home")
+    small_talk(workspace, folder)
+    assert enigma(workspace, *OPTIONS, "--name", "alone") is None
+    return workspace
+
+
+def kill_second_process(workspace: Workspace, name: str, killed: list[int]) -> None:
+    """Wait for the first checkpoint, then end the process of rank 1."""
+    mark = workspace.training / name / "checkpoints" / "step-00000050"
+    end = time.monotonic() + 300
+    while not mark.is_dir() and time.monotonic() < end:
+        time.sleep(0.005)
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            home = str(workspace.home).encode() in (process / "cmdline").read_bytes()
+            second = b"RANK=1" in (process / "environ").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if home and second:
+            os.kill(int(process.name), signal.SIGKILL)
+            killed.append(int(process.name))
+
+
+@pytest.mark.slow
+def test_two_processes_that_share_weights_train_what_one_trains_though_one_of_them_is_killed(
+    shared: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    killed: list[int] = []
+    killer = threading.Thread(target=kill_second_process, args=(shared, "killed", killed))
+    killer.start()
+    assert enigma(shared, *OPTIONS, "--name", "killed", "--devices", "2", "--shard") == 0
+    killer.join()
+    assert len(killed) == 1
+    assert "was lost (signal 9); it goes on at its last checkpoint" in capsys.readouterr().out
+    assert largest_difference(weights(shared, "alone"), weights(shared, "killed")) <= 1e-6
+    assert sorted(path.name for path in shared.runs.iterdir()) == ["alone", "killed"]
+    files = [{path.name for path in shared.run(name).iterdir()} for name in ("alone", "killed")]
+    assert files[0] == files[1]
+    with history_of(shared.home) as history:
+        first, second = [entry for entry in history.entries() if entry.name == "killed"]
+        assert (first.status != "done", second.status) == (True, "done")
+        assert history.points(second.id, "loss")[0][0] == 51
+        assert (second.config["processes"], second.config["shard"]) == (2, True)
+
+
+@pytest.mark.slow
+def test_the_command_under_torchrun_trains_what_one_process_trains_and_says_it_once(shared: Workspace) -> None:
+    words = ["--standalone", "--nproc-per-node", "2", "-m", "trainer_host.cli"]
+    words += ["train", *OPTIONS, "--name", "torchrun", "--home", str(shared.home)]
+    done = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", *words],
+        env=os.environ | {"OMP_NUM_THREADS": "1", "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.count("Run 'torchrun' in") == 1
+    alone, together = weights(shared, "alone"), weights(shared, "torchrun")
+    assert largest_difference(alone, together) <= 1e-6
+    with history_of(shared.home) as history:  # and that isn't so because nothing was learnt
+        losses = [value for _, value in history.points(history.find("torchrun").id, "loss")]
+    assert losses[-1] < losses[0] - 0.5
+    assert open_run(shared.run("torchrun")).settings == open_run(shared.run("alone")).settings
+
+
+def test_what_several_processes_cant_train_is_one_sentence(workspace: Workspace, tmp_path: Path) -> None:
+    easy_dataset(workspace, tmp_path)
+    small_talk(workspace, tmp_path)
+    with pytest.raises(DataError, match="A router is small enough for one process"):
+        enigma(workspace, "--data", "easy", "--devices", "2")
+    with pytest.raises(DataError, match="set --rows to a multiple of 3"):
+        enigma(workspace, "--data", "talk", "--devices", "3")
+    with pytest.raises(TrainerError, match="say how many with --devices"):
+        enigma(workspace, "--data", "talk", "--shard")
+    with pytest.raises(TrainerError, match="--devices must be a whole number"):
+        enigma(workspace, "--data", "talk", "--devices", "0")
+    with pytest.raises(DataError, match="There is no size 'huge'"):
+        enigma(workspace, "--data", "talk", "--devices", "2", "--size", "huge")
+
+
+def test_a_graph_student_under_torchrun_is_refused_too(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    easy_dataset(workspace, tmp_path)
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(TrainerError, match="leave out --devices, and torchrun"):
+        enigma(workspace, "--data", "easy")
+    assert not workspace.runs.exists()
+
+
+def test_the_words_of_a_training_are_read_as_the_options_that_they_were_made_of(workspace: Workspace) -> None:
+    words = (
+        "--data",
+        "talk",
+        "--name",
+        "x",
+        "--seed",
+        "-3",
+        "--rate",
+        "0.00123456789",
+        "--curriculum",
+        "--epochs",
+        "2",
+    )
+    args = parsed(workspace, *words)
+    again = parsed(workspace, *commands.train_words(args)[1:])
+    assert vars(again) == vars(args)
