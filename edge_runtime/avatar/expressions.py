@@ -12,7 +12,8 @@ from edge_runtime.avatar.vocabulary import ARKIT, DEFAULTS, eyes_of, face_of, st
 _NOISE = frozenset(
     (
         "ctrl", "control", "expression", "expressions", "expr", "blend", "shape", "shapes", "blendshape", "bs", "fcl",
-        "all", "face", "facial", "facs", "head", "mesh", "morph", "target", "key", "m", "c", "the", "of", "and",
+        "all", "e", "f", "hd", "lod", "genesis", "male", "female", "face", "facial", "facs", "head", "mesh", "morph",
+        "target", "key", "m", "c", "the", "of", "and",
         "arkit",
     )
 )  # fmt: skip
@@ -56,24 +57,29 @@ _MEANING: Mapping[str, str] = {
     "dimple": "dimple",
     "dimpler": "dimple", "roll": "roll", "suck": "roll", "shrug": "shrug", "sneer": "sneer", "wrinkle": "sneer",
     "wrinkler": "sneer",
-    "forward": "forward", "look": "look", "gaze": "look", "furrow": "down", "show": "outer", "stick": "outer",
+    "forward": "forward", "fwd": "forward", "together": "close", "look": "look", "gaze": "look", "furrow": "down",
+    "show": "outer", "stick": "outer",
 }  # fmt: skip
 # What says one movement, as sets of words; a movement without a side is that of both sides.
 _SHAPES: Mapping[str, tuple[str, ...]] = {
     "browDown": ("brow down", "brow lower", "brow frown"), "browInnerUp": ("brow inner up",),
     "browOuterUp": ("brow outer up",),
-    "browUp": ("brow up",), "cheekPuff": ("cheek puff", "puff"),
+    "browUp": ("brow up",), "cheekPuff": ("cheek puff", "puff", "mouth cheek puff"),
     "cheekSquint": ("cheek squint", "cheek up", "eye cheek up"),
     "eyeBlink": ("eye blink", "blink", "eye close"), "eyeSquint": ("eye squint", "squint", "eye squint inner"),
     "eyeWide": ("eye wide", "eye open", "eye upper up", "wide"), "jawForward": ("jaw forward",),
-    "jawOpen": ("jaw open", "jaw down", "mouth open"), "mouthClose": ("mouth close", "lip close"),
+    "jawOpen": ("jaw open", "jaw down", "mouth open"),
+    "mouthClose": ("mouth close", "lip close", "mouth lip close upper", "mouth lip close lower"),
     "mouthDimple": ("mouth dimple", "dimple"),
     "mouthFrown": ("mouth frown", "frown", "corner down", "mouth corner down", "lip corner down"),
-    "mouthFunnel": ("mouth funnel", "funnel", "lip funnel"),
+    "mouthFunnel": ("mouth funnel", "funnel", "lip funnel", "mouth funnel upper", "mouth funnel lower"),
     "mouthLowerDown": ("mouth lower down", "lower lip down", "mouth lower lip down"),
-    "mouthPress": ("mouth press", "lip press", "mouth lip press"),
-    "mouthPucker": ("mouth pucker", "pucker", "lip pucker", "mouth lip pucker"),
-    "mouthRollLower": ("mouth roll lower", "lip roll lower"), "mouthRollUpper": ("mouth roll upper", "lip roll upper"),
+    "mouthPress": ("mouth press", "lip press", "mouth lip press", "mouth press upper", "mouth press lower"),
+    "mouthPucker": (
+        "mouth pucker", "pucker", "lip pucker", "mouth lip pucker", "mouth lip pucker upper", "mouth lip pucker lower",
+    ),
+    "mouthRollLower": ("mouth roll lower", "lip roll lower", "mouth lower lip roll inner"),
+    "mouthRollUpper": ("mouth roll upper", "lip roll upper", "mouth upper lip roll inner"),
     "mouthShrugLower": ("mouth shrug lower", "jaw up"), "mouthShrugUpper": ("mouth shrug upper",),
     "mouthSmile": (
         "mouth smile", "smile", "corner pull", "mouth corner pull", "lip corner pull", "corner up", "mouth corner up",
@@ -93,6 +99,7 @@ _UNITS: Mapping[int, str] = {
     45: "eyeBlink",
 }  # fmt: skip
 _SPEECH = frozenset(("viseme", "aa", "ih", "ou", "ee", "oh", "phoneme"))  # shapes of speech: whoever speaks moves them
+_VOWELS = frozenset("aiueo")  # the same, as VRM 0 and VRoid call them
 _BY_WORDS = {frozenset(said.split()): shape for shape, ways in _SHAPES.items() for said in ways}
 _VOCABULARY = frozenset(_MEANING) | frozenset(_EMOTIONS) | _NOISE | _SPEECH | {"au"}
 
@@ -120,7 +127,10 @@ def match_expressions(names: Sequence[str]) -> Expressions:
         name = take_apart(text, _VOCABULARY)
         words = [word for word in name.words if word not in _NOISE]
         emotions = [_EMOTIONS[word] for word in words if word in _EMOTIONS]
-        if words and words[0] in _SPEECH:
+        vowel = (
+            len(name.words) > 0 and name.words[-1] in _VOWELS and not set(name.words[:-1]) - _NOISE - {"mth", "mouth"}
+        )
+        if vowel or (words and words[0] in _SPEECH):
             unused.append(text)
         elif emotions and len(words) == 1 and not name.side:
             if emotions[0] in whole:

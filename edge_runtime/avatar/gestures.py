@@ -87,7 +87,8 @@ _SWAY_BACK: dict[str, Angles] = {joint: (x, -y, -z) for joint, (x, y, z) in _SWA
 _POSES: Mapping[str, tuple[Pose, ...]] = {
     "none": (),
     "wave": (
-        Pose(0.25, "wave out"), Pose(0.4, "wave in"), Pose(0.55, "wave out"), Pose(0.7, "wave in"), Pose(0.8, "wave out"),
+        Pose(0.25, "wave out"), Pose(0.4, "wave in"), Pose(0.55, "wave out"), Pose(0.7, "wave in"),
+        Pose(0.8, "wave out"),
     ),
     "nod": (
         _head(0.25, head=(18, 0, 0), neck=(8, 0, 0)), _head(0.5, head=(-4, 0, 0)),

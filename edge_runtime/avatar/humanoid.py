@@ -34,7 +34,8 @@ _NOISE = frozenset(
     (
         "bip", "biped", "valve", "mixamorig", "def", "org", "fk", "cc", "base", "g", "j", "jnt", "joint", "jt", "bone",
         "bn", "bones", "sk", "skel", "skeleton", "rig", "armature", "c", "centre", "center", "m", "f", "bind", "skin",
-        "ctrl", "control", "char", "character", "avatar", "body", "face", "facial", "human", "bend", "adj", "b", "x", "stretch",
+        "ctrl", "control", "char", "character", "avatar", "body", "face", "facial", "human", "bend", "adj", "b", "x",
+        "stretch",
     )
 )  # fmt: skip
 # Words of bones that help others to move, or end a chain: understood, and left to the rig.
@@ -48,7 +49,8 @@ _HELPERS = frozenset(
 _MEANING: Mapping[str, tuple[str, ...]] = {
     "pelvis": ("hips",), "hip": ("hip",), "hips": ("hips",),
     "spine": ("spine",), "abdomen": ("belly",), "waist": ("belly",), "torso": ("belly",), "stomach": ("belly",),
-    "belly": ("belly",), "back": ("belly",), "chest": ("chest",), "ribcage": ("chest",), "thorax": ("chest",), "neck": ("neck",),
+    "belly": ("belly",), "back": ("belly",), "chest": ("chest",), "ribcage": ("chest",), "thorax": ("chest",),
+    "neck": ("neck",),
     "head": ("head",),
     "jaw": ("jaw",), "eye": ("eye",), "eyeball": ("eye",),
     "clavicle": ("collar",), "collar": ("collar",), "collarbone": ("collar",), "shoulder": ("shoulder",),
@@ -264,7 +266,7 @@ def _finger(name: Name, words: frozenset[str], counting: frozenset[str]) -> str 
 
 
 def _numbered_finger(name: Name) -> str | None:
-    """Fingers by number: Finger0, Finger01, Finger1 of 3ds Max's Biped from 0, finger1-1, finger2-1 of MakeHuman from 1."""
+    """Fingers by number: Finger0, Finger01, Finger1 as Biped counts, finger1-1, finger2-1 as MakeHuman does."""
     match name.digits:
         case (one,) if len(one) <= 2:
             which, part = int(one[0]), int(one[1:] or 0)

@@ -12,6 +12,8 @@ LEFT, RIGHT = "left", "right"
 LONGEST = 12  # letters of the longest known word; what is tried at each place of a name stays little
 MAX_JOINED = 28  # letters that may be several words without a mark between them
 _SIDES = {"left": LEFT, "right": RIGHT, "l": LEFT, "r": RIGHT, "lft": LEFT, "rgt": RIGHT}
+# A quarter of a mouth, as MetaHumans have them: "mouthFunnelDL".
+_QUARTERS = {"ul": ("upper", LEFT), "ur": ("upper", RIGHT), "dl": ("lower", LEFT), "dr": ("lower", RIGHT)}
 # A capital after a small letter, the last capital of several before a small letter, a digit beside a letter.
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W\d_a-zA-Z]+")
 
@@ -20,7 +22,7 @@ _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W\d_a-zA-Z]+")
 class Name:
     """A name taken apart. words: lower case, in order, without sides. side: "left", "right" or "".
 
-    digits: the numbers behind the last word, in order. directions: sides in order of appearance, for names such as "lookLeft".
+    digits: the numbers behind the last word, in order. directions: sides in order of appearance, for "eyeLookLeft_R".
     """
 
     text: str
@@ -45,7 +47,10 @@ def take_apart(text: str, vocabulary: Collection[str]) -> Name:
             digits.append(part)
             continue
         for word in _split(part.lower(), known):
-            if word in _SIDES:
+            if word in _QUARTERS:
+                words.append(_QUARTERS[word][0])
+                sides.append(_QUARTERS[word][1])
+            elif word in _SIDES:
                 sides.append(_SIDES[word])
             else:
                 words.append(word)
@@ -58,16 +63,19 @@ def take_apart(text: str, vocabulary: Collection[str]) -> Name:
 @lru_cache(maxsize=4096)
 def _split(word: str, known: frozenset[str]) -> tuple[str, ...]:
     """The fewest known words that make up this one; the word itself where there are none."""
-    if word in known or word in _SIDES or len(word) > MAX_JOINED:
+    if word in known or word in _SIDES or word in _QUARTERS or len(word) > MAX_JOINED:
         return (word,)
     best: dict[int, tuple[str, ...]] = {0: ()}
     for end in range(1, len(word) + 1):
         for start in range(max(0, end - LONGEST), end):
             piece = word[start:end]
             at_an_end = start == 0 or end == len(word)
-            if start not in best or not (piece in known or (piece in _SIDES and (len(piece) > 1 or at_an_end))):
+            side = (piece in _SIDES and (len(piece) > 1 or at_an_end)) or (piece in _QUARTERS and end == len(word))
+            if start not in best or not (piece in known or side):
                 continue
             found = (*best[start], piece)
+            if end == len(word) and start > 0 and piece[-1] in "lr" and piece[:-1] in known:
+                found = (*best[start], piece[:-1], piece[-1])  # "cheekraiser" is beside "cheekraisel"
             if end not in best or len(found) < len(best[end]):
                 best[end] = found
     return best.get(len(word), (word,))

@@ -84,6 +84,11 @@ def test_bones_of_other_rigs_are_known_or_left_alone(names: tuple[str, ...], joi
         ("CTRL_expressions_mouthCornerPullL", ("mouthSmileLeft",)),
         ("CTRL_expressions_browRaiseOuterR", ("browOuterUpRight",)),
         ("CTRL_expressions_eyeLookLeftR", ("eyeLookInRight",)),
+        ("ctrl_expressions_eyecheekraiser", ("cheekSquintRight",)),
+        ("CTRL_expressions_mouthPressDL", ("mouthPressLeft",)),
+        ("head_lod0_mesh__mouth_cornerPull_left", ("mouthSmileLeft",)),
+        ("Genesis8Male__eCTRLEyesClosedL", ("eyeBlinkLeft",)),
+        ("Face.M_F00_000_00_Fcl_EYE_Close_R", ("eyeBlinkRight",)),
         ("AU12_L", ("mouthSmileLeft",)),
         ("au45", ("eyeBlinkLeft", "eyeBlinkRight")),
         ("Fcl_EYE_Close_L", ("eyeBlinkLeft",)),
@@ -100,6 +105,11 @@ def test_expressions_of_other_rigs_are_known(name: str, moves: tuple[str, ...]) 
 def test_a_name_that_says_no_joint_is_reported_and_never_guessed(name: str) -> None:  # fmt: skip
     assert match_bones([name]).unknown == (name,) and match_bones([name]).of == {}
     assert match_expressions([name]).unknown == (name,)
+
+
+def test_shapes_of_speech_are_left_to_whoever_speaks() -> None:
+    speech = ("aa", "ou", "viseme_PP", "A", "Fcl_MTH_O")
+    assert match_expressions(speech).unused == speech
 
 
 def test_no_known_word_is_longer_than_what_is_tried() -> None:
