@@ -1,0 +1,124 @@
+"""Task `image_gen`: a prompt gives a picture; the model writes what it shows, the device places and draws it.
+
+A small model learns which shapes are asked for, how many, and how they stand to each other: a plan. Where each is
+found by a search, exactly. A row that doesn't say what its scene shows is learnt as the scene itself, in the
+line notation of `edge_runtime.media.scene_notation`; a model may write either.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from edge_runtime.media import Media, Rejected, optional
+from edge_runtime.media.picture_layout import lay_out
+from edge_runtime.media.picture_plan import plan_of, read_plan, write_plan
+from edge_runtime.media.prompts import Prompt, marked
+from edge_runtime.media.scene import Scene, read_scene, scene_schema, write_scene
+from edge_runtime.media.scene_notation import is_scene, read_line, write_line
+from edge_runtime.tasks.dialogue import FIGURES, LEAST_ALIKE, OPTIONS, TextTask, Writer, only, text_of
+
+if TYPE_CHECKING:
+    from edge_runtime.bundle.manifest import Manifest
+    from edge_runtime.engines.language import LanguageEngine
+
+NAME = "image_gen"
+PLAIN = False
+MAX_TOKENS = 400
+MAX_PROMPT = 600
+CONTENT_TYPE = "image/png"
+Json = dict[str, object]
+REQUEST_SCHEMA: Json = {
+    "type": "object",
+    "required": ["prompt"],
+    "properties": {"prompt": {"type": "string", "minLength": 1, "maxLength": MAX_PROMPT}, **OPTIONS},
+}
+RESPONSE_SCHEMA: Json = {
+    "type": "object",
+    "required": ["scene", "picture", *FIGURES],
+    "properties": {
+        "scene": {"anyOf": [scene_schema(film=False), {"type": "null"}]},
+        "picture": {"description": "a PNG", "contentMediaType": CONTENT_TYPE},
+        **FIGURES,
+    },
+}
+
+
+def messages(request: Json) -> list[Json]:
+    """The prompt as one message, see `edge_runtime.media.prompts`; "text" is another name for it."""
+    return [{"role": "user", "content": marked(prompt_of(request, MAX_PROMPT)).said}]
+
+
+def reply(request: Json, output: Json) -> str:
+    """The plan of what the row shows; the scene itself where it doesn't say."""
+    prompt = marked(prompt_of(request, MAX_PROMPT))
+    shows = cast(list[Json], output.get("shows") or [])
+    if any(fact["fact"] == "count" for fact in shows):
+        return write_plan(plan_of(shows), prompt)
+    return write_line(read_scene(output["scene"], film=False), prompt)
+
+
+def answer(request: Json, text: str) -> Json:
+    """Draw what the model wrote; what can't be read has no picture, and what can't all be shown is unsure."""
+    from edge_runtime.media.draw import draw
+    from edge_runtime.media.pictures import png
+
+    optional("PIL", "Pictures")
+    prompt = marked(prompt_of(request, MAX_PROMPT))
+    try:
+        scene, whole = _scene(text, prompt)
+    except Rejected:
+        return {"scene": None, "picture": None, "unsure": True}
+    picture = Media(CONTENT_TYPE, png(draw(scene)))
+    return {"scene": write_scene(scene), "picture": picture, "unsure": not whole}
+
+
+def _scene(text: str, prompt: Prompt) -> tuple[Scene, bool]:
+    if is_scene(text):
+        return read_line(text, prompt, film=False)
+    plan, whole = read_plan(text, prompt)
+    scene, shown = lay_out(plan)
+    return scene, whole and shown
+
+
+def prompt_of(request: Json, most: int) -> str:
+    """The words of a request; raises `BadRequest`."""
+    name = "prompt" if "prompt" in request or "text" not in request else "text"
+    only(request, name)
+    return text_of(request, name, most)
+
+
+def load(manifest: Manifest, folder: Path, engine: LanguageEngine) -> Writer:
+    """A specialist over a language engine; raises `BundleError`, and `NotEquipped` where nothing could be drawn."""
+    from edge_runtime.language.specialist import load_language
+
+    optional("PIL", "Pictures")
+    task = cast(TextTask, sys.modules[__name__])
+    return Writer(load_language(manifest, folder, engine), task, manifest.thresholds.get("unsure", 0.0))
+
+
+def agrees(expected: Json, got: Json) -> bool:
+    """Whether the same things are in both pictures, most of them: int8 kernels round differently."""
+    return alike(expected.get("scene"), got.get("scene"))
+
+
+def alike(expected: object, got: object) -> bool:
+    """Whether two scenes have most of their shapes in common, by kind, colour and which properties move."""
+    if not isinstance(expected, dict) or not isinstance(got, dict):
+        return expected is None and got is None
+    one, other = _shapes(expected), _shapes(got)
+    return (one & other).total() >= LEAST_ALIKE * max(one.total(), other.total())
+
+
+def _shapes(scene: Json) -> Counter[tuple[str, ...]]:
+    shapes = cast(list[Json], scene["shapes"])
+    return Counter(
+        (
+            str(shape["kind"]),
+            str(shape["colour"]),
+            *(str(track["property"]) for track in cast(list[Json], shape.get("motion", []))),
+        )
+        for shape in shapes
+    )

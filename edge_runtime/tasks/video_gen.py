@@ -1,0 +1,98 @@
+"""Task `video_gen`: a prompt gives a short film; the model writes what moves how, the device places and draws it.
+
+As in `image_gen` the model writes a plan; a row that doesn't say what its film shows, or shows several of one thing,
+is learnt as the scene itself. The film is an animated PNG, which loses nothing; browsers and chats play it.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from edge_runtime.media import Media, Rejected, optional
+from edge_runtime.media.film_layout import lay_out_film
+from edge_runtime.media.film_plan import film_plan_of, read_film_plan, write_film_plan
+from edge_runtime.media.prompts import Prompt, marked
+from edge_runtime.media.scene import Scene, read_scene, scene_schema, write_scene
+from edge_runtime.media.scene_notation import is_scene, read_line, write_line
+from edge_runtime.tasks.dialogue import FIGURES, OPTIONS, TextTask, Writer
+from edge_runtime.tasks.image_gen import alike, prompt_of
+
+if TYPE_CHECKING:
+    from edge_runtime.bundle.manifest import Manifest
+    from edge_runtime.engines.language import LanguageEngine
+
+NAME = "video_gen"
+PLAIN = False
+MAX_TOKENS = 400
+MAX_PROMPT = 600
+CONTENT_TYPE = "image/apng"
+SMOOTH = 2  # a film has many pictures: edges of two by two
+Json = dict[str, object]
+REQUEST_SCHEMA: Json = {
+    "type": "object",
+    "required": ["prompt"],
+    "properties": {"prompt": {"type": "string", "minLength": 1, "maxLength": MAX_PROMPT}, **OPTIONS},
+}
+RESPONSE_SCHEMA: Json = {
+    "type": "object",
+    "required": ["scene", "film", "frames", *FIGURES],
+    "properties": {
+        "scene": {"anyOf": [scene_schema(film=True), {"type": "null"}]},
+        "film": {"description": "an animated PNG", "contentMediaType": CONTENT_TYPE},
+        "frames": {"type": "integer", "minimum": 0},
+        **FIGURES,
+    },
+}
+
+
+def messages(request: Json) -> list[Json]:
+    """The prompt as one message, see `edge_runtime.media.prompts`; "text" is another name for it."""
+    return [{"role": "user", "content": marked(prompt_of(request, MAX_PROMPT)).said}]
+
+
+def reply(request: Json, output: Json) -> str:
+    """The plan of what the row shows; the scene itself where it doesn't say, or shows several of one thing."""
+    prompt = marked(prompt_of(request, MAX_PROMPT))
+    shows = cast(list[Json], output.get("shows") or [])
+    counts = [fact["count"] for fact in shows if fact["fact"] == "count"]
+    if counts and all(count == 1 for count in counts):
+        return write_film_plan(film_plan_of(shows), prompt)
+    return write_line(read_scene(output["scene"], film=True), prompt)
+
+
+def answer(request: Json, text: str) -> Json:
+    """Draw what the model wrote; what can't be read has no film, and what can't all be shown is unsure."""
+    from edge_runtime.media.draw import draw, frames
+    from edge_runtime.media.pictures import animated_png
+
+    optional("PIL", "Films")
+    try:
+        scene, whole = _scene(text, marked(prompt_of(request, MAX_PROMPT)))
+    except Rejected:
+        return {"scene": None, "film": None, "frames": 0, "unsure": True}
+    film = Media(CONTENT_TYPE, animated_png([draw(frame, SMOOTH) for frame in frames(scene)], scene.fps))
+    return {"scene": write_scene(scene), "film": film, "frames": scene.frames, "unsure": not whole}
+
+
+def _scene(text: str, prompt: Prompt) -> tuple[Scene, bool]:
+    if is_scene(text):
+        return read_line(text, prompt, film=True)
+    plan, whole = read_film_plan(text, prompt)
+    scene, shown = lay_out_film(plan)
+    return scene, whole and shown
+
+
+def load(manifest: Manifest, folder: Path, engine: LanguageEngine) -> Writer:
+    """A specialist over a language engine; raises `BundleError`, and `NotEquipped` where nothing could be drawn."""
+    from edge_runtime.language.specialist import load_language
+
+    optional("PIL", "Films")
+    task = cast(TextTask, sys.modules[__name__])
+    return Writer(load_language(manifest, folder, engine), task, manifest.thresholds.get("unsure", 0.0))
+
+
+def agrees(expected: Json, got: Json) -> bool:
+    """Whether the same things move in both films, most of them: int8 kernels round differently."""
+    return alike(expected.get("scene"), got.get("scene"))
