@@ -1,0 +1,205 @@
+from __future__ import annotations
+
+import base64
+import random
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageDraw
+
+import trainer_host.students
+from edge_runtime.media import Media
+from edge_runtime.tasks import Specialist, vision
+from tests.trainer_host.conftest import nothing
+from trainer_host.compress.files import exported
+from trainer_host.compress.gate import draft_manifest, loaded
+from trainer_host.data.build import build_dataset
+from trainer_host.data.dataset import Dataset
+from trainer_host.data.labelled import SpecRows
+from trainer_host.errors import DataError
+from trainer_host.media.boxes import Box, write_objects
+from trainer_host.students import vision_fit
+from trainer_host.students.vision import STUDENT
+from trainer_host.students.vision_data import seen_rows
+from trainer_host.tasks import Example, task_spec
+from trainer_host.tasks.vision import picture_name
+from trainer_host.training.run import Run, train_run
+from trainer_host.training.uncertainty import separation
+from trainer_host.workspace import Workspace
+
+SIDE = 64
+Trained = tuple[Dataset, Run, dict[str, float]]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _known() -> Iterator[None]:
+    before = trainer_host.students.TRAINED
+    trainer_host.students.TRAINED = tuple(sorted({*before, "vision"}))
+    yield
+    trainer_host.students.TRAINED = before
+
+
+def example(seed: int, whole: bool) -> Example:
+    """One disc or cross of any colour, on a ground of another; or one or two of them, with their boxes."""
+    from edge_runtime.media.pictures import png
+
+    rng = random.Random(seed)
+    ground = rng.randrange(40, 90)
+    picture = Image.new("RGB", (SIDE, SIDE), (ground, ground, ground))
+    pen = ImageDraw.Draw(picture)
+    boxes = []
+    for place in range(1 if whole else rng.choice((1, 2))):
+        kind = ("disc", "cross")[seed % 2 if whole else rng.randrange(2)]
+        size = rng.randrange(20, 29)
+        x, y = rng.randrange(1, 31 - size + 1), rng.randrange(1, SIDE - size)
+        x += place * 32
+        colour = tuple(rng.randrange(140, 256) for _ in range(3))
+        if kind == "disc":
+            pen.ellipse((x, y, x + size - 1, y + size - 1), fill=colour)
+        else:
+            pen.rectangle((x, y + size // 3, x + size - 1, y + size - size // 3), fill=colour)
+            pen.rectangle((x + size // 3, y, x + size - size // 3, y + size - 1), fill=colour)
+        edges = (0.0, 0.0, 1.0, 1.0) if whole else (x / SIDE, y / SIDE, (x + size) / SIDE, (y + size) / SIDE)
+        boxes.append(Box(kind, *edges))
+    content = png(picture)
+    name = picture_name(content)
+    return Example({"image": name}, {"objects": write_objects(boxes)}, {name: content})
+
+
+def dataset_of(workspace: Workspace, count: int, whole: bool) -> Dataset:
+    reader = SpecRows(task_spec("vision"), Path())
+    rows = [reader.take(example(seed, whole)) for seed in range(count)]
+    return build_dataset(
+        workspace, "d", "vision", rows, teacher="person", seed=1, held_out=0.25, params={}, figures={}, finish=reader.finish
+    )  # fmt: skip
+
+
+class TorchEngine:
+    """The trained module itself, in the place of a runtime."""
+
+    def __init__(self, run: Run) -> None:
+        self._module, _, self._names = STUDENT.module(run.folder)
+
+    def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        with torch.inference_mode():
+            made = self._module(torch.from_numpy(inputs["pixels"]))
+        parts = made if isinstance(made, tuple) else (made,)
+        return {name: part.numpy() for name, part in zip(self._names.outputs, parts, strict=True)}
+
+
+def specialist_of(run: Run) -> Specialist:
+    return vision.load(draft_manifest(run, STUDENT), Path(), TorchEngine(run))  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def classifier(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    workspace = Workspace(tmp_path_factory.mktemp("classifier") / "home")
+    dataset = dataset_of(workspace, 120, whole=True)
+    run, report = train_run(
+        workspace, dataset, "c", seed=1, seconds=1.0, on_progress=nothing, settings={"size": "nano", "side": 48}
+    )
+    return dataset, run, dict(report.figures)
+
+
+@pytest.fixture(scope="module")
+def detector(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    from trainer_host.compress.files import export_run
+
+    workspace = Workspace(tmp_path_factory.mktemp("detector") / "home")
+    dataset = dataset_of(workspace, 160, whole=False)
+    run, report = train_run(
+        workspace, dataset, "d", seed=1, seconds=2.0, on_progress=nothing, settings={"size": "nano", "side": 64}
+    )
+    export_run(run, dataset, nothing)
+    return dataset, run, dict(report.figures)
+
+
+def test_a_classifier_names_pictures_it_has_not_seen_and_beats_both_baselines(classifier: Trained) -> None:
+    dataset, run, figures = classifier
+    found = STUDENT.evaluate(run.folder, dataset.folder, specialist_of(run), None)
+    assert found["accuracy"] >= 0.9
+    assert found["accuracy"] >= max(figures["majority_baseline"], figures["nearest_mean_baseline"]) + 0.2
+    assert found["rows"] == 30
+
+
+def test_a_detector_finds_what_it_has_not_seen_in_both_runtimes_and_in_int8(detector: Trained) -> None:
+    dataset, run, figures = detector
+    scores = {}
+    for item in exported(run):
+        runtime = "onnxruntime" if item.file.endswith(".onnx") else "ai-edge-litert"
+        with loaded(run, STUDENT, item, runtime) as specialist:
+            scores[item.file] = STUDENT.evaluate(run.folder, dataset.folder, specialist, None)
+    assert scores["model.fp32.onnx"]["map50"] >= 0.8
+    assert all(found["accuracy"] >= figures["constant_baseline"] + 0.4 for found in scores.values()), scores
+    assert scores["model.int8.tflite"]["map50"] >= scores["model.fp32.onnx"]["map50"] - 0.05
+    assert exported(run)[0].error < 1e-3
+
+
+def test_golden_requests_are_small_different_and_answered(detector: Trained) -> None:
+    dataset, run, _ = detector
+    requests = STUDENT.golden(run.folder, dataset.folder, 24)
+    assert requests == STUDENT.golden(run.folder, dataset.folder, 24)
+    assert len({str(request["image"]) for request in requests}) == 24
+    assert all(len(base64.b64decode(str(request["image"]))) < 10_000 for request in requests)
+    specialist = specialist_of(run)
+    answer = specialist.run(requests[0])
+    assert vision.agrees(answer, specialist.run(requests[0]))
+
+
+def test_pictures_of_nothing_known_are_less_sure(classifier: Trained) -> None:
+    from edge_runtime.media.pictures import png
+
+    dataset, run, _ = classifier
+    specialist = specialist_of(run)
+    rng = np.random.default_rng(5)
+
+    def sure(content: bytes) -> float:
+        return float(str(specialist.run({"image": Media("image/png", content)})["confidence"]))
+
+    known = [sure(row.content) for row in seen_rows(dataset.folder, "heldout")]
+    blots = [Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)).resize((64, 64)) for _ in range(30)]
+    assert separation(np.array(known), np.array([sure(png(picture)) for picture in blots])) >= 0.8
+
+
+def test_the_same_rows_seed_and_settings_give_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vision_fit, "MAX_STEPS", 10)
+    workspace = Workspace(tmp_path / "home")
+    dataset = dataset_of(workspace, 60, whole=False)
+
+    def weights(name: str, curriculum: bool = False) -> str:
+        settings: dict[str, object] = {"size": "nano", "side": 32}
+        run, _ = train_run(
+            workspace, dataset, name, seed=1, seconds=1.0, on_progress=nothing, settings=settings, curriculum=curriculum
+        )  # fmt: skip
+        return run.weights
+
+    plain = weights("a")
+    assert weights("b") == plain != weights("c", curriculum=True)
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [({"size": "giant"}, "no size 'giant'"), ({"side": 100}, "multiple of 16"), ({"rate": 1}, "no --rate")],
+)
+def test_settings_it_does_not_have_are_one_sentence(
+    settings: dict[str, object], sentence: str, classifier: Trained, tmp_path: Path
+) -> None:
+    with pytest.raises(DataError, match=sentence):
+        STUDENT.train(
+            classifier[0].folder, tmp_path, seed=1, seconds=1.0, on_progress=nothing, settings=cast("dict", settings)
+        )
+
+
+def test_rows_that_teach_nothing_are_one_sentence(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "home")
+    few = dataset_of(workspace, 44, whole=False)
+    with pytest.raises(DataError, match="at least 40 pictures"):
+        STUDENT.train(few.folder, tmp_path, seed=1, seconds=1.0, on_progress=nothing)
+    many = dataset_of(workspace, 80, whole=False)
+    next((many.folder / "files").iterdir()).unlink()
+    with pytest.raises(DataError, match="were changed"):
+        STUDENT.train(many.folder, tmp_path, seed=1, seconds=1.0, on_progress=nothing)

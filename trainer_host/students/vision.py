@@ -1,0 +1,356 @@
+"""The student of the task vision: a classifier where every picture has one label for all of it, else a detector."""
+
+from __future__ import annotations
+
+import base64
+import io
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from edge_runtime import strict_json
+from edge_runtime.errors import BadRequest
+from edge_runtime.tasks import Specialist, vision
+from edge_runtime.vision.pixels import LARGEST, framed
+from trainer_host.data.curriculum import ordered
+from trainer_host.data.dataset import open_dataset
+from trainer_host.errors import DataError
+from trainer_host.media.boxes import Box
+from trainer_host.media.scatter import KINDS as DRAWN
+from trainer_host.students import Json, ModelIO, OnProgress, Recorder, TrainReport
+from trainer_host.students.vision_classifier import calibrated, classifier_loss, majority, nearest_mean
+from trainer_host.students.vision_data import (
+    Pictures,
+    Seen,
+    Variation,
+    is_whole,
+    labels_of,
+    load_pictures,
+    seen_rows,
+    strata_of,
+    usual_side,
+)
+from trainer_host.students.vision_detector import (
+    candidates,
+    chosen_thresholds,
+    constant_answer,
+    detector_loss,
+    mean_average_precision,
+    mean_f1,
+    outcomes,
+)
+from trainer_host.students.vision_fit import Recipe, fit, held_back, planned
+from trainer_host.students.vision_net import (
+    SIZES,
+    SMALL_PICTURE,
+    ClassifierNet,
+    DetectorNet,
+    Shape,
+    fold_norms,
+    multiplications,
+)
+from trainer_host.training.determinism import prepare
+from trainer_host.training.uncertainty import calibration_error
+from trainer_host.training.weights import load_weights, save_weights
+from trainer_host.workspace import write_atomic
+
+CONFIG = "config.json"
+MIN_ROWS = 40
+MOST_LABELS = 1000
+DETECTOR_SIDE = 160  # pixels: what is a tenth of a picture has some sixteen of them
+# Of a classifier's square, by the longer side of its pictures: small ones gain nothing by being blown up.
+CLASSIFIER_SIDES = ((40, 32), (96, 64), (10**9, 96))
+# Tiles first: an object costs a sixth of a picture there.
+RECIPES = {"classifier": Recipe(batch=16), "detector": Recipe(tiled_share=0.55, tiles=32)}
+GOLDEN_COLOURS = 48  # a golden picture in so few colours has a tenth of the bytes
+
+
+@dataclass(frozen=True)
+class VisionConfig:
+    """What the network's shape and its answers depend on; saved beside the weights. platt: scale and shift."""
+
+    kind: str
+    labels: tuple[str, ...]
+    side: int
+    size: str
+    unsure: float = 0.0
+    shown: float = 0.0
+    platt: tuple[float, float] = (1.0, 0.0)
+
+    @property
+    def shape(self) -> Shape:
+        """The network's shape."""
+        return Shape(len(self.labels), self.side, self.size)
+
+    @property
+    def network(self) -> ClassifierNet | DetectorNet:
+        """A network of that shape, untrained."""
+        return ClassifierNet(self.shape) if self.kind == "classifier" else DetectorNet(self.shape)
+
+
+class VisionStudent:
+    """See `Student`."""
+
+    task = vision.NAME
+    family = "graph"
+
+    def train(
+        self,
+        dataset: Path,
+        run: Path,
+        *,
+        seed: int,
+        seconds: float | None,
+        on_progress: OnProgress,
+        curriculum: bool = False,
+        settings: Json | None = None,
+        work: Path | None = None,
+        recorder: Recorder | None = None,
+    ) -> TrainReport:
+        """Train on nine tenths of the rows, calibrate on the rest; see `Student.train`.
+
+        settings: `size`, one of `SIZES`; `side`, of the square that the network reads, in pixels, a multiple of 16;
+        `mirror` and `colours`, whether a picture that is mirrored or recoloured shows the same (by default that holds
+        for drawn shapes alone).
+        """
+        started = time.perf_counter()
+        rows = seen_rows(dataset, "train")
+        config, variation = _planned(rows, _drawn(dataset, rows), dict(settings or {}))
+        pictures = load_pictures(rows, config.labels, config.side)
+        prepare(seed)
+        net = config.network
+        recipe = planned(RECIPES[config.kind], config.shape, multiplications(net, config.side), seconds)
+        back = held_back(strata_of(rows), seed)
+        learnt = np.flatnonzero(~back)
+        order = None
+        if curriculum:
+            order = [place for place in ordered(list(open_dataset(dataset).rows("train"))) if not back[place]]
+
+        def tell(step: int, loss: float) -> None:
+            on_progress(step / recipe.steps, {"loss": round(loss, 4)})
+            if recorder is not None:
+                recorder.record(step, {"loss": loss})
+
+        loss = classifier_loss if config.kind == "classifier" else detector_loss
+        fit(net, loss, pictures, learnt, variation, recipe, seed, tell, order)
+        held = seen_rows(dataset, "heldout")
+        config, figures = _calibrated(net, config, pictures, rows, np.flatnonzero(back), held)
+        save_weights(run, net)
+        write_atomic(run / CONFIG, strict_json.dumps(asdict(config)))
+        return TrainReport(
+            time.perf_counter() - started,
+            {
+                "parameters": float(sum(p.numel() for p in net.parameters())),
+                "steps": float(recipe.steps),
+                "side": float(config.side),
+                "unsure_below": config.unsure,
+                **figures,
+            },
+        )
+
+    def module(self, run: Path) -> tuple[nn.Module, tuple[Tensor, ...], ModelIO]:
+        """The network, its batch norms folded into its convolutions, and a grey picture; see `Student.module`."""
+        config = load_config(run)
+        net = config.network
+        load_weights(run, net)
+        example = torch.full((1, config.side, config.side, 3), 128, dtype=torch.uint8)
+        outputs = [vision.PROBABILITIES] if config.kind == "classifier" else [vision.SCORES, vision.BOXES]
+        return fold_norms(net.eval()), (example,), ModelIO([vision.INPUT], outputs)
+
+    def calibration(self, run: Path, dataset: Path, limit: int) -> Iterator[dict[str, np.ndarray]]:
+        """Pictures spread evenly over the train split; see `Student.calibration`."""
+        side = load_config(run).side
+        rows = seen_rows(dataset, "train")
+        for row in rows[:: max(1, len(rows) // limit)][:limit]:
+            yield {vision.INPUT: framed(row.content, side)[0][None]}
+
+    def assets(self, run: Path) -> dict[str, Path]:
+        """None: a picture needs no vocabulary."""
+        return {}
+
+    def manifest_fields(self, run: Path) -> Json:
+        """Labels, thresholds, and what the device does around the graph; see `Student.manifest_fields`."""
+        config = load_config(run)
+        fields: Json = {"labels": list(config.labels), "thresholds": {"unsure": config.unsure}, "tokenizer": None}
+        options: Json = {"kind": config.kind, "side": config.side}
+        if config.kind == "detector":
+            fields["thresholds"] = {"unsure": config.unsure, "shown": config.shown}
+            options |= {"cells": config.shape.cells, "platt": list(config.platt)}
+        return {**fields, "options": options}
+
+    def evaluate(self, run: Path, dataset: Path, specialist: Specialist, limit: int | None) -> dict[str, float]:
+        """`accuracy`: a classifier's share of right labels; a detector's mean F1 over pictures, the task's own metric.
+
+        Besides: `ece`, the calibration error; `answered`, the share without doubt; a detector's `map50`, over all that
+        it finds (shown or not), and a classifier's `precision` among the answered.
+        """
+        rows = seen_rows(dataset, "heldout")[:limit]
+        if load_config(run).kind == "classifier":
+            return _classified(rows, specialist)
+        return _detected(rows, specialist, load_config(run).labels)
+
+    def golden(self, run: Path, dataset: Path, count: int) -> list[Json]:
+        """Held-out pictures, then those of train, small and in few colours; see `Student.golden`."""
+        side = load_config(run).side
+        rows = [*seen_rows(dataset, "heldout"), *seen_rows(dataset, "train")]
+        made = dict.fromkeys(_small_png(row.content, side) for row in rows[:count])
+        return [{"image": base64.b64encode(content).decode("ascii")} for content in made]
+
+
+def load_config(run: Path) -> VisionConfig:
+    """Read RUN/config.json; raises `DataError`."""
+    try:
+        raw = strict_json.loads_object((run / CONFIG).read_bytes(), CONFIG)
+        labels, platt = cast("list[str]", raw.pop("labels")), cast("list[float]", raw.pop("platt"))
+        made = VisionConfig(labels=tuple(labels), platt=(platt[0], platt[1]), **raw)  # type: ignore[arg-type]
+        if made.kind in vision.KINDS and made.size in SIZES:
+            return made
+    except (OSError, BadRequest, KeyError, TypeError, IndexError):
+        pass  # said below
+    raise DataError(f"The {CONFIG} of run '{run.name}' is damaged; train again.")
+
+
+def _planned(rows: list[Seen], drawn: bool, settings: Json) -> tuple[VisionConfig, Variation]:
+    """What is trained, and how pictures are varied; raises `DataError`."""
+    if len(rows) < MIN_ROWS:
+        raise DataError(f"The dataset has {len(rows)} rows to train; vision needs at least {MIN_ROWS} pictures.")
+    whole, labels = is_whole(rows), labels_of(rows)
+    if not labels:
+        raise DataError("No picture of the dataset has an object in it; there is nothing to find.")
+    if whole and len(labels) < 2:
+        raise DataError(f"All pictures show '{labels[0]}'; a classifier needs two labels or more.")
+    if len(labels) > MOST_LABELS:
+        raise DataError(f"The dataset has {len(labels)} labels; vision takes at most {MOST_LABELS}.")
+    usual = usual_side(rows)
+    side = next(side for most, side in CLASSIFIER_SIDES if usual <= most) if whole else DETECTOR_SIDE
+    side = _integer(settings.pop("side", side))
+    size = str(settings.pop("size", None) or ("nano" if side <= SMALL_PICTURE else "micro"))
+    mirror, colours = bool(settings.pop("mirror", drawn)), bool(settings.pop("colours", drawn))
+    if settings:
+        raise DataError(f"The task vision has no --{min(settings).replace('_', '-')}; it has --size.")
+    if size not in SIZES:
+        raise DataError(f"The task vision has no size '{size[:20]}'; it has {', '.join(SIZES)}.")
+    if not 32 <= side <= LARGEST or side % 16:
+        raise DataError(f"The side must be a multiple of 16 from 32 to {LARGEST} pixels, not {side}.")
+    variation = Variation(mirror=mirror, colours=colours)
+    if whole:
+        variation = replace(variation, turn=10.0, foreign=0.1)
+    return VisionConfig("classifier" if whole else "detector", labels, side, size), variation
+
+
+def _integer(value: object) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0
+
+
+def _drawn(dataset: Path, rows: list[Seen]) -> bool:
+    """Whether the pictures are the built-in teacher's: those show the same mirrored, and in any colours."""
+    return open_dataset(dataset).teacher == "built-in" and set(labels_of(rows)) <= set(DRAWN)
+
+
+def _calibrated(
+    net: ClassifierNet | DetectorNet,
+    config: VisionConfig,
+    pictures: Pictures,
+    rows: list[Seen],
+    back: np.ndarray,
+    held: list[Seen],
+) -> tuple[VisionConfig, dict[str, float]]:
+    """Thresholds, chosen on the rows that were kept back; figures with the baselines on the held-out rows."""
+    if isinstance(net, ClassifierNet):
+        found = calibrated(net, pictures, back)
+        named = [row.objects[0].label for row in rows], [row.objects[0].label for row in held if row.objects]
+        examined = load_pictures(held, config.labels, config.side)
+        return replace(config, unsure=found.threshold), {
+            "validation_accuracy": round(found.accuracy, 4),
+            "majority_baseline": round(majority(*named), 4),
+            "nearest_mean_baseline": round(nearest_mean(pictures, examined), 4),
+        }
+    objects = candidates(net, pictures, back, config.labels)
+    true = [rows[place].objects for place in back]
+    chosen = chosen_thresholds(objects, true)
+    config = replace(config, unsure=chosen.unsure, shown=chosen.shown, platt=(chosen.scale, chosen.shift))
+    sure = [[(box, vision.confidence(score, *config.platt)) for box, score in each] for each in objects]
+    baseline = constant_answer([row.objects for row in rows], [row.objects for row in held])
+    return config, {
+        "validation_f1": round(mean_f1(sure, true, config.shown), 4),
+        "constant_baseline": round(baseline, 4),
+    }
+
+
+def _classified(rows: list[Seen], specialist: Specialist) -> dict[str, float]:
+    sure, right, answered = [], [], []
+    for row in rows:
+        answer = specialist.run({"image": _as_media(row)})
+        sure.append(float(cast(float, answer["confidence"])))
+        right.append(bool(row.objects) and answer["label"] == row.objects[0].label)
+        answered.append(not answer["unsure"])
+    good, certain = np.array(right, bool), np.array(answered, bool)
+    return {
+        "accuracy": _mean(good),
+        "precision": _mean(good[certain]),
+        "answered": _mean(certain),
+        "ece": calibration_error(np.array(sure), good) if len(rows) else 0.0,
+        "rows": float(len(rows)),
+    }
+
+
+def _detected(rows: list[Seen], specialist: Specialist, labels: tuple[str, ...]) -> dict[str, float]:
+    look = cast("Callable[[Json], list[Json]]", cast(vision.Detector, specialist).candidates)
+    found: list[list[tuple[Box, float]]] = []
+    shown: list[list[tuple[Box, float]]] = []
+    answered = []
+    for row in rows:
+        request: Json = {"image": _as_media(row)}
+        answer = specialist.run(request)
+        found.append(_boxes(look(request)))
+        shown.append(_boxes(cast("list[Json]", answer["objects"])))
+        answered.append(not answer["unsure"])
+    true = [row.objects for row in rows]
+    sure, right = outcomes(shown, true)
+    total = sum(map(len, true))
+    return {
+        "accuracy": mean_f1(shown, true, 0.0),
+        "map50": mean_average_precision(found, true, labels),
+        "precision": _mean(right),
+        "recall": float(right.sum()) / total if total else 0.0,
+        "answered": _mean(np.array(answered, bool)),
+        "ece": calibration_error(sure, right) if len(sure) else 0.0,
+        "rows": float(len(rows)),
+    }
+
+
+def _boxes(objects: list[Json]) -> list[tuple[Box, float]]:
+    return [
+        (Box(str(item["label"]), *cast("list[float]", item["box"])), float(cast(float, item["confidence"])))
+        for item in objects
+    ]
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(values.mean()) if len(values) else 0.0
+
+
+def _as_media(row: Seen) -> object:
+    from edge_runtime.media import Media
+
+    return Media("image/png" if row.path.suffix == ".png" else "image/jpeg", row.content)
+
+
+def _small_png(content: bytes, side: int) -> bytes:
+    from PIL import Image
+
+    from edge_runtime.media.pictures import read_picture
+
+    picture = read_picture(content, side).quantize(GOLDEN_COLOURS, dither=Image.Dither.NONE)
+    out = io.BytesIO()
+    picture.save(out, "PNG", optimize=True)
+    return out.getvalue()
+
+
+STUDENT = VisionStudent()
