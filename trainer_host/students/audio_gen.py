@@ -4,41 +4,20 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from pathlib import Path
 
 from edge_runtime.media import Rejected
 from edge_runtime.media.notes import Note
 from edge_runtime.media.sound import Program, read_program
 from edge_runtime.media.speech import Utterance
-from edge_runtime.tasks import Specialist
 from trainer_host.data.dataset import Row
 from trainer_host.media.hearing import Heard
 from trainer_host.media.music_facts import EndsOn
 from trainer_host.media.sound_facts import Fact, Sound, read_facts, unmet
 from trainer_host.students import Json
-from trainer_host.students.kept import Kept
-from trainer_host.students.language.rows import mixed, rows_of
-from trainer_host.students.language.student import EXAMINED_ROWS, LanguageStudent
+from trainer_host.students.programs import ProgramStudent
 
-# A golden sound is written to its end, or both runtimes would agree on none; all but the longest have fewer tokens.
-GOLDEN_TOKENS, GOLDEN_MOST = 120, 4
+GOLDEN_TOKENS = 120  # all but the longest sounds have fewer
 CENTS, SECONDS = 20.0, 0.020  # how far a note may be from what was asked
-
-
-class AudioGenStudent(LanguageStudent):
-    """See `TextStudent`."""
-
-    def evaluate(self, run: Path, dataset: Path, specialist: Specialist, limit: int | None) -> dict[str, float]:
-        """`accuracy`: the share of what was asked that is heard; see `LanguageStudent.evaluate` and `shares`."""
-        kept = Kept(specialist)
-        made = super().evaluate(run, dataset, kept, limit)
-        rows = mixed(rows_of(dataset, "heldout", self.task))[: limit or EXAMINED_ROWS]
-        return {**made, **shares(rows, kept.answers)}
-
-    def golden(self, run: Path, dataset: Path, count: int) -> list[Json]:
-        """Held-out requests; see `Student.golden`."""
-        asked = super().golden(run, dataset, min(count, GOLDEN_MOST))
-        return [{**request, "max_tokens": GOLDEN_TOKENS} for request in asked]
 
 
 def shares(rows: Sequence[Row], answers: Sequence[Json]) -> dict[str, float]:
@@ -85,4 +64,4 @@ def as_written(wanted: Program, sound: Sound) -> bool:
     )
 
 
-STUDENT = AudioGenStudent("audio_gen")
+STUDENT = ProgramStudent("audio_gen", shares, GOLDEN_TOKENS)

@@ -3,34 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from edge_runtime.media import Rejected
-from edge_runtime.tasks import Specialist
 from trainer_host.data.dataset import Row
 from trainer_host.students import Json
-from trainer_host.students.kept import Kept
-from trainer_host.students.language.rows import mixed, rows_of
-from trainer_host.students.language.student import EXAMINED_ROWS, LanguageStudent
+from trainer_host.students.programs import ProgramStudent
 
-# A golden body is written to its end, or both runtimes would agree on none; all but the largest have fewer tokens.
-GOLDEN_TOKENS, GOLDEN_MOST = 160, 4
-
-
-class Gen3dStudent(LanguageStudent):
-    """See `TextStudent`."""
-
-    def evaluate(self, run: Path, dataset: Path, specialist: Specialist, limit: int | None) -> dict[str, float]:
-        """`accuracy`: the mean volume shared with what was asked for; see `LanguageStudent.evaluate` and `shares`."""
-        kept = Kept(specialist)
-        made = super().evaluate(run, dataset, kept, limit)
-        rows = mixed(rows_of(dataset, "heldout", self.task))[: limit or EXAMINED_ROWS]
-        return {**made, **shares(rows, kept.answers)}
-
-    def golden(self, run: Path, dataset: Path, count: int) -> list[Json]:
-        """Held-out requests; see `Student.golden`."""
-        asked = super().golden(run, dataset, min(count, GOLDEN_MOST))
-        return [{**request, "max_tokens": GOLDEN_TOKENS} for request in asked]
+GOLDEN_TOKENS = 160  # all but the largest bodies have fewer
 
 
 def shares(rows: Sequence[Row], answers: Sequence[Json]) -> dict[str, float]:
@@ -54,4 +33,4 @@ def shares(rows: Sequence[Row], answers: Sequence[Json]) -> dict[str, float]:
     return {"readable": readable / len(rows), "closed": closed / len(rows), "as_asked": right / len(rows)}
 
 
-STUDENT = Gen3dStudent("3d_gen")
+STUDENT = ProgramStudent("3d_gen", shares, GOLDEN_TOKENS)

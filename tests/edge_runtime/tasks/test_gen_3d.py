@@ -43,7 +43,7 @@ def test_measures_are_letters_for_the_model_and_millimetres_for_the_body() -> No
 
 def test_what_a_model_learns_to_write_makes_the_body_that_was_asked_for() -> None:
     spec = task_spec("3d_gen")
-    for seed in range(20):
+    for seed in range(8):
         example = spec.built_in(random.Random(seed))
         got = gen_3d.answer(example.input, gen_3d.reply(example.input, example.output))
         assert got["unsure"] is False and spec.score(example.output, got) == pytest.approx(1, abs=1e-3)
