@@ -1,0 +1,308 @@
+"""The player: a small network for four games that learns from rows, practice around them, and games with itself."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from edge_runtime import strict_json
+from edge_runtime.errors import BadRequest
+from edge_runtime.games import RULES
+from edge_runtime.tasks import Specialist, game
+from trainer_host.errors import DataError
+from trainer_host.media.examples import needs
+from trainer_host.students import Json, ModelIO, OnProgress, Recorder, TrainReport
+from trainer_host.students.game_data import (
+    Asked,
+    Lessons,
+    board_lessons,
+    cells_of,
+    inputs_of,
+    is_board,
+    read_rows,
+    world_lessons,
+)
+from trainer_host.students.game_loss import choice_loss
+from trainer_host.students.game_model import PlayerNet, Shape
+from trainer_host.students.game_self_play import improve
+from trainer_host.tasks.game import GAMES
+from trainer_host.training.calibration import threshold_of
+from trainer_host.training.determinism import prepare
+from trainer_host.training.weights import load_weights, save_weights
+from trainer_host.workspace import write_atomic
+
+CONFIG = "config.json"
+MIN_ROWS = 60  # fewer leave a game with so few that calibration says nothing
+HELD_BACK = 8  # each eighth row of a game calibrates, and teaches nothing
+# A student plans by steps, so that the result doesn't depend on how fast the machine is: a second of one core does so
+# many steps of the worlds' tower, and half as many more of the boards'.
+STEPS_PER_SECOND = 9
+MIN_STEPS, MAX_STEPS = 40, 600
+MAX_GAMES = 50_000  # of self-play, hours
+# How many of each game a step shows, however many rows it has: none is drowned by another.
+BATCH = {"connect_four": 48, "tic_tac_toe": 16, "frozen_lake": 24, "taxi": 8}
+RATES = {"board": 3e-3, "world": 4e-3}
+TEMPERATURES = np.exp(np.linspace(np.log(0.3), np.log(5.0), 121))
+
+
+@dataclass(frozen=True)
+class PlayerConfig:
+    """What the network's shape and its answers depend on; saved beside the weights."""
+
+    unsure: float
+    temperatures: dict[str, float]
+    shape: Shape
+
+
+class GameStudent:
+    """See `Student`."""
+
+    task = game.NAME
+    family = "graph"
+
+    def train(
+        self,
+        dataset: Path,
+        run: Path,
+        *,
+        seed: int,
+        seconds: float | None,
+        on_progress: OnProgress,
+        curriculum: bool = False,
+        settings: Json | None = None,
+        work: Path | None = None,
+        recorder: Recorder | None = None,
+    ) -> TrainReport:
+        """Rows and practice first, then `self_play` games of the board games if asked for; see `Student.train`."""
+        started = time.perf_counter()
+        games = _self_play(settings)
+        if curriculum:
+            raise DataError("A player practises around all its rows from the start; leave out --curriculum.")
+        needs("gymnasium", "Games")
+        rows, heldout = read_rows(dataset, "train"), read_rows(dataset, "heldout")
+        if len(rows) < MIN_ROWS:
+            raise DataError(f"The dataset has {len(rows)} rows to train; a player needs at least {MIN_ROWS}.")
+        steps = _planned(seconds)
+        prepare(seed)
+        back, kept = _held_back(rows)
+        unseen = [*heldout, *back]
+        boards, worlds = board_lessons(kept, unseen, seed), world_lessons(kept, unseen, seed)
+        net = PlayerNet(Shape())
+        share = 0.5 if games else 1.0
+        _learn(net.world, worlds, "world", steps, seed, lambda done, loss: on_progress(share * done * 0.4, loss))
+        _learn(
+            net.board,
+            boards,
+            "board",
+            steps * 3 // 2,
+            seed,
+            lambda done, loss: on_progress(share * (0.4 + done * 0.6), loss),
+        )
+        figures: dict[str, float] = {}
+        if games:
+            figures = improve(net.board, boards, games, seed, lambda done, values: on_progress(0.5 + done / 2, values))
+        net.eval()
+        temperatures, confidence, right = _calibrated(net, back)
+        config = PlayerConfig(threshold_of(confidence, right), temperatures, Shape())
+        save_weights(run, net)
+        write_atomic(run / CONFIG, strict_json.dumps(asdict(config)))
+        figures |= {
+            "parameters": float(sum(p.numel() for p in net.parameters())),
+            "steps": float(steps),
+            "boards": float(len(boards.planes)),
+            "worlds": float(len(worlds.planes)),
+            "unsure_below": config.unsure,
+            "validation_accuracy": round(float(right.mean()), 4),
+            **_baselines(kept, heldout),
+        }
+        return TrainReport(time.perf_counter() - started, figures)
+
+    def module(self, run: Path) -> tuple[nn.Module, tuple[Tensor, ...], ModelIO]:
+        """The network and two empty inputs; see `Student.module`."""
+        net = PlayerNet(load_config(run).shape)
+        load_weights(run, net)
+        examples = tuple(torch.zeros(shape) for shape in game.INPUTS.values())
+        return net.eval(), examples, ModelIO(list(game.INPUTS), list(game.OUTPUTS))
+
+    def calibration(self, run: Path, dataset: Path, limit: int) -> Iterator[dict[str, np.ndarray]]:
+        """Positions spread evenly over the train split, a board with a world each; see `Student.calibration`."""
+        rows = read_rows(dataset, "train")
+        boards = [row for row in rows if is_board(row.game)]
+        worlds = [row for row in rows if not is_board(row.game)]
+        count = min(limit, max(len(boards), len(worlds)))
+        for number in range(count):
+            pair = [some[number * len(some) // count] for some in (boards, worlds) if some]
+            yield {name: np.zeros(shape, np.float32) for name, shape in game.INPUTS.items()} | dict(
+                map(inputs_of, pair)
+            )
+
+    def assets(self, run: Path) -> dict[str, Path]:
+        """None: the rules are the device's."""
+        return {}
+
+    def manifest_fields(self, run: Path) -> Json:
+        """The threshold, and each game's temperature; see `Student.manifest_fields`."""
+        config = load_config(run)
+        return {
+            "labels": [],
+            "thresholds": {"unsure": config.unsure},
+            "options": {"temperatures": config.temperatures},
+            "tokenizer": None,
+        }
+
+    def evaluate(self, run: Path, dataset: Path, specialist: Specialist, limit: int | None) -> dict[str, float]:
+        """`accuracy`: the action is a best one; each game's; and ece, the error of the confidence (0 to 1)."""
+        rows = read_rows(dataset, "heldout")[:limit]
+        answers = [specialist.run(row.request) for row in rows]
+        right = np.array([answer["action"] in row.best for answer, row in zip(answers, rows, strict=True)], bool)
+        sure = np.array([cast(float, answer["confidence"]) for answer in answers])
+        figures = {
+            "accuracy": float(right.mean()) if len(rows) else 0.0,
+            "answered": float(np.mean([not answer["unsure"] for answer in answers])) if len(rows) else 0.0,
+            "ece": _calibration_error(sure, right),
+            "rows": float(len(rows)),
+        }
+        for name in RULES:
+            those = np.array([row.game == name for row in rows], bool)
+            if those.any():
+                figures[name] = float(right[those].mean())
+        return figures
+
+    def golden(self, run: Path, dataset: Path, count: int) -> list[Json]:
+        """Held-out states first, then those of train, each other one as a text; see `Student.golden`."""
+        requests: list[Json] = []
+        for row in [*read_rows(dataset, "heldout"), *read_rows(dataset, "train")][:count]:
+            told = RULES[row.game].text(row.position)
+            requests.append({"text": told} if len(requests) % 2 else row.request)
+        return requests
+
+
+def load_config(run: Path) -> PlayerConfig:
+    """Read RUN/config.json; raises `DataError`."""
+    try:
+        raw = strict_json.loads_object((run / CONFIG).read_bytes(), CONFIG)
+        shape = Shape(**raw.pop("shape"))  # type: ignore[arg-type]
+        return PlayerConfig(shape=shape, **raw)  # type: ignore[arg-type]
+    except (OSError, BadRequest, KeyError, TypeError):
+        raise DataError(f"The {CONFIG} of run '{run.name}' is damaged; train again.") from None
+
+
+def _learn(
+    tower: nn.Module,
+    lessons: Lessons,
+    name: str,
+    steps: int,
+    seed: int,
+    on_progress: Callable[[float, dict[str, float]], None],
+) -> None:
+    shuffle = torch.Generator().manual_seed(seed)
+    parts = [
+        (torch.nonzero(lessons.game == number)[:, 0], BATCH[game])
+        for number, game in enumerate(RULES)
+        if (lessons.game == number).any()
+    ]
+    if not parts:
+        return
+    optimizer = torch.optim.AdamW(tower.parameters(), lr=RATES[name], weight_decay=0.01 if name == "board" else 1e-3)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATES[name], total_steps=steps)
+    tower.train()
+    for step in range(steps):
+        picked = [some[torch.randint(len(some), (count,), generator=shuffle)] for some, count in parts]
+        planes, best, legal = lessons.drawn(torch.cat(picked), shuffle)
+        scores = tower(planes).reshape(best.shape)
+        loss = choice_loss(scores, best, legal)
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(tower.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        if step % 25 == 24 or step + 1 == steps:
+            on_progress((step + 1) / steps, {"loss": round(float(loss.detach()), 4)})
+
+
+def _held_back(rows: Sequence[Asked]) -> tuple[list[Asked], list[Asked]]:
+    """(rows for calibration, rows to learn), spread evenly over the games."""
+    back: list[Asked] = []
+    kept: list[Asked] = []
+    met = Counter[str]()
+    for row in rows:
+        met[row.game] += 1
+        (back if met[row.game] % HELD_BACK == 0 else kept).append(row)
+    return back, kept
+
+
+def _calibrated(net: PlayerNet, rows: Sequence[Asked]) -> tuple[dict[str, float], np.ndarray, np.ndarray]:
+    """Each game's temperature, and confidence and rightness of every row's answer."""
+    logits, right, which = np.zeros(len(rows)), np.zeros(len(rows), bool), np.array([row.game for row in rows])
+    with torch.inference_mode():
+        for number, row in enumerate(rows):
+            name, planes = inputs_of(row)
+            tower = net.board if name == "board" else net.world
+            scores = tower(torch.from_numpy(planes)).reshape(-1, planes.shape[-1] ** 2).numpy()
+            found = np.array([scores[action, cell] for action, cell in cells_of(row)])
+            logits[number] = found.max()
+            right[number] = GAMES[row.game].legal(row.position)[int(found.argmax())] in row.best
+    temperatures = {name: _temperature(logits[which == name], right[which == name]) for name in RULES if name in which}
+    divisor = np.array([temperatures[name] for name in which])
+    return temperatures, 1 / (1 + np.exp(-logits / divisor)), right
+
+
+def _temperature(logits: np.ndarray, right: np.ndarray) -> float:
+    """What logits of chosen actions are divided by, so that they tell best how often the choice is right."""
+    losses = [np.logaddexp(0, np.where(right, -logits, logits) / t).mean() for t in TEMPERATURES]
+    return round(float(TEMPERATURES[int(np.argmin(losses))]), 6)
+
+
+def _calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int = 10) -> float:
+    """Expected calibration error (Guo et al. 2017) with bins of equal width."""
+    if not len(right):
+        return 0.0
+    part = np.minimum((confidence * bins).astype(int), bins - 1)
+    gaps = [abs(confidence[part == b].sum() - right[part == b].sum()) for b in range(bins) if (part == b).any()]
+    return float(sum(gaps) / len(right))
+
+
+def _baselines(rows: Sequence[Asked], heldout: Sequence[Asked]) -> dict[str, float]:
+    """Of any legal action, and of the action that is most often best in each game of the rows."""
+    if not heldout:
+        return {}
+    often = {name: Counter(row.best[0] for row in rows if row.game == name).most_common(1) for name in RULES}
+    most = [bool(often[row.game]) and often[row.game][0][0] in row.best for row in heldout]
+    legal = [len(row.best) / len(GAMES[row.game].legal(row.position)) for row in heldout]
+    return {
+        "majority_baseline": round(float(np.mean(most)), 4),
+        "legal_random_baseline": round(float(np.mean(legal)), 4),
+    }
+
+
+def _planned(seconds: float | None) -> int:
+    if seconds is None:
+        return MAX_STEPS
+    allowed = int(seconds * STEPS_PER_SECOND)
+    if allowed < MIN_STEPS:
+        raise DataError(
+            f"A player can't be trained in {seconds:g} seconds; allow at least {MIN_STEPS / STEPS_PER_SECOND:.0f}."
+        )
+    return min(MAX_STEPS, allowed)
+
+
+def _self_play(settings: Json | None) -> int:
+    """How many games it plays against itself."""
+    chosen = dict(settings or {})
+    games = chosen.pop("self_play", 0)
+    if chosen:
+        raise DataError(f"A player takes only --self-play; leave out --{next(iter(chosen)).replace('_', '-')}.")
+    if isinstance(games, bool) or not isinstance(games, int) or not 0 <= games <= MAX_GAMES:
+        raise DataError(f"--self-play is a number of games from 0 to {MAX_GAMES:,}.")
+    return games
+
+
+STUDENT = GameStudent()

@@ -1,0 +1,287 @@
+"""Rows of the task `game` as planes and targets, the symmetries of the games, and practice around the rows.
+
+Practice: positions that play from a row comes to, judged by the same rules as the rows. None shows what a held-out
+row shows, in any of its symmetries.
+"""
+
+from __future__ import annotations
+
+import functools
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from edge_runtime.games import RULES
+from edge_runtime.games.planes import (
+    SIDE,
+    WORLD_ACTIONS,
+    board_cells,
+    board_planes,
+    world_cell,
+    world_planes,
+)
+from edge_runtime.games.worlds import SPOTS, TAXI_SIDE, Place, taxi_parts
+from edge_runtime.media import Rejected
+from trainer_host.data.dataset import open_dataset
+from trainer_host.errors import DataError
+from trainer_host.students import Json
+from trainer_host.students.game_matches import Board, bits_of, moved
+from trainer_host.tasks.game import GAMES
+
+CELLS = SIDE * SIDE
+# So many positions of board games, and so many worlds, are learnt from at least, where the rows are fewer: the most
+# played from a row, and the most places for a lake's goal.
+POSITIONS, MOST_PLAYED, LEAST_PLAYED = 5000, 40, 4
+WORLDS, MOST_GOALS = 1200, 16
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A row: the game, its state as the rules read it, the actions that are best, and the request that asks for them."""
+
+    game: str
+    position: Board | Place
+    best: tuple[str, ...]
+    request: Json
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """What one tower learns from. planes uint8 [n, planes, 64]; best and legal uint8 [n, actions, 64] (1 action: cell).
+
+    game: int64 [n], its position in `RULES`. group: int64 [n], the index in `symmetries()` of the first of the
+    symmetries that the planes may be turned by; turns: int64 [n], how many there are.
+    """
+
+    planes: Tensor
+    best: Tensor
+    legal: Tensor
+    game: Tensor
+    group: Tensor
+    turns: Tensor
+
+    def drawn(self, rows: Tensor, shuffle: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """Those rows, each turned by one of its symmetries: float32 planes [n, planes, 8, 8], best, legal."""
+        cells, actions = symmetries()
+        chance = torch.rand(len(rows), generator=shuffle)
+        turn = self.group[rows] + (chance * self.turns[rows]).long()
+
+        def turned(values: Tensor) -> Tensor:
+            found = values[rows]
+            return found.gather(2, cells[turn][:, None].expand_as(found)).to(torch.float32)
+
+        best, legal = turned(self.best), turned(self.legal)
+        if best.shape[1] > 1:
+            order = actions[turn][:, :, None].expand_as(best)
+            best, legal = best.gather(1, order), legal.gather(1, order)
+        return turned(self.planes).reshape(len(rows), -1, SIDE, SIDE), best, legal
+
+
+def read_rows(dataset: Path, split: str) -> list[Asked]:
+    """Rows of a split, in their order; raises `DataError` for rows of another task."""
+    found = []
+    for row in open_dataset(dataset).rows(split):
+        try:
+            game = GAMES[str(row.input["game"])]
+            position = game.read(row.input["state"])
+        except (KeyError, Rejected):
+            raise DataError("The dataset has a row that tells no state of a game; its task isn't game.") from None
+        request = {"game": game.name, "state": row.input["state"]}
+        found.append(Asked(game.name, position, tuple(game.optimal(position)), request))
+    return found
+
+
+def board_lessons(rows: Sequence[Asked], heldout: Iterable[Asked], seed: int) -> Lessons:
+    """Rows of the board games, and practice: positions that random play from each comes to."""
+    rng = random.Random(seed)
+    count = sum(is_board(row.game) for row in rows)
+    practice = min(MOST_PLAYED, max(LEAST_PLAYED, POSITIONS // max(1, count)))
+    seen = {key for row in heldout if not isinstance(row.position, Place) for key in _variants(row.game, row.position)}
+    made: list[tuple[str, np.ndarray, np.ndarray, np.ndarray]] = []
+    for row in rows:
+        if isinstance(row.position, Place):
+            continue
+        for position in (row.position, *_played(row.game, row.position, practice, rng)):
+            key = _planes(row.game, position).tobytes()
+            if key in seen:
+                continue
+            seen.add(key)
+            made.append((row.game, *_board_targets(row.game, position)))
+    return _stacked(made, [BOARD_TURNS[game] for game, *_ in made])
+
+
+def world_lessons(rows: Sequence[Asked], heldout: Iterable[Asked], seed: int) -> Lessons:
+    """The worlds of the rows, and practice: what is best in every place of them, but for those of held-out rows, and
+    the same lakes with their goals elsewhere."""
+    rng = random.Random(seed)
+    hidden: dict[bytes, set[int]] = {}
+    for row in heldout:
+        if isinstance(row.position, Place):
+            for key, cell in _turned_places(row.position):
+                hidden.setdefault(key, set()).add(cell)
+    worlds = dict.fromkeys(_world_of(row.position) for row in rows if isinstance(row.position, Place))
+    lakes = [place.map for place in worlds if place.map]
+    more = min(MOST_GOALS, WORLDS // max(1, len(lakes)))
+    worlds |= dict.fromkeys(Place(other, 0) for lake in lakes for other in _other_goals(lake, more, rng))
+    made, turns = [], []
+    for world in worlds:
+        game = "frozen_lake" if world.map else "taxi"
+        actions = GAMES[game].actions
+        planes = world_planes(world).reshape(-1, CELLS).astype(np.uint8)
+        best, legal = np.zeros((2, WORLD_ACTIONS, CELLS), np.uint8)
+        for place in _places(game, world):
+            cell = world_cell(place)
+            if cell not in hidden.get(planes.tobytes(), ()):
+                legal[[actions.index(action) for action in GAMES[game].legal(place)], cell] = 1
+                best[[actions.index(action) for action in GAMES[game].optimal(place)], cell] = 1
+        if best.any():
+            made.append((game, planes, best, legal))
+            turns.append(_LAKE_TURNS[len(world.map)] if world.map else (0, 1))
+    return _stacked(made, turns)
+
+
+def is_board(game: str) -> bool:
+    """Whether it is played on a board, so that the first tower plays it."""
+    return game in BOARD_TURNS
+
+
+def inputs_of(row: Asked) -> tuple[str, np.ndarray]:
+    """The name of the graph's input that shows a row, and its planes, float32 [1, planes, 8, 8]."""
+    if isinstance(row.position, Place):
+        return "world", world_planes(row.position)[None]
+    return "board", board_planes(row.game, [bits_of(row.position)])
+
+
+def cells_of(row: Asked) -> list[tuple[int, int]]:
+    """Where the scores of the legal actions lie in that tower's answer: (action, cell), in their order."""
+    game = GAMES[row.game]
+    if isinstance(row.position, Place):
+        cell = world_cell(row.position)
+        return [(game.actions.index(action), cell) for action in game.legal(row.position)]
+    return [(0, cell) for cell in board_cells(row.game, bits_of(row.position)[1]).values()]
+
+
+@functools.cache
+def symmetries() -> tuple[Tensor, Tensor]:
+    """cells int64 [s, 64] and actions int64 [s, 6]: turned[a, i] = value[actions[a], cells[i]].
+
+    The first is none; then those of tic-tac-toe, of connect four, and of lakes of each size, see `BOARD_TURNS`.
+    """
+    same = np.arange(WORLD_ACTIONS)
+    cells, actions = [np.arange(CELLS)], [same]
+    grid = np.arange(CELLS).reshape(SIDE, SIDE)
+    for side in (3, None, *_LAKE_TURNS):
+        for number in range(2 if side is None else 8):
+            turned = grid.copy()
+            if side is None:  # the columns from the other side
+                turned[:7] = grid[:7][::-1] if number else grid[:7]
+                cells.append(turned.ravel())
+                actions.append(same)
+                continue
+            quarters, flipped = number % 4, number >= 4
+            turned[:side, :side] = np.rot90(grid[:side, :side], quarters)
+            order = same.copy()
+            # A quarter turn makes left down, down right, right up, and up left.
+            order[:4] = (np.arange(4) - quarters) % 4
+            if flipped:
+                turned[:side, :side] = turned[:side, :side][:, ::-1].copy()
+                order[[0, 2]] = order[[2, 0]]
+            cells.append(turned.ravel())
+            actions.append(order)
+    return torch.from_numpy(np.stack(cells)), torch.from_numpy(np.stack(actions))
+
+
+# (the first of its symmetries, how many): see `symmetries`.
+BOARD_TURNS = {"tic_tac_toe": (1, 8), "connect_four": (9, 2)}
+_LAKE_TURNS = {side: (11 + 8 * (side - 4), 8) for side in range(4, 9)}
+
+
+def _played(game: str, position: Board, count: int, rng: random.Random) -> Iterator[Board]:
+    """Positions that random play comes to, from the start again where a game ends."""
+    now = position
+    for _ in range(count):
+        after = moved(now, rng.choice(GAMES[game].legal(now))).position
+        now = position if after is None else after
+        if after is not None:
+            yield after
+
+
+def _planes(game: str, position: Board) -> np.ndarray:
+    return board_planes(game, [bits_of(position)])[0].reshape(-1, CELLS).astype(np.uint8)
+
+
+def _board_targets(game: str, position: Board) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    cells = board_cells(game, bits_of(position)[1])
+    best, legal = np.zeros((2, 1, CELLS), np.uint8)
+    legal[0, list(cells.values())] = 1
+    best[0, [cells[action] for action in GAMES[game].optimal(position)]] = 1
+    return _planes(game, position), best, legal
+
+
+def _variants(game: str, position: Board) -> Iterator[bytes]:
+    """The planes of a position in each of its symmetries."""
+    planes = _planes(game, position)
+    first, count = BOARD_TURNS[game]
+    for cells in symmetries()[0][first : first + count].numpy():
+        yield planes[:, cells].tobytes()
+
+
+def _world_of(place: Place) -> Place:
+    """The same world for all places in it: what `world_planes` shows."""
+    if place.map:
+        return Place(place.map, 0)
+    passenger = taxi_parts(place.number)[2]
+    if passenger == "taxi":
+        return Place((), place.number % 20)
+    # Where a waiting passenger wants to go doesn't matter yet, so any other stop may stand for it.
+    return Place((), 4 * SPOTS.index(passenger) + (SPOTS.index(passenger) + 1) % 4)
+
+
+def _other_goals(lake: tuple[str, ...], count: int, rng: random.Random) -> Iterator[tuple[str, ...]]:
+    """The lake with its goal at other squares of ice."""
+    letters = "".join(lake)
+    ice = [number for number, letter in enumerate(letters) if letter == "F"]
+    for number in rng.sample(ice, min(count, len(ice))):
+        other = letters.replace("G", "F")
+        other = f"{other[:number]}G{other[number + 1 :]}"
+        yield tuple(other[start : start + len(lake)] for start in range(0, len(other), len(lake)))
+
+
+def _places(game: str, place: Place) -> Iterator[Place]:
+    """All places of a world where a player may stand on the way to the same target."""
+    if not place.map:
+        waits_and_to = place.number % 20
+        yield from (Place((), 20 * cell + waits_and_to) for cell in range(TAXI_SIDE**2))
+        return
+    side = len(place.map)
+    for number in range(side * side):
+        state: Json = {"map": list(place.map), "row": number // side + 1, "column": number % side + 1}
+        try:
+            yield GAMES[game].read(state)
+        except Rejected:  # a hole, the goal, or ice that no way leads to
+            continue
+
+
+def _turned_places(place: Place) -> Iterator[tuple[bytes, int]]:
+    """The planes and the player's cell in each symmetry of a lake; the taxi's map has none."""
+    planes, cell = world_planes(place).reshape(-1, CELLS).astype(np.uint8), world_cell(place)
+    first, count = _LAKE_TURNS[len(place.map)] if place.map else (0, 1)
+    for cells in symmetries()[0][first : first + count].numpy():
+        yield planes[:, cells].tobytes(), int(np.flatnonzero(cells == cell)[0])
+
+
+def _stacked(
+    made: Sequence[tuple[str, np.ndarray, np.ndarray, np.ndarray]], turns: Sequence[tuple[int, int]]
+) -> Lessons:
+    parts = [
+        torch.from_numpy(np.stack([item[part] for item in made])) if made else torch.zeros((0, 1, CELLS))
+        for part in (1, 2, 3)
+    ]
+    games = torch.tensor([list(RULES).index(game) for game, *_ in made])
+    group, count = torch.tensor(turns).reshape(-1, 2).unbind(1)
+    return Lessons(parts[0], parts[1], parts[2], games, group, count)
