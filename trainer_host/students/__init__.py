@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, cast
 
 from trainer_host.errors import DataError
+from trainer_host.tasks import TASKS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from edge_runtime.tasks import Specialist
 
 # The tasks that something learns, by the module of the same name.
-TRAINED = ("avatar", "chat", "code", "combo", "math", "robot", "router")
+TRAINED = (*TASKS, "combo")
 # The only task whose name can't be a module's.
 _MODULES = {"3d_gen": "gen_3d"}
 Json = dict[str, object]
