@@ -73,13 +73,12 @@ class ClassifierNet(nn.Module):
     def __init__(self, shape: Shape) -> None:
         super().__init__()
         self.trunk = Trunk(shape.size, shape.side <= SMALL_PICTURE)
-        self.drop = nn.Dropout(0.1)
         self.out = nn.Linear(self.trunk.wide[-1], shape.labels)
         self.register_buffer("temperature", torch.ones(1))
 
     def logits(self, x: Tensor) -> Tensor:
         """float32 [batch, labels] of float pixels."""
-        made: Tensor = self.out(self.drop(self.trunk(x)[-1].mean((2, 3))))
+        made: Tensor = self.out(self.trunk(x)[-1].mean((2, 3)))
         return made
 
     def forward(self, pixels: Tensor) -> Tensor:

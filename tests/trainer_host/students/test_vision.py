@@ -12,7 +12,6 @@ import torch
 from PIL import Image, ImageDraw
 
 import trainer_host.students
-from edge_runtime.media import Media
 from edge_runtime.tasks import Specialist, vision
 from tests.trainer_host.conftest import nothing
 from trainer_host.compress.files import exported
@@ -24,11 +23,12 @@ from trainer_host.errors import DataError
 from trainer_host.media.boxes import Box, write_objects
 from trainer_host.students import vision_fit
 from trainer_host.students.vision import STUDENT
-from trainer_host.students.vision_data import seen_rows
+from trainer_host.students.vision_classifier import classifier_loss
+from trainer_host.students.vision_data import Pictures, Variation, varied
+from trainer_host.students.vision_net import ClassifierNet, Shape
 from trainer_host.tasks import Example, task_spec
 from trainer_host.tasks.vision import picture_name
 from trainer_host.training.run import Run, train_run
-from trainer_host.training.uncertainty import separation
 from trainer_host.workspace import Workspace
 
 SIDE = 64
@@ -99,9 +99,11 @@ def specialist_of(run: Run) -> Specialist:
 def classifier(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     workspace = Workspace(tmp_path_factory.mktemp("classifier") / "home")
     dataset = dataset_of(workspace, 120, whole=True)
-    run, report = train_run(
-        workspace, dataset, "c", seed=1, seconds=1.0, on_progress=nothing, settings={"size": "nano", "side": 48}
-    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(vision_fit, "MAX_STEPS", 160)
+        run, report = train_run(
+            workspace, dataset, "c", seed=1, seconds=1.0, on_progress=nothing, settings={"size": "nano", "side": 48}
+        )
     return dataset, run, dict(report.figures)
 
 
@@ -150,35 +152,57 @@ def test_golden_requests_are_small_different_and_answered(detector: Trained) -> 
     assert vision.agrees(answer, specialist.run(requests[0]))
 
 
-def test_pictures_of_nothing_known_are_less_sure(classifier: Trained) -> None:
-    from edge_runtime.media.pictures import png
+def test_foreign_pictures_are_learnt_as_undecided() -> None:
+    rng = np.random.default_rng(1)
+    pixels = rng.integers(0, 256, (64, 32, 32, 3), dtype=np.uint8)
+    whole = np.tile(np.array([0, 0, 1, 1], np.float32), (64, 1, 1))
+    pictures = Pictures(pixels, (), whole, np.arange(64)[:, None] % 2)
+    _, _, labels = varied(pictures, np.arange(64), Variation(foreign=0.25), np.random.default_rng(2))
+    assert 8 <= int((labels == -1).sum()) <= 24
 
-    dataset, run, _ = classifier
-    specialist = specialist_of(run)
-    rng = np.random.default_rng(5)
+    class Saying(ClassifierNet):
+        def logits(self, x: torch.Tensor) -> torch.Tensor:
+            return x
 
-    def sure(content: bytes) -> float:
-        return float(str(specialist.run({"image": Media("image/png", content)})["confidence"]))
+    def loss(said: list[float], label: int) -> float:
+        return float(classifier_loss(net, torch.tensor([said]), torch.zeros(1, 1, 4), torch.tensor([[label]])))
 
-    known = [sure(row.content) for row in seen_rows(dataset.folder, "heldout")]
-    blots = [Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)).resize((64, 64)) for _ in range(30)]
-    assert separation(np.array(known), np.array([sure(png(picture)) for picture in blots])) >= 0.8
+    net = Saying(Shape(2, 32, "nano"))
+    assert loss([3.0, -3.0], 0) < loss([0.0, 0.0], 0)
+    assert loss([0.0, 0.0], -1) < loss([3.0, -3.0], -1)
+
+
+def test_tiles_keep_an_object_whole_with_its_box() -> None:
+    pixels = np.zeros((1, 96, 96, 3), np.uint8)
+    pixels[0, 30:50, 40:70] = 255
+    pictures = Pictures(pixels, (), np.array([[[40, 30, 70, 50]]], np.float32) / 96, np.zeros((1, 1), np.int64))
+    for seed in range(20):
+        variation = Variation(mirror=True)
+        for tile in (None, 64):
+            made, boxes, labels = varied(pictures, np.array([0]), variation, np.random.default_rng(seed), tile)
+            side = tile or 96
+            bright = made[0].mean(0) > (made[0].amin() + made[0].amax()) / 2
+            rows, columns = torch.where(bright)
+            found = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+            assert made.shape == (1, 3, side, side) and int(labels[0, 0]) == 0
+            assert [int(edge) for edge in found] == pytest.approx((boxes[0, 0] * side).tolist(), abs=1.1)
 
 
 def test_the_same_rows_seed_and_settings_give_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vision_fit, "MAX_STEPS", 10)
+    monkeypatch.setattr(vision_fit, "MAX_STEPS", 4)
     workspace = Workspace(tmp_path / "home")
-    dataset = dataset_of(workspace, 60, whole=False)
+    for whole in (True, False):
+        dataset = dataset_of(workspace, 60, whole=whole)
+        assert _weights(workspace, dataset, "a") == _weights(workspace, dataset, "b")
+    assert _weights(workspace, dataset, "c", curriculum=True) != _weights(workspace, dataset, "a")
 
-    def weights(name: str, curriculum: bool = False) -> str:
-        settings: dict[str, object] = {"size": "nano", "side": 32}
-        run, _ = train_run(
-            workspace, dataset, name, seed=1, seconds=1.0, on_progress=nothing, settings=settings, curriculum=curriculum
-        )  # fmt: skip
-        return run.weights
 
-    plain = weights("a")
-    assert weights("b") == plain != weights("c", curriculum=True)
+def _weights(workspace: Workspace, dataset: Dataset, name: str, curriculum: bool = False) -> str:
+    settings: dict[str, object] = {"size": "nano", "side": 32}
+    run, _ = train_run(
+        workspace, dataset, name, seed=1, seconds=1.0, on_progress=nothing, settings=settings, curriculum=curriculum
+    )
+    return run.weights
 
 
 @pytest.mark.parametrize(
