@@ -9,6 +9,7 @@ import resource
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -21,13 +22,30 @@ SCHEMA = {
 MODEL = "fake-small"
 
 
+@dataclass(frozen=True)
+class Took:
+    """Seconds from the first request to the last answer; of the clock, and of this process's processor time."""
+
+    wall: float
+    cpu: float
+
+
+async def timed(asked: Awaitable[object]) -> Took:
+    """Wait for the answers. What is set up before (a session, a cache's file) isn't counted."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    await asked
+    return Took(time.perf_counter() - wall, time.process_time() - cpu)
+
+
 def prompt(number: int) -> str:
     """Request number `number`, as long as those of a task."""
     return f"Write message number {number} that a guest of a hotel sends to the front desk. " + "Be brief. " * 20
 
 
-def enigma(url: str, calls: int, concurrency: int, state: Path) -> Callable[[], Awaitable[None]]:
+def enigma(url: str, calls: int, concurrency: int, state: Path) -> Callable[[], Awaitable[Took]]:
     """Our teacher with everything that a lesson gives it."""
+    import aiohttp  # noqa: F401  # loaded with the first call otherwise, and counted there
+
     from trainer_host.teacher.api import ApiTeacher
     from trainer_host.teacher.audit import AuditLog
     from trainer_host.teacher.budget import Budget
@@ -36,7 +54,7 @@ def enigma(url: str, calls: int, concurrency: int, state: Path) -> Callable[[], 
     from trainer_host.teacher.protocol import Key, Message, Request, Secret
     from trainer_host.teacher.providers import Endpoint
 
-    async def run() -> None:
+    async def run() -> Took:
         endpoint = Endpoint("bench", "openai", f"{url}/v1", MODEL)
         keys = (Key("bench", Secret("sk-benchmark-0000000000000000")),)
         state.mkdir(exist_ok=True)
@@ -48,18 +66,18 @@ def enigma(url: str, calls: int, concurrency: int, state: Path) -> Callable[[], 
             )
             try:
                 requests = [Request((Message("user", prompt(n)),), schema=SCHEMA, max_tokens=200) for n in range(calls)]
-                await asyncio.gather(*(teacher.ask(request) for request in requests))
+                return await timed(asyncio.gather(*(teacher.ask(request) for request in requests)))
             finally:
                 await teacher.close()
 
     return run
 
 
-def aiohttp(url: str, calls: int, concurrency: int, state: Path) -> Callable[[], Awaitable[None]]:
+def aiohttp(url: str, calls: int, concurrency: int, state: Path) -> Callable[[], Awaitable[Took]]:
     """What a person writes in ten lines; no key, no cache, no retry."""
     import aiohttp
 
-    async def run() -> None:
+    async def run() -> Took:
         slots = asyncio.Semaphore(concurrency)
         form = {"type": "json_schema", "json_schema": {"name": "answer", "schema": SCHEMA, "strict": True}}
         async with aiohttp.ClientSession() as session:
@@ -70,16 +88,16 @@ def aiohttp(url: str, calls: int, concurrency: int, state: Path) -> Callable[[],
                 async with slots, session.post(f"{url}/v1/chat/completions", json=body) as answer:
                     json.loads((await answer.json())["choices"][0]["message"]["content"])
 
-            await asyncio.gather(*(one(number) for number in range(calls)))
+            return await timed(asyncio.gather(*(one(number) for number in range(calls))))
 
     return run
 
 
-def openai(url: str, calls: int, concurrency: int, state: Path) -> Callable[[], Awaitable[None]]:
+def openai(url: str, calls: int, concurrency: int, state: Path) -> Callable[[], Awaitable[Took]]:
     """The official SDK as its documentation shows it."""
     from openai import AsyncOpenAI
 
-    async def run() -> None:
+    async def run() -> Took:
         slots = asyncio.Semaphore(concurrency)
         form = {"type": "json_schema", "json_schema": {"name": "answer", "schema": SCHEMA, "strict": True}}
         async with AsyncOpenAI(base_url=f"{url}/v1", api_key="sk-benchmark-0000000000000000") as client:
@@ -94,13 +112,19 @@ def openai(url: str, calls: int, concurrency: int, state: Path) -> Callable[[], 
                     )
                 json.loads(answer.choices[0].message.content)
 
-            await asyncio.gather(*(one(number) for number in range(calls)))
+            return await timed(asyncio.gather(*(one(number) for number in range(calls))))
 
     return run
 
 
-def curator(url: str, calls: int, concurrency: int, state: Path) -> Callable[[], Awaitable[None]]:
+def curator(url: str, calls: int, concurrency: int, state: Path) -> Callable[[], Awaitable[Took]]:
     """bespokelabs-curator with its own cache and progress."""
+    import importlib.util
+
+    # It counts tokens by tables that tiktoken loads from the network; litellm, which it needs, has them on disk.
+    if (found := importlib.util.find_spec("litellm")) is not None and found.origin is not None:
+        tables = Path(found.origin).parent / "litellm_core_utils" / "tokenizers"
+        os.environ.setdefault("TIKTOKEN_CACHE_DIR", str(tables))
     os.environ["CURATOR_CACHE_DIR"] = str(state)
     os.environ["TELEMETRY_ENABLED"] = "false"
     os.environ["OPENAI_API_KEY"] = "sk-benchmark-0000000000000000"
@@ -115,7 +139,7 @@ def curator(url: str, calls: int, concurrency: int, state: Path) -> Callable[[],
         def parse(self, row: dict[str, int], answer: str) -> dict[str, str]:
             return {"text": answer}
 
-    async def run() -> None:
+    async def run() -> Took:
         asker = Asker(
             model_name=MODEL,
             backend="openai",
@@ -126,7 +150,7 @@ def curator(url: str, calls: int, concurrency: int, state: Path) -> Callable[[],
                 "max_tokens_per_minute": 10**9,
             },
         )
-        await asyncio.to_thread(asker, [{"number": number} for number in range(calls)])
+        return await timed(asyncio.to_thread(asker, [{"number": number} for number in range(calls)]))
 
     return run
 
@@ -137,10 +161,16 @@ def main() -> None:
     began = time.perf_counter()
     run = globals()[name](url, int(calls), int(concurrency), Path(state))
     imported = time.perf_counter()
-    asyncio.run(run())
-    ended = time.perf_counter()
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"import_s": imported - began, "wall_s": ended - imported, "memory_mb": memory}))
+    took = asyncio.run(run())
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    print(
+        json.dumps({
+            "import_s": imported - began,
+            "wall_s": took.wall,
+            "cpu_s": took.cpu,
+            "memory_mb": used.ru_maxrss / 1024,
+        })
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

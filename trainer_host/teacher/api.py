@@ -1,7 +1,7 @@
 """A provider's model as a teacher: a request whose reply is kept is never sent, or paid for, again.
 
-The order of one request: the cache, a slot, a key, the budget, sending, keeping the raw reply, the books (budget,
-audit log), reading. Retries happen here and nowhere else.
+The order of one request: the cache, a slot, a key, the budget, sending; then the slot is the next one's, and the raw
+reply and the record of the call are written, before the reply is used. Retries happen here and nowhere else.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from trainer_host.errors import AskFailed, TeacherStopped
-from trainer_host.teacher.audit import Call
 from trainer_host.teacher.cache import ReplyCache, request_hash
 from trainer_host.teacher.connection import Answered, Connection, Deadlines, Kind, Trouble
 from trainer_host.teacher.limiter import Limiter, Slot
@@ -40,6 +39,7 @@ from trainer_host.teacher.wires.refusals import (
     read_refusal,
     status_within,
 )
+from trainer_host.teacher.writer import Writer
 
 if TYPE_CHECKING:
     from trainer_host.teacher.audit import AuditLog
@@ -74,6 +74,29 @@ class _Again:
     error: AskFailed | TeacherStopped
     pause: float = 0.0
     counts: bool = True
+
+
+class _Place:
+    """Among the requests that are written and wait for a slot. Of thousands that are asked at the same moment, the
+    first go out before the last are written."""
+
+    def __init__(self, places: asyncio.Semaphore) -> None:
+        self._places = places
+        self._held = False
+
+    async def __aenter__(self) -> _Place:
+        await self._places.acquire()
+        self._held = True
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        self.leave()
+
+    def leave(self) -> None:
+        """Let the next one in."""
+        if self._held:
+            self._held = False
+            self._places.release()
 
 
 class ApiTeacher:
@@ -111,10 +134,12 @@ class ApiTeacher:
         self.model = endpoint.model
         self.counts: Counter[str] = Counter()
         self.limiter = Limiter(concurrency)
+        self._places = asyncio.Semaphore(concurrency)
         self.ring = KeyRing(endpoint.provider, keys, tokens_per_minute=tokens_per_minute)
         self.dialect = cache.dialect(endpoint)
         self._cache = cache
-        self._books = Books(self.ring, budget, cache, audit)
+        self._writer = Writer(cache, audit)
+        self._books = Books(self.ring, budget, self._writer, self.name, self.model)
         self._wire = wire_of(endpoint)
         self._url = self._wire.url(endpoint)
         self._connection = Connection(deadlines)
@@ -126,15 +151,19 @@ class ApiTeacher:
 
     async def ask(self, request: Request) -> Reply:
         """See `Teacher`. The same request, asked twice at the same time, is sent once."""
-        written = self._written(request)
-        async with self._one_at_a_time(written.name):
-            return await self._ask(request, written)
+        async with _Place(self._places) as place:
+            written = self._written(request)
+            async with self._one_at_a_time(written.name, place):
+                return await self._ask(request, written, place)
 
     async def close(self) -> None:
-        """See `Teacher`."""
-        await self._connection.close()
+        """See `Teacher`; raises `TrainerError` where something is left that can't be written."""
+        try:
+            self._writer.flush()
+        finally:
+            await self._connection.close()
 
-    async def _ask(self, request: Request, written: _Written) -> Reply:
+    async def _ask(self, request: Request, written: _Written, place: _Place) -> Reply:
         give_up: float | None = None
         failures = 0
         again = False
@@ -147,6 +176,7 @@ class ApiTeacher:
                 return self._reply(answer, stored.cost, stored.key, stored.seconds, cached=True)
             async with self.limiter.slot(first=again) as slot:
                 again = True
+                place.leave()
                 if written.dialect != self.dialect:
                     continue
                 if give_up is None:
@@ -176,30 +206,22 @@ class ApiTeacher:
         finally:
             if reservation is None:  # the budget is reached, or nobody waits any more
                 self.ring.give_back(lease)
-        key = None if lease.key is None else lease.key.name
-        call = Call(self.name, self.model, "cancelled", key=key, task=request.task, request=written.name)
-        with Sending(self._books, lease, reservation, call) as sending:
+        with Sending(self._books, lease, reservation, written.name, request.task) as sending:
+            await sending.begin()
             self.counts["sent"] += 1
             outcome = await self._connection.post(self._url, self._headers(lease.key, written.name), written.body)
             if isinstance(outcome, Trouble):
                 return self._after_trouble(outcome, sending, slot)
-            outcome = replace(outcome, body=scrubbed_bytes(outcome.body, self._secrets))
+            if (body := scrubbed_bytes(outcome.body, self._secrets)) is not outcome.body:
+                outcome = replace(outcome, body=body)
             payload = read_body(outcome.body)
             if outcome.status == 200 and (within := status_within(payload)) is not None:
                 outcome = replace(outcome, status=within)
             if outcome.status == 200:
-                return self._after_answer(outcome, payload, sending, slot, request, written)
+                return await self._after_answer(outcome, payload, sending, slot)
             return self._after_refusal(outcome, sending, slot, written)
 
-    def _after_answer(
-        self,
-        outcome: Answered,
-        payload: Json,
-        sending: Sending,
-        slot: Slot,
-        request: Request,
-        written: _Written,
-    ) -> Reply | _Again:
+    async def _after_answer(self, outcome: Answered, payload: Json, sending: Sending, slot: Slot) -> Reply | _Again:
         if looks_like_page(outcome.headers, outcome.body):
             sending.not_billed("unreadable answer", 200, outcome.seconds)
             raise self._page()
@@ -215,21 +237,12 @@ class ApiTeacher:
             failed = AskFailed(f"{self._where} answered with {said}; try again later.", "unreadable answer")
             return _Again(failed)
         self._right_address = True
-        key = None if sending.lease.key is None else sending.lease.key.name
-        self._cache.keep(
-            written.name,
-            outcome.body,
-            provider=self.name,
-            model=self.model,
-            task=request.task,
-            key=key,
-            seconds=outcome.seconds,
-        )
-        cost = sending.answered(answer.usage, 200, outcome.seconds)
-        self._cache.priced(written.name, cost)
+        slot.answered(outcome.seconds, answer.usage.output if answer.usage else len(answer.text) // 4)
+        slot.leave()
+        cost = await sending.answered(outcome.body, answer.usage, outcome.seconds)
         if answer.usage is None:
             self._once("usage not told", "doesn't say how many tokens it billed; the worst case counts as spent")
-        slot.answered(outcome.seconds, answer.usage.output if answer.usage else len(answer.text) // 4)
+        key = None if sending.lease.key is None else sending.lease.key.name
         return self._reply(answer, cost, key, outcome.seconds, cached=False)
 
     def _after_trouble(self, trouble: Trouble, sending: Sending, slot: Slot) -> _Again:
@@ -341,9 +354,11 @@ class ApiTeacher:
         self.counts[what] += 1
 
     @contextlib.asynccontextmanager
-    async def _one_at_a_time(self, name: str) -> AsyncIterator[None]:
+    async def _one_at_a_time(self, name: str, place: _Place) -> AsyncIterator[None]:
         lock, users = self._alone.get(name, (asyncio.Lock(), 0))
         self._alone[name] = (lock, users + 1)
+        if users:
+            place.leave()
         try:
             async with lock:
                 yield

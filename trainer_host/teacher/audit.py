@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import hashlib
 import json
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -45,7 +46,7 @@ Outcome = Literal[
 ]
 GENESIS = "0" * 64  # what the first line names as the one before it
 ROTATE_BYTES = 16 * 2**20  # some 40,000 calls
-MAX_LINE = 8192  # a line is one write; fields are cut, so none comes near
+MAX_LINE = 8192  # of what is read at once; fields are cut, so no line comes near
 _FIELD = 120  # characters of a name
 _LARGEST = 10**15  # tokens; a server may report anything
 _HEAD_BYTES = 256  # one write within a sector, so that it is the old head or the new one
@@ -106,20 +107,35 @@ class AuditLog:
         with storage_errors(path.parent):
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
 
-    def record(self, call: Call) -> None:
-        """Append one call; raises `TrainerError` where the log can't be written."""
+    def record(self, *calls: Call) -> None:
+        """Append calls, in one write; raises `TrainerError` where the log can't be written."""
+        if not calls:
+            return
         with storage_errors(self.path.parent), locked(self.path):
             head, junk, lost = _resume(self.path)
-            fields: dict[str, object] = {"n": head.count + 1, "time": _now(), **_fields(call)}
-            if junk:
-                fields["torn"] = hashlib.sha256(junk).hexdigest()
-            if lost:
-                fields["lost_head"] = True
-            line = sealed(fields, head.hash)
-            if head.size and head.size + len(line) > self._rotate:
-                head = _rotated(self.path, head)
-            size = _append(self.path, line)
-            write_head(self.path, Head(head.count + 1, line_hash(line) or "", head.file, size))
+            lines: list[bytes] = []
+            size = 0
+            for call in calls:
+                fields: dict[str, object] = {"n": head.count + 1, "time": _now(), **_fields(call)}
+                if junk:
+                    fields["torn"] = hashlib.sha256(junk).hexdigest()
+                if lost:
+                    fields["lost_head"] = True
+                junk, lost = b"", False
+                line = sealed(fields, head.hash)
+                if head.size + size and head.size + size + len(line) > self._rotate:
+                    if lines:
+                        self._add(head, lines)
+                    head, lines, size = _rotated(self.path, head), [], 0
+                lines.append(line)
+                size += len(line) + 1
+                head = Head(head.count + 1, stated_hash(line), head.file, head.size)
+            self._add(head, lines)
+
+    def _add(self, head: Head, lines: Sequence[bytes]) -> None:
+        """head: with the count and hash of the last of the lines."""
+        size = _append(self.path, b"\n".join(lines))
+        write_head(self.path, Head(head.count, head.hash, head.file, size))
 
 
 def entries(path: Path) -> Iterator[Entry]:
@@ -160,6 +176,11 @@ def sealed(fields: dict[str, object], prev: str) -> bytes:
     return body + f',"hash":"{hashlib.sha256(body).hexdigest()}"}}'.encode()
 
 
+def stated_hash(line: bytes) -> str:
+    """The hash that a line of `sealed` ends with."""
+    return line[-2 - 64 : -2].decode()
+
+
 def parsed(line: bytes) -> dict[str, object] | None:
     """A line's members, None for what is no line of ours. Its hash isn't checked."""
     try:
@@ -183,8 +204,11 @@ def line_hash(line: bytes) -> str | None:
 def read_head(path: Path) -> Head | None:
     """The head beside the log; None where it is missing or unreadable."""
     try:
-        with _head_path(path).open("rb") as source:
-            value = json.loads(source.read(_HEAD_BYTES))
+        handle = os.open(_head_path(path), os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            value = json.loads(os.read(handle, _HEAD_BYTES))
+        finally:
+            os.close(handle)
         return Head(int(value["count"]), str(value["hash"]), int(value["file"]), int(value["size"]))
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None
@@ -203,7 +227,7 @@ def write_head(path: Path, head: Head) -> None:
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Hold the log's lock; raises `TrainerError` where another process doesn't let go of it."""
-    handle = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    handle = os.open(_lock_path(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         deadline = time.monotonic() + _LOCK_SECONDS
         while True:
@@ -246,12 +270,21 @@ def _resume(path: Path) -> tuple[Head, bytes, bool]:
         head = _last_readable(path) if lost else Head()
         if not lost:
             write_head(path, head)
+    if head.size and not lost and _size(path) == head.size:  # as nearly always
+        return head, b"", False
     if (moved := rotated_name(path, head.file + 1)).exists():  # the process ended while it rotated
         grown, _ = _read_on(moved, head)
         head = Head(grown.count, grown.hash, head.file + 1, 0)
     if path.exists():
         return *_read_on(path, head), lost
     return Head(head.count, head.hash, head.file, 0), b"", lost
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _read_on(file: Path, head: Head) -> tuple[Head, bytes]:
@@ -289,7 +322,7 @@ def _rotated(path: Path, head: Head) -> Head:
 
 
 def _append(path: Path, line: bytes) -> int:
-    """Write a line and its newline in one piece, on a line of its own; returns the file's size."""
+    """Write lines and the last one's newline in one piece, on lines of their own; returns the file's size."""
     line += b"\n"
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -348,8 +381,15 @@ def _entry(fields: dict[str, object]) -> Entry | None:
         return None
 
 
+# A call asks for these several times, and paths are slow to make.
+@functools.lru_cache(maxsize=16)
 def _head_path(path: Path) -> Path:
     return path.with_name(path.name + ".head")
+
+
+@functools.lru_cache(maxsize=16)
+def _lock_path(path: Path) -> Path:
+    return path.with_name(path.name + ".lock")
 
 
 def _now() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, Decimal, DecimalException
@@ -37,8 +38,14 @@ def prompt_bound(request: Request, model: str = "") -> int:
     bound = sum(len(text.encode("utf-8", "surrogatepass")) for text in texts)
     bound += _PER_MESSAGE * (len(request.messages) + 2) + pictures * per_picture
     if request.schema is not None:
-        bound += _PER_SCHEMA + len(json.dumps(request.schema, indent=1).encode())
+        bound += _PER_SCHEMA + _indented(json.dumps(request.schema))
     return bound
+
+
+@functools.lru_cache(maxsize=64)  # a job has a schema per task, and writes it for each request
+def _indented(schema: str) -> int:
+    """How many bytes a schema has as the longest form that a provider may write it in."""
+    return len(json.dumps(json.loads(schema), indent=1).encode())
 
 
 def checked_limit(value: Decimal | float | str) -> Decimal:

@@ -13,8 +13,8 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import cast
@@ -38,6 +38,20 @@ class CacheUnusable(TeacherStopped):
     """The cache's file is damaged, or can't be written: nothing is asked, for the reply couldn't be kept."""
 
     exit_code = 2
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A reply that is to be kept. request: by `request_hash`. cost: US dollars, None where it isn't known, or not yet."""
+
+    request: str
+    body: bytes = field(repr=False)
+    provider: str
+    model: str
+    task: str = ""
+    key: str | None = None
+    seconds: float = 0.0
+    cost: Decimal | None = None
 
 
 @dataclass(frozen=True)
@@ -101,13 +115,11 @@ class ReplyCache:
 
     def sending(self, request: str) -> None:
         """A request is about to be sent."""
-        with self._errors():
-            self._db.execute("INSERT OR REPLACE INTO sent VALUES (?, ?, ?)", (request, os.getpid(), time.time()))
+        self.write(sent=(request,))
 
     def not_billed(self, request: str) -> None:
         """A request was refused, or never reached the provider."""
-        with self._errors():
-            self._db.execute("DELETE FROM sent WHERE request = ?", (request,))
+        self.write(over=(request,))
 
     def keep(
         self,
@@ -121,17 +133,30 @@ class ReplyCache:
         seconds: float = 0.0,
     ) -> None:
         """Commit a reply; it is in the file when this returns."""
-        row = (request, provider, model, task, key, body, seconds, None, time.time())
+        self.write(kept=(Kept(request, body, provider, model, task, key, seconds),))
+
+    def write(self, sent: Sequence[str] = (), kept: Sequence[Kept] = (), over: Sequence[str] = ()) -> None:
+        """Commit several changes at once, in this order: requests about to be sent, replies, and requests that were
+        refused or never reached the provider. All of it is in the file when this returns, or none."""
+        now = time.time()
+        replies = [
+            (one.request, one.provider, one.model, one.task, one.key, one.body, one.seconds, _text(one.cost), now)
+            for one in kept
+        ]
+        ended = [(one.request,) for one in kept] + [(request,) for request in over]
         with self._errors(), self._transaction():
-            self._db.execute("INSERT OR REPLACE INTO replies VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
-            self._db.execute("DELETE FROM sent WHERE request = ?", (request,))
+            if sent:
+                marks = [(request, os.getpid(), now) for request in sent]
+                self._db.executemany("INSERT OR REPLACE INTO sent VALUES (?, ?, ?)", marks)
+            if replies:
+                self._db.executemany("INSERT OR REPLACE INTO replies VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", replies)
+            if ended:
+                self._db.executemany("DELETE FROM sent WHERE request = ?", ended)
 
     def priced(self, request: str, cost: Decimal | None) -> None:
         """What a kept reply cost, once that is settled."""
         with self._errors():
-            self._db.execute(
-                "UPDATE replies SET cost = ? WHERE request = ?", (None if cost is None else str(cost), request)
-            )
+            self._db.execute("UPDATE replies SET cost = ? WHERE request = ?", (_text(cost), request))
 
     def take_unanswered(self) -> int:
         """How many requests were sent by processes that ended before a reply was kept; each is counted once.
@@ -239,6 +264,10 @@ def _money(text: object) -> Decimal | None:
         return None if text is None else Decimal(str(text))
     except InvalidOperation:
         return None
+
+
+def _text(cost: Decimal | None) -> str | None:
+    return None if cost is None else str(cost)
 
 
 def _runs(process: int) -> bool:

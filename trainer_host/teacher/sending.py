@@ -2,75 +2,84 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from trainer_host.errors import TrainerError
 from trainer_host.teacher.audit import Call, Outcome
+from trainer_host.teacher.cache import Kept
 from trainer_host.teacher.protocol import Usage
 
 if TYPE_CHECKING:
-    from trainer_host.teacher.audit import AuditLog
     from trainer_host.teacher.budget import Budget, Reservation
-    from trainer_host.teacher.cache import ReplyCache
     from trainer_host.teacher.rotation import KeyRing, Lease
+    from trainer_host.teacher.writer import Writer
 
 
 @dataclass(frozen=True)
 class Books:
-    """Where a request is written down."""
+    """Where requests are written down. provider, model: as the audit log names them."""
 
     ring: KeyRing
     budget: Budget
-    cache: ReplyCache
-    audit: AuditLog
+    writer: Writer
+    provider: str
+    model: str
 
 
 class Sending:
     """A context manager around the sending of one request.
 
-    Where nothing closed the books when it ends (it was cancelled, or its reply couldn't be kept), the provider may
-    have billed the request: its worst case counts as spent.
+    Where nothing closed the books when it ends (it was cancelled), the provider may have billed what was sent: its
+    worst case counts as spent.
     """
 
-    def __init__(self, books: Books, lease: Lease, reservation: Reservation, call: Call) -> None:
-        """call: what the audit log gets, without what isn't known yet."""
+    def __init__(self, books: Books, lease: Lease, reservation: Reservation, request: str, task: str) -> None:
+        """request: the hash that the cache knows it by."""
         self._books = books
         self._reservation = reservation
-        self._call = call
+        self._request = request
+        self._task = task
         self._open = True
+        self._sent = False
         self.lease = lease
 
     def __enter__(self) -> Sending:
-        try:
-            self._books.cache.sending(self._call.request)
-        except TrainerError:
-            self._books.budget.release(self._reservation)
-            self._books.ring.give_back(self.lease)
-            raise
         return self
 
     def __exit__(self, *exception: object) -> None:
-        if self._open:
+        if self._open and self._sent:
             self.perhaps_billed("cancelled")
+        elif self._open:
+            self._close(0)
+            self._books.budget.release(self._reservation)
 
-    def answered(self, usage: Usage | None, status: int, seconds: float) -> Decimal | None:
-        """The reply is kept; returns what it cost. usage: None where the provider doesn't say."""
+    async def begin(self) -> None:
+        """To be awaited right before the request is sent; raises `CacheUnusable`."""
+        await self._books.writer.sending(self._request)
+        self._sent = True
+
+    async def answered(self, body: bytes, usage: Usage | None, seconds: float) -> Decimal | None:
+        """Keep the reply; returns what it cost, once it is kept. usage: None where the provider doesn't say.
+
+        Raises `TrainerError` where it can't be kept; it is paid all the same.
+        """
         cost = self._settle(usage)
-        self._record("answered", status, seconds, usage, cost)
+        key = self._key
+        kept = Kept(self._request, body, self._books.provider, self._books.model, self._task, key, seconds, cost)
+        await self._books.writer.keep(kept, self._call("answered", 200, seconds, usage, cost))
         return cost
 
     def not_billed(self, outcome: Outcome, status: int | None = None, seconds: float = 0.0) -> None:
         """The provider refused the request, or never saw it."""
         self._close(0)
         self._books.budget.release(self._reservation)
-        self._books.cache.not_billed(self._call.request)
-        self._record(outcome, status, seconds, None, Decimal(0))
+        self._books.writer.ended(self._call(outcome, status, seconds, None, Decimal(0)), billed=False)
 
     def perhaps_billed(self, outcome: Outcome, status: int | None = None, seconds: float = 0.0) -> None:
         """The provider may have answered, and nothing came of it here."""
-        self._record(outcome, status, seconds, None, self._settle(None))
+        cost = self._settle(None)
+        self._books.writer.ended(self._call(outcome, status, seconds, None, cost), billed=True)
 
     def _settle(self, usage: Usage | None) -> Decimal | None:
         self._close(self.lease.tokens if usage is None else usage.input + usage.output)
@@ -80,8 +89,14 @@ class Sending:
         self._open = False
         self._books.ring.give_back(self.lease, tokens)
 
-    def _record(
+    @property
+    def _key(self) -> str | None:
+        return None if self.lease.key is None else self.lease.key.name
+
+    def _call(
         self, outcome: Outcome, status: int | None, seconds: float, usage: Usage | None, cost: Decimal | None
-    ) -> None:
-        call = replace(self._call, outcome=outcome, status=status, seconds=seconds, usage=usage, cost=cost)
-        self._books.audit.record(call)
+    ) -> Call:
+        books = self._books
+        return Call(
+            books.provider, books.model, outcome, self._key, self._task, usage, cost, self._request, status, seconds
+        )

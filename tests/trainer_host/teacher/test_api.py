@@ -225,7 +225,7 @@ async def test_what_trying_again_cannot_mend_is_one_sentence(
         with pytest.raises(error) as failed:
             await teacher.ask(question())
         assert str(failed.value) == f"fake-openai ({api.url}/v1) {words}"
-        assert teacher._books.cache.count() == 0
+        assert teacher._cache.count() == 0
         assert teacher._books.budget.reserved == 0
     assert len(api.asked) == (6 if "whole JSON" in words else 1)
 
@@ -243,7 +243,7 @@ async def test_where_nobody_listens_is_said_at_once(tmp_path: Path, url: str) ->
     async with teacher_for(endpoint, tmp_path, names=()) as teacher:
         with pytest.raises(TeacherStopped, match=r"can't be reached \(.*\); is the address right, does the server run"):
             await teacher.ask(question())
-        assert teacher.counts["sent"] == 1 and teacher._books.cache.take_unanswered() == 0
+        assert teacher.counts["sent"] == 1 and teacher._cache.take_unanswered() == 0
 
 
 async def test_a_server_that_goes_away_is_tried_again_before_it_is_given_up(api: FakeApi, tmp_path: Path) -> None:
@@ -504,8 +504,8 @@ async def test_a_cancelled_request_counts_as_perhaps_billed_and_holds_nothing(ap
 
 async def test_a_reply_that_cannot_be_kept_is_not_used(api: FakeApi, tmp_path: Path) -> None:
     async with teacher_for(api.endpoint(), tmp_path) as teacher:
-        teacher._books.cache._db.execute("DROP TABLE replies")
-        teacher._books.cache._db.execute(
+        teacher._cache._db.execute("DROP TABLE replies")
+        teacher._cache._db.execute(
             "CREATE VIEW replies AS SELECT 1 AS request, 2 AS body, 3 AS key, 4 AS seconds, 5 AS cost"
         )
         with pytest.raises(TeacherStopped, match="cache"):

@@ -297,30 +297,41 @@ def test_a_process_that_ends_in_the_middle_of_rotation_breaks_nothing(path: Path
     assert read_head(path).file == 1  # type: ignore[union-attr]
 
 
+def test_calls_that_are_recorded_together_are_one_chain_over_rotations(path: Path) -> None:
+    log = AuditLog(path, rotate_bytes=10_000)
+    for size in (1, 50, 0, 3, 120):
+        log.record(*map(call, range(size)))
+    found = verify(path)
+    assert (found.ok, found.lines, found.torn) == (True, 174, 0)
+    rotated = [file for file in path.parent.iterdir() if file.name.endswith("jsonl")]
+    assert len(rotated) > 5 and all(file.stat().st_size <= 10_000 for file in rotated)
+
+
 WRITER = """
 import sys
 from pathlib import Path
 from trainer_host.teacher.audit import AuditLog, Call
 log = AuditLog(Path(sys.argv[1]), rotate_bytes=40_000)
-count = int(sys.argv[2])
+count, group = int(sys.argv[2]), int(sys.argv[3])
 number = 0
 print("ready", flush=True)
 while number < count:
-    number += 1
-    log.record(Call("openai", "gpt-5-mini", "answered", key="work", request=f"{number:064x}", status=200))
+    number += group
+    call = Call("openai", "gpt-5-mini", "answered", key="work", request=f"{number:064x}", status=200)
+    log.record(*[call] * group)
 """
 
 
-def writer(path: Path, count: int) -> subprocess.Popen[str]:
+def writer(path: Path, count: int, group: int = 1) -> subprocess.Popen[str]:
     made = subprocess.Popen(
-        [sys.executable, "-c", WRITER, str(path), str(count)], cwd=REPO, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", WRITER, str(path), str(count), str(group)], cwd=REPO, stdout=subprocess.PIPE, text=True
     )
     assert made.stdout is not None and made.stdout.readline() == "ready\n"
     return made
 
 
 def test_several_processes_write_one_chain(path: Path) -> None:
-    writers = [writer(path, 150) for _ in range(3)]
+    writers = [writer(path, 150, group) for group in (1, 6, 30)]
     assert all(process.wait(60) == 0 for process in writers)
     found = verify(path)
     assert (found.ok, found.lines, found.torn) == (True, 450, 0)
@@ -328,8 +339,8 @@ def test_several_processes_write_one_chain(path: Path) -> None:
 
 def test_a_process_killed_at_any_moment_leaves_a_chain_that_others_go_on_with(path: Path) -> None:
     rng = random.Random(5)
-    for _ in range(6):
-        process = writer(path, 10**9)
+    for group in (1, 1, 1, 7, 40, 300):
+        process = writer(path, 10**9, group)
         time.sleep(rng.uniform(0.01, 0.15))
         process.send_signal(signal.SIGKILL)
         process.wait(30)

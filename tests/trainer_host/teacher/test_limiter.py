@@ -162,3 +162,27 @@ async def test_cancelled_waiters_lose_no_slot(seed: int) -> None:
     assert limiter.active == 0
     async with asyncio.timeout(5), limiter.slot(), limiter.slot(), limiter.slot():
         assert limiter.active == 3
+
+
+async def test_a_slot_that_is_left_early_goes_to_one_other_at_once() -> None:
+    limiter = Limiter(1)
+    came, release = asyncio.Semaphore(0), asyncio.Event()
+
+    async def other() -> None:
+        async with limiter.slot():
+            came.release()
+            await release.wait()
+
+    async with limiter.slot() as slot:
+        tasks = [asyncio.create_task(other()) for _ in range(2)]
+        await asyncio.sleep(0)
+        assert came.locked()
+        slot.leave()
+        slot.leave()
+        await asyncio.wait_for(came.acquire(), 5)
+        assert limiter.active == 1 and came.locked()
+    await asyncio.sleep(0)
+    assert limiter.active == 1 and came.locked()  # the end of the block isn't a second leaving
+    release.set()
+    await asyncio.gather(*tasks)
+    assert limiter.active == 0

@@ -16,7 +16,7 @@ from trainer_host.teacher.wires.common import (
     tokens_at,
     without_trailing,
 )
-from trainer_host.teacher.wires.schemas import for_openai, is_closed
+from trainer_host.teacher.wires.schemas import openai_form
 
 SCHEMA_NAME = "answer"  # the wire wants one; it is part of what some models see
 _PATH = "/chat/completions"
@@ -33,8 +33,8 @@ def body(request: Request, endpoint: Endpoint, dialect: Dialect) -> bytes:
     if request.temperature is not None and dialect.temperature:
         made["temperature"] = request.temperature
     if request.schema is not None and dialect.schema != "prompt":
-        schema = for_openai(request.schema) if dialect.schema == "subset" else request.schema
-        form: Json = {"name": SCHEMA_NAME, "schema": schema, "strict": is_closed(schema)}
+        schema, closed = openai_form(request.schema, dialect.schema == "subset")
+        form: Json = {"name": SCHEMA_NAME, "schema": schema, "strict": closed}
         made["response_format"] = {"type": "json_schema", "json_schema": form}
     if dialect.options:
         made |= dict(endpoint.options)

@@ -5,6 +5,7 @@ Nothing is lost by that: every answer is checked against the whole schema (`pars
 
 from __future__ import annotations
 
+import functools
 import json
 
 from trainer_host.teacher.protocol import Json
@@ -49,13 +50,33 @@ def for_openai(schema: Json) -> Json:
 
 
 def for_anthropic(schema: Json) -> Json:
-    """The schema with Anthropic's keywords alone."""
-    return _kept(schema, _ANTHROPIC, _FORMATS | {"uri"}, frozenset({0, 1}))
+    """The schema with Anthropic's keywords alone; not to be changed."""
+    return _for_anthropic(json.dumps(schema))
+
+
+def openai_form(schema: Json, subset: bool) -> tuple[Json, bool]:
+    """The schema as OpenAI's wire sends it, and whether it is closed (`is_closed`). subset: with OpenAI's keywords alone;
+    not to be changed."""
+    return _openai_form(json.dumps(schema), subset)
 
 
 def is_closed(schema: Json) -> bool:
     """Whether all objects name all their members as required and allow no others, as `strict` demands."""
     return all(_closed(part) for part in _parts(schema))
+
+
+# A job has a schema per task, and writes it for each request: by its text, it is gone through once.
+
+
+@functools.lru_cache(maxsize=64)
+def _for_anthropic(schema: str) -> Json:
+    return _kept(json.loads(schema), _ANTHROPIC, _FORMATS | {"uri"}, frozenset({0, 1}))
+
+
+@functools.lru_cache(maxsize=64)
+def _openai_form(schema: str, subset: bool) -> tuple[Json, bool]:
+    made = _kept(json.loads(schema), _OPENAI, _FORMATS, frozenset()) if subset else json.loads(schema)
+    return made, is_closed(made)
 
 
 def _kept(schema: Json, keywords: frozenset[str], formats: frozenset[str], min_items: frozenset[int]) -> Json:
