@@ -1,6 +1,6 @@
 """Self-play: the boards' tower plays itself, looks at what came of it, and learns to move better.
 
-Positions of its own games form a graph. What its end is worth is known from the rules or a search of three moves, the
+Positions of its own games form a graph. What its end is worth is known from the rules or a search of three or four moves, the
 rest is guessed by a head that exists only here; worths are carried back through all games, so that a mistake of
 exploration doesn't count against the positions before it. The tower then learns the better moves. This is policy
 iteration as in AlphaZero (Silver et al. 2017), with a graph of whole games instead of a tree per move.
@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 import functools
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -37,10 +37,14 @@ from trainer_host.students.game_matches import (
 from trainer_host.students.game_model import BoardTower
 
 SHARE = {"tic_tac_toe": 0.25, "connect_four": 0.75}  # of the games
-SEARCHED = 3  # moves that are looked at behind each position
+# Moves that are looked at behind each position: what a fork needs in tic-tac-toe, and what's quick in connect four.
+SEARCHED = {"tic_tac_toe": 4, "connect_four": 3}
 AT_ONCE = 100  # games of a round: the tower stays as it is while they are played
-LONGEST_OPENING = 6  # random moves at most, so that games differ
-EXPLORE = 0.1  # of the moves are any
+LONGEST_OPENING = {"tic_tac_toe": 2, "connect_four": 6}  # random moves at most, so that games differ
+EXPLORE = {
+    "tic_tac_toe": 0.3,
+    "connect_four": 0.1,
+}  # share of moves that lead to new positions, whatever they are worth
 PLAY_TEMPERATURE, TEACH_TEMPERATURE = 0.15, 0.1  # of worths from -1 to 1
 # A position teaches for so many rounds. All of tic-tac-toe is small enough to be guessed again each time; what the value
 # head guessed of connect four is out of date sooner.
@@ -102,7 +106,7 @@ def improve(tower: BoardTower, lessons: Lessons, games: int, seed: int, on_progr
     for number, name in enumerate(order):
         for group in optimizer.param_groups:
             group["lr"] = RATE * (1 - 0.9 * number / len(order))
-        graph = _round(name, tower, value, rng)
+        graph = _round(name, tower, value, rng, {board for graph in graphs[name] for board in graph})
         graphs[name] = [*graphs[name], graph][-KEPT_ROUNDS[name] :]
         if name == "tic_tac_toe":
             _guess_again(name, graphs[name], tower, value)
@@ -125,11 +129,13 @@ def improve(tower: BoardTower, lessons: Lessons, games: int, seed: int, on_progr
     return figures
 
 
-def _round(game: str, tower: BoardTower, value: ValueHead, rng: random.Random) -> dict[Board, Node]:
-    """Play `AT_ONCE` games; the positions met, with their results."""
+def _round(
+    game: str, tower: BoardTower, value: ValueHead, rng: random.Random, met: Set[Board] = frozenset()
+) -> dict[Board, Node]:
+    """Play `AT_ONCE` games; the positions in them, with their results. met: positions of earlier rounds."""
     graph: dict[Board, Node] = {}
     guesses: dict[Board, float] = {}
-    boards: dict[int, Board] = {n: opening(game, rng.randint(0, LONGEST_OPENING), rng) for n in range(AT_ONCE)}
+    boards: dict[int, Board] = {n: opening(game, rng.randint(0, LONGEST_OPENING[game]), rng) for n in range(AT_ONCE)}
     paths: dict[int, list[Board]] = {n: [] for n in boards}
     while boards:
         new = [board for board in dict.fromkeys(boards.values()) if board not in graph]
@@ -138,7 +144,12 @@ def _round(game: str, tower: BoardTower, value: ValueHead, rng: random.Random) -
         for number, board in boards.items():
             node = graph[board]
             paths[number].append(board)
-            chosen = _chosen(node, rng)
+            if rng.random() < EXPLORE[game]:
+                every = range(len(node.actions))
+                new_ones = [n for n in every if (then := node.after[n]) and then not in graph and then not in met]
+                chosen = rng.choice(new_ones or every)
+            else:
+                chosen = _chosen(node, rng)
             after = moved(board, node.actions[chosen])
             if after.position is not None:
                 left[number] = after.position
@@ -177,15 +188,15 @@ def _nodes(
 
 
 def _searched(board: Board) -> dict[str, float]:
-    """What is sure of each action: that it wins or loses within three moves, or that the board is full by then."""
+    """What is sure of each action: that it wins or loses within a few moves, or that the board is full by then."""
     if isinstance(board, str):
-        left = board.count(FREE)
+        left, ahead = board.count(FREE), SEARCHED["tic_tac_toe"]
         return {
             action: float(worth)
             for action in RULES["tic_tac_toe"].legal(board)
-            if (worth := -_negamax(put(board, int(action) - 1), SEARCHED - 1)) or left <= SEARCHED
+            if (worth := -_negamax(put(board, int(action) - 1), ahead - 1)) or left <= ahead
         }
-    found = lookahead.worths(board[0], board[1], SEARCHED - 1)
+    found = lookahead.worths(board[0], board[1], SEARCHED["connect_four"] - 1)
     return {
         str(column + 1): 1.0 if worth > 0 else -1.0 for column, worth in found.items() if abs(worth) > lookahead.SURE
     }
@@ -233,8 +244,6 @@ def _valued(game: str, boards: Sequence[Board], tower: BoardTower, value: ValueH
 
 
 def _chosen(node: Node, rng: random.Random) -> int:
-    if rng.random() < EXPLORE:
-        return rng.randrange(len(node.actions))
     best = max(node.worths)
     return rng.choices(range(len(node.actions)), [np.exp((w - best) / PLAY_TEMPERATURE) for w in node.worths])[0]
 
