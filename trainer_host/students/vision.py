@@ -286,7 +286,7 @@ def _calibrated(
 def _classified(rows: list[Seen], specialist: Specialist) -> dict[str, float]:
     sure, right, answered = [], [], []
     for row in rows:
-        answer = specialist.run({"image": _as_media(row)})
+        answer = specialist.run({"image": row.media})
         sure.append(float(cast(float, answer["confidence"])))
         right.append(bool(row.objects) and answer["label"] == row.objects[0].label)
         answered.append(not answer["unsure"])
@@ -306,7 +306,7 @@ def _detected(rows: list[Seen], specialist: Specialist, labels: tuple[str, ...])
     shown: list[list[tuple[Box, float]]] = []
     answered = []
     for row in rows:
-        request: Json = {"image": _as_media(row)}
+        request: Json = {"image": row.media}
         answer = specialist.run(request)
         found.append(_boxes(look(request)))
         shown.append(_boxes(cast("list[Json]", answer["objects"])))
@@ -334,12 +334,6 @@ def _boxes(objects: list[Json]) -> list[tuple[Box, float]]:
 
 def _mean(values: np.ndarray) -> float:
     return float(values.mean()) if len(values) else 0.0
-
-
-def _as_media(row: Seen) -> object:
-    from edge_runtime.media import Media
-
-    return Media("image/png" if row.path.suffix == ".png" else "image/jpeg", row.content)
 
 
 def _small_png(content: bytes, side: int) -> bytes:

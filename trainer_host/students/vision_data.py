@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from edge_runtime.errors import BadRequest
+from edge_runtime.media import Media
 from edge_runtime.vision.pixels import Frame, framed
 from trainer_host.data.dataset import Row, open_dataset
 from trainer_host.errors import DataError
@@ -40,6 +41,11 @@ class Seen:
     def content(self) -> bytes:
         """The picture's file."""
         return self.path.read_bytes()
+
+    @property
+    def media(self) -> Media:
+        """The picture as a request has it."""
+        return Media("image/png" if self.path.suffix == ".png" else "image/jpeg", self.content)
 
 
 @dataclass(frozen=True)

