@@ -25,6 +25,7 @@ _IN_THREES = [Fraction(1), Fraction(2)]
 _MINUS, _PLUS = 5, 2
 _EACH = 12  # for each number that an axis takes: less than what a multiple costs more than the number that was meant
 _RIGHT_ANGLE = 90
+_NAMED = 60  # a prompt names no length for nothing
 _MANY = 4  # so many lengths that are all multiples of one number are so on purpose, as the steps of stairs
 _LITERAL = 1000  # a number that the prompt doesn't name is what remains
 Terms = tuple[tuple[int, Fraction], ...]  # (place of a number in the prompt, how many times it is taken)
@@ -118,29 +119,32 @@ class Cell:
 
 
 def solve(
-    cells: Sequence[Cell], formulas: Formulas, used: frozenset[int]
+    cells: Sequence[Cell], formulas: Formulas, used: frozenset[int], missing: frozenset[int] = frozenset()
 ) -> tuple[list[tuple[int, Formula]], frozenset[int]]:
     """For each cell, which of its numbers is made and how, all of as few of the prompt's numbers as will do.
 
     A length that is another's sum by chance is seldom so for all lengths along an axis. used: numbers that other axes
-    have taken; of two that are equal, the other one is meant. The second result is the numbers taken.
+    have taken; of two that are equal, the other one is meant. missing: numbers that no axis takes so far, though the
+    prompt names them. The second result is the numbers taken.
     """
     options = [_options(cell, formulas) for cell in cells]
     sets = {frozenset[int]()} | {numbers for cell in options for numbers, *_ in cell}
     for _ in range(2):
         sets |= {one | other for one in sets for other in sets if len(one | other) <= 3}
-    best: tuple[tuple[object, ...], list[tuple[int, Formula]], frozenset[int]] | None = None
+    best: tuple[tuple[object, ...], list[tuple[int, Formula]]] | None = None
     for taken in sorted(sets, key=lambda numbers: (len(numbers), sorted(numbers))):
-        chosen = [min(_allowed(cell, taken), key=lambda option: option[0]) for cell in options]
-        literals = sum(cost >= _LITERAL for cost, _, _ in chosen)
-        price = _EACH * len(taken) + sum(cost for cost, _, _ in chosen)
+        cheapest = [min(_allowed(cell, taken), key=lambda option: option[0]) for cell in options]
+        chosen = [(which, formula) for _, which, formula in cheapest]
+        literals = sum(cost >= _LITERAL for cost, _, _ in cheapest)
+        price = _EACH * len(taken) + sum(cost for cost, _, _ in cheapest)
         if len(taken) == 1 and len(cells) >= _MANY:
             price = price * 2 // 3
+        price -= _NAMED * len(missing & _numbers(chosen))
         score = (literals, price, len(taken & used), len(taken), sorted(taken))
         if best is None or score < best[0]:
-            best = score, [(which, formula) for _, which, formula in chosen], taken
+            best = score, chosen
     assert best is not None
-    return best[1], best[2]
+    return best[1], _numbers(best[1])
 
 
 def _options(cell: Cell, formulas: Formulas) -> list[tuple[frozenset[int], int, int, Formula]]:
@@ -160,6 +164,10 @@ def _allowed(
     options: Iterable[tuple[frozenset[int], int, int, Formula]], taken: frozenset[int]
 ) -> list[tuple[int, int, Formula]]:
     return [(cost, which, formula) for numbers, cost, which, formula in options if numbers <= taken]
+
+
+def _numbers(chosen: Iterable[tuple[int, Formula]]) -> frozenset[int]:
+    return frozenset[int]().union(*(formula.numbers for _, formula in chosen))
 
 
 def _term(place: int, many: Fraction, *, first: bool) -> str:

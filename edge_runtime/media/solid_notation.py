@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from edge_runtime.media import Json, Rejected
 from edge_runtime.media.formula_notation import Cell, Formula, Formulas, evaluate, plain, solve
 from edge_runtime.media.reading import TOO_MUCH
-from edge_runtime.media.reference_notation import UNREADABLE, named
+from edge_runtime.media.reference_notation import LETTERS, UNREADABLE, named
 from edge_runtime.media.solid import JOINS, MAX_PARTS, SHAPES, Join, Part, Primitive, Program, read_program
 
 MAX_TEXT = 2000  # characters of a notation
@@ -73,17 +73,43 @@ def write(program: Program, numbers: Sequence[float]) -> str:
     """The notation of a program over a prompt's numbers: each length as what it most likely means."""
     lines = _lines(program)
     formulas = Formulas(numbers)
+    if missing := _unnamed(_solve(lines, formulas), numbers):
+        # A prompt names no length for nothing: it is meant along the axis that takes it at the least cost.
+        def price(axis: int) -> tuple[int, int]:
+            left = _unnamed(_solve(lines, formulas, axis, missing), numbers)
+            return len(left), sum(formula.cost for line in lines for _, formula in line.made.values())
+
+        _solve(lines, formulas, min(range(len(_NAMES)), key=price), missing)
+    return "\n".join(map(_written, lines))
+
+
+def _solve(
+    lines: Sequence[_Line], formulas: Formulas, axis: int = -1, missing: frozenset[int] = frozenset()
+) -> frozenset[int]:
+    """Give each line its formulas, along one axis so that they take what is missing; the numbers that they take."""
     used: frozenset[int] = frozenset()
     before: tuple[list[Cell], list[tuple[int, Formula]]] = ([], [])
-    for names in _NAMES:
+    for at, names in enumerate(_NAMES):
         spots = [(line, name) for line in lines for name in names if name in line.cells]
         cells = [line.cells[name] for line, name in spots]
         if cells != before[0] or len(cells) < 2:  # what is as deep as it is wide is meant to be
-            made, taken = solve(cells, formulas, used)
+            made, taken = solve(cells, formulas, used, missing if at == axis else frozenset())
             used, before = used | taken, (cells, made)
         for (line, name), found in zip(spots, before[1], strict=True):
             line.made[name] = found
-    return "\n".join(map(_written, lines))
+    return used
+
+
+def _unnamed(used: frozenset[int], numbers: Sequence[float]) -> frozenset[int]:
+    """Places of the numbers that aren't used, nor equal to one that is."""
+    values = {numbers[at] for at in used}
+    return frozenset(at for at, number in enumerate(numbers) if number not in values)
+
+
+def unused(text: str, numbers: Sequence[float]) -> list[float]:
+    """The prompt's numbers that a notation doesn't take, nor an equal one: what it makes is hardly what was asked."""
+    used = frozenset(at for at, letter in enumerate(LETTERS[: len(numbers)]) if letter in text)
+    return [numbers[at] for at in sorted(_unnamed(used, numbers))]
 
 
 def read(text: str, numbers: Sequence[float]) -> Program:

@@ -122,6 +122,24 @@ def read(text: str, things: Sequence[Named]) -> Program:
     return read_program(_read_speech(text, things) if text.startswith("say ") else _read_music(text, things))
 
 
+def unused(text: str, things: Sequence[Named]) -> list[str]:
+    """What the prompt names and a notation doesn't take, nor anything equal: its sound is hardly what was asked."""
+    used = [thing for at, thing in enumerate(things) if LETTERS[at] in text]
+    return [_said(thing) for thing in things if thing not in used and str(thing).lower() not in text.lower()]
+
+
+def _said(thing: Named) -> str:
+    match thing:
+        case Pitch():
+            return pitch_name(thing.midi)
+        case Key():
+            return f"{pitch_name(60 + thing.root)[:-1]} {thing.mode}"
+        case str():
+            return f'"{thing}"'
+        case _:
+            return plain(thing)
+
+
 def _write_speech(words: Utterance, things: Sequence[Named]) -> str:
     head = ["say", words.voice]
     for side, ((less, low), normal, (more, high), near) in MANNERS.items():

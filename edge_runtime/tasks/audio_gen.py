@@ -38,7 +38,7 @@ RESPONSE_SCHEMA: Json = {
     "properties": {
         "program": {"anyOf": [program_schema(), {"type": "null"}]},
         "sound": {"type": ["object", "null"], "description": f"a file of {WAV}: mono, 16 bits"},
-        "problem": {"type": ["string", "null"], "description": "why there is no sound"},
+        "problem": {"type": ["string", "null"], "description": "why there is no sound, or why it is doubtful"},
         **FIGURES,
     },
 }
@@ -62,7 +62,8 @@ def reply(request: Json, output: Json) -> str:
 def answer(request: Json, text: str) -> Json:
     """Play or say what the model wrote; what can't be is unsure, and "problem" says why.
 
-    Where only the device's voice is missing, the program is there without its sound.
+    Where only the device's voice is missing, the program is there without its sound. A sound that leaves out what the
+    prompt names is there, but unsure as well.
     """
     _, things = sound_notation.numbered(_prompt(request))
     program: Program | None = None
@@ -72,7 +73,13 @@ def answer(request: Json, text: str) -> Json:
     except (Rejected, NotEquipped) as cause:
         made = None if program is None else write_program(program)
         return {"program": made, "sound": None, "problem": problem(cause), "unsure": True}
-    return {"program": write_program(program), "sound": sound, "problem": None, "unsure": False}
+    left = sound_notation.unused(text, things)
+    return {
+        "program": write_program(program),
+        "sound": sound,
+        "problem": f"The prompt names {left[0]}, but nothing in this sound follows from it." if left else None,
+        "unsure": bool(left),
+    }
 
 
 def problem(cause: Rejected | NotEquipped) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, cast
 from edge_runtime.errors import BadRequest
 from edge_runtime.media import Media, Rejected, optional, solid_notation
 from edge_runtime.media.body import build, surface
+from edge_runtime.media.formula_notation import plain
 from edge_runtime.media.glb import GLB, write_glb
 from edge_runtime.media.solid import program_schema, read_program, write_program
 from edge_runtime.tasks.dialogue import FIGURES, OPTIONS, TextTask, Writer, only, text_of
@@ -43,7 +44,7 @@ RESPONSE_SCHEMA: Json = {
             "type": ["object", "null"],
             "properties": {"x": _SIDE, "y": _SIDE, "z": _SIDE},
         },
-        "problem": {"type": ["string", "null"], "description": "why there is no body"},
+        "problem": {"type": ["string", "null"], "description": "why there is no body, or why it is doubtful"},
         **FIGURES,
     },
 }
@@ -65,20 +66,26 @@ def reply(request: Json, output: Json) -> str:
 
 
 def answer(request: Json, text: str) -> Json:
-    """Build what the model wrote; what can't be built has no program and is unsure, and "problem" says why."""
+    """Build what the model wrote; what can't be built has no program and is unsure, and "problem" says why.
+
+    A body that leaves out a number of the prompt is there, but unsure as well.
+    """
     _, numbers = solid_notation.numbered(_prompt(request))
     try:
         program = solid_notation.read(text, numbers)
         vertices, triangles = surface(build(program))
     except Rejected as cause:
         return {"program": None, "model": None, "size": None, "problem": problem(cause), "unsure": True}
+    left = solid_notation.unused(text, numbers)
     sides = (vertices.max(axis=0) - vertices.min(axis=0)).tolist()
     return {
         "program": write_program(program),
         "model": Media(GLB, write_glb(vertices, triangles)),
         "size": {axis: round(side, 3) for axis, side in zip("xyz", sides, strict=True)},
-        "problem": None,
-        "unsure": False,
+        "problem": None
+        if not left
+        else f"The prompt names {plain(left[0])}, but nothing in this body follows from it.",
+        "unsure": bool(left),
     }
 
 

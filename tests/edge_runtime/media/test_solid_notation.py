@@ -13,7 +13,7 @@ from edge_runtime.media import Rejected
 from edge_runtime.media.formula_notation import Formulas, evaluate
 from edge_runtime.media.reference_notation import LETTERS, UNREADABLE
 from edge_runtime.media.solid import Primitive, Program, write_program
-from edge_runtime.media.solid_notation import numbered, read, write
+from edge_runtime.media.solid_notation import numbered, read, unused, write
 from trainer_host.media.solid_sampler import FAMILIES
 
 
@@ -57,6 +57,13 @@ def test_a_length_that_is_a_multiple_of_another_by_chance_is_what_the_other_leng
     numbers = (96.0, 81.0, 30.0, 5.0, 9.0)  # the legs stand 4 times their width, (β - ε) / 2, from the middle
     table = "box α β δ on γ-δ\nbox ε ε γ at ±α/2-ε/2 ±β/2-ε/2\nunion"
     assert write(read(table, numbers), numbers) == table
+
+
+def test_a_length_that_the_prompt_names_is_used_though_others_would_do() -> None:
+    numbers = (60.0, 30.0, 15.0)  # a frame's opening: α - 2γ, which is β as well
+    frame = "box α 10 α\nbox α-2γ 20 α-2γ on γ\ndifference"
+    assert "γ" in write(read(frame, numbers), numbers)
+    assert unused("box α 10 α", numbers) == [30, 15] and unused("box β γ α", numbers) == []
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,12 @@ def test_quoted_words_are_said_as_they_stand() -> None:
     assert asked["content"] == "Say α sadly in a man's voice."
     got = audio_gen.answer(SAID, "say man slow low soft: α")
     assert isinstance(got["program"], dict) and got["program"]["text"] == "Mind the gap"
-    assert isinstance(got["sound"], Media) and len(got["sound"].content) > 20_000
+    assert isinstance(got["sound"], Media) and len(got["sound"].content) > 20_000 and got["unsure"] is False
+    assert audio_gen.answer(SAID, "say man: Hello")["problem"] == (
+        'The prompt names "Mind the gap", but nothing in this sound follows from it.'
+    )
+    asked = {"prompt": 'Say a sentence with the word "garden".'}
+    assert audio_gen.answer(asked, "say man: My garden is late.")["unsure"] is False
 
 
 def test_without_a_voice_the_words_come_back_with_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,6 +91,19 @@ def test_without_a_voice_the_words_come_back_with_one_sentence(monkeypatch: pyte
 def test_what_is_no_sound_is_unsure_with_one_sentence(written: str, sentence: str) -> None:
     got = audio_gen.answer(SCALE, written)
     assert got == {"program": None, "sound": None, "problem": sentence, "unsure": True}
+
+
+@pytest.mark.parametrize(
+    ("written", "sentence"),
+    [
+        ("play γ\nsquare: β*3", "The prompt names G minor, but nothing in this sound follows from it."),
+        ("play 90 in α\nsquare: β d", "The prompt names 150, but nothing in this sound follows from it."),
+        ("play γ in α\nsquare: C4", "The prompt names D#5, but nothing in this sound follows from it."),
+    ],
+)
+def test_a_sound_that_leaves_out_what_was_named_is_unsure(written: str, sentence: str) -> None:
+    got = audio_gen.answer(SCALE, written)
+    assert isinstance(got["sound"], Media) and got["unsure"] is True and got["problem"] == sentence
 
 
 def test_bad_prompts_are_refused_with_what_to_send() -> None:

@@ -76,6 +76,14 @@ def test_what_is_no_body_is_unsure_with_one_sentence(written: str, sentence: str
     assert got == {"program": None, "model": None, "size": None, "problem": sentence, "unsure": True}
 
 
+def test_a_body_that_leaves_out_a_measure_is_unsure() -> None:
+    got = gen_3d.answer(TUBE, "cylinder α γ")
+    assert isinstance(got["model"], Media) and got["unsure"] is True
+    assert got["problem"] == "The prompt names 30, but nothing in this body follows from it."
+    cube = {"prompt": "A box of 9 x 9 x 9 mm"}
+    assert gen_3d.answer(cube, "box α")["unsure"] is False, "the others are equal"
+
+
 def test_bad_prompts_are_refused_with_what_to_send() -> None:
     for request in ({}, {"prompt": " "}, {"prompt": 7}, {"prompt": "x" * 601}, {"prompt": "a box", "more": 1}):
         with pytest.raises(BadRequest):
