@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from trainer_host.students.language.student import LanguageStudent
+from trainer_host.students.image_gen import Planner
 
-STUDENT = LanguageStudent("video_gen")
+STUDENT = Planner("video_gen")
