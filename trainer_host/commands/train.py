@@ -28,11 +28,11 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     )
 
 
-def add_options(made: argparse.ArgumentParser) -> None:
-    """What is trained, on which rows, and how."""
+def add_options(made: argparse.ArgumentParser, name: str = "the dataset's name") -> None:
+    """What is trained, on which rows, and how. name: of the run, where none is given."""
     made.add_argument("--data", required=True, metavar="NAME", help="the dataset")
     made.add_argument("--task", metavar="TASK", help="the dataset's task; checked where it is given")
-    made.add_argument("--name", metavar="RUN", help="of the run (default: the dataset's name)")
+    made.add_argument("--name", metavar="RUN", help=f"of the run (default: {name})")
     made.add_argument("--seconds", type=float, metavar="N", help="plan for about this long (default: the task's)")
     made.add_argument("--curriculum", action="store_true", help="easy rows first (not for robot)")
     add_seed(made)

@@ -207,6 +207,25 @@ def open_run(folder: Path) -> Run:
     return made
 
 
+def is_run(
+    workspace: Workspace,
+    dataset: Dataset,
+    name: str,
+    *,
+    seed: int,
+    seconds: float | None,
+    curriculum: bool,
+    settings: Mapping[str, object],
+) -> bool:
+    """Whether run `name` is what `train_run` would make again of these."""
+    try:
+        found = open_run(workspace.runs / name)
+    except DataError:
+        return False
+    wanted = (dataset.content, seed, seconds, curriculum, dict(settings))
+    return (found.content, found.seed, found.seconds, found.curriculum, found.settings) == wanted
+
+
 def dataset_of(workspace: Workspace, run: Run) -> Dataset:
     """The dataset that a run was trained on; raises `DataError` where its rows are other ones now."""
     found = open_dataset(workspace.dataset(run.dataset))
