@@ -65,9 +65,13 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     made.add_argument("--no-judge", action="store_true", help="don't let the teacher grade what can't be executed")
     made.add_argument("--keep-personal", action="store_true", help="don't replace what looks like personal data")
     made.add_argument(
-        "--labels", type=Path, metavar="FILE", help="router: your own labels, a .csv of label,description"
+        "--option",
+        action="append",
+        metavar="TASK.NAME=VALUE",
+        help="a choice for one task, as in robot.mode=free; may be repeated, see docs/teaching.md",
     )
-    made.add_argument("--images", type=Path, metavar="DIR", help="vision: your own pictures for the teacher to label")
+    made.add_argument("--labels", metavar="FILE", help="the same as --option router.labels=FILE: your own labels, a .csv of label,description")  # fmt: skip
+    made.add_argument("--images", metavar="DIR", help="the same as --option vision.images=DIR: your own pictures for the teacher to label")  # fmt: skip
     made.add_argument("--concurrency", type=int, metavar="N", help="requests open at a time at most")
     made.add_argument("--ray", metavar="ADDRESS", help="draw, verify and score on this Ray cluster (extra 'scale')")
     made.add_argument("--json", type=Path, metavar="FILE", help="write the figures here")
@@ -102,18 +106,27 @@ def teach(args: argparse.Namespace) -> None:
 def _lesson(args: argparse.Namespace) -> Lesson:
     from trainer_host.tasks import TASKS
     from trainer_host.teacher.lesson import BUILT_IN, Lesson, checked_lesson, lesson_name
+    from trainer_host.teacher.options import read_options
 
     provider = args.provider or BUILT_IN
     given = args.task or ["robot"]
     tasks = TASKS if given == ["all"] else tuple(given)
     home = provider == BUILT_IN and tasks == ("robot",)
-    options: dict[str, dict[str, object]] = {}
-    for option, task, value in (("--labels", "router", args.labels), ("--images", "vision", args.images)):
+    written = list(args.option or ())
+    for option, task, name, value in (
+        ("--labels", "router", "labels", args.labels),
+        ("--images", "vision", "images", args.images),
+    ):
         if value is None:
             continue
         if task not in tasks:
             raise TrainerError(f"{option} is for the task {task}; add --task {task}, or leave it out.")
-        options[task] = {"labels": _labels(value)} if task == "router" else {"images": str(value.absolute())}
+        written.append(f"{task}.{name}={value}")
+    options = read_options(written)
+    if home and options.get("robot"):
+        raise TrainerError(
+            f"The built-in teacher has no robot.{min(options['robot'])}; name a --provider, or leave it out."
+        )
     examples = args.examples if args.examples is not None else HOME_EXAMPLES if home else EXAMPLES
     name = args.name or (HOME_DATASET if home else lesson_name(provider))
     made = Lesson(
@@ -262,20 +275,3 @@ def _estimate(args: argparse.Namespace, workspace: Workspace, lesson: Lesson, sh
 
         plain = {"tasks": {task: one.plain() for task, one in by_task.items()}, "total": total.plain()}
         write_atomic(args.json.absolute(), json.dumps(plain, indent=1).encode() + b"\n")
-
-
-def _labels(file: Path) -> dict[str, str]:
-    """A router's own labels: the columns label and description of a table."""
-    import csv
-
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as source:
-            table = csv.DictReader(source)
-            if not {"label", "description"} <= set(table.fieldnames or ()):
-                raise TrainerError(f"{file.name} needs the columns label and description in its first line.")
-            found = {row["label"].strip(): (row["description"] or "").strip() for row in table if row["label"]}
-    except OSError as cause:
-        raise TrainerError(f"{file} can't be read: {cause.strerror}.") from None
-    except (UnicodeDecodeError, csv.Error):
-        raise TrainerError(f"{file.name} isn't a table in UTF-8; save it as 'CSV UTF-8'.") from None
-    return found

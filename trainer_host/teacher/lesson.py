@@ -13,6 +13,7 @@ from edge_runtime import strict_json
 from edge_runtime.errors import BadRequest
 from trainer_host.errors import NotThere, TrainerError
 from trainer_host.tasks import TASKS, Json
+from trainer_host.teacher.options import check_options
 from trainer_host.workspace import Workspace, checked_name, storage_errors, write_atomic
 
 FORMAT = 1
@@ -88,6 +89,7 @@ def checked_lesson(lesson: Lesson) -> Lesson:
         raise TrainerError(f"{lesson.provider} has no batches; leave out --batch.")
     for task in lesson.tasks:
         lesson.dataset(task)
+    check_options(lesson.tasks, lesson.options)
     return lesson
 
 

@@ -37,8 +37,9 @@ class Counting(ReplyCache):
 
 @pytest.fixture
 def cache(tmp_path: Path) -> Iterator[Counting]:
-    with Counting(tmp_path / "replies.sqlite") as made:
-        yield made
+    made = Counting(tmp_path / "replies.sqlite")
+    yield made
+    made.close()
 
 
 @pytest.fixture
