@@ -1,6 +1,7 @@
 """Sounds as short lines of text, which a small model writes: "play γ in α", "square louder: β d*5".
 
-What the prompt names stands as letters (see `reference_notation`): pitches, keys and chords, tempos, words in quotes.
+What the prompt names stands as letters (see `reference_notation`): pitches, keys and chords, tempos, voices, words in
+quotes.
 
     play TEMPO [in KEY]
     WAVE [louder | softer | soft | loud]: ITEM ...          one line for each voice
@@ -43,11 +44,12 @@ _LEAST_NAMED = 20  # smaller whole numbers are counts, which must be seen
 _THINGS = re.compile(
     r"[\"“](?P<text>[^\"”\n]{1,160})[\"”]"
     r"|\b(?P<root>[A-G])(?P<accidental>[#b♯♭]|[ -](?:sharp|flat))? (?P<mode>major|minor)\b"
+    r"|\b(?P<voice>woman|man)\b"
     r"|\b(?P<pitch>[A-G][#b♯♭]?[1-7])(?![\w#])"
     r"|(?<![\w.,])(?P<number>\d{1,6}(?:\.\d{1,4})?)(?![\w.,]*\d)"
 )
 _ITEM = re.compile(r"([^*:]+)(?::(\d{1,2}(?:\.\d{1,2})?))?(?:\*([1-9]\d?))?")
-_SAY = re.compile(r"say (man|woman)((?: [a-z]+| [\d.]+|" + rf" [{LETTERS}])*): (.+)")
+_SAY = re.compile(rf"say (man|woman|[{LETTERS}])" + r"((?: [a-z]+| [\d.]+|" + rf" [{LETTERS}])*): (.+)")
 _NEAR = 0.02  # of a beat
 
 
@@ -84,7 +86,14 @@ class Key:
         return self.root + 12 * octave + scale[step]
 
 
-Named = Pitch | Key | str | float
+@dataclass(frozen=True)
+class Voice:
+    """Who is to speak: one of `speech.VOICES`."""
+
+    name: str
+
+
+Named = Pitch | Key | Voice | str | float
 
 
 def numbered(prompt: str) -> tuple[str, tuple[Named, ...]]:
@@ -99,6 +108,8 @@ def _thing(found: re.Match[str]) -> tuple[str, Named] | None:
         sign = (found["accidental"] or "").strip(" -")
         midi = midi_of(f"{root}{_SIGNS.get(sign, sign)}4")
         return None if midi is None else ("{}", Key(midi % 12, found["mode"]))
+    if voice := found["voice"]:
+        return "{}", Voice(voice)
     if pitch := found["pitch"]:
         midi = midi_of("".join(_SIGNS.get(letter, letter) for letter in pitch))
         return None if midi is None else ("{}", Pitch(midi))
@@ -125,23 +136,31 @@ def read(text: str, things: Sequence[Named]) -> Program:
 def unused(text: str, things: Sequence[Named]) -> list[str]:
     """What the prompt names and a notation doesn't take, nor anything equal: its sound is hardly what was asked."""
     used = [thing for at, thing in enumerate(things) if LETTERS[at] in text]
-    return [_said(thing) for thing in things if thing not in used and str(thing).lower() not in text.lower()]
+    left = [thing for thing in things if thing not in used]
+    return [_said(thing) for thing in left if not re.search(rf"\b{re.escape(_plain(thing))}\b", text, re.IGNORECASE)]
 
 
 def _said(thing: Named) -> str:
+    return f'"{thing}"' if isinstance(thing, str) else _plain(thing)
+
+
+def _plain(thing: Named) -> str:
     match thing:
         case Pitch():
             return pitch_name(thing.midi)
         case Key():
             return f"{pitch_name(60 + thing.root)[:-1]} {thing.mode}"
+        case Voice():
+            return thing.name
         case str():
-            return f'"{thing}"'
+            return thing
         case _:
             return plain(thing)
 
 
 def _write_speech(words: Utterance, things: Sequence[Named]) -> str:
-    head = ["say", words.voice]
+    voice = next((LETTERS[at] for at, thing in enumerate(things) if thing == Voice(words.voice)), words.voice)
+    head = ["say", voice]
     for side, ((less, low), normal, (more, high), near) in MANNERS.items():
         given = getattr(words, side)
         word = next((word for word, at in ((less, low), ("", normal), (more, high)) if abs(given - at) <= near), None)
@@ -179,7 +198,10 @@ def _read_speech(text: str, things: Sequence[Named]) -> Json:
 
     spoken = re.sub(f"[{LETTERS}]", said, found[3])
     spoken = spoken if len(found[3]) == 1 else spoken[0].upper() + spoken[1:]
-    return {"kind": SPEECH, "text": spoken, "voice": found[1], **manner}
+    voice = value(found[1], things) if len(found[1]) == 1 else Voice(found[1])
+    if not isinstance(voice, Voice):
+        raise Rejected(UNREADABLE, "who is to speak isn't a voice")
+    return {"kind": SPEECH, "text": spoken, "voice": voice.name, **manner}
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from edge_runtime.media import Rejected
 from edge_runtime.media.notes import Note
 from edge_runtime.media.reference_notation import UNREADABLE
 from edge_runtime.media.sound import Program, read_program, write_program
-from edge_runtime.media.sound_notation import Key, Named, Pitch, numbered, read, write
+from edge_runtime.media.sound_notation import Key, Named, Pitch, Voice, numbered, read, write
 from edge_runtime.media.speech import Utterance, available
 from trainer_host.media import music_sampler, speech_sampler
 from trainer_host.media.sound import heard
@@ -56,10 +56,10 @@ def test_what_is_named_is_a_letter_and_what_must_be_understood_stays() -> None:
     assert prompt == "Play a rising α scale of 8 notes from β, then γ, at δ beats a minute."
     assert things == (Key(6, "minor"), Pitch(66), Pitch(82), 132.5)
     prompt, things = numbered(
-        'Say a sentence of 8 to 12 words with "garden", then "Mind the gap", sadly. A minor thing.'
+        'Say a sentence of 8 to 12 words with "garden", then "Mind the gap", sadly, as a woman. A minor thing.'
     )
-    assert prompt == 'Say a sentence of 8 to 12 words with "α=garden", then β, sadly. γ thing.'
-    assert things == ("garden", "Mind the gap", Key(9, "minor"))
+    assert prompt == 'Say a sentence of 8 to 12 words with "α=garden", then β, sadly, as a γ. δ thing.'
+    assert things == ("garden", "Mind the gap", Voice("woman"), Key(9, "minor"))
 
 
 @pytest.mark.parametrize(
@@ -112,6 +112,7 @@ def test_two_voices_keep_their_times_and_waves() -> None:
         "say man rate: hello",
         "say man: α",  # a key is no text
         "say man rate δ: hello",
+        "say δ: hello",
     ],
 )
 def test_what_is_no_sound_is_refused_with_a_sentence(text: str) -> None:

@@ -56,11 +56,11 @@ def test_what_a_model_learns_to_write_sounds_as_was_asked() -> None:
 @pytest.mark.skipif(not speech.available(), reason="espeak-ng isn't installed")
 def test_quoted_words_are_said_as_they_stand() -> None:
     [asked] = audio_gen.messages(SAID)
-    assert asked["content"] == "Say α sadly in a man's voice."
-    got = audio_gen.answer(SAID, "say man slow low soft: α")
+    assert asked["content"] == "Say α sadly in a β's voice."
+    got = audio_gen.answer(SAID, "say β slow low soft: α")
     assert isinstance(got["program"], dict) and got["program"]["text"] == "Mind the gap"
     assert isinstance(got["sound"], Media) and len(got["sound"].content) > 20_000 and got["unsure"] is False
-    assert audio_gen.answer(SAID, "say man: Hello")["problem"] == (
+    assert audio_gen.answer(SAID, "say β: Hello")["problem"] == (
         'The prompt names "Mind the gap", but nothing in this sound follows from it.'
     )
     asked = {"prompt": 'Say a sentence with the word "garden".'}
@@ -69,7 +69,7 @@ def test_quoted_words_are_said_as_they_stand() -> None:
 
 def test_without_a_voice_the_words_come_back_with_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(speech.shutil, "which", lambda name: None)
-    got = audio_gen.answer(SAID, "say man slow low soft: α")
+    got = audio_gen.answer(SAID, "say β slow low soft: α")
     assert got["sound"] is None and got["unsure"] is True and got["problem"] == speech.MISSING
     assert isinstance(got["program"], dict) and got["program"]["text"] == "Mind the gap"
     assert audio_gen.answer(SCALE, WRITTEN)["unsure"] is False, "music needs none"
@@ -81,6 +81,7 @@ def test_without_a_voice_the_words_come_back_with_one_sentence(monkeypatch: pyte
         ("", NOT_UNDERSTOOD),
         ("play γ in α\nsquare: β d*", NOT_UNDERSTOOD),
         ("say man: β", NOT_UNDERSTOOD),
+        ("say β: Hello", NOT_UNDERSTOOD),
         (
             "play γ in α\nsquare: β u*40",
             'What the prompt seems to ask for can\'t be made: notes[13].pitch must be a name like "C4", "F#3" or "Bb5", '
