@@ -14,7 +14,7 @@ from typing import cast
 
 from edge_runtime.media import Json, Rejected
 from edge_runtime.media.picture_plan import OPEN, colour_of, colours_for, read_thing
-from edge_runtime.media.prompts import Prompt, parts_of
+from edge_runtime.media.prompts import Prompt, parts_of, wordings
 from edge_runtime.media.scene import MAX_FILM_SHAPES, MAX_SECONDS
 
 DIRECTIONS = ("right", "left", "down", "up")
@@ -37,6 +37,24 @@ _THING = r"[A-Z]|[#\w]+ [a-z]+"
 _MOVED = re.compile(rf"({_THING}) ((?:{'|'.join(_VALUES)})\b.*)")
 _BEFORE = re.compile(rf"({_THING}) before ({_THING})")
 _LENGTH = re.compile(r"(\d{1,2}(?:\.\d{1,2})?)s")
+# Directions, turns and sizes as a plan writes them.
+MOTION_WORDS = wordings(
+    (r"\bfrom (?:the )?left to (?:the )?right\b", "right"),
+    (r"\bfrom (?:the )?right to (?:the )?left\b", "left"),
+    (r"\bfrom (?:the )?top to (?:the )?bottom\b", "down"),
+    (r"\bfrom (?:the )?bottom to (?:the )?top\b", "up"),
+    (r"\b(?:to|towards) the (left|right)\b(?! side| of)", r"\1"),
+    (r"\b(left|right|up|down)wards?\b", r"\1"),
+    (r"\b2 full turns\b", "720 degrees"),
+    (r"\b(?:a |1 )?full turn\b", "360 degrees"),
+    (r"\b(?:a )?half turn\b", "180 degrees"),
+    (r"\b(?:a )?quarter turn\b", "90 degrees"),
+    (r"\b(\d+) degrees (?:anti|counter)-?clockwise\b", r"-\1 degrees"),
+    (r"\bcounter-?clockwise\b", "anticlockwise"),
+    (r"\bdoubles (?:in size|its size)\b", "grows to 2 times its size"),
+    (r"\bhalf (?:of )?its size\b", "0.5 times its size"),
+    (r"\ba third of its size\b", "0.33 times its size"),
+)
 
 
 @dataclass(frozen=True)

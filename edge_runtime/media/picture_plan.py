@@ -14,7 +14,7 @@ from typing import cast
 
 from edge_runtime.media import Json, Rejected
 from edge_runtime.media.colours import read_colour
-from edge_runtime.media.prompts import KINDS, Prompt, parts_of
+from edge_runtime.media.prompts import KINDS, Prompt, parts_of, wordings
 
 RELATIONS = ("left of", "right of", "above", "below", "inside", "bigger than")
 SIZES = ("small", "large")
@@ -28,8 +28,25 @@ OPEN = "-"
 _THING = r"[A-Z]|[#\w]+ [a-z]+"
 _RELATION = re.compile(rf"({_THING}) ({'|'.join(RELATIONS)}) ({_THING})")
 _GROUP = re.compile(rf"(?:(\d{{1,2}}) )?({_THING})((?: (?:{'|'.join(TRAITS)}))*)")
-# Words that say a trait, where they aren't the trait's own.
-_SAID = {"middle": ("middle", "centre", "center"), "column": ("column", "below")}
+# Relations, places and canvases as a plan writes them.
+PLACE_WORDS = wordings(
+    (r"\b(?:to the|on the) (left|right)(?: side)? of\b", r"\1 of"),
+    (r"\bhigher up than\b", "above"),
+    (r"\b(?:lower down than|under|beneath)\b", "below"),
+    (r"\bwithin\b", "inside"),
+    (r"\b(?:larger|greater) than\b", "bigger than"),
+    (r"\b(?:stand|are) (?:1 below the other|in a column)\b", "column"),
+    (r"\b(?:stand|are) (?:side by side )?in (?:a|1) row\b", "row"),
+    (r"\b(?:in|at) the (?:middle|centre|center)\b", "middle"),
+    (r"\b(?:in|at) the (top|bottom) (left|right)(?: corner)?\b", r"\1 \2"),
+    (r"\b(?:on|at) the (left|right)(?: side)?(?! (?:side )?of)\b", r"\1"),
+    (r"\bat the (top|bottom)\b", r"\1"),
+    (r"\bin a wide format\b|\bon a canvas that is wider than high\b|\bas a landscape\b", "wide"),
+    (r"\bin a tall format\b|\bon a canvas that is higher than wide\b|\bas a portrait\b", "tall"),
+    (r"\bon a canvas as wide as high\b|\bin the format 1:1(?!\d)|\bon a square canvas\b", "canvas square"),
+    (r"\b(?:little|tiny) (?=[a-z#])", "small "),
+    (r"\b(?:big|huge) (?=[a-z#])", "large "),
+)
 # Colours of things that may have any, in their order.
 _PALETTE = ("red", "blue", "green", "orange", "purple", "yellow", "cyan", "pink", "brown", "grey", "black", "white")
 
@@ -87,7 +104,7 @@ def write_plan(plan: Plan, prompt: Prompt) -> str:
         return prompt.thing_mark(plan.groups[number].kind, plan.groups[number].colour)
 
     clauses = [
-        (prompt.told(named(one) + named(other)), f"{named(one)} {how} {named(other)}")
+        (prompt.told(named(one) + named(other), how.split()[:1]), f"{named(one)} {how} {named(other)}")
         for one, how, other in plan.relations
     ]
     parts = [f"{plan.canvas or OPEN} {prompt.ground_mark(plan.background) if plan.background else OPEN}"]
@@ -97,9 +114,7 @@ def write_plan(plan: Plan, prompt: Prompt) -> str:
         parts.append(" ".join((f"{count}{mark}", *(trait for trait in group.traits if trait in SIZES))))
         # In the prompt's own order: what is read and what is written then go side by side.
         clauses += [
-            (prompt.told(mark, _SAID.get(trait, trait.split())), f"{mark} {trait}")
-            for trait in group.traits
-            if trait not in SIZES
+            (prompt.told(mark, trait.split()), f"{mark} {trait}") for trait in group.traits if trait not in SIZES
         ]
     parts += [clause for _, clause in sorted(clauses, key=lambda pair: pair[0])]
     parts += [f"says {prompt.quote_mark(text)}" for text in plan.words]

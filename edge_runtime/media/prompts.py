@@ -43,7 +43,9 @@ _QUOTED = re.compile(r'["“”«»„]([^"“”«»„]{1,40})["“”«»“]
 _WORD = re.compile(rf"\b({'|'.join((*_NUMBERS, *_TIMES))})\b")
 _SHADE = rf"\b(?:{'|'.join(_SHADES)})\b|#[0-9a-f]{{6}}\b"
 # A canvas may be square, and things may stand in a line, without there being a square or a line to see.
-_NOT_THINGS = re.compile(r"\bsquare (?=canvas|picture|image|format)|\bin (?:a|1) (?:straight )?line\b")
+_NOT_THINGS = re.compile(
+    r"\bcanvas square\b|\bsquare (?=canvas|picture|image|format)|\bin (?:a|1) (?:straight )?line\b"
+)
 _SIZED = r"(?:small|little|tiny|large|big|huge)"
 _THING = re.compile(
     rf"(?:\b(\d{{1,2}}|some|several|a few|a pair of|a couple of) )?((?:{_SIZED},? )?)(?:({_SHADE})[, ]+)?((?:{_SIZED},? )?)"
@@ -117,8 +119,16 @@ class Prompt:
         return inner if len(written) > 2 and written[0] == written[-1] == '"' and '"' not in inner else None
 
 
-def marked(prompt: str) -> Prompt:
-    """The prompt as the model reads it, and what its marks stand for."""
+Wordings = tuple[tuple[re.Pattern[str], str], ...]
+
+
+def wordings(*pairs: tuple[str, str]) -> Wordings:
+    """What is said in many ways (a regular expression), and what a plan calls it: exact, so it needn't be learnt."""
+    return tuple((re.compile(pattern), plain) for pattern, plain in pairs)
+
+
+def marked(prompt: str, plain_words: Wordings = ()) -> Prompt:
+    """The prompt as the model reads it, and what its marks stand for. plain_words: of a task, beside what is quoted."""
     quotes: list[str] = []
     things: list[tuple[str, str]] = []
     counts: list[int] = []
@@ -143,6 +153,8 @@ def marked(prompt: str) -> Prompt:
         return f"{number + ' ' if number else ''}{before}{between}{mark}" if mark else found[0]
 
     plain = _WORD.sub(lambda found: _NUMBERS.get(found[1]) or _TIMES[found[1]], _QUOTED.sub(quoted, prompt).lower())
+    for pattern, words in plain_words:
+        plain = pattern.sub(words, plain)
     pieces: list[str] = []
     at = 0
     for left_out in _NOT_THINGS.finditer(plain):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, cast
 
 from edge_runtime.media import Media, Rejected, optional
 from edge_runtime.media.picture_layout import lay_out
-from edge_runtime.media.picture_plan import plan_of, read_plan, write_plan
+from edge_runtime.media.picture_plan import PLACE_WORDS, plan_of, read_plan, write_plan
 from edge_runtime.media.prompts import Prompt, marked
 from edge_runtime.media.scene import Scene, read_scene, scene_schema, write_scene
 from edge_runtime.media.scene_notation import is_scene, read_line, write_line
@@ -48,12 +48,12 @@ RESPONSE_SCHEMA: Json = {
 
 def messages(request: Json) -> list[Json]:
     """The prompt as one message, see `edge_runtime.media.prompts`; "text" is another name for it."""
-    return [{"role": "user", "content": marked(prompt_of(request, MAX_PROMPT)).said}]
+    return [{"role": "user", "content": _read(request).said}]
 
 
 def reply(request: Json, output: Json) -> str:
     """The plan of what the row shows; the scene itself where it doesn't say."""
-    prompt = marked(prompt_of(request, MAX_PROMPT))
+    prompt = _read(request)
     shows = cast(list[Json], output.get("shows") or [])
     if any(fact["fact"] == "count" for fact in shows):
         return write_plan(plan_of(shows), prompt)
@@ -66,13 +66,17 @@ def answer(request: Json, text: str) -> Json:
     from edge_runtime.media.pictures import png
 
     optional("PIL", "Pictures")
-    prompt = marked(prompt_of(request, MAX_PROMPT))
+    prompt = _read(request)
     try:
         scene, whole = _scene(text, prompt)
     except Rejected:
         return {"scene": None, "picture": None, "unsure": True}
     picture = Media(CONTENT_TYPE, png(draw(scene)))
     return {"scene": write_scene(scene), "picture": picture, "unsure": not whole}
+
+
+def _read(request: Json) -> Prompt:
+    return marked(prompt_of(request, MAX_PROMPT), PLACE_WORDS)
 
 
 def _scene(text: str, prompt: Prompt) -> tuple[Scene, bool]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 
 from edge_runtime.media import Media, Rejected, optional
 from edge_runtime.media.film_layout import lay_out_film
-from edge_runtime.media.film_plan import film_plan_of, read_film_plan, write_film_plan
+from edge_runtime.media.film_plan import MOTION_WORDS, film_plan_of, read_film_plan, write_film_plan
 from edge_runtime.media.prompts import Prompt, marked
 from edge_runtime.media.scene import Scene, read_scene, scene_schema, write_scene
 from edge_runtime.media.scene_notation import is_scene, read_line, write_line
@@ -49,12 +49,12 @@ RESPONSE_SCHEMA: Json = {
 
 def messages(request: Json) -> list[Json]:
     """The prompt as one message, see `edge_runtime.media.prompts`; "text" is another name for it."""
-    return [{"role": "user", "content": marked(prompt_of(request, MAX_PROMPT)).said}]
+    return [{"role": "user", "content": _read(request).said}]
 
 
 def reply(request: Json, output: Json) -> str:
     """The plan of what the row shows; the scene itself where it doesn't say, or shows several of one thing."""
-    prompt = marked(prompt_of(request, MAX_PROMPT))
+    prompt = _read(request)
     shows = cast(list[Json], output.get("shows") or [])
     counts = [fact["count"] for fact in shows if fact["fact"] == "count"]
     if counts and all(count == 1 for count in counts):
@@ -69,11 +69,15 @@ def answer(request: Json, text: str) -> Json:
 
     optional("PIL", "Films")
     try:
-        scene, whole = _scene(text, marked(prompt_of(request, MAX_PROMPT)))
+        scene, whole = _scene(text, _read(request))
     except Rejected:
         return {"scene": None, "film": None, "frames": 0, "unsure": True}
     film = Media(CONTENT_TYPE, animated_png([draw(frame, SMOOTH) for frame in frames(scene)], scene.fps))
     return {"scene": write_scene(scene), "film": film, "frames": scene.frames, "unsure": not whole}
+
+
+def _read(request: Json) -> Prompt:
+    return marked(prompt_of(request, MAX_PROMPT), MOTION_WORDS)
 
 
 def _scene(text: str, prompt: Prompt) -> tuple[Scene, bool]:

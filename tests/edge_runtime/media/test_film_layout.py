@@ -8,7 +8,7 @@ import pytest
 
 from edge_runtime.media import Rejected
 from edge_runtime.media.film_layout import lay_out_film
-from edge_runtime.media.film_plan import film_plan_of, read_film_plan, write_film_plan
+from edge_runtime.media.film_plan import MOTION_WORDS, film_plan_of, read_film_plan, write_film_plan
 from edge_runtime.media.prompts import marked
 from edge_runtime.media.scene import read_scene, write_scene
 from trainer_host.media.film import refuse_unseen, watch
@@ -78,3 +78,16 @@ def test_what_cannot_be_shown_is_said_and_the_rest_is_drawn(line: str, shown: bo
     scene, all_of_it = lay_out_film(plan)
     assert all_of_it is shown and len(scene.shapes) == len(plan.actors)
     assert read_scene(write_scene(scene), film=True) and lay_out_film(plan)[0] == scene
+
+
+@pytest.mark.parametrize(
+    ("said", "plain"),
+    [
+        ("It slides From Left to right, then to the left.", "it slides right , then left ."),
+        ("It is to the left of it and rises upwards.", "it is to the left of it and rises up ."),
+        ("Two full turns counterclockwise and a half turn.", "-720 degrees and 180 degrees ."),
+        ("It doubles in size, or shrinks to a third of its size.", "it grows to 2 times its size , or shrinks to 0.33 times its size ."),
+    ],
+)  # fmt: skip
+def test_motions_that_are_said_in_many_ways_become_those_of_a_plan(said: str, plain: str) -> None:
+    assert marked(said, MOTION_WORDS).said == plain

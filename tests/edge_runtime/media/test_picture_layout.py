@@ -8,7 +8,7 @@ import pytest
 
 from edge_runtime.media import Rejected
 from edge_runtime.media.picture_layout import lay_out
-from edge_runtime.media.picture_plan import Group, Plan, plan_of, read_plan, write_plan
+from edge_runtime.media.picture_plan import PLACE_WORDS, Group, Plan, plan_of, read_plan, write_plan
 from edge_runtime.media.prompts import marked
 from edge_runtime.media.scene import read_scene, write_scene
 from trainer_host.media.picture_facts import unmet, write_fact
@@ -22,7 +22,7 @@ def test_what_is_planned_is_what_an_independent_look_at_the_drawn_picture_sees()
     for seed in range(60):
         rng = random.Random(seed)
         made = sample(rng)
-        prompt = marked(request(made.facts, rng))
+        prompt = marked(request(made.facts, rng), PLACE_WORDS)
         line = write_plan(plan_of([write_fact(fact) for fact in made.facts]), prompt)
         plan, whole = read_plan(line, prompt)
         scene, shown = lay_out(plan)
@@ -88,3 +88,16 @@ def test_things_that_lie_in_one_another_or_share_a_holder_are_all_seen() -> None
     for relations in (((1, "inside", 0), (2, "inside", 0)), ((1, "inside", 0), (2, "inside", 1))):
         scene, shown = lay_out(Plan("", "", (holder, *others), relations))
         assert shown and all(shape.clear for shape in see(scene).shapes)
+
+
+@pytest.mark.parametrize(
+    ("said", "plain"),
+    [
+        ("The red star is on the left side of the line and at the left.", "the A is left of the B and left ."),
+        ("Two stars within a circle, higher up than a huge line.", "2 A inside a B , above a large C ."),
+        ("Three ovals on a canvas as wide as high stand one below the other.", "3 A canvas square column ."),
+        ('A tiny square in the top left corner, "under the sea".', "a small A top left , [1] ."),
+    ],
+)
+def test_places_that_are_said_in_many_ways_become_those_of_a_plan(said: str, plain: str) -> None:
+    assert marked(said, PLACE_WORDS).said == plain
