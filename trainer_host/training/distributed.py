@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -178,5 +179,8 @@ def read_shards(model: nn.Module, found: Checkpoint, optimiser: torch.optim.Opti
     weights, moments = get_state_dict(model, optimiser)
     state = {"model": weights, "optimiser": moments}
     alone = not dist.is_initialized()
-    load_shards(state, storage_reader=FileSystemReader(found.folder / SHARDS), no_dist=alone)
+    with warnings.catch_warnings():
+        # That one process continues is what is wanted.
+        warnings.filterwarnings("ignore", message="torch.distributed is disabled", category=UserWarning)
+        load_shards(state, storage_reader=FileSystemReader(found.folder / SHARDS), no_dist=alone)
     set_state_dict(model, optimiser, model_state_dict=weights, optim_state_dict=moments)

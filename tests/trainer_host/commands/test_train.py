@@ -19,6 +19,7 @@ from tests.trainer_host.samples import easy_dataset
 from tests.trainer_host.training.small_talk import small_talk
 from trainer_host.commands import train as commands
 from trainer_host.errors import DataError, TrainerError
+from trainer_host.training import checkpoints
 from trainer_host.training.run import open_run
 from trainer_host.training.runs import history_of
 from trainer_host.workspace import Workspace
@@ -76,32 +77,11 @@ def kill_second_process(workspace: Workspace, name: str, killed: list[int]) -> N
             killed.append(int(process.name))
 
 
-@pytest.mark.slow
-def test_two_processes_that_share_weights_train_what_one_trains_though_one_of_them_is_killed(
-    shared: Workspace, capsys: pytest.CaptureFixture[str]
-) -> None:
-    killed: list[int] = []
-    killer = threading.Thread(target=kill_second_process, args=(shared, "killed", killed))
-    killer.start()
-    assert enigma(shared, *OPTIONS, "--name", "killed", "--devices", "2", "--shard") == 0
-    killer.join()
-    assert len(killed) == 1
-    assert "was lost (signal 9); it goes on at its last checkpoint" in capsys.readouterr().out
-    assert largest_difference(weights(shared, "alone"), weights(shared, "killed")) <= 1e-6
-    assert sorted(path.name for path in shared.runs.iterdir()) == ["alone", "killed"]
-    files = [{path.name for path in shared.run(name).iterdir()} for name in ("alone", "killed")]
-    assert files[0] == files[1]
-    with history_of(shared.home) as history:
-        first, second = [entry for entry in history.entries() if entry.name == "killed"]
-        assert (first.status != "done", second.status) == (True, "done")
-        assert history.points(second.id, "loss")[0][0] == 51
-        assert (second.config["processes"], second.config["shard"]) == (2, True)
-
-
-@pytest.mark.slow
-def test_the_command_under_torchrun_trains_what_one_process_trains_and_says_it_once(shared: Workspace) -> None:
+@pytest.fixture(scope="module")
+def straight(shared: Workspace) -> tuple[Workspace, str]:
+    """The run `straight` of two processes that share the weights, by torchrun; and what was printed."""
     words = ["--standalone", "--nproc-per-node", "2", "-m", "trainer_host.cli"]
-    words += ["train", *OPTIONS, "--name", "torchrun", "--home", str(shared.home)]
+    words += ["train", *OPTIONS, "--name", "straight", "--shard", "--home", str(shared.home)]
     done = subprocess.run(
         [sys.executable, "-m", "torch.distributed.run", *words],
         env=os.environ | {"OMP_NUM_THREADS": "1", "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"},
@@ -111,13 +91,53 @@ def test_the_command_under_torchrun_trains_what_one_process_trains_and_says_it_o
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.count("Run 'torchrun' in") == 1
-    alone, together = weights(shared, "alone"), weights(shared, "torchrun")
-    assert largest_difference(alone, together) <= 1e-6
-    with history_of(shared.home) as history:  # and that isn't so because nothing was learnt
-        losses = [value for _, value in history.points(history.find("torchrun").id, "loss")]
+    return shared, done.stdout
+
+
+@pytest.mark.slow
+def test_the_command_under_torchrun_trains_what_one_process_trains_and_says_it_once(
+    straight: tuple[Workspace, str],
+) -> None:
+    workspace, said = straight
+    assert said.count("Run 'straight' in") == 1
+    assert largest_difference(weights(workspace, "alone"), weights(workspace, "straight")) <= 1e-6
+    with history_of(workspace.home) as history:  # and that isn't so because nothing was learnt
+        losses = [value for _, value in history.points(history.find("straight").id, "loss")]
     assert losses[-1] < losses[0] - 0.5
-    assert open_run(shared.run("torchrun")).settings == open_run(shared.run("alone")).settings
+    assert open_run(workspace.run("straight")).settings == open_run(workspace.run("alone")).settings
+
+
+@pytest.mark.slow
+def test_a_killed_process_of_two_comes_back_and_the_weights_are_the_same_bits(
+    straight: tuple[Workspace, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    workspace, _ = straight
+    killed: list[int] = []
+    killer = threading.Thread(target=kill_second_process, args=(workspace, "killed", killed))
+    killer.start()
+    assert enigma(workspace, *OPTIONS, "--name", "killed", "--devices", "2", "--shard") == 0
+    killer.join()
+    assert len(killed) == 1
+    assert "was lost (signal 9); it goes on at its last checkpoint" in capsys.readouterr().out
+    assert largest_difference(weights(workspace, "straight"), weights(workspace, "killed")) == 0
+    assert sorted(path.name for path in workspace.runs.iterdir()) == ["alone", "killed", "straight"]
+    files = [{path.name for path in workspace.run(name).iterdir()} for name in ("alone", "killed")]
+    assert files[0] == files[1]
+    with history_of(workspace.home) as history:
+        first, second = [entry for entry in history.entries() if entry.name == "killed"]
+        assert (first.status != "done", second.status) == (True, "done")
+        assert history.points(second.id, "loss")[0][0] == 51
+        assert (second.config["processes"], second.config["shard"]) == (2, True)
+
+
+@pytest.mark.slow
+def test_what_two_processes_left_is_continued_by_one(straight: tuple[Workspace, str]) -> None:
+    workspace, _ = straight
+    assert checkpoints.undo(workspace.training / "straight").step == 50
+    enigma(workspace, *OPTIONS, "--name", "straight")
+    with history_of(workspace.home) as history:
+        assert history.points(history.find("straight").id, "loss")[0][0] == 51
+    assert largest_difference(weights(workspace, "alone"), weights(workspace, "straight")) <= 1e-6
 
 
 def test_what_several_processes_cant_train_is_one_sentence(workspace: Workspace, tmp_path: Path) -> None:

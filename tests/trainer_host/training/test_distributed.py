@@ -1,3 +1,5 @@
+"""DDP; FSDP2 is tested through the command, in tests/trainer_host/commands/test_train.py."""
+
 from __future__ import annotations
 
 import os
@@ -38,7 +40,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, torch.Tensor]:
     return weights(folder)
 
 
-@pytest.fixture(scope="module", params=["ddp", "fsdp"])
+@pytest.fixture(scope="module", params=["ddp"])
 def together(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     folder = tmp_path_factory.mktemp(request.param)
     torchrun(folder, request.param)
@@ -55,8 +57,6 @@ def test_a_killed_process_comes_back_and_the_weights_are_the_same_bits(
     together: tuple[str, Path], tmp_path: Path
 ) -> None:
     parallel, straight = together
-    if parallel == "fsdp":
-        pytest.skip("killed in tests/trainer_host/commands/test_train.py, through the command")
     torchrun(tmp_path, parallel, "13")
     assert (tmp_path / "killed").exists()
     one, other = weights(straight), weights(tmp_path)
