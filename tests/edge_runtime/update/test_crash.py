@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
+import traceback
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,45 +16,63 @@ from edge_runtime.bundle import read_envelope
 from edge_runtime.config import Config
 from edge_runtime.identity.files import IdentityFolder
 from edge_runtime.identity.trust import TrustStore
+from edge_runtime.update import install
 from edge_runtime.update.install import Installer
 from edge_runtime.update.slots import Slots
 
-from ..conftest import StartDevice, edge_environment, trust
+from ..conftest import StartDevice, trust
 
-# Dies by SIGKILL at the Nth call that changes the disk, counted over all kinds of calls. Half of a write is
-# done first, as a power cut does. Admission is left out: it only reads.
-_VICTIM = """
-import os, pathlib, signal, sys
-left = int(sys.argv[1])
-def deadly(call, halve=False):
-    def wrapper(*args, **kwargs):
-        global left
-        left -= 1
-        if left == 0:
-            if halve:
-                call(args[0], bytes(args[1])[: len(args[1]) // 2])
-            os.kill(os.getpid(), signal.SIGKILL)
-        return call(*args, **kwargs)
-    return wrapper
-from edge_runtime.config import Config
-from edge_runtime.identity.files import IdentityFolder
-from edge_runtime.identity.trust import TrustStore
-from edge_runtime.update import install
-from edge_runtime.update.slots import Slots
+
+def killed_at(point: int, state: Path, upload: Path) -> int:
+    """Install in a process that dies by SIGKILL at the Nth call that changes the disk, over all kinds of calls.
+
+    Half of a write is done first, as a power cut does. Admission is left out: it only reads. The exit status.
+    """
+    process = os.fork()
+    if process:
+        return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+    left = point
+
+    def deadly(call: Callable[..., object], halve: bool = False) -> Callable[..., object]:
+        def wrapper(*args: Any, **kwargs: Any) -> object:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                if halve:
+                    call(args[0], bytes(args[1])[: len(args[1]) // 2])
+                os.kill(os.getpid(), signal.SIGKILL)
+            return call(*args, **kwargs)
+
+        return wrapper
+
+    status = 1
+    try:
+        install.admit = lambda *args: Loaded()  # type: ignore[assignment, return-value]
+        installer = Installer(Slots(state), TrustStore(IdentityFolder(state)), Config())
+        for name in ("fsync", "rename", "replace", "unlink", "rmdir", "mkdir", "chmod"):
+            setattr(os, name, deadly(getattr(os, name)))
+        os.write = deadly(os.write, halve=True)  # type: ignore[assignment]
+        installer.install(upload, lambda stage, fields: None)
+        status = 0
+    finally:
+        if status:
+            traceback.print_exc()
+        os._exit(status)
+
+
 class Engine:
+    """Of a specialist that was admitted."""
+
     runtime, version = "onnxruntime", "0"
-    def close(self): pass
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
 class Loaded:
+    """What admission gives."""
+
     engine = Engine()
-install.admit = lambda *args: Loaded()
-state, upload = pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3])
-slots = Slots(state)
-installer = install.Installer(slots, TrustStore(IdentityFolder(state)), Config())
-for name in ("fsync", "rename", "replace", "unlink", "rmdir", "mkdir", "chmod"):
-    setattr(os, name, deadly(getattr(os, name)))
-os.write = deadly(os.write, halve=True)
-installer.install(upload, lambda stage, fields: None)
-"""
 
 
 def test_at_every_write_the_state_is_old_or_new(bundles: dict[str, Path], tmp_path: Path) -> None:
@@ -67,12 +86,7 @@ def test_at_every_write_the_state_is_old_or_new(bundles: dict[str, Path], tmp_pa
     for point in range(1, 200):
         upload = state / "incoming" / "victim.enigma"
         upload.write_bytes(bundles[wanted].read_bytes())
-        victim = subprocess.run(
-            [sys.executable, "-c", _VICTIM, str(point), str(state), str(upload)],
-            env=edge_environment(),
-            capture_output=True,
-            check=False,
-        )
+        status = killed_at(point, state, upload)
         slots = Slots(state)
         slots.sweep()
         pointer = slots.pointers()["tiny"]
@@ -87,9 +101,9 @@ def test_at_every_write_the_state_is_old_or_new(bundles: dict[str, Path], tmp_pa
         if pointer.active == digests[wanted]:
             wanted, served = served, wanted  # go on in the other direction
             wanted = "v1" if wanted == "v2" and point % 2 else wanted
-        if victim.returncode == 0:
+        if status == 0:
             break
-        assert victim.returncode == -signal.SIGKILL, victim.stderr.decode()
+        assert status == -signal.SIGKILL
         survived += 1
     assert survived >= 15
 

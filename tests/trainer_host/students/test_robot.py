@@ -32,29 +32,36 @@ def train(dataset: Path, run: Path, seed: int) -> list[tuple[float, dict[str, fl
     return seen
 
 
-def test_the_same_seed_gives_the_same_bytes(dataset: Path, tmp_path: Path) -> None:
-    for name, seed in (("a", 3), ("b", 3), ("c", 4)):
+@pytest.fixture(scope="module")
+def trained(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """With seed 3; read only."""
+    run = tmp_path_factory.mktemp("trained") / "run"
+    assert train(dataset, run, 3)[-1][0] == 1.0
+    return run
+
+
+def test_the_same_seed_gives_the_same_bytes(dataset: Path, trained: Path, tmp_path: Path) -> None:
+    for name, seed in (("b", 3), ("c", 4)):
         seen = train(dataset, tmp_path / name, seed)
         assert seen[-1][0] == 1.0
-    weights = [(tmp_path / name / "weights.safetensors").read_bytes() for name in "abc"]
+    weights = [(run / "weights.safetensors").read_bytes() for run in (trained, tmp_path / "b", tmp_path / "c")]
     assert weights[0] == weights[1] != weights[2]
-    assert (tmp_path / "a" / "vocab.txt").read_bytes() == (tmp_path / "c" / "vocab.txt").read_bytes()
+    assert (trained / "vocab.txt").read_bytes() == (tmp_path / "c" / "vocab.txt").read_bytes()
 
 
-def test_the_module_has_the_tasks_inputs_and_heads(dataset: Path, tmp_path: Path) -> None:
-    train(dataset, tmp_path / "run", 1)
-    net, example, io = STUDENT.module(tmp_path / "run")
+def test_the_module_has_the_tasks_inputs_and_heads(dataset: Path, trained: Path) -> None:
+    net, example, io = STUDENT.module(trained)
     outputs = net(*example)
     assert io.inputs == ["words", "ngrams", "features"]
     assert io.outputs == list(HEADS)
     assert [tuple(out.shape) for out in outputs] == [(1, TOKENS, classes) for classes in HEADS.values()]
-    inputs = list(STUDENT.calibration(tmp_path / "run", dataset, 5))
+    inputs = list(STUDENT.calibration(trained, dataset, 5))
     assert len(inputs) == 5
     assert inputs[0]["ngrams"].shape == (1, TOKENS, NGRAMS)
     assert inputs[0]["features"].shape == (1, TOKENS, FEATURES)
-    fields = STUDENT.manifest_fields(tmp_path / "run")
+    fields = STUDENT.manifest_fields(trained)
     assert fields["thresholds"]
-    assert len(STUDENT.golden(tmp_path / "run", dataset, 8)) == 8
+    assert len(STUDENT.golden(trained, dataset, 8)) == 8
 
 
 def test_too_few_rows_are_refused_with_their_number(dataset: Path, tmp_path: Path) -> None:
