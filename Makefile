@@ -11,7 +11,7 @@ run: $(VENV)/.trainer
 	$(BIN)/enigma quickstart $(ARGS)
 
 test: $(VENV)/.dev lint
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

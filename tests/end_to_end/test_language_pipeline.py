@@ -98,7 +98,7 @@ def test_one_model_learns_two_tasks(home: Workspace, capsys: pytest.CaptureFixtu
 
     give(home, checked_lesson(Lesson("built-in", ("chat",), 200, "built-in", seed=1)), None)
     run(home, "data", "combine", "built-in-math", "built-in-chat", "--to", "both")
-    run(home, "train", "--data", "both", "--size", "nano", "--epochs", "2")
+    run(home, "train", "--data", "both", "--size", "nano", "--epochs", "1")
     run(home, "export", "both")
     run(home, "gate", "both", "--rows", "60")
     run(home, "bundle", "both")

@@ -204,6 +204,7 @@ async def test_a_worker_knows_no_key_and_no_passphrase(monkeypatch: pytest.Monke
     for name in ("OPENAI_API_KEY", "MY_GATEWAY_API_KEY", "ENIGMA_PASSPHRASE", "ENIGMA_EXPORT_PASSPHRASE"):
         monkeypatch.setenv(name, "sk-secret")
     monkeypatch.setenv("SOMETHING_ELSE", "kept")
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     executor = LocalExecutor(1)
     found = await executor.submit(calls.environment)
     await executor.close()

@@ -41,6 +41,9 @@ def read(run: Path, rows: list[tuple[str, str]]) -> float:
     return sum(config.labels[i] == label for i, (_, label) in zip(best, rows, strict=True)) / len(rows)
 
 
+SECONDS = 10.0  # what each training is planned for: both have learned their rows by then
+
+
 def test_a_router_that_learned_from_slips_reads_slips_better(tmp_path: Path) -> None:
     home = Workspace(tmp_path / "home")
     gains = []
@@ -52,7 +55,7 @@ def test_a_router_that_learned_from_slips_reads_slips_better(tmp_path: Path) -> 
         rows = [(slips(slips(slips(text, rng), rng), rng), label) for text, label in pairs(plain) for _ in range(2)]
         found = []
         for dataset in (plain, more):
-            run, _ = train_run(home, dataset, dataset.name, seed=seed, seconds=None, on_progress=nothing)
+            run, _ = train_run(home, dataset, dataset.name, seed=seed, seconds=SECONDS, on_progress=nothing)
             found.append(read(run.folder, rows))
         gains.append(found[1] - found[0])
     assert np.mean(gains) > 0.005, gains
