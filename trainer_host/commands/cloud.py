@@ -45,10 +45,8 @@ def plan(args: argparse.Namespace) -> None:
             words += [f"--devices={count}", *(["--shard"] if args.shard else [])]
         elif args.shard:
             raise TrainerError("Only several GPUs can share weights; name them with --gpus, as in A100:8.")
-    elif chosen_settings(args) or args.shard:
-        raise TrainerError(
-            f"A {dataset.task} has one size and way of training; leave out the options of language models."
-        )
+    elif args.shard:
+        raise TrainerError(f"A {dataset.task} is trained by one process, which shares no weights; leave out --shard.")
     made = CloudPlan(
         run,
         tuple(words),

@@ -142,15 +142,13 @@ def _value(name: str, text: str) -> object:
 
 def _check(task: str, settings: dict[str, object], several: Sequence[dict[str, object]]) -> None:
     """Look at all combinations before the first is trained."""
-    from trainer_host.students import no_settings, student_for
+    from trainer_host.students import student_for
     from trainer_host.students.language.settings import LanguageSettings
 
+    if student_for(task).family != "language":
+        return  # each of the others has settings of its own, or none, and says so in the first trial
     for values in several:
-        all_of_it = {**settings, **{key: value for key, value in values.items() if key in SETTINGS}}
-        if student_for(task).family == "language":
-            LanguageSettings.read(all_of_it)
-        else:
-            no_settings(task, all_of_it)
+        LanguageSettings.read({**settings, **{key: value for key, value in values.items() if key in SETTINGS}})
 
 
 def _executor(ray: str | None, workers: int | None) -> Executor:
