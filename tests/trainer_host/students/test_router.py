@@ -21,9 +21,10 @@ from trainer_host.workspace import Workspace
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(workspace: Workspace, tmp_path: Path) -> None:
     dataset = easy_dataset(workspace, tmp_path)
-    first, _ = train_run(workspace, dataset, "first", seed=1, seconds=None, on_progress=nothing)
-    again, _ = train_run(workspace, dataset, "again", seed=1, seconds=None, on_progress=nothing)
-    other, _ = train_run(workspace, dataset, "other", seed=2, seconds=None, on_progress=nothing)
+    seconds = 2.5  # a third of the steps that it would plan; every one of them must repeat
+    first, _ = train_run(workspace, dataset, "first", seed=1, seconds=seconds, on_progress=nothing)
+    again, _ = train_run(workspace, dataset, "again", seed=1, seconds=seconds, on_progress=nothing)
+    other, _ = train_run(workspace, dataset, "other", seed=2, seconds=seconds, on_progress=nothing)
     for name in ("weights.safetensors", "config.json"):
         assert (first.folder / name).read_bytes() == (again.folder / name).read_bytes()
     assert first.weights == again.weights != other.weights
