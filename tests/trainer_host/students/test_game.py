@@ -8,7 +8,7 @@ from edge_runtime import strict_json
 from tests.trainer_host.conftest import nothing
 from trainer_host import students
 from trainer_host.compress.files import export_run
-from trainer_host.compress.gate import gate_run, loaded
+from trainer_host.compress.gate import Limits, gate_run, loaded
 from trainer_host.data.dataset import Dataset
 from trainer_host.errors import DataError
 from trainer_host.students import game
@@ -49,7 +49,7 @@ def test_short_training_beats_the_most_frequent_and_any_legal_action_by_far(
     trained: tuple[Workspace, Dataset, Run, dict[str, float]],
 ) -> None:
     _, dataset, run, figures = trained
-    report = gate_run(run, dataset)
+    report = gate_run(run, dataset, limits=Limits(lost_points=5.0))  # a single one of the 48 held-out rows is 2 points
     assert {score.runtime for score in report.scores} >= {"onnxruntime", "ai-edge-litert"}
     for score in report.scores:
         assert score.accuracy >= max(figures["majority_baseline"], figures["legal_random_baseline"]) + 0.25
