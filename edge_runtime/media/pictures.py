@@ -83,8 +83,10 @@ def read_picture(content: bytes, most_side: int) -> Image.Image:
             upright = ImageOps.exif_transpose(opened)
             upright.thumbnail((most_side, most_side), Image.Resampling.LANCZOS)
             return _flat(upright)
+    except Image.DecompressionBombError as cause:  # Pillow's own bound, which comes before ours
+        raise Rejected(UNREADABLE, f"the picture has more than {MAX_PIXELS // 10**6} million pixels") from cause
     # A damaged file shows in any of these, depending on where Pillow meets it (SyntaxError: broken PNG chunks).
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError, EOFError) as cause:
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError) as cause:
         raise Rejected(UNREADABLE, "the picture isn't a PNG or JPEG that can be read") from cause
 
 

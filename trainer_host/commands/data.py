@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from trainer_host.commands import prefer, unsure
 from trainer_host.commands.options import Commands, add_seed, command, group, workspace_of
 from trainer_host.errors import TrainerError
-from trainer_host.presentation import presenter_for
+from trainer_host.presentation import Presenter, presenter_for
 
 if TYPE_CHECKING:
     from trainer_host.data.contamination import Hit
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from trainer_host.workspace import Workspace
 
 SHOWN_TEXT = 100
+SHOWN_DOUBTS = 20
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -29,8 +30,14 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     made.add_argument("name", metavar="NAME", help="of the dataset")
     made.add_argument("--rows", type=int, default=5, metavar="N", help="how many rows to show (default: 5)")
     made = command(actions, "import", data_import, "Make a dataset out of your own labelled rows.")
-    made.add_argument("file", type=Path, metavar="FILE", help="a .csv with a header, or a .jsonl")
-    made.add_argument("--task", required=True, metavar="TASK", help="what the rows teach: one of the twelve")
+    made.add_argument(
+        "file",
+        type=Path,
+        metavar="FILE",
+        help="a .csv with a header, a .jsonl, or a folder of pictures in LABEL/ folders",
+    )
+    made.add_argument("--task", metavar="TASK", help="what the rows teach: one of the twelve (a folder's: vision)")
+    made.add_argument("--sheet", type=Path, metavar="PNG", help="a folder's: where to show some of each label")
     made.add_argument("--scrub", action="store_true", help="replace what looks like personal data")
     made.add_argument("--name", metavar="NAME", help="of the dataset (default: the file's name)")
     made.add_argument(
@@ -154,6 +161,13 @@ def data_import(args: argparse.Namespace) -> None:
     from trainer_host.data.transfer import import_rows
 
     show = presenter_for()
+    if args.file.is_dir():
+        _import_pictures(args, show)
+        return
+    if args.sheet is not None:
+        raise TrainerError("--sheet is for folders of pictures; leave it out.")
+    if args.task is None:
+        raise TrainerError("Say what the rows teach, as in --task router.")
     made = import_rows(
         workspace_of(args),
         args.file,
@@ -174,6 +188,34 @@ def data_import(args: argparse.Namespace) -> None:
     if isinstance(ignored := made.figures.get("ignored_columns"), list):
         show.warn(f"these columns teach nothing and were left out: {', '.join(map(str, ignored))}.")
     show.say(f"Next: enigma train --task {made.task} --data {made.name}")
+
+
+def _import_pictures(args: argparse.Namespace, show: Presenter) -> None:
+    """A folder with a folder of pictures for each label."""
+    from trainer_host.data.pictures import import_pictures
+
+    if args.task not in (None, "vision"):
+        raise TrainerError(f"A folder of pictures teaches vision, not {args.task}; name a file of rows.")
+    name = args.name or _name_from(args.file.absolute())
+    sheet = args.sheet or Path(f"{name}.png")
+    with show.working("reading pictures"):
+        made = import_pictures(
+            workspace_of(args), args.file, name=name, seed=args.seed, held_out=args.held_out, sheet=sheet
+        )
+    counts = made.dataset.counts
+    show.say(f"Dataset '{made.dataset.name}': {counts['train']:,} pictures to train, {counts['heldout']:,} held out.")
+    show.table(["label", "pictures"], [[label, str(count)] for label, count in made.counts.items()])
+    for reason, count in made.refused.items():
+        show.warn(f"{count} files were left out: {reason}.")
+    if made.duplicates:
+        show.warn(f"{made.duplicates} pictures look the same as others with their label and were left out.")
+    if made.doubts:
+        show.table(
+            ["look at", "label", "like", "why"],
+            [[doubt.file, doubt.label, doubt.like, doubt.why] for doubt in made.doubts[:SHOWN_DOUBTS]],
+        )
+    show.say(f"Some of each label, doubtful ones framed: {sheet}")
+    show.say(f"Next: enigma train --task vision --data {made.dataset.name}")
 
 
 def data_export(args: argparse.Namespace) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
@@ -42,6 +41,8 @@ def prefer(args: argparse.Namespace) -> None:
         raise TrainerError("Say how preferences are found: --rules FILE or --debate, one of the two.")
     if args.count < 1:
         raise TrainerError("--count must be 1 or more.")
+    import asyncio
+
     from trainer_host.data import open_dataset
     from trainer_host.students.language.preferences_data import constitutional, debate, write_preferences
     from trainer_host.teacher.lesson import Lesson, checked_lesson

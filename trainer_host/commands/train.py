@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from trainer_host.data import Dataset
 
 SETTINGS = ("size", "init", "lora", "context", "epochs", "rate", "rows", "schedule", "patience", "old", "replay")
+OWN = ("self_play",)
 MOST_DEVICES = 64  # on one machine
 _GRACE_SECONDS = 5.0  # torchrun looks at its processes ten times a second, and ends them all when one has ended
 
@@ -36,9 +37,16 @@ def add_options(made: argparse.ArgumentParser, name: str = "the dataset's name")
     made.add_argument("--seconds", type=float, metavar="N", help="plan for about this long (default: the task's)")
     made.add_argument("--curriculum", action="store_true", help="easy rows first (not for robot)")
     add_seed(made)
-    text = made.add_argument_group("tasks that a language model writes: chat, code, math, combo")
-    text.add_argument(
-        "--size", metavar="SIZE", help="nano, micro, tiny, small, medium, large, xl or xxl (default: by the rows)"
+    made.add_argument(
+        "--size",
+        metavar="SIZE",
+        help="nano, micro, tiny or small; of a language model also medium, large, xl or xxl (default: by the rows)",
+    )
+    made.add_argument(
+        "--self-play", type=int, metavar="N", help="game: play N games against itself, and learn from them"
+    )
+    text = made.add_argument_group(
+        "tasks that a language model writes: chat, code, math, the four that make files, combo"
     )
     text.add_argument("--init", metavar="WHERE", help="begin with a run, a folder, a .gguf file, a hub id, or smollm2")
     text.add_argument("--lora", metavar="r=N", help="train adapters of rank N in place of all weights, with --init")
@@ -72,7 +80,7 @@ def train(args: argparse.Namespace) -> int | None:
 
 def chosen_settings(args: argparse.Namespace) -> dict[str, object]:
     """What a person chose for the student."""
-    return {key: value for key in SETTINGS if (value := getattr(args, key)) is not None}
+    return {key: value for key in (*SETTINGS, *OWN) if (value := getattr(args, key)) is not None}
 
 
 def dataset_for(args: argparse.Namespace) -> Dataset:
@@ -88,9 +96,9 @@ def dataset_for(args: argparse.Namespace) -> Dataset:
 def train_words(args: argparse.Namespace) -> list[str]:
     """The command's words behind `enigma`, from its parsed options; without --home and --devices."""
     words = ["train", "--data", str(args.data)]
-    for key in ("task", "name", "seconds", *SETTINGS):
+    for key in ("task", "name", "seconds", *SETTINGS, *OWN):
         if (value := getattr(args, key)) is not None:
-            words.append(f"--{key}={value}")  # as one word: a value that begins with a dash is no option
+            words.append(f"--{key.replace('_', '-')}={value}")  # as one word: a value that begins with a dash is no option
     words += ["--curriculum"] if args.curriculum else []
     return [*words, f"--seed={args.seed}"]
 

@@ -41,6 +41,7 @@ def quantize_onnx(source: Path, target: Path, calibration: Iterable[Inputs], *, 
         def get_next(self) -> Inputs | None:
             return next(self._rows, None)
 
+    model = onnx.load(source)
     try:
         with quiet():
             quantize_static(
@@ -52,7 +53,10 @@ def quantize_onnx(source: Path, target: Path, calibration: Iterable[Inputs], *, 
                 activation_type=QuantType.QInt8,
                 weight_type=QuantType.QInt8,
                 op_types_to_quantize=ONNX_OPERATORS,
-                nodes_to_exclude=_edges(onnx.load(source)) if float_edges else [],
+                nodes_to_exclude=_edges(model) if float_edges else [],
+                # Two products of 8 bits overflow 16 where a processor has no VNNI; a convolution's sums are long enough
+                # to show it. Weights of 7 bits can't.
+                reduce_range=any(node.op_type == "Conv" for node in model.graph.node),
                 extra_options={"MatMulConstBOnly": True},
             )
     except (RuntimeError, ValueError) as cause:

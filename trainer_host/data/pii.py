@@ -133,7 +133,7 @@ PATTERNS: tuple[Pattern, ...] = (
     _p("MAC", r"(?<![\w:-])(?:[0-9A-Fa-f]{2}([:-]))(?:[0-9A-Fa-f]{2}\1){4}[0-9A-Fa-f]{2}(?![\w:-])"),
     _p("IP", r"(?<![\w.:])(?:\d{1,3}\.){3}\d{1,3}(?![\w.]|\.\d)", check=_ip),
     _p("IP", r"(?<![\w:.])(?:[0-9A-Fa-f]{1,4}:){2,7}(?::?[0-9A-Fa-f]{1,4}){1,6}(?![\w:])", check=_ip),
-    _p("WALLET", r"\b(?:bc1[ac-hj-np-z02-9]{25,60}|[13][A-HJ-NP-Za-km-z1-9]{25,34}|0x[0-9a-fA-F]{40})\b", check=lambda t: any(c.isdigit() for c in t) and any(c.isalpha() for c in t)),
+    _p("WALLET", r"\b(?:bc1[ac-hj-np-z02-9]{25,60}|[13][A-HJ-NP-Za-km-z1-9]{25,34}|0x[0-9a-fA-F]{40})\b(?!\.[a-z0-9]{2,4}\b)", check=lambda t: any(c.isdigit() for c in t) and any(c.isalpha() for c in t)),
     _p("CARD", rf"{_B}(?:\d[ -]?){{12,18}}\d{_E}", check=luhn),
     _p("ID", r"\b[A-Z]{6}\d{2}[A-EHLMPRST]\d{2}[A-Z]\d{3}[A-Z]\b", check=_italian_code),
     _p("ID", r"\b(?:\d{8}|[XYZxyz]\d{7})[ -]?[A-HJ-NP-TV-Za-hj-np-tv-z]\b", check=_spanish_dni),

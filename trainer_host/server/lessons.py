@@ -68,7 +68,7 @@ class LessonRoutes:
     async def begin(self, request: web.Request) -> web.Response:
         """Put a lesson into the queue."""
         body = await read_json(request, BODY_BYTES)
-        fields.only(body, "tasks", "examples_per_task", "provider", "model", "budget", "name")
+        fields.only(body, "tasks", "examples_per_task", "provider", "model", "budget", "name", "options")
         name = fields.text(body, "name", MAX_NAME_CHARS, None)
         lesson = replace(_lesson(body, name or "lesson"), budget=_budget(body))
         await self._thread.run(lambda: _check(self._workspace, lesson))
@@ -124,11 +124,16 @@ def _lesson(body: Json, name: str) -> Lesson:
     examples = fields.whole(body, "examples_per_task", MIN_EXAMPLES, MAX_EXAMPLES)
     provider = fields.text(body, "provider", MAX_PROVIDER_CHARS)
     model = fields.text(body, "model", MAX_MODEL_CHARS, None)
+    options = body.get("options", {})
+    if not isinstance(options, dict) or not all(isinstance(chosen, dict) for chosen in options.values()):
+        raise Unprocessable('"options" must be names with values per task, as in {"robot": {"mode": "free"}}.')
+    if "images" in options.get("vision", {}):
+        raise Unprocessable("A folder of pictures is named on the host itself, with enigma teach --images.")
     if model is not None and provider == LOCAL and not _PLAIN.fullmatch(model):
         raise Unprocessable(
             "Name a model that 'enigma teacher models' lists on the host; files are opened there alone."
         )
-    return checked_lesson(Lesson(name, tasks, examples, provider, model))
+    return checked_lesson(Lesson(name, tasks, examples, provider, model, options=options))
 
 
 def _named(lesson: Lesson, name: str) -> Lesson:

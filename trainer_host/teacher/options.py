@@ -10,8 +10,12 @@ import enum
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from edge_runtime import strict_json
+from edge_runtime.errors import BadRequest
 from trainer_host.errors import TrainerError
 from trainer_host.tasks import TASKS, Json, task_spec
+
+MAX_JSON = 1 << 20
 
 
 class Form(enum.Enum):
@@ -22,10 +26,11 @@ class Form(enum.Enum):
     FLAG = "true or false"
     FOLDER = "a folder"
     TABLE = "a .csv file of label,description"
+    JSON = "a .json file"
 
 
 FORMS: dict[str, dict[str, Form]] = {
-    "chat": {"language": Form.TEXT},
+    "chat": {"language": Form.TEXT, "tools": Form.JSON},
     "vision": {"images": Form.FOLDER, "labels": Form.WORDS, "whole": Form.FLAG},
     "audio_gen": {"kinds": Form.WORDS},
     "robot": {"mode": Form.TEXT},
@@ -108,10 +113,26 @@ def _table(value: str, name: str) -> dict[str, str]:
         raise TrainerError(f"{file.name} isn't a table in UTF-8; save it as 'CSV UTF-8'.") from None
 
 
+def _json(value: str, name: str) -> object:
+    """What a file holds, at most `MAX_JSON` bytes of it."""
+    file = Path(value)
+    try:
+        content = file.read_bytes()
+    except OSError as cause:
+        raise TrainerError(f"{file} can't be read: {cause.strerror}.") from None
+    if len(content) > MAX_JSON:
+        raise TrainerError(f"{file.name} has {len(content):,} bytes; at most {MAX_JSON:,} are read.")
+    try:
+        return strict_json.loads(content, file.name)
+    except BadRequest as cause:
+        raise TrainerError(str(cause)) from None
+
+
 _READ: dict[Form, Callable[[str, str], object]] = {
     Form.TEXT: lambda value, name: value,
     Form.WORDS: _words,
     Form.FLAG: _flag,
     Form.FOLDER: _folder,
     Form.TABLE: _table,
+    Form.JSON: _json,
 }

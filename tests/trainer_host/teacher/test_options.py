@@ -28,9 +28,11 @@ def lesson_of(*arguments: str) -> Lesson:
 
 def test_each_form_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    Path("tools.json").write_text('[{"name": "stop"}]')
     Path("labels.csv").write_text("label,description\nbilling,invoices and payments\nother,all else\n")
     written = ["robot.mode=free", "router.labels=labels.csv", "vision.labels=circle, star", "vision.whole=True"]
-    assert read_options([*written, "vision.images=photos=old", "audio_gen.kinds=music"]) == {
+    assert read_options([*written, "vision.images=photos=old", "audio_gen.kinds=music", "chat.tools=tools.json"]) == {
+        "chat": {"tools": [{"name": "stop"}]},
         "robot": {"mode": "free"},
         "router": {"labels": {"billing": "invoices and payments", "other": "all else"}},
         "vision": {"labels": ["circle", "star"], "whole": True, "images": str(tmp_path / "photos=old")},
@@ -51,6 +53,8 @@ def test_each_form_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         (["vision.whole=perhaps"], "vision.whole must be true or false, not 'perhaps'"),
         (["vision.labels=a,,b"], "vision.labels needs words with commas"),
         (["router.labels=none.csv"], "none.csv can't be read"),
+        (["chat.tools=none.json"], "none.json can't be read"),
+        ([f"chat.tools={__file__}"], "isn't valid JSON"),
     ],
 )
 def test_what_is_no_option_is_one_sentence(written: list[str], sentence: str) -> None:
