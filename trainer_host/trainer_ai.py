@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,12 +69,11 @@ class Trained:
 
 @dataclass(frozen=True)
 class TrainedConfig:
-    """What `train_from_api_data` made. without_student: tasks whose data is there and that nothing learns yet."""
+    """What `train_from_api_data` made: a specialist per task."""
 
     model_name: str
     generation: GenerationResult
     specialists: Mapping[str, Trained]
-    without_student: tuple[str, ...] = field(default=())
 
 
 class TrainerAI:
@@ -171,13 +170,11 @@ class TrainerAI:
         settings: Mapping[str, Json] | None = None,
         on_progress: OnProgress = _silent,
     ) -> TrainedConfig:
-        """Generate, then train, examine and sign a specialist for each task that something learns.
+        """Generate, then train, examine and sign a specialist for each task.
 
         seconds: what to plan each training for. Specialists are named MODEL-NAME-TASK. settings: per
         task, what its student takes, as in {"chat": {"size": "tiny"}}.
         """
-        from trainer_host.students import has_student
-
         name = _named(model_name)
         lesson = self._lesson(tasks, examples_per_task, name, seed, budget, options=options)
         made = _generation(self._give(lesson, on_progress))
@@ -186,10 +183,8 @@ class TrainerAI:
                 dataset.name, seed=seed, seconds=seconds, settings=(settings or {}).get(task), on_progress=on_progress
             )
             for task, dataset in made.datasets.items()
-            if has_student(task)
         }
-        missing = tuple(task for task in lesson.tasks if not has_student(task))
-        return TrainedConfig(model_name, made, specialists, missing)
+        return TrainedConfig(model_name, made, specialists)
 
     def train(
         self,

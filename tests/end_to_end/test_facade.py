@@ -83,7 +83,6 @@ def test_the_quick_reference_runs_as_written_and_ends_with_a_file_that_answers(
     [row, *_] = result.rows("code")  # type: ignore[attr-defined]
     assert {"prompt", "signature"} <= row["input"].keys() and "code" in row["output"]
 
-    assert config.without_student == ()  # type: ignore[attr-defined]
     chat = config.specialists["chat"]  # type: ignore[attr-defined]
     assert chat.run == "my-assistant-chat" and (chat.bundle is not None or "perplexity" in chat.refused)
     avatar = config.specialists["avatar"]  # type: ignore[attr-defined]

@@ -235,13 +235,8 @@ def _report(result: LessonResult, show: Presenter) -> None:
             show.warn(
                 f"{item.task}: {result.lesson.draws} draws gave {item.tally.accepted} examples; a better model gives more."
             )
-        if item.without_student:
-            show.warn(f"{item.task}: the data is there; no student learns this task yet.")
-    ready = next((item for item in result.taught if not item.without_student), None)
-    if ready is not None:
-        show.say(f"Next: enigma train --task {ready.task} --data {ready.dataset.name}")
-    else:
-        show.say(f"Next: enigma data show {result.taught[0].dataset.name}")
+    first = result.taught[0]
+    show.say(f"Next: enigma train --task {first.task} --data {first.dataset.name}")
 
 
 def _estimate(args: argparse.Namespace, workspace: Workspace, lesson: Lesson, show: Presenter) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from edge_runtime.tasks import Specialist
 
-# The tasks that something learns, by the module of the same name.
+# What is learnt, by the module of the same name: the twelve tasks, and several of them in one model.
 TRAINED = (*TASKS, "combo")
 # The only task whose name can't be a module's.
 _MODULES = {"3d_gen": "gen_3d"}
@@ -138,13 +138,8 @@ def no_settings(task: str, settings: Json | None) -> None:
         )
 
 
-def has_student(task: str) -> bool:
-    """Whether something learns this task; imports nothing."""
-    return task in TRAINED
-
-
 def student_for(task: str) -> Student:
-    """The student of a task, imported when asked for; raises `DataError` where there is none yet."""
+    """The student of a task, imported when asked for; raises `DataError` for what is no task."""
     if task not in TRAINED:
-        raise DataError(f"There is no student for the task '{task[:40]}' yet; those are {', '.join(TRAINED)}.")
+        raise DataError(f"There is no student for '{task[:40]}'; the tasks are {', '.join(TRAINED)}.")
     return cast(Student, importlib.import_module(f"{__name__}.{_MODULES.get(task, task)}").STUDENT)

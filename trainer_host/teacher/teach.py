@@ -17,7 +17,6 @@ from trainer_host.data.labelled import Labelled, Mistake, RobotRows, RowReader, 
 from trainer_host.data.pii import Scrubber
 from trainer_host.errors import DataError, TeacherStopped, TrainerError
 from trainer_host.executor import Executor, executor_for
-from trainer_host.students import has_student
 from trainer_host.tasks import task_spec
 from trainer_host.tasks.phrases import Grouped
 from trainer_host.teacher.batch.fetch import OnProgress as OnBatch
@@ -41,11 +40,6 @@ class Taught:
     task: str
     dataset: Dataset
     tally: Tally
-
-    @property
-    def without_student(self) -> bool:
-        """Whether no student learns this task yet."""
-        return not has_student(self.task)
 
 
 @dataclass(frozen=True)

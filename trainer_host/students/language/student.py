@@ -290,7 +290,9 @@ class LanguageStudent:
         from trainer_host.export.language_onnx import export_language_onnx
 
         config, model = self._trained(run)
-        tokens = torch.randint(0, config.vocabulary, (1, min(48, config.context)), generator=torch.Generator().manual_seed(1))
+        tokens = torch.randint(
+            0, config.vocabulary, (1, min(48, config.context)), generator=torch.Generator().manual_seed(1)
+        )
         with torch.inference_mode():
             wanted = model(tokens)[0].numpy()
         made = []
