@@ -126,7 +126,9 @@ print(*sorted(name for name in sys.modules if name.split(".")[0] in {heavy!r}))
 
 
 def test_every_module_of_the_device_imports_without_any_runtime() -> None:
-    banned = sorted(DEVICE_RUNTIMES | DEVICE_MEDIA | {"torch", "rich", "platformdirs", "hassil", "onnx", "kivy", "pydantic"})
+    banned = sorted(
+        DEVICE_RUNTIMES | DEVICE_MEDIA | {"torch", "rich", "platformdirs", "hassil", "onnx", "kivy", "pydantic"}
+    )
     script = _BARE.format(banned=banned, heavy=banned)
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -98,7 +98,8 @@ def train_words(args: argparse.Namespace) -> list[str]:
     words = ["train", "--data", str(args.data)]
     for key in ("task", "name", "seconds", *SETTINGS, *OWN):
         if (value := getattr(args, key)) is not None:
-            words.append(f"--{key.replace('_', '-')}={value}")  # as one word: a value that begins with a dash is no option
+            # As one word: a value that begins with a dash is no option.
+            words.append(f"--{key.replace('_', '-')}={value}")
     words += ["--curriculum"] if args.curriculum else []
     return [*words, f"--seed={args.seed}"]
 
