@@ -122,6 +122,14 @@ class DeviceClient:
         assert isinstance(asked, dict)
         return await self._call("POST", f"/v1/run/{quote(specialist, safe='')}", json=asked)
 
+    async def ask(self, request: Json) -> Json:
+        """Let the device's router pick the specialist: {"task", "specialist", "answer", "confidence", "unsure", "ms"}."""
+        from edge_runtime.media import to_json
+
+        asked = to_json(request)
+        assert isinstance(asked, dict)
+        return await self._call("POST", "/v1/ask", json=asked)
+
     async def pair(self, code: str, name: str, public_key: bytes | str | None = None) -> str:
         """Redeem a one-time code printed by `enigma-edge pair`; returns the token and uses it from here on.
 

@@ -42,7 +42,7 @@ def make_request(
     if task == "vision":
         if file is None:
             raise DataError("This specialist looks at pictures; name one with --file.")
-        return {"image": _picture(file), **({"question": text} if text else {})}
+        return {"image": read_picture(file), **({"question": text} if text else {})}
     if file is not None:
         raise DataError(f"The task {task} takes no file; leave out --file.")
     if not text.strip():
@@ -152,7 +152,8 @@ def _free(name: str, content_type: str) -> Path:
     return next(path for number in itertools.count(1) if not (path := Path(f"{name}-{number}{ending}")).exists())
 
 
-def _picture(path: Path) -> Media:
+def read_picture(path: Path) -> Media:
+    """A picture file for a request; raises `DataError`."""
     try:
         if path.stat().st_size > MAX_FILE:
             raise DataError(f"{path} is larger than {MAX_FILE // 2**20} MB; make it smaller.")

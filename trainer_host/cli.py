@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from trainer_host.commands import (
     audit,
+    build,
     chat,
     cloud,
     data,
@@ -93,6 +94,7 @@ def build_parser() -> argparse.ArgumentParser:
         data,
         pack,
         stages,
+        build,
         sweep,
         cloud,
         runs,

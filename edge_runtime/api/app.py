@@ -45,6 +45,7 @@ def make_app(device: Device, access: Access) -> web.Application:
     add("POST", "/v1/chat/completions", Need.LOCAL_OR_TOKEN, openai.chat)
     add("POST", "/v1/completions", Need.LOCAL_OR_TOKEN, openai.complete)
     add("POST", "/v1/run/{specialist}", Need.LOCAL_OR_TOKEN, run.run)
+    add("POST", "/v1/ask", Need.LOCAL_OR_TOKEN, run.ask)
     add("GET", "/v1/status", Need.TOKEN, observe.status)
     add("GET", "/v1/events", Need.TOKEN, observe.events)
     add("POST", "/v1/pair", Need.NOTHING, manage.pair)

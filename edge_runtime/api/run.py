@@ -20,7 +20,7 @@ _FIGURES = ("unsure", "confidence")  # of an answer, that go into headers beside
 
 
 class RunRoutes:
-    """GET /v1/models and POST /v1/run/{specialist}."""
+    """GET /v1/models, POST /v1/run/{specialist} and POST /v1/ask."""
 
     def __init__(self, device: Device) -> None:
         self._device = device
@@ -59,6 +59,23 @@ class RunRoutes:
         headers = {f"Enigma-{key.title()}": str(value).lower() for key, value in told.items()}
         headers["Enigma-Ms"] = str(took)
         return web.Response(body=file.content, content_type=file.content_type, headers=headers)
+
+    async def ask(self, request: web.Request) -> web.Response:
+        """The answer of the specialist that the device's router picks; see `edge_runtime.routing`."""
+        from edge_runtime.routing import route
+
+        found = await route(self._device, await self._asked(request))
+        value = None if found.answer is None else to_json(found.answer.value)
+        return reply(
+            {
+                "task": found.task,
+                "confidence": found.confidence,
+                "specialist": found.specialist,
+                "unsure": found.answer is None or found.answer.value.get("unsure") is True,
+                "answer": value,
+                "ms": round(found.seconds * 1000, 3),
+            }
+        )
 
     async def _asked(self, request: web.Request) -> Json:
         field = _FIELDS.get(request.content_type.partition("/")[0])

@@ -6,10 +6,16 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from trainer_host.commands.options import Commands, command, group, workspace_of
 from trainer_host.errors import NotThere, TrainerError
-from trainer_host.presentation import presenter_for
+from trainer_host.presentation import Presenter, presenter_for
+
+if TYPE_CHECKING:
+    from trainer_host.release.devices import Device
+
+AUTO = "auto"
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -18,7 +24,9 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     made.add_argument("bundle", metavar="BUNDLE", help="a .enigma file, or a specialist's name for its newest one")
     made.add_argument("--device", metavar="NAME", help="default: the only one that is paired")
     made = command(commands, "ask", ask, "Ask a specialist on a device; without a text, a prompt.")
-    made.add_argument("specialist", metavar="SPECIALIST", help="its name on the device")
+    made.add_argument(
+        "specialist", metavar="SPECIALIST", help="its name on the device; 'auto' lets its router pick one"
+    )
     made.add_argument("text", nargs="*", metavar="TEXT", help="what to ask")
     made.add_argument("--device", metavar="NAME", help="default: the only one that is paired")
     made.add_argument("--task", metavar="TASK", help="of a specialist with several tasks, the one that is meant")
@@ -67,6 +75,9 @@ def ask(args: argparse.Namespace) -> None:
     workspace, show = workspace_of(args), presenter_for()
     device = devices.device_named(workspace, args.device)
     served = {str(model.get("name")): str(model.get("task")) for model in devices.models(device)}
+    if args.specialist == AUTO and AUTO not in served:
+        _ask_any(args, device, show)
+        return
     if args.specialist not in served:
         raise NotThere(f"'{device.name}' has no specialist '{args.specialist}'; it has {', '.join(served) or 'none'}.")
     task = served[args.specialist]
@@ -85,6 +96,36 @@ def ask(args: argparse.Namespace) -> None:
         return
     confidence, took = asking.figures(answer)
     show.say("\n".join([said, *(f"  wrote {path}" for path in files), f"  sure {confidence}, {took}"]))
+
+
+def _ask_any(args: argparse.Namespace, device: Device, show: Presenter) -> None:
+    """One answer of whom the device's router picks."""
+    from trainer_host import asking
+    from trainer_host.data.labelled import read_inventory
+    from trainer_host.evaluation import sample_home
+    from trainer_host.release import devices
+
+    if not args.text:
+        raise TrainerError('Say what to ask, as in: enigma ask auto "...".')
+    inventory = read_inventory(args.inventory) if args.inventory else sample_home()
+    request: dict[str, object] = {"text": " ".join(args.text), "inventory": inventory}
+    if args.area is not None:
+        request["context"] = {"area": args.area}
+    if args.file is not None:
+        request["image"] = asking.read_picture(args.file)
+    found = devices.ask_any(device, request)
+    answer = found.get("answer")
+    if not isinstance(answer, dict):
+        show.say(f"This sounds like {found.get('task')}, and nobody here answers that for sure.")
+        return
+    said = asking.describe(str(found.get("task")), answer)
+    files = asking.save_files(answer, str(found.get("specialist")), args.out)
+    if args.json:
+        show.say(json.dumps(found, indent=1, ensure_ascii=False))
+        return
+    confidence, took = asking.figures({**answer, "ms": found.get("ms")})
+    who = f"  {found.get('specialist')} ({found.get('task')}), sure {confidence}, {took}"
+    show.say("\n".join([said, *(f"  wrote {path}" for path in files), who]))
 
 
 def devices_list(args: argparse.Namespace) -> None:

@@ -151,6 +151,16 @@ def ask(device: Device, specialist: str, requests: list[Json]) -> list[Json]:
     return asyncio.run(run())
 
 
+def ask_any(device: Device, request: Json) -> Json:
+    """Ask whom the device's router picks."""
+
+    async def run() -> Json:
+        async with DeviceClient(device.url, device.token) as client:
+            return await client.ask(request)
+
+    return asyncio.run(run())
+
+
 def models(device: Device) -> list[Json]:
     """The specialists that a device serves."""
 
