@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections import Counter
 from pathlib import Path
 
@@ -14,6 +15,10 @@ for _name in [name for name in os.environ if name.endswith(("_API_KEY", "_BASE_U
 if "PYTEST_XDIST_WORKER" in os.environ:
     # There is a process per processor already; torch's own threads would wait for each other in every operator.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# A shell without a terminal starts jobs in the background with Ctrl-C ignored, and so would be all that tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _WHOLE_WAY = Path(__file__).parent / "end_to_end"
 
