@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 
 from edge_runtime.media import Media, Rejected, optional
 from edge_runtime.media.film_layout import lay_out_film
-from edge_runtime.media.film_plan import MOTION_WORDS, film_plan_of, read_film_plan, write_film_plan
+from edge_runtime.media.film_plan import MOTION_WORDS, FilmPlan, film_plan_of, read_film_plan, write_film_plan
 from edge_runtime.media.prompts import Prompt, marked
 from edge_runtime.media.scene import Scene, read_scene, scene_schema, write_scene
 from edge_runtime.media.scene_notation import is_scene, read_line, write_line
@@ -85,7 +85,13 @@ def _scene(text: str, prompt: Prompt) -> tuple[Scene, bool]:
         return read_line(text, prompt, film=True)
     plan, whole = read_film_plan(text, prompt)
     scene, shown = lay_out_film(plan)
-    return scene, whole and shown
+    return scene, whole and shown and _asked(plan, prompt)
+
+
+def _asked(plan: FilmPlan, prompt: Prompt) -> bool:
+    """Whether every direction, number and turn of the plan stands in the prompt: a model that invents one is wrong."""
+    words = set(prompt.said.split())
+    return all(not motion.value or motion.value in words for actor in plan.actors for motion in actor.motions)
 
 
 def load(manifest: Manifest, folder: Path, engine: LanguageEngine) -> Writer:

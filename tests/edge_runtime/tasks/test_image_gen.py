@@ -93,3 +93,11 @@ def test_without_pillow_a_sentence_says_how_to_get_it(task: ModuleType, monkeypa
     monkeypatch.setitem(sys.modules, "PIL", None)
     with pytest.raises(NotEquipped, match="need the package 'pillow'"):
         task.answer(ASKED, "- P ; A")
+
+
+def test_a_film_whose_plan_says_a_direction_that_nobody_asked_for_is_unsure() -> None:
+    request: Json = {"prompt": "Animate a red circle that moves from left to right."}
+    assert video_gen.answer(request, "- - ; A moves right")["unsure"] is False
+    for invented in ("- - ; A moves up", "- - ; A turns 90"):
+        answer = video_gen.answer(request, invented)
+        assert answer["film"] is not None and answer["unsure"] is True
