@@ -15,7 +15,7 @@ from edge_runtime.errors import BadRequest, NotEquipped
 from edge_runtime.media import Media, Rejected, sound_notation
 from edge_runtime.media.reference_notation import UNREADABLE
 from edge_runtime.media.sound import Program, program_schema, read_program, wav_of, write_program
-from edge_runtime.tasks.dialogue import FIGURES, OPTIONS, TextTask, Writer, only, text_of
+from edge_runtime.tasks.dialogue import FIGURES, OPTIONS, TextTask, Writer, prompt_of
 
 if TYPE_CHECKING:
     from edge_runtime.bundle.manifest import Manifest
@@ -46,13 +46,13 @@ RESPONSE_SCHEMA: Json = {
 
 def messages(request: Json) -> list[Json]:
     """The prompt as one message, what it names as letters; "text" is another name for it."""
-    written, _ = sound_notation.numbered(_prompt(request))
+    written, _ = sound_notation.numbered(prompt_of(request, MAX_PROMPT))
     return [{"role": "user", "content": written}]
 
 
 def reply(request: Json, output: Json) -> str:
     """The notation of the program over what the prompt names; raises `BadRequest` for what isn't a program."""
-    _, things = sound_notation.numbered(_prompt(request))
+    _, things = sound_notation.numbered(prompt_of(request, MAX_PROMPT))
     try:
         return sound_notation.write(read_program(output["program"]), things)
     except Rejected as cause:
@@ -65,7 +65,7 @@ def answer(request: Json, text: str) -> Json:
     Where only the device's voice is missing, the program is there without its sound. A sound that leaves out what the
     prompt names is there, but unsure as well.
     """
-    _, things = sound_notation.numbered(_prompt(request))
+    _, things = sound_notation.numbered(prompt_of(request, MAX_PROMPT))
     program: Program | None = None
     try:
         program = sound_notation.read(text, things)
@@ -89,12 +89,6 @@ def problem(cause: Rejected | NotEquipped) -> str:
     if cause.reason == UNREADABLE:
         return "This prompt wasn't understood; say which notes are to be played and how fast, or what is to be said."
     return f"What the prompt seems to ask for can't be made: {cause.detail}."
-
-
-def _prompt(request: Json) -> str:
-    name = "prompt" if "prompt" in request or "text" not in request else "text"
-    only(request, name)
-    return text_of(request, name, MAX_PROMPT)
 
 
 def load(manifest: Manifest, folder: Path, engine: LanguageEngine) -> Writer:

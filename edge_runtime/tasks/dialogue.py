@@ -157,6 +157,13 @@ def text_of(request: Json, name: str, most: int) -> str:
     return text
 
 
+def prompt_of(request: Json, most: int) -> str:
+    """The "prompt" of a request that has no other field; "text" is another name for it. Raises `BadRequest`."""
+    name = "prompt" if "prompt" in request or "text" not in request else "text"
+    only(request, name)
+    return text_of(request, name, most)
+
+
 def only(request: Json, *names: str) -> None:
     """Raise `BadRequest` for a field that a task doesn't read."""
     if extra := sorted(request.keys() - set(names)):

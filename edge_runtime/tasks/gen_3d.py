@@ -17,7 +17,7 @@ from edge_runtime.media.body import build, surface
 from edge_runtime.media.formula_notation import plain
 from edge_runtime.media.glb import GLB, write_glb
 from edge_runtime.media.solid import program_schema, read_program, write_program
-from edge_runtime.tasks.dialogue import FIGURES, OPTIONS, TextTask, Writer, only, text_of
+from edge_runtime.tasks.dialogue import FIGURES, OPTIONS, TextTask, Writer, prompt_of
 
 if TYPE_CHECKING:
     from edge_runtime.bundle.manifest import Manifest
@@ -52,13 +52,13 @@ RESPONSE_SCHEMA: Json = {
 
 def messages(request: Json) -> list[Json]:
     """The prompt as one message, its lengths and angles as letters; "text" is another name for it."""
-    written, _ = solid_notation.numbered(_prompt(request))
+    written, _ = solid_notation.numbered(prompt_of(request, MAX_PROMPT))
     return [{"role": "user", "content": written}]
 
 
 def reply(request: Json, output: Json) -> str:
     """The notation of the program over the prompt's numbers; raises `BadRequest` for what isn't a program."""
-    _, numbers = solid_notation.numbered(_prompt(request))
+    _, numbers = solid_notation.numbered(prompt_of(request, MAX_PROMPT))
     try:
         return solid_notation.write(read_program(output["program"]), numbers)
     except Rejected as cause:
@@ -70,7 +70,7 @@ def answer(request: Json, text: str) -> Json:
 
     A body that leaves out a number of the prompt is there, but unsure as well.
     """
-    _, numbers = solid_notation.numbered(_prompt(request))
+    _, numbers = solid_notation.numbered(prompt_of(request, MAX_PROMPT))
     try:
         program = solid_notation.read(text, numbers)
         vertices, triangles = surface(build(program))
@@ -94,12 +94,6 @@ def problem(cause: Rejected) -> str:
     if cause.reason == solid_notation.UNREADABLE:
         return "This prompt wasn't understood; say what the body is, and its measures in mm."
     return f"What the prompt seems to ask for can't be made: {cause.detail}."
-
-
-def _prompt(request: Json) -> str:
-    name = "prompt" if "prompt" in request or "text" not in request else "text"
-    only(request, name)
-    return text_of(request, name, MAX_PROMPT)
 
 
 def load(manifest: Manifest, folder: Path, engine: LanguageEngine) -> Writer:

@@ -18,7 +18,7 @@ from edge_runtime.media.picture_plan import PLACE_WORDS, plan_of, read_plan, wri
 from edge_runtime.media.prompts import Prompt, marked
 from edge_runtime.media.scene import Scene, read_scene, scene_schema, write_scene
 from edge_runtime.media.scene_notation import is_scene, read_line, write_line
-from edge_runtime.tasks.dialogue import FIGURES, LEAST_ALIKE, OPTIONS, TextTask, Writer, only, text_of
+from edge_runtime.tasks.dialogue import FIGURES, LEAST_ALIKE, OPTIONS, TextTask, Writer, prompt_of
 
 if TYPE_CHECKING:
     from edge_runtime.bundle.manifest import Manifest
@@ -85,13 +85,6 @@ def _scene(text: str, prompt: Prompt) -> tuple[Scene, bool]:
     plan, whole = read_plan(text, prompt)
     scene, shown = lay_out(plan)
     return scene, whole and shown
-
-
-def prompt_of(request: Json, most: int) -> str:
-    """The words of a request; raises `BadRequest`."""
-    name = "prompt" if "prompt" in request or "text" not in request else "text"
-    only(request, name)
-    return text_of(request, name, most)
 
 
 def load(manifest: Manifest, folder: Path, engine: LanguageEngine) -> Writer:

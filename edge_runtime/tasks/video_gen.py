@@ -16,8 +16,8 @@ from edge_runtime.media.film_plan import MOTION_WORDS, FilmPlan, film_plan_of, r
 from edge_runtime.media.prompts import Prompt, marked
 from edge_runtime.media.scene import Scene, read_scene, scene_schema, write_scene
 from edge_runtime.media.scene_notation import is_scene, read_line, write_line
-from edge_runtime.tasks.dialogue import FIGURES, OPTIONS, TextTask, Writer
-from edge_runtime.tasks.image_gen import alike, prompt_of
+from edge_runtime.tasks.dialogue import FIGURES, OPTIONS, TextTask, Writer, prompt_of
+from edge_runtime.tasks.image_gen import alike
 
 if TYPE_CHECKING:
     from edge_runtime.bundle.manifest import Manifest

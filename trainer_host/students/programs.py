@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edge_runtime.tasks import Specialist
 from trainer_host.data.dataset import Row
-from trainer_host.students import Json, OnProgress, Recorder, TrainReport
+from trainer_host.students import Json
 from trainer_host.students.language.rows import mixed, rows_of
 from trainer_host.students.language.student import EXAMINED_ROWS, LanguageStudent
 
@@ -23,35 +23,9 @@ class ProgramStudent(LanguageStudent):
 
     def __init__(self, task: str, shares: Shares, golden_tokens: int) -> None:
         """shares: figures of answers to rows. golden_tokens: enough for whole programs, or all would agree on none."""
-        super().__init__(task)
+        super().__init__(task, ROWS_A_STEP)
         self._shares = shares
         self._golden_tokens = golden_tokens
-
-    def train(
-        self,
-        dataset: Path,
-        run: Path,
-        *,
-        seed: int,
-        seconds: float | None,
-        on_progress: OnProgress,
-        curriculum: bool = False,
-        settings: Json | None = None,
-        work: Path | None = None,
-        recorder: Recorder | None = None,
-    ) -> TrainReport:
-        """See `Student.train`."""
-        return super().train(
-            dataset,
-            run,
-            seed=seed,
-            seconds=seconds,
-            on_progress=on_progress,
-            curriculum=curriculum,
-            settings={**(settings or {}), "rows": (settings or {}).get("rows") or ROWS_A_STEP},
-            work=work,
-            recorder=recorder,
-        )
 
     def evaluate(self, run: Path, dataset: Path, specialist: Specialist, limit: int | None) -> dict[str, float]:
         """The figures of `LanguageStudent.evaluate`, and the task's own of the same answers."""

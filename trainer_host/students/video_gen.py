@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from trainer_host.students.image_gen import Planner
+from trainer_host.students.image_gen import ROWS_A_STEP
+from trainer_host.students.language.student import LanguageStudent
 
-STUDENT = Planner("video_gen")
+STUDENT = LanguageStudent("video_gen", ROWS_A_STEP)

@@ -74,7 +74,11 @@ def test_the_schemas_hold_for_what_is_asked_and_answered() -> None:
     jsonschema = pytest.importorskip("jsonschema")
     request: dict[str, object] = {"text": "wave", "rig": RIG}
     jsonschema.validate(request, REQUEST_SCHEMA)
-    jsonschema.validate(Avatar(0.5, Features(), Choosing(CHOICE)).run(request), RESPONSE_SCHEMA)  # type: ignore[arg-type]
+    answer = Avatar(0.5, Features(), Choosing(CHOICE)).run(request)  # type: ignore[arg-type]
+    jsonschema.validate(answer, RESPONSE_SCHEMA)
+    for schema, wrong in ((REQUEST_SCHEMA, {**request, "rig": 5}), (RESPONSE_SCHEMA, {**answer, "gesture": "fly"})):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(wrong, schema)
 
 
 def test_in_doubt_it_makes_no_gesture() -> None:

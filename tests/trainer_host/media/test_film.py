@@ -122,4 +122,6 @@ def test_a_file_of_another_film_is_refused() -> None:
 
 def test_still_frames_are_counted_although_the_file_holds_them_once() -> None:
     scene = moved(track("x", 0.2, 0.8, seconds=1.0))
-    films.refuse_unreadable(scene, films.film_file(scene))
+    file = films.film_file(scene)
+    assert len(read_film(file).frames) < scene.frames
+    films.refuse_unreadable(scene, file)  # raises where a frame is missed

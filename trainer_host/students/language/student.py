@@ -63,8 +63,10 @@ class LanguageStudent:
 
     family: Literal["language"] = "language"
 
-    def __init__(self, task: str) -> None:
+    def __init__(self, task: str, rows: int | None = None) -> None:
+        """rows: packed ones per step, unless the settings say otherwise; see `LanguageSettings`."""
         self.task = task
+        self._rows = rows
 
     def train(
         self,
@@ -84,6 +86,8 @@ class LanguageStudent:
 
         started = time.perf_counter()
         chosen = LanguageSettings.read(settings)
+        if self._rows is not None and (settings or {}).get("rows") is None:
+            chosen = replace(chosen, rows=self._rows)
         rows, unseen = training_rows(dataset)
         prepare(seed)
         model, tokenizer, template, start = self._start(chosen, rows, run.parent)
