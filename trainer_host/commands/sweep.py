@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 _BOOLEANS = {"yes": True, "no": False}
 _KINDS: dict[str, Callable[[str], object]] = {
-    **dict.fromkeys(("size", "init", "lora", "schedule", "old"), str),
+    **dict.fromkeys(("size", "init", "lora", "schedule", "old", "teacher"), str),
     **dict.fromkeys(("context", "rows", "patience", "seed"), int),
-    **dict.fromkeys(("epochs", "rate", "replay", "seconds"), float),
+    **dict.fromkeys(("epochs", "rate", "replay", "seconds", "distil_weight", "temperature"), float),
     "curriculum": _BOOLEANS.__getitem__,
 }
 
@@ -114,6 +114,7 @@ def _varied(args: argparse.Namespace) -> dict[str, list[object]]:
     made: dict[str, list[object]] = {}
     for text in args.vary:
         name, sign, values = text.partition("=")
+        name = name.replace("-", "_")
         if name not in _KINDS or not sign:
             raise TrainerError(
                 f"'{text[:60]}' can't be varied; give an option and its values, as in rate=1e-3,3e-3. "

@@ -13,7 +13,10 @@ from trainer_host.presentation import presenter_for
 if TYPE_CHECKING:
     from trainer_host.data import Dataset
 
-SETTINGS = ("size", "init", "lora", "context", "epochs", "rate", "rows", "schedule", "patience", "old", "replay")
+SETTINGS = (
+    "size", "init", "lora", "context", "epochs", "rate", "rows", "schedule", "patience", "old", "replay", "teacher",
+    "distil_weight", "temperature",
+)  # fmt: skip
 OWN = ("self_play",)
 MOST_DEVICES = 64  # on one machine
 _GRACE_SECONDS = 5.0  # torchrun looks at its processes ten times a second, and ends them all when one has ended
@@ -57,6 +60,9 @@ def add_options(made: argparse.ArgumentParser, name: str = "the dataset's name")
     text.add_argument("--schedule", choices=("cosine", "wsd"), help="of the learning rate (default: cosine)")
     text.add_argument("--old", metavar="NAME", help="a dataset whose rows are shown again, so that they stay known")
     text.add_argument("--replay", type=float, metavar="SHARE", help="of these among all rows (default: 0.1)")
+    text.add_argument("--teacher", metavar="RUN", help="learn the probabilities of a bigger run too (distillation)")
+    text.add_argument("--distil-weight", type=float, metavar="X", help="how much they count, 0 to 1 (default: 0.7)")
+    text.add_argument("--temperature", type=float, metavar="X", help="of both models there (default: 2)")
     text.add_argument("--patience", type=int, metavar="N", help="stop after N looks without a gain")
 
 

@@ -193,6 +193,7 @@ def _manifest(
             "teacher": run.teacher,
             "seed": run.seed,
             "parents": parents_json(parents_of(dataset.params)),
+            **({"distilled": run.distilled} if run.distilled is not None else {}),
             **roots,
         },
     )

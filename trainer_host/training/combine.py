@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainer_host.data.dataset import open_dataset
+from trainer_host.data.packs.card import parents_of
 from trainer_host.errors import DataError, NotThere, TrainerError
 from trainer_host.training.lineage import FILE as LINEAGE
 from trainer_host.training.lineage import Lineage, Record, child, founder, read_lineage, save_born, write_lineage
@@ -119,7 +120,28 @@ def lineage_of(workspace: Workspace, run: Run, author: str, licence: str) -> Lin
         ) from None
     if dataset.content != run.content:
         raise DataError(f"The dataset '{run.dataset}' has other rows than when '{run.name}' was trained; train again.")
-    return founder(run.name, run.weights, licence, (author,), dataset)
+    if run.distilled is None:
+        return founder(run.name, run.weights, licence, (author,), dataset)
+    named = str(run.settings.get("teacher"))
+    try:
+        teacher = open_run(workspace.run(named))
+    except NotThere:
+        teacher = None
+    if teacher is None or teacher.weights != run.distilled:
+        raise DataError(
+            f"The run '{named}' that '{run.name}' was distilled from is gone or was trained again, so whoever made it "
+            "can't be named; bring it back."
+        )
+    record = Record(
+        run.name,
+        run.weights,
+        licence,
+        (author,),
+        "distilled",
+        dataset=dataset.content,
+        packs=parents_of(dataset.params),
+    )
+    return child(record, [lineage_of(workspace, teacher, author, licence)])
 
 
 def remember(run: Run, lineage: Lineage) -> None:

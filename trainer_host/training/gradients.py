@@ -19,6 +19,7 @@ from trainer_host.students.language.data import Batch
 from trainer_host.students.language.model import LanguageModel
 from trainer_host.training import checkpoints
 from trainer_host.training.checkpoints import Checkpoint, Policy
+from trainer_host.training.distil import Soft, linear_distillation
 
 _CHUNK = 1 << 20  # logits that are held at once, in numbers: 4 MB stay in a processor's cache
 _RNG = "generator"
@@ -59,17 +60,25 @@ class Micro:
 
 
 class LossModule(nn.Module):
-    """Micro -> sum of the cross entropies of its targets, float32 []."""
+    """Micro -> sum of the cross entropies of its targets, float32 [].
 
-    def __init__(self, model: LanguageModel) -> None:
+    With a teacher it is the sum of the distillation losses while it trains; what is examined is the cross entropy.
+    """
+
+    def __init__(self, model: LanguageModel, soft: Soft | None = None) -> None:
         super().__init__()
         self.model = model
+        self._soft = soft
 
     def forward(self, part: Micro) -> Tensor:
         hidden = self.model.hidden(part.tokens, positions=part.positions, segments=part.segments)
         chosen = hidden.reshape(-1, hidden.shape[-1]).index_select(0, part.places)
         table = self.model.embed_tokens.weight if self.model.lm_head is None else self.model.lm_head.weight
-        return linear_cross_entropy(chosen, table, part.targets)
+        if self._soft is None or not self.training:
+            return linear_cross_entropy(chosen, table, part.targets)
+        soft = self._soft
+        known = soft.hidden(part.tokens, part.positions, part.segments, part.places)
+        return linear_distillation(chosen, table, part.targets, known, soft.table, soft.share, soft.temperature)
 
 
 def linear_cross_entropy(hidden: Tensor, table: Tensor, targets: Tensor) -> Tensor:

@@ -23,6 +23,7 @@ from trainer_host.students.language.model import LanguageModel
 from trainer_host.training import checkpoints
 from trainer_host.training.checkpoints import Checkpoint, Policy
 from trainer_host.training.determinism import prepare
+from trainer_host.training.distil import Soft
 from trainer_host.training.gradients import Gradients, LocalGradients, LossModule, Micro
 from trainer_host.training.ranks import share_of
 from trainer_host.training.schedule import Schedule
@@ -147,11 +148,13 @@ def train_language(
     old: Sequence[Encoded] = (),
     recorder: Recorder | None = None,
     parallel: str = "ddp",
+    soft: Soft | None = None,
 ) -> Trained:
     """Train `model`, and leave in it the weights that were best.
 
     folder: keeps the checkpoints; a training that was ended there goes on where it stood, bit for bit. old: rows of
-    earlier trainings, of which `settings.mixture.replay` is drawn. parallel: ddp or fsdp, under torchrun.
+    earlier trainings, of which `settings.mixture.replay` is drawn. parallel: ddp or fsdp, under torchrun. soft: a
+    teacher with the same tokenizer, whose probabilities are learnt too; `loss` is that of both then.
     Raises `DataError` for rows that don't fit, `TrainingStopped` for a loss that isn't a number, and `TrainerError`
     where a checkpoint can't be written.
     """
@@ -166,8 +169,8 @@ def train_language(
     model.to(device).train()
     model.checkpointing = settings.checkpointing
     micro = settings.micro or share_of(settings.rows, max(1, _MICRO_PLACES // length))
-    address = _address(model, rows, old, settings)
-    gradients = _gradients(model, settings, device, precision, parallel)
+    address = _address(model, rows, old, settings, soft)
+    gradients = _gradients(model, settings, device, precision, parallel, soft)
     try:
         optimiser = _optimiser(model, settings)
         standing = _Standing(scale=65536.0 if precision == torch.float16 else 1.0)
@@ -321,13 +324,20 @@ def _precision(wanted: str, device: torch.device) -> torch.dtype:
 
 
 def _gradients(
-    model: LanguageModel, settings: TrainSettings, device: torch.device, precision: torch.dtype, parallel: str
+    model: LanguageModel,
+    settings: TrainSettings,
+    device: torch.device,
+    precision: torch.dtype,
+    parallel: str,
+    soft: Soft | None,
 ) -> Gradients:
+    if soft is not None:
+        soft.model.to(device).eval()
     if "RANK" in os.environ:
         from trainer_host.training.distributed import RankGradients
 
-        return RankGradients(LossModule(model), device, precision, parallel)
-    return LocalGradients(LossModule(model), device, precision, settings.workers or os.cpu_count() or 1)
+        return RankGradients(LossModule(model, soft), device, precision, parallel)
+    return LocalGradients(LossModule(model, soft), device, precision, settings.workers or os.cpu_count() or 1)
 
 
 def _optimiser(model: LanguageModel, settings: TrainSettings) -> torch.optim.Optimizer:
@@ -346,9 +356,14 @@ def _optimiser(model: LanguageModel, settings: TrainSettings) -> torch.optim.Opt
 
 
 def _address(
-    model: LanguageModel, rows: Sequence[Encoded], old: Sequence[Encoded], settings: TrainSettings
+    model: LanguageModel,
+    rows: Sequence[Encoded],
+    old: Sequence[Encoded],
+    settings: TrainSettings,
+    soft: Soft | None,
 ) -> dict[str, str]:
-    recipe = json.dumps(settings.recipe(), sort_keys=True)
+    taught = {"teacher": [soft.address, soft.share, soft.temperature]} if soft is not None else {}
+    recipe = json.dumps(settings.recipe() | taught, sort_keys=True)
     shape = json.dumps(model.config.to_json(), sort_keys=True)
     return {
         "model": hashlib.sha256(shape.encode()).hexdigest(),

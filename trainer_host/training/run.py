@@ -15,8 +15,10 @@ from pathlib import Path
 from edge_runtime import strict_json
 from edge_runtime.errors import BadRequest
 from trainer_host.data.dataset import Dataset, open_dataset
+from trainer_host.data.packs.card import parents_of
 from trainer_host.errors import DataError
 from trainer_host.students import OnProgress, Student, TrainReport, student_for
+from trainer_host.training.lineage import Record, child, read_lineage, write_lineage
 from trainer_host.training.ranks import from_first, joined, ranks
 from trainer_host.training.runs import history_of
 from trainer_host.training.weights import FILE as WEIGHTS
@@ -33,7 +35,8 @@ SHARD = "shard"  # the setting by which processes share the weights too
 class Run:
     """What run.json says. `content` and `weights` are `sha256:` and 64 hex digits.
 
-    It holds no time: times are in training.json, which nothing depends on.
+    It holds no time: times are in training.json, which nothing depends on. distilled: the weights of the run that it
+    learnt the probabilities of, which `settings` names as its teacher (`teacher` itself is who made the rows).
     """
 
     folder: Path
@@ -47,6 +50,7 @@ class Run:
     weights: str
     curriculum: bool = False
     settings: dict[str, object] = field(default_factory=dict)
+    distilled: str | None = None
 
     @property
     def address(self) -> str:
@@ -56,7 +60,9 @@ class Run:
 
     def _card(self) -> dict[str, object]:
         fields = {
-            key: value for key, value in asdict(self).items() if key != "folder" and (key, value) != ("settings", {})
+            key: value
+            for key, value in asdict(self).items()
+            if key != "folder" and (key, value) not in (("settings", {}), ("distilled", None))
         }
         return {"format": FORMAT, **fields}
 
@@ -82,6 +88,9 @@ def train_run(
     # How many processes shared the work, and how, is no part of what was trained: any number goes on with it.
     kept = {key: value for key, value in chosen.items() if key != SHARD}
     order = {"content": dataset.content, "seed": seed, "seconds": seconds, "curriculum": curriculum, "settings": kept}
+    taught = _taught_by(workspace, student, kept, name)
+    if taught is not None:
+        order["distilled"] = taught.weights
     with (
         joined() as here,
         making(workspace.runs / name) as folder,
@@ -120,7 +129,14 @@ def train_run(
             _sha256(folder / WEIGHTS),
             curriculum,
             kept,
+            taught.weights if taught is not None else None,
         )
+        if taught is not None and (family := read_lineage(taught.folder)) is not None:
+            own, packs = family.own, parents_of(dataset.params)
+            record = Record(
+                name, made.weights, own.licence, own.authors, "distilled", dataset=dataset.content, packs=packs
+            )
+            write_lineage(folder, child(record, [family]))
         write_json(folder / CARD, made._card())
         figures = {"seconds": round(time.perf_counter() - started, 3), "figures": dict(report.figures)}
         write_json(folder / REPORT, figures)
@@ -151,6 +167,19 @@ def follow_run(
             settings=dict(settings or {}),
             work=work,
         )
+
+
+def _taught_by(workspace: Workspace, student: Student, settings: Mapping[str, object], name: str) -> Run | None:
+    """The run whose probabilities are learnt; raises `DataError` where there is none, or it can't teach."""
+    named = settings.get("teacher")
+    if named is None or student.family != "language":  # the others refuse the setting
+        return None
+    if named == name:
+        raise DataError(f"'{name}' can't learn from itself; give the new run a --name.")
+    taught = open_run(workspace.run(str(named)))
+    if student_for(taught.task).family != "language":
+        raise DataError(f"The teacher '{named}' is a {taught.task}, which writes no text; name a run that does.")
+    return taught
 
 
 def _student(dataset: Dataset, name: str) -> Student:
@@ -222,8 +251,10 @@ def is_run(
         found = open_run(workspace.runs / name)
     except DataError:
         return False
-    wanted = (dataset.content, seed, seconds, curriculum, dict(settings))
-    return (found.content, found.seed, found.seconds, found.curriculum, found.settings) == wanted
+    taught = _taught_by(workspace, student_for(dataset.task), settings, name)
+    wanted = (dataset.content, seed, seconds, curriculum, dict(settings), taught and taught.weights)
+    got = (found.content, found.seed, found.seconds, found.curriculum, found.settings, found.distilled)
+    return got == wanted
 
 
 def dataset_of(workspace: Workspace, run: Run) -> Dataset:

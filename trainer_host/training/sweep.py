@@ -298,9 +298,10 @@ def _packed(workspace: Workspace, kept: Dataset, order: Order, several: Sequence
     for settings in (order.settings, *several):
         if (old := settings.get("old")) is not None:
             parts[workspace.dataset(str(old))] = f"data/{old}"
-        start = workspace.runs / str(settings.get("init", "."))
-        if (start / "run.json").is_file():
-            parts[start] = f"runs/{start.name}"
+        for key in ("init", "teacher"):
+            start = workspace.runs / str(settings.get(key, "."))
+            if (start / "run.json").is_file():
+                parts[start] = f"runs/{start.name}"
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         for folder, inside in parts.items():

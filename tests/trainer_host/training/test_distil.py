@@ -8,10 +8,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from tests.trainer_host.training.sums import SETTINGS, model, rows
 from trainer_host.errors import DataError
 from trainer_host.students.language.config import SIZES, LanguageConfig
 from trainer_host.students.language.model import LanguageModel
-from trainer_host.training.distil import check_tokenizers, distillation_loss, written_rows
+from trainer_host.training.distil import Soft, check_tokenizers, distillation_loss, linear_distillation, written_rows
+from trainer_host.training.gradients import LossModule
+from trainer_host.training.loop import examine, train_language
 
 WORDS, LENGTH = 24, 16
 TEACHER = LanguageConfig(WORDS, 160, 4, 4, 2, 384, LENGTH)
@@ -96,6 +99,53 @@ def test_the_loss_is_kl_and_cross_entropy_over_the_mask() -> None:
     assert abs(float(distillation_loss(teacher, teacher, targets, mask, share=1.0))) < 1e-6
 
 
+@pytest.mark.parametrize("known_rows", [24, 20, 28])
+def test_the_loss_without_whole_logits_is_the_same_with_the_same_gradients(
+    known_rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trainer_host.training.distil._CHUNK", 16 * 24)  # several chunks
+    generator = torch.Generator().manual_seed(3)
+    hidden = torch.randn(40, 8, generator=generator, requires_grad=True)
+    table = torch.randn(24, 8, generator=generator, requires_grad=True)
+    known, theirs = torch.randn(40, 12, generator=generator), torch.randn(known_rows, 12, generator=generator)
+    targets = torch.randint(20, (40,), generator=generator)
+    (linear_distillation(hidden, table, targets, known, theirs, 0.6, 3.0) * 0.5).backward()
+    got = hidden.grad, table.grad
+    hidden.grad = table.grad = None
+    logits, both = hidden @ table.T, min(known_rows, 24)
+    soft = distillation_loss(
+        logits[:, :both], (known @ theirs.T)[:, :both], targets, targets >= 0, temperature=3.0, share=1.0
+    )
+    wanted = 40 * (0.6 * soft + 0.4 * F.cross_entropy(logits, targets))
+    (wanted * 0.5).backward()
+    made = linear_distillation(hidden, table, targets, known, theirs, 0.6, 3.0)
+    assert torch.allclose(made, wanted, rtol=1e-5)
+    for one, other in zip(got, (hidden.grad, table.grad), strict=True):
+        assert one is not None and other is not None and torch.allclose(one, other, atol=1e-5)
+
+
+def test_the_loop_learns_from_the_teacher_and_examines_with_the_rows_alone(tmp_path: Path) -> None:
+    teacher = model(7)
+    soft = Soft(teacher, "sha256:7", share=1.0, temperature=1.0)
+    taught, alone = model(), model()
+    made = train_language(taught, rows(40), rows(10, 1), tmp_path / "a", SETTINGS, lambda *_: None, soft=soft)
+    train_language(alone, rows(40), [], tmp_path / "b", SETTINGS, lambda *_: None)
+    device, tokens = torch.device("cpu"), torch.from_numpy(rows(8, 3)[0].ids.astype("int64"))[None]
+    with torch.no_grad():
+        theirs = torch.log_softmax(teacher(tokens), -1)
+        far = [
+            float(F.kl_div(torch.log_softmax(one(tokens), -1), theirs, log_target=True, reduction="batchmean"))
+            for one in (taught, alone)
+        ]
+    assert far[0] < far[1] / 2
+    seen = examine(LossModule(taught), rows(10, 1), 64, device, torch.float32)
+    assert made.held_out == pytest.approx(seen)
+    with pytest.raises(DataError, match="other settings"):
+        other = Soft(teacher, "sha256:8", share=1.0, temperature=1.0)
+        train_language(model(), rows(40), rows(10, 1), tmp_path / "a", SETTINGS, lambda *_: None, soft=other)
+    assert not any("teacher" in name or "soft" in name for name in dict(LossModule(taught, soft).named_parameters()))
+
+
 def test_no_gradient_reaches_the_teacher() -> None:
     student, teacher = (torch.randn(1, 3, 4, requires_grad=True) for _ in "ab")
     distillation_loss(
@@ -104,17 +154,15 @@ def test_no_gradient_reaches_the_teacher() -> None:
     assert teacher.grad is None and student.grad is not None
 
 
-def test_different_vocabularies_and_nothing_to_learn_are_one_sentence(tmp_path: Path) -> None:
+def test_different_vocabularies_and_nothing_to_learn_are_one_sentence() -> None:
     targets, mask = torch.zeros(1, 3, dtype=torch.long), torch.ones(1, 3, dtype=torch.bool)
     with pytest.raises(DataError, match="knows 5 tokens and the student 4"):
         distillation_loss(torch.randn(1, 3, 4), torch.randn(1, 3, 5), targets, mask)
     with pytest.raises(DataError, match="No token"):
         distillation_loss(torch.randn(1, 3, 4), torch.randn(1, 3, 4), targets, ~mask)
-    for name, text in (("a", "{}"), ("b", "{}"), ("c", "{ }")):
-        (tmp_path / name).write_text(text)
-    check_tokenizers(tmp_path / "a", tmp_path / "b")
-    with pytest.raises(DataError, match="another tokenizer"):
-        check_tokenizers(tmp_path / "a", tmp_path / "c")
+    check_tokenizers("{}", "{}")
+    with pytest.raises(DataError, match=r"another tokenizer.*'enigma teach'"):
+        check_tokenizers("{}", "{ }")
 
 
 def test_a_teachers_answers_become_rows_where_they_are_verified() -> None:

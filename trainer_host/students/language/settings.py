@@ -21,7 +21,9 @@ class LanguageSettings:
 
     lora: adapters that are trained in place of all weights. context: most tokens of a text. epochs: how
     often the rows are shown. rate: the highest learning rate. replay: share of rows from the dataset `old`. shard: the
-    processes of torchrun share the weights too (FSDP2), which then need less memory each.
+    processes of torchrun share the weights too (FSDP2), which then need less memory each. teacher: a run whose
+    probabilities are learnt, see `trainer_host.training.distil`; distil_weight: how much they count, temperature: both
+    models' there.
     """
 
     size: str | None = None
@@ -36,6 +38,9 @@ class LanguageSettings:
     old: str | None = None
     replay: float = 0.1
     shard: bool = False
+    teacher: str | None = None
+    distil_weight: float | None = None
+    temperature: float | None = None
 
     @classmethod
     def read(cls, raw: Json | None) -> LanguageSettings:
@@ -58,11 +63,16 @@ class LanguageSettings:
             old=None if "old" not in given else checked_name(str(given["old"])),
             replay=_number(given, "replay", 0, 0.9) or cls.replay,
             shard=given.get("shard", False) is True,
+            teacher=None if "teacher" not in given else checked_name(str(given["teacher"])),
+            distil_weight=_number(given, "distil_weight", 0, 1),
+            temperature=_number(given, "temperature", 0, 20),
         )
         if made.size is not None and made.size not in SIZES:
             raise DataError(f"There is no size '{made.size[:40]}'; there are {', '.join(SIZES)}.")
         if "replay" in given and made.old is None:
             raise DataError("Say which rows are to be replayed: --old names their dataset.")
+        if made.teacher is None and (made.distil_weight or made.temperature):
+            raise DataError("Say whose probabilities are to be learnt: --teacher names a run.")
         if made.lora and made.init is None:
             raise DataError("Adapters need weights that were trained before; name them with --init.")
         return made
@@ -90,5 +100,5 @@ def _number(given: Json, name: str, above: float, most: float) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not above < value <= most:
-        raise DataError(f"--{name} must be above {above:g} and at most {most:g}.")
+        raise DataError(f"--{name.replace('_', '-')} must be above {above:g} and at most {most:g}.")
     return float(value)

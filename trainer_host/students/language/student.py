@@ -35,6 +35,7 @@ from trainer_host.students.language.settings import LanguageSettings
 from trainer_host.students.language.tokenizers import FastTokenizer, train_tokenizer
 from trainer_host.tasks import task_spec
 from trainer_host.training.ranks import from_first, ranks
+from trainer_host.training.weights import FILE as WEIGHTS
 from trainer_host.training.weights import load_weights, save_weights
 from trainer_host.workspace import write_atomic
 
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from edge_runtime.language.specialist import LanguageSpecialist
     from edge_runtime.tasks.dialogue import Writer
     from trainer_host.students.language.model import LanguageModel
+    from trainer_host.training.distil import Soft
     from trainer_host.training.loop import TrainSettings
 
 CONFIG, TOKENIZER, TEMPLATE = "config.json", "tokenizer.json", "template.json"
@@ -91,6 +93,7 @@ class LanguageStudent:
         rows, unseen = training_rows(dataset)
         prepare(seed)
         model, tokenizer, template, start = self._start(chosen, rows, run.parent)
+        soft = self._soft(chosen, run.parent, model.config, tokenizer)
         fast = FastTokenizer(tokenizer)
         combo = self.task == COMBO
         context = model.config.context
@@ -104,6 +107,7 @@ class LanguageStudent:
             "tasks": tasks,
             "unsure": {},
             "start": start,
+            **({"distilled": self._about(chosen, run.parent, soft)} if soft is not None else {}),
             "old": chosen.old and {"name": chosen.old, "content": open_dataset(dataset.parent / chosen.old).content},
             "tokens": int(max(len(text.ids) for text in texts)),
         }
@@ -113,7 +117,7 @@ class LanguageStudent:
         with tempfile.TemporaryDirectory(prefix="enigma-training-") as folder:
             plan = self._plan(model, texts, chosen, seed, seconds, curriculum)
             where = work or Path(folder)
-            model, figures = self._learn(model, (texts, judged, old), where, plan, on_progress, recorder, chosen)
+            model, figures = self._learn(model, (texts, judged, old), where, plan, on_progress, recorder, chosen, soft)
         if not ranks().first:  # the first process has the same weights, and writes them
             return TrainReport(time.perf_counter() - started, figures)
         if chosen.lora is not None:
@@ -159,10 +163,41 @@ class LanguageStudent:
             return model, start.tokenizer, start.template, origin
         said = [str(message["content"]) for talk in conversations(rows, self.task) for message in talk.messages]
         size = chosen.size or ("nano" if sum(map(len, said)) < _FEW_CHARACTERS else "micro")
-        config = sized(size, context=chosen.context)
-        tokenizer = from_first(lambda: train_tokenizer(said, config.vocabulary))
+        config, template = sized(size, context=chosen.context), CHATML
+        if chosen.teacher is not None:  # its probabilities are those of its own tokens
+            teacher = runs / chosen.teacher
+            tokenizer, template = (teacher / TOKENIZER).read_text(encoding="utf-8"), read_template(teacher)
+            if chosen.context is None:
+                config = replace(config, context=min(config.context, _card(teacher)[1].context))
+        else:
+            tokenizer = from_first(lambda: train_tokenizer(said, config.vocabulary))
         tokens = -(-FastTokenizer(tokenizer).size // _ROUND) * _ROUND
-        return LanguageModel(replace(config, vocabulary=tokens)), tokenizer, CHATML, None
+        return LanguageModel(replace(config, vocabulary=tokens)), tokenizer, template, None
+
+    def _soft(self, chosen: LanguageSettings, runs: Path, config: LanguageConfig, tokenizer: str) -> Soft | None:
+        """The teacher that is named; raises `DataError` where it can't teach this student."""
+        if chosen.teacher is None:
+            return None
+        from trainer_host.training.distil import SHARE, TEMPERATURE, Soft, check_tokenizers
+
+        folder = runs / chosen.teacher
+        check_tokenizers(tokenizer, (folder / TOKENIZER).read_text(encoding="utf-8"))
+        theirs, model = self._trained(folder)
+        if theirs.context < config.context:
+            raise DataError(
+                f"The teacher '{chosen.teacher}' reads {theirs.context} tokens and the student {config.context}; add "
+                f"--context {theirs.context}."
+            )
+        with (folder / WEIGHTS).open("rb") as source:
+            address = f"sha256:{hashlib.file_digest(source, 'sha256').hexdigest()}"
+        return Soft(
+            model.requires_grad_(False), address, chosen.distil_weight or SHARE, chosen.temperature or TEMPERATURE
+        )
+
+    def _about(self, chosen: LanguageSettings, runs: Path, soft: Soft) -> Json:
+        """What the card keeps of a teacher; what that one began with is named by its students' bundles too."""
+        start = self.origin(runs / str(chosen.teacher))
+        return {"name": chosen.teacher, "sha256": soft.address, **({"start": start} if start is not None else {})}
 
     def _plan(
         self,
@@ -203,6 +238,7 @@ class LanguageStudent:
         on_progress: OnProgress,
         recorder: Recorder | None,
         chosen: LanguageSettings,
+        soft: Soft | None,
     ) -> tuple[LanguageModel, dict[str, float]]:
         """The trained model and figures. texts: what is learnt, what judges it, what is shown again."""
         from trainer_host.training.loop import train_language
@@ -219,6 +255,7 @@ class LanguageStudent:
             old=old,
             recorder=recorder,
             parallel="fsdp" if chosen.shard else "ddp",
+            soft=soft,
         )
         if shared:  # each process holds a part of `model`; the checkpoint holds all of it
             model = _whole(shape, chosen, made.weights) if ranks().first else model
@@ -314,8 +351,10 @@ class LanguageStudent:
         return made
 
     def origin(self, run: Path) -> Json | None:
-        """See `TextStudent.origin`."""
-        start = _card(run)[0].get("start")
+        """See `TextStudent.origin`; of a student that was distilled, what its teacher began with."""
+        card = _card(run)[0]
+        distilled = card.get("distilled")
+        start = card.get("start") or (distilled.get("start") if isinstance(distilled, dict) else None)
         return start if isinstance(start, dict) else None
 
     def assets(self, run: Path) -> dict[str, Path]:
