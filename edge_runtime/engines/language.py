@@ -36,16 +36,22 @@ class LanguageEngine(Protocol):
         """Free the model and the cache; `feed` must not be called afterwards."""
 
 
-def open_language_engine(path: Path, threads: int = 1, context: int | None = None) -> LanguageEngine:
+def open_language_engine(
+    path: Path, threads: int = 1, context: int | None = None, adapter: Path | None = None
+) -> LanguageEngine:
     """Open a decoder that `trainer_host.export.language_onnx` wrote, or a .gguf file; raises `EngineError` with what to do.
 
     context: most tokens in the cache, to spare memory; by default, and at most, what the model was exported for.
+    adapter: an .onnx_adapter file of `trainer_host.export.language_adapter`, whose low-rank products are added to the
+    layers' own. All engines over one file share its weights, with and without adapters, until the last is closed.
     """
     if path.suffix not in (".onnx", ".gguf"):
         raise EngineError(f"{path.name} is neither .onnx nor .gguf, so no language runtime here can open it.")
     if not path.is_file():
         raise EngineError(f"There is no model file {path.name}.")
     if path.suffix == ".gguf":
+        if adapter is not None:
+            raise EngineError(f"{path.name} takes no adapters; only models that were exported as ONNX do.")
         from edge_runtime.engines.language_gguf import GgufLanguageEngine
 
         return GgufLanguageEngine(path, threads, context)
@@ -54,4 +60,4 @@ def open_language_engine(path: Path, threads: int = 1, context: int | None = Non
         raise EngineError(f"{path.name} needs {ONNX}, which isn't usable here; install Enigma with the extra 'onnx'.")
     from edge_runtime.engines.language_onnx import OnnxLanguageEngine
 
-    return OnnxLanguageEngine(path, threads, have[ONNX], context)
+    return OnnxLanguageEngine(path, threads, have[ONNX], context, adapter)

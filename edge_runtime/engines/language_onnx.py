@@ -1,8 +1,14 @@
-"""Runs decoders in onnxruntime: keys and values stay in place, in buffers that are both its past and its present."""
+"""Runs decoders in onnxruntime: keys and values stay in place, in buffers that are both its past and its present.
+
+A file that is open already is opened once: engines over it, with and without an adapter, share its weights.
+"""
 
 from __future__ import annotations
 
+import threading
+import weakref
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +24,9 @@ if TYPE_CHECKING:
 # Tokens that are read at once: attention's table of scores is heads x tokens x cached tokens, so a long prompt in
 # one piece would cost hundreds of MB for a moment.
 _PIECE = 256
+LARGEST_RANK = 4096  # of an adapter's matrices, several of which are packed into one
+
+_Value = Callable[[np.ndarray], "ort.OrtValue"]
 
 
 class OnnxLanguageEngine:
@@ -29,35 +38,33 @@ class OnnxLanguageEngine:
 
     runtime = ONNX
 
-    def __init__(self, path: Path, threads: int, version: str, context: int | None = None) -> None:
-        session, self._failures = open_session(path, threads, version)
+    def __init__(
+        self, path: Path, threads: int, version: str, context: int | None = None, adapter: Path | None = None
+    ) -> None:
+        model = _open_model(path, threads, version)
         import onnxruntime as ort  # only now: where it is missing, `open_session` says so
 
-        facts = session.get_modelmeta().custom_metadata_map
-        shapes = {i.name: (i.type, i.shape) for i in session.get_inputs()}
-        if "context" not in facts or "keys.0" not in shapes:
-            raise EngineError(f"{path.name} isn't a language model of ours; export it again.")
-        most = int(facts["context"])
-        if context is not None and not 1 <= context <= most:
-            raise EngineError(f"{path.name} was exported for up to {most} tokens; choose a context from 1 to {most}.")
-        self.version = version
-        self.context = context or most
-        self.vocabulary = int(session.get_outputs()[0].shape[-1])
-        self.length = 0
-        self._value: Callable[[np.ndarray], ort.OrtValue] = ort.OrtValue.ortvalue_from_numpy  # no copy on the CPU
-        self._session: ort.InferenceSession | None = session
-        self._cache = {
-            name: self._value(
-                np.zeros((1, shape[1], self.context, shape[3]), np.float32 if kind == "tensor(float)" else np.int8)
+        self._failures = model.failures
+        if context is not None and not 1 <= context <= model.context:
+            raise EngineError(
+                f"{path.name} was exported for up to {model.context} tokens; choose a context from 1 to {model.context}."
             )
-            for name, (kind, shape) in shapes.items()
-            if name.startswith(("keys.", "values."))
+        self.version = version
+        self.context = context or model.context
+        self.vocabulary = model.vocabulary
+        self.length = 0
+        self._value: _Value = ort.OrtValue.ortvalue_from_numpy  # no copy on the CPU
+        self._adapter = {} if adapter is None else _read_adapter(adapter, path, model)
+        self._model: _Model | None = model
+        self._cache = {
+            name: self._value(np.zeros((1, heads, self.context, head), dtype))
+            for name, (heads, head, dtype) in model.cache.items()
         }
         self._steps: dict[tuple[int, int], _Step] = {}
 
     def feed(self, tokens: Sequence[int], wanted: int = 1) -> np.ndarray:
         """See `LanguageEngine.feed`; the result is the caller's own."""
-        if self._session is None:
+        if self._model is None:
             raise EngineError("The model was closed.")
         count = len(tokens)
         if not 0 <= wanted <= count or not count:
@@ -85,21 +92,22 @@ class OnnxLanguageEngine:
         return found[0] if len(found) == 1 else np.concatenate(found)
 
     def _read(self, piece: np.ndarray, wanted: int) -> np.ndarray:
-        assert self._session is not None
+        assert self._model is not None
         step = self._step(len(piece), wanted)
         total = self.length + len(piece)
         step.tokens[0] = piece
         step.total[...] = total
         step.last[0] = total - 1
-        self._session.run_with_iobinding(step.binding)
+        self._model.session.run_with_iobinding(step.binding)
         self.length = total
         return step.logits[0].copy()
 
     def _step(self, count: int, wanted: int) -> _Step:
         step = self._steps.get((count, wanted))
         if step is None:
-            assert self._session is not None
-            step = _Step(self._session, self._cache, self._value, count, wanted, self.vocabulary)
+            assert self._model is not None
+            held = (self._cache, self._adapter)
+            step = _Step(self._model.session, held, self._value, count, wanted, self.vocabulary)
             # Single tokens, and the few at a time of speculation, come again; a prompt's rest doesn't.
             if count <= 16 or count == _PIECE:
                 self._steps[count, wanted] = step
@@ -112,10 +120,93 @@ class OnnxLanguageEngine:
         self.length = length
 
     def close(self) -> None:
-        """Free the session and the cache."""
-        self._session = None
+        """Free the cache, and the session where no other engine is over the same file."""
+        self._model = None
         self._steps.clear()
         self._cache.clear()
+        self._adapter = {}
+
+
+@dataclass(frozen=True, eq=False)
+class _Model:
+    """An open file. cache: heads, head and dtype by input. adapters: rows and columns of each low-rank matrix, 0 for
+    the rank; empty where the graph takes no adapter.
+    """
+
+    session: ort.InferenceSession
+    failures: tuple[type[Exception], ...]
+    context: int
+    vocabulary: int
+    cache: Mapping[str, tuple[int, int, type[np.generic]]]
+    adapters: Mapping[str, tuple[int, int]]
+
+
+_open: weakref.WeakValueDictionary[tuple[int, ...], _Model] = weakref.WeakValueDictionary()
+_opening = threading.Lock()
+
+
+def _open_model(path: Path, threads: int, version: str) -> _Model:
+    """The file's session, the one that is open where there is one; raises `EngineError`."""
+    try:
+        about = path.stat()
+    except OSError as cause:
+        raise EngineError(f"{path.name} can't be read: {cause.strerror}.") from None
+    # A bundle's folder is renamed when it is placed, so that a path doesn't tell which file it is.
+    key = (about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns, threads)
+    with _opening:
+        model = _open.get(key)
+        if model is None:
+            model = _open[key] = _opened(path, threads, version)
+    return model
+
+
+def _opened(path: Path, threads: int, version: str) -> _Model:
+    session, failures = open_session(path, threads, version)
+    facts = session.get_modelmeta().custom_metadata_map
+    shapes = {i.name: (i.type, i.shape) for i in session.get_inputs()}
+    if "context" not in facts or "keys.0" not in shapes:
+        raise EngineError(f"{path.name} isn't a language model of ours; export it again.")
+    low = {i.name: i.shape for i in session.get_overridable_initializers() if i.name.endswith((".down", ".up"))}
+    return _Model(
+        session,
+        failures,
+        int(facts["context"]),
+        int(session.get_outputs()[0].shape[-1]),
+        {
+            name: (shape[1], shape[3], np.float32 if kind == "tensor(float)" else np.int8)
+            for name, (kind, shape) in shapes.items()
+            if name.startswith(("keys.", "values."))
+        },
+        {name: (shape[0], 0) if name.endswith(".down") else (0, shape[1]) for name, shape in low.items()},
+    )
+
+
+def _read_adapter(path: Path, base: Path, model: _Model) -> dict[str, ort.OrtValue]:
+    """An adapter's matrices by the names of the graph's inputs; raises `EngineError` where they don't belong to it."""
+    import onnxruntime as ort
+
+    if not model.adapters:
+        raise EngineError(f"{base.name} takes no adapters; export the base with --adapters and push its bundle again.")
+    if not hasattr(ort, "AdapterFormat"):
+        raise EngineError(f"onnxruntime {ort.__version__} can't read adapters; install 1.20 or newer.")
+    try:
+        found: dict[str, ort.OrtValue] = ort.AdapterFormat.read_adapter(str(path)).get_parameters()
+        shapes = {name: tuple(value.shape()) for name, value in found.items()}
+        types = {value.data_type() for value in found.values()}
+    except model.failures as cause:
+        raise EngineError(f"{path.name} is no adapter that can be read: {first_line(cause)}") from None
+    ranks = {name.rpartition(".")[0]: shape[-1] for name, shape in shapes.items() if name.endswith(".down")}
+    wanted = {
+        name: (rows or rank, columns or rank)
+        for layer, rank in ranks.items()
+        for name in (f"{layer}.down", f"{layer}.up")
+        for rows, columns in [model.adapters.get(name, (0, 0))]
+        if rows or columns
+    }
+    fits = shapes == wanted and types == {"tensor(float)"} and all(0 < r <= LARGEST_RANK for r in ranks.values())
+    if not found or not fits:
+        raise EngineError(f"{path.name} doesn't fit {base.name}; it is the adapter of another model.")
+    return found
 
 
 class _Step:
@@ -124,8 +215,8 @@ class _Step:
     def __init__(
         self,
         session: ort.InferenceSession,
-        cache: Mapping[str, ort.OrtValue],
-        value: Callable[[np.ndarray], ort.OrtValue],
+        held: tuple[Mapping[str, ort.OrtValue], Mapping[str, ort.OrtValue]],
+        value: _Value,
         count: int,
         wanted: int,
         vocabulary: int,
@@ -139,6 +230,9 @@ class _Step:
         for name in ("tokens", "last", "total", "wanted"):
             self.binding.bind_ortvalue_input(name, value(getattr(self, name)))
         self.binding.bind_ortvalue_output("logits", value(self.logits))
+        cache, adapter = held
+        for name, matrix in adapter.items():  # without one the graph's own matrices count, which are empty
+            self.binding.bind_ortvalue_input(name, matrix)
         for name, buffer in cache.items():
             self.binding.bind_ortvalue_input(name, buffer)
             self.binding.bind_ortvalue_output(f"new_{name}", buffer)

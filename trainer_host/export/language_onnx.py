@@ -54,18 +54,21 @@ def export_language_onnx(
     precision: str = "fp32",
     context: int | None = None,
     cache: CacheScales | None = None,
+    adapters: bool = False,
 ) -> None:
     """Write a decoder; raises `ExportError` for weights that don't fit the config, or that the runtime can't run.
 
     state: weights by the names of `LanguageModel.state_dict()`. context: most tokens in the cache, default the
-    config's. cache: keep keys and values as int8 with these scales, a quarter of the memory. Inputs: tokens int64 [1, T], last int32 [1] (tokens in the cache then, less one), total int32 [] (tokens
+    config's. cache: keep keys and values as int8 with these scales, a quarter of the memory. adapters: give each linear
+    layer of a block two low-rank matrices that can be set while the model is open (see `language_adapter`); they are
+    inputs NAME.down [in, r] and NAME.up [r, out] with defaults of rank 0, which add nothing. Inputs: tokens int64 [1, T], last int32 [1] (tokens in the cache then, less one), total int32 [] (tokens
     in the cache then), wanted int64 [K] (which of the T get logits), keys.N and values.N float32 or int8
     [1, kv_heads, C, head]. Outputs: logits float32 [1, K, vocabulary], new_keys.N and new_values.N, which must be
     bound to the memory of keys.N and values.N.
     """
     if precision not in PRECISIONS:
         raise ExportError(f"There is no precision '{precision[:40]}'; there are {', '.join(PRECISIONS)}.")
-    model = _Decoder(state, config, precision, context or config.context, cache).model()
+    model = _Decoder(state, config, precision, context or config.context, cache, adapters).model()
     if model.ByteSize() > _LARGEST:
         raise ExportError("The model has over 2 GB, which one ONNX file can't hold; export it as int8 or int4.")
     path.write_bytes(model.SerializeToString(deterministic=True))
@@ -81,10 +84,13 @@ class _Decoder:
         precision: str,
         context: int,
         cache: CacheScales | None,
+        adapters: bool = False,
     ) -> None:
         self.state, self.config, self.precision, self.context, self.cache = state, config, precision, context, cache
         self.bits = {"fp32": 32, "int8": 8, "int4": 4}[precision]
         self.table_bits = 8 if precision == "int4" and config.width >= _WIDE else self.bits
+        self.adapters = adapters
+        self.low: list[tuple[str, int, int]] = []  # layers with an adapter: name, numbers in and out
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
 
@@ -107,6 +113,16 @@ class _Decoder:
         for layer in range(config.layers):
             x, normed = self.layer(layer, x, normed)
         self.logits(normed)
+        matrices: list[onnx.ValueInfoProto] = []
+        for out, rows, columns in self.low:
+            sides: dict[str, list[str | int | None]] = {
+                "down": [rows, f"{out}.rank"],
+                "up": [f"{out}.rank", columns],
+            }
+            matrices += [
+                helper.make_tensor_value_info(f"{out}.{side}", TensorProto.FLOAT, sizes)
+                for side, sizes in sides.items()
+            ]
         shape: list[str | int | None] = [1, config.kv_heads, "context", config.head]
         kind = TensorProto.FLOAT if self.cache is None else TensorProto.INT8
         names = [f"{part}.{layer}" for layer in range(config.layers) for part in ("keys", "values")]
@@ -116,6 +132,7 @@ class _Decoder:
             helper.make_tensor_value_info("total", TensorProto.INT32, []),
             helper.make_tensor_value_info("wanted", TensorProto.INT64, ["wanted_length"]),
             *(helper.make_tensor_value_info(name, kind, shape) for name in names),
+            *matrices,
         ]
         outputs = [
             helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, "wanted_length", config.vocabulary]),
@@ -132,7 +149,7 @@ class _Decoder:
         """The residual stream and its norm after a layer, given both before it."""
         config, name = self.config, f"layers.{layer}"
         window = config.looks_back(layer)
-        packed = self.linear(
+        packed = self.adapted(
             normed, np.concatenate([self.weight(f"{name}.self_attn.{p}_proj.weight") for p in "qkv"]), f"{name}.qkv"
         )
         inputs = [packed, "", "", f"keys.{layer}", f"values.{layer}", "last", "total", "cos", "sin"]
@@ -155,15 +172,15 @@ class _Decoder:
         if layer + 1 == config.layers:  # what follows is of interest only where logits are
             seen = self.node("Gather", [seen, "wanted"], f"{name}.seen_wanted", axis=1)
             x = self.node("Gather", [x, "wanted"], f"{name}.x_wanted", axis=1)
-        out = self.linear(seen, self.weight(f"{name}.self_attn.o_proj.weight"), f"{name}.attended")
+        out = self.adapted(seen, self.weight(f"{name}.self_attn.o_proj.weight"), f"{name}.attended")
         x, normed = self.add_and_norm(x, out, f"{name}.post_attention_layernorm")
         both = np.concatenate([self.weight(f"{name}.mlp.{p}_proj.weight") for p in ("gate", "up")])
-        both_out = self.linear(normed, both, f"{name}.gate_up")
+        both_out = self.adapted(normed, both, f"{name}.gate_up")
         gate = self.node("Split", [both_out], f"{name}.gate", outputs=[f"{name}.up"], axis=-1, num_outputs=2)
         # QuickGelu with alpha 1 is SiLU in one node; onnxruntime has no SwiGLU for the CPU.
         gate = self.node("QuickGelu", [gate], f"{name}.gate_silu", alpha=1.0)
         gated = self.node("Mul", [gate, f"{name}.up"], f"{name}.gated")
-        out = self.linear(gated, self.weight(f"{name}.mlp.down_proj.weight"), f"{name}.mlp")
+        out = self.adapted(gated, self.weight(f"{name}.mlp.down_proj.weight"), f"{name}.mlp")
         after = "norm" if layer + 1 == config.layers else f"layers.{layer + 1}.input_layernorm"
         return self.add_and_norm(x, out, after)
 
@@ -210,6 +227,18 @@ class _Decoder:
             blocks = self.node("Reshape", ["table", "table.shape"], "table.blocks")
             shape = [self.config.vocabulary, self.config.width]
             self.multiply([normed, blocks, "table.scales"], "logits", shape, self.table_bits, size)
+
+    def adapted(self, x: str, weight: np.ndarray, out: str) -> str:
+        """x times a weight [out, in], and where the graph takes adapters, times two low-rank matrices as well."""
+        if not self.adapters:
+            return self.linear(x, weight, out)
+        columns, rows = weight.shape
+        self.low.append((out, rows, columns))
+        self.constant(f"{out}.down", np.zeros((rows, 0), np.float32))
+        self.constant(f"{out}.up", np.zeros((0, columns), np.float32))
+        plain = self.linear(x, weight, f"{out}.plain")
+        low = self.node("MatMul", [x, f"{out}.down"], f"{out}.low")
+        return self.node("Add", [plain, self.node("MatMul", [low, f"{out}.up"], f"{out}.more")], out)
 
     def linear(self, x: str, weight: np.ndarray, out: str, bits: int | None = None) -> str:
         """x times a weight [out, in]."""
@@ -281,7 +310,7 @@ class _Decoder:
 
 
 # Operators of ONNX itself, and one of onnxruntime's that it keeps there.
-_PLAIN = {"Gather", "MatMul", "Mul", "Reshape", "SimplifiedLayerNormalization", "Split", "Transpose"}
+_PLAIN = {"Add", "Gather", "MatMul", "Mul", "Reshape", "SimplifiedLayerNormalization", "Split", "Transpose"}
 
 
 def _shape(name: str, config: LanguageConfig) -> tuple[int, ...]:

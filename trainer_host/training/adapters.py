@@ -123,14 +123,12 @@ def load_adapter(folder: Path, model: LanguageModel, bits: int = 16) -> Lora:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
+    lora = adapter_card(folder, bits)
     try:
-        card = strict_json.loads_object((folder / CARD).read_bytes(), str(folder / CARD))
-        targets = tuple(sorted(map(str, card["target_modules"]), key=TARGETS.index))  # type: ignore[call-overload]
-        rank, alpha, dropout = (float(str(card[key])) for key in ("r", "lora_alpha", "lora_dropout"))
-        lora, state = Lora(int(rank), alpha, targets, dropout, bits), load_file(folder / FILE)
+        state = load_file(folder / FILE)
     except OSError as cause:
         raise DataError(f"{cause.filename} can't be read ({cause.strerror}); name a folder with an adapter.") from None
-    except (BadRequest, SafetensorError, KeyError, TypeError, ValueError):
+    except SafetensorError:
         raise DataError(f"{folder} holds no LoRA adapter that can be used here; train one with --lora.") from None
     add_lora(model, lora)
     wanted = {_PREFIX + n.replace(f".{_NAME}.", "."): w for n, w in model.named_parameters() if "lora_" in n}
@@ -142,6 +140,19 @@ def load_adapter(folder: Path, model: LanguageModel, bits: int = 16) -> Lora:
         for name, weight in wanted.items():
             weight.copy_(state[name])
     return lora
+
+
+def adapter_card(folder: Path, bits: int = 16) -> Lora:
+    """What adapter_config.json says of an adapter; raises `DataError`."""
+    try:
+        card = strict_json.loads_object((folder / CARD).read_bytes(), str(folder / CARD))
+        targets = tuple(sorted(map(str, card["target_modules"]), key=TARGETS.index))  # type: ignore[call-overload]
+        rank, alpha, dropout = (float(str(card[key])) for key in ("r", "lora_alpha", "lora_dropout"))
+        return Lora(int(rank), alpha, targets, dropout, bits)
+    except OSError as cause:
+        raise DataError(f"{cause.filename} can't be read ({cause.strerror}); name a folder with an adapter.") from None
+    except (BadRequest, KeyError, TypeError, ValueError):
+        raise DataError(f"{folder} holds no LoRA adapter that can be used here; train one with --lora.") from None
 
 
 @torch.no_grad()
