@@ -34,9 +34,10 @@ RESPONSE_SCHEMA: Json = {
 
 
 def messages(request: Json) -> list[Json]:
-    """One message: the description, and below it the first line where there is one."""
-    only(request, "prompt", "signature")
-    said = text_of(request, "prompt", MAX_PROMPT)
+    """One message: the description, and below it the first line where there is one; "text" is short for "prompt"."""
+    described = "prompt" if "prompt" in request or "text" not in request else "text"
+    only(request, described, "signature")
+    said = text_of(request, described, MAX_PROMPT)
     if request.get("signature") is not None:
         said = f"{said}\n{text_of(request, 'signature', MAX_SIGNATURE)}"
     return [{"role": "user", "content": said}]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from edge_runtime.errors import BadRequest, NotFound
 from edge_runtime.routing import Json, Routed, route
 from edge_runtime.serving.worker import Answer
+from edge_runtime.tasks import task_module
+from edge_runtime.tasks.dialogue import TextTask
 
 TASKS = ("chat", "math", "robot", "avatar")
 
@@ -57,6 +60,13 @@ async def test_the_task_s_own_specialist_is_asked_before_a_combo_and_gets_what_i
     assert device.asked[-1] == ("home", {"text": "robot light off", "inventory": {"areas": []}})
     await routed(device, text="chat hello")
     assert device.asked[-1] == ("both", {"task": "chat", "request": {"text": "chat hello"}})
+
+
+@pytest.mark.parametrize("task", ("chat", "code", "math", "image_gen", "video_gen", "audio_gen", "3d_gen"))
+def test_every_task_that_is_written_reads_the_text_that_a_router_hands_on(task: str) -> None:
+    module = cast(TextTask, task_module(task))
+    (message,) = module.messages({"text": "a red cube"})
+    assert message["role"] == "user" and "red" in str(message["content"])
 
 
 async def test_doubt_and_a_task_that_nobody_does_reach_no_specialist() -> None:
