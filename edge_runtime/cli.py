@@ -84,6 +84,9 @@ def _parser() -> argparse.ArgumentParser:
     command("rollback", "Let the previous bundle of a specialist serve again.", _rollback).add_argument(
         "specialist", metavar="SPECIALIST"
     )
+    command("remove", "Unload a specialist and forget its bundles.", _remove).add_argument(
+        "specialist", metavar="SPECIALIST"
+    )
     bench = command("bench", "Measure an installed specialist on this device.", _bench)
     bench.add_argument("specialist", metavar="SPECIALIST")
     bench.add_argument("--seconds", type=float, default=5.0, metavar="N", help="ask for so long (default: %(default)s)")
@@ -230,6 +233,13 @@ def _rollback(args: argparse.Namespace) -> None:
     if answer is None:
         raise EdgeError(f"No daemon runs on {args.state}; start it with 'enigma-edge run'.")
     print(f"{answer['specialist']} {answer['version']} serves again.")
+
+
+def _remove(args: argparse.Namespace) -> None:
+    answer = _ask_daemon(args.state, lambda client: client.remove(args.specialist))
+    if answer is None:
+        raise EdgeError(f"No daemon runs on {args.state}; start it with 'enigma-edge run'.")
+    print(f"{answer['specialist']} is removed.")
 
 
 def _bench(args: argparse.Namespace) -> int:

@@ -162,6 +162,12 @@ class DeviceClient:
 
         return await self._call("POST", f"/v1/rollback/{quote(specialist, safe='')}", timeout=PUSH_TIMEOUT)
 
+    async def remove(self, specialist: str) -> Json:
+        """Unload a specialist, an adapter for example, and forget its bundles; needs a host's token."""
+        from urllib.parse import quote
+
+        return await self._call("POST", f"/v1/remove/{quote(specialist, safe='')}", timeout=PUSH_TIMEOUT)
+
     async def events(self, since: int | None = None) -> AsyncIterator[Json]:
         """The device's events as they happen, until the device stops; the latest ones come first.
 

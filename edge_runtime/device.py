@@ -28,6 +28,7 @@ from edge_runtime.serving.generations import Serving
 from edge_runtime.serving.metrics import Metrics
 from edge_runtime.serving.worker import Answer
 from edge_runtime.update import disk
+from edge_runtime.update.adapters import wanted_by
 from edge_runtime.update.install import Installed, Installer
 from edge_runtime.update.slots import Slots
 
@@ -153,6 +154,16 @@ class Device:
         version = loaded.manifest.version
         self.events.emit("rolled_back", specialist=name, version=version, message="asked for by a person")
         return {"specialist": name, "version": version, "bundle": f"sha256:{loaded.digest}"}
+
+    async def remove(self, name: str) -> Json:
+        """Unload a specialist and forget its bundles; of an adapter's base, all but what the adapter needs."""
+        self._free_to_change()
+        async with self._changing:
+            await self._owned(asyncio.to_thread(self._installer.remove, name))
+            self.serving.drop(name)
+            self.failed.pop(name, None)
+        self.events.emit("removed", specialist=name)
+        return {"specialist": name}
 
     async def pair(self, code: str, name: str, signer: str | None) -> Json:
         """Redeem a pairing code: a token, and, for a host, trust in the key that signs its bundles."""
@@ -319,6 +330,7 @@ class Device:
             "thresholds": dict(manifest.thresholds),
             "metrics": manifest.metrics,
             "licence": manifest.licence,
+            "base": wanted.base if (wanted := wanted_by(manifest)) is not None else None,
             "since": round(generation.since, 3),
             "load_seconds": round(loaded.seconds, 3),
         }

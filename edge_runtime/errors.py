@@ -107,6 +107,12 @@ class AdmissionError(BundleError):
     code = "admission"
 
 
+class MissingBase(BundleError):
+    """The bundle is an adapter, and the model that it is for isn't on this device."""
+
+    code = "missing_base"
+
+
 class UnknownTask(BundleError):
     """The bundle's task isn't one that this version of the runtime knows."""
 

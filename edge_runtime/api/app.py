@@ -51,6 +51,7 @@ def make_app(device: Device, access: Access) -> web.Application:
     add("POST", "/v1/pair", Need.NOTHING, manage.pair)
     add("POST", "/v1/bundles", Need.HOST, manage.install)
     add("POST", "/v1/rollback/{specialist}", Need.HOST, manage.roll_back)
+    add("POST", "/v1/remove/{specialist}", Need.HOST, manage.remove)
     return app
 
 

@@ -17,7 +17,7 @@ CHUNK_SECONDS = 30.0  # an upload that stands still for so long is over
 
 
 class ManageRoutes:
-    """POST /v1/pair, /v1/bundles and /v1/rollback/{specialist}."""
+    """POST /v1/pair, /v1/bundles, /v1/rollback/{specialist} and /v1/remove/{specialist}."""
 
     def __init__(self, device: Device) -> None:
         self._device = device
@@ -51,6 +51,10 @@ class ManageRoutes:
     async def roll_back(self, request: web.Request) -> web.Response:
         """Let the previous bundle serve again."""
         return reply(await self._device.roll_back(request.match_info["specialist"]))
+
+    async def remove(self, request: web.Request) -> web.Response:
+        """Unload a specialist and forget its bundles."""
+        return reply(await self._device.remove(request.match_info["specialist"]))
 
 
 async def _chunks(request: web.Request) -> AsyncIterator[bytes]:

@@ -105,6 +105,12 @@ class Serving:
         if old is not None:
             self._retire(old)
 
+    def drop(self, name: str) -> None:
+        """Let a specialist answer no more requests; those that it has it ends. Unknown names are nothing to do."""
+        found = self._current.pop(name, None)
+        if found is not None:
+            self._retire(found)
+
     async def close(self) -> None:
         """Retire everything and wait, boundedly, until the last requests are answered."""
         current, self._current = self._current, {}

@@ -12,9 +12,18 @@ from typing import cast
 from edge_runtime import strict_json
 from edge_runtime.bundle import Manifest, ModelFile
 from edge_runtime.engines import Engine, available_runtimes, open_engine
-from edge_runtime.errors import AdmissionError, BundleError, EdgeError, EngineError, UnsupportedRuntime
+from edge_runtime.errors import (
+    AdmissionError,
+    BundleError,
+    EdgeError,
+    EngineError,
+    MissingBase,
+    UnsupportedRuntime,
+)
 from edge_runtime.media import described
 from edge_runtime.tasks import Specialist, TaskModule, task_module
+from edge_runtime.update.adapters import Base, base_in, wanted_by
+from edge_runtime.update.slots import Slots
 
 _log = logging.getLogger(__name__)
 Json = dict[str, object]
@@ -67,13 +76,26 @@ def choose_models(
     return pairs
 
 
-def admit(manifest: Manifest, digest: str, folder: Path, threads: int, allowed: Sequence[str]) -> Loaded:
+def admit_installed(slots: Slots, digest: str, threads: int, allowed: Sequence[str]) -> Loaded:
+    """`admit` a bundle that lies in its slot, with the base beside which it was installed where it is an adapter."""
+    manifest = slots.check(digest)
+    wanted, base = wanted_by(manifest), slots.base_of(digest)
+    found = base_in(slots, base, wanted) if wanted is not None and base is not None else None
+    return admit(manifest, digest, slots.folder(digest), threads, allowed, found)
+
+
+def admit(
+    manifest: Manifest, digest: str, folder: Path, threads: int, allowed: Sequence[str], base: Base | None = None
+) -> Loaded:
     """Load a bundle from its verified folder and run its golden vectors.
 
-    Tries the next eligible runtime where one can't open its file or answers otherwise. Raises, for the
+    base: where the model lies that the bundle is an adapter for; the adapter runs over the same weights in memory. Tries the next eligible runtime where one can't open its file or answers otherwise. Raises, for the
     preferred one, `AdmissionError` (a golden vector isn't answered as it was) or `EngineError`; and
-    `UnsupportedRuntime`, `UnknownTask` or `BundleError`.
+    `UnsupportedRuntime`, `UnknownTask`, `MissingBase` or `BundleError`.
     """
+    wanted = wanted_by(manifest)
+    if wanted is not None and base is None:
+        raise MissingBase(f"{manifest.name} is an adapter for '{wanted.base[:64]}', and can't run without that bundle.")
     task = task_module(manifest.task)
     pairs = choose_models(manifest, allowed)
     golden = _read_golden(manifest, folder)
@@ -81,8 +103,8 @@ def admit(manifest: Manifest, digest: str, folder: Path, threads: int, allowed: 
     for model, runtime in pairs:
         started = time.perf_counter()
         try:
-            engine = _open(manifest, model, folder, threads, runtime)
-            specialist = _admitted(task, manifest, folder, engine, golden)
+            engine = _open(manifest, model, folder, threads, runtime, base)
+            specialist = _admitted(task, manifest if base is None else base.lend(manifest), folder, engine, golden)
         except (EngineError, AdmissionError) as cause:
             _log.warning("%s %s in %s: %s", manifest.name, manifest.version, runtime, cause)
             failures.append(cause)
@@ -91,13 +113,15 @@ def admit(manifest: Manifest, digest: str, folder: Path, threads: int, allowed: 
     raise failures[0]
 
 
-def _open(manifest: Manifest, model: ModelFile, folder: Path, threads: int, runtime: str) -> Engine:
+def _open(manifest: Manifest, model: ModelFile, folder: Path, threads: int, runtime: str, base: Base | None) -> Engine:
     """The engine of a model file: of graphs, or, where the manifest says so, of decoders with a cache."""
     path = folder / model.file
     if manifest.options.get("family") != "language":
         return open_engine(path, threads, runtime, model.inputs, model.outputs)
     from edge_runtime.engines.language import open_language_engine
 
+    if base is not None:
+        return cast(Engine, open_language_engine(base.model, threads, adapter=path))
     return cast(Engine, open_language_engine(path, threads))  # its task's `load` takes a language engine
 
 

@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_runtime.bundle import Envelope, Manifest, verify_bundle
+from edge_runtime.bundle import Envelope, verify_bundle
 from edge_runtime.config import Config
 from edge_runtime.errors import EdgeError, UntrustedSigner
 from edge_runtime.identity.trust import TrustStore
 from edge_runtime.update import disk
-from edge_runtime.update.admit import Loaded, admit
+from edge_runtime.update.adapters import find_base, wanted_by
+from edge_runtime.update.admit import Loaded, admit, admit_installed
 from edge_runtime.update.slots import Pointer, Slots
 
 _log = logging.getLogger(__name__)
@@ -85,7 +86,13 @@ class Installer:
             tell("unpacked", {"bundle": envelope.address, **who})
             if self._serves_already(manifest.name, envelope.digest, serving):
                 return Installed(manifest.name, manifest.version, envelope.address, None)
-            loaded = self._admit(manifest, envelope.digest, self.slots.files_in(staged))
+            wanted = wanted_by(manifest)
+            base = None if wanted is None else find_base(self.slots, wanted)
+            if base is not None:
+                self.slots.keep_base(staged, base.digest)
+            models = self._config.models
+            files = self.slots.files_in(staged)
+            loaded = admit(manifest, envelope.digest, files, models.threads, models.runtimes, base)
             try:
                 runtime = f"{loaded.engine.runtime} {loaded.engine.version}"
                 tell("admitted", {"bundle": envelope.address, **who, "runtime": runtime})
@@ -125,13 +132,15 @@ class Installer:
             self.slots.roll_back(name)
         return loaded
 
-    def _load(self, digest: str) -> Loaded:
+    def remove(self, name: str) -> None:
+        """Forget a specialist and its bundles; raises `NotFound`."""
         with disk.storage_errors(self.slots.state):
-            return self._admit(self.slots.check(digest), digest, self.slots.folder(digest))
+            self.slots.forget(name)
 
-    def _admit(self, manifest: Manifest, digest: str, folder: Path) -> Loaded:
+    def _load(self, digest: str) -> Loaded:
         models = self._config.models
-        return admit(manifest, digest, folder, models.threads, models.runtimes)
+        with disk.storage_errors(self.slots.state):
+            return admit_installed(self.slots, digest, models.threads, models.runtimes)
 
     def _trusted(self) -> frozenset[bytes]:
         trusted = self._trust.keys()

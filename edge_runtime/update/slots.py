@@ -19,6 +19,7 @@ _log = logging.getLogger(__name__)
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _ENVELOPE = "envelope"
 _FILES = "files"
+_BASE = "base"  # of an adapter: the hash of the bundle whose model it runs over
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Pointer:
 class Slots:
     """The bundles of a state folder.
 
-    bundles/HASH/{envelope,files/} is written once and never changed; specialists/NAME.json is the pointer,
+    bundles/HASH/{envelope,files/}, and of an adapter base, is written once and never changed; specialists/NAME.json is the pointer,
     replaced atomically; incoming/ holds what isn't finished, and is emptied at start. So after a crash at any
     instant every pointer names a bundle that was complete and admitted.
     """
@@ -55,12 +56,13 @@ class Slots:
         return len(gone) + self.sweep_unused()
 
     def sweep_unused(self) -> int:
-        """Remove the bundles that no pointer names; returns how many."""
+        """Remove the bundles that no pointer names, and no adapter that one names; returns how many."""
         pointers = self._read_pointers()
         if None in pointers.values():
             _log.warning("a pointer in %s is damaged; no bundle is removed", self._pointers)
             return 0
-        used = {digest for p in pointers.values() if p for digest in (p.active, p.previous)}
+        used = {digest for p in pointers.values() if p for digest in (p.active, p.previous) if digest}
+        used |= {base for digest in used if (base := self.base_of(digest)) is not None}
         gone = [path for path in self._bundles.iterdir() if path.name not in used]
         for path in gone:
             disk.remove(path)
@@ -97,6 +99,25 @@ class Slots:
     def folder(self, digest: str) -> Path:
         """The folder of an installed bundle's files."""
         return self._bundles / digest / _FILES
+
+    def keep_base(self, staged: Path, digest: str) -> None:
+        """Note in an adapter's slot-to-be which bundle it runs over, which then stays as long as it does."""
+        disk.write_atomic(staged / _BASE, digest.encode("ascii"))
+
+    def base_of(self, digest: str) -> str | None:
+        """The bundle that an installed adapter runs over, None for a bundle that is whole."""
+        try:
+            found = (self._bundles / digest / _BASE).read_text("ascii")
+        except (OSError, UnicodeDecodeError):
+            return None
+        return found if _DIGEST.fullmatch(found) else None
+
+    def manifest(self, digest: str) -> Manifest:
+        """An installed bundle's manifest, unchecked; raises `BundleError`."""
+        try:
+            return Manifest.from_json((self.folder(digest) / MANIFEST_NAME).read_bytes())
+        except OSError as cause:
+            raise BundleError(f"The bundle {digest[:12]} on disk can't be read: {cause.strerror}.") from None
 
     def check(self, digest: str) -> Manifest:
         """Compare an installed bundle with its content address; raises `BundleError` where it decayed."""
@@ -145,6 +166,14 @@ class Slots:
         previous = self.previous(name)
         former = self._read_pointers()[name]
         return self._write(name, Pointer(previous, former.active if former else None))
+
+    def forget(self, name: str) -> None:
+        """Remove a specialist's pointer, and the bundles that nothing needs any more; raises `NotFound`."""
+        if name not in self._read_pointers():
+            raise NotFound(f"There is no specialist '{name[:64]}' on this device.")
+        disk.remove(self._pointers / f"{name}.json")
+        disk.sync_folder(self._pointers)
+        self.sweep_unused()
 
     def _write(self, name: str, pointer: Pointer) -> Pointer:
         fields = {"format": 1, "active": pointer.active, "previous": pointer.previous}

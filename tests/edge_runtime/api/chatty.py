@@ -17,15 +17,18 @@ from tests.edge_runtime.language.engines import write_tokenizer
 CONTEXT = 512
 
 
-def make_bundle(folder: Path, name: str = "chatty") -> Path:
-    """Write NAME.enigma into the folder."""
+def make_bundle(
+    folder: Path, name: str = "chatty", *, version: str = "1.0.0", seed: int = 0, adapters: bool = False
+) -> Path:
+    """Write NAME.enigma into the folder. adapters: whether its model takes them."""
     from tests.trainer_host.export.decoders import decoder
     from trainer_host.export.language_onnx import export_language_onnx
     from trainer_host.students.language.config import LanguageConfig
 
     tokenizer = write_tokenizer(folder / "tokenizer.json")
     shape = LanguageConfig(tokenizer.size, width=64, layers=2, heads=4, kv_heads=2, hidden=96, context=CONTEXT)
-    export_language_onnx(decoder(shape).state_dict(), shape, folder / "model.onnx")
+    state = decoder(shape, seed).state_dict()
+    export_language_onnx(state, shape, folder / "model.onnx", adapters=adapters)
     (folder / "template.json").write_text(json.dumps(CHATML.to_json()))
     task = task_module("chat")
     runtime = "onnxruntime"
@@ -33,7 +36,7 @@ def make_bundle(folder: Path, name: str = "chatty") -> Path:
     manifest = Manifest(
         name=name,
         task="chat",
-        version="1.0.0",
+        version=version,
         licence="Apache-2.0",
         io={"request": task.REQUEST_SCHEMA, "response": task.RESPONSE_SCHEMA},
         models=(ModelFile("model.onnx", "fp32", (runtime,), scored_in=(scored,)),),
