@@ -113,9 +113,17 @@ def redo(args: argparse.Namespace) -> None:
 
 
 def _move(args: argparse.Namespace, back: bool) -> None:
-    from trainer_host.training.runs import history_of, move
+    from trainer_host.training.runs import history_of
+    from trainer_host.training.undo import move
 
     with history_of(workspace_of(args).home) as history:
         entry = history.find(args.run)
-    step = move(entry.folder, back)
-    presenter_for().say(f"'{entry.name}' stands at the checkpoint of step {step} now; a training goes on from there.")
+    found, run = move(workspace_of(args), entry, back=back)
+    show = presenter_for()
+    loss = "" if found.loss is None else f" (held-out loss {found.loss:.4f})"
+    show.say(f"'{entry.name}' stands at the checkpoint of step {found.step} now{loss}; a training goes on from there.")
+    if run is not None:
+        show.say(f"Its weights are those of that step, {run.weights[:19]}; export, gate and bundle it again.")
+        show.say(f"Next: enigma export {run.name}")
+    else:
+        show.say("The training hasn't ended, so there is no run whose weights would change.")

@@ -1,7 +1,8 @@
 """Checkpoints of a training: whole or not there, checked by hash, kept by a policy, with undo and redo.
 
 `FOLDER/checkpoints/step-00000100/` holds weights.safetensors, optimiser.safetensors and meta.json, which names the
-hash of every file beside it. `now.json` says which one is current.
+hash of every file beside it. `now.json` says which one is current. What was undone stays, also where a training goes on
+from there: the same training makes the same steps again, and before another one they move to `forks/N`.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 FOLDER = "checkpoints"
 FORMAT = 1
+FORKS = "forks"
 WEIGHTS = "weights.safetensors"
 OPTIMISER = "optimiser.safetensors"
 META = "meta.json"
@@ -74,6 +76,7 @@ def save(
         root.mkdir(parents=True, exist_ok=True)
         _clean(root, spare)
         before = now(run) or 0
+        _fork(root, before, meta.get("address"))
         with making(_folder(root, step)) as folder:
             hashes = {name: write_tensors(folder / name, values) for name, values in tensors.items()}
             if more is not None:
@@ -86,9 +89,6 @@ def save(
             write_atomic(folder / META, json.dumps(card, sort_keys=True, indent=1).encode() + b"\n")
             _sync_folder(folder)
         _sync_folder(root)
-        for later in _steps(root):
-            if later > before and later != step:  # what was undone can't be redone from another future
-                shutil.rmtree(_folder(root, later))
         _point(root, step)
         made = _read(root, step)
         _drop(run, policy)
@@ -148,25 +148,40 @@ def now(run: Path) -> int | None:
 
 def undo(run: Path) -> Checkpoint:
     """Go back to the checkpoint before the current one; raises `DataError` where there is none."""
-    return _move(run, -1, "There is no earlier checkpoint to go back to")
+    made = beside(run, back=True)
+    point(run, made)
+    return made
 
 
 def redo(run: Path) -> Checkpoint:
     """Go to the checkpoint after the current one; raises `DataError` where there is none."""
-    return _move(run, 1, "Nothing was undone, so there is nothing to redo")
+    made = beside(run, back=False)
+    point(run, made)
+    return made
 
 
-def _move(run: Path, by: int, refusal: str) -> Checkpoint:
+def beside(run: Path, *, back: bool) -> Checkpoint:
+    """The checkpoint before the current one, or behind it, with its files checked; raises `DataError`."""
     root = run / FOLDER
     steps = _steps(root)
     current = now(run)
-    place = steps.index(current) + by if current is not None else -1
+    place = steps.index(current) + (-1 if back else 1) if current is not None else -1
     if not 0 <= place < len(steps):
-        raise DataError(f"{refusal}; the checkpoints are {_names(root)}.")
-    made = _whole(root, steps[place])
-    with storage_errors(root):
-        _point(root, made.step)
-    return made
+        refusal = "no earlier checkpoint to go back to" if back else "nothing to redo"
+        raise DataError(f"There is {refusal}; the checkpoints are {_names(root)}.")
+    return _whole(root, steps[place])
+
+
+def point(run: Path, made: Checkpoint) -> None:
+    """Make a checkpoint the current one."""
+    with storage_errors(run / FOLDER):
+        _point(run / FOLDER, made.step)
+
+
+def undone(run: Path) -> bool:
+    """Whether there are checkpoints behind the current one."""
+    steps = _steps(run / FOLDER)
+    return bool(steps) and now(run) != steps[-1]
 
 
 def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> str:
@@ -224,7 +239,9 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
 def _drop(run: Path, policy: Policy) -> None:
     root = run / FOLDER
     steps = _steps(root)
-    stay = set(steps[-max(1, policy.last) :])
+    current = now(run) or 0
+    upto = [step for step in steps if step <= current]
+    stay = {*upto[-max(1, policy.last) :], *steps[len(upto) :]}  # what was undone stays
     if policy.every:
         stay |= {step for step in steps if step % policy.every == 0}
     if policy.best and (found := best(run)) is not None:
@@ -232,6 +249,18 @@ def _drop(run: Path, policy: Policy) -> None:
     for step in steps:
         if step not in stay:
             shutil.rmtree(_folder(root, step))
+
+
+def _fork(root: Path, before: int, address: object) -> None:
+    """Put the steps behind `before` aside, where what is saved now belongs to another training than they do."""
+    later = [step for step in _steps(root) if step > before]
+    if not later or (address is not None and _read(root, later[0]).meta.get("address") == address):
+        return
+    forks = root.parent / FORKS
+    number = 1 + max((int(path.name) for path in forks.glob("*") if path.name.isdigit()), default=0)
+    (forks / str(number)).mkdir(parents=True)
+    for step in later:
+        _folder(root, step).rename(forks / str(number) / _folder(root, step).name)
 
 
 def _clean(root: Path, spare: Path | None) -> None:

@@ -18,6 +18,7 @@ from trainer_host.data.dataset import Dataset, open_dataset
 from trainer_host.data.packs.card import parents_of
 from trainer_host.errors import DataError
 from trainer_host.students import OnProgress, Student, TrainReport, student_for
+from trainer_host.training import checkpoints
 from trainer_host.training.lineage import Record, child, read_lineage, write_lineage
 from trainer_host.training.ranks import from_first, joined, ranks
 from trainer_host.training.runs import history_of
@@ -36,7 +37,8 @@ class Run:
     """What run.json says. `content` and `weights` are `sha256:` and 64 hex digits.
 
     It holds no time: times are in training.json, which nothing depends on. distilled: the weights of the run that it
-    learnt the probabilities of, which `settings` names as its teacher (`teacher` itself is who made the rows).
+    learnt the probabilities of, which `settings` names as its teacher (`teacher` itself is who made the rows). step:
+    of the checkpoint that it was taken back or on to, see `trainer_host.training.undo`.
     """
 
     folder: Path
@@ -51,6 +53,7 @@ class Run:
     curriculum: bool = False
     settings: dict[str, object] = field(default_factory=dict)
     distilled: str | None = None
+    step: int | None = None
 
     @property
     def address(self) -> str:
@@ -62,7 +65,7 @@ class Run:
         fields = {
             key: value
             for key, value in asdict(self).items()
-            if key != "folder" and (key, value) not in (("settings", {}), ("distilled", None))
+            if key != "folder" and (key, value) not in (("settings", {}), ("distilled", None), ("step", None))
         }
         return {"format": FORMAT, **fields}
 
@@ -126,7 +129,7 @@ def train_run(
             dataset.teacher,
             seed,
             seconds,
-            _sha256(folder / WEIGHTS),
+            hash_of(folder / WEIGHTS),
             curriculum,
             kept,
             taught.weights if taught is not None else None,
@@ -212,6 +215,12 @@ def _work_folder(folder: Path, order: dict[str, object]) -> Path:
     except OSError:
         same = False
     if not same:
+        if checkpoints.undone(folder):
+            raise DataError(
+                f"'{folder.name}' was taken back to step {checkpoints.now(folder)}, and another training of this name "
+                f"would throw the steps behind it away; begin with it under a new name (--init {folder.name} --name "
+                f"OTHER), or run 'enigma runs redo {folder.name}' first."
+            )
         shutil.rmtree(folder, ignore_errors=True)
         with storage_errors(folder):
             folder.mkdir(parents=True)
@@ -226,7 +235,7 @@ def open_run(folder: Path) -> Run:
         if raw.pop("format") != FORMAT:
             raise DataError(f"The run '{folder.name}' was made by another version of Enigma; train again.")
         made = Run(folder=folder, **raw)  # type: ignore[arg-type]
-        weights = _sha256(folder / WEIGHTS)
+        weights = hash_of(folder / WEIGHTS)
     except OSError as cause:
         raise DataError(f"{cause.filename} can't be read ({cause.strerror}); train again.") from None
     except (BadRequest, KeyError, TypeError):
@@ -252,8 +261,8 @@ def is_run(
     except DataError:
         return False
     taught = _taught_by(workspace, student_for(dataset.task), settings, name)
-    wanted = (dataset.content, seed, seconds, curriculum, dict(settings), taught and taught.weights)
-    got = (found.content, found.seed, found.seconds, found.curriculum, found.settings, found.distilled)
+    wanted = (dataset.content, seed, seconds, curriculum, dict(settings), taught and taught.weights, None)
+    got = (found.content, found.seed, found.seconds, found.curriculum, found.settings, found.distilled, found.step)
     return got == wanted
 
 
@@ -271,6 +280,7 @@ def write_json(path: Path, value: object) -> None:
     write_atomic(path, text.encode("utf-8") + b"\n")
 
 
-def _sha256(path: Path) -> str:
+def hash_of(path: Path) -> str:
+    """`sha256:` and the digits of a file."""
     with path.open("rb") as source:
         return f"sha256:{hashlib.file_digest(source, 'sha256').hexdigest()}"

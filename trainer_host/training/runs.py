@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainer_host.errors import DataError, NotThere, TrainerError
+from trainer_host.errors import NotThere, TrainerError
 
 FILE = "runs.sqlite"
 FORMAT = 1
@@ -256,13 +256,3 @@ def _sign_of_life(pid: int) -> str:
 def history_of(home: Path) -> History:
     """The history of a home folder."""
     return History(home / FILE)
-
-
-def move(folder: Path, back: bool) -> int:
-    """Undo or redo a training's last checkpoint; the step that is current now. Raises `DataError`."""
-    from trainer_host.training import checkpoints
-
-    if not (folder / checkpoints.FOLDER).is_dir():
-        raise DataError(f"{folder} keeps no checkpoints; undo and redo are for language models.")
-    made = checkpoints.undo(folder) if back else checkpoints.redo(folder)
-    return made.step

@@ -41,7 +41,7 @@ def test_tensors_are_written_as_the_library_writes_them(tmp_path: Path) -> None:
     assert len(whole) - (tmp_path / "a.safetensors").stat().st_size <= 8  # no more bytes than the library's
 
 
-def test_undo_and_redo_move_over_what_is_kept_and_a_new_step_ends_redo(tmp_path: Path) -> None:
+def test_undo_and_redo_move_over_what_is_kept_and_another_training_puts_what_was_undone_aside(tmp_path: Path) -> None:
     for step in (10, 20, 30):
         saved(tmp_path, step)
     assert checkpoints.undo(tmp_path).step == 20
@@ -54,7 +54,8 @@ def test_undo_and_redo_move_over_what_is_kept_and_a_new_step_ends_redo(tmp_path:
     assert steps(tmp_path) == [10, 20, 30]
     saved(tmp_path, 25)
     assert steps(tmp_path) == [10, 20, 25]
-    with pytest.raises(DataError, match="Nothing was undone"):
+    assert (tmp_path / checkpoints.FORKS / "1" / "step-00000030" / checkpoints.WEIGHTS).is_file()
+    with pytest.raises(DataError, match="nothing to redo"):
         checkpoints.redo(tmp_path)
 
 
