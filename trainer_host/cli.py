@@ -26,6 +26,7 @@ from trainer_host.commands import (
     sweep,
     teach,
     teacher,
+    train_base,
     tune,
 )
 from trainer_host.commands.options import Command, add_home
@@ -94,6 +95,7 @@ def build_parser() -> argparse.ArgumentParser:
         data,
         pack,
         stages,
+        train_base,
         build,
         sweep,
         cloud,

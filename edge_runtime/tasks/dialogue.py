@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import difflib
 import math
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from edge_runtime.errors import BadRequest
 
 if TYPE_CHECKING:
+    from edge_runtime.language.generate import Piece
+    from edge_runtime.language.sampling import Sampling
     from edge_runtime.language.specialist import LanguageSpecialist
 
 Json = dict[str, object]
@@ -64,34 +68,60 @@ class Writer:
 
 def written(language: LanguageSpecialist, task: TextTask, request: Json, unsure: float) -> Json:
     """Let the model write the answer to a request; raises `BadRequest`."""
+    own = {key: value for key, value in request.items() if key not in OPTIONS}
+    sampling, most = wishes(request, task.MAX_TOKENS)
+    text, figures = collected(
+        language.stream(
+            task.messages(own),
+            task=task.NAME,
+            tools=read_tools(own.get("tools", [])),
+            sampling=sampling,
+            max_tokens=most,
+            logprobs=True,
+        )
+    )
+    made = task.answer(own, text)
+    sure = figures.confidence >= unsure and figures.finish == "stop" and made.get("unsure") is not True
+    return {**made, **figures.to_json(), "unsure": not sure}
+
+
+@dataclass(frozen=True)
+class Figures:
+    """How an answer came about. confidence: the geometric mean of the tokens' probabilities."""
+
+    confidence: float
+    finish: str
+    tokens: int
+
+    def to_json(self) -> Json:
+        """For the answer."""
+        return {"confidence": round(self.confidence, 4), "finish": self.finish, "tokens": self.tokens}
+
+
+def wishes(request: Json, most: int) -> tuple[Sampling, int]:
+    """How the answer is drawn, and its most tokens (default: `most`); raises `BadRequest`."""
     from edge_runtime.language.sampling import Sampling
 
-    own = {key: value for key, value in request.items() if key not in OPTIONS}
-    limit = whole(request, "max_tokens", task.MAX_TOKENS, 1)
+    limit = whole(request, "max_tokens", most, 1)
     temperature = request.get("temperature", 0.0)
     if isinstance(temperature, bool) or not isinstance(temperature, int | float) or not 0 <= temperature <= 2:
         raise BadRequest("`temperature` must be a number from 0 to 2.")
     seed = None if request.get("seed") is None else whole(request, "seed", 0, None)
-    pieces: list[str] = []
+    return Sampling(temperature=float(temperature), seed=seed), limit
+
+
+def collected(pieces: Iterable[Piece]) -> tuple[str, Figures]:
+    """All of an answer that comes with its log-probabilities."""
+    texts: list[str] = []
     chances: list[float] = []
     finish = "length"
-    for piece in language.stream(
-        task.messages(own),
-        task=task.NAME,
-        tools=read_tools(own.get("tools", [])),
-        sampling=Sampling(temperature=float(temperature), seed=seed),
-        max_tokens=limit,
-        logprobs=True,
-    ):
-        pieces.append(piece.text)
+    for piece in pieces:
+        texts.append(piece.text)
         if piece.logprob is not None:
             chances.append(piece.logprob)
         finish = piece.finish or finish
     confidence = math.exp(sum(chances) / len(chances)) if chances else 0.0
-    made = task.answer(own, "".join(pieces))
-    sure = confidence >= unsure and finish == "stop" and made.get("unsure") is not True
-    figures: Json = {"confidence": round(confidence, 4), "unsure": not sure, "finish": finish, "tokens": len(chances)}
-    return {**made, **figures}
+    return "".join(texts), Figures(confidence, finish, len(chances))
 
 
 def whole(request: Json, name: str, default: int, least: int | None) -> int:

@@ -24,7 +24,11 @@ _GRACE_SECONDS = 5.0  # torchrun looks at its processes ten times a second, and 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
     """The command."""
-    made = command(commands, "train", train, "Train a specialist on a dataset.")
+    add_all(command(commands, "train", train, "Train a specialist on a dataset."))
+
+
+def add_all(made: argparse.ArgumentParser) -> None:
+    """The command's options."""
     add_options(made)
     made.add_argument("--devices", type=int, metavar="N", help="train in N processes, one per GPU or processor")
     made.add_argument(

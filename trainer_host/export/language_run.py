@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 HF, GGUF = "hf", "gguf"
+MODEL_CARD = "model_card.md"  # see `trainer_host.students.language.model_card`
 # By format, the first is what is written where nothing is said.
 PRECISIONS: Mapping[str, tuple[str, ...]] = {HF: ("fp32", "bf16", "fp16"), GGUF: ("f16", "q8_0", "q4_0", "f32")}
 
@@ -26,7 +27,8 @@ PRECISIONS: Mapping[str, tuple[str, ...]] = {HF: ("fp32", "bf16", "fp16"), GGUF:
 class LanguageRun:
     """A trained language model. state: float32 by our names. about: who must be named, one line each.
 
-    task: of the run; combo for a model of several `tasks`. licence: of the lineage, "" where there is none.
+    task: of the run; combo for a model of several `tasks`. licence: of the lineage, "" where there is none. card: the
+    model card in Markdown that a base has, else "".
     """
 
     name: str
@@ -38,6 +40,7 @@ class LanguageRun:
     tasks: tuple[str, ...]
     licence: str
     about: tuple[str, ...]
+    card: str = ""
 
 
 def read_language_run(run: Path) -> LanguageRun:
@@ -71,6 +74,7 @@ def read_language_run(run: Path) -> LanguageRun:
         tasks=tuple(str(task) for task in tasks),
         licence=lineage.own.licence if lineage is not None else "",
         about=tuple(lineage.attribution()) if lineage is not None else (),
+        card=(run / MODEL_CARD).read_text("utf-8") if (run / MODEL_CARD).is_file() else "",
     )
 
 
@@ -105,6 +109,7 @@ def export_language(
             licence=licence,
             about=run.about,
             task=meant,
+            model_card=run.card,
         )
         return
     from trainer_host.export.gguf import export_gguf

@@ -164,12 +164,14 @@ def write_folder(
     licence: str = "",
     about: Sequence[str] = (),
     task: str | None = None,
+    model_card: str = "",
     shard: int = _SHARD,
 ) -> None:
     """Write a folder for `AutoModelForCausalLM.from_pretrained`; it appears whole or not at all.
 
     state: as `LanguageModel.state_dict()`. precision: one of `PRECISIONS`. about: lines for the card, as of the
-    lineage. task: for a model of several tasks, the one meant where a chat names none. shard: most bytes of a file.
+    lineage. task: for a model of several tasks, the one meant where a chat names none. model_card: Markdown that
+    the folder's card ends with, its own first heading left out. shard: most bytes of a file.
     Raises `ExportError`, and `DataError` for a tokenizer of another checkpoint.
     """
     if precision not in PRECISIONS:
@@ -201,10 +203,10 @@ def write_folder(
             ("generation_config.json", generation),
         ):
             (part / file).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")
-        (part / "README.md").write_text(card(name or folder.name, licence, about, config), "utf-8")
+        (part / "README.md").write_text(card(name or folder.name, licence, about, config, model_card), "utf-8")
 
 
-def card(name: str, licence: str, about: Sequence[str], config: LanguageConfig) -> str:
+def card(name: str, licence: str, about: Sequence[str], config: LanguageConfig, more: str = "") -> str:
     """README.md as the hub reads it: facts in its head, then what the model is and where it comes from."""
     head = {"license": licence.lower() or "other", "library_name": "transformers", "pipeline_tag": "text-generation"}
     lines = ["---", *(f"{key}: {json.dumps(value)}" for key, value in head.items()), "---", "", f"# {name}", ""]
@@ -215,6 +217,8 @@ def card(name: str, licence: str, about: Sequence[str], config: LanguageConfig) 
     ]
     if about:
         lines += ["## Where it comes from", "", *(f"- {line}" for line in about), ""]
+    if more:
+        lines.append(more.partition("\n\n")[2])
     return "\n".join(lines)
 
 

@@ -29,7 +29,7 @@ from trainer_host.data.dataset import Row, open_dataset
 from trainer_host.errors import DataError
 from trainer_host.students import Json, OnProgress, Recorder, TrainReport, WrittenModel
 from trainer_host.students.language.config import LanguageConfig, sized
-from trainer_host.students.language.data import Conversation, Encoded, encode_rows
+from trainer_host.students.language.data import Encoded, encode_rows
 from trainer_host.students.language.rows import COMBO, conversations, mixed, request_of, rows_of, task_of, training_rows
 from trainer_host.students.language.settings import LanguageSettings
 from trainer_host.students.language.tokenizers import FastTokenizer, train_tokenizer
@@ -64,6 +64,7 @@ class LanguageStudent:
     """See `TextStudent`. task: whose rows it learns; `combo` for rows of several tasks."""
 
     family: Literal["language"] = "language"
+    template: Template = CHATML  # of models from nothing
 
     def __init__(self, task: str, rows: int | None = None) -> None:
         """rows: packed ones per step, unless the settings say otherwise; see `LanguageSettings`."""
@@ -95,11 +96,10 @@ class LanguageStudent:
         model, tokenizer, template, start = self._start(chosen, rows, run.parent)
         soft = self._soft(chosen, run.parent, model.config, tokenizer)
         fast = FastTokenizer(tokenizer)
-        combo = self.task == COMBO
-        context = model.config.context
-        texts = encode_rows(conversations(rows, self.task), fast, template, context, combo=combo)
-        judged = encode_rows(conversations(unseen, self.task), fast, template, context, combo=combo)
-        old = encode_rows(self._old(chosen, dataset), fast, template, context, combo=combo)
+        texts, judged, old = (
+            self._encoded(some, fast, template, model.config.context)
+            for some in (rows, unseen, self._old(chosen, dataset))
+        )
         tasks = sorted({text.task for text in texts})
         card: Json = {
             "format": FORMAT,
@@ -130,11 +130,19 @@ class LanguageStudent:
         figures = {"parameters": sum(p.numel() for p in model.parameters()), **figures, **more}
         return TrainReport(time.perf_counter() - started, figures)
 
-    def _old(self, chosen: LanguageSettings, dataset: Path) -> list[Conversation]:
+    def _encoded(
+        self, rows: Sequence[Row], tokenizer: FastTokenizer, template: Template, context: int
+    ) -> list[Encoded]:
+        """Rows as tokens; raises `DataError` for one that the context has no room for."""
+        return encode_rows(conversations(rows, self.task), tokenizer, template, context, combo=self.task == COMBO)
+
+    def _said(self, rows: Sequence[Row]) -> list[str]:
+        """The texts that a tokenizer is trained on."""
+        return [str(message["content"]) for talk in conversations(rows, self.task) for message in talk.messages]
+
+    def _old(self, chosen: LanguageSettings, dataset: Path) -> list[Row]:
         """The training rows of an earlier dataset, which are shown again so that they aren't forgotten."""
-        if chosen.old is None:
-            return []
-        return conversations(rows_of(dataset.parent / chosen.old, "train", self.task), self.task)
+        return [] if chosen.old is None else rows_of(dataset.parent / chosen.old, "train", self.task)
 
     def _start(
         self, chosen: LanguageSettings, rows: Sequence[Row], runs: Path
@@ -161,9 +169,9 @@ class LanguageStudent:
                 add_lora(model, chosen.lora)
             origin: Json = {"name": start.name, "licence": start.licence, "sha256": start.sha256}
             return model, start.tokenizer, start.template, origin
-        said = [str(message["content"]) for talk in conversations(rows, self.task) for message in talk.messages]
+        said = self._said(rows)
         size = chosen.size or ("nano" if sum(map(len, said)) < _FEW_CHARACTERS else "micro")
-        config, template = sized(size, context=chosen.context), CHATML
+        config, template = sized(size, context=chosen.context), self.template
         if chosen.teacher is not None:  # its probabilities are those of its own tokens
             teacher = runs / chosen.teacher
             tokenizer, template = (teacher / TOKENIZER).read_text(encoding="utf-8"), read_template(teacher)
