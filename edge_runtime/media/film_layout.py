@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from edge_runtime.media.colours import rgb
 from edge_runtime.media.film_plan import DIRECTIONS, Actor, FilmPlan, Motion
-from edge_runtime.media.forms import Box, formed, is_clear, sides
+from edge_runtime.media.forms import Box, form, formed, is_clear, sides
 from edge_runtime.media.picture_layout import ground_for
 from edge_runtime.media.scene import MAX_FPS, MAX_FRAMES, MAX_SECONDS, Key, Scene, Shape, Track
 
@@ -24,6 +24,8 @@ _PAUSE = 0.16  # of a film, between one thing's end and another's begin
 _ROUND = 24  # straight pieces of a round path: as many as keys are few
 _A_SWING = 5  # frames from one turning point to the next
 _A_TURN = 20.0  # degrees from frame to frame
+_SMALL, _LARGE = 0.034, 0.125  # of the canvas; asked are at most 0.04 and at least 0.12, counted in pixels
+_WIDEST = 0.46  # of its zone, for a large thing that crosses it
 _ACROSS = ("moves right", "moves left", "sways")
 _PROPERTIES = {"bounces": "y", "sways": "x", "resizes": "scale", "turns": "rotation", "circles": "xy"}
 
@@ -145,11 +147,12 @@ def _moved(actor: Actor, place: _Place) -> tuple[Shape, bool]:
     x0, y0, x1, y1 = (place.zone[0] + _EDGE, place.zone[1] + _EDGE, place.zone[2] - _EDGE, place.zone[3] - _EDGE)
     wide, high = (x1 - x0) * _SIDE, (y1 - y0) * _SIDE
     across, up_down = _does(actor, *_ACROSS), _does(actor, "moves up", "moves down", "bounces")
+    share = _WIDEST if actor.size == "large" else 0.3
     if _does(actor, "circles"):
         size = 0.24 * min(wide, high)
     else:
-        size = min(wide * (0.3 if across else 0.62), high * (0.3 if up_down else 0.62))
-    pixels = sides(actor.kind, size, size)
+        size = min(wide * (share if across else 0.62), high * (share if up_down else 0.62))
+    pixels, sized = _sized(actor, sides(actor.kind, size, size))
     half_x, half_y = (0.54 * side / _SIDE for side in pixels)
     if _does(actor, "turns"):
         half_x = half_y = 0.5 * math.hypot(*pixels) / _SIDE
@@ -164,8 +167,21 @@ def _moved(actor: Actor, place: _Place) -> tuple[Shape, bool]:
     first = {track.property: track.keys[0].value for track in tracks}
     centre = (first.get("x", (x0 + x1) / 2), first.get("y", (y0 + y1) / 2))
     shape = formed(actor.kind, actor.colour, centre, pixels, _SIDE)
-    clear = len(named) == len(tracks) and is_clear(actor.kind, *pixels)
+    clear = sized and len(named) == len(tracks) and is_clear(actor.kind, *pixels)
     return replace(shape, motion=tuple(tracks)), clear
+
+
+def _sized(actor: Actor, pixels: tuple[float, float]) -> tuple[tuple[float, float], bool]:
+    """The sides of a thing that is to be small or large, and whether it can be so; it is as it is in its zone else."""
+    area = form(actor.kind).area * pixels[0] * pixels[1] / _SIDE**2
+    if not actor.size:
+        return pixels, True
+    if _does(actor, "resizes"):
+        return pixels, False  # it is of many sizes
+    if actor.size == "large":
+        return pixels, area >= _LARGE
+    scale = min(1.0, (_SMALL / area) ** 0.5)
+    return (pixels[0] * scale, pixels[1] * scale), True
 
 
 def _tracks(motion: Motion, reach: Box, place: _Place) -> list[Track]:

@@ -1,6 +1,6 @@
 """The plan of a film: which things it shows and how each moves; not where they are.
 
-Written as one line, `P 2s ; A moves right ; B bounces 3 ; C turns -90 ; A before B`, with the marks of the prompt (see
+Written as one line, `P 2s ; A moves right ; small B bounces 3 ; C turns -90 ; A before B`, with the marks of the prompt (see
 `edge_runtime.media.prompts`) or, where it has none, `red circle moves right`; "-" where the prompt leaves the
 background or the length open. `edge_runtime.media.film_layout` finds places and times.
 """
@@ -10,11 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import cast
 
 from edge_runtime.media import Json, Rejected
-from edge_runtime.media.picture_plan import OPEN, colour_of, colours_for, read_thing
-from edge_runtime.media.prompts import Prompt, parts_of, wordings
+from edge_runtime.media.picture_plan import OPEN, SIZES, colour_of, colours_for, open_thing, read_thing
+from edge_runtime.media.prompts import Prompt, parts_of
 from edge_runtime.media.scene import MAX_FILM_SHAPES, MAX_SECONDS
 
 DIRECTIONS = ("right", "left", "down", "up")
@@ -34,27 +33,9 @@ _MOTION = re.compile(
 )
 _BOUNDS = {"bounces": (1, 10), "sways": (1, 10), "resizes": (0.1, 10), "turns": (-1080, 1080)}
 _THING = r"[A-Z]|[#\w]+ [a-z]+"
-_MOVED = re.compile(rf"({_THING}) ((?:{'|'.join(_VALUES)})\b.*)")
+_MOVED = re.compile(rf"(?:({'|'.join(SIZES)}) )?({_THING}) ((?:{'|'.join(_VALUES)})\b.*)")
 _BEFORE = re.compile(rf"({_THING}) before ({_THING})")
 _LENGTH = re.compile(r"(\d{1,2}(?:\.\d{1,2})?)s")
-# Directions, turns and sizes as a plan writes them.
-MOTION_WORDS = wordings(
-    (r"\bfrom (?:the )?left to (?:the )?right\b", "right"),
-    (r"\bfrom (?:the )?right to (?:the )?left\b", "left"),
-    (r"\bfrom (?:the )?top to (?:the )?bottom\b", "down"),
-    (r"\bfrom (?:the )?bottom to (?:the )?top\b", "up"),
-    (r"\b(?:to|towards) the (left|right)\b(?! side| of)", r"\1"),
-    (r"\b(left|right|up|down)wards?\b", r"\1"),
-    (r"\b2 full turns\b", "720 degrees"),
-    (r"\b(?:a |1 )?full turn\b", "360 degrees"),
-    (r"\b(?:a )?half turn\b", "180 degrees"),
-    (r"\b(?:a )?quarter turn\b", "90 degrees"),
-    (r"\b(\d+) degrees (?:anti|counter)-?clockwise\b", r"-\1 degrees"),
-    (r"\bcounter-?clockwise\b", "anticlockwise"),
-    (r"\bdoubles (?:in size|its size)\b", "grows to 2 times its size"),
-    (r"\bhalf (?:of )?its size\b", "0.5 times its size"),
-    (r"\ba third of its size\b", "0.33 times its size"),
-)
 
 
 @dataclass(frozen=True)
@@ -67,11 +48,12 @@ class Motion:
 
 @dataclass(frozen=True)
 class Actor:
-    """One thing and what it does; nothing stays."""
+    """One thing and what it does; nothing stays. colour: "" where open. size: of `SIZES`, "" where open."""
 
     kind: str
     colour: str
     motions: tuple[Motion, ...] = ()
+    size: str = ""
 
 
 @dataclass(frozen=True)
@@ -92,16 +74,20 @@ def film_plan_of(shows: Sequence[Json]) -> FilmPlan:
     for fact in shows:
         name = str(fact["fact"])
         if name == "count":
-            actors[_thing(fact["of"])] = Actor(*_thing(fact["of"]))
+            actors[open_thing(fact["of"])] = Actor(*open_thing(fact["of"]))
         elif name == "background":
             background = str(fact["colour"])
         elif name == "lasts":
             seconds = float(str(fact["seconds"]))
         elif name == "before":
-            orders.append((_thing(fact["of"]), _thing(fact["than"])))
+            orders.append((open_thing(fact["of"]), open_thing(fact["than"])))
         elif name in _VALUES:
-            actor = actors.setdefault(_thing(fact["of"]), Actor(*_thing(fact["of"])))
-            actors[_thing(fact["of"])] = replace(actor, motions=(*actor.motions, Motion(name, _value(fact))))
+            actor = actors.setdefault(open_thing(fact["of"]), Actor(*open_thing(fact["of"])))
+            actors[open_thing(fact["of"])] = replace(actor, motions=(*actor.motions, Motion(name, _value(fact))))
+    for fact in shows:
+        if fact["fact"] == "size":
+            thing = open_thing(fact["of"])
+            actors[thing] = replace(actors.get(thing, Actor(*thing)), size=str(fact["size"]))
     numbers = {thing: number for number, thing in enumerate(actors)}
     return FilmPlan(
         background,
@@ -122,7 +108,7 @@ def write_film_plan(plan: FilmPlan, prompt: Prompt) -> str:
     for number, actor in enumerate(plan.actors):
         motions = actor.motions or (Motion("stays"),)
         said = " , ".join(f"{motion.name} {motion.value}".strip() for motion in motions)
-        parts.append(f"{named(number)} {said}")
+        parts.append(f"{actor.size} {named(number)} {said}".strip())
     parts += [f"{named(one)} before {named(other)}" for one, other in plan.orders]
     return " ; ".join(parts)
 
@@ -142,12 +128,12 @@ def read_film_plan(text: str, prompt: Prompt) -> tuple[FilmPlan, bool]:
     said: list[tuple[tuple[str, str] | None, tuple[str, str] | None]] = []
     for part in parts:
         moved, before = _MOVED.fullmatch(part), _BEFORE.fullmatch(part)
-        thing = read_thing(moved[1], prompt) if moved else None
+        thing = read_thing(moved[2], prompt) if moved else None
         if moved and thing and thing not in actors and len(actors) < MAX_FILM_SHAPES:
-            motions = [_read_motion(piece.strip()) for piece in moved[2].split(" , ")]
+            motions = [_read_motion(piece.strip()) for piece in moved[3].split(" , ")]
             known = tuple(motion for motion in motions if motion is not None)
             whole = whole and len(known) == len(motions)
-            actors[thing] = Actor(*thing, known)
+            actors[thing] = Actor(*thing, known, moved[1] or "")
         elif before:
             said.append((read_thing(before[1], prompt), read_thing(before[2], prompt)))
         else:
@@ -196,8 +182,3 @@ def _value(fact: Json) -> str:
             return WAYS[0] if fact["clockwise"] else WAYS[1]
         case _:
             return ""
-
-
-def _thing(of: object) -> tuple[str, str]:
-    thing = cast(Json, of)
-    return str(thing["kind"]), str(thing["colour"])

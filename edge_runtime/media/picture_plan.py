@@ -14,7 +14,7 @@ from typing import cast
 
 from edge_runtime.media import Json, Rejected
 from edge_runtime.media.colours import read_colour
-from edge_runtime.media.prompts import KINDS, Prompt, parts_of, wordings
+from edge_runtime.media.prompts import KINDS, Prompt, parts_of
 
 RELATIONS = ("left of", "right of", "above", "below", "inside", "bigger than")
 SIZES = ("small", "large")
@@ -25,28 +25,10 @@ CANVASES = ("wide", "tall", "square")
 TRAITS = (*SIZES, *PLACES, *ARRANGED)
 MAX_GROUPS, MAX_COUNT, MAX_WORDS = 12, 12, 4
 OPEN = "-"
+ANY = "any"  # the colour of a fact's thing that may have each
 _THING = r"[A-Z]|[#\w]+ [a-z]+"
 _RELATION = re.compile(rf"({_THING}) ({'|'.join(RELATIONS)}) ({_THING})")
 _GROUP = re.compile(rf"(?:(\d{{1,2}}) )?({_THING})((?: (?:{'|'.join(TRAITS)}))*)")
-# Relations, places and canvases as a plan writes them.
-PLACE_WORDS = wordings(
-    (r"\b(?:to the|on the) (left|right)(?: side)? of\b", r"\1 of"),
-    (r"\bhigher up than\b", "above"),
-    (r"\b(?:lower down than|under|beneath)\b", "below"),
-    (r"\bwithin\b", "inside"),
-    (r"\b(?:larger|greater) than\b", "bigger than"),
-    (r"\b(?:stand|are) (?:1 below the other|in a column)\b", "column"),
-    (r"\b(?:stand|are) (?:side by side )?in (?:a|1) row\b", "row"),
-    (r"\b(?:in|at) the (?:middle|centre|center)\b", "middle"),
-    (r"\b(?:in|at) the (top|bottom) (left|right)(?: corner)?\b", r"\1 \2"),
-    (r"\b(?:on|at) the (left|right)(?: side)?(?! (?:side )?of)\b", r"\1"),
-    (r"\bat the (top|bottom)\b", r"\1"),
-    (r"\bin a wide format\b|\bon a canvas that is wider than high\b|\bas a landscape\b", "wide"),
-    (r"\bin a tall format\b|\bon a canvas that is higher than wide\b|\bas a portrait\b", "tall"),
-    (r"\bon a canvas as wide as high\b|\bin the format 1:1(?!\d)|\bon a square canvas\b", "canvas square"),
-    (r"\b(?:little|tiny) (?=[a-z#])", "small "),
-    (r"\b(?:big|huge) (?=[a-z#])", "large "),
-)
 # Colours of things that may have any, in their order.
 _PALETTE = ("red", "blue", "green", "orange", "purple", "yellow", "cyan", "pink", "brown", "grey", "black", "white")
 
@@ -79,8 +61,8 @@ def plan_of(shows: Sequence[Json]) -> Plan:
     words: list[str] = []
     for fact in shows:
         if fact["fact"] == "count":
-            kind, colour = _thing(fact["of"])
-            traits = [_trait(other) for other in shows if _trait(other) and _thing(other["of"]) == (kind, colour)]
+            kind, colour = open_thing(fact["of"])
+            traits = [_trait(other) for other in shows if _trait(other) and open_thing(other["of"]) == (kind, colour)]
             groups[kind, colour] = Group(kind, colour, int(str(fact["count"])), _in_order(traits))
         elif fact["fact"] == "background":
             background = str(fact["colour"])
@@ -90,9 +72,9 @@ def plan_of(shows: Sequence[Json]) -> Plan:
             words.append(str(fact["text"]))
     numbers = {thing: number for number, thing in enumerate(groups)}
     relations = [
-        (numbers[_thing(fact["of"])], str(fact["relation"]), numbers[_thing(fact["to"])])
+        (numbers[open_thing(fact["of"])], str(fact["relation"]), numbers[open_thing(fact["to"])])
         for fact in shows
-        if fact["fact"] == "relation" and {_thing(fact["of"]), _thing(fact["to"])} <= numbers.keys()
+        if fact["fact"] == "relation" and {open_thing(fact["of"]), open_thing(fact["to"])} <= numbers.keys()
     ]
     return Plan(canvas, background, tuple(groups.values()), tuple(relations), tuple(words))
 
@@ -203,9 +185,10 @@ def _named(group: Group) -> tuple[str, str]:
     return group.kind, group.colour
 
 
-def _thing(of: object) -> tuple[str, str]:
+def open_thing(of: object) -> tuple[str, str]:
+    """(kind, colour) of a fact's thing; the colour is "" where any will do."""
     thing = cast(Json, of)
-    return str(thing["kind"]), str(thing["colour"])
+    return str(thing["kind"]), "" if thing["colour"] == ANY else str(thing["colour"])
 
 
 def _trait(fact: Json) -> str:

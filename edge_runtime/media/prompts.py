@@ -8,11 +8,12 @@ number mapping of Wang et al. 2017). So what is learnt of two red circles is lea
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from edge_runtime.media.colours import COLOURS
+from edge_runtime.media.words import mended
 
 T = TypeVar("T")
 
@@ -27,6 +28,8 @@ _OTHER_COLOURS = {
     "scarlet": "red",
     "violet": "purple",
     "turquoise": "cyan",
+    "teal": "cyan",
+    "magenta": "pink",
     "golden": "yellow",
     "silver": "grey",
 }
@@ -36,12 +39,15 @@ _NUMBERS = {
         ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"), 1
     )
 }
-_TIMES = {"once": "1 times", "twice": "2 times"}
+_TIMES = {"once": "1 times", "twice": "2 times", "thrice": "3 times"}
 _NOUNS = {**{kind: kind for kind in KINDS}, **_OTHER_NOUNS}
 _SHADES = {**{name: name for name in COLOURS}, **_OTHER_COLOURS}
+# All that names a thing, how many, how large and of which colour.
+NAMES = frozenset({*_NOUNS, *(f"{noun}s" for noun in _NOUNS), *_SHADES, *_NUMBERS, *_TIMES, "small", "little", "tiny"})
+NAMES |= {"large", "big", "huge", "thrice", "some", "several", "few", "pair", "couple"}
 _QUOTED = re.compile(r'["“”«»„]([^"“”«»„]{1,40})["“”«»“]')
 _WORD = re.compile(rf"\b({'|'.join((*_NUMBERS, *_TIMES))})\b")
-_SHADE = rf"\b(?:{'|'.join(_SHADES)})\b|#[0-9a-f]{{6}}\b"
+_SHADE = rf"(?:\b(?:{'|'.join(_SHADES)})\b|#[0-9a-f]{{6}}\b)"
 # A canvas may be square, and things may stand in a line, without there being a square or a line to see.
 _NOT_THINGS = re.compile(
     r"\bcanvas square\b|\bsquare (?=canvas|picture|image|format)|\bin (?:a|1) (?:straight )?line\b"
@@ -51,6 +57,15 @@ _THING = re.compile(
     rf"(?:\b(\d{{1,2}}|some|several|a few|a pair of|a couple of) )?((?:{_SIZED},? )?)(?:({_SHADE})[, ]+)?((?:{_SIZED},? )?)"
     rf"\b({'|'.join(_NOUNS)})(s?)\b|({_SHADE})"
 )
+_NOUN_OR_NOUNS = rf"(?:{'|'.join(_NOUNS)})s?"
+# A colour behind its noun: "a square in blue", "a circle, green,", "a star that is red"; and "a green one".
+_LINKS = r"(?: (?:in|of colou?r|(?:that|which) (?:is|are)|colou?red) |, )"
+_BEHIND = re.compile(
+    rf"(\S*) ?\b((?:{_SIZED} )?)({_NOUN_OR_NOUNS}){_LINKS}({_SHADE})"
+    r"(?= ?(?:[,.;!?]|$)| (?:on|in|at|that|and|going|moving|which|with)\b)"
+)
+_EACH = re.compile(rf"\b(\d{{1,2}}) ({'|'.join(_NOUNS)})s ?[:,] ?((?:{_SHADE}(?:, and |, | and )?){{2,}})(?=\W|$)")
+_ONE = re.compile(rf"({_SHADE}) 1\b(?! \w+ turn)|\b1 (?:in|that is|that's|which is) ({_SHADE})")
 _PAIR, _SEVERAL = 2, 3  # how many are drawn of what is said to be a pair or a couple, or in the plural
 
 
@@ -119,16 +134,33 @@ class Prompt:
         return inner if len(written) > 2 and written[0] == written[-1] == '"' and '"' not in inner else None
 
 
-Wordings = tuple[tuple[re.Pattern[str], str], ...]
+Words = str | Callable[[re.Match[str]], str]
+Wordings = tuple[tuple[re.Pattern[str], Words], ...]
 
 
-def wordings(*pairs: tuple[str, str]) -> Wordings:
+@dataclass(frozen=True)
+class Reading:
+    """How a task reads prompts. known: its words, for which slips are taken, beside `NAMES`.
+
+    before: what is said in many ways, and what a plan calls it, in a prompt in small letters whose numbers are digits.
+    after: the same once there are marks.
+    """
+
+    before: Wordings = ()
+    after: Wordings = ()
+    known: frozenset[str] = frozenset()
+
+
+PLAIN = Reading()
+
+
+def wordings(*pairs: tuple[str, Words]) -> Wordings:
     """What is said in many ways (a regular expression), and what a plan calls it: exact, so it needn't be learnt."""
     return tuple((re.compile(pattern), plain) for pattern, plain in pairs)
 
 
-def marked(prompt: str, plain_words: Wordings = ()) -> Prompt:
-    """The prompt as the model reads it, and what its marks stand for. plain_words: of a task, beside what is quoted."""
+def marked(prompt: str, reading: Reading = PLAIN) -> Prompt:
+    """The prompt as the model reads it, and what its marks stand for."""
     quotes: list[str] = []
     things: list[tuple[str, str]] = []
     counts: list[int] = []
@@ -152,8 +184,12 @@ def marked(prompt: str, plain_words: Wordings = ()) -> Prompt:
             counts.append(_count(number or "", bool(plural)))
         return f"{number + ' ' if number else ''}{before}{between}{mark}" if mark else found[0]
 
+    if reading.known:
+        prompt = mended(prompt, reading.known)
     plain = _WORD.sub(lambda found: _NUMBERS.get(found[1]) or _TIMES[found[1]], _QUOTED.sub(quoted, prompt).lower())
-    for pattern, words in plain_words:
+    if reading.known:
+        plain = _ordered(plain)
+    for pattern, words in reading.before:
         plain = pattern.sub(words, plain)
     pieces: list[str] = []
     at = 0
@@ -163,12 +199,34 @@ def marked(prompt: str, plain_words: Wordings = ()) -> Prompt:
     pieces.append(_THING.sub(named, plain[at:]))
     # Punctuation stands alone, so that a mark is the same token before a comma as before a word.
     said = " ".join(re.sub(r"([.,;:!?])(?=\s|$)", r" \1 ", "".join(pieces)).split())
+    for pattern, words in reading.after:
+        said = pattern.sub(words, said)
     return Prompt(said, tuple(things), tuple(counts), tuple(grounds), tuple(quotes))
 
 
 def parts_of(line: str) -> list[str]:
     """The parts of a plan or a scene, which semicolons divide where they aren't in quotes; at least one."""
     return [part.strip() for part in re.findall(r'(?:"[^"]*"|[^;])+', line)] or [""]
+
+
+def _ordered(plain: str) -> str:
+    """Colours before their nouns, wherever they stood."""
+
+    def each(found: re.Match[str]) -> str:
+        shades = re.findall(_SHADE, found[3])
+        if len(shades) != int(found[1]):
+            return found[0]
+        return ", ".join(f"1 {shade} {found[2]}" for shade in shades)
+
+    def before(found: re.Match[str]) -> str:
+        first, size, noun, shade = found.groups()
+        return found[0] if first in _SHADES else f"{first} {size}{shade} {noun}".strip()
+
+    def one(found: re.Match[str]) -> str:
+        nouns = re.findall(rf"\b{_NOUN_OR_NOUNS}\b", found.string[: found.start()])
+        return f"{found[1] or f'1 {found[2]}'} {nouns[-1].removesuffix('s')}" if nouns else found[0]
+
+    return _ONE.sub(one, _BEHIND.sub(before, _EACH.sub(each, plain)))
 
 
 def _count(number: str, plural: bool) -> int:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, cast
 
 from edge_runtime.media import Media, Rejected, optional
 from edge_runtime.media.picture_layout import lay_out
-from edge_runtime.media.picture_plan import PLACE_WORDS, plan_of, read_plan, write_plan
+from edge_runtime.media.picture_plan import plan_of, read_plan, write_plan
+from edge_runtime.media.picture_words import PICTURE_READING, doubt
 from edge_runtime.media.prompts import Prompt, marked
 from edge_runtime.media.scene import Scene, read_scene, scene_schema, write_scene
 from edge_runtime.media.scene_notation import is_scene, read_line, write_line
@@ -30,6 +31,9 @@ MAX_TOKENS = 400
 MAX_PROMPT = 600
 CONTENT_TYPE = "image/png"
 Json = dict[str, object]
+PROBLEM: Json = {"type": ["string", "null"], "description": "why there is nothing to see, or why it is doubtful"}
+NOT_UNDERSTOOD = "This prompt wasn't understood; say which shapes there are to be, how many and where."
+NOT_SHOWN = "Not all that the prompt asks for can be shown together."
 REQUEST_SCHEMA: Json = {
     "type": "object",
     "required": ["prompt"],
@@ -37,10 +41,11 @@ REQUEST_SCHEMA: Json = {
 }
 RESPONSE_SCHEMA: Json = {
     "type": "object",
-    "required": ["scene", "picture", *FIGURES],
+    "required": ["scene", "picture", "problem", *FIGURES],
     "properties": {
         "scene": {"anyOf": [scene_schema(film=False), {"type": "null"}]},
         "picture": {"description": "a PNG", "contentMediaType": CONTENT_TYPE},
+        "problem": PROBLEM,
         **FIGURES,
     },
 }
@@ -61,30 +66,35 @@ def reply(request: Json, output: Json) -> str:
 
 
 def answer(request: Json, text: str) -> Json:
-    """Draw what the model wrote; what can't be read has no picture, and what can't all be shown is unsure."""
+    """Draw what the model wrote; what can't be read has no picture.
+
+    What can't all be shown, and what says something else than the prompt, is unsure; "problem" says why.
+    """
     from edge_runtime.media.draw import draw
     from edge_runtime.media.pictures import png
 
     optional("PIL", "Pictures")
     prompt = _read(request)
     try:
-        scene, whole = _scene(text, prompt)
+        scene, problem = _scene(text, prompt)
     except Rejected:
-        return {"scene": None, "picture": None, "unsure": True}
+        return {"scene": None, "picture": None, "problem": NOT_UNDERSTOOD, "unsure": True}
     picture = Media(CONTENT_TYPE, png(draw(scene)))
-    return {"scene": write_scene(scene), "picture": picture, "unsure": not whole}
+    return {"scene": write_scene(scene), "picture": picture, "problem": problem, "unsure": problem is not None}
 
 
 def _read(request: Json) -> Prompt:
-    return marked(prompt_of(request, MAX_PROMPT), PLACE_WORDS)
+    return marked(prompt_of(request, MAX_PROMPT), PICTURE_READING)
 
 
-def _scene(text: str, prompt: Prompt) -> tuple[Scene, bool]:
+def _scene(text: str, prompt: Prompt) -> tuple[Scene, str | None]:
+    """The scene, and why it is doubtful."""
     if is_scene(text):
-        return read_line(text, prompt, film=False)
+        scene, whole = read_line(text, prompt, film=False)
+        return scene, None if whole else NOT_UNDERSTOOD
     plan, whole = read_plan(text, prompt)
     scene, shown = lay_out(plan)
-    return scene, whole and shown
+    return scene, NOT_UNDERSTOOD if not whole else doubt(plan, prompt) or (None if shown else NOT_SHOWN)
 
 
 def load(manifest: Manifest, folder: Path, engine: LanguageEngine) -> Writer:

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, cast
 
 from edge_runtime.media import Media, Rejected, optional
 from edge_runtime.media.film_layout import lay_out_film
-from edge_runtime.media.film_plan import MOTION_WORDS, FilmPlan, film_plan_of, read_film_plan, write_film_plan
+from edge_runtime.media.film_plan import film_plan_of, read_film_plan, write_film_plan
+from edge_runtime.media.film_words import FILM_READING, doubt
 from edge_runtime.media.prompts import Prompt, marked
 from edge_runtime.media.scene import Scene, read_scene, scene_schema, write_scene
 from edge_runtime.media.scene_notation import is_scene, read_line, write_line
 from edge_runtime.tasks.dialogue import FIGURES, OPTIONS, TextTask, Writer, prompt_of
-from edge_runtime.tasks.image_gen import alike
+from edge_runtime.tasks.image_gen import NOT_SHOWN, PROBLEM, alike
 
 if TYPE_CHECKING:
     from edge_runtime.bundle.manifest import Manifest
@@ -28,6 +29,7 @@ PLAIN = False
 MAX_TOKENS = 400
 MAX_PROMPT = 600
 CONTENT_TYPE = "image/apng"
+NOT_UNDERSTOOD = "This prompt wasn't understood; say which shapes there are to be, and how each moves."
 SMOOTH = 2  # a film has many pictures: edges of two by two
 Json = dict[str, object]
 REQUEST_SCHEMA: Json = {
@@ -37,11 +39,12 @@ REQUEST_SCHEMA: Json = {
 }
 RESPONSE_SCHEMA: Json = {
     "type": "object",
-    "required": ["scene", "film", "frames", *FIGURES],
+    "required": ["scene", "film", "frames", "problem", *FIGURES],
     "properties": {
         "scene": {"anyOf": [scene_schema(film=True), {"type": "null"}]},
         "film": {"description": "an animated PNG", "contentMediaType": CONTENT_TYPE},
         "frames": {"type": "integer", "minimum": 0},
+        "problem": PROBLEM,
         **FIGURES,
     },
 }
@@ -63,35 +66,35 @@ def reply(request: Json, output: Json) -> str:
 
 
 def answer(request: Json, text: str) -> Json:
-    """Draw what the model wrote; what can't be read has no film, and what can't all be shown is unsure."""
+    """Draw what the model wrote; what can't be read has no film.
+
+    What can't all be shown, and what says something else than the prompt, is unsure; "problem" says why.
+    """
     from edge_runtime.media.draw import draw, frames
     from edge_runtime.media.pictures import animated_png
 
     optional("PIL", "Films")
     try:
-        scene, whole = _scene(text, _read(request))
+        scene, problem = _scene(text, _read(request))
     except Rejected:
-        return {"scene": None, "film": None, "frames": 0, "unsure": True}
+        return {"scene": None, "film": None, "frames": 0, "problem": NOT_UNDERSTOOD, "unsure": True}
     film = Media(CONTENT_TYPE, animated_png([draw(frame, SMOOTH) for frame in frames(scene)], scene.fps))
-    return {"scene": write_scene(scene), "film": film, "frames": scene.frames, "unsure": not whole}
+    doubtful = problem is not None
+    return {"scene": write_scene(scene), "film": film, "frames": scene.frames, "problem": problem, "unsure": doubtful}
 
 
 def _read(request: Json) -> Prompt:
-    return marked(prompt_of(request, MAX_PROMPT), MOTION_WORDS)
+    return marked(prompt_of(request, MAX_PROMPT), FILM_READING)
 
 
-def _scene(text: str, prompt: Prompt) -> tuple[Scene, bool]:
+def _scene(text: str, prompt: Prompt) -> tuple[Scene, str | None]:
+    """The scene, and why it is doubtful."""
     if is_scene(text):
-        return read_line(text, prompt, film=True)
+        scene, whole = read_line(text, prompt, film=True)
+        return scene, None if whole else NOT_UNDERSTOOD
     plan, whole = read_film_plan(text, prompt)
     scene, shown = lay_out_film(plan)
-    return scene, whole and shown and _asked(plan, prompt)
-
-
-def _asked(plan: FilmPlan, prompt: Prompt) -> bool:
-    """Whether every direction, number and turn of the plan stands in the prompt: a model that invents one is wrong."""
-    words = set(prompt.said.split())
-    return all(not motion.value or motion.value in words for actor in plan.actors for motion in actor.motions)
+    return scene, NOT_UNDERSTOOD if not whole else doubt(plan, prompt) or (None if shown else NOT_SHOWN)
 
 
 def load(manifest: Manifest, folder: Path, engine: LanguageEngine) -> Writer:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from edge_runtime.media import reading
+from edge_runtime.media.film_words import FILM_READING, motions_said
+from edge_runtime.media.prompts import marked
 from trainer_host.media import picture_facts
 from trainer_host.media.film import Path, Watched, turned
-from trainer_host.media.picture_facts import Background, Canvas, Count, NothingElse, Thing, read_thing
+from trainer_host.media.picture_facts import Background, Canvas, Count, NothingElse, Size, Thing, read_thing
 from trainer_host.tasks import Json, Rejected
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ class Lasts:
 
 
 Motion = Moves | Bounces | Sways | Resizes | Turns | Circles | Stays
-Fact = Count | Background | NothingElse | Canvas | Motion | Before | Lasts
+Fact = Count | Background | NothingElse | Canvas | Size | Motion | Before | Lasts
 
 _MOTIONS: dict[str, type[Motion | Before | Lasts]] = {
     "moves": Moves,
@@ -115,7 +116,8 @@ _MOTIONS: dict[str, type[Motion | Before | Lasts]] = {
     "before": Before,
     "lasts": Lasts,
 }
-_PICTURE = (Count, Background, NothingElse, Canvas)
+_PICTURED = ("count", "background", "nothing else", "canvas", "size")  # their names
+_PICTURE = (Count, Background, NothingElse, Canvas, Size)
 
 
 def write_fact(fact: Fact) -> Json:
@@ -148,7 +150,7 @@ def _unmet(fact: Fact, watched: Watched, pictured: Sequence[picture_facts.Fact])
         return None
     if isinstance(fact, _PICTURE) and (problem := picture_facts.problem(fact, watched.middle, pictured)):
         return problem
-    if isinstance(fact, Background | NothingElse | Canvas):
+    if isinstance(fact, Background | NothingElse | Canvas | Size):
         return None
     sentence = _problem(fact, watched)
     if sentence is None:
@@ -179,11 +181,7 @@ def motions_of(watched: Watched) -> tuple[Fact, ...]:
 
 def path_of(watched: Watched, thing: Thing) -> Path | None:
     """The path of the one shape of that kind and colour; None where there is none, or more than one."""
-    found = [
-        path
-        for shape, path in zip(watched.middle.shapes, watched.paths, strict=True)
-        if (shape.look, shape.colour) == (thing.kind, thing.colour)
-    ]
+    found = [path for shape, path in zip(watched.middle.shapes, watched.paths, strict=True) if thing.fits(shape)]
     return found[0] if len(found) == 1 else None
 
 
@@ -300,11 +298,11 @@ def _backwards(values: np.ndarray) -> float:
 
 def _read_fact(value: object, where: str) -> Fact:
     name = value.get("fact") if isinstance(value, dict) else None
-    if isinstance(name, str) and name in ("count", "background", "nothing else", "canvas"):
+    if isinstance(name, str) and name in _PICTURED:
         [made] = picture_facts.read_facts([value], where)
         assert isinstance(made, _PICTURE)
         return made
-    kind = _MOTIONS[reading.choice(name, f"{where}.fact", (*_MOTIONS, "count", "background", "nothing else", "canvas"))]
+    kind = _MOTIONS[reading.choice(name, f"{where}.fact", (*_MOTIONS, *_PICTURED))]
     found = reading.fields(value, where, ("fact", *kind.__dataclass_fields__))
     read: dict[str, object] = {}
     for field in kind.__dataclass_fields__:
@@ -325,28 +323,33 @@ def _read_fact(value: object, where: str) -> Fact:
 
 
 # What a prompt may say, and what of it must be seen of at least one shape.
-_SAID: tuple[tuple[str, type[Motion]], ...] = (
-    (r"\bbounc", Bounces),
-    (r"\bsway|side to side|to and fro", Sways),
-    (r"\bgrow|\bdoubl|\bshrink", Resizes),
-    (r"\bturns?\b|\brotat|\bspin", Turns),
-    (r"\baround\b", Circles),
-    (r"to the (right|left)|(left|right|top|bottom) to (left|right|top|bottom)|\b(up|down)wards", Moves),
-)
+_SAID: dict[str, type[Motion]] = {
+    "bounces": Bounces,
+    "sways": Sways,
+    "resizes": Resizes,
+    "turns": Turns,
+    "circles": Circles,
+    "moves": Moves,
+}
 
 
 def spoken(prompt: str, facts: Sequence[Fact], watched: Watched) -> None:
     """Compare the words of a prompt about motion with the film; raises `Rejected`."""
-    said = prompt.lower()
-    for pattern, kind in _SAID:
-        word = re.search(pattern, said)
-        if word and not any(isinstance(fact, kind) for fact in facts) and not any(map(_DOES[kind], watched.paths)):
-            raise Rejected("not as asked", f"the prompt says '{word.group()}', but nothing in the film does so")
+    said = motions_said(marked(prompt, FILM_READING).said)
+    for name, kind in _SAID.items():
+        if (
+            name in said
+            and not any(isinstance(fact, kind) for fact in facts)
+            and not any(map(_DOES[kind], watched.paths))
+        ):
+            raise Rejected("not as asked", f"the prompt speaks of what {name}, but nothing in the film does so")
     for fact in facts:
-        if isinstance(fact, Motion) and not isinstance(fact, Stays):
-            pattern = next(pattern for pattern, kind in _SAID if isinstance(fact, kind))
-            if not re.search(pattern, said):
-                raise Rejected("not asked for", f"the film's {fact.of} has a motion that the prompt doesn't ask for")
+        if isinstance(fact, Motion) and not isinstance(fact, Stays) and _named(fact) not in said:
+            raise Rejected("not asked for", f"the film's {fact.of} has a motion that the prompt doesn't ask for")
+
+
+def _named(motion: Motion) -> str:
+    return next(name for name, kind in _SAID.items() if isinstance(motion, kind))
 
 
 def _travels(path: Path) -> bool:

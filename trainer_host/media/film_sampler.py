@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from edge_runtime.media.colours import COLOURS
+from edge_runtime.media.picture_plan import ANY
 from edge_runtime.media.scene import Key, Scene, Shape, Track
 from trainer_host.media.film import watch
 from trainer_host.media.film_facts import (
@@ -26,11 +27,13 @@ from trainer_host.media.film_facts import (
     Turns,
     unmet,
 )
-from trainer_host.media.picture_facts import Background, Count, NothingElse, Thing
+from trainer_host.media.picture_facts import Background, Count, NothingElse, Size, Thing
 from trainer_host.media.picture_sampler import Zone, shaped
 from trainer_host.media.picture_words import NUMBERS, joined
 
 LEVELS = ("easy", "medium", "hard")
+FREE, FORMAL = "free", "formal"
+_STYLES = {FREE: 3, FORMAL: 2}  # how often
 _CANVASES = ((192, 128), (160, 160), (128, 176), (200, 120))
 _SECONDS = (1.0, 1.5, 2.0, 3.0)
 _FPS = (8, 10, 12)
@@ -44,6 +47,7 @@ class Sample:
     """What is asked, and a film that shows it."""
 
     level: str
+    style: str
     facts: tuple[Fact, ...]
     scene: Scene
 
@@ -51,14 +55,15 @@ class Sample:
 def sample(rng: random.Random) -> Sample:
     """One film: up to three shapes, each in a part of the canvas that no other enters."""
     level = rng.choice(LEVELS)
+    style = rng.choices([*_STYLES], [*_STYLES.values()])[0]
     for _ in range(_TRIES):
-        made = _attempt(rng, level)
+        made = _attempt(rng, level, style)
         if made is not None:
             return made
     raise AssertionError("no film could be sampled")
 
 
-def _attempt(rng: random.Random, level: str) -> Sample | None:
+def _attempt(rng: random.Random, level: str, style: str) -> Sample | None:
     width, height = rng.choice(_CANVASES)
     background = rng.choices([*COLOURS], [6 if name == "white" else 2 if name == "black" else 1 for name in COLOURS])[0]
     scene = Scene(width, height, background, (), fps=rng.choice(_FPS), seconds=rng.choice(_SECONDS))
@@ -80,14 +85,37 @@ def _attempt(rng: random.Random, level: str) -> Sample | None:
         motions.append(motion)
         shapes.append(_moved(rng, scene, motion, zone, span))
     facts: list[Fact] = [*(Count(thing, 1) for thing in things), *motions, *order]
-    if rng.random() < 0.7:
+    often = (0.3, 0.2, 0.1) if style == FREE else (0.7, 0.5, 0.6)
+    if rng.random() < often[0]:
         facts.append(Background(background))
-    if rng.random() < 0.5:
+    if rng.random() < often[1]:
         facts.append(Lasts(scene.seconds))
-    if rng.random() < 0.6:
+    if rng.random() < often[2]:
         facts.append(NothingElse())
     scene = replace(scene, shapes=tuple(shapes))
-    return None if unmet(facts, watch(scene)) else Sample(level, tuple(facts), scene)
+    watched = watch(scene)
+    if style == FREE:
+        sizes = [Size(thing, size) for thing in things for size in ("small", "large") if not any(isinstance(motion, Resizes) and motion.of == thing for motion in motions)]  # fmt: skip
+        facts += [size for size in sizes if rng.random() < 0.4 and not unmet([size], watched)]
+        facts = _without_colours(facts, rng)
+    return None if unmet(facts, watched) else Sample(level, style, tuple(facts), scene)
+
+
+def _without_colours(facts: Sequence[Fact], rng: random.Random) -> list[Fact]:
+    """The same facts, in which some things may have any colour, where their kind tells them apart."""
+    things = [fact.of for fact in facts if isinstance(fact, Count)]
+    kinds = [thing.kind for thing in things]
+    bare = {thing: Thing(thing.kind, ANY) for thing in things if kinds.count(thing.kind) == 1 and rng.random() < 0.25}
+
+    def open_of(fact: Fact) -> Fact:
+        changed = {
+            name: bare[thing]
+            for name in ("of", "than")
+            if isinstance(thing := getattr(fact, name, None), Thing) and thing in bare
+        }
+        return replace(fact, **changed) if changed else fact  # type: ignore[arg-type]
+
+    return [open_of(fact) for fact in facts]
 
 
 def _zones(rng: random.Random, count: int) -> list[Zone]:
@@ -123,7 +151,7 @@ def _moved(rng: random.Random, scene: Scene, motion: Motion, zone: Zone, span: t
     """The shape with the keys of its motion, within its zone."""
     x0, y0, x1, y1 = zone
     room_x, room_y = (x1 - x0) * scene.width / scene.unit, (y1 - y0) * scene.height / scene.unit
-    size = min(room_x, room_y) * rng.uniform(0.28, 0.34)
+    size = min(room_x, room_y) * (rng.uniform(0.28, 0.34) if rng.random() < 0.7 else rng.choice((0.2, 0.45)))
     middle_x, middle_y = (x0 + x1) / 2, (y0 + y1) / 2
     # Half of what a shape may need when it is turned, as shares of width and height.
     half_x, half_y = 0.55 * size * scene.unit / scene.width, 0.55 * size * scene.unit / scene.height
@@ -182,7 +210,7 @@ _FACTOR = {
 def request(facts: Sequence[Fact], rng: random.Random) -> str:
     """One request for a film with those facts."""
     things = [fact.of for fact in facts if isinstance(fact, Count)]
-    listed = [f"{'an' if thing.colour[0] in 'aeiou' else 'a'} {thing}" for thing in things]
+    listed = [f"{'an' if str(thing)[0] in 'aeiou' else 'a'} {thing}" for thing in things]
     background = next((fact.colour for fact in facts if isinstance(fact, Background)), None)
     tail = "" if background is None else f" on {'an' if background[0] in 'aeiou' else 'a'} {background} background"
     motions = {fact.of: _does(fact, rng) for fact in facts if isinstance(fact, Motion)}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from edge_runtime.media import reading
 from edge_runtime.media.colours import COLOURS
+from edge_runtime.media.picture_plan import ANY
 from trainer_host.media.seeing import BACKDROP, KINDS, Seen, SeenShape
 from trainer_host.tasks import Json, Rejected
 
@@ -29,13 +30,17 @@ WIDE = 1.25  # times as wide as high
 
 @dataclass(frozen=True)
 class Thing:
-    """All shapes of a kind and a colour."""
+    """All shapes of a kind and a colour; the colour `ANY` is each."""
 
     kind: str
     colour: str
 
     def __str__(self) -> str:
-        return f"{self.colour} {self.kind}"
+        return self.kind if self.colour == ANY else f"{self.colour} {self.kind}"
+
+    def fits(self, shape: SeenShape) -> bool:
+        """Whether a shape is one of these."""
+        return shape.look == self.kind and self.colour in (shape.colour, ANY)
 
 
 @dataclass(frozen=True)
@@ -193,11 +198,11 @@ def _problem(fact: Fact, seen: Seen, facts: Sequence[Fact]) -> str | None:
 
 
 def _clear(seen: Seen, thing: Thing) -> list[SeenShape]:
-    return [s for s in seen.shapes if s.clear and s.look == thing.kind and s.colour == thing.colour]
+    return [shape for shape in seen.shapes if shape.clear and thing.fits(shape)]
 
 
 def _count(fact: Count, seen: Seen) -> str | None:
-    there = [s for s in seen.shapes if s.look == fact.of.kind and s.colour == fact.of.colour]
+    there = [shape for shape in seen.shapes if fact.of.fits(shape)]
     clear = [s for s in there if s.clear]
     if len(clear) != fact.count:
         covered = f" ({len(there) - len(clear)} more are covered or off the canvas)" if len(there) > len(clear) else ""
@@ -291,10 +296,10 @@ def _canvas(fact: Canvas, seen: Seen) -> str | None:
 
 
 def _nothing_else(seen: Seen, facts: Sequence[Fact]) -> str | None:
-    things = {(fact.of.kind, fact.of.colour) for fact in facts if isinstance(fact, Count)}
+    things = [fact.of for fact in facts if isinstance(fact, Count)]
     words = {fact.text for fact in facts if isinstance(fact, Words)}
     for shape in seen.shapes:
-        asked = shape.text in words if shape.look == "text" else (shape.look, shape.colour) in things
+        asked = shape.text in words if shape.look == "text" else any(thing.fits(shape) for thing in things)
         if not asked and shape.look != BACKDROP:
             return f"nothing else may be in the picture, but there is a {shape.colour} {shape.look}"
     return None
@@ -333,5 +338,5 @@ def read_thing(value: object, where: str) -> Thing:
     found = reading.fields(value, where, ("kind", "colour"))
     return Thing(
         reading.choice(found["kind"], f"{where}.kind", KINDS),
-        reading.choice(found["colour"], f"{where}.colour", COLOURS),
+        reading.choice(found["colour"], f"{where}.colour", (*COLOURS, ANY)),
     )

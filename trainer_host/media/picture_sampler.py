@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from edge_runtime.media.colours import COLOURS
 from edge_runtime.media.draw import regular
+from edge_runtime.media.picture_plan import ANY
 from edge_runtime.media.scene import Scene, Shape
 from trainer_host.media.picture_facts import (
     PLACES,
@@ -29,7 +31,9 @@ from trainer_host.media.seeing import KINDS, see
 Zone = tuple[float, float, float, float]  # x0, y0, x1, y1, shares of the canvas
 
 LEVELS = ("easy", "medium", "hard")
-STYLES = ("plain", "free")
+STYLES = ("plain", "free")  # nothing but what is asked, or more
+FREE, FORMAL = "free", "formal"
+_WORDINGS = {FREE: 3, FORMAL: 2}  # how often
 _WORDS = ("HELLO", "STOP", "OPEN", "SALE", "EXIT", "WELCOME", "NO", "YES", "START", "42", "PARK", "TAXI", "CAFE", "GO")
 _CANVASES = {"wide": ((256, 160), (320, 200), (240, 180)), "tall": ((160, 256), (200, 300)), "square": ((224, 224),)}
 _HOLDERS = ("circle", "square", "rectangle", "hexagon")  # what something can lie in
@@ -42,6 +46,7 @@ class Sample:
 
     level: str
     style: str
+    wording: str
     facts: tuple[Fact, ...]
     scene: Scene
 
@@ -101,7 +106,31 @@ def _attempt(rng: random.Random, level: str, style: str) -> Sample | None:
         said = isinstance(choice, Place) and any(isinstance(f, Place) and f.of == choice.of for f in chosen)
         if choice not in chosen and not said and len(chosen) < LEVELS.index(level) + 1:
             chosen.append(choice)
-    return Sample(level, style, (*counts, *relations, *chosen, *must[len(counts) :]), scene)
+    facts = [*counts, *relations, *chosen, *must[len(counts) :]]
+    wording = rng.choices([*_WORDINGS], [*_WORDINGS.values()])[0]
+    if wording == FREE:
+        facts = _fewer(facts, rng)
+        if unmet(facts, seen):  # a thing of any colour isn't the only one of its kind
+            return None
+    return Sample(level, style, wording, tuple(facts), scene)
+
+
+def _fewer(facts: Sequence[Fact], rng: random.Random) -> list[Fact]:
+    """What a person in a hurry says of it: seldom that there is nothing else, and not always a colour."""
+    things = [fact.of for fact in facts if isinstance(fact, Count)]
+    kinds = [thing.kind for thing in things]
+    bare = {thing: Thing(thing.kind, ANY) for thing in things if kinds.count(thing.kind) == 1 and rng.random() < 0.2}
+    kept = {Background: 0.6, Canvas: 0.4, NothingElse: 0.12, Relation: 0.85}
+
+    def open_of(fact: Fact) -> Fact:
+        changed = {
+            name: bare[thing]
+            for name in ("of", "to")
+            if isinstance(thing := getattr(fact, name, None), Thing) and thing in bare
+        }
+        return replace(fact, **changed) if changed else fact  # type: ignore[arg-type]
+
+    return [open_of(fact) for fact in facts if rng.random() < kept.get(type(fact), 1)]
 
 
 def _things(rng: random.Random, background: str, count: int) -> list[Thing]:

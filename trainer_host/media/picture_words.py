@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import random
-import re
 from collections.abc import Sequence
 
-from edge_runtime.media.colours import COLOURS
+from edge_runtime.media.colours import name_of, rgb
+from edge_runtime.media.picture_plan import ANY
+from edge_runtime.media.picture_words import PICTURE_READING
+from edge_runtime.media.prompts import Reading, marked
 from trainer_host.media.picture_facts import (
     Arranged,
     Background,
@@ -20,7 +22,7 @@ from trainer_host.media.picture_facts import (
     Thing,
     Words,
 )
-from trainer_host.media.seeing import KINDS, Seen
+from trainer_host.media.seeing import Seen
 from trainer_host.tasks import Rejected
 
 NUMBERS = ("", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
@@ -65,7 +67,7 @@ def request(facts: Sequence[Fact], rng: random.Random) -> str:
     listed = []
     for counted in counts:
         size = f"{rng.choice(_SIZES[sizes[counted.of]])} " if counted.of in sizes else ""
-        body = f"{size}{counted.of.colour} {nouns[counted.of]}"
+        body = f"{size}{_colour(counted.of)}{nouns[counted.of]}"
         if counted.count > 1:
             listed.append(f"{rng.choice((NUMBERS[counted.count], str(counted.count)))} {body}s")
         else:
@@ -75,7 +77,7 @@ def request(facts: Sequence[Fact], rng: random.Random) -> str:
     tails: list[str] = []
 
     def named(thing: Thing) -> str:
-        return f"the {thing.colour} {nouns[thing]}{'s' if plural[thing] else ''}"
+        return f"the {_colour(thing)}{nouns[thing]}{'s' if plural[thing] else ''}"
 
     for fact in facts:
         match fact:
@@ -108,6 +110,27 @@ def request(facts: Sequence[Fact], rng: random.Random) -> str:
     return " ".join([first, *middle, *last])
 
 
+_FREE_NOUNS = {"circle": ("circle", "circle", "ball", "disc", "dot"), "oval": ("oval", "oval", "ellipse")}
+
+
+def described(thing: Thing, size: str, rng: random.Random, count: int = 1) -> str:
+    """A thing as people name it: "a small red ball", "two squares in blue", "3 stars". Its size "" where it has none."""
+    noun = rng.choice(_FREE_NOUNS.get(thing.kind, (thing.kind,))) + ("s" if count > 1 else "")
+    word = f"{rng.choice(_SIZES[size])} " if size else ""
+    colour = "" if thing.colour == ANY else thing.colour
+    colour = "gray" if colour == "grey" and rng.random() < 0.3 else colour
+    body = f"{word}{noun} in {colour}" if colour and rng.random() < 0.08 else " ".join(f"{word}{colour} {noun}".split())
+    if count > 1:
+        return f"{rng.choice((NUMBERS[count], str(count)))} {body}"
+    return (
+        body if rng.random() < 0.25 else f"{'an' if body[0] in 'aeiou' else rng.choice(('a', 'a', 'a', 'one'))} {body}"
+    )
+
+
+def _colour(thing: Thing) -> str:
+    return "" if thing.colour == ANY else f"{thing.colour} "
+
+
 def joined(parts: Sequence[str]) -> str:
     """As in "a, b and c"."""
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
@@ -121,29 +144,17 @@ def _where(place: str, rng: random.Random) -> str:
     return rng.choice((f"on the {place} side", f"at the {place}")) if place in ("left", "right") else f"at the {place}"
 
 
-def words_of(prompt: str) -> list[str]:
-    """Its words in small letters, in the spelling of `COLOURS` and `KINDS`."""
-    # A canvas may be square, and things may stand in a line, without there being a square or a line to see.
-    plain = re.sub(r"square (canvas|picture|image|format)|in (a|one) line", " ", prompt.lower())
-    plain = plain.replace("gray", "grey")
-    return [_SINGULAR.get(word, word) for word in re.findall(r"[a-z]+", plain)]
-
-
-_SINGULAR = {
-    **{f"{kind}s": kind for kind in KINDS},
-    **{form: kind for kind, nouns in _NOUNS.items() for noun in nouns for form in (noun, f"{noun}s")},
-}
-
-
-def spoken(prompt: str, facts: Sequence[Fact], seen: Seen) -> None:
+def spoken(prompt: str, facts: Sequence[Fact], seen: Seen, reading: Reading = PICTURE_READING) -> None:
     """Compare the words of a prompt with the picture: what one names, the other must have; raises `Rejected`."""
-    words = set(words_of(prompt))
+    read = marked(prompt, reading)
+    named = [name_of(rgb(colour)) for colour in (*(colour for _, colour in read.things if colour), *read.grounds)]
+    asked = {kind for kind, _ in read.things}
     colours = {shape.colour for shape in seen.shapes if shape.clear} | ({seen.ground} if seen.ground else set())
     looks = {shape.look for shape in seen.shapes if shape.clear}
-    for colour in words & COLOURS.keys() - colours:
+    for colour in sorted({*named} - colours):
         raise Rejected("not as asked", f"the prompt speaks of {colour}, but nothing in the picture is {colour}")
-    for kind in words & set(KINDS) - looks:
+    for kind in sorted(asked - looks):
         raise Rejected("not as asked", f"the prompt speaks of a {kind}, but there is none in the picture")
     for fact in facts:
-        if isinstance(fact, Count) and not {fact.of.kind, fact.of.colour} <= words:
+        if isinstance(fact, Count) and (fact.of.kind not in asked or fact.of.colour not in (*named, ANY)):
             raise Rejected("not asked for", f"the example shows a {fact.of}, but the prompt doesn't ask for it")

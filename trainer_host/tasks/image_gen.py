@@ -7,7 +7,7 @@ import random
 from edge_runtime.media import reading
 from edge_runtime.media.colours import COLOURS
 from edge_runtime.media.scene import MAX_SHAPES, MAX_SIDE, MIN_SIDE, Scene, read_scene, scene_schema, write_scene
-from trainer_host.media import examples
+from trainer_host.media import examples, picture_phrases
 from trainer_host.media.picture_facts import (
     MAX_FACTS,
     Fact,
@@ -16,7 +16,7 @@ from trainer_host.media.picture_facts import (
     unmet,
     write_fact,
 )
-from trainer_host.media.picture_sampler import LEVELS, Sample, sample
+from trainer_host.media.picture_sampler import FREE, LEVELS, Sample, sample
 from trainer_host.media.picture_words import request, spoken
 from trainer_host.media.seeing import Seen, refuse_hidden, see
 from trainer_host.tasks import Example, Json, Prompt, Rejected, TaskSpec, file_name, no_options
@@ -49,7 +49,7 @@ class ImageGen(TaskSpec):
     """input: {"prompt"}. output: {"scene", "shows"}: the scene, and what of it was asked for."""
 
     name = "image_gen"
-    prompt_version = "1"
+    prompt_version = "2"
     metric = "share of what was asked that the picture shows"
     answer_schema = reading.strict_object(scene=scene_schema(film=False))
     example_schema = examples.example_schema("scene", scene_schema(film=False), MAX_PROMPT, MAX_FACTS)
@@ -114,10 +114,12 @@ def _drawn(made: Sample, rng: random.Random) -> Json:
     return {
         "level": made.level,
         "style": made.style,
+        "wording": made.wording,
         "difficulty": LEVELS.index(made.level) / (len(LEVELS) - 1),
         "things": sum(shape.kind != "text" for shape in made.scene.shapes),
         "facts": [write_fact(fact) for fact in made.facts],
-        "request": request(made.facts, rng),
+        "request": (picture_phrases.request(made.facts, rng) if made.wording == FREE else None)
+        or request(made.facts, rng),
     }
 
 

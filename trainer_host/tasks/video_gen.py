@@ -6,6 +6,7 @@ import random
 
 from edge_runtime.media import reading
 from edge_runtime.media.colours import COLOURS
+from edge_runtime.media.film_words import FILM_READING
 from edge_runtime.media.scene import (
     MAX_FILM_SHAPES,
     MAX_FILM_SIDE,
@@ -17,10 +18,10 @@ from edge_runtime.media.scene import (
     scene_schema,
     write_scene,
 )
-from trainer_host.media import examples, film_facts, picture_words
+from trainer_host.media import examples, film_facts, film_phrases, picture_words
 from trainer_host.media.film import Watched, film_file, refuse_unreadable, refuse_unseen, watch
 from trainer_host.media.film_facts import MAX_FACTS, Fact, read_facts, unmet, write_fact
-from trainer_host.media.film_sampler import LEVELS, Sample, request, sample
+from trainer_host.media.film_sampler import FREE, LEVELS, Sample, request, sample
 from trainer_host.tasks import Example, Json, Prompt, Rejected, TaskSpec, file_name, no_options
 
 MAX_PROMPT = 600
@@ -53,7 +54,7 @@ class VideoGen(TaskSpec):
     """input: {"prompt"}. output: {"scene", "shows"}: the scene with its motion, and what of it was asked for."""
 
     name = "video_gen"
-    prompt_version = "1"
+    prompt_version = "2"
     metric = "share of what was asked that the film shows"
     answer_schema = reading.strict_object(scene=scene_schema(film=True))
     example_schema = examples.example_schema("scene", scene_schema(film=True), MAX_PROMPT, MAX_FACTS)
@@ -81,7 +82,7 @@ class VideoGen(TaskSpec):
         scene = read_scene(output["scene"], film=True)
         facts = read_facts(output.get("shows", []))
         watched = _shown(scene, facts)
-        picture_words.spoken(prompt, film_facts.in_picture(facts), watched.middle)
+        picture_words.spoken(prompt, film_facts.in_picture(facts), watched.middle, FILM_READING)
         film_facts.spoken(prompt, facts, watched)
 
     def key(self, example: Example) -> str:
@@ -118,10 +119,11 @@ class VideoGen(TaskSpec):
 def _drawn(made: Sample, rng: random.Random) -> Json:
     return {
         "level": made.level,
+        "style": made.style,
         "difficulty": LEVELS.index(made.level) / (len(LEVELS) - 1),
         "things": len(made.scene.shapes),
         "facts": [write_fact(fact) for fact in made.facts],
-        "request": request(made.facts, rng),
+        "request": (film_phrases.request(made.facts, rng) if made.style == FREE else None) or request(made.facts, rng),
     }
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from edge_runtime.media import Rejected
 from edge_runtime.media.film_layout import lay_out_film
-from edge_runtime.media.film_plan import MOTION_WORDS, film_plan_of, read_film_plan, write_film_plan
+from edge_runtime.media.film_plan import Motion, film_plan_of, read_film_plan, write_film_plan
+from edge_runtime.media.film_words import FILM_READING
 from edge_runtime.media.prompts import marked
 from edge_runtime.media.scene import read_scene, write_scene
 from trainer_host.media.film import refuse_unseen, watch
@@ -24,7 +25,12 @@ def test_what_is_planned_is_what_an_independent_look_at_all_frames_sees() -> Non
         prompt = marked(request(made.facts, rng))
         plan = film_plan_of([write_fact(fact) for fact in made.facts])
         line = write_film_plan(plan, prompt)
-        assert read_film_plan(line, prompt) == (plan, True)
+        read, whole = read_film_plan(line, prompt)
+        assert whole and [(actor.kind, actor.size, actor.motions) for actor in read.actors] == [
+            (actor.kind, actor.size, actor.motions or (Motion("stays"),)) for actor in plan.actors
+        ]
+        assert (read.background, read.seconds, read.orders) == (plan.background, plan.seconds, plan.orders)
+        plan = read
         scene, shown = lay_out_film(plan)
         assert read_scene(write_scene(scene), film=True)
         watched = watch(scene)
@@ -83,11 +89,11 @@ def test_what_cannot_be_shown_is_said_and_the_rest_is_drawn(line: str, shown: bo
 @pytest.mark.parametrize(
     ("said", "plain"),
     [
-        ("It slides From Left to right, then to the left.", "it slides right , then left ."),
-        ("It is to the left of it and rises upwards.", "it is to the left of it and rises up ."),
-        ("Two full turns counterclockwise and a half turn.", "-720 degrees and 180 degrees ."),
-        ("It doubles in size, or shrinks to a third of its size.", "it grows to 2 times its size , or shrinks to 0.33 times its size ."),
+        ("It slides From Left to right, then to the left.", "it moves right , then left ."),
+        ("It is to the left of it and rises upwards.", "it is to the left of it and moves up ."),
+        ("Two full turns counterclockwise and a half turn.", "turns -720 and turns 180 ."),
+        ("It doubles in size, or shrinks to a third of its size.", "it resizes 2 , or resizes 0.33 ."),
     ],
 )  # fmt: skip
 def test_motions_that_are_said_in_many_ways_become_those_of_a_plan(said: str, plain: str) -> None:
-    assert marked(said, MOTION_WORDS).said == plain
+    assert marked(said, FILM_READING).said == plain

@@ -8,7 +8,8 @@ import pytest
 
 from edge_runtime.media import Rejected
 from edge_runtime.media.picture_layout import lay_out
-from edge_runtime.media.picture_plan import PLACE_WORDS, Group, Plan, plan_of, read_plan, write_plan
+from edge_runtime.media.picture_plan import Group, Plan, plan_of, read_plan, write_plan
+from edge_runtime.media.picture_words import PICTURE_READING
 from edge_runtime.media.prompts import marked
 from edge_runtime.media.scene import read_scene, write_scene
 from trainer_host.media.picture_facts import unmet, write_fact
@@ -22,7 +23,7 @@ def test_what_is_planned_is_what_an_independent_look_at_the_drawn_picture_sees()
     for seed in range(60):
         rng = random.Random(seed)
         made = sample(rng)
-        prompt = marked(request(made.facts, rng), PLACE_WORDS)
+        prompt = marked(request(made.facts, rng), PICTURE_READING)
         line = write_plan(plan_of([write_fact(fact) for fact in made.facts]), prompt)
         plan, whole = read_plan(line, prompt)
         scene, shown = lay_out(plan)
@@ -100,4 +101,4 @@ def test_things_that_lie_in_one_another_or_share_a_holder_are_all_seen() -> None
     ],
 )
 def test_places_that_are_said_in_many_ways_become_those_of_a_plan(said: str, plain: str) -> None:
-    assert marked(said, PLACE_WORDS).said == plain
+    assert marked(said, PICTURE_READING).said == plain
