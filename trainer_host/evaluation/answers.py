@@ -1,0 +1,136 @@
+"""A run's answers to its held-out rows: what was asked, what was wanted, what the device's code answered, how good it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from edge_runtime.errors import BadRequest
+from edge_runtime.media import Media
+from trainer_host.compress.files import exported
+from trainer_host.compress.gate import loaded
+from trainer_host.data.check import homes_of
+from trainer_host.data.combos import COMBO
+from trainer_host.data.dataset import Dataset, Json, Row
+from trainer_host.data.quality import files_of
+from trainer_host.errors import DataError
+from trainer_host.evaluation.compare import smallest
+from trainer_host.students import student_for
+from trainer_host.tasks import TASKS, task_spec
+from trainer_host.training.run import Run
+
+_PICTURES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".gif": "image/gif"}
+
+
+@dataclass(frozen=True)
+class Answered:
+    """One held-out row. files: those that the row names. score: the task's own metric, 0 to 1."""
+
+    task: str
+    asked: Json
+    wanted: Json
+    got: Json
+    score: float
+    files: dict[str, bytes]
+
+    @property
+    def confidence(self) -> float | None:
+        """Of the answer, 0 to 1: that of its least sure part; None where it says none."""
+        found = self.got.get("confidence")
+        if isinstance(found, dict):
+            found = min((value for value in found.values() if isinstance(value, int | float)), default=None)
+        return float(found) if isinstance(found, int | float) else None
+
+    @property
+    def unsure(self) -> bool:
+        """Whether the device would say that it isn't sure."""
+        return bool(self.got.get("unsure"))
+
+
+@dataclass(frozen=True)
+class Examined:
+    """The answers of a run's smallest file."""
+
+    file: str
+    runtime: str
+    bytes: int
+    answers: tuple[Answered, ...]
+
+
+def examine(run: Run, dataset: Dataset, most: int, on_step: Callable[[float, str], None]) -> Examined:
+    """Ask at most `most` held-out rows, spread over all of them; raises `DataError` where there is nothing to ask."""
+    if run.task not in (*TASKS, COMBO):
+        raise DataError(f"A {run.task} has no questions with right answers, so there is nothing to show.")
+    if dataset.task != run.task:
+        raise DataError(f"'{dataset.name}' has rows of the task {dataset.task}; the run's task is {run.task}.")
+    rows = list(dataset.rows("heldout"))
+    if not rows:
+        raise DataError("The dataset has no held-out rows to ask; add rows.")
+    rows = [rows[at * len(rows) // min(most, len(rows))] for at in range(min(most, len(rows)))]
+    item = smallest(exported(run))
+    homes = homes_of(dataset)
+    made = []
+    with loaded(run, student_for(run.task), item, item.runtimes[0]) as specialist:
+        for number, row in enumerate(rows):
+            on_step(number / len(rows), f"{number} of {len(rows)}")
+            task, inner = _inner(row, run.task)
+            request = _request(task, inner, dataset, homes)
+            whole: Json = {"task": task, "request": request} if run.task == COMBO else request
+            try:
+                got = specialist.run(whole)
+            except BadRequest as cause:  # a device would say so too, and nobody would get an answer
+                got = {"error": str(cause), "unsure": True}
+            score = task_spec(task).score(row.output, got)
+            made.append(Answered(task, inner, row.output, got, score, files_of(dataset, row)))
+    on_step(1.0, "done")
+    return Examined(item.file, item.runtimes[0], item.bytes, tuple(made))
+
+
+def chosen(task: str, wanted: Json, got: Json, score: float) -> dict[str, tuple[str, str]]:
+    """What was chosen among a few names, by what is chosen: (wanted, got); nothing for tasks that choose freely."""
+    if task == "router":
+        return {"label": (str(wanted.get("label")), str(got.get("label")))}
+    if task == "avatar":
+        return {head: (str(wanted.get(head)), str(got.get(head))) for head in ("emotion", "gesture", "gaze")}
+    if task == "game":  # any of the best actions is right
+        right = str(got.get("action")) if score == 1 else str(wanted.get("action"))
+        return {"action": (right, str(got.get("action")))}
+    if task == "robot":
+        return {"action": (_action(wanted), _action(got))}
+    if task == "vision" and "label" in got:
+        return {"label": (_first(wanted), str(got["label"]))}
+    return {}
+
+
+def _inner(row: Row, task: str) -> tuple[str, Json]:
+    if task != COMBO:
+        return task, row.input
+    request = row.input["request"]
+    return str(row.input["task"]), request if isinstance(request, dict) else {}
+
+
+def _request(task: str, asked: Json, dataset: Dataset, homes: dict[int, Json]) -> Json:
+    if task == "robot":
+        home = asked.get("home")
+        rest = {key: value for key, value in asked.items() if key != "home"}
+        return {**rest, "inventory": homes[home]} if isinstance(home, int) and home in homes else rest
+    if task == "vision":
+        path = dataset.folder / "files" / str(asked["image"])
+        if not path.is_file():
+            raise DataError(f"The picture {path.name} of a held-out row is missing; import the dataset again.")
+        return {**asked, "image": Media(_PICTURES.get(path.suffix.lower(), "image/png"), path.read_bytes())}
+    return asked
+
+
+def _action(output: Json) -> str:
+    calls = output.get("calls")
+    first: object = calls[0] if isinstance(calls, Sequence) and calls else None
+    if isinstance(first, dict):
+        return str(first.get("name"))
+    return "asks" if output.get("question") else "nothing"
+
+
+def _first(output: Json) -> str:
+    objects = output.get("objects")
+    first: object = objects[0] if isinstance(objects, Sequence) and objects else None
+    return str(first.get("label")) if isinstance(first, dict) else "nothing"
