@@ -27,9 +27,12 @@ _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--page); max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.6rem; } h2 { font-size: 1.15rem; margin-top: 2rem; border-bottom: 1px solid var(--line); }
 table { border-collapse: collapse; width: 100%; } td, th { text-align: left; vertical-align: top; padding: .3rem .6rem .3rem 0; border-bottom: 1px solid var(--line); }
-th { color: var(--soft); font-weight: 600; } .plots { display: flex; flex-wrap: wrap; gap: 1.5rem; } figure { margin: 0; }
+th { color: var(--soft); font-weight: 600; } .plots { display: flex; flex-wrap: wrap; gap: 1.5rem; margin: 1rem 0; } summary { cursor: pointer; font-size: .85rem; color: var(--soft); } figure { margin: 0; }
 figcaption { color: var(--soft); font-size: .9rem; } svg text { fill: var(--ink); font-size: 12px; } svg rect { fill: var(--bar); }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; margin: 0; font-size: .85rem; } img { max-width: 160px; border: 1px solid var(--line); }
+.matrix { width: auto; } .matrix td { text-align: right; min-width: 1.6rem; padding: .2rem .35rem; } .matrix th { padding: .2rem .35rem; font-weight: 400; }
+.turned { vertical-align: bottom; } .turned div { writing-mode: vertical-rl; transform: rotate(180deg); } img.wide { max-width: 240px; }
+.rows td { max-width: 22rem; } canvas { cursor: grab; touch-action: none; border: 1px solid var(--line); }
 .figure { font-size: 1.3rem; } .figures { display: flex; flex-wrap: wrap; gap: 1.5rem 2.5rem; } .figures div div { color: var(--soft); font-size: .9rem; }
 """
 
@@ -98,7 +101,7 @@ def bars(counts: Mapping[str, float], title: str) -> str:
         found = [*found[: MOST_BARS - 1], (f"{len(rest)} others", sum(count for _, count in rest))]
     if not found:
         return ""
-    most, row = max(count for _, count in found), 20
+    most, row = max(count for _, count in found) or 1.0, 20
     lines = "".join(
         f'<text x="150" y="{i * row + 14}" text-anchor="end">{text(name[:22])}</text>'
         f'<rect x="158" y="{i * row + 3}" width="{max(1.0, count / most * 160):.1f}" height="14"></rect>'
