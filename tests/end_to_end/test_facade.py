@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 
 from tests.trainer_host.scripted import answers
 from tests.trainer_host.teacher.fake_api import FakeApi, page
+from tests.trainer_host.teacher.served import Served
 from trainer_host import get_trainer_ai
 from trainer_host.cli import main
 from trainer_host.data.dataset import open_dataset
@@ -31,26 +31,6 @@ store_api_key("openai", "sk-...", "My key"); key = get_api_key("openai")
 """
 
 
-class Running:
-    """The fake provider in a thread of its own, since the facade runs event loops itself."""
-
-    def __init__(self, api: FakeApi) -> None:
-        import asyncio
-
-        self.api = api
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
-        asyncio.run_coroutine_threadsafe(api.start(), self._loop).result(20)
-
-    def stop(self) -> None:
-        import asyncio
-
-        asyncio.run_coroutine_threadsafe(self.api.stop(), self._loop).result(20)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(20)
-
-
 @pytest.fixture(scope="module")
 def known() -> object:
     return answers(TASKS, 140)
@@ -59,7 +39,7 @@ def known() -> object:
 @pytest.fixture
 def provider(known: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeApi]:
     api = FakeApi(answer=known)  # type: ignore[arg-type]
-    running = Running(api)
+    running = Served(api)
     monkeypatch.setenv("ENIGMA_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("OPENAI_BASE_URL", f"{api.url}/v1")
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)

@@ -15,7 +15,10 @@ from trainer_host.errors import TrainerError
 from trainer_host.presentation import presenter_for
 
 if TYPE_CHECKING:
-    from trainer_host.teacher.audit import Call, Entry
+    from trainer_host.presentation import Presenter
+    from trainer_host.teacher.audit import Entry
+    from trainer_host.teacher.calls import Call
+    from trainer_host.workspace import Workspace
 
 Json = dict[str, object]
 
@@ -54,6 +57,11 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     made.add_argument("--last", type=_count, default=20, metavar="N", help="list the last N calls (default: 20)")
     made.add_argument("--provider", metavar="P", help="only calls to this provider")
     made.add_argument("--task", metavar="T", help="only calls for this task")
+    made.add_argument(
+        "--prompts",
+        action="store_true",
+        help="show what was asked and answered, where 'teach --record-prompts' kept it",
+    )
     made.add_argument("--verify", action="store_true", help="check every line; status 1 where one was changed")
     made.add_argument(
         "--known",
@@ -69,7 +77,9 @@ def audit(args: argparse.Namespace) -> None:
     from trainer_host.teacher.audit import audit_path, entries
     from trainer_host.teacher.audit_check import verify
 
-    path, show = audit_path(workspace_of(args)), presenter_for()
+    workspace, show = workspace_of(args), presenter_for()
+    path = audit_path(workspace)
+    _recover(workspace, show)
     last: deque[Entry] = deque(maxlen=args.last)
     totals: dict[tuple[str, str, str], Total] = {}
     for entry in entries(path):
@@ -90,6 +100,8 @@ def audit(args: argparse.Namespace) -> None:
     else:
         if last:
             show.table(["#", "time (UTC)", "provider", "key", "task", "tokens", "cost", "outcome"], _rows(last))
+        if args.prompts:
+            _show_prompts(last, show)
         show.stage("Totals")
         show.table(["provider", "key", "task", "calls", "answered", "tokens", "cost"], _sums(totals))
     if checked is None:
@@ -102,6 +114,37 @@ def audit(args: argparse.Namespace) -> None:
             show.say(f"Keep this elsewhere, for --known: {checked.head.count}:{checked.head.hash}")
 
 
+def _recover(workspace: Workspace, show: Presenter) -> None:
+    """Log what processes left behind that were killed, as a lesson does when it begins."""
+    from trainer_host.teacher.audit import AuditLog, audit_path
+    from trainer_host.teacher.cache import ReplyCache, replies_path
+    from trainer_host.teacher.recover import recover
+
+    path = replies_path(workspace)
+    if not path.exists():
+        return
+    try:
+        with ReplyCache(path) as cache:
+            recover(cache, AuditLog(audit_path(workspace)))
+    except TrainerError as cause:  # what is logged can be shown all the same
+        show.warn(str(cause))
+
+
+def _show_prompts(last: deque[Entry], show: Presenter) -> None:
+    shown = [entry for entry in last if entry.call.prompt is not None]
+    if not shown:
+        show.say("No text of these calls was kept; 'enigma teach --record-prompts' keeps it.")
+    for entry in shown:
+        show.stage(f"Call {entry.number}: {entry.call.task}")
+        show.say(_plain_text(entry.call.prompt or ""))
+        show.say("[answer] " + (_plain_text(entry.call.answer) if entry.call.answer is not None else "(none)"))
+
+
+def _plain_text(text: str) -> str:
+    """A stranger's text without what could steer a terminal."""
+    return "".join(char if char.isprintable() or char == "\n" else " " for char in text)
+
+
 def _rows(last: deque[Entry]) -> list[list[str]]:
     return [
         [
@@ -112,10 +155,15 @@ def _rows(last: deque[Entry]) -> list[list[str]]:
             entry.call.task,
             "" if entry.call.usage is None else f"{entry.call.usage.input} + {entry.call.usage.output}",
             _cost(entry.call),
-            entry.call.outcome if entry.call.status in (None, 200) else f"{entry.call.outcome} ({entry.call.status})",
+            _outcome(entry.call),
         ]
         for entry in last
     ]
+
+
+def _outcome(call: Call) -> str:
+    said = call.outcome if call.status in (None, 200) else f"{call.outcome} ({call.status})"
+    return f"{said}, logged later" if call.recovered and call.outcome != "lost" else said
 
 
 def _cost(call: Call) -> str:
@@ -140,9 +188,9 @@ def _sums(totals: dict[tuple[str, str, str], Total]) -> list[list[str]]:
 
 
 def _plain(entry: Entry) -> Json:
-    made = asdict(entry.call)
+    made = {name: value for name, value in asdict(entry.call).items() if name not in ("prompt", "answer") or value}
     made["cost"] = None if entry.call.cost is None else str(entry.call.cost)
-    return {"number": entry.number, "time": entry.time, **made}
+    return {"number": entry.number, **made}
 
 
 def _plain_totals(totals: dict[tuple[str, str, str], Total]) -> list[Json]:

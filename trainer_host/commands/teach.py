@@ -13,6 +13,7 @@ from trainer_host.errors import TrainerError
 from trainer_host.presentation import OnStep, Presenter, presenter_for
 
 if TYPE_CHECKING:
+    from trainer_host.tasks import Json
     from trainer_host.teacher.generate import Tally
     from trainer_host.teacher.lesson import Lesson
     from trainer_host.teacher.teach import LessonResult
@@ -73,9 +74,16 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     made.add_argument("--labels", metavar="FILE", help="the same as --option router.labels=FILE: your own labels, a .csv of label,description")  # fmt: skip
     made.add_argument("--images", metavar="DIR", help="the same as --option vision.images=DIR: your own pictures for the teacher to label")  # fmt: skip
     made.add_argument("--concurrency", type=int, metavar="N", help="requests open at a time at most")
+    made.add_argument("--tokens-per-minute", type=int, metavar="N", help="of each key at most, prompts and answers")
+    made.add_argument(
+        "--record-prompts",
+        action="store_true",
+        help="the audit log gets prompts and answers too, without keys and personal data",
+    )
     made.add_argument("--ray", metavar="ADDRESS", help="draw, verify and score on this Ray cluster (extra 'scale')")
     made.add_argument("--json", type=Path, metavar="FILE", help="write the figures here")
     add_seed(made)
+    made.set_defaults(seed=None)  # so that --resume can tell whether one was given
 
 
 def teach(args: argparse.Namespace) -> None:
@@ -86,10 +94,13 @@ def teach(args: argparse.Namespace) -> None:
     if args.json is not None and (args.json.is_dir() or not args.json.absolute().parent.is_dir()):
         raise TrainerError(f"{args.json} can't be written; give --json a file in a folder that exists.")
     if args.resume:
-        lesson = recall(workspace, args.name)
-        lesson = replace(lesson, budget=args.budget or lesson.budget, model=args.model or lesson.model)
-        show.say(f"Going on with '{lesson.name}': {', '.join(lesson.tasks)} from {lesson.provider}.")
+        kept = recall(workspace, args.name, _tasks(args))
+        lesson = _resumed(args, kept)
+        show.say(
+            f"Going on with '{lesson.name}': {', '.join(lesson.tasks)} from {lesson.provider}{_changes(kept, lesson)}."
+        )
     else:
+        args.seed = 1 if args.seed is None else args.seed
         lesson = _lesson(args)
     if lesson.provider == BUILT_IN and lesson.tasks == ("robot",):
         return _home(args, workspace, show)
@@ -103,15 +114,69 @@ def teach(args: argparse.Namespace) -> None:
         write_atomic(args.json.absolute(), json.dumps(result.to_json(), indent=1).encode() + b"\n")
 
 
-def _lesson(args: argparse.Namespace) -> Lesson:
+def _tasks(args: argparse.Namespace) -> tuple[str, ...] | None:
+    """The tasks of the command line, None where it names none."""
     from trainer_host.tasks import TASKS
-    from trainer_host.teacher.lesson import BUILT_IN, Lesson, checked_lesson, lesson_name
+
+    return None if args.task is None else TASKS if args.task == ["all"] else tuple(args.task)
+
+
+def _resumed(args: argparse.Namespace, kept: Lesson) -> Lesson:
+    """A lesson that was begun, with what may change on the way; raises `TrainerError` for what may not.
+
+    A command line that says again what the lesson was begun with is fine.
+    """
+    from trainer_host.teacher.lesson import checked_lesson
+
+    fixed: tuple[tuple[str, object, object], ...] = (
+        ("--provider", args.provider, kept.provider),
+        ("--seed", args.seed, kept.seed),
+        ("--no-judge", args.no_judge or None, not kept.judge),
+        ("--keep-personal", args.keep_personal or None, kept.keep_personal),
+    )
+    options = _options(args, kept.tasks)
+    asked = [(name, given, was) for name, given, was in fixed if given is not None and given != was]
+    asked += [
+        (f"--option {task}.{name}", value, kept.options.get(task, {}).get(name))
+        for task, chosen in options.items()
+        for name, value in chosen.items()
+        if value != kept.options.get(task, {}).get(name)
+    ]
+    if asked:
+        name, given, was = asked[0]
+        what = f"{name} can't be changed" if isinstance(given, dict | list | bool) else f"{name} is {was}, not {given}"
+        raise TrainerError(
+            f"In the lesson '{kept.name}' {what[:200]}; leave it out, or begin another lesson without --resume: "
+            "what is asked alike there isn't paid again."
+        )
+    changed = replace(
+        kept,
+        budget=args.budget if args.budget is not None else kept.budget,
+        model=args.model if args.model is not None else kept.model,
+        examples=args.examples if args.examples is not None else kept.examples,
+        batch=args.batch or kept.batch,
+    )
+    return checked_lesson(changed)
+
+
+def _changes(before: Lesson, after: Lesson) -> str:
+    """What a resumed lesson does otherwise, to be said."""
+    said = []
+    if after.model != before.model:
+        said.append(f"model {after.model}, which is asked everything")
+    if after.examples != before.examples:
+        said.append(f"{after.examples} examples instead of {before.examples}")
+    if after.budget != before.budget:
+        said.append(f"a budget of {after.budget} dollars")
+    if after.batch != before.batch:
+        said.append("in batches")
+    return f", now with {', '.join(said)}" if said else ""
+
+
+def _options(args: argparse.Namespace, tasks: tuple[str, ...]) -> dict[str, Json]:
+    """`--option`, `--labels` and `--images`."""
     from trainer_host.teacher.options import read_options
 
-    provider = args.provider or BUILT_IN
-    given = args.task or ["robot"]
-    tasks = TASKS if given == ["all"] else tuple(given)
-    home = provider == BUILT_IN and tasks == ("robot",)
     written = list(args.option or ())
     for option, task, name, value in (
         ("--labels", "router", "labels", args.labels),
@@ -122,7 +187,16 @@ def _lesson(args: argparse.Namespace) -> Lesson:
         if task not in tasks:
             raise TrainerError(f"{option} is for the task {task}; add --task {task}, or leave it out.")
         written.append(f"{task}.{name}={value}")
-    options = read_options(written)
+    return read_options(written)
+
+
+def _lesson(args: argparse.Namespace) -> Lesson:
+    from trainer_host.teacher.lesson import BUILT_IN, Lesson, checked_lesson, lesson_name
+
+    provider = args.provider or BUILT_IN
+    tasks = _tasks(args) or ("robot",)
+    home = provider == BUILT_IN and tasks == ("robot",)
+    options = _options(args, tasks)
     if home and options.get("robot"):
         raise TrainerError(
             f"The built-in teacher has no robot.{min(options['robot'])}; name a --provider, or leave it out."
@@ -173,7 +247,17 @@ def _give(args: argparse.Namespace, workspace: Workspace, lesson: Lesson, show: 
     keys = tuple(args.key) if args.key else None
     if args.concurrency is not None and not 1 <= args.concurrency <= 1000:
         raise TrainerError(f"--concurrency must be from 1 to 1000, not {args.concurrency}.")
-    with opened(workspace, lesson, own_price=price, concurrency=args.concurrency, key_names=keys) as found:
+    if args.tokens_per_minute is not None and not 1000 <= args.tokens_per_minute <= 10**9:
+        raise TrainerError(f"--tokens-per-minute must be from 1000 to 1000000000, not {args.tokens_per_minute}.")
+    with opened(
+        workspace,
+        lesson,
+        own_price=price,
+        concurrency=args.concurrency,
+        tokens_per_minute=args.tokens_per_minute,
+        key_names=keys,
+        record_prompts=args.record_prompts,
+    ) as found:
         show.say(f"{found.endpoint.provider}/{found.endpoint.model}: {found.price.source}.")
         if not lesson.batch and (waiting := found.in_batches()):
             show.warn(
@@ -253,7 +337,15 @@ def _estimate(args: argparse.Namespace, workspace: Workspace, lesson: Lesson, sh
     price = own_price(args.price) if args.price is not None else None
     keys = tuple(args.key) if args.key else None
     with (
-        opened(workspace, lesson, own_price=price, concurrency=args.concurrency, key_names=keys) as found,
+        opened(
+            workspace,
+            lesson,
+            own_price=price,
+            concurrency=args.concurrency,
+            tokens_per_minute=args.tokens_per_minute,
+            key_names=keys,
+            record_prompts=args.record_prompts,
+        ) as found,
         show.working("asking a sample") as step,
     ):
         by_task, total = estimates(lesson, found, args.sample, on_task=lambda task, share: step(share, task))

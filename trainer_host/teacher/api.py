@@ -44,6 +44,7 @@ from trainer_host.teacher.writer import Writer
 if TYPE_CHECKING:
     from trainer_host.teacher.audit import AuditLog
     from trainer_host.teacher.budget import Budget
+    from trainer_host.teacher.recording import Recorder
 
 logger = logging.getLogger(__name__)
 
@@ -118,9 +119,11 @@ class ApiTeacher:
         tokens_per_minute: int | None = None,
         deadlines: Deadlines | None = None,
         patience: float = PATIENCE_SECONDS,
+        recorder: Recorder | None = None,
     ) -> None:
         """keys: in the order of preference; none for an endpoint that needs none. concurrency: requests open at a
-        time at most. tokens_per_minute: a cap for each key. The cache, the budget and the log stay the caller's.
+        time at most. tokens_per_minute: a cap for each key. recorder: makes the texts that the audit log gets, None
+        for none. The cache, the budget and the log stay the caller's.
 
         Raises `KeysError` for an address that would send a key readable over the internet, and for a key or a
         header that can't be one.
@@ -144,6 +147,7 @@ class ApiTeacher:
         self._url = self._wire.url(endpoint)
         self._connection = Connection(deadlines)
         self._patience = patience
+        self._recorder = recorder
         self._secrets = (*(key.secret for key in keys), *(Secret(value) for _, value in endpoint.headers))
         self._right_address = False  # it has answered
         self._lessons = 0
@@ -159,7 +163,7 @@ class ApiTeacher:
     async def close(self) -> None:
         """See `Teacher`; raises `TrainerError` where something is left that can't be written."""
         try:
-            self._writer.flush()
+            self._writer.close()
         finally:
             await self._connection.close()
 
@@ -206,7 +210,8 @@ class ApiTeacher:
         finally:
             if reservation is None:  # the budget is reached, or nobody waits any more
                 self.ring.give_back(lease)
-        with Sending(self._books, lease, reservation, written.name, request.task) as sending:
+        prompt = self._recorder.prompt(request) if self._recorder is not None else None
+        with Sending(self._books, lease, reservation, written.name, request.task, prompt) as sending:
             await sending.begin()
             self.counts["sent"] += 1
             outcome = await self._connection.post(self._url, self._headers(lease.key, written.name), written.body)
@@ -239,7 +244,8 @@ class ApiTeacher:
         self._right_address = True
         slot.answered(outcome.seconds, answer.usage.output if answer.usage else len(answer.text) // 4)
         slot.leave()
-        cost = await sending.answered(outcome.body, answer.usage, outcome.seconds)
+        text = self._recorder.answer(answer.text) if self._recorder is not None else None
+        cost = await sending.answered(outcome.body, answer.usage, outcome.seconds, text)
         if answer.usage is None:
             self._once("usage not told", "doesn't say how many tokens it billed; the worst case counts as spent")
         key = None if sending.lease.key is None else sending.lease.key.name

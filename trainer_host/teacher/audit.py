@@ -4,8 +4,8 @@ A line is a JSON object whose last two members are the hash of the line before (
 own bytes up to there (`hash`). Beside the log lies its head: how many lines there are, and the hash of the last one.
 `trainer_host.teacher.audit_check` finds what was edited, deleted, inserted or moved; what it can't find is said there.
 
-No key and no text of a prompt or an answer is written: a key's name, numbers, and words from a fixed list.
-A record survives the end of the process, at any point; only a power cut can lose lines that were just written.
+`trainer_host.teacher.calls` says what is written of a call. A record survives the end of the process, at any point;
+only a power cut can lose lines that were just written.
 """
 
 from __future__ import annotations
@@ -20,62 +20,25 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from decimal import Decimal
 from pathlib import Path
-from typing import Literal, get_args
 
 from trainer_host.errors import TrainerError
-from trainer_host.teacher.protocol import Usage
+from trainer_host.teacher.calls import Call, call_of, to_text
 from trainer_host.workspace import Workspace, storage_errors
 
-# How a call ended. A fixed list: a server's own words could hold anything.
-Outcome = Literal[
-    "answered",
-    "rate limited",
-    "key refused",
-    "request refused",
-    "server error",
-    "unreadable answer",
-    "timed out",
-    "not reached",
-    "cancelled",
-    "batch sent",
-    "batch answered",
-    "batch failed",
-]
 GENESIS = "0" * 64  # what the first line names as the one before it
 ROTATE_BYTES = 16 * 2**20  # some 40,000 calls
-MAX_LINE = 8192  # of what is read at once; fields are cut, so no line comes near
-_FIELD = 120  # characters of a name
-_LARGEST = 10**15  # tokens; a server may report anything
+# Of what is read at once. Fields are cut, so no line comes near: a recorded character takes 12 bytes at most.
+MAX_LINE = 2**19
 _HEAD_BYTES = 256  # one write within a sector, so that it is the old head or the new one
 _LOCK_SECONDS = 30.0
-_TOKENS = ("input", "output", "cache_read", "cache_write")
 _HASH = re.compile(rb',"hash":"([0-9a-f]{64})"\}')
 _HASH_BYTES = len(',"hash":""}') + 64
 
 
 @dataclass(frozen=True)
-class Call:
-    """One call. key: the stored key's name, never the key. request: the hash that the cache knows the request by.
-    cost: US dollars, None where the price isn't known. status: of HTTP, None where nothing came."""
-
-    provider: str
-    model: str
-    outcome: Outcome
-    key: str | None = None
-    task: str = ""
-    usage: Usage | None = None
-    cost: Decimal | None = None
-    request: str = ""
-    status: int | None = None
-    seconds: float = 0.0
-
-
-@dataclass(frozen=True)
 class Entry:
-    """A call as it stands in the log. number: 1 for the first line ever. time: ISO 8601, UTC."""
+    """A call as it stands in the log. number: 1 for the first line ever. time: when it was sent, ISO 8601, UTC."""
 
     number: int
     time: str
@@ -109,20 +72,24 @@ class AuditLog:
 
     def record(self, *calls: Call) -> None:
         """Append calls, in one write; raises `TrainerError` where the log can't be written."""
-        if not calls:
+        self.record_texts([to_text(call) for call in calls])
+
+    def record_texts(self, texts: Sequence[str]) -> None:
+        """As `record`, of calls as `to_text` writes them."""
+        if not texts:
             return
         with storage_errors(self.path.parent), locked(self.path):
             head, junk, lost = _resume(self.path)
             lines: list[bytes] = []
             size = 0
-            for call in calls:
-                fields: dict[str, object] = {"n": head.count + 1, "time": _now(), **_fields(call)}
+            for text in texts:
+                body = f'{{"n":{head.count + 1},{text[1:-1]}'
                 if junk:
-                    fields["torn"] = hashlib.sha256(junk).hexdigest()
+                    body += f',"torn":"{hashlib.sha256(junk).hexdigest()}"'
                 if lost:
-                    fields["lost_head"] = True
+                    body += ',"lost_head":true'
                 junk, lost = b"", False
-                line = sealed(fields, head.hash)
+                line = _sealed(body, head.hash)
                 if head.size + size and head.size + size + len(line) > self._rotate:
                     if lines:
                         self._add(head, lines)
@@ -141,9 +108,22 @@ class AuditLog:
 def entries(path: Path) -> Iterator[Entry]:
     """All calls that can be read, oldest first; lines that can't are passed over (`audit_check` names them)."""
     for file in files(path):
-        for line in lines_of(file):
-            if (fields := parsed(line)) is not None and (entry := _entry(fields)) is not None:
-                yield entry
+        yield from _entries(file)
+
+
+def entries_since(path: Path, time: str) -> Iterator[Entry]:
+    """Calls that were sent at that time or later, and some before; a long log isn't read from its beginning."""
+    existing = files(path)
+    first = 0
+    for number in range(len(existing) - 1, -1, -1):
+        first = number
+        began = next(iter(_entries(existing[number])), None)
+        if began is not None and began.time < time:
+            # A line stands where its call ended, so one that was sent earlier may stand in the file before.
+            first = max(0, number - 1)
+            break
+    for file in existing[first:]:
+        yield from _entries(file)
 
 
 def files(path: Path) -> list[Path]:
@@ -172,8 +152,7 @@ def lines_of(file: Path, start: int = 0, end: int | None = None) -> Iterator[byt
 
 def sealed(fields: dict[str, object], prev: str) -> bytes:
     """A line of the log, without its newline."""
-    body = json.dumps({**fields, "prev": prev}, separators=(",", ":")).encode()[:-1]
-    return body + f',"hash":"{hashlib.sha256(body).hexdigest()}"}}'.encode()
+    return _sealed(json.dumps(fields, separators=(",", ":"))[:-1], prev)
 
 
 def stated_hash(line: bytes) -> str:
@@ -257,6 +236,11 @@ def with_junk(junk: bytes, line: bytes) -> bytes:
     return (junk + line + b"\n")[-MAX_LINE:]
 
 
+def _sealed(text: str, prev: str) -> bytes:
+    body = f'{text},"prev":"{prev}"'.encode()
+    return body + f',"hash":"{hashlib.sha256(body).hexdigest()}"}}'.encode()
+
+
 def _resume(path: Path) -> tuple[Head, bytes, bool]:
     """Where the log goes on; bytes of a line that was begun and not ended; whether the head was lost.
 
@@ -338,47 +322,10 @@ def _append(path: Path, line: bytes) -> int:
         os.close(handle)
 
 
-def _fields(call: Call) -> dict[str, object]:
-    if call.outcome not in get_args(Outcome):
-        raise ValueError(f"{call.outcome!r} is no outcome")
-    if call.request and not re.fullmatch(r"[0-9a-f]{1,64}", call.request):
-        raise ValueError("a request is logged by its hash")
-    usage = call.usage
-    return {
-        "provider": call.provider[:_FIELD],
-        "key": None if call.key is None else call.key[:_FIELD],
-        "task": call.task[:_FIELD],
-        "model": call.model[:_FIELD],
-        "outcome": call.outcome,
-        "status": call.status,
-        **{name: None if usage is None else min(getattr(usage, name), _LARGEST) for name in _TOKENS},
-        "cost": None if call.cost is None else f"{call.cost:f}",
-        "seconds": round(call.seconds, 3),
-        "request": call.request,
-    }
-
-
-def _entry(fields: dict[str, object]) -> Entry | None:
-    try:
-        usage = None
-        if fields["input"] is not None:
-            usage = Usage(*(int(str(fields[name])) for name in _TOKENS))
-        cost, status, key = fields["cost"], fields["status"], fields["key"]
-        call = Call(
-            provider=str(fields["provider"]),
-            model=str(fields["model"]),
-            outcome=fields["outcome"],  # type: ignore[arg-type]  # as it stands there
-            key=None if key is None else str(key),
-            task=str(fields["task"]),
-            usage=usage,
-            cost=None if cost is None else Decimal(str(cost)),
-            request=str(fields["request"]),
-            status=None if status is None else int(str(status)),
-            seconds=float(str(fields["seconds"])),
-        )
-        return Entry(int(str(fields["n"])), str(fields["time"]), call)
-    except (KeyError, ValueError, ArithmeticError):
-        return None
+def _entries(file: Path) -> Iterator[Entry]:
+    for line in lines_of(file):
+        if (fields := parsed(line)) is not None and (call := call_of(fields)) is not None:
+            yield Entry(int(str(fields["n"])), call.time, call)
 
 
 # A call asks for these several times, and paths are slow to make.
@@ -390,7 +337,3 @@ def _head_path(path: Path) -> Path:
 @functools.lru_cache(maxsize=16)
 def _lock_path(path: Path) -> Path:
     return path.with_name(path.name + ".lock")
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

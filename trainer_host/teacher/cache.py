@@ -1,8 +1,8 @@
 """Every reply that was paid for, by the hash of what was asked: what is in here is never asked, or paid, again.
 
 One SQLite file (write-ahead log). A reply is committed before it is used, so after a kill -9 at any moment at most
-the requests that were open are lost; those are in here, too, as sent without a reply. Several processes may use the
-file at the same time.
+the requests that were open are lost. Those are in here, too, and, committed together with its reply, the record of each
+call that isn't in the audit log yet. Several processes may use the file at the same time.
 """
 
 from __future__ import annotations
@@ -20,18 +20,26 @@ from pathlib import Path
 from typing import cast
 
 from trainer_host.errors import TeacherStopped
+from trainer_host.teacher.processes import runs
 from trainer_host.teacher.providers import Dialect, Endpoint, SchemaForm, TokenLimit
+from trainer_host.workspace import Workspace
 
-FORMAT = 1
+FORMAT = 2
+_FORMER = 1  # its requests that were under way are forgotten; nothing read them
 _BUSY_SECONDS = 10.0  # another process holds the file's lock for milliseconds
 _TABLES = """
 CREATE TABLE IF NOT EXISTS replies (
     request TEXT PRIMARY KEY, provider TEXT NOT NULL, model TEXT NOT NULL, task TEXT NOT NULL, key TEXT,
     body BLOB NOT NULL, seconds REAL NOT NULL, cost TEXT, at REAL NOT NULL
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS sent (request TEXT PRIMARY KEY, process INTEGER NOT NULL, at REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS calls (
+    request TEXT NOT NULL, process INTEGER NOT NULL, at REAL NOT NULL, call TEXT NOT NULL,
+    PRIMARY KEY (request, process)
+) WITHOUT ROWID;
+DROP TABLE IF EXISTS sent;
 CREATE TABLE IF NOT EXISTS dialects (endpoint TEXT PRIMARY KEY, dialect TEXT NOT NULL) WITHOUT ROWID;
 """
+_OVER = "DELETE FROM calls WHERE request = ? AND process = ?"
 
 
 class CacheUnusable(TeacherStopped):
@@ -42,7 +50,8 @@ class CacheUnusable(TeacherStopped):
 
 @dataclass(frozen=True)
 class Kept:
-    """A reply that is to be kept. request: by `request_hash`. cost: US dollars, None where it isn't known, or not yet."""
+    """A reply that is to be kept. request: by `request_hash`. cost: US dollars, None where it isn't known, or not yet.
+    record: of its call, which is to be logged; "" for none."""
 
     request: str
     body: bytes = field(repr=False)
@@ -52,6 +61,25 @@ class Kept:
     key: str | None = None
     seconds: float = 0.0
     cost: Decimal | None = None
+    record: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What is to be committed, in this order.
+
+    over: requests that came to nothing, or whose record is in the log. sent: requests about to be sent, and what is
+    to be logged of each if its process ends before anything else is known. kept: replies. ended: requests without a
+    reply, and the records of their calls.
+    """
+
+    over: Sequence[str] = ()
+    sent: Sequence[tuple[str, str]] = ()
+    kept: Sequence[Kept] = ()
+    ended: Sequence[tuple[str, str]] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.over or self.sent or self.kept or self.ended)
 
 
 @dataclass(frozen=True)
@@ -77,6 +105,11 @@ def request_hash(endpoint: Endpoint, body: bytes, sample: int = 0) -> str:
         made.update(len(part).to_bytes(8, "big"))  # so that no part can pass for the end of another
         made.update(part)
     return made.hexdigest()
+
+
+def replies_path(workspace: Workspace) -> Path:
+    """The cache of a home folder."""
+    return workspace.teacher / "replies.sqlite"
 
 
 class ReplyCache:
@@ -113,14 +146,6 @@ class ReplyCache:
             ).fetchone()
         return None if row is None else Stored(bytes(row[0]), row[1], float(row[2]), _money(row[3]))
 
-    def sending(self, request: str) -> None:
-        """A request is about to be sent."""
-        self.write(sent=(request,))
-
-    def not_billed(self, request: str) -> None:
-        """A request was refused, or never reached the provider."""
-        self.write(over=(request,))
-
     def keep(
         self,
         request: str,
@@ -133,41 +158,50 @@ class ReplyCache:
         seconds: float = 0.0,
     ) -> None:
         """Commit a reply; it is in the file when this returns."""
-        self.write(kept=(Kept(request, body, provider, model, task, key, seconds),))
+        self.write(Changes(kept=(Kept(request, body, provider, model, task, key, seconds),)))
 
-    def write(self, sent: Sequence[str] = (), kept: Sequence[Kept] = (), over: Sequence[str] = ()) -> None:
-        """Commit several changes at once, in this order: requests about to be sent, replies, and requests that were
-        refused or never reached the provider. All of it is in the file when this returns, or none."""
-        now = time.time()
+    def write(self, changes: Changes) -> None:
+        """Commit several changes at once. All of it is in the file when this returns, or none."""
+        at, process = time.time(), os.getpid()
         replies = [
-            (one.request, one.provider, one.model, one.task, one.key, one.body, one.seconds, _text(one.cost), now)
-            for one in kept
+            (one.request, one.provider, one.model, one.task, one.key, one.body, one.seconds, _text(one.cost), at)
+            for one in changes.kept
         ]
-        ended = [(one.request,) for one in kept] + [(request,) for request in over]
+        records = [(one.record, one.request, process) for one in changes.kept if one.record]
+        records += [(record, request, process) for request, record in changes.ended]
         with self._errors(), self._transaction():
-            if sent:
-                marks = [(request, os.getpid(), now) for request in sent]
-                self._db.executemany("INSERT OR REPLACE INTO sent VALUES (?, ?, ?)", marks)
+            if changes.over:
+                self._db.executemany(_OVER, [(request, process) for request in changes.over])
+            if changes.sent:
+                marks = [(request, process, at, call) for request, call in changes.sent]
+                self._db.executemany("INSERT OR REPLACE INTO calls VALUES (?, ?, ?, ?)", marks)
             if replies:
                 self._db.executemany("INSERT OR REPLACE INTO replies VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", replies)
-            if ended:
-                self._db.executemany("DELETE FROM sent WHERE request = ?", ended)
+            if records:
+                self._db.executemany("UPDATE calls SET call = ? WHERE request = ? AND process = ?", records)
 
     def priced(self, request: str, cost: Decimal | None) -> None:
         """What a kept reply cost, once that is settled."""
         with self._errors():
             self._db.execute("UPDATE replies SET cost = ? WHERE request = ?", (_text(cost), request))
 
-    def take_unanswered(self) -> int:
-        """How many requests were sent by processes that ended before a reply was kept; each is counted once.
+    @contextlib.contextmanager
+    def left_over(self) -> Iterator[list[str]]:
+        """What is to be logged of the calls of processes that have ended, oldest first; forgotten after the block.
 
-        The provider may have answered and billed them.
+        Nobody else writes meanwhile; where the block raises, or this process ends in it, they stay.
         """
+        with self._errors():
+            none = self._db.execute("SELECT 1 FROM calls LIMIT 1").fetchone() is None
+        if none:
+            yield []
+            return
         with self._errors(), self._transaction():
-            rows = self._db.execute("SELECT request, process FROM sent").fetchall()
-            lost = [(request,) for request, process in rows if not _runs(process)]
-            self._db.executemany("DELETE FROM sent WHERE request = ?", lost)
-        return len(lost)
+            rows = self._db.execute("SELECT request, process, at, call FROM calls ORDER BY at").fetchall()
+            found = [row for row in rows if not runs(int(row[1]), float(row[2]))]
+            yield [str(row[3]) for row in found]
+            gone = [(row[0], row[1]) for row in found]
+            self._db.executemany(_OVER, gone)
 
     def count(self) -> int:
         """How many replies there are."""
@@ -203,7 +237,7 @@ class ReplyCache:
         self._db.execute("PRAGMA synchronous = NORMAL")
         with self._transaction():
             version = int(self._db.execute("PRAGMA user_version").fetchone()[0])
-            if version not in (0, FORMAT):
+            if version not in (0, _FORMER, FORMAT):
                 raise CacheUnusable(
                     f"The cache {self.path} was written by another version of Enigma (format {version}); "
                     "use that version, or move the file away: then all is asked anew."
@@ -268,17 +302,3 @@ def _money(text: object) -> Decimal | None:
 
 def _text(cost: Decimal | None) -> str | None:
     return None if cost is None else str(cost)
-
-
-def _runs(process: int) -> bool:
-    if process == os.getpid():
-        return True
-    if os.name != "posix":
-        return False  # there, this question would end the process
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -111,15 +111,20 @@ def finished(workspace: Workspace, lesson: Lesson) -> None:
     remember(workspace, replace(lesson, state="done"))
 
 
-def recall(workspace: Workspace, name: str | None) -> Lesson:
-    """The lesson of that name, else the newest open one; raises `NotThere` or `TrainerError`."""
+def recall(workspace: Workspace, name: str | None, tasks: tuple[str, ...] | None = None) -> Lesson:
+    """The lesson of that name and those tasks, else the newest open one; raises `NotThere` or `TrainerError`."""
     files = sorted(workspace.lessons.glob("*.json"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    others = ""
     for path in files:
         lesson = _read(path)
-        if lesson.name == name or (name is None and lesson.state == "open"):
+        if lesson.name != name and (name is not None or lesson.state != "open"):
+            continue
+        if tasks is None or tasks == lesson.tasks:
             return lesson
+        others = others or f"; there is '{lesson.name}' about {', '.join(lesson.tasks)}"
     what = f"no lesson '{name[:64]}'" if name is not None else "no unfinished lesson"
-    raise NotThere(f"There is {what} to resume; begin one with: enigma teach --task ...")
+    about = f" about {', '.join(tasks)[:80]}" if tasks is not None else ""
+    raise NotThere(f"There is {what}{about} to resume{others}; begin one with: enigma teach --task ...")
 
 
 def _read(path: Path) -> Lesson:

@@ -16,14 +16,15 @@ from trainer_host.teacher.batch.fetch import Batches, OnProgress
 from trainer_host.teacher.batch.store import BatchStore, place_of, store_path
 from trainer_host.teacher.batch.teacher import BatchTeacher
 from trainer_host.teacher.budget import Budget
-from trainer_host.teacher.cache import ReplyCache
+from trainer_host.teacher.cache import ReplyCache, replies_path
 from trainer_host.teacher.lesson import LOCAL, Lesson
 from trainer_host.teacher.prices import Flat, Price, price_of
 from trainer_host.teacher.protocol import Key, Teacher
 from trainer_host.teacher.providers import Endpoint
+from trainer_host.teacher.recording import Recorder, recorder_for
+from trainer_host.teacher.recover import recover
 from trainer_host.workspace import Workspace
 
-REPLIES = "replies.sqlite"
 LOCAL_CONCURRENCY = 4  # more at a time only wait for each other on a few cores
 
 
@@ -40,13 +41,26 @@ class Opened:
     price: Price
     concurrency: int
     batches: BatchStore | None
+    tokens_per_minute: int | None = None
+    recorder: Recorder | None = None
 
     def teacher(self, on_batch: OnProgress | None = None) -> Teacher:
         """A teacher; to be called inside the event loop that it is for. on_batch: hears how a batch goes on."""
-        api = ApiTeacher(self.endpoint, self.keys, self.cache, self.budget, self.audit, concurrency=self.concurrency)
+        api = ApiTeacher(
+            self.endpoint,
+            self.keys,
+            self.cache,
+            self.budget,
+            self.audit,
+            concurrency=self.concurrency,
+            tokens_per_minute=self.tokens_per_minute,
+            recorder=self.recorder,
+        )
         if self.batches is None:
             return api
-        books = BatchBooks(self.endpoint, self.keys, self.cache, self.budget, self.audit, self.batches, self.price)
+        books = BatchBooks(
+            self.endpoint, self.keys, self.cache, self.budget, self.audit, self.batches, self.price, self.recorder
+        )
         return BatchTeacher(api, Batches(books, api.ring), on_progress=on_batch)
 
     def in_batches(self) -> int:
@@ -67,12 +81,15 @@ def opened(
     *,
     own_price: Flat | None = None,
     concurrency: int | None = None,
+    tokens_per_minute: int | None = None,
     key_names: tuple[str, ...] | None = None,
+    record_prompts: bool = False,
 ) -> Iterator[Opened]:
     """Everything that asking costs or remembers, closed in the end.
 
-    own_price: what a request costs, where the table doesn't know the model. Raises `KeysError` without a key,
-    `TrainerError` for a budget that can't be kept; nothing has been asked then.
+    own_price: what a request costs, where the table doesn't know the model. tokens_per_minute: of each key at most.
+    record_prompts: the audit log gets prompts and answers too, without personal data. Raises `KeysError` without a
+    key, `TrainerError` for a budget that can't be kept; nothing has been asked then.
     """
     with ExitStack() as stack:
         endpoint = endpoint_for(lesson.provider, workspace)
@@ -85,12 +102,14 @@ def opened(
         keys = keys_for(lesson.provider, workspace, key_names)
         price = price_of(endpoint, own_price)
         audit = AuditLog(audit_path(workspace))
+        cache = stack.enter_context(ReplyCache(replies_path(workspace)))
+        recover(cache, audit)  # before it is counted what was spent
         spent, unpriced = spent_before(workspace, lesson)
         budget = Budget(lesson.limit, price, endpoint.model, spent, unpriced)
-        cache = stack.enter_context(ReplyCache(workspace.teacher / REPLIES))
         most = concurrency or (LOCAL_CONCURRENCY if lesson.provider == LOCAL else CONCURRENCY)
         batches = stack.enter_context(BatchStore(store_path(workspace))) if lesson.batch else None
-        yield Opened(workspace, endpoint, keys, cache, budget, audit, price, most, batches)
+        recorder = recorder_for(keys, endpoint.headers) if record_prompts else None
+        yield Opened(workspace, endpoint, keys, cache, budget, audit, price, most, batches, tokens_per_minute, recorder)
 
 
 def spent_before(workspace: Workspace, lesson: Lesson) -> tuple[Decimal, int]:

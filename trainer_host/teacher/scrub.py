@@ -16,7 +16,7 @@ _MASKED = re.compile(r"[^\s\"'`,;:()<>]*\*{3,}[^\s\"'`,;()<>]*")
 def scrubbed(text: str, secrets: Iterable[Secret], most: int = MAX_CHARS) -> str:
     """One line of a stranger's text, without any piece of the secrets, and without what looks like a masked key."""
     for secret in secrets:
-        text = _without(text, secret.reveal())
+        text = without(text, secret)
     text = _MASKED.sub(HIDDEN, text)
     line = " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
     return line if len(line) <= most else f"{line[: most - 3]}..."
@@ -31,8 +31,9 @@ def scrubbed_bytes(body: bytes, secrets: Iterable[Secret]) -> bytes:
     return body
 
 
-def _without(text: str, value: str) -> str:
-    """`text` with all pieces of `value` of `_PIECE` characters and more hidden, or all of a shorter one."""
+def without(text: str, secret: Secret) -> str:
+    """`text` with all pieces of a secret of `_PIECE` characters and more hidden, or all of a shorter one."""
+    value = secret.reveal()
     if not value:
         return text
     size = min(_PIECE, len(value))

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from trainer_host.teacher.audit import Call, Outcome
 from trainer_host.teacher.cache import Kept
+from trainer_host.teacher.calls import Call, Outcome, now
 from trainer_host.teacher.protocol import Usage
 
 if TYPE_CHECKING:
@@ -34,12 +34,22 @@ class Sending:
     worst case counts as spent.
     """
 
-    def __init__(self, books: Books, lease: Lease, reservation: Reservation, request: str, task: str) -> None:
-        """request: the hash that the cache knows it by."""
+    def __init__(
+        self,
+        books: Books,
+        lease: Lease,
+        reservation: Reservation,
+        request: str,
+        task: str,
+        prompt: str | None = None,
+    ) -> None:
+        """request: the hash that the cache knows it by. prompt: to be logged, None for nothing of it."""
         self._books = books
         self._reservation = reservation
         self._request = request
         self._task = task
+        self._prompt = prompt
+        self._time = ""
         self._open = True
         self._sent = False
         self.lease = lease
@@ -56,30 +66,34 @@ class Sending:
 
     async def begin(self) -> None:
         """To be awaited right before the request is sent; raises `CacheUnusable`."""
-        await self._books.writer.sending(self._request)
+        self._time = now()
+        await self._books.writer.sending(self._call("lost", None, 0.0, None, self._reservation.worst))
         self._sent = True
 
-    async def answered(self, body: bytes, usage: Usage | None, seconds: float) -> Decimal | None:
-        """Keep the reply; returns what it cost, once it is kept. usage: None where the provider doesn't say.
+    async def answered(
+        self, body: bytes, usage: Usage | None, seconds: float, answer: str | None = None
+    ) -> Decimal | None:
+        """Keep the reply; returns what it cost, once it is kept. usage: None where the provider doesn't say. answer:
+        its text, to be logged, None for nothing of it.
 
         Raises `TrainerError` where it can't be kept; it is paid all the same.
         """
         cost = self._settle(usage)
         key = self._key
         kept = Kept(self._request, body, self._books.provider, self._books.model, self._task, key, seconds, cost)
-        await self._books.writer.keep(kept, self._call("answered", 200, seconds, usage, cost))
+        await self._books.writer.keep(kept, self._call("answered", 200, seconds, usage, cost, answer))
         return cost
 
     def not_billed(self, outcome: Outcome, status: int | None = None, seconds: float = 0.0) -> None:
         """The provider refused the request, or never saw it."""
         self._close(0)
         self._books.budget.release(self._reservation)
-        self._books.writer.ended(self._call(outcome, status, seconds, None, Decimal(0)), billed=False)
+        self._books.writer.ended(self._call(outcome, status, seconds, None, Decimal(0)))
 
     def perhaps_billed(self, outcome: Outcome, status: int | None = None, seconds: float = 0.0) -> None:
         """The provider may have answered, and nothing came of it here."""
         cost = self._settle(None)
-        self._books.writer.ended(self._call(outcome, status, seconds, None, cost), billed=True)
+        self._books.writer.ended(self._call(outcome, status, seconds, None, cost))
 
     def _settle(self, usage: Usage | None) -> Decimal | None:
         self._close(self.lease.tokens if usage is None else usage.input + usage.output)
@@ -94,9 +108,26 @@ class Sending:
         return None if self.lease.key is None else self.lease.key.name
 
     def _call(
-        self, outcome: Outcome, status: int | None, seconds: float, usage: Usage | None, cost: Decimal | None
+        self,
+        outcome: Outcome,
+        status: int | None,
+        seconds: float,
+        usage: Usage | None,
+        cost: Decimal | None,
+        answer: str | None = None,
     ) -> Call:
-        books = self._books
         return Call(
-            books.provider, books.model, outcome, self._key, self._task, usage, cost, self._request, status, seconds
+            self._books.provider,
+            self._books.model,
+            outcome,
+            self._key,
+            self._task,
+            usage,
+            cost,
+            self._request,
+            status,
+            seconds,
+            self._time,
+            prompt=self._prompt,
+            answer=answer,
         )

@@ -2,7 +2,8 @@
 
 A commit costs about as much for ten calls as for one. What comes in one turn of the event loop goes out together at
 the end of the next, and who brought it goes on when it is in the file. Records come after rows: meanwhile the requests
-that waited for a row are already on their way.
+that waited for a row are already on their way. Until a record is in the log, the cache holds it together with its
+reply, so that a kill -9 between the two loses nothing (`trainer_host.teacher.recover`).
 """
 
 from __future__ import annotations
@@ -10,19 +11,20 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from trainer_host.errors import TrainerError
+from trainer_host.teacher.cache import Changes, Kept
+from trainer_host.teacher.calls import Call, to_text
 
 if TYPE_CHECKING:
-    from trainer_host.teacher.audit import AuditLog, Call
-    from trainer_host.teacher.cache import Kept, ReplyCache
+    from trainer_host.teacher.audit import AuditLog
+    from trainer_host.teacher.cache import ReplyCache
 
 logger = logging.getLogger(__name__)
 
-# So long a record waits for others, in seconds: a kill -9 loses those of so short a time, as it does those of the
-# requests that are open.
-_GATHER = 0.004
+_GATHER = 0.004  # seconds that a record waits for others
 
 
 class Writer:
@@ -31,24 +33,30 @@ class Writer:
     def __init__(self, cache: ReplyCache, audit: AuditLog) -> None:
         self._cache = cache
         self._audit = audit
-        self._sent: list[str] = []
+        self._sent: list[tuple[str, str]] = []
         self._kept: list[Kept] = []
+        self._ended: list[tuple[str, str]] = []
         self._over: list[str] = []
-        self._calls: list[Call] = []
+        self._calls: list[tuple[str, str]] = []  # requests and their records
         self._rows = _Group(self._write_rows)
         self._records = _Group(self._write_records, _GATHER)
 
-    async def sending(self, request: str) -> None:
+    async def sending(self, call: Call) -> None:
         """A request is about to be sent: that is in the cache's file when this returns. Raises `TrainerError`.
 
-        Where it is cancelled, nothing is to be sent, and what was noted is taken back.
+        call: what is to be logged if this process ends before anything else is known. Where this is cancelled,
+        nothing is to be sent, and what was noted is taken back.
         """
-        self._sent.append(request)
+        note = (call.request, to_text(call))
+        self._sent.append(note)
         try:
             await self._rows.written()
         except asyncio.CancelledError:
-            self._over.append(request)
-            self._rows.soon()
+            if note in self._sent:
+                self._sent.remove(note)
+            else:
+                self._over.append(call.request)
+                self._rows.soon()
             raise
 
     async def keep(self, reply: Kept, call: Call) -> None:
@@ -56,22 +64,20 @@ class Writer:
 
         The record is written even where the reply can't be kept, for it was paid for; where this is cancelled, both.
         """
-        self._kept.append(reply)
+        record = to_text(call)
+        self._kept.append(replace(reply, record=record))
         try:
             await self._rows.written()
         finally:
-            self._calls.append(call)
+            self._calls.append((call.request, record))
             self._records.soon()
         await self._records.written()
 
-    def ended(self, call: Call, *, billed: bool) -> None:
-        """Write the record of a call without a reply, at once. billed: the provider may have billed it.
-
-        Raises `TrainerError`.
-        """
-        self._calls.append(call)
-        if not billed:
-            self._over.append(call.request)
+    def ended(self, call: Call) -> None:
+        """Write the record of a call without a reply, at once; raises `TrainerError`."""
+        ended = (call.request, to_text(call))
+        self._ended.append(ended)
+        self._calls.append(ended)
         self.flush()
 
     def flush(self) -> None:
@@ -81,17 +87,22 @@ class Writer:
         finally:
             self._records.write()
 
+    def close(self) -> None:
+        """As `flush`, and for the last time."""
+        self.flush()
+        self._write_rows()
+
     def _write_rows(self) -> None:
-        sent, self._sent = self._sent, []
-        kept, self._kept = self._kept, []
-        over, self._over = self._over, []
-        if sent or kept or over:
-            self._cache.write(sent, kept, over)
+        changes = Changes(self._over, self._sent, self._kept, self._ended)
+        self._over, self._sent, self._kept, self._ended = [], [], [], []
+        if changes:
+            self._cache.write(changes)
 
     def _write_records(self) -> None:
         calls, self._calls = self._calls, []
         if calls:
-            self._audit.record(*calls)
+            self._audit.record_texts([record for _, record in calls])
+            self._over += [request for request, _ in calls]  # with the next rows: a commit costs more than they do
 
 
 class _Group:

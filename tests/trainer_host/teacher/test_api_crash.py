@@ -19,7 +19,9 @@ import pytest
 
 from tests.trainer_host.samples import REPO
 from tests.trainer_host.teacher.teachers import audited
+from trainer_host.teacher.audit import AuditLog
 from trainer_host.teacher.cache import ReplyCache
+from trainer_host.teacher.recover import recover
 
 COUNT = 120
 CONCURRENCY = 8
@@ -78,7 +80,11 @@ def test_after_kill_9_a_rerun_repeats_no_request_whose_reply_was_kept(
     time.sleep(0.1)  # the provider still answers what was open
     before = served.bodies()
     with ReplyCache(folder / "replies.sqlite") as cache:
-        kept, lost = cache.count(), cache.take_unanswered()
+        kept = cache.count()
+        recover(cache, AuditLog(folder / "audit.jsonl"))
+    outcomes = Counter(entry.call.outcome for entry in audited(folder))
+    assert outcomes["answered"] == kept
+    lost = outcomes["lost"]
     assert len(answered) <= kept <= sum(before.values()) <= kept + CONCURRENCY
     # All that was sent is accounted for: kept, or known to be lost (sent, but not written down by the provider yet).
     assert sum(before.values()) - kept <= lost <= CONCURRENCY
@@ -100,7 +106,7 @@ def test_two_jobs_share_a_cache_without_losing_or_breaking_anything(served: Serv
     bodies = served.bodies()
     assert len(bodies) == COUNT and max(bodies.values()) <= 2
     with ReplyCache(folder / "replies.sqlite") as cache:
-        assert cache.count() == COUNT and cache.take_unanswered() == 0
+        assert cache.count() == COUNT and recover(cache, AuditLog(folder / "audit.jsonl")) == 0
     assert len(audited(folder)) == sum(bodies.values())
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -128,7 +129,7 @@ def test_five_hundred_calls_are_there_and_whole(whole: Path) -> None:
     assert found.sentence() == "The log is whole: 500 calls."
     logged = list(entries(whole))
     assert [entry.number for entry in logged] == list(range(1, 501))
-    assert logged[41].call == call(42)
+    assert replace(logged[41].call, time="") == call(42)
     assert logged[41].time.endswith("Z")
 
 
@@ -398,3 +399,21 @@ def test_the_log_is_the_owners_alone_and_lies_in_the_home_folder(workspace: Work
 def test_nothing_logged_is_whole(path: Path) -> None:
     assert verify(path).ok
     assert list(entries(path)) == []
+
+
+def test_recorded_prompts_are_in_the_chain_over_rotations_and_a_long_one_is_cut(path: Path) -> None:
+    log = AuditLog(path, rotate_bytes=40_000)
+    prompt = "\U0001f600 text\n" * 500
+    for number in range(20):
+        log.record(replace(call(number), prompt=prompt, answer="an answer"))
+    log.record(replace(call(20), prompt="\U0001f600" * 50_000, answer="\ud800" * 50_000))
+    assert (verify(path).ok, verify(path).lines) == (True, 21) and len(files(path)) > 5
+    *first, last = (entry.call for entry in entries(path))
+    assert {one.prompt for one in first} == {prompt}
+    assert last.prompt is not None and last.prompt.endswith(" ... [38000 more characters]")
+    file = files(path)[2]
+    lines = file.read_bytes().splitlines(keepends=True)
+    number = json.loads(lines[0])["n"]
+    lines[0] = lines[0].replace(b"an answer", b"an Answer")
+    file.write_bytes(b"".join(lines))
+    assert [problem.number for problem in verify(path).problems][:1] == [number]

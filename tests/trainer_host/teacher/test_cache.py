@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.trainer_host.samples import REPO
-from trainer_host.teacher.cache import CacheUnusable, ReplyCache, request_hash
+from trainer_host.teacher.cache import CacheUnusable, Changes, ReplyCache, request_hash
 from trainer_host.teacher.protocol import Image, Message, Request
 from trainer_host.teacher.providers import PROVIDERS, Dialect, Endpoint
 from trainer_host.teacher.wires import wire_of
@@ -111,13 +111,14 @@ def test_a_learned_dialect_is_remembered_for_its_endpoint(path: Path) -> None:
 _WRITER = """
 import os, signal, sys, threading
 from pathlib import Path
-from trainer_host.teacher.cache import ReplyCache
+from trainer_host.teacher.cache import Changes, ReplyCache
 cache = ReplyCache(Path(sys.argv[1]))
 number = 0
 while True:
     name = f"{sys.argv[2]}-{number}"
-    cache.sending(name)
+    cache.write(Changes(sent=[(name, "{}")]))
     cache.keep(name, name.encode() * 50, provider="p", model="m")
+    cache.write(Changes(over=[name]))
     print(name, flush=True)
     number += 1
 """
@@ -136,6 +137,12 @@ def write_until_killed(path: Path, who: str, lines: int) -> list[str]:
     return [line.strip() for line in said if line.endswith("\n")]
 
 
+def lost(cache: ReplyCache) -> int:
+    """How many requests were under way in processes that ended."""
+    with cache.left_over() as found:
+        return len(found)
+
+
 def test_what_was_kept_is_there_after_kill_9_of_two_writers(path: Path) -> None:
     with ThreadPoolExecutor(2) as pool:
         runs = list(pool.map(lambda who: write_until_killed(path, who, 150), ["a", "b"]))
@@ -143,20 +150,21 @@ def test_what_was_kept_is_there_after_kill_9_of_two_writers(path: Path) -> None:
         for name in [name for run in runs for name in run]:
             found = cache.find(name)
             assert found is not None and found.body == name.encode() * 50
-        assert cache.take_unanswered() <= 2  # at most the one that each was at
-        assert cache.take_unanswered() == 0
+        assert lost(cache) <= 2  # at most the one that each was at
+        assert lost(cache) == 0
 
 
 def test_requests_of_a_dead_process_are_counted_once_and_those_of_a_living_one_not(path: Path) -> None:
     with ReplyCache(path) as cache:
-        cache.sending("mine")
+        cache.write(Changes(sent=[("mine", "{}")]))
         program = (
-            "import os, sys; from pathlib import Path; from trainer_host.teacher.cache import ReplyCache\n"
-            "c = ReplyCache(Path(sys.argv[1])); c.sending('lost'); c.sending('refused'); c.not_billed('refused'); os._exit(1)"
+            "import os, sys; from pathlib import Path; from trainer_host.teacher.cache import Changes, ReplyCache\n"
+            "c = ReplyCache(Path(sys.argv[1])); c.write(Changes(sent=[('lost', '{}'), ('refused', '{}')]))\n"
+            "c.write(Changes(over=['refused'])); os._exit(1)"
         )
         subprocess.run([sys.executable, "-c", program, str(path)], cwd=REPO, check=False, timeout=60)
-        assert cache.take_unanswered() == 1
-        assert cache.take_unanswered() == 0
+        assert lost(cache) == 1
+        assert lost(cache) == 0
         cache.keep("mine", b"x", provider="p", model="m")
 
 
@@ -197,6 +205,23 @@ def test_damage_in_the_middle_is_said_when_it_is_met(path: Path) -> None:
             cache.find(f"{number:064x}")
 
 
+def test_a_file_of_the_former_format_is_read_on(path: Path) -> None:
+    path.parent.mkdir(parents=True)
+    with sqlite3.connect(path) as db:
+        db.execute("PRAGMA user_version = 1")
+        db.execute("CREATE TABLE sent (request TEXT PRIMARY KEY, process INTEGER NOT NULL, at REAL NOT NULL)")
+        db.execute("INSERT INTO sent VALUES ('a', 1, 2.0)")
+        db.execute(
+            "CREATE TABLE replies (request TEXT PRIMARY KEY, provider TEXT NOT NULL, model TEXT NOT NULL, "
+            "task TEXT NOT NULL, key TEXT, body BLOB NOT NULL, seconds REAL NOT NULL, cost TEXT, at REAL NOT NULL)"
+        )
+        db.execute("INSERT INTO replies VALUES ('a', 'p', 'm', 'chat', NULL, 'x', 1.0, NULL, 2.0)")
+    db.close()
+    for _ in range(2):
+        with ReplyCache(path) as cache:
+            assert cache.count() == 1 and lost(cache) == 0
+
+
 def test_a_file_of_another_format_is_left_alone(path: Path) -> None:
     ReplyCache(path).close()
     with sqlite3.connect(path) as db:
@@ -217,4 +242,4 @@ def test_a_read_only_database_is_one_sentence(path: Path) -> None:
     with ReplyCache(path) as cache:
         cache._db.execute("PRAGMA query_only = 1")  # as root, whom the tests may run as, a mode stops nobody
         with pytest.raises(CacheUnusable, match=r"can't be written or read \(attempt to write a readonly database\)"):
-            cache.sending("a")
+            cache.write(Changes(over=["a"]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
@@ -12,9 +12,10 @@ import pytest
 
 from tests.trainer_host.teacher.teachers import audited, question, teacher_for
 from trainer_host.errors import TeacherStopped, TrainerError
-from trainer_host.teacher.audit import AuditLog, Call
+from trainer_host.teacher.audit import AuditLog
 from trainer_host.teacher.audit_check import verify
-from trainer_host.teacher.cache import Kept, ReplyCache
+from trainer_host.teacher.cache import Changes, Kept, ReplyCache
+from trainer_host.teacher.calls import Call
 from trainer_host.teacher.writer import Writer
 
 from .fake_api import FakeApi
@@ -25,14 +26,14 @@ class Counting(ReplyCache):
 
     commits = 0
 
-    def write(self, sent: Sequence[str] = (), kept: Sequence[Kept] = (), over: Sequence[str] = ()) -> None:
+    def write(self, changes: Changes) -> None:
         """See `ReplyCache`."""
         self.commits += 1
-        super().write(sent, kept, over)
+        super().write(changes)
 
     def marks(self) -> set[str]:
-        """Requests that were sent and have no reply."""
-        return {str(row[0]) for row in self._db.execute("SELECT request FROM sent")}
+        """Requests that were sent, and whose call isn't known to be in the log."""
+        return {str(row[0]) for row in self._db.execute("SELECT request FROM calls")}
 
 
 @pytest.fixture
@@ -51,6 +52,10 @@ def name(number: int) -> str:
     return f"{number:064x}"
 
 
+def mark(number: int) -> Call:
+    return Call("openai", "m", "lost", "work", "chat", request=name(number))
+
+
 def kept(number: int) -> tuple[Kept, Call]:
     cost = Decimal("0.001")
     call = Call("openai", "m", "answered", "work", "chat", cost=cost, request=name(number), status=200)
@@ -60,7 +65,7 @@ def kept(number: int) -> tuple[Kept, Call]:
 async def test_what_comes_in_one_turn_is_one_commit_and_in_the_files_when_it_returns(
     writer: Writer, cache: Counting, tmp_path: Path
 ) -> None:
-    await asyncio.gather(*(writer.sending(name(number)) for number in range(40)))
+    await asyncio.gather(*(writer.sending(mark(number)) for number in range(40)))
     assert cache.commits == 1 and len(cache.marks()) == 40
 
     async def one(number: int) -> None:
@@ -71,13 +76,15 @@ async def test_what_comes_in_one_turn_is_one_commit_and_in_the_files_when_it_ret
         assert name(number) in {entry.call.request for entry in audited(tmp_path)}
 
     await asyncio.gather(*(one(number) for number in range(40)))
-    assert cache.commits == 2 and not cache.marks()
+    assert cache.commits == 2 and len(cache.marks()) == 40
+    writer.close()
+    assert cache.commits == 3 and not cache.marks()
     found = verify(tmp_path / "audit.jsonl")
     assert found.ok and found.lines == 40
 
 
 async def test_a_mark_that_nobody_waits_for_any_more_is_taken_back(writer: Writer, cache: Counting) -> None:
-    task = asyncio.create_task(writer.sending(name(1)))
+    task = asyncio.create_task(writer.sending(mark(1)))
     await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -106,7 +113,7 @@ async def test_where_replies_cannot_be_kept_all_hear_it_and_the_paid_calls_are_r
 ) -> None:
     cache._db.execute("PRAGMA query_only = 1")
     outcomes = await asyncio.gather(
-        writer.sending(name(0)), *(writer.keep(*kept(number)) for number in (1, 2)), return_exceptions=True
+        writer.sending(mark(0)), *(writer.keep(*kept(number)) for number in (1, 2)), return_exceptions=True
     )
     assert all(isinstance(outcome, TeacherStopped) for outcome in outcomes)
     writer.flush()

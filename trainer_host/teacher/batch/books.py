@@ -7,15 +7,17 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 from trainer_host.errors import TeacherStopped
-from trainer_host.teacher.audit import AuditLog, Call, Outcome, entries
+from trainer_host.teacher.audit import AuditLog, entries
 from trainer_host.teacher.batch.common import Reason
 from trainer_host.teacher.batch.report import BatchReport
 from trainer_host.teacher.batch.store import BatchStore, OpenItem, Part, place_of
 from trainer_host.teacher.budget import Budget, Reservation
 from trainer_host.teacher.cache import ReplyCache
+from trainer_host.teacher.calls import Call, Outcome
 from trainer_host.teacher.prices import Price, batch_price
 from trainer_host.teacher.protocol import Key, Usage
 from trainer_host.teacher.providers import Endpoint
+from trainer_host.teacher.recording import Recorder
 from trainer_host.teacher.scrub import scrubbed, scrubbed_bytes
 from trainer_host.teacher.wires import WireError, wire_of
 from trainer_host.teacher.wires.refusals import read_body
@@ -35,8 +37,9 @@ class BatchBooks:
         audit: AuditLog,
         store: BatchStore,
         price: Price,
+        recorder: Recorder | None = None,
     ) -> None:
-        """price: of a direct request."""
+        """price: of a direct request. recorder: makes the texts that the log gets, None for none."""
         self.endpoint = endpoint
         self.place = place_of(endpoint)
         self.wire = wire_of(endpoint)
@@ -47,6 +50,8 @@ class BatchBooks:
         self.store = store
         self.report = BatchReport()
         self.given_up: dict[str, Reason] = {}  # requests that no further batch is tried for
+        self.recorder = recorder
+        self.prompts: dict[str, str] = {}  # to be logged, of requests that this process knows, by their hashes
         self._keys = keys
         self._held: dict[tuple[str, str], Reservation] = {}
         self._tries: Counter[str] = Counter()
@@ -120,7 +125,8 @@ class BatchBooks:
             cost = None if answer.usage is None else self.price.cost(answer.usage)
         else:
             cost = self.budget.settle(reservation, answer.usage)
-            self._log(part, item, "batch answered", answer.usage, cost)
+            text = self.recorder.answer(answer.text) if self.recorder is not None else None
+            self._log(part, item, "batch answered", answer.usage, cost, text)
         if known is None or known.cost is None:
             self.cache.priced(item.id, cost)
         self.store.close_item(part.id, item.id, "answered")
@@ -153,7 +159,15 @@ class BatchBooks:
             if name in self.given_up and self.cache.find(name) is None:
                 self.report.left[self.given_up[name]] += 1
 
-    def _log(self, part: Part, item: OpenItem, outcome: Outcome, usage: Usage | None, cost: Decimal | None) -> None:
+    def _log(
+        self,
+        part: Part,
+        item: OpenItem,
+        outcome: Outcome,
+        usage: Usage | None,
+        cost: Decimal | None,
+        answer: str | None = None,
+    ) -> None:
         self.audit.record(
             Call(
                 self.endpoint.provider,
@@ -164,6 +178,8 @@ class BatchBooks:
                 usage=usage,
                 cost=cost,
                 request=item.id,
+                prompt=self.prompts.get(item.id),
+                answer=answer,
             )
         )
 

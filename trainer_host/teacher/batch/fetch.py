@@ -147,6 +147,8 @@ class Batches:
                 continue  # a direct call says why
             name = request_hash(endpoint, body, request.sample)
             made[name] = (Item(name, body, request.task), request)
+            if self.books.recorder is not None and name not in self.books.prompts:
+                self.books.prompts[name] = self.books.recorder.prompt(request)
         return made
 
     def _lacking(self, wanted: Wanted) -> list[tuple[Item, Request]]:
