@@ -13,7 +13,7 @@ from edge_runtime.language.generate import Bracketed, Constraint, Generator, Opt
 from edge_runtime.language.golden import check_golden
 from edge_runtime.language.sampling import Sampling
 from edge_runtime.language.speculative import PromptLookup
-from edge_runtime.language.template import TOOL_CALL, TOOL_CALLED, Template, encode_chat, stop_ids, task_token
+from edge_runtime.language.template import MARKED, TOOL_CALL, TOOL_CALLED, Template, encode_chat, stop_ids, task_token
 from edge_runtime.language.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -87,6 +87,17 @@ class LanguageSpecialist:
             self.tokenizer, self.template, messages, task=self._task(task), tools=tools, answering=True
         )
         options = self._options(max_tokens, cancelled, stop, frequency, presence, logprobs, top)
+        if tools and self.template.tools == MARKED:
+            from edge_runtime.language.marked_calls import forced, unmarked
+            from edge_runtime.language.tool_marks import Reading
+
+            reading, begun = Reading(messages, tools), ""
+            if tool_choice != "auto":
+                begun = forced(reading, tool_choice)
+                prompt += self.tokenizer.encode(begun)
+            options = dataclasses.replace(options, stop_strings=tuple(one for one in stop if one != TOOL_CALLED))
+            pieces = self._generate(prompt, sampling, dataclasses.replace(options, reasoning_budget=reasoning_budget))
+            return unmarked(pieces, reading, begun, one=TOOL_CALLED in stop)
         if tools:
             from edge_runtime.language.grammar import call_schema  # as in `_constraint`
         if tools and tool_choice != "auto":

@@ -18,6 +18,7 @@ THINK = "<think>"
 THOUGHT = "</think>"
 TOOL_CALL = "<tool_call>"
 TOOL_CALLED = "</tool_call>"
+MARKED = "{marks}"  # in the place of a text about tools: they are read in marks, see `edge_runtime.language.tool_marks`
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Template:
     begin: special token before everything ("" for none). open, end: special tokens around a message; `between` and
     `after` are plain text. roles: how the template spells each role it knows; another role is refused.
     system: the system message of a chat that has none ("" for none). tools: what follows the system message where
-    there are tools, with {tools} for their list, one JSON object a line ("": this model knows no tools).
+    there are tools, with {tools} for their list, one JSON object a line ("": this model knows no tools), or `MARKED`.
     result: how a tool's answer is written, with {content}. stops: special tokens that end an answer.
     """
 
@@ -80,6 +81,9 @@ CHATML = Template(
     stops=("<|im_end|>",),
 )
 
+# What models that begin from nothing read and write where they are taught tools: the chat is the same without any.
+CHATML_MARKED = dataclasses.replace(CHATML, name="chatml-marked", tools=MARKED)
+
 SMOLLM2 = Template(
     name="smollm2",
     begin="",
@@ -119,6 +123,10 @@ def encode_chat(
     a model of several tasks. answering: ends with the beginning of the assistant's next message.
     Raises `BadRequest` for a message that can't be written, `BundleError` for a tokenizer without the special tokens.
     """
+    if tools and template.tools == MARKED:
+        from edge_runtime.language.tool_marks import Reading
+
+        messages, tools = Reading(messages, tools).messages(), ()
     written = _Written(tokenizer)
     if template.begin:
         written.special(template.begin)

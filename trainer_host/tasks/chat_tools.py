@@ -1,28 +1,47 @@
 """Task `chat` with tools of one's own: what people say, and the call that it wants, valid by its tool's JSON Schema.
 
-The call is drawn first, from the schema; then a request for it is put into words, plainly here or by a teacher. A quarter
-of the rows want no call: what no offered tool does, and questions about a tool, which must not act.
+The call is drawn first, from the schema; then a request for it is put into words, plainly here or by a teacher. Three in ten
+of the built-in rows want no call: what no offered tool does, requests that leave out what is required, greetings, and
+questions about a tool, which must not act.
 """
 
 from __future__ import annotations
 
 import json
 import random
+import re
+from collections import Counter
 from collections.abc import Sequence
 
 from trainer_host.tasks import Example, Json, Prompt, Rejected
 from trainer_host.tasks.chat import ChatSpec
-from trainer_host.tasks.tool_schemas import Call, Tools, call_words, values_of
+from trainer_host.tasks.tool_schemas import Call, Tools, value_words, values_of
+from trainer_host.tasks.tools_invented import invented
 
 CANNOT = "None of the tools that I have does that."
-NONE_SHARE = 0.25  # of the rows, those that want no call
+NOT_ASKED = "You didn't ask me to do it, so I did nothing."
+MISSING = "I need more for that: tell me what is missing."
+HELLO = "Hello! What can I do for you?"
+NONE_SHARE = 0.3  # of the rows, those that want no call
+INVENTED_SHARE = 0.5  # of the rows, those about invented tools: so a model reads tools, and learns none by heart
 OFFERED = 5  # tools that a row shows at most
-_OPENINGS = ("Please {what}", "Can you {what}", "I want you to {what}", "{What}", "Could you {what}", "Now {what}")
+_ACTS = (
+    "Please {what}.", "{What}.", "{What}", "{What} please", "{What}, please.", "Can you {what}?", "Could you {what}?",
+    "Would you {what} for me?", "Will you please {what}?", "I want you to {what}.", "I'd like you to {what}",
+    "I need you to {what} now.", "Now {what}!", "Go ahead and {what}.", "Let's {what}.", "It's time to {what}.",
+    "Hey, {what}", "You should {what} now.", "Okay, {what}.", "Quickly {what}!", "Can you please {what}", "Just {what}.",
+)  # fmt: skip
 _ABOUT = (
-    "What does '{what}' mean?",
-    "Can you explain what happens if I ask you to {what}?",
-    "Did I ask you to {what}?",
-)
+    "What does '{what}' mean?", "Can you explain what happens if I ask you to {what}?", "Did I ask you to {what}?",
+    "Why would anybody {what}?", "How do I {what}?", "Is it possible to {what}?", "Do you know how to {what}?",
+    "Should I {what}?", "What happens when I {what}?", "Who told you to {what}?", "I don't want you to {what}.",
+    "Don't {what}.", "Never {what}!", "Did somebody {what}?", "Tell me what '{what}' does.",
+    "If I said '{what}', what would you do?", "Yesterday I asked somebody to {what}.", "Would it be wise to {what}?",
+    "I already told my brother to {what}.", "Explain how you {what}.", "What would you need to {what}?",
+)  # fmt: skip
+_GREETINGS = ("Hello", "Hi there!", "Good morning.", "Thank you.", "Thanks a lot!", "How are you?", "Good night", "Hey")
+# How a tool is named together with its values.
+_JOINTS = ((" with ", ", "), (" with ", " and "), (", ", ", "), (": ", ", "), (" ", " "), (" (", ", "), (" to ", ", "))
 _SYSTEM = (
     "You write requests as people speak them, as JSON. request: what a person says to an assistant so that it calls the "
     "tool with exactly these arguments. Say every value as it stands; never name the tool."
@@ -36,21 +55,22 @@ _ANSWER: Json = {
 
 
 class ToolChat(ChatSpec):
-    """See the module. tools: OpenAI's form, or its inner part alone."""
+    """See the module. tools: OpenAI's form, or its inner part alone; invented_share: of the built-in rows."""
 
-    prompt_version = "chat-tools-1"
+    prompt_version = "chat-tools-2"
     answer_schema = _ANSWER
     max_tokens = 200
 
-    def __init__(self, schemas: Sequence[Json]) -> None:
+    def __init__(self, schemas: Sequence[Json], invented_share: float = INVENTED_SHARE) -> None:
         super().__init__()
-        self.prompt_version = "chat-tools-1"
+        self._invented = invented_share
+        self.prompt_version = "chat-tools-2"
         self._tools = Tools(schemas)
 
     def draw(self, rng: random.Random) -> Json:
         """A call, and the tools that are offered."""
         call = self._tools.draw(rng, rng.choice(sorted(self._tools.schemas)))
-        return {"name": call.name, "arguments": call.arguments, "offered": self._offered(rng, call.name)}
+        return {"name": call.name, "arguments": call.arguments, "offered": self._offered(rng, call.name, self._tools)}
 
     def prompt(self, drawn: Json) -> Prompt:
         """The tool and the arguments."""
@@ -66,7 +86,7 @@ class ToolChat(ChatSpec):
         assert isinstance(arguments, dict)
         call = Call(str(drawn["name"]), arguments)
         check_request(text, call)
-        example = self._called(text, call, [str(name) for name in _listed(drawn["offered"])])
+        example = self._called(text, call, [str(name) for name in _listed(drawn["offered"])], self._tools)
         self.check(example)
         return example
 
@@ -75,38 +95,85 @@ class ToolChat(ChatSpec):
         return None
 
     def built_in(self, rng: random.Random) -> Example:
-        """A request in plain words, or one that wants no call."""
-        name = rng.choice(sorted(self._tools.schemas))
-        call = self._tools.draw(rng, name)
-        what = call_words(self._tools.schemas[name], call)
+        """A request in plain words, or one that wants no call; about these tools, or about invented ones."""
+        tools = self._tools if rng.random() >= self._invented else Tools(invented(rng, OFFERED + 1))
+        name = rng.choice(sorted(tools.schemas))
+        schema = tools.schemas[name]
+        call = tools.draw(rng, name)
+        offered = self._offered(rng, name, tools)
         if rng.random() >= NONE_SHARE:
-            said = rng.choice(_OPENINGS).format(what=what, What=what[:1].upper() + what[1:])
-            return self._called(said + rng.choice((".", "", "!")), call, self._offered(rng, name))
-        if rng.random() < 0.5 and len(self._tools.schemas) > 1:  # the tool isn't offered
-            others = sorted(set(self._tools.schemas) - {name})
-            offered = rng.sample(others, min(OFFERED, len(others)))
-            return self._example(rng.choice(_OPENINGS[:3]).format(what=what) + ".", offered, {"reply": CANNOT})
-        about = str(self._tools.schemas[name].get("description") or name.replace("_", " ")).rstrip(".")
-        reply = f"That is about this: {about}. I did nothing."
-        return self._example(rng.choice(_ABOUT).format(what=what), self._offered(rng, name), {"reply": reply})
+            return self._called(_asked(rng, rng.choice(_ACTS), _said(rng, schema, call)), call, offered, tools)
+        kind = rng.choices(("not offered", "about", "missing", "greeting"), (4, 5, 2, 1))[0]
+        required = sorted(call.arguments.keys() & set(schema.get("parameters", {}).get("required", ())))
+        if kind == "missing" and required:
+            left_out = rng.choice(required)
+            less = Call(name, {key: value for key, value in call.arguments.items() if key != left_out})
+            return self._still(_asked(rng, rng.choice(_ACTS), _said(rng, schema, less)), offered, MISSING, tools)
+        if kind == "greeting":
+            return self._still(rng.choice(_GREETINGS), offered, HELLO, tools)
+        if kind == "not offered" and len(offered) > 1:
+            offered.remove(name)
+            return self._still(_asked(rng, rng.choice(_ACTS), _said(rng, schema, call)), offered, CANNOT, tools)
+        return self._still(_asked(rng, rng.choice(_ABOUT), _said(rng, schema, call)), offered, NOT_ASKED, tools)
 
     def group(self, example: Example) -> str | None:
         """None: rows are told apart by what they say."""
         return None
 
-    def _offered(self, rng: random.Random, name: str) -> list[str]:
-        others = sorted(set(self._tools.schemas) - {name})
-        names = [name, *rng.sample(others, min(OFFERED - 1, len(others)))]
+    def _offered(self, rng: random.Random, name: str, tools: Tools) -> list[str]:
+        others = sorted(set(tools.schemas) - {name})
+        names = [name, *rng.sample(others, rng.randint(min(1, len(others)), min(OFFERED - 1, len(others))))]
         return rng.sample(names, len(names))
 
-    def _called(self, text: str, call: Call, offered: Sequence[str]) -> Example:
-        self._tools.check(call)
+    def _called(self, text: str, call: Call, offered: Sequence[str], tools: Tools) -> Example:
+        tools.check(call)
         calls = [{"name": call.name, "arguments": call.arguments}]
-        return self._example(text, offered, {"reply": "", "tool_calls": calls})
+        return _example(text, offered, {"reply": "", "tool_calls": calls}, tools)
 
-    def _example(self, text: str, offered: Sequence[str], output: Json) -> Example:
-        tools = [{"type": "function", "function": self._tools.schemas[name]} for name in offered]
-        return Example({"messages": [{"role": "user", "content": text}], "tools": tools}, output)
+    def _still(self, text: str, offered: Sequence[str], reply: str, tools: Tools) -> Example:
+        return _example(text, offered, {"reply": reply}, tools)
+
+
+def _example(text: str, offered: Sequence[str], output: Json, tools: Tools) -> Example:
+    shown = [{"type": "function", "function": tools.schemas[name]} for name in offered]
+    return Example({"messages": [{"role": "user", "content": text}], "tools": shown}, output)
+
+
+def _asked(rng: random.Random, frame: str, what: str) -> str:
+    made = frame.format(what=what, What=what[:1].upper() + what[1:])
+    return made if rng.random() < 0.8 else made.rstrip(".")
+
+
+def _said(rng: random.Random, schema: Json, call: Call) -> str:
+    """What a call does, by its tool's description or name, and its arguments in any order."""
+    about = str(schema.get("description") or "").strip().rstrip(".")
+    if not about or rng.random() < 0.3:
+        about = " ".join(re.findall(r"[A-Z]?[a-z]+|[A-Z]+|\d+", call.name)).lower()
+    kinds = Counter(type(value) for value in call.arguments.values())
+    parts = []
+    for key, value in call.arguments.items():
+        listed = schema["parameters"]["properties"].get(key, {})  # type: ignore[index]
+        plain = "enum" in listed or (isinstance(value, int | float | str) and kinds[type(value)] == 1)
+        parts.append(_argument(rng, key, value, plain and not isinstance(value, bool)))
+    rng.shuffle(parts)
+    first, between = rng.choice(_JOINTS)
+    details = first + between.join(parts) + (")" if first == " (" else "") if parts else ""
+    return about[:1].lower() + about[1:] + details
+
+
+def _argument(rng: random.Random, key: str, value: object, plain: bool) -> str:
+    """A value with the name of its parameter, or without where it is `plain` which one is meant."""
+    name = key.replace("_", " ")
+    if isinstance(value, bool):
+        return f"{name} {rng.choice(('on', 'yes') if value else ('off', 'no'))}"
+    text = value_words(value)
+    if isinstance(value, str) and " " in value and rng.random() < 0.5:
+        text = f'"{value}"'
+    if plain and rng.random() < 0.4:
+        return text
+    return rng.choice(
+        (f"{name} {text}", f"{name} {text}", f"{text} as the {name}", f"the {name} {text}", f"{name} = {text}")
+    )
 
 
 def _listed(value: object) -> list[object]:

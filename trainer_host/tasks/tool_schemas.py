@@ -64,24 +64,19 @@ class Tools:
         raise DataError(f"No valid arguments of '{name}' could be drawn; give its texts an enum or examples.")
 
 
-def call_words(schema: Json, call: Call) -> str:
-    """What a call does, from its tool's description and its arguments."""
-    about = str(schema.get("description") or call.name.replace("_", " ")).strip().rstrip(".")
-    parts = [f"{key.replace('_', ' ')} {_said(value)}" for key, value in call.arguments.items()]
-    return f"{about[:1].lower()}{about[1:]}" + (f" with {', '.join(parts)}" if parts else "")
-
-
-def _said(value: object) -> str:
+def value_words(value: object) -> str:
+    """A value as people say it."""
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, list):
-        return " and ".join(map(_said, value))
+        return " and ".join(map(value_words, value))
     if isinstance(value, dict):
-        return " ".join(f"{key.replace('_', ' ')} {_said(inner)}" for key, inner in value.items())
+        return " ".join(f"{key.replace('_', ' ')} {value_words(inner)}" for key, inner in value.items())
     return str(value)
 
 
 def values_of(value: object) -> list[object]:
+    """The values at the ends of an object or list."""
     if isinstance(value, dict):
         return [inner for one in value.values() for inner in values_of(one)]
     if isinstance(value, list):
@@ -119,7 +114,7 @@ def _draw(schema: dict[str, Any], rng: random.Random, where: str) -> object:
     if kind == "boolean":
         return rng.random() < 0.5
     if kind == "string":
-        return " ".join(rng.sample(_WORDS, rng.choice((1, 1, 2))))
+        return " ".join(rng.sample(_WORDS, rng.choice((1, 1, 2, 3))))
     raise DataError(f"{where} has a schema of a kind that no value can be drawn of; give it a type or an enum.")
 
 

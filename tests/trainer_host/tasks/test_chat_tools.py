@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
-from typing import cast
+from typing import Any, cast
 
 import jsonschema
 import pytest
@@ -17,7 +17,7 @@ from trainer_host.data.dataset import Row
 from trainer_host.errors import DataError
 from trainer_host.students.language.rows import conversations
 from trainer_host.tasks import Example, Json, Rejected, task_spec
-from trainer_host.tasks.chat_tools import CANNOT
+from trainer_host.tasks.chat_tools import CANNOT, HELLO, MISSING, NOT_ASKED, ToolChat
 from trainer_host.tasks.tool_schemas import Call, Tools
 
 
@@ -52,35 +52,47 @@ def offered(example: Example) -> set[str]:
     return {str(one["function"]["name"]) for one in cast("list[dict[str, Json]]", example.input["tools"])}
 
 
+def schemas_of(example: Example) -> list[dict[str, Any]]:
+    return [one["function"] for one in cast("list[dict[str, dict[str, Any]]]", example.input["tools"])]
+
+
 def said(example: Example) -> str:
     return str(cast("list[Json]", example.input["messages"])[0]["content"])
 
 
 def test_every_call_is_valid_by_another_validator_and_its_tool_is_offered() -> None:
-    made = rows(300)
-    schemas = {str(one["function"]["name"]): one["function"]["parameters"] for one in TOOLS}  # type: ignore[index]
+    made = rows(400)
+    names = {str(one["function"]["name"]) for one in TOOLS}  # type: ignore[index]
     acts = [(row, call) for row in made if (call := called(row)) is not None]
-    assert {call["name"] for _, call in acts} == set(schemas)
+    assert names < {str(call["name"]) for _, call in acts}  # and invented ones
     for row, call in acts:
-        jsonschema.validate(call["arguments"], schemas[str(call["name"])])
-        assert call["name"] in offered(row)
+        [schema] = [schema for schema in schemas_of(row) if schema["name"] == call["name"]]
+        jsonschema.validate(call["arguments"], schema["parameters"])
         for value in cast(Json, call["arguments"]).values():
             if isinstance(value, int | float | str) and not isinstance(value, bool):
                 assert str(value) in said(row)
-    assert 0.15 < 1 - len(acts) / len(made) < 0.35
+    assert 0.2 < 1 - len(acts) / len(made) < 0.4
+    invented = [row for row in made if not offered(row) <= names]
+    assert 0.4 < len(invented) / len(made) < 0.6
+    assert all(not offered(row) & names for row in invented)
+    own = ToolChat(TOOLS, invented_share=0.0)
+    assert all(offered(own.built_in(random.Random(number))) <= names for number in range(50))
 
 
-def test_rows_pass_the_check_of_any_chat_and_what_no_tool_does_or_is_only_asked_about_does_not_act() -> None:
-    made = rows(300)
+def test_rows_pass_the_check_of_any_chat_and_what_is_not_asked_or_can_not_be_done_does_not_act() -> None:
+    made = rows(400)
     for row in made:
         SPEC.check(row)
         PLAIN.check(row)
-    still = [row for row in made if called(row) is None]
-    cannot = [row for row in still if row.output["reply"] == CANNOT]
-    asked = [row for row in still if row not in cannot]
-    assert cannot and asked
-    assert all(len(offered(row)) < len(TOOLS) for row in cannot)
-    assert all(said(row).endswith("?") for row in asked)
+    replies: dict[str, list[Example]] = {}
+    for row in made:
+        if called(row) is None:
+            replies.setdefault(str(row.output["reply"]), []).append(row)
+    assert set(replies) == {CANNOT, NOT_ASKED, MISSING, HELLO}
+    for row in replies[MISSING]:
+        assert any(schema["parameters"].get("required") for schema in schemas_of(row))
+    asked = replies[NOT_ASKED]
+    assert sum(said(row).endswith("?") for row in asked) > len(asked) / 2
 
 
 def test_the_device_reads_the_call_that_was_taught() -> None:
@@ -99,6 +111,7 @@ def test_the_device_reads_the_call_that_was_taught() -> None:
 def test_only_the_same_calls_count_as_right() -> None:
     row = next(row for row in rows(20) if called(row))
     still = next(row for row in rows(40) if not called(row))
+    assert called(row) is not None
     assert SPEC.score(row.output, {"reply": "", "tool_calls": [called(row)]}) == 1
     for got in (
         {"reply": ""},
@@ -180,4 +193,4 @@ def test_a_schema_that_nothing_can_be_drawn_from_is_named() -> None:
         ({"type": "string", "pattern": "^[0-9]{9}$"}, "No valid arguments"),
     ):
         with pytest.raises(DataError, match=told):
-            task_spec("chat", {"tools": [tool("x", "X", ("y",), y=schema)]}).built_in(random.Random(1))
+            ToolChat([tool("x", "X", ("y",), y=schema)], invented_share=0.0).built_in(random.Random(1))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from edge_runtime.language.template import (
     CHATML,
+    MARKED,
     SMOLLM2,
     THINK,
     THOUGHT,
@@ -71,7 +72,8 @@ def spelled(
 def jinja_of(template: Template, task: str | None = None) -> str:
     """A template as Jinja, for `apply_chat_template` and llama.cpp. task: the one meant where a chat names none."""
     roles = {role: name for role, name in template.roles.items() if role not in ("assistant", "tool")}
-    listed = _joined(template.tools, "{tools}", "ns.listed")
+    tools = "" if template.tools == MARKED else template.tools  # the comparison of words is no template's work
+    listed = _joined(tools, "{tools}", "ns.listed")
     result = _joined(template.result, "{content}", 'message["content"]')
     refuse = '{{ raise_exception("This model knows no tools; leave them out.") }}'
     known = ", ".join(sorted(template.roles))
@@ -86,7 +88,7 @@ def jinja_of(template: Template, task: str | None = None) -> str:
         "{% if tools %}{% for tool in tools %}"
         '{% set ns.listed = ns.listed + ("" if loop.first else "\\n") + (tool | tojson) %}{% endfor %}'
         f'{{% set ns.system = ns.system + ("\\n\\n" if ns.system else "") + {listed} %}}{{% endif %}}'
-        if template.tools
+        if tools
         else f"{{% if tools %}}{refuse}{{% endif %}}",
         "{% if ns.written %}"
         + _out(_text(template.open + template.roles["system"] + template.between), "ns.system", _text(template.end))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import cast
 
 from edge_runtime.errors import BadRequest
+from edge_runtime.language.tool_marks import Reading
 from edge_runtime.tasks import task_module
 from edge_runtime.tasks.dialogue import TextTask, read_tools
 from trainer_host.data.dataset import Row, open_dataset
@@ -61,6 +62,17 @@ def conversations(rows: Iterable[Row], task: str) -> list[Conversation]:
         tools = read_tools(request.get("tools", []))
         made.append(Conversation([*messages, {"role": "assistant", "content": said}], name, tools, difficulty))
     return made
+
+
+def has_tools(rows: Iterable[Row], task: str) -> bool:
+    """Whether any row offers tools."""
+    return any(request_of(row, task).get("tools") for row in rows)
+
+
+def read_texts(talks: Iterable[Conversation]) -> list[str]:
+    """What a model from nothing reads and writes: with tools, in marks (`edge_runtime.language.tool_marks`)."""
+    read = (Reading(talk.messages, talk.tools).messages() if talk.tools else talk.messages for talk in talks)
+    return [str(message["content"]) for messages in read for message in messages]
 
 
 def training_rows(dataset: Path) -> tuple[list[Row], list[Row]]:

@@ -1,0 +1,429 @@
+"""Tools for a very small model: it reads which words of a message belong to which tool, and points at values.
+
+A model of a million numbers neither copies "living room" letter by letter nor knows a tool that it never saw. So the device
+compares the words first. Tools and their parameters get marks, A1 is the first parameter of the first one, and each word
+that counts gets a letter, by which it can be pointed at:
+
+    tools  A set lamp 1 room =! 2 level #!       said    set the lamp in the hall to 33 %
+    reads  A.α the A.β in the A1=2.γ to #.δ %    writes  @A 1=2 2δ
+
+The pointing is that of pointer networks (arXiv 1506.03134), the marks play the part of delexicalization (as in
+arXiv 1508.01745). `written` makes of a call what the model must write, and `called` of what it wrote a call, valid by the
+tool's schema.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from edge_runtime.errors import BadRequest
+
+Json = Mapping[str, object]
+CALL = "@"
+TOOLS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ" + "".join(map(chr, range(0x531, 0x557)))  # then Armenian: 64 in all
+PLACES = "123456789abcdefghijklmnopqrstuvwxyz"  # of a parameter in its tool, and of a choice in its list
+LETTERS = "αβγδεζηθικλμνξοπρστυφχψω" + "абвгдежзийклмнопрстуфхцчшщъыьэюя"  # of words
+_COMMON_TO = 3  # a word that so many tools or more have says nothing about which is meant
+_DESCRIBED = 8  # words of a description that are shown
+_PIECE = re.compile(r'"([^"\n]+)"|“([^”\n]+)”|[-−]?\d+(?:[.,]\d+)*|[^\W\d_]+(?:[\'’-][^\W\d_]+)*|\S')
+_NUMBER = re.compile(r"[-−]?\d+(?:[.,]\d+)*")
+_WRITTEN = re.compile(rf" ([{PLACES}])((?:'(?:[^'\\]|\\.)*'|[^' ])+)")
+_NUMBERS = {
+    word: number
+    for number, word in enumerate((
+        "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
+        "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty",
+    ))
+}  # fmt: skip
+# Words that hold sentences together: they stay as they are, and no value begins or ends with one.
+_SMALL = frozenset((
+    "a", "an", "the", "and", "or", "but", "if", "of", "to", "in", "on", "off", "at", "by", "for", "from", "with",
+    "without", "into", "out", "up", "down", "as", "is", "are", "was", "were", "be", "been", "do", "does", "did",
+    "don't", "didn't", "doesn't", "not", "no", "never", "i", "i'd", "i'm", "you", "your", "we", "it", "its", "it's",
+    "this", "that", "these", "those", "there", "here", "my", "me", "us", "our", "what", "what's", "which", "who",
+    "why", "how", "when", "where", "can", "could", "would", "should", "shall", "will", "may", "might", "must",
+    "please", "now", "then", "so", "than", "have", "has", "had", "let", "let's", "about", "hey", "just", "want",
+    "like", "ask", "asked", "tell", "told", "happens", "mean", "means", "go", "ahead", "last", "again", "yes",
+    "need", "explain", "anybody", "somebody", "wise", "possible", "able", "hello", "hi", "thanks", "thank",
+))  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One value of a call. path: its keys, several for one inside an object. kind: of JSON Schema, or "enum", or "other".
+
+    items: whether it is a list of such.
+    """
+
+    path: tuple[str, ...]
+    kind: str
+    choices: tuple[object, ...] = ()
+    items: bool = False
+    required: bool = False
+    words: frozenset[str] = frozenset()
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A tool as the model meets it; words: of its name and description, stemmed."""
+
+    name: str
+    shown: str
+    words: frozenset[str]
+    parameters: tuple[Parameter, ...]
+    required: frozenset[str] = frozenset()
+
+
+@dataclass
+class _Unit:
+    """A word, number or quoted text that can be pointed at; start and end: in its message."""
+
+    message: int
+    start: int
+    end: int
+    text: str
+    marks: list[str] = field(default_factory=list)
+
+
+class Unreadable(BadRequest):
+    """What the model wrote is no call that the tools allow."""
+
+
+class Reading:
+    """A conversation with tools as a model reads it."""
+
+    def __init__(self, messages: Sequence[Json], tools: Sequence[Json]) -> None:
+        """messages: {"role", "content", "tool_calls"?}; tools: OpenAI's form. Raises `BadRequest` for wrong ones."""
+        self.tools = [_tool(raw) for raw in tools[: len(TOOLS)]]
+        self._messages = list(messages)
+        self._units: list[_Unit] = []
+        self._marked: dict[int, list[_Unit | str]] = {}
+        for number in reversed(range(len(self._messages))):
+            role, content = self._messages[number].get("role"), self._messages[number].get("content")
+            if role in ("user", "tool") and isinstance(content, str):
+                self._read(number, content)
+        self._units = self._units[: len(LETTERS)][::-1]  # those of the last messages
+        self._letters = {id(unit): letter for unit, letter in zip(self._units, LETTERS, strict=False)}
+
+    def messages(self) -> list[dict[str, object]]:
+        """What the model reads: a system message with the tools, and marked messages; calls as they are written."""
+        made: list[dict[str, object]] = []
+        listed = "\n".join(f"{mark} {tool.shown}" for mark, tool in zip(TOOLS, self.tools, strict=False))
+        for number, message in enumerate(self._messages):
+            if number in self._marked:
+                parts = [part if isinstance(part, str) else self._shown(part) for part in self._marked[number]]
+                made.append({**message, "content": " ".join(parts)})
+            elif message.get("role") == "assistant":
+                made.append(self._assistant(message))
+            else:
+                made.append(dict(message))
+        if made and made[0].get("role") == "system":
+            return [{"role": "system", "content": f"{made[0]['content']}\n{listed}"}, *made[1:]]
+        return [{"role": "system", "content": listed}, *made]
+
+    def written(self, name: str, arguments: Json) -> str:
+        """What a model writes to call a tool, for training."""
+        number = next((at for at, tool in enumerate(self.tools) if tool.name == name), None)
+        if number is None:
+            raise BadRequest(f"There is no tool '{name[:64]}' among the tools.")
+        used: set[int] = set()
+        parts = []
+        for place, parameter in zip(PLACES, self.tools[number].parameters, strict=False):
+            value, there = _at(arguments, parameter.path)
+            if there:
+                parts.append(f" {place}{self._value(value, parameter, TOOLS[number] + place, used)}")
+        return f"{CALL}{TOOLS[number]}{''.join(parts)}"
+
+    def called(self, text: str) -> list[dict[str, object]]:
+        """The calls that a model wrote, [{"name", "arguments"}]; raises `Unreadable`."""
+        return [self._call(line) for line in text.strip().split("\n")]
+
+    def _call(self, line: str) -> dict[str, object]:
+        if not line.startswith(CALL) or (number := TOOLS.find(line[1:2] or " ")) < 0 or number >= len(self.tools):
+            raise Unreadable("The model called no tool that there is.")
+        tool, at = self.tools[number], 2
+        made: dict[str, object] = {}
+        while at < len(line):
+            found = _WRITTEN.match(line, at)
+            place = PLACES.index(found[1]) if found else len(PLACES)
+            if found is None or place >= len(tool.parameters):
+                raise Unreadable("The model's call can't be read.")
+            _put(made, tool.parameters[place].path, self._meant(found[2], tool.parameters[place]))
+            at = found.end()
+        missing = [
+            parameter.path for parameter in tool.parameters if parameter.required and not _at(made, parameter.path)[1]
+        ]
+        if missing or tool.required - made.keys():
+            raise Unreadable(f"The model's call of {tool.name} leaves out what is required.")
+        return {"name": tool.name, "arguments": made}
+
+    def _read(self, number: int, content: str) -> None:
+        """Part a message into words with marks, the last message first."""
+        parts: list[_Unit | str] = []
+        units: list[_Unit] = []
+        for found in _PIECE.finditer(content):
+            quoted = found[1] or found[2]
+            word = found[0]
+            if quoted is None and (word.lower() in _SMALL or not (word[0].isalnum() or _NUMBER.fullmatch(word))):
+                parts.append(word)
+                continue
+            start = found.start() + (1 if quoted else 0)
+            unit = _Unit(number, start, start + len(quoted or word), quoted or word)
+            units.append(unit)
+            parts.append(unit)
+        self._mark(units)
+        self._units += reversed(units)
+        self._marked[number] = parts
+
+    def _mark(self, units: list[_Unit]) -> None:
+        """Say of each word which tools, parameters and choices have it."""
+        stems = [_stem(unit.text) for unit in units]
+        for at, (unit, stem) in enumerate(zip(units, stems, strict=True)):
+            for mark, tool in zip(TOOLS, self.tools, strict=False):
+                for place, parameter in zip(PLACES, tool.parameters, strict=False):
+                    if stem in parameter.words:
+                        unit.marks.append(mark + place)
+                    for choice, value in zip(PLACES, parameter.choices, strict=False):
+                        size = len(words := [_stem(word) for word in _words(str(value))])
+                        if size and stems[at : at + size] == words:
+                            unit.marks.append(f"{mark}{place}={choice}")
+            having = [mark for mark, tool in zip(TOOLS, self.tools, strict=False) if stem in tool.words]
+            if len(having) < _COMMON_TO or len(having) < len(self.tools) / 2:
+                unit.marks += having
+
+    def _shown(self, unit: _Unit) -> str:
+        """A word in the text: its letter, and its marks, or itself where it has none."""
+        kind = "#" if _NUMBER.fullmatch(unit.text) else '"' if " " in unit.text and not unit.marks else ""
+        rest = "/".join(unit.marks) or kind or unit.text.lower()
+        letter = self._letters.get(id(unit))
+        # The point keeps the letter a token of its own, the same as where it is pointed at.
+        return f"{rest}{kind if unit.marks else ''}" + (f".{letter}" if letter else "")
+
+    def _assistant(self, message: Json) -> dict[str, object]:
+        from edge_runtime.language.template import parse_tool_calls, render_tool_calls
+
+        said = str(message.get("content") or "") + render_tool_calls(message.get("tool_calls"))
+        found = parse_tool_calls(said)
+        if not found.tool_calls:
+            return dict(message)
+        calls = []
+        for call in found.tool_calls:
+            arguments = call["arguments"]
+            assert isinstance(arguments, Mapping)
+            if all(tool.name != call["name"] for tool in self.tools):
+                return dict(message)  # a tool that is no longer offered
+            calls.append(self.written(str(call["name"]), arguments))
+        kept = {key: value for key, value in message.items() if key != "tool_calls"}
+        return {**kept, "content": "\n".join(calls)}
+
+    def _value(self, value: object, parameter: Parameter, mark: str, used: set[int]) -> str:
+        if parameter.items and isinstance(value, list) and value:
+            return ",".join(self._one(item, parameter, mark, used) for item in value)
+        return self._one(value, parameter, mark, used)
+
+    def _one(self, value: object, parameter: Parameter, mark: str, used: set[int]) -> str:
+        """A choice by its place, yes or no, what is pointed at; else the value itself."""
+        if isinstance(value, bool) and parameter.kind == "boolean":
+            return "+" if value else "-"
+        choice = next(
+            (at for at, one in enumerate(parameter.choices) if one == value and type(one) is type(value)), None
+        )
+        if choice is not None and choice < len(PLACES):
+            return f"={PLACES[choice]}"
+        if isinstance(value, str | int | float) and not isinstance(value, bool) and parameter.kind != "enum":
+            spans = [span for span in self._spans(value, parameter) if span[0] not in used] or self._spans(
+                value, parameter
+            )
+            if spans:
+                first, last = min(spans, key=lambda span: (self._behind(span[0], mark), span))
+                used |= set(range(first, last + 1))
+                ends = (self._units[first], self._units[last])
+                letters = [self._letters[id(unit)] for unit in ends]
+                return letters[0] if first == last else "-".join(letters)
+        text = json.dumps(value, ensure_ascii=False).replace("\\", "\\\\").replace("'", "\\'")
+        return f"'{text}'"
+
+    def _behind(self, at: int, mark: str) -> int:
+        """How many words a place is behind the last one that names the parameter; many where none does before it."""
+        named = [other for other in range(at) if any(one == mark for one in self._units[other].marks)]
+        return at - named[-1] if named else len(self._units)
+
+    def _spans(self, value: object, parameter: Parameter) -> list[tuple[int, int]]:
+        """The places whose words are a value."""
+        made = []
+        known = len(self._letters)
+        for first in range(known):
+            for last in range(first, min(known, first + 24)):
+                if self._units[last].message != self._units[first].message:
+                    break
+                try:
+                    if self._pointed(first, last, parameter.kind) == value:
+                        made.append((first, last))
+                except Unreadable:
+                    continue
+        return made
+
+    def _pointed(self, first: int, last: int, kind: str) -> object:
+        """The value that words stand for; raises `Unreadable`."""
+        one, other = self._units[first], self._units[last]
+        text = str(self._messages[one.message]["content"])[one.start : other.end]
+        if kind in ("integer", "number"):
+            return _number(text, kind)
+        if kind not in ("string", "other"):
+            raise Unreadable(f"The model points at {text[:40]!r}, which is no {kind}.")
+        return text
+
+    def _meant(self, text: str, parameter: Parameter) -> object:
+        """The value of what was written for a parameter; raises `Unreadable`."""
+        if parameter.items and not text.startswith("'"):
+            return [self._single(part, parameter) for part in text.split(",")]
+        return self._single(text, parameter)
+
+    def _single(self, text: str, parameter: Parameter) -> object:
+        if text.startswith("'") and text.endswith("'") and len(text) > 2:
+            try:
+                value = json.loads(re.sub(r"\\(.)", r"\1", text[1:-1]))
+            except ValueError:
+                raise Unreadable("The model's call can't be read.") from None
+            return _checked(value, parameter)
+        if text in ("+", "-") and parameter.kind == "boolean":
+            return text == "+"
+        if text.startswith("=") and len(text) == 2 and (at := PLACES.find(text[1])) in range(len(parameter.choices)):
+            return parameter.choices[at]
+        order = list(self._letters.values())
+        ends = text.split("-")
+        if len(ends) <= 2 and all(letter in order for letter in ends):
+            first, last = order.index(ends[0]), order.index(ends[-1])
+            if first <= last and self._units[first].message == self._units[last].message and parameter.kind != "enum":
+                return _checked(self._pointed(first, last, parameter.kind), parameter)
+        raise Unreadable("The model's call can't be read.")
+
+
+def _checked(value: object, parameter: Parameter) -> object:
+    """The value itself; raises `Unreadable` where the schema doesn't allow it."""
+    kinds: dict[str, type | tuple[type, ...]] = {
+        "string": str, "integer": int, "number": (int, float), "boolean": bool,
+    }  # fmt: skip
+    for one in value if parameter.items and isinstance(value, list) else [value]:
+        fits = isinstance(one, kinds.get(parameter.kind, object)) and (
+            parameter.kind != "enum" or one in parameter.choices
+        )
+        if parameter.kind in ("integer", "number") and isinstance(one, bool):
+            fits = False
+        if not fits:
+            raise Unreadable(f"{str(one)[:40]!r} is no value of {'.'.join(parameter.path)}.")
+        if isinstance(one, int | float) and not isinstance(one, bool):
+            low, high = parameter.low, parameter.high
+            if (low is not None and one < low) or (high is not None and one > high):
+                raise Unreadable(f"{one} isn't within the limits of {'.'.join(parameter.path)}.")
+    return value
+
+
+def _number(text: str, kind: str) -> int | float:
+    plain = text.strip().lower().replace("−", "-")
+    if plain in _NUMBERS:
+        return _NUMBERS[plain]
+    if not _NUMBER.fullmatch(plain):
+        raise Unreadable(f"{text[:40]!r} is no number.")
+    if re.fullmatch(r"-?\d{1,3}(?:,\d{3})+(?:\.\d+)?", plain):
+        plain = plain.replace(",", "")
+    plain = plain.replace(",", ".")
+    if re.fullmatch(r"-?\d{1,18}", plain):
+        return int(plain)
+    if kind == "integer" or plain.count(".") != 1 or len(plain) > 32:
+        raise Unreadable(f"{text[:40]!r} is no {kind}.")
+    return float(plain)
+
+
+def _tool(raw: Json) -> Tool:
+    function = raw.get("function", raw)
+    if not isinstance(function, Mapping) or not isinstance(name := function.get("name"), str):
+        raise BadRequest('A tool must be {"type": "function", "function": {"name", "description", "parameters"}}.')
+    schema = function.get("parameters")
+    about = str(function.get("description") or "")
+    parameters = tuple(_parameters(schema if isinstance(schema, Mapping) else {}, (), True))
+    described = [word for word in _words(about) if word.lower() not in _SMALL][:_DESCRIBED]
+    title = [word for word in _words(name) if word.lower() not in {one.lower() for one in described}]
+    shown = " ".join(word.lower() for word in [*title, *described])
+    for place, parameter in zip(PLACES, parameters, strict=False):
+        kinds = {"enum": "=", "integer": "#", "number": "#", "boolean": "+", "string": '"'}
+        kind = ("*" if parameter.items else "") + kinds.get(parameter.kind, "?")
+        label = " ".join(word.lower() for word in _words(" ".join(parameter.path)))
+        shown += f" {place} {label} {kind}{'!' if parameter.required else ''}"
+    words = frozenset(_stem(word) for word in (*_words(name), *_words(about)) if word.lower() not in _SMALL)
+    required = schema.get("required", ()) if isinstance(schema, Mapping) else ()
+    names = frozenset(map(str, required)) if isinstance(required, list) else frozenset()
+    return Tool(name, shown, words, parameters[: len(PLACES)], names)
+
+
+def _parameters(schema: Json, path: tuple[str, ...], needed: bool) -> Iterator[Parameter]:
+    """The values of an object's schema; those of objects within by their own."""
+    properties, required = schema.get("properties"), schema.get("required")
+    wanted = set(required) if isinstance(required, list) else set()
+    for key, inner in properties.items() if isinstance(properties, Mapping) else ():
+        if not isinstance(inner, Mapping) or len(path) > 3:
+            continue
+        where = (*path, str(key))
+        must = needed and key in wanted
+        if inner.get("type") == "object" and isinstance(inner.get("properties"), Mapping):
+            yield from _parameters(inner, where, must)
+            continue
+        listed = inner.get("type") == "array"
+        one = inner.get("items") if listed else inner
+        one = one if isinstance(one, Mapping) else {}
+        choices = one.get("enum")
+        kind = "enum" if isinstance(choices, list) else str(one.get("type", "other"))
+        yield Parameter(
+            where,
+            kind if kind in ("enum", "integer", "number", "boolean", "string") else "other",
+            tuple(choices) if isinstance(choices, list) else (),
+            listed,
+            must,
+            frozenset(_stem(word) for word in _words(str(key)) if word.lower() not in _SMALL),
+            _limit(one, "minimum"),
+            _limit(one, "maximum"),
+        )
+
+
+def _limit(schema: Json, name: str) -> float | None:
+    value = schema.get(name)
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _at(value: Json, path: tuple[str, ...]) -> tuple[object, bool]:
+    """(the value at a path, whether there is one)."""
+    found: object = value
+    for key in path:
+        if not isinstance(found, Mapping) or key not in found:
+            return None, False
+        found = found[key]
+    return found, True
+
+
+def _put(arguments: dict[str, object], path: tuple[str, ...], value: object) -> None:
+    for key in path[:-1]:
+        inner = arguments.setdefault(key, {})
+        assert isinstance(inner, dict)  # paths of one schema don't cross
+        arguments = inner
+    arguments[path[-1]] = value
+
+
+def _words(text: str) -> list[str]:
+    """Words of a text or a name: set_light, setLight and set-light have two."""
+    parted = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text)
+    return re.findall(r"[^\W\d_]+|\d+", parted)
+
+
+def _stem(word: str) -> str:
+    """A word without the endings that most often differ."""
+    low = word.lower()
+    for ending in ("ing", "es", "ed", "s"):
+        if low.endswith(ending) and len(low) - len(ending) >= 3:
+            low = low[: -len(ending)]
+            break
+    return low[:-1] if low.endswith("e") and len(low) > 3 else low

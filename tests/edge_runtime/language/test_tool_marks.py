@@ -1,0 +1,141 @@
+"""Tools in marks: what a model reads, what it writes, and what is made of that."""
+
+from __future__ import annotations
+
+import random
+from typing import cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_runtime.errors import BadRequest
+from edge_runtime.language.template import CHATML, CHATML_MARKED, encode_chat
+from edge_runtime.language.tool_marks import LETTERS, TOOLS, Reading, Unreadable
+from tests.trainer_host.tasks.test_chat_tools import TOOLS as SOME
+from tests.trainer_host.tasks.test_chat_tools import rows, tool
+from tests.trainer_host.training.letters import letter_tokenizer
+
+LIGHT = tool("setLight", "Set the lamp.", ("room", "level"), room={"type": "string", "enum": ["living room", "hall"]}, level={"type": "integer", "minimum": 0, "maximum": 100}, slow={"type": "boolean"})  # fmt: skip
+NOTE = tool("add_note", "Write a note", ("text",), text={"type": "string"}, tags={"type": "array", "items": {"enum": ["work", "home"]}})  # fmt: skip
+ALARM = tool("set_alarm", "Set an alarm", ("time",), time={"type": "object", "properties": {"hour": {"type": "integer"}, "minute": {"type": "number"}}, "required": ["hour"]})  # fmt: skip
+OWN = [LIGHT, NOTE, ALARM]
+
+
+def reading(text: str) -> Reading:
+    return Reading([{"role": "user", "content": text}], OWN)
+
+
+def read(text: str) -> str:
+    return str(reading(text).messages()[-1]["content"])
+
+
+def test_words_get_the_marks_of_the_tools_parameters_and_choices_that_have_them() -> None:
+    assert reading("Hi").messages()[0] == {
+        "role": "system",
+        "content": 'A light set lamp 1 room =! 2 level #! 3 slow +\nB add write note 1 text "! 2 tags *=\n'
+        "C set alarm 1 time hour #! 2 time minute #",
+    }
+    assert read("Please set the lamps in the Living Room to 33 %") == (
+        "Please A/C.α the A.β in the A1=1.γ A1.δ to #.ε %"
+    )
+    assert read('note "buy milk" at home') == 'B.α ".β at B2=2.γ'
+
+
+def test_what_is_written_for_a_call_is_read_as_that_call() -> None:
+    for text, name, arguments, written in (
+        ("set the lamp in the hall to 33", "setLight", {"room": "hall", "level": 33}, "@A 1=2 2δ"),
+        ("lamp 33 living room slow", "setLight", {"room": "living room", "level": 33, "slow": False}, "@A 1=1 2β 3-"),
+        ('note "buy the milk"', "add_note", {"text": "buy the milk"}, "@B 1β"),
+        ("note buy the milk, home and work", "add_note", {"text": "buy the milk", "tags": ["home", "work"]}, "@B 1β-γ 2=2,=1"),
+        ("alarm at 7 and five", "set_alarm", {"time": {"hour": 7, "minute": 5}}, "@C 1β 2γ"),
+        ("alarm at 7.5 -2", "set_alarm", {"time": {"hour": -2, "minute": 7.5}}, "@C 1γ 2β"),
+        ("note", "add_note", {"text": "it's \\ \"so\" — not said"}, None),
+    ):  # fmt: skip
+        one = reading(text)
+        made = one.written(name, arguments)
+        assert written is None or made == written
+        assert one.called(made) == [{"name": name, "arguments": arguments}]
+
+
+def test_every_call_of_the_built_in_teacher_can_be_pointed_at() -> None:
+    for row in rows(200):
+        one = Reading(
+            cast("list[dict[str, object]]", row.input["messages"]), cast("list[dict[str, object]]", row.input["tools"])
+        )
+        for call in cast("list[dict[str, object]]", row.output.get("tool_calls", [])):
+            written = one.written(str(call["name"]), cast("dict[str, object]", call["arguments"]))
+            assert one.called(written) == [call] and "'" not in written
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "@", "@Z", "@D", "@A", "@A 1=2", "@A 1=3 2δ", "@A 1=2 2α", "@A 1=2 2ω", "@A 1=2 2δ-α", "@A 1=2 2δ 3δ", "@A 1=2 2'101'",
+        "@A 1=2 2'true'", "@A 1=2 2'{", "@A 9=1", "@A1=2", "hello", "@B 1δ 2=1,=3", "@C", '@C 1\'"x"\'', "@A 1=2 2δ\nhm", "@A 1=2 2=",
+    ],
+)  # fmt: skip
+def test_what_no_tool_allows_is_unreadable(text: str) -> None:
+    with pytest.raises(Unreadable):
+        reading("set the lamp in the hall to 33").called(text)
+
+
+@given(st.text(alphabet="@AB12 =+-'αβ,\n\"{}x", max_size=12), st.text(max_size=40))
+def test_any_text_is_a_call_that_the_schema_allows_or_unreadable(text: str, said: str) -> None:
+    one = reading(said)
+    try:
+        calls = one.called("@" + text)
+    except Unreadable:
+        return
+    for call in calls:
+        assert one.called(one.written(str(call["name"]), cast("dict[str, object]", call["arguments"]))) == [call]
+
+
+def test_a_long_conversation_keeps_letters_for_its_last_words_and_calls_are_shown_in_marks() -> None:
+    many = " ".join(f"word{chr(97 + n % 26)}{chr(97 + n // 26)}" for n in range(100))
+    call = {"name": "setLight", "arguments": {"room": "hall", "level": 3}}
+    messages = [
+        {"role": "user", "content": many},
+        {"role": "user", "content": "lamp hall 3"},
+        {"role": "assistant", "content": "", "tool_calls": [call]},
+        {"role": "tool", "content": "done"},
+        {"role": "assistant", "content": "", "tool_calls": [{"name": "gone", "arguments": {}}]},
+        {"role": "user", "content": "and 4"},
+    ]
+    shown = Reading(messages, OWN).messages()
+    assert [str(message["content"])[-1] for message in shown[1:3]] != ["", ""]
+    assert sum(str(message["content"]).count(".") for message in shown[1:] if message["role"] != "assistant") == len(
+        LETTERS
+    )
+    assert str(shown[3]["content"]).startswith("@A 1=2 2") and "tool_calls" in shown[5]
+    assert str(shown[6]["content"]) == f"and #.{LETTERS[-1]}"
+
+
+def test_sixty_four_tools_have_marks_of_their_own_and_wrong_ones_are_one_sentence() -> None:
+    assert len(set(TOOLS)) == 64 and len(set(LETTERS)) == len(LETTERS)
+    one = Reading([{"role": "user", "content": "tool"}], [tool(f"tool{n}", "") for n in range(64)])
+    assert one.called(one.written("tool63", {})) == [{"name": "tool63", "arguments": {}}]
+    for raw in ({"type": "function"}, {"name": 3}):
+        with pytest.raises(BadRequest, match="A tool must be"):
+            Reading([], [raw])
+
+
+def test_the_prompt_of_a_device_is_that_of_the_training_and_a_chat_without_tools_stays_as_it_was() -> None:
+    tokenizer = letter_tokenizer()
+    row = next(row for row in rows(30) if row.output.get("tool_calls"))
+    asked = cast("list[dict[str, object]]", row.input["messages"])
+    tools = cast("list[dict[str, object]]", row.input["tools"])
+    said = [*asked, {"role": "assistant", "content": "", "tool_calls": row.output["tool_calls"]}]
+    prompt, _ = encode_chat(tokenizer, CHATML_MARKED, asked, tools=tools, answering=True)
+    whole, learn = encode_chat(tokenizer, CHATML_MARKED, said, tools=tools, answering=False)
+    assert whole[: len(prompt)] == prompt and learn.index(True) == len(prompt)
+    plain = [encode_chat(tokenizer, template, asked, answering=True) for template in (CHATML, CHATML_MARKED)]
+    assert plain[0] == plain[1]
+
+
+def test_tools_are_told_apart_in_any_order() -> None:
+    for number in range(20):
+        shuffled = random.Random(number).sample(SOME, len(SOME))
+        one = Reading([{"role": "user", "content": "set the lamp, kitchen, 7"}], shuffled)
+        call = {"name": "set_light", "arguments": {"room": "kitchen", "level": 7}}
+        assert one.called(one.written("set_light", cast("dict[str, object]", call["arguments"]))) == [call]
