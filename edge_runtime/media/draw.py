@@ -65,7 +65,12 @@ class Mask:
 
 
 def mask_of(scene: Scene, shape: Shape) -> Mask:
-    """Which pixels a shape covers, without smooth edges."""
+    """Which pixels a shape covers, without smooth edges; the same object for the same shape, so it mustn't be changed."""
+    return _mask_of(replace(scene, shapes=()) if scene.shapes else scene, shape)
+
+
+@functools.lru_cache(maxsize=32)  # what rests in a film is in every frame
+def _mask_of(scene: Scene, shape: Shape) -> Mask:
     import numpy as np
     from PIL import Image, ImageDraw
 
@@ -185,6 +190,16 @@ def at(scene: Scene, seconds: float) -> Scene:
             )
         )
     return replace(scene, shapes=tuple(shapes), fps=0, seconds=0.0)
+
+
+def drawn(scene: Scene, smooth: int) -> list[Image.Image]:
+    """The pictures of `frames`; those in which nothing changes are drawn once."""
+    pictures: list[Image.Image] = []
+    before: Scene | None = None
+    for frame in frames(scene):
+        pictures.append(pictures[-1] if frame == before else draw(frame, smooth))
+        before = frame
+    return pictures
 
 
 def frames(scene: Scene) -> list[Scene]:

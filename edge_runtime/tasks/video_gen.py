@@ -70,7 +70,7 @@ def answer(request: Json, text: str) -> Json:
 
     What can't all be shown, and what says something else than the prompt, is unsure; "problem" says why.
     """
-    from edge_runtime.media.draw import draw, frames
+    from edge_runtime.media.draw import drawn
     from edge_runtime.media.pictures import animated_png
 
     optional("PIL", "Films")
@@ -78,7 +78,7 @@ def answer(request: Json, text: str) -> Json:
         scene, problem = _scene(text, _read(request))
     except Rejected:
         return {"scene": None, "film": None, "frames": 0, "problem": NOT_UNDERSTOOD, "unsure": True}
-    film = Media(CONTENT_TYPE, animated_png([draw(frame, SMOOTH) for frame in frames(scene)], scene.fps))
+    film = Media(CONTENT_TYPE, animated_png(drawn(scene, SMOOTH), scene.fps))
     doubtful = problem is not None
     return {"scene": write_scene(scene), "film": film, "frames": scene.frames, "problem": problem, "unsure": doubtful}
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from edge_runtime.media import draw, pictures
@@ -13,6 +14,7 @@ from trainer_host.tasks import Rejected
 
 if TYPE_CHECKING:
     import numpy as np
+    from PIL import Image
 
 SMOOTH = 2  # films are smaller and many: edges of two by two
 HARMONICS = (1, 2, 3, 4, 5, 6)  # a hexagon looks the same after a sixth of a turn
@@ -52,20 +54,32 @@ class Watched:
     paths: tuple[Path, ...]
 
 
+@functools.lru_cache(maxsize=1)
+def _drawn(scene: Scene) -> tuple[Image.Image, ...]:
+    return tuple(draw.drawn(scene, SMOOTH))
+
+
 def film_file(scene: Scene) -> bytes:
     """The film as animated PNG."""
-    return pictures.animated_png([draw.draw(frame, SMOOTH) for frame in draw.frames(scene)], scene.fps)
+    return pictures.animated_png(_drawn(scene), scene.fps)
 
 
+@functools.lru_cache(maxsize=2)  # an example is made and then checked: the film is the same
 def watch(scene: Scene) -> Watched:
     """Draw every frame and follow each shape through them."""
+    import numpy as np
+
     frames = draw.frames(scene)
     rows: list[list[_Glance]] = [[] for _ in scene.shapes]
     before: list[Uncovered] = []  # only the last frame's masks are kept: a film's would be 100 MB
     for frame in frames:
         shapes = uncovered(frame)
         for index, shape in enumerate(shapes):
-            rows[index].append(_glance(frame, shape, before[index] if before else shape))
+            last = before[index] if before else shape
+            if before and shape.shape is last.shape and np.array_equal(shape.visible, last.visible):
+                rows[index].append(replace(rows[index][-1], changed=0.0))  # it rests
+            else:
+                rows[index].append(_glance(frame, shape, last))
         before = shapes
     return Watched(
         scene.width, scene.height, scene.seconds, see(frames[len(frames) // 2]), tuple(_path(row) for row in rows)
@@ -89,9 +103,9 @@ def refuse_unreadable(scene: Scene, content: bytes) -> None:
         raise Rejected(
             "wrong film", f"the file holds {length:.2f} s of {film.frames[0].size[0]} x {film.frames[0].size[1]}"
         )
-    ends = draw.frames(scene)
-    for parsed, drawn in ((film.frames[0], ends[0]), (film.frames[-1], ends[-1])):
-        if parsed.tobytes() != draw.draw(drawn, SMOOTH).tobytes():
+    pictures_of = _drawn(scene)
+    for parsed, drawn in ((film.frames[0], pictures_of[0]), (film.frames[-1], pictures_of[-1])):
+        if parsed.tobytes() != drawn.tobytes():
             raise Rejected("wrong film", "the file's pictures aren't those that were drawn")
 
 

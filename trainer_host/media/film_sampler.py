@@ -36,7 +36,7 @@ FREE, FORMAL = "free", "formal"
 _STYLES = {FREE: 3, FORMAL: 2}  # how often
 _CANVASES = ((192, 128), (160, 160), (128, 176), (200, 120))
 _SECONDS = (1.0, 1.5, 2.0, 3.0)
-_FPS = (8, 10, 12)
+_FPS, _FPS_TURNING = 8, 12  # every frame is drawn and looked at; a turn needs more of them to be followed
 _KINDS = ("circle", "oval", "square", "rectangle", "triangle", "star", "pentagon", "hexagon")
 _TRIES = 60
 _AROUND = 24  # straight pieces of a round path
@@ -66,7 +66,7 @@ def sample(rng: random.Random) -> Sample:
 def _attempt(rng: random.Random, level: str, style: str) -> Sample | None:
     width, height = rng.choice(_CANVASES)
     background = rng.choices([*COLOURS], [6 if name == "white" else 2 if name == "black" else 1 for name in COLOURS])[0]
-    scene = Scene(width, height, background, (), fps=rng.choice(_FPS), seconds=rng.choice(_SECONDS))
+    scene = Scene(width, height, background, (), fps=_FPS, seconds=rng.choice(_SECONDS))
     count = LEVELS.index(level) + 1
     colours = rng.sample([name for name in COLOURS if name != background], count)
     things = [Thing(rng.choice(_KINDS), colour) for colour in colours]
@@ -92,7 +92,8 @@ def _attempt(rng: random.Random, level: str, style: str) -> Sample | None:
         facts.append(Lasts(scene.seconds))
     if rng.random() < often[2]:
         facts.append(NothingElse())
-    scene = replace(scene, shapes=tuple(shapes))
+    fast = any(isinstance(motion, Turns | Bounces | Sways) for motion in motions)
+    scene = replace(scene, shapes=tuple(shapes), fps=_FPS_TURNING if fast else _FPS)
     watched = watch(scene)
     if style == FREE:
         sizes = [Size(thing, size) for thing in things for size in ("small", "large") if not any(isinstance(motion, Resizes) and motion.of == thing for motion in motions)]  # fmt: skip
