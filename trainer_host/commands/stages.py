@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from trainer_host.commands import language_export, train
+from trainer_host.commands import device_options, language_export, train
 from trainer_host.commands.options import Commands, command, workspace_of
 from trainer_host.errors import TrainerError
 from trainer_host.presentation import presenter_for
@@ -16,6 +16,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     train.add(commands)
     made = command(commands, "export", export, "Write a run's model files: ONNX and TFLite, fp32 and int8.")
     made.add_argument("run", metavar="RUN", help="the run's name")
+    device_options.add_options(made)
     language_export.add_options(made)
     language_export.add_upload(commands)
     made = command(commands, "gate", gate, "Examine a run's model files in each runtime that will run them.")
@@ -47,7 +48,8 @@ def export(args: argparse.Namespace) -> None:
     workspace, show = workspace_of(args), presenter_for()
     run = open_run(workspace.run(args.run))
     with show.working("exporting") as step:
-        made = export_run(run, dataset_of(workspace, run), step)
+        options = device_options.chosen_options(args)
+        made = export_run(run, dataset_of(workspace, run), step, options, adapter=args.adapter)
     rows = [
         [item.file, f"{item.bytes / 1e6:.2f} MB", f"{item.error:.2g}", ", ".join(_shares(item.weights))]
         for item in made

@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from edge_runtime.engines import LITERT, ONNX, TFLITE, open_engine
+from trainer_host.compress.adapter import REFERENCE, write_run_adapter
 from trainer_host.compress.equalise import equalise_embeddings
 from trainer_host.compress.inspect import check_int8, weight_bytes
 from trainer_host.compress.quantize import quantize_onnx, quantize_tflite
 from trainer_host.data.dataset import Dataset
 from trainer_host.errors import ExportError, NotThere
+from trainer_host.export.language_adapter import FILE as ADAPTER
 from trainer_host.export.onnx import export_onnx
 from trainer_host.export.tflite import SilentDescriptors, export_tflite, tensor_names
-from trainer_host.students import GraphStudent, ModelIO, TextStudent, student_for
+from trainer_host.students import ExportOptions, GraphStudent, ModelIO, TextStudent, student_for
 from trainer_host.training.determinism import prepare
 from trainer_host.training.run import Run, write_json
 
@@ -51,8 +53,13 @@ class ModelFile:
     weights: dict[str, int]
 
 
-def export_run(run: Run, dataset: Dataset, on_step: OnStep) -> list[ModelFile]:
+def export_run(
+    run: Run, dataset: Dataset, on_step: OnStep, options: ExportOptions | None = None, *, adapter: bool = False
+) -> list[ModelFile]:
     """Write model.fp32.onnx, model.int8.onnx and model.int8.tflite into the run, and export.json.
+
+    options: of a language model's files. adapter: of a run that was trained with --lora, the adapter alone, see
+    `trainer_host.compress.adapter`.
 
     Raises `ExportError` where an fp32 graph answers differently from the module, or a file called int8 isn't.
     """
@@ -60,7 +67,13 @@ def export_run(run: Run, dataset: Dataset, on_step: OnStep) -> list[ModelFile]:
 
     student = student_for(run.task)
     if student.family == "language":
-        return _write_card(run, list(_written(run, cast(TextStudent, student), on_step)))
+        if adapter:
+            return _export_adapter(run, cast(TextStudent, student))
+        chosen = options or ExportOptions()
+        made = list(_written(run, cast(TextStudent, student), on_step, chosen, dataset))
+        return _write_card(run, made, {"options": asdict(chosen)} if options is not None else {})
+    if adapter or options is not None:
+        raise ExportError(f"'{run.name}' isn't a language model; leave out --adapter, --adapters and --cache.")
     student = cast(GraphStudent, student)
     prepare(run.seed)
     on_step(0.0, "onnx fp32")
@@ -117,8 +130,23 @@ def export_run(run: Run, dataset: Dataset, on_step: OnStep) -> list[ModelFile]:
     return _write_card(run, made)
 
 
-def _written(run: Run, student: TextStudent, on_step: OnStep) -> Iterator[ModelFile]:
-    for item in student.write_models(run.folder, on_step):
+def _export_adapter(run: Run, student: TextStudent) -> list[ModelFile]:
+    made = write_run_adapter(run, student)
+    files = []
+    for file, precision, error in zip((REFERENCE, ADAPTER), ("fp32", made.precision), made.errors, strict=True):
+        path = run.folder / file
+        if not error <= LARGEST_ERROR:
+            raise ExportError(f"{file} differs from the trained module by {error:.2g}; export it again.")
+        weights = weight_bytes(path) if file == REFERENCE else {"float32": path.stat().st_size}
+        size = path.stat().st_size
+        files.append(ModelFile(file, precision, (ONNX,), {}, {}, size, _sha256(path), float(f"{error:.3g}"), weights))
+    return _write_card(run, files, {"adapter": asdict(made.base)})
+
+
+def _written(
+    run: Run, student: TextStudent, on_step: OnStep, options: ExportOptions, dataset: Dataset
+) -> Iterator[ModelFile]:
+    for item in student.write_models(run.folder, on_step, options, dataset.folder):
         path = run.folder / item.file
         if item.precision == "fp32" and not item.error <= LARGEST_ERROR:
             raise ExportError(f"{item.file} differs from the trained module by {item.error:.2g}; export it again.")
@@ -136,9 +164,18 @@ def _written(run: Run, student: TextStudent, on_step: OnStep) -> Iterator[ModelF
         )
 
 
-def _write_card(run: Run, made: list[ModelFile]) -> list[ModelFile]:
-    write_json(run.folder / CARD, {"models": [asdict(item) for item in made], "weights": run.weights})
+def _write_card(run: Run, made: list[ModelFile], more: dict[str, object] | None = None) -> list[ModelFile]:
+    card = {"models": [asdict(item) for item in made], "weights": run.weights, **(more or {})}
+    write_json(run.folder / CARD, card)
     return made
+
+
+def export_options(run: Run) -> ExportOptions:
+    """How an exported language run's files were written."""
+    try:
+        return ExportOptions(**json.loads((run.folder / CARD).read_bytes()).get("options", {}))
+    except (OSError, ValueError, TypeError, AttributeError):
+        raise ExportError(f"{run.folder / CARD} is damaged; run 'enigma export {run.name}' again.") from None
 
 
 def exported(run: Run) -> list[ModelFile]:

@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
@@ -16,18 +16,21 @@ from edge_runtime.bundle import Golden, Manifest, ModelFile, Tokenizer
 from edge_runtime.engines import Engine, available_runtimes, open_engine
 from edge_runtime.engines.language import open_language_engine
 from edge_runtime.tasks import Specialist, task_module
+from trainer_host.compress.adapter import adapter_base, base_file
 from trainer_host.compress.files import ModelFile as Exported
-from trainer_host.compress.files import exported
+from trainer_host.compress.files import export_options, exported
 from trainer_host.compress.other_python import PipedEngine, other_runtimes
 from trainer_host.data.dataset import Dataset
 from trainer_host.errors import GateRefused, NotThere, TrainerError
+from trainer_host.export.language_adapter import FILE as ADAPTER
 from trainer_host.export.tflite import SilentDescriptors
-from trainer_host.students import Student, student_for
+from trainer_host.students import Student, TextStudent, student_for
 from trainer_host.tables import text_table
 from trainer_host.training.run import Run, write_json
 
 CARD = "gate.json"
 REFERENCE = "model.fp32.onnx"
+LEAST_AGREEMENT = 0.98  # of the next tokens with a cache of int8, against one of float
 WARM_UP, LATENCY_RUNS, LATENCY_SECONDS = 8, 200, 2.0
 
 OnStep = Callable[[float, str], None]
@@ -91,6 +94,10 @@ class GateReport:
                     found[score.runtime] = score
         return tuple(found.values())
 
+    def only(self, *runtimes: str) -> GateReport:
+        """The report without other runtimes' scores."""
+        return replace(self, scores=tuple(score for score in self.scores if score.runtime in runtimes))
+
     def table(self) -> tuple[list[str], list[list[str]]]:
         """Headers and rows for a person, in less than 80 columns."""
         headers = ["file", "runtime", "acc. %", "lost", "MB", "p50 ms", "p99 ms", "gate"]
@@ -135,6 +142,9 @@ def gate_run(
         with opened(run, student, item, runtime) as (specialist, engine):
             figures = student.evaluate(run.folder, dataset.folder, specialist, rows)
             p50, p99 = latency(specialist, student.golden(run.folder, dataset.folder, 64), engine)
+        if item.precision != "fp32" and item.file.endswith(".onnx") and export_options(run).cache == "int8":
+            agreement = cast(TextStudent, student).cache_agreement
+            figures["cache_agreement"] = agreement(run.folder, dataset.folder, run.folder / item.file, item.precision)
         if not math.isfinite(figures["accuracy"]):
             raise GateRefused(f"{item.file} in {runtime} has no accuracy; check the held-out rows.")
         reference = scores[0].accuracy if scores else figures["accuracy"]
@@ -191,7 +201,9 @@ def opened(run: Run, student: Student, item: Exported, runtime: str) -> Iterator
     path = run.folder / item.file
     engine: Engine
     if student.family == "language":
-        engine = cast(Engine, open_language_engine(path))  # its task's `load` takes a language engine
+        base = adapter_base(run) if item.file == ADAPTER else None
+        model, adapter = (path, None) if base is None else (base_file(run, base), path)
+        engine = cast(Engine, open_language_engine(model, adapter=adapter))  # its task's `load` takes a language engine
     elif runtime not in available_runtimes() and runtime in (others := other_runtimes()):
         engine = PipedEngine(path, others[runtime], item.inputs, item.outputs)
     else:
@@ -229,7 +241,9 @@ def draft_manifest(run: Run, student: Student) -> Manifest:
 
 def limits_of(student: Student) -> Limits:
     """The limits of a student's models."""
-    return LANGUAGE_LIMITS if student.family == "language" else Limits()
+    if student.family == "language":
+        return LANGUAGE_LIMITS
+    return Limits(**getattr(student, "limits", {}))
 
 
 def latency(specialist: Specialist, requests: list[dict[str, object]], engine: Engine) -> tuple[float, float]:
@@ -280,6 +294,8 @@ def _score(
         ratio = figures.get("perplexity", 0.0) / reference[1] if reference[1] else 0.0
         if limits.perplexity is not None and not ratio <= limits.perplexity:
             outside.append(f"perplexity {ratio:.3f} of fp32's, at most {limits.perplexity:g}")
+        if (same := figures.get("cache_agreement", 1.0)) < LEAST_AGREEMENT:
+            outside.append(f"int8 cache: same token in {same:.1%}, at least {LEAST_AGREEMENT:.0%}")
     return Score(
         item.file,
         item.sha256,

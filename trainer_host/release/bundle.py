@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import cast
 
 from edge_runtime import strict_json
-from edge_runtime.bundle import Envelope, Golden, Manifest, ModelFile, Scored, file_name, write_bundle
+from edge_runtime.bundle import Envelope, Golden, Manifest, ModelFile, Scored, Tokenizer, file_name, write_bundle
 from edge_runtime.errors import EdgeError
+from edge_runtime.language.specialist import TEMPLATE_FILE
 from edge_runtime.media import described
 from edge_runtime.tasks import task_module
-from trainer_host.compress.files import exported
+from trainer_host.compress.adapter import adapter_base
+from trainer_host.compress.files import export_options, exported
 from trainer_host.compress.gate import GateReport, draft_manifest, loaded
 from trainer_host.data.dataset import Dataset, Json
 from trainer_host.data.packs.card import LICENCES, check_licences, parents_json, parents_of
@@ -81,7 +83,10 @@ def build_bundle(
     manifest = _manifest(run, dataset, student, report, specialist, licence, len(golden), _roots(family, start))
     contents: dict[str, bytes | Path] = {GOLDEN_FILE: strict_json.dumps(golden)}
     contents |= {item.file: run.folder / item.file for item in manifest.models}
-    contents |= dict(student.assets(run.folder))
+    assets = student.assets(run.folder)
+    if adapter_base(run) is not None:  # the base's bundle has the rest
+        assets = {name: path for name, path in assets.items() if name == TEMPLATE_FILE}
+    contents |= dict(assets)
     with storage_errors(workspace.bundles):
         workspace.bundles.mkdir(parents=True, exist_ok=True)
         newest = newest_bundle(workspace, specialist)
@@ -180,8 +185,15 @@ def _manifest(
     first = chosen[0]
     metrics: Json = {key: round(value, 4) for key, value in first.figures.items()}
     metrics |= {"accuracy": round(first.accuracy, 4), "held_out": dataset.counts["heldout"]}
+    draft, options, base = draft_manifest(run, student), export_options(run), adapter_base(run)
+    if options.cache != "float":
+        draft = dataclasses.replace(draft, options={**draft.options, "cache": options.cache})
+    if base is not None and draft.tokenizer is not None:
+        metrics["adapter_share"] = base.share
+        whole = {**draft.options, "adapter": base.option(base.run)}
+        draft = dataclasses.replace(draft, options=whole, tokenizer=Tokenizer(draft.tokenizer.scheme))
     return dataclasses.replace(
-        draft_manifest(run, student),
+        draft,
         name=name,
         licence=licence,
         models=tuple(models),

@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
@@ -22,15 +22,25 @@ from edge_runtime.engines.language import open_language_engine
 from edge_runtime.errors import BadRequest
 from edge_runtime.language.golden import golden_rows
 from edge_runtime.language.specialist import GOLDEN_TEXTS_FILE, SCHEME
-from edge_runtime.language.template import CHATML, Template, encode_chat, task_token
+from edge_runtime.language.template import CHATML, CHATML_MARKED, Template, encode_chat, task_token
 from edge_runtime.language.tokenizer import Tokenizer as DeviceTokenizer
 from edge_runtime.tasks import Specialist, task_module
 from trainer_host.data.dataset import Row, open_dataset
 from trainer_host.errors import DataError
-from trainer_host.students import Json, OnProgress, Recorder, TrainReport, WrittenModel
+from trainer_host.students import ExportOptions, Json, OnProgress, Recorder, TrainReport, WrittenModel
 from trainer_host.students.language.config import LanguageConfig, sized
 from trainer_host.students.language.data import Encoded, encode_rows
-from trainer_host.students.language.rows import COMBO, conversations, mixed, request_of, rows_of, task_of, training_rows
+from trainer_host.students.language.rows import (
+    COMBO,
+    conversations,
+    has_tools,
+    mixed,
+    read_texts,
+    request_of,
+    rows_of,
+    task_of,
+    training_rows,
+)
 from trainer_host.students.language.settings import LanguageSettings
 from trainer_host.students.language.tokenizers import FastTokenizer, train_tokenizer
 from trainer_host.tasks import task_spec
@@ -42,6 +52,7 @@ from trainer_host.workspace import write_atomic
 if TYPE_CHECKING:
     from edge_runtime.language.specialist import LanguageSpecialist
     from edge_runtime.tasks.dialogue import Writer
+    from trainer_host.compress.language import Text
     from trainer_host.students.language.model import LanguageModel
     from trainer_host.training.distil import Soft
     from trainer_host.training.loop import TrainSettings
@@ -121,8 +132,9 @@ class LanguageStudent:
         if not ranks().first:  # the first process has the same weights, and writes them
             return TrainReport(time.perf_counter() - started, figures)
         if chosen.lora is not None:
-            from trainer_host.training.adapters import merge_lora
+            from trainer_host.training.adapters import merge_lora, save_adapter
 
+            save_adapter(run, model, chosen.lora)
             merge_lora(model)
         save_weights(run, model)
         doubts, more = self._doubts(run, unseen)
@@ -138,7 +150,7 @@ class LanguageStudent:
 
     def _said(self, rows: Sequence[Row]) -> list[str]:
         """The texts that a tokenizer is trained on."""
-        return [str(message["content"]) for talk in conversations(rows, self.task) for message in talk.messages]
+        return read_texts(conversations(rows, self.task))
 
     def _old(self, chosen: LanguageSettings, dataset: Path) -> list[Row]:
         """The training rows of an earlier dataset, which are shown again so that they aren't forgotten."""
@@ -171,12 +183,13 @@ class LanguageStudent:
             return model, start.tokenizer, start.template, origin
         said = self._said(rows)
         size = chosen.size or ("nano" if sum(map(len, said)) < _FEW_CHARACTERS else "micro")
-        config, template = sized(size, context=chosen.context), self.template
+        config = sized(size, context=chosen.context)
+        template = CHATML_MARKED if has_tools(rows, self.task) else self.template
         if chosen.teacher is not None:  # its probabilities are those of its own tokens
             teacher = runs / chosen.teacher
             tokenizer, template = (teacher / TOKENIZER).read_text(encoding="utf-8"), read_template(teacher)
             if chosen.context is None:
-                config = replace(config, context=min(config.context, _card(teacher)[1].context))
+                config = replace(config, context=min(config.context, card_of(teacher)[1].context))
         else:
             tokenizer = from_first(lambda: train_tokenizer(said, config.vocabulary))
         tokens = -(-FastTokenizer(tokenizer).size // _ROUND) * _ROUND
@@ -271,7 +284,7 @@ class LanguageStudent:
 
     def recalibrate(self, run: Path, dataset: Path) -> dict[str, float]:
         """Find anew from which confidence on answers count, for weights that were tuned; gives figures."""
-        card, _ = _card(run)
+        card, _ = card_of(run)
         doubts, figures = self._doubts(run, training_rows(dataset)[1])
         write_atomic(run / CONFIG, strict_json.dumps({**card, "unsure": doubts}))
         return figures
@@ -332,10 +345,17 @@ class LanguageStudent:
             tokenizer=Tokenizer(**cast(dict[str, str], fields["tokenizer"])),
         )
 
-    def write_models(self, run: Path, on_step: Callable[[float, str], None]) -> list[WrittenModel]:
+    def write_models(
+        self,
+        run: Path,
+        on_step: Callable[[float, str], None],
+        options: ExportOptions | None = None,
+        dataset: Path | None = None,
+    ) -> list[WrittenModel]:
         """model.fp32.onnx, model.int8.onnx and model.int4.onnx; see `TextStudent`."""
         import torch
 
+        from trainer_host.compress.language import cache_scales
         from trainer_host.export.language_onnx import export_language_onnx
 
         config, model = self._trained(run)
@@ -344,11 +364,24 @@ class LanguageStudent:
         )
         with torch.inference_mode():
             wanted = model(tokens)[0].numpy()
+        scales = None
+        if options is not None and options.cache == "int8":
+            if dataset is None:
+                raise DataError("A cache of int8 is measured on texts; name the dataset.")
+            scales = cache_scales(model, self._answers(run, dataset, "train"))
         made = []
         for at, precision in enumerate(PRECISIONS):
             on_step(at / len(PRECISIONS), f"onnx {precision}")
             path = run / f"model.{precision}.onnx"
-            export_language_onnx(model.state_dict(), config, path, precision, config.context)
+            export_language_onnx(
+                model.state_dict(),
+                config,
+                path,
+                precision,
+                config.context,
+                None if precision == "fp32" else scales,  # what all files are compared with stays as it was trained
+                options is not None and options.adapters,
+            )
             engine = open_language_engine(path)
             try:
                 got = engine.feed(tokens[0].tolist(), wanted=tokens.shape[1])
@@ -358,9 +391,30 @@ class LanguageStudent:
         on_step(1.0, "done")
         return made
 
+    def cache_agreement(self, run: Path, dataset: Path, model: Path, precision: str) -> float:
+        """See `TextStudent.cache_agreement`."""
+        from trainer_host.compress.language import compare
+        from trainer_host.export.language_onnx import export_language_onnx
+
+        config, trained = self._trained(run)
+        with tempfile.TemporaryDirectory(prefix="enigma-language-") as name:
+            twin = Path(name) / "model.onnx"
+            export_language_onnx(trained.state_dict(), config, twin, precision, config.context)
+            with closing(open_language_engine(twin)) as reference, closing(open_language_engine(model)) as other:
+                return compare(reference, other, self._answers(run, dataset, "heldout")).agreement
+
+    def _answers(self, run: Path, dataset: Path, split: str) -> list[Text]:
+        """Whole conversations of a split as tokens, in which the answers count."""
+        from trainer_host.compress.language import Text
+
+        rows = mixed(rows_of(dataset, split, self.task))[:CALIBRATION_ROWS]
+        fast = FastTokenizer((run / TOKENIZER).read_text(encoding="utf-8"))
+        encoded = self._encoded(rows, fast, read_template(run), card_of(run)[1].context)
+        return [Text(text.ids.tolist(), text.mask.tolist()) for text in encoded]
+
     def origin(self, run: Path) -> Json | None:
         """See `TextStudent.origin`; of a student that was distilled, what its teacher began with."""
-        card = _card(run)[0]
+        card = card_of(run)[0]
         distilled = card.get("distilled")
         start = card.get("start") or (distilled.get("start") if isinstance(distilled, dict) else None)
         return start if isinstance(start, dict) else None
@@ -371,7 +425,7 @@ class LanguageStudent:
 
     def manifest_fields(self, run: Path) -> Json:
         """See `Student.manifest_fields`."""
-        card, config = _card(run)
+        card, config = card_of(run)
         content = (run / TOKENIZER).read_bytes()
         unsure = cast(dict[str, float], card["unsure"])
         thresholds = (
@@ -445,7 +499,7 @@ class LanguageStudent:
     def _trained(self, run: Path) -> tuple[LanguageConfig, LanguageModel]:
         from trainer_host.students.language.model import LanguageModel
 
-        _, config = _card(run)
+        _, config = card_of(run)
         model = LanguageModel(config)
         load_weights(run, model)
         return config, model.eval()
@@ -477,7 +531,7 @@ def read_template(run: Path) -> Template:
     return Template.from_json(json.loads((run / TEMPLATE).read_bytes()))
 
 
-def _card(run: Path) -> tuple[Json, LanguageConfig]:
+def card_of(run: Path) -> tuple[Json, LanguageConfig]:
     """A run's config.json; raises `DataError`."""
     try:
         raw = strict_json.loads_object((run / CONFIG).read_bytes(), CONFIG)
