@@ -82,6 +82,15 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     made.add_argument("--to", required=True, metavar="NAME", help="the new dataset")
     prefer.add(actions)
     unsure.add(actions)
+    made = command(
+        actions,
+        "teaching",
+        data_teaching,
+        "Make chats of what a teacher was asked and answered, for a Trainer AI of yours.",
+    )
+    made.add_argument("names", nargs="+", metavar="NAME", help="datasets that a model taught, with --provider")
+    made.add_argument("--to", required=True, metavar="NAME", help="the new dataset, of the task chat")
+    add_seed(made)
     made = command(actions, "combine", data_combine, "Make one dataset of several tasks, for one model that does all.")
     made.add_argument("names", nargs="+", metavar="NAME", help="two or more datasets of different tasks")
     made.add_argument("--to", required=True, metavar="NAME", help="the new dataset")
@@ -306,6 +315,18 @@ def data_augment(args: argparse.Namespace) -> None:
     made = augmented(workspace, args.to or dataset.name, dataset, times=args.times, seed=args.seed, kind=args.kind)
     new = made.counts["train"] - dataset.counts["train"]
     presenter_for().say(f"Dataset '{made.name}': {made.counts['train']:,} rows to train, {new:,} of them varied.")
+
+
+def data_teaching(args: argparse.Namespace) -> None:
+    """A dataset of chats."""
+    from trainer_host.data import open_dataset
+    from trainer_host.data.exchanges import teaching_chats
+
+    workspace, show = workspace_of(args), presenter_for()
+    sources = [open_dataset(workspace.dataset(name)) for name in args.names]
+    made = teaching_chats(workspace, args.to, sources, seed=args.seed)
+    show.say(f"'{made.name}' has {made.counts['train']:,} chats to train on and {made.counts['heldout']:,} held out.")
+    show.say(f"Next: enigma train --data {made.name} --init smollm2 --lora r=8")
 
 
 def data_combine(args: argparse.Namespace) -> None:

@@ -8,6 +8,7 @@ on which reply came first.
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import random
 from collections import Counter
@@ -47,7 +48,11 @@ class Order:
 
 @dataclass(frozen=True)
 class Made:
-    """An accepted example with what is known about it. meta: provenance, as it goes into the dataset's rows."""
+    """An accepted example with what is known about it. meta: provenance, as it goes into the dataset's rows.
+
+    exchange: the messages that a teacher was asked, and the answer that became the example; None without a teacher, or
+    where it was shown a picture.
+    """
 
     index: int
     example: Example
@@ -55,6 +60,7 @@ class Made:
     stratum: str | None
     group: str | None
     meta: Json
+    exchange: tuple[tuple[Json, ...], str] | None = None
 
 
 @dataclass
@@ -230,6 +236,7 @@ async def _one(
 ) -> _Outcome:
     drawn, prompt = await executor.submit(draw, order.task, order.options, order.seed, number)
     requests = [request_for(spec, prompt, sample) for sample in range(spec.samples)]
+    first = requests[0]
     found: _Verified | _Refused | None = None
     for attempt in range(2):
         try:
@@ -256,8 +263,18 @@ async def _one(
         if level < JUDGE_PASSES:
             return _Outcome(None, "judged poor", f"the judge gave it level {level}")
         meta["judge"] = level
-    accepted = Made(number, found.example, found.key, found.stratum, found.group, meta)
+    exchange = _exchange(first, replies[0], spec)
+    accepted = Made(number, found.example, found.key, found.stratum, found.group, meta, exchange)
     return _Outcome(accepted, repaired=attempt > 0)
+
+
+def _exchange(request: Request, reply: Reply, spec: TaskSpec) -> tuple[tuple[Json, ...], str] | None:
+    """What was asked first, and the answer that passed in the end: who learns from it needn't be mended."""
+    if any(message.images for message in request.messages):
+        return None
+    asked: list[Json] = [{"role": "system", "content": request.system}] if request.system else []
+    asked += [{"role": message.role, "content": message.text} for message in request.messages]
+    return tuple(asked), json.dumps(read_answer(reply.text, spec.answer_schema), ensure_ascii=False)
 
 
 async def _asked(teacher: Teacher, request: Request, tally: Tally) -> Reply:

@@ -11,8 +11,9 @@ from typing import TypeVar
 
 from edge_runtime.errors import BadRequest
 from trainer_host.data.build import build_dataset
-from trainer_host.data.dataset import Dataset, Json
+from trainer_host.data.dataset import Dataset, Json, Row, write_rows
 from trainer_host.data.dedup import NearDuplicates
+from trainer_host.data.exchanges import EXCHANGES, exchange_row
 from trainer_host.data.labelled import Labelled, Mistake, RobotRows, RowReader, SpecRows, reader_for
 from trainer_host.data.pii import Scrubber
 from trainer_host.errors import DataError, TeacherStopped, TrainerError
@@ -159,12 +160,21 @@ def dataset_of_examples(workspace: Workspace, lesson: Lesson, order: Order, foun
     spec = task_spec(order.task, order.options)
     reader = reader_for(order.task, inventory=None, folder=Path(), options=order.options)
     rows: list[Labelled] = []
+    exchanges: list[Row] = []
     scrubber = Scrubber()
+    personal = not lesson.keep_personal and order.task != "robot"  # a home's names are no one's personal data
     for made in found.made:
         row = _labelled(reader, made)
-        if not lesson.keep_personal and order.task != "robot":  # a home's names are no one's personal data
-            row = replace(row, row=scrubber.row(row.row))
-        rows.append(row)
+        rows.append(replace(row, row=scrubber.row(row.row)) if personal else row)
+        if made.exchange is not None:
+            exchange = exchange_row(order.task, *made.exchange)
+            exchanges.append(scrubber.row(exchange) if personal else exchange)
+
+    def finish(folder: Path) -> None:
+        reader.finish(folder)
+        if exchanges:
+            write_rows(folder / EXCHANGES, exchanges)
+
     figures: Json = {**found.tally.figures(), "metric": spec.metric}
     if scrubber.replaced:
         figures["scrubbed"] = dict(sorted(scrubber.replaced.items()))
@@ -184,7 +194,7 @@ def dataset_of_examples(workspace: Workspace, lesson: Lesson, order: Order, foun
         held_out=lesson.held_out,
         params=params,
         figures=figures,
-        finish=reader.finish,
+        finish=finish,
         small=True,
     )
 
