@@ -1,0 +1,75 @@
+"""A model that writes calls in marks answers as any other: whole calls, valid by their schemas, or none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edge_runtime.errors import BadRequest
+from edge_runtime.language.generate import Piece
+from edge_runtime.language.specialist import LanguageSpecialist
+from edge_runtime.language.template import CHATML_MARKED, TOOL_CALLED, encode_chat
+from edge_runtime.language.tokenizer import Tokenizer
+from edge_runtime.tasks import chat
+from tests.edge_runtime.language.engines import write_tokenizer, writing_engine
+from tests.edge_runtime.language.test_tool_marks import OWN
+
+ASKED = [{"role": "user", "content": "set the lamp in the hall to 33"}]
+REQUEST: dict[str, object] = {"messages": ASKED, "tools": OWN}
+CALL = {"name": "setLight", "arguments": {"room": "hall", "level": 33}}
+
+
+@pytest.fixture
+def tokenizer(tmp_path: Path) -> Tokenizer:
+    return write_tokenizer(tmp_path / "tokenizer.json")
+
+
+def model(tokenizer: Tokenizer, text: str, begun: str = "") -> LanguageSpecialist:
+    """One that writes `text`, behind what its answer is forced to begin with."""
+    prompt, _ = encode_chat(tokenizer, CHATML_MARKED, ASKED, tools=OWN, answering=True)
+    script = tokenizer.encode(text)
+    engine = writing_engine(tokenizer, len(prompt) + len(tokenizer.encode(begun)), script, context=600)
+    return LanguageSpecialist(engine, tokenizer, CHATML_MARKED, 600, ["chat"], {})  # type: ignore[arg-type]
+
+
+def said(language: LanguageSpecialist, **options: object) -> list[Piece]:
+    return list(language.stream(ASKED, tools=OWN, **options))  # type: ignore[arg-type]
+
+
+def text_of(pieces: list[Piece]) -> str:
+    return "".join(piece.text for piece in pieces)
+
+
+def test_a_call_in_marks_comes_out_as_json_with_its_last_token(tokenizer: Tokenizer) -> None:
+    pieces = said(model(tokenizer, "@A 1=2 2δ"), logprobs=True)
+    assert chat.answer(REQUEST, text_of(pieces)) == {"reply": "", "tool_calls": [CALL], "unsure": False}
+    assert [bool(piece.text) for piece in pieces] == [False] * (len(pieces) - 1) + [True]
+    assert pieces[-1].finish == "stop" and sum(piece.logprob is not None for piece in pieces) > 5
+
+
+def test_words_stay_words_and_come_one_by_one(tokenizer: Tokenizer) -> None:
+    pieces = said(model(tokenizer, "I did nothing @ all."))
+    assert text_of(pieces) == "I did nothing @ all." and sum(bool(piece.text) for piece in pieces) > 5
+
+
+def test_what_can_not_be_called_is_not_and_the_answer_is_unsure(tokenizer: Tokenizer) -> None:
+    for text in ("@A 1=2", "@Z", "@A 1=2 2β", "@A 1=2 2δ 9-"):
+        made = chat.answer(REQUEST, text_of(said(model(tokenizer, text))))
+        assert made == {"reply": "", "tool_calls": [], "unsure": True}
+    cut = said(model(tokenizer, "@A 1=2 2δ"), max_tokens=3)
+    assert chat.answer(REQUEST, text_of(cut))["tool_calls"] == []
+
+
+def test_several_calls_and_one_alone(tokenizer: Tokenizer) -> None:
+    for stop, count in (((), 2), ((TOOL_CALLED,), 1)):
+        pieces = said(model(tokenizer, "@A 1=2 2δ\n@A 1=1 2δ"), stop=stop)
+        assert len(chat.answer(REQUEST, text_of(pieces))["tool_calls"]) == count  # type: ignore[arg-type]
+
+
+def test_a_call_that_must_be_is_written_without_marks_around_it(tokenizer: Tokenizer) -> None:
+    wanted = '{"name": "setLight", "arguments": {"room": "hall", "level": 33}}'
+    assert text_of(said(model(tokenizer, "A 1=2 2δ", "@"), tool_choice="required")) == wanted
+    assert text_of(said(model(tokenizer, " 1=2 2δ", "@A"), tool_choice="setLight")) == wanted
+    with pytest.raises(BadRequest, match="no tool 'fly'"):
+        said(model(tokenizer, ""), tool_choice="fly")
