@@ -57,7 +57,7 @@ class ModelsConfig:
 
     threads: int = _key(1, "Threads per model; one is fastest for small models.", 1, 64)
     runtimes: tuple[str, ...] = _key(
-        ("onnxruntime", "ai-edge-litert", "tflite-runtime"),
+        ("onnxruntime", "ai-edge-litert", "tflite-runtime", "xllamacpp"),
         "The runtimes that may be used, the preferred first.",
     )
 

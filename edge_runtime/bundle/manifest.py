@@ -34,11 +34,14 @@ class FileEntry:
 
 @dataclass(frozen=True)
 class Scored:
-    """One score of a model file, in the runtime that will run it; accuracy is a share, 0 to 1."""
+    """One score of a model file, in the runtime that will run it.
+
+    accuracy: a share, 0 to 1; None of a file that came without rows to examine it on, and was only tried there.
+    """
 
     runtime: str
     version: str
-    accuracy: float
+    accuracy: float | None
 
 
 @dataclass(frozen=True)
@@ -240,7 +243,8 @@ def _model(raw: object, where: str) -> ModelFile:
 
 def _scored(raw: object, where: str) -> Scored:
     fields = _Fields(raw, where)
-    return _done(fields, lambda: Scored(fields.text("runtime"), fields.text("version"), fields.share("accuracy")))
+    accuracy = None if fields.take("accuracy") is None else fields.share("accuracy")
+    return _done(fields, lambda: Scored(fields.text("runtime"), fields.text("version"), accuracy))
 
 
 def _file(name: str, raw: object) -> FileEntry:

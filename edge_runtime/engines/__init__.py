@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 ONNX = "onnxruntime"
 LITERT = "ai-edge-litert"
 TFLITE = "tflite-runtime"
+XLLAMACPP = "xllamacpp"  # llama.cpp, for the .gguf files of language models alone
 # Which runtimes open which suffix, the preferred first: LiteRT is 7 to 16 times faster than tflite-runtime.
 BY_SUFFIX: Mapping[str, tuple[str, ...]] = {".onnx": (ONNX,), ".tflite": (LITERT, TFLITE)}
 
@@ -76,8 +77,9 @@ def available_runtimes() -> dict[str, str]:
     tflite-runtime counts only with numpy below 2 and Python up to 3.11: elsewhere its import succeeds and its
     interpreter dies.
     """
-    versions = _installed({ONNX, LITERT, TFLITE, "numpy"})
-    usable = {name: versions[name] for name in (ONNX, LITERT, TFLITE) if name in versions}
+    every = (ONNX, LITERT, TFLITE, XLLAMACPP)
+    versions = _installed({*every, "numpy"})
+    usable = {name: versions[name] for name in every if name in versions}
     if int(versions.get("numpy", "0").split(".")[0]) >= 2 or sys.version_info >= (3, 12):
         usable.pop(TFLITE, None)
     return usable

@@ -18,9 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
+from edge_runtime.engines import XLLAMACPP
 from edge_runtime.errors import EngineError
 
-XLLAMACPP = "xllamacpp"
 _OPAQUE = 1024  # bytes; the structures have about 80 and 200
 _DEFAULTS = (512, 2048, 512, 1)  # of n_ctx, n_batch, n_ubatch and n_seq_max, the first fields of llama_context_params
 _ERROR = 4  # of llama.cpp's levels of log lines (ggml.h, GGML_LOG_LEVEL_ERROR)

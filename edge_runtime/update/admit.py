@@ -122,7 +122,10 @@ def _open(manifest: Manifest, model: ModelFile, folder: Path, threads: int, runt
 
     if base is not None:
         return cast(Engine, open_language_engine(base.model, threads, adapter=path))
-    return cast(Engine, open_language_engine(path, threads))  # its task's `load` takes a language engine
+    # A .gguf file is as it came, and says how long texts may be at most; the cache of all that would fill the memory.
+    context = manifest.options.get("context") if path.suffix == ".gguf" else None
+    most = context if isinstance(context, int) else None
+    return cast(Engine, open_language_engine(path, threads, most))  # its task's `load` takes a language engine
 
 
 def _admitted(

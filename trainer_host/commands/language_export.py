@@ -1,4 +1,4 @@
-"""`enigma export --format` and `enigma upload`: language models for other programs and other people."""
+"""`enigma export --format` and `enigma upload`: language models in other forms, for programs and for people."""
 
 from __future__ import annotations
 
@@ -15,13 +15,20 @@ FORMATS = ("hf", "gguf")
 
 def add_options(made: argparse.ArgumentParser) -> None:
     """The options of `enigma export` that are for language models."""
-    text = made.add_argument_group("language models, for other programs")
-    text.add_argument("--format", choices=FORMATS, help="a Hugging Face folder, or a .gguf file for llama.cpp")
+    text = made.add_argument_group("language models, in other forms")
     text.add_argument(
-        "--precision", metavar="P", help="hf: fp32 (default), bf16, fp16; gguf: f16 (default), q8_0, q4_0, f32"
+        "--format", choices=FORMATS, help="a Hugging Face folder, or .gguf files for llama.cpp and for devices"
     )
     text.add_argument(
-        "--to", type=Path, metavar="PATH", help="where to write it (default: beside the run's model files)"
+        "--precision",
+        metavar="P",
+        help="hf: fp32 (default), bf16, fp16; gguf: f16, q8_0, q4_0 (default: all three), f32",
+    )
+    text.add_argument(
+        "--to",
+        type=Path,
+        metavar="PATH",
+        help="for other programs: where to write it (default: in the run; .gguf files there go to the gate too)",
     )
     text.add_argument("--licence", default="", metavar="ID", help="where the model's lineage says none")
     text.add_argument("--task", metavar="TASK", help="of a combo: the task that other programs use it for")
@@ -40,15 +47,17 @@ def add_upload(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def export_for_others(args: argparse.Namespace) -> None:
-    """A run as a folder or a .gguf file; what `enigma export` does where `--format` is given."""
+    """A run as a folder or as .gguf files; what `enigma export` does where `--format` is given."""
     from trainer_host.export.language_run import GGUF, PRECISIONS, export_language, read_language_run
     from trainer_host.training.run import open_run
 
+    if args.format == GGUF and args.to is None:
+        _export_gguf(args)
+        return
     run = open_run(workspace_of(args).run(args.run))
     show = presenter_for()
     precision = args.precision or PRECISIONS[args.format][0]
-    default = run.folder / (f"model.{precision}.gguf" if args.format == GGUF else "hf")
-    to: Path = args.to or default
+    to: Path = args.to or run.folder / "hf"
     if args.format == GGUF and to.is_dir():
         to = to / f"{run.name}.{precision}.gguf"
     if args.format != GGUF and to.is_dir() and any(to.iterdir()) and not (to / "config.json").is_file():
@@ -58,6 +67,28 @@ def export_for_others(args: argparse.Namespace) -> None:
         export_language(model, to, args.format, args.precision, licence=args.licence, task=args.task)
     size = to.stat().st_size if to.is_file() else sum(path.stat().st_size for path in to.iterdir())
     show.say(f"Wrote {to} ({size / 1e6:.1f} MB)")
+
+
+def _export_gguf(args: argparse.Namespace) -> None:
+    """Files beside the run's others, which its gate and its bundle take as well."""
+    from trainer_host.compress.language_files import GGUF_PRECISIONS, add_gguf
+    from trainer_host.training.run import dataset_of, open_run
+
+    workspace, show = workspace_of(args), presenter_for()
+    run = open_run(workspace.run(args.run))
+    precisions = (args.precision,) if args.precision else GGUF_PRECISIONS
+    with show.working("exporting") as step:
+        made = add_gguf(
+            run,
+            lambda: dataset_of(workspace, run),
+            step,
+            precisions,
+            licence=args.licence,
+            task=args.task,
+        )
+    rows = [[item.file, f"{item.bytes / 1e6:.2f} MB", f"{item.error:.2g}"] for item in made]
+    show.table(["file", "size", "largest difference"], rows)
+    show.say(f"Next: enigma gate {run.name}")
 
 
 def upload(args: argparse.Namespace) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from trainer_host.commands import device_options, language_export, train
+from trainer_host.commands import device_options, language_export, own_gguf, train
 from trainer_host.commands.options import Commands, command, workspace_of
 from trainer_host.errors import TrainerError
 from trainer_host.presentation import presenter_for
+
+# What a person calls a runtime by, which is the kind of file; and what the gate calls it.
+RUNTIMES = {"onnx": ("onnxruntime",), "tflite": ("ai-edge-litert", "tflite-runtime"), "gguf": ("xllamacpp",)}
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -30,11 +33,17 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     made.add_argument("run", metavar="RUN", help="the run's name")
     made.add_argument("--sentences", metavar="FOLDER", help="cases.jsonl and homes/ (default: the project's own exam)")
     made.add_argument("--wrong", action="store_true", help="list the sentences that it got wrong")
-    made = command(commands, "bundle", bundle, "Make a signed bundle of a run that passed the gate.")
-    made.add_argument("run", metavar="RUN", help="the run's name")
-    made.add_argument("--name", metavar="NAME", help="of the specialist (default: the run's name)")
+    made = command(
+        commands, "bundle", bundle, "Make a signed bundle of a run that passed the gate, or of a .gguf file."
+    )
+    made.add_argument("run", metavar="RUN", help="the run's name, or a .gguf file that you bring (FILE.gguf)")
+    made.add_argument("--name", metavar="NAME", help="of the specialist (default: the run's or the file's name)")
     made.add_argument("--version", metavar="X.Y.Z", help="default: the next one where the content is new")
-    made.add_argument("--licence", default="Apache-2.0", metavar="ID", help="default: Apache-2.0")
+    made.add_argument("--licence", metavar="ID", help="default: Apache-2.0, and of a .gguf file what it says")
+    made.add_argument(
+        "--runtime", choices=tuple(RUNTIMES), help="for devices with this alone (default: all that passed)"
+    )
+    own_gguf.add_options(made)
 
 
 def export(args: argparse.Namespace) -> None:
@@ -155,17 +164,28 @@ def bundle(args: argparse.Namespace) -> None:
     from trainer_host.release.keys import signing_key
     from trainer_host.training.run import dataset_of, open_run
 
+    if args.run.endswith(".gguf"):
+        own_gguf.bundle(args)
+        return
+    own_gguf.refuse_options(args)
     workspace, show = workspace_of(args), presenter_for()
     run = open_run(workspace.run(args.run))
+    report = read_report(run)
+    if args.runtime is not None:
+        report = report.only(*RUNTIMES[args.runtime])
+        if not report.chosen():
+            raise TrainerError(
+                f"No {args.runtime} file of '{run.name}' passed the gate; export one, and run: enigma gate {run.name}"
+            )
     made = build_bundle(
         workspace,
         run,
         dataset_of(workspace, run),
-        read_report(run),
+        report,
         signing_key(workspace),
         name=args.name,
         version=args.version,
-        licence=args.licence,
+        licence=args.licence or "Apache-2.0",
     )
     what = "Wrote" if made.fresh else "The same bundle was there already:"
     show.say(f"{what} {made.path} ({made.bytes / 1e6:.2f} MB, {made.golden} golden vectors)\n{made.address}")

@@ -14,7 +14,7 @@ _ITEM_BYTES = {"int8": 1, "uint8": 1, "bool": 1, "int16": 2, "float16": 2, "int6
 
 def weight_bytes(path: Path) -> dict[str, int]:
     """Bytes of constants by type name, as in {"int8": 530000, "float32": 3000}."""
-    counts = _onnx_bytes(path) if path.suffix == ".onnx" else _tflite_bytes(path)
+    counts = {".onnx": _onnx_bytes, ".gguf": _gguf_bytes}.get(path.suffix, _tflite_bytes)(path)
     return dict(sorted(counts.items()))
 
 
@@ -42,6 +42,17 @@ def _onnx_bytes(path: Path) -> Counter[str]:
     for tensor in onnx.load(path).graph.initializer:
         array = onnx.numpy_helper.to_array(tensor)
         counts[str(array.dtype)] += array.nbytes
+    return counts
+
+
+def _gguf_bytes(path: Path) -> Counter[str]:
+    from gguf import GGMLQuantizationType
+
+    from trainer_host.students.language.gguf_values import read_values
+
+    counts: Counter[str] = Counter()
+    for blocks in read_values(path)[1].values():
+        counts[GGMLQuantizationType(blocks.kind).name.lower()] += blocks.data.nbytes
     return counts
 
 

@@ -79,19 +79,28 @@ def read_language_run(run: Path) -> LanguageRun:
 
 
 def export_language(
-    run: LanguageRun, to: Path, form: str, precision: str | None = None, *, licence: str = "", task: str | None = None
+    run: LanguageRun,
+    to: Path,
+    form: str,
+    precision: str | None = None,
+    *,
+    licence: str = "",
+    task: str | None = None,
+    beside: bool = False,
 ) -> None:
     """Write a folder (`HF`) or a file (`GGUF`) at `to`. licence: where the run's lineage says none.
 
     task: for a combo, the task that is meant where a chat names none; without it other programs would leave out the
-    token that the model expects. Raises `ExportError` for a format, precision or task that there is none of.
+    token that the model expects. beside: the .gguf file is for our own devices, which have the template beside it; a
+    combo's without a task then has none in it. Raises `ExportError` for a format, precision or task that there is none of.
     """
     if form not in PRECISIONS:
         raise ExportError(f"There is no format '{form[:40]}'; there are {', '.join(PRECISIONS)}.")
     chosen = precision or PRECISIONS[form][0]
     if chosen not in PRECISIONS[form]:
         raise ExportError(f"There is no precision '{chosen[:40]}' for {form}; there are {', '.join(PRECISIONS[form])}.")
-    meant = _meant(run, task)
+    plain = beside and run.task == "combo" and task is None
+    meant = None if plain else _meant(run, task)
     if run.licence and licence and licence.lower() != run.licence.lower():
         raise ExportError(f"'{run.name}' has the licence {run.licence} by its lineage; leave --licence out.")
     licence = run.licence or licence
@@ -121,7 +130,7 @@ def export_language(
         without_written_marks(run.tokenizer, run.template),
         to,
         chosen,
-        chat_template=jinja_of(run.template, meant),
+        chat_template=None if plain else jinja_of(run.template, meant),
         end=run.template.end,
         name=run.name,
         licence=licence,

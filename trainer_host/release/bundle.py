@@ -87,6 +87,22 @@ def build_bundle(
     if adapter_base(run) is not None:  # the base's bundle has the rest
         assets = {name: path for name, path in assets.items() if name == TEMPLATE_FILE}
     contents |= dict(assets)
+    return write_versioned(workspace, manifest, contents, key, version, (golden, disagreeing))
+
+
+def write_versioned(
+    workspace: Workspace,
+    manifest: Manifest,
+    contents: dict[str, bytes | Path],
+    key: SigningKey,
+    version: str | None,
+    made_golden: tuple[list[Json], int],
+) -> Built:
+    """Write a bundle under its name, by default with the next version that is free for its content; see `build_bundle`.
+
+    made_golden: the golden vectors, which `contents` holds as well, and how many were left out of them.
+    """
+    specialist, (golden, disagreeing) = manifest.name, made_golden
     with storage_errors(workspace.bundles):
         workspace.bundles.mkdir(parents=True, exist_ok=True)
         newest = newest_bundle(workspace, specialist)

@@ -255,8 +255,8 @@ def test_the_commands_write_a_file_and_list_what_an_upload_would_send(
         args = parser.parse_args([*arguments, *home])
         args.command(args)
 
-    call("export", "cat", "--format", "gguf", "--precision", "q8_0")
-    assert load_start(str(folder / "model.q8_0.gguf")).config == learnt().config
+    call("export", "cat", "--format", "gguf", "--precision", "q8_0", "--to", str(tmp_path / "cat.gguf"))
+    assert load_start(str(tmp_path / "cat.gguf")).config == learnt().config
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.txt").write_text("mine")
     with pytest.raises(DataError, match="would be replaced"):

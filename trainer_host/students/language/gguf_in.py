@@ -52,7 +52,7 @@ def read_gguf(path: Path) -> Contents:
         raise DataError(
             f"{path.name} holds a model of the architecture '{str(architecture)[:40]}'; to start from, it must be 'llama'."
         )
-    vocabulary = _vocabulary(values)
+    vocabulary = vocabulary_of(values)
     template = values.get("tokenizer.chat_template")
     try:
         config = _config(values, tensors)
@@ -134,7 +134,8 @@ def _weights(tensors: Mapping[str, Blocks], config: LanguageConfig) -> Iterator[
         yield name, torch.from_numpy(np.array(values, np.float32))  # its own memory, not the file's
 
 
-def _vocabulary(values: Mapping[str, Value]) -> Vocabulary:
+def vocabulary_of(values: Mapping[str, Value]) -> Vocabulary:
+    """The tokenizer of a file's keys; raises `DataError` for one that devices can't follow."""
     from gguf import TokenType
 
     model, pre = values.get("tokenizer.ggml.model"), str(values.get("tokenizer.ggml.pre", "default"))

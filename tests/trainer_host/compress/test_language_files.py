@@ -1,0 +1,82 @@
+"""A language run's GGUF files go the way of its ONNX files: into the gate, a bundle, and a device."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from edge_runtime.bundle import read_envelope, unpack_bundle
+from edge_runtime.errors import UnsupportedRuntime
+from edge_runtime.update.admit import admit, choose_models
+from tests.trainer_host.talker import ASKED, said, talker
+from trainer_host.cli import main
+from trainer_host.commands.stages import RUNTIMES
+from trainer_host.compress import gate
+from trainer_host.compress.files import exported
+from trainer_host.compress.gate import gate_run
+from trainer_host.compress.language_files import add_gguf
+from trainer_host.release.bundle import build_bundle
+from trainer_host.release.keys import signing_key
+from trainer_host.workspace import Workspace
+
+pytest.importorskip("xllamacpp", reason="a device runs .gguf files on it")
+pytest.importorskip("gguf", reason="the files are written with it")
+
+
+def nothing(share: float, what: str) -> None: ...
+
+
+def test_the_gate_scores_them_beside_onnx_and_a_device_answers_with_what_passed(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(gate, "LATENCY_SECONDS", 0.05)
+    run, dataset = talker(workspace)
+    add_gguf(run, lambda: dataset, nothing, ("f16", "q8_0"))  # which exports the float reference first
+    by_file = {item.file: item for item in exported(run)}
+    assert by_file["model.q8_0.gguf"].weights.keys() == {"f32", "q8_0"}
+    assert by_file["model.f16.gguf"].error < by_file["model.q8_0.gguf"].error < 1
+
+    report = gate_run(run, dataset)
+    perplexity = {score.file: score.figures["perplexity"] for score in report.scores}
+    assert {score.file for score in report.scores if score.runtime == "xllamacpp"} == {
+        "model.f16.gguf",
+        "model.q8_0.gguf",
+    }
+    for name, most in (("model.f16.gguf", 0.01), ("model.q8_0.gguf", 0.05)):  # of answers that it never saw
+        assert abs(perplexity[name] / perplexity[gate.REFERENCE] - 1) < most
+
+    kept = report.only(*RUNTIMES["gguf"])
+    made = build_bundle(workspace, run, dataset, kept, signing_key(workspace), licence="MIT")
+    folder = tmp_path / "slot"
+    folder.mkdir()
+    with made.path.open("rb") as source:
+        envelope = read_envelope(source)
+    manifest = unpack_bundle(made.path, envelope, folder)
+    assert [model.file for model in manifest.models] == ["model.q8_0.gguf"]
+    loaded = admit(manifest, envelope.digest, folder, 1, ["onnxruntime", "xllamacpp"])
+    asked = {"messages": [{"role": "user", "content": ASKED[0]}], "max_tokens": 8}
+    assert loaded.specialist.run(asked)["reply"] == said(folder / "model.q8_0.gguf", ASKED[0], 8).strip()
+    loaded.engine.close()
+    with pytest.raises(UnsupportedRuntime, match=r"scored in xllamacpp .* this device has onnxruntime 1"):
+        choose_models(manifest, ["onnxruntime", "xllamacpp"], {"onnxruntime": "1.32.0"})
+
+    arguments = ["--home", str(workspace.home), "bundle", "cat", "--licence", "MIT"]
+    assert main([*arguments, "--runtime", "tflite"]) == 2
+    assert "No tflite file of 'cat' passed the gate" in capsys.readouterr().err
+    assert main([*arguments, "--context", "64"]) == 2
+    assert "--context is for a .gguf file" in capsys.readouterr().err
+    assert main([*arguments, "--runtime", "gguf"]) == 0
+    assert "The same bundle was there already" in capsys.readouterr().out
+
+
+def test_a_second_export_replaces_a_file_of_its_name_alone(workspace: Workspace) -> None:
+    run, dataset = talker(workspace)
+    add_gguf(run, lambda: dataset, nothing, ("q8_0",))
+    before = (run.folder / "export.json").read_bytes()
+    names = [item.file for item in exported(run)]
+    assert names[-1] == "model.q8_0.gguf" and names[0] == gate.REFERENCE
+    add_gguf(run, lambda: dataset, nothing, ("q8_0",))
+    assert (run.folder / "export.json").read_bytes() == before
+    assert json.loads(before)["weights"] == run.weights

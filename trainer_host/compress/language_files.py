@@ -1,0 +1,91 @@
+"""More model files of a language run than ONNX: GGUF for llama.cpp, for the gate, the bundle and the device."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from edge_runtime.engines import XLLAMACPP
+from trainer_host.compress.files import CARD, ModelFile, OnStep, export_run, exported
+from trainer_host.compress.inspect import weight_bytes
+from trainer_host.data.dataset import Dataset
+from trainer_host.errors import ExportError, NotThere
+from trainer_host.export.language_run import GGUF, LanguageRun, export_language, read_language_run
+from trainer_host.training.run import Run, write_json
+
+GGUF_PRECISIONS = ("f16", "q8_0", "q4_0")
+_COMPARED = 48  # tokens
+
+
+def add_gguf(
+    run: Run,
+    dataset: Callable[[], Dataset],
+    on_step: OnStep,
+    precisions: Sequence[str] = GGUF_PRECISIONS,
+    *,
+    licence: str = "",
+    task: str | None = None,
+) -> list[ModelFile]:
+    """Write model.PRECISION.gguf into the run and export.json; gives these files.
+
+    The gate compares with the float file in ONNX, so a run that wasn't exported yet gets its ONNX files first; they
+    need the dataset. licence, task: see `export_language`, for programs other than ours that read the file. Raises
+    `DataError` for a run that holds no language model, and `ExportError`.
+    """
+    model = read_language_run(run.folder)
+    if not _whole(run):
+        export_run(run, dataset(), on_step)
+    made = []
+    for at, precision in enumerate(precisions):
+        on_step(at / len(precisions), f"gguf {precision}")
+        path = run.folder / f"model.{precision}.gguf"
+        export_language(model, path, GGUF, precision, licence=licence, task=task, beside=True)
+        made.append(_entry(path, precision, (XLLAMACPP,), _difference(model, path)))
+    add_files(run, made)
+    on_step(1.0, "done")
+    return made
+
+
+def add_files(run: Run, made: Sequence[ModelFile]) -> None:
+    """Enter more files into export.json, behind those of other names that are there."""
+    names = {item.file for item in made}
+    models = [*(item for item in exported(run) if item.file not in names), *made]
+    card = json.loads((run.folder / CARD).read_bytes())
+    write_json(run.folder / CARD, {**card, "models": [dataclasses.asdict(item) for item in models]})
+
+
+def _whole(run: Run) -> bool:
+    """Whether the model files of all weights are there; an adapter alone is no such."""
+    try:
+        exported(run)
+        return "adapter" not in json.loads((run.folder / CARD).read_bytes())
+    except (NotThere, ExportError):
+        return False
+
+
+def _entry(path: Path, precision: str, runtimes: tuple[str, ...], error: float) -> ModelFile:
+    with path.open("rb") as source:
+        digest = hashlib.file_digest(source, "sha256").hexdigest()
+    size, rounded = path.stat().st_size, float(f"{error:.3g}")
+    return ModelFile(path.name, precision, runtimes, {}, {}, size, digest, rounded, weight_bytes(path))
+
+
+def _difference(run: LanguageRun, path: Path) -> float:
+    """The largest difference of a logit that a file's rounded weights make, in torch; the gate looks into llama.cpp."""
+    import torch
+
+    from trainer_host.students.language.gguf_in import read_gguf
+    from trainer_host.students.language.model import LanguageModel
+
+    generator = torch.Generator().manual_seed(1)
+    tokens = torch.randint(0, run.config.vocabulary, (1, min(_COMPARED, run.config.context)), generator=generator)
+    logits = []
+    for state in (run.state, read_gguf(path).state):
+        model = LanguageModel(run.config)
+        model.load_state_dict(state)
+        with torch.inference_mode():
+            logits.append(model.eval()(tokens))
+    return float((logits[0] - logits[1]).abs().max())

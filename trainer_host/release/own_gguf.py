@@ -1,0 +1,251 @@
+"""Puts a .gguf file that a person brings into a signed bundle, with its own tokenizer and chat template.
+
+There is no float model to compare with, so the gate is another one: the file must open in the device's runtime, our
+reading of its tokenizer must agree with llama.cpp's, and its answers must come again. The manifest says so.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from edge_runtime import strict_json
+from edge_runtime.bundle import Golden, Manifest, ModelFile, Scored, Tokenizer
+from edge_runtime.engines import XLLAMACPP, Engine
+from edge_runtime.engines.language_gguf import GgufLanguageEngine
+from edge_runtime.errors import EdgeError
+from edge_runtime.language.golden import golden_rows
+from edge_runtime.language.specialist import FAMILY, GOLDEN_TEXTS_FILE, SCHEME, TEMPLATE_FILE
+from edge_runtime.language.template import CHATML, Template
+from edge_runtime.language.tokenizer import Tokenizer as DeviceTokenizer
+from edge_runtime.tasks import Specialist, task_module
+from trainer_host.compress.inspect import weight_bytes
+from trainer_host.data.dataset import Dataset, Json
+from trainer_host.data.packs.card import LICENCES
+from trainer_host.errors import DataError, GateRefused
+from trainer_host.release.bundle import GOLDEN_FILE, Built, write_versioned
+from trainer_host.release.keys import SigningKey
+from trainer_host.students import student_for
+from trainer_host.students.language.chat_jinja import template_of
+from trainer_host.students.language.gguf_in import vocabulary_of
+from trainer_host.students.language.gguf_values import Value, read_values
+from trainer_host.students.language.vocabulary import write_vocabulary
+from trainer_host.workspace import Workspace, checked_name
+
+CONTEXT = 2048  # unless a person chooses: what a model was trained on can be a cache of gigabytes
+MODEL_FILE, TOKENIZER_FILE = "model.gguf", "tokenizer.json"
+# Of the 200 texts that a bundle carries. Not all: llama.cpp leaves out the composing of accents (NFC) that Qwen's own
+# tokenizer does, and so do we; three of the texts have such.
+LEAST_AGREEING = 0.95
+GATE = "no float counterpart: it opens, its tokenizer is read as llama.cpp reads it, and its answers come again"
+_GOLDEN_TOKENS = 24
+_QUESTIONS = (
+    "Hello!",
+    "What is the capital of France?",
+    "Name three colours.",
+    "What is 7 + 5?",
+    "Write one sentence about the sea.",
+    "How do you say 'good morning' in German?",
+    "What can I cook with eggs and rice?",
+    "Tell me a short joke.",
+)
+
+
+@dataclass(frozen=True)
+class OwnGguf:
+    """A file's own words. licence: "" where it doesn't say. context: what it was trained on, in tokens."""
+
+    path: Path
+    name: str
+    licence: str
+    context: int
+    tokenizer: str
+    template: Template
+    precision: str
+
+
+def read_own(path: Path) -> OwnGguf:
+    """What a bundle needs of a .gguf file; raises `DataError` where a device couldn't write or read its chats."""
+    values, _ = read_values(path)
+    architecture = values.get("general.architecture")
+    context = values.get(f"{architecture}.context_length")
+    if not isinstance(context, int) or context < 1 or "tokenizer.ggml.tokens" not in values:
+        raise DataError(f"{path.name} holds no language model; name another .gguf file.")
+    kind = values.get("tokenizer.ggml.model")
+    if kind != "gpt2":
+        raise DataError(
+            f"{path.name} has a tokenizer of the kind '{str(kind)[:40]}', and devices know byte-level BPE ('gpt2'), as "
+            "SmolLM, Qwen and Llama 3 have; use a model with such a tokenizer."
+        )
+    weights = weight_bytes(path)
+    return OwnGguf(
+        path=path,
+        name=str(values.get("general.name") or path.stem),
+        licence=_spdx(str(values.get("general.license") or "")),
+        context=context,
+        tokenizer=write_vocabulary(vocabulary_of(values)),
+        template=_template(path, values),
+        precision=max(weights, key=lambda kind: weights[kind]),
+    )
+
+
+def bundle_own(
+    workspace: Workspace,
+    path: Path,
+    key: SigningKey,
+    *,
+    name: str,
+    task: str = "chat",
+    licence: str | None = None,
+    version: str | None = None,
+    context: int | None = None,
+    dataset: Dataset | None = None,
+    rows: int | None = None,
+) -> Built:
+    """Write BUNDLES/NAME-VERSION.enigma.
+
+    context: most tokens of a text with its answer, default the file's, at most `CONTEXT`. dataset: rows of the task
+    whose held-out ones it is examined on, `rows` of them; without it only `chat` has requests for golden vectors. The
+    score decides nothing, as there is nothing to compare it with. Raises `DataError`, `GateRefused` where the file
+    fails what can be asked of it, `EdgeError` where xllamacpp isn't installed or can't open it.
+    """
+    own, specialist_name = read_own(path), checked_name(name)
+    licence = _licence(own, licence)
+    if context is not None and not 1 <= context <= own.context:
+        raise DataError(f"{path.name} was trained on up to {own.context} tokens; choose --context from 1 to that.")
+    student = student_for(task)
+    if student.family != "language" or task == "combo":
+        raise DataError(f"A .gguf file writes texts, and the task {task[:40]} isn't one of texts; use chat.")
+    if dataset is None and task != "chat":
+        raise DataError(f"For the task {task[:40]} say --data NAME: its rows are what the file is examined on.")
+    if dataset is not None and dataset.task != task:
+        raise DataError(f"The dataset '{dataset.name}' is of the task {dataset.task}, not {task}.")
+    with tempfile.TemporaryDirectory(prefix="enigma-gguf-") as place:
+        folder = Path(place)
+        texts = _write_assets(folder, own)
+        (folder / MODEL_FILE).symlink_to(path.absolute())
+        draft = _draft(own, specialist_name, task, licence, context or min(own.context, CONTEXT), folder)
+        metrics: Json = {"gate": GATE}
+        with _opened(draft, folder) as (specialist, engine):
+            metrics["tokenizer_agreement"] = _agreement(path, engine, texts)
+            runtime, built_with = engine.runtime, engine.version
+            accuracy = None
+            if dataset is not None:
+                figures = student.evaluate(folder, dataset.folder, specialist, rows)
+                metrics |= {key: round(value, 4) for key, value in figures.items()}
+                accuracy = round(figures["accuracy"], 4)
+            requests = _questions() if dataset is None else student.golden(folder, dataset.folder, len(_QUESTIONS))
+            golden: list[Json] = [{"request": asked, "response": specialist.run(asked)} for asked in requests]
+        _again(draft, folder, golden)
+        manifest = _complete(draft, own, metrics, len(golden), Scored(runtime, built_with, accuracy))
+        contents: dict[str, bytes | Path] = {GOLDEN_FILE: strict_json.dumps(golden), MODEL_FILE: path}
+        contents |= {file: folder / file for file in (TOKENIZER_FILE, TEMPLATE_FILE, GOLDEN_TEXTS_FILE)}
+        return write_versioned(workspace, manifest, contents, key, version, (golden, 0))
+
+
+def _template(path: Path, values: dict[str, Value]) -> Template:
+    jinja = values.get("tokenizer.chat_template")
+    found = template_of(jinja if isinstance(jinja, str) else None)
+    if found is None:
+        has = "no chat template" if jinja is None else "a chat template that devices don't know"
+        raise DataError(
+            f"{path.name} has {has}; they know ChatML ({CHATML.open}), as SmolLM and Qwen write it. "
+            "To serve it all the same, train it on chats first: enigma train --init FILE.gguf"
+        )
+    return found
+
+
+def _spdx(licence: str) -> str:
+    """As our own list writes it, where it knows it."""
+    return next((known for known in LICENCES if known.lower() == licence.lower()), licence)
+
+
+def _licence(own: OwnGguf, asked: str | None) -> str:
+    if not (own.licence or asked):
+        raise DataError(f"{own.path.name} doesn't say its licence; look it up, and say --licence ID, as in Apache-2.0.")
+    if own.licence and asked and asked.lower() != own.licence.lower():
+        raise DataError(f"{own.path.name} says that its licence is {own.licence}; leave --licence out.")
+    return own.licence or str(asked)
+
+
+def _write_assets(folder: Path, own: OwnGguf) -> list[Json]:
+    """Tokenizer, template, and the texts with their tokens, which are returned."""
+    (folder / TOKENIZER_FILE).write_text(own.tokenizer, encoding="utf-8")
+    (folder / TEMPLATE_FILE).write_bytes(strict_json.dumps(own.template.to_json()))
+    texts = golden_rows(DeviceTokenizer.read(folder / TOKENIZER_FILE))
+    (folder / GOLDEN_TEXTS_FILE).write_bytes(strict_json.dumps(texts))
+    return texts
+
+
+def _draft(own: OwnGguf, name: str, task: str, licence: str, context: int, folder: Path) -> Manifest:
+    module = task_module(task)
+    digest = hashlib.sha256((folder / TOKENIZER_FILE).read_bytes()).hexdigest()
+    return Manifest(
+        name=name,
+        task=task,
+        version="0.0.0",
+        licence=licence,
+        io={"request": module.REQUEST_SCHEMA, "response": module.RESPONSE_SCHEMA},
+        models=(ModelFile(MODEL_FILE, own.precision, (XLLAMACPP,)),),
+        golden=Golden(GOLDEN_FILE, 1),
+        thresholds={"unsure": 0.0},
+        options={"family": FAMILY, "context": context, "tasks": [task]},
+        tokenizer=Tokenizer(SCHEME, TOKENIZER_FILE, digest),
+    )
+
+
+@contextmanager
+def _opened(draft: Manifest, folder: Path) -> Iterator[tuple[Specialist, GgufLanguageEngine]]:
+    """The device's own code over the file."""
+    engine = GgufLanguageEngine(folder / MODEL_FILE, 1, int(str(draft.options["context"])))
+    try:
+        yield task_module(draft.task).load(draft, folder, cast(Engine, engine)), engine
+    finally:
+        engine.close()
+
+
+def _agreement(path: Path, engine: GgufLanguageEngine, texts: list[Json]) -> float:
+    """In how many of the texts our tokens are llama.cpp's, 0 to 1; raises `GateRefused` where they are too few."""
+    same = sum(engine.tokenize(str(row["text"])) == row["ids"] for row in texts) / len(texts)
+    if same < LEAST_AGREEING:
+        raise GateRefused(
+            f"{path.name}: a device would give it other tokens than llama.cpp does in {1 - same:.0%} of {len(texts)} "
+            "texts, so its answers would be nonsense; use another file."
+        )
+    return round(same, 4)
+
+
+def _again(draft: Manifest, folder: Path, golden: list[Json]) -> None:
+    """Raise `GateRefused` unless the file, opened anew, answers the golden requests as before."""
+    agrees = task_module(draft.task).agrees
+    with _opened(draft, folder) as (specialist, _):
+        try:
+            same = all(
+                agrees(cast(Json, row["response"]), specialist.run(cast(Json, row["request"]))) for row in golden
+            )
+        except EdgeError as cause:
+            raise GateRefused(f"{draft.name} can't answer twice: {cause}") from None
+    if not same:
+        raise GateRefused(f"{draft.name} doesn't answer the same twice, so a device couldn't check it.")
+
+
+def _questions() -> list[Json]:
+    return [{"messages": [{"role": "user", "content": asked}], "max_tokens": _GOLDEN_TOKENS} for asked in _QUESTIONS]
+
+
+def _complete(draft: Manifest, own: OwnGguf, metrics: Json, golden: int, scored: Scored) -> Manifest:
+    with own.path.open("rb") as source:
+        digest = hashlib.file_digest(source, "sha256").hexdigest()
+    return dataclasses.replace(
+        draft,
+        models=(dataclasses.replace(draft.models[0], scored_in=(scored,)),),
+        golden=Golden(GOLDEN_FILE, golden),
+        metrics=metrics,
+        lineage={"start": {"name": own.name, "licence": own.licence or draft.licence, "sha256": digest}},
+    )
