@@ -8,7 +8,7 @@ from collections.abc import Callable
 from tests.trainer_host.teacher.fake_api import Asked
 from trainer_host.selftest import practice
 from trainer_host.tasks import Json, Rejected, TaskSpec, task_spec
-from trainer_host.teacher.generate import draw
+from trainer_host.teacher.examples import draw
 
 TRIES = 60
 

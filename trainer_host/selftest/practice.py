@@ -19,7 +19,7 @@ from edge_runtime.avatar.vocabulary import HEADS
 from trainer_host.errors import TrainerError
 from trainer_host.tasks import Json, Rejected, TaskSpec, task_spec
 from trainer_host.tasks.avatar_grammar import FACES, LOOKS, MOVES, SPEEDS, STRENGTHS
-from trainer_host.teacher.generate import draw
+from trainer_host.teacher.examples import draw
 from trainer_host.teacher.lesson import Lesson
 
 MODEL = "practice-1"

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import random
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -19,7 +18,8 @@ from typing import Protocol, TypeVar
 
 from trainer_host.errors import AskFailed, TeacherStopped
 from trainer_host.executor import Executor
-from trainer_host.tasks import JUDGE_PASSES, JUDGE_SCHEMA, Example, Json, Prompt, Rejected, TaskSpec, task_spec
+from trainer_host.tasks import JUDGE_PASSES, JUDGE_SCHEMA, Example, Json, Prompt, TaskSpec, task_spec
+from trainer_host.teacher.examples import Known, Refused, Verified, built_in_chunk, draw, short, verify
 from trainer_host.teacher.parse import AnswerRefused, read_answer
 from trainer_host.teacher.protocol import Image, Message, Reply, Request, Teacher, Usage
 
@@ -237,21 +237,21 @@ async def _one(
     drawn, prompt = await executor.submit(draw, order.task, order.options, order.seed, number)
     requests = [request_for(spec, prompt, sample) for sample in range(spec.samples)]
     first = requests[0]
-    found: _Verified | _Refused | None = None
+    found: Verified | Refused | None = None
     for attempt in range(2):
         try:
             replies = await asyncio.gather(*(_asked(teacher, request, tally) for request in requests))
         except AskFailed as cause:
             return _Outcome(None, cause.reason, str(cause), failed=True)
         found = await _verified(order, spec, drawn, replies, executor)
-        if isinstance(found, _Verified):
+        if isinstance(found, Verified):
             break
         if attempt == 0:
             refused = found
             requests = [
                 _repair(request, reply, refused.detail) for request, reply in zip(requests, replies, strict=True)
             ]
-    if not isinstance(found, _Verified):
+    if not isinstance(found, Verified):
         assert found is not None
         return _Outcome(None, found.reason, found.detail)
     meta = provenance(spec, teacher, drawn, replies, found, repaired=attempt > 0)
@@ -313,21 +313,21 @@ async def _judged(question: Prompt, spec: TaskSpec, teacher: Teacher, tally: Tal
 
 async def _verified(
     order: Order, spec: TaskSpec, drawn: Json, replies: list[Reply], executor: Executor
-) -> _Verified | _Refused:
+) -> Verified | Refused:
     answers: list[Json] = []
     for reply in replies:
         if reply.finish == "refusal":
-            return _Refused("declined", "you declined; the example is harmless, write it")
+            return Refused("declined", "you declined; the example is harmless, write it")
         if reply.finish == "length":
-            return _Refused("cut off", f"your answer was longer than {spec.max_tokens} tokens; write a shorter one")
+            return Refused("cut off", f"your answer was longer than {spec.max_tokens} tokens; write a shorter one")
         try:
             answers.append(read_answer(reply.text, spec.answer_schema))
         except AnswerRefused as cause:
-            return _Refused(cause.reason, str(cause))
+            return Refused(cause.reason, str(cause))
     try:
         return await executor.submit(verify, order.task, order.options, drawn, answers)
     except TimeoutError:
-        return _Refused("verifier ran out of time", "your answer takes too long to check; write a simpler one")
+        return Refused("verifier ran out of time", "your answer takes too long to check; write a simpler one")
 
 
 def _repair(request: Request, reply: Reply, detail: str) -> Request:
@@ -359,7 +359,7 @@ def request_for(spec: TaskSpec, prompt: Prompt, sample: int = 0) -> Request:
 
 
 def provenance(
-    spec: TaskSpec, teacher: Teacher, drawn: Json, replies: list[Reply], found: _Verified, *, repaired: bool
+    spec: TaskSpec, teacher: Teacher, drawn: Json, replies: list[Reply], found: Verified, *, repaired: bool
 ) -> Json:
     """What a dataset's row says about where it comes from."""
     costs = [reply.cost for reply in replies]
@@ -383,6 +383,7 @@ async def generate_built_in(
     tally, seen = Tally(), index if index is not None else Seen()
     made: list[Made] = []
     begun = 0
+    known: frozenset[bytes] = frozenset()
     meta: Json = {"teacher": BUILT_IN, "model": BUILT_IN, "prompt": spec.prompt_version, "verified": True}
     while len(made) < order.wanted and begun < order.draws:
         count = min(order.wanted - len(made), order.draws - begun)
@@ -391,7 +392,13 @@ async def generate_built_in(
         calls = [
             asyncio.create_task(
                 executor.submit(
-                    built_in_chunk, order.task, order.options, order.seed, start, min(size, begun + count - start)
+                    built_in_chunk,
+                    order.task,
+                    order.options,
+                    order.seed,
+                    start,
+                    min(size, begun + count - start),
+                    known,
                 )
             )
             for start in starts
@@ -399,8 +406,10 @@ async def generate_built_in(
         try:
             for start, work in zip(starts, calls, strict=True):
                 for offset, found in enumerate(await work):
-                    if isinstance(found, _Refused):
+                    if isinstance(found, Refused):
                         outcome = _Outcome(None, found.reason, found.detail)
+                    elif isinstance(found, Known):
+                        outcome = _Outcome(None, seen.repeated)
                     else:
                         about = {**meta, "difficulty": round(found.difficulty, 4)}
                         number = start + offset
@@ -411,67 +420,5 @@ async def generate_built_in(
         finally:
             await _cancel(calls)
         begun += count
+        known = frozenset(map(short, (item.key for item in made)))
     return Generated(made, tally)
-
-
-# What runs in other processes: pure functions of plain arguments.
-
-
-@dataclass(frozen=True)
-class _Verified:
-    example: Example
-    key: str
-    stratum: str | None
-    group: str | None
-    difficulty: float
-    judge: Prompt | None
-
-
-@dataclass(frozen=True)
-class _Refused:
-    reason: str
-    detail: str
-
-
-def draw(task: str, options: Json, seed: int, number: int) -> tuple[Json, Prompt]:
-    """Draw number `number` of a task and its prompt."""
-    spec = task_spec(task, options)
-    drawn = spec.draw(random.Random(f"{seed}/{task}/{number}"))
-    return drawn, spec.prompt(drawn)
-
-
-def verify(task: str, options: Json, drawn: Json, answers: list[Json]) -> _Verified | _Refused:
-    """Verify a teacher's answers to one draw."""
-    spec = task_spec(task, options)
-    try:
-        example = spec.verify(drawn, answers)
-    except Rejected as cause:
-        return _Refused(cause.reason, cause.detail)
-    return described(spec, example)
-
-
-def described(spec: TaskSpec, example: Example) -> _Verified:
-    """An example that passed, with what the later stages want to know about it."""
-    return _Verified(
-        example,
-        spec.key(example),
-        spec.stratum(example),
-        spec.group(example),
-        spec.difficulty(example),
-        spec.judge(example),
-    )
-
-
-def built_in_chunk(task: str, options: Json, seed: int, start: int, count: int) -> list[_Verified | _Refused]:
-    """Built-in examples number `start` and on, checked like any others."""
-    spec = task_spec(task, options)
-    found: list[_Verified | _Refused] = []
-    for number in range(start, start + count):
-        try:
-            example = spec.built_in(random.Random(f"{seed}/{task}/built-in/{number}"))
-            spec.check(example)
-        except Rejected as cause:
-            found.append(_Refused(cause.reason, cause.detail))
-        else:
-            found.append(described(spec, example))
-    return found

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from trainer_host.executor import Executor, executor_for
 from trainer_host.tasks import task_spec
 from trainer_host.teacher.estimate import Estimate, Yield, estimate, summed
-from trainer_host.teacher.generate import Order, draw, generate, request_for
+from trainer_host.teacher.examples import draw
+from trainer_host.teacher.generate import Order, generate, request_for
 from trainer_host.teacher.lesson import Lesson
 from trainer_host.teacher.opening import Opened
 from trainer_host.teacher.prices import batch_price

@@ -12,6 +12,7 @@ import pytest
 
 from trainer_host.errors import AskFailed, BudgetReached
 from trainer_host.executor import Executor
+from trainer_host.tasks import task_spec
 from trainer_host.teacher.generate import Generated, Order, Tally, generate, generate_built_in
 from trainer_host.teacher.protocol import Reply, Request, Usage
 
@@ -163,3 +164,16 @@ def test_the_built_in_generator_gives_as_many_as_wanted_the_same_each_time(count
 
     first = once()
     assert len(first) == count and first == once()
+
+
+def test_what_repeats_an_accepted_example_is_not_checked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    checked: list[str] = []
+    spec_type = type(task_spec("code"))
+    monkeypatch.setattr(spec_type, "check", lambda self, example: checked.append(self.key(example)))
+    executor: Executor = Here()
+    found = asyncio.run(generate_built_in(Order("code", 300, 1, 3000), executor))
+    repeated = found.tally.rejected["duplicate"]
+    assert len(found.made) == 300 and repeated > 20
+    # Those that repeat one of their own round are checked at most once a chunk.
+    assert len(checked) < len(found.made) + repeated
+    assert set(checked) == {made.key for made in found.made}
