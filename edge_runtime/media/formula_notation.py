@@ -20,6 +20,8 @@ _SAME = 1000  # numbers are the same that are equal in so many parts of one
 _COSTS: dict[Fraction, int] = {Fraction(1): 10, Fraction(2): 15, Fraction(1, 2): 15, Fraction(1, 3): 20, Fraction(1, 4): 20}  # fmt: skip
 _COSTS |= {Fraction(many, parts): 40 for many in range(3, 13) for parts in (1, 2) if many % parts}
 _COSTS |= {Fraction(many): 38 for many in range(3, 13)}
+# What is left open follows from what is said: a cup's wall is a tenth of its width.
+_COSTS |= {Fraction(many, parts): 45 for many, parts in ((1, 10), (1, 5), (3, 4), (4, 5), (9, 10))}
 _IN_PAIRS = [Fraction(1), Fraction(2), Fraction(1, 2)]
 _IN_THREES = [Fraction(1), Fraction(2)]
 _MINUS, _PLUS = 5, 2

@@ -6,6 +6,8 @@ import json
 import struct
 from typing import TYPE_CHECKING
 
+from edge_runtime.media.colours import rgb
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -14,16 +16,15 @@ _MAGIC, _VERSION, _JSON, _BIN = b"glTF", 2, b"JSON", b"BIN\0"
 _FLOAT, _UNSIGNED_INT = 5126, 5125  # component types
 _VERTICES, _INDICES = 34962, 34963  # targets of buffer views
 _TRIANGLES = 4
-# A matt light grey: without a material, viewers show polished metal.
-_MATERIAL = {"pbrMetallicRoughness": {"baseColorFactor": [0.75, 0.77, 0.8, 1], "metallicFactor": 0, "roughnessFactor": 0.7}}  # fmt: skip
+_GREY = (0.75, 0.77, 0.8)  # linear; a matt light grey: without a material, viewers show polished metal
 _METRES = 1e-3
 
 
-def write_glb(vertices: np.ndarray, triangles: np.ndarray) -> bytes:
+def write_glb(vertices: np.ndarray, triangles: np.ndarray, colour: str = "") -> bytes:
     """One mesh as a GLB file, in metres with y up, as glTF has it.
 
     vertices: float [n, 3], in millimetres with z up. triangles: integers [m, 3], anticlockwise seen from outside.
-    Without normals a viewer shades each triangle flat (section 3.7.2.1), which is right for edges.
+    colour: a name or #rrggbb, "" for grey. Without normals a viewer shades each triangle flat (section 3.7.2.1), which is right for edges.
     """
     import numpy as np
 
@@ -37,7 +38,7 @@ def write_glb(vertices: np.ndarray, triangles: np.ndarray) -> bytes:
         "scenes": [{"nodes": [0]}],
         "nodes": [{"mesh": 0}],
         "meshes": [{"primitives": [{"attributes": {"POSITION": 0}, "indices": 1, "mode": _TRIANGLES, "material": 0}]}],
-        "materials": [_MATERIAL],
+        "materials": [_material(colour)],
         "accessors": [
             {
                 "bufferView": 0,
@@ -58,6 +59,14 @@ def write_glb(vertices: np.ndarray, triangles: np.ndarray) -> bytes:
     text = json.dumps(asset, separators=(",", ":")).encode()
     chunks = _chunk(_JSON, text, b" ") + _chunk(_BIN, binary, b"\0")
     return _MAGIC + struct.pack("<II", _VERSION, 12 + len(chunks)) + chunks
+
+
+def _material(colour: str) -> dict[str, object]:
+    """Matt; glTF's factors are linear (section 3.9.2), so sRGB's curve is undone (IEC 61966-2-1)."""
+    levels = [level / 255 for level in rgb(colour)] if colour else []
+    linear = [level / 12.92 if level <= 0.04045 else ((level + 0.055) / 1.055) ** 2.4 for level in levels] or _GREY
+    factor = [*(round(level, 4) for level in linear), 1]
+    return {"pbrMetallicRoughness": {"baseColorFactor": factor, "metallicFactor": 0, "roughnessFactor": 0.7}}
 
 
 def _chunk(kind: bytes, content: bytes, fill: bytes) -> bytes:

@@ -42,6 +42,7 @@ _NUMBERS = {
 _TIMES = {"once": "1 times", "twice": "2 times", "thrice": "3 times"}
 _NOUNS = {**{kind: kind for kind in KINDS}, **_OTHER_NOUNS}
 _SHADES = {**{name: name for name in COLOURS}, **_OTHER_COLOURS}
+COLOUR_WORDS, NUMBER_WORDS = _SHADES, _NUMBERS  # a word, and the colour or the digits that it means
 # All that names a thing, how many, how large and of which colour.
 NAMES = frozenset({*_NOUNS, *(f"{noun}s" for noun in _NOUNS), *_SHADES, *_NUMBERS, *_TIMES, "small", "little", "tiny"})
 NAMES |= {"large", "big", "huge", "thrice", "some", "several", "few", "pair", "couple"}

@@ -7,8 +7,10 @@ last one is the body: a tree without recursion, which not every provider's schem
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 from edge_runtime.media import Json, Rejected, reading
+from edge_runtime.media.colours import read_colour
 from edge_runtime.media.reading import TOO_MUCH, WRONG_FORM, strict_list, strict_object
 
 SHAPES = ("box", "sphere", "cylinder", "cone")
@@ -62,17 +64,18 @@ Part = Primitive | Join
 
 @dataclass(frozen=True)
 class Program:
-    """Parts in the order of their making; the last one is the body."""
+    """Parts in the order of their making; the last one is the body. colour: of the whole body, "" where none is asked."""
 
     parts: tuple[Part, ...]
+    colour: str = ""
 
 
 def _vector_schema() -> Json:
     return strict_object(x=reading.NUMBER, y=reading.NUMBER, z=reading.NUMBER)
 
 
-def program_schema() -> Json:
-    """JSON Schema of a program, as strict providers take it."""
+def program_schema(coloured: bool = False) -> Json:
+    """JSON Schema of a program, as strict providers take it. coloured: it may have a "colour", which they don't write."""
     vector = _vector_schema()
     primitive = strict_object(name=reading.STRING, shape=reading.one_of(*SHAPES), size=vector, at=vector, turn=vector)
     join = strict_object(
@@ -83,12 +86,16 @@ def program_schema() -> Json:
         at=vector,
         turn=vector,
     )
-    return strict_object(parts=strict_list({"anyOf": [primitive, join]}))
+    made = strict_object(parts=strict_list({"anyOf": [primitive, join]}))
+    if coloured:
+        made = {**made, "properties": {**cast(Json, made["properties"]), "colour": reading.STRING}}
+    return made
 
 
 def read_program(value: object) -> Program:
     """A program from JSON; raises `Rejected`. Nothing is built, and nothing gets larger than the bounds above."""
-    found = reading.fields(value, "the program", ("parts",))
+    found = reading.fields(value, "the program", ("parts",), optional=("colour",))
+    colour = read_colour(found["colour"], "the program.colour") if "colour" in found else ""
     parts = reading.items(found["parts"], "parts", _part, MAX_PARTS, least=1)
     depths: dict[str, int] = {}
     triangles: dict[str, int] = {}
@@ -114,7 +121,7 @@ def read_program(value: object) -> Program:
     unused = [part.name for part in parts[:-1] if part.name not in used]
     if unused:
         raise Rejected("unused part", f"'{unused[0]}' isn't part of the body; join it, or leave it out")
-    return Program(parts)
+    return Program(parts, colour)
 
 
 def write_program(program: Program) -> Json:
@@ -126,7 +133,7 @@ def write_program(program: Program) -> Json:
         else:
             made = {"name": part.name, "join": part.join, "of": list(part.of), "scale": _round(part.scale)}
         parts.append({**made, "at": _write_vector(part.at), "turn": _write_vector(part.turn)})
-    return {"parts": parts}
+    return {"parts": parts, **({"colour": program.colour} if program.colour else {})}
 
 
 def _part(value: object, where: str) -> Part:

@@ -8,6 +8,7 @@ outside and β mm inside in diameter, γ mm long" and writes "cylinder α γ / c
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -17,6 +18,7 @@ from edge_runtime.media.body import build, surface
 from edge_runtime.media.formula_notation import plain
 from edge_runtime.media.glb import GLB, write_glb
 from edge_runtime.media.solid import program_schema, read_program, write_program
+from edge_runtime.media.solid_words import asked, doubt
 from edge_runtime.tasks.dialogue import FIGURES, OPTIONS, TextTask, Writer, prompt_of
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ RESPONSE_SCHEMA: Json = {
     "type": "object",
     "required": ["program", "model", "size", "problem", *FIGURES],
     "properties": {
-        "program": {"anyOf": [program_schema(), {"type": "null"}]},
+        "program": {"anyOf": [program_schema(coloured=True), {"type": "null"}]},
         "model": {"type": ["object", "null"], "description": f"a file of {GLB}, in metres, y up"},
         "size": {  # of its box, in millimetres, z up
             "type": ["object", "null"],
@@ -52,15 +54,14 @@ RESPONSE_SCHEMA: Json = {
 
 def messages(request: Json) -> list[Json]:
     """The prompt as one message, its lengths and angles as letters; "text" is another name for it."""
-    written, _ = solid_notation.numbered(prompt_of(request, MAX_PROMPT))
-    return [{"role": "user", "content": written}]
+    return [{"role": "user", "content": asked(prompt_of(request, MAX_PROMPT)).said}]
 
 
 def reply(request: Json, output: Json) -> str:
     """The notation of the program over the prompt's numbers; raises `BadRequest` for what isn't a program."""
-    _, numbers = solid_notation.numbered(prompt_of(request, MAX_PROMPT))
+    read = asked(prompt_of(request, MAX_PROMPT))
     try:
-        return solid_notation.write(read_program(output["program"]), numbers)
+        return solid_notation.write(read_program(output["program"]), read.numbers)
     except Rejected as cause:
         raise BadRequest(f"The program can't be read: {cause.detail}.") from None
 
@@ -68,24 +69,24 @@ def reply(request: Json, output: Json) -> str:
 def answer(request: Json, text: str) -> Json:
     """Build what the model wrote; what can't be built has no program and is unsure, and "problem" says why.
 
-    A body that leaves out a number of the prompt is there, but unsure as well.
+    A body that leaves out a number of the prompt, or has something else than it says, is there, but unsure as well.
     """
-    _, numbers = solid_notation.numbered(prompt_of(request, MAX_PROMPT))
+    read = asked(prompt_of(request, MAX_PROMPT))
     try:
-        program = solid_notation.read(text, numbers)
+        program = replace(solid_notation.read(text, read.numbers), colour=read.colour)
         vertices, triangles = surface(build(program))
     except Rejected as cause:
         return {"program": None, "model": None, "size": None, "problem": problem(cause), "unsure": True}
-    left = solid_notation.unused(text, numbers)
+    left = solid_notation.unused(text, read.numbers)
     sides = (vertices.max(axis=0) - vertices.min(axis=0)).tolist()
+    doubtful = f"The prompt names {plain(left[0])}, but nothing in this body follows from it." if left else None
+    doubtful = doubtful or doubt(program, sides, read)
     return {
         "program": write_program(program),
-        "model": Media(GLB, write_glb(vertices, triangles)),
+        "model": Media(GLB, write_glb(vertices, triangles, program.colour)),
         "size": {axis: round(side, 3) for axis, side in zip("xyz", sides, strict=True)},
-        "problem": None
-        if not left
-        else f"The prompt names {plain(left[0])}, but nothing in this body follows from it.",
-        "unsure": bool(left),
+        "problem": doubtful,
+        "unsure": doubtful is not None,
     }
 
 

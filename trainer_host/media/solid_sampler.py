@@ -7,12 +7,31 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from edge_runtime.media.body import build
-from edge_runtime.media.solid import Join, Part, Primitive, Program, Vector
+from edge_runtime.media.solid import Program
+from trainer_host.media import solid_phrases
 from trainer_host.media.body import Body, measure, section
 from trainer_host.media.picture_words import NUMBERS
 from trainer_host.media.solid_facts import Cavities, Fact, Grounded, Holes, Pieces, Section, Size, Volume
-
-_ORIGIN: Vector = (0.0, 0.0, 0.0)
+from trainer_host.media.solid_programs import (
+    bracket,
+    capsule,
+    cross,
+    crossed,
+    cup,
+    dome,
+    dumbbell,
+    frame,
+    gate,
+    hollow,
+    pair,
+    plate,
+    ring,
+    rocket,
+    single,
+    snowman,
+    stairs,
+    table,
+)
 
 
 @dataclass(frozen=True)
@@ -42,7 +61,10 @@ class Sample:
 
 
 def sample(rng: random.Random) -> Sample:
-    """One body; the facts are measured on the mesh of its program."""
+    """One body; the facts are measured on the mesh of its program. Three in five are asked for in free words."""
+    if rng.random() < FREE:
+        family, said, program, asked = solid_phrases.sample(rng)
+        return Sample(family, 0.05 * len(program.parts), said, asked, program)
     plan = FAMILIES[rng.choice([*FAMILIES])](rng)
     body = measure(build(plan.program))
     x, y, z = (round(side, 2) for side in body.size)
@@ -58,6 +80,7 @@ def sample(rng: random.Random) -> Sample:
     return Sample(plan.family, plan.difficulty, words, tuple(facts), plan.program)
 
 
+FREE = 0.6  # share
 _OPENINGS = ("Make", "Model", "Design", "Build", "I need", "Please make", "Create", "Construct", "I'd like")
 
 
@@ -70,18 +93,6 @@ def _section(body: Body, height: float) -> Section | None:
     return Section(*(round(measure, 2) + 0.0 for measure in measures))
 
 
-def _shape(name: str, shape: str, size: Vector, at: Vector, turn: Vector = _ORIGIN) -> Primitive:
-    return Primitive(name, shape, size, at, turn)
-
-
-def _join(name: str, how: str, *of: str) -> Join:
-    return Join(name, how, of, 1.0, _ORIGIN, _ORIGIN)
-
-
-def _program(*parts: Part) -> Program:
-    return Program(parts)
-
-
 def _box(rng: random.Random) -> Plan:
     x, y, z = (rng.randrange(5, 121) for _ in range(3))
     words = rng.choice(
@@ -91,7 +102,7 @@ def _box(rng: random.Random) -> Plan:
             f"a cuboid with the sides x = {x} mm, y = {y} mm, z = {z} mm.",
         )
     )
-    return Plan("box", words, _program(_shape("box", "box", (x, y, z), (0, 0, z / 2))), 0.0)
+    return Plan("box", words, single("box", x, y, z), 0.0)
 
 
 def _round(rng: random.Random) -> Plan:
@@ -103,7 +114,7 @@ def _round(rng: random.Random) -> Plan:
     else:
         point = " with its point up" if shape == "cone" else ""
         words = f"an upright {shape}{point}, {width} mm in diameter and {high} mm high."
-    program = _program(_shape(shape, shape, (width, width, high), (0, 0, high / 2)))
+    program = single(shape, width, width, high)
     return Plan(shape, words, program, 0.05, (0.5,))
 
 
@@ -113,14 +124,6 @@ def _plate(rng: random.Random) -> Plan:
     columns = count // rows
     hole, thick = rng.randrange(4, 11), rng.randrange(2, 11)
     x, y = columns * hole * rng.choice((2, 3)) + rng.randrange(8, 30), rows * hole * 2 + rng.randrange(6, 30)
-    parts: list[Part] = [_shape("plate", "box", (x, y, thick), (0, 0, thick / 2))]
-    names = []
-    for number in range(count):
-        at_x = x * ((number % columns + 0.5) / columns - 0.5)
-        at_y = y * ((number // columns + 0.5) / rows - 0.5)
-        names.append(f"hole{number + 1}")
-        parts.append(_shape(names[-1], "cylinder", (hole, hole, thick * 2), (at_x, at_y, thick / 2)))
-    parts.append(_join("body", "difference", "plate", *names))
     holes = "one round hole" if count == 1 else f"{rng.choice((NUMBERS[count], str(count)))} round holes"
     words = rng.choice(
         (
@@ -128,7 +131,7 @@ def _plate(rng: random.Random) -> Plan:
             f"a flat plate, x = {x}, y = {y}, z = {thick} mm, with {holes} of {hole} mm drilled through from above.",
         )
     )
-    return Plan("plate", words, Program(tuple(parts)), 0.2 + 0.05 * count, (0.5,))
+    return Plan("plate", words, plate(x, y, thick, hole, count), 0.2 + 0.05 * count, (0.5,))
 
 
 def _ring(rng: random.Random) -> Plan:
@@ -140,11 +143,7 @@ def _ring(rng: random.Random) -> Plan:
             f"a ring that lies flat: outer diameter {outer} mm, inner diameter {inner} mm, height {high} mm.",
         )
     )
-    program = _program(
-        _shape("outside", "cylinder", (outer, outer, high), (0, 0, high / 2)),
-        _shape("inside", "cylinder", (inner, inner, high * 2), (0, 0, high / 2)),
-        _join("ring", "difference", "outside", "inside"),
-    )
+    program = ring(outer, inner, high)
     return Plan("ring", words, program, 0.2, (0.5,))
 
 
@@ -156,11 +155,7 @@ def _cup(rng: random.Random) -> Plan:
     inner = wide - 2 * wall
     size = f"{wide} mm wide and deep" if square else f"{wide} mm in outer diameter"
     words = f"a {name}, {size}, {high} mm high, walls {wall} mm thick, floor {floor} mm thick, open at the top."
-    program = _program(
-        _shape("outside", shape, (wide, wide, high), (0, 0, high / 2)),
-        _shape("inside", shape, (inner, inner, high), (0, 0, floor + high / 2)),
-        _join("cup", "difference", "outside", "inside"),
-    )
+    program = cup(shape, wide, high, inner, floor)
     return Plan("cup", words, program, 0.3, (0.5 * floor / high, (floor + 1) / high))
 
 
@@ -169,11 +164,7 @@ def _hollow(rng: random.Random) -> Plan:
     shape, name = rng.choice((("box", "cube"), ("sphere", "ball")))
     inner = wide - 2 * wall
     words = f"a closed hollow {name}, {wide} mm across, with walls {wall} mm thick all round."
-    program = _program(
-        _shape("outside", shape, (wide,) * 3, (0, 0, wide / 2)),
-        _shape("inside", shape, (inner,) * 3, (0, 0, wide / 2)),
-        _join("shell", "difference", "outside", "inside"),
-    )
+    program = hollow(shape, wide, inner)
     return Plan("hollow", words, program, 0.3, (0.5,))
 
 
@@ -183,37 +174,23 @@ def _bracket(rng: random.Random) -> Plan:
         f"an L-shaped bracket: a floor of {x} x {y} x {thick} mm, and on its left end (lowest x) a wall as deep as the "
         f"floor, {thick} mm thick, that reaches up to z = {z} mm."
     )
-    program = _program(
-        _shape("floor", "box", (x, y, thick), (0, 0, thick / 2)),
-        _shape("wall", "box", (thick, y, z), (thick / 2 - x / 2, 0, z / 2)),
-        _join("bracket", "union", "floor", "wall"),
-    )
+    program = bracket(x, y, z, thick)
     return Plan("bracket", words, program, 0.35, (0.75,))
 
 
 def _stairs(rng: random.Random) -> Plan:
     steps, run, rise, wide = rng.randint(2, 6), rng.randrange(8, 25), rng.randrange(5, 20), rng.randrange(15, 60)
-    parts: list[Part] = []
-    for number in range(steps):
-        long, high = run * (steps - number), rise * (number + 1)
-        parts.append(_shape(f"step{number + 1}", "box", (long, wide, high), (run * steps - long / 2, 0, high / 2)))
-    parts.append(_join("stairs", "union", *(part.name for part in parts)))
     words = (
         f"solid stairs of {steps} steps that go up towards higher x: each step {run} mm long (x), {rise} mm high and "
         f"{wide} mm wide (y)."
     )
     cuts = tuple((number + 0.5) / steps for number in range(steps))
-    return Plan("stairs", words, Program(tuple(parts)), 0.3 + 0.08 * steps, cuts)
+    return Plan("stairs", words, stairs(steps, run, rise, wide), 0.3 + 0.08 * steps, cuts)
 
 
 def _table(rng: random.Random) -> Plan:
     x, y, z = rng.randrange(40, 120), rng.randrange(40, 100), rng.randrange(30, 90)
     leg, top = rng.randrange(4, 11), rng.randrange(3, 9)
-    parts: list[Part] = [_shape("top", "box", (x, y, top), (0, 0, z - top / 2))]
-    for number, (side, end) in enumerate(((1, 1), (1, -1), (-1, 1), (-1, -1)), start=1):
-        at = (side * (x - leg) / 2, end * (y - leg) / 2, z / 2)
-        parts.append(_shape(f"leg{number}", "box", (leg, leg, z), at))
-    parts.append(_join("table", "union", *(part.name for part in parts)))
     words = rng.choice(
         (
             f"a table {z} mm high: a top of {x} x {y} mm, {top} mm thick, and in each corner a square leg of {leg} mm.",
@@ -221,28 +198,25 @@ def _table(rng: random.Random) -> Plan:
             "stand flush with the corners.",
         )
     )
-    return Plan("table", words, Program(tuple(parts)), 0.6, (0.3,))
+    return Plan("table", words, table(x, y, z, leg, top), 0.6, (0.3,))
 
 
 def _snowman(rng: random.Random) -> Plan:
     count = rng.choice((2, 3, 3))
     first = rng.randrange(30, 70)
     wide = [first, round(first * 0.7), round(first * 0.45)][:count]
-    parts: list[Part] = []
     base = 0.0
     cuts: list[float] = []
-    for number, diameter in enumerate(wide, start=1):
-        parts.append(_shape(f"ball{number}", "sphere", (diameter,) * 3, (0, 0, base + diameter / 2)))
+    for diameter in wide:
         cuts.append(base + diameter / 2)
         base += diameter - 3
     high = base + 3
-    parts.append(_join("snowman", "union", *(part.name for part in parts)))
     balls = ", ".join(f"{diameter} mm" for diameter in wide)
     words = (
         f"a snowman of {NUMBERS[count]} balls, one on top of the other, with diameters of {balls} from below, "
         "each sunk 3 mm into the one beneath."
     )
-    return Plan("snowman", words, Program(tuple(parts)), 0.4, tuple(cut / high for cut in cuts))
+    return Plan("snowman", words, snowman(wide, 3), 0.4, tuple(cut / high for cut in cuts))
 
 
 def _rocket(rng: random.Random) -> Plan:
@@ -255,11 +229,7 @@ def _rocket(rng: random.Random) -> Plan:
             "as wide as the tower.",
         )
     )
-    program = _program(
-        _shape("body", "cylinder", (wide, wide, high), (0, 0, high / 2)),
-        _shape("tip", "cone", (wide, wide, nose), (0, 0, high + nose / 2)),
-        _join("rocket", "union", "body", "tip"),
-    )
+    program = rocket(wide, high, nose)
     return Plan("rocket", words, program, 0.35, (0.4 * high / (high + nose), (high + 0.5 * nose) / (high + nose)))
 
 
@@ -269,12 +239,7 @@ def _dumbbell(rng: random.Random) -> Plan:
         f"a dumbbell along x: two balls of {ball} mm in diameter whose middles are {long} mm apart, joined by a round bar of "
         f"{bar} mm in diameter."
     )
-    program = _program(
-        _shape("left", "sphere", (ball,) * 3, (-long / 2, 0, ball / 2)),
-        _shape("right", "sphere", (ball,) * 3, (long / 2, 0, ball / 2)),
-        _shape("bar", "cylinder", (bar, bar, long), (0, 0, ball / 2), (0, 90, 0)),
-        _join("dumbbell", "union", "left", "right", "bar"),
-    )
+    program = dumbbell(ball, bar, long)
     return Plan("dumbbell", words, program, 0.5, (0.5,))
 
 
@@ -284,11 +249,7 @@ def _frame(rng: random.Random) -> Plan:
         f"an upright picture frame: {x} mm wide (x), {z} mm high (z) and {thick} mm thick (y), with a rectangular opening, so "
         f"that {rim} mm are left on all four sides."
     )
-    program = _program(
-        _shape("outside", "box", (x, thick, z), (0, 0, z / 2)),
-        _shape("opening", "box", (x - 2 * rim, thick * 2, z - 2 * rim), (0, 0, z / 2)),
-        _join("frame", "difference", "outside", "opening"),
-    )
+    program = frame(x, z, thick, x - 2 * rim, z - 2 * rim)
     return Plan("frame", words, program, 0.35, (0.5,))
 
 
@@ -297,11 +258,7 @@ def _cross(rng: random.Random) -> Plan:
     words = (
         f"a flat cross (a plus): two bars of {x} mm along x and {y} mm along y, both {arm} mm wide and {high} mm high."
     )
-    program = _program(
-        _shape("along-x", "box", (x, arm, high), (0, 0, high / 2)),
-        _shape("along-y", "box", (arm, y, high), (0, 0, high / 2)),
-        _join("cross", "union", "along-x", "along-y"),
-    )
+    program = cross(x, y, arm, high)
     return Plan("cross", words, program, 0.3, (0.5,))
 
 
@@ -309,16 +266,12 @@ def _arch(rng: random.Random) -> Plan:
     wide = rng.randrange(16, 60)
     x, y, straight = wide + 2 * rng.randrange(6, 20), rng.randrange(8, 40), rng.randrange(5, 40)
     z = straight + wide // 2 + rng.randrange(6, 20)
+    z += z == 2 * straight  # else what follows from which couldn't be told
     words = (
         f"a gate: a block of {x} x {y} x {z} mm (x, y, z) with a passage along y through its middle, {wide} mm wide: straight "
         f"walls up to z = {straight} mm, and above them a half round arch."
     )
-    program = _program(
-        _shape("block", "box", (x, y, z), (0, 0, z / 2)),
-        _shape("passage", "box", (wide, y * 2, straight * 2), (0, 0, 0)),
-        _shape("arch", "cylinder", (wide, wide, y * 2), (0, 0, straight), (90, 0, 0)),
-        _join("gate", "difference", "block", "passage", "arch"),
-    )
+    program = gate(x, y, z, wide, straight)
     return Plan("arch", words, program, 0.6, (0.5 * straight / z,))
 
 
@@ -326,25 +279,14 @@ def _pair(rng: random.Random) -> Plan:
     wide, gap = rng.randrange(10, 40), rng.randrange(5, 40)
     shape, name = rng.choice((("box", "cubes"), ("sphere", "balls")))
     words = f"two separate {name}, each {wide} mm across, side by side along x with a gap of {gap} mm."
-    at = (wide + gap) / 2
-    program = _program(
-        _shape("left", shape, (wide,) * 3, (-at, 0, wide / 2)),
-        _shape("right", shape, (wide,) * 3, (at, 0, wide / 2)),
-        _join("pair", "union", "left", "right"),
-    )
+    program = pair(shape, wide, gap)
     return Plan("pair", words, program, 0.2)
 
 
 def _capsule(rng: random.Random) -> Plan:
     wide, long = rng.randrange(10, 40), rng.randrange(50, 120)
     words = f"an upright capsule, a cylinder with round ends: {wide} mm in diameter and {long} mm long over all."
-    middle = long - wide
-    program = _program(
-        _shape("middle", "cylinder", (wide, wide, middle), (0, 0, long / 2)),
-        _shape("lower", "sphere", (wide,) * 3, (0, 0, wide / 2)),
-        _shape("upper", "sphere", (wide,) * 3, (0, 0, long - wide / 2)),
-        _join("capsule", "union", "middle", "lower", "upper"),
-    )
+    program = capsule(wide, long)
     return Plan("capsule", words, program, 0.5, (0.5,))
 
 
@@ -356,11 +298,7 @@ def _dome(rng: random.Random) -> Plan:
             f"a solid half ball, flat side down, {wide} mm across.",
         )
     )
-    program = _program(
-        _shape("ball", "sphere", (wide,) * 3, _ORIGIN),
-        _shape("upper", "box", (wide * 2, wide * 2, wide), (0, 0, wide / 2)),
-        _join("dome", "intersection", "ball", "upper"),
-    )
+    program = dome(wide)
     return Plan("dome", words, program, 0.35, (0.05,))
 
 
@@ -371,15 +309,7 @@ def _crossed(rng: random.Random) -> Plan:
         f"a cube of {wide} mm with three round holes of {hole} mm in diameter, along x, y and z, each through the middle of "
         "the cube from face to face."
     )
-    middle = (0.0, 0.0, wide / 2)
-    drill = (hole, hole, wide * 2)
-    program = _program(
-        _shape("cube", "box", (wide,) * 3, middle),
-        _shape("along-z", "cylinder", drill, middle),
-        _shape("along-x", "cylinder", drill, middle, (0, 90, 0)),
-        _shape("along-y", "cylinder", drill, middle, (90, 0, 0)),
-        _join("body", "difference", "cube", "along-z", "along-x", "along-y"),
-    )
+    program = crossed(wide, hole)
     return Plan("crossed holes", words, program, 0.8, (0.5, 0.1))
 
 

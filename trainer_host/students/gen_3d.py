@@ -25,11 +25,12 @@ def shares(rows: Sequence[Row], answers: Sequence[Json]) -> dict[str, float]:
             continue
         readable += 1
         try:
-            body = measure(build(read_program(answer["program"])))
+            program = read_program(answer["program"])
+            body = measure(build(program))
         except Rejected:
             continue
         closed += 1
-        right += not unmet(read_facts(row.output.get("shows", [])), body)
+        right += not unmet(read_facts(row.output.get("shows", [])), body, program.colour)
     return {"readable": readable / len(rows), "closed": closed / len(rows), "as_asked": right / len(rows)}
 
 

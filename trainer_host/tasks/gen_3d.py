@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import random
 import re
+from dataclasses import replace
 
 from edge_runtime.media import reading
 from edge_runtime.media.body import build
 from edge_runtime.media.solid import MAX_PARTS, Program, program_schema, read_program, write_program
 from trainer_host.media import examples
 from trainer_host.media.body import Body, measure, overlap
-from trainer_host.media.solid_facts import MAX_FACTS, Fact, near, read_facts, unmet, write_fact
+from trainer_host.media.solid_facts import MAX_FACTS, Colour, Fact, near, read_facts, unmet, write_fact
 from trainer_host.media.solid_sampler import Sample, sample
 from trainer_host.tasks import Example, Json, Prompt, Rejected, TaskSpec, file_name, no_options
 
@@ -45,10 +46,10 @@ class Gen3d(TaskSpec):
     """input: {"prompt"}. output: {"program", "shows"}: the solids, and what was asked of the body, as measures."""
 
     name = "3d_gen"
-    prompt_version = "1"
+    prompt_version = "2"
     metric = "volume shared with the body that was asked for (intersection over union)"
     answer_schema = reading.strict_object(program=program_schema())
-    example_schema = examples.example_schema("program", program_schema(), MAX_PROMPT, MAX_FACTS)
+    example_schema = examples.example_schema("program", program_schema(coloured=True), MAX_PROMPT, MAX_FACTS)
     max_tokens = 2000
 
     def draw(self, rng: random.Random) -> Json:
@@ -69,6 +70,7 @@ class Gen3d(TaskSpec):
         """See `TaskSpec`: the program is run, the mesh written as STL, read back and measured."""
         program = read_program(reading.fields(answers[0], "the answer", ("program",))["program"])
         facts = read_facts(drawn["facts"])
+        program = replace(program, colour=next((fact.colour for fact in facts if isinstance(fact, Colour)), ""))
         _shown(program, facts)
         return _example(str(drawn["request"]), program, facts)
 
@@ -89,13 +91,15 @@ class Gen3d(TaskSpec):
         return " ".join(str(example.input["prompt"]).lower().split())
 
     def score(self, wanted: Json, got: Json) -> float:
-        """See `TaskSpec` and `trainer_host.media.body.overlap`; 0 where `got` makes no body."""
+        """See `TaskSpec` and `trainer_host.media.body.overlap`; 0 where `got` makes no body, or of another colour."""
         try:
-            body = build(read_program(got.get("program")))
+            program = read_program(got.get("program"))
+            body = build(program)
             measure(body)
         except Rejected:
             return 0.0
-        return overlap(build(read_program(wanted["program"])), body)
+        asked = read_program(wanted["program"])
+        return overlap(build(asked), body) if program.colour == asked.colour else 0.0
 
     def built_in(self, rng: random.Random) -> Example:
         """See `TaskSpec`: the program whose mesh the facts were measured on."""
@@ -122,5 +126,5 @@ def _example(prompt: str, program: Program, facts: tuple[Fact, ...]) -> Example:
 
 def _shown(program: Program, facts: tuple[Fact, ...]) -> Body:
     body = measure(build(program))
-    reading.refuse(unmet(facts, body))
+    reading.refuse(unmet(facts, body, program.colour))
     return body

@@ -30,7 +30,7 @@ def test_the_task_is_known_by_its_name() -> None:
 
 def test_measures_are_letters_for_the_model_and_millimetres_for_the_body() -> None:
     [said] = gen_3d.messages(TUBE)
-    assert said["content"] == "Make a tube, α mm outside and β mm inside in diameter, γ mm long."
+    assert said["content"] == "make a tube , α mm outside and β mm inside in diameter , γ mm long ."
     got = gen_3d.answer(TUBE, WRITTEN)
     assert got["size"] == {"x": 40, "y": 40, "z": 50} and got["problem"] is None and got["unsure"] is False
     model = got["model"]

@@ -40,7 +40,7 @@ def test_the_schema_is_taken_by_strict_providers_and_has_no_recursion() -> None:
 @pytest.mark.parametrize("seed", range(30))
 def test_what_is_written_fits_the_schema_and_is_read_back_the_same(seed: int) -> None:
     written = write_program(sample(random.Random(seed)).program)
-    fastjsonschema.compile(program_schema())(written)
+    fastjsonschema.compile(program_schema(coloured=True))(written)
     assert write_program(read_program(written)) == written
 
 
