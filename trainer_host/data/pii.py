@@ -7,6 +7,7 @@ that announce them ("my name is", "Dear Mr", "Mrs"); the extra `pii` (Microsoft 
 
 from __future__ import annotations
 
+import bisect
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -101,7 +102,7 @@ def _ip(text: str) -> bool:
 
 
 def _phone(text: str) -> bool:
-    digits = _digits(text)
+    digits = _digits(text.partition("x")[0]).removeprefix("00")
     date = re.fullmatch(r"\d{2,4}[-./ ]\d{1,2}[-./ ]\d{2,4}", text.strip())
     return 8 <= len(digits) <= 15 and len(set(digits)) > 2 and not date
 
@@ -112,10 +113,42 @@ def _p(kind: str, regex: str, group: int = 0, check: _Check | None = None, flags
 
 # Suffixes of streets: USPS Publication 28, appendix C1, and those of the United Kingdom.
 _STREETS = (
-    "alley|annex|avenue|ave|bayou|beach|bend|bluff|bluffs|boulevard|blvd|bottom|branch|bridge|brook|brooks|burg|burgs|bypass|camp|canyon|cape|causeway|center|centers|circle|circles|cliff|cliffs|close|club|common|commons|corner|corners|course|court|ct|courts|cove|coves|creek|crescent|crest|crossing|crossroad|curve|dale|dam|divide|drive|dr|drives|estate|estates|expressway|extension|extensions|fall|falls|"
-    "ferry|field|fields|flat|flats|ford|fords|forest|forge|forges|fork|forks|fort|freeway|garden|gardens|gateway|glen|glens|green|greens|grove|groves|harbor|harbors|haven|heights|highway|hill|hills|hollow|inlet|island|islands|isle|junction|junctions|key|keys|knoll|knolls|lake|lakes|land|landing|lane|ln|light|lights|loaf|lock|locks|lodge|loop|mall|manor|manors|meadow|meadows|mews|mill|mills|mission|motorway|mount|"
-    "mountain|mountains|neck|orchard|oval|overpass|park|parks|parkway|parkways|pass|passage|path|pike|pine|pines|place|plain|plains|plaza|point|points|port|ports|prairie|radial|ramp|ranch|rapid|rapids|rest|ridge|ridges|river|road|rd|roads|route|row|rue|run|shoal|shoals|shore|shores|skyway|spring|springs|spur|spurs|square|squares|station|stravenue|stream|street|st|streets|summit|terrace|throughway|trace|track|trafficway|trail|tunnel|turnpike|underpass|union|unions|valley|valleys|via|viaduct|view|views|village|villages|ville|vista|walk|walks|wall|way|ways|well|wells"
+    "alley|annex|avenue|ave|bayou|beach|bend|bluff|bluffs|boulevard|blvd|bottom|bridge|brook|brooks|burg|burgs|"
+    "bypass|camp|canyon|cape|causeway|center|centers|cliff|cliffs|close|club|common|commons|corner|corners|court|"
+    "ct|courts|cove|coves|creek|crescent|crest|crossing|crossroad|curve|dale|dam|divide|drive|dr|estate|estates|"
+    "expressway|fall|falls|ferry|flat|flats|ford|fords|forest|forge|forges|fort|freeway|garden|gardens|gateway|"
+    "glen|glens|green|greens|grove|groves|harbor|harbors|haven|heights|highway|hill|hills|hollow|inlet|island|"
+    "islands|isle|junction|junctions|knoll|knolls|lake|lakes|landing|lane|ln|loaf|lodge|mall|manor|manors|meadow|"
+    "meadows|mews|mill|mills|mission|motorway|mount|mountain|mountains|neck|orchard|oval|overpass|park|parks|"
+    "parkway|parkways|passage|pike|pine|pines|place|plain|plains|plaza|prairie|radial|ramp|ranch|rapid|rapids|"
+    "rest|ridge|ridges|river|road|rd|roads|route|rue|shoal|shoals|shore|shores|skyway|spur|spurs|square|squares|"
+    "station|stravenue|street|st|streets|summit|terrace|throughway|trafficway|trail|tunnel|turnpike|underpass|"
+    "valley|valleys|via|viaduct|village|villages|ville|vista|walk|walks|way|ways"
 )
+# Of those, what is counted as often as lived in: only behind a number of three digits and more.
+_THINGS = (
+    "key|keys|light|lights|point|points|drives|row|run|port|ports|union|unions|view|views|wall|well|wells|land|"
+    "pass|spring|springs|track|trace|field|fields|fork|forks|lock|locks|loop|path|stream|branch|extension|"
+    "extensions|course|circle|circles"
+)
+_GERMAN = r"Straße|Strasse|Str\.|Allee|Gasse|Chaussee|Promenade"
+_ALSO_GERMAN = rf"{_GERMAN}|Weg|Platz|Ring|Ufer|Damm|Steig"
+# What stands behind "Am" or "Im" without being a place, and a number behind it.
+_TIMES = (
+    r"(?:\w*tag|\w*abend|\w*morgen|Jahr\w*|Januar|Februar|März|April|Mai|Juni|Juli|August|September|Oktober|November|"
+    r"Dezember|Alter|Ende|Anfang|Kapitel|Abschnitt|Artikel|Band|Raum|Zimmer|\w*zimmer|Schnitt|Sommer|Winter|Preis|Wert)\b"
+)
+_FRENCH = "rue|ruelle|avenue|boulevard|chemin|impasse|allée|quai|rond-point"
+_SPANISH = (
+    "calle|callej[oó]n|callejuela|avenida|avda\\.|av\\.|plaza|paseo|pasaje|pasadizo|cuesta|ronda|rambla|camino|acceso|"
+    "alameda|ca[nñ]ada|glorieta|urbanizaci[oó]n|traves[ií]a|gran v[ií]a|v[ií]al|viale|vicolo|piazza|piazzetta|corso|borgo|"
+    "contrada|strada|stretto|rotonda|canale|incrocio|largo"  # Italian ones, too: they go alike
+)
+_OF = r"(?:(?:de|du|des|la|le|les|l'|d')[ ]?)*"
+_LINK = r"(?:(?:de|del|la|las|los|el|di|della|delle|dei|degli|dell')[ ])"
+_WORDS = rf"{_LINK}*[A-ZÀ-Þ][\wÀ-ÿ'-]+(?: {_LINK}*[A-ZÀ-Þ][\wÀ-ÿ'-]+){{0,4}}"
+_SPANISH_END = r",? ?(?:(?:n\.? ?º? ?)?\d{1,4}\b|s/n\b)(?: (?:Appartamento|Piano|Piso|Puerta) \w+)*(?:, ?\d{5} [A-ZÀ-Þ][\wÀ-ÿ'-]+)?"
+_NUMBER = r"\d{1,4} ?[a-z]?(?:[/-]\d{1,4} ?[a-z]?)?\b"
 _FLAT = r"(?:(?:Flat|Apt\.?|Apartment|Suite|Studio|Unit) \d{1,4}[A-Za-z]?)"
 _NOT_NAMES = frozenset(
     {"all", "team", "everyone", "sir", "madam", "sirs", "there", "customer", "friends", "colleagues", "friend", "user"}
@@ -127,7 +160,7 @@ PATTERNS: tuple[Pattern, ...] = (
     _p("KEY", r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b|\bgh[pousr]_[A-Za-z0-9]{30,}\b|\bxox[abpr]-[A-Za-z0-9-]{10,}\b|\bAIza[\w-]{35}\b|\bhf_[A-Za-z0-9]{30,}\b|\bglpat-[\w-]{20,}\b"),
     _p("KEY", r"\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{8,}"),
     _p("KEY", r"(?i:\b(?:api[_ -]?key|secret|token|passw(?:or)?d|passphrase)\b['\"]?\s*(?:is|[:=])\s*)['\"]?((?=[^\s'\"]*\d)[^\s'\",;]{8,})", 1),
-    _p("LOGIN", r"\b[a-z][a-z0-9+.-]*://([^\s:/@]+:[^\s/@]+)@", 1),
+    _p("LOGIN", r"\b[a-z][a-z0-9+.-]{0,30}://([^\s:/@]+:[^\s/@]+)@", 1),
     _p("EMAIL", r"(?<![\w.+-])[\w.+%-]+@(?:[\w-]+\.)+[^\W\d_]{2,}\b"),
     _p("IBAN", r"\b[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]{2,4}){3,8}\b", check=mod97),
     _p("MAC", r"(?<![\w:-])(?:[0-9A-Fa-f]{2}([:-]))(?:[0-9A-Fa-f]{2}\1){4}[0-9A-Fa-f]{2}(?![\w:-])"),
@@ -135,6 +168,7 @@ PATTERNS: tuple[Pattern, ...] = (
     _p("IP", r"(?<![\w:.])(?:[0-9A-Fa-f]{1,4}:){2,7}(?::?[0-9A-Fa-f]{1,4}){1,6}(?![\w:])", check=_ip),
     _p("WALLET", r"\b(?:bc1[ac-hj-np-z02-9]{25,60}|[13][A-HJ-NP-Za-km-z1-9]{25,34}|0x[0-9a-fA-F]{40})\b(?!\.[a-z0-9]{2,4}\b)", check=lambda t: any(c.isdigit() for c in t) and any(c.isalpha() for c in t)),
     _p("CARD", rf"{_B}(?:\d[ -]?){{12,18}}\d{_E}", check=luhn),
+    _p("CARD", rf"{_B}(?:5018|5020|5038|5[678]\d\d|6304|6390|6759|676[123]|0604)(?:[ -]?\d{{4}}){{2}}{_E}", check=luhn),
     _p("ID", r"\b[A-Z]{6}\d{2}[A-EHLMPRST]\d{2}[A-Z]\d{3}[A-Z]\b", check=_italian_code),
     _p("ID", r"\b(?:\d{8}|[XYZxyz]\d{7})[ -]?[A-HJ-NP-TV-Za-hj-np-tv-z]\b", check=_spanish_dni),
     _p("ID", rf"{_B}[12] ?\d{{2}} ?(?:0[1-9]|1[0-2]|[2-9]\d) ?(?:\d{{2}}|2[AB]) ?\d{{3}} ?\d{{3}} ?\d{{2}}{_E}", check=_french_insee),
@@ -147,10 +181,17 @@ PATTERNS: tuple[Pattern, ...] = (
     _p("PHONE", rf"{_B}(?:\(0[1-9]\d{{0,4}}\)[ ./-]{{0,3}}|0[1-9]\d{{0,4}}[ ./-]{{1,3}})\d(?:[ ./-]?\d){{4,10}}{_E}", check=_phone),
     _p("PHONE", rf"{_B}(?:1[-. ])?(?:\(\d{{3}}\) ?|\d{{3}}[-. ])\d{{3}}[-. ]\d{{4}}(?:x\d{{1,6}})?{_E}", check=_phone),
     _p("PHONE", rf"{_B}(?:0[1-9]\d{{7,9}}|3\d{{8,10}}|[6789]\d{{8,9}}){_E}|{_B}[6789]\d{{2}} \d{{2}} \d{{2}} \d{{2}}{_E}|{_B}[6789]\d{{2}} \d{{3}} \d{{3}}{_E}", check=_phone),
-    _p("ADDRESS", rf"(?<!\w)(?:{_FLAT},? )?\d{{1,5}}[A-Za-z]? (?:[A-Z][\w'.-]+ ){{1,3}}(?i:{_STREETS})\b\.?(?:,? {_FLAT})?(?:,? (?:[A-Z][\w'-]+,? ?){{1,3}}(?:[A-Z]{{1,2}}\d[\dA-Z]? ?\d[A-Z]{{2}}|[A-Z]{{2}} \d{{5}}(?:-\d{{4}})?))?|{_FLAT}"),
-    _p("ADDRESS", r"\b[A-ZÄÖÜ][\wäöüß.-]*(?:straße|strasse|str\.|weg|platz|allee|gasse|ring|ufer|straat|laan|plein|gracht) \d{1,4} ?[a-z]?\b(?:, ?(?:\d{5}|\d{4} ?[A-Z]{2}) [A-ZÄÖÜ][\wäöüß-]+)?"),
-    _p("ADDRESS", r"\b\d{1,4}(?: ?bis| ?ter)?,? (?:rue|avenue|boulevard|place|quai|impasse|allée|chemin|cours|passage|route|square) (?:(?:de|du|des|la|le|les|l'|d')[ ]?)*[A-ZÀ-Þ][\w'À-ÿ-]+(?: [A-ZÀ-Þ][\w'À-ÿ-]+)*(?:, ?\d{5} [A-ZÀ-Þ][\w'À-ÿ-]+)?"),
-    _p("ADDRESS", r"\b(?i:calle|callej[oó]n|avenida|avda\.|av\.|plaza|paseo|pasaje|cuesta|ronda|rambla|camino|acceso|alameda|ca[nñ]ada|glorieta|urbanizaci[oó]n|v[ií]a|viale|vicolo|piazza|piazzetta|corso|borgo|contrada|strada|stretto|rotonda|canale|incrocio|largo)(?: (?:de|del|de la|de las|de los|della|delle|dei|degli|di))? (?:(?:[A-ZÀ-Þ][\wÀ-ÿ'-]+|de|del|la|di|della)[ ]?){1,5},? ?(?:n\.? ?º? ?)?\d{1,4}\b(?: (?:Appartamento|Piano|Piso|Puerta) \w+)*(?:, ?\d{5} [A-ZÀ-Þ][\wÀ-ÿ'-]+)?"),
+    _p("ADDRESS", rf"(?<!\w)(?:{_FLAT},? )?(?:\d{{1,5}}[A-Za-z]? (?:[NSEW]{{1,2}}\.? )?(?:\d{{1,3}}(?:st|nd|rd|th) |(?:[A-Z][\w'.-]+ ){{1,3}})(?i:{_STREETS})|\d{{3,5}} (?:[NSEW]{{1,2}}\.? )?(?:\d{{1,3}}(?:st|nd|rd|th) |(?:[A-Z][\w'.-]+ ){{1,3}})(?i:{_THINGS})|\d{{1,5}} Broadway)\b\.?(?:,? {_FLAT})?(?:,? (?:[A-Z][\w'-]+,? ?){{1,3}}(?:[A-Z]{{1,2}}\d[\dA-Z]? ?\d[A-Z]{{2}}|[A-Z]{{2}} \d{{5}}(?:-\d{{4}})?))?|{_FLAT}|\bP\.? ?O\.? ?Box \d{{1,6}}\b"),
+    _p("ADDRESS", rf"\b[A-ZÄÖÜ][\wäöüß.-]{{0,50}}?(?:{_ALSO_GERMAN.lower()}|-(?:{_ALSO_GERMAN})|(?:straat|laan|plein|gracht)) {_NUMBER}(?:, ?(?:\d{{5}}|\d{{4}} ?[A-Z]{{2}}) [A-ZÄÖÜ][\wäöüß-]+)?"),
+    _p("ADDRESS", rf"\b(?:[A-ZÄÖÜ][\wäöüß-]{{1,40}} (?:{_GERMAN})|[A-ZÄÖÜ][\wäöüß-]{{1,40}}er (?:{_ALSO_GERMAN})|(?:{_ALSO_GERMAN}) (?:der|des|am|an der|zum|zur) (?:\d{{1,2}}\. )?[A-ZÄÖÜ][\wäöüß-]+) {_NUMBER}(?:, ?\d{{5}} [A-ZÄÖÜ][\wäöüß-]+)?"),
+    _p("ADDRESS", rf"\b(?:An der|An den|Auf dem|Auf der|Unter den|Hinter der|Am|Im|Zum|Zur) (?!{_TIMES})[A-ZÄÖÜ][\wäöüß-]+ \d{{1,3}} ?[a-z]?\b(?! ?[A-ZÄÖÜ.%:°]| Uhr)(?:, ?\d{{5}} [A-ZÄÖÜ][\wäöüß-]+)?"),
+    _p("ADDRESS", rf"\b\d{{1,4}}(?: ?bis| ?ter)?,? (?:{_FRENCH}|{_FRENCH.title()}|place|cours|passage|route|square|villa) {_OF}[A-ZÀ-Þ][\w'À-ÿ-]+(?: [A-ZÀ-Þ][\w'À-ÿ-]+)*(?:, ?\d{{5}} [A-ZÀ-Þ][\w'À-ÿ-]+)?"),
+    # Without a number, too: French addresses of small places have none.
+    _p("ADDRESS", rf"(?<![\w-])(?:{_FRENCH}) {_OF}[A-ZÀ-Þ][\w'À-ÿ-]+(?: [A-ZÀ-Þ][\w'À-ÿ-]+)*(?:, ?\d{{5}} [A-ZÀ-Þ][\w'À-ÿ-]+)?"),
+    _p("ADDRESS", rf"\b(?:(?i:{_SPANISH})|V[ií]a|vía) {_WORDS}{_SPANISH_END}|\b(?i:gran v[ií]a){_SPANISH_END}"),
+    # "via" is English as well.
+    _p("ADDRESS", rf"\bvia (?:{_LINK}+[A-ZÀ-Þ][\wÀ-ÿ'-]+|[A-ZÀ-Þ][\wÀ-ÿ'-]+ {_WORDS}){_SPANISH_END}"),
+    _p("ADDRESS", rf"(?<![\w.])C(?:/|\./)[ ]?{_WORDS}{_SPANISH_END}|(?<![\w.])C\. (?:{_LINK}+|[A-ZÀ-Þ][\wÀ-ÿ'-]+ ){_WORDS}{_SPANISH_END}"),
     _p("NAME", rf"\b(?:Mr|Mrs|Ms|Miss|Dr|Prof|Herr|Frau|Monsieur|Madame|Mme|Señora?|Sig\.ra|Signora?|Mevrouw|Meneer)\.? ({_NAME})", 1),
     _p("NAME", rf"(?i:\b(?:my|his|her|their) (?:full )?name is|\b(?:i am|i'm) called|\bich hei(?:ß|ss)e|\bje m'appelle|\bme llamo|\bmi chiamo|\bik heet|\bnazywam się|\bname:|\bcontact:|\bpatient:|\bcustomer:) ({_NAME})", 1),
     _p("NAME", rf"(?i:\b(?:best|kind|warm|many)? ?(?:regards|wishes|greetings)|\bsincerely(?: yours)?|\byours (?:truly|sincerely|faithfully)|\bmit freundlichen grüßen|\bcordialement|\bsaludos|\bcordiali saluti),?\s*\n\s*({_NAME})", 1),
@@ -169,14 +210,30 @@ class Finding:
 
 def find(text: str) -> list[Finding]:
     """What a text holds, in its order, without overlaps."""
-    taken: list[Finding] = []
+    found = _Found()
     for pattern in PATTERNS:
         for match in pattern.regex.finditer(text):
             start, end = match.span(pattern.group)
-            clash = any(start < other.end and other.start < end for other in taken)
-            if not clash and (pattern.check is None or pattern.check(match[pattern.group])):
-                taken.append(Finding(pattern.kind, start, end))
-    return sorted(taken, key=lambda item: item.start)
+            if pattern.check is None or pattern.check(match[pattern.group]):
+                found.add(Finding(pattern.kind, start, end))
+    return found.findings
+
+
+class _Found:
+    """Findings in the order of the text; the first that took a place keeps it."""
+
+    def __init__(self) -> None:
+        self.findings: list[Finding] = []
+        self._starts: list[int] = []
+
+    def add(self, new: Finding) -> None:
+        at = bisect.bisect_left(self._starts, new.start)
+        if at and self.findings[at - 1].end > new.start:
+            return
+        if at < len(self._starts) and self._starts[at] < new.end:
+            return
+        self.findings.insert(at, new)
+        self._starts.insert(at, new.start)
 
 
 class Scrubber:
@@ -243,21 +300,39 @@ def _one_person(known: str, new: str) -> bool:
     return first == second or (len(short) == 1 < len(long) and short[0] in (long[0], long[-1]))
 
 
+# Of what Presidio knows: times and web addresses are no one's, and the rest is found by `PATTERNS`.
+_ENTITIES = {"PERSON": "NAME", "LOCATION": "PLACE"}
+_SPACY_SIZES = ("_trf", "_lg", "_md", "_sm")  # the best first
+
+
 def _presidio() -> Callable[[str], list[Finding]]:
     try:
+        import spacy.util
         from presidio_analyzer import AnalyzerEngine
+        from presidio_analyzer.nlp_engine import NlpEngineProvider
     except ImportError:
         raise TrainerError(
             "Presidio isn't installed; install Enigma with the extra 'pii', or leave out --presidio."
         ) from None
-    engine = AnalyzerEngine()
+    # Presidio's own choice would be downloaded here and now.
+    models = [name for name in spacy.util.get_installed_models() if name.startswith("en_core_web")]
+    if not models:
+        raise TrainerError(
+            "Presidio needs spaCy's English model; get it with 'python -m spacy download en_core_web_sm', "
+            "or leave out --presidio."
+        )
+    best = min(sorted(models), key=lambda name: [size not in name for size in _SPACY_SIZES])
+    chosen = {"nlp_engine_name": "spacy", "models": [{"lang_code": "en", "model_name": best}]}
+    provider = NlpEngineProvider(nlp_configuration=chosen)
+    engine = AnalyzerEngine(nlp_engine=provider.create_engine(), supported_languages=["en"])
 
     def both(text: str) -> list[Finding]:
-        taken = find(text)
-        for item in engine.analyze(text=text, language="en"):
-            if not any(item.start < other.end and other.start < item.end for other in taken):
-                taken.append(Finding(str(item.entity_type), item.start, item.end))
-        return sorted(taken, key=lambda found: found.start)
+        found = _Found()
+        for item in find(text):
+            found.add(item)
+        for item in engine.analyze(text=text, language="en", entities=list(_ENTITIES)):
+            found.add(Finding(_ENTITIES[item.entity_type], item.start, item.end))
+        return found.findings
 
     return both
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import sys
 import sysconfig
 from collections import Counter
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from faker import Faker
 
 from trainer_host.data.dataset import Row
 from trainer_host.data.pii import Scrubber, find, luhn, mod97
+from trainer_host.errors import TrainerError
 
 REPO = Path(__file__).resolve().parents[3]
 LOCALES = ("en_US", "en_GB", "de_DE", "fr_FR", "es_ES", "it_IT")
@@ -77,24 +79,162 @@ KINDS: dict[str, Callable[[Faker], str]] = {
 }  # fmt: skip
 
 
+RECORDS = 28  # of each kind in each locale: 2,016 in all
+
+
+@pytest.fixture(scope="module")
+def fakes() -> dict[str, Faker]:
+    return {locale: Faker(locale) for locale in LOCALES}
+
+
 @pytest.mark.parametrize("kind", KINDS)
-def test_personal_data_of_six_locales_is_found(kind: str) -> None:
-    found, missed = 0, []
-    for number, locale in enumerate(LOCALES * 14):
-        fake = Faker(locale)
-        fake.seed_instance(number)
-        value = KINDS[kind](fake)
-        text = AROUND[number % len(AROUND)].format(value)
-        left = Scrubber().text(text)
-        secret = value.split("is ", 1)[-1] if kind == "NAME" else value.removeprefix("born on ")
-        secret = secret.split("://")[-1].split("@")[0] if kind == "LOGIN" else secret
-        if secret in left:
-            missed.append(f"{locale}: {text}")
-        else:
-            found += 1
-    # Addresses and phones have as many forms as countries; names only where a word announces them.
-    wanted = 0.85 if kind == "ADDRESS" else 0.95
-    assert found / (found + len(missed)) >= wanted, missed[:12]
+def test_personal_data_of_six_locales_is_found(kind: str, fakes: dict[str, Faker]) -> None:
+    missed = []
+    for locale, fake in fakes.items():
+        fake.seed_instance(f"{kind}/{locale}")
+        for number in range(RECORDS):
+            value = KINDS[kind](fake)
+            text = AROUND[number % len(AROUND)].format(value)
+            left = Scrubber().text(text)
+            secret = value.split("is ", 1)[-1] if kind == "NAME" else value.removeprefix("born on ")
+            secret = secret.split("://")[-1].split("@")[0] if kind == "LOGIN" else secret
+            if secret in left:
+                missed.append(f"{locale}: {text}")
+    assert len(missed) <= 0.05 * RECORDS * len(LOCALES), missed[:12]
+
+
+# Written by hand, since Faker knows few of the forms that addresses have.
+ADDRESSES = """
+10 Downing Street
+221B Baker Street
+1600 Pennsylvania Avenue NW
+350 Fifth Avenue
+4 Privet Drive
+742 Evergreen Terrace
+12 Grimmauld Place
+1 Infinite Loop
+One Microsoft Way
+30 St Mary Axe
+77 Massachusetts Ave
+15 Yemen Road
+48 Old Mill Lane
+7 The Green
+2300 N 7th St
+1450 Broadway
+P.O. Box 1234
+23 High St.
+Flat 3, 17 Rose Gardens
+100 W 57th Street
+Unter den Linden 77
+Platz der Republik 1
+Alexanderplatz 3
+Straße des 17. Juni 135
+Hauptstr. 12
+Lange Straße 4a
+Am Markt 5
+An der Mühle 3
+Friedrichstraße 43-45
+Goethestr. 9b
+Berliner Allee 22
+Im Winkel 8
+Zum Eichenhof 14
+Kurfürstendamm 195
+55 rue du Faubourg Saint-Honoré
+12 bis avenue de la République
+3, place Bellecour
+24 quai d'Orsay
+8 allée des Tilleuls
+1 impasse du Moulin
+17, rue de l'Abbé Grégoire
+2 rond-point des Champs-Élysées
+14 Rue de Rivoli
+5 Boulevard Haussmann
+Calle de Alcalá, 45
+Gran Vía 28
+C/ Mayor 5, 3º B
+Avda. de América 12
+Plaza Mayor 27
+Paseo de la Castellana, 142
+Calle Serrano, nº 12
+Ronda de Sant Pere 19
+Travesía del Horno 3
+Camino de los Robles s/n
+Via del Corso 12
+Piazza San Marco 1
+Viale Monza 140
+Corso Vittorio Emanuele II, 15
+Via Giuseppe Verdi, 8
+Largo Augusto 7
+Vicolo del Cinque 30
+Via Roma 3/A
+Piazza della Repubblica, 5
+Strada Nuova 22
+"""
+
+
+def test_addresses_as_people_write_them_are_found() -> None:
+    written = ADDRESSES.strip().splitlines()
+    missed = [one for one in written if Scrubber().text(f"to {one} by Monday").count(one)]
+    assert len(written) >= 60 and len(missed) <= 0.05 * len(written), missed
+
+
+NO_ADDRESSES = """
+Im Jahr 2020 war alles anders
+Am Montag 12 Leute
+Schalte in 5 Minuten das Licht im Ring 3 aus
+Der Weg 3 km weit
+auf Platz 1 gelandet
+Kapitel 4, Seite 12
+Zum 12. Mal
+Unter den 30 Gästen
+An der Wand 3 Bilder
+la rue est longue
+je vais dans la rue principale
+un chemin de fer
+le boulevard est fermé
+au cours de la journée, 12 personnes
+30 place des idées
+vía libre para 30 personas
+la calle está cerrada
+por la calle 3 coches
+via email 3 times
+via Kafka 2
+via HTTP 2
+Plaza for 30 people
+Corso di 12 settimane
+largo 30 cm
+class Street: pass
+5 Green apples
+3 Key points
+12 Angry Men at the Park
+the Way 5 people walk
+Route 66
+7 Up and 2 Points
+section C. Elegans 42 worms
+version C. Foo 12
+2 Point Plan
+10 Port scans
+in 3 Steps to the Light
+4 Living Room Lights
+turn on 2 Kitchen Light
+30 Day Plan
+20 Union members
+3 Hard Drives
+2 C Drive
+100 Row table
+5 Data Points
+Am Freitag 13 Gäste
+Im Schlafzimmer 2 Lampen
+schalte Im Bad 2 Lampen ein
+Am Ende 5
+Zum Preis 12
+One Way Street
+avenue des possibilités
+"""
+
+
+def test_what_only_sounds_like_an_address_is_left() -> None:
+    assert [line for line in NO_ADDRESSES.strip().splitlines() if find(line)] == []
 
 
 def _clean_texts() -> list[str]:
@@ -165,7 +305,23 @@ def test_check_digits_decide() -> None:
 def test_a_long_hostile_text_takes_no_quadratic_time() -> None:
     import time
 
-    for piece in ("1", "1 ", "a.", "a@", "0x", "::", "Aa ", "12-", "é"):
+    for piece in ("1", "1 ", "a.", "a@", "0x", "::", "Aa ", "12-", "é", "A.", "Ää-", "rue Aa "):
         began = time.perf_counter()
         find(piece * 20_000)
         assert time.perf_counter() - began < 5, piece
+
+
+def test_presidio_finds_names_and_places_that_nothing_announces() -> None:
+    pytest.importorskip("presidio_analyzer")
+    text = "Yesterday Anna Kovacs met Peter Smith in Berlin for 5 minutes; write to ann@example.org"
+    scrubber = Scrubber(presidio=True)
+    said = scrubber.text(text)
+    assert said == "Yesterday <NAME_1> met <NAME_2> in <PLACE_1> for 5 minutes; write to <EMAIL_1>"
+    assert scrubber.restore(said) == text
+    assert Scrubber().text(text) == text.replace("ann@example.org", "<EMAIL_1>")
+
+
+def test_without_presidio_a_sentence_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "presidio_analyzer", None)
+    with pytest.raises(TrainerError, match="install Enigma with the extra 'pii'"):
+        Scrubber(presidio=True)
