@@ -78,14 +78,19 @@ def train(args: argparse.Namespace) -> int | None:
     if here.started:
         _one_of_several(args, here.number, here.count)
         return None
-    if args.devices is not None and not 1 <= args.devices <= MOST_DEVICES:
-        raise TrainerError(f"--devices must be a whole number from 1 to {MOST_DEVICES}.")
+    check_devices(args.devices)
     if (args.devices or 1) > 1:
         return _start_several(args)
     if args.shard:
         raise TrainerError("Only several processes can share weights; say how many with --devices.")
     _train(args)
     return None
+
+
+def check_devices(count: int | None) -> None:
+    """Raise `TrainerError` for a number of processes that can't be."""
+    if count is not None and not 1 <= count <= MOST_DEVICES:
+        raise TrainerError(f"--devices must be a whole number from 1 to {MOST_DEVICES}.")
 
 
 def chosen_settings(args: argparse.Namespace) -> dict[str, object]:

@@ -11,6 +11,7 @@ from trainer_host.commands import train
 from trainer_host.commands.options import Commands, add_seed, command, workspace_of
 from trainer_host.errors import DataError, TrainerError
 from trainer_host.presentation import presenter_for
+from trainer_host.workspace import checked_name
 
 if TYPE_CHECKING:
     from trainer_host.data.dataset import Dataset
@@ -61,7 +62,8 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 def train_base(args: argparse.Namespace) -> int | None:
     """Gather the texts as a dataset, then train on it as `enigma train` does."""
     show = presenter_for()
-    name = args.out or f"base-{args.size}"
+    name = checked_name(args.out or f"base-{args.size}")
+    train.check_devices(args.devices)
     dataset = _gathered(args, name, show)
     words = ["--data", name, "--name", name, f"--seed={args.seed}"]
     words += [f"--{key}={value}" for key in _SETTINGS if (value := getattr(args, key)) is not None]

@@ -23,6 +23,7 @@ from trainer_host.workspace import Workspace, checked_name, making
 TASK = "base"
 TEACHER = "files"
 HELD_OUT_SHARE, HELD_OUT_MOST = 0.06, 2_000_000  # of the bytes
+_HELD_OUT_TEXTS = 12  # at least, where there are short ones
 FEWEST = 8  # texts; fewer can't be split so that both sides say something
 OPENING = 200  # characters of a text that a device is asked to go on with
 RUN = 13  # words in a row that two texts share by copying (Brown et al. 2020, appendix C)
@@ -176,11 +177,12 @@ def _split(texts: Sequence[Text], seed: int) -> tuple[list[Text], list[Text]]:
     """(train, held-out): whole files, by the hash of their labels; none held out that others have much of."""
     total = sum(text.bytes for text in texts)
     wanted = min(HELD_OUT_MOST, HELD_OUT_SHARE * total)
+    longest = max(wanted / _HELD_OUT_TEXTS, sorted(text.bytes for text in texts)[len(texts) // 4])
     chosen: list[int] = []
     size = 0
     for at in sorted(range(len(texts)), key=lambda at: _place(seed, f"held-out/{texts[at].label}")):
-        # A long text that would be a large part of all is learnt from instead.
-        if size >= wanted or (chosen and size + texts[at].bytes > 2 * wanted):
+        # Few long texts would say less than many: those are learnt from.
+        if size >= wanted or texts[at].bytes > longest:
             continue
         chosen.append(at)
         size += texts[at].bytes

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 TEMPLATE = replace(CHATML, name="chatml-bos", begin="<|bos|>")
 EXAMINED_TOKENS = 30_000  # of held-out texts per model file; bits per byte are steady to 1 % by then
 _CHUNK = 256  # tokens whose logits are held at once
-_STEP_PLACES = 2048  # places of a step on a processor: in few minutes many small steps learn more than few large ones
+_STEP_PLACES = 1024  # of a step on a processor: of few tokens, many small steps learn more (docs/log.md)
 _GPU_PLACES = 131_072  # on a GPU, where there is time for many steps, and a small one leaves it idle
 _GPU_MICRO = 32_768
 _LOOKS = 6  # at texts that aren't learnt, over a training
