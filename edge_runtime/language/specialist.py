@@ -12,7 +12,7 @@ from edge_runtime.errors import BadRequest, BundleError
 from edge_runtime.language.generate import Bracketed, Constraint, Generator, Options, Piece
 from edge_runtime.language.golden import check_golden
 from edge_runtime.language.sampling import Sampling
-from edge_runtime.language.speculative import PromptLookup
+from edge_runtime.language.speculative import DraftModel, PromptLookup
 from edge_runtime.language.template import MARKED, TOOL_CALL, TOOL_CALLED, Template, encode_chat, stop_ids, task_token
 from edge_runtime.language.tokenizer import Tokenizer
 
@@ -53,6 +53,7 @@ class LanguageSpecialist:
         self.tasks = tuple(tasks)
         self.thresholds = thresholds
         self.lookup = False  # whether answers are guessed ahead out of their own text; see `speculative`
+        self.draft: DraftModel | None = None  # or by a smaller model
         self.interrupted: Callable[[], bool] = bool
         self._generator = Generator(engine, tokenizer)
         self._stops = stop_ids(tokenizer, template)
@@ -169,7 +170,7 @@ class LanguageSpecialist:
             presence=presence,
             logprobs=logprobs,
             top=top,
-            draft=PromptLookup() if self.lookup else None,
+            draft=self.draft or (PromptLookup() if self.lookup else None),
             cancelled=lambda: self.interrupted() or (cancelled is not None and cancelled()),
         )
 
@@ -220,7 +221,29 @@ def load_language(manifest: Manifest, folder: Path, engine: LanguageEngine) -> L
         check_golden(tokenizer, rows if isinstance(rows, list) else [])
     made = LanguageSpecialist(engine, tokenizer, template, context, tasks, manifest.thresholds)
     made.lookup = manifest.options.get("lookup") is True
+    if "draft" in manifest.options:
+        made.draft = _draft(manifest, folder, engine)
     return made
+
+
+def _draft(manifest: Manifest, folder: Path, engine: LanguageEngine) -> DraftModel | None:
+    """The smaller model that guesses ahead, None beside an engine of another runtime: its gain was measured in one."""
+    from edge_runtime.engines import ONNX
+    from edge_runtime.engines.language import open_language_engine
+
+    raw = manifest.options["draft"]
+    file = raw.get("file") if isinstance(raw, dict) else None
+    if not isinstance(file, str) or file not in manifest.files:
+        raise BundleError("The manifest names a draft that isn't in the bundle; build it again.")
+    if engine.runtime != ONNX:
+        return None
+    small = open_language_engine(folder / file)
+    if small.vocabulary != engine.vocabulary:
+        small.close()
+        raise BundleError(
+            f"The draft {file} has other tokens than the model that it guesses for; build the bundle again."
+        )
+    return DraftModel(small)
 
 
 def _read(path: Path) -> object:

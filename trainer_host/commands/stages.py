@@ -44,6 +44,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         "--runtime", choices=tuple(RUNTIMES), help="for devices with this alone (default: all that passed)"
     )
     own_gguf.add_options(made)
+    device_options.add_draft(made)
 
 
 def export(args: argparse.Namespace) -> None:
@@ -186,6 +187,7 @@ def bundle(args: argparse.Namespace) -> None:
         name=args.name,
         version=args.version,
         licence=args.licence or "Apache-2.0",
+        draft=device_options.examined_draft(args, run, report),
     )
     what = "Wrote" if made.fresh else "The same bundle was there already:"
     show.say(f"{what} {made.path} ({made.bytes / 1e6:.2f} MB, {made.golden} golden vectors)\n{made.address}")

@@ -22,6 +22,8 @@ from trainer_host.compress.gate import GateReport, draft_manifest, loaded
 from trainer_host.data.dataset import Dataset, Json
 from trainer_host.data.packs.card import LICENCES, check_licences, parents_json, parents_of
 from trainer_host.errors import GateRefused, NotThere, TrainerError
+from trainer_host.release.draft import FILE as DRAFT_FILE
+from trainer_host.release.draft import DraftReport
 from trainer_host.release.keys import SigningKey
 from trainer_host.students import Student, TextStudent, student_for
 from trainer_host.training.lineage import Lineage, checked, read_lineage
@@ -59,9 +61,11 @@ def build_bundle(
     name: str | None = None,
     version: str | None = None,
     licence: str = "Apache-2.0",
+    draft: DraftReport | None = None,
 ) -> Built:
     """Write BUNDLES/NAME-VERSION.enigma.
 
+    draft: what `examine_draft` found, where it is to be kept; the bundle carries its model too.
     version: by default that of the newest bundle of this name where the content is the same, else the next
     one. Raises `GateRefused` where the runtimes disagree too often, `TrainerError` where the version is taken
     by another content, and `DataError` where the packs that the data came from don't allow the licence; they are named
@@ -87,6 +91,11 @@ def build_bundle(
     if adapter_base(run) is not None:  # the base's bundle has the rest
         assets = {name: path for name, path in assets.items() if name == TEMPLATE_FILE}
     contents |= dict(assets)
+    if draft is not None:
+        contents[DRAFT_FILE] = run.folder.parent / draft.run / draft.file
+        options = {**manifest.options, "draft": {"file": DRAFT_FILE}}
+        lineage = {**manifest.lineage, "draft": draft.address}
+        manifest = dataclasses.replace(manifest, options=options, lineage=lineage)
     return write_versioned(workspace, manifest, contents, key, version, (golden, disagreeing))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -50,6 +51,25 @@ def test_drawn_texts_are_the_same_with_a_seed_so_their_distribution_is_too(
 ) -> None:
     sampling = Sampling(temperature=0.8, top_p=0.9, repetition=1.1, seed=seed)
     assert written(prompt, sampling, drafts()[name])[0] == written(prompt, sampling, None)[0]
+
+
+def test_drawn_tokens_are_distributed_as_the_model_says() -> None:
+    """Chi squared of the second token, over draws in which the first was the likeliest one."""
+    prompt, draft = [1, 2, 3], drafts()["another model"]
+    first = written(prompt, Sampling(), None, 1)[0][0]
+    drawn = [written(prompt, Sampling(temperature=1.0, seed=seed), draft, 3)[0][:2] for seed in range(2000)]
+    seconds = [two[1] for two in drawn if two[0] == first]
+    logits = random_engine(VOCABULARY).feed([*prompt, first])[0].astype(np.float64)
+    chances = np.exp(logits - logits.max())
+    wanted = chances / chances.sum() * len(seconds)
+    rare = wanted < 5  # Cochran's rule: those are counted together
+    found = np.bincount(seconds, minlength=VOCABULARY).astype(float)
+    pairs = [*zip(found[~rare], wanted[~rare], strict=True), (found[rare].sum(), wanted[rare].sum())]
+    statistic = sum((got - want) ** 2 / want for got, want in pairs if want)
+    assert len(seconds) > 200 and len(pairs) > 3
+    # The quantile at .99 by Wilson and Hilferty (1931), 2.326 being that of the normal distribution.
+    degrees = len(pairs) - 1
+    assert statistic < degrees * (1 - 2 / (9 * degrees) + 2.326 * (2 / (9 * degrees)) ** 0.5) ** 3
 
 
 @pytest.mark.parametrize("name", ["lookup", "the same model"])

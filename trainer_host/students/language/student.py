@@ -403,6 +403,12 @@ class LanguageStudent:
             with closing(open_language_engine(twin)) as reference, closing(open_language_engine(model)) as other:
                 return compare(reference, other, self._answers(run, dataset, "heldout")).agreement
 
+    def prompts(self, run: Path, dataset: Path, count: int) -> list[list[int]]:
+        """At most `count` requests as tokens, without their answers: held-out rows', then others'."""
+        texts = [text for split in ("heldout", "train") for text in self._answers(run, dataset, split)]
+        firsts = [(text.tokens, list(text.counted or ()).index(True)) for text in texts if any(text.counted or ())]
+        return [list(tokens[:first]) for tokens, first in firsts if first][:count]
+
     def _answers(self, run: Path, dataset: Path, split: str) -> list[Text]:
         """Whole conversations of a split as tokens, in which the answers count."""
         from trainer_host.compress.language import Text
