@@ -177,7 +177,7 @@ def _split(texts: Sequence[Text], seed: int) -> tuple[list[Text], list[Text]]:
     """(train, held-out): whole files, by the hash of their labels; none held out that others have much of."""
     total = sum(text.bytes for text in texts)
     wanted = min(HELD_OUT_MOST, HELD_OUT_SHARE * total)
-    longest = max(wanted / _HELD_OUT_TEXTS, sorted(text.bytes for text in texts)[len(texts) // 4])
+    longest = max(wanted / _HELD_OUT_TEXTS, sorted(text.bytes for text in texts)[len(texts) // 2])
     chosen: list[int] = []
     size = 0
     for at in sorted(range(len(texts)), key=lambda at: _place(seed, f"held-out/{texts[at].label}")):
