@@ -71,6 +71,11 @@ def write_run_adapter(run: Run, student: TextStudent) -> WrittenAdapter:
         raise DataError(
             f"'{run.name}' has other tokens than its base '{base.name}', so it can't be an adapter; export it whole."
         )
+    if config.rope != cast("LanguageStudent", student).trained(base.folder).config.rope:
+        raise DataError(
+            f"'{run.name}' reads positions otherwise than its base '{base.name}', since it was trained for longer texts; "
+            "export it whole, or train it without --context."
+        )
     size = write_adapter(state, lora, config, run.folder / FILE)
     export_language_onnx(model.state_dict(), config, run.folder / REFERENCE, "fp32", config.context)
     generator = torch.Generator().manual_seed(1)

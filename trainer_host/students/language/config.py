@@ -57,6 +57,19 @@ class LanguageConfig:
         """The window of a layer (0-based), None where it sees everything before."""
         return None if self.window is None or (layer + 1) % self.full_every == 0 else self.window
 
+    def read_up_to(self, context: int) -> LanguageConfig:
+        """The shape for texts of other lengths; beyond those that it was trained on, by YaRN (arXiv 2309.00071).
+
+        Raises `DataError` where positions are scaled in another way already.
+        """
+        kind = None if self.rope is None else self.rope.get("type")
+        trained = self.context if self.rope is None else int(str(self.rope.get("trained", self.context)))
+        if context <= self.context:
+            return replace(self, context=context)
+        if kind not in (None, "yarn"):
+            raise DataError(f"Positions are scaled by '{kind}' in this model; it reads at most {self.context} tokens.")
+        return replace(self, context=context, rope={"type": "yarn", "factor": context / trained, "trained": trained})
+
     def to_json(self) -> Json:
         """All fields."""
         return asdict(self)

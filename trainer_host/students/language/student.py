@@ -172,7 +172,7 @@ class LanguageStudent:
             start = start_of_run(own) if (own / CONFIG).is_file() else load_start(chosen.init)
             if self.task == COMBO:
                 start = with_tokens(start, [task_token(name) for name in sorted({task_of(row, COMBO) for row in rows})])
-            config = replace(start.config, context=min(chosen.context or _START_CONTEXT, start.config.context))
+            config = start.config.read_up_to(chosen.context or min(_START_CONTEXT, start.config.context))
             model = LanguageModel(config)
             model.load_state_dict(start.state)
             if chosen.lora is not None:
