@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from edge_runtime import __version__
 from edge_runtime.bundle import HEADER_BYTES, Envelope, read_envelope
@@ -33,6 +33,8 @@ from edge_runtime.update.install import Installed, Installer
 from edge_runtime.update.slots import Slots
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from edge_runtime.language.generate import Piece
     from edge_runtime.serving.streaming import Begin
 
@@ -105,6 +107,13 @@ class Device:
         if answer.value.get("truncated") is True:
             self.metrics.count("enigma_truncated_total", specialist=name)
         return answer
+
+    async def infer(self, name: str, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """What a model's graph gives for tensors, counted; see `Serving.infer`."""
+        started = time.perf_counter()
+        answer = await self.serving.infer(name, inputs)
+        self.metrics.observe("enigma_infer_seconds", time.perf_counter() - started, specialist=name)
+        return cast("dict[str, np.ndarray]", answer.value)
 
     async def stream(self, name: str, begin: Begin) -> AsyncGenerator[Piece, None]:
         """The pieces of a language model's answer as they are written, counted; see `Serving.stream`."""

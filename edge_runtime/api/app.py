@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from edge_runtime.api.access import Access, Need
+from edge_runtime.api.inference import PATH as INFERENCE_PATH
+from edge_runtime.api.inference import InferenceRoutes
 from edge_runtime.api.manage import ManageRoutes
 from edge_runtime.api.observe import ObserveRoutes
 from edge_runtime.api.openai import PATHS, OpenAIRoutes
@@ -28,7 +30,7 @@ def make_app(device: Device, access: Access) -> web.Application:
         middlewares=[_errors(device)], client_max_size=max(server.max_body_kb, server.max_file_kb) * 1024
     )
     run, manage, observe = RunRoutes(device), ManageRoutes(device), ObserveRoutes(device)
-    openai = OpenAIRoutes(device)
+    openai, inference = OpenAIRoutes(device), InferenceRoutes(device)
 
     def add(method: str, path: str, need: Need, handler: Handler) -> None:
         async def guarded(request: web.Request) -> web.StreamResponse:
@@ -46,6 +48,13 @@ def make_app(device: Device, access: Access) -> web.Application:
     add("POST", "/v1/completions", Need.LOCAL_OR_TOKEN, openai.complete)
     add("POST", "/v1/run/{specialist}", Need.LOCAL_OR_TOKEN, run.run)
     add("POST", "/v1/ask", Need.LOCAL_OR_TOKEN, run.ask)
+    add("GET", "/v2", Need.LOCAL_OR_TOKEN, inference.server)
+    add("GET", "/v2/health/live", Need.NOTHING, inference.live)
+    add("GET", "/v2/health/ready", Need.LOCAL_OR_TOKEN, inference.ready)
+    for model in ("/v2/models/{specialist}", "/v2/models/{specialist}/versions/{version}"):
+        add("GET", model, Need.LOCAL_OR_TOKEN, inference.model)
+        add("GET", f"{model}/ready", Need.LOCAL_OR_TOKEN, inference.model_ready)
+        add("POST", f"{model}/infer", Need.LOCAL_OR_TOKEN, inference.infer)
     add("GET", "/v1/status", Need.TOKEN, observe.status)
     add("GET", "/v1/events", Need.TOKEN, observe.events)
     add("POST", "/v1/pair", Need.NOTHING, manage.pair)
@@ -77,8 +86,12 @@ def _errors(device: Device) -> Callable[..., Awaitable[web.StreamResponse]]:
 
 
 def _reply_error(error: EdgeError, request: web.Request) -> web.Response:
-    """OpenAI's clients get their shape of an error, which holds ours."""
-    return reply_error(error, error_json(error) if request.path.startswith(PATHS) else None)
+    """Clients of other protocols get their shape of an error."""
+    if request.path.startswith(PATHS):
+        return reply_error(error, error_json(error))
+    if request.path.startswith(INFERENCE_PATH):
+        return reply_error(error, {"error": str(error)})
+    return reply_error(error)
 
 
 def _ours(error: web.HTTPException, request: web.Request) -> EdgeError:

@@ -14,7 +14,7 @@ from edge_runtime import strict_json
 from edge_runtime.errors import BadRequest, EdgeError, Overloaded, TooLarge
 
 BODY_SECONDS = 20.0  # a body of a megabyte takes 8 s over a very bad link
-_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 Json = dict[str, object]
 
@@ -62,7 +62,7 @@ async def _arriving(request: web.Request, limit: int) -> bytes:
 
 def reply(value: Json, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
     """A JSON response."""
-    body = _ENCODER.encode(value).encode("utf-8")
+    body = ENCODER.encode(value).encode("utf-8")
     return web.Response(body=body, status=status, content_type="application/json", headers=headers)
 
 

@@ -8,8 +8,9 @@ import os
 import re
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from edge_runtime.errors import EngineError
 
@@ -24,6 +25,15 @@ XLLAMACPP = "xllamacpp"  # llama.cpp, for the .gguf files of language models alo
 BY_SUFFIX: Mapping[str, tuple[str, ...]] = {".onnx": (ONNX,), ".tflite": (LITERT, TFLITE)}
 
 
+@dataclass(frozen=True)
+class Tensor:
+    """An input or output of a graph. shape: None where any size goes."""
+
+    name: str
+    dtype: np.dtype
+    shape: tuple[int | None, ...]
+
+
 class Engine(Protocol):
     """A model file opened in one runtime. `run` may be called from one thread at a time."""
 
@@ -35,6 +45,14 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Free the model; `run` must not be called afterwards."""
+
+
+@runtime_checkable
+class GraphEngine(Engine, Protocol):
+    """An engine that says what its graph takes and gives, by the task's names."""
+
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
 
 
 def open_engine(

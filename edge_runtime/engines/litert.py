@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edge_runtime.engines import LITERT, check_input, check_names
+from edge_runtime.engines import LITERT, Tensor, check_input, check_names
 from edge_runtime.errors import EngineError
 
 if TYPE_CHECKING:
@@ -47,6 +47,11 @@ class LiteRtEngine:
             for name, tensor in self._inputs.items()
         }
         self._results = {name: int(output_details[tensor]["index"]) for name, tensor in self._outputs.items()}
+        self.inputs = tuple(Tensor(name, dtype, tuple(shape)) for name, (_, dtype, shape) in self._specs.items())
+        self.outputs = tuple(
+            Tensor(name, np.dtype(output_details[tensor]["dtype"]), tuple(map(int, output_details[tensor]["shape"])))
+            for name, tensor in self._outputs.items()
+        )
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Run the interpreter once; see `Engine.run`."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edge_runtime.engines import ONNX, check_input, check_names
+from edge_runtime.engines import ONNX, Tensor, check_input, check_names
 from edge_runtime.errors import EngineError
 
 if TYPE_CHECKING:
@@ -47,13 +47,20 @@ class OnnxEngine:
         self._specs = {
             name: (
                 np.dtype(_DTYPES[specs[tensor].type]),
-                [d if isinstance(d, int) else None for d in specs[tensor].shape],
+                list(_shape(specs[tensor].shape)),
             )
             for name, tensor in self._inputs.items()
             if specs[tensor].type in _DTYPES
         }
         if len(self._specs) != len(specs):
             raise EngineError(f"{path.name} has an input type that tasks can't give; export it again.")
+        self.inputs = tuple(Tensor(name, dtype, tuple(shape)) for name, (dtype, shape) in self._specs.items())
+        made = {o.name: o for o in session.get_outputs()}
+        self.outputs = tuple(
+            Tensor(name, np.dtype(_DTYPES[made[tensor].type]), _shape(made[tensor].shape))
+            for name, tensor in self._outputs.items()
+            if made[tensor].type in _DTYPES
+        )
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Run the session once; see `Engine.run`."""
@@ -73,6 +80,11 @@ class OnnxEngine:
     def close(self) -> None:
         """Free the session."""
         self._session = None
+
+
+def _shape(raw: Sequence[object]) -> tuple[int | None, ...]:
+    """Names and absent sizes, which any size fits, as None."""
+    return tuple(size if isinstance(size, int) else None for size in raw)
 
 
 def open_session(path: Path, threads: int, version: str) -> tuple[ort.InferenceSession, tuple[type[Exception], ...]]:

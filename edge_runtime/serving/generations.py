@@ -10,13 +10,17 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
+from edge_runtime.engines import GraphEngine
 from edge_runtime.errors import BadRequest, NotFound, Overloaded
 from edge_runtime.serving import memory
 from edge_runtime.serving.streaming import Begin, StreamWorker, Writes
 from edge_runtime.serving.worker import Answer, Worker
+from edge_runtime.tasks import Specialist
 from edge_runtime.update.admit import Loaded
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from edge_runtime.language.generate import Piece
     from edge_runtime.language.specialist import LanguageSpecialist
 
@@ -81,6 +85,17 @@ class Serving:
         worker = self.current(name).worker
         assert worker is not None
         return await worker.run(request, self._deadline)
+
+    async def infer(self, name: str, inputs: dict[str, np.ndarray]) -> Answer:
+        """What a model's graph gives for tensors, without its task around it; `Answer.value` holds arrays.
+
+        Raises `BadRequest` for language models, which have no single graph to run.
+        """
+        generation = self.current(name)
+        worker, engine = generation.worker, generation.loaded.engine
+        if not isinstance(worker, Worker) or not isinstance(engine, GraphEngine):
+            raise BadRequest(f"'{name}' is a language model, which takes no tensors; ask it with POST /v1/run/{name}.")
+        return await worker.run(cast("dict[str, object]", inputs), self._deadline, cast(Specialist, engine))
 
     async def stream(self, name: str, begin: Begin) -> AsyncGenerator[Piece, None]:
         """The pieces of the answer that `begin` starts with a language model; raises `BadRequest` for other models."""

@@ -34,6 +34,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class _Job:
+    by: Specialist
     request: Json
     deadline: float
     answer: asyncio.Future[Answer]
@@ -54,12 +55,15 @@ class Worker:
         self._thread = threading.Thread(target=self._work, name=f"worker-{name}", daemon=True)
         self._thread.start()
 
-    async def run(self, request: Json, deadline_seconds: float) -> Answer:
-        """Wait for the specialist's answer; raises `Overloaded` where the queue is full or time is up."""
+    async def run(self, request: Json, deadline_seconds: float, by: Specialist | None = None) -> Answer:
+        """Wait for the specialist's answer; raises `Overloaded` where the queue is full or time is up.
+
+        by: answers in its place, in the same queue, as something else that uses the same engine.
+        """
         if self.waiting >= self._bound:
             raise Overloaded(f"{self.waiting} requests wait already; try again in a second.")
         if self._quick >= INLINE_AFTER and not self.waiting:
-            outcome = self._answer(request)
+            outcome = self._answer(by or self._specialist, request)
             self._note(outcome)
             await asyncio.sleep(0)  # whoever asks in a loop must not keep the others from their turn
             if isinstance(outcome, Answer):
@@ -67,7 +71,7 @@ class Worker:
             raise outcome
         answer: asyncio.Future[Answer] = self._loop.create_future()
         self.waiting += 1
-        self._jobs.put(_Job(request, time.monotonic() + deadline_seconds, answer))
+        self._jobs.put(_Job(by or self._specialist, request, time.monotonic() + deadline_seconds, answer))
         timer = self._loop.call_later(deadline_seconds, _expire, answer, deadline_seconds)
         try:
             return await answer
@@ -89,16 +93,16 @@ class Worker:
             if job.answer.done() or time.monotonic() > job.deadline:
                 outcome = Overloaded("The request waited too long; try again in a second.")
             else:
-                outcome = self._answer(job.request)
+                outcome = self._answer(job.by, job.request)
             try:
                 self._loop.call_soon_threadsafe(self._finish, job, outcome)
             except RuntimeError:  # the loop is closed: nobody waits any more
                 return
 
-    def _answer(self, request: Json) -> Answer | EdgeError:
+    def _answer(self, by: Specialist, request: Json) -> Answer | EdgeError:
         started = time.perf_counter()
         try:
-            value = self._specialist.run(request)
+            value = by.run(request)
         except EdgeError as error:
             return error
         except Exception:
