@@ -94,6 +94,13 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument(
         "--against", type=Path, metavar="FILE", help="exit code 1 where it is over 15 %% worse than these"
     )
+    listen = command("listen", "Print when a wake word's specialist hears its phrase, until Ctrl-C.", _listen)
+    listen.add_argument("specialist", metavar="SPECIALIST")
+    listen.add_argument("--file", type=Path, metavar="WAV", help="listen to a file in place of a microphone")
+    listen.add_argument(
+        "--device", metavar="NAME", help="of the microphone (see 'arecord -L'); '-' reads PCM of 16 kHz"
+    )
+    listen.add_argument("--json", action="store_true", help="a line of JSON for each event")
     pair = command("pair", "Print a one-time code for a host or a companion.", _pair)
     pair.add_argument("--role", choices=("host", "companion"), default="host", help="host: may push bundles too")
     paired = command("paired", "List the paired hosts and companions, or remove one.", _paired)
@@ -257,6 +264,19 @@ def _bench(args: argparse.Namespace) -> int:
     for sentence in worse:
         print(f"enigma-edge: {sentence}", file=sys.stderr)
     return 1 if worse else 0
+
+
+def _listen(args: argparse.Namespace) -> None:
+    from edge_runtime import listening
+    from edge_runtime.audio import microphone
+
+    pieces = microphone.from_file(args.file) if args.file else microphone.from_microphone(args.device)
+
+    def show(event: dict[str, object]) -> None:
+        print(listening.line(event, as_json=args.json), flush=True)
+
+    if not _ask_daemon(args.state, lambda client: listening.listen_there(client, args.specialist, pieces, show)):
+        listening.listen_here(args.state, args.specialist, _load_config(args), pieces, show)
 
 
 def _pair(args: argparse.Namespace) -> None:

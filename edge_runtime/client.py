@@ -197,6 +197,31 @@ class DeviceClient:
             with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
                 await asyncio.wait_for(socket.close(), 2.0)
 
+    async def listen(self, specialist: str, pieces: AsyncIterator[bytes]) -> AsyncIterator[Json]:
+        """What a wake word's specialist hears, while `pieces` go on: {"type": "wake", "phrase", "seconds", "confidence"}.
+
+        pieces: PCM of 16 bits, little-endian, mono, 16 kHz, as it is recorded. The last event is {"type": "end",
+        "seconds"}, or {"type": "error", "code", "message"}.
+        """
+        from urllib.parse import quote
+
+        import aiohttp
+
+        url = f"{self.base_url}/v1/listen/{quote(specialist, safe='')}"
+        headers = self._headers() | {"Content-Type": "audio/pcm"}
+        try:
+            response = await asyncio.wait_for(
+                self._open().post(url, data=pieces, headers=headers, allow_redirects=False), self._timeout
+            )
+            async with response:
+                if response.status >= 400:
+                    answer = await asyncio.wait_for(self._read(response), self._timeout)
+                    raise _error_from(response.status, answer, response.headers.get("Retry-After"))
+                async for line in response.content:
+                    yield strict_json.loads_object(line, "The event", DeviceUnreachable)
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as cause:
+            raise self._unreachable(cause) from None
+
     async def _call(
         self,
         method: str,

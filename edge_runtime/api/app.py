@@ -10,6 +10,7 @@ from aiohttp import web
 from edge_runtime.api.access import Access, Need
 from edge_runtime.api.inference import PATH as INFERENCE_PATH
 from edge_runtime.api.inference import InferenceRoutes
+from edge_runtime.api.listen import ListenRoutes
 from edge_runtime.api.manage import ManageRoutes
 from edge_runtime.api.observe import ObserveRoutes
 from edge_runtime.api.openai import PATHS, OpenAIRoutes
@@ -47,6 +48,7 @@ def make_app(device: Device, access: Access) -> web.Application:
     add("POST", "/v1/chat/completions", Need.LOCAL_OR_TOKEN, openai.chat)
     add("POST", "/v1/completions", Need.LOCAL_OR_TOKEN, openai.complete)
     add("POST", "/v1/run/{specialist}", Need.LOCAL_OR_TOKEN, run.run)
+    add("POST", "/v1/listen/{specialist}", Need.LOCAL_OR_TOKEN, ListenRoutes(device).listen)
     add("POST", "/v1/ask", Need.LOCAL_OR_TOKEN, run.ask)
     add("GET", "/v2", Need.LOCAL_OR_TOKEN, inference.server)
     add("GET", "/v2/health/live", Need.NOTHING, inference.live)

@@ -1,0 +1,71 @@
+"""Sound as it comes: from a microphone by arecord, a WAV file, or standard input; always PCM of 16 kHz."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from edge_runtime.audio.files import MAX_BYTES, RATE, read_sound
+from edge_runtime.errors import BadRequest, NotEquipped
+
+PIECE = RATE // 20 * 2  # bytes: a twentieth of a second
+_TAIL_SECONDS = 0.3  # silence behind a file, in which a phrase at its end is heard
+_MISSING = "A microphone needs arecord; install it (on Debian: apt-get install alsa-utils), or pipe PCM to --device -."
+_END_SECONDS = 2.0
+
+
+def from_file(path: Path) -> Iterator[bytes]:
+    """A WAV file in pieces of PCM; raises `BadRequest`."""
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise BadRequest(f"{path} has more than {MAX_BYTES:,} bytes; cut it.")
+        sound = read_sound(path.read_bytes())
+    except OSError as cause:
+        raise BadRequest(f"{path} can't be read: {cause.strerror}.") from None
+    whole = np.concatenate([sound.samples, np.zeros(int(_TAIL_SECONDS * RATE), np.float32)])
+    data = np.rint(whole * 32767).astype("<i2").tobytes()
+    return (data[place : place + PIECE] for place in range(0, len(data), PIECE))
+
+
+def from_microphone(device: str | None) -> Iterator[bytes]:
+    """PCM of an ALSA device (None: the default one; "-": standard input) until it ends; raises `NotEquipped`."""
+    if device == "-":
+        return _pieces(sys.stdin.buffer)
+    return _recorded(device)
+
+
+def _recorded(device: str | None) -> Iterator[bytes]:
+    path = shutil.which("arecord")
+    if path is None:
+        raise NotEquipped(_MISSING)
+    command = [path, "-q", "-t", "raw", "-f", "S16_LE", "-c", "1", "-r", str(RATE)]
+    process = subprocess.Popen(
+        [*command, "-D", device] if device else command, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout is not None and process.stderr is not None
+    try:
+        yield from _pieces(process.stdout)
+        said = process.stderr.read(400).decode("utf-8", "replace").strip().splitlines()
+        why = said[0] if said else "no sound came"
+        raise NotEquipped(f"arecord stopped ({why}); 'arecord -L' lists what --device can name.")
+    finally:
+        process.terminate()
+        process.wait(_END_SECONDS)
+
+
+def _pieces(source: IO[bytes]) -> Iterator[bytes]:
+    """Whole samples, as soon as there are any."""
+    left = b""
+    read = getattr(source, "read1", source.read)
+    while piece := read(PIECE):
+        piece = left + piece
+        even = len(piece) // 2 * 2
+        left = piece[even:]
+        if even:
+            yield piece[:even]
