@@ -21,6 +21,7 @@ LEAST_ANSWERS = 50  # with fewer, a threshold for nine in ten is a matter of luc
 _MOST_LOGITS = 4_000_000  # logits that a temperature is chosen on: 161 softmaxes of them take seconds
 _LEAST = -30.0  # log-odds beyond this are as good as certain, and float64 holds 1 - p no further
 _FEATURES = Features(length=128, buckets=2048)
+_AT_ONCE = 1024  # known texts that all others are compared with at once
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def calibrate_answers(
     if not 0 < share < 1:
         raise DataError(f"The share of sure answers must be between 0 and 1, not {share:g}.")
     scores = np.array([answer_score(answer, kind) for answer in answers])
-    scale, shift = _platt(scores, good)
+    scale, shift = platt(scores, good)
     found = AnswerCalibration(kind, temperature, scale, shift, 0.0, share)
     confidence = np.sort([found.confidence(answer) for answer, one in zip(answers, good, strict=True) if one])
     return AnswerCalibration(kind, temperature, scale, shift, conformal_threshold(confidence, share), share)
@@ -147,24 +148,26 @@ def ensemble(logits: Sequence[np.ndarray | None]) -> np.ndarray:
     return made
 
 
-def most_useful(texts: Sequence[str], confidence: Sequence[float], count: int) -> list[int]:
-    """The places of `count` inputs to ask a teacher about: unsure ones that aren't like each other, most useful first.
+def most_useful(texts: Sequence[str], doubt: Sequence[float], count: int, known: Sequence[str] = ()) -> list[int]:
+    """The places of `count` inputs to ask a teacher about, most useful first.
 
-    Each next one has the largest doubt times its distance (one minus cosine of hashed words and n-grams) to those that
-    were chosen: doubt alone would choose the same question in many words. Texts that are equal count once.
+    doubt: 0 (sure) to 1, of each; see `doubt_of`. known: texts that have labels already. Each next one has the largest
+    doubt times its distance to those that were chosen and to the known ones: doubt alone would choose the same question in
+    many words (as in the farthest points of core-sets, arXiv 1708.00489, weighted by uncertainty). The distance is one
+    minus the cosine of hashed words and n-grams, rare ones counting more. Texts that are equal count once.
     """
-    if len(texts) != len(confidence):
+    if len(texts) != len(doubt):
         raise DataError("Every input needs its confidence; give one for each.")
-    doubt = 1 - np.clip(np.asarray(confidence, np.float64), 0, 1)
-    vectors = np.zeros((len(texts), _FEATURES.buckets + 1), np.float32)
-    for row, text in enumerate(texts):
-        ids = encode(text, _FEATURES).ids[0]
-        np.add.at(vectors[row], ids[ids > 0], 1)
-    vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+    worthy = np.clip(np.asarray(doubt, np.float64), 0, 1)
+    vectors = _vectors([*texts, *known])
+    vectors, labelled = vectors[: len(texts)], vectors[len(texts) :]
     distance = np.ones(len(texts))
+    for start in range(0, len(labelled), _AT_ONCE):
+        near = (vectors @ labelled[start : start + _AT_ONCE].T).max(axis=1)
+        distance = np.minimum(distance, np.clip(1 - near, 0, 1))
     chosen: list[int] = []
     while len(chosen) < min(count, len(texts)):
-        worth = doubt * distance
+        worth = worthy * distance
         worth[chosen] = -1
         best = int(np.argmax(worth))
         if worth[best] <= 1e-6:
@@ -174,7 +177,27 @@ def most_useful(texts: Sequence[str], confidence: Sequence[float], count: int) -
     return chosen
 
 
-def _platt(scores: np.ndarray, right: np.ndarray) -> tuple[float, float]:
+def doubt_of(confidence: float, scores: Sequence[float] = ()) -> float:
+    """How unsure an answer is, 0 to 1: how near its second label is to its first where their scores are known.
+
+    The margin (Scheffer et al. 2001) tells a choice between two from a doubt about all, which a teacher's label mends less.
+    """
+    best = sorted(scores)[-2:]
+    return 1 - (best[1] - best[0]) if len(best) == 2 else 1 - confidence
+
+
+def _vectors(texts: Sequence[str]) -> np.ndarray:
+    """float32 [texts, buckets + 1] of length 1: counts of hashed features, times the logarithm of how rare they are."""
+    made = np.zeros((len(texts), _FEATURES.buckets + 1), np.float32)
+    for row, text in enumerate(texts):
+        ids = encode(text, _FEATURES).ids[0]
+        np.add.at(made[row], ids[ids > 0], 1)
+    made *= np.log((1 + len(texts)) / (1 + (made > 0).sum(axis=0))).astype(np.float32) + 0.1
+    made /= np.maximum(np.linalg.norm(made, axis=1, keepdims=True), 1e-9)
+    return made
+
+
+def platt(scores: np.ndarray, right: np.ndarray) -> tuple[float, float]:
     """Logistic regression on one number by Newton's method; targets a little off 0 and 1, as in Platt's paper."""
     yes, no = int(right.sum()), int((~right).sum())
     if not no:

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.trainer_host.samples import easy_dataset
 from trainer_host.commands import unsure
 from trainer_host.errors import DataError
+from trainer_host.workspace import Workspace
 
 
 def run(*words: str) -> None:
@@ -26,7 +28,35 @@ def test_the_chosen_lines_stay_as_they_were(tmp_path: Path) -> None:
     assert [json.loads(line) for line in target.read_text().splitlines()] == [rows[1], rows[2]]
 
 
-@pytest.mark.parametrize("line", ["{}", "[]", "x", '{"text": "a", "confidence": 2}', '{"text": 1, "confidence": 0.5}'])
+def test_scores_and_the_dataset_that_is_known_count(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "home")
+    dataset = easy_dataset(workspace, tmp_path)
+    known = str(next(iter(dataset.rows("train"))).input["text"])
+    rows = [
+        {"text": known, "confidence": 0.1},
+        {"text": "what is the price of a violin", "confidence": 0.5, "scores": {"a": 0.5, "b": 0.0}},
+        {"text": "how far away is the moon", "confidence": 0.5, "scores": {"a": 0.5, "b": 0.5}},
+    ]
+    (tmp_path / "in.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    run(
+        str(tmp_path / "in.jsonl"), "--to", str(tmp_path / "out.jsonl"), "--known", dataset.name,
+        "--home", str(workspace.home),
+    )  # fmt: skip
+    chosen = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert chosen == [rows[2], rows[1]]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "{}",
+        "[]",
+        "x",
+        '{"text": "a", "confidence": 2}',
+        '{"text": 1, "confidence": 0.5}',
+        '{"text": "a", "confidence": 0.5, "scores": [1]}',
+    ],
+)
 def test_a_wrong_line_is_named(tmp_path: Path, line: str) -> None:
     (tmp_path / "in.jsonl").write_text('{"text": "a", "confidence": 0.5}\n' + line)
     with pytest.raises(DataError, match=r"Line 2 of in\.jsonl"):

@@ -10,6 +10,7 @@ from trainer_host.training.uncertainty import (
     calibrate_answers,
     calibration_error,
     conformal_threshold,
+    doubt_of,
     ensemble,
     most_useful,
     separation,
@@ -101,9 +102,18 @@ def test_an_ensemble_is_the_better_of_its_members_and_stands_one_that_is_down() 
 def test_the_most_useful_inputs_are_unsure_and_different() -> None:
     rows = [str(row["text"]) for row in easy_rows(20)]
     repeated = ["turn it up a bit"] * 30
-    texts, confidence = rows + repeated, [0.5] * len(rows) + [0.1] * 30
-    chosen = most_useful(texts, confidence, 10)
+    texts, doubt = rows + repeated, [0.5] * len(rows) + [0.9] * 30
+    chosen = most_useful(texts, doubt, 10)
     assert sum(texts[place] in repeated for place in chosen) == 1
     assert texts[chosen[0]] in repeated
-    assert most_useful(["same", "same"], [0.1, 0.1], 2) == [0]
-    assert most_useful(["sure", "surer"], [1.0, 1.0], 2) == []
+    assert most_useful(["same", "same"], [0.9, 0.9], 2) == [0]
+    assert most_useful(["sure", "surer"], [0.0, 0.0], 2) == []
+
+
+def test_what_is_like_a_known_text_is_less_useful() -> None:
+    texts = ["turn the page please", "what will the weather be", "turn the page"]
+    assert most_useful(texts, [0.9, 0.5, 0.9], 2)[0] == 0
+    assert most_useful(texts, [0.9, 0.8, 0.9], 1, ["turn the page"]) == [1]
+    assert 2 not in most_useful(texts, [0.9, 0.5, 0.9], 3, ["turn the page"])
+    assert doubt_of(0.4) == 0.6
+    assert doubt_of(0.5, [0.5, 0.5, 0.0]) == 1 > doubt_of(0.4, [0.4, 0.1, 0.1]) == pytest.approx(0.7)
