@@ -1,13 +1,13 @@
 """Tools for a very small model: it reads which words of a message belong to which tool, and points at values.
 
 A model of a million numbers neither copies "living room" letter by letter nor knows a tool that it never saw. So the device
-compares the words first. Tools and their parameters get marks, A1 is the first parameter of the first one, and each word
-that counts gets a letter, by which it can be pointed at:
+compares the words first. Tools and their parameters get marks, A1 is the first parameter of the first one. Each number becomes
+a letter, and where a tool takes a text, each word that none of them knows gets one before it:
 
-    tools  A set lamp 1 room =! 2 level #!       said    set the lamp in the hall to 33 %
-    reads  A.α the A.β in the A1=2.γ to #.δ %    writes  @A 1=2 2δ
+    tools  A set lamp 1 room =! 2 level #!    said    set the lamp in the hall to 33 %
+    reads  A the A in the A1=2 to а %         writes  @A 1=2 2 а
 
-The pointing is that of pointer networks (arXiv 1506.03134), the marks play the part of delexicalization (as in
+What is written follows the order of the words, and `settling` reads it with what the words settle by themselves. The pointing is that of pointer networks (arXiv 1506.03134), the marks play the part of delexicalization (as in
 arXiv 1508.01745). `written` makes of a call what the model must write, and `called` of what it wrote a call, valid by the
 tool's schema.
 """
@@ -20,17 +20,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from edge_runtime.errors import BadRequest
+from edge_runtime.language.settling import settled
 
 Json = Mapping[str, object]
 CALL = "@"
 TOOLS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ" + "".join(map(chr, range(0x531, 0x557)))  # then Armenian: 64 in all
 PLACES = "123456789abcdefghijklmnopqrstuvwxyz"  # of a parameter in its tool, and of a choice in its list
-LETTERS = "αβγδεζηθικλμνξοπρστυφχψω" + "абвгдежзийклмнопрстуфхцчшщъыьэюя"  # of words
+LETTERS = "αβγδεζηθικλμνξοπρστυφχψω" + "".join(map(chr, range(0x561, 0x587)))  # of words; then Armenian
+NUMBERS = "абвгдежзийклмнопрстуфхцчшщъыьэюя"  # of numbers
 _COMMON_TO = 3  # a word that so many tools or more have says nothing about which is meant
 _DESCRIBED = 8  # words of a description that are shown
 _PIECE = re.compile(r'"([^"\n]+)"|“([^”\n]+)”|[-−]?\d+(?:[.,]\d+)*|[^\W\d_]+(?:[\'’-][^\W\d_]+)*|\S')
 _NUMBER = re.compile(r"[-−]?\d+(?:[.,]\d+)*")
-_WRITTEN = re.compile(rf" ([{PLACES}])((?:'(?:[^'\\]|\\.)*'|[^' ])+)")
+_POINT = f" [{LETTERS}{NUMBERS}](?: [{LETTERS}{NUMBERS}])?"
+_ONE = rf"(?:{_POINT}|[+-]|=[{PLACES}]|'(?:[^'\\]|\\.)*')"
+_WRITTEN = re.compile(rf" ([{PLACES}])({_ONE}(?:,{_ONE})*)")
 _NUMBERS = {
     word: number
     for number, word in enumerate((
@@ -79,14 +83,15 @@ class Tool:
     required: frozenset[str] = frozenset()
 
 
-@dataclass
-class _Unit:
+@dataclass(eq=False)
+class Unit:
     """A word, number or quoted text that can be pointed at; start and end: in its message."""
 
     message: int
     start: int
     end: int
     text: str
+    quoted: bool = False
     marks: list[str] = field(default_factory=list)
 
 
@@ -101,14 +106,22 @@ class Reading:
         """messages: {"role", "content", "tool_calls"?}; tools: OpenAI's form. Raises `BadRequest` for wrong ones."""
         self.tools = [_tool(raw) for raw in tools[: len(TOOLS)]]
         self._messages = list(messages)
-        self._units: list[_Unit] = []
-        self._marked: dict[int, list[_Unit | str]] = {}
+        self.units: list[Unit] = []
+        self._marked: dict[int, list[Unit | str]] = {}
         for number in reversed(range(len(self._messages))):
             role, content = self._messages[number].get("role"), self._messages[number].get("content")
             if role in ("user", "tool") and isinstance(content, str):
                 self._read(number, content)
-        self._units = self._units[: len(LETTERS)][::-1]  # those of the last messages
-        self._letters = {id(unit): letter for unit, letter in zip(self._units, LETTERS, strict=False)}
+        self.units.reverse()
+        free = any(one.kind in ("string", "other") for tool in self.tools for one in tool.parameters)
+        numbers = [unit for unit in self.units if _NUMBER.fullmatch(unit.text) and not unit.quoted]
+        # Words of the tools are inside of a text, but no text begins or ends with one, unless it is quoted.
+        words = [unit for unit in self.units if free and not unit.marks and unit not in numbers]
+        self._letters: dict[int, str] = {}  # where there are too many, the last words have them
+        for some, letters in ((numbers, NUMBERS), (words, LETTERS)):
+            kept = some[-len(letters) :]
+            self._letters |= {id(unit): letter for unit, letter in zip(kept, letters, strict=False)}
+        self._places = {letter: at for at, unit in enumerate(self.units) if (letter := self._letters.get(id(unit)))}
 
     def messages(self) -> list[dict[str, object]]:
         """What the model reads: a system message with the tools, and marked messages; calls as they are written."""
@@ -117,7 +130,7 @@ class Reading:
         for number, message in enumerate(self._messages):
             if number in self._marked:
                 parts = [part if isinstance(part, str) else self._shown(part) for part in self._marked[number]]
-                made.append({**message, "content": " ".join(parts)})
+                made.append({**message, "content": f" {' '.join(parts)}"})  # letters are tokens with their space
             elif message.get("role") == "assistant":
                 made.append(self._assistant(message))
             else:
@@ -132,12 +145,14 @@ class Reading:
         if number is None:
             raise BadRequest(f"There is no tool '{name[:64]}' among the tools.")
         used: set[int] = set()
-        parts = []
+        parts: list[tuple[int, str]] = []
         for place, parameter in zip(PLACES, self.tools[number].parameters, strict=False):
             value, there = _at(arguments, parameter.path)
             if there:
-                parts.append(f" {place}{self._value(value, parameter, TOOLS[number] + place, used)}")
-        return f"{CALL}{TOOLS[number]}{''.join(parts)}"
+                at, text = self._value(value, parameter, TOOLS[number] + place, used)
+                parts.append((at, f" {place}{text}"))
+        parts.sort(key=lambda part: part[0])
+        return f"{CALL}{TOOLS[number]}{''.join(text for _, text in parts)}"
 
     def called(self, text: str) -> list[dict[str, object]]:
         """The calls that a model wrote, [{"name", "arguments"}]; raises `Unreadable`."""
@@ -146,15 +161,17 @@ class Reading:
     def _call(self, line: str) -> dict[str, object]:
         if not line.startswith(CALL) or (number := TOOLS.find(line[1:2] or " ")) < 0 or number >= len(self.tools):
             raise Unreadable("The model called no tool that there is.")
-        tool, at = self.tools[number], 2
-        made: dict[str, object] = {}
+        tool, at, items = self.tools[number], 2, list[tuple[int, str]]()
         while at < len(line):
             found = _WRITTEN.match(line, at)
-            place = PLACES.index(found[1]) if found else len(PLACES)
-            if found is None or place >= len(tool.parameters):
+            if found is None:
                 raise Unreadable("The model's call can't be read.")
-            _put(made, tool.parameters[place].path, self._meant(found[2], tool.parameters[place]))
+            items.append((PLACES.index(found[1]), found[2]))
             at = found.end()
+        made: dict[str, object] = {}
+        values = settled(self, TOOLS[number], tool, items)
+        for place in sorted(values):
+            _put(made, tool.parameters[place].path, values[place])
         missing = [
             parameter.path for parameter in tool.parameters if parameter.required and not _at(made, parameter.path)[1]
         ]
@@ -164,8 +181,8 @@ class Reading:
 
     def _read(self, number: int, content: str) -> None:
         """Part a message into words with marks, the last message first."""
-        parts: list[_Unit | str] = []
-        units: list[_Unit] = []
+        parts: list[Unit | str] = []
+        units: list[Unit] = []
         for found in _PIECE.finditer(content):
             quoted = found[1] or found[2]
             word = found[0]
@@ -173,17 +190,19 @@ class Reading:
                 parts.append(word)
                 continue
             start = found.start() + (1 if quoted else 0)
-            unit = _Unit(number, start, start + len(quoted or word), quoted or word)
+            unit = Unit(number, start, start + len(quoted or word), quoted or word, quoted is not None)
             units.append(unit)
             parts.append(unit)
         self._mark(units)
-        self._units += reversed(units)
+        self.units += reversed(units)
         self._marked[number] = parts
 
-    def _mark(self, units: list[_Unit]) -> None:
+    def _mark(self, units: list[Unit]) -> None:
         """Say of each word which tools, parameters and choices have it."""
         stems = [_stem(unit.text) for unit in units]
         for at, (unit, stem) in enumerate(zip(units, stems, strict=True)):
+            if unit.quoted:
+                continue
             for mark, tool in zip(TOOLS, self.tools, strict=False):
                 for place, parameter in zip(PLACES, tool.parameters, strict=False):
                     if stem in parameter.words:
@@ -196,13 +215,14 @@ class Reading:
             if len(having) < _COMMON_TO or len(having) < len(self.tools) / 2:
                 unit.marks += having
 
-    def _shown(self, unit: _Unit) -> str:
+    def _shown(self, unit: Unit) -> str:
         """A word in the text: its letter, and its marks, or itself where it has none."""
-        kind = "#" if _NUMBER.fullmatch(unit.text) else '"' if " " in unit.text and not unit.marks else ""
-        rest = "/".join(unit.marks) or kind or unit.text.lower()
-        letter = self._letters.get(id(unit))
-        # The point keeps the letter a token of its own, the same as where it is pointed at.
-        return f"{rest}{kind if unit.marks else ''}" + (f".{letter}" if letter else "")
+        letter = self._letters.get(id(unit), "")
+        marks = "/".join(unit.marks)
+        if _NUMBER.fullmatch(unit.text) and not unit.quoted:
+            return f"{letter or '#'} {marks}".strip()
+        plain = '"' if unit.quoted else unit.text.lower()
+        return f"{letter} {marks or plain}".strip()
 
     def _assistant(self, message: Json) -> dict[str, object]:
         from edge_runtime.language.template import parse_tool_calls, render_tool_calls
@@ -221,20 +241,22 @@ class Reading:
         kept = {key: value for key, value in message.items() if key != "tool_calls"}
         return {**kept, "content": "\n".join(calls)}
 
-    def _value(self, value: object, parameter: Parameter, mark: str, used: set[int]) -> str:
+    def _value(self, value: object, parameter: Parameter, mark: str, used: set[int]) -> tuple[int, str]:
+        """Where a value is said, and how it is written."""
         if parameter.items and isinstance(value, list) and value:
-            return ",".join(self._one(item, parameter, mark, used) for item in value)
+            parts = [self._one(item, parameter, mark, used) for item in value]
+            return parts[0][0], ",".join(text for _, text in parts)
         return self._one(value, parameter, mark, used)
 
-    def _one(self, value: object, parameter: Parameter, mark: str, used: set[int]) -> str:
+    def _one(self, value: object, parameter: Parameter, mark: str, used: set[int]) -> tuple[int, str]:
         """A choice by its place, yes or no, what is pointed at; else the value itself."""
         if isinstance(value, bool) and parameter.kind == "boolean":
-            return "+" if value else "-"
+            return self._first(mark), "+" if value else "-"
         choice = next(
             (at for at, one in enumerate(parameter.choices) if one == value and type(one) is type(value)), None
         )
         if choice is not None and choice < len(PLACES):
-            return f"={PLACES[choice]}"
+            return self._first(f"{mark}={PLACES[choice]}"), f"={PLACES[choice]}"
         if isinstance(value, str | int | float) and not isinstance(value, bool) and parameter.kind != "enum":
             spans = [span for span in self._spans(value, parameter) if span[0] not in used] or self._spans(
                 value, parameter
@@ -242,24 +264,28 @@ class Reading:
             if spans:
                 first, last = min(spans, key=lambda span: (self._behind(span[0], mark), span))
                 used |= set(range(first, last + 1))
-                ends = (self._units[first], self._units[last])
+                ends = (self.units[first], self.units[last])
                 letters = [self._letters[id(unit)] for unit in ends]
-                return letters[0] if first == last else "-".join(letters)
+                return first, f" {letters[0]}" if first == last else f" {' '.join(letters)}"
         text = json.dumps(value, ensure_ascii=False).replace("\\", "\\\\").replace("'", "\\'")
-        return f"'{text}'"
+        return self._first(mark), f"'{text}'"
+
+    def _first(self, mark: str) -> int:
+        """Where a mark is met first; behind all words where it isn't."""
+        return next((at for at, unit in enumerate(self.units) if mark in unit.marks), len(self.units))
 
     def _behind(self, at: int, mark: str) -> int:
         """How many words a place is behind the last one that names the parameter; many where none does before it."""
-        named = [other for other in range(at) if any(one == mark for one in self._units[other].marks)]
-        return at - named[-1] if named else len(self._units)
+        named = [other for other in range(at) if any(one == mark for one in self.units[other].marks)]
+        return at - named[-1] if named else len(self.units)
 
     def _spans(self, value: object, parameter: Parameter) -> list[tuple[int, int]]:
         """The places whose words are a value."""
         made = []
-        known = len(self._letters)
-        for first in range(known):
-            for last in range(first, min(known, first + 24)):
-                if self._units[last].message != self._units[first].message:
+        known = sorted(self._places.values())
+        for number, first in enumerate(known):
+            for last in known[number : number + 24]:
+                if self.units[last].message != self.units[first].message:
                     break
                 try:
                     if self._pointed(first, last, parameter.kind) == value:
@@ -270,38 +296,43 @@ class Reading:
 
     def _pointed(self, first: int, last: int, kind: str) -> object:
         """The value that words stand for; raises `Unreadable`."""
-        one, other = self._units[first], self._units[last]
-        text = str(self._messages[one.message]["content"])[one.start : other.end]
+        one, other = self.units[first], self.units[last]
+        text = self.text_of(one)[one.start : other.end]
         if kind in ("integer", "number"):
             return _number(text, kind)
         if kind not in ("string", "other"):
             raise Unreadable(f"The model points at {text[:40]!r}, which is no {kind}.")
         return text
 
-    def _meant(self, text: str, parameter: Parameter) -> object:
-        """The value of what was written for a parameter; raises `Unreadable`."""
-        if parameter.items and not text.startswith("'"):
-            return [self._single(part, parameter) for part in text.split(",")]
-        return self._single(text, parameter)
+    def span(self, text: str) -> tuple[int, int] | None:
+        """The first and the last unit that are pointed at; None for another kind of value."""
+        ends = text.split()
+        if not ends or not all(letter in self._places for letter in ends):
+            return None
+        first, last = self._places[ends[0]], self._places[ends[-1]]
+        alike = self.units[first].message == self.units[last].message
+        return (first, last) if first <= last and alike else None
 
-    def _single(self, text: str, parameter: Parameter) -> object:
-        if text.startswith("'") and text.endswith("'") and len(text) > 2:
-            try:
-                value = json.loads(re.sub(r"\\(.)", r"\1", text[1:-1]))
-            except ValueError:
-                raise Unreadable("The model's call can't be read.") from None
-            return _checked(value, parameter)
-        if text in ("+", "-") and parameter.kind == "boolean":
-            return text == "+"
-        if text.startswith("=") and len(text) == 2 and (at := PLACES.find(text[1])) in range(len(parameter.choices)):
-            return parameter.choices[at]
-        order = list(self._letters.values())
-        ends = text.split("-")
-        if len(ends) <= 2 and all(letter in order for letter in ends):
-            first, last = order.index(ends[0]), order.index(ends[-1])
-            if first <= last and self._units[first].message == self._units[last].message and parameter.kind != "enum":
-                return _checked(self._pointed(first, last, parameter.kind), parameter)
-        raise Unreadable("The model's call can't be read.")
+    def is_number(self, at: int) -> bool:
+        """Whether a unit is a number, in digits or as a word."""
+        text = self.units[at].text
+        return text.lower() in _NUMBERS or _NUMBER.fullmatch(text) is not None
+
+    def text_of(self, unit: Unit) -> str:
+        """The message that a unit is of."""
+        return str(self._messages[unit.message]["content"])
+
+    def value_at(self, first: int, last: int, parameter: Parameter) -> object:
+        """What units mean as a parameter's value; raises `Unreadable`."""
+        return _checked(self._pointed(first, last, parameter.kind), parameter)
+
+    def literal(self, text: str, parameter: Parameter) -> object:
+        """A value that the model wrote out; raises `Unreadable`."""
+        try:
+            value = json.loads(re.sub(r"\\(.)", r"\1", text[1:-1]))
+        except ValueError:
+            raise Unreadable("The model's call can't be read.") from None
+        return _checked(value, parameter)
 
 
 def _checked(value: object, parameter: Parameter) -> object:

@@ -42,7 +42,7 @@ def text_of(pieces: list[Piece]) -> str:
 
 
 def test_a_call_in_marks_comes_out_as_json_with_its_last_token(tokenizer: Tokenizer) -> None:
-    pieces = said(model(tokenizer, "@A 1=2 2δ"), logprobs=True)
+    pieces = said(model(tokenizer, "@A 1=2 2 а"), logprobs=True)
     assert chat.answer(REQUEST, text_of(pieces)) == {"reply": "", "tool_calls": [CALL], "unsure": False}
     assert [bool(piece.text) for piece in pieces] == [False] * (len(pieces) - 1) + [True]
     assert pieces[-1].finish == "stop" and sum(piece.logprob is not None for piece in pieces) > 5
@@ -54,22 +54,22 @@ def test_words_stay_words_and_come_one_by_one(tokenizer: Tokenizer) -> None:
 
 
 def test_what_can_not_be_called_is_not_and_the_answer_is_unsure(tokenizer: Tokenizer) -> None:
-    for text in ("@A 1=2", "@Z", "@A 1=2 2β", "@A 1=2 2δ 9-"):
+    for text in ("@A 1=2", "@Z", "@A 1=2 2 β", "@A 1=2 2 а 9"):
         made = chat.answer(REQUEST, text_of(said(model(tokenizer, text))))
         assert made == {"reply": "", "tool_calls": [], "unsure": True}
-    cut = said(model(tokenizer, "@A 1=2 2δ"), max_tokens=3)
+    cut = said(model(tokenizer, "@A 1=2 2 а"), max_tokens=3)
     assert chat.answer(REQUEST, text_of(cut))["tool_calls"] == []
 
 
 def test_several_calls_and_one_alone(tokenizer: Tokenizer) -> None:
     for stop, count in (((), 2), ((TOOL_CALLED,), 1)):
-        pieces = said(model(tokenizer, "@A 1=2 2δ\n@A 1=1 2δ"), stop=stop)
+        pieces = said(model(tokenizer, "@A 1=2 2 а\n@A 1=1 2 а"), stop=stop)
         assert len(chat.answer(REQUEST, text_of(pieces))["tool_calls"]) == count  # type: ignore[arg-type]
 
 
 def test_a_call_that_must_be_is_written_without_marks_around_it(tokenizer: Tokenizer) -> None:
     wanted = '{"name": "setLight", "arguments": {"room": "hall", "level": 33}}'
-    assert text_of(said(model(tokenizer, "A 1=2 2δ", "@"), tool_choice="required")) == wanted
-    assert text_of(said(model(tokenizer, " 1=2 2δ", "@A"), tool_choice="setLight")) == wanted
+    assert text_of(said(model(tokenizer, "A 1=2 2 а", "@"), tool_choice="required")) == wanted
+    assert text_of(said(model(tokenizer, " 1=2 2 а", "@A"), tool_choice="setLight")) == wanted
     with pytest.raises(BadRequest, match="no tool 'fly'"):
         said(model(tokenizer, ""), tool_choice="fly")

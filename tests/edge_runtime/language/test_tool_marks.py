@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from edge_runtime.errors import BadRequest
 from edge_runtime.language.template import CHATML, CHATML_MARKED, encode_chat
-from edge_runtime.language.tool_marks import LETTERS, TOOLS, Reading, Unreadable
+from edge_runtime.language.tool_marks import LETTERS, NUMBERS, TOOLS, Reading, Unreadable
 from tests.trainer_host.tasks.test_chat_tools import TOOLS as SOME
 from tests.trainer_host.tasks.test_chat_tools import rows, tool
 from tests.trainer_host.training.letters import letter_tokenizer
@@ -36,20 +36,18 @@ def test_words_get_the_marks_of_the_tools_parameters_and_choices_that_have_them(
         "content": 'A light set lamp 1 room =! 2 level #! 3 slow +\nB add write note 1 text "! 2 tags *=\n'
         "C set alarm 1 time hour #! 2 time minute #",
     }
-    assert read("Please set the lamps in the Living Room to 33 %") == (
-        "Please A/C.α the A.β in the A1=1.γ A1.δ to #.ε %"
-    )
-    assert read('note "buy milk" at home') == 'B.α ".β at B2=2.γ'
+    assert read("Please set the lamps in the Living Room to 33 %") == (" Please A/C the A in the A1=1 A1 to а %")
+    assert read('note "buy milk" at home') == ' B α " at B2=2'
 
 
 def test_what_is_written_for_a_call_is_read_as_that_call() -> None:
     for text, name, arguments, written in (
-        ("set the lamp in the hall to 33", "setLight", {"room": "hall", "level": 33}, "@A 1=2 2δ"),
-        ("lamp 33 living room slow", "setLight", {"room": "living room", "level": 33, "slow": False}, "@A 1=1 2β 3-"),
-        ('note "buy the milk"', "add_note", {"text": "buy the milk"}, "@B 1β"),
-        ("note buy the milk, home and work", "add_note", {"text": "buy the milk", "tags": ["home", "work"]}, "@B 1β-γ 2=2,=1"),
-        ("alarm at 7 and five", "set_alarm", {"time": {"hour": 7, "minute": 5}}, "@C 1β 2γ"),
-        ("alarm at 7.5 -2", "set_alarm", {"time": {"hour": -2, "minute": 7.5}}, "@C 1γ 2β"),
+        ("set the lamp in the hall to 33", "setLight", {"room": "hall", "level": 33}, "@A 1=2 2 а"),
+        ("lamp 33 living room slow", "setLight", {"room": "living room", "level": 33, "slow": False}, "@A 2 а 1=1 3-"),
+        ('note "buy the milk"', "add_note", {"text": "buy the milk"}, "@B 1 α"),
+        ("note buy the milk, home and work", "add_note", {"text": "buy the milk", "tags": ["home", "work"]}, "@B 1 α β 2=2,=1"),
+        ("alarm at 7 and five", "set_alarm", {"time": {"hour": 7, "minute": 5}}, "@C 1 а 2 α"),
+        ("alarm at 7.5 -2", "set_alarm", {"time": {"hour": -2, "minute": 7.5}}, "@C 2 а 1 б"),
         ("note", "add_note", {"text": "it's \\ \"so\" — not said"}, None),
     ):  # fmt: skip
         one = reading(text)
@@ -71,8 +69,8 @@ def test_every_call_of_the_built_in_teacher_can_be_pointed_at() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "", "@", "@Z", "@D", "@A", "@A 1=2", "@A 1=3 2δ", "@A 1=2 2α", "@A 1=2 2ω", "@A 1=2 2δ-α", "@A 1=2 2δ 3δ", "@A 1=2 2'101'",
-        "@A 1=2 2'true'", "@A 1=2 2'{", "@A 9=1", "@A1=2", "hello", "@B 1δ 2=1,=3", "@C", '@C 1\'"x"\'', "@A 1=2 2δ\nhm", "@A 1=2 2=",
+        "", "@", "@Z", "@D", "@A", "@A 1=2", "@A 1=2 2 α", "@A 1=2 2 ω", "@A 1=2 2'101'", "@A 1=2 2'true'", "@A 1=2 2'{", "@A1=2",
+        "hello", "@B 1 γ 2=1,=3", "@C", "@C 1'\"x\"'", "@A 1=2 2 а\nhm", "@A 1=2 2=", "@A 1=2 2а", "@A 1=2 2 б", "@B",
     ],
 )  # fmt: skip
 def test_what_no_tool_allows_is_unreadable(text: str) -> None:
@@ -80,7 +78,25 @@ def test_what_no_tool_allows_is_unreadable(text: str) -> None:
         reading("set the lamp in the hall to 33").called(text)
 
 
-@given(st.text(alphabet="@AB12 =+-'αβ,\n\"{}x", max_size=12), st.text(max_size=40))
+@pytest.mark.parametrize("written", ["@A 1=2 2 а", "@A 2=1 1 а", "@A 1 а", "@A 9=2 9 а", "@A 3- 1=2 2 а", "@A 2 а 2 а"])
+def test_what_the_words_settle_needs_no_right_place(written: str) -> None:
+    made = reading("set the lamp in the hall to 33, not slow").called(written)
+    assert made == [{"name": "setLight", "arguments": {"room": "hall", "level": 33, "slow": False}}]
+
+
+def test_names_beside_values_say_whose_they_are() -> None:
+    two = tool("move", "Move it", width={"type": "integer"}, height={"type": "integer"}, title={"type": "string"}, owner={"type": "string"})  # fmt: skip
+    for text in (
+        "move height 4 width 3 owner ann title bob",
+        "move 4 as the height, 3 as width, bob for the title, ann as owner",
+    ):
+        one = Reading([{"role": "user", "content": text}], [two])
+        letters = [word for word in str(one.messages()[1]["content"]).split() if word in LETTERS]
+        [made] = one.called(f"@A 1 а 1 б 3 {letters[0]} 3 {letters[1]}")
+        assert made["arguments"] == {"width": 3, "height": 4, "title": "bob", "owner": "ann"}
+
+
+@given(st.text(alphabet="@ABC12 =+-'αβаб,\n\"{}x", max_size=12), st.text(max_size=40))
 def test_any_text_is_a_call_that_the_schema_allows_or_unreadable(text: str, said: str) -> None:
     one = reading(said)
     try:
@@ -103,16 +119,14 @@ def test_a_long_conversation_keeps_letters_for_its_last_words_and_calls_are_show
         {"role": "user", "content": "and 4"},
     ]
     shown = Reading(messages, OWN).messages()
-    assert [str(message["content"])[-1] for message in shown[1:3]] != ["", ""]
-    assert sum(str(message["content"]).count(".") for message in shown[1:] if message["role"] != "assistant") == len(
-        LETTERS
-    )
-    assert str(shown[3]["content"]).startswith("@A 1=2 2") and "tool_calls" in shown[5]
-    assert str(shown[6]["content"]) == f"and #.{LETTERS[-1]}"
+    met = [word for message in shown[1:] for word in str(message["content"]).split() if word in LETTERS]
+    assert met == list(LETTERS) and str(shown[1]["content"]).startswith(" wordaa ")
+    assert shown[3]["content"] == "@A 1=2 2 а" and "tool_calls" in shown[5]
+    assert shown[6]["content"] == " and б"
 
 
 def test_sixty_four_tools_have_marks_of_their_own_and_wrong_ones_are_one_sentence() -> None:
-    assert len(set(TOOLS)) == 64 and len(set(LETTERS)) == len(LETTERS)
+    assert len(set(TOOLS)) == 64 and len(set(LETTERS + NUMBERS)) == len(LETTERS + NUMBERS)
     one = Reading([{"role": "user", "content": "tool"}], [tool(f"tool{n}", "") for n in range(64)])
     assert one.called(one.written("tool63", {})) == [{"name": "tool63", "arguments": {}}]
     for raw in ({"type": "function"}, {"name": 3}):
