@@ -21,7 +21,9 @@ from trainer_host.data.dataset import Row, open_dataset
 from trainer_host.errors import DataError
 from trainer_host.students import Json, ModelIO, OnProgress, Recorder, TrainReport, no_settings
 from trainer_host.students.baselines import majority_accuracy, naive_bayes_accuracy
+from trainer_host.students.practice import ROWS, STEPS, groups_of, practice
 from trainer_host.students.text_heads import HeadsNet, Recipe, Shape, encoded, folds_for, planned_steps, train_heads
+from trainer_host.tasks import Example
 from trainer_host.training.weights import load_weights, save_weights
 from trainer_host.workspace import write_atomic
 
@@ -76,26 +78,35 @@ class AvatarStudent:
         work: Path | None = None,
         recorder: Recorder | None = None,
     ) -> TrainReport:
-        """Calibrate each head on models that haven't seen the rows, then train on all; see `Student.train`."""
+        """Calibrate each head on models that haven't seen the rows, then train on all; see `Student.train`.
+
+        Rows of the built-in teacher are practised around, see `practice`, unless a curriculum orders them.
+        """
         no_settings(self.task, settings)
         started = time.perf_counter()
         rows = _rows(dataset, "train")
         if len(rows) < MIN_ROWS:
             raise DataError(f"The dataset has {len(rows)} rows to train; an avatar needs at least {MIN_ROWS}.")
         config = AvatarConfig(0.0, Features())
-        texts = [text for text, _ in rows]
-        wanted = torch.tensor([[labels.index(choice[head]) for head, labels in HEADS.items()] for _, choice in rows])
-        recipe = Recipe(planned_steps(len(rows), seconds, "An avatar"), drop=DROP)
-        total = recipe.steps * (folds_for(len(rows)) + 1)
+        opened = open_dataset(dataset)
+        more = [] if curriculum else practice(opened, ROWS - len(rows), seed)
+        learnt = [*rows, *(_pair(example) for example in more)]
+        texts = [text for text, _ in learnt]
+        wanted = torch.tensor([[labels.index(choice[head]) for head, labels in HEADS.items()] for _, choice in learnt])
+        recipe = Recipe(planned_steps(len(learnt), seconds, "An avatar"), drop=DROP)
+        if more:
+            recipe = replace(recipe, steps=min(recipe.steps, STEPS))
+        total = recipe.steps * (folds_for(len(learnt)) + 1)
         model, found = train_heads(
             config.shape,
             encoded(texts, config.features),
             wanted,
-            [choice["gesture"] for _, choice in rows],
+            [choice["gesture"] for _, choice in learnt],
             recipe,
             seed,
             lambda step, loss: on_progress(step / total, {"loss": round(loss, 4)}),
-            ordered(list(open_dataset(dataset).rows("train"))) if curriculum else None,
+            ordered(list(opened.rows("train"))) if curriculum else None,
+            groups_of(opened, more),
         )
         by_head = dict(zip(HEADS, found, strict=True))
         save_weights(run, model)
@@ -107,6 +118,7 @@ class AvatarStudent:
             "parameters": float(sum(p.numel() for p in model.parameters())),
             "steps": float(recipe.steps),
             "unsure_below": config.unsure,
+            "practised": float(len(more)),
             **{f"validation_{head}": round(item.accuracy, 4) for head, item in by_head.items()},
             **_baselines(rows, _rows(dataset, "heldout")),
         }
@@ -175,13 +187,14 @@ def load_config(run: Path) -> AvatarConfig:
 
 
 def _rows(dataset: Path, split: str) -> list[tuple[str, dict[str, str]]]:
-    def pair(row: Row) -> tuple[str, dict[str, str]]:
-        return str(row.input["text"]), {head: str(row.output[head]) for head in HEADS}
-
     try:
-        return [pair(row) for row in open_dataset(dataset).rows(split)]
+        return [_pair(row) for row in open_dataset(dataset).rows(split)]
     except KeyError as cause:
         raise DataError(f"The dataset has a row without {cause}; its task isn't avatar.") from None
+
+
+def _pair(row: Row | Example) -> tuple[str, dict[str, str]]:
+    return str(row.input["text"]), {head: str(row.output[head]) for head in HEADS}
 
 
 def _baselines(rows: list[tuple[str, dict[str, str]]], heldout: list[tuple[str, dict[str, str]]]) -> dict[str, float]:

@@ -21,6 +21,7 @@ from trainer_host.data.dataset import Row, open_dataset
 from trainer_host.errors import DataError
 from trainer_host.students import Json, ModelIO, OnProgress, Recorder, TrainReport, no_settings
 from trainer_host.students.baselines import majority_accuracy, naive_bayes_accuracy
+from trainer_host.students.practice import ROWS, STEPS, groups_of, practice
 from trainer_host.students.text_heads import (
     HeadsNet,
     Recipe,
@@ -35,6 +36,7 @@ from trainer_host.training.weights import load_weights, save_weights
 from trainer_host.workspace import write_atomic
 
 CONFIG = "config.json"
+WIDTH, HIDDEN = 64, 128  # of what practises: more sentences, more meanings
 
 
 @dataclass(frozen=True)
@@ -72,18 +74,26 @@ class RouterStudent:
         work: Path | None = None,
         recorder: Recorder | None = None,
     ) -> TrainReport:
-        """Calibrate on models that haven't seen the rows, then train on all of them; see `Student.train`."""
+        """Calibrate on models that haven't seen the rows, then train on all of them; see `Student.train`.
+
+        Rows of the built-in teacher are practised around, see `practice`, unless a curriculum orders them.
+        """
         no_settings(self.task, settings)
         started = time.perf_counter()
         rows = _rows(dataset, "train")
         labels = tuple(sorted({label for _, label in rows}))
         if len(labels) < 2:
             raise DataError("The dataset has fewer than two labels; a router needs two or more.")
-        config = RouterConfig(labels, 0.0, Features())
-        texts, names = zip(*rows, strict=True)
+        opened = open_dataset(dataset)
+        more = [] if curriculum else practice(opened, ROWS - len(rows), seed)
+        more = [example for example in more if example.output["label"] in labels]
+        config = RouterConfig(labels, 0.0, Features(), *((WIDTH, HIDDEN) if more else ()))
+        texts, names = zip(*rows, *((example.input["text"], example.output["label"]) for example in more), strict=True)
         wanted = torch.tensor([[labels.index(name)] for name in names])
-        recipe = Recipe(planned_steps(len(rows), seconds, "A router"))
-        total = recipe.steps * (folds_for(len(rows)) + 1)
+        recipe = Recipe(planned_steps(len(texts), seconds, "A router"))
+        if more:
+            recipe = replace(recipe, steps=min(recipe.steps, STEPS))
+        total = recipe.steps * (folds_for(len(texts)) + 1)
         model, [found] = train_heads(
             config.shape,
             encoded(texts, config.features),
@@ -92,11 +102,13 @@ class RouterStudent:
             recipe,
             seed,
             lambda step, loss: on_progress(step / total, {"loss": round(loss, 4)}),
-            ordered(list(open_dataset(dataset).rows("train"))) if curriculum else None,
+            ordered(list(opened.rows("train"))) if curriculum else None,
+            groups_of(opened, more),
         )
         save_weights(run, model)
         _save_config(run, replace(config, unsure=found.threshold))
-        return TrainReport(time.perf_counter() - started, _figures(model, found, recipe, rows, dataset))
+        figures = _figures(model, found, recipe, rows, dataset) | {"practised": float(len(more))}
+        return TrainReport(time.perf_counter() - started, figures)
 
     def module(self, run: Path) -> tuple[nn.Module, tuple[Tensor, ...], ModelIO]:
         """The network and one empty text; see `Student.module`."""

@@ -97,17 +97,20 @@ def train_heads(
     seed: int,
     on_progress: Progress,
     order: Sequence[int] | None = None,
+    groups: Sequence[object] | None = None,
 ) -> tuple[HeadsNet, list[Calibration]]:
     """Calibrate on models that haven't seen the rows, then train on all of them.
 
     tokens int32 [rows, length]; wanted int64 [rows, heads]; strata: one per row, spread evenly over the folds.
-    order: positions of the rows, easy ones first, for a curriculum; None for the plain order.
+    order: positions of the rows, easy ones first, for a curriculum; None for the plain order. groups: one per row, as
+    the template that it was made from: those of one group calibrate together, unseen; None: each row is its own.
     """
     eased = order is not None
     if order is not None:  # from here on, rows stand in the order of their difficulty
         tokens, wanted, strata = tokens[list(order)], wanted[list(order)], [strata[i] for i in order]
+        groups = groups and [groups[i] for i in order]
     folds = folds_for(len(tokens))
-    fold_of = _folds(strata, seed)
+    fold_of = _folds(strata, groups or range(len(tokens)), seed)
     done = 0
 
     def progress(step: int, loss: float) -> None:
@@ -152,15 +155,17 @@ def planned_steps(rows: int, seconds: float | None, what: str) -> int:
     return min(wanted, allowed)
 
 
-def _folds(strata: Sequence[object], seed: int) -> Tensor:
-    """A fold for each row, every stratum spread evenly."""
-    order = np.random.default_rng(seed).permutation(len(strata))
+def _folds(strata: Sequence[object], groups: Sequence[object], seed: int) -> Tensor:
+    """A fold for each row: whole groups, those of every stratum spread evenly."""
     met: dict[object, int] = {}
+    chosen: dict[object, int] = {}
     fold = torch.zeros(len(strata), dtype=torch.int64)
-    for position in order:
-        stratum = strata[position]
-        met[stratum] = met.get(stratum, -1) + 1
-        fold[position] = met[stratum] % FOLDS
+    for position in np.random.default_rng(seed).permutation(len(strata)):
+        stratum, group = strata[position], groups[position]
+        if group not in chosen:
+            met[stratum] = met.get(stratum, -1) + 1
+            chosen[group] = met[stratum] % FOLDS
+        fold[position] = chosen[group]
     return fold
 
 

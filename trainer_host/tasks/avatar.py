@@ -10,7 +10,7 @@ from edge_runtime.tasks.avatar import MAX_CHARS
 from trainer_host.tasks import Example, Json, Prompt, Rejected, TaskSpec, no_options
 from trainer_host.tasks.avatar_grammar import FACES, LINES, LOOKS, MOVES, say
 from trainer_host.tasks.avatar_meaning import check_command, check_line
-from trainer_host.tasks.phrases import Grouped
+from trainer_host.tasks.phrases import TEMPLATE, Grouped
 from trainer_host.tasks.wording import check_echo, check_length, check_wording, one_line
 
 NAME = "avatar"
@@ -186,7 +186,8 @@ class AvatarSpec(TaskSpec):
         said = say(rng)
         choice: Json = dict(said.choice)
         faces = blendshapes(said.choice["emotion"], said.choice["intensity"], said.choice["gaze"])
-        return Grouped({"text": said.text}, {**choice, "blendshapes": faces}, group=said.template)
+        made: Json = {} if said.template is None else {TEMPLATE: said.template}
+        return Grouped({"text": said.text}, {**choice, "blendshapes": faces}, group=said.template, meta=made)
 
     def difficulty(self, example: Example) -> float:
         """By how many heads differ from what is usual, and by the text's length."""

@@ -16,6 +16,7 @@ from trainer_host.teacher.home.templates import Slot, draw, parsed
 # How a message was entered. Code does this to a text, not the teacher: a small model can't misspell on demand,
 # and a big one does it like nobody.
 NOISE = ("neat", "casual", "typos", "voice")
+TEMPLATE = "template"  # in a built-in row's meta: the group that it belongs to
 _DEPTH = 4  # fillers in fillers; more is a circle in a file
 _VOICE_FILLERS = ("um ", "uh ", "okay so ", "er ", "hey ", "so ")
 _AN = re.compile(r"\b([Aa]) (?=[aeio]|u(?!n[ei]|s[ei]|ti))(?!one\b|eu)", re.IGNORECASE)

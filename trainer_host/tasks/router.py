@@ -16,7 +16,7 @@ from edge_runtime.tasks import text as router_text
 from edge_runtime.tasks.router import MAX_CHARS, REQUEST_SCHEMA
 from trainer_host.errors import DataError
 from trainer_host.tasks import Example, Json, Prompt, Rejected, TaskSpec
-from trainer_host.tasks.phrases import NOISE, Grouped, enter, fill, fillers, templates
+from trainer_host.tasks.phrases import NOISE, TEMPLATE, Grouped, enter, fill, fillers, templates
 from trainer_host.tasks.router_reading import PACKAGE, drift
 from trainer_host.tasks.stop_words import LANGUAGES
 from trainer_host.tasks.wording import (
@@ -203,7 +203,8 @@ class RouterSpec(TaskSpec):
         line = rng.choice(templates(PACKAGE, f"{label}.txt"))
         text = fill(line, fillers(PACKAGE), rng)
         how = "neat" if rng.random() < _PLAIN else rng.choice(NOISE)
-        return Grouped({"text": enter(text, how, rng)}, {"label": label}, group=f"{label}: {line}")
+        group = f"{label}: {line}"
+        return Grouped({"text": enter(text, how, rng)}, {"label": label}, group=group, meta={TEMPLATE: group})
 
     def stratum(self, example: Example) -> str:
         """The label."""

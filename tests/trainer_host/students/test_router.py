@@ -41,7 +41,7 @@ def test_sentences_of_people_are_routed_better_than_by_the_baselines(workspace: 
             side: [(str(r.input["text"]), str(r.output["label"])) for r in dataset.rows(side)]
             for side in ("train", "heldout")
         }
-        ours.append(_accuracy(run.folder, rows["heldout"]))
+        ours.append(accuracy(run.folder, rows["heldout"]))
         bayes.append(naive_bayes_accuracy(rows["train"], rows["heldout"]))
         most.append(majority_accuracy(rows["train"], rows["heldout"]))
     assert np.mean(most) < 0.25
@@ -49,7 +49,7 @@ def test_sentences_of_people_are_routed_better_than_by_the_baselines(workspace: 
     assert np.mean(ours) > 0.7
 
 
-def _accuracy(run: Path, rows: list[tuple[str, str]]) -> float:
+def accuracy(run: Path, rows: list[tuple[str, str]]) -> float:
     import torch
 
     from edge_runtime.tasks.text import encode
