@@ -1,4 +1,4 @@
-"""Asking a provider: ours beside a bare aiohttp loop, the openai SDK and curator, on one server that answers late.
+"""Asking a provider: ours beside a bare aiohttp loop, the openai SDK, curator and distilabel, on one server that answers late.
 
     python benchmarks/teacher.py [--calls 1000] [--latency 0.05] [--concurrency 25] [--rounds 3] [--clients enigma,aiohttp]
         [--json FILE] [--peer-python PYTHON]
@@ -6,8 +6,9 @@
 The server is `teacher_server.py` in a process of its own, which answers at the moment it should. Each client runs in a fresh process, twice: one that has
 a cache may send nothing the second time. "ideal" is calls / concurrency x latency. The clients take turns, `--rounds`
 times; the table has each one's best round, for other work on the machine only ever adds. The clock runs from the first
-request to the last answer; "cpu ms" is the client's processor time per call, which busy neighbours change less. The openai SDK and curator (bespokelabs-curator) are
-measured where the peer's interpreter has them.
+request to the last answer; "cpu ms" is the client's processor time per call, which busy neighbours change less. The openai SDK, curator (bespokelabs-curator) and
+distilabel (whose steps are processes, so that "cpu ms" and "MB" are those of its first one alone) are measured where the
+peer's interpreter has them.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ CLIENTS = {
     "aiohttp": "bare aiohttp loop",
     "openai": "openai SDK and a semaphore",
     "curator": "curator",
+    "distilabel": "distilabel",
 }
 WANTED_RATIO, WANTED_IMPORT = 1.15, 0.5
 

@@ -155,6 +155,32 @@ def curator(url: str, calls: int, concurrency: int, state: Path) -> Callable[[],
     return run
 
 
+def distilabel(url: str, calls: int, concurrency: int, state: Path) -> Callable[[], Awaitable[Took]]:
+    """distilabel's pipeline with its own cache. Its steps are processes of their own: only the wall time and what is
+    sent again can be compared, and starting them is part of its way. It asks a batch at a time, and has no other
+    bound of open requests."""
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    from distilabel.models import OpenAILLM
+    from distilabel.pipeline import Pipeline
+    from distilabel.steps import LoadDataFromDicts
+    from distilabel.steps.tasks import TextGeneration
+
+    async def asked() -> None:  # it sets signal handlers, so it must have the main thread
+        with Pipeline(name="benchmark", cache_dir=state) as pipeline:
+            rows = [{"instruction": prompt(number)} for number in range(calls)]
+            load = LoadDataFromDicts(data=rows, batch_size=concurrency)
+            llm = OpenAILLM(model=MODEL, base_url=f"{url}/v1", api_key="sk-benchmark-0000000000000000")
+            load >> TextGeneration(llm=llm, input_batch_size=concurrency)
+        found = pipeline.run(use_cache=True)["default"]["train"]
+        if len(found) != calls or None in found["generation"]:
+            raise RuntimeError("distilabel left requests unanswered")
+
+    async def run() -> Took:
+        return await timed(asked())
+
+    return run
+
+
 def main() -> None:
     """Run one client and print its figures."""
     name, url, calls, concurrency, state = sys.argv[1:6]
