@@ -6,8 +6,8 @@ quotes.
     play TEMPO [in KEY]
     WAVE [louder | softer | soft | loud]: ITEM ...          one line for each voice
 
-An item is a pitch, a chord (a letter, or pitches joined by +), or u2 or d2: so many steps of the key's scale up or
-down from the note before. It takes a beat; ":2" makes it two beats long, "*3" is three of it, and "_" is a rest.
+An item is a pitch, a chord (a letter, or pitches joined by +), r or R, the key's root in the octave of C4 or above it,
+or u2 or d2: so many steps of the key's scale up or down from the note before. It takes a beat; ":2" makes it two beats long, "*3" is three of it, and "_" is a rest.
 
     say VOICE [slow | fast] [low | high] [soft | loud]: TEXT
 """
@@ -51,6 +51,7 @@ _THINGS = re.compile(
 _ITEM = re.compile(r"([^*:]+)(?::(\d{1,2}(?:\.\d{1,2})?))?(?:\*([1-9]\d?))?")
 _SAY = re.compile(rf"say (man|woman|[{LETTERS}])" + r"((?: [a-z]+| [\d.]+|" + rf" [{LETTERS}])*): (.+)")
 _NEAR = 0.02  # of a beat
+_ROOTS = {"r": 60, "R": 72}  # where a key begins that says no octave, as MIDI numbers of C
 
 
 @dataclass(frozen=True)
@@ -310,7 +311,10 @@ class _Pitches:
         if isinstance(self._key, Key) and before is not None:
             letter = self._letter([Pitch], pitches) if last else None
             return letter or _step((self._key.degree(pitch) or 0) - (self._key.degree(before) or 0))
-        return self._letter([Pitch], pitches) or pitch_name(pitch)
+        if letter := self._letter([Pitch], pitches):
+            return letter
+        roots = {} if not isinstance(self._key, Key) else {self._key.root + base: name for name, base in _ROOTS.items()}
+        return roots.get(pitch) or pitch_name(pitch)
 
     def _letter(self, kinds: Sequence[type], pitches: tuple[int, ...]) -> str | None:
         same = [at for at, thing in enumerate(self._things) if type(thing) in kinds and _pitches(thing) == pitches]
@@ -392,6 +396,10 @@ def _sounding(text: str, things: Sequence[Named], key: Key | None, before: int |
         if key is None or at is None:
             raise Rejected(UNREADABLE, f"'{text}' is a step without a scale")
         return (key.pitch(at + int(step[2] or 1) * (1 if step[1] == "u" else -1)),)
+    if text in _ROOTS:
+        if key is None:
+            raise Rejected(UNREADABLE, f"'{text}' is a root without a key")
+        return (key.root + _ROOTS[text],)
     if len(text) == 1 and text in LETTERS:
         if pitches := _pitches(value(text, things)):
             return pitches

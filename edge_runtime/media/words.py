@@ -21,7 +21,7 @@ HARMLESS = frozenset(
     ok on once one ones only onto or other our out over own paint painted painting perfect picture place placed places
     placing plain please pls pure put quick quickly quite rather ready really render see shape shaped shapes should show
     showing shown shows side simple simply single sketch so solid some someone something standing stands stand still such
-    sure take task than thank thanks that the their them then there they thing things this those three through to together
+    sure take task than thank thanks that the their them then there they thing things this these those three through to together
     too two under until up upon us use using very view visible want wanted wants was way we well what when where which
     while who whose will wish with within without would you your yes another whole here's i'd i'll i'm it's let's that's
     there's what's where's them's doesn't don't isn't can't""".split()  # noqa: SIM905

@@ -15,6 +15,7 @@ from edge_runtime.errors import BadRequest, NotEquipped
 from edge_runtime.media import Media, Rejected, sound_notation
 from edge_runtime.media.reference_notation import UNREADABLE
 from edge_runtime.media.sound import Program, program_schema, read_program, wav_of, write_program
+from edge_runtime.media.sound_words import asked, doubt
 from edge_runtime.tasks.dialogue import FIGURES, OPTIONS, TextTask, Writer, prompt_of
 
 if TYPE_CHECKING:
@@ -46,13 +47,12 @@ RESPONSE_SCHEMA: Json = {
 
 def messages(request: Json) -> list[Json]:
     """The prompt as one message, what it names as letters; "text" is another name for it."""
-    written, _ = sound_notation.numbered(prompt_of(request, MAX_PROMPT))
-    return [{"role": "user", "content": written}]
+    return [{"role": "user", "content": asked(prompt_of(request, MAX_PROMPT)).said}]
 
 
 def reply(request: Json, output: Json) -> str:
     """The notation of the program over what the prompt names; raises `BadRequest` for what isn't a program."""
-    _, things = sound_notation.numbered(prompt_of(request, MAX_PROMPT))
+    things = asked(prompt_of(request, MAX_PROMPT)).things
     try:
         return sound_notation.write(read_program(output["program"]), things)
     except Rejected as cause:
@@ -63,9 +63,10 @@ def answer(request: Json, text: str) -> Json:
     """Play or say what the model wrote; what can't be is unsure, and "problem" says why.
 
     Where only the device's voice is missing, the program is there without its sound. A sound that leaves out what the
-    prompt names is there, but unsure as well.
+    prompt names, or has something else than it says, is there, but unsure as well.
     """
-    _, things = sound_notation.numbered(prompt_of(request, MAX_PROMPT))
+    read = asked(prompt_of(request, MAX_PROMPT))
+    things = read.things
     program: Program | None = None
     try:
         program = sound_notation.read(text, things)
@@ -74,11 +75,13 @@ def answer(request: Json, text: str) -> Json:
         made = None if program is None else write_program(program)
         return {"program": made, "sound": None, "problem": problem(cause), "unsure": True}
     left = sound_notation.unused(text, things)
+    doubtful = f"The prompt names {left[0]}, but nothing in this sound follows from it." if left else None
+    doubtful = doubtful or doubt(program, read)
     return {
         "program": write_program(program),
         "sound": sound,
-        "problem": f"The prompt names {left[0]}, but nothing in this sound follows from it." if left else None,
-        "unsure": bool(left),
+        "problem": doubtful,
+        "unsure": doubtful is not None,
     }
 
 

@@ -50,8 +50,8 @@ def sample(rng: random.Random) -> Sample:
     root, mode, wave, tempo = rng.choice(ROOTS), rng.choice([*KEYS]), rng.choice(WAVES), rng.choice(_TEMPOS)
     facts: list[MusicFact] = []
     if kind == "chords":
-        names = _progression(rng, root, mode)
-        groups = [_chord(name) for name in names]
+        names = progression(rng, root, mode)
+        groups = [chord(name) for name in names]
         facts += [Chords(tuple(names))]
         body = f"the chords {', '.join(names)}, one after the other"
         difficulty = 0.7
@@ -81,7 +81,7 @@ def sample(rng: random.Random) -> Sample:
             f"{rng.choice(_OPENINGS)} {body}, {_on(wave, rng)}{tail}. Tempo {tempo}, one on each beat.",
         )
     )
-    notes = _played(groups, 60 / tempo, wave, dynamics, rng.uniform(0.6, 0.95))
+    notes = played(groups, 60 / tempo, wave, dynamics, rng.uniform(0.6, 0.95))
     return Sample(kind, min(1.0, difficulty), said, tuple(facts), notes)
 
 
@@ -96,7 +96,8 @@ def _on(wave: str, rng: random.Random) -> str:
     return rng.choice((f"with {'a' if wave != 'sine' else 'a pure'} {wave} wave", f"as {wave} waves"))
 
 
-def _scale(root: str, mode: str, low: int, high: int) -> list[int]:
+def scale(root: str, mode: str, low: int, high: int) -> list[int]:
+    """The pitches of a key from `low` to `high`."""
     steps = {(root_of(root) + step) % 12 for step in KEYS[mode]}
     return [pitch for pitch in range(low, high + 1) if pitch % 12 in steps]
 
@@ -107,7 +108,7 @@ def _line(rng: random.Random, kind: str, root: str, mode: str) -> tuple[list[int
     flats = in_flats(root, mode)
     match kind:
         case "scale":
-            up = _scale(root, mode, start, start + 12)[: rng.choice((5, 6, 8))]
+            up = scale(root, mode, start, start + 12)[: rng.choice((5, 6, 8))]
             contour, pitches = rng.choice(
                 (("rising", up), ("falling", up[::-1]), ("rising and then falling", [*up, *up[-2::-1]]))
             )
@@ -121,16 +122,16 @@ def _line(rng: random.Random, kind: str, root: str, mode: str) -> tuple[list[int
             words = f"a {contour} {root} {mode} arpeggio of {_count(len(pitches), rng)} notes from {pitch_name(pitches[0], flats=flats)}"
             return pitches, words, 0.3
         case "tune":
-            around = _scale(root, mode, start - 3, start + 12)
+            around = scale(root, mode, start - 3, start + 12)
             pitches = [rng.choice(around) for _ in range(rng.randint(3, 8))]
             return pitches, f"the notes {' '.join(map(pitch_name, pitches))}", 0.1 + 0.03 * len(pitches)
         case "melody":
-            scale = _scale(root, mode, start - 5, start + 12)
-            at = scale.index(start)
+            steps = scale(root, mode, start - 5, start + 12)
+            at = steps.index(start)
             pitches = [start]
             for _ in range(rng.randint(4, 9)):
-                at = max(0, min(len(scale) - 1, at + rng.choice((-2, -1, -1, 1, 1, 2))))
-                pitches.append(scale[at])
+                at = max(0, min(len(steps) - 1, at + rng.choice((-2, -1, -1, 1, 1, 2))))
+                pitches.append(steps[at])
             pitches.append(start)
             name = pitch_name(start, flats=flats)
             words = f"a melody of {_count(len(pitches), rng)} notes in {root} {mode} that starts and ends on {name}"
@@ -153,20 +154,21 @@ def _count(count: int, rng: random.Random) -> str:
     return rng.choice((NUMBERS[count], str(count))) if count < len(NUMBERS) else str(count)
 
 
-def _progression(rng: random.Random, root: str, mode: str) -> list[str]:
+def progression(rng: random.Random, root: str, mode: str) -> list[str]:
+    """Two to four chords of a key, its own first."""
     home = root_of(root)
     chords = [f"{ROOTS[(home + step) % 12]} {kind}" for step, kind in _PROGRESSIONS[mode]]
     return [chords[0], *(rng.choice(chords[1:]) for _ in range(rng.randint(1, 3)))]
 
 
-def _chord(name: str) -> list[int]:
+def chord(name: str) -> list[int]:
     """In close position around C4: low enough to sound full, high enough to be told apart."""
     root, mode = name.split()
     base = 60 + root_of(root) - (12 if root_of(root) > 6 else 0)
     return [base + step for step in CHORDS[mode]]
 
 
-def _played(groups: Sequence[list[int]], beat: float, wave: str, dynamics: str, share: float) -> tuple[Note, ...]:
+def played(groups: Sequence[list[int]], beat: float, wave: str, dynamics: str, share: float) -> tuple[Note, ...]:
     """One group on each beat, sounding for a share of it."""
     notes = []
     last = max(1, len(groups) - 1)

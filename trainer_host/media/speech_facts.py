@@ -6,6 +6,7 @@ import math
 import re
 from dataclasses import dataclass
 
+from edge_runtime.media.sound_words import EMOTIONS
 from edge_runtime.media.speech import Utterance
 from trainer_host.media.hearing import Voice
 
@@ -17,14 +18,6 @@ LEVELS = {
 # What counts as more and as less, beside the same words said plainly: times as fast, semitones, decibels.
 MORE = {"rate": 1.12, "pitch": 1.5, "loudness": 3.0}
 LESS = {"rate": 0.9, "pitch": -1.5, "loudness": -3.0}
-# How emotions sound: pace, pitch, loudness, -1 below, 0 at, 1 above the plain way (Juslin and Laukka 2003, table 7).
-EMOTIONS: dict[str, tuple[int, int, int]] = {
-    "neutral": (0, 0, 0),
-    "happy": (1, 1, 0),
-    "sad": (-1, -1, -1),
-    "angry": (1, 1, 1),
-    "afraid": (1, 1, -1),
-}
 OCTAVE_APART = 160.0  # hertz, between the two voices said plainly
 
 

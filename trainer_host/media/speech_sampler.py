@@ -74,11 +74,12 @@ def sample(rng: random.Random) -> Sample:
         facts.append(SpokenBy(voice))
         by = rng.choice((f" in a {voice}'s voice", f" as a {voice}"))
     request = f"{what} {how}{by}."
-    utterance = Utterance(text, voice, **{of: _setting(of, level, rng) for of, level in levels.items()})
+    utterance = Utterance(text, voice, **{of: setting(of, level, rng) for of, level in levels.items()})
     return Sample("given text" if given else "own text", 0.2 if given else 0.4, request, tuple(facts), utterance)
 
 
-def _setting(of: str, level: int, rng: random.Random) -> int:
+def setting(of: str, level: int, rng: random.Random) -> int:
+    """A setting of espeak-ng for a level, -1, 0 or 1, of one side."""
     spread = _SPREAD[of] if level else 2
     return _SETTINGS[of][level + 1] + rng.randint(-spread, spread)
 

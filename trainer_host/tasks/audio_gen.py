@@ -11,7 +11,7 @@ from edge_runtime.media.notes import HIGHEST, LOWEST, MAX_AT_ONCE, MAX_NOTES, MA
 from edge_runtime.media.sound import MUSIC, SPEECH, Program, program_schema, read_program, wav_of, write_program
 from edge_runtime.media.speech import LOUDNESSES, MAX_TEXT, PITCHES, RATES, Utterance
 from trainer_host.errors import DataError
-from trainer_host.media import examples, music_sampler, speech_sampler
+from trainer_host.media import examples, music_sampler, sound_phrases, speech_sampler
 from trainer_host.media.sound import heard
 from trainer_host.media.sound_facts import MAX_FACTS, Fact, facts_of, read_facts, said, unmet, write_fact
 from trainer_host.tasks import Example, Json, Prompt, Rejected, TaskSpec, file_name
@@ -19,6 +19,7 @@ from trainer_host.tasks import Example, Json, Prompt, Rejected, TaskSpec, file_n
 logger = logging.getLogger(__name__)
 
 MAX_PROMPT = 600
+FREE = 0.6  # of the built-in requests: the share in free words
 
 SYSTEM = f"""You make sounds by writing a program as JSON, of kind "music" or "speech", as the request wants.
 music: notes, 1 to {MAX_NOTES}. pitch: "C4" is the middle C, then sharps "F#3" and flats "Bb5", from \
@@ -63,7 +64,7 @@ class AudioGen(TaskSpec):
     """input: {"prompt"}. output: {"program", "shows"}: notes or an utterance, and what of it was asked for."""
 
     name = "audio_gen"
-    prompt_version = "1"
+    prompt_version = "2"
     metric = "share of what was asked that can be heard"
     answer_schema = reading.strict_object(program=program_schema())
     example_schema = examples.example_schema("program", {"type": "object", **program_schema()}, MAX_PROMPT, MAX_FACTS)
@@ -141,7 +142,10 @@ class AudioGen(TaskSpec):
         return {file_name(content, ".wav"): content}
 
     def _sample(self, rng: random.Random) -> music_sampler.Sample | speech_sampler.Sample:
-        return music_sampler.sample(rng) if rng.choice(self._kinds) == MUSIC else speech_sampler.sample(rng)
+        free = rng.random() < FREE
+        if rng.choice(self._kinds) == MUSIC:
+            return sound_phrases.music(rng) if free else music_sampler.sample(rng)
+        return sound_phrases.speech(rng) if free else speech_sampler.sample(rng)
 
 
 def _example(prompt: str, program: Program, facts: tuple[Fact, ...]) -> Example:

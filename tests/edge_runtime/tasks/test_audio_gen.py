@@ -31,7 +31,7 @@ def test_the_task_is_known_by_its_name() -> None:
 
 def test_names_are_letters_for_the_model_and_notes_for_the_sound() -> None:
     [asked] = audio_gen.messages(SCALE)
-    assert asked["content"] == "Play a falling α scale of 6 notes that starts on β, as square waves. Tempo γ."
+    assert asked["content"] == "play a falling α scale of 6 notes starts on β , as square waves . tempo γ ."
     got = audio_gen.answer(SCALE, WRITTEN)
     assert got["unsure"] is False and got["problem"] is None
     program = read_program(got["program"])
@@ -56,7 +56,7 @@ def test_what_a_model_learns_to_write_sounds_as_was_asked() -> None:
 @pytest.mark.skipif(not speech.available(), reason="espeak-ng isn't installed")
 def test_quoted_words_are_said_as_they_stand() -> None:
     [asked] = audio_gen.messages(SAID)
-    assert asked["content"] == "Say α sadly in a β's voice."
+    assert asked["content"] == "say α sad in a β ."
     got = audio_gen.answer(SAID, "say β slow low soft: α")
     assert isinstance(got["program"], dict) and got["program"]["text"] == "Mind the gap"
     assert isinstance(got["sound"], Media) and len(got["sound"].content) > 20_000 and got["unsure"] is False
