@@ -17,7 +17,7 @@ from trainer_host.students.audio_gen import STUDENT, shares
 from trainer_host.tasks import task_spec
 
 KINDS = ("arpeggio",)
-TRAIN, HELD_OUT = 80, 12
+TRAIN, HELD_OUT = 100, 16
 
 
 def rows(count: int, seed: int) -> list[Row]:
@@ -44,7 +44,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run")
-    settings = {"size": "nano", "epochs": 8.0, "rows": 2}
+    settings = {"size": "nano", "epochs": 12.0, "rows": 2}
     STUDENT.train(data, folder, seed=1, seconds=None, on_progress=lambda share, figures: None, settings=settings)
     STUDENT.write_models(folder, lambda share, what: None)
     return folder
