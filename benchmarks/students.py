@@ -61,10 +61,13 @@ EXAMPLES = {
     "math": 6000,
     "router": 3000,
 }
+# Its usual plan, of 240 seconds on two cores, is more than the five minutes of one that `AIMS` allow.
+SECONDS = {"vision": "60"}
 HELD_OUT = 300  # rows to be examined in
 EXAMINED = 200  # of them, for the trivial answers: each looks through all training rows
 EXTRA = 100  # of those that a task is examined in besides
-ROBOT_EXAM = 2000  # a tenth of the home grammar's rows is held out, with templates of its own
+HOME_LEAST = 1000  # rows of the home grammar at least; it holds back a tenth, with templates of their own
+HOME_EXAM = 2000
 _SUM = re.compile(r"\d{1,2} [+-] \d{1,2}")
 _MESSAGES = Path(__file__).parents[1] / "tests/exams/router_en/messages.csv"
 
@@ -170,7 +173,8 @@ def measure(task: str, examples: int, home: Path) -> Line:
     name = f"built-in-{task.replace('_', '-')}"
     workspace = Workspace(home)
     dataset, exam = taught(workspace, task, name, examples)
-    spent = _enigma(home, "train", "--data", dataset.name, "--name", name)
+    limit = ("--seconds", SECONDS[task]) if task in SECONDS else ()
+    spent = _enigma(home, "train", "--data", dataset.name, "--name", name, *limit)
     _enigma(home, "export", name)
     _enigma(home, "gate", name, allowed=(0, 1))
     run = open_run(workspace.run(name))
@@ -211,10 +215,10 @@ def measure(task: str, examples: int, home: Path) -> Line:
 
 
 def taught(workspace: Workspace, task: str, name: str, examples: int) -> tuple[Dataset, Dataset]:
-    """(what is learnt from, whose held-out rows examine); the same but for home commands."""
-    if task == "robot":  # its grammar holds back the same templates in every lesson, and a tenth of the rows
+    """(what is learnt from, whose held-out rows examine); the same but for many home commands."""
+    if task == "robot" and examples >= HOME_LEAST:
         _enigma(workspace.home, "teach", "--task", task, "--examples", str(round(examples / 0.9)))
-        exam = str(max(ROBOT_EXAM, examples // 4))
+        exam = str(max(HOME_EXAM, examples // 4))
         _enigma(workspace.home, "teach", "--task", task, "--examples", exam, "--seed", "2", "--name", "exam")
         return open_dataset(workspace.dataset("home-en")), open_dataset(workspace.dataset("exam"))
     share = min(0.5, max(0.05, HELD_OUT / (examples + HELD_OUT)))
