@@ -98,6 +98,8 @@ class Unit:
 class Unreadable(BadRequest):
     """What the model wrote is no call that the tools allow."""
 
+    code = "unreadable_tools"
+
 
 class Reading:
     """A conversation with tools as a model reads it."""
