@@ -14,6 +14,7 @@ from tests.trainer_host.conftest import nothing
 from trainer_host.data.augment import TEXT, slips
 from trainer_host.data.dataset import Dataset
 from trainer_host.data.derive import augmented
+from trainer_host.data.transfer import export_rows, import_rows
 from trainer_host.students.router import STUDENT, load_config
 from trainer_host.teacher.lesson import Lesson
 from trainer_host.teacher.teach import give
@@ -49,7 +50,11 @@ def test_a_router_that_learned_from_slips_reads_slips_better(tmp_path: Path) -> 
     gains = []
     for seed in (1, 2):
         lesson = Lesson(f"plain-{seed}", ("router",), 700, "built-in", seed=seed)
-        plain = give(home, lesson, None).taught[0].dataset
+        taught = give(home, lesson, None).taught[0].dataset
+        # As a person's own rows: around those of the built-in teacher, which have slips too, a router practises.
+        file = tmp_path / f"own-{seed}.jsonl"
+        export_rows(taught, file)
+        plain = import_rows(home, file, task="router", name=f"own-{seed}", seed=seed, held_out=0.2)
         more = augmented(home, f"more-{seed}", plain, times=2, seed=seed, kind="slips")
         rng = random.Random(seed)
         rows = [(slips(slips(slips(text, rng), rng), rng), label) for text, label in pairs(plain) for _ in range(2)]
@@ -58,7 +63,7 @@ def test_a_router_that_learned_from_slips_reads_slips_better(tmp_path: Path) -> 
             run, _ = train_run(home, dataset, dataset.name, seed=seed, seconds=SECONDS, on_progress=nothing)
             found.append(read(run.folder, rows))
         gains.append(found[1] - found[0])
-    assert np.mean(gains) > -0.02, gains
+    assert np.mean(gains) > 0.005, gains
 
 
 def pairs(dataset: Dataset) -> list[tuple[str, str]]:
