@@ -9,7 +9,7 @@ from pathlib import Path
 from edge_runtime.language.template import CHATML
 from tests.trainer_host.learnt import learnt
 from trainer_host.data.dataset import Dataset, Row, seal, write_rows
-from trainer_host.students.language.student import _write_assets
+from trainer_host.students.language.run_files import write_assets
 from trainer_host.training.run import Run, open_run
 from trainer_host.training.weights import save_weights
 from trainer_host.workspace import Workspace
@@ -28,7 +28,7 @@ def talker(workspace: Workspace) -> tuple[Run, Dataset]:
     made, folder = learnt(), workspace.runs / "cat"
     folder.mkdir(parents=True)
     save_weights(folder, made.model)
-    _write_assets(folder, made.tokenizer, CHATML)
+    write_assets(folder, made.tokenizer, CHATML)
     card = {"format": 1, "model": made.config.to_json(), "tasks": ["chat"], "unsure": {"chat": 0.0}, "start": None}
     (folder / "config.json").write_text(json.dumps(card), "utf-8")
     weights = f"sha256:{hashlib.sha256((folder / 'weights.safetensors').read_bytes()).hexdigest()}"

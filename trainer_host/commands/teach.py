@@ -13,9 +13,12 @@ from trainer_host.errors import TrainerError
 from trainer_host.presentation import OnStep, Presenter, presenter_for
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from trainer_host.tasks import Json
     from trainer_host.teacher.generate import Tally
     from trainer_host.teacher.lesson import Lesson
+    from trainer_host.teacher.opening import Opened
     from trainer_host.teacher.teach import LessonResult
     from trainer_host.workspace import Workspace
 
@@ -236,28 +239,12 @@ def _home(args: argparse.Namespace, workspace: Workspace, show: Presenter) -> No
 
 def _give(args: argparse.Namespace, workspace: Workspace, lesson: Lesson, show: Presenter) -> LessonResult:
     from trainer_host.teacher.lesson import BUILT_IN
-    from trainer_host.teacher.opening import opened
-    from trainer_host.teacher.prices import own_price
     from trainer_host.teacher.teach import give
 
     if lesson.provider == BUILT_IN:
         with show.working("teaching") as step:
             return give(workspace, lesson, None, ray=args.ray, on_task=_watch(lesson, step, None))
-    price = own_price(args.price) if args.price is not None else None
-    keys = tuple(args.key) if args.key else None
-    if args.concurrency is not None and not 1 <= args.concurrency <= 1000:
-        raise TrainerError(f"--concurrency must be from 1 to 1000, not {args.concurrency}.")
-    if args.tokens_per_minute is not None and not 1000 <= args.tokens_per_minute <= 10**9:
-        raise TrainerError(f"--tokens-per-minute must be from 1000 to 1000000000, not {args.tokens_per_minute}.")
-    with opened(
-        workspace,
-        lesson,
-        own_price=price,
-        concurrency=args.concurrency,
-        tokens_per_minute=args.tokens_per_minute,
-        key_names=keys,
-        record_prompts=args.record_prompts,
-    ) as found:
+    with _opened(args, workspace, lesson) as found:
         show.say(f"{found.endpoint.provider}/{found.endpoint.model}: {found.price.source}.")
         if not lesson.batch and (waiting := found.in_batches()):
             show.warn(
@@ -280,6 +267,26 @@ def _give(args: argparse.Namespace, workspace: Workspace, lesson: Lesson, show: 
             except KeyboardInterrupt:
                 show.warn(f"stopped; what was answered is kept. Go on with: enigma teach --resume --name {lesson.name}")
                 raise
+
+
+def _opened(args: argparse.Namespace, workspace: Workspace, lesson: Lesson) -> AbstractContextManager[Opened]:
+    """What the teacher is made from, as the command line says; raises `TrainerError` for numbers out of range."""
+    from trainer_host.teacher.opening import opened
+    from trainer_host.teacher.prices import own_price
+
+    if args.concurrency is not None and not 1 <= args.concurrency <= 1000:
+        raise TrainerError(f"--concurrency must be from 1 to 1000, not {args.concurrency}.")
+    if args.tokens_per_minute is not None and not 1000 <= args.tokens_per_minute <= 10**9:
+        raise TrainerError(f"--tokens-per-minute must be from 1000 to 1000000000, not {args.tokens_per_minute}.")
+    return opened(
+        workspace,
+        lesson,
+        own_price=own_price(args.price) if args.price is not None else None,
+        concurrency=args.concurrency,
+        tokens_per_minute=args.tokens_per_minute,
+        key_names=tuple(args.key) if args.key else None,
+        record_prompts=args.record_prompts,
+    )
 
 
 def _watch(lesson: Lesson, step: OnStep, left: object):  # type: ignore[no-untyped-def]
@@ -325,8 +332,6 @@ def _report(result: LessonResult, show: Presenter) -> None:
 
 def _estimate(args: argparse.Namespace, workspace: Workspace, lesson: Lesson, show: Presenter) -> None:
     from trainer_host.teacher.lesson import BUILT_IN
-    from trainer_host.teacher.opening import opened
-    from trainer_host.teacher.prices import own_price
     from trainer_host.teacher.sample import estimates
 
     if lesson.provider == BUILT_IN:
@@ -334,20 +339,7 @@ def _estimate(args: argparse.Namespace, workspace: Workspace, lesson: Lesson, sh
         return
     if not 0 <= args.sample <= 100:
         raise TrainerError(f"--sample must be from 0 to 100, not {args.sample}.")
-    price = own_price(args.price) if args.price is not None else None
-    keys = tuple(args.key) if args.key else None
-    with (
-        opened(
-            workspace,
-            lesson,
-            own_price=price,
-            concurrency=args.concurrency,
-            tokens_per_minute=args.tokens_per_minute,
-            key_names=keys,
-            record_prompts=args.record_prompts,
-        ) as found,
-        show.working("asking a sample") as step,
-    ):
+    with _opened(args, workspace, lesson) as found, show.working("asking a sample") as step:
         by_task, total = estimates(lesson, found, args.sample, on_task=lambda task, share: step(share, task))
     for task, one in by_task.items():
         show.say(f"{task}:")

@@ -6,7 +6,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,7 +18,6 @@ from trainer_host.training.run import Run, open_run
 
 if TYPE_CHECKING:
     from trainer_host.students import TextStudent
-    from trainer_host.students.language.student import LanguageStudent
 
 REFERENCE = "model.fp32.onnx"  # the merged model in float: what base and adapter together are compared with
 _TOKENS = 48
@@ -60,18 +59,17 @@ def write_run_adapter(run: Run, student: TextStudent) -> WrittenAdapter:
     import torch
 
     from trainer_host.export.language_onnx import export_language_onnx
-    from trainer_host.students.language.config import LanguageConfig
+    from trainer_host.students.language.run_files import card_of, trained_model
 
     state, lora = read_trained(run.folder)
     base = _base_of(run, student)
     file, precision = _chosen(base)
-    model = cast("LanguageStudent", student).trained(run.folder)
-    config: LanguageConfig = model.config
+    config, model = trained_model(run.folder)
     if _sha256(run.folder / "tokenizer.json") != _sha256(base.folder / "tokenizer.json"):
         raise DataError(
             f"'{run.name}' has other tokens than its base '{base.name}', so it can't be an adapter; export it whole."
         )
-    if config.rope != cast("LanguageStudent", student).trained(base.folder).config.rope:
+    if config.rope != card_of(base.folder)[1].rope:
         raise DataError(
             f"'{run.name}' reads positions otherwise than its base '{base.name}', since it was trained for longer texts; "
             "export it whole, or train it without --context."

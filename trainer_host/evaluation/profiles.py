@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     import torch
 
     from trainer_host.data.dataset import Dataset
-    from trainer_host.students.language.student import LanguageStudent
     from trainer_host.training.run import Run
 
 REQUESTS = 16  # different ones, for the time of an answer
@@ -112,8 +111,9 @@ def _specialist(run: Run, student: Student, engine: Engine) -> Iterator[Speciali
 def _float_engine(run: Run, student: Student, folder: Path) -> Engine:
     if student.family == "language":
         from trainer_host.export.language_onnx import export_language_onnx
+        from trainer_host.students.language.run_files import trained_model
 
-        model = cast("LanguageStudent", student).trained(run.folder)
+        model = trained_model(run.folder)[1]
         path = folder / "model.onnx"
         export_language_onnx(model.state_dict(), model.config, path, "fp32", model.config.context)
         return cast(Engine, open_language_engine(path))  # its task's `load` takes a language engine

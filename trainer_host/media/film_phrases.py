@@ -25,7 +25,7 @@ from trainer_host.media.film_facts import (
 )
 from trainer_host.media.picture_facts import Background, Count, NothingElse, Size
 from trainer_host.media.picture_words import NUMBERS, described
-from trainer_host.media.slips import SHARE, casual, slipped
+from trainer_host.media.slips import typed
 
 _TRIES = 20
 
@@ -45,9 +45,7 @@ def request(facts: Sequence[Fact], rng: random.Random) -> str | None:
     """One request with those facts, which a device's code reads as these; None where no such words are found."""
     plan = film_plan_of([write_fact(fact) for fact in facts])
     for _ in range(_TRIES):
-        said = casual(_said(facts, rng), rng)
-        if rng.random() < SHARE:
-            said = slipped(said, KNOWN, rng)
+        said = typed(_said(facts, rng), KNOWN, rng)
         if doubt(plan, marked(said, FILM_READING)) is None:
             return said
     return None

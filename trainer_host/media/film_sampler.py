@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from edge_runtime.media.colours import COLOURS
-from edge_runtime.media.picture_plan import ANY
 from edge_runtime.media.scene import Key, Scene, Shape, Track
 from trainer_host.media.film import watch
 from trainer_host.media.film_facts import (
@@ -28,7 +27,7 @@ from trainer_host.media.film_facts import (
     unmet,
 )
 from trainer_host.media.picture_facts import Background, Count, NothingElse, Size, Thing
-from trainer_host.media.picture_sampler import Zone, shaped
+from trainer_host.media.picture_sampler import Zone, any_coloured, shaped
 from trainer_host.media.picture_words import NUMBERS, joined
 
 LEVELS = ("easy", "medium", "hard")
@@ -98,25 +97,8 @@ def _attempt(rng: random.Random, level: str, style: str) -> Sample | None:
     if style == FREE:
         sizes = [Size(thing, size) for thing in things for size in ("small", "large") if not any(isinstance(motion, Resizes) and motion.of == thing for motion in motions)]  # fmt: skip
         facts += [size for size in sizes if rng.random() < 0.4 and not unmet([size], watched)]
-        facts = _without_colours(facts, rng)
+        facts = any_coloured(facts, 0.25, rng)
     return None if unmet(facts, watched) else Sample(level, style, tuple(facts), scene)
-
-
-def _without_colours(facts: Sequence[Fact], rng: random.Random) -> list[Fact]:
-    """The same facts, in which some things may have any colour, where their kind tells them apart."""
-    things = [fact.of for fact in facts if isinstance(fact, Count)]
-    kinds = [thing.kind for thing in things]
-    bare = {thing: Thing(thing.kind, ANY) for thing in things if kinds.count(thing.kind) == 1 and rng.random() < 0.25}
-
-    def open_of(fact: Fact) -> Fact:
-        changed = {
-            name: bare[thing]
-            for name in ("of", "than")
-            if isinstance(thing := getattr(fact, name, None), Thing) and thing in bare
-        }
-        return replace(fact, **changed) if changed else fact  # type: ignore[arg-type]
-
-    return [open_of(fact) for fact in facts]
 
 
 def _zones(rng: random.Random, count: int) -> list[Zone]:

@@ -23,7 +23,7 @@ from trainer_host.media.picture_facts import (
     write_fact,
 )
 from trainer_host.media.picture_words import described, joined
-from trainer_host.media.slips import SHARE, casual, slipped
+from trainer_host.media.slips import typed
 
 _TRIES = 20
 _ASKED = ("", "", "", "", "", "draw ", "draw me ", "please draw ", "can you draw ", "could you paint ", "I'd like ", "I want ", "I need ", "a picture of ", "an image of ", "show me ", "please show ", "give me ", "pls draw ", "make a picture with ", "create ", "there should be ", "paint ")  # fmt: skip
@@ -57,9 +57,7 @@ def request(facts: Sequence[Fact], rng: random.Random) -> str | None:
     """One request with those facts, which a device's code reads as these; None where no such words are found."""
     plan = plan_of([write_fact(fact) for fact in facts])
     for _ in range(_TRIES):
-        said = casual(_said(facts, rng), rng)
-        if rng.random() < SHARE:
-            said = slipped(said, KNOWN, rng)
+        said = typed(_said(facts, rng), KNOWN, rng)
         if doubt(plan, marked(said, PICTURE_READING)) is None:
             return said
     return None

@@ -6,6 +6,7 @@ import itertools
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from edge_runtime.media.colours import COLOURS
 from edge_runtime.media.draw import regular
@@ -37,6 +38,7 @@ _WORDINGS = {FREE: 3, FORMAL: 2}  # how often
 _WORDS = ("HELLO", "STOP", "OPEN", "SALE", "EXIT", "WELCOME", "NO", "YES", "START", "42", "PARK", "TAXI", "CAFE", "GO")
 _CANVASES = {"wide": ((256, 160), (320, 200), (240, 180)), "tall": ((160, 256), (200, 300)), "square": ((224, 224),)}
 _HOLDERS = ("circle", "square", "rectangle", "hexagon")  # what something can lie in
+F = TypeVar("F")
 _TRIES = 60  # a sample whose facts don't all hold is drawn again; one in ten is
 
 
@@ -117,20 +119,26 @@ def _attempt(rng: random.Random, level: str, style: str) -> Sample | None:
 
 def _fewer(facts: Sequence[Fact], rng: random.Random) -> list[Fact]:
     """What a person in a hurry says of it: seldom that there is nothing else, and not always a colour."""
+    bare = any_coloured(facts, 0.2, rng)
+    kept = {Background: 0.6, Canvas: 0.4, NothingElse: 0.12, Relation: 0.85}
+    return [fact for fact in bare if rng.random() < kept.get(type(fact), 1)]
+
+
+def any_coloured(facts: Sequence[F], share: float, rng: random.Random) -> list[F]:
+    """The same facts, in which a share of the things may have any colour, where their kind tells them apart."""
     things = [fact.of for fact in facts if isinstance(fact, Count)]
     kinds = [thing.kind for thing in things]
-    bare = {thing: Thing(thing.kind, ANY) for thing in things if kinds.count(thing.kind) == 1 and rng.random() < 0.2}
-    kept = {Background: 0.6, Canvas: 0.4, NothingElse: 0.12, Relation: 0.85}
+    bare = {thing: Thing(thing.kind, ANY) for thing in things if kinds.count(thing.kind) == 1 and rng.random() < share}
 
-    def open_of(fact: Fact) -> Fact:
+    def open_of(fact: F) -> F:
         changed = {
             name: bare[thing]
-            for name in ("of", "to")
+            for name in ("of", "to", "than")
             if isinstance(thing := getattr(fact, name, None), Thing) and thing in bare
         }
-        return replace(fact, **changed) if changed else fact  # type: ignore[arg-type]
+        return replace(fact, **changed) if changed else fact  # type: ignore[type-var]
 
-    return [open_of(fact) for fact in facts if rng.random() < kept.get(type(fact), 1)]
+    return [open_of(fact) for fact in facts]
 
 
 def _things(rng: random.Random, background: str, count: int) -> list[Thing]:

@@ -12,6 +12,12 @@ _LEAST = 5  # letters of a word in which one slips
 _BESIDE = {"a": "s", "e": "r", "i": "o", "n": "m", "o": "p", "r": "t", "s": "d", "t": "y", "l": "k", "u": "i", "c": "v"}
 
 
+def typed(prompt: str, known: frozenset[str], rng: random.Random) -> str:
+    """A prompt as it comes from a keyboard: `casual`, and with a slip in a share of `SHARE`."""
+    made = casual(prompt, rng)
+    return slipped(made, known, rng) if rng.random() < SHARE else made
+
+
 def slipped(prompt: str, known: frozenset[str], rng: random.Random) -> str:
     """The prompt with a slip in one known word, from which a device finds back; as it is where there is none."""
     bare = re.sub(r'"[^"]*"', lambda quoted: " " * len(quoted[0]), prompt)

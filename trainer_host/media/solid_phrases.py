@@ -17,7 +17,7 @@ from edge_runtime.media.solid_words import KNOWN
 from trainer_host.media import solid_programs as make
 from trainer_host.media.body import Body, measure
 from trainer_host.media.picture_words import NUMBERS
-from trainer_host.media.slips import SHARE, casual, slipped
+from trainer_host.media.slips import typed
 from trainer_host.media.solid_facts import Cavities, Colour, Extent, Fact, Fills, Holes, Legs, Levels, Pieces
 
 SIDE = 40.0  # millimetres, of what has no measure
@@ -41,9 +41,7 @@ def sample(rng: random.Random) -> tuple[str, str, Program, tuple[Fact, ...]]:
     colour = rng.choice([*COLOURS]) if rng.random() < 0.35 else ""
     program = replace(wish.program, colour=colour)
     said = _coloured(wish.words, colour, rng)
-    said = casual(_framed(said, rng), rng)
-    if rng.random() < SHARE:
-        said = slipped(said, KNOWN, rng)
+    said = typed(_framed(said, rng), KNOWN, rng)
     return kind, said, program, facts_of(wish, colour, measure(build(program)))
 
 

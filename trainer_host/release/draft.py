@@ -24,7 +24,8 @@ from trainer_host.compress.gate import GateReport, read_report
 from trainer_host.data.dataset import Dataset
 from trainer_host.errors import DataError, NotThere
 from trainer_host.students import student_for
-from trainer_host.students.language.student import LanguageStudent, read_template
+from trainer_host.students.language.run_files import read_template
+from trainer_host.students.language.student import LanguageStudent
 from trainer_host.training.run import Run, write_json
 
 CARD = "draft.json"

@@ -41,7 +41,7 @@ _TOKENS = ("input", "output", "cache_read", "cache_write")
 class Call:
     """One call. key: the stored key's name, never the key. request: the hash that the cache knows the request by.
     cost: US dollars, None where the price isn't known. status: of HTTP, None where nothing came. time: when it was
-    sent, ISO 8601 in UTC; "" for now. recovered: it was logged by a later process than the one that sent it.
+    sent, ISO 8601 in UTC; "" is the moment of logging. recovered: it was logged by a later process than the one that sent it.
     prompt, answer: texts without personal data, only where they were asked for; cut at `MAX_TEXT`."""
 
     provider: str

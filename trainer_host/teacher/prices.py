@@ -62,7 +62,7 @@ class Price(Protocol):
         """False where every price is None."""
 
     def cost(self, usage: Usage, at: datetime | None = None) -> Decimal | None:
-        """One request, as it was billed. at: when; None for now."""
+        """One request, as it was billed. at: when; None is this moment."""
 
     def worst(self, input_tokens: int, output_tokens: int, at: datetime | None = None) -> Decimal | None:
         """At most what one request of at most so many tokens costs, whether it writes a cache or not."""

@@ -1,21 +1,20 @@
-"""Distillation: a small model learns from a bigger one's probabilities (arXiv 1503.02531), or from what one writes."""
+"""Distillation: a small model learns from a bigger one's probabilities (arXiv 1503.02531)."""
 
 from __future__ import annotations
 
-import logging
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from trainer_host.errors import DataError
-from trainer_host.students.language.data import Conversation
+from trainer_host.students.language.config import LanguageConfig
 from trainer_host.students.language.model import LanguageModel
+from trainer_host.students.language.run_files import TOKENIZER, trained_model
+from trainer_host.training.weights import FILE as WEIGHTS
 
-logger = logging.getLogger(__name__)
 TEMPERATURE, SHARE = 2.0, 0.7  # of the paper's range; a share of 1 leaves the rows' own answers out
 _CHUNK = 1 << 20  # logits of each model that are held at once
 
@@ -24,7 +23,7 @@ _CHUNK = 1 << 20  # logits of each model that are held at once
 class Soft:
     """A model whose probabilities are learnt beside the rows' own answers. address: the hash of its weights.
 
-    share: see `distillation_loss`. It is no part of a module: its weights are never trained or saved.
+    share: see `linear_distillation`. It is no part of a module: its weights are never trained or saved.
     """
 
     model: LanguageModel
@@ -45,38 +44,6 @@ class Soft:
         return (self.model.embed_tokens.weight if head is None else head.weight).detach()
 
 
-def distillation_loss(
-    student: Tensor,
-    teacher: Tensor,
-    targets: Tensor,
-    mask: Tensor,
-    *,
-    temperature: float = TEMPERATURE,
-    share: float = SHARE,
-) -> Tensor:
-    """share * T^2 * KL(teacher || student), both at temperature T, and the rest cross-entropy; mean over the mask.
-
-    student, teacher: logits, float [..., vocabulary]. targets: int64 [...], the token that follows. mask: bool [...],
-    what is learnt. T^2 keeps the gradients of both parts alike at every temperature (section 2.1 of the paper). Raises
-    `DataError` for different vocabularies: equal places would then be different words.
-    """
-    if student.shape != teacher.shape:
-        raise DataError(
-            f"The teacher knows {teacher.shape[-1]:,} tokens and the student {student.shape[-1]:,}; "
-            "make the student's tokenizer from the teacher's run (--init)."
-        )
-    if not bool(mask.any()):
-        raise DataError("No token of this batch is to be learnt; give the rows answers.")
-    mine, theirs = student[mask].float(), teacher[mask].float().detach()
-    soft = F.kl_div(
-        torch.log_softmax(mine / temperature, -1),
-        torch.log_softmax(theirs / temperature, -1),
-        reduction="batchmean",
-        log_target=True,
-    )
-    return share * temperature**2 * soft + (1 - share) * F.cross_entropy(mine, targets[mask])
-
-
 def linear_distillation(
     hidden: Tensor,
     table: Tensor,
@@ -86,8 +53,9 @@ def linear_distillation(
     share: float,
     temperature: float,
 ) -> Tensor:
-    """Sum over rows of `distillation_loss` of `hidden @ table.T`, float32 []; logits are never held whole.
+    """Summed over rows, float32 []: share * T^2 * KL(teacher || student), both at temperature T, and the rest cross-entropy.
 
+    T^2 keeps the gradients of both parts alike at every temperature (section 2.1 of the paper). Logits are never held whole.
     hidden: float [n, width], table: float [vocabulary, width], targets: int64 [n]; known and teacher_table: the
     teacher's, of its own width. Where its table has more or fewer rows, as tables are rounded up, both are compared
     over those that both have.
@@ -153,31 +121,15 @@ def check_tokenizers(student: str, teacher: str) -> None:
         )
 
 
-def written_rows(
-    questions: Iterable[Sequence[Mapping[str, object]]],
-    generate: Callable[[Sequence[Mapping[str, object]]], str],
-    task: str,
-    *,
-    keep: Callable[[Sequence[Mapping[str, object]], str], bool] | None = None,
-) -> tuple[list[Conversation], Counter[str]]:
-    """Rows for training out of what a teacher writes (sequence-level distillation, arXiv 1606.07947).
-
-    questions: messages, the last one a user's. generate: the teacher's answer, "" where it has none. keep: the task's
-    verifier. Also gives why answers were left out, counted.
-    """
-    rows: list[Conversation] = []
-    left: Counter[str] = Counter()
-    for messages in questions:
-        answer = generate(messages).strip()
-        if not answer:
-            left["no answer"] += 1
-        elif keep is not None and not keep(messages, answer):
-            left["not verified"] += 1
-        else:
-            said = [dict(message) for message in messages] + [{"role": "assistant", "content": answer}]
-            rows.append(Conversation(said, task))
-    if left:
-        logger.warning(
-            "of the teacher's answers, %s were left out", ", ".join(f"{n} ({why})" for why, n in left.items())
+def read_teacher(run: Path, student: LanguageConfig, tokenizer: str, share: float, temperature: float) -> Soft:
+    """A run of ours as a teacher; raises `DataError` where it can't teach a student of this shape and tokenizer."""
+    check_tokenizers(tokenizer, (run / TOKENIZER).read_text(encoding="utf-8"))
+    config, model = trained_model(run)
+    if config.context < student.context:
+        raise DataError(
+            f"The teacher '{run.name}' reads {config.context} tokens and the student {student.context}; add "
+            f"--context {config.context}."
         )
-    return rows, left
+    with (run / WEIGHTS).open("rb") as source:
+        address = f"sha256:{hashlib.file_digest(source, 'sha256').hexdigest()}"
+    return Soft(model.requires_grad_(False), address, share, temperature)

@@ -16,7 +16,8 @@ from edge_runtime.language.tokenizer import Tokenizer
 from trainer_host.errors import DataError, TrainerError
 from trainer_host.students.language.preferences_data import read_preferences
 from trainer_host.students.language.rows import COMBO, mixed, request_of, task_of, text_task, training_rows
-from trainer_host.students.language.student import CONFIG, TOKENIZER, LanguageStudent, read_template
+from trainer_host.students.language.run_files import CONFIG, TOKENIZER, read_template, trained_model
+from trainer_host.students.language.student import LanguageStudent
 from trainer_host.tasks import Rejected, task_spec
 from trainer_host.training.combine import lineage_of, remember, write_card
 from trainer_host.training.lineage import Record, child, save_born, write_lineage
@@ -157,7 +158,7 @@ def _tuned(
             into, run.task, config=config, data=dataset.content, command=f"enigma tune ({method})", folder=folder
         ) as recording,
     ):
-        model = student.trained(run.folder)
+        model = trained_model(run.folder)[1]
         figures = work(model, recording.record)
         for source in (run.folder / CONFIG, *student.assets(run.folder).values()):
             shutil.copyfile(source, folder / source.name)

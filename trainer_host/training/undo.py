@@ -10,8 +10,9 @@ from typing import cast
 
 from trainer_host.errors import DataError, NotThere
 from trainer_host.students import student_for
+from trainer_host.students.language.run_files import CONFIG, trained_model
 from trainer_host.students.language.settings import LanguageSettings
-from trainer_host.students.language.student import CONFIG, LanguageStudent
+from trainer_host.students.language.student import LanguageStudent
 from trainer_host.training import checkpoints
 from trainer_host.training.checkpoints import Checkpoint
 from trainer_host.training.combine import write_card
@@ -68,7 +69,7 @@ def _at(workspace: Workspace, run: Run, found: Checkpoint) -> Run:
     with making(workspace.runs / run.name) as folder:
         for source in (run.folder / CONFIG, *student.assets(run.folder).values()):
             shutil.copyfile(source, folder / source.name)
-        model = student.trained(run.folder)
+        model = trained_model(run.folder)[1]
         if chosen.lora is not None:  # the checkpoints hold the adapters beside the base
             from trainer_host.training.adapters import add_lora, merge_lora
 

@@ -20,7 +20,7 @@ from trainer_host.data.dataset import open_dataset
 from trainer_host.errors import DataError, TrainerError
 from trainer_host.students.language.model import LanguageModel
 from trainer_host.students.language.rows import conversations
-from trainer_host.students.language.student import LanguageStudent, read_template
+from trainer_host.students.language.run_files import read_template, trained_model
 from trainer_host.training.combine import lineage_of
 from trainer_host.training.lineage import founder, read_lineage, write_lineage
 from trainer_host.training.run import is_run, open_run
@@ -50,12 +50,11 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 def test_the_student_is_nearer_to_its_teacher_than_one_that_learnt_from_the_rows_alone(shared: Workspace) -> None:
     enigma(shared, *OPTIONS, "--epochs", "4", "--context", "32", "--name", "alone")
-    student = LanguageStudent("chat")
     folder = shared.run("big")
     tokenizer, template = Tokenizer.read(folder / "tokenizer.json"), read_template(folder)
     rows = list(open_dataset(shared.dataset("talk")).rows("heldout"))
     ids = [encode_chat(tokenizer, template, one.messages, answering=False) for one in conversations(rows, "chat")]
-    big, small, alone = (student.trained(open_run(shared.run(name)).folder) for name in ("big", "small", "alone"))
+    big, small, alone = (trained_model(open_run(shared.run(name)).folder)[1] for name in ("big", "small", "alone"))
 
     def answers(model: LanguageModel) -> torch.Tensor:
         """Logits of the held-out rows' answers."""

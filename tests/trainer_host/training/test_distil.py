@@ -12,11 +12,33 @@ from tests.trainer_host.training.sums import SETTINGS, model, rows
 from trainer_host.errors import DataError
 from trainer_host.students.language.config import SIZES, LanguageConfig
 from trainer_host.students.language.model import LanguageModel
-from trainer_host.training.distil import Soft, check_tokenizers, distillation_loss, linear_distillation, written_rows
+from trainer_host.training.distil import SHARE, TEMPERATURE, Soft, check_tokenizers, linear_distillation
 from trainer_host.training.gradients import LossModule
 from trainer_host.training.loop import examine, train_language
 
 WORDS, LENGTH = 24, 16
+
+
+def distillation_loss(
+    student: Tensor,
+    teacher: Tensor,
+    targets: Tensor,
+    mask: Tensor,
+    *,
+    temperature: float = TEMPERATURE,
+    share: float = SHARE,
+) -> Tensor:
+    """The paper's formula over whole logits, which `linear_distillation` is compared with; the mean over the mask."""
+    mine, theirs = student[mask].float(), teacher[mask].float().detach()
+    soft = F.kl_div(
+        torch.log_softmax(mine / temperature, -1),
+        torch.log_softmax(theirs / temperature, -1),
+        reduction="batchmean",
+        log_target=True,
+    )
+    return share * temperature**2 * soft + (1 - share) * F.cross_entropy(mine, targets[mask])
+
+
 TEACHER = LanguageConfig(WORDS, 160, 4, 4, 2, 384, LENGTH)
 # The layers of `nano`, with the words of the test's language; it is the smaller one.
 NANO = LanguageConfig(
@@ -147,29 +169,16 @@ def test_the_loop_learns_from_the_teacher_and_examines_with_the_rows_alone(tmp_p
 
 
 def test_no_gradient_reaches_the_teacher() -> None:
-    student, teacher = (torch.randn(1, 3, 4, requires_grad=True) for _ in "ab")
-    distillation_loss(
-        student, teacher, torch.zeros(1, 3, dtype=torch.long), torch.ones(1, 3, dtype=torch.bool)
+    student, teacher = (torch.randn(3, 4, requires_grad=True) for _ in "ab")
+    tables = [torch.randn(9, 4, requires_grad=True) for _ in "ab"]
+    linear_distillation(
+        student, tables[0], torch.zeros(3, dtype=torch.long), teacher, tables[1], SHARE, TEMPERATURE
     ).backward()
-    assert teacher.grad is None and student.grad is not None
+    assert teacher.grad is None and tables[1].grad is None
+    assert student.grad is not None and tables[0].grad is not None
 
 
-def test_different_vocabularies_and_nothing_to_learn_are_one_sentence() -> None:
-    targets, mask = torch.zeros(1, 3, dtype=torch.long), torch.ones(1, 3, dtype=torch.bool)
-    with pytest.raises(DataError, match="knows 5 tokens and the student 4"):
-        distillation_loss(torch.randn(1, 3, 4), torch.randn(1, 3, 5), targets, mask)
-    with pytest.raises(DataError, match="No token"):
-        distillation_loss(torch.randn(1, 3, 4), torch.randn(1, 3, 4), targets, ~mask)
+def test_different_tokenizers_are_one_sentence() -> None:
     check_tokenizers("{}", "{}")
     with pytest.raises(DataError, match=r"another tokenizer.*'enigma teach'"):
         check_tokenizers("{}", "{ }")
-
-
-def test_a_teachers_answers_become_rows_where_they_are_verified() -> None:
-    answers = {"2+2": "4", "2+3": "6", "hm": " "}
-    questions = [[{"role": "user", "content": text}] for text in answers]
-    rows, left = written_rows(
-        questions, lambda said: answers[str(said[-1]["content"])], "math", keep=lambda said, answer: answer == "4"
-    )
-    assert [row.messages for row in rows] == [[*questions[0], {"role": "assistant", "content": "4"}]]
-    assert left == {"not verified": 1, "no answer": 1}

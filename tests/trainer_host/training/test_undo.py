@@ -16,7 +16,7 @@ from tests.trainer_host.training.small_talk import small_talk
 from trainer_host.commands import runs, stages
 from trainer_host.data.dataset import open_dataset
 from trainer_host.errors import DataError
-from trainer_host.students.language.student import LanguageStudent
+from trainer_host.students.language.run_files import trained_model
 from trainer_host.training import checkpoints
 from trainer_host.training.run import is_run, open_run
 from trainer_host.workspace import Workspace
@@ -68,7 +68,7 @@ def test_a_run_follows_undo_and_redo_into_its_export_and_goes_on_from_there(
     tokens = [30, 40, 50, 60]
     got = torch.from_numpy(engine.feed(tokens, wanted=4))
     engine.close()
-    model = LanguageStudent("chat").trained(back.folder)
+    model = trained_model(back.folder)[1]
     model.load_state_dict(load_file(shared.training / "talk/checkpoints/step-00000050/weights.safetensors"))
     with torch.no_grad():
         assert torch.allclose(got, model(torch.tensor([tokens]))[0], atol=1e-4)

@@ -20,6 +20,7 @@ from trainer_host.students.language.config import sized
 from trainer_host.students.language.data import Encoded, encode_texts
 from trainer_host.students.language.model_card import CARD, Scores, model_card
 from trainer_host.students.language.rows import mixed, rows_of
+from trainer_host.students.language.run_files import trained_model
 from trainer_host.students.language.settings import LanguageSettings
 from trainer_host.students.language.student import GOLDEN_MOST, GOLDEN_TOKENS, LanguageStudent
 from trainer_host.training.ranks import ranks, share_of
@@ -125,7 +126,7 @@ class BaseStudent(LanguageStudent):
         with self._reference(run) as specialist:
             read = sum((read_text(cast("Base", specialist).language, text) for text in texts), Reading())
         scores = Scores.of(texts, read.bits_per_byte, read.right / read.tokens)
-        config, figures, made = self._trained(run)[0], dict(report.figures), open_dataset(dataset)
+        config, figures, made = trained_model(run)[0], dict(report.figures), open_dataset(dataset)
         card = model_card(run, made, scores, figures, config, seed=seed, settings=settings or {})
         write_atomic(run / CARD, card.encode("utf-8"))
         return replace(report, figures={**report.figures, **scores.figures})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import tempfile
 import time
@@ -19,17 +18,15 @@ import numpy as np
 from edge_runtime import strict_json
 from edge_runtime.bundle.manifest import Golden, Manifest, ModelFile, Tokenizer
 from edge_runtime.engines.language import open_language_engine
-from edge_runtime.errors import BadRequest
-from edge_runtime.language.golden import golden_rows
 from edge_runtime.language.specialist import GOLDEN_TEXTS_FILE, SCHEME
-from edge_runtime.language.template import CHATML, CHATML_MARKED, Template, encode_chat, task_token
-from edge_runtime.language.tokenizer import Tokenizer as DeviceTokenizer
+from edge_runtime.language.template import CHATML, CHATML_MARKED, Template, task_token
 from edge_runtime.tasks import Specialist, task_module
 from trainer_host.data.dataset import Row, open_dataset
 from trainer_host.errors import DataError
 from trainer_host.students import ExportOptions, Json, OnProgress, Recorder, TrainReport, WrittenModel
 from trainer_host.students.language.config import LanguageConfig, sized
 from trainer_host.students.language.data import Encoded, encode_rows
+from trainer_host.students.language.perplexity import perplexity
 from trainer_host.students.language.rows import (
     COMBO,
     conversations,
@@ -41,24 +38,30 @@ from trainer_host.students.language.rows import (
     task_of,
     training_rows,
 )
+from trainer_host.students.language.run_files import (
+    CONFIG,
+    FORMAT,
+    TEMPLATE,
+    TOKENIZER,
+    card_of,
+    read_template,
+    trained_model,
+    write_assets,
+)
 from trainer_host.students.language.settings import LanguageSettings
 from trainer_host.students.language.tokenizers import FastTokenizer, train_tokenizer
 from trainer_host.tasks import task_spec
 from trainer_host.training.ranks import from_first, ranks
-from trainer_host.training.weights import FILE as WEIGHTS
-from trainer_host.training.weights import load_weights, save_weights
+from trainer_host.training.weights import save_weights
 from trainer_host.workspace import write_atomic
 
 if TYPE_CHECKING:
-    from edge_runtime.language.specialist import LanguageSpecialist
     from edge_runtime.tasks.dialogue import Writer
     from trainer_host.compress.language import Text
     from trainer_host.students.language.model import LanguageModel
     from trainer_host.training.distil import Soft
     from trainer_host.training.loop import TrainSettings
 
-CONFIG, TOKENIZER, TEMPLATE = "config.json", "tokenizer.json", "template.json"
-FORMAT = 1
 PRECISIONS: tuple[Literal["fp32", "int8", "int4"], ...] = ("fp32", "int8", "int4")
 GOLDEN_TOKENS = 24  # per golden vector: a device writes all of them whenever it starts
 GOLDEN_MOST = 8
@@ -105,7 +108,7 @@ class LanguageStudent:
         rows, unseen = training_rows(dataset)
         prepare(seed)
         model, tokenizer, template, start = self._start(chosen, rows, run.parent)
-        soft = self._soft(chosen, run.parent, model.config, tokenizer)
+        soft = _soft(chosen, run.parent, model.config, tokenizer)
         fast = FastTokenizer(tokenizer)
         texts, judged, old = (
             self._encoded(some, fast, template, model.config.context)
@@ -123,7 +126,7 @@ class LanguageStudent:
             "tokens": int(max(len(text.ids) for text in texts)),
         }
         if ranks().first:
-            _write_assets(run, tokenizer, template)
+            write_assets(run, tokenizer, template)
             write_atomic(run / CONFIG, strict_json.dumps(card))
         with tempfile.TemporaryDirectory(prefix="enigma-training-") as folder:
             plan = self._plan(model, texts, chosen, seed, seconds, curriculum)
@@ -194,26 +197,6 @@ class LanguageStudent:
             tokenizer = from_first(lambda: train_tokenizer(said, config.vocabulary))
         tokens = -(-FastTokenizer(tokenizer).size // _ROUND) * _ROUND
         return LanguageModel(replace(config, vocabulary=tokens)), tokenizer, template, None
-
-    def _soft(self, chosen: LanguageSettings, runs: Path, config: LanguageConfig, tokenizer: str) -> Soft | None:
-        """The teacher that is named; raises `DataError` where it can't teach this student."""
-        if chosen.teacher is None:
-            return None
-        from trainer_host.training.distil import SHARE, TEMPERATURE, Soft, check_tokenizers
-
-        folder = runs / chosen.teacher
-        check_tokenizers(tokenizer, (folder / TOKENIZER).read_text(encoding="utf-8"))
-        theirs, model = self._trained(folder)
-        if theirs.context < config.context:
-            raise DataError(
-                f"The teacher '{chosen.teacher}' reads {theirs.context} tokens and the student {config.context}; add "
-                f"--context {theirs.context}."
-            )
-        with (folder / WEIGHTS).open("rb") as source:
-            address = f"sha256:{hashlib.file_digest(source, 'sha256').hexdigest()}"
-        return Soft(
-            model.requires_grad_(False), address, chosen.distil_weight or SHARE, chosen.temperature or TEMPERATURE
-        )
 
     def _about(self, chosen: LanguageSettings, runs: Path, soft: Soft) -> Json:
         """What the card keeps of a teacher; what that one began with is named by its students' bundles too."""
@@ -289,10 +272,6 @@ class LanguageStudent:
         write_atomic(run / CONFIG, strict_json.dumps({**card, "unsure": doubts}))
         return figures
 
-    def trained(self, run: Path) -> LanguageModel:
-        """The model of a run."""
-        return self._trained(run)[1]
-
     def _doubts(self, run: Path, unseen: Sequence[Row]) -> tuple[dict[str, float], dict[str, float]]:
         """Per task, the confidence below which an answer is unsure, from rows that weren't learnt; and figures."""
         from trainer_host.training.calibration import threshold_of
@@ -319,7 +298,7 @@ class LanguageStudent:
         """The trained model in float, answering through the device's own code."""
         from trainer_host.export.language_onnx import export_language_onnx
 
-        config, weights = self._trained(run)
+        config, weights = trained_model(run)
         with tempfile.TemporaryDirectory(prefix="enigma-language-") as name:
             path = Path(name) / "model.onnx"
             export_language_onnx(weights.state_dict(), config, path, "fp32", config.context)
@@ -358,7 +337,7 @@ class LanguageStudent:
         from trainer_host.compress.language import cache_scales
         from trainer_host.export.language_onnx import export_language_onnx
 
-        config, model = self._trained(run)
+        config, model = trained_model(run)
         tokens = torch.randint(
             0, config.vocabulary, (1, min(48, config.context)), generator=torch.Generator().manual_seed(1)
         )
@@ -396,7 +375,7 @@ class LanguageStudent:
         from trainer_host.compress.language import compare
         from trainer_host.export.language_onnx import export_language_onnx
 
-        config, trained = self._trained(run)
+        config, trained = trained_model(run)
         with tempfile.TemporaryDirectory(prefix="enigma-language-") as name:
             twin = Path(name) / "model.onnx"
             export_language_onnx(trained.state_dict(), config, twin, precision, config.context)
@@ -464,7 +443,9 @@ class LanguageStudent:
             "accuracy": sum(every) / len(every),
             "answered": len(sure) / len(every),
             "accuracy_answered": sum(sure) / len(sure) if sure else 0.0,
-            "perplexity": self._perplexity(run, rows, cast("Writer", specialist).language),
+            "perplexity": perplexity(
+                run, conversations(rows, self.task), cast("Writer", specialist).language, combo=self.task == COMBO
+            ),
             "rows": len(rows),
         }
         if self.task == COMBO:
@@ -480,42 +461,16 @@ class LanguageStudent:
         request = request_of(row, self.task)
         return {"task": task_of(row, self.task), "request": request} if self.task == COMBO else dict(request)
 
-    def _perplexity(self, run: Path, rows: Sequence[Row], language: LanguageSpecialist) -> float:
-        """exp of the mean loss in nats over the answers' tokens."""
-        template = read_template(run)
-        tokenizer = FastTokenizer((run / TOKENIZER).read_text(encoding="utf-8"))
-        total, count = 0.0, 0
-        for talk in conversations(rows, self.task):
-            ids, mask = encode_chat(
-                tokenizer,  # type: ignore[arg-type]
-                template,
-                talk.messages,
-                task=talk.task if self.task == COMBO else None,
-                tools=talk.tools,
-                answering=False,
-            )
-            ids, mask = ids[: language.context], mask[: language.context]
-            first = next((at for at, learn in enumerate(mask) if learn), len(ids))
-            if first in (0, len(ids)):
-                continue
-            losses, keep = language.losses(ids, first), np.array(mask[first:])
-            total, count = total + float(losses[keep].sum()), count + int(keep.sum())
-        return math.exp(min(50.0, total / count)) if count else math.inf
 
-    def _trained(self, run: Path) -> tuple[LanguageConfig, LanguageModel]:
-        from trainer_host.students.language.model import LanguageModel
+def _soft(chosen: LanguageSettings, runs: Path, config: LanguageConfig, tokenizer: str) -> Soft | None:
+    """The teacher that is named; raises `DataError` where it can't teach this student."""
+    if chosen.teacher is None:
+        return None
+    from trainer_host.training.distil import SHARE, TEMPERATURE, read_teacher
 
-        _, config = card_of(run)
-        model = LanguageModel(config)
-        load_weights(run, model)
-        return config, model.eval()
-
-
-def _write_assets(run: Path, tokenizer: str, template: Template) -> None:
-    write_atomic(run / TOKENIZER, tokenizer.encode("utf-8"))
-    write_atomic(run / TEMPLATE, strict_json.dumps(template.to_json()))
-    pairs = golden_rows(DeviceTokenizer.read(run / TOKENIZER))
-    write_atomic(run / GOLDEN_TEXTS_FILE, strict_json.dumps(pairs))
+    return read_teacher(
+        runs / chosen.teacher, config, tokenizer, chosen.distil_weight or SHARE, chosen.temperature or TEMPERATURE
+    )
 
 
 def _whole(config: LanguageConfig, chosen: LanguageSettings, weights: Path) -> LanguageModel:
@@ -530,22 +485,6 @@ def _whole(config: LanguageConfig, chosen: LanguageSettings, weights: Path) -> L
         add_lora(model, chosen.lora)
     model.load_state_dict(read_tensors(weights))
     return model
-
-
-def read_template(run: Path) -> Template:
-    """A run's template."""
-    return Template.from_json(json.loads((run / TEMPLATE).read_bytes()))
-
-
-def card_of(run: Path) -> tuple[Json, LanguageConfig]:
-    """A run's config.json; raises `DataError`."""
-    try:
-        raw = strict_json.loads_object((run / CONFIG).read_bytes(), CONFIG)
-        if raw["format"] != FORMAT:
-            raise DataError(f"The run '{run.name}' was made by another version of Enigma; train again.")
-        return raw, LanguageConfig.from_json(cast(Json, raw["model"]))
-    except (OSError, BadRequest, KeyError, TypeError):
-        raise DataError(f"The {CONFIG} of run '{run.name}' is damaged; train again.") from None
 
 
 def _epochs(tokens: int) -> float:
