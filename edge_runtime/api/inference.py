@@ -5,8 +5,6 @@ What a task does around its model (tokens, labels, thresholds) is not in the way
 
 from __future__ import annotations
 
-from typing import NoReturn
-
 from aiohttp import web
 
 from edge_runtime import __version__, strict_json
@@ -86,13 +84,7 @@ class InferenceRoutes:
         wanted, version = request.match_info.get("version"), loaded.manifest.version
         if wanted not in (None, version):
             raise NotFound(f"'{name}' serves version {version}, not {str(wanted)[:40]}.")
-        if not isinstance(loaded.engine, GraphEngine):
-            _language(name)
-        return name, version, loaded.engine
-
-
-def _language(name: str) -> NoReturn:
-    raise BadRequest(f"'{name}' is a language model, which takes no tensors; ask it with POST /v1/run/{name}.")
+        return name, version, self._device.serving.graph(name)
 
 
 def _json_length(request: web.Request, size: int) -> int:

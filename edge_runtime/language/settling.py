@@ -6,13 +6,16 @@ kind and from the choices that are said; the model's own word counts where that 
 
 from __future__ import annotations
 
+import functools
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from edge_runtime.language.tool_parts import PLACES, Parameter, Tool, Unit, Unreadable
+
 if TYPE_CHECKING:
-    from edge_runtime.language.tool_marks import Parameter, Reading, Tool, Unit
+    from edge_runtime.language.tool_marks import Reading
 
 _BEHIND = re.compile(r"\W*(?:as|for)(?: the| its)?\W*")  # "33 as the level"
 _YES = re.compile(r"\W*(?:on|yes|true)\b", re.IGNORECASE)
@@ -53,9 +56,7 @@ class _Settling:
         self._switch(hints)
         for place, text in hints:
             if text.startswith("'") and place < len(self._tool.parameters) and place not in self._values:
-                self._keep(
-                    place, lambda text=text, place=place: self._reading.literal(text, self._tool.parameters[place])
-                )
+                self._keep(place, functools.partial(self._reading.literal, text, self._tool.parameters[place]))
         return self._values
 
     def _point(self, spans: Sequence[tuple[int, int, int]], kinds: tuple[str, ...]) -> None:
@@ -79,12 +80,10 @@ class _Settling:
             return False
         return self._keep(place, lambda: self._reading.value_at(first, last, parameter))
 
-    def _keep(self, place: int, read: object) -> bool:
+    def _keep(self, place: int, read: Callable[[], object]) -> bool:
         """Keep what `read` gives; whether it gave anything that the schema allows."""
-        from edge_runtime.language.tool_marks import Unreadable
-
         try:
-            value = read()  # type: ignore[operator]
+            value = read()
         except Unreadable:
             return False
         if self._tool.parameters[place].items and not isinstance(value, list):
@@ -110,8 +109,6 @@ class _Settling:
 
     def _choose(self, hints: Sequence[tuple[int, str]]) -> None:
         """Choices that are said; one that isn't, where the model knows of more than are said."""
-        from edge_runtime.language.tool_marks import PLACES
-
         used: set[int] = set()
         said = 0
         hinted = [(place, PLACES.index(text[1])) for place, text in hints if text.startswith("=")]
@@ -135,8 +132,6 @@ class _Settling:
                     self._values[place] = [value] if parameter.items else value
 
     def _said(self, place: int, parameter: Parameter, used: set[int]) -> list[int]:
-        from edge_runtime.language.tool_marks import PLACES
-
         found = []
         prefix = f"{self._mark}{PLACES[place]}="
         for at, unit in enumerate(self._reading.units):
@@ -173,6 +168,4 @@ class _Settling:
 
 def _own(unit: Unit, mark: str) -> set[int]:
     """The parameters of a tool that a word names."""
-    from edge_runtime.language.tool_marks import PLACES
-
     return {PLACES.index(one[1:]) for one in unit.marks if one.startswith(mark) and len(one) == 2}

@@ -7,8 +7,9 @@ a letter, and where a tool takes a text, each word that none of them knows gets 
     tools  A set lamp 1 room =! 2 level #!    said    set the lamp in the hall to 33 %
     reads  A the A in the A1=2 to а %         writes  @A 1=2 2 а
 
-What is written follows the order of the words, and `settling` reads it with what the words settle by themselves. The pointing is that of pointer networks (arXiv 1506.03134), the marks play the part of delexicalization (as in
-arXiv 1508.01745). `written` makes of a call what the model must write, and `called` of what it wrote a call, valid by the
+What is written follows the order of the words, and `settling` reads it with what the words settle by themselves. The
+pointing is that of pointer networks (arXiv 1506.03134), the marks play the part of delexicalization (as in arXiv
+1508.01745). `written` makes of a call what the model must write, and `called` of what it wrote a call, valid by the
 tool's schema.
 """
 
@@ -17,15 +18,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 
 from edge_runtime.errors import BadRequest
 from edge_runtime.language.settling import settled
+from edge_runtime.language.tool_parts import PLACES, Parameter, Tool, Unit, Unreadable
 
 Json = Mapping[str, object]
 CALL = "@"
 TOOLS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ" + "".join(map(chr, range(0x531, 0x557)))  # then Armenian: 64 in all
-PLACES = "123456789abcdefghijklmnopqrstuvwxyz"  # of a parameter in its tool, and of a choice in its list
 LETTERS = "αβγδεζηθικλμνξοπρστυφχψω" + "".join(map(chr, range(0x561, 0x587)))  # of words; then Armenian
 NUMBERS = "абвгдежзийклмнопрстуфхцчшщъыьэюя"  # of numbers
 _COMMON_TO = 3  # a word that so many tools or more have says nothing about which is meant
@@ -53,52 +53,6 @@ _SMALL = frozenset((
     "like", "ask", "asked", "tell", "told", "happens", "mean", "means", "go", "ahead", "last", "again", "yes",
     "need", "explain", "anybody", "somebody", "wise", "possible", "able", "hello", "hi", "thanks", "thank",
 ))  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """One value of a call. path: its keys, several for one inside an object. kind: of JSON Schema, or "enum", or "other".
-
-    items: whether it is a list of such.
-    """
-
-    path: tuple[str, ...]
-    kind: str
-    choices: tuple[object, ...] = ()
-    items: bool = False
-    required: bool = False
-    words: frozenset[str] = frozenset()
-    low: float | None = None
-    high: float | None = None
-
-
-@dataclass(frozen=True)
-class Tool:
-    """A tool as the model meets it; words: of its name and description, stemmed."""
-
-    name: str
-    shown: str
-    words: frozenset[str]
-    parameters: tuple[Parameter, ...]
-    required: frozenset[str] = frozenset()
-
-
-@dataclass(eq=False)
-class Unit:
-    """A word, number or quoted text that can be pointed at; start and end: in its message."""
-
-    message: int
-    start: int
-    end: int
-    text: str
-    quoted: bool = False
-    marks: list[str] = field(default_factory=list)
-
-
-class Unreadable(BadRequest):
-    """What the model wrote is no call that the tools allow."""
-
-    code = "unreadable_tools"
 
 
 class Reading:

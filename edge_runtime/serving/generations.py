@@ -70,6 +70,13 @@ class Serving:
         have = ", ".join(self.names()) or "none yet"
         raise NotFound(f"There is no specialist '{name[:64]}' on this device (it has {have}).")
 
+    def graph(self, name: str) -> GraphEngine:
+        """The engine below a specialist; raises `BadRequest` for language models, which have no single graph to run."""
+        engine = self.current(name).loaded.engine
+        if not isinstance(engine, GraphEngine):
+            raise BadRequest(f"'{name}' is a language model, which takes no tensors; ask it with POST /v1/run/{name}.")
+        return engine
+
     def waiting(self, name: str) -> int:
         """Requests that wait for a specialist or run in it."""
         worker = self._current[name].worker
@@ -87,14 +94,9 @@ class Serving:
         return await worker.run(request, self._deadline)
 
     async def infer(self, name: str, inputs: dict[str, np.ndarray]) -> Answer:
-        """What a model's graph gives for tensors, without its task around it; `Answer.value` holds arrays.
-
-        Raises `BadRequest` for language models, which have no single graph to run.
-        """
-        generation = self.current(name)
-        worker, engine = generation.worker, generation.loaded.engine
-        if not isinstance(worker, Worker) or not isinstance(engine, GraphEngine):
-            raise BadRequest(f"'{name}' is a language model, which takes no tensors; ask it with POST /v1/run/{name}.")
+        """What a model's graph gives for tensors, without its task around it; `Answer.value` holds arrays."""
+        engine, worker = self.graph(name), self.current(name).worker
+        assert isinstance(worker, Worker)
         return await worker.run(cast("dict[str, object]", inputs), self._deadline, cast(Specialist, engine))
 
     async def stream(self, name: str, begin: Begin) -> AsyncGenerator[Piece, None]:

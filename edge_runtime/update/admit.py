@@ -89,9 +89,10 @@ def admit(
 ) -> Loaded:
     """Load a bundle from its verified folder and run its golden vectors.
 
-    base: where the model lies that the bundle is an adapter for; the adapter runs over the same weights in memory. Tries the next eligible runtime where one can't open its file or answers otherwise. Raises, for the
-    preferred one, `AdmissionError` (a golden vector isn't answered as it was) or `EngineError`; and
-    `UnsupportedRuntime`, `UnknownTask`, `MissingBase` or `BundleError`.
+    base: where the model lies that the bundle is an adapter for; the adapter runs over the same weights in memory.
+    Tries the next eligible runtime where one can't open its file or answers otherwise. Raises, for the preferred one,
+    `AdmissionError` (a golden vector isn't answered as it was) or `EngineError`; and `UnsupportedRuntime`,
+    `UnknownTask`, `MissingBase` or `BundleError`.
     """
     wanted = wanted_by(manifest)
     if wanted is not None and base is None:

@@ -33,9 +33,9 @@ class Pointer:
 class Slots:
     """The bundles of a state folder.
 
-    bundles/HASH/{envelope,files/}, and of an adapter base, is written once and never changed; specialists/NAME.json is the pointer,
-    replaced atomically; incoming/ holds what isn't finished, and is emptied at start. So after a crash at any
-    instant every pointer names a bundle that was complete and admitted.
+    bundles/HASH/{envelope,files/}, with `base` where it is an adapter, is written once and never changed;
+    specialists/NAME.json is the pointer, replaced atomically; incoming/ holds what isn't finished, and is emptied at
+    start. So after a crash at any instant every pointer names a bundle that was complete and admitted.
     """
 
     def __init__(self, state: Path) -> None:
