@@ -84,15 +84,24 @@ class LanguageSpecialist:
         JSON Schema that the answer keeps to. cancelled: asked before every token. Raises `BadRequest`, before anything
         is computed.
         """
-        prompt, _ = encode_chat(
-            self.tokenizer, self.template, messages, task=self._task(task), tools=tools, answering=True
-        )
-        options = self._options(max_tokens, cancelled, stop, frequency, presence, logprobs, top)
+        reading = None
         if tools and self.template.tools == MARKED:
-            from edge_runtime.language.marked_calls import forced, unmarked
             from edge_runtime.language.tool_marks import Reading
 
-            reading, begun = Reading(messages, tools), ""
+            reading = Reading(messages, tools)
+        prompt, _ = encode_chat(
+            self.tokenizer,
+            self.template,
+            messages if reading is None else reading.messages(),
+            task=self._task(task),
+            tools=tools if reading is None else (),
+            answering=True,
+        )
+        options = self._options(max_tokens, cancelled, stop, frequency, presence, logprobs, top)
+        if reading is not None:
+            from edge_runtime.language.marked_calls import forced, unmarked
+
+            begun = ""
             if tool_choice != "auto":
                 begun = forced(reading, tool_choice)
                 prompt += self.tokenizer.encode(begun)
