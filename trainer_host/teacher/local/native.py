@@ -1,8 +1,8 @@
 """The process that holds the model: llama.cpp's server by xllamacpp, and our gateway before it.
 
 `python -m trainer_host.teacher.local.native`; reads one line of JSON with the settings, writes one with the port it
-listens on, or with what went wrong, and ends when its standard input does. Native code can crash or be killed for
-its memory, so it never runs in the host.
+listens on, or that it can't listen, and ends when its standard input does. Where it ends without a line, what it logged
+says why. Native code can crash or be killed for its memory, so it never runs in the host.
 """
 
 from __future__ import annotations
@@ -40,8 +40,9 @@ class Settings(TypedDict):
 def main() -> None:
     """Serve until standard input ends, as it does when the process that started this one is gone."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    # Native code writes to standard output too; the answer to the parent has that pipe for itself.
-    answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    # Native code writes to standard output too; the answer to the parent has that pipe for itself. It stays open until
+    # the process is gone, as its end tells the parent.
+    answer = os.fdopen(os.dup(1), "w", encoding="utf-8", closefd=False)
     os.dup2(2, 1)
     settings: Settings = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_input, daemon=True).start()
@@ -50,13 +51,13 @@ def main() -> None:
         listener = _bound(settings["host"], settings["port"])
     except OSError as cause:
         _fail(answer, {"failed": "address", "errno": cause.errno})
-    upstream = _native_server(settings, answer)
+    upstream = _native_server(settings)
     token = Secret(settings["token"]) if settings["token"] else None
     said = {"port": listener.getsockname()[1]}
     asyncio.run(serve_on(listener, upstream, token, lambda: _say(answer, said)))
 
 
-def _native_server(settings: Settings, answer: TextIO) -> Upstream:
+def _native_server(settings: Settings) -> Upstream:
     """Load the model. The server listens on loopback too, with a key of its own that nobody else has."""
     import xllamacpp
 
@@ -76,8 +77,10 @@ def _native_server(settings: Settings, answer: TextIO) -> Upstream:
     params.ui = params.endpoint_slots = params.endpoint_props = params.endpoint_metrics = False
     try:
         server = xllamacpp.Server(params)
-    except RuntimeError as cause:
-        _fail(answer, {"failed": str(cause)})
+    except RuntimeError:
+        # Why is in llama.cpp's log, which a thread of its own writes. An ordinary end waits for that thread, and only
+        # then does the parent see that there is no answer.
+        raise SystemExit(1) from None
     _kept.append(server)
     return Upstream(server.listening_address, Secret(key), settings["parallel"])
 
