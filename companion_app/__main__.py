@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from companion_app import __doc__ as about
+from edge_runtime import local_only
 
 HELP = (
     "It needs: pip install 'enigma[companion]', and on Debian: "
@@ -20,6 +21,8 @@ HELP = (
 def main(arguments: list[str] | None = None) -> int:
     """Open the companion; returns the exit status."""
     options = _parser().parse_args(arguments)
+    if local_only.wanted():
+        local_only.enforce()
     handler = logging.StreamHandler()
     # Kivy logs a traceback for every optional part that it does not find; what matters it raises.
     handler.addFilter(lambda record: options.verbose or not record.name.startswith("kivy"))

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge_runtime import __version__
+from edge_runtime import __version__, local_only
 from edge_runtime.errors import EdgeError
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from edge_runtime.client import DeviceClient
     from edge_runtime.config import Config
     from edge_runtime.identity.files import IdentityFolder
+    from edge_runtime.identity.grants import Grant
 
     Call = Callable[[DeviceClient], Awaitable[dict[str, Any]]]
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit status. Errors are one sentence on standard error."""
     args = _parser().parse_args(arguments)
+    if local_only.wanted():
+        local_only.enforce()
     # One thread per process is enough beside the model's own; read when numpy is first imported.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
@@ -102,7 +105,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     listen.add_argument("--json", action="store_true", help="a line of JSON for each event")
     pair = command("pair", "Print a one-time code for a host or a companion.", _pair)
-    pair.add_argument("--role", choices=("host", "companion"), default="host", help="host: may push bundles too")
+    pair.add_argument(
+        "--scope",
+        choices=("viewer", "operator", "releaser", "owner"),
+        default="releaser",
+        help="viewer: sees; operator: asks specialists too; releaser: pushes bundles too; owner: gives tokens too "
+        "(default: %(default)s)",
+    )
+    pair.add_argument("--only", action="append", default=[], metavar="SPECIALIST", help="an operator may ask this one")
+    pair.add_argument("--per-minute", type=int, default=0, metavar="N", help="requests at most (default: any number)")
+    pair.add_argument("--days", type=float, default=0.0, metavar="N", help="ends after so long (default: never)")
     paired = command("paired", "List the paired hosts and companions, or remove one.", _paired)
     paired.add_argument("action", choices=("list", "remove"), nargs="?", default="list")
     paired.add_argument("id", nargs="?", metavar="ID")
@@ -151,6 +163,8 @@ def _run(args: argparse.Namespace) -> None:
     from edge_runtime.config import parse_listen
 
     config = _load_config(args)
+    if config.device.local_only:
+        local_only.enforce()
     if args.listen:
         parse_listen(args.listen)
         config = dataclasses.replace(config, server=dataclasses.replace(config.server, listen=args.listen))
@@ -231,7 +245,7 @@ def _status(args: argparse.Namespace) -> int:
     for name, why in status["failed"].items():
         print(f"  {name} FAILED: {why}")
     for paired in status["paired"]:
-        print(f"  paired: {paired['name']} ({paired['role']}, {paired['id']})")
+        print(f"  paired: {paired['name']} ({paired['scope']}, {paired['id']})")
     return 0 if status["ready"] else 1
 
 
@@ -280,12 +294,14 @@ def _listen(args: argparse.Namespace) -> None:
 
 
 def _pair(args: argparse.Namespace) -> None:
+    from edge_runtime.identity.grants import grant
     from edge_runtime.identity.pairing import issue_code
 
     pairing = _load_config(args).pairing
-    code = issue_code(_identity(args), args.role, pairing.minutes, pairing.tries)
+    made = grant(args.scope, tuple(args.only), args.per_minute, args.days)
+    code = issue_code(_identity(args), made, pairing.minutes, pairing.tries)
     print(code)
-    print(f"Valid for {pairing.minutes:g} minutes and one {args.role}; give it to nobody else.", file=sys.stderr)
+    print(f"Valid for {pairing.minutes:g} minutes and one {made}; give it to nobody else.", file=sys.stderr)
 
 
 def _paired(args: argparse.Namespace) -> None:
@@ -294,10 +310,16 @@ def _paired(args: argparse.Namespace) -> None:
     tokens = TokenStore(_identity(args))
     if args.action == "remove":
         gone = tokens.remove(args.id or "")
-        print(f"{gone.name} ({gone.role}) is no longer paired; its signing key stays trusted (see 'trust').")
+        print(f"{gone.name} ({gone.grant.scope}) is no longer paired; its signing key stays trusted (see 'trust').")
         return
     for paired in tokens.paired():
-        print(f"{paired.id}  {paired.role:9}  {_day(paired.created)}  {paired.name}")
+        print(f"{paired.id}  {paired.grant.scope:9}  {_day(paired.created)}  {paired.name}{_limits(paired.grant)}")
+
+
+def _limits(grant: Grant) -> str:
+    """What a token is limited to, in brackets; nothing where it isn't."""
+    limits = str(grant).removeprefix(grant.scope).removeprefix(", ")
+    return f"  ({limits})" if limits else ""
 
 
 def _trust(args: argparse.Namespace) -> None:
@@ -350,7 +372,9 @@ def _ask_daemon(state: Path, call: Call) -> dict[str, Any] | None:
         return None
 
     async def ask() -> dict[str, Any]:
-        async with DeviceClient(str(local["url"]), str(local["token"])) as client:
+        async with DeviceClient(
+            str(local["url"]), str(local["token"]), certificate=str(local.get("certificate", ""))
+        ) as client:
             return await call(client)
 
     return asyncio.run(ask())

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from edge_runtime import errors, strict_json
+from edge_runtime.connecting import Seen, checked_by, is_loopback, pair_over, refused_certificate, with_scheme
 from edge_runtime.errors import (
     BadRequest,
     BundleError,
@@ -28,7 +29,7 @@ from edge_runtime.errors import (
 if TYPE_CHECKING:
     import aiohttp
 
-# The errors belong to the client's interface: who uses it needs no other module of ours.
+# The errors and how to pair belong to the client's interface: who uses it needs no other module of ours.
 __all__ = [
     "BadRequest",
     "BundleError",
@@ -39,9 +40,15 @@ __all__ = [
     "NotFound",
     "Overloaded",
     "PairingError",
+    "Seen",
     "StorageFull",
     "Unauthorized",
     "UntrustedSigner",
+    "checked_by",
+    "is_loopback",
+    "pair_over",
+    "refused_certificate",
+    "with_scheme",
 ]
 
 MAX_ANSWER_BYTES = 4 * 1024 * 1024  # a device's longest answer, its models, has a few kilobytes each
@@ -55,18 +62,20 @@ Json = dict[str, object]
 class DeviceClient:
     """One device over HTTP; an async context manager.
 
-    base_url: as printed by `enigma-edge run`, for example http://192.168.1.20:8765. token: from `pair`; may
-    be None on the device itself. timeout: seconds for each call but `push` and `events`. Every method raises
-    `DeviceUnreachable` where the device doesn't answer, and else the error that the device answered, as the
+    base_url: as printed by `enigma-edge run`, for example https://192.168.1.20:8765; without a scheme it is https,
+    but on this machine itself. token: from `pair`; may be None on the device itself. certificate: the hash, in hex, of
+    the device's certificate, from `pair` too: no other is taken then. Without one, a certificate of an authority that
+    this machine trusts is needed, but for `pair`. timeout: seconds for each call but `push` and `events`. Every method
+    raises `DeviceUnreachable` where the device doesn't answer, and else the error that the device answered, as the
     class of `edge_runtime.errors` that it has there.
     """
 
-    def __init__(self, base_url: str, token: str | None = None, *, timeout: float = 10.0) -> None:
-        url = base_url.rstrip("/")
-        if not url.startswith(("http://", "https://")):
-            url = f"http://{url}"
-        self.base_url = url
+    def __init__(
+        self, base_url: str, token: str | None = None, *, certificate: str | None = None, timeout: float = 10.0
+    ) -> None:
+        self.base_url = with_scheme(base_url)
         self.token = token
+        self.certificate = certificate or None
         self.device: Json = {}
         self._timeout = timeout
         self._session: aiohttp.ClientSession | None = None
@@ -134,15 +143,25 @@ class DeviceClient:
         """Redeem a one-time code printed by `enigma-edge pair`; returns the token and uses it from here on.
 
         name: how the device lists this pairing. public_key: the key that signs this host's bundles (32 raw
-        bytes, or their base64), which the device then trusts. The device's answer is in `device` afterwards.
+        bytes, or their base64), which the device then trusts. The device's answer is in `device` afterwards, and the
+        hash of its certificate in `certificate`. The code itself isn't sent: both sides show that they have it, and
+        that they see the same certificate. Raises `PairingError` where one of that is not so.
         """
         signer = base64.b64encode(public_key).decode("ascii") if isinstance(public_key, bytes) else public_key
-        answer = await self._call("POST", "/v1/pair", json={"code": code, "name": name, "signer": signer})
-        token, device = answer.get("token"), answer.get("device")
-        if not isinstance(token, str) or not isinstance(device, dict):
+        self.token, seen = None, Seen()
+
+        async def call(path: str, message: Json) -> Json:
+            return await self._call("POST", path, json=message, seen=seen)
+
+        await self.close()  # a connection of before the code was known
+        try:
+            token, answer = await pair_over(call, code, {"name": name, "signer": signer}, seen)
+        finally:
+            await self.close()  # from here on the certificate is pinned
+        device = answer.get("device")
+        if not isinstance(device, dict):
             raise DeviceUnreachable(f"{self.base_url} didn't answer as an Enigma device does; check the address.")
-        self.token = token
-        self.device = device
+        self.token, self.certificate, self.device = token, seen.digest or None, device
         return token
 
     async def push(self, bundle: Path, on_progress: Callable[[int, int], None] | None = None) -> Json:
@@ -231,6 +250,7 @@ class DeviceClient:
         data: AsyncIterator[bytes] | None = None,
         headers: dict[str, str] | None = None,
         timeout: float | None = None,
+        seen: Seen | None = None,
     ) -> Json:
         import aiohttp
 
@@ -244,7 +264,7 @@ class DeviceClient:
             sent["Content-Type"] = "application/json"
         try:
             async with asyncio.timeout(timeout or self._timeout):
-                async with self._open().request(
+                async with self._open(seen).request(
                     method, self.base_url + path, data=body, headers=sent, allow_redirects=False
                 ) as response:
                     answer = await self._read(response)
@@ -263,18 +283,24 @@ class DeviceClient:
         what = f"The answer of {self.base_url}"
         return strict_json.loads_object(bytes(content), what, DeviceUnreachable)
 
-    def _open(self) -> aiohttp.ClientSession:
+    def _open(self, seen: Seen | None = None) -> aiohttp.ClientSession:
         import aiohttp
 
         if self._session is None:
             # Deadlines are ours, per call; proxies of the environment aren't meant for devices at home.
-            self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None), trust_env=False)
+            self._session = aiohttp.ClientSession(
+                timeout=aiohttp.ClientTimeout(total=None),
+                trust_env=False,
+                connector=aiohttp.TCPConnector(ssl=checked_by(self.certificate, seen)),
+            )
         return self._session
 
     def _headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.token}"} if self.token else {}
 
     def _unreachable(self, cause: Exception) -> DeviceUnreachable:
+        if (said := refused_certificate(self.base_url, cause, bool(self.certificate))) is not None:
+            return DeviceUnreachable(said)
         if isinstance(cause, TimeoutError):
             why = "didn't answer in time"
         else:
@@ -294,9 +320,9 @@ def _error_from(status: int, answer: Json, retry_after: str | None) -> EdgeError
     fields = raw if isinstance(raw, dict) else {}
     message = str(fields.get("message") or f"The device answered with HTTP status {status}.")[:1000]
     kind = errors.by_code(str(fields.get("code", "")))
-    if kind is errors.Overloaded:
+    if kind in (errors.Overloaded, errors.TooMany):
         seconds = float(retry_after) if retry_after and retry_after.isdigit() else 1.0
-        return errors.Overloaded(message, min(seconds, 3600.0))
+        return kind(message, min(seconds, 3600.0))
     return kind(message)
 
 

@@ -23,6 +23,11 @@ class DeviceConfig:
 
     name: str = _key("", "How the device calls itself; empty: the host name.")
 
+    local_only: bool = _key(
+        False,
+        "Whether the daemon connects to nothing beyond this machine and its private networks, whatever asks it to.",
+    )
+
     @property
     def label(self) -> str:
         """The name to show."""
@@ -36,6 +41,11 @@ class ServerConfig:
     listen: str = _key(
         "127.0.0.1:8765",
         "Address and port. 0.0.0.0:8765 lets the network in, which then needs tokens.",
+    )
+    tls: str = _key(
+        "network",
+        "Which connections are encrypted: 'network' all but those that only reach this device, 'always', or 'never', "
+        "where everybody on the network can read and change what is said.",
     )
     open_on_loopback: bool = _key(
         True,

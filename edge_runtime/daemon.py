@@ -21,6 +21,7 @@ from edge_runtime.api.http_log import http_log
 from edge_runtime.config import Config, parse_listen
 from edge_runtime.device import Device
 from edge_runtime.errors import ConfigError, StateError
+from edge_runtime.identity import tls
 from edge_runtime.serving import memory
 from edge_runtime.update import disk
 from edge_runtime.update.slots import lock
@@ -30,6 +31,7 @@ DAEMON_FILE = "daemon.json"
 STOP_SECONDS = 5.0  # for requests that are being answered when the daemon is told to stop
 LAST_ACCEPTED_SECONDS = 0.1
 BACKLOG = 128
+HANDSHAKE_SECONDS = 10.0  # of TLS, on a slow processor over a bad link
 ACCEPT_SECONDS = 0.1  # from a connection's acceptance until the server counts it, at the most
 
 
@@ -49,8 +51,9 @@ async def serve(state: Path, config: Config, port_file: Path | None = None) -> N
     try:
         device = Device(state, config)
         access = Access(device.tokens, config.server.open_on_loopback)
+        context, certificate = tls.server_context(device.identity, device.key, config.server.listen, config.server.tls)
         runner = web.AppRunner(
-            make_app(device, access),
+            make_app(device, access, certificate),
             logger=http_log(),
             access_log=None,
             shutdown_timeout=STOP_SECONDS,
@@ -60,17 +63,27 @@ async def serve(state: Path, config: Config, port_file: Path | None = None) -> N
         listener = _bind(config.server.listen)
         host, port = listener.getsockname()[:2]
         server = await loop.create_server(
-            _bounded(runner.server, config.server.max_connections), sock=listener, backlog=BACKLOG
+            _bounded(runner.server, config.server.max_connections),
+            sock=listener,
+            backlog=BACKLOG,
+            ssl=context,
+            ssl_handshake_timeout=None if context is None else HANDSHAKE_SECONDS,
         )
-        daemon_file = state / DAEMON_FILE
+        daemon_file, scheme = state / DAEMON_FILE, "http" if context is None else "https"
         try:
             _log.info(
-                "enigma-edge %s of device %s listens on http://%s",
+                "enigma-edge %s of device %s listens on %s://%s",
                 __version__,
                 device.key.id,
+                scheme,
                 _at(host, port),
             )
-            local = {"pid": os.getpid(), "url": _local_url(host, port), "token": access.local_token}
+            local = {
+                "pid": os.getpid(),
+                "url": f"{scheme}://{_local(host, port)}",
+                "token": access.local_token,
+                "certificate": certificate,
+            }
             with disk.storage_errors(state):
                 disk.write_atomic(daemon_file, strict_json.dumps(local))
                 if port_file is not None:
@@ -156,6 +169,6 @@ def _at(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _local_url(host: str, port: int) -> str:
-    """How a program on this device reaches the daemon."""
-    return f"http://{_at({'0.0.0.0': '127.0.0.1', '::': '::1'}.get(host, host), port)}"
+def _local(host: str, port: int) -> str:
+    """Where a program on this device reaches the daemon."""
+    return _at({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port)

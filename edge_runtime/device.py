@@ -12,15 +12,15 @@ from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from edge_runtime import __version__
+from edge_runtime import __version__, local_only
 from edge_runtime.bundle import HEADER_BYTES, Envelope, read_envelope
 from edge_runtime.config import Config
 from edge_runtime.engines import available_runtimes
-from edge_runtime.errors import BundleError, EdgeError, Overloaded
+from edge_runtime.errors import BadRequest, BundleError, EdgeError, Overloaded
 from edge_runtime.events import EventHub
 from edge_runtime.identity.files import IdentityFolder
+from edge_runtime.identity.handshake import Met
 from edge_runtime.identity.keys import DeviceKey, decode_key, device_key
-from edge_runtime.identity.pairing import redeem_code
 from edge_runtime.identity.tokens import TokenStore
 from edge_runtime.identity.trust import TrustStore
 from edge_runtime.serving import memory
@@ -174,26 +174,31 @@ class Device:
         self.events.emit("removed", specialist=name)
         return {"specialist": name}
 
-    async def pair(self, code: str, name: str, signer: str | None) -> Json:
-        """Redeem a pairing code: a token, and, for a host, trust in the key that signs its bundles."""
+    async def pair(self, met: Met) -> Json:
+        """What a client gets that knew the code: a token, and, where it may release, trust in its signing key.
+
+        met.said: {"name", "signer"}, the signer a public key or null. Raises `BadRequest`.
+        """
+        name, signer = met.said.get("name"), met.said.get("signer")
+        if not isinstance(name, str) or not 1 <= len(name.strip()) <= 64 or not name.isprintable():
+            raise BadRequest('Send a "name" for this pairing, 1 to 64 printable characters.')
         key = None if signer is None else decode_key(signer)
+        trusted = key is not None and met.grant.covers("releaser")
 
-        def redeem() -> tuple[str, str]:
-            role = redeem_code(self.identity, code)
-            if key is not None and role == "host":
-                self.trust.add(key, name)
-            return role, self.tokens.add(name, role)
+        def keep() -> str:
+            if key is not None and trusted:
+                self.trust.add(key, name.strip())
+            return self.tokens.add(name.strip(), met.grant)
 
-        try:
-            role, token = await asyncio.to_thread(redeem)
-        except EdgeError as error:
-            self.metrics.count("enigma_pairings_total", result="refused")
-            self.events.emit("error", code=error.code, message=str(error))
-            raise
+        token = await asyncio.to_thread(keep)
         self.metrics.count("enigma_pairings_total", result="paired")
-        self.events.emit("paired", name=name, role=role)
-        trusted = key is not None and role == "host"
-        return {"token": token, "role": role, "signer_trusted": trusted, "device": self.about}
+        self.events.emit("paired", name=name.strip(), scope=met.grant.scope)
+        return {"token": token, **met.grant.plain(), "signer_trusted": trusted, "device": self.about}
+
+    def refused_pairing(self, error: EdgeError) -> None:
+        """Count and tell that somebody tried to pair and couldn't."""
+        self.metrics.count("enigma_pairings_total", result="refused")
+        self.events.emit("error", code=error.code, message=str(error))
 
     def models(self) -> list[Json]:
         """The specialists that serve; the fields are documented in docs/device-api.md."""
@@ -205,15 +210,14 @@ class Device:
             "device": self.about,
             "version": __version__,
             "ready": self.ready,
+            "local_only": local_only.is_on(),
             "uptime_seconds": round(time.time() - self.started, 1),
             "rss_bytes": memory.rss_bytes(),
             "free_bytes": disk.free_bytes(self.state),
             "runtimes": available_runtimes(),
             "specialists": self.models(),
             "failed": self.failed,
-            "paired": [
-                {"id": p.id, "name": p.name, "role": p.role, "created": p.created} for p in self.tokens.paired()
-            ],
+            "paired": [paired.plain() for paired in self.tokens.paired()],
             "signers": [{"key": s.key.hex(), "name": s.name, "added": s.added} for s in self.trust.signers()],
         }
 

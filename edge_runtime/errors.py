@@ -56,6 +56,17 @@ class PairingError(Forbidden):
     code = "pairing"
 
 
+class TooMany(EdgeError):
+    """The token has had its share of requests for now; try again after `retry_after` seconds."""
+
+    status = 429
+    code = "too_many"
+
+    def __init__(self, message: str, retry_after: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
 class NotFound(EdgeError):
     """There is no such specialist or address on this device."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
@@ -29,12 +30,12 @@ class Routed:
     seconds: float
 
 
-async def route(device: Device, request: Json) -> Routed:
+async def route(device: Device, request: Json, allow: Callable[[str], None] = lambda specialist: None) -> Routed:
     """Answer {"text", ...} by the specialist that the router picks.
 
     "router" names the router, where there are several. What else the request has goes to the specialist as far as its
-    task reads it (a robot's "inventory", a picture's "image"). Raises `NotFound` without a router of tasks, and
-    whatever the specialist raises.
+    task reads it (a robot's "inventory", a picture's "image"). allow: raises where this specialist isn't for who asks. Raises `NotFound` without a
+    router of tasks, and whatever the specialist raises.
     """
     fields = dict(request)
     name = _router(device.serving, fields.pop("router", None))
@@ -43,6 +44,7 @@ async def route(device: Device, request: Json) -> Routed:
     specialist = None if asked.value["unsure"] else _specialist(device.serving, task)
     if specialist is None:
         return Routed(task, confidence, None, None, asked.seconds)
+    allow(specialist)
     read = cast(Json, task_module(task).REQUEST_SCHEMA["properties"])
     own = {key: value for key, value in fields.items() if key == "text" or key in read}
     combo = device.serving.current(specialist).loaded.manifest.task == COMBO

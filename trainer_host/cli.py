@@ -41,6 +41,10 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit status. Errors are one sentence on standard error."""
     args = build_parser().parse_args(arguments)
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    from edge_runtime import local_only
+
+    if local_only.wanted():
+        local_only.enforce()
     # A device that this command started must end with it, also when it is told to stop.
     signal.signal(signal.SIGTERM, _stop)
     from edge_runtime.errors import EdgeError

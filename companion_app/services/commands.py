@@ -20,7 +20,7 @@ from companion_app.state.host_actions import KeyMovePicked
 from companion_app.state.inventory import InventoryError, read_inventory
 from companion_app.state.model import Device, PushPhase, Screen
 from companion_app.state.store import Store
-from edge_runtime.client import DeviceClient, EdgeError
+from edge_runtime.client import DeviceClient, EdgeError, with_scheme
 
 # Above the client's own deadlines: nothing may leave a spinner on the screen for ever.
 PAIR_DEADLINE = 20.0
@@ -167,8 +167,9 @@ class Commands:
         found = Remembered(
             address=base,
             name=str(about.get("name") or urlsplit(base).hostname or base)[:80],
-            role=str(about.get("role") or "companion")[:20],
+            role=str(about.get("role") or "operator")[:20],
             token=token,
+            certificate=client.certificate or "",
         )
         await self._disconnect(base)
         self._remembered[base] = found
@@ -213,8 +214,10 @@ class Commands:
 
     def _connect(self, device: Remembered) -> None:
         token = device.token or None
-        link = Link(DeviceClient(device.address, token), device.address, self._store.dispatch)
-        self._clients[device.address] = DeviceClient(device.address, token)
+        link = Link(
+            DeviceClient(device.address, token, certificate=device.certificate), device.address, self._store.dispatch
+        )
+        self._clients[device.address] = DeviceClient(device.address, token, certificate=device.certificate)
         self._links[device.address] = (link, self._work.begin(link.run()))
 
     async def _disconnect(self, address: str) -> None:
@@ -240,21 +243,22 @@ class Commands:
 
 
 def clean_address(address: str, port: int = DEFAULT_PORT) -> str:
-    """An IP address, `host:port` or a URL as `http://host:port`. Raises ValueError with a sentence.
+    """An IP address, `host:port` or a URL as `https://host:port`. Raises ValueError with a sentence.
 
-    port: where none is given. The sentence says how an address looks.
+    port: where none is given. Without a scheme it is https, but for this machine itself. The sentence says how an
+    address looks.
     """
     text = address.strip()
     like = f"write it like 192.168.1.20:{port}."
     if not text:
         raise ValueError(f"Give the address; {like}")
     try:
-        if "://" not in text:
-            text = f"http://[{ipaddress.IPv6Address(text)}]" if text.count(":") > 1 and "[" not in text else text
+        if "://" not in text and text.count(":") > 1 and "[" not in text:
+            text = f"[{ipaddress.IPv6Address(text)}]"
     except ValueError:
         pass
     try:
-        parts = urlsplit(text if "://" in text else f"http://{text}")
+        parts = urlsplit(with_scheme(text) if "://" not in text else text)
         given = parts.port
         host = parts.hostname or ""
         host.encode("idna" if not host.isascii() else "ascii")
@@ -264,15 +268,15 @@ def clean_address(address: str, port: int = DEFAULT_PORT) -> str:
     if not good or parts.query or parts.fragment or parts.username or parts.password:
         raise ValueError(f'"{address}" is not an address; {like}')
     shown = f"[{host}]" if ":" in host else host
-    return f"{parts.scheme}://{shown}:{given or (443 if parts.scheme == 'https' else port)}"
+    return f"{parts.scheme}://{shown}:{given or (443 if text.lower().startswith('https://') else port)}"
 
 
 def role_of(status: dict[str, object], name: str) -> str:
-    """The role of the newest pairing of this name in a device's status: ours, if it was made just now."""
+    """The scope of the newest pairing of this name in a device's status: ours, if it was made just now."""
     paired = status.get("paired")
     ours = [item for item in paired if _mapping(item).get("name") == name] if isinstance(paired, list) else []
     newest: dict[str, object] = max(ours, key=lambda item: str(item.get("created", "")), default={})
-    return str(newest.get("role") or "companion")
+    return str(newest.get("scope") or "operator")
 
 
 def _mapping(value: object) -> dict[str, object]:

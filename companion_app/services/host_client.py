@@ -10,6 +10,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from edge_runtime.client import EdgeError, Seen, checked_by, pair_over, refused_certificate
+
 if TYPE_CHECKING:
     import aiohttp
 
@@ -35,11 +37,13 @@ class HostError(Exception):
 class HostClient:
     """One host over HTTP; an async context manager. Every method raises `HostError` and nothing else.
 
-    base_url: as `services.commands.clean_address` makes it. token: from `pair`.
+    base_url: as `services.commands.clean_address` makes it. token, certificate: from `pair`; no other certificate is
+    taken then.
     """
 
-    def __init__(self, base_url: str, token: str = "") -> None:
+    def __init__(self, base_url: str, token: str = "", certificate: str = "") -> None:
         self.base_url = base_url
+        self.certificate = certificate
         self._token = token
         self._session: aiohttp.ClientSession | None = None
 
@@ -62,11 +66,20 @@ class HostClient:
         return await self._call("GET", "/healthz")
 
     async def pair(self, code: str, name: str) -> str:
-        """Redeem a one-time code; returns the token and uses it from here on."""
-        token = (await self._call("POST", "/v1/pair", {"code": code, "name": name})).get("token")
-        if not isinstance(token, str) or not token:
-            raise self._strange()
-        self._token = token
+        """Redeem a one-time code; returns the token, and uses it and the host's `certificate` from here on."""
+        seen = Seen()
+
+        async def call(path: str, message: Json) -> Json:
+            return await self._call("POST", path, message, seen=seen)
+
+        await self.close()
+        try:
+            token, _ = await pair_over(call, code, {"name": name}, seen)
+        except EdgeError as error:
+            raise HostError(str(error)) from None
+        finally:
+            await self.close()  # from here on the certificate is pinned
+        self._token, self.certificate = token, seen.digest
         return token
 
     async def tasks(self) -> Json:
@@ -176,6 +189,7 @@ class HostClient:
         *,
         deadline: float = CALL_DEADLINE,
         most: int = MAX_ANSWER_BYTES,
+        seen: Seen | None = None,
     ) -> Json:
         import aiohttp
 
@@ -183,7 +197,7 @@ class HostClient:
             async with (
                 asyncio.timeout(deadline),
                 # A redirect could carry the token, or a key, to someone else.
-                self._open().request(
+                self._open(seen).request(
                     method, self.base_url + path, json=body, headers=self._headers(), allow_redirects=False
                 ) as response,
             ):
@@ -217,12 +231,16 @@ class HostClient:
             raise self._strange()
         return items
 
-    def _open(self) -> aiohttp.ClientSession:
+    def _open(self, seen: Seen | None = None) -> aiohttp.ClientSession:
         import aiohttp
 
         if self._session is None:
             # Deadlines are ours, per call; proxies of the environment are not meant for hosts at home.
-            self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None), trust_env=False)
+            self._session = aiohttp.ClientSession(
+                timeout=aiohttp.ClientTimeout(total=None),
+                trust_env=False,
+                connector=aiohttp.TCPConnector(ssl=checked_by(self.certificate, seen)),
+            )
         return self._session
 
     def _headers(self) -> dict[str, str]:
@@ -244,5 +262,7 @@ class HostClient:
     def _unreachable(self, cause: Exception) -> HostError:
         if isinstance(cause, TimeoutError):
             return HostError(f"{self.base_url} did not answer in time; is the host on, and on this network?")
+        if (said := refused_certificate(self.base_url, cause, bool(self.certificate))) is not None:
+            return HostError(said)
         why = str(cause)[:160] or type(cause).__name__
         return HostError(f"{self.base_url} cannot be reached ({why}); does 'enigma serve' run there?")

@@ -145,14 +145,14 @@ class HostCommands:
             async with HostClient(base) as client:
                 name = f"Companion on {socket.gethostname()}"[:64]
                 token = await client.pair(code, name)
-                about = await client.health()
+                about, certificate = await client.health(), client.certificate
         except HostError as error:
             self._store.dispatch(hact.HostPairingFailed(str(error)))
             return
         called = as_text(about.get("name"))[:80] or urlsplit(base).hostname or base
         await self._disconnect()
         self._store.dispatch(hact.HostPaired(Host(base, called)))
-        self._connect(RememberedHost(base, called, token))
+        self._connect(RememberedHost(base, called, token, certificate))
         self._keep()
 
     async def _save_key(self, new: NewKey, key: str, replacing: bool) -> None:
@@ -278,8 +278,8 @@ class HostCommands:
     def _connect(self, host: RememberedHost) -> None:
         self._remembered = host
         # The link closes its client to reconnect; what a person asked for goes over another one, untouched.
-        self._client = HostClient(host.address, host.token)
-        self._link = HostLink(HostClient(host.address, host.token), self._store.dispatch)
+        self._client = HostClient(host.address, host.token, host.certificate)
+        self._link = HostLink(HostClient(host.address, host.token, host.certificate), self._store.dispatch)
         self._linked = self._work.begin(self._link.run())
 
     async def _disconnect(self) -> None:
@@ -301,7 +301,7 @@ class HostCommands:
 
 
 def host_address(address: str) -> str:
-    """A host's address as `http://host:port`; raises ValueError with a sentence.
+    """A host's address as `https://host:port`; raises ValueError with a sentence.
 
     Keys go there, so http is for this machine and private networks only.
     """

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 FORMAT = 1
+_FORMER = {"host": "releaser", "companion": "operator"}  # roles of versions before there were scopes
 
 
 class RememberError(Exception):
@@ -18,12 +19,17 @@ class RememberError(Exception):
 
 @dataclass(frozen=True)
 class Remembered:
-    """A paired device. `token` is a secret; an empty one is a device on this machine that asks for none."""
+    """A paired device. `token` is a secret; an empty one is a device on this machine that asks for none.
+
+    role: the token's scope, or "open" without one. certificate: the hash of the one it must show, in hex; empty
+    where it does not encrypt.
+    """
 
     address: str
     name: str
     role: str
     token: str
+    certificate: str = ""
 
     def __repr__(self) -> str:
         return f"Remembered({self.address!r}, {self.name!r}, {self.role!r}, token hidden)"
@@ -31,11 +37,12 @@ class Remembered:
 
 @dataclass(frozen=True)
 class RememberedHost:
-    """The paired host. `token` is a secret."""
+    """The paired host. `token` is a secret. certificate: as a device's."""
 
     address: str
     name: str
     token: str
+    certificate: str = ""
 
     def __repr__(self) -> str:
         return f"RememberedHost({self.address!r}, {self.name!r}, token hidden)"
@@ -77,7 +84,7 @@ class Memory:
             texts = _texts(item, Remembered)
             if texts is None:
                 raise self._set_aside(self._devices)
-            devices.append(Remembered(**texts))
+            devices.append(Remembered(**texts | {"role": _FORMER.get(texts["role"], texts["role"])}))
         return tuple(devices)
 
     def keep_devices(self, devices: tuple[Remembered, ...]) -> None:
@@ -157,10 +164,11 @@ class Memory:
 
 def _texts(item: object, kind: type[Remembered] | type[RememberedHost]) -> dict[str, str] | None:
     """The fields of one entry, None where one is missing or no text."""
-    names = [field.name for field in fields(kind)]
-    if not isinstance(item, dict) or not all(isinstance(item.get(name), str) for name in names):
+    if not isinstance(item, dict):
         return None
-    return {name: item[name] for name in names}
+    # What later versions added has a default; files of earlier ones lack it.
+    found = {each.name: item.get(each.name, each.default) for each in fields(kind)}
+    return found if all(isinstance(value, str) for value in found.values()) else None
 
 
 def _cannot(verb: str, path: Path, error: OSError) -> RememberError:

@@ -17,12 +17,21 @@ def status_of(device: Device | None) -> tuple[str, str]:
     return "Connecting", "plain"
 
 
+_ROLES = {
+    "viewer": "may look",
+    "operator": "may ask",
+    "releaser": "may push",
+    "owner": "may do all",
+    "open": "open on this machine",
+}
+
+
 def device_line(device: Device) -> str:
     """One line: where a device is, how we may use it, what it runs."""
     count = len(device.link.models)
     models = f"{count} specialist{'' if count == 1 else 's'}" if device.link.phase is Phase.ONLINE else ""
-    role = {"host": "may push", "open": "open on this machine"}.get(device.role, "may ask")
-    where = device.address.removeprefix("http://")
+    role = _ROLES.get(device.role, "may ask")
+    where = device.address.removeprefix("http://").removeprefix("https://")
     return "  ·  ".join(part for part in (where, role, models) if part)
 
 

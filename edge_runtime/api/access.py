@@ -1,4 +1,4 @@
-"""Who may call what: loopback, tokens, roles, and the guards against a browser being used as a deputy."""
+"""Who may call what: loopback, tokens and their scopes, and the guards against a browser being used as a deputy."""
 
 from __future__ import annotations
 
@@ -7,25 +7,63 @@ import functools
 import hmac
 import ipaddress
 import secrets
-from typing import TYPE_CHECKING
+import time
+from dataclasses import dataclass, field
 
-from edge_runtime.errors import Forbidden, Unauthorized
+from aiohttp import web
+
+from edge_runtime.errors import Forbidden, TooMany, Unauthorized
+from edge_runtime.identity.grants import Grant
 from edge_runtime.identity.tokens import PREFIX, TokenStore, hash_token
-
-if TYPE_CHECKING:
-    from aiohttp import web
 
 _ADDRESS_CHARACTERS = 45  # of the longest IP address in text: IPv6 with an IPv4 part
 _PAIR_FIRST = "pair with 'enigma-edge pair' on the device and send the token as 'Authorization: Bearer TOKEN'."
+_MAX_COUNTED = 1024  # tokens whose requests are counted at once; more than there can be
 
 
 class Need(enum.Enum):
-    """What a route asks of its caller."""
+    """What a route asks of its caller: a scope, and whether a program on the device itself needs none."""
 
-    NOTHING = "open everywhere"
-    LOCAL_OR_TOKEN = "open on loopback, elsewhere any token"
-    TOKEN = "any token"
-    HOST = "a token with the role host"
+    NOTHING = ("", True)
+    LOOK = ("viewer", True)
+    ASK = ("operator", True)
+    VIEW = ("viewer", False)
+    RELEASE = ("releaser", False)
+    OWN = ("owner", False)
+
+    @property
+    def scope(self) -> str:
+        """The least scope of a token, empty where none is asked for."""
+        return self.value[0]
+
+    @property
+    def open_on_loopback(self) -> bool:
+        """Whether a program on the device needs no token, where the configuration lets it in."""
+        return self.value[1]
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who sent a request. grant: of its token, None for a program on the device without one; id: of its pairing."""
+
+    grant: Grant | None
+    id: str = ""
+
+    def may_use(self, specialist: str) -> None:
+        """Raise `Forbidden` where this specialist isn't for it."""
+        if self.grant is not None and not self.grant.allows(specialist):
+            raise Forbidden(f"This token is good for {', '.join(self.grant.only)}, not for '{specialist[:64]}'.")
+
+
+@dataclass
+class _Share:
+    """How many requests a token may still send, and when that was true; it grows with time (a token bucket)."""
+
+    left: float
+    at: float = field(default_factory=time.monotonic)
+
+
+_CALLER = web.RequestKey("caller", Caller)
 
 
 class Access:
@@ -34,24 +72,40 @@ class Access:
     def __init__(self, tokens: TokenStore, open_on_loopback: bool) -> None:
         self._tokens = tokens
         self._open_on_loopback = open_on_loopback
+        self._shares: dict[str, _Share] = {}
         self.local_token = PREFIX + secrets.token_urlsafe(32)
         self._local_hash = hash_token(self.local_token)
 
     def check(self, request: web.BaseRequest, need: Need) -> None:
-        """Raise `Unauthorized` or `Forbidden` unless this request may go on."""
+        """Raise `Unauthorized`, `Forbidden` or `TooMany` unless this request may go on; `caller` knows it then."""
         if need is Need.NOTHING:
             return
-        role = self._role(request)
-        if role is None:
+        found = self._find(request)
+        if found is None:
             local = self._open_on_loopback and came_over_loopback(request)
-            if need is not Need.LOCAL_OR_TOKEN or not local:
+            if not need.open_on_loopback or not local:
                 raise Unauthorized(f"This needs a token; {_PAIR_FIRST}")
             refuse_browsers(request)
-        elif need is Need.HOST and role != "host":
-            raise Forbidden(f"A {role} may not do this; pair again with a code for a host.")
+            request[_CALLER] = Caller(None)
+            return
+        assert found.grant is not None
+        if not found.grant.covers(need.scope):
+            raise Forbidden(
+                f"This needs the scope {need.scope}, and the token's is {found.grant.scope}; "
+                f"pair again with a code of 'enigma-edge pair --scope {need.scope}'."
+            )
+        self._count(found)
+        request[_CALLER] = found
 
-    def _role(self, request: web.BaseRequest) -> str | None:
-        """The role of the request's token, None without a token; raises `Unauthorized` for a wrong one."""
+    def still(self, request: web.BaseRequest) -> bool:
+        """Whether a request that goes on for long would be let in again: its token may have ended."""
+        try:
+            return self._find(request) is not None or caller(request).grant is None
+        except Unauthorized:
+            return False
+
+    def _find(self, request: web.BaseRequest) -> Caller | None:
+        """Whose token the request has, None without a token; raises `Unauthorized` for a wrong one."""
         header = request.headers.get("Authorization")
         if header is None:
             return None
@@ -59,11 +113,30 @@ class Access:
         if scheme.lower() != "bearer":
             raise Unauthorized(f"Only bearer tokens are taken; {_PAIR_FIRST}")
         if hmac.compare_digest(hash_token(token.strip()), self._local_hash):
-            return "host"
+            return Caller(Grant("owner"))
         paired = self._tokens.find(token.strip())
         if paired is None:
-            raise Unauthorized(f"The device doesn't know this token; {_PAIR_FIRST}")
-        return paired.role
+            raise Unauthorized(f"The device doesn't know this token, or it has ended; {_PAIR_FIRST}")
+        return Caller(paired.grant, paired.id)
+
+    def _count(self, found: Caller) -> None:
+        assert found.grant is not None
+        most = found.grant.per_minute
+        if not most:
+            return
+        if len(self._shares) > _MAX_COUNTED:
+            self._shares.clear()
+        share, now = self._shares.setdefault(found.id, _Share(float(most))), time.monotonic()
+        share.left = min(float(most), share.left + (now - share.at) * most / 60)
+        share.at = now
+        if share.left < 1:
+            raise TooMany(f"This token may send {most} requests a minute; wait a moment.", (1 - share.left) * 60 / most)
+        share.left -= 1
+
+
+def caller(request: web.BaseRequest) -> Caller:
+    """Who sent a request that `Access.check` let in."""
+    return request[_CALLER]
 
 
 def came_over_loopback(request: web.BaseRequest) -> bool:
@@ -85,7 +158,7 @@ def refuse_browsers(request: web.BaseRequest) -> None:
     if name.strip("[]").lower() != "localhost" and not _is_loopback(name.strip("[]")):
         raise Forbidden("On loopback, without a token, the address must be 127.0.0.1, [::1] or localhost.")
     origin = request.headers.get("Origin")
-    if origin is not None and origin.lower() != f"http://{host}".lower():
+    if origin is not None and origin.lower() not in (f"http://{host}".lower(), f"https://{host}".lower()):
         raise Forbidden("Web pages of other origins may not call the device without a token.")
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
 
-from edge_runtime.api.access import Access, Need
+from edge_runtime.api.access import Access, Need, caller
 from edge_runtime.api.inference import PATH as INFERENCE_PATH
 from edge_runtime.api.inference import InferenceRoutes
 from edge_runtime.api.listen import ListenRoutes
@@ -18,52 +18,78 @@ from edge_runtime.api.openai_wire import error_json
 from edge_runtime.api.run import RunRoutes
 from edge_runtime.api.wire import reply_error
 from edge_runtime.device import Device
-from edge_runtime.errors import EdgeError, NotFound
+from edge_runtime.errors import EdgeError, Forbidden, NotFound
 
 _log = logging.getLogger(__name__)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def make_app(device: Device, access: Access) -> web.Application:
-    """The application over a device."""
+def make_app(device: Device, access: Access, certificate: str = "") -> web.Application:
+    """The application over a device.
+
+    certificate: the hash, in hex, of the one that clients see; empty where they come without TLS.
+    """
     server = device.config.server
+    needs: dict[tuple[str, str], Need] = {}
     app = web.Application(
-        middlewares=[_errors(device)], client_max_size=max(server.max_body_kb, server.max_file_kb) * 1024
+        middlewares=[_errors(device), _guarded(access, needs)],
+        client_max_size=max(server.max_body_kb, server.max_file_kb) * 1024,
     )
-    run, manage, observe = RunRoutes(device), ManageRoutes(device), ObserveRoutes(device)
+    run, manage = RunRoutes(device), ManageRoutes(device, certificate)
+    observe = ObserveRoutes(device, access.still)
     openai, inference = OpenAIRoutes(device), InferenceRoutes(device)
 
     def add(method: str, path: str, need: Need, handler: Handler) -> None:
-        async def guarded(request: web.Request) -> web.StreamResponse:
-            access.check(request, need)
-            return await handler(request)
-
-        app.router.add_route(method, path, guarded)
+        needs[method, path] = need
+        app.router.add_route(method, path, handler)
 
     add("GET", "/healthz", Need.NOTHING, observe.health)
-    add("GET", "/readyz", Need.LOCAL_OR_TOKEN, observe.ready)
-    add("GET", "/metrics", Need.LOCAL_OR_TOKEN, observe.metrics)
-    add("GET", "/v1/models", Need.LOCAL_OR_TOKEN, run.models)
-    add("GET", "/v1/models/{specialist}", Need.LOCAL_OR_TOKEN, openai.model)
-    add("POST", "/v1/chat/completions", Need.LOCAL_OR_TOKEN, openai.chat)
-    add("POST", "/v1/completions", Need.LOCAL_OR_TOKEN, openai.complete)
-    add("POST", "/v1/run/{specialist}", Need.LOCAL_OR_TOKEN, run.run)
-    add("POST", "/v1/listen/{specialist}", Need.LOCAL_OR_TOKEN, ListenRoutes(device).listen)
-    add("POST", "/v1/ask", Need.LOCAL_OR_TOKEN, run.ask)
-    add("GET", "/v2", Need.LOCAL_OR_TOKEN, inference.server)
+    add("GET", "/readyz", Need.LOOK, observe.ready)
+    add("GET", "/metrics", Need.LOOK, observe.metrics)
+    add("GET", "/v1/models", Need.LOOK, run.models)
+    add("GET", "/v1/models/{specialist}", Need.LOOK, openai.model)
+    add("POST", "/v1/chat/completions", Need.ASK, openai.chat)
+    add("POST", "/v1/completions", Need.ASK, openai.complete)
+    add("POST", "/v1/run/{specialist}", Need.ASK, run.run)
+    add("POST", "/v1/listen/{specialist}", Need.ASK, ListenRoutes(device).listen)
+    add("POST", "/v1/ask", Need.ASK, run.ask)
+    add("GET", "/v2", Need.LOOK, inference.server)
     add("GET", "/v2/health/live", Need.NOTHING, inference.live)
-    add("GET", "/v2/health/ready", Need.LOCAL_OR_TOKEN, inference.ready)
+    add("GET", "/v2/health/ready", Need.LOOK, inference.ready)
     for model in ("/v2/models/{specialist}", "/v2/models/{specialist}/versions/{version}"):
-        add("GET", model, Need.LOCAL_OR_TOKEN, inference.model)
-        add("GET", f"{model}/ready", Need.LOCAL_OR_TOKEN, inference.model_ready)
-        add("POST", f"{model}/infer", Need.LOCAL_OR_TOKEN, inference.infer)
-    add("GET", "/v1/status", Need.TOKEN, observe.status)
-    add("GET", "/v1/events", Need.TOKEN, observe.events)
+        add("GET", model, Need.LOOK, inference.model)
+        add("GET", f"{model}/ready", Need.LOOK, inference.model_ready)
+        add("POST", f"{model}/infer", Need.ASK, inference.infer)
+    add("GET", "/v1/status", Need.VIEW, observe.status)
+    add("GET", "/v1/events", Need.VIEW, observe.events)
     add("POST", "/v1/pair", Need.NOTHING, manage.pair)
-    add("POST", "/v1/bundles", Need.HOST, manage.install)
-    add("POST", "/v1/rollback/{specialist}", Need.HOST, manage.roll_back)
-    add("POST", "/v1/remove/{specialist}", Need.HOST, manage.remove)
+    add("POST", "/v1/pair/finish", Need.NOTHING, manage.finish_pairing)
+    add("GET", "/v1/tokens", Need.OWN, manage.tokens)
+    add("POST", "/v1/tokens", Need.OWN, manage.add_token)
+    add("DELETE", "/v1/tokens/{id}", Need.OWN, manage.remove_token)
+    add("POST", "/v1/bundles", Need.RELEASE, manage.install)
+    add("POST", "/v1/rollback/{specialist}", Need.RELEASE, manage.roll_back)
+    add("POST", "/v1/remove/{specialist}", Need.RELEASE, manage.remove)
     return app
+
+
+def _guarded(access: Access, needs: Mapping[tuple[str, str], Need]) -> Callable[..., Awaitable[web.StreamResponse]]:
+    """Checks who asks before any handler runs. A route that `needs` doesn't know is open to nobody."""
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        match = request.match_info
+        if match.http_exception is None:
+            resource = match.route.resource
+            need = needs.get((request.method, "" if resource is None else resource.canonical))
+            if need is None:
+                raise Forbidden("This address is open to nobody.")
+            access.check(request, need)
+            if need is Need.ASK and "specialist" in match:
+                caller(request).may_use(match["specialist"])
+        return await handler(request)
+
+    return middleware
 
 
 def _errors(device: Device) -> Callable[..., Awaitable[web.StreamResponse]]:

@@ -1,4 +1,4 @@
-"""Changing: pairing, bundles and going back."""
+"""Changing: pairing, tokens, bundles and going back."""
 
 from __future__ import annotations
 
@@ -10,29 +10,66 @@ from aiohttp.http_exceptions import BadHttpMessage
 
 from edge_runtime.api.wire import read_json, reply
 from edge_runtime.device import Device
-from edge_runtime.errors import BadRequest, BundleError
+from edge_runtime.errors import BadRequest, BundleError, PairingError
+from edge_runtime.identity.grants import grant, read_grant
+from edge_runtime.identity.handshake import Responder
 
 PAIR_BYTES = 4096
 CHUNK_SECONDS = 30.0  # an upload that stands still for so long is over
 
 
 class ManageRoutes:
-    """POST /v1/pair, /v1/bundles, /v1/rollback/{specialist} and /v1/remove/{specialist}."""
+    """POST /v1/pair and /v1/pair/finish, /v1/tokens, /v1/bundles, /v1/rollback/{specialist}, /v1/remove/{specialist}."""
 
-    def __init__(self, device: Device) -> None:
+    def __init__(self, device: Device, certificate: str) -> None:
         self._device = device
+        self._certificate = certificate
+        self._pairing = Responder(device.identity, certificate)
 
     async def pair(self, request: web.Request) -> web.Response:
-        """Redeem a one-time code for a token."""
+        """The first two messages of a pairing; see `edge_runtime.identity.handshake`."""
         body = await read_json(request, PAIR_BYTES)
-        code, name, signer = body.get("code"), body.get("name"), body.get("signer")
-        if not isinstance(code, str) or not 1 <= len(code) <= 32:
-            raise BadRequest("Send the \"code\" that 'enigma-edge pair' printed on the device.")
+        try:
+            return reply(await asyncio.to_thread(self._pairing.begin, body))
+        except PairingError as error:
+            self._device.refused_pairing(error)
+            raise
+
+    async def finish_pairing(self, request: web.Request) -> web.Response:
+        """The last two messages: a token for a client that knew the code."""
+        body = await read_json(request, PAIR_BYTES)
+        try:
+            met = await asyncio.to_thread(self._pairing.finish, body)
+        except PairingError as error:
+            self._device.refused_pairing(error)
+            raise
+        return reply(met.seal({**await self._device.pair(met), "certificate": self._certificate}))
+
+    async def tokens(self, request: web.Request) -> web.Response:
+        """All pairings."""
+        return reply({"tokens": [paired.plain() for paired in self._device.tokens.paired()]})
+
+    async def add_token(self, request: web.Request) -> web.Response:
+        """A token for another program, told this once: {"name", "scope", "only", "per_minute", "days"}."""
+        body = await read_json(request, PAIR_BYTES)
+        name, days = body.get("name"), body.get("days", 0)
         if not isinstance(name, str) or not 1 <= len(name.strip()) <= 64 or not name.isprintable():
-            raise BadRequest('Send a "name" for this pairing, 1 to 64 printable characters.')
-        if signer is not None and not isinstance(signer, str):
-            raise BadRequest('"signer" must be a public key in base64, or null.')
-        return reply(await self._device.pair(code, name.strip(), signer))
+            raise BadRequest('Send a "name" for this token, 1 to 64 printable characters.')
+        limits = read_grant(body)
+        if limits is None or isinstance(days, bool) or not isinstance(days, int | float):
+            raise BadRequest(
+                'Send a "scope", and "only" (names), "per_minute" and "days" (numbers) where they limit it.'
+            )
+        made = grant(limits.scope, limits.only, limits.per_minute, float(days))
+        token = await asyncio.to_thread(self._device.tokens.add, name.strip(), made)
+        self._device.events.emit("paired", name=name.strip(), scope=made.scope)
+        return reply({"token": token, **made.plain()})
+
+    async def remove_token(self, request: web.Request) -> web.Response:
+        """End a pairing; what it has open ends within a second."""
+        gone = await asyncio.to_thread(self._device.tokens.remove, request.match_info["id"])
+        self._device.events.emit("unpaired", name=gone.name)
+        return reply(gone.plain())
 
     async def install(self, request: web.Request) -> web.Response:
         """Take a bundle as the body, install it and answer once it serves."""

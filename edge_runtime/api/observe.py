@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+from collections.abc import Callable
 
 from aiohttp import WSCloseCode, web
 
@@ -17,13 +18,16 @@ from edge_runtime.serving import metrics
 
 SEND_SECONDS = 10.0  # a listener that takes no event for so long is gone
 HEARTBEAT_SECONDS = 20.0
+RECHECK_SECONDS = 0.5  # until a token that was taken back is noticed on a stream of events
 
 
 class ObserveRoutes:
     """GET /healthz, /readyz, /metrics, /v1/status and /v1/events."""
 
-    def __init__(self, device: Device) -> None:
+    def __init__(self, device: Device, still: Callable[[web.Request], bool]) -> None:
+        """still: whether a request that goes on would be let in again."""
         self._device = device
+        self._still = still
 
     async def health(self, request: web.Request) -> web.Response:
         """The process answers."""
@@ -61,16 +65,24 @@ class ObserveRoutes:
         listener = self._device.events.listen(int(since))
         try:
             await socket.prepare(request)
-            sending = asyncio.create_task(_send(socket, listener))
+            tasks = [asyncio.create_task(_send(socket, listener)), asyncio.create_task(self._watch(socket, request))]
             try:
                 async for _ in socket:
                     continue
             finally:
-                sending.cancel()
-                await asyncio.wait([sending])
+                for task in tasks:
+                    task.cancel()
+                await asyncio.wait(tasks)
         finally:
             self._device.events.leave(listener)
         return socket
+
+    async def _watch(self, socket: web.WebSocketResponse, request: web.Request) -> None:
+        """End the stream when its token does."""
+        while self._still(request):  # noqa: ASYNC110 - another process may take a token back, which tells nobody
+            await asyncio.sleep(RECHECK_SECONDS)
+        with contextlib.suppress(ConnectionError, TimeoutError, RuntimeError):
+            await socket.close(code=WSCloseCode.POLICY_VIOLATION, message=b"the token has ended")
 
 
 async def _send(socket: web.WebSocketResponse, listener: Listener) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from aiohttp import web
 
+from edge_runtime.api.access import caller
 from edge_runtime.api.openai_wire import (
     ChatRequest,
     Draw,
@@ -61,6 +62,7 @@ class OpenAIRoutes:
         """The answer to a conversation."""
         asked = read_chat(await read_json(request, self._limit))
         gone = _gone(request)
+        caller(request).may_use(asked.model)
         self._check_plain(asked.model, asked.task)
 
         def begin(language: LanguageSpecialist) -> Iterator[Piece]:
@@ -87,6 +89,7 @@ class OpenAIRoutes:
     async def complete(self, request: web.Request) -> web.StreamResponse:
         """How a text goes on."""
         asked = read_text(await read_json(request, self._limit))
+        caller(request).may_use(asked.model)
         gone = _gone(request)
 
         def begin(language: LanguageSpecialist) -> Iterator[Piece]:

@@ -7,6 +7,7 @@ from typing import cast
 from aiohttp import web
 
 from edge_runtime import kept_json
+from edge_runtime.api.access import caller
 from edge_runtime.api.openai_wire import model_json
 from edge_runtime.api.wire import read_body, read_json, reply
 from edge_runtime.device import Device
@@ -64,7 +65,7 @@ class RunRoutes:
         """The answer of the specialist that the device's router picks; see `edge_runtime.routing`."""
         from edge_runtime.routing import route
 
-        found = await route(self._device, await self._asked(request))
+        found = await route(self._device, await self._asked(request), caller(request).may_use)
         value = None if found.answer is None else to_json(found.answer.value)
         return reply(
             {

@@ -1,73 +1,83 @@
-"""One-time pairing codes: printed on the device only, valid for minutes, void after a few wrong tries."""
+"""One-time pairing codes: six digits, printed on the device only, valid for minutes, void after a few runs.
+
+Six digits are enough because nobody can try codes by himself: `handshake` lets one guess for each run, and a run costs
+a try before anything is answered. Five tries at a million codes are a chance of 1 in 200,000.
+"""
 
 from __future__ import annotations
 
-import hashlib
+import base64
 import hmac
 import secrets
 import time
 from pathlib import Path
 
-from edge_runtime.errors import PairingError
+from edge_runtime.errors import BadRequest, PairingError
 from edge_runtime.identity.files import IdentityFolder
-from edge_runtime.identity.tokens import ROLES
+from edge_runtime.identity.grants import Grant, read_grant
+from edge_runtime.identity.spake2 import scalar_of
 
 _FILE = "pairing.json"
-# Crockford's base 32: no I, L, O, U, so a code survives being read aloud. 8 characters are 40 bits, and five
-# tries at 40 bits are a chance of 1 in 200 billion.
-_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-_LOOKALIKE = str.maketrans({"O": "0", "I": "1", "L": "1", "-": None, " ": None})
-_LENGTH = 8
+DIGITS = 6
+_BETWEEN = {ord(sign): None for sign in " -\u00a0\u2009\u202f"}
 _NO_CODE = "There is no valid pairing code; run 'enigma-edge pair' on the device for a new one."
 
 
-def issue_code(identity: IdentityFolder, role: str, minutes: float, tries: int) -> str:
-    """Make a code that one client may redeem for a token with this role; it replaces any earlier one."""
-    if role not in ROLES:
-        raise PairingError(f"A role is {' or '.join(ROLES)}, not '{role[:40]}'.")
-    code = "".join(secrets.choice(_ALPHABET) for _ in range(_LENGTH))
-    salt = secrets.token_hex(16)
+def issue_code(identity: IdentityFolder, grant: Grant, minutes: float, tries: int) -> str:
+    """Make a code that one client may redeem for a token of this grant; it replaces any earlier one."""
+    code = f"{secrets.randbelow(10**DIGITS):0{DIGITS}}"
     with identity.changing():
         identity.write(
             _FILE,
             {
-                "hash": _hash(salt, code),
-                "salt": salt,
-                "role": role,
+                # Readable by the device's owner alone, who could issue a code anyway.
+                "scalar": base64.b64encode(scalar_of(code)).decode("ascii"),
+                "grant": grant.plain(),
                 "tries": tries,
                 "until": time.monotonic() + minutes * 60,
                 "boot": _boot(),
             },
         )
-    return f"{code[:4]}-{code[4:]}"
+    return code
 
 
-def redeem_code(identity: IdentityFolder, given: str) -> str:
-    """Use up the code; returns its role. Raises `PairingError`; a wrong code costs one of its tries."""
-    code = given.upper().translate(_LOOKALIKE)
+def plain_code(typed: str) -> str:
+    """The digits of a code as somebody typed it; raises `BadRequest` where it can't be one."""
+    code = typed.translate(_BETWEEN)
+    if len(code) != DIGITS or not (code.isascii() and code.isdigit()):
+        raise BadRequest(
+            f"A pairing code has {DIGITS} digits; 'enigma-edge pair' prints one on a device, 'enigma serve --pair' on a host."
+        )
+    return code
+
+
+def take_try(identity: IdentityFolder) -> tuple[bytes, Grant, int]:
+    """Use up one try of the code: (its scalar, its grant, how many tries are left); raises `PairingError`."""
     with identity.changing():
         stored = identity.read(_FILE)
-        tries, until, role = stored.get("tries"), stored.get("until"), stored.get("role")
+        tries, until = stored.get("tries"), stored.get("until")
         # The monotonic clock, because a device without a battery-backed clock jumps years when it goes
         # online; it starts anew at every boot, and with it every code ends.
         valid = isinstance(until, float) and time.monotonic() < until and stored.get("boot") == _boot()
-        if not valid or not isinstance(tries, int) or tries < 1 or role not in ROLES:
+        found = stored.get("grant")
+        try:
+            grant = read_grant(found) if isinstance(found, dict) else None
+        except BadRequest:
+            grant = None
+        if not valid or not isinstance(tries, int) or tries < 1 or grant is None:
             raise PairingError(_NO_CODE)
-        # Written before the comparison's result is told, so that a crash can't give a try back.
-        if hmac.compare_digest(_hash(str(stored["salt"]), code), str(stored["hash"])):
-            identity.write(_FILE, {})
-            return str(role)
-        left = tries - 1
-        identity.write(_FILE, {**stored, "tries": left} if left else {})
-    if left:
-        raise PairingError(f"The code is wrong; {left} more {'tries' if left > 1 else 'try'}.")
-    raise PairingError("The code is wrong, and was the last try; run 'enigma-edge pair' for a new one.")
+        # Written before anything is answered, so that a crash can't give a try back.
+        identity.write(_FILE, {**stored, "tries": tries - 1})
+    return base64.b64decode(str(stored["scalar"])), grant, tries - 1
 
 
-def _hash(salt: str, code: str) -> str:
-    # The file is readable by the device's owner alone, who could issue a code anyway; the hash only keeps a
-    # code out of backups and support logs.
-    return hashlib.sha256(f"{salt}:{code}".encode("utf-8", "replace")).hexdigest()
+def use_up(identity: IdentityFolder, scalar: bytes) -> None:
+    """End the code of this scalar; raises `PairingError` where it has ended already, or another took its place."""
+    with identity.changing():
+        now = base64.b64decode(str(identity.read(_FILE).get("scalar", "")))
+        if not hmac.compare_digest(now, scalar):
+            raise PairingError(_NO_CODE)
+        identity.write(_FILE, {})
 
 
 def _boot() -> str:

@@ -27,8 +27,8 @@ def home() -> Inventory:
 def app_state(home: Inventory) -> AppState:
     """A state with two devices, the first selected."""
     devices = (
-        Device(samples.KITCHEN, "Kitchen Pi", "host"),
-        Device(samples.ATTIC, "Attic", "companion"),
+        Device(samples.KITCHEN, "Kitchen Pi", "releaser"),
+        Device(samples.ATTIC, "Attic", "operator"),
     )
     return AppState(inventory=home, devices=devices, selected=samples.KITCHEN)
 

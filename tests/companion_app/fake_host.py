@@ -9,10 +9,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import tempfile
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from aiohttp import WSMsgType, web
+
+from edge_runtime.identity.files import IdentityFolder
+from edge_runtime.identity.grants import Grant
+from edge_runtime.identity.handshake import Responder
+from edge_runtime.identity.pairing import issue_code
 
 Json = dict[str, object]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -37,7 +44,6 @@ PRESETS = {
     "creative": ["avatar", "image_gen", "audio_gen", "video_gen", "3d_gen", "game"],
     "none": [],
 }
-CODE = "ABCD-EFGH"
 TOKEN = "token-of-the-host"
 PER_EXAMPLE = 0.002  # dollars
 
@@ -63,7 +69,7 @@ class FakeHost:
     """The server; an async context manager. `secrets` holds the keys that were stored, as no answer shows them."""
 
     pace: float = 0.05
-    code: str = CODE
+    code: str = ""  # of the pairing, once it runs
     url: str = ""
     asked: list[tuple[str, str, Json]] = field(default_factory=list)
     providers: list[Json] = field(default_factory=builtin_providers)
@@ -88,11 +94,16 @@ class FakeHost:
     async def start(self, port: int = 0) -> None:
         """Listen on loopback; `url` is then set."""
         self._sockets: set[web.WebSocketResponse] = set()
+        self._identity = tempfile.TemporaryDirectory()
+        identity = IdentityFolder(Path(self._identity.name))
+        self.code = issue_code(identity, Grant("owner"), 10.0, 5)
+        self._pairing = Responder(identity, "")
         self._moving: dict[str, asyncio.Task[None]] = {}
         app = web.Application(middlewares=[self._middleware])
         routes = app.router
         routes.add_get("/healthz", self._health)
         routes.add_post("/v1/pair", self._pair)
+        routes.add_post("/v1/pair/finish", self._finish_pairing)
         routes.add_get("/v1/tasks", self._tasks)
         routes.add_get("/v1/providers", self._providers)
         routes.add_post("/v1/providers", self._add_provider)
@@ -120,6 +131,7 @@ class FakeHost:
         for socket in list(self._sockets):
             await socket.close()
         await self._runner.cleanup()
+        self._identity.cleanup()
 
     @property
     def port(self) -> int:
@@ -163,7 +175,7 @@ class FakeHost:
         if request.path in self.faults:
             status, sentence = self.faults[request.path]
             return refusal(status, "fault", sentence)
-        open_to_all = request.path in ("/healthz", "/v1/pair")
+        open_to_all = request.path in ("/healthz", "/v1/pair", "/v1/pair/finish")
         if not open_to_all and request.headers.get("Authorization") != f"Bearer {TOKEN}":
             return refusal(401, "unauthorized", "The host doesn't know this token; pair with it again.")
         return await handler(request)
@@ -172,9 +184,11 @@ class FakeHost:
         return web.json_response({"status": "ok", "version": "0"})
 
     async def _pair(self, request: web.Request) -> web.StreamResponse:
-        if (await request.json())["code"] != self.code:
-            return refusal(403, "pairing", "The code is wrong, used or too old; print a new one on the host.")
-        return web.json_response({"token": TOKEN})
+        return web.json_response(self._pairing.begin(await request.json()))
+
+    async def _finish_pairing(self, request: web.Request) -> web.StreamResponse:
+        met = self._pairing.finish(await request.json())
+        return web.json_response(met.seal({"token": TOKEN, "certificate": ""}))
 
     async def _tasks(self, request: web.Request) -> web.StreamResponse:
         tasks = [{"name": name, "title": title, "trained": name == "robot"} for name, title in self.titles.items()]

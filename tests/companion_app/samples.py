@@ -31,12 +31,11 @@ ROBOT_ANSWER: dict[str, object] = {
 }
 
 
-def one_time_code(state: Path, role: str) -> str:
+def one_time_code(state: Path, scope: str) -> str:
     """What `enigma-edge pair` prints on a device."""
-    printed = edge("pair", "--state", state, "--role", role)
+    printed = edge("pair", "--state", state, "--scope", scope)
     assert printed.returncode == 0, printed.stderr
-    words = printed.stdout.replace(":", " ").split()
-    return next(word for word in words if "-" in word and word.replace("-", "").isalnum() and word.isupper())
+    return printed.stdout.strip()
 
 
 def home() -> Inventory:

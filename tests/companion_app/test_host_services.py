@@ -27,7 +27,7 @@ from companion_app.state.model import AppState
 from companion_app.state.phase import Phase
 from companion_app.state.store import Store
 
-from .fake_host import CODE, TOKEN, FakeHost
+from .fake_host import TOKEN, FakeHost
 
 KEY = "sk-proj-Zq9-never-shown-0123456789"
 
@@ -43,7 +43,7 @@ async def host() -> AsyncIterator[FakeHost]:
 async def paired(host: FakeHost, home: Inventory, tmp_path: Path) -> AsyncIterator[HostCommands]:
     """The app's side, paired and online."""
     commands = HostCommands(Store(AppState(inventory=home)), Memory(tmp_path / "config"))
-    commands.pair(host.url, CODE)
+    commands.pair(host.url, host.code)
     try:
         await wait_for(lambda: online(commands))
         yield commands
@@ -99,10 +99,11 @@ def test_a_damaged_file_is_kept_aside_and_said(tmp_path: Path, content: str) -> 
 
 
 def test_keys_go_to_hosts_by_a_way_that_keeps_them() -> None:
-    assert host_address("192.168.1.9") == "http://192.168.1.9:8770"
-    assert host_address("studio.local:9000") == "http://studio.local:9000"
+    assert host_address("192.168.1.9") == host_address("https://192.168.1.9:8770") == "https://192.168.1.9:8770"
+    assert host_address("127.0.0.1") == "http://127.0.0.1:8770"
+    assert host_address("http://studio.local:9000") == "http://studio.local:9000"  # asked for, and near
     assert host_address("https://studio.example") == "https://studio.example:443"
-    for address in ("studio.example", "http://8.8.8.8:8770", "http://studio.example:8770"):
+    for address in ("http://8.8.8.8:8770", "http://studio.example:8770"):
         with pytest.raises(ValueError, match="https"):
             host_address(address)
     with pytest.raises(ValueError, match=r"192\.168\.1\.20:8770"):
@@ -116,15 +117,15 @@ async def test_a_host_is_paired_remembered_and_forgotten(host: FakeHost, home: I
     memory = Memory(tmp_path)
     commands = HostCommands(Store(AppState(inventory=home)), memory)
     try:
-        for address, code, hint in (("not an address", CODE, "192.168.1.20"), (host.url, " ", "one-time code")):
+        for address, code, hint in (("not an address", "123456", "192.168.1.20"), (host.url, " ", "one-time code")):
             commands.pair(address, code)
             assert hint in (state_of(commands).host_pairing.error or "")
         assert not host.asked
-        commands.pair(host.url, "WRONG")
+        commands.pair(host.url, f"{(int(host.code) + 1) % 10**6:06}")
         await wait_for(lambda: state_of(commands).host_pairing.error)
-        assert "wrong, used or too old" in (state_of(commands).host_pairing.error or "")
+        assert "wrong" in (state_of(commands).host_pairing.error or "")
         assert memory.host() is None
-        commands.pair(host.url, CODE)
+        commands.pair(host.url, host.code)
         await wait_for(lambda: online(commands))
         assert memory.host() == RememberedHost(host.url, "127.0.0.1", TOKEN)
         assert TOKEN not in repr(state_of(commands))
@@ -138,7 +139,7 @@ async def test_a_host_is_paired_remembered_and_forgotten(host: FakeHost, home: I
 async def test_a_host_that_is_not_there_is_a_sentence(home: Inventory, tmp_path: Path) -> None:
     commands = HostCommands(Store(AppState(inventory=home)), Memory(tmp_path))
     try:
-        commands.pair("127.0.0.1:9", CODE)
+        commands.pair("127.0.0.1:9", "123456")
         await wait_for(lambda: state_of(commands).host_pairing.error)
         assert "enigma serve" in (state_of(commands).host_pairing.error or "")
     finally:

@@ -22,7 +22,7 @@ from edge_runtime.client import DeviceClient
 
 from . import samples
 
-DEVICE = Remembered(samples.KITCHEN, "Kitchen Pi", "host", "secret-token")
+DEVICE = Remembered(samples.KITCHEN, "Kitchen Pi", "releaser", "secret-token")
 
 
 # --- files ---
@@ -70,12 +70,13 @@ def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("typed", "clean"),
     [
-        ("192.168.1.20", "http://192.168.1.20:8765"),
-        (" kitchen.local:9000/ ", "http://kitchen.local:9000"),
+        ("192.168.1.20", "https://192.168.1.20:8765"),
+        (" kitchen.local:9000/ ", "https://kitchen.local:9000"),
         ("https://pi.example", "https://pi.example:443"),
         ("HTTP://Pi:80", "http://pi:80"),
         ("::1", "http://[::1]:8765"),
-        ("[fe80::1]:99", "http://[fe80::1]:99"),
+        ("[fe80::1]:99", "https://[fe80::1]:99"),
+        ("https://pi", "https://pi:443"),
     ],
 )
 def test_addresses_are_understood(typed: str, clean: str) -> None:
@@ -166,12 +167,12 @@ def test_a_request_holds_what_its_task_takes(home: Inventory) -> None:
 
 def test_our_role_is_that_of_the_newest_pairing_of_our_name() -> None:
     paired = [
-        {"name": "me", "role": "companion", "created": "2026-01-02"},
-        {"name": "me", "role": "host", "created": "2026-03-01"},
-        {"name": "you", "role": "companion", "created": "2026-04-01"},
+        {"name": "me", "scope": "operator", "created": "2026-01-02"},
+        {"name": "me", "scope": "releaser", "created": "2026-03-01"},
+        {"name": "you", "scope": "operator", "created": "2026-04-01"},
     ]
-    assert role_of({"paired": paired}, "me") == "host"
-    assert role_of({}, "me") == "companion"
+    assert role_of({"paired": paired}, "me") == "releaser"
+    assert role_of({}, "me") == "operator"
 
 
 # --- the connection ---
@@ -213,9 +214,9 @@ async def test_a_link_follows_a_device_through_its_restart(
     home: Inventory, start_device: Callable, bundles: dict[str, Path]
 ) -> None:
     device = start_device()
-    store = Store(AppState(inventory=home, devices=(Device(device.url, "d", "host"),), selected=device.url))
+    store = Store(AppState(inventory=home, devices=(Device(device.url, "d", "releaser"),), selected=device.url))
     client = DeviceClient(device.url)
-    await client.pair(await asyncio.to_thread(samples.one_time_code, device.state, "companion"), "test")
+    await client.pair(await asyncio.to_thread(samples.one_time_code, device.state, "operator"), "test")
     link = Link(client, device.url, store.dispatch)
     running = asyncio.get_running_loop().create_task(link.run())
     try:
@@ -270,13 +271,13 @@ async def test_commands_report_failures_as_sentences(home: Inventory, tmp_path: 
         commands.pair("not an address", "x")
         assert "192.168.1.20:8765" in (store.state.pairing.error or "")
         # Port 9 (discard) is closed nearly everywhere; whatever happens, it ends with a sentence.
-        commands.pair("127.0.0.1:9", "ABCD")
+        commands.pair("127.0.0.1:9", "123456")
         assert store.state.pairing.busy
         await wait_for(lambda: not store.state.pairing.busy)
         assert (store.state.pairing.error or "").endswith(".")
         assert not commands.load_home(str(tmp_path / "none.json"))
         assert "none.json" in (store.state.notice or "")
-        store.dispatch(act.Paired(Device(samples.KITCHEN, "k", "host")))
+        store.dispatch(act.Paired(Device(samples.KITCHEN, "k", "releaser")))
         commands.push(str(tmp_path / "none.enigma"))
         assert "none.enigma" in (store.state.push.message or "")
         commands.ask("x" * 501)

@@ -61,7 +61,7 @@ def test_back_first_hides_a_notice(app_state: AppState) -> None:
 
 
 def test_a_paired_device_is_selected_and_replaces_the_one_at_its_address(app_state: AppState) -> None:
-    renamed = Device(samples.ATTIC, "Loft", "host")
+    renamed = Device(samples.ATTIC, "Loft", "releaser")
     state = run(app_state, act.Opened(Screen.PAIR), act.PairingStarted(), act.Paired(renamed))
     assert [device.name for device in state.devices] == ["Kitchen Pi", "Loft"]
     assert state.device == renamed
@@ -134,7 +134,7 @@ def test_an_answer_reaches_its_own_question_once(app_state: AppState) -> None:
 @given(st.lists(st.integers(0, 2), max_size=200))
 def test_lists_stay_bounded(kinds: list[int]) -> None:
     state = AppState(
-        inventory=samples.home(), devices=(Device(samples.KITCHEN, "k", "host"),), selected=samples.KITCHEN
+        inventory=samples.home(), devices=(Device(samples.KITCHEN, "k", "releaser"),), selected=samples.KITCHEN
     )
     for number, kind in enumerate(kinds):
         action = (

@@ -44,11 +44,11 @@ async def test_pair_push_ask_on_a_real_device(
         code = driver.find("PairScreen").ids.code.entry
         code.text = ""
         await driver.touch(code)
-        await driver.type(samples.one_time_code(device.state, "host"))
+        await driver.type(samples.one_time_code(device.state, "releaser"))
         await driver.touch(driver.find("Act", text="Pair"))
         await driver.until(lambda: store.state.device and store.state.device.link.ready, "the connection")
         assert store.state.screen is Screen.MODELS
-        assert store.state.device.role == "host"
+        assert store.state.device.role == "releaser"
         kept = options.config / "devices.json"
         assert stat.S_IMODE(kept.stat().st_mode) == 0o600
         assert json.loads(kept.read_text())["devices"][0]["token"]
@@ -104,12 +104,12 @@ async def test_a_companion_may_ask_but_not_push(
     device = start_device()
     async with window.opened(options) as driver:
         store = driver.app.store
-        driver.app.commands.pair(device.url, samples.one_time_code(device.state, "companion"))
+        driver.app.commands.pair(device.url, samples.one_time_code(device.state, "operator"))
         await driver.until(lambda: store.state.device, "the pairing")
-        assert store.state.device.role == "companion"
+        assert store.state.device.role == "operator"
         driver.app.commands.drop(str(bundles["v1"]))
         await driver.settle()
-        assert "host" in driver.find("PushScreen").hint
+        assert "pair again" in driver.find("PushScreen").hint
         await driver.touch(driver.find("Act", text="Push"))
         await driver.until(lambda: store.state.push.phase is PushPhase.FAILED, "the refusal")
         assert not store.state.device.link.models
@@ -143,7 +143,7 @@ async def test_the_window_shows_the_theme_and_the_words(
         store = driver.app.store
         if store.state.theme != theme:
             await driver.touch(driver.find("RoundAct", text="Change the theme"))
-        store.dispatch(act.Paired(Device(samples.KITCHEN, "Kitchen Pi", "host")))
+        store.dispatch(act.Paired(Device(samples.KITCHEN, "Kitchen Pi", "releaser")))
         store.dispatch(act.LinkUpdated(samples.KITCHEN, True, (samples.HOME_EN, samples.TICKETS)))
         driver.app.open(Screen.ASK)
         store.dispatch(act.Asked(1, "home-en", "Dim the reading lamp"))

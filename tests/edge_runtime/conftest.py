@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -85,13 +86,14 @@ class RunningDevice:
             assert time.monotonic() < ends, self.log
             time.sleep(0.01)
         self.port = int(port_file.read_text())
+        self.encrypts = json.loads((state / "daemon.json").read_text())["certificate"] != ""
         while self.get("/readyz").body.find(b"starting") >= 0:
             assert time.monotonic() < ends, self.log
             time.sleep(0.01)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self.encrypts else 'http'}://127.0.0.1:{self.port}"
 
     @property
     def log(self) -> str:
@@ -116,6 +118,9 @@ class RunningDevice:
             body = json.dumps(body).encode()
             sent.setdefault("Content-Type", "application/json")
         connection = http.client.HTTPConnection(host, self.port, timeout=20)
+        if self.encrypts:
+            context = ssl._create_unverified_context()
+            connection = http.client.HTTPSConnection(host, self.port, timeout=20, context=context)
         try:
             connection.request(method, path, body, sent)  # type: ignore[arg-type]
             answer = connection.getresponse()

@@ -167,7 +167,7 @@ def test_on_a_terminal_ask_stays_in_a_prompt_until_quit(followed: Followed) -> N
 
 def test_another_host_is_a_stranger_to_the_device(followed: Followed) -> None:
     home = str(followed.folder / "stranger")
-    done = followed.run("enigma", "--home", home, "devices", "pair", f"http://{followed.address}", "AAAA-AAAA")
+    done = followed.run("enigma", "--home", home, "devices", "pair", f"http://{followed.address}", "000000")
     assert done.returncode == 1 and len(done.stderr.strip().splitlines()) == 1
     assert followed.run("enigma", "--home", home, "push", "front-desk").returncode == 2
 

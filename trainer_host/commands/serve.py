@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from trainer_host.workspace import Workspace
 
 LISTEN = "127.0.0.1:8770"
+SCOPES = ("viewer", "operator", "owner")
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -27,6 +28,16 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     actions = made.add_mutually_exclusive_group()
     actions.add_argument(
         "--pair", action="store_true", help="print a new pairing code; also beside a server that runs already"
+    )
+    made.add_argument(
+        "--scope",
+        choices=SCOPES,
+        default="owner",
+        help="what the code's client may do: viewer: see; operator: teach too; owner: see to keys too "
+        "(default: %(default)s)",
+    )
+    made.add_argument(
+        "--plain-http", action="store_true", help="don't encrypt, though the network reads and changes all then"
     )
     actions.add_argument("--paired", action="store_true", help="list who is paired, and end")
     actions.add_argument("--unpair", metavar="ID", help="end a pairing at once, and end")
@@ -52,36 +63,37 @@ def _serve(args: argparse.Namespace, workspace: Workspace, show: Presenter) -> N
     from trainer_host.teacher.local.server import is_loopback
 
     if args.pair and running(workspace):
-        show.say(_code(workspace))
+        show.say(_code(workspace, args.scope))
         return
     try:
         host, port = parse_listen(args.listen)
     except ConfigError as cause:
         raise TrainerError(str(cause)) from None
     vault_of(workspace).read()  # a passphrase is asked for now, while somebody sits at the terminal
-    if not is_loopback(host):
+    if args.plain_http and not is_loopback(host):
         show.warn(
-            "keys that are added and all else cross the network unencrypted, and the token with them; use it in a "
-            "network that you trust, or through a tunnel."
+            "keys that are added and all else cross the network unencrypted, and the token with them; leave out "
+            "--plain-http, or use it through a tunnel only."
         )
 
     def on_listening(url: str) -> None:
         # Before anybody can know the address: a code that '--pair' makes beside this one must not be ended by it.
-        said = _code(workspace) if args.pair or not _tokens(workspace).paired() else None
+        said = _code(workspace, args.scope) if args.pair or not _tokens(workspace).paired() else None
         show.say(f"The host's API is at {url}")
         if said is not None:
             show.say(said)
         show.say("Ctrl-C ends it; a lesson that runs then can be resumed.")
 
-    asyncio.run(serve(workspace, host, port, args.allow_host, on_listening))
+    tls = "never" if args.plain_http else "network"
+    asyncio.run(serve(workspace, host, port, args.allow_host, on_listening, tls))
     show.say("The host's API has stopped.")
 
 
-def _code(workspace: Workspace) -> str:
+def _code(workspace: Workspace, scope: str) -> str:
     from trainer_host.server.access import CODE_MINUTES
     from trainer_host.server.run import pairing_code
 
-    return f"Pairing code, for one client within {CODE_MINUTES:.0f} minutes: {pairing_code(workspace)}"
+    return f"Pairing code, for one client within {CODE_MINUTES:.0f} minutes: {pairing_code(workspace, scope)}"
 
 
 def _list(workspace: Workspace, show: Presenter) -> None:
@@ -91,8 +103,11 @@ def _list(workspace: Workspace, show: Presenter) -> None:
     if not found:
         show.say("Nobody is paired; 'enigma serve --pair' prints a code.")
         return
-    rows = [[paired.id, paired.name, f"{datetime.fromtimestamp(paired.created):%Y-%m-%d %H:%M}"] for paired in found]
-    show.table(["id", "name", "since"], rows)
+    rows = [
+        [paired.id, paired.name, paired.grant.scope, f"{datetime.fromtimestamp(paired.created):%Y-%m-%d %H:%M}"]
+        for paired in found
+    ]
+    show.table(["id", "name", "scope", "since"], rows)
 
 
 def _unpair(workspace: Workspace, id_: str, show: Presenter) -> None:

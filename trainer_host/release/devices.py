@@ -25,12 +25,16 @@ LOCAL = "local"  # the device whose state lies in HOME/device
 
 @dataclass(frozen=True)
 class Device:
-    """A paired device; `id` is what it says of itself, the first hex digits of its public key."""
+    """A paired device; `id` is what it says of itself, the first hex digits of its public key.
+
+    certificate: the hash of its certificate, in hex, which it must show; empty where it doesn't encrypt.
+    """
 
     name: str
     url: str
     token: str
     id: str
+    certificate: str = ""
 
     def __repr__(self) -> str:  # the token must not get into a log by way of a traceback
         return f"Device({self.name}, {self.url}, {self.id})"
@@ -94,14 +98,15 @@ def pair(workspace: Workspace, url: str, code: str, name: str | None, key: Signi
     if name is not None:
         checked_name(name)
 
-    async def redeem() -> tuple[str, Json]:
+    async def redeem() -> DeviceClient:
         async with DeviceClient(url) as client:
-            token = await client.pair(code, socket.gethostname()[:60] or "host", key.public)
-            return token, client.device
+            await client.pair(code, socket.gethostname()[:60] or "host", key.public)
+            return client
 
-    token, about = asyncio.run(redeem())
-    identity = str(about.get("id", ""))
-    device = Device(name or checked_name(f"device-{identity[:8]}"), url, token, identity)
+    met = asyncio.run(redeem())
+    identity = str(met.device.get("id", ""))
+    name = name or checked_name(f"device-{identity[:8]}")
+    device = Device(name, met.base_url, met.token or "", identity, met.certificate or "")
     remember(workspace, device)
     return device
 
@@ -110,7 +115,7 @@ def still_paired(device: Device) -> bool:
     """Whether the device answers at its address, is the one that was paired, and knows the token."""
 
     async def ask() -> bool:
-        async with DeviceClient(device.url, device.token) as client:
+        async with _client(device) as client:
             try:
                 status = await client.status()
             except Unauthorized:
@@ -129,7 +134,7 @@ def push(device: Device, bundle: Path, on_progress: Callable[[int, int], None] |
 
     async def deliver() -> Json:
         until = time.monotonic() + BUSY_SECONDS
-        async with DeviceClient(device.url, device.token) as client:
+        async with _client(device) as client:
             while True:
                 try:
                     return await client.push(bundle, on_progress)
@@ -145,7 +150,7 @@ def ask(device: Device, specialist: str, requests: list[Json]) -> list[Json]:
     """Ask a device's specialist, one request after the other over one connection."""
 
     async def run() -> list[Json]:
-        async with DeviceClient(device.url, device.token) as client:
+        async with _client(device) as client:
             return [await client.run(specialist, request) for request in requests]
 
     return asyncio.run(run())
@@ -155,7 +160,7 @@ def ask_any(device: Device, request: Json) -> Json:
     """Ask whom the device's router picks."""
 
     async def run() -> Json:
-        async with DeviceClient(device.url, device.token) as client:
+        async with _client(device) as client:
             return await client.ask(request)
 
     return asyncio.run(run())
@@ -165,10 +170,14 @@ def models(device: Device) -> list[Json]:
     """The specialists that a device serves."""
 
     async def run() -> list[Json]:
-        async with DeviceClient(device.url, device.token) as client:
+        async with _client(device) as client:
             return await client.models()
 
     return asyncio.run(run())
+
+
+def _client(device: Device) -> DeviceClient:
+    return DeviceClient(device.url, device.token, certificate=device.certificate)
 
 
 def _save(workspace: Workspace, devices: list[Device]) -> None:

@@ -11,14 +11,20 @@ from aiohttp import web
 from edge_runtime.errors import Forbidden, Unauthorized
 from edge_runtime.identity.tokens import Paired, TokenStore
 
-# The only role that the host gives out: one who has its token may do all that the API offers.
-ROLE = "companion"
 CODE_MINUTES = 10.0
 CODE_TRIES = 5
-OPEN = frozenset({("GET", "/healthz"), ("POST", "/v1/pair")})  # everything else needs a token, on loopback too
+# Everything else needs a token, on loopback too.
+OPEN = frozenset({("GET", "/healthz"), ("POST", "/v1/pair"), ("POST", "/v1/pair/finish")})
 
 _ADDRESS_CHARACTERS = 45  # of the longest IP address in text
 _PAIR_FIRST = "pair with a code from 'enigma serve --pair', and send the token as 'Authorization: Bearer TOKEN'."
+
+
+def scope_of(method: str, path: str) -> str:
+    """The least scope of a token for an address: who only looks, who teaches too, who sees to keys too."""
+    if method in ("GET", "HEAD"):
+        return "viewer"
+    return "operator" if path.startswith(("/v1/lessons", "/v1/estimates")) else "owner"
 
 
 class Guard:
@@ -42,7 +48,12 @@ class Guard:
                 "The host isn't called by this name; use its address, or tell it the name with --allow-host NAME."
             )
         if (request.method, request.path) not in OPEN:
-            self.paired(request)
+            granted, scope = self.paired(request).grant, scope_of(request.method, request.path)
+            if not granted.covers(scope):
+                raise Forbidden(
+                    f"This needs the scope {scope}, and the token's is {granted.scope}; pair again with a code of "
+                    f"'enigma serve --pair --scope {scope}'."
+                )
 
     def paired(self, request: web.BaseRequest) -> Paired:
         """The pairing whose token the request has; raises `Unauthorized`. Asked anew, it knows what was revoked."""

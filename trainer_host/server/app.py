@@ -31,17 +31,24 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def make_app(
-    workspace: Workspace, identity: IdentityFolder, *, loopback_only: bool, names: Iterable[str] = ()
+    workspace: Workspace,
+    identity: IdentityFolder,
+    *,
+    loopback_only: bool,
+    names: Iterable[str] = (),
+    certificate: str = "",
 ) -> web.Application:
     """The application over a home folder; its lessons run from its start to its shutdown.
 
-    identity: where pairings are kept. loopback_only, names: see `Guard`.
+    identity: where pairings are kept. loopback_only, names: see `Guard`. certificate: the hash of the one that clients
+    see, in hex; empty without TLS.
     """
     tokens = TokenStore(identity)
     guard = Guard(tokens, loopback_only, names)
     hub, thread = Hub(), VaultThread()
     timetable = Timetable(workspace, hub.changed)
     keys, lessons = KeyRoutes(workspace, thread), LessonRoutes(workspace, timetable, thread)
+    pairing = PairRoutes(identity, tokens, certificate)
     files = KeyFileRoutes(workspace, thread, guard)
     events = EventRoutes(hub, guard, timetable.ids, lessons.plain)
 
@@ -54,7 +61,8 @@ def make_app(
     app = web.Application(middlewares=[_guarded(guard)], client_max_size=MAX_BODY_BYTES)
     for method, path, handler in (
         ("GET", "/healthz", health),
-        ("POST", "/v1/pair", PairRoutes(identity, tokens).pair),
+        ("POST", "/v1/pair", pairing.pair),
+        ("POST", "/v1/pair/finish", pairing.finish),
         ("GET", "/v1/tasks", tasks),
         ("GET", "/v1/providers", keys.providers),
         ("POST", "/v1/providers", keys.add_provider),

@@ -1,44 +1,52 @@
-"""POST /v1/pair: a code that was printed on the host, once, for a token."""
+"""POST /v1/pair and /v1/pair/finish: a code that was printed on the host, once, for a token."""
 
 from __future__ import annotations
+
+import asyncio
 
 from aiohttp import web
 
 from edge_runtime.api.wire import read_json, reply
 from edge_runtime.errors import PairingError
 from edge_runtime.identity.files import IdentityFolder
-from edge_runtime.identity.pairing import redeem_code
+from edge_runtime.identity.handshake import Responder
 from edge_runtime.identity.tokens import MAX_TOKENS, TokenStore
 from trainer_host.server import fields
 from trainer_host.server.errors import Conflict, Unprocessable
 
-BODY_BYTES = 4096
-MAX_CODE_CHARS = 32
+BODY_BYTES = 8192
 MAX_NAME_CHARS = 64
+_NO_CODE = "The code is wrong, used or too old; print a new one with 'enigma serve --pair' on the host."
 
 
 class PairRoutes:
-    """See the module."""
+    """See the module, and `edge_runtime.identity.handshake`."""
 
-    def __init__(self, identity: IdentityFolder, tokens: TokenStore) -> None:
-        self._identity = identity
+    def __init__(self, identity: IdentityFolder, tokens: TokenStore, certificate: str) -> None:
+        """certificate: the hash of the one that clients see, in hex; empty without TLS."""
         self._tokens = tokens
+        self._certificate = certificate
+        self._pairing = Responder(identity, certificate)
 
     async def pair(self, request: web.Request) -> web.Response:
-        """The token is told this once, and kept as a hash."""
+        """The first two messages."""
         body = await read_json(request, BODY_BYTES)
-        fields.only(body, "code", "name")
-        code = fields.text(body, "code", MAX_CODE_CHARS)
-        name = fields.text(body, "name", MAX_NAME_CHARS).strip()
-        if not name.isprintable():
-            raise Unprocessable('"name" must be one line of printable characters.')
         if len(self._tokens.paired()) >= MAX_TOKENS:
             raise Conflict(f"The host has {MAX_TOKENS} pairings, the most; end one with 'enigma serve --unpair ID'.")
         try:
-            role = redeem_code(self._identity, code)
+            return reply(await asyncio.to_thread(self._pairing.begin, body))
         except PairingError:
-            # One sentence for all: who guesses isn't told whether there is a code, and how many tries are left.
-            raise PairingError(
-                "The code is wrong, used or too old; print a new one with 'enigma serve --pair' on the host."
-            ) from None
-        return reply({"token": self._tokens.add(name, role)})
+            raise PairingError(_NO_CODE) from None
+
+    async def finish(self, request: web.Request) -> web.Response:
+        """The last two; the token is told this once, and kept as a hash."""
+        body = await read_json(request, BODY_BYTES)
+        try:
+            met = await asyncio.to_thread(self._pairing.finish, body)
+        except PairingError:
+            raise PairingError(_NO_CODE) from None
+        name = fields.text(met.said, "name", MAX_NAME_CHARS).strip()
+        if not name.isprintable():
+            raise Unprocessable('"name" must be one line of printable characters.')
+        token = await asyncio.to_thread(self._tokens.add, name, met.grant)
+        return reply(met.seal({"token": token, **met.grant.plain(), "certificate": self._certificate}))

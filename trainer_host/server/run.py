@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import ssl
 from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 
@@ -13,10 +14,13 @@ from aiohttp import web
 
 from edge_runtime.api.http_log import http_log
 from edge_runtime.identity.files import IdentityFolder
+from edge_runtime.identity.grants import grant
+from edge_runtime.identity.keys import device_key
 from edge_runtime.identity.pairing import issue_code
+from edge_runtime.identity.tls import server_context
 from edge_runtime.update.slots import lock
 from trainer_host.errors import TrainerError
-from trainer_host.server.access import CODE_MINUTES, CODE_TRIES, ROLE
+from trainer_host.server.access import CODE_MINUTES, CODE_TRIES
 from trainer_host.server.app import make_app
 from trainer_host.teacher.local.server import is_loopback
 from trainer_host.workspace import Workspace
@@ -32,9 +36,9 @@ def folder_of(workspace: Workspace) -> Path:
     return workspace.home / "server"
 
 
-def pairing_code(workspace: Workspace) -> str:
-    """A code that one client may redeem for a token, within minutes; it ends an earlier one."""
-    return issue_code(IdentityFolder(folder_of(workspace)), ROLE, CODE_MINUTES, CODE_TRIES)
+def pairing_code(workspace: Workspace, scope: str = "owner") -> str:
+    """A code that one client may redeem for a token of this scope, within minutes; it ends an earlier one."""
+    return issue_code(IdentityFolder(folder_of(workspace)), grant(scope), CODE_MINUTES, CODE_TRIES)
 
 
 def running(workspace: Workspace) -> bool:
@@ -46,21 +50,28 @@ def running(workspace: Workspace) -> bool:
 
 
 async def serve(
-    workspace: Workspace, host: str, port: int, names: Iterable[str], on_listening: Callable[[str], None]
+    workspace: Workspace,
+    host: str,
+    port: int,
+    names: Iterable[str],
+    on_listening: Callable[[str], None],
+    tls: str = "network",
 ) -> None:
     """Serve until SIGTERM or SIGINT; raises as `listening`."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with listening(workspace, host, port, names) as url:
+    async with listening(workspace, host, port, names, tls) as url:
         on_listening(url)
         await stop.wait()
 
 
 @contextlib.asynccontextmanager
-async def listening(workspace: Workspace, host: str, port: int, names: Iterable[str] = ()) -> AsyncIterator[str]:
-    """The server at work; its address. Port 0 lets the system choose one.
+async def listening(
+    workspace: Workspace, host: str, port: int, names: Iterable[str] = (), tls: str = "network"
+) -> AsyncIterator[str]:
+    """The server at work; its address. Port 0 lets the system choose one. tls: see `identity.tls.CHOICES`.
 
     Raises `TrainerError` where the address can't be had, or another server has this home.
     """
@@ -68,7 +79,10 @@ async def listening(workspace: Workspace, host: str, port: int, names: Iterable[
     if handle is None:
         raise TrainerError(f"Another 'enigma serve' has {workspace.home}; stop it, or choose another --home.")
     try:
-        app = make_app(workspace, IdentityFolder(folder_of(workspace)), loopback_only=is_loopback(host), names=names)
+        identity = IdentityFolder(folder_of(workspace))
+        listen = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        context, certificate = server_context(identity, device_key(identity), listen, tls)
+        app = make_app(workspace, identity, loopback_only=is_loopback(host), names=names, certificate=certificate)
         runner = web.AppRunner(
             app,
             logger=http_log(),
@@ -79,10 +93,11 @@ async def listening(workspace: Workspace, host: str, port: int, names: Iterable[
         )
         await runner.setup()
         try:
-            server = await _bound(runner.server, host, port)
+            server = await _bound(runner.server, host, port, context)
             try:
                 bound_host, bound_port = server.sockets[0].getsockname()[:2]
-                yield f"http://{f'[{bound_host}]' if ':' in bound_host else bound_host}:{bound_port}"
+                scheme = "http" if context is None else "https"
+                yield f"{scheme}://{f'[{bound_host}]' if ':' in bound_host else bound_host}:{bound_port}"
             finally:
                 server.close()
         finally:
@@ -91,7 +106,7 @@ async def listening(workspace: Workspace, host: str, port: int, names: Iterable[
         os.close(handle)
 
 
-async def _bound(server: web.Server | None, host: str, port: int) -> asyncio.Server:
+async def _bound(server: web.Server | None, host: str, port: int, tls: ssl.SSLContext | None) -> asyncio.Server:
     assert server is not None
 
     def connection() -> asyncio.BaseProtocol:
@@ -99,7 +114,7 @@ async def _bound(server: web.Server | None, host: str, port: int) -> asyncio.Ser
         return server() if len(server.connections) < MAX_CONNECTIONS else _Full()
 
     try:
-        return await asyncio.get_running_loop().create_server(connection, host, port, backlog=BACKLOG)
+        return await asyncio.get_running_loop().create_server(connection, host, port, backlog=BACKLOG, ssl=tls)
     except OSError as cause:
         why = cause.strerror or str(cause)
         raise TrainerError(f"Can't listen on {host}:{port} ({why}); choose another --listen.") from None

@@ -38,10 +38,12 @@ class PushScreen(AppScreen):
         self.success = push.message or "" if push.phase is PushPhase.DONE else ""
         if device is None:
             self.hint = "Pair with a device first; then bundles can be pushed to it."
-        elif device.role == "host":
+        elif device.role in ("releaser", "owner"):
             self.hint = ""
         else:
-            self.hint = f"{device.name} lets this companion ask, not push; pair again with a code for a host."
+            self.hint = (
+                f"{device.name} lets this companion ask, not push; pair again with a code of 'enigma-edge pair'."
+            )
 
     def push(self) -> None:
         """Send the file in the field."""

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import http.client
 import socket
 from pathlib import Path
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
 
+from edge_runtime.api.access import Access
+from edge_runtime.api.app import make_app
 from edge_runtime.bundle import public_key_of
 from edge_runtime.client import DeviceClient
-from edge_runtime.errors import Forbidden, PairingError, Unauthorized
+from edge_runtime.config import Config
+from edge_runtime.device import Device
+from edge_runtime.errors import BadRequest, DeviceUnreachable, Forbidden, PairingError, TooMany, Unauthorized
+from edge_runtime.identity.grants import SCOPES, Grant
 
 from .. import tiny
 from ..conftest import RunningDevice, StartDevice, edge
@@ -60,72 +69,209 @@ def test_a_page_of_another_origin_is_refused(shared_device: RunningDevice) -> No
     assert "application/json" in simple.message
 
 
-async def test_the_network_needs_a_token_and_pairing_gives_one(
+async def test_the_network_needs_encryption_and_a_token_and_pairing_gives_one(
     start_device: StartDevice, bundles: dict[str, Path], state: Path
 ) -> None:
     device = start_device(listen="0.0.0.0:0")
-    address = _own_address()
-    assert device.request("GET", "/healthz", host=address).status == 200
-    assert device.request("GET", "/v1/models", host=address).status == 401
+    address = f"{_own_address()}:{device.port}"
+    plain = http.client.HTTPConnection("127.0.0.1", device.port, timeout=20)
+    plain.request("GET", "/healthz")
+    with pytest.raises((http.client.HTTPException, ConnectionError)):  # nothing is said in the clear
+        plain.getresponse()
+    plain.close()
     code = edge("pair", "--state", state).stdout.strip()
-    async with DeviceClient(f"http://{address}:{device.port}") as client:
-        with pytest.raises(Unauthorized):
+    async with DeviceClient(address) as client:
+        assert client.base_url == f"https://{address}"
+        with pytest.raises(DeviceUnreachable, match="certificate"):
             await client.models()
-        token = await client.pair(code.lower().replace("-", " "), "laptop", public_key_of(tiny.OTHER_KEY))
+        token = await client.pair(f"{code[:3]}-{code[3:]}", "laptop", public_key_of(tiny.OTHER_KEY))
         assert client.device["id"]
         assert await client.models() == []
         pushed = await client.push(bundles["foreign"])  # signed by the key that came with the pairing
         assert pushed["changed"] is True
+        certificate = client.certificate
+        assert certificate is not None and len(certificate) == 64
         with pytest.raises(PairingError):
             await client.pair(code, "again")
-    listed = edge("paired", "--state", state).stdout.split()
-    assert listed[1] == "host"
-    assert token not in (state / "identity" / "tokens.json").read_text()
-    edge("paired", "remove", listed[0], "--state", state)
-    async with DeviceClient(f"http://{address}:{device.port}", token) as client:
+    async with DeviceClient(address, certificate=certificate) as client:
         with pytest.raises(Unauthorized):
             await client.models()
+    async with DeviceClient(address, token, certificate="00" * 32) as client:
+        with pytest.raises(DeviceUnreachable, match="stands in between"):
+            await client.models()
+    async with DeviceClient(f"http://{address}", token) as client:
+        with pytest.raises(DeviceUnreachable, match="https://"):
+            await client.models()
+    listed = edge("paired", "--state", state).stdout.split()
+    assert listed[1] == "releaser"
+    assert token not in (state / "identity" / "tokens.json").read_text()
+    edge("paired", "remove", listed[0], "--state", state)
+    async with DeviceClient(address, token, certificate=certificate) as client:
+        with pytest.raises(Unauthorized):
+            await client.models()
+    assert edge("status", "--state", state).returncode == 0  # the device's own commands know its certificate
 
 
-async def test_a_companion_may_watch_but_not_push(
+async def test_an_operator_may_ask_and_watch_but_not_push(
     start_device: StartDevice, bundles: dict[str, Path], state: Path
 ) -> None:
     device = start_device()
-    code = edge("pair", "--role", "companion", "--state", state).stdout.strip()
+    code = edge("pair", "--scope", "operator", "--state", state).stdout.strip()
     async with DeviceClient(device.url) as client:
         await client.pair(code, "phone", public_key_of(tiny.OTHER_KEY))
         status = await client.status()
-        assert [paired["name"] for paired in status["paired"]] == ["phone"]
-        assert len(status["signers"]) == 1  # a companion's key isn't trusted
-        with pytest.raises(Forbidden):
+        assert [(paired["name"], paired["scope"]) for paired in status["paired"]] == [("phone", "operator")]
+        assert len(status["signers"]) == 1  # an operator's key isn't trusted
+        with pytest.raises(Forbidden, match="--scope releaser"):
             await client.push(bundles["v1"])
 
 
-def test_five_wrong_codes_void_the_right_one(start_device: StartDevice, state: Path) -> None:
+# Every route of the device and the least scope for it; None: open to all.
+MATRIX = {
+    ("GET", "/healthz"): None,
+    ("GET", "/v2/health/live"): None,
+    ("POST", "/v1/pair"): None,
+    ("POST", "/v1/pair/finish"): None,
+    ("GET", "/readyz"): "viewer",
+    ("GET", "/metrics"): "viewer",
+    ("GET", "/v1/models"): "viewer",
+    ("GET", "/v1/models/{specialist}"): "viewer",
+    ("GET", "/v1/status"): "viewer",
+    ("GET", "/v1/events"): "viewer",
+    ("GET", "/v2"): "viewer",
+    ("GET", "/v2/health/ready"): "viewer",
+    ("GET", "/v2/models/{specialist}"): "viewer",
+    ("GET", "/v2/models/{specialist}/ready"): "viewer",
+    ("GET", "/v2/models/{specialist}/versions/{version}"): "viewer",
+    ("GET", "/v2/models/{specialist}/versions/{version}/ready"): "viewer",
+    ("POST", "/v1/run/{specialist}"): "operator",
+    ("POST", "/v1/listen/{specialist}"): "operator",
+    ("POST", "/v1/ask"): "operator",
+    ("POST", "/v1/chat/completions"): "operator",
+    ("POST", "/v1/completions"): "operator",
+    ("POST", "/v2/models/{specialist}/infer"): "operator",
+    ("POST", "/v2/models/{specialist}/versions/{version}/infer"): "operator",
+    ("POST", "/v1/bundles"): "releaser",
+    ("POST", "/v1/rollback/{specialist}"): "releaser",
+    ("POST", "/v1/remove/{specialist}"): "releaser",
+    ("GET", "/v1/tokens"): "owner",
+    ("POST", "/v1/tokens"): "owner",
+    ("DELETE", "/v1/tokens/{id}"): "owner",
+}
+
+
+async def test_every_route_is_open_to_its_scopes_and_to_no_other(tmp_path: Path) -> None:
+    device = Device(tmp_path / "state", Config())
+    app = make_app(device, Access(device.tokens, open_on_loopback=True))
+
+    async def added(request: web.Request) -> web.Response:
+        return web.Response()
+
+    app.router.add_get("/v1/added", added)  # a route that nobody thought about
+    routes = {
+        (route.method, route.resource.canonical)
+        for route in app.router.routes()
+        if route.method != "HEAD" and route.resource is not None
+    }
+    assert routes - {("GET", "/v1/added")} == MATRIX.keys()
+    tokens = {scope: device.tokens.add(scope, Grant(scope)) for scope in SCOPES}
+    filled = {"{specialist}": "none", "{version}": "1", "{id}": "none"}
+    async with TestClient(TestServer(app)) as client:
+        for method, path in sorted(routes):
+            where = path
+            for field, value in filled.items():
+                where = where.replace(field, value)
+            for scope, token in tokens.items():
+                response = await client.request(method, where, headers={"Authorization": f"Bearer {token}"})
+                least = MATRIX.get((method, path), "nobody")
+                allowed = least is None or (least != "nobody" and SCOPES.index(scope) >= SCOPES.index(least))
+                assert (response.status == 403) != allowed, (method, path, scope)
+            response = await client.request(method, where, headers={"Authorization": "Bearer enigma_wrong"})
+            assert response.status == (403 if path == "/v1/added" else 401) or MATRIX[method, path] is None
+
+
+async def test_tokens_are_given_and_taken_by_an_owner_within_what_was_granted(
+    start_device: StartDevice, bundles: dict[str, Path], state: Path
+) -> None:
+    assert edge("install", bundles["v1"], "--state", state).returncode == 0
+    device = start_device()
+    owner = {"Authorization": f"Bearer {device.token}"}
+    wanted = {"name": "screen", "scope": "operator", "only": ["other"], "days": 1}
+    for wrong in ({"name": ""}, {"scope": "king"}, {"only": "x"}, {"days": "x"}, {"days": -1}, {"per_minute": 1.5}):
+        assert device.request("POST", "/v1/tokens", {**wanted, **wrong}, owner).status == 400, wrong
+    made = device.request("POST", "/v1/tokens", wanted, owner).json
+    bound = {"Authorization": f"Bearer {made['token']}"}
+    for path, body in (
+        ("/v1/run/tiny", {"text": "hi"}),
+        ("/v2/models/tiny/infer", {}),
+        ("/v1/chat/completions", {"model": "tiny", "messages": [{"role": "user", "content": "hi"}]}),
+        ("/v1/completions", {"model": "tiny", "prompt": "hi"}),
+    ):
+        refused = device.request("POST", path, body, bound)
+        assert refused.status == 403 and "good for other" in refused.body.decode(), path
+    listed = device.request("GET", "/v1/tokens", headers=owner).json["tokens"]
+    assert [(one["name"], one["only"]) for one in listed] == [("screen", ["other"])]
+    assert made["token"] not in str(listed) and "hash" not in listed[0]
+    assert device.request("DELETE", f"/v1/tokens/{listed[0]['id']}", headers=owner).status == 200
+    assert device.request("GET", "/v1/models", headers=bound).status == 401
+    assert device.request("DELETE", "/v1/tokens/none", headers=owner).status == 404
+
+
+async def test_a_token_sends_so_many_requests_a_minute(start_device: StartDevice, state: Path) -> None:
+    device = start_device()
+    code = edge("pair", "--scope", "viewer", "--per-minute", "3", "--days", "0.5", "--state", state).stdout.strip()
+    async with DeviceClient(device.url) as client:
+        await client.pair(code, "screen")
+        for _ in range(3):
+            await client.models()
+        with pytest.raises(TooMany, match="3 requests a minute") as refused:
+            await client.models()
+        assert 1 <= refused.value.retry_after <= 20
+    assert "(3 requests a minute, until" in edge("paired", "--state", state).stdout
+
+
+async def test_events_end_within_a_second_of_their_token(start_device: StartDevice, state: Path) -> None:
+    device = start_device()
+    code = edge("pair", "--scope", "viewer", "--state", state).stdout.strip()
+    async with DeviceClient(device.url) as client:
+        await client.pair(code, "screen")
+        events = client.events()
+        assert (await anext(events))["type"] == "paired"
+        edge("paired", "remove", edge("paired", "--state", state).stdout.split()[0], "--state", state)
+        async with asyncio.timeout(1.0):
+            with pytest.raises((DeviceUnreachable, StopAsyncIteration)):
+                await anext(events)
+
+
+async def test_five_wrong_codes_void_the_right_one(start_device: StartDevice, state: Path) -> None:
     device = start_device()
     code = edge("pair", "--state", state).stdout.strip()
-    for left in (4, 3, 2, 1, 0):
-        wrong = device.request("POST", "/v1/pair", {"code": "0000-0000", "name": "x"})
-        assert wrong.status == 403
-        assert (f"{left} more" in wrong.message) == bool(left)
-    assert device.request("POST", "/v1/pair", {"code": code, "name": "x"}).status == 403
+    wrong = f"{(int(code) + 1) % 10**6:06}"
+    async with DeviceClient(device.url) as client:
+        for words in ("4 more", "3 more", "2 more", "1 more", "last try"):
+            with pytest.raises(PairingError, match=words):
+                await client.pair(wrong, "x")
+        with pytest.raises(PairingError, match="no valid"):
+            await client.pair(code, "x")
 
 
 def test_a_malformed_pairing_costs_no_try(start_device: StartDevice, state: Path) -> None:
     device = start_device()
-    code = edge("pair", "--state", state).stdout.strip()
-    for body in (
-        {},
-        {"code": 5, "name": "x"},
-        {"code": "A" * 33, "name": "x"},
-        {"code": "AAAA-AAAA", "name": ""},
-        {"code": "AAAA-AAAA", "name": "a\nb"},
-        {"code": "AAAA-AAAA", "name": "x", "signer": "short"},
-        {"code": "AAAA-AAAA", "name": "x", "signer": 7},
-    ):
+    edge("pair", "--state", state)
+    for body in ({}, {"share": 5}, {"share": "A" * 33}, {"share": "AAAA"}, {"code": "123456", "name": "x"}):
         assert device.request("POST", "/v1/pair", body).status == 400, body
     assert '"tries":5' in (state / "identity" / "pairing.json").read_text()
-    assert device.request("POST", "/v1/pair", {"code": code, "name": "x"}).status == 200
+
+
+async def test_a_name_that_can_not_be_shown_is_refused(start_device: StartDevice, state: Path) -> None:
+    device = start_device()
+    async with DeviceClient(device.url) as client:
+        for name in ("", "a\nb", "x" * 65):
+            with pytest.raises(BadRequest, match="name"):
+                await client.pair(edge("pair", "--state", state).stdout.strip(), name)
+        with pytest.raises(BadRequest, match="32 bytes"):
+            await client.pair(edge("pair", "--state", state).stdout.strip(), "x", "short")
+    assert edge("paired", "--state", state).stdout == ""
 
 
 def _own_address() -> str:

@@ -10,12 +10,15 @@ from pathlib import Path
 import pytest
 
 from edge_runtime.errors import BadRequest, NotFound, PairingError, StateError
-from edge_runtime.identity import pairing
+from edge_runtime.identity import pairing, tokens
 from edge_runtime.identity.files import IdentityFolder
+from edge_runtime.identity.grants import SCOPES, Grant, grant, read_grant
 from edge_runtime.identity.keys import decode_key, device_key
-from edge_runtime.identity.pairing import issue_code, redeem_code
+from edge_runtime.identity.pairing import issue_code, take_try, use_up
 from edge_runtime.identity.tokens import MAX_TOKENS, TokenStore
 from edge_runtime.identity.trust import TrustStore
+
+RELEASER, OPERATOR = Grant("releaser"), Grant("operator", ("tiny",))
 
 
 @pytest.fixture
@@ -25,9 +28,9 @@ def identity(tmp_path: Path) -> IdentityFolder:
 
 def test_only_the_owner_can_read_anything(identity: IdentityFolder) -> None:
     device_key(identity)
-    TokenStore(identity).add("a", "host")
+    TokenStore(identity).add("a", RELEASER)
     TrustStore(identity).add(bytes(32), "b")
-    issue_code(identity, "host", 1, 5)
+    issue_code(identity, RELEASER, 1, 5)
     for path in [identity.folder.parent, identity.folder, *identity.folder.iterdir()]:
         mode = stat.S_IMODE(path.stat().st_mode)
         assert mode == (0o700 if path.is_dir() else 0o600), path
@@ -44,10 +47,10 @@ def test_the_device_keeps_its_key(identity: IdentityFolder) -> None:
 
 def test_tokens_are_found_until_removed_and_kept_as_hashes(identity: IdentityFolder) -> None:
     store = TokenStore(identity)
-    host, phone = store.add("laptop", "host"), store.add("phone", "companion")
-    for token, name, role in ((host, "laptop", "host"), (phone, "phone", "companion")):
+    host, phone = store.add("laptop", RELEASER), store.add("phone", OPERATOR)
+    for token, name, given in ((host, "laptop", RELEASER), (phone, "phone", OPERATOR)):
         found = store.find(token)
-        assert found is not None and (found.name, found.role) == (name, role)
+        assert found is not None and (found.name, found.grant) == (name, given)
     assert store.find(host + "x") is None and store.find("") is None and store.find("\ud800") is None
     text = (identity.folder / "tokens.json").read_text()
     assert host not in text and phone not in text
@@ -63,69 +66,129 @@ def test_tokens_are_found_until_removed_and_kept_as_hashes(identity: IdentityFol
 def test_pairings_are_bounded(identity: IdentityFolder) -> None:
     store = TokenStore(identity)
     for number in range(MAX_TOKENS):
-        store.add(str(number), "host")
+        store.add(str(number), RELEASER)
     with pytest.raises(BadRequest, match="remove one"):
-        store.add("one more", "host")
+        store.add("one more", RELEASER)
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b'{"a": 1}', b'{"a": {"name": "x", "role": "king", "sha256": ""}}'])
+@pytest.mark.parametrize("content", [b"", b"[]", b'{"a": 1}', b'{"a": {"name": "x", "scope": "king", "sha256": ""}}'])
 def test_a_damaged_token_file_is_told(identity: IdentityFolder, content: bytes) -> None:
     (identity.folder / "tokens.json").write_bytes(content)
     with pytest.raises(StateError):
         TokenStore(identity).find("x")
 
 
-def test_a_code_works_once_as_people_type_it(identity: IdentityFolder) -> None:
-    code = issue_code(identity, "companion", 1, 5)
-    assert code not in (identity.folder / "pairing.json").read_text()
-    typed = f" {code[:3].lower()} {code[3:].replace('0', 'o').replace('1', 'l')} "
-    assert redeem_code(identity, typed) == "companion"
+def test_a_token_ends_with_its_time_even_where_the_clock_starts_anew(
+    identity: IdentityFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, now = TokenStore(identity), time.time()
+    token = store.add("for a day", grant("viewer", days=1))
+    assert store.find(token) is not None
+    monkeypatch.setattr(tokens.time, "time", lambda: now + 86_500)
+    assert store.find(token) is None
+    later = store.add("later", RELEASER)
+    monkeypatch.setattr(tokens.time, "time", lambda: 0.0)  # no battery behind the clock: 1970 again
+    assert store.find(token) is None and store.find(later) is not None
+
+
+def test_tokens_that_are_over_make_room(identity: IdentityFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, now = TokenStore(identity), time.time()
+    for number in range(MAX_TOKENS):
+        store.add(str(number), grant("viewer", days=1 if number else 0))
+    monkeypatch.setattr(tokens.time, "time", lambda: now + 86_500)
+    store.add("one more", RELEASER)
+    assert [paired.name for paired in store.paired()] == ["0", "one more"]
+
+
+def test_roles_of_earlier_versions_count_as_scopes(identity: IdentityFolder) -> None:
+    entry = {"name": "x", "created": 1.0, "sha256": tokens.hash_token("enigma_x")}
+    identity.write("tokens.json", {"a": {**entry, "role": "host"}})
+    found = TokenStore(identity).find("enigma_x")
+    assert found is not None and found.grant == RELEASER
+
+
+def test_a_grant_is_read_back_as_it_was_and_reaches_as_far_as_it_says() -> None:
+    for made in (RELEASER, OPERATOR, grant("operator", ("a", "b"), 60, 2.5)):
+        assert read_grant(made.plain()) == made
+    assert [[one.covers(other) for other in SCOPES].count(True) for one in map(Grant, SCOPES)] == [1, 2, 3, 4]
+    assert OPERATOR.allows("tiny") and not OPERATOR.allows("other") and RELEASER.allows("other")
+    assert str(grant("operator", ("a",), 60)) == "operator, only a, 60 requests a minute"
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"scope": "king"}, "viewer, operator, releaser or owner"),
+        ({"scope": "operator", "only": ["x"] * 40}, "up to 32"),
+        ({"scope": "operator", "only": ["a\nb"]}, "by its name"),
+        ({"scope": "releaser", "only": ["x"]}, "Only an operator"),
+        ({"scope": "viewer", "per_minute": -1}, "a minute"),
+    ],
+)
+def test_a_grant_that_can_not_be_says_what_can(fields: dict[str, object], words: str) -> None:
+    with pytest.raises(BadRequest, match=words):
+        read_grant(fields)
+
+
+@pytest.mark.parametrize(
+    "fields", [{}, {"scope": 5}, {"scope": "viewer", "only": "x"}, {"scope": "viewer", "until": True}]
+)
+def test_a_malformed_grant_is_none(fields: dict[str, object]) -> None:
+    assert read_grant(fields) is None
+
+
+@pytest.mark.parametrize("days", [-1, 1e9, float("nan")])
+def test_a_token_of_no_sensible_time_is_refused(days: float) -> None:
+    with pytest.raises(BadRequest, match="days"):
+        grant("viewer", days=days)
+
+
+def test_a_code_has_six_digits_and_is_not_kept_as_such(identity: IdentityFolder) -> None:
+    codes = {issue_code(identity, RELEASER, 1, 5) for _ in range(20)}
+    assert len(codes) > 15 and all(len(code) == 6 and code.isdigit() for code in codes)
+    kept = (identity.folder / "pairing.json").read_text()
+    assert not any(code in kept for code in codes)
+
+
+def test_a_code_has_so_many_tries_and_is_used_once(identity: IdentityFolder) -> None:
+    issue_code(identity, RELEASER, 1, 2)
+    scalar, given, left = take_try(identity)
+    assert (given, left) == (RELEASER, 1) and take_try(identity) == (scalar, RELEASER, 0)
     with pytest.raises(PairingError, match="no valid"):
-        redeem_code(identity, code)
-
-
-def test_wrong_tries_void_a_code_and_a_new_one_replaces_it(identity: IdentityFolder) -> None:
-    code = issue_code(identity, "host", 1, 2)
-    for words in ("1 more try", "last try", "no valid"):
-        with pytest.raises(PairingError, match=words):
-            redeem_code(identity, "WRONG")
-    with pytest.raises(PairingError):
-        redeem_code(identity, code)
-    first, second = issue_code(identity, "host", 1, 5), issue_code(identity, "host", 1, 5)
-    with pytest.raises(PairingError):
-        redeem_code(identity, first)
-    assert redeem_code(identity, second) == "host"
+        take_try(identity)
+    use_up(identity, scalar)  # who took the last try may still end well
+    with pytest.raises(PairingError, match="no valid"):
+        use_up(identity, scalar)
 
 
 def test_a_code_ends_with_its_time_and_with_the_boot(identity: IdentityFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    code = issue_code(identity, "host", 0.01 / 60, 5)
+    issue_code(identity, RELEASER, 0.01 / 60, 5)
     time.sleep(0.02)
     with pytest.raises(PairingError, match="no valid"):
-        redeem_code(identity, code)
-    code = issue_code(identity, "host", 10, 5)
+        take_try(identity)
+    issue_code(identity, RELEASER, 10, 5)
     monkeypatch.setattr(pairing, "_boot", lambda: "another boot")
     with pytest.raises(PairingError, match="no valid"):
-        redeem_code(identity, code)
+        take_try(identity)
 
 
 def test_parallel_guesses_get_no_more_tries_than_one_after_another(identity: IdentityFolder) -> None:
-    code = issue_code(identity, "host", 1, 5)
-    outcomes: list[str] = []
+    issue_code(identity, RELEASER, 1, 5)
+    outcomes: list[bool] = []
 
     def guess() -> None:
         try:
-            outcomes.append(redeem_code(identity, "WRONG"))
-        except PairingError as error:
-            outcomes.append(str(error))
+            take_try(identity)
+            outcomes.append(True)
+        except PairingError:
+            outcomes.append(False)
 
     threads = [threading.Thread(target=guess) for _ in range(20)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sum("is wrong" in outcome for outcome in outcomes) == 5
-    with pytest.raises(PairingError):
-        redeem_code(identity, code)
+    assert sum(outcomes) == 5 and len(outcomes) == 20
 
 
 def test_trust_is_added_and_removed_by_prefix(identity: IdentityFolder) -> None:

@@ -17,6 +17,7 @@ import pytest
 
 from edge_runtime.errors import EdgeError
 from tests.trainer_host.samples import REPO
+from tests.trainer_host.server import conftest
 from tests.trainer_host.server.answers import passing
 from tests.trainer_host.server.conftest import KEY, Client, add_fake, nothing_of_this_person  # noqa: F401  # a fixture
 from tests.trainer_host.server.test_lessons import assert_none_sent_again, begin, calls, order
@@ -52,7 +53,7 @@ class Server:
         return found[1]
 
     async def url(self) -> str:
-        return await self.line(r"API is at (http://\S+)")
+        return await self.line(r"API is at (https?://\S+)")
 
     async def end(self, number: int = signal.SIGTERM) -> int:
         """Its exit status; all that it printed is then in `said`."""
@@ -91,14 +92,14 @@ def enigma(home: Path, *options: str) -> None:
 
 async def paired(session: aiohttp.ClientSession, url: str, code: str) -> Client:
     client = Client(url, None, session)
-    client.token = str((await client.call("POST", "/v1/pair", {"code": code, "name": "phone"})).json["token"])
+    client.token = str((await conftest.paired(client, code, "phone"))["token"])
     return client
 
 
 async def test_a_kill_leaves_the_lesson_open_and_nothing_is_asked_again(workspace: Workspace) -> None:
     async with FakeApi(answer=passing, latency=0.1, concurrency=6) as provider, aiohttp.ClientSession() as session:
         async with server(workspace.home, "--listen", "127.0.0.1:0") as first:
-            client = await paired(session, await first.url(), await first.line(r"Pairing code.*: (\w{4}-\w{4})"))
+            client = await paired(session, await first.url(), await first.line(r"Pairing code.*: (\d{6})"))
             await client.call("POST", "/v1/keys", {"provider": "openai", "name": "work", "key": KEY})
             await add_fake(client, provider)
             id_ = await begin(client, order(["router"], 60))
@@ -126,7 +127,7 @@ async def test_it_ends_on_a_signal_while_a_lesson_runs_and_leaves_no_process(wor
     async with FakeApi(answer=passing, latency=0.3) as provider, aiohttp.ClientSession() as session:
         for number in (signal.SIGTERM, signal.SIGINT):
             async with server(workspace.home, "--listen", "127.0.0.1:0", "--pair") as made:
-                client = await paired(session, await made.url(), await made.line(r"Pairing code.*: (\w{4}-\w{4})"))
+                client = await paired(session, await made.url(), await made.line(r"Pairing code.*: (\d{6})"))
                 await add_fake(client, provider)
                 id_ = await begin(client, order(["router"], 100))
                 await client.until(id_, lambda lesson: int(str(lesson["accepted"])) > 0)
@@ -183,9 +184,11 @@ def test_a_home_that_is_a_file_is_one_sentence(tmp_path: Path) -> None:
     assert "file" in str(refused.value) and "\n" not in str(refused.value)
 
 
-async def test_listening_beyond_this_machine_is_warned_of(workspace: Workspace) -> None:
+async def test_listening_beyond_this_machine_is_encrypted_or_warned_of(workspace: Workspace) -> None:
     async with server(workspace.home, "--listen", "0.0.0.0:0") as made:
-        await made.url()
+        assert (await made.url()).startswith("https://") and "unencrypted" not in made.said
+    async with server(workspace.home, "--listen", "0.0.0.0:0", "--plain-http") as made:
+        assert (await made.url()).startswith("http://")
         assert "unencrypted" in made.said
 
 
@@ -201,7 +204,7 @@ async def test_a_vault_behind_a_passphrase_is_opened_before_anything_listens(wor
         server(workspace.home, "--listen", "127.0.0.1:0", ENIGMA_PASSPHRASE="correct horse battery") as made,
         aiohttp.ClientSession() as session,
     ):
-        client = await paired(session, await made.url(), await made.line(r"Pairing code.*: (\w{4}-\w{4})"))
+        client = await paired(session, await made.url(), await made.line(r"Pairing code.*: (\d{6})"))
         assert "5RkE" in (await client.call("GET", "/v1/keys")).text
 
 

@@ -14,7 +14,10 @@ import keyring.core
 import pytest
 from keyring.backends import fail
 
+from edge_runtime.connecting import Seen, pair_over
+from edge_runtime.errors import PairingError
 from edge_runtime.identity.files import IdentityFolder
+from edge_runtime.identity.grants import Grant
 from edge_runtime.identity.tokens import TokenStore
 from tests.trainer_host.server.answers import passing
 from tests.trainer_host.teacher.fake_api import FakeApi
@@ -102,15 +105,29 @@ class Client:
         return await self.until(id_, lambda lesson: lesson["state"] not in ("running", "open"))
 
 
+async def paired(client: Client, code: str, name: str = "test") -> Json:
+    """Pair by a code; what the host answers in the end. Raises `PairingError`, also where the host refuses."""
+
+    async def call(path: str, message: Json) -> Json:
+        answer = await client.call("POST", path, message)
+        if answer.status == 403:
+            raise PairingError(answer.message)
+        assert answer.status == 200, answer.text
+        return answer.json
+
+    return (await pair_over(call, code, {"name": name}, Seen()))[1]
+
+
 def token_for(workspace: Workspace, name: str = "test") -> str:
     """A token, without the detour by a code."""
-    return TokenStore(IdentityFolder(folder_of(workspace))).add(name, "companion")
+    return TokenStore(IdentityFolder(folder_of(workspace))).add(name, Grant("owner"))
 
 
 @contextlib.asynccontextmanager
 async def serving(workspace: Workspace, host: str = "127.0.0.1") -> AsyncIterator[Client]:
     """A server in this process, and a client."""
-    async with listening(workspace, host, 0) as url, aiohttp.ClientSession(trust_env=False) as session:
+    connector = aiohttp.TCPConnector(ssl=False)  # who answers isn't what is checked here
+    async with listening(workspace, host, 0) as url, aiohttp.ClientSession(connector=connector) as session:
         yield Client(url, token_for(workspace), session)
 
 

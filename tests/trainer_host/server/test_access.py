@@ -9,9 +9,10 @@ import socket
 import aiohttp
 import pytest
 
+from edge_runtime.errors import PairingError
 from edge_runtime.identity.files import IdentityFolder
 from edge_runtime.identity.tokens import TokenStore
-from tests.trainer_host.server.conftest import Client, serving, token_for
+from tests.trainer_host.server.conftest import Client, paired, serving, token_for
 from trainer_host.server import run
 from trainer_host.server.access import OPEN
 from trainer_host.server.app import make_app
@@ -29,15 +30,15 @@ def routes(workspace: Workspace) -> list[tuple[str, str]]:
     return found
 
 
-async def test_every_route_but_two_needs_a_token(client: Client, workspace: Workspace) -> None:
+async def test_every_route_but_three_needs_a_token(client: Client, workspace: Workspace) -> None:
     client.token = None
     known = routes(workspace)
-    assert len(known) == 19 and set(known) >= OPEN
+    assert len(known) == 20 and set(known) >= OPEN
     for method, path in known:
         for headers in ({}, {"Authorization": "Bearer enigma_wrong"}, {"Authorization": "Basic eDp5"}):
             answer = await client.call(method, path, {} if method == "POST" else None, **headers)
             if (method, path) in OPEN:
-                assert answer.status in (200, 422)
+                assert answer.status in (200, 400)
             else:
                 assert answer.status == 401, (method, path)
                 assert answer.headers["www-authenticate"] == "Bearer" and "enigma serve --pair" in answer.message
@@ -81,12 +82,13 @@ async def test_on_the_network_addresses_and_own_names_are_taken(workspace: Works
 async def test_a_code_gives_one_token_once(client: Client, workspace: Workspace) -> None:
     client.token = None
     code = pairing_code(workspace)
-    paired = await client.call("POST", "/v1/pair", {"code": code.lower().replace("-", " "), "name": "my phone"})
-    assert paired.status == 200 and paired.json.keys() == {"token"}
-    client.token = str(paired.json["token"])
+    answer = await paired(client, f"{code[:3]} {code[3:]}", "my phone")
+    assert answer.keys() == {"token", "scope", "certificate"} and answer["scope"] == "owner"
+    client.token = str(answer["token"])
+    assert client.token not in "".join(client.heard)
     assert (await client.call("GET", "/v1/tasks")).status == 200
-    again = await client.call("POST", "/v1/pair", {"code": code, "name": "another"})
-    assert again.status == 403 and again.json["error"] == "pairing"
+    with pytest.raises(PairingError):
+        await paired(client, code)
     files = [path for path in workspace.home.rglob("*") if path.is_file()]
     assert files and not any(client.token.encode() in path.read_bytes() for path in files)
     assert not any(path.stat().st_mode & 0o077 for path in files if "server" in path.parts)
@@ -96,17 +98,41 @@ async def test_five_wrong_codes_void_the_right_one_and_malformed_ones_cost_no_tr
     client: Client, workspace: Workspace
 ) -> None:
     code = pairing_code(workspace)
-    for body in (
-        {},
-        {"code": 5, "name": "x"},
-        {"code": "A" * 33, "name": "x"},
-        {"code": code},
-        {"code": code, "name": "a\nb"},
+    for body in ({}, {"share": 5}, {"share": "A" * 33}, {"code": code, "name": "x"}):
+        assert (await client.call("POST", "/v1/pair", body)).status == 400
+    wrong = f"{(int(code) + 1) % 10**6:06}"
+    for words in ("4 more", "3 more", "2 more", "1 more", "last try"):
+        with pytest.raises(PairingError, match=words):
+            await paired(client, wrong)
+    with pytest.raises(PairingError, match="enigma serve --pair"):
+        await paired(client, code)
+
+
+async def test_a_token_reaches_as_far_as_its_scope(client: Client, workspace: Workspace) -> None:
+    whole = client.token
+    tokens = [str((await paired(client, pairing_code(workspace, scope)))["token"]) for scope in ("viewer", "operator")]
+    for method, path, least in (
+        ("GET", "/v1/keys", 0),
+        ("POST", "/v1/estimates", 1),
+        ("POST", "/v1/lessons", 1),
+        ("POST", "/v1/keys", 2),
+        ("DELETE", "/v1/keys/openai/none", 2),
+        ("POST", "/v1/keys/export", 2),
     ):
-        assert (await client.call("POST", "/v1/pair", body)).status == 422
-    said = {(await client.call("POST", "/v1/pair", {"code": "0000-0000", "name": "x"})).message for _ in range(5)}
-    said.add((await client.call("POST", "/v1/pair", {"code": code, "name": "x"})).message)
-    assert len(said) == 1 and "enigma serve --pair" in said.pop()
+        for reach, token in enumerate((*tokens, whole)):
+            client.token = token
+            refused = await client.call(method, path, {})
+            assert (refused.status == 403) == (reach < least), (path, reach)
+
+
+async def test_on_the_network_it_is_encrypted_and_pairing_finds_out_who_stands_in_between(workspace: Workspace) -> None:
+    async with serving(workspace, "0.0.0.0") as client:
+        assert client.url.startswith("https://")
+        client.url = client.url.replace("0.0.0.0", "127.0.0.1")
+        with pytest.raises(PairingError, match="stands between"):
+            await paired(client, pairing_code(workspace))  # as if no certificate had been seen
+    async with listening(workspace, "0.0.0.0", 0, tls="never") as url:
+        assert url.startswith("http://")
 
 
 async def test_a_token_that_is_revoked_ends_at_once_its_events_too(client: Client, workspace: Workspace) -> None:
