@@ -122,6 +122,10 @@ def _parser() -> argparse.ArgumentParser:
     trust.add_argument("action", choices=("list", "add", "remove"), nargs="?", default="list")
     trust.add_argument("key", nargs="?", metavar="KEY", help="base64 or hex; to remove: how its hex starts")
     trust.add_argument("--name", default="added by hand", help="what to call the key")
+    doctor = command("doctor", "Look at all that this device needs, and say how to mend what is wrong.", _doctor)
+    doctor.add_argument("--json", action="store_true", help="as JSON")
+    unit = command("unit", "Print a unit file that starts this device with the system (systemd).", _unit)
+    unit.add_argument("--user", metavar="NAME", help="who runs it (default: for a user's own systemd)")
     command("config", "Print the configuration file with all keys and their defaults.", _config)
     return parser
 
@@ -337,6 +341,26 @@ def _trust(args: argparse.Namespace) -> None:
     else:
         for signer in store.signers():
             print(f"{signer.key.hex()}  {_day(signer.added)}  {signer.name}")
+
+
+def _doctor(args: argparse.Namespace) -> int:
+    import dataclasses
+    import json
+
+    from edge_runtime import doctor
+
+    findings = doctor.examine(args.state, args.config)
+    if not args.json:
+        return doctor.report(findings, print)
+    found = list(findings)
+    print(json.dumps([dataclasses.asdict(finding) for finding in found], indent=1, ensure_ascii=False))
+    return 1 if any(finding.level == doctor.BAD for finding in found) else 0
+
+
+def _unit(args: argparse.Namespace) -> None:
+    from edge_runtime.supervision import unit_file
+
+    print(unit_file(args.state, args.user), end="")
 
 
 def _config(args: argparse.Namespace) -> None:

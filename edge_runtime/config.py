@@ -47,6 +47,11 @@ class ServerConfig:
         "Which connections are encrypted: 'network' all but those that only reach this device, 'always', or 'never', "
         "where everybody on the network can read and change what is said.",
     )
+    announce: bool = _key(
+        True,
+        "Whether the device tells the network by mDNS that it is there, where it listens to it (needs the extra "
+        "'discovery').",
+    )
     open_on_loopback: bool = _key(
         True,
         "Whether programs on the device itself may run specialists without a token. "

@@ -19,10 +19,13 @@ from edge_runtime.api.access import Access
 from edge_runtime.api.app import make_app
 from edge_runtime.api.http_log import http_log
 from edge_runtime.config import Config, parse_listen
+from edge_runtime.connecting import is_loopback
 from edge_runtime.device import Device
+from edge_runtime.discovery import announced
 from edge_runtime.errors import ConfigError, StateError
 from edge_runtime.identity import tls
 from edge_runtime.serving import memory
+from edge_runtime.supervision import Supervisor
 from edge_runtime.update import disk
 from edge_runtime.update.slots import lock
 
@@ -41,7 +44,7 @@ async def serve(state: Path, config: Config, port_file: Path | None = None) -> N
     port_file: gets the port, atomically, once the daemon listens (for port 0).
     """
     began = time.perf_counter()
-    stop = asyncio.Event()
+    stop, supervisor = asyncio.Event(), Supervisor()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
@@ -88,9 +91,15 @@ async def serve(state: Path, config: Config, port_file: Path | None = None) -> N
                 disk.write_atomic(daemon_file, strict_json.dumps(local))
                 if port_file is not None:
                     disk.write_atomic(port_file.absolute(), f"{port}\n".encode("ascii"))
-            await _until(stop, device, began)
+            async with contextlib.AsyncExitStack() as around:
+                if config.server.announce and not is_loopback(host):
+                    about = (config.device.label, device.key.id, __version__)
+                    await around.enter_async_context(announced(*about, host, port, context is not None))
+                await around.enter_async_context(supervisor.watched())
+                await _until(stop, device, began, supervisor)
         finally:
             _log.info("stopping")
+            supervisor.stopping()
             device.announce_stop()
             server.close()
             # aiohttp drops the first request of a connection that was accepted just now, and waits for it.
@@ -104,7 +113,7 @@ async def serve(state: Path, config: Config, port_file: Path | None = None) -> N
         os.close(handle)
 
 
-async def _until(stop: asyncio.Event, device: Device, began: float) -> None:
+async def _until(stop: asyncio.Event, device: Device, began: float, supervisor: Supervisor) -> None:
     """Admit the bundles, then wait for the signal, whichever comes first."""
     starting = asyncio.create_task(device.start())
     stopping = asyncio.create_task(stop.wait())
@@ -115,6 +124,7 @@ async def _until(stop: asyncio.Event, device: Device, began: float) -> None:
             names = ", ".join(device.serving.names()) or "no specialist yet"
             state = "ready" if device.ready else "NOT ready"
             _log.info("%s after %.2f s: %s", state, time.perf_counter() - began, names)
+            supervisor.ready(f"{state}: {names}")
             memory.settle()
             await stopping
     finally:

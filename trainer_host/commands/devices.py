@@ -39,6 +39,8 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     made.add_argument("--json", action="store_true", help="print the device's whole answer")
     actions = group(commands, "devices", "List, pair and forget devices.", "Paired devices.")
     command(actions, "list", devices_list, "List the paired devices.")
+    made = command(actions, "find", devices_find, "Look for devices on this network, paired or not.")
+    made.add_argument("--seconds", type=float, default=3.0, metavar="N", help="how long (default: %(default)s)")
     made = command(actions, "pair", devices_pair, "Pair with a device, which then takes this host's bundles.")
     made.add_argument("url", metavar="URL", help="as printed by 'enigma-edge run'")
     made.add_argument("code", metavar="CODE", help="as printed by 'enigma-edge pair' on the device")
@@ -138,6 +140,29 @@ def devices_list(args: argparse.Namespace) -> None:
         show.say("No device is paired; run 'enigma-edge pair' on one, then 'enigma devices pair URL CODE'.")
         return
     show.table(["name", "address", "id"], [[device.name, device.url, device.id] for device in found])
+
+
+def devices_find(args: argparse.Namespace) -> None:
+    """Devices that announce themselves."""
+    import asyncio
+
+    from edge_runtime.discovery import find
+    from trainer_host.release import devices
+
+    if not 0 < args.seconds <= 60:
+        raise TrainerError("--seconds must be above 0 and at most 60.")
+    workspace, show = workspace_of(args), presenter_for()
+    with show.working("looking") as _:
+        found = asyncio.run(find(args.seconds))
+    if not found:
+        show.say(
+            "No device answered; a device announces itself where it listens to the network and has enigma[discovery]. "
+            "You can pair by its address too."
+        )
+        return
+    names = {device.id: device.name for device in devices.known_devices(workspace)}
+    rows = [[one.name, one.url, one.id, one.version, names.get(one.id, "")] for one in found]
+    show.table(["name", "address", "id", "version", "paired as"], rows)
 
 
 def devices_pair(args: argparse.Namespace) -> None:
