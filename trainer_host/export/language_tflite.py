@@ -43,9 +43,14 @@ def export_language_tflite(
     new_keys.N and new_values.N float32 [kv_heads, T, head]. The constant "rope" holds the frequencies, float32
     [head / 2], and behind them the factor of cosines and sines.
     """
+    check_precision(precision)
+    _Decoder(state, config, precision == "int8", context or config.context).write(path)
+
+
+def check_precision(precision: str) -> None:
+    """Raise `ExportError` for one that there is none of."""
     if precision not in PRECISIONS:
         raise ExportError(f"There is no precision '{precision[:40]}' in TFLite; there are {', '.join(PRECISIONS)}.")
-    _Decoder(state, config, precision == "int8", context or config.context).write(path)
 
 
 class _Decoder:
