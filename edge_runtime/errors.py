@@ -81,6 +81,26 @@ class Overloaded(EdgeError):
         self.retry_after = retry_after
 
 
+class DeadlinePassed(Overloaded):
+    """There was no answer before the request's deadline; where it hadn't begun, it is never run."""
+
+    status = 504
+    code = "deadline"
+
+
+class QueueFull(Overloaded):
+    """As many requests wait for this specialist as may; others may have room."""
+
+    status = 429
+    code = "queue_full"
+
+
+class OutOfMemory(Overloaded):
+    """The specialist doesn't fit into the memory for models beside those that can't go now."""
+
+    code = "out_of_memory"
+
+
 class BundleError(EdgeError):
     """The bundle is damaged or malformed."""
 
