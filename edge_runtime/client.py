@@ -320,7 +320,7 @@ def _error_from(status: int, answer: Json, retry_after: str | None) -> EdgeError
     fields = raw if isinstance(raw, dict) else {}
     message = str(fields.get("message") or f"The device answered with HTTP status {status}.")[:1000]
     kind = errors.by_code(str(fields.get("code", "")))
-    if kind in (errors.Overloaded, errors.TooMany):
+    if issubclass(kind, errors.Overloaded):
         seconds = float(retry_after) if retry_after and retry_after.isdigit() else 1.0
         return kind(message, min(seconds, 3600.0))
     return kind(message)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import socket
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -62,8 +63,10 @@ class ServerConfig:
         8192, "The longest picture or sound that is a request body by itself, in kilobytes.", 1, 65536
     )
     max_connections: int = _key(256, "Connections at once; more are closed at once.", 4, 65536)
-    queue: int = _key(64, "Requests that may wait for one specialist; more get 503 with Retry-After.", 1, 4096)
-    deadline_seconds: float = _key(5.0, "A request not answered after this long gets 503.", 0.01, 600)
+    queue: int = _key(64, "Requests that may wait for one specialist; more get 429 with Retry-After.", 1, 4096)
+    deadline_seconds: float = _key(
+        5.0, "A request not answered after this long gets 504, unless it says its own.", 0.01, 600
+    )
 
 
 @dataclass(frozen=True)
@@ -71,10 +74,19 @@ class ModelsConfig:
     """How models run."""
 
     threads: int = _key(1, "Threads per model; one is fastest for small models.", 1, 64)
+    at_once: int = _key(
+        0, "Models that compute at the same time, over all requests; 0: as many as cores for them.", 0, 64
+    )
     runtimes: tuple[str, ...] = _key(
         ("onnxruntime", "ai-edge-litert", "tflite-runtime", "xllamacpp"),
         "The runtimes that may be used, the preferred first.",
     )
+
+    @property
+    def turns(self) -> int:
+        """How many models compute at the same time: as the cores allow, where the file doesn't say."""
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return self.at_once or max(1, cores // self.threads)
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from edge_runtime.identity.trust import TrustStore
 from edge_runtime.serving import memory
 from edge_runtime.serving.generations import Serving
 from edge_runtime.serving.metrics import Metrics
+from edge_runtime.serving.turns import USUAL, Turns, Urgency
 from edge_runtime.serving.worker import Answer
 from edge_runtime.update import disk
 from edge_runtime.update.adapters import wanted_by
@@ -57,7 +58,7 @@ class Device:
         self.trust = TrustStore(self.identity)
         self.events = EventHub()
         self.metrics = Metrics()
-        self.serving = Serving(config.server.queue, config.server.deadline_seconds)
+        self.serving = Serving(config.server.queue, config.server.deadline_seconds, Turns(config.models.turns))
         self.failed: dict[str, str] = {}
         self.stopping = False
         self._slots = Slots(state)
@@ -96,30 +97,32 @@ class Device:
                     self.events.emit("error", specialist=name, code="start", message=result.failure)
             self.serving.starting = False
 
-    async def run(self, name: str, request: Json) -> Answer:
+    async def run(self, name: str, request: Json, urgency: Urgency = USUAL) -> Answer:
         """Answer a request by a specialist, and count it."""
         started = time.perf_counter()
-        answer = await self.serving.run(name, request)
+        answer = await self.serving.run(name, request, urgency)
         self.metrics.observe("enigma_run_seconds", time.perf_counter() - started, specialist=name)
         self.metrics.observe("enigma_specialist_seconds", answer.seconds, specialist=name)
+        if answer.together > 1:
+            self.metrics.count("enigma_batched_total", specialist=name)
         if answer.value.get("unsure") is True:
             self.metrics.count("enigma_unsure_total", specialist=name)
         if answer.value.get("truncated") is True:
             self.metrics.count("enigma_truncated_total", specialist=name)
         return answer
 
-    async def infer(self, name: str, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    async def infer(self, name: str, inputs: dict[str, np.ndarray], urgency: Urgency = USUAL) -> dict[str, np.ndarray]:
         """What a model's graph gives for tensors, counted; see `Serving.infer`."""
         started = time.perf_counter()
-        answer = await self.serving.infer(name, inputs)
+        answer = await self.serving.infer(name, inputs, urgency)
         self.metrics.observe("enigma_infer_seconds", time.perf_counter() - started, specialist=name)
         return cast("dict[str, np.ndarray]", answer.value)
 
-    async def stream(self, name: str, begin: Begin) -> AsyncGenerator[Piece, None]:
+    async def stream(self, name: str, begin: Begin, urgency: Urgency = USUAL) -> AsyncGenerator[Piece, None]:
         """The pieces of a language model's answer as they are written, counted; see `Serving.stream`."""
         started = time.perf_counter()
         first = True
-        async with contextlib.aclosing(self.serving.stream(name, begin)) as pieces:
+        async with contextlib.aclosing(self.serving.stream(name, begin, urgency)) as pieces:
             async for piece in pieces:
                 if first:
                     self.metrics.observe("enigma_first_token_seconds", time.perf_counter() - started, specialist=name)
@@ -346,6 +349,7 @@ class Device:
             "base": wanted.base if (wanted := wanted_by(manifest)) is not None else None,
             "since": round(generation.since, 3),
             "load_seconds": round(loaded.seconds, 3),
+            "rows_together": loaded.rows,
         }
 
 

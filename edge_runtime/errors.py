@@ -56,17 +56,6 @@ class PairingError(Forbidden):
     code = "pairing"
 
 
-class TooMany(EdgeError):
-    """The token has had its share of requests for now; try again after `retry_after` seconds."""
-
-    status = 429
-    code = "too_many"
-
-    def __init__(self, message: str, retry_after: float = 1.0) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
-
-
 class NotFound(EdgeError):
     """There is no such specialist or address on this device."""
 
@@ -90,6 +79,33 @@ class Overloaded(EdgeError):
     def __init__(self, message: str, retry_after: float = 1.0) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class TooMany(Overloaded):
+    """The token has had its share of requests for now; try again after `retry_after` seconds."""
+
+    status = 429
+    code = "too_many"
+
+
+class DeadlinePassed(Overloaded):
+    """There was no answer before the request's deadline; where it hadn't begun, it is never run."""
+
+    status = 504
+    code = "deadline"
+
+
+class QueueFull(Overloaded):
+    """As many requests wait for this specialist as may; others may have room."""
+
+    status = 429
+    code = "queue_full"
+
+
+class OutOfMemory(Overloaded):
+    """The specialist doesn't fit into the memory for models beside those that can't go now."""
+
+    code = "out_of_memory"
 
 
 class BundleError(EdgeError):

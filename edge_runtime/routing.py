@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from edge_runtime.errors import BadRequest, NotFound
+from edge_runtime.serving.turns import USUAL, Urgency
 from edge_runtime.tasks import router, task_module, task_names
 
 if TYPE_CHECKING:
@@ -30,7 +31,9 @@ class Routed:
     seconds: float
 
 
-async def route(device: Device, request: Json, allow: Callable[[str], None] = lambda specialist: None) -> Routed:
+async def route(
+    device: Device, request: Json, urgency: Urgency = USUAL, *, allow: Callable[[str], None] = lambda specialist: None
+) -> Routed:
     """Answer {"text", ...} by the specialist that the router picks.
 
     "router" names the router, where there are several. What else the request has goes to the specialist as far as its
@@ -39,7 +42,7 @@ async def route(device: Device, request: Json, allow: Callable[[str], None] = la
     """
     fields = dict(request)
     name = _router(device.serving, fields.pop("router", None))
-    asked = await device.run(name, {"text": fields.get("text")})
+    asked = await device.run(name, {"text": fields.get("text")}, urgency)
     task, confidence = str(asked.value["label"]), float(cast(float, asked.value["confidence"]))
     specialist = None if asked.value["unsure"] else _specialist(device.serving, task)
     if specialist is None:
@@ -48,7 +51,7 @@ async def route(device: Device, request: Json, allow: Callable[[str], None] = la
     read = cast(Json, task_module(task).REQUEST_SCHEMA["properties"])
     own = {key: value for key, value in fields.items() if key == "text" or key in read}
     combo = device.serving.current(specialist).loaded.manifest.task == COMBO
-    answer = await device.run(specialist, {"task": task, "request": own} if combo else own)
+    answer = await device.run(specialist, {"task": task, "request": own} if combo else own, urgency)
     return Routed(task, confidence, specialist, answer, asked.seconds + answer.seconds)
 
 

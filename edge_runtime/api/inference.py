@@ -9,6 +9,7 @@ from aiohttp import web
 
 from edge_runtime import __version__, strict_json
 from edge_runtime.api.tensors import metadata, read_tensors, write_tensors
+from edge_runtime.api.urgency import urgency_in
 from edge_runtime.api.wire import ENCODER, read_body, reply
 from edge_runtime.device import Device
 from edge_runtime.engines import GraphEngine
@@ -17,7 +18,7 @@ from edge_runtime.errors import BadRequest, NotFound
 Json = dict[str, object]
 PATH = "/v2"
 LENGTH = "Inference-Header-Content-Length"  # of the JSON, where tensors' bytes stand behind it
-EXTENSIONS = ["binary_tensor_data"]
+EXTENSIONS = ["binary_tensor_data", "schedule_policy"]
 _MOST_ID = 256
 
 
@@ -68,7 +69,8 @@ class InferenceRoutes:
         if number is not None and not (isinstance(number, str) and len(number) <= _MOST_ID):
             raise BadRequest(f"`id` must be a text of at most {_MOST_ID} characters.")
         inputs = read_tensors(asked, body[length:], engine.inputs)
-        outputs, tail = write_tensors(asked, await self._device.infer(name, inputs))
+        urgency = urgency_in(request, asked.get("parameters"))
+        outputs, tail = write_tensors(asked, await self._device.infer(name, inputs, urgency))
         answer: Json = {"model_name": name, "model_version": version, "outputs": outputs}
         if number is not None:
             answer["id"] = number

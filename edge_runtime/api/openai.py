@@ -24,6 +24,7 @@ from edge_runtime.api.openai_wire import (
     read_chat,
     read_text,
 )
+from edge_runtime.api.urgency import urgency_of
 from edge_runtime.api.wire import read_json, reply
 from edge_runtime.device import Device
 from edge_runtime.errors import BadRequest, EdgeError, NotFound
@@ -84,7 +85,9 @@ class OpenAIRoutes:
             )
 
         shape = _Chat(asked, self._language(asked.model).tokenizer, self._fingerprint(asked.model))
-        return await self._answer(request, asked, self._device.stream(asked.model, begin), shape, gone)
+        return await self._answer(
+            request, asked, self._device.stream(asked.model, begin, urgency_of(request)), shape, gone
+        )
 
     async def complete(self, request: web.Request) -> web.StreamResponse:
         """How a text goes on."""
@@ -106,7 +109,9 @@ class OpenAIRoutes:
             )
 
         shape = _Completion(asked, self._language(asked.model).tokenizer, self._fingerprint(asked.model))
-        return await self._answer(request, asked, self._device.stream(asked.model, begin), shape, gone)
+        return await self._answer(
+            request, asked, self._device.stream(asked.model, begin, urgency_of(request)), shape, gone
+        )
 
     async def model(self, request: web.Request) -> web.Response:
         """One language model."""

@@ -9,6 +9,7 @@ from aiohttp import web
 from edge_runtime import kept_json
 from edge_runtime.api.access import caller
 from edge_runtime.api.openai_wire import model_json
+from edge_runtime.api.urgency import urgency_of
 from edge_runtime.api.wire import read_body, read_json, reply
 from edge_runtime.device import Device
 from edge_runtime.errors import NotAcceptable
@@ -44,7 +45,8 @@ class RunRoutes:
         """
         name = request.match_info["specialist"]
         self._device.serving.current(name)  # an unknown name costs no body
-        answer = await self._device.run(name, await self._asked(request))
+        urgency = urgency_of(request)
+        answer = await self._device.run(name, await self._asked(request), urgency)
         took = round(answer.seconds * 1000, 3)
         wanted = _accepted(request)
         if wanted is None:
@@ -65,7 +67,9 @@ class RunRoutes:
         """The answer of the specialist that the device's router picks; see `edge_runtime.routing`."""
         from edge_runtime.routing import route
 
-        found = await route(self._device, await self._asked(request), caller(request).may_use)
+        found = await route(
+            self._device, await self._asked(request), urgency_of(request), allow=caller(request).may_use
+        )
         value = None if found.answer is None else to_json(found.answer.value)
         return reply(
             {

@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import BadHttpMessage
 
 from edge_runtime import strict_json
-from edge_runtime.errors import BadRequest, EdgeError, Overloaded, TooLarge, TooMany
+from edge_runtime.errors import BadRequest, EdgeError, Overloaded, TooLarge
 
 BODY_SECONDS = 20.0  # a body of a megabyte takes 8 s over a very bad link
 ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
@@ -69,7 +69,7 @@ def reply(value: Json, status: int = 200, headers: dict[str, str] | None = None)
 def reply_error(error: EdgeError, body: Json | None = None) -> web.Response:
     """An error as `{"error": {"code", "message"}}`, or as `body`, with its HTTP status."""
     headers: dict[str, str] = {}
-    if isinstance(error, Overloaded | TooMany):
+    if isinstance(error, Overloaded):
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
     elif error.status == 401:
         headers["WWW-Authenticate"] = "Bearer"

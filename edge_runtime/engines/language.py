@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from edge_runtime.engines import ONNX, available_runtimes
+from edge_runtime.engines import LITERT, ONNX, available_runtimes
 from edge_runtime.errors import EngineError
 
 if TYPE_CHECKING:
@@ -39,25 +39,35 @@ class LanguageEngine(Protocol):
 def open_language_engine(
     path: Path, threads: int = 1, context: int | None = None, adapter: Path | None = None
 ) -> LanguageEngine:
-    """Open a decoder that `trainer_host.export.language_onnx` wrote, or a .gguf file; raises `EngineError` with what to do.
+    """Open a decoder that `trainer_host.export.language_onnx` or `language_tflite` wrote, or a .gguf file.
+
+    Raises `EngineError` with what to do.
 
     context: most tokens in the cache, to spare memory; by default, and at most, what the model was exported for.
     adapter: an .onnx_adapter file of `trainer_host.export.language_adapter`, whose low-rank products are added to the
-    layers' own. All engines over one file share its weights, with and without adapters, until the last is closed.
+    layers' own. All engines over one .onnx file share its weights, with and without
+    adapters, until the last is closed.
     """
-    if path.suffix not in (".onnx", ".gguf"):
-        raise EngineError(f"{path.name} is neither .onnx nor .gguf, so no language runtime here can open it.")
+    if path.suffix not in (".onnx", ".tflite", ".gguf"):
+        raise EngineError(f"{path.name} is none of .onnx, .tflite and .gguf, so no language runtime here can open it.")
     if not path.is_file():
         raise EngineError(f"There is no model file {path.name}.")
+    if path.suffix != ".onnx" and adapter is not None:
+        raise EngineError(f"{path.name} takes no adapters; only models that were exported as ONNX do.")
     if path.suffix == ".gguf":
-        if adapter is not None:
-            raise EngineError(f"{path.name} takes no adapters; only models that were exported as ONNX do.")
         from edge_runtime.engines.language_gguf import GgufLanguageEngine
 
         return GgufLanguageEngine(path, threads, context)
     have = available_runtimes()
-    if ONNX not in have:
-        raise EngineError(f"{path.name} needs {ONNX}, which isn't usable here; install Enigma with the extra 'onnx'.")
+    runtime, extra = (ONNX, "onnx") if path.suffix == ".onnx" else (LITERT, "litert")
+    if runtime not in have:
+        raise EngineError(
+            f"{path.name} needs {runtime}, which isn't usable here; install Enigma with the extra '{extra}'."
+        )
+    if runtime == LITERT:
+        from edge_runtime.engines.language_litert import LiteRtLanguageEngine
+
+        return LiteRtLanguageEngine(path, threads, have[runtime], context)
     from edge_runtime.engines.language_onnx import OnnxLanguageEngine
 
-    return OnnxLanguageEngine(path, threads, have[ONNX], context, adapter)
+    return OnnxLanguageEngine(path, threads, have[runtime], context, adapter)

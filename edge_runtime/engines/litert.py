@@ -31,7 +31,8 @@ class LiteRtEngine:
     ) -> None:
         self.runtime = runtime
         self.version = version
-        self._interpreter: Interpreter | None = _construct(path, threads, runtime, version)
+        self._interpreter: Interpreter | None = open_interpreter(path, threads, runtime, version)
+        allocate(self._interpreter, path.name, runtime, version)
         input_details, output_details = _details(self._interpreter)
         self._inputs = inputs or {name: name for name in input_details}
         self._outputs = outputs or {name: name for name in output_details}
@@ -74,17 +75,23 @@ class LiteRtEngine:
         self._interpreter = None
 
 
-def _construct(path: Path, threads: int, runtime: str, version: str) -> Interpreter:
+def open_interpreter(path: Path, threads: int, runtime: str, version: str) -> Interpreter:
+    """An interpreter over a file, before its tensors have memory; raises `EngineError`."""
     # tflite-runtime imports with numpy 2 and dies only here, so the construction is the probe.
     try:
-        make = _interpreter_class(runtime)
-        interpreter = make(model_path=str(path), num_threads=threads)
-        interpreter.allocate_tensors()
+        return _interpreter_class(runtime)(model_path=str(path), num_threads=threads)
     except (ImportError, SystemError, AttributeError) as cause:
         raise EngineError(f"{runtime} {version} doesn't work here ({str(cause)[:120]}); reinstall it.") from None
     except (RuntimeError, ValueError) as cause:
         raise EngineError(f"{runtime} {version} can't open {path.name}: {str(cause)[:200]}") from None
-    return interpreter
+
+
+def allocate(interpreter: Interpreter, name: str, runtime: str, version: str) -> None:
+    """Give the tensors memory, for the first time or after their shapes were changed; raises `EngineError`."""
+    try:
+        interpreter.allocate_tensors()
+    except (RuntimeError, ValueError) as cause:
+        raise EngineError(f"{runtime} {version} can't open {name}: {str(cause)[:200]}") from None
 
 
 def _interpreter_class(runtime: str) -> Callable[..., Interpreter]:

@@ -14,6 +14,7 @@ from edge_runtime.engines import GraphEngine
 from edge_runtime.errors import BadRequest, NotFound, Overloaded
 from edge_runtime.serving import memory
 from edge_runtime.serving.streaming import Begin, StreamWorker, Writes
+from edge_runtime.serving.turns import USUAL, Turns, Urgency
 from edge_runtime.serving.worker import Answer, Worker
 from edge_runtime.tasks import Specialist
 from edge_runtime.update.admit import Loaded
@@ -46,8 +47,9 @@ class Generation:
 class Serving:
     """The specialists that answer now, by name; lives in one event loop."""
 
-    def __init__(self, queue: int, deadline_seconds: float) -> None:
+    def __init__(self, queue: int, deadline_seconds: float, turns: Turns | None = None) -> None:
         self._queue = queue
+        self._turns = turns or Turns(1)
         self._deadline = deadline_seconds
         self._current: dict[str, Generation] = {}
         self._closing: set[asyncio.Task[None]] = set()
@@ -87,24 +89,24 @@ class Serving:
         """Retired generations that still have requests."""
         return self._retired
 
-    async def run(self, name: str, request: dict[str, object]) -> Answer:
+    async def run(self, name: str, request: dict[str, object], urgency: Urgency = USUAL) -> Answer:
         """Answer a request by the generation that serves when it comes."""
         worker = self.current(name).worker
         assert worker is not None
-        return await worker.run(request, self._deadline)
+        return await worker.run(request, self._deadline, urgency=urgency)
 
-    async def infer(self, name: str, inputs: dict[str, np.ndarray]) -> Answer:
+    async def infer(self, name: str, inputs: dict[str, np.ndarray], urgency: Urgency = USUAL) -> Answer:
         """What a model's graph gives for tensors, without its task around it; `Answer.value` holds arrays."""
         engine, worker = self.graph(name), self.current(name).worker
         assert isinstance(worker, Worker)
-        return await worker.run(cast("dict[str, object]", inputs), self._deadline, cast(Specialist, engine))
+        return await worker.run(cast("dict[str, object]", inputs), self._deadline, cast(Specialist, engine), urgency)
 
-    async def stream(self, name: str, begin: Begin) -> AsyncGenerator[Piece, None]:
+    async def stream(self, name: str, begin: Begin, urgency: Urgency = USUAL) -> AsyncGenerator[Piece, None]:
         """The pieces of the answer that `begin` starts with a language model; raises `BadRequest` for other models."""
         worker = self.current(name).worker
         if not isinstance(worker, StreamWorker):
             raise BadRequest(f"'{name}' isn't a language model; ask it with POST /v1/run/{name}.")
-        async with contextlib.aclosing(worker.stream(begin, self._deadline)) as pieces:
+        async with contextlib.aclosing(worker.stream(begin, self._deadline, urgency)) as pieces:
             async for piece in pieces:
                 yield piece
 
@@ -114,9 +116,17 @@ class Serving:
         new = Generation(loaded, time.time())
         if new.language is not None:
             specialist = cast(Writes, loaded.specialist)
-            new.worker = StreamWorker(name, specialist, self._queue, lambda: self._idle(new))
+            new.worker = StreamWorker(name, specialist, self._queue, lambda: self._idle(new), self._turns)
         else:
-            new.worker = Worker(name, loaded.specialist, self._queue, lambda: self._idle(new))
+            new.worker = Worker(
+                name,
+                loaded.specialist,
+                self._queue,
+                lambda: self._idle(new),
+                self._turns,
+                loaded.engine,
+                loaded.rows,
+            )
         old = self._current.get(name)
         self._current[name] = new
         if old is not None:
@@ -128,15 +138,19 @@ class Serving:
         if found is not None:
             self._retire(found)
 
+    async def settled(self) -> None:
+        """Wait, boundedly, until every retired generation ended and its memory is given back."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_SECONDS):
+                await self._drained.wait()
+                await asyncio.gather(*self._closing)
+
     async def close(self) -> None:
         """Retire everything and wait, boundedly, until the last requests are answered."""
         current, self._current = self._current, {}
         for generation in current.values():
             self._retire(generation)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(DRAIN_SECONDS):
-                await self._drained.wait()
-                await asyncio.gather(*self._closing)
+        await self.settled()
 
     def _retire(self, generation: Generation) -> None:
         generation.retired = True

@@ -1,13 +1,15 @@
 """One thread that writes one language model's answers in order, piece by piece, with a bound on how many wait.
 
 As `worker.Worker`, but an answer takes seconds instead of milliseconds: so it never runs in the event loop, a deadline
-is for its beginning, and it ends within one token once nobody wants it any more.
+is for its beginning, it ends within one token once nobody wants it any more, and after each token other models get their
+turn: a token is as urgent as a request that comes now.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import heapq
 import logging
 import queue
 import threading
@@ -15,7 +17,8 @@ import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 from typing import TYPE_CHECKING, Protocol
 
-from edge_runtime.errors import EdgeError, EngineError, Overloaded
+from edge_runtime.errors import DeadlinePassed, EdgeError, EngineError, Overloaded, QueueFull
+from edge_runtime.serving.turns import USUAL, Rank, Turns, Urgency, rank
 from edge_runtime.serving.worker import Answer
 
 if TYPE_CHECKING:
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 Json = dict[str, object]
 ANSWER_SECONDS = 600.0  # what takes longer is a device in trouble; others wait
+_PACE = 0.1  # weight of the latest answer in how long one takes on average
 
 
 class Writes(Protocol):
@@ -43,8 +47,11 @@ _Item = object  # what the work gave; an EdgeError where it failed; None at its 
 class _Job:
     """An answer that waits or is written. `cancelled` may be set from any thread."""
 
-    def __init__(self, work: Callable[[], Iterator[object]]) -> None:
+    def __init__(self, work: Callable[[], Iterator[object]], priority: int, seconds: float) -> None:
         self.work = work
+        self.priority = priority
+        self.seconds = seconds
+        self.rank = rank(priority, seconds)
         # Bounded by what an answer has: a piece for each token that fits the context.
         self.items: asyncio.Queue[_Item] = asyncio.Queue()
         self.cancelled = self.started = False
@@ -53,46 +60,57 @@ class _Job:
     def unwanted(self) -> bool:
         return self.cancelled or time.monotonic() > self.ends
 
+    def __lt__(self, other: _Job) -> bool:
+        return self.rank < other.rank
+
 
 class StreamWorker:
     """Runs a language specialist; `run` and `stream` must be called in the loop that made it."""
 
-    def __init__(self, name: str, specialist: Writes, bound: int, on_idle: Callable[[], None]) -> None:
+    def __init__(
+        self, name: str, specialist: Writes, bound: int, on_idle: Callable[[], None], turns: Turns | None = None
+    ) -> None:
         self._specialist = specialist
         self._bound = bound
         self._on_idle = on_idle
+        self._turns = turns or Turns(1)
         self._loop = asyncio.get_running_loop()
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._jobs: list[_Job] = []
+        self._signals: queue.SimpleQueue[bool] = queue.SimpleQueue()  # one for each job; False at the end
         self.waiting = 0
+        self.pace = 0.0  # seconds that an answer takes, on average
         # A daemon thread: native code that hangs must not keep the process from ending.
         self._thread = threading.Thread(target=self._work, name=f"worker-{name}", daemon=True)
         self._thread.start()
 
-    async def run(self, request: Json, deadline_seconds: float) -> Answer:
-        """Wait for a whole answer; raises `Overloaded` where the queue is full, or it doesn't begin in time."""
+    async def run(self, request: Json, deadline_seconds: float, urgency: Urgency = USUAL) -> Answer:
+        """Wait for a whole answer; raises `QueueFull`, or `DeadlinePassed` where it doesn't begin in time."""
 
         def work() -> Iterator[object]:
             started = time.perf_counter()
             value = self._specialist.run(request)
             yield Answer(value, time.perf_counter() - started)
 
-        async with contextlib.aclosing(self._items(work, deadline_seconds)) as items:
+        async with contextlib.aclosing(self._items(work, deadline_seconds, urgency)) as items:
             async for item in items:
                 if isinstance(item, Answer):
                     return item
         raise EngineError("The specialist gave no answer; the device's log says why.")
 
-    async def stream(self, begin: Begin, deadline_seconds: float) -> AsyncGenerator[Piece, None]:
+    async def stream(
+        self, begin: Begin, deadline_seconds: float, urgency: Urgency = USUAL
+    ) -> AsyncGenerator[Piece, None]:
         """The pieces of the answer that `begin` starts, as they are written; closing the iterator ends it."""
         async with contextlib.aclosing(
-            self._items(lambda: begin(self._specialist.language), deadline_seconds)
+            self._items(lambda: begin(self._specialist.language), deadline_seconds, urgency)
         ) as items:
             async for item in items:
                 yield item  # type: ignore[misc]
 
     def stop(self) -> None:
         """Let the thread end after the jobs it has."""
-        self._jobs.put(None)
+        self._signals.put(False)
 
     def join(self, timeout: float) -> bool:
         """Wait for the thread's end; whether it came."""
@@ -100,14 +118,18 @@ class StreamWorker:
         return not self._thread.is_alive()
 
     async def _items(
-        self, work: Callable[[], Iterator[object]], deadline_seconds: float
+        self, work: Callable[[], Iterator[object]], deadline_seconds: float, urgency: Urgency
     ) -> AsyncGenerator[object, None]:
         if self.waiting >= self._bound:
-            raise Overloaded(f"{self.waiting} requests wait already; try again in a second.")
-        job = _Job(work)
+            retry = max(1.0, self.waiting * self.pace)
+            raise QueueFull(f"{self.waiting} requests wait already; try again in {retry:.0f} s.", retry)
+        seconds = deadline_seconds if urgency.seconds is None else urgency.seconds
+        job = _Job(work, urgency.priority, seconds)
         self.waiting += 1
-        self._jobs.put(job)
-        timer = self._loop.call_later(deadline_seconds, _expire, job, deadline_seconds)
+        with self._lock:
+            heapq.heappush(self._jobs, job)
+        self._signals.put(True)
+        timer = self._loop.call_later(seconds, _expire, job, seconds)
         try:
             while (item := await job.items.get()) is not None:
                 if isinstance(item, EdgeError):
@@ -116,17 +138,43 @@ class StreamWorker:
         finally:
             timer.cancel()
             job.cancelled = True
+            self._drop(job)
 
     def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            if not job.cancelled:
-                self._write(job)
-            if not self._give(self._finish, job):
-                return
+        while self._signals.get():
+            if not self._jobs:  # it isn't wanted any more
+                continue
+            self._turns.take(self._wants)
+            while self._once():
+                self._turns.again(self._wants)
+            self._turns.give()
+
+    def _once(self) -> bool:
+        """Write the most urgent answer; whether there are more."""
+        with self._lock:
+            job = heapq.heappop(self._jobs) if self._jobs else None
+        if job is None:
+            return False
+        if not job.cancelled:
+            began = time.monotonic()
+            self._write(job)
+            self.pace += (time.monotonic() - began - self.pace) * (_PACE if self.pace else 1.0)
+        return self._give(self._finish, job) and bool(self._jobs)
+
+    def _wants(self) -> Rank:
+        with self._lock:
+            return self._jobs[0].rank if self._jobs else (0, 0.0, 0)  # nothing to do: over at once
+
+    def _next_token(self, job: _Job) -> bool:
+        """Let others have their turn before a token; whether it isn't wanted any more."""
+        if job.unwanted():
+            return True
+        self._turns.let_pass(rank(job.priority, job.seconds))
+        return job.unwanted()
 
     def _write(self, job: _Job) -> None:
         job.started, job.ends = True, time.monotonic() + ANSWER_SECONDS
-        self._specialist.language.interrupted = job.unwanted
+        self._specialist.language.interrupted = lambda: self._next_token(job)
         failure: EdgeError | None = None
         try:
             for item in job.work():
@@ -151,8 +199,20 @@ class StreamWorker:
         return True
 
     def _finish(self, job: _Job) -> None:
-        self.waiting -= 1
         job.items.put_nowait(None)
+        self._less()
+
+    def _drop(self, job: _Job) -> None:
+        """Forget a job that nobody waits for any more, if it hasn't begun."""
+        with self._lock:
+            if job not in self._jobs:
+                return
+            self._jobs.remove(job)
+            heapq.heapify(self._jobs)
+        self._less()
+
+    def _less(self) -> None:
+        self.waiting -= 1
         if self.waiting == 0:
             self._on_idle()
 
@@ -160,4 +220,4 @@ class StreamWorker:
 def _expire(job: _Job, seconds: float) -> None:
     if not job.started:
         job.cancelled = True
-        job.items.put_nowait(Overloaded(f"No answer began within {seconds:g} seconds; try again in a second."))
+        job.items.put_nowait(DeadlinePassed(f"No answer began within {seconds:g} seconds; try again in a second."))

@@ -1,4 +1,7 @@
-"""One thread that runs one model's requests in order, with a bound on how many wait and for how long.
+"""One thread that runs one model's requests, the most urgent first, with a bound on how many wait and for how long.
+
+Where the model has an axis for rows, requests that wait together run together. What computes at the same time over all
+models is bounded by `turns.Turns`.
 
 The way to a thread and back costs 0.2 to 0.4 ms (measured; two wake-ups, and the interpreter lock handed over three
 times), half as much as a small model takes. So a specialist that has been quick for a while answers in the event loop,
@@ -8,125 +11,268 @@ where nothing else waits for it; one slow answer or an error, and it goes back t
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import heapq
 import logging
 import queue
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from edge_runtime.errors import EdgeError, EngineError, Overloaded
-from edge_runtime.tasks import Specialist
+from edge_runtime.errors import DeadlinePassed, EdgeError, EngineError, QueueFull
+from edge_runtime.serving.turns import USUAL, Rank, Turns, Urgency, rank
+from edge_runtime.tasks import Specialist, Stepwise
+
+if TYPE_CHECKING:
+    from edge_runtime.engines import Engine
+    from edge_runtime.tasks import Steps
 
 _log = logging.getLogger(__name__)
 Json = dict[str, object]
 INLINE_SECONDS = 0.005  # for so long the event loop may stand still; health checks and uploads don't feel it
 INLINE_AFTER = 16  # answers in a row that took less
+_PACE = 0.1  # weight of the latest run in how long a request takes on average
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a specialist said, and how long it took it."""
+    """What a specialist said, and how long it took it; `together` requests shared that time."""
 
     value: Json
     seconds: float
+    together: int = 1
 
 
-@dataclass(frozen=True)
+Outcome = Answer | EdgeError
+
+
+@dataclass(order=True)
 class _Job:
-    by: Specialist
-    request: Json
-    deadline: float
-    answer: asyncio.Future[Answer]
+    rank: Rank
+    by: Specialist = field(compare=False)
+    request: Json = field(compare=False)
+    answer: asyncio.Future[Answer] = field(compare=False)
+    taken: bool = field(default=False, compare=False)
 
 
 class Worker:
-    """Runs a specialist, one request at a time; `run` must be called in the loop that made it."""
+    """Runs a specialist, one run at a time; `run` must be called in the loop that made it.
 
-    def __init__(self, name: str, specialist: Specialist, bound: int, on_idle: Callable[[], None]) -> None:
+    rows: most requests that one run of `engine` answers, 1 where it takes one alone.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        specialist: Specialist,
+        bound: int,
+        on_idle: Callable[[], None],
+        turns: Turns | None = None,
+        engine: Engine | None = None,
+        rows: int = 1,
+    ) -> None:
         self._specialist = specialist
         self._bound = bound
         self._on_idle = on_idle
+        self._turns = turns or Turns(1)
+        self._engine = engine
+        self._rows = rows if engine is not None else 1
         self._loop = asyncio.get_running_loop()
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._jobs: list[_Job] = []
+        self._signals: queue.SimpleQueue[bool] = queue.SimpleQueue()  # one for each job; False at the end
         self.waiting = 0
+        self.pace = 0.0  # seconds that a request takes, on average
         self._quick = 0  # answers in a row, until now, that took less than INLINE_SECONDS
+        self._gathering = False
         # A daemon thread: native code that hangs must not keep the process from ending.
         self._thread = threading.Thread(target=self._work, name=f"worker-{name}", daemon=True)
         self._thread.start()
 
-    async def run(self, request: Json, deadline_seconds: float, by: Specialist | None = None) -> Answer:
-        """Wait for the specialist's answer; raises `Overloaded` where the queue is full or time is up.
+    async def run(
+        self, request: Json, deadline_seconds: float, by: Specialist | None = None, urgency: Urgency = USUAL
+    ) -> Answer:
+        """Wait for the specialist's answer; raises `QueueFull`, or `DeadlinePassed` once time is up.
 
         by: answers in its place, in the same queue, as something else that uses the same engine.
         """
         if self.waiting >= self._bound:
-            raise Overloaded(f"{self.waiting} requests wait already; try again in a second.")
-        if self._quick >= INLINE_AFTER and not self.waiting:
-            outcome = self._answer(by or self._specialist, request)
+            retry = max(1.0, self.waiting * self.pace)
+            raise QueueFull(f"{self.waiting} requests wait already; try again in {retry:.0f} s.", retry)
+        if self._quick >= INLINE_AFTER and not self.waiting and self._rows == 1 and self._turns.try_take():
+            try:
+                (outcome,) = self._answer_alone(by or self._specialist, request)
+            finally:
+                self._turns.give()
             self._note(outcome)
             await asyncio.sleep(0)  # whoever asks in a loop must not keep the others from their turn
             if isinstance(outcome, Answer):
                 return outcome
             raise outcome
+        seconds = deadline_seconds if urgency.seconds is None else urgency.seconds
         answer: asyncio.Future[Answer] = self._loop.create_future()
+        job = _Job(rank(urgency.priority, seconds), by or self._specialist, request, answer)
         self.waiting += 1
-        self._jobs.put(_Job(by or self._specialist, request, time.monotonic() + deadline_seconds, answer))
-        timer = self._loop.call_later(deadline_seconds, _expire, answer, deadline_seconds)
+        with self._lock:
+            heapq.heappush(self._jobs, job)
+        self._start()
+        timer = self._loop.call_later(seconds, _expire, answer, seconds)
         try:
             return await answer
         finally:
             timer.cancel()
+            self._drop(job)
 
     def stop(self) -> None:
         """Let the thread end after the jobs it has."""
-        self._jobs.put(None)
+        self._signals.put(False)
 
     def join(self, timeout: float) -> bool:
         """Wait for the thread's end; whether it came."""
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
-    def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            outcome: Answer | EdgeError
-            if job.answer.done() or time.monotonic() > job.deadline:
-                outcome = Overloaded("The request waited too long; try again in a second.")
-            else:
-                outcome = self._answer(job.by, job.request)
-            try:
-                self._loop.call_soon_threadsafe(self._finish, job, outcome)
-            except RuntimeError:  # the loop is closed: nobody waits any more
-                return
+    def _start(self) -> None:
+        """Let the thread see to a new job, or the event loop, once all have asked who ask in this round of it."""
+        if self._rows > 1 and self._quick >= INLINE_AFTER and (self._gathering or self.waiting == 1):
+            if not self._gathering:
+                self._gathering = True
+                self._loop.call_soon(self._gathered)
+            return
+        self._signals.put(True)
 
-    def _answer(self, by: Specialist, request: Json) -> Answer | EdgeError:
+    def _gathered(self) -> None:
+        self._gathering = False
+        jobs: list[_Job] = []
+        outcomes: Sequence[Outcome] = []
+        if self._quick >= INLINE_AFTER and self._turns.try_take():
+            try:
+                jobs = self._pop()
+                outcomes = self._answer(jobs)
+            finally:
+                self._turns.give()
+            self._finish(jobs, outcomes)
+        for _ in self._jobs:  # more than fit, or the loop may not now
+            self._signals.put(True)
+
+    def _work(self) -> None:
+        while self._signals.get():
+            if not self._jobs:  # it went along with one before it, or isn't wanted any more
+                continue
+            self._turns.take(self._wants)
+            while self._once():
+                self._turns.again(self._wants)
+            self._turns.give()
+
+    def _once(self) -> bool:
+        """Run what is most urgent; whether there is more."""
+        jobs = self._pop()
+        outcomes = self._answer(jobs)
+        # Where the loop is closed, nobody waits any more.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._finish, jobs, outcomes)
+        return bool(self._jobs)
+
+    def _wants(self) -> Rank:
+        with self._lock:
+            return self._jobs[0].rank if self._jobs else (0, 0.0, 0)  # nothing to do: over at once
+
+    def _pop(self) -> list[_Job]:
+        """The most urgent job, with those that may share its run."""
+        taken: list[_Job] = []
+        with self._lock:
+            while self._jobs and len(taken) < self._rows:
+                job = heapq.heappop(self._jobs)
+                job.taken = True
+                taken.append(job)
+        return taken
+
+    def _answer(self, jobs: Sequence[_Job]) -> list[Outcome]:
+        now = time.monotonic()
+        late = DeadlinePassed("The request waited too long, so it wasn't run; try again in a second.")
+        live = [job for job in jobs if not job.answer.done() and now <= job.rank[1]]
+        if len(live) > 1:
+            found = self._answer_together(live)
+        else:
+            found = [outcome for job in live for outcome in self._answer_alone(job.by, job.request)]
+        outcomes = iter(found)
+        wanted = {id(job) for job in live}
+        return [next(outcomes) if id(job) in wanted else late for job in jobs]
+
+    def _answer_alone(self, by: Specialist, request: Json) -> list[Outcome]:
         started = time.perf_counter()
         try:
             value = by.run(request)
         except EdgeError as error:
-            return error
-        except Exception:
+            return [error]
+        except Exception as cause:
             # The thread must survive whatever a task's code does with a client's request.
-            _log.exception("a specialist failed on a request")
-            return EngineError("The specialist failed on this request; the device's log says why.")
-        return Answer(value, time.perf_counter() - started)
+            return [_failure(cause)]
+        return [Answer(value, time.perf_counter() - started)]
 
-    def _note(self, outcome: Answer | EdgeError) -> None:
+    def _answer_together(self, jobs: Sequence[_Job]) -> list[Outcome]:
+        from edge_runtime.serving.batching import run_together
+
+        assert self._engine is not None
+        started = time.perf_counter()
+        found = run_together(self._engine, [self._steps(job) for job in jobs], _failure)
+        took = time.perf_counter() - started
+        return [each if isinstance(each, EdgeError) else Answer(each, took, len(jobs)) for each in found]
+
+    def _steps(self, job: _Job) -> Steps:
+        from edge_runtime.serving.batching import graph_steps
+
+        if job.by is self._engine:
+            return graph_steps(job.request)  # type: ignore[arg-type]
+        return job.by.steps(job.request) if isinstance(job.by, Stepwise) else _whole(job.by, job.request)
+
+    def _note(self, outcome: Outcome) -> None:
         quick = isinstance(outcome, Answer) and outcome.seconds < INLINE_SECONDS
         self._quick = self._quick + 1 if quick else 0
+        if isinstance(outcome, Answer):
+            each = outcome.seconds / outcome.together
+            self.pace += (each - self.pace) * (_PACE if self.pace else 1.0)
 
-    def _finish(self, job: _Job, outcome: Answer | EdgeError) -> None:
+    def _finish(self, jobs: Sequence[_Job], outcomes: Sequence[Outcome]) -> None:
+        for job, outcome in zip(jobs, outcomes, strict=True):
+            self.waiting -= 1
+            self._note(outcome)
+            if not job.answer.done():
+                if isinstance(outcome, Answer):
+                    job.answer.set_result(outcome)
+                else:
+                    job.answer.set_exception(outcome)
+        if jobs and self.waiting == 0:
+            self._on_idle()
+
+    def _drop(self, job: _Job) -> None:
+        """Forget a job that nobody waits for any more, if it hasn't begun."""
+        with self._lock:
+            if job.taken:
+                return
+            job.taken = True
+            self._jobs.remove(job)
+            heapq.heapify(self._jobs)
         self.waiting -= 1
-        self._note(outcome)
-        if not job.answer.done():
-            if isinstance(outcome, Answer):
-                job.answer.set_result(outcome)
-            else:
-                job.answer.set_exception(outcome)
         if self.waiting == 0:
             self._on_idle()
 
 
+def _whole(by: Specialist, request: Json) -> Steps:
+    """A request of a specialist that can't share runs, beside others that do."""
+    return by.run(request)
+    yield {}
+
+
+def _failure(cause: Exception) -> EdgeError:
+    if isinstance(cause, EdgeError):
+        return cause
+    _log.error("a specialist failed on a request", exc_info=cause)
+    return EngineError("The specialist failed on this request; the device's log says why.")
+
+
 def _expire(answer: asyncio.Future[Answer], seconds: float) -> None:
     if not answer.done():
-        answer.set_exception(Overloaded(f"No answer within {seconds:g} seconds; try again in a second."))
+        answer.set_exception(DeadlinePassed(f"No answer within {seconds:g} seconds; try again in a second."))

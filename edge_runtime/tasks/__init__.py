@@ -6,14 +6,20 @@ import importlib
 import importlib.util
 import pkgutil
 import re
+from collections.abc import Generator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 from edge_runtime.errors import UnknownTask
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from edge_runtime.bundle.manifest import Manifest
     from edge_runtime.engines import Engine
+
+# What a request asks of the engine below its specialist, what it gets, and the answer at its end.
+Steps = Generator[Mapping[str, "np.ndarray"], dict[str, "np.ndarray"], dict[str, object]]
 
 
 class Specialist(Protocol):
@@ -24,6 +30,24 @@ class Specialist(Protocol):
 
         A file in either is a `edge_runtime.media.Media`; in a request also base64, see `read_media`.
         """
+
+
+@runtime_checkable
+class Stepwise(Specialist, Protocol):
+    """A specialist whose requests can share runs of its engine, which need not know of one another."""
+
+    def steps(self, request: dict[str, object]) -> Steps:
+        """As `run`, but the engine's runs are left to whoever drives it; see `driven`."""
+
+
+def driven(engine: Engine, steps: Steps) -> dict[str, object]:
+    """The answer of one request by itself."""
+    try:
+        wanted = next(steps)
+        while True:
+            wanted = steps.send(engine.run(wanted))
+    except StopIteration as end:
+        return cast("dict[str, object]", end.value)
 
 
 class TaskModule(Protocol):

@@ -14,6 +14,7 @@ from edge_runtime.avatar.vocabulary import ARKIT, DEFAULTS, HEADS, blendshapes, 
 from edge_runtime.bundle.manifest import Manifest
 from edge_runtime.engines import Engine
 from edge_runtime.errors import BadRequest, BundleError, EngineError
+from edge_runtime.tasks import Steps, driven
 from edge_runtime.tasks.router import features_of
 from edge_runtime.tasks.text import SCHEME, Features, encode
 
@@ -99,9 +100,13 @@ class Avatar:
 
     def run(self, request: dict[str, object]) -> dict[str, object]:
         """Choose for one text; where it is unsure, it makes no gesture."""
+        return driven(self._engine, self.steps(request))
+
+    def steps(self, request: dict[str, object]) -> Steps:
+        """See `Stepwise`."""
         text, rig = _text(request), _rig(request)
         encoded = encode(text, self._features)
-        found = self._engine.run({INPUT: encoded.ids})
+        found = yield {INPUT: encoded.ids}
         chosen: dict[str, str] = {}
         confidence: dict[str, float] = {}
         for head, labels in HEADS.items():

@@ -11,6 +11,7 @@ import numpy as np
 from edge_runtime.bundle.manifest import Manifest
 from edge_runtime.engines import Engine
 from edge_runtime.errors import BadRequest, BundleError, EngineError
+from edge_runtime.tasks import Steps, driven
 from edge_runtime.tasks.text import SCHEME, Features, encode
 
 NAME = "router"
@@ -49,8 +50,12 @@ class Router:
 
     def run(self, request: dict[str, object]) -> dict[str, object]:
         """Route one text. Where the end of a long text wasn't read, `truncated` is true in the answer."""
+        return driven(self._engine, self.steps(request))
+
+    def steps(self, request: dict[str, object]) -> Steps:
+        """See `Stepwise`."""
         encoded = encode(_text(request), self._features)
-        scores = self._engine.run({INPUT: encoded.ids})[OUTPUT]
+        scores = (yield {INPUT: encoded.ids})[OUTPUT]
         if scores.shape != (1, len(self._labels)) or not np.isfinite(scores).all():
             raise EngineError(
                 f"The router gave scores of shape {list(scores.shape)} for {len(self._labels)} labels, "

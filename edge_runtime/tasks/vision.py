@@ -11,6 +11,7 @@ from edge_runtime.bundle.manifest import Manifest
 from edge_runtime.engines import Engine
 from edge_runtime.errors import BadRequest, BundleError, EngineError
 from edge_runtime.media import read_media
+from edge_runtime.tasks import Steps, driven
 from edge_runtime.vision.boxes import objects_in
 from edge_runtime.vision.pixels import LARGEST, MAX_BYTES, TYPES, framed
 
@@ -69,8 +70,12 @@ class Classifier:
 
     def run(self, request: dict[str, object]) -> dict[str, object]:
         """Name what one picture shows."""
+        return driven(self._engine, self.steps(request))
+
+    def steps(self, request: dict[str, object]) -> Steps:
+        """See `Stepwise`."""
         pixels, _ = framed(_image(request), self._side)
-        chances = _checked(self._engine.run({INPUT: pixels[None]}), PROBABILITIES, (1, len(self._labels)))[0]
+        chances = _checked((yield {INPUT: pixels[None]}), PROBABILITIES, (1, len(self._labels)))[0]
         order = np.argsort(-chances, kind="stable")[:LISTED]
         listed = [{"label": self._labels[i], "confidence": _share(chances[i])} for i in order]
         best = listed[0]

@@ -21,6 +21,7 @@ from edge_runtime.errors import (
     UnsupportedRuntime,
 )
 from edge_runtime.media import described
+from edge_runtime.serving.batching import MOST_ROWS, most_rows
 from edge_runtime.tasks import Specialist, TaskModule, task_module
 from edge_runtime.update.adapters import Base, base_in, wanted_by
 from edge_runtime.update.slots import Slots
@@ -39,6 +40,7 @@ class Loaded:
     engine: Engine
     specialist: Specialist
     seconds: float
+    rows: int = 1  # most requests that are worth one run together, as measured here
 
     @property
     def bytes(self) -> int:
@@ -110,7 +112,8 @@ def admit(
             _log.warning("%s %s in %s: %s", manifest.name, manifest.version, runtime, cause)
             failures.append(cause)
             continue
-        return Loaded(manifest, digest, model, engine, specialist, time.perf_counter() - started)
+        rows = most_rows(engine, MOST_ROWS)
+        return Loaded(manifest, digest, model, engine, specialist, time.perf_counter() - started, rows)
     raise failures[0]
 
 

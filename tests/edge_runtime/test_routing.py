@@ -34,7 +34,7 @@ class Device:
         manifest = SimpleNamespace(task=task, labels=labels, options={"tasks": list(tasks)} if tasks else {})
         return SimpleNamespace(loaded=SimpleNamespace(manifest=manifest))
 
-    async def run(self, name: str, request: Json) -> Answer:
+    async def run(self, name: str, request: Json, urgency: object = None) -> Answer:
         self.asked.append((name, request))
         if self._made[name][0] == "router":
             word = str(request["text"]).split()[0]

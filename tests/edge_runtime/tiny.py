@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 from pathlib import Path
 
@@ -50,6 +51,39 @@ def write_onnx(path: Path, seed: int) -> None:
         [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [1, len(LABELS)])],
         [
             numpy_helper.from_array(table(seed), "table"),
+            numpy_helper.from_array(np.array([1], dtype=np.int64), "axes"),
+        ],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+
+
+def write_wide_onnx(path: Path, hidden: int, layers: int = 2, seed: int = 0) -> None:
+    """A router that takes any number of rows, with `layers` products of [hidden, hidden] float32 in between."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    random = np.random.default_rng(seed)
+    sizes = [hidden] * (layers + 1) + [len(LABELS)]
+    weights = [random.normal(size=(FEATURES.buckets + 1, hidden)).astype(np.float32) / 8]
+    weights += [
+        (random.normal(size=(rows, columns)) / np.sqrt(rows)).astype(np.float32)
+        for rows, columns in itertools.pairwise(sizes)
+    ]
+    nodes = [
+        helper.make_node("Gather", ["w0", "tokens"], ["rows"]),
+        helper.make_node("ReduceSum", ["rows", "axes"], ["h0"], keepdims=0),
+    ]
+    for number in range(1, len(weights)):
+        nodes.append(helper.make_node("Tanh", [f"h{number - 1}"], [f"t{number}"]))
+        nodes.append(helper.make_node("MatMul", [f"t{number}", f"w{number}"], [f"h{number}"]))
+    nodes.append(helper.make_node("Softmax", [f"h{len(weights) - 1}"], ["probabilities"], axis=-1))
+    graph = helper.make_graph(
+        nodes,
+        "wide",
+        [helper.make_tensor_value_info("tokens", TensorProto.INT32, ["rows", FEATURES.length])],
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["rows", len(LABELS)])],
+        [
+            *(numpy_helper.from_array(value, f"w{number}") for number, value in enumerate(weights)),
             numpy_helper.from_array(np.array([1], dtype=np.int64), "axes"),
         ],
     )
@@ -171,12 +205,20 @@ def make_bundle(
     key: bytes = KEY,
     golden: bytes | None = None,
     padding: int = 0,
+    hidden: int = 0,
+    layers: int = 2,
 ) -> Envelope:
-    """Write a signed bundle to `path`; the model's weights depend on `seed`, its size on `padding`."""
+    """Write a signed bundle to `path`; the model's weights depend on `seed`, its size on `padding`.
+
+    hidden: the model is that of `write_wide_onnx`.
+    """
     described = described or manifest()
     name = described.models[0].file
     model = path.with_name(f"{path.stem}-{seed}-{name}")
-    (write_tflite if name.endswith(".tflite") else write_onnx)(model, seed)
+    if hidden:
+        write_wide_onnx(model, hidden, layers, seed)
+    else:
+        (write_tflite if name.endswith(".tflite") else write_onnx)(model, seed)
     files: dict[str, bytes | Path] = {name: model}
     files[described.golden.file] = golden_of(model, described) if golden is None else golden
     if padding:

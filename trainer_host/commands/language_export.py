@@ -10,25 +10,29 @@ from trainer_host.commands.options import Commands, command, workspace_of
 from trainer_host.errors import DataError
 from trainer_host.presentation import presenter_for
 
-FORMATS = ("hf", "gguf")
+TFLITE = "tflite"
+FORMATS = ("hf", "gguf", TFLITE)
 
 
 def add_options(made: argparse.ArgumentParser) -> None:
     """The options of `enigma export` that are for language models."""
     text = made.add_argument_group("language models, in other forms")
     text.add_argument(
-        "--format", choices=FORMATS, help="a Hugging Face folder, or .gguf files for llama.cpp and for devices"
+        "--format",
+        choices=FORMATS,
+        help="a Hugging Face folder; .gguf files for llama.cpp and for devices; .tflite files for devices",
     )
     text.add_argument(
         "--precision",
         metavar="P",
-        help="hf: fp32 (default), bf16, fp16; gguf: f16, q8_0, q4_0 (default: all three), f32",
+        help="hf: fp32 (default), bf16, fp16; gguf: f16, q8_0, q4_0 (default: all three), f32; tflite: fp32, int8 "
+        "(default: both)",
     )
     text.add_argument(
         "--to",
         type=Path,
         metavar="PATH",
-        help="for other programs: where to write it (default: in the run; .gguf files there go to the gate too)",
+        help="for other programs: where to write it (default: in the run; .gguf and .tflite files there go to the gate)",
     )
     text.add_argument("--licence", default="", metavar="ID", help="where the model's lineage says none")
     text.add_argument("--task", metavar="TASK", help="of a combo: the task that other programs use it for")
@@ -51,8 +55,15 @@ def export_for_others(args: argparse.Namespace) -> None:
     from trainer_host.export.language_run import GGUF, PRECISIONS, export_language, read_language_run
     from trainer_host.training.run import open_run
 
-    if args.format == GGUF and args.to is None:
-        _export_gguf(args)
+    if args.adapter or args.adapters or args.cache is not None:
+        raise DataError("--adapter, --adapters and --cache are of the ONNX files; leave --format out, or them.")
+    if args.format == TFLITE and (args.to or args.licence or args.task):
+        raise DataError(
+            "A .tflite file has no tokenizer and no licence in it, so it stays in the run; leave --to, --licence and "
+            "--task out. For other programs there are --format gguf and hf."
+        )
+    if args.format == TFLITE or (args.format == GGUF and args.to is None):
+        _export_beside(args)
         return
     run = open_run(workspace_of(args).run(args.run))
     show = presenter_for()
@@ -69,23 +80,22 @@ def export_for_others(args: argparse.Namespace) -> None:
     show.say(f"Wrote {to} ({size / 1e6:.1f} MB)")
 
 
-def _export_gguf(args: argparse.Namespace) -> None:
+def _export_beside(args: argparse.Namespace) -> None:
     """Files beside the run's others, which its gate and its bundle take as well."""
-    from trainer_host.compress.language_files import GGUF_PRECISIONS, add_gguf
+    from trainer_host.compress.language_files import GGUF_PRECISIONS, TFLITE_PRECISIONS, add_gguf, add_tflite
+    from trainer_host.export.language_run import GGUF
     from trainer_host.training.run import dataset_of, open_run
 
     workspace, show = workspace_of(args), presenter_for()
     run = open_run(workspace.run(args.run))
-    precisions = (args.precision,) if args.precision else GGUF_PRECISIONS
+    usual = GGUF_PRECISIONS if args.format == GGUF else TFLITE_PRECISIONS
+    precisions = (args.precision,) if args.precision else usual
     with show.working("exporting") as step:
-        made = add_gguf(
-            run,
-            lambda: dataset_of(workspace, run),
-            step,
-            precisions,
-            licence=args.licence,
-            task=args.task,
-        )
+        if args.format == GGUF:
+            licence, task = args.licence, args.task
+            made = add_gguf(run, lambda: dataset_of(workspace, run), step, precisions, licence=licence, task=task)
+        else:
+            made = add_tflite(run, lambda: dataset_of(workspace, run), step, precisions)
     rows = [[item.file, f"{item.bytes / 1e6:.2f} MB", f"{item.error:.2g}"] for item in made]
     show.table(["file", "size", "largest difference"], rows)
     show.say(f"Next: enigma gate {run.name}")

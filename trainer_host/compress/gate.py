@@ -203,7 +203,9 @@ def opened(run: Run, student: Student, item: Exported, runtime: str) -> Iterator
     if student.family == "language":
         base = adapter_base(run) if item.file == ADAPTER else None
         model, adapter = (path, None) if base is None else (base_file(run, base), path)
-        engine = cast(Engine, open_language_engine(model, adapter=adapter))  # its task's `load` takes a language engine
+        with SilentDescriptors():  # LiteRT greets on standard error
+            # The task's `load` takes a language engine.
+            engine = cast(Engine, open_language_engine(model, adapter=adapter))
     elif runtime not in available_runtimes() and runtime in (others := other_runtimes()):
         engine = PipedEngine(path, others[runtime], item.inputs, item.outputs)
     else:

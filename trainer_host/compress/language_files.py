@@ -1,20 +1,31 @@
-"""More model files of a language run than ONNX: GGUF for llama.cpp, for the gate, the bundle and the device."""
+"""More model files of a language run than ONNX: TFLite and GGUF, for the gate, the bundle and the device."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from edge_runtime.engines import XLLAMACPP
-from trainer_host.compress.files import CARD, ModelFile, OnStep, export_run, exported
+import numpy as np
+
+from edge_runtime.engines import LITERT, XLLAMACPP
+from edge_runtime.engines.language import open_language_engine
+from trainer_host.compress.files import CARD, LARGEST_ERROR, ModelFile, OnStep, export_run, exported
 from trainer_host.compress.inspect import weight_bytes
 from trainer_host.data.dataset import Dataset
 from trainer_host.errors import ExportError, NotThere
 from trainer_host.export.language_run import GGUF, LanguageRun, export_language, read_language_run
+from trainer_host.export.language_tflite import PRECISIONS as TFLITE_PRECISIONS
+from trainer_host.export.language_tflite import check_precision, export_language_tflite
+from trainer_host.export.tflite import SilentDescriptors
 from trainer_host.training.run import Run, write_json
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 GGUF_PRECISIONS = ("f16", "q8_0", "q4_0")
 _COMPARED = 48  # tokens
@@ -49,6 +60,37 @@ def add_gguf(
     return made
 
 
+def add_tflite(
+    run: Run, dataset: Callable[[], Dataset], on_step: OnStep, precisions: Sequence[str] = TFLITE_PRECISIONS
+) -> list[ModelFile]:
+    """Write model.PRECISION.tflite into the run and export.json, as `add_gguf` does; gives these files.
+
+    Raises `DataError` for a run that holds no language model, and `ExportError` where a file in float answers
+    differently from the model.
+    """
+    model = read_language_run(run.folder)
+    for precision in precisions:
+        check_precision(precision)
+    if not _whole(run):
+        export_run(run, dataset(), on_step)
+    tokens, wanted = _answered(model)
+    made = []
+    for at, precision in enumerate(precisions):
+        on_step(at / len(precisions), f"tflite {precision}")
+        path = run.folder / f"model.{precision}.tflite"
+        export_language_tflite(model.state, model.config, path, precision)
+        with SilentDescriptors():  # LiteRT greets on standard error
+            engine = open_language_engine(path)
+        with closing(engine):
+            error = float(np.abs(engine.feed(tokens, len(tokens)) - wanted).max())
+        if precision == "fp32" and not error <= LARGEST_ERROR:
+            raise ExportError(f"{path.name} differs from the trained module by {error:.2g}; export it again.")
+        made.append(_entry(path, precision, (LITERT,), error))
+    add_files(run, made)
+    on_step(1.0, "done")
+    return made
+
+
 def add_files(run: Run, made: Sequence[ModelFile]) -> None:
     """Enter more files into export.json, behind those of other names that are there."""
     names = {item.file for item in made}
@@ -75,17 +117,20 @@ def _entry(path: Path, precision: str, runtimes: tuple[str, ...], error: float) 
 
 def _difference(run: LanguageRun, path: Path) -> float:
     """The largest difference of a logit that a file's rounded weights make, in torch; the gate looks into llama.cpp."""
+    from trainer_host.students.language.gguf_in import read_gguf
+
+    return float(np.abs(_answered(run)[1] - _answered(run, read_gguf(path).state)[1]).max())
+
+
+def _answered(run: LanguageRun, state: Mapping[str, Tensor] | None = None) -> tuple[list[int], np.ndarray]:
+    """Some tokens, and the logits that follow each in torch, float32 [tokens, vocabulary]; state: other weights."""
     import torch
 
-    from trainer_host.students.language.gguf_in import read_gguf
     from trainer_host.students.language.model import LanguageModel
 
     generator = torch.Generator().manual_seed(1)
     tokens = torch.randint(0, run.config.vocabulary, (1, min(_COMPARED, run.config.context)), generator=generator)
-    logits = []
-    for state in (run.state, read_gguf(path).state):
-        model = LanguageModel(run.config)
-        model.load_state_dict(state)
-        with torch.inference_mode():
-            logits.append(model.eval()(tokens))
-    return float((logits[0] - logits[1]).abs().max())
+    model = LanguageModel(run.config)
+    model.load_state_dict(run.state if state is None else state)
+    with torch.inference_mode():
+        return tokens[0].tolist(), model.eval()(tokens)[0].numpy()

@@ -123,7 +123,7 @@ def _float_engine(run: Run, student: Student, folder: Path) -> Engine:
 
 def _file_engine(run: Run, student: Student, item: ModelFile, runtime: str, threads: int) -> Engine:
     path = run.folder / item.file
-    if student.family == "language":
-        return cast(Engine, open_language_engine(path, threads))
     with SilentDescriptors():  # LiteRT greets on standard error
+        if student.family == "language":
+            return cast(Engine, open_language_engine(path, threads))
         return open_engine(path, threads, runtime, item.inputs, item.outputs)

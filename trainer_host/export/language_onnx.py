@@ -274,15 +274,8 @@ class _Decoder:
         return f"{name}.weight"
 
     def weight(self, name: str) -> np.ndarray:
-        """A weight of the state, float32; raises `ExportError` where it is missing or of another shape."""
-        found = self.state.get(name)
-        if found is None:
-            raise ExportError(f"The weights lack '{name}'; they don't belong to this config.")
-        array = found if isinstance(found, np.ndarray) else found.detach().to("cpu").float().numpy()
-        want = _shape(name, self.config)
-        if array.shape != want:
-            raise ExportError(f"'{name}' has the shape {list(array.shape)}, and the config wants {list(want)}.")
-        return np.asarray(array, np.float32)
+        """See `weight_of`."""
+        return weight_of(self.state, self.config, name)
 
     def node(
         self,
@@ -313,6 +306,18 @@ class _Decoder:
 _PLAIN = {"Add", "Gather", "MatMul", "Mul", "Reshape", "SimplifiedLayerNormalization", "Split", "Transpose"}
 
 
+def weight_of(state: Mapping[str, Tensor | np.ndarray], config: LanguageConfig, name: str) -> np.ndarray:
+    """A weight of the state, float32; raises `ExportError` where it is missing or of another shape."""
+    found = state.get(name)
+    if found is None:
+        raise ExportError(f"The weights lack '{name}'; they don't belong to this config.")
+    array = found if isinstance(found, np.ndarray) else found.detach().to("cpu").float().numpy()
+    want = _shape(name, config)
+    if array.shape != want:
+        raise ExportError(f"'{name}' has the shape {list(array.shape)}, and the config wants {list(want)}.")
+    return np.asarray(array, np.float32)
+
+
 def _shape(name: str, config: LanguageConfig) -> tuple[int, ...]:
     """The shape that a weight must have."""
     queries, keys = config.heads * config.head, config.kv_heads * config.head
@@ -330,10 +335,11 @@ def _shape(name: str, config: LanguageConfig) -> tuple[int, ...]:
     return shapes.get(name.split(".")[-2], (config.width,))
 
 
-def _rope(config: LanguageConfig, context: int) -> tuple[np.ndarray, np.ndarray]:
-    """Cosines and sines of every position, float32 [context, head / 2] each."""
-    import torch
+def rope_of(config: LanguageConfig, context: int) -> np.ndarray:
+    """What a position is turned by, float32 [head / 2 + 1]: the frequencies, and the factor of cosines and sines.
 
+    Raises `ExportError` for a scaling that a cache can't have.
+    """
     from trainer_host.students.language.model import rope_frequencies
 
     if config.rope is not None and config.rope.get("type") == "dynamic":
@@ -343,6 +349,14 @@ def _rope(config: LanguageConfig, context: int) -> tuple[np.ndarray, np.ndarray]
                 "Dynamic scaling turns every key anew when a text grows, and a cache keeps them as they were; "
                 f"export for at most {trained} tokens, or train with 'yarn' or 'linear'."
             )
-    frequencies, scale = rope_frequencies(config, context)
-    angles = torch.arange(context, dtype=torch.float32)[:, None] * frequencies
-    return (angles.cos() * scale).numpy(), (angles.sin() * scale).numpy()
+    frequencies, factor = rope_frequencies(config, context)
+    return np.append(frequencies.numpy(), np.float32(factor)).astype(np.float32)
+
+
+def _rope(config: LanguageConfig, context: int) -> tuple[np.ndarray, np.ndarray]:
+    """Cosines and sines of every position, float32 [context, head / 2] each."""
+    import torch
+
+    rope = torch.from_numpy(rope_of(config, context))
+    angles = torch.arange(context, dtype=torch.float32)[:, None] * rope[:-1]
+    return (angles.cos() * rope[-1]).numpy(), (angles.sin() * rope[-1]).numpy()

@@ -44,11 +44,11 @@ MIN_ROWS = 60  # fewer leave a game with so few that calibration says nothing
 HELD_BACK = 8  # each eighth row of a game calibrates, and teaches nothing
 # A student plans by steps, so that the result doesn't depend on how fast the machine is: a second of one core does so
 # many steps of the worlds' tower, and half as many more of the boards'.
-STEPS_PER_SECOND = 9
+STEPS_PER_SECOND = 8
 MIN_STEPS, MAX_STEPS = 40, 600
 MAX_GAMES = 50_000  # of self-play, hours
 # How many of each game a step shows, however many rows it has: none is drowned by another.
-BATCH = {"connect_four": 48, "tic_tac_toe": 16, "frozen_lake": 24, "taxi": 8}
+BATCH = {"connect_four": 48, "tic_tac_toe": 32, "frozen_lake": 24, "taxi": 24}
 RATES = {"board": 3e-3, "world": 4e-3}
 TEMPERATURES = np.exp(np.linspace(np.log(0.3), np.log(5.0), 121))
 

@@ -1,14 +1,14 @@
 """Rows of the task `game` as planes and targets, the symmetries of the games, and practice around the rows.
 
-Practice: positions that play from a row comes to, judged by the same rules as the rows. None shows what a held-out
-row shows, in any of its symmetries.
+Practice: positions that play from a row comes to, judged by the same rules as the rows, lakes with other goals, and
+cities. None shows what a held-out row shows, in any of its symmetries.
 """
 
 from __future__ import annotations
 
 import functools
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,14 +30,17 @@ from edge_runtime.media import Rejected
 from trainer_host.data.dataset import open_dataset
 from trainer_host.errors import DataError
 from trainer_host.students import Json
-from trainer_host.students.game_matches import Board, bits_of, moved
+from trainer_host.students.game_cities import cities, city_targets
+from trainer_host.students.game_matches import Board, bits_of, moved, start_of
 from trainer_host.tasks.game import GAMES
 
 CELLS = SIDE * SIDE
+NINE = "tic_tac_toe"
 # So many positions of board games, and so many worlds, are learnt from at least, where the rows are fewer: the most
 # played from a row, and the most places for a lake's goal.
 POSITIONS, MOST_PLAYED, LEAST_PLAYED = 5000, 40, 4
 WORLDS, MOST_GOALS = 1200, 16
+CITIES = 400  # for the taxi, besides its own
 
 
 @dataclass(frozen=True)
@@ -97,27 +100,31 @@ def read_rows(dataset: Path, split: str) -> list[Asked]:
 
 
 def board_lessons(rows: Sequence[Asked], heldout: Iterable[Asked], seed: int) -> Lessons:
-    """Rows of the board games, and practice: positions that random play from each comes to."""
+    """Rows of the board games, and practice: of connect four, positions that random play from each row comes to; of
+    tic-tac-toe, where a row has it, every position, once for all that are the same mirrored or turned."""
     rng = random.Random(seed)
-    count = sum(is_board(row.game) for row in rows)
+    count = sum(row.game == "connect_four" for row in rows)
     practice = min(MOST_PLAYED, max(LEAST_PLAYED, POSITIONS // max(1, count)))
     seen = {key for row in heldout if not isinstance(row.position, Place) for key in _variants(row.game, row.position)}
     made: list[tuple[str, np.ndarray, np.ndarray, np.ndarray]] = []
     for row in rows:
         if isinstance(row.position, Place):
             continue
-        for position in (row.position, *_played(row.game, row.position, practice, rng)):
+        more = () if row.game == NINE else _played(row.game, row.position, practice, rng)
+        for position in (row.position, *more):
             key = _planes(row.game, position).tobytes()
             if key in seen:
                 continue
             seen.add(key)
             made.append((row.game, *_board_targets(row.game, position)))
+    if any(row.game == NINE for row in rows):
+        made += [(NINE, *_board_targets(NINE, position)) for position in _every_nine(seen)]
     return _stacked(made, [BOARD_TURNS[game] for game, *_ in made])
 
 
 def world_lessons(rows: Sequence[Asked], heldout: Iterable[Asked], seed: int) -> Lessons:
-    """The worlds of the rows, and practice: what is best in every place of them, but for those of held-out rows, and
-    the same lakes with their goals elsewhere."""
+    """The worlds of the rows, and practice: what is best in every place of them, but for those of held-out rows, the
+    same lakes with their goals elsewhere, and cities where the rows have the taxi."""
     rng = random.Random(seed)
     hidden: dict[bytes, set[int]] = {}
     for row in heldout:
@@ -142,6 +149,10 @@ def world_lessons(rows: Sequence[Asked], heldout: Iterable[Asked], seed: int) ->
         if best.any():
             made.append((game, planes, best, legal))
             turns.append(_LAKE_TURNS[len(world.map)] if world.map else (0, 1))
+    if any(not world.map for world in worlds):
+        for city in cities(CITIES, rng):
+            made.append(("taxi", *city_targets(city)))
+            turns.append((0, 1))
     return _stacked(made, turns)
 
 
@@ -209,6 +220,22 @@ def _played(game: str, position: Board, count: int, rng: random.Random) -> Itera
         now = position if after is None else after
         if after is not None:
             yield after
+
+
+def _every_nine(seen: Set[bytes]) -> Iterator[Board]:
+    """Positions of tic-tac-toe in which the game goes on, one of those that are the same mirrored or turned, without
+    those whose planes were seen."""
+    met: set[bytes] = set()
+    waiting = [start_of(NINE)]
+    while waiting:
+        position = waiting.pop()
+        if (key := _planes(NINE, position).tobytes()) in met:
+            continue
+        met.update(_variants(NINE, position))
+        if key not in seen:
+            yield position
+        after = [moved(position, action).position for action in GAMES[NINE].legal(position)]
+        waiting += [position for position in after if position is not None]
 
 
 def _planes(game: str, position: Board) -> np.ndarray:

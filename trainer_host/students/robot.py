@@ -23,6 +23,7 @@ from trainer_host.students.robot_data import (
     read_homes,
     read_rows,
 )
+from trainer_host.students.robot_practice import ROWS, SECONDS_PER_ROW, practised
 from trainer_host.students.word_vectors import common_words, vectors
 from trainer_host.training.determinism import prepare
 from trainer_host.training.weights import load_weights, save_weights
@@ -67,7 +68,10 @@ class RobotStudent:
         work: Path | None = None,
         recorder: Recorder | None = None,
     ) -> TrainReport:
-        """Train on rows that carry token labels; rows that don't are aligned first, or left out and counted."""
+        """Train on rows that carry token labels; rows that don't are aligned first, or left out and counted.
+
+        Few rows of the home grammar are practised around, see `practised`.
+        """
         from trainer_host.students.robot_align import with_labels
         from trainer_host.students.robot_model import RobotConfig, RobotNet
 
@@ -83,18 +87,24 @@ class RobotStudent:
                 f"Only {len(rows)} rows of this dataset can be learned from ({unlabelled} could not be aligned with "
                 f"their calls); a robot specialist needs at least {BATCH}."
             )
-        vocabulary, known = build_vocabulary(rows, common_words())
+        more, homes = practised(rows, read_rows(dataset / "heldout.jsonl"), homes, _room(len(rows), seconds), seed)
+        learnt = [*rows, *more]
+        vocabulary, known = build_vocabulary(learnt, common_words())
         config = RobotConfig(vocabulary=len(vocabulary), known=known)
-        arrays = encode_rows(rows, homes, vocabulary)
+        arrays = encode_rows(learnt, homes, vocabulary)
         net = RobotNet(config)
         _start(net, vocabulary, seed)
-        epochs = EPOCHS if seconds is None else max(1, int(seconds / (SECONDS_PER_EXAMPLE * len(rows))))
+        epochs = EPOCHS
+        if seconds is not None:
+            left = seconds - SECONDS_PER_ROW * len(more)
+            epochs = max(1, int(left / (SECONDS_PER_EXAMPLE * len(learnt))))
         loss = _fit(net, arrays, vocabulary, seed, epochs, on_progress)
         write_atomic(run / VOCABULARY, "".join(f"{word}\n" for word in vocabulary).encode())
         write_atomic(run / CONFIG, json.dumps({**config.to_json(), "epochs": epochs}, indent=1).encode())
         save_weights(run, net)
         figures = {
-            "rows": float(len(rows)), "unaligned_rows": float(unlabelled), "epochs": float(epochs), "loss": round(loss, 4),
+            "rows": float(len(rows)), "unaligned_rows": float(unlabelled), "practised": float(len(more)),
+            "epochs": float(epochs), "loss": round(loss, 4),
             "parameters": float(sum(p.numel() for p in net.parameters())), "vocabulary": float(len(vocabulary)),
         }  # fmt: skip
         return TrainReport(time.perf_counter() - started, figures)
@@ -166,6 +176,14 @@ class RobotStudent:
         rows = read_rows(dataset / "heldout.jsonl")
         homes = read_homes(dataset)
         return [_request(row, homes) for row in rows[:: max(1, len(rows) // count)][:count]]
+
+
+def _room(rows: int, seconds: float | None) -> int:
+    """How many rows may be practised beside so many: within `seconds`, those of whom all epochs can be shown."""
+    if seconds is None:
+        return max(0, ROWS - rows)
+    left = seconds - rows * EPOCHS * SECONDS_PER_EXAMPLE
+    return max(0, min(ROWS - rows, int(left / (SECONDS_PER_ROW + EPOCHS * SECONDS_PER_EXAMPLE))))
 
 
 def _request(row: dict, homes: dict[int, dict]) -> Json:

@@ -30,7 +30,7 @@ from trainer_host.tasks.robot_labels import Labels, carried_over, guessed, one_a
 from trainer_host.tasks.robot_meaning import INTENTS, check_actions, check_meaning
 from trainer_host.tasks.wording import check_copies, check_echo, check_length, check_wording, one_line, text_of
 from trainer_host.teacher.home.generate import Example as Made
-from trainer_host.teacher.home.generate import make
+from trainer_host.teacher.home.generate import make, templates_of
 from trainer_host.teacher.home.homes import generate_home
 from trainer_host.teacher.home.say import Scene
 
@@ -184,7 +184,7 @@ class RobotSpec(TaskSpec):
                     return Grouped(
                         {"text": made.text, "context": _context(made.here), "inventory": inventory},
                         {"calls": made.calls, "question": made.question},
-                        group=made.template.split(" + ")[0],
+                        group=_template(made),
                         meta={"labels": made.labels, "template": made.template},
                     )
         raise AssertionError(f"none of {_HOMES} generated homes has a sentence")
@@ -225,9 +225,14 @@ def _draw_sentence(inventory: Json, rng: random.Random) -> Json | None:
             continue
         return {
             "inventory": inventory, "area": made.here, "sentence": made.text, "calls": made.calls,
-            "labels": made.labels, "samples": ways[:_SHOWN], "template": made.template.split(" + ")[0],
+            "labels": made.labels, "samples": ways[:_SHOWN], "template": _template(made),
         }  # fmt: skip
     return None
+
+
+def _template(made: Made) -> str | None:
+    """The first of the sentence's templates: what decides on which side of a split it falls."""
+    return next(iter(templates_of(made.template)), None)
 
 
 def _speaks(text: str) -> bool:

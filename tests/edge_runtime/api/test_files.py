@@ -26,7 +26,7 @@ class Painter:
     serving = SimpleNamespace(current=lambda name: None)
     metrics = SimpleNamespace(count=lambda name, **labels: None)
 
-    async def run(self, name: str, request: Json) -> Answer:
+    async def run(self, name: str, request: Json, urgency: object = None) -> Answer:
         image = read_media(request.get("image"), "image", ("image/png", "image/jpeg"), 1 << 20)
         said = request.get("question")
         return Answer({"picture": image, "sound": Media("audio/wav", b"RIFF"), "said": said, "unsure": False}, 0.01)

@@ -44,7 +44,7 @@ def binary(device: RunningDevice, head: dict[str, object], tail: bytes, length: 
 
 
 def test_metadata_says_what_the_graph_takes(shared_device: RunningDevice) -> None:
-    assert shared_device.get("/v2").json["extensions"] == ["binary_tensor_data"]
+    assert shared_device.get("/v2").json["extensions"] == ["binary_tensor_data", "schedule_policy"]
     assert shared_device.get("/v2/health/live").json == {"live": True}
     assert shared_device.get("/v2/health/ready").json == {"ready": True}
     assert shared_device.get(f"{PATH}/ready").json == {"name": "tiny", "ready": True}
@@ -148,3 +148,25 @@ def test_a_body_that_doesn_t_hold_what_it_says_is_refused(shared_device: Running
     assert binary(shared_device, {"inputs": [tensor(tokens)]}, nan).status == 400
     assert shared_device.request("POST", "/v2/models/none/infer", {}).json["error"].startswith("There is no specialist")
     assert shared_device.run("still there").status == 200
+
+
+def test_how_urgent_a_request_is_may_be_said_in_headers_and_parameters(
+    shared_device: RunningDevice, tokens: np.ndarray
+) -> None:
+    def asked(headers: dict[str, str], **parameters: object) -> Reply:
+        body = {"inputs": [tensor(tokens)], "parameters": parameters}
+        return shared_device.request("POST", f"{PATH}/infer", body, headers)
+
+    assert asked({"Enigma-Priority": "high", "Enigma-Deadline-Ms": "2500"}).status == 200
+    assert asked({}, priority=1, timeout=2_000_000).status == 200
+    for headers in ({"Enigma-Priority": "urgent"}, {"Enigma-Deadline-Ms": "soon"}, {"Enigma-Deadline-Ms": "nan"}):
+        assert asked(headers).status == 400
+        run = shared_device.request("POST", "/v1/run/tiny", {"text": "hello"}, headers)
+        assert run.status == 400 and run.json["error"]["code"] == "bad_request"
+    assert asked({}, priority=-1).status == asked({}, timeout="1s").status == asked({}, priority=True).status == 400
+
+
+def test_a_deadline_that_has_passed_is_504_with_a_time_to_come_back(shared_device: RunningDevice) -> None:
+    late = shared_device.request("POST", "/v1/run/tiny", {"text": "hello"}, {"Enigma-Deadline-Ms": "0.0001"})
+    if late.status != 200:  # a model that is known to be quick answers at once
+        assert (late.status, late.json["error"]["code"], late.headers["retry-after"]) == (504, "deadline", "1")

@@ -126,8 +126,8 @@ def test_wrong_counts_are_refused(engine: LanguageEngine) -> None:
 def test_files_that_are_no_decoder_are_refused(tmp_path: Path) -> None:
     from onnx import TensorProto, helper, save
 
-    with pytest.raises(EngineError, match=r"neither \.onnx nor \.gguf"):
-        open_language_engine(tmp_path / "model.tflite")
+    with pytest.raises(EngineError, match=r"none of \.onnx, \.tflite and \.gguf"):
+        open_language_engine(tmp_path / "model.bin")
     with pytest.raises(EngineError, match="There is no model file"):
         open_language_engine(tmp_path / "model.onnx")
     (tmp_path / "model.onnx").write_bytes(b"no model")

@@ -10,6 +10,7 @@ import pytest
 
 from edge_runtime.errors import BadRequest, EngineError, NotFound, Overloaded
 from edge_runtime.serving.generations import Serving
+from edge_runtime.serving.turns import Turns
 from edge_runtime.update.admit import Loaded
 
 
@@ -45,7 +46,7 @@ async def freed(specialist: Specialist) -> bool:
 
 
 async def test_a_request_ends_in_the_generation_it_began_in() -> None:
-    serving = Serving(queue=8, deadline_seconds=5)
+    serving = Serving(queue=8, deadline_seconds=5, turns=Turns(2))
     old, new = Specialist(1), Specialist(2)
     old.gate.clear()
     serving.swap(loaded(old))

@@ -1,8 +1,9 @@
-"""A language run's GGUF files go the way of its ONNX files: into the gate, a bundle, and a device."""
+"""A language run's GGUF and TFLite files go the way of its ONNX files: into the gate, a bundle, and a device."""
 
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -16,18 +17,23 @@ from trainer_host.commands.stages import RUNTIMES
 from trainer_host.compress import gate
 from trainer_host.compress.files import exported
 from trainer_host.compress.gate import gate_run
-from trainer_host.compress.language_files import add_gguf
+from trainer_host.compress.gate import loaded as loaded_file
+from trainer_host.compress.language_files import add_gguf, add_tflite
 from trainer_host.release.bundle import build_bundle
 from trainer_host.release.keys import signing_key
+from trainer_host.students import student_for
 from trainer_host.workspace import Workspace
 
-pytest.importorskip("xllamacpp", reason="a device runs .gguf files on it")
-pytest.importorskip("gguf", reason="the files are written with it")
+needs_xllamacpp = pytest.mark.skipif(
+    not (find_spec("xllamacpp") and find_spec("gguf")), reason="a device runs .gguf files on xllamacpp"
+)
+needs_litert = pytest.mark.skipif(not find_spec("ai_edge_litert"), reason="a device runs .tflite files on it")
 
 
 def nothing(share: float, what: str) -> None: ...
 
 
+@needs_xllamacpp
 def test_the_gate_scores_them_beside_onnx_and_a_device_answers_with_what_passed(
     workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -71,6 +77,7 @@ def test_the_gate_scores_them_beside_onnx_and_a_device_answers_with_what_passed(
     assert "The same bundle was there already" in capsys.readouterr().out
 
 
+@needs_xllamacpp
 def test_a_second_export_replaces_a_file_of_its_name_alone(workspace: Workspace) -> None:
     run, dataset = talker(workspace)
     add_gguf(run, lambda: dataset, nothing, ("q8_0",))
@@ -80,3 +87,58 @@ def test_a_second_export_replaces_a_file_of_its_name_alone(workspace: Workspace)
     add_gguf(run, lambda: dataset, nothing, ("q8_0",))
     assert (run.folder / "export.json").read_bytes() == before
     assert json.loads(before)["weights"] == run.weights
+
+
+@needs_litert
+def test_a_device_with_litert_alone_answers_with_the_tflite_file_that_passed(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(gate, "LATENCY_SECONDS", 0.05)
+    run, dataset = talker(workspace)
+    arguments = ["--home", str(workspace.home)]
+    assert main([*arguments, "export", "cat", "--format", "tflite"]) == 0  # which exports the float reference first
+    by_file = {item.file: item for item in exported(run)}
+    assert by_file["model.fp32.tflite"].error < 1e-3 and by_file["model.int8.tflite"].error < 1
+    assert by_file["model.int8.tflite"].runtimes == ("ai-edge-litert",)
+    add_tflite(run, lambda: dataset, nothing)
+    assert [by_file[item.file].sha256 for item in exported(run)] == [item.sha256 for item in by_file.values()]
+
+    report = gate_run(run, dataset)
+    scores = {score.file: score for score in report.scores}
+    assert "model.fp32.tflite" not in scores and scores["model.int8.tflite"].runtime == "ai-edge-litert"
+    ratio = scores["model.int8.tflite"].figures["perplexity"] / scores[gate.REFERENCE].figures["perplexity"]
+    assert abs(ratio - 1) < 0.05  # of answers that it never saw
+
+    capsys.readouterr()
+    assert main([*arguments, "bundle", "cat", "--runtime", "tflite"]) == 0
+    made = next(workspace.bundles.glob("cat-*.enigma"))
+    folder = tmp_path / "slot"
+    folder.mkdir()
+    with made.open("rb") as source:
+        envelope = read_envelope(source)
+    manifest = unpack_bundle(made, envelope, folder)
+    assert [model.file for model in manifest.models] == ["model.int8.tflite"]
+    loaded = admit(manifest, envelope.digest, folder, 1, ["onnxruntime", "ai-edge-litert"])
+    assert loaded.engine.runtime == "ai-edge-litert"
+    asked = {"messages": [{"role": "user", "content": ASKED[0]}], "max_tokens": 8}
+    with loaded_file(run, student_for("chat"), by_file[gate.REFERENCE], "onnxruntime") as reference:
+        assert loaded.specialist.run(asked)["reply"] == reference.run(asked)["reply"]
+    loaded.engine.close()
+    with pytest.raises(UnsupportedRuntime, match=r"scored in ai-edge-litert .* this device has onnxruntime 1"):
+        choose_models(manifest, ["onnxruntime", "ai-edge-litert"], {"onnxruntime": "1.32.0"})
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--to", "a.tflite"], "leave --to, --licence and --task out"),
+        (["--cache", "int8"], "of the ONNX files"),
+        (["--precision", "q8_0"], "no precision 'q8_0' in TFLite; there are fp32, int8"),
+    ],
+)
+def test_options_that_a_tflite_file_does_not_have_are_refused(
+    more: list[str], said: str, workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    talker(workspace)
+    assert main(["--home", str(workspace.home), "export", "cat", "--format", "tflite", *more]) != 0
+    assert said in capsys.readouterr().err

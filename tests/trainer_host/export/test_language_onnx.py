@@ -10,26 +10,12 @@ import pytest
 import torch
 
 from edge_runtime.engines.language import open_language_engine
-from tests.trainer_host.export.decoders import SHAPE, decoder
+from tests.trainer_host.export.decoders import SHAPE, SHAPES, decoder
 from trainer_host.compress.blocks import quantize_blocks
 from trainer_host.errors import ExportError
 from trainer_host.export.language_onnx import export_language_onnx
 from trainer_host.students.language.config import LanguageConfig, sized
 from trainer_host.students.language.model import LanguageModel
-
-SHAPES = {
-    "plain": SHAPE,
-    "one head for keys each": replace(SHAPE, kv_heads=4),
-    "one head for all keys": replace(SHAPE, kv_heads=1),
-    "own head": replace(SHAPE, tied=False),
-    "head wider than the width allows": replace(SHAPE, head_size=32),
-    "window in all but every second layer": replace(SHAPE, window=7, full_every=2),
-    "window of one": replace(SHAPE, window=1, full_every=3),
-    "linear positions": replace(SHAPE, rope={"type": "linear", "factor": 2.0}),
-    "yarn positions": replace(SHAPE, rope={"type": "yarn", "factor": 4.0, "trained": 16}),
-    "dynamic positions within the trained context": replace(SHAPE, rope={"type": "dynamic", "factor": 2.0}),
-    "other norm and base": replace(SHAPE, norm_epsilon=0.1, rope_base=100.0),
-}
 
 
 @pytest.mark.parametrize("config", SHAPES.values(), ids=SHAPES)

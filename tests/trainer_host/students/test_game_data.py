@@ -7,7 +7,8 @@ import torch
 
 from edge_runtime.games import RULES
 from edge_runtime.games.planes import board_planes, world_cell, world_planes
-from edge_runtime.games.worlds import Place
+from edge_runtime.games.worlds import SPOT_AT, Place, taxi_parts
+from trainer_host.students.game_cities import City, cities, city_targets, own_walls
 from trainer_host.students.game_data import (
     BOARD_TURNS,
     CELLS,
@@ -107,3 +108,45 @@ def test_few_rows_are_practised_around_and_the_same_seed_gives_the_same_position
     assert torch.equal(worlds.best, world_lessons(rows, [], 1).best)
     assert not torch.equal(boards.planes[:20], board_lessons(rows, [], 2).planes[:20])
     assert len(board_lessons(asked("taxi", 3, 1), [], 1).planes) == 0
+
+
+def test_a_city_of_the_taxis_own_streets_is_judged_as_gymnasium_judges_the_taxi() -> None:
+    game = GAMES["taxi"]
+    for number in range(500):
+        _, _, passenger, destination = taxi_parts(number)
+        if passenger == destination:
+            continue
+        riding = passenger == "taxi"
+        stop = SPOT_AT[destination if riding else passenger]
+        planes, best, legal = city_targets(City(own_walls(), (stop[0] - 1, stop[1] - 1), riding))
+        place = Place((), number)
+        assert planes.tobytes() == world_planes(place).astype(planes.dtype).tobytes()
+        told = {action for n, action in enumerate(game.actions) if best[n, world_cell(place)]}
+        may = {action for n, action in enumerate(game.actions) if legal[n, world_cell(place)]}
+        assert told == set(game.optimal(place))
+        assert may - {"dropoff"} == set(game.legal(place)) - {"dropoff"}
+
+
+def test_cities_have_stops_in_other_squares_and_other_walls() -> None:
+    found = list(cities(40, random.Random(1)))
+    own = [city for city in found if (city.walls == own_walls()).all()]
+    assert len(found) == len(own) + 40
+    assert len({(city.stop, city.riding) for city in own}) == len(own) == 2 * (25 - len(SPOT_AT))
+    assert not {city.stop for city in own} & {(row - 1, column - 1) for row, column in SPOT_AT.values()}
+    for city in found[len(own) :]:
+        _, best, legal = city_targets(city)
+        assert (best <= legal).all() and (best.any(0) == legal.any(0)).all()
+
+
+def test_every_position_of_tic_tac_toe_is_practised_but_those_of_held_out_rows() -> None:
+    rows = asked("tic_tac_toe", 30, 7)
+    cells, _ = symmetries()
+    first, count = BOARD_TURNS["tic_tac_toe"]
+
+    def looks(lessons: Lessons) -> set[bytes]:
+        turns = cells[first : first + count]
+        return {min(planes[:, turn].numpy().tobytes() for turn in turns) for planes in lessons.planes}
+
+    whole, part = looks(board_lessons(rows, [], 1)), looks(board_lessons(rows, rows[:12], 1))
+    assert len(whole) == 627  # of 765, without the 138 in which the game is over
+    assert part < whole and 0 < len(whole) - len(part) <= 12

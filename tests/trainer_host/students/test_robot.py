@@ -12,8 +12,9 @@ from trainer_host.errors import DataError
 from trainer_host.students.robot import STUDENT
 from trainer_host.students.robot_align import align, with_labels
 from trainer_host.students.robot_data import Augmenter, build_vocabulary, encode_rows, read_homes, read_rows
+from trainer_host.students.robot_practice import practised
 from trainer_host.students.word_vectors import common_words, vectors
-from trainer_host.teacher.home.generate import generate_home_dataset
+from trainer_host.teacher.home.generate import generate_home_dataset, templates_of
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +73,29 @@ def test_too_few_rows_are_refused_with_their_number(dataset: Path, tmp_path: Pat
     (few / "train.jsonl").write_text("".join(lines[:20]))
     with pytest.raises(DataError, match="20 rows"):
         train(few, tmp_path / "run", 1)
+
+
+def test_what_is_practised_shares_no_template_and_no_sentence_with_what_is_examined(dataset: Path) -> None:
+    rows, homes = read_rows(dataset / "train.jsonl"), read_homes(dataset)
+    examined, learnt = rows[:300], rows[300:]
+    made, more = practised(learnt, examined, homes, 90, seed=1)
+    assert len(made) == 90 and more.items() > homes.items()
+    assert {row["input"]["home"] for row in made} == more.keys() - homes.keys()
+
+    def templates(some: list[dict]) -> set[str]:
+        return {name for row in some for name in templates_of(row["meta"]["template"])}
+
+    assert len(templates(examined)) > 200 and not templates(made) & templates(examined)
+    assert not {row["input"]["text"].lower() for row in made} & {row["input"]["text"].lower() for row in rows}
+    assert encode_rows(made, more, ["", "\u2047", "0"]).lengths.min() > 0
+
+
+def test_practice_is_the_same_for_a_seed_and_none_for_rows_of_a_person(dataset: Path) -> None:
+    rows, homes = read_rows(dataset / "train.jsonl"), read_homes(dataset)
+    first = practised(rows, [], homes, 20, seed=1)
+    assert first == practised(rows, [], homes, 20, seed=1) != practised(rows, [], homes, 20, seed=2)
+    own = [{**row, "meta": {"labels": row["meta"]["labels"]}} for row in rows]
+    assert practised(own, [], homes, 20, seed=1) == ([], homes)
 
 
 def test_own_rows_are_aligned_only_where_the_resolver_gives_their_calls_back(dataset: Path) -> None:

@@ -240,14 +240,16 @@ def test_three_hundred_built_in_examples_pass_and_flow_into_rows_with_labels(spe
         spec.check(example)
         assert 0 <= spec.difficulty(example) <= 1
         labelled = reader.read({"input": example.input, "output": example.output})
-        assert isinstance(example, Grouped) and spec.group(example)
+        assert isinstance(example, Grouped)
         homes[number] = cast(dict, example.input["inventory"])
         rows.append(
             {"input": {**labelled.row.input, "home": number}, "output": labelled.row.output, "meta": example.meta}
         )
     assert len({spec.key(example) for example in examples}) >= 299
     assert with_labels(rows, homes) == (rows, 0)
-    assert len({spec.group(example) for example in examples}) > 150
+    groups = [spec.group(example) for example in examples]
+    assert len(set(groups)) > 150 and groups.count(None) < 60  # a few sentences have no verb, and no template
+    assert "preamble" not in str(groups)
 
 
 def test_the_metric_asks_for_the_same_change_however_calls_are_grouped(spec: TaskSpec) -> None:

@@ -30,6 +30,9 @@ MAX_TOKENS = 40  # the student's window; longer sentences are not taught
 HELD_OUT_TEMPLATES = 0.1
 HELD_OUT_SHARE = 0.1
 EXAMPLES_PER_HOME = 40
+# What a clause is made from where it has no template of its own.
+_TERSE_NAME, _FOLLOW_UP, _PREAMBLE = "terse", "follow-up light", "preamble"
+_BETWEEN = " + "  # of the templates of a sentence's clauses
 _WITHOUT_OPENING = frozenset({"none", "query", "respond", "nevermind", "weather", "time", "date"})
 _AFTERTHOUGHT = (
     "on",
@@ -75,6 +78,12 @@ def _templates(side: bool) -> tuple[list[Template], list[float], list[Template],
     own = [t for t in own_templates() if held_out(t.key) == side]
     theirs = [t for t in their_templates() if held_out(t.key) == side]
     return own, [t.weight for t in own], theirs, [t.weight for t in theirs]
+
+
+def templates_of(sentence: str) -> list[str]:
+    """The templates that an `Example.template` names, in the order of its clauses; none for one without a verb."""
+    names = sentence.split(_BETWEEN)
+    return [name for name in names if name not in (_TERSE_NAME, _FOLLOW_UP) and not name.startswith(f"{_PREAMBLE} ")]
 
 
 def label(clauses: list[Clause]) -> tuple[list[str], TokenLabels]:
@@ -125,7 +134,7 @@ def _sentence(scene: Scene, side: bool) -> list[Clause]:
         clauses.append(Clause(nxt.action, nxt.kind, [*join, *nxt.words], nxt.template, nxt.ids))
     if rng.random() < 0.06 and first.action not in _WITHOUT_OPENING:
         lead = tokenize(rng.choice(PREAMBLES) + rng.choice((",", ".", "", "", " so", "!", "?")))
-        clauses.insert(0, Clause("none", "any", [Word(token) for token in lead], f"preamble {side}"))
+        clauses.insert(0, Clause("none", "any", [Word(token) for token in lead], f"{_PREAMBLE} {side}"))
     elif rng.random() < 0.34 and first.action not in _WITHOUT_OPENING:
         first.words = [*(Word(token) for token in tokenize(rng.choice(OPENINGS))), *first.words]
     last = clauses[-1]
@@ -167,7 +176,7 @@ def _terse(scene: Scene) -> list[Clause]:
         if i:
             join = tokenize(rng.choice((",", ",", "and", ", and", "but", "then")))
             words = [*(Word(token) for token in join), *words]
-        clauses.append(Clause(action, kinds[0] if kinds else "any", words, "terse", said.ids))
+        clauses.append(Clause(action, kinds[0] if kinds else "any", words, _TERSE_NAME, said.ids))
     for clause in clauses:
         clause.words = roughen(clause.words, rng)
     return clauses
@@ -183,7 +192,7 @@ def _follow_up(first: Clause, rng: random.Random) -> Clause | None:
             [Word("dim"), it, Word("to"), *value], [Word("set"), it, Word("to"), *value], [Word("make"), it, *color],
             [Word("turn"), it, *color], [Word("set"), it, Word("to"), *color],
         ))  # fmt: skip
-        return Clause("set", "light", list(words), "follow-up light", first.ids)
+        return Clause("set", "light", list(words), _FOLLOW_UP, first.ids)
     return None
 
 
@@ -219,7 +228,7 @@ def make(scene: Scene, home: Home, number: int, side: bool, rejected: Counter[st
     }  # fmt: skip
     return Example(
         text, scene.here.id if scene.here else None, number, table, calls, outcome.question,
-        " + ".join(clause.template for clause in clauses),
+        _BETWEEN.join(clause.template for clause in clauses),
     )  # fmt: skip
 
 
@@ -261,8 +270,13 @@ def spell(tokens: list[str], rng: random.Random) -> str:
     return out
 
 
-def _batch(seed: int, wanted: int, side: bool, number: int) -> tuple[dict[str, object], list[Example], Counter[str]]:
-    """One home and its examples; a pure function of its arguments, so processes may share the work."""
+def batch(
+    seed: int | str, wanted: int, side: bool, number: int, without: frozenset[str] = frozenset()
+) -> tuple[dict[str, object], list[Example], Counter[str]]:
+    """One home and its examples; a pure function of its arguments, so processes may share the work.
+
+    without: templates that no clause may be made from.
+    """
     rng = random.Random(f"{seed}/{side}/{number}")
     raw = homes.generate_home(rng)
     home = homes.read(raw)
@@ -275,6 +289,9 @@ def _batch(seed: int, wanted: int, side: bool, number: int) -> tuple[dict[str, o
         here = rng.choice(home.areas) if rng.random() < 0.65 else None
         example = make(Scene(home, here, rng), home, number, side, rejected)
         if example is None:
+            continue
+        if not without.isdisjoint(templates_of(example.template)):
+            rejected["template left out"] += 1
             continue
         key = (" ".join(tokenize(example.text)), example.here)
         if key in seen:
@@ -330,9 +347,9 @@ def generate_home_dataset(
                             continue
                         if not side:
                             texts.add(example.text.lower())
-                        rows.write(json.dumps(_row(example), ensure_ascii=False) + "\n")
+                        rows.write(json.dumps(row_of(example), ensure_ascii=False) + "\n")
                         counts[name] += 1
-                        templates[side].update(example.template.split(" + "))
+                        templates[side].update(example.template.split(_BETWEEN))
                         actions.update({ACTIONS[a] for a in example.labels["actions"]})
                     done += len(batch)
                     if on_progress:
@@ -347,10 +364,11 @@ def generate_home_dataset(
 def _one(
     seed: int, side: bool, first: int, i: int, wanted: int
 ) -> tuple[dict[str, object], list[Example], Counter[str]]:
-    return _batch(seed, wanted, side, first + i)
+    return batch(seed, wanted, side, first + i)
 
 
-def _row(example: Example) -> dict[str, object]:
+def row_of(example: Example) -> dict:
+    """As a dataset holds it."""
     context = {"area": example.here} if example.here else {}
     return {
         "input": {"text": example.text, "context": context, "home": example.home},

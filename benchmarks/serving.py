@@ -1,0 +1,184 @@
+"""Serving under load: requests together against one by one, swaps without loss, and memory over many loads.
+
+    python benchmarks/serving.py batching [--hidden 1024] [--layers 3] [--seconds 4]
+    python benchmarks/serving.py swaps [--swaps 50] [--rate 100]
+    python benchmarks/serving.py memory [--cycles 300] [--hidden 512]
+
+Each makes its own small router in the ONNX format (needs the package onnx) and asks the device itself, without HTTP.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from edge_runtime.bundle import public_key_of  # noqa: E402
+from edge_runtime.config import parse_config  # noqa: E402
+from edge_runtime.device import Device  # noqa: E402
+from edge_runtime.errors import EdgeError  # noqa: E402
+from edge_runtime.identity.files import IdentityFolder  # noqa: E402
+from edge_runtime.identity.trust import TrustStore  # noqa: E402
+from edge_runtime.serving import memory  # noqa: E402
+from tests.edge_runtime import tiny  # noqa: E402
+
+CLIENTS = 16
+WORDS = [
+    "turn",
+    "on",
+    "the",
+    "light",
+    "play",
+    "some",
+    "jazz",
+    "will",
+    "it",
+    "rain",
+    "today",
+    "in",
+    "berlin",
+    "or",
+    "not",
+]
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("what", choices=("batching", "swaps", "memory"))
+    parser.add_argument("--hidden", type=int, default=1024, help="width of the router's layers")
+    parser.add_argument("--layers", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=4.0, help="of load, for each way")
+    parser.add_argument("--swaps", type=int, default=50)
+    parser.add_argument("--rate", type=float, default=100.0, help="requests a second")
+    parser.add_argument("--cycles", type=int, default=300, help="loads and unloads")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(globals()[f"_{args.what}"](args, Path(folder)))
+
+
+def _request(number: int) -> dict[str, object]:
+    return {"text": " ".join(WORDS[(number * step) % len(WORDS)] for step in (1, 3, 5, 7))}
+
+
+async def _device(folder: Path, raw: dict[str, object] | None = None) -> Device:
+    TrustStore(IdentityFolder(folder / "device")).add(public_key_of(tiny.KEY), "benchmark")
+    device = Device(folder / "device", parse_config(raw or {}))
+    await device.start()
+    return device
+
+
+def _bundle(folder: Path, args: argparse.Namespace, version: str, seed: int, name: str = "tiny") -> Path:
+    path = folder / f"{name}-{version}.enigma"
+    tiny.make_bundle(path, tiny.manifest(version, name), seed=seed, hidden=args.hidden, layers=args.layers)
+    return path
+
+
+async def _push(device: Device, path: Path) -> None:
+    async def chunks():  # type: ignore[no-untyped-def]
+        yield path.read_bytes()
+
+    await device.install(chunks(), path.stat().st_size)
+
+
+async def _batching(args: argparse.Namespace, folder: Path) -> None:
+    device = await _device(folder, {"models": {"at_once": 1}})
+    await _push(device, _bundle(folder, args, "1.0.0", 1))
+    generation = device.serving.current("tiny")
+    worker = generation.worker
+    assert worker is not None
+    print(f"{generation.loaded.bytes / 2**20:.1f} MB, rows together: {generation.loaded.rows}")
+    alone = [(await device.run("tiny", _request(number))).value for number in range(64)]
+    rates = []
+    for way, rows in (("one by one", 1), ("together", generation.loaded.rows)):
+        worker._rows = rows  # type: ignore[union-attr]
+        times, wrong = [], 0
+        ends = time.perf_counter() + args.seconds
+
+        async def client(offset: int) -> None:
+            nonlocal wrong
+            number = offset
+            while time.perf_counter() < ends:  # noqa: B023 (awaited before the next way)
+                began = time.perf_counter()
+                answer = await device.run("tiny", _request(number % 64))
+                times.append(time.perf_counter() - began)  # noqa: B023
+                wrong += answer.value != alone[number % 64]
+                number += 7
+
+        await asyncio.gather(*(client(number) for number in range(CLIENTS)))
+        times.sort()
+        p50, p99 = times[len(times) // 2] * 1000, times[int(len(times) * 0.99)] * 1000
+        rates.append(len(times) / args.seconds)
+        print(f"{way:12} {rates[-1]:8.0f} requests/s  p50 {p50:7.2f} ms  p99 {p99:7.2f} ms  other answers: {wrong}")
+    print(f"ratio {rates[1] / rates[0]:.2f}")
+    await device.close()
+
+
+async def _swaps(args: argparse.Namespace, folder: Path) -> None:
+    device = await _device(folder)
+    bundles = [_bundle(folder, args, f"{number}.0.0", number) for number in (1, 2)]
+    await _push(device, bundles[0])
+    await device.run("tiny", _request(0))
+    before = memory.rss_bytes()
+    failed: list[str] = []
+    times: list[float] = []
+
+    async def ask(number: int) -> None:
+        began = time.perf_counter()
+        try:
+            await device.run("tiny", _request(number))
+            times.append(time.perf_counter() - began)
+        except EdgeError as error:
+            failed.append(str(error))
+
+    done = asyncio.Event()
+    peak = before
+
+    async def load() -> None:
+        nonlocal peak
+        asked: list[asyncio.Task[None]] = []
+        while not done.is_set():
+            asked.append(asyncio.create_task(ask(len(asked))))
+            peak = max(peak, memory.rss_bytes())
+            await asyncio.sleep(1 / args.rate)
+        await asyncio.gather(*asked)
+
+    loading = asyncio.create_task(load())
+    began = time.perf_counter()
+    for number in range(args.swaps):
+        await _push(device, bundles[(number + 1) % 2])
+    took = time.perf_counter() - began
+    done.set()
+    await loading
+    times.sort()
+    print(
+        f"{args.swaps} swaps in {took:.1f} s, {len(times)} answers ({len(times) / took:.0f}/s), {len(failed)} failed; "
+        f"p50 {statistics.median(times) * 1000:.2f} ms, p99 {times[int(len(times) * 0.99)] * 1000:.2f} ms; "
+        f"peak {peak / 2**20:.1f} MB, before {before / 2**20:.1f} MB, model {bundles[0].stat().st_size / 2**20:.1f} MB"
+    )
+    await device.close()
+
+
+async def _memory(args: argparse.Namespace, folder: Path) -> None:
+    device = await _device(folder)
+    first, second = (_bundle(folder, args, f"{number}.0.0", number) for number in (1, 2))
+    figures: list[float] = []
+    for number in range(args.cycles):
+        await _push(device, (first, second)[number % 2])
+        await device.run("tiny", _request(number))
+        if number in (9, args.cycles // 2) or number == args.cycles - 1:
+            await device.serving.settled()
+            figures.append(memory.rss_bytes() / 2**20)
+    print(f"MB after 10, {args.cycles // 2} and {args.cycles} loads: " + ", ".join(f"{each:.1f}" for each in figures))
+    await device.close()
+
+
+if __name__ == "__main__":
+    main()

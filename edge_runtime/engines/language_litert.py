@@ -1,0 +1,241 @@
+"""Runs decoders in ai-edge-litert: for devices that have no other runtime, or run their other models in it.
+
+A file gives the keys and values of new tokens alone. They are written into the cache here, which lies in the
+interpreter's own memory, so that a step copies nothing but what is new.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edge_runtime.engines import LITERT
+from edge_runtime.engines.litert import allocate, open_interpreter
+from edge_runtime.errors import EngineError
+
+if TYPE_CHECKING:
+    from ai_edge_litert.interpreter import Interpreter
+
+SIGNATURE = "decoder"
+_PIECE = 32  # tokens of a prompt that are read at once
+_WORTH = 7  # fewer tokens than these are read one by one: a piece costs as much as six to nine, however full it is
+_LEAST = 128  # places of the cache; it grows with the text, as every token looks at all of them
+_HIDDEN = np.float32(-1e9)  # added to the scores of what isn't seen: no share is left of it
+
+
+class LiteRtLanguageEngine:
+    """A decoder in an interpreter for single tokens, and in a second one for pieces of prompts; see `LanguageEngine`."""
+
+    runtime = LITERT
+
+    def __init__(self, path: Path, threads: int, version: str, context: int | None = None) -> None:
+        self._path, self._threads = path, threads
+        self.version = version
+        one = _Graph(path, threads, version, 1)
+        if context is not None and not 1 <= context <= one.context:
+            raise EngineError(
+                f"{path.name} was exported for up to {one.context} tokens; choose a context from 1 to {one.context}."
+            )
+        self.context = context or one.context
+        self.vocabulary = one.vocabulary
+        self.length = 0
+        one.shape(1, self._room(1))
+        self._turns = one.turns(self.context)
+        self._one: _Graph | None = one
+        self._many: _Graph | None = None  # until a prompt comes
+
+    def feed(self, tokens: Sequence[int], wanted: int = 1) -> np.ndarray:
+        """See `LanguageEngine.feed`; the result is the caller's own."""
+        if self._one is None:
+            raise EngineError("The model was closed.")
+        count, before = len(tokens), self.length
+        if not 0 <= wanted <= count or not count:
+            raise EngineError(f"Logits of {wanted} of {count} tokens can't be given.")
+        if before + count > self.context:
+            raise EngineError(
+                f"The text has {before + count} tokens, and the model reads {self.context} at most; shorten it."
+            )
+        ids = np.asarray(tokens, np.int64)
+        if int(ids.min()) < 0 or int(ids.max()) >= self.vocabulary:
+            raise EngineError(
+                f"Token {int(ids.max())} isn't in the model's vocabulary of {self.vocabulary}; "
+                "the tokenizer doesn't belong to this model."
+            )
+        made = np.empty((wanted, self.vocabulary), np.float32)
+        first = count - wanted
+        try:
+            self._make_room(before + count)
+            at = 0
+            while at < count:
+                left = count - at
+                piece = ids[at : at + (1 if left < _WORTH else _PIECE)]
+                skipped = min(max(first - at, 0), len(piece))  # of the piece, tokens whose logits nobody wants
+                self._read(
+                    piece, made[at + skipped - first : at + len(piece) - first] if skipped < len(piece) else None
+                )
+                at += len(piece)
+        except EngineError:  # no memory for a larger cache, and the smaller one is gone
+            self.close()
+            raise
+        except (RuntimeError, ValueError) as cause:
+            self.length = before
+            raise EngineError(f"{LITERT} couldn't run the model: {str(cause)[:200]}") from None
+        return made
+
+    def rewind(self, length: int) -> None:
+        """See `LanguageEngine.rewind`: what is behind is overwritten by the next tokens."""
+        if not 0 <= length <= self.length:
+            raise EngineError(f"The cache holds {self.length} tokens, so it can't go back to {length}.")
+        self.length = length
+
+    def close(self) -> None:
+        """Free the interpreters, and the cache with them."""
+        self._one = self._many = None
+
+    def _read(self, piece: np.ndarray, logits: np.ndarray | None) -> None:
+        """Append tokens that there is room for; fills logits, float32 [K, vocabulary], of the last K of them."""
+        assert self._one is not None
+        several = _PIECE if logits is not None and len(logits) > 1 else 1
+        graph = self._one if len(piece) == 1 else self._prompt_graph(several)
+        graph.run(piece, self.length, self._turns)
+        for other in (self._one, self._many):
+            if other is not None and other.room == graph.room:
+                other.write(graph, self.length, len(piece))
+        if logits is not None:
+            logits[:] = graph.logits[0] if graph.wanted == 1 else graph.logits[len(piece) - len(logits) : len(piece)]
+        self.length += len(piece)
+
+    def _prompt_graph(self, wanted: int) -> _Graph:
+        """The interpreter for pieces, which gives the logits of one token, or of all."""
+        assert self._one is not None
+        if self._many is None:
+            self._many = _Graph(self._path, self._threads, self.version, _PIECE)
+        if (self._many.wanted, self._many.room) != (wanted, self._one.room):
+            self._many.shape(wanted, self._one.room)
+            self._many.put(self._one.kept(self.length))
+        return self._many
+
+    def _make_room(self, places: int) -> None:
+        """Let the cache have room for so many tokens, and not for many more."""
+        assert self._one is not None
+        room = self._room(places)
+        if room > self._one.room or room * 4 <= self._one.room:
+            kept = self._one.kept(self.length)
+            self._one.shape(1, room)
+            self._one.put(kept)
+            if self._many is not None:
+                self._many.room = 0  # what it holds is of before; the next prompt gives it the cache again
+
+    def _room(self, places: int) -> int:
+        return min(max(_LEAST, 1 << (places - 1).bit_length()), self.context)
+
+
+class _Graph:
+    """The decoder in an interpreter, for so many tokens at a time."""
+
+    def __init__(self, path: Path, threads: int, version: str, tokens: int) -> None:
+        self._name, self._version, self.tokens = path.name, version, tokens
+        self._interpreter: Interpreter = open_interpreter(path, threads, LITERT, version)
+        inputs = {detail["name"]: detail for detail in self._interpreter.get_input_details()}
+        outputs = {detail["name"]: detail for detail in self._interpreter.get_output_details()}
+        self._biases = {name: _window(name) for name in inputs if name.startswith("bias")}
+        ours = SIGNATURE in self._interpreter.get_signature_list()
+        if not ours or not self._biases or not {"tokens", "cos", "sin", "wanted", "keys.0"} <= inputs.keys():
+            raise EngineError(f"{path.name} isn't a language model of ours; export it again.")
+        self._shapes = {name: [int(size) for size in detail["shape"]] for name, detail in inputs.items()}
+        self._places = {name: int(detail["index"]) for name, detail in inputs.items()}
+        self._results = {name: int(detail["index"]) for name, detail in outputs.items()}
+        self.context = self._shapes["keys.0"][1]
+        self.vocabulary = int(outputs["logits"]["shape"][-1])
+        self._group = next(self._shapes[name][1] for name in self._biases)
+        self.wanted = self.room = 0
+        self.logits = np.zeros((0, 0), np.float32)
+
+    def turns(self, context: int) -> tuple[np.ndarray, np.ndarray]:
+        """Cosines and sines of so many positions, float32 [context, 1, head] each; the sines' first half is negative."""
+        details = self._interpreter.get_tensor_details()
+        rope = self._interpreter.get_tensor(next(item["index"] for item in details if item["name"] == "rope"))
+        angles = (np.arange(context, dtype=np.float32)[:, None] * rope[:-1]).astype(np.float64)
+        cos, sin = np.cos(angles) * rope[-1], np.sin(angles) * rope[-1]
+        parts = np.concatenate((cos, cos), -1), np.concatenate((-sin, sin), -1)
+        return parts[0][:, None].astype(np.float32), parts[1][:, None].astype(np.float32)
+
+    def shape(self, wanted: int, room: int) -> None:
+        """Take a cache of so many places, and give the logits of so many tokens. The cache is empty then."""
+        sizes: dict[str, list[int]] = {}
+        for name, shape in self._shapes.items():
+            if name in self._biases:
+                sizes[name] = [1, self.tokens * self._group, room + self.tokens]
+            elif name.startswith(("keys.", "values.")):
+                sizes[name] = [shape[0], room, shape[2]]
+            else:
+                sizes[name] = [wanted if name == "wanted" else self.tokens, *shape[1:]]
+        self._arrays: Mapping[str, np.ndarray] = {}
+        for name, size in sizes.items():
+            self._interpreter.resize_tensor_input(self._places[name], size)
+        allocate(self._interpreter, self._name, LITERT, self._version)
+        self.wanted, self.room = wanted, room
+        self._arrays = {name: self._array(place) for name, place in self._places.items()}
+        self.logits = self._array(self._results["logits"])
+        self._cache = [name for name in self._arrays if name.startswith(("keys.", "values."))]
+        self._new = {name: self._array(self._results[f"new_{name}"]) for name in self._cache}
+        # Also what stands where a piece ends early must be a number: nothing sees it, but nothing times infinity is none.
+        for array in self._arrays.values():
+            array.fill(0)
+        self._arrays["wanted"][:] = np.arange(wanted)
+        behind = np.arange(self.tokens)[:, None] - np.arange(self.tokens)
+        for name, window in self._biases.items():
+            seen = (behind >= 0) & (behind < (window or self.tokens))
+            self._arrays[name][0, :, room:] = np.repeat(np.where(seen, np.float32(0), _HIDDEN), self._group, 0)
+
+    def run(self, piece: np.ndarray, start: int, turns: tuple[np.ndarray, np.ndarray]) -> None:
+        """Read tokens that come behind `start` others; what follows the last of them in the graph is of no meaning."""
+        arrays, count = self._arrays, len(piece)
+        arrays["tokens"][:count] = piece
+        arrays["cos"][:count] = turns[0][start : start + count]
+        arrays["sin"][:count] = turns[1][start : start + count]
+        if self.wanted == 1:
+            arrays["wanted"][0] = count - 1
+        for name, window in self._biases.items():
+            old = arrays[name][0, :, : self.room]
+            old.fill(_HIDDEN)
+            if window is None:
+                old[:, :start] = 0
+            else:
+                for token in range(count):
+                    rows = slice(token * self._group, (token + 1) * self._group)
+                    old[rows, max(0, start + token - window + 1) : start] = 0
+        self._interpreter.invoke()
+
+    def write(self, other: _Graph, start: int, count: int) -> None:
+        """Put the keys and values that a graph made into this one's cache."""
+        for name in self._cache:
+            self._arrays[name][:, start : start + count] = other._new[name][:, :count]
+
+    def kept(self, count: int) -> dict[str, np.ndarray]:
+        """A copy of the cache's beginning."""
+        return {name: self._arrays[name][:, :count].copy() for name in self._cache}
+
+    def put(self, kept: Mapping[str, np.ndarray]) -> None:
+        """What `kept` gave."""
+        for name, value in kept.items():
+            self._arrays[name][:, : value.shape[1]] = value
+
+    def _array(self, place: int) -> np.ndarray:
+        """A tensor's memory as an array that may be held: it stays where it is until the next `shape`.
+
+        The interpreter refuses to run while somebody holds one of its own views, so this one is made from the address.
+        """
+        view = self._interpreter.tensor(place)()
+        address, shape, dtype = int(view.ctypes.data), view.shape, view.dtype
+        del view
+        memory = (ctypes.c_uint8 * (int(np.prod(shape)) * dtype.itemsize)).from_address(address)
+        return np.frombuffer(memory, dtype).reshape(shape)
+
+
+def _window(name: str) -> int | None:
+    return None if name == "bias" else int(name.removeprefix("bias."))

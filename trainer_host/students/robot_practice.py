@@ -1,0 +1,53 @@
+"""Practice of a robot: more sentences of the home grammar, in homes of their own, around the rows that it wrote.
+
+As `practice` does for other tasks; a home is read once for all of its sentences here, which a labeller needs thousands of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from trainer_host.tasks.phrases import TEMPLATE
+from trainer_host.teacher.home.generate import EXAMPLES_PER_HOME, batch, row_of, templates_of
+
+ROWS = 12_000  # that a robot learns from in all
+# Beside the examples themselves; measured on one x86 core, used to plan, never to stop.
+SECONDS_PER_ROW = 0.0015
+_HOMES = 4  # drawn at most, per home that would do if all its sentences were new
+
+
+def practised(
+    rows: Sequence[dict], examined: Iterable[dict], homes: dict[int, dict], count: int, seed: int
+) -> tuple[list[dict], dict[int, dict]]:
+    """At most `count` rows around `rows`, and the homes of both, by number; no rows where the grammar wrote none.
+
+    Templates and sentences of the `examined` rows are left out. The same for the same rows and seed.
+    """
+    if count <= 0 or not any(TEMPLATE in row.get("meta", {}) for row in rows):
+        return [], homes
+    seen = list(examined)
+    without = frozenset(name for row in seen for name in _templates(row.get("meta", {})))
+    met = {_sentence(row) for row in (*rows, *seen)}
+    made: list[dict] = []
+    found = dict(homes)
+    first = max(homes, default=-1) + 1
+    for number in range(first, first + _HOMES * -(-count // EXAMPLES_PER_HOME)):
+        if len(made) == count:
+            break
+        home, examples, _ = batch(f"practice {seed}", min(EXAMPLES_PER_HOME, count - len(made)), False, number, without)
+        found[number] = home
+        new = [row for row in map(row_of, examples) if _sentence(row) not in met]
+        met.update(map(_sentence, new))
+        made += new
+    return made, found
+
+
+def _templates(meta: dict) -> list[str]:
+    """Those of a sentence of the grammar, or of the one that a teacher reworded."""
+    drawn = meta.get("drawn")
+    named = meta.get(TEMPLATE) or (drawn.get(TEMPLATE) if isinstance(drawn, dict) else None)
+    return templates_of(named) if isinstance(named, str) else []
+
+
+def _sentence(row: dict) -> str:
+    return str(row["input"]["text"]).lower()
