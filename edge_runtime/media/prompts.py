@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from edge_runtime.media.colours import COLOURS
+from edge_runtime.media.reference_notation import LETTERS
 from edge_runtime.media.words import mended
 
 T = TypeVar("T")
@@ -21,6 +22,7 @@ T = TypeVar("T")
 KINDS = ("circle", "oval", "square", "rectangle", "triangle", "star", "pentagon", "hexagon", "line")
 THINGS, GROUNDS = "ABCDEFGHIJKL", "PQRSTU"
 MAX_QUOTES = 9
+_LETTER, _OWN = re.compile(f"[{LETTERS}]"), str.maketrans(dict.fromkeys(LETTERS, "?"))  # those of a prompt's own
 _OTHER_NOUNS = {"disc": "circle", "disk": "circle", "dot": "circle", "ball": "circle", "ellipse": "oval", "bar": "line"}
 _OTHER_COLOURS = {
     "gray": "grey",
@@ -75,6 +77,7 @@ class Prompt:
     """said: the prompt with its marks. things: (kind, colour) of A, B ..., the colour "" where it is left open.
 
     counts: how many of each are named first. grounds: the colours P, Q ... that stand alone. quotes: the texts [1], [2] ...
+    acts: what α, β ... stand for, "moves right"; plain: what is said with their words.
     """
 
     said: str
@@ -82,6 +85,8 @@ class Prompt:
     counts: tuple[int, ...]
     grounds: tuple[str, ...]
     quotes: tuple[str, ...]
+    acts: tuple[str, ...] = ()
+    plain: str = ""
 
     def thing_mark(self, kind: str, colour: str) -> str:
         """The mark of a thing; its colour and kind where the prompt doesn't name it."""
@@ -113,13 +118,24 @@ class Prompt:
 
         The sentences that only list things don't; after all of them where none does.
         """
-        sentences = re.split(r" [.!?](?: |$)", self.said)
+        sentences = re.split(r" [.!?](?: |$)", self.plain)
         for number, sentence in enumerate(sentences):
             found = re.findall(rf"\b[{THINGS}]\b", sentence)
             said = [mark for at, mark in enumerate(found) if mark not in found[:at]]
             if number and said == list(marks) and (not words or set(words) & set(sentence.split())):
                 return number
         return len(sentences)
+
+    def shortened(self, line: str, acts: re.Pattern[str]) -> str:
+        """A plan's line with the letters of the acts that the prompt has."""
+        return acts.sub(lambda found: LETTERS[self.acts.index(found[0])] if found[0] in self.acts else found[0], line)
+
+    def lengthened(self, line: str) -> str:
+        """A plan's line with the words of its acts; letters that stand for nothing stay."""
+        return _LETTER.sub(
+            lambda found: self.acts[LETTERS.index(found[0])] if LETTERS.index(found[0]) < len(self.acts) else found[0],
+            line,
+        )
 
     def ground(self, mark: str) -> str:
         """The colour of a mark; what is no mark stays."""
@@ -144,12 +160,14 @@ class Reading:
     """How a task reads prompts. known: its words, for which slips are taken, beside `NAMES`.
 
     before: what is said in many ways, and what a plan calls it, in a prompt in small letters whose numbers are digits.
-    after: the same once there are marks.
+    after: the same once there are marks. acts: what of that is a plan's own words, which become letters: a small model
+    copies a letter, and needn't learn which way is which.
     """
 
     before: Wordings = ()
     after: Wordings = ()
     known: frozenset[str] = frozenset()
+    acts: re.Pattern[str] | None = None
 
 
 PLAIN = Reading()
@@ -202,7 +220,20 @@ def marked(prompt: str, reading: Reading = PLAIN) -> Prompt:
     said = " ".join(re.sub(r"([.,;:!?])(?=\s|$)", r" \1 ", "".join(pieces)).split())
     for pattern, words in reading.after:
         said = pattern.sub(words, said)
-    return Prompt(said, tuple(things), tuple(counts), tuple(grounds), tuple(quotes))
+    short, acts = (said, ()) if reading.acts is None else named_by_letters(said, reading.acts)
+    return Prompt(short, tuple(things), tuple(counts), tuple(grounds), tuple(quotes), acts, said)
+
+
+def named_by_letters(said: str, acts: re.Pattern[str]) -> tuple[str, tuple[str, ...]]:
+    """What is said with a letter for each act, the same for the same, and the acts in their order."""
+    known: list[str] = []
+
+    def letter(found: re.Match[str]) -> str:
+        if found[0] not in known and len(known) < len(LETTERS):
+            known.append(found[0])
+        return LETTERS[known.index(found[0])] if found[0] in known else found[0]
+
+    return acts.sub(letter, said.translate(_OWN)), tuple(known)
 
 
 def parts_of(line: str) -> list[str]:

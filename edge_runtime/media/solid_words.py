@@ -104,14 +104,15 @@ def doubt(program: Program, size: Sequence[float], read: Asked) -> str | None:
             return f"The prompt asks for {count} {noun}, and this body has {have}."
     fits = [name for name, family in FAMILIES.items() if family.made(shapes, joins)]
     named = [name for name, family in FAMILIES.items() if family.said(read.said)]
-    if fits and not named:  # another body than those is another model's to know
+    if not named:
         return "What the prompt names isn't known here."
-    if fits and named and named[0] not in fits:
-        return f"The prompt asks for a {named[0]}, and this body is made like a {fits[0]}."
+    if named[0] not in fits:
+        made = f", and this body is made like a {fits[0]}" if fits else ""
+        return f"The prompt asks for a {named[0]}{made}."
     strange = unknown(read.said, KNOWN)
-    if fits and strange:
+    if strange:
         return f"The word '{strange[0]}' isn't known here."
-    if named and FAMILIES[named[0]].whole:
+    if FAMILIES[named[0]].whole:
         across = ("long", r"wide|deep|\(y\)") if " long" in read.said else (r"wide|\(x\)", r"deep|\(y\)")
         for axis, words in enumerate((*across, r"high|\(z\)")):
             found = re.findall(rf"([{LETTERS}]) ?(?:mm )?(?:{words})(?! \()", read.said)

@@ -17,6 +17,7 @@ from edge_runtime.media.reference_notation import UNREADABLE
 from edge_runtime.media.sound import Program, program_schema, read_program, wav_of, write_program
 from edge_runtime.media.sound_words import asked, doubt
 from edge_runtime.tasks.dialogue import FIGURES, OPTIONS, TextTask, Writer, prompt_of
+from edge_runtime.tasks.tries import TryingWriter
 
 if TYPE_CHECKING:
     from edge_runtime.bundle.manifest import Manifest
@@ -99,7 +100,7 @@ def load(manifest: Manifest, folder: Path, engine: LanguageEngine) -> Writer:
     from edge_runtime.language.specialist import load_language
 
     task = cast(TextTask, sys.modules[__name__])
-    return Writer(load_language(manifest, folder, engine), task, manifest.thresholds.get("unsure", 0.0))
+    return TryingWriter(load_language(manifest, folder, engine), task, manifest.thresholds.get("unsure", 0.0))
 
 
 def agrees(expected: Json, got: Json) -> bool:

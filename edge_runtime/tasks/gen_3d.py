@@ -20,6 +20,7 @@ from edge_runtime.media.glb import GLB, write_glb
 from edge_runtime.media.solid import program_schema, read_program, write_program
 from edge_runtime.media.solid_words import asked, doubt
 from edge_runtime.tasks.dialogue import FIGURES, OPTIONS, TextTask, Writer, prompt_of
+from edge_runtime.tasks.tries import TryingWriter
 
 if TYPE_CHECKING:
     from edge_runtime.bundle.manifest import Manifest
@@ -103,7 +104,7 @@ def load(manifest: Manifest, folder: Path, engine: LanguageEngine) -> Writer:
 
     optional("manifold3d", "Bodies")
     task = cast(TextTask, sys.modules[__name__])
-    return Writer(load_language(manifest, folder, engine), task, manifest.thresholds.get("unsure", 0.0))
+    return TryingWriter(load_language(manifest, folder, engine), task, manifest.thresholds.get("unsure", 0.0))
 
 
 def agrees(expected: Json, got: Json) -> bool:

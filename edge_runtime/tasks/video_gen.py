@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, cast
 from edge_runtime.media import Media, Rejected, optional
 from edge_runtime.media.film_layout import lay_out_film
 from edge_runtime.media.film_plan import film_plan_of, read_film_plan, write_film_plan
-from edge_runtime.media.film_words import FILM_READING, doubt
+from edge_runtime.media.film_words import ACTS, FILM_READING, doubt
 from edge_runtime.media.prompts import Prompt, marked
 from edge_runtime.media.scene import Scene, read_scene, scene_schema, write_scene
 from edge_runtime.media.scene_notation import is_scene, read_line, write_line
 from edge_runtime.tasks.dialogue import FIGURES, OPTIONS, TextTask, Writer, prompt_of
 from edge_runtime.tasks.image_gen import NOT_SHOWN, PROBLEM, alike
+from edge_runtime.tasks.tries import TryingWriter
 
 if TYPE_CHECKING:
     from edge_runtime.bundle.manifest import Manifest
@@ -61,7 +62,7 @@ def reply(request: Json, output: Json) -> str:
     shows = cast(list[Json], output.get("shows") or [])
     counts = [fact["count"] for fact in shows if fact["fact"] == "count"]
     if counts and all(count == 1 for count in counts):
-        return write_film_plan(film_plan_of(shows), prompt)
+        return prompt.shortened(write_film_plan(film_plan_of(shows), prompt), ACTS)
     return write_line(read_scene(output["scene"], film=True), prompt)
 
 
@@ -92,7 +93,7 @@ def _scene(text: str, prompt: Prompt) -> tuple[Scene, str | None]:
     if is_scene(text):
         scene, whole = read_line(text, prompt, film=True)
         return scene, None if whole else NOT_UNDERSTOOD
-    plan, whole = read_film_plan(text, prompt)
+    plan, whole = read_film_plan(prompt.lengthened(text), prompt)
     scene, shown = lay_out_film(plan)
     return scene, NOT_UNDERSTOOD if not whole else doubt(plan, prompt) or (None if shown else NOT_SHOWN)
 
@@ -103,7 +104,7 @@ def load(manifest: Manifest, folder: Path, engine: LanguageEngine) -> Writer:
 
     optional("PIL", "Films")
     task = cast(TextTask, sys.modules[__name__])
-    return Writer(load_language(manifest, folder, engine), task, manifest.thresholds.get("unsure", 0.0))
+    return TryingWriter(load_language(manifest, folder, engine), task, manifest.thresholds.get("unsure", 0.0))
 
 
 def agrees(expected: Json, got: Json) -> bool:

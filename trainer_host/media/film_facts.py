@@ -335,7 +335,7 @@ _SAID: dict[str, type[Motion]] = {
 
 def spoken(prompt: str, facts: Sequence[Fact], watched: Watched) -> None:
     """Compare the words of a prompt about motion with the film; raises `Rejected`."""
-    said = motions_said(marked(prompt, FILM_READING).said)
+    said = motions_said(marked(prompt, FILM_READING).plain)
     for name, kind in _SAID.items():
         if (
             name in said

@@ -1,24 +1,42 @@
-"""What the students share that write programs a device runs: small steps of training, and an exam on what was made."""
+"""What the students share that write programs a device runs: practice, and an exam on what was made."""
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from edge_runtime.tasks import Specialist
-from trainer_host.data.dataset import Row
+from trainer_host.data.dataset import SPLITS, Dataset, Row, open_dataset
+from trainer_host.data.derive import BUILT_IN
 from trainer_host.students import Json
-from trainer_host.students.language.rows import mixed, rows_of
+from trainer_host.students.language.rows import mixed, rows_of, text_task
 from trainer_host.students.language.student import EXAMINED_ROWS, LanguageStudent
+from trainer_host.tasks import Example, canonical, task_spec
 
 # Of a few hundred short rows, more and smaller steps learn more than the usual 16 rows a step.
 ROWS_A_STEP = 4
 GOLDEN_MOST = 4
+ROWS = 4000  # that such a student learns from in all, with what it practises
+ROWS_A_SECOND = 40  # of them, where the seconds are given: what can be read a few times in those
+ASIDE = 100  # of what it practises, kept to know when to be unsure: a few hundred rows leave some twenty for that
+_DRAWS = 4  # per row that is wanted: most draws of a small grammar repeat something
 
 Shares = Callable[[Sequence[Row], Sequence[Json]], dict[str, float]]
 
 
-class ProgramStudent(LanguageStudent):
+class PractisingStudent(LanguageStudent):
+    """See `TextStudent`; rows of the built-in teacher are practised around."""
+
+    checked = True
+
+    def _practised(self, dataset: Path, rows: int, seed: int, seconds: float | None) -> tuple[list[Row], list[Row]]:
+        most = ROWS if seconds is None else min(ROWS, round(ROWS_A_SECOND * seconds))
+        made = practised(open_dataset(dataset), most - rows + ASIDE, seed) if rows < most else []
+        return made[ASIDE:], made[:ASIDE]
+
+
+class ProgramStudent(PractisingStudent):
     """See `TextStudent`."""
 
     def __init__(self, task: str, shares: Shares, golden_tokens: int) -> None:
@@ -38,6 +56,38 @@ class ProgramStudent(LanguageStudent):
         """Held-out requests, answered to their end; see `Student.golden`."""
         asked = super().golden(run, dataset, min(count, GOLDEN_MOST))
         return [{**request, "max_tokens": self._golden_tokens} for request in asked]
+
+
+def practised(dataset: Dataset, count: int, seed: int) -> list[Row]:
+    """At most `count` different rows of the built-in teacher, the same for the same rows and seed.
+
+    None for rows of others. None asks what a row of the dataset does, nor reads to a model, in marks and letters, as
+    what is examined, and none is of a kind that the dataset lacks. Nothing is rendered beyond what the teacher looks at.
+    """
+    rows = {split: list(dataset.rows(split)) for split in SPLITS}
+    if not any(row.meta.get("teacher") == BUILT_IN for row in rows["train"]):
+        return []
+    spec, rng = task_spec(dataset.task), random.Random(f"practice {seed}")
+    learnt, examined = ([Example(row.input, row.output) for row in rows[split]] for split in ("train", "heldout"))
+    kinds = {spec.stratum(example) for example in learnt}
+    met = {spec.key(example) for example in (*learnt, *examined)}
+    unseen = {_read(dataset.task, example.input) for example in examined}
+    made: list[Row] = []
+    for _ in range(_DRAWS * max(0, count)):
+        if len(made) == count:
+            break
+        example = spec.built_in(rng)
+        key = spec.key(example)
+        if key in met or _read(dataset.task, example.input) in unseen or spec.stratum(example) not in kinds:
+            continue
+        met.add(key)
+        made.append(Row(example.input, example.output, {"difficulty": spec.difficulty(example)}))
+    return made
+
+
+def _read(task: str, request: Json) -> str:
+    """What a model reads of a request."""
+    return canonical(text_task(task).messages(request))
 
 
 class Kept:

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from trainer_host.students.image_gen import ROWS_A_STEP
-from trainer_host.students.language.student import LanguageStudent
+from trainer_host.students.programs import PractisingStudent
 
-STUDENT = LanguageStudent("video_gen", ROWS_A_STEP)
+STUDENT = PractisingStudent("video_gen", ROWS_A_STEP)

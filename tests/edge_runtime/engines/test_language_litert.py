@@ -78,8 +78,8 @@ def test_any_way_through_texts_gives_what_onnxruntime_gives(engine: LiteRtLangua
         tokens = draw.integers(0, 320, count).tolist()
         wanted = int(draw.integers(0, min(count, 9) + 1))
         np.testing.assert_allclose(engine.feed(tokens, wanted), other.feed(tokens, wanted), atol=1e-4)
-        assert engine._one is not None
-        rooms.add(engine._one.room)
+        assert engine._graph is not None
+        rooms.add(engine._graph.room)
     assert rooms >= {128, 256, 512}
 
 
@@ -92,15 +92,14 @@ def test_logits_of_an_earlier_step_stay_as_they_were(engine: LiteRtLanguageEngin
 
 
 def test_the_cache_stays_where_it_is(engine: LiteRtLanguageEngine) -> None:
-    assert engine._one is not None
-    places = {name: array.ctypes.data for name, array in engine._one._arrays.items()}
-    engine.feed(TEXT[:40])
-    for token in TEXT[40:100]:
+    assert engine._graph is not None
+    places = {name: array.ctypes.data for name, array in engine._graph._arrays.items()}
+    for token in TEXT[:100]:
         engine.feed([token])
-    view = engine._one._interpreter.tensor(engine._one._places["keys.0"])
-    assert {name: array.ctypes.data for name, array in engine._one._arrays.items()} == places
+    view = engine._graph._interpreter.tensor(engine._graph._places["keys.0"])
+    assert {name: array.ctypes.data for name, array in engine._graph._arrays.items()} == places
     assert view().ctypes.data == places["keys.0"]
-    rows = engine._one._arrays["keys.0"]
+    rows = engine._graph._arrays["keys.0"]
     assert np.abs(rows[:, :100]).min(-1).max() > 0 and not rows[:, 100:].any()
 
 

@@ -55,7 +55,7 @@ def test_the_built_in_slips_are_found_back() -> None:
     ],
 )
 def test_free_words_for_motion_become_those_of_plans(said: str, plain: str) -> None:
-    assert marked(said, FILM).said == plain
+    assert marked(said, FILM).plain == plain
 
 
 @pytest.mark.parametrize(

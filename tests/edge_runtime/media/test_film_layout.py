@@ -96,4 +96,4 @@ def test_what_cannot_be_shown_is_said_and_the_rest_is_drawn(line: str, shown: bo
     ],
 )  # fmt: skip
 def test_motions_that_are_said_in_many_ways_become_those_of_a_plan(said: str, plain: str) -> None:
-    assert marked(said, FILM_READING).said == plain
+    assert marked(said, FILM_READING).plain == plain

@@ -101,4 +101,4 @@ def test_things_that_lie_in_one_another_or_share_a_holder_are_all_seen() -> None
     ],
 )
 def test_places_that_are_said_in_many_ways_become_those_of_a_plan(said: str, plain: str) -> None:
-    assert marked(said, PICTURE_READING).said == plain
+    assert marked(said, PICTURE_READING).plain == plain

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import tempfile
 import time
 from collections import defaultdict
@@ -48,7 +47,7 @@ from trainer_host.students.language.run_files import (
     trained_model,
     write_assets,
 )
-from trainer_host.students.language.settings import LanguageSettings
+from trainer_host.students.language.settings import LanguageSettings, epochs_for, highest_rate
 from trainer_host.students.language.tokenizers import FastTokenizer, train_tokenizer
 from trainer_host.tasks import task_spec
 from trainer_host.training.ranks import from_first, ranks
@@ -79,6 +78,7 @@ class LanguageStudent:
 
     family: Literal["language"] = "language"
     template: Template = CHATML  # of models from nothing
+    checked = False  # whether a device compares answers with what was asked: what it doubts then needs no limit
 
     def __init__(self, task: str, rows: int | None = None) -> None:
         """rows: packed ones per step, unless the settings say otherwise; see `LanguageSettings`."""
@@ -106,10 +106,13 @@ class LanguageStudent:
         if self._rows is not None and (settings or {}).get("rows") is None:
             chosen = replace(chosen, rows=self._rows)
         rows, unseen = training_rows(dataset)
+        more, aside = self._practised(dataset, len(rows), seed, seconds)
         prepare(seed)
-        model, tokenizer, template, start = self._start(chosen, rows, run.parent)
+        model, tokenizer, template, start = self._start(chosen, [*rows, *more], run.parent)
         soft = _soft(chosen, run.parent, model.config, tokenizer)
         fast = FastTokenizer(tokenizer)
+        more, aside = (self._fitting(some, fast, template, model.config.context) for some in (more, aside))
+        rows, unseen = [*rows, *more], [*unseen, *aside]
         texts, judged, old = (
             self._encoded(some, fast, template, model.config.context)
             for some in (rows, unseen, self._old(chosen, dataset))
@@ -140,16 +143,33 @@ class LanguageStudent:
             save_adapter(run, model, chosen.lora)
             merge_lora(model)
         save_weights(run, model)
-        doubts, more = self._doubts(run, unseen)
+        doubts, doubted = self._doubts(run, unseen)
         write_atomic(run / CONFIG, strict_json.dumps({**card, "unsure": doubts}))
-        figures = {"parameters": sum(p.numel() for p in model.parameters()), **figures, **more}
+        figures = {"parameters": sum(p.numel() for p in model.parameters()), **figures, **doubted}
+        if more:
+            figures["practised"] = float(len(more))
         return TrainReport(time.perf_counter() - started, figures)
+
+    def _practised(self, dataset: Path, rows: int, seed: int, seconds: float | None) -> tuple[list[Row], list[Row]]:
+        """Rows besides those of the dataset: (what is learnt, what judges the training). rows: how many it has."""
+        return [], []
 
     def _encoded(
         self, rows: Sequence[Row], tokenizer: FastTokenizer, template: Template, context: int
     ) -> list[Encoded]:
         """Rows as tokens; raises `DataError` for one that the context has no room for."""
         return encode_rows(conversations(rows, self.task), tokenizer, template, context, combo=self.task == COMBO)
+
+    def _fitting(self, rows: Sequence[Row], tokenizer: FastTokenizer, template: Template, context: int) -> list[Row]:
+        """Those that the context has room for."""
+
+        def fits(row: Row) -> bool:
+            try:
+                return bool(self._encoded([row], tokenizer, template, context))
+            except DataError:
+                return False
+
+        return [row for row in rows if fits(row)]
 
     def _said(self, rows: Sequence[Row]) -> list[str]:
         """The texts that a tokenizer is trained on."""
@@ -220,13 +240,13 @@ class LanguageStudent:
         longest = max(len(text.ids) for text in texts)
         length = min(model.config.context, max(_SHORTEST, 1 << (longest - 1).bit_length()))
         tokens = sum(len(text.ids) for text in texts)
-        epochs = chosen.epochs or _epochs(tokens)
+        epochs = chosen.epochs or epochs_for(tokens)
         steps = steps_for(tokens, chosen.rows * length, model.config.parameters, epochs=epochs, seconds=seconds)
         return TrainSettings(
             steps=steps,
             rows=chosen.rows,
             length=length,
-            rate=chosen.rate or _rate(model.config, chosen),
+            rate=chosen.rate or highest_rate(model.config, chosen),
             schedule=Schedule(chosen.schedule),
             mixture=Mixture(curriculum=curriculum, replay=chosen.replay if chosen.old is not None else 0.0),
             patience=chosen.patience,
@@ -277,6 +297,7 @@ class LanguageStudent:
         from trainer_host.training.calibration import threshold_of
 
         scores: dict[str, list[tuple[float, bool]]] = defaultdict(list)
+        known = 0
         rows = mixed(unseen)[:CALIBRATION_ROWS]
         if not rows:
             return {}, {}
@@ -285,13 +306,14 @@ class LanguageStudent:
                 task = task_of(row, self.task)
                 answer = specialist.run(self._asked(row))
                 right = task_spec(task).score(row.output, answer) >= RIGHT
-                scores[task].append((float(cast(float, answer["confidence"])), right))
+                known += right
+                if not (self.checked and answer["unsure"]):
+                    scores[task].append((float(cast(float, answer["confidence"])), right))
         found = {
             task: threshold_of(np.array([c for c, _ in pairs]), np.array([r for _, r in pairs]))
             for task, pairs in scores.items()
         }
-        share = sum(right for pairs in scores.values() for _, right in pairs) / len(rows)
-        return found, {"validation accuracy": round(share, 4)}
+        return found, {"validation accuracy": round(known / len(rows), 4)}
 
     @contextmanager
     def _reference(self, run: Path) -> Iterator[Specialist]:
@@ -485,14 +507,3 @@ def _whole(config: LanguageConfig, chosen: LanguageSettings, weights: Path) -> L
         add_lora(model, chosen.lora)
     model.load_state_dict(read_tensors(weights))
     return model
-
-
-def _epochs(tokens: int) -> float:
-    """Small datasets are shown more often: 600,000 tokens in all, but at least 3 times and at most 20."""
-    return min(20.0, max(3.0, 6e5 / tokens))
-
-
-def _rate(config: LanguageConfig, chosen: LanguageSettings) -> float:
-    """The highest learning rate: less for wider models, and a tenth where weights were trained before."""
-    rate = 3e-3 * math.sqrt(128 / config.width)
-    return rate / 10 if chosen.init is not None else rate
