@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -24,8 +24,11 @@ _DTYPES = {
     "tensor(int16)": np.int16,
     "tensor(uint16)": np.uint16,
     "tensor(int32)": np.int32,
+    "tensor(uint32)": np.uint32,
     "tensor(int64)": np.int64,
+    "tensor(uint64)": np.uint64,
     "tensor(bool)": np.bool_,
+    "tensor(string)": np.object_,
 }
 
 
@@ -52,8 +55,8 @@ class OnnxEngine:
             for name, tensor in self._inputs.items()
             if specs[tensor].type in _DTYPES
         }
-        if len(self._specs) != len(specs):
-            raise EngineError(f"{path.name} has an input type that tasks can't give; export it again.")
+        # Sequences, maps and rare floats: no task gives them, and who has a graph of them may, unchecked.
+        self._opaque = self._inputs.keys() - self._specs.keys()
         self.inputs = tuple(Tensor(name, dtype, tuple(shape)) for name, (dtype, shape) in self._specs.items())
         made = {o.name: o for o in session.get_outputs()}
         self.outputs = tuple(
@@ -66,20 +69,26 @@ class OnnxEngine:
         """Run the session once; see `Engine.run`."""
         if self._session is None:
             raise EngineError("The model was closed.")
-        if inputs.keys() != self._specs.keys():
-            check_names("inputs", set(inputs), set(self._specs))
+        if inputs.keys() != self._inputs.keys():
+            check_names("inputs", set(inputs), set(self._inputs))
         for name, (dtype, shape) in self._specs.items():
-            check_input(name, inputs[name], dtype, shape)
+            value = inputs[name]
+            check_input(name, value.astype(object) if value.dtype.kind == "U" else value, dtype, shape)
         feed = {self._inputs[name]: value for name, value in inputs.items()}
         try:
             values = self._session.run(list(self._outputs.values()), feed)
         except self._failures as cause:
             raise EngineError(f"onnxruntime couldn't run the model: {first_line(cause)}") from None
-        return dict(zip(self._outputs, (np.asarray(value) for value in values), strict=True))
+        return dict(zip(self._outputs, (_array(value) for value in values), strict=True))
 
     def close(self) -> None:
         """Free the session."""
         self._session = None
+
+
+def _array(value: object) -> np.ndarray:
+    """A tensor as an array; sequences and maps stay what they are."""
+    return cast(np.ndarray, value if isinstance(value, list | dict) or value is None else np.asarray(value))
 
 
 def _shape(raw: Sequence[object]) -> tuple[int | None, ...]:
