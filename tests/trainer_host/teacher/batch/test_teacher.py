@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.trainer_host.teacher.batch.bench import bench, endpoint_of, provider, requests_of
-from tests.trainer_host.teacher.fake_api import always, refusal, status
+from tests.trainer_host.teacher.fake_api import refusal
 from tests.trainer_host.teacher.fake_batches import FakeBatches
+from tests.trainer_host.teacher.faults import always, status
 from trainer_host.errors import AskFailed, BudgetReached
 from trainer_host.teacher.batch.teacher import BatchTeacher
 from trainer_host.teacher.protocol import Message, Reply, Request
