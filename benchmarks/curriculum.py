@@ -20,7 +20,10 @@ from pathlib import Path
 
 import torch
 
+from edge_runtime.tasks.dialogue import Writer
 from trainer_host.data.dataset import Dataset, Row, seal, write_rows
+from trainer_host.students.language.perplexity import perplexity
+from trainer_host.students.language.rows import conversations
 from trainer_host.students.language.student import LanguageStudent
 from trainer_host.training.run import train_run
 from trainer_host.workspace import Workspace
@@ -106,11 +109,12 @@ def trained(workspace: Workspace, dataset: Dataset, seed: int, seconds: float, c
             digits = round(float(str(row.meta["difficulty"])) * (DIGITS[-1] - DIGITS[0])) + DIGITS[0]
             answer = specialist.run({**row.input, "max_tokens": LONGEST})
             scores[digits].append(float(answer["reply"] == row.output["reply"]))
-        perplexity = student._perplexity(run.folder, rows, specialist.language)  # type: ignore[attr-defined]
+        assert isinstance(specialist, Writer)
+        found = perplexity(run.folder, conversations(rows, "chat"), specialist.language, combo=False)
     every = [score for digits in DIGITS for score in scores[digits]]
     right = {digits: round(statistics.mean(scores[digits]), 4) for digits in DIGITS}
     steps = int(report.figures.get("steps", 0))
-    return Result(seed, curriculum, steps, right, round(statistics.mean(every), 4), round(perplexity, 4))
+    return Result(seed, curriculum, steps, right, round(statistics.mean(every), 4), round(found, 4))
 
 
 def main() -> None:

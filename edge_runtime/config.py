@@ -77,6 +77,13 @@ class ModelsConfig:
     at_once: int = _key(
         0, "Models that compute at the same time, over all requests; 0: as many as cores for them.", 0, 64
     )
+    memory_mb: int = _key(
+        0,
+        "Memory that loaded models may take together, in megabytes; those asked longest ago give theirs back and are "
+        "loaded again when asked. 0: no bound.",
+        0,
+        1048576,
+    )
     runtimes: tuple[str, ...] = _key(
         ("onnxruntime", "ai-edge-litert", "tflite-runtime", "xllamacpp"),
         "The runtimes that may be used, the preferred first.",

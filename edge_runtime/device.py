@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import dataclasses
+import functools
 import logging
 import os
 import time
@@ -16,7 +18,7 @@ from edge_runtime import __version__, local_only
 from edge_runtime.bundle import HEADER_BYTES, Envelope, read_envelope
 from edge_runtime.config import Config
 from edge_runtime.engines import available_runtimes
-from edge_runtime.errors import BadRequest, BundleError, EdgeError, Overloaded
+from edge_runtime.errors import BadRequest, BundleError, EdgeError, OutOfMemory, Overloaded
 from edge_runtime.events import EventHub
 from edge_runtime.identity.files import IdentityFolder
 from edge_runtime.identity.handshake import Met
@@ -58,11 +60,17 @@ class Device:
         self.trust = TrustStore(self.identity)
         self.events = EventHub()
         self.metrics = Metrics()
-        self.serving = Serving(config.server.queue, config.server.deadline_seconds, Turns(config.models.turns))
         self.failed: dict[str, str] = {}
         self.stopping = False
         self._slots = Slots(state)
         self._installer = Installer(self._slots, self.trust, config)
+        self.serving = Serving(
+            config.server.queue,
+            config.server.deadline_seconds,
+            Turns(config.models.turns),
+            config.models.memory_mb * 2**20,
+            self._installer.reload,
+        )
         self._changing = asyncio.Lock()
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -86,6 +94,13 @@ class Device:
                 _log.info("removed %d unfinished or unused files", swept)
             for name, pointer in self._slots.pointers().items():
                 result = await asyncio.to_thread(self._installer.start, name, pointer)
+                if result.loaded is not None:
+                    try:
+                        await self.serving.make_room(name, result.loaded.memory)
+                    except OutOfMemory as error:
+                        result.loaded.engine.close()
+                        result = dataclasses.replace(result, loaded=None, failure=str(error))
+                self.serving.release(name)
                 if result.loaded is not None:
                     self.serving.swap(result.loaded)
                     self.events.emit("serving", specialist=name, version=result.loaded.manifest.version)
@@ -159,7 +174,13 @@ class Device:
         """Let the previous bundle of a specialist serve again."""
         self._free_to_change()
         async with self._changing:
-            loaded = await self._owned(asyncio.to_thread(self._installer.roll_back, name))
+            loop = asyncio.get_running_loop()
+            fits = functools.partial(self._make_room, loop, name)
+            try:
+                work = asyncio.to_thread(self._installer.roll_back, name, lambda got: fits(got.memory))
+                loaded = await self._owned(work)
+            finally:
+                self.serving.release(name)
             self.serving.swap(loaded)
             self.failed.pop(name, None)
         self.metrics.count("enigma_rollbacks_total")
@@ -216,6 +237,8 @@ class Device:
             "local_only": local_only.is_on(),
             "uptime_seconds": round(time.time() - self.started, 1),
             "rss_bytes": memory.rss_bytes(),
+            "models_bytes": sum(self.serving.held.values()),
+            "models_budget_bytes": self.config.models.memory_mb * 2**20 or None,
             "free_bytes": disk.free_bytes(self.state),
             "runtimes": available_runtimes(),
             "specialists": self.models(),
@@ -227,6 +250,7 @@ class Device:
     def metrics_text(self) -> str:
         """The metrics in Prometheus' text format."""
         names = self.serving.names()
+        held = self.serving.held
         size = [({"specialist": n}, float(self.serving.current(n).loaded.bytes)) for n in names]
         return self.metrics.render(
             {
@@ -234,6 +258,8 @@ class Device:
                 "enigma_ready": [({}, float(self.ready))],
                 "enigma_resident_bytes": [({}, float(memory.rss_bytes()))],
                 "enigma_specialist_bytes": size,
+                "enigma_model_memory_bytes": [({"specialist": n}, float(held.get(n, 0))) for n in names],
+                "enigma_model_loads": [({"specialist": n}, float(self.serving.current(n).loads)) for n in names],
                 "enigma_waiting_requests": [({"specialist": n}, float(self.serving.waiting(n))) for n in names],
                 "enigma_draining_generations": [({}, float(self.serving.draining))],
             }
@@ -254,12 +280,21 @@ class Device:
     async def _install(self, path: Path) -> Installed:
         loop = asyncio.get_running_loop()
 
+        coming = ""
+
         def tell(stage: str, fields: Json) -> None:
+            nonlocal coming
+            if stage == "admitted":
+                coming = str(fields["specialist"])
+                self._make_room(loop, coming, cast(int, fields["memory_bytes"]))
             loop.call_soon_threadsafe(lambda: self.events.emit("install", stage=stage, **fields))
 
         names = self.serving.names()
         serving = {name: self.serving.current(name).loaded.digest for name in names}
-        installed = await asyncio.to_thread(self._installer.install, path, tell, serving)
+        try:
+            installed = await asyncio.to_thread(self._installer.install, path, tell, serving)
+        finally:
+            self.serving.release(coming)
         if installed.loaded is not None:
             self.serving.swap(installed.loaded)
             self.failed.pop(installed.specialist, None)
@@ -271,6 +306,10 @@ class Device:
                 runtime=installed.loaded.engine.runtime,
             )
         return installed
+
+    def _make_room(self, loop: asyncio.AbstractEventLoop, name: str, needed: int) -> None:
+        """See `Serving.make_room`, from a thread."""
+        asyncio.run_coroutine_threadsafe(self.serving.make_room(name, needed), loop).result()
 
     async def _owned(self, work: Coroutine[object, object, T]) -> T:
         """Run to the end what must not stop half-way, even where the one who asked went away."""
@@ -350,6 +389,8 @@ class Device:
             "since": round(generation.since, 3),
             "load_seconds": round(loaded.seconds, 3),
             "rows_together": loaded.rows,
+            "memory_bytes": loaded.memory,
+            "asleep": generation.asleep,
         }
 
 

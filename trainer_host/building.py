@@ -43,7 +43,8 @@ def build_kinds(
     """Train, examine and sign a specialist of each dataset, the combos, and one model of all tasks that are written.
 
     combos: tasks of each. A model that was built before from the same rows and seed is taken as it is, so what was
-    interrupted goes on. Tasks that no language model writes have their specialist alone. Raises `DataError`.
+    interrupted goes on. Tasks that no language model writes have their specialist alone. seconds: for each task of a
+    model, since one of three tasks has three times as much to learn. Raises `DataError`.
     """
     from trainer_host.data import open_dataset
     from trainer_host.data.combos import written_by_language
@@ -103,6 +104,7 @@ def _build(
     seconds: float | None,
     on_progress: OnProgress,
 ) -> Build:
+    seconds = None if seconds is None else seconds * len(tasks)
     known = _known(trainer, dataset, name, seed, seconds, kind, tasks)
     if known is not None:
         return known

@@ -64,6 +64,7 @@ class OpenAIRoutes:
         asked = read_chat(await read_json(request, self._limit))
         gone = _gone(request)
         caller(request).may_use(asked.model)
+        await self._device.serving.wake(asked.model)
         self._check_plain(asked.model, asked.task)
 
         def begin(language: LanguageSpecialist) -> Iterator[Piece]:
@@ -94,6 +95,7 @@ class OpenAIRoutes:
         asked = read_text(await read_json(request, self._limit))
         caller(request).may_use(asked.model)
         gone = _gone(request)
+        await self._device.serving.wake(asked.model)
 
         def begin(language: LanguageSpecialist) -> Iterator[Piece]:
             return language.complete(
@@ -117,7 +119,7 @@ class OpenAIRoutes:
         """One language model."""
         name = request.match_info["specialist"]
         found = self._device.serving.current(name)
-        if found.language is None:
+        if not found.writes:
             raise NotFound(f"'{name}' isn't a language model; ask it with POST /v1/run/{name}.")
         return reply(model_json(name, found.since))
 

@@ -34,7 +34,7 @@ class RunRoutes:
         """The specialists that serve; "data" are the language models, as OpenAI's clients read them."""
         serving = self._device.serving
         found = [(name, serving.current(name)) for name in serving.names()]
-        data = [model_json(name, generation.since) for name, generation in found if generation.language is not None]
+        data = [model_json(name, generation.since) for name, generation in found if generation.writes]
         return reply({"object": "list", "data": data, "models": self._device.models()})
 
     async def run(self, request: web.Request) -> web.Response:

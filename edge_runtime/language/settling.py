@@ -1,7 +1,8 @@
 """What the words of a request settle by themselves, once a model said which tool is meant and which words are values.
 
 A small model points well and counts badly: so which parameter a value belongs to is read from the name beside it, from its
-kind and from the choices that are said; the model's own word counts where that leaves more than one.
+kind and from the choices that are said; the model's own word counts where that leaves more than one. What the model left
+out is found in the same way: a number by its name or because it is the only one, a text by its name.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from edge_runtime.language.tool_parts import PLACES, Parameter, Tool, Unit, Unre
 if TYPE_CHECKING:
     from edge_runtime.language.tool_marks import Reading
 
+_BEFORE = re.compile(r'\s*(?:(?:[:=]|is)\s*)?["“]?')  # "level = 33", "title "To do""
 _BEHIND = re.compile(r"\W*(?:as|for)(?: the| its)?\W*")  # "33 as the level"
 _YES = re.compile(r"\W*(?:on|yes|true)\b", re.IGNORECASE)
 _NO = re.compile(r"\W*(?:off|no|false)\b", re.IGNORECASE)
@@ -34,7 +36,9 @@ class _Settling:
         self._reading, self._mark, self._tool = reading, mark, tool
         self._named = [_own(unit, mark) for unit in reading.units]
         self._values: dict[int, object] = {}
-        self._covered: set[int] = set()
+        self._covered: set[int] = set()  # units that are part of a text
+        self._used: set[int] = set()  # units that are a value
+        self._asked = [at for at, unit in enumerate(reading.units) if unit.message == reading.last]
 
     def settle(self, items: Sequence[tuple[int, str]]) -> dict[int, object]:
         spans: list[tuple[int, int, int]] = []
@@ -57,7 +61,74 @@ class _Settling:
         for place, text in hints:
             if text.startswith("'") and place < len(self._tool.parameters) and place not in self._values:
                 self._keep(place, functools.partial(self._reading.literal, text, self._tool.parameters[place]))
+        self._find_texts()
+        self._find_numbers()
         return self._values
+
+    def _find_texts(self) -> None:
+        """Texts that nobody pointed at: those that stand before "as the NAME", then those behind a name."""
+        free = self._free("string", "other")
+        for behind in (True, False):
+            for place in free:
+                spans = {
+                    span
+                    for at in self._asked
+                    if place in self._named[at] and (span := self._text_at(at, behind=behind))
+                }
+                if place not in self._values and len(spans) == 1:
+                    first, last = spans.pop()
+                    self._take(place, first, last, ("string", "other"))
+        free = self._free("string", "other")
+        needed = [place for place in free if self._tool.parameters[place].required]
+        left = self._left() if len(needed) == 1 else []
+        if len(left) == 1:
+            self._take(needed[0], *left[0], ("string", "other"))
+
+    def _left(self) -> list[tuple[int, int]]:
+        """What is quoted and unused, or else the words behind the tool's own that no tool knows."""
+        reading, units = self._reading, self._reading.units
+        quoted = [(at, at) for at in self._asked if units[at].quoted and not self._taken((at, at))]
+        if quoted:
+            return quoted
+        named = [at for at in self._asked if any(one[0] == self._mark for one in units[at].marks)]
+        starts = [
+            at for at in self._asked if named and at > named[0] and reading.is_plain(at) and reading.run_start(at) == at
+        ]
+        return [span for at in starts if not self._taken(span := (at, reading.run_end(at)))]
+
+    def _text_at(self, name: int, *, behind: bool) -> tuple[int, int] | None:
+        """The words that a name stands behind, or before; None where there are none that aren't used."""
+        reading, at = self._reading, name - 1 if behind else name + 1
+        if name in self._covered or not 0 <= at < len(reading.units):
+            return None
+        one, other = reading.units[min(at, name)], reading.units[max(at, name)]
+        between = reading.text_of(one)[one.end : other.start]
+        if one.message != other.message or not (_BEHIND if behind else _BEFORE).fullmatch(between):
+            return None
+        if not reading.is_plain(at):
+            return None
+        span = (reading.run_start(at), at) if behind else (at, reading.run_end(at))
+        return None if self._taken(span) else span
+
+    def _find_numbers(self) -> None:
+        """Numbers that nobody pointed at: those with a name, then the only one that is left."""
+        left = [at for at in self._asked if self._reading.is_digits(at) and not self._taken((at, at))]
+        for at in list(left):
+            place = self._beside(at, at)
+            if place in self._free("integer", "number") and self._take(place, at, at, ("integer", "number")):
+                left.remove(at)
+        free = self._free("integer", "number")
+        needed = [place for place in free if self._tool.parameters[place].required] or free
+        if len(left) == len(needed) == 1:
+            self._take(needed[0], left[0], left[0], ("integer", "number"))
+
+    def _free(self, *kinds: str) -> list[int]:
+        """Parameters of some kinds that have no value yet."""
+        places = enumerate(self._tool.parameters)
+        return [place for place, one in places if one.kind in kinds and place not in self._values]
+
+    def _taken(self, span: tuple[int, int]) -> bool:
+        return not (self._covered | self._used).isdisjoint(range(span[0], span[1] + 1))
 
     def _point(self, spans: Sequence[tuple[int, int, int]], kinds: tuple[str, ...]) -> None:
         """Give values that are pointed at to parameters: those that are named beside them first."""
@@ -78,7 +149,12 @@ class _Settling:
         parameter = self._tool.parameters[place]
         if parameter.kind not in kinds or (place in self._values and not parameter.items):
             return False
-        return self._keep(place, lambda: self._reading.value_at(first, last, parameter))
+        if parameter.kind in ("integer", "number"):
+            last = first
+        if not self._keep(place, lambda: self._reading.value_at(first, last, parameter)):
+            return False
+        self._used |= set(range(first, last + 1))
+        return True
 
     def _keep(self, place: int, read: Callable[[], object]) -> bool:
         """Keep what `read` gives; whether it gave anything that the schema allows."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -99,15 +100,18 @@ class LanguageSpecialist:
         )
         options = self._options(max_tokens, cancelled, stop, frequency, presence, logprobs, top)
         if reading is not None:
-            from edge_runtime.language.marked_calls import forced, unmarked
+            from edge_runtime.language.marked_calls import InWords, forced, unmarked
 
             begun = ""
             if tool_choice != "auto":
                 begun = forced(reading, tool_choice)
                 prompt += self.tokenizer.encode(begun)
             options = dataclasses.replace(options, stop_strings=tuple(one for one in stop if one != TOOL_CALLED))
-            pieces = self._generate(prompt, sampling, dataclasses.replace(options, reasoning_budget=reasoning_budget))
-            return unmarked(pieces, reading, begun, one=TOOL_CALLED in stop)
+            options = dataclasses.replace(options, reasoning_budget=reasoning_budget)
+            words = dataclasses.replace(options, constraint=InWords(self.tokenizer))
+            again = None if begun else functools.partial(self._generate, prompt, sampling, words)
+            pieces = self._generate(prompt, sampling, options)
+            return unmarked(pieces, reading, begun, one=TOOL_CALLED in stop, again=again)
         if tools:
             from edge_runtime.language.grammar import call_schema  # as in `_constraint`
         if tools and tool_choice != "auto":

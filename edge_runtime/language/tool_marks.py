@@ -4,13 +4,13 @@ A model of a million numbers neither copies "living room" letter by letter nor k
 compares the words first. Tools and their parameters get marks, A1 is the first parameter of the first one. Each number becomes
 a letter, and where a tool takes a text, each word that none of them knows gets one before it:
 
-    tools  A set lamp 1 room =! 2 level #!    said    set the lamp in the hall to 33 %
-    reads  A the A in the A1=2 to а %         writes  @A 1=2 2 а
+    tools  A set lamp 1 room =! 2 level #! 3 owner "    said    set the lamp in the hall to 33 % for tom jones now
+    reads  A the A in the A1=2 to а % for α tom β jones now > A      writes  @A 3 α
 
-What is written follows the order of the words, and `settling` reads it with what the words settle by themselves. The
-pointing is that of pointer networks (arXiv 1506.03134), the marks play the part of delexicalization (as in arXiv
-1508.01745). `written` makes of a call what the model must write, and `called` of what it wrote a call, valid by the
-tool's schema.
+Behind ">" stand the tools that could be called as it is. What the words settle by themselves (see `settling`: here the room and the level) isn't written at all, and a text is
+pointed at by its first word where it ends with the words that follow it directly. The pointing is that of pointer networks
+(arXiv 1506.03134), the marks play the part of delexicalization (as in arXiv 1508.01745). `written` makes of a call what
+the model must write, and `called` of what it wrote a call, valid by the tool's schema.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
 
 from edge_runtime.errors import BadRequest
 from edge_runtime.language.settling import settled
@@ -25,9 +26,11 @@ from edge_runtime.language.tool_parts import PLACES, Parameter, Tool, Unit, Unre
 
 Json = Mapping[str, object]
 CALL = "@"
+READY = ">"
 TOOLS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ" + "".join(map(chr, range(0x531, 0x557)))  # then Armenian: 64 in all
 LETTERS = "αβγδεζηθικλμνξοπρστυφχψω" + "".join(map(chr, range(0x561, 0x587)))  # of words; then Armenian
 NUMBERS = "абвгдежзийклмнопрстуфхцчшщъыьэюя"  # of numbers
+_LEFT_OUT = 3  # values from which on a call is written whole, where fewer aren't enough
 _COMMON_TO = 3  # a word that so many tools or more have says nothing about which is meant
 _DESCRIBED = 8  # words of a description that are shown
 _PIECE = re.compile(r'"([^"\n]+)"|“([^”\n]+)”|[-−]?\d+(?:[.,]\d+)*|[^\W\d_]+(?:[\'’-][^\W\d_]+)*|\S')
@@ -69,10 +72,11 @@ class Reading:
             if role in ("user", "tool") and isinstance(content, str):
                 self._read(number, content)
         self.units.reverse()
+        self.last = max(self._marked, default=-1)  # the message that is answered
         free = any(one.kind in ("string", "other") for tool in self.tools for one in tool.parameters)
         numbers = [unit for unit in self.units if _NUMBER.fullmatch(unit.text) and not unit.quoted]
         # Words of the tools are inside of a text, but no text begins or ends with one, unless it is quoted.
-        words = [unit for unit in self.units if free and not unit.marks and unit not in numbers]
+        words = [unit for unit in self.units if free and (unit.quoted or not unit.marks) and unit not in numbers]
         self._letters: dict[int, str] = {}  # where there are too many, the last words have them
         for some, letters in ((numbers, NUMBERS), (words, LETTERS)):
             kept = some[-len(letters) :]
@@ -86,6 +90,8 @@ class Reading:
         for number, message in enumerate(self._messages):
             if number in self._marked:
                 parts = [part if isinstance(part, str) else self._shown(part) for part in self._marked[number]]
+                if number == self.last and (ready := self._ready(number)):
+                    parts += [READY, *ready]
                 made.append({**message, "content": f" {' '.join(parts)}"})  # letters are tokens with their space
             elif message.get("role") == "assistant":
                 made.append(self._assistant(message))
@@ -94,6 +100,18 @@ class Reading:
         if made and made[0].get("role") == "system":
             return [{"role": "system", "content": f"{made[0]['content']}\n{listed}"}, *made[1:]]
         return [{"role": "system", "content": listed}, *made]
+
+    def _ready(self, number: int) -> list[str]:
+        """The tools that a message names, and whose every required value the words settle."""
+        named = {one[0] for unit in self.units if unit.message == number for one in unit.marks}
+        made = []
+        for mark in sorted(named):
+            try:
+                self.called(CALL + mark)
+            except Unreadable:
+                continue
+            made.append(mark)
+        return made
 
     def written(self, name: str, arguments: Json) -> str:
         """What a model writes to call a tool, for training."""
@@ -108,7 +126,18 @@ class Reading:
                 at, text = self._value(value, parameter, TOOLS[number] + place, used)
                 parts.append((at, f" {place}{text}"))
         parts.sort(key=lambda part: part[0])
-        return f"{CALL}{TOOLS[number]}{''.join(text for _, text in parts)}"
+        begun = CALL + TOOLS[number]
+        wanted: list[dict[str, object]] = [{"name": name, "arguments": arguments}]
+        # What the words settle anyhow needs no writing: the fewest values that are enough.
+        whole = [text for _, text in parts]
+        fewer = (list(some) for count in range(min(len(whole), _LEFT_OUT)) for some in combinations(whole, count))
+        return begun + "".join(next((some for some in fewer if self._means(begun + "".join(some), wanted)), whole))
+
+    def _means(self, text: str, wanted: list[dict[str, object]]) -> bool:
+        try:
+            return self.called(text) == wanted
+        except Unreadable:
+            return False
 
     def called(self, text: str) -> list[dict[str, object]]:
         """The calls that a model wrote, [{"name", "arguments"}]; raises `Unreadable`."""
@@ -158,6 +187,7 @@ class Reading:
         stems = [_stem(unit.text) for unit in units]
         for at, (unit, stem) in enumerate(zip(units, stems, strict=True)):
             if unit.quoted:
+                unit.marks += self._choices_of(unit.text)
                 continue
             for mark, tool in zip(TOOLS, self.tools, strict=False):
                 for place, parameter in zip(PLACES, tool.parameters, strict=False):
@@ -167,9 +197,25 @@ class Reading:
                         size = len(words := [_stem(word) for word in _words(str(value))])
                         if size and stems[at : at + size] == words:
                             unit.marks.append(f"{mark}{place}={choice}")
-            having = [mark for mark, tool in zip(TOOLS, self.tools, strict=False) if stem in tool.words]
+            joined = {_stem(part) for part in _words(unit.text)}  # e-mail
+            having = [
+                mark
+                for mark, tool in zip(TOOLS, self.tools, strict=False)
+                if stem in tool.words or (joined and joined <= tool.words)
+            ]
             if len(having) < _COMMON_TO or len(having) < len(self.tools) / 2:
                 unit.marks += having
+
+    def _choices_of(self, text: str) -> list[str]:
+        """The choices that a quoted text names as a whole."""
+        words = [_stem(word) for word in _words(text)]
+        return [
+            f"{mark}{place}={choice}"
+            for mark, tool in zip(TOOLS, self.tools, strict=False)
+            for place, parameter in zip(PLACES, tool.parameters, strict=False)
+            for choice, value in zip(PLACES, parameter.choices, strict=False)
+            if words and words == [_stem(word) for word in _words(str(value))]
+        ]
 
     def _shown(self, unit: Unit) -> str:
         """A word in the text: its letter, and its marks, or itself where it has none."""
@@ -222,7 +268,7 @@ class Reading:
                 used |= set(range(first, last + 1))
                 ends = (self.units[first], self.units[last])
                 letters = [self._letters[id(unit)] for unit in ends]
-                return first, f" {letters[0]}" if first == last else f" {' '.join(letters)}"
+                return first, f" {letters[0]}" if last == self.run_end(first) else f" {' '.join(letters)}"
         text = json.dumps(value, ensure_ascii=False).replace("\\", "\\\\").replace("'", "\\'")
         return self._first(mark), f"'{text}'"
 
@@ -261,13 +307,49 @@ class Reading:
         return text
 
     def span(self, text: str) -> tuple[int, int] | None:
-        """The first and the last unit that are pointed at; None for another kind of value."""
+        """The first and the last unit that are pointed at, of one letter its run; None for another kind of value."""
         ends = text.split()
         if not ends or not all(letter in self._places for letter in ends):
             return None
-        first, last = self._places[ends[0]], self._places[ends[-1]]
+        first = self._places[ends[0]]
+        last = self._places[ends[1]] if len(ends) > 1 else self.run_end(first)
         alike = self.units[first].message == self.units[last].message
         return (first, last) if first <= last and alike else None
+
+    def run_end(self, first: int) -> int:
+        """The last of the words that follow a unit directly and that no tool knows; itself for a number or a quotation."""
+        last = first
+        while not self.is_digits(last) and last + 1 < len(self.units) and self._follows(last):
+            last += 1
+        return last
+
+    def run_start(self, last: int) -> int:
+        """The first word of the run that ends with a unit."""
+        first = last
+        while first and not self.is_digits(first) and self._follows(first - 1) and self.is_plain(first - 1):
+            first -= 1
+        return first
+
+    def _follows(self, at: int) -> bool:
+        """Whether the next unit is of the same run."""
+        one, other = self.units[at], self.units[at + 1]
+        return (
+            not one.quoted
+            and self.is_plain(at + 1)
+            and not other.quoted
+            and one.message == other.message
+            and self.text_of(one)[one.end : other.start].isspace()
+        )
+
+    def is_plain(self, at: int) -> bool:
+        """Whether a unit is text of which no tool knows a word."""
+        unit = self.units[at]
+        return unit.quoted or not (unit.marks or self.is_digits(at))
+
+    def is_digits(self, at: int) -> bool:
+        """Whether a unit is a number in digits."""
+        unit = self.units[at]
+        return not unit.quoted and _NUMBER.fullmatch(unit.text) is not None
 
     def is_number(self, at: int) -> bool:
         """Whether a unit is a number, in digits or as a word."""

@@ -22,6 +22,7 @@ from edge_runtime.errors import (
 )
 from edge_runtime.media import described
 from edge_runtime.serving.batching import MOST_ROWS, most_rows
+from edge_runtime.serving.memory import rss_bytes
 from edge_runtime.tasks import Specialist, TaskModule, task_module
 from edge_runtime.update.adapters import Base, base_in, wanted_by
 from edge_runtime.update.slots import Slots
@@ -41,6 +42,7 @@ class Loaded:
     specialist: Specialist
     seconds: float
     rows: int = 1  # most requests that are worth one run together, as measured here
+    memory: int = 0  # bytes that loading and answering took here, at least those of its file
 
     @property
     def bytes(self) -> int:
@@ -78,19 +80,27 @@ def choose_models(
     return pairs
 
 
-def admit_installed(slots: Slots, digest: str, threads: int, allowed: Sequence[str]) -> Loaded:
+def admit_installed(slots: Slots, digest: str, threads: int, allowed: Sequence[str], *, again: bool = False) -> Loaded:
     """`admit` a bundle that lies in its slot, with the base beside which it was installed where it is an adapter."""
     manifest = slots.check(digest)
     wanted, base = wanted_by(manifest), slots.base_of(digest)
     found = base_in(slots, base, wanted) if wanted is not None and base is not None else None
-    return admit(manifest, digest, slots.folder(digest), threads, allowed, found)
+    return admit(manifest, digest, slots.folder(digest), threads, allowed, found, again=again)
 
 
 def admit(
-    manifest: Manifest, digest: str, folder: Path, threads: int, allowed: Sequence[str], base: Base | None = None
+    manifest: Manifest,
+    digest: str,
+    folder: Path,
+    threads: int,
+    allowed: Sequence[str],
+    base: Base | None = None,
+    *,
+    again: bool = False,
 ) -> Loaded:
     """Load a bundle from its verified folder and run its golden vectors.
 
+    again: it passed them in this process, and only its first one is run, to warm up.
     base: where the model lies that the bundle is an adapter for; the adapter runs over the same weights in memory.
     Tries the next eligible runtime where one can't open its file or answers otherwise. Raises, for the preferred one,
     `AdmissionError` (a golden vector isn't answered as it was) or `EngineError`; and `UnsupportedRuntime`,
@@ -101,10 +111,10 @@ def admit(
         raise MissingBase(f"{manifest.name} is an adapter for '{wanted.base[:64]}', and can't run without that bundle.")
     task = task_module(manifest.task)
     pairs = choose_models(manifest, allowed)
-    golden = _read_golden(manifest, folder)
+    golden = _read_golden(manifest, folder)[: 1 if again else None]
     failures: list[EdgeError] = []
     for model, runtime in pairs:
-        started = time.perf_counter()
+        started, held = time.perf_counter(), rss_bytes()
         try:
             engine = _open(manifest, model, folder, threads, runtime, base)
             specialist = _admitted(task, manifest if base is None else base.lend(manifest), folder, engine, golden)
@@ -113,7 +123,8 @@ def admit(
             failures.append(cause)
             continue
         rows = most_rows(engine, MOST_ROWS)
-        return Loaded(manifest, digest, model, engine, specialist, time.perf_counter() - started, rows)
+        took = max(rss_bytes() - held, manifest.files[model.file].bytes)
+        return Loaded(manifest, digest, model, engine, specialist, time.perf_counter() - started, rows, took)
     raise failures[0]
 
 

@@ -71,7 +71,8 @@ class Installer:
     def install(self, bundle: Path, tell: Tell, serving: Mapping[str, str] | None = None) -> Installed:
         """Install a bundle file that lies in the incoming folder; on any error nothing has changed.
 
-        tell: called with the stage ("verified", "unpacked", "admitted", "activated") and its figures.
+        tell: called with the stage ("verified", "unpacked", "admitted", "activated") and its figures; what it raises
+        at "admitted" ends the installation.
         serving: specialist -> the hash of the bundle that serves; None where no daemon runs.
         """
         with disk.storage_errors(self.slots.state):
@@ -95,7 +96,7 @@ class Installer:
             loaded = admit(manifest, envelope.digest, files, models.threads, models.runtimes, base)
             try:
                 runtime = f"{loaded.engine.runtime} {loaded.engine.version}"
-                tell("admitted", {"bundle": envelope.address, **who, "runtime": runtime})
+                tell("admitted", {"bundle": envelope.address, **who, "runtime": runtime, "memory_bytes": loaded.memory})
                 self.slots.place(staged, envelope.digest)
                 self.slots.activate(manifest.name, envelope.digest)
             except BaseException:
@@ -125,12 +126,25 @@ class Installer:
             return Started(name, None, None, f"{cause} The previous bundle fails too: {error}")
         return Started(name, loaded, cause, None)
 
-    def roll_back(self, name: str) -> Loaded:
-        """Load the previous bundle and point at it; raises `NotFound` where there is none."""
+    def roll_back(self, name: str, check: Callable[[Loaded], None] = lambda loaded: None) -> Loaded:
+        """Load the previous bundle and point at it; raises `NotFound` where there is none.
+
+        check: raises where it may not serve; then nothing has changed.
+        """
         loaded = self._load(self.slots.previous(name))
-        with disk.storage_errors(self.slots.state):
-            self.slots.roll_back(name)
+        try:
+            check(loaded)
+            with disk.storage_errors(self.slots.state):
+                self.slots.roll_back(name)
+        except EdgeError:
+            loaded.engine.close()
+            raise
         return loaded
+
+    def reload(self, digest: str) -> Loaded:
+        """Load a bundle again that was admitted before in this process and gave its memory back."""
+        models = self._config.models
+        return admit_installed(self.slots, digest, models.threads, models.runtimes, again=True)
 
     def remove(self, name: str) -> None:
         """Forget a specialist and its bundles; raises `NotFound`."""

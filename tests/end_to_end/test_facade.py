@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.trainer_host.scripted import answers
-from tests.trainer_host.teacher.fake_api import FakeApi, page
+from tests.trainer_host.teacher.fake_api import FakeApi
+from tests.trainer_host.teacher.faults import page
 from tests.trainer_host.teacher.served import Served
 from trainer_host import get_trainer_ai
 from trainer_host.cli import main

@@ -31,11 +31,13 @@ class Quick(TrainerAI):
     def __init__(self, workspace: Workspace) -> None:
         super().__init__(workspace.home)
         self.trained: list[str] = []
+        self.planned: dict[str, object] = {}
 
     def train(self, dataset: str, run: str | None = None, **how: object) -> Trained:  # type: ignore[override]
         data = open_dataset(self.workspace.dataset(dataset))
         name = run or dataset
         self.trained.append(name)
+        self.planned[name] = how["seconds"]
         made = language_run(self.workspace, data, name, LanguageModel(SHAPE))
         figures = {f"accuracy_{task}": 0.8 for task in ("math", "chat")}
         score = Score("model.int8.onnx", "", "int8", "onnxruntime", "1", 0.9, 0.0, 10, 1.0, 1.0, figures)
@@ -98,6 +100,11 @@ def test_what_was_built_from_the_same_rows_is_taken_as_it_is(trainer: Quick) -> 
     assert len(trainer.trained) == 3
     build_kinds(trainer, ["math"], "other", seed=2, on_progress=nothing)
     assert trainer.trained[3:] == ["other-math"]
+
+
+def test_a_model_of_two_tasks_is_planned_for_twice_as_long_as_one(trainer: Quick) -> None:
+    build_kinds(trainer, ["math", "chat"], "mine", seconds=40, on_progress=nothing)
+    assert trainer.planned == {"mine-math": 40, "mine-chat": 40, "mine-all": 80}
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     made.add_argument("--data", action="append", required=True, metavar="NAME", help="a dataset; may be repeated")
     made.add_argument("--to", required=True, metavar="NAME", help="what the models' names begin with")
     made.add_argument("--combo", action="append", default=[], metavar="A,B", help="tasks of a combo; may be repeated")
-    made.add_argument("--seconds", type=float, metavar="N", help="plan each training for about this long")
+    made.add_argument("--seconds", type=float, metavar="N", help="plan about this long for each task of a model")
     add_seed(made)
 
 

@@ -13,9 +13,11 @@ from trainer_host.errors import TrainerError
 from trainer_host.presentation import OnStep, Presenter, presenter_for
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
 
     from trainer_host.tasks import Json
+    from trainer_host.teacher.budget import Budget
     from trainer_host.teacher.generate import Tally
     from trainer_host.teacher.lesson import Lesson
     from trainer_host.teacher.opening import Opened
@@ -252,14 +254,13 @@ def _give(args: argparse.Namespace, workspace: Workspace, lesson: Lesson, show: 
                 "Add --batch to collect them first."
             )
         with show.working("teaching") as step:
-            left = (lambda: found.budget.left) if lesson.budget is not None else None
             try:
                 return give(
                     workspace,
                     lesson,
                     found,
                     ray=args.ray,
-                    on_task=_watch(lesson, step, left),
+                    on_task=_watch(lesson, step, found.budget),
                     on_batch=lambda now: step(
                         now.done / max(1, now.total), f"{now.done}/{now.total} in {now.batches} batches"
                     ),
@@ -289,7 +290,7 @@ def _opened(args: argparse.Namespace, workspace: Workspace, lesson: Lesson) -> A
     )
 
 
-def _watch(lesson: Lesson, step: OnStep, left: object):  # type: ignore[no-untyped-def]
+def _watch(lesson: Lesson, step: OnStep, budget: Budget | None) -> Callable[[str, Tally], None]:
     """Progress in words: accepted and rejected by reason, money spent and left; the bar has the time."""
     from trainer_host.teacher.prices import money
 
@@ -297,10 +298,12 @@ def _watch(lesson: Lesson, step: OnStep, left: object):  # type: ignore[no-untyp
         share = (lesson.tasks.index(task) + tally.accepted / lesson.examples) / len(lesson.tasks)
         said = [f"{task} {tally.accepted}/{lesson.examples}"]
         said += [f"{count} {reason}" for reason, count in tally.rejected.most_common(2)]
-        if lesson.provider != "built-in":
+        if budget is None:
+            pass
+        elif budget.limit is None:  # replies that were in the cache count, too
             said.append(money(None if tally.unpriced else tally.cost))
-        if callable(left):
-            said.append(f"{money(left())} left")
+        else:
+            said += [f"{money(budget.spent)} spent", f"{money(budget.left)} left"]
         step(min(1.0, share), ", ".join(said))
 
     return on_task

@@ -262,7 +262,7 @@ def _golden(run: Run, dataset: Dataset, student: Student, report: GateReport) ->
     if len(kept) < min(GOLDEN_COUNT, len(requests)) or len(kept) < LEAST_AGREEING * len(requests):
         raise GateRefused(
             f"The runtimes answer {disagreeing} of {len(requests)} requests of '{run.name}' differently, so there "
-            "is no bundle; train longer, so that fewer answers lie at an edge."
+            "is no bundle for all of them; train longer, so that fewer answers lie at an edge, or name one with --runtime."
         )
     return kept[:GOLDEN_COUNT], disagreeing
 

@@ -7,13 +7,11 @@ reply and the record of the call are written, before the reply is used. Retries 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import logging
 import random
 import time
-from collections import Counter
-from collections.abc import AsyncIterator
+from collections import Counter, deque
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -151,14 +149,17 @@ class ApiTeacher:
         self._secrets = (*(key.secret for key in keys), *(Secret(value) for _, value in endpoint.headers))
         self._right_address = False  # it has answered
         self._lessons = 0
-        self._alone: dict[str, tuple[asyncio.Lock, int]] = {}
+        self._alone: dict[str, deque[asyncio.Future[None]]] = {}
 
     async def ask(self, request: Request) -> Reply:
         """See `Teacher`. The same request, asked twice at the same time, is sent once."""
         async with _Place(self._places) as place:
             written = self._written(request)
-            async with self._one_at_a_time(written.name, place):
+            await self._alone_with(written.name, place)
+            try:
                 return await self._ask(request, written, place)
+            finally:
+                self._next_of(written.name)
 
     async def close(self) -> None:
         """See `Teacher`; raises `TrainerError` where something is left that can't be written."""
@@ -359,19 +360,29 @@ class ApiTeacher:
             logger.warning("%s %s", self._where, said)
         self.counts[what] += 1
 
-    @contextlib.asynccontextmanager
-    async def _one_at_a_time(self, name: str, place: _Place) -> AsyncIterator[None]:
-        lock, users = self._alone.get(name, (asyncio.Lock(), 0))
-        self._alone[name] = (lock, users + 1)
-        if users:
-            place.leave()
+    async def _alone_with(self, name: str, place: _Place) -> None:
+        """Wait until nobody else asks the same; to be followed by `_next_of`, unless this is cancelled."""
+        if (waiting := self._alone.get(name)) is None:
+            self._alone[name] = deque()
+            return
+        place.leave()
+        turn = asyncio.get_running_loop().create_future()
+        waiting.append(turn)
         try:
-            async with lock:
-                yield
-        finally:
-            lock, users = self._alone.pop(name)
-            if users > 1:
-                self._alone[name] = (lock, users - 1)
+            await turn
+        except asyncio.CancelledError:
+            if not turn.cancelled():  # it came in the same moment
+                self._next_of(name)
+            raise
+
+    def _next_of(self, name: str) -> None:
+        waiting = self._alone[name]
+        while waiting:
+            turn = waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+        del self._alone[name]
 
 
 def _pause(failures: int) -> float:

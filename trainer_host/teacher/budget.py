@@ -32,14 +32,22 @@ def prompt_bound(request: Request, model: str = "") -> int:
     A token of text is at least one byte. Pictures, the chat template and the schema have bounds of their own,
     above what the providers' documents name.
     """
-    texts = [request.system, *(message.text for message in request.messages)]
-    pictures = sum(len(message.images) for message in request.messages)
-    per_picture = next((tokens for name, tokens in _PER_IMAGE_BY_MODEL.items() if name in model), _PER_IMAGE)
-    bound = sum(len(text.encode("utf-8", "surrogatepass")) for text in texts)
+    bound = _bytes(request.system)
+    pictures = 0
+    for message in request.messages:
+        bound += _bytes(message.text)
+        pictures += len(message.images)
+    per_picture = _PER_IMAGE
+    if pictures:
+        per_picture = next((tokens for name, tokens in _PER_IMAGE_BY_MODEL.items() if name in model), _PER_IMAGE)
     bound += _PER_MESSAGE * (len(request.messages) + 2) + pictures * per_picture
     if request.schema is not None:
         bound += _PER_SCHEMA + _indented(json.dumps(request.schema))
     return bound
+
+
+def _bytes(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
 
 
 @functools.lru_cache(maxsize=64)  # a job has a schema per task, and writes it for each request

@@ -27,11 +27,14 @@ from trainer_host.workspace import Workspace
 FORMAT = 2
 _FORMER = 1  # its requests that were under way are forgotten; nothing read them
 _BUSY_SECONDS = 10.0  # another process holds the file's lock for milliseconds
+# Pages of the log that are gathered before they go into the file, 16 MB: each time costs two fsyncs, and meanwhile nothing
+# is sent. A reply that is kept lies in a page of its own otherwise, for keys are hashes, so replies have row numbers.
+_CHECKPOINT_PAGES = 4000
 _TABLES = """
 CREATE TABLE IF NOT EXISTS replies (
     request TEXT PRIMARY KEY, provider TEXT NOT NULL, model TEXT NOT NULL, task TEXT NOT NULL, key TEXT,
     body BLOB NOT NULL, seconds REAL NOT NULL, cost TEXT, at REAL NOT NULL
-) WITHOUT ROWID;
+);
 CREATE TABLE IF NOT EXISTS calls (
     request TEXT NOT NULL, process INTEGER NOT NULL, at REAL NOT NULL, call TEXT NOT NULL,
     PRIMARY KEY (request, process)
@@ -50,8 +53,7 @@ class CacheUnusable(TeacherStopped):
 
 @dataclass(frozen=True)
 class Kept:
-    """A reply that is to be kept. request: by `request_hash`. cost: US dollars, None where it isn't known, or not yet.
-    record: of its call, which is to be logged; "" for none."""
+    """A reply that is to be kept. request: by `request_hash`. cost: US dollars, None where it isn't known, or not yet."""
 
     request: str
     body: bytes = field(repr=False)
@@ -61,7 +63,6 @@ class Kept:
     key: str | None = None
     seconds: float = 0.0
     cost: Decimal | None = None
-    record: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,8 @@ class Changes:
     """What is to be committed, in this order.
 
     over: requests that came to nothing, or whose record is in the log. sent: requests about to be sent, and what is
-    to be logged of each if its process ends before anything else is known. kept: replies. ended: requests without a
-    reply, and the records of their calls.
+    to be logged of each if its process ends before anything else is known. kept: replies. ended: requests, with or
+    without a reply, and the records of their calls, which are to be logged.
     """
 
     over: Sequence[str] = ()
@@ -167,8 +168,7 @@ class ReplyCache:
             (one.request, one.provider, one.model, one.task, one.key, one.body, one.seconds, _text(one.cost), at)
             for one in changes.kept
         ]
-        records = [(one.record, one.request, process) for one in changes.kept if one.record]
-        records += [(record, request, process) for request, record in changes.ended]
+        records = [(record, request, process) for request, record in changes.ended]
         with self._errors(), self._transaction():
             if changes.over:
                 self._db.executemany(_OVER, [(request, process) for request in changes.over])
@@ -235,6 +235,7 @@ class ReplyCache:
                 time.sleep(0.01)
         # A process that dies loses nothing; a power cut may lose the last commits, never the file.
         self._db.execute("PRAGMA synchronous = NORMAL")
+        self._db.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
         with self._transaction():
             version = int(self._db.execute("PRAGMA user_version").fetchone()[0])
             if version not in (0, _FORMER, FORMAT):

@@ -31,10 +31,13 @@ Outcome = Literal[
     "batch answered",
     "batch failed",
 ]
+_OUTCOMES = frozenset(get_args(Outcome))
 MAX_TEXT = 12_000  # characters of a recorded prompt or answer
 _FIELD = 120  # characters of a name
 _LARGEST = 10**15  # tokens; a server may report anything
 _TOKENS = ("input", "output", "cache_read", "cache_write")
+_HASH = re.compile(r"[0-9a-f]{1,64}")
+_JSON = json.JSONEncoder(separators=(",", ":"))  # one for all: json.dumps would make it anew for each call
 
 
 @dataclass(frozen=True)
@@ -67,9 +70,9 @@ def now() -> str:
 
 def fields_of(call: Call) -> dict[str, object]:
     """A call's members as they are logged; raises `ValueError` for what could hold a key or a text."""
-    if call.outcome not in get_args(Outcome):
+    if call.outcome not in _OUTCOMES:
         raise ValueError(f"{call.outcome!r} is no outcome")
-    if call.request and not re.fullmatch(r"[0-9a-f]{1,64}", call.request):
+    if call.request and not _HASH.fullmatch(call.request):
         raise ValueError("a request is logged by its hash")
     usage = call.usage
     made: dict[str, object] = {
@@ -80,7 +83,10 @@ def fields_of(call: Call) -> dict[str, object]:
         "model": call.model[:_FIELD],
         "outcome": call.outcome,
         "status": call.status,
-        **{name: None if usage is None else min(getattr(usage, name), _LARGEST) for name in _TOKENS},
+        "input": None if usage is None else min(usage.input, _LARGEST),
+        "output": None if usage is None else min(usage.output, _LARGEST),
+        "cache_read": None if usage is None else min(usage.cache_read, _LARGEST),
+        "cache_write": None if usage is None else min(usage.cache_write, _LARGEST),
         "cost": None if call.cost is None else f"{call.cost:f}",
         "seconds": round(call.seconds, 3),
         "request": call.request,
@@ -122,7 +128,7 @@ def call_of(fields: dict[str, object]) -> Call | None:
 
 def to_text(call: Call) -> str:
     """A call as one piece of JSON."""
-    return json.dumps(fields_of(call), separators=(",", ":"))
+    return _JSON.encode(fields_of(call))
 
 
 def from_text(text: str) -> Call | None:

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     import aiohttp
 
 MAX_BODY_BYTES = 8 * 2**20  # the longest answer of a text model has a few hundred kilobytes
-_CHUNK = 64 * 1024
 _CLOSE_SECONDS = 2.0
 # uvicorn, and so vLLM, closes a connection that lay idle for 5 s; a request on it would be lost, perhaps billed.
 _KEEP_ALIVE_SECONDS = 4.0
@@ -112,7 +111,7 @@ class Connection:
 
     async def _read(self, response: aiohttp.ClientResponse, began: float) -> Answered | Trouble:
         content = bytearray()
-        async for chunk in response.content.iter_chunked(_CHUNK):  # after decompression
+        while chunk := await response.content.readany():  # after decompression
             content += chunk
             if len(content) > self._max_body:
                 response.close()

@@ -11,7 +11,7 @@ import contextlib
 import math
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 START = 8  # what every provider takes, and what a local server does
@@ -29,12 +29,22 @@ _FIXED_TOKENS = 50
 
 @dataclass
 class Slot:
-    """The right to have one request open. began: when it was sent, in seconds of the limiter's clock. held: False once
-    it was left."""
+    """The right to have one request open. began: when it was sent, in seconds of the limiter's clock. held: from when it
+    was waited for until it is left."""
 
-    began: float
     _limiter: Limiter
-    held: bool = True
+    _first: bool
+    began: float = -math.inf
+    held: bool = False
+
+    async def __aenter__(self) -> Slot:
+        await self._limiter._acquire(self._first)
+        self.began = self._limiter._clock()
+        self.held = True
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        self.leave()
 
     def may_send(self) -> bool:
         """Whether the slot still counts, now that its request is about to be sent: while that waited for a key, the
@@ -83,15 +93,10 @@ class Limiter:
         """How many may be open now."""
         return max(1, int(self._limit))
 
-    @contextlib.asynccontextmanager
-    async def slot(self, *, first: bool = False) -> AsyncIterator[Slot]:
-        """Wait for a slot and hold it. first: before all others, for a request that is tried again."""
-        await self._acquire(first)
-        slot = Slot(self._clock(), self)
-        try:
-            yield slot
-        finally:
-            slot.leave()
+    def slot(self, *, first: bool = False) -> Slot:
+        """An async context manager that waits for a slot and holds it. first: before all others, for a request that is tried
+        again."""
+        return Slot(self, first)
 
     def _left(self) -> None:
         self.active -= 1

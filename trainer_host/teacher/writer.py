@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from trainer_host.errors import TrainerError
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_GATHER = 0.004  # seconds that a record waits for others
+_GATHER = 0.01  # seconds that a record waits for others
 
 
 class Writer:
@@ -64,12 +63,13 @@ class Writer:
 
         The record is written even where the reply can't be kept, for it was paid for; where this is cancelled, both.
         """
-        record = to_text(call)
-        self._kept.append(replace(reply, record=record))
+        record = (call.request, to_text(call))
+        self._kept.append(reply)
+        self._ended.append(record)
         try:
             await self._rows.written()
         finally:
-            self._calls.append((call.request, record))
+            self._calls.append(record)
             self._records.soon()
         await self._records.written()
 

@@ -70,7 +70,7 @@ def test_any_way_through_texts_gives_what_onnxruntime_gives(engine: LiteRtLangua
     other = open_language_engine(file.with_suffix(".onnx"))
     draw, rooms = np.random.default_rng(1), set()
     for turn in range(60):
-        if engine.length > 450 or turn % 9 == 8:
+        if engine.length > 480 or turn % 17 == 16:
             back = int(draw.integers(0, 30))
             engine.rewind(back)
             other.rewind(back)
@@ -80,7 +80,7 @@ def test_any_way_through_texts_gives_what_onnxruntime_gives(engine: LiteRtLangua
         np.testing.assert_allclose(engine.feed(tokens, wanted), other.feed(tokens, wanted), atol=1e-4)
         assert engine._graph is not None
         rooms.add(engine._graph.room)
-    assert rooms >= {128, 256, 512}
+    assert rooms >= {128, 256, 384, 512}
 
 
 def test_logits_of_an_earlier_step_stay_as_they_were(engine: LiteRtLanguageEngine) -> None:

@@ -17,6 +17,8 @@ from edge_runtime.update.admit import Loaded
 class Specialist:
     """Answers its own number once its gate is open."""
 
+    runtime, version = "test", "1"
+
     def __init__(self, number: int) -> None:
         self.number = number
         self.gate = threading.Event()

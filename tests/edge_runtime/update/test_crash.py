@@ -73,6 +73,7 @@ class Loaded:
     """What admission gives."""
 
     engine = Engine()
+    memory = 0
 
 
 def test_at_every_write_the_state_is_old_or_new(bundles: dict[str, Path], tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -125,3 +126,16 @@ def test_another_model_is_asked_everything(begun: FakeApi, capsys: pytest.Captur
     assert main(["teach", "--resume", "--budget", "1", "--price", "1,4", "--model", "other"]) == 0
     assert "now with model other, which is asked everything" in capsys.readouterr().out
     assert {asked.body["model"] for asked in begun.asked[before:]} == {"other"}
+
+
+def test_what_progress_says_is_spent_and_left_makes_the_budget_also_where_replies_were_paid_before(
+    provider: FakeApi, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main([*ORDER, "--estimate", "--sample", "3"]) == 0
+    capsys.readouterr()
+    monkeypatch.setattr("trainer_host.presentation.PLAIN_EVERY_SECONDS", 0.0)
+    assert main([*ORDER, "--budget", "1"]) == 0
+    shown = re.findall(r"\$(\S+) spent, \$(\S+) left", capsys.readouterr().out)
+    assert shown
+    for spent, left in shown:
+        assert float(spent) + float(left) == pytest.approx(1, abs=0.01)  # what is set aside is neither

@@ -9,7 +9,8 @@ from urllib.parse import quote
 import pytest
 
 from tests.trainer_host.server.conftest import KEY, SPARE, Client, Json, serving
-from tests.trainer_host.teacher.fake_api import FakeApi, echo_key, for_key
+from tests.trainer_host.teacher.fake_api import FakeApi
+from tests.trainer_host.teacher.faults import echo_key, for_key
 from tests.trainer_host.teacher.vault_traces import traces
 from trainer_host.keys import get_api_key, store_api_key, store_endpoint
 from trainer_host.teacher.providers import PROVIDERS

@@ -15,8 +15,9 @@ import pytest
 from tests.trainer_host.samples import REPO
 from tests.trainer_host.server.answers import passing
 from tests.trainer_host.server.conftest import KEY, Client, Json, add_fake, serving
-from tests.trainer_host.teacher import fake_api
-from tests.trainer_host.teacher.fake_api import FakeApi, always
+from tests.trainer_host.teacher import faults
+from tests.trainer_host.teacher.fake_api import FakeApi
+from tests.trainer_host.teacher.faults import always
 from tests.trainer_host.teacher.teachers import PRICE
 from trainer_host.server.timetable import MAX_WAITING
 from trainer_host.tasks import TASKS
@@ -245,7 +246,7 @@ async def test_a_restart_leaves_lessons_open_and_resumes_them_without_asking_aga
 
 async def test_one_lesson_runs_the_others_wait_and_the_queue_is_bounded(client: Client, provider: FakeApi) -> None:
     await add_fake(client, provider)
-    provider.script = always(fake_api.hang())
+    provider.script = always(faults.hang())
     first = await begin(client, order(["avatar"]))
     await client.until(first, lambda lesson: lesson["state"] == "running")
     others = [await begin(client, order(["avatar"])) for _ in range(MAX_WAITING)]

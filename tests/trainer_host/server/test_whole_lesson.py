@@ -9,7 +9,7 @@ import pytest
 
 from tests.trainer_host.server.conftest import Client, Json, add_fake
 from tests.trainer_host.server.test_lessons import FIELDS, begin, order
-from tests.trainer_host.teacher import fake_api
+from tests.trainer_host.teacher import faults
 from tests.trainer_host.teacher.fake_api import FakeApi
 from trainer_host.data.dataset import open_dataset
 from trainer_host.server import standing
@@ -22,7 +22,7 @@ async def test_a_lesson_ends_with_datasets_and_its_progress_never_falls(
     monkeypatch.setattr(standing, "PACE_FROM", 0.2)  # the lesson takes 1 to 5 s, as quick as the machine is
     await add_fake(client, provider)
     provider.latency = 0.05
-    provider.script = fake_api.every(9, fake_api.status(422, "no such thing"))  # a request that fails for good
+    provider.script = faults.every(9, faults.status(422, "no such thing"))  # a request that fails for good
     headers = {"Authorization": f"Bearer {client.token}"}
     events: list[tuple[float, Json]] = []
     async with client.session.ws_connect(f"{client.url}/v1/events", headers=headers) as socket:

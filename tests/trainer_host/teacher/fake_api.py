@@ -9,7 +9,8 @@ As a process, for tests that kill what talks to it:
 
     python -m tests.trainer_host.teacher.fake_api --port 0 --log requests.jsonl [--answer module:function] ...
 
-It prints its URL, and appends a line to the log for every request before it answers it.
+It prints its URL, and appends a line to the log for every request before it answers it; and, to the same name ending in
+`.billed`, the hash of the body of each that it bills.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import email.utils
 import hashlib
 import importlib
 import json
@@ -83,7 +83,8 @@ class FakeApi:
 
     latency: seconds before an answer. concurrency: with more requests open than that, a request gets a 429.
     usage: tokens of prompt and answer per request, by default a quarter of their characters. add_routes: called
-    with the app before it starts, for more endpoints.
+    with the app before it starts, for more endpoints. idempotent: a request that comes again with the Idempotency-Key of
+    one that was answered, or is being answered, gets that answer, and isn't billed.
     """
 
     answer: Answer = from_schema
@@ -92,6 +93,7 @@ class FakeApi:
     concurrency: int | None = None
     usage: Callable[[Asked, str], tuple[int, int]] | None = None
     add_routes: Iterable[Callable[[web.Application, FakeApi], None]] = ()
+    idempotent: bool = False
     keys: set[str] | None = None  # the valid ones; None takes any, and none
     log: Path | None = None
     url: str = ""
@@ -103,6 +105,7 @@ class FakeApi:
     refused: int = 0  # 429s of the concurrency limit
     active: int = 0
     most_active: int = 0
+    _answers: dict[str, asyncio.Task[Json]] = field(default_factory=dict)  # by idempotency key
 
     async def __aenter__(self) -> FakeApi:
         await self.start()
@@ -159,11 +162,20 @@ class FakeApi:
             fault = self.script(asked) if self.script is not None else None
             if fault is not None and (response := await fault(self, asked, request)) is not None:
                 return response
-            if self.latency:
-                await asyncio.sleep(self.latency)
-            return web.json_response(self.reply(asked))
+            if not self.idempotent:
+                return web.json_response(await self._answer(asked))
+            name = asked.headers.get("idempotency-key") or f"number {asked.number}"
+            if name not in self._answers:
+                self._answers[name] = asyncio.create_task(self._answer(asked))
+            # It goes on where who asked goes away.
+            return web.json_response(await asyncio.shield(self._answers[name]))
         finally:
             self.active -= 1
+
+    async def _answer(self, asked: Asked) -> Json:
+        if self.latency:
+            await asyncio.sleep(self.latency)
+        return self.reply(asked)
 
     def reply(self, asked: Asked, answer: Json | str | None = None) -> Json:
         """The body of a 200, which is billed. answer: by default what the answer function says."""
@@ -172,6 +184,7 @@ class FakeApi:
         prompt = asked.system + asked.text
         tokens = self.usage(asked, text) if self.usage else (len(prompt) // 4 + 1, len(text) // 4 + 1)
         self.answered.append(asked)
+        self._write_bill(asked)
         self.billed.update({"requests": 1, "input": tokens[0], "output": tokens[1], asked.key: sum(tokens)})
         return reply_body(asked.wire, str(asked.body.get("model")), text, tokens, asked.number)
 
@@ -184,8 +197,14 @@ class FakeApi:
     def _write_log(self, asked: Asked) -> None:
         if self.log is not None:
             line = {"number": asked.number, "key": asked.key, "body": asked.digest, "path": asked.path}
+            line["idempotency"] = asked.headers.get("idempotency-key", "")
             with self.log.open("a", encoding="utf-8") as out:
                 out.write(json.dumps(line) + "\n")
+
+    def _write_bill(self, asked: Asked) -> None:
+        if self.log is not None:
+            with self.log.with_suffix(".billed").open("a", encoding="utf-8") as out:
+                out.write(asked.digest + "\n")
 
 
 def read_asked(wire: Wire, request: web.Request, raw: bytes, number: int) -> Asked:
@@ -273,180 +292,6 @@ def refusal(
     return web.json_response(body, status=status, headers=headers)
 
 
-# Faults.
-
-
-def status(code: int, message: str = "the server had a bad day", headers: dict[str, str] | None = None) -> Fault:
-    """An error of any status."""
-
-    async def fault(api: FakeApi, asked: Asked, request: web.Request) -> web.StreamResponse:
-        return refusal(code, message, asked.wire, headers)
-
-    return fault
-
-
-def throttle(retry_after: float | None = None, form: str = "seconds") -> Fault:
-    """429. form: how Retry-After is written, "seconds", "ms" or "date"; without a figure it isn't."""
-
-    async def fault(api: FakeApi, asked: Asked, request: web.Request) -> web.StreamResponse:
-        headers: dict[str, str] = {}
-        if retry_after is not None and form == "seconds":
-            headers["Retry-After"] = f"{retry_after:g}"
-        elif retry_after is not None and form == "ms":
-            headers["retry-after-ms"] = f"{retry_after * 1000:.0f}"
-        elif retry_after is not None:
-            headers["Retry-After"] = email.utils.formatdate(time.time() + retry_after, usegmt=True)
-        return refusal(429, "slow down", asked.wire, headers)
-
-    return fault
-
-
-def page(code: int = 200) -> Fault:
-    """A web page."""
-
-    async def fault(api: FakeApi, asked: Asked, request: web.Request) -> web.StreamResponse:
-        return web.Response(
-            status=code, text="<!DOCTYPE html><html><title>Welcome</title></html>", content_type="text/html"
-        )
-
-    return fault
-
-
-def raw(body: bytes, code: int = 200, content_type: str = "application/json") -> Fault:
-    """Any bytes."""
-
-    async def fault(api: FakeApi, asked: Asked, request: web.Request) -> web.StreamResponse:
-        return web.Response(status=code, body=body, content_type=content_type)
-
-    return fault
-
-
-def echo_key(code: int = 401) -> Fault:
-    """An error that repeats the key, as some gateways do."""
-
-    async def fault(api: FakeApi, asked: Asked, request: web.Request) -> web.StreamResponse:
-        return refusal(code, f"Incorrect API key provided: {asked.key}. Headers: {dict(request.headers)}", asked.wire)
-
-    return fault
-
-
-def said(answer: Json | str) -> Fault:
-    """A billed reply with this answer: one that breaks the schema, or that others got already."""
-
-    async def fault(api: FakeApi, asked: Asked, request: web.Request) -> web.StreamResponse:
-        return web.json_response(api.reply(asked, answer))
-
-    return fault
-
-
-def truncated() -> Fault:
-    """A reply whose JSON ends in the middle, with the length that was promised."""
-
-    async def fault(api: FakeApi, asked: Asked, request: web.Request) -> web.StreamResponse:
-        body = json.dumps(api.reply(asked)).encode()
-        return web.Response(body=body[: len(body) // 2], content_type="application/json")
-
-    return fault
-
-
-def cut(after: int = 20) -> Fault:
-    """A reply that ends before the length that was promised: the connection breaks."""
-
-    async def fault(api: FakeApi, asked: Asked, request: web.Request) -> web.StreamResponse:
-        body = json.dumps(api.reply(asked)).encode()
-        response = web.StreamResponse(headers={"Content-Length": str(len(body)), "Content-Type": "application/json"})
-        await response.prepare(request)
-        await response.write(body[:after])
-        assert request.transport is not None
-        request.transport.abort()
-        return response
-
-    return fault
-
-
-def hang(seconds: float = 3600.0) -> Fault:
-    """Silence."""
-
-    async def fault(api: FakeApi, asked: Asked, request: web.Request) -> web.StreamResponse | None:
-        await asyncio.sleep(seconds)
-        return None
-
-    return fault
-
-
-def slow_loris(every: float = 0.05) -> Fault:
-    """A reply that comes one byte at a time, and never ends."""
-
-    async def fault(api: FakeApi, asked: Asked, request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse(headers={"Content-Type": "application/json"})
-        await response.prepare(request)
-        while True:
-            await response.write(b" ")
-            await asyncio.sleep(every)
-
-    return fault
-
-
-def too_long(size: int = 64 * 2**20) -> Fault:
-    """A body without end, or nearly."""
-
-    async def fault(api: FakeApi, asked: Asked, request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse(headers={"Content-Type": "application/json"})
-        await response.prepare(request)
-        with contextlib.suppress(ConnectionError):
-            for _ in range(0, size, 2**16):
-                await response.write(b" " * 2**16)
-        return response
-
-    return fault
-
-
-def redirect(to: str) -> Fault:
-    """307 to another address."""
-
-    async def fault(api: FakeApi, asked: Asked, request: web.Request) -> web.StreamResponse:
-        return web.Response(status=307, headers={"Location": to})
-
-    return fault
-
-
-# Scripts.
-
-
-def at(faults: dict[int, Fault]) -> Script:
-    """Faults by the number of the request."""
-    return lambda asked: faults.get(asked.number)
-
-
-def first(count: int, fault: Fault) -> Script:
-    """The first requests meet the fault."""
-    return lambda asked: fault if asked.number <= count else None
-
-
-def always(fault: Fault) -> Script:
-    """All requests meet the fault."""
-    return lambda asked: fault
-
-
-def every(count: int, fault: Fault) -> Script:
-    """Each request whose number is a multiple of `count` meets the fault."""
-    return lambda asked: None if asked.number % count else fault
-
-
-def for_key(faults: dict[str, Fault]) -> Script:
-    """Faults by key."""
-    return lambda asked: faults.get(asked.key)
-
-
-def in_turn(*scripts: Script) -> Script:
-    """The fault of the first script that has one."""
-
-    def script(asked: Asked) -> Fault | None:
-        return next((fault for one in scripts if (fault := one(asked)) is not None), None)
-
-    return script
-
-
 def _key(request: web.Request) -> str:
     return request.headers.get("x-api-key") or request.headers.get("Authorization", "").removeprefix("Bearer ")
 
@@ -485,7 +330,7 @@ async def _running(args: argparse.Namespace) -> AsyncIterator[FakeApi]:
         module, _, name = text.partition(":")
         return getattr(importlib.import_module(module), name)
 
-    api = FakeApi(latency=args.latency, concurrency=args.concurrency, log=args.log)
+    api = FakeApi(latency=args.latency, concurrency=args.concurrency, log=args.log, idempotent=args.idempotent)
     if args.answer:
         api.answer = cast(Answer, named(args.answer))
     if args.script:
@@ -511,6 +356,7 @@ def main() -> None:
     parser.add_argument("--log", type=Path)
     parser.add_argument("--latency", type=float, default=0.0)
     parser.add_argument("--concurrency", type=int)
+    parser.add_argument("--idempotent", action="store_true")
     parser.add_argument("--answer", default="", metavar="MODULE:FUNCTION")
     parser.add_argument("--script", default="", metavar="MODULE:FUNCTION")
     parser.add_argument("--routes", action="append", default=[], metavar="MODULE:FUNCTION")

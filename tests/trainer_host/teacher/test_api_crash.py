@@ -34,6 +34,10 @@ class Served:
     url: str
     log: Path
 
+    def billed(self) -> Counter[str]:
+        """How often each body was billed."""
+        return Counter(self.log.with_suffix(".billed").read_text().split())
+
     def bodies(self) -> Counter[str]:
         """How often each body came."""
         lines = self.log.read_text().splitlines() if self.log.exists() else []
@@ -41,9 +45,11 @@ class Served:
 
 
 @pytest.fixture
-def served(tmp_path: Path) -> Iterator[Served]:
+def served(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Served]:
+    """Its parameter: more options."""
     log = tmp_path / "requests.jsonl"
     command = [sys.executable, "-m", "tests.trainer_host.teacher.fake_api", "--log", str(log), "--latency", "0.02"]
+    command += getattr(request, "param", [])
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=REPO)
     assert process.stdout is not None
     try:
@@ -96,6 +102,27 @@ def test_after_kill_9_a_rerun_repeats_no_request_whose_reply_was_kept(
 
     finished(job(served, folder))
     assert served.bodies() == after_rerun  # a third run sends nothing
+
+
+@pytest.mark.parametrize("served", [["--idempotent", "--latency", "0.15"]], indirect=True)
+def test_a_provider_that_honours_idempotency_keys_bills_what_was_under_way_at_a_kill_9_once(
+    served: Served, tmp_path: Path
+) -> None:
+    folder = tmp_path / "job"
+    process = job(served, folder)
+    give_up = time.monotonic() + 60
+    while sum(served.bodies().values()) < CONCURRENCY and time.monotonic() < give_up:
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    before = served.bodies()
+    with ReplyCache(folder / "replies.sqlite") as cache:
+        assert cache.count() < sum(before.values())  # some were in the middle of an answer
+
+    finished(job(served, folder))
+    sent = served.bodies()
+    assert len(sent) == COUNT and sum(sent.values()) > COUNT  # those had to be sent again
+    assert served.billed() == Counter(dict.fromkeys(sent, 1))
 
 
 def test_two_jobs_share_a_cache_without_losing_or_breaking_anything(served: Served, tmp_path: Path) -> None:

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.trainer_host.teacher import fake_api
-from tests.trainer_host.teacher.fake_api import FakeApi, Fault, always
+from tests.trainer_host.teacher import faults
+from tests.trainer_host.teacher.fake_api import FakeApi, Fault
+from tests.trainer_host.teacher.faults import always
 from tests.trainer_host.teacher.teachers import QUICK, question, secret_of, teacher_for
 from trainer_host.teacher.check import check_key, list_models
 from trainer_host.teacher.protocol import Key, Secret
@@ -48,19 +49,19 @@ def pieces(secret: str) -> list[str]:
 
 FAULTS: dict[str, Fault | None] = {
     "none": None,
-    "401 that repeats it": fake_api.echo_key(401),
-    "400 that repeats it": fake_api.echo_key(400),
-    "404 that repeats it": fake_api.echo_key(404),
-    "500 that repeats it": fake_api.echo_key(500),
-    "429 that repeats it": fake_api.echo_key(429),
+    "401 that repeats it": faults.echo_key(401),
+    "400 that repeats it": faults.echo_key(400),
+    "404 that repeats it": faults.echo_key(404),
+    "500 that repeats it": faults.echo_key(500),
+    "429 that repeats it": faults.echo_key(429),
     "a reply that repeats it": None,  # by the answer below
-    "no JSON": fake_api.raw(secret_of("work").encode()),
-    "no reply": fake_api.raw(b'{"you": "' + secret_of("work").encode() + b'"}'),
-    "a page": fake_api.page(),
-    "cut": fake_api.cut(),
-    "silence": fake_api.hang(5),
-    "too long": fake_api.too_long(),
-    "redirect": fake_api.redirect(f"https://elsewhere.example/{secret_of('work')}"),
+    "no JSON": faults.raw(secret_of("work").encode()),
+    "no reply": faults.raw(b'{"you": "' + secret_of("work").encode() + b'"}'),
+    "a page": faults.page(),
+    "cut": faults.cut(),
+    "silence": faults.hang(5),
+    "too long": faults.too_long(),
+    "redirect": faults.redirect(f"https://elsewhere.example/{secret_of('work')}"),
 }
 
 
@@ -100,7 +101,7 @@ async def test_nothing_that_is_raised_logged_shown_or_written_holds_the_key(
 
 
 async def test_a_cancelled_request_does_not_show_the_key_either(tmp_path: Path) -> None:
-    async with FakeApi(script=always(fake_api.hang())) as api, teacher_for(api.endpoint(), tmp_path) as teacher:
+    async with FakeApi(script=always(faults.hang())) as api, teacher_for(api.endpoint(), tmp_path) as teacher:
         task = asyncio.create_task(teacher.ask(question()))
         while not api.asked:  # noqa: ASYNC110  # the fake has no event for it
             await asyncio.sleep(0.01)

@@ -14,8 +14,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.trainer_host.samples import REPO
+from trainer_host.teacher.protocol import Secret
+from trainer_host.teacher.vault.contents import Contents, StoredKey, with_key
 from trainer_host.teacher.vault.sealing import Limits
+from trainer_host.teacher.vault.storage import Vault
+from trainer_host.workspace import Workspace
 
+PASSPHRASE = "correct horse battery"
 KEY = "sk-test-Zq81vJx0TnYb3uWm5RkE"
 SPARE = "sk-spare-P0aB7cLdHeIfGgJhKiMj"
 LOW = Limits(1, 8)  # the least that argon2id takes: microseconds
@@ -93,3 +98,18 @@ def on_terminal(
         process.kill()
     os.close(ours)
     return process.wait(), shown
+
+
+def nobody(prompt: str) -> Secret | None:
+    """There is no terminal."""
+    return None
+
+
+def open_vault(workspace: Workspace, said: list[str] | None = None) -> Vault:
+    """A vault that asks nobody and is quick. said: gets what it says."""
+    return Vault(workspace, nobody, (said if said is not None else []).append, LOW)
+
+
+def add(vault: Vault, name: str, text: str = KEY) -> Contents:
+    """Store a key of openai."""
+    return vault.change(lambda have: with_key(have, StoredKey("openai", name, Secret(text), "2026-11-25")))

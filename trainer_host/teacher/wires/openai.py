@@ -65,11 +65,12 @@ def models_url(endpoint: Endpoint) -> str:
 
 def read(payload: Json) -> Answer:
     """See `Wire`."""
-    message = member(payload, "choices", 0, "message")
+    choice = member(payload, "choices", 0)
+    message = member(choice, "message")
     if not isinstance(message, dict):
         raise WireError("it holds no choices")
     refusal = text_at(message, "refusal")
-    reason = text_at(payload, "choices", 0, "finish_reason")
+    reason = text_at(choice, "finish_reason")
     finish: Finish = "refusal" if refusal else _FINISH.get(reason, "other")
     return Answer(_text(message) or refusal, finish, _usage(payload), text_at(payload, "model"))
 
@@ -96,10 +97,11 @@ def _text(message: Json) -> str:
 
 
 def _usage(payload: Json) -> Usage | None:
-    if not isinstance(member(payload, "usage", "prompt_tokens"), int):
+    usage = payload.get("usage")
+    if not isinstance(usage, dict) or not isinstance(usage.get("prompt_tokens"), int):
         return None
     return Usage(
-        input=tokens_at(payload, "usage", "prompt_tokens"),
-        output=tokens_at(payload, "usage", "completion_tokens"),
-        cache_read=tokens_at(payload, "usage", "prompt_tokens_details", "cached_tokens"),
+        input=tokens_at(usage, "prompt_tokens"),
+        output=tokens_at(usage, "completion_tokens"),
+        cache_read=tokens_at(usage, "prompt_tokens_details", "cached_tokens"),
     )

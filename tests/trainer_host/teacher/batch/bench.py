@@ -20,6 +20,7 @@ from trainer_host.teacher.cache import ReplyCache
 from trainer_host.teacher.prices import Flat
 from trainer_host.teacher.protocol import Key, Message, Request, Secret
 from trainer_host.teacher.providers import Dialect, Endpoint, Wire
+from trainer_host.teacher.recording import recorder_for
 
 if TYPE_CHECKING:  # a process that is killed again and again should start quickly
     from tests.trainer_host.teacher.fake_api import FakeApi
@@ -72,13 +73,15 @@ async def bench(
     limit: str | None = None,
     keys: tuple[Key, ...] = KEYS,
     pace: Pace = QUICK,
+    record: bool = False,
 ) -> AsyncIterator[Bench]:
-    """All parts around one endpoint; what they write is in `folder`."""
+    """All parts around one endpoint; what they write is in `folder`. record: as `--record-prompts`."""
+    recorder = recorder_for(keys, endpoint.headers) if record else None
     budget = Budget(None if limit is None else Decimal(limit), PRICE, endpoint.model)
     audit = AuditLog(folder / "audit.jsonl")
     with ReplyCache(folder / "replies.sqlite") as cache, BatchStore(folder / "batches.sqlite") as store:
-        teacher = ApiTeacher(endpoint, keys, cache, budget, audit)
-        books = BatchBooks(endpoint, keys, cache, budget, audit, store, PRICE)
+        teacher = ApiTeacher(endpoint, keys, cache, budget, audit, recorder=recorder)
+        books = BatchBooks(endpoint, keys, cache, budget, audit, store, PRICE, recorder)
         batches = Batches(books, teacher.ring, pace=pace, patience=HASTY)
         try:
             yield Bench(endpoint, cache, budget, audit, store, teacher, batches)

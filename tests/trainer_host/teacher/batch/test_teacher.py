@@ -1,15 +1,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from tests.trainer_host.teacher.batch.bench import bench, endpoint_of, provider, requests_of
-from tests.trainer_host.teacher.fake_api import always, refusal, status
+from tests.trainer_host.teacher.batch.bench import KEYS, bench, endpoint_of, provider, requests_of
+from tests.trainer_host.teacher.fake_api import Asked, refusal
 from tests.trainer_host.teacher.fake_batches import FakeBatches
+from tests.trainer_host.teacher.faults import always, status
+from tests.trainer_host.teacher.teachers import audited
 from trainer_host.errors import AskFailed, BudgetReached
 from trainer_host.teacher.batch.teacher import BatchTeacher
 from trainer_host.teacher.protocol import Message, Reply, Request
@@ -133,6 +137,41 @@ async def test_a_first_request_that_fails_is_that_ones_failure(tmp_path: Path) -
         assert sum(isinstance(reply, AskFailed) for reply in replies) == 1
         assert sum(isinstance(reply, Reply) for reply in replies) == 29
         await teacher.close()
+
+
+@BOTH
+async def test_prompts_and_answers_of_a_batch_are_logged_where_they_are_asked_for_without_keys_and_persons(
+    wire: Wire, tmp_path: Path
+) -> None:
+    person, secret = "anna.becker@example.org", KEYS[0].secret.reveal()
+    plain = requests_of(30)
+    requests = [
+        replace(request, messages=(Message("user", f"{request.messages[0].text} Write to {person} with {secret}."),))
+        for request in plain
+    ]
+
+    def answer(asked: Asked) -> str:
+        return json.dumps({"text": f"{person} knows {asked.digest}, and {secret}"})
+
+    async with (
+        provider(FakeBatches(), answer=answer) as api,
+        bench(tmp_path, endpoint_of(api.url, wire), record=True) as at,
+    ):
+        teacher = BatchTeacher(at.teacher, at.batches, idle=0.1)
+        await all_of(teacher, requests)
+        await teacher.close()
+    logged = [entry.call for entry in audited(tmp_path) if entry.call.outcome == "batch answered"]
+    assert len(logged) == 29
+    for call in logged:
+        assert call.prompt is not None and "[user] Example number" in call.prompt
+        assert call.answer is not None and " knows " in call.answer
+    text = (tmp_path / "audit.jsonl").read_text()
+    assert person not in text and secret not in text
+    async with provider(FakeBatches()) as api, bench(tmp_path, endpoint_of(api.url, wire)) as at:
+        teacher = BatchTeacher(at.teacher, at.batches, idle=0.1)
+        await all_of(teacher, plain)
+        await teacher.close()
+    assert [entry.call.prompt for entry in audited(tmp_path)].count(None) == 32  # two batches, 30 calls that weren't
 
 
 async def test_closing_ends_what_waits_at_once(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ import openai
 import pydantic
 import pytest
 
-from tests.trainer_host.teacher.fake_api import FakeApi, raw, reply_body
+from tests.trainer_host.teacher.fake_api import FakeApi, reply_body
+from tests.trainer_host.teacher.faults import raw
 from trainer_host.teacher.connection import Answered, Connection
 from trainer_host.teacher.protocol import Finish, Image, Json, Message, Request, Secret, Usage
 from trainer_host.teacher.providers import Dialect, Endpoint, Wire
