@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
 
+from edge_runtime.api import openapi
 from edge_runtime.api.access import Access, Need, caller
 from edge_runtime.api.inference import PATH as INFERENCE_PATH
 from edge_runtime.api.inference import InferenceRoutes
@@ -16,7 +17,7 @@ from edge_runtime.api.observe import ObserveRoutes
 from edge_runtime.api.openai import PATHS, OpenAIRoutes
 from edge_runtime.api.openai_wire import error_json
 from edge_runtime.api.run import RunRoutes
-from edge_runtime.api.wire import reply_error
+from edge_runtime.api.wire import reply, reply_error
 from edge_runtime.device import Device
 from edge_runtime.errors import EdgeError, Forbidden, NotFound
 
@@ -31,6 +32,7 @@ def make_app(device: Device, access: Access, certificate: str = "") -> web.Appli
     """
     server = device.config.server
     needs: dict[tuple[str, str], Need] = {}
+    routes: list[openapi.Route] = []
     app = web.Application(
         middlewares=[_errors(device), _guarded(access, needs)],
         client_max_size=max(server.max_body_kb, server.max_file_kb) * 1024,
@@ -41,8 +43,14 @@ def make_app(device: Device, access: Access, certificate: str = "") -> web.Appli
 
     def add(method: str, path: str, need: Need, handler: Handler) -> None:
         needs[method, path] = need
+        routes.append(openapi.Route(method, path, need, (handler.__doc__ or "").strip().partition("\n")[0]))
         app.router.add_route(method, path, handler)
 
+    async def describe(request: web.Request) -> web.Response:
+        """This document."""
+        return reply(openapi.document(device, routes))
+
+    add("GET", openapi.PATH, Need.LOOK, describe)
     add("GET", "/healthz", Need.NOTHING, observe.health)
     add("GET", "/readyz", Need.LOOK, observe.ready)
     add("GET", "/metrics", Need.LOOK, observe.metrics)

@@ -132,6 +132,7 @@ MATRIX = {
     ("GET", "/v2/health/live"): None,
     ("POST", "/v1/pair"): None,
     ("POST", "/v1/pair/finish"): None,
+    ("GET", "/openapi.json"): "viewer",
     ("GET", "/readyz"): "viewer",
     ("GET", "/metrics"): "viewer",
     ("GET", "/v1/models"): "viewer",
