@@ -4,6 +4,7 @@
 
 Each task's built-in teacher writes the rows, so nothing is fetched: `--examples` to learn from, and 300 more to be
 examined in. Of those no question was learnt, no expression of a sum, and no template, where the task has templates.
+Those "other rows" of router and robot ask what no row asked; their templates may have been practised.
 Scores are the task's own metric, int8 or less in the runtime that a device would use. "most common" always gives the
 training rows' most frequent answer, "nearest" that of the training row whose question shares most words with the one
 asked. `AIMS` says what each task has to reach, and by how much it has to beat the better of both.
@@ -62,7 +63,7 @@ EXAMPLES = {
     "router": 3000,
 }
 # Its usual plan, of 240 seconds on two cores, is more than the five minutes of one that `AIMS` allow.
-SECONDS = {"vision": "60"}
+SECONDS = {"vision": "44"}
 HELD_OUT = 300  # rows to be examined in
 EXAMINED = 200  # of them, for the trivial answers: each looks through all training rows
 EXTRA = 100  # of those that a task is examined in besides
@@ -98,7 +99,7 @@ AIMS = {
     "video_gen": Aim("facts of the prompt seen in the film", 0.70, 0.30, files=0.98),
     "3d_gen": Aim("overlap with the body that was asked", 0.85, 0.50, files=0.95),
     "game": Aim("a best action", 0.90, 0.30),
-    "robot": Aim("all calls right", 0.90, 0.30),
+    "robot": Aim("all calls right", 0.90, 0.30, figure="other rows"),
     "math": Aim("sums and differences below 100", 0.80, None, figure="sums below 100"),
     "router": Aim("the right label", 0.95, 0.20, figure="other rows"),
 }
@@ -239,14 +240,14 @@ def examined(run: Run, task: str, score: Score) -> Iterator[Specialist]:
 
 def besides(task: str, dataset: Dataset, specialist: Specialist) -> dict[str, float]:
     """What a task is examined in besides its held-out rows."""
-    if task == "router":
-        with _MESSAGES.open(encoding="utf-8") as source:
-            written = [({"text": row["text"]}, {"label": row["label"]}) for row in csv.DictReader(source)]
+    if task in ("router", "robot"):
         others = [(row.input, row.output) for row in drawn(dataset, HELD_OUT, lambda row: True)]
-        return {
-            "other rows": _score(task, others, specialist),
-            "messages by hand": _score(task, written, specialist),
-        }
+        figures = {"other rows": _score(task, others, specialist)}
+        if task == "router":
+            with _MESSAGES.open(encoding="utf-8") as source:
+                written = [({"text": row["text"]}, {"label": row["label"]}) for row in csv.DictReader(source)]
+            figures["messages by hand"] = _score(task, written, specialist)
+        return figures
     if task == "math":
         sums = drawn(dataset, EXTRA, lambda row: _SUM.fullmatch(str(row.output["expression"])) is not None)
         return {"sums below 100": _score(task, [(row.input, row.output) for row in sums], specialist)}

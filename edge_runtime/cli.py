@@ -245,7 +245,12 @@ def _status(args: argparse.Namespace) -> int:
     for model in status["specialists"]:
         runtime = f"{model['runtime']} {model['runtime_version']}"
         size = f"{model['bytes'] / 2**20:.2f} MB"
-        print(f"  {model['name']} {model['version']} ({model['task']}, {runtime}, {size})")
+        asleep = ", asleep" if model["asleep"] else ""
+        print(f"  {model['name']} {model['version']} ({model['task']}, {runtime}, {size}{asleep})")
+    if status["governor"]["state"] != "free":
+        print(f"  {status['governor']['state']}: {'; '.join(status['governor']['reasons'])}")
+    for name in status["plan"]["missing"]:
+        print(f"  the plan names {name}, which isn't here")
     for name, why in status["failed"].items():
         print(f"  {name} FAILED: {why}")
     for paired in status["paired"]:

@@ -114,6 +114,18 @@ class PairingConfig:
 
 
 @dataclass(frozen=True)
+class GovernorConfig:
+    """When the device spares itself: low priority waits, one model at a time, smaller ones where serving.toml says so."""
+
+    seconds: float = _key(5.0, "How often heat, supply and battery are read; 0: never.", 0, 3600)
+    warm_celsius: float = _key(75.0, "From here on the device spares itself.", 20, 150)
+    hot_celsius: float = _key(85.0, "From here on it answers only requests of high priority.", 20, 150)
+    battery_low_percent: float = _key(20.0, "Down from here it spares itself, while the battery discharges.", 0, 100)
+    battery_empty_percent: float = _key(5.0, "Down from here it answers only requests of high priority.", 0, 100)
+    sysfs: str = _key("/sys", "Where the kernel tells of them.")
+
+
+@dataclass(frozen=True)
 class LogConfig:
     """What is written to standard error."""
 
@@ -129,6 +141,7 @@ class Config:
     models: ModelsConfig = ModelsConfig()
     update: UpdateConfig = UpdateConfig()
     pairing: PairingConfig = PairingConfig()
+    governor: GovernorConfig = GovernorConfig()
     log: LogConfig = LogConfig()
 
 

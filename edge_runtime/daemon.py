@@ -116,6 +116,7 @@ async def serve(state: Path, config: Config, port_file: Path | None = None) -> N
 async def _until(stop: asyncio.Event, device: Device, began: float, supervisor: Supervisor) -> None:
     """Admit the bundles, then wait for the signal, whichever comes first."""
     starting = asyncio.create_task(device.start())
+    governing = asyncio.create_task(device.govern())
     stopping = asyncio.create_task(stop.wait())
     try:
         await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
@@ -128,9 +129,9 @@ async def _until(stop: asyncio.Event, device: Device, began: float, supervisor: 
             memory.settle()
             await stopping
     finally:
-        for task in (starting, stopping):
+        for task in (starting, stopping, governing):
             task.cancel()
-        await asyncio.wait([starting, stopping])
+        await asyncio.wait([starting, stopping, governing])
 
 
 def _bind(listen: str) -> socket.socket:

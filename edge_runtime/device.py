@@ -9,6 +9,7 @@ import dataclasses
 import functools
 import logging
 import os
+import random
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 from pathlib import Path
@@ -27,7 +28,11 @@ from edge_runtime.identity.tokens import TokenStore
 from edge_runtime.identity.trust import TrustStore
 from edge_runtime.serving import memory
 from edge_runtime.serving.generations import Serving
+from edge_runtime.serving.governor import Governor, Limits, State
+from edge_runtime.serving.groups import IN_THE_SHADOW, alike, ask_group
 from edge_runtime.serving.metrics import Metrics
+from edge_runtime.serving.plan import FILE_NAME as PLAN_FILE
+from edge_runtime.serving.plan import Plan, load_plan, parse_plan
 from edge_runtime.serving.turns import USUAL, Turns, Urgency
 from edge_runtime.serving.worker import Answer
 from edge_runtime.update import disk
@@ -42,6 +47,7 @@ if TYPE_CHECKING:
     from edge_runtime.serving.streaming import Begin
 
 _log = logging.getLogger(__name__)
+_MOST_SHADOWS = 8  # comparisons under way; more are left out
 _WRITE_BYTES = 256 * 1024  # uploads reach the disk in pieces of this size
 T = TypeVar("T")
 Json = dict[str, object]
@@ -61,16 +67,27 @@ class Device:
         self.events = EventHub()
         self.metrics = Metrics()
         self.failed: dict[str, str] = {}
+        self.compared: dict[
+            str, dict[str, int]
+        ] = {}  # by "specialist and candidate", how often their answers were alike
+        limits = config.governor
+        self.governor = Governor(
+            Path(limits.sysfs),
+            Limits(limits.warm_celsius, limits.hot_celsius, limits.battery_low_percent, limits.battery_empty_percent),
+        )
+        self._shadows: set[asyncio.Task[None]] = set()
         self.stopping = False
         self._slots = Slots(state)
         self._installer = Installer(self._slots, self.trust, config)
+        self._turns = Turns(config.models.turns)
         self.serving = Serving(
             config.server.queue,
             config.server.deadline_seconds,
-            Turns(config.models.turns),
+            self._turns,
             config.models.memory_mb * 2**20,
             self._installer.reload,
         )
+        self._follow(load_plan(state))
         self._changing = asyncio.Lock()
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -113,7 +130,85 @@ class Device:
             self.serving.starting = False
 
     async def run(self, name: str, request: Json, urgency: Urgency = USUAL) -> Answer:
-        """Answer a request by a specialist, and count it."""
+        """Answer a request by a specialist, or by a group that the plan names, and count it."""
+        self.governor.check(urgency)
+        group = self.plan.groups.get(name)
+        if group is not None and not self.serving.has(name):
+            return await ask_group(name, group, request, urgency, self._run)
+        return await self._run(name, request, urgency)
+
+    async def _run(self, name: str, request: Json, urgency: Urgency) -> Answer:
+        """Answer by one specialist, or the smaller one in its place, with a candidate in its shadow."""
+        smaller = self.plan.smaller.get(name)
+        if smaller is not None and self.governor.state is not State.FREE and self.serving.has(smaller):
+            self.metrics.count("enigma_smaller_total", specialist=name)
+            answer = await self._run_one(smaller, request, urgency)
+            return dataclasses.replace(answer, value={**answer.value, "answered_by": smaller})
+        answer = await self._run_one(name, request, urgency)
+        shadow = self.plan.shadows.get(name)
+        if shadow is not None and random.random() < shadow.share:
+            if len(self._shadows) < _MOST_SHADOWS and self.governor.state is State.FREE:
+                task = asyncio.create_task(self._compare(name, shadow.candidate, request, answer.value))
+                self._shadows.add(task)
+                task.add_done_callback(self._shadows.discard)
+            else:
+                self._compared(name, shadow.candidate, "skipped")
+        return answer
+
+    async def _compare(self, name: str, candidate: str, request: Json, value: Json) -> None:
+        """Ask a candidate what was answered already; nobody waits for it."""
+        try:
+            answer = await self._run_one(candidate, request, IN_THE_SHADOW)
+        except EdgeError:
+            self._compared(name, candidate, "failed")
+            return
+        self._compared(name, candidate, "same" if alike(value, answer.value) else "different")
+
+    def _compared(self, name: str, candidate: str, result: str) -> None:
+        self.metrics.count("enigma_shadow_total", specialist=name, candidate=candidate, result=result)
+        kept = self.compared.setdefault(f"{name} and {candidate}", {})
+        kept[result] = kept.get(result, 0) + 1
+
+    def known(self, name: str) -> None:
+        """Raise `NotFound` (`Overloaded` while it starts) unless a specialist or a group has this name."""
+        if name not in self.plan.groups:
+            self.serving.current(name)
+
+    def set_plan(self, text: str) -> Plan:
+        """Take another plan and keep it; raises `BadRequest`."""
+        plan = parse_plan(text)
+        with disk.storage_errors(self.state):
+            disk.write_atomic(self.state / PLAN_FILE, text.encode("utf-8"))
+        self._follow(plan)
+        self.events.emit("plan", groups=sorted(plan.groups), missing=self.missing or None)
+        return plan
+
+    def _follow(self, plan: Plan) -> None:
+        self.plan = plan
+        self.serving.pinned = plan.pinned
+        self.compared = {}
+
+    @property
+    def missing(self) -> list[str]:
+        """Specialists that the plan names and the device doesn't have."""
+        plan = self.plan
+        named = {member for group in plan.groups.values() for member in group.members}
+        named |= {*plan.pinned, *plan.smaller, *plan.smaller.values(), *plan.shadows}
+        named |= {shadow.candidate for shadow in plan.shadows.values()}
+        return sorted(name for name in named if not self.serving.has(name))
+
+    async def govern(self) -> None:
+        """Look after heat, supply and battery, until cancelled."""
+        seconds = self.config.governor.seconds
+        while seconds:
+            if await asyncio.to_thread(self.governor.look):
+                state = self.governor.state
+                self._turns.allow(self.config.models.turns if state is State.FREE else 1)
+                reasons = "; ".join(self.governor.reasons)
+                self.events.emit("governor", state=state.name.lower(), message=reasons or None)
+            await asyncio.sleep(seconds)
+
+    async def _run_one(self, name: str, request: Json, urgency: Urgency) -> Answer:
         started = time.perf_counter()
         answer = await self.serving.run(name, request, urgency)
         self.metrics.observe("enigma_run_seconds", time.perf_counter() - started, specialist=name)
@@ -128,6 +223,7 @@ class Device:
 
     async def infer(self, name: str, inputs: dict[str, np.ndarray], urgency: Urgency = USUAL) -> dict[str, np.ndarray]:
         """What a model's graph gives for tensors, counted; see `Serving.infer`."""
+        self.governor.check(urgency)
         started = time.perf_counter()
         answer = await self.serving.infer(name, inputs, urgency)
         self.metrics.observe("enigma_infer_seconds", time.perf_counter() - started, specialist=name)
@@ -135,6 +231,7 @@ class Device:
 
     async def stream(self, name: str, begin: Begin, urgency: Urgency = USUAL) -> AsyncGenerator[Piece, None]:
         """The pieces of a language model's answer as they are written, counted; see `Serving.stream`."""
+        self.governor.check(urgency)
         started = time.perf_counter()
         first = True
         async with contextlib.aclosing(self.serving.stream(name, begin, urgency)) as pieces:
@@ -243,6 +340,13 @@ class Device:
             "runtimes": available_runtimes(),
             "specialists": self.models(),
             "failed": self.failed,
+            "governor": {
+                "state": self.governor.state.name.lower(),
+                "reasons": self.governor.reasons,
+                "celsius": self.governor.reading.celsius,
+                "battery_percent": self.governor.reading.battery,
+            },
+            "plan": {"groups": sorted(self.plan.groups), "missing": self.missing, "compared": self.compared},
             "paired": [paired.plain() for paired in self.tokens.paired()],
             "signers": [{"key": s.key.hex(), "name": s.name, "added": s.added} for s in self.trust.signers()],
         }
@@ -255,6 +359,7 @@ class Device:
         return self.metrics.render(
             {
                 "enigma_up_seconds": [({}, time.time() - self.started)],
+                "enigma_governor_state": [({}, float(self.governor.state))],
                 "enigma_ready": [({}, float(self.ready))],
                 "enigma_resident_bytes": [({}, float(memory.rss_bytes()))],
                 "enigma_specialist_bytes": size,
@@ -273,6 +378,8 @@ class Device:
 
     async def close(self) -> None:
         """Finish what installs, then the last requests, then free the models."""
+        for task in self._shadows:
+            task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=10.0)
         await self.serving.close()

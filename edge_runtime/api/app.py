@@ -76,6 +76,8 @@ def make_app(device: Device, access: Access, certificate: str = "") -> web.Appli
     add("POST", "/v1/tokens", Need.OWN, manage.add_token)
     add("DELETE", "/v1/tokens/{id}", Need.OWN, manage.remove_token)
     add("POST", "/v1/bundles", Need.RELEASE, manage.install)
+    add("GET", "/v1/plan", Need.VIEW, manage.plan)
+    add("PUT", "/v1/plan", Need.RELEASE, manage.set_plan)
     add("POST", "/v1/rollback/{specialist}", Need.RELEASE, manage.roll_back)
     add("POST", "/v1/remove/{specialist}", Need.RELEASE, manage.remove)
     return app

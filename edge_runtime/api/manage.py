@@ -8,18 +8,19 @@ from collections.abc import AsyncIterator
 from aiohttp import web
 from aiohttp.http_exceptions import BadHttpMessage
 
-from edge_runtime.api.wire import read_json, reply
+from edge_runtime.api.wire import read_body, read_json, reply
 from edge_runtime.device import Device
 from edge_runtime.errors import BadRequest, BundleError, PairingError
 from edge_runtime.identity.grants import grant, read_grant
 from edge_runtime.identity.handshake import Responder
+from edge_runtime.serving.plan import MAX_BYTES
 
 PAIR_BYTES = 4096
 CHUNK_SECONDS = 30.0  # an upload that stands still for so long is over
 
 
 class ManageRoutes:
-    """POST /v1/pair and /v1/pair/finish, /v1/tokens, /v1/bundles, /v1/rollback/{specialist}, /v1/remove/{specialist}."""
+    """POST /v1/pair and /v1/pair/finish, /v1/tokens, /v1/bundles, /v1/plan, /v1/rollback and /v1/remove/{specialist}."""
 
     def __init__(self, device: Device, certificate: str) -> None:
         self._device = device
@@ -84,6 +85,21 @@ class ManageRoutes:
                 "changed": installed.changed,
             }
         )
+
+    async def plan(self, request: web.Request) -> web.Response:
+        """How specialists are to be served, and who of them isn't here."""
+        return reply({"plan": self._device.plan.text, "missing": self._device.missing})
+
+    async def set_plan(self, request: web.Request) -> web.Response:
+        """Take another plan: TOML as the body; see `edge_runtime.serving.plan`."""
+        if request.content_type != "application/toml":
+            raise BadRequest("The plan must be TOML: send the header 'Content-Type: application/toml'.")
+        try:
+            text = (await read_body(request, MAX_BYTES)).decode("utf-8")
+        except UnicodeDecodeError:
+            raise BadRequest("The plan must be UTF-8.") from None
+        self._device.set_plan(text)
+        return await self.plan(request)
 
     async def roll_back(self, request: web.Request) -> web.Response:
         """Let the previous bundle serve again."""

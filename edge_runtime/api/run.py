@@ -44,7 +44,7 @@ class RunRoutes:
         only a type of file is accepted, that file of the answer is the body, and headers tell the rest.
         """
         name = request.match_info["specialist"]
-        self._device.serving.current(name)  # an unknown name costs no body
+        self._device.known(name)  # an unknown name costs no body
         urgency = urgency_of(request)
         answer = await self._device.run(name, await self._asked(request), urgency)
         took = round(answer.seconds * 1000, 3)

@@ -107,6 +107,10 @@ class Serving:
         """The specialists that serve."""
         return sorted(self._current)
 
+    def has(self, name: str) -> bool:
+        """Whether a specialist serves."""
+        return name in self._current
+
     def current(self, name: str) -> Generation:
         """The generation that serves; raises `NotFound`, or `Overloaded` while the device starts."""
         found = self._current.get(name)

@@ -72,12 +72,22 @@ class Turns:
     def give(self) -> None:
         """End a turn, which goes to the most urgent one that waits."""
         with self._lock:
-            if not self._waiting:
-                self._free += 1
-                return
+            self._free += 1
+            self._call()
+
+    def allow(self, at_once: int) -> None:
+        """Let so many compute at once from now on; turns that run end as they would."""
+        with self._lock:
+            self._free += at_once - self.at_once
+            self.at_once = at_once
+            self._call()
+
+    def _call(self) -> None:
+        while self._free > 0 and self._waiting:
             best = min(self._waiting, key=lambda waiter: waiter.wants())
             self._waiting.remove(best)
-        best.called.set()
+            self._free -= 1
+            best.called.set()
 
     def again(self, wants: Callable[[], Rank]) -> None:
         """End a turn and wait for the next one, which may be at once; in between nobody less urgent can slip in."""

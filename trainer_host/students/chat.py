@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trainer_host.students.language.student import LanguageStudent
+from trainer_host.students.writing import WritingStudent
 
 # Of a few thousand short rows, more and smaller steps learn more than the usual 16 rows a step.
-STUDENT = LanguageStudent("chat", rows=4)
+STUDENT = WritingStudent("chat", rows=4, most=6000, epochs=4.8)

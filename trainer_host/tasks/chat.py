@@ -15,7 +15,7 @@ from trainer_host.errors import DataError
 from trainer_host.tasks import Example, Json, Prompt, Rejected, TaskSpec
 from trainer_host.tasks.chat_built_in import talk
 from trainer_host.tasks.chrf import chrf
-from trainer_host.tasks.phrases import Grouped
+from trainer_host.tasks.phrases import TEMPLATE, Grouped
 from trainer_host.tasks.stop_words import LANGUAGES, SCRIPTS
 from trainer_host.tasks.tool_schemas import Call, Tools
 from trainer_host.tasks.wording import (
@@ -216,7 +216,7 @@ class ChatSpec(TaskSpec):
             raise DataError("The built-in chat speaks English alone; for another language name a teacher.")
         made = talk(rng)
         example = _example(made.texts)
-        return Grouped(example.input, example.output, group=made.group)
+        return Grouped(example.input, example.output, group=made.group, meta={TEMPLATE: made.group})
 
     def group(self, example: Example) -> str | None:
         """The template of a built-in conversation."""

@@ -78,6 +78,7 @@ class LanguageStudent:
 
     family: Literal["language"] = "language"
     template: Template = CHATML  # of models from nothing
+    epochs: float | None = None  # over rows and practice; None: as for rows alone
     checked = False  # whether a device compares answers with what was asked: what it doubts then needs no limit
 
     def __init__(self, task: str, rows: int | None = None) -> None:
@@ -106,7 +107,10 @@ class LanguageStudent:
         if self._rows is not None and (settings or {}).get("rows") is None:
             chosen = replace(chosen, rows=self._rows)
         rows, unseen = training_rows(dataset)
-        more, aside = self._practised(dataset, len(rows), seed, seconds)
+        fresh = chosen.init is None and chosen.teacher is None  # what begins with more may be large, and slow
+        more, aside = self._practised(dataset, len(rows), seed, seconds) if fresh else ([], [])
+        if more and chosen.epochs is None:
+            chosen = replace(chosen, epochs=self.epochs)
         prepare(seed)
         model, tokenizer, template, start = self._start(chosen, [*rows, *more], run.parent)
         soft = _soft(chosen, run.parent, model.config, tokenizer)

@@ -1,0 +1,184 @@
+"""Ensembles, cascades, comparisons and shadows: of real routers in one device, and of members that fail."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from edge_runtime.config import parse_config
+from edge_runtime.device import Device
+from edge_runtime.errors import BadRequest, EngineError, StateError
+from edge_runtime.serving.governor import State
+from edge_runtime.serving.groups import ask_group
+from edge_runtime.serving.plan import FILE_NAME, Group, parse_plan
+from edge_runtime.serving.turns import USUAL, Urgency
+from edge_runtime.serving.worker import Answer
+from tests.edge_runtime import tiny
+
+Json = dict[str, object]
+PLAN = """
+pinned = ["one"]
+smaller = {one = "two"}
+[ensemble.all]
+members = ["one", "two", "three"]
+[cascade.quick]
+first = "one"
+then = "two"
+[ab.half]
+a = "one"
+b = "two"
+share = 0.5
+[shadow.three]
+candidate = "two"
+share = 1.0
+"""
+
+
+@pytest.fixture
+async def device(state: Path, tmp_path: Path) -> AsyncIterator[Device]:
+    """Three routers with other weights, and the plan above."""
+    pytest.importorskip("onnx")
+    state.mkdir(exist_ok=True)
+    (state / FILE_NAME).write_text(PLAN)
+    made = Device(state, parse_config({}))
+    await made.start()
+    for seed, name in enumerate(("one", "two", "three"), 1):
+        path = tmp_path / f"{name}.enigma"
+        tiny.make_bundle(path, tiny.manifest(name=name), seed=seed)
+
+        async def chunks(path: Path = path) -> AsyncIterator[bytes]:
+            yield path.read_bytes()
+
+        await made.install(chunks(), None)
+    yield made
+    await made.close()
+
+
+async def test_an_ensemble_averages_a_shadow_is_compared_and_a_smaller_one_takes_over(device: Device) -> None:
+    request: Json = {"text": "turn on the light"}
+    alone = {name: (await device.run(name, request)).value for name in ("one", "two", "three")}
+    mean = (await device.run("all", request)).value
+    scores = [alone[name]["scores"] for name in alone]
+    for label in tiny.LABELS:
+        assert mean["scores"][label] == pytest.approx(sum(each[label] for each in scores) / 3, abs=2e-4)  # type: ignore[index]
+    assert mean["answered_by"] == ["one", "two", "three"] and "missing" not in mean
+    device.serving.drop("two")
+    without = (await device.run("all", request)).value
+    assert without["answered_by"] == ["one", "three"] and without["missing"] == ["two"]
+    assert device.missing == ["two"]
+    await asyncio.gather(*device._shadows)
+    compared = device.status()["plan"]["compared"]["three and two"]  # type: ignore[index]
+    assert sum(compared.values()) == 3 and compared["failed"] == 1
+    assert 'enigma_shadow_total{candidate="two",result="failed",specialist="three"} 1' in device.metrics_text()
+
+
+async def test_a_smaller_variant_answers_while_the_device_spares_itself(device: Device) -> None:
+    request: Json = {"text": "turn on the light"}
+    small = (await device.run("two", request)).value
+    device.governor.state = State.SPARING
+    assert (await device.run("one", request)).value == {**small, "answered_by": "two"}
+    device.governor.state = State.FREE
+    assert "answered_by" not in (await device.run("one", request)).value
+
+
+async def test_a_plan_is_taken_over_the_interface_survives_a_restart_and_a_wrong_one_changes_nothing(
+    device: Device,
+) -> None:
+    with pytest.raises(BadRequest):
+        device.set_plan("[ensemble.x]\nmembers = 1")
+    assert "all" in device.plan.groups
+    device.set_plan('pinned = ["three"]')
+    again = Device(device.state, device.config)
+    assert again.plan.pinned == again.serving.pinned == {"three"} and not again.plan.groups
+    (device.state / FILE_NAME).write_text("pinned = 1")
+    with pytest.raises(StateError, match=r"serving.toml can't be used: pinned must be a list"):
+        Device(device.state, device.config)
+
+
+def answering(**values: Json | Exception):  # type: ignore[no-untyped-def]
+    asked: list[str] = []
+
+    async def ask(name: str, request: Json, urgency: Urgency) -> Answer:
+        asked.append(name)
+        value = values[name]
+        if isinstance(value, Exception):
+            raise value
+        return Answer(value, 0.01)
+
+    return ask, asked
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "by"),
+    [
+        ({"label": "x", "unsure": False}, {"label": "y"}, "first"),
+        ({"label": "x", "unsure": True}, {"label": "y"}, "then"),
+        ({"label": "x", "unsure": True}, EngineError("It broke."), "first"),
+        (EngineError("It broke."), {"label": "y"}, "then"),
+    ],
+)
+async def test_a_cascade_asks_the_big_one_only_where_the_small_one_is_unsure_or_fails(
+    first: Json | Exception, then: Json | Exception, by: str
+) -> None:
+    ask, asked = answering(first=first, then=then)
+    answer = await ask_group("c", Group("cascade", ("first", "then")), {}, USUAL, ask)
+    assert answer.value["answered_by"] == by
+    assert asked == (["first"] if first == {"label": "x", "unsure": False} else ["first", "then"])
+
+
+async def test_an_ensemble_asks_all_at_once_so_the_slowest_decides() -> None:
+    together = threading.Barrier(3)  # passes only when three wait in it
+
+    async def ask(name: str, request: Json, urgency: Urgency) -> Answer:
+        await asyncio.to_thread(together.wait, 10)
+        return Answer({"scores": {"x": 1.0}}, {"a": 0.1, "b": 0.3, "c": 0.2}[name])
+
+    answer = await ask_group("e", Group("ensemble", ("a", "b", "c")), {}, USUAL, ask)
+    assert answer.seconds == 0.3
+
+
+@pytest.mark.parametrize(
+    ("values", "error", "words"),
+    [
+        ({"a": EngineError("It broke."), "b": EngineError("Too.")}, EngineError, "It broke"),
+        ({"a": BadRequest("No text."), "b": {"scores": {"x": 1}}}, BadRequest, "No text"),
+        ({"a": {"scores": {"x": 1}}, "b": {"scores": {"y": 1}}}, BadRequest, "other labels"),
+        ({"a": {"reply": "x"}, "b": {"scores": {"y": 1}}}, BadRequest, "answers no scores"),
+    ],
+)
+async def test_what_cant_be_averaged_is_told(values: dict[str, Json], error: type[Exception], words: str) -> None:
+    ask, _ = answering(**values)
+    with pytest.raises(error, match=words):
+        await ask_group("e", Group("ensemble", ("a", "b")), {}, USUAL, ask)
+
+
+async def test_an_a_b_comparison_draws_its_share_and_names_who_answered() -> None:
+    ask, asked = answering(a={"label": "x"}, b={"label": "x"})
+    for share, name in ((0.0, "a"), (1.0, "b")):
+        answers = [await ask_group("m", Group("ab", ("a", "b"), share), {}, USUAL, ask) for _ in range(5)]
+        assert {answer.value["answered_by"] for answer in answers} == {name}
+    assert asked == ["a"] * 5 + ["b"] * 5
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("x = 1", "has no 'x'"),
+        ("[[", "valid TOML"),
+        ("ensemble = 1", "must be a table"),
+        ('[ensemble.e]\nmembers = ["a"]', "2 to 8"),
+        ('[ensemble.e]\nmembers = ["a", "a"]', "twice"),
+        ('[ensemble.e]\nmembers = ["a", "f"]\n[cascade.f]\nfirst = "a"\nthen = "b"', "has the group 'f'"),
+        ('[cascade.f]\nfirst = "a"', "exactly first, then"),
+        ('[shadow.a]\ncandidate = "b"\nshare = 2', "from 0 to 1"),
+        ('pinned = ["../x"]', "isn't a specialist's name"),
+        ("#" * 70_000, "longer than"),
+    ],
+)
+def test_a_wrong_plan_is_told_in_one_sentence(text: str, words: str) -> None:
+    with pytest.raises(BadRequest, match=words):
+        parse_plan(text)
