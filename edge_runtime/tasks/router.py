@@ -1,4 +1,5 @@
-"""Task `router`: a text to one of the bundle's labels, or "unsure" below a threshold."""
+"""Task `router`: a text to one of the bundle's labels, or "unsure" below a threshold of its probability, or of how
+familiar the text is."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from edge_runtime.bundle.manifest import Manifest
 from edge_runtime.engines import Engine
 from edge_runtime.errors import BadRequest, BundleError, EngineError
 from edge_runtime.tasks import Steps, driven
+from edge_runtime.tasks.familiar import FILE, familiarity, read_known
 from edge_runtime.tasks.text import SCHEME, Features, encode
 
 NAME = "router"
@@ -33,6 +35,7 @@ RESPONSE_SCHEMA: dict[str, object] = {
         "confidence": {"type": "number", "minimum": 0, "maximum": 1},
         "unsure": {"type": "boolean"},
         "scores": {"type": "object", "additionalProperties": {"type": "number"}},
+        "familiar": {"type": "number", "minimum": 0, "maximum": 1},
         "truncated": {"type": "boolean"},
     },
     "required": ["label", "confidence", "unsure", "scores"],
@@ -40,13 +43,25 @@ RESPONSE_SCHEMA: dict[str, object] = {
 
 
 class Router:
-    """A loaded router; answers `{"text"}` with label, confidence, unsure and the scores of all labels."""
+    """A loaded router; answers `{"text"}` with label, confidence, unsure and the scores of all labels.
 
-    def __init__(self, labels: tuple[str, ...], unsure: float, features: Features, engine: Engine) -> None:
+    known: what the training's words were, and how familiar a text must be, of a bundle that keeps it: then the answer
+    says how familiar the text is.
+    """
+
+    def __init__(
+        self,
+        labels: tuple[str, ...],
+        unsure: float,
+        features: Features,
+        engine: Engine,
+        known: tuple[np.ndarray, float] | None = None,
+    ) -> None:
         self._labels = labels
         self._unsure = unsure
         self._features = features
         self._engine = engine
+        self._known = known
 
     def run(self, request: dict[str, object]) -> dict[str, object]:
         """Route one text. Where the end of a long text wasn't read, `truncated` is true in the answer."""
@@ -54,7 +69,8 @@ class Router:
 
     def steps(self, request: dict[str, object]) -> Steps:
         """See `Stepwise`."""
-        encoded = encode(_text(request), self._features)
+        text = _text(request)
+        encoded = encode(text, self._features)
         scores = (yield {INPUT: encoded.ids})[OUTPUT]
         if scores.shape != (1, len(self._labels)) or not np.isfinite(scores).all():
             raise EngineError(
@@ -71,20 +87,30 @@ class Router:
             "unsure": confidence < self._unsure or encoded.count == 0,
             "scores": {label: round(value, 4) for label, value in zip(self._labels, values, strict=True)},
         }
+        if self._known is not None:
+            known, least = self._known
+            familiar = familiarity(known, text, self._labels, best)
+            answer["familiar"] = round(familiar, 4)
+            answer["unsure"] = bool(answer["unsure"]) or familiar < least
         if encoded.dropped:
             answer["truncated"] = True
         return answer
 
 
 def load(manifest: Manifest, folder: Path, engine: Engine) -> Router:
-    """A router from a bundle; options may hold `features` (see `Features`), thresholds must hold `unsure`."""
+    """A router from a bundle; options may hold `features` (see `Features`), thresholds must hold `unsure`.
+
+    With a threshold `familiar`, the bundle holds `familiar.bin` too.
+    """
     if len(manifest.labels) < 2:
         raise BundleError("A router's bundle needs at least two labels; build it again.")
     if "unsure" not in manifest.thresholds:
         raise BundleError("A router's bundle needs the threshold 'unsure'; build it again.")
     if manifest.tokenizer is None or manifest.tokenizer.scheme != SCHEME:
         raise BundleError(f"A router's bundle needs the tokenizer scheme '{SCHEME}'; build it again.")
-    return Router(manifest.labels, manifest.thresholds["unsure"], features_of(manifest.options), engine)
+    least = manifest.thresholds.get("familiar")
+    known = None if least is None else (read_known(folder / FILE), least)
+    return Router(manifest.labels, manifest.thresholds["unsure"], features_of(manifest.options), engine, known)
 
 
 def features_of(options: dict[str, object]) -> Features:

@@ -15,12 +15,14 @@ from torch import Tensor, nn
 from edge_runtime import strict_json
 from edge_runtime.errors import BadRequest
 from edge_runtime.tasks import Specialist, router
+from edge_runtime.tasks.familiar import FILE
 from edge_runtime.tasks.text import SCHEME, Features, encode
 from trainer_host.data.curriculum import ordered
 from trainer_host.data.dataset import Row, open_dataset
 from trainer_host.errors import DataError
 from trainer_host.students import Json, ModelIO, OnProgress, Recorder, TrainReport, no_settings
 from trainer_host.students.baselines import majority_accuracy, naive_bayes_accuracy
+from trainer_host.students.familiar import known_of, threshold_of_familiarity
 from trainer_host.students.practice import ROWS, STEPS, groups_of, practice
 from trainer_host.students.text_heads import (
     HeadsNet,
@@ -48,6 +50,7 @@ class RouterConfig:
     features: Features
     width: int = 32
     hidden: int = 64
+    familiar: float | None = None  # None of a run from before routers knew what is familiar to them
 
     @property
     def shape(self) -> Shape:
@@ -106,7 +109,9 @@ class RouterStudent:
             groups_of(opened, more),
         )
         save_weights(run, model)
-        _save_config(run, replace(config, unsure=found.threshold))
+        least = threshold_of_familiarity(texts, names, groups_of(opened, more) or range(len(texts)), seed)
+        write_atomic(run / FILE, known_of(texts, names).tobytes())
+        _save_config(run, replace(config, unsure=found.threshold, familiar=least))
         figures = _figures(model, found, recipe, rows, dataset) | {"practised": float(len(more))}
         return TrainReport(time.perf_counter() - started, figures)
 
@@ -125,15 +130,18 @@ class RouterStudent:
             yield {router.INPUT: encode(text, features).ids}
 
     def assets(self, run: Path) -> dict[str, Path]:
-        """None: the features are hashed."""
-        return {}
+        """Which words are familiar; the features themselves are hashed."""
+        return {} if load_config(run).familiar is None else {FILE: run / FILE}
 
     def manifest_fields(self, run: Path) -> Json:
         """Labels, the threshold and the features; see `Student.manifest_fields`."""
         config = load_config(run)
         return {
             "labels": list(config.labels),
-            "thresholds": {"unsure": config.unsure},
+            "thresholds": {
+                "unsure": config.unsure,
+                **({} if config.familiar is None else {"familiar": config.familiar}),
+            },
             "options": {"features": asdict(config.features)},
             "tokenizer": {"scheme": SCHEME, "file": None, "sha256": None},
         }

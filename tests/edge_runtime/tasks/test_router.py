@@ -11,6 +11,7 @@ import pytest
 
 from edge_runtime.errors import BadRequest, BundleError, EngineError, UnknownTask
 from edge_runtime.tasks import router, task_module, task_names
+from edge_runtime.tasks.familiar import BITS, FILE, places
 from edge_runtime.tasks.text import Features
 
 from .. import tiny
@@ -104,3 +105,29 @@ def test_tasks_are_found_by_name_and_strangers_are_refused() -> None:
     for name in ("text", "os", "../router", "router.text", "", "Router", "nothing"):
         with pytest.raises(UnknownTask, match="knows"):
             task_module(name)
+
+
+def test_a_text_whose_words_no_example_of_its_label_had_is_unsure(tmp_path: Path) -> None:
+    known = np.zeros(BITS, np.uint8)
+    for label, text in (("music", "play the next song please"), ("lights", "the lights please")):
+        known[places(text, (label,))] = 1
+    (tmp_path / FILE).write_bytes(np.packbits(known, bitorder="little").tobytes())
+    manifest = dataclasses.replace(tiny.manifest(), thresholds={"unsure": 0.5, "familiar": 0.5})
+    made = router.load(manifest, tmp_path, FixedEngine([0.1, 0.8, 0.1]))
+    sure, foreign, common = (
+        made.run({"text": text})
+        for text in ("play the next song", "vote for the parliament please", "turn on the lights please")
+    )
+    assert (sure["unsure"], sure["familiar"]) == (False, 1.0)
+    assert foreign["unsure"] is True and foreign["confidence"] == 0.8
+    assert common["unsure"] is True  # another label's words
+    assert made.run({"text": "!"})["familiar"] == 0
+
+
+@pytest.mark.parametrize("content", [None, b"", b"x" * 100])
+def test_a_bundle_without_its_familiar_words_is_refused(content: bytes | None, tmp_path: Path) -> None:
+    if content is not None:
+        (tmp_path / FILE).write_bytes(content)
+    manifest = dataclasses.replace(tiny.manifest(), thresholds={"unsure": 0.5, "familiar": 0.5})
+    with pytest.raises(BundleError, match=FILE):
+        router.load(manifest, tmp_path, FixedEngine([1, 0, 0]))

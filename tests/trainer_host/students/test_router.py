@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edge_runtime.tasks.familiar import BITS, FILE, familiarity
 from tests.trainer_host.conftest import Trained, nothing
 from tests.trainer_host.samples import FRONT_DESK, easy_dataset
 from trainer_host.compress.files import exported
@@ -14,6 +15,7 @@ from trainer_host.data.transfer import import_rows
 from trainer_host.errors import DataError
 from trainer_host.students import student_for
 from trainer_host.students.baselines import majority_accuracy, naive_bayes_accuracy
+from trainer_host.students.familiar import SHARE, known_of, threshold_of_familiarity
 from trainer_host.students.router import STUDENT
 from trainer_host.training.run import train_run
 from trainer_host.workspace import Workspace
@@ -69,6 +71,32 @@ def test_a_text_about_nothing_known_is_unsure(exported_once: Trained) -> None:
         assert specialist.run({"text": "rain and snow today please"})["unsure"] is False
         for text in ("zxqv wkjh", "the parliament voted", "мир", "12345", "train rain song band wind ticket"):
             assert specialist.run({"text": text})["unsure"] is True, text
+
+
+def test_what_is_familiar_travels_and_tells_foreign_texts_from_the_tasks_own(exported_once: Trained) -> None:
+    run, dataset = exported_once.run, exported_once.dataset
+    assert STUDENT.assets(run.folder)[FILE].stat().st_size == BITS // 8
+    item = next(i for i in exported(run) if i.file == "model.int8.onnx")
+    with loaded(run, student_for("router"), item, "onnxruntime") as specialist:
+        own = [specialist.run({"text": row.input["text"]}) for row in dataset.rows("heldout")]
+        foreign = [
+            specialist.run({"text": text}) for text in ("no train was ever late", "please vote", "the red bus sings")
+        ]
+    least = STUDENT.manifest_fields(run.folder)["thresholds"]["familiar"]  # type: ignore[index]
+    assert np.mean([answer["familiar"] >= least for answer in own]) > 0.8
+    assert max(answer["familiar"] for answer in foreign) < np.mean([answer["familiar"] for answer in own])
+
+
+def test_of_new_texts_as_many_are_familiar_as_was_asked_for_and_of_foreign_ones_few() -> None:
+    rng = np.random.default_rng(1)
+    texts = [" ".join(f"w{word}" for word in rng.zipf(1.4, 8) % 400) for _ in range(600)]
+    labels = [("a", "b")[number % 2] for number in range(600)]
+    known = known_of(texts[:400], labels[:400])
+    least = threshold_of_familiarity(texts[:400], labels[:400], range(400), 1)
+    new = [familiarity(known, text, ("a", "b"), number % 2) for number, text in enumerate(texts[400:])]
+    foreign = [familiarity(known, text.replace("w", "x"), ("a", "b"), 0) for text in texts]
+    assert np.mean(np.array(new) >= least) >= SHARE - 0.02
+    assert least > 0.1 and np.mean(np.array(foreign) >= least) < 0.1
 
 
 def test_a_budget_too_small_to_train_in_is_refused(workspace: Workspace, tmp_path: Path) -> None:
