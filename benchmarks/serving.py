@@ -144,10 +144,11 @@ async def _swaps(args: argparse.Namespace, folder: Path) -> None:
     async def load() -> None:
         nonlocal peak
         asked: list[asyncio.Task[None]] = []
+        began = time.perf_counter()
         while not done.is_set():
             asked.append(asyncio.create_task(ask(len(asked))))
             peak = max(peak, memory.rss_bytes())
-            await asyncio.sleep(1 / args.rate)
+            await asyncio.sleep(max(0.0, began + len(asked) / args.rate - time.perf_counter()))
         await asyncio.gather(*asked)
 
     loading = asyncio.create_task(load())

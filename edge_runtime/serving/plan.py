@@ -20,7 +20,6 @@ share = 0.5                             # of b
 from __future__ import annotations
 
 import re
-import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -63,6 +62,8 @@ class Plan:
 
 def parse_plan(text: str) -> Plan:
     """Read a plan; raises `BadRequest` with the entry that is wrong."""
+    import tomllib
+
     if len(text.encode("utf-8", "replace")) > MAX_BYTES:
         raise BadRequest(f"The plan is longer than {MAX_BYTES:,} bytes.")
     try:
@@ -105,10 +106,10 @@ def parse_plan(text: str) -> Plan:
 def load_plan(state: Path) -> Plan:
     """The plan in a state folder; raises `StateError` where it can't be used."""
     path = state / FILE_NAME
+    if not path.exists():
+        return Plan()
     try:
         return parse_plan(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return Plan()
     except (OSError, UnicodeDecodeError) as cause:
         raise StateError(f"{path} can't be read ({cause}); mend or remove it.") from None
     except BadRequest as cause:
