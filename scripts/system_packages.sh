@@ -1,8 +1,9 @@
 #!/bin/sh
 # Installs, where this user may, what tests need of the system: Mesa (a window without a screen), bubblewrap (isolates
-# code that a model wrote), espeak-ng (speech), age and gnome-keyring (keys). Without them tests skip with a reason.
+# code that a model wrote), espeak-ng and flite (speech), alsa-utils (a microphone), age and gnome-keyring (keys). Without
+# them tests skip with a reason.
 set -eu
-packages="libgl1 libegl1 libgl1-mesa-dri libegl-mesa0 libmtdev1 bubblewrap age espeak-ng gnome-keyring dbus"
+packages="libgl1 libegl1 libgl1-mesa-dri libegl-mesa0 libmtdev1 bubblewrap age espeak-ng flite alsa-utils gnome-keyring dbus"
 missing=""
 command -v dpkg-query >/dev/null 2>&1 || { echo "Not a Debian system: install Mesa (EGL, GL), mtdev, bubblewrap, age and espeak-ng yourself."; exit 0; }
 for package in $packages; do

@@ -29,6 +29,7 @@ from trainer_host.commands import (
     teacher,
     train_base,
     tune,
+    wakeword,
 )
 from trainer_host.commands.options import Command, add_home
 from trainer_host.errors import TrainerError
@@ -112,6 +113,7 @@ def build_parser() -> argparse.ArgumentParser:
         chat,
         serve,
         selftest,
+        wakeword,
     ):
         family.add(commands)
     return parser

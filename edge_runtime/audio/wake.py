@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,9 +63,13 @@ class WakeModel:
 
 
 class WakeSession:
-    """One stream of sound that is listened to; not for two threads at once."""
+    """One stream of sound that is listened to; not for two threads at once.
 
-    def __init__(self, model: WakeModel) -> None:
+    on_step: gets the confidence of each step, 30 ms.
+    """
+
+    def __init__(self, model: WakeModel, on_step: Callable[[float], None] | None = None) -> None:
+        self._on_step = on_step
         self._frontend = Frontend()
         self._frames = np.zeros((0, BANDS), np.float32)
         self._steps = 0
@@ -108,6 +113,8 @@ class WakeSession:
         self._steps += 1
         confidence = self.model.decision.confidence(sum(self._recent) / SMOOTH)
         self.peak = max(self.peak, confidence)
+        if self._on_step is not None:
+            self._on_step(confidence)
         if confidence < self.model.decision.threshold:
             self._armed = True
             return None

@@ -83,7 +83,7 @@ def export_run(
         raise ExportError(f"The dataset '{dataset.name}' gives no rows to calibrate int8 with; add rows.")
     with torch.inference_mode():
         wanted = [_as_dict(module(*_tensors(row, names)), names) for row in rows[:32]]
-    edges = bool(getattr(module, "float_edges", False))
+    edges, full = bool(getattr(module, "float_edges", False)), bool(getattr(module, "full_ranges", False))
     module = equalise_embeddings(module)
     folder = run.folder
     same = {name: name for name in (*names.inputs, *names.outputs)}
@@ -96,7 +96,8 @@ def export_run(
     export_tflite(module, examples, folder / "model.fp32.tflite")
     on_step(0.75, "tflite int8")
     renamed = [{as_tflite[0][name]: value for name, value in row.items()} for row in rows]
-    quantize_tflite(folder / "model.fp32.tflite", folder / "model.int8.tflite", renamed, float_edges=edges)
+    target = folder / "model.int8.tflite"
+    quantize_tflite(folder / "model.fp32.tflite", target, renamed, float_edges=edges, full_ranges=full)
     on_step(0.9, "comparing")
     made = []
     for stem, precision, runtimes, tensors in (

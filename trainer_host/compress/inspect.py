@@ -38,8 +38,14 @@ def check_int8(path: Path, fp32: Path) -> dict[str, int]:
 def _onnx_bytes(path: Path) -> Counter[str]:
     import onnx
 
+    graph = onnx.load(path).graph
+    # How int8 is read, a scale for each channel, is no weight; a TFLite file doesn't keep it as a tensor at all.
+    reads = ("QuantizeLinear", "DequantizeLinear")
+    steps = {name for node in graph.node if node.op_type in reads for name in node.input[1:]}
     counts: Counter[str] = Counter()
-    for tensor in onnx.load(path).graph.initializer:
+    for tensor in graph.initializer:
+        if tensor.name in steps:
+            continue
         array = onnx.numpy_helper.to_array(tensor)
         counts[str(array.dtype)] += array.nbytes
     return counts

@@ -126,15 +126,20 @@ def _quantize_tables(model: onnx.ModelProto) -> None:
         graph.node.insert(list(graph.node).index(node) + 1, back)
 
 
-def quantize_tflite(source: Path, target: Path, calibration: Iterable[Inputs], *, float_edges: bool = False) -> None:
+def quantize_tflite(
+    source: Path, target: Path, calibration: Iterable[Inputs], *, float_edges: bool = False, full_ranges: bool = False
+) -> None:
     """Static int8 (static_wi8_ai8) for layers, int8 tables for embeddings; raises `ExportError`.
 
-    float_edges: leave the first layer and those that give the outputs in float. Names of the inputs are the signature's. Inputs and outputs keep their types. Two choices are for
-    tflite-runtime 2.14, whose hybrid kernels ignore scales per channel without any error: layers are static
-    instead of dynamic, and embedding tables have one scale.
+    float_edges: leave the first layer and those that give the outputs in float. full_ranges: a layer's range is the
+    widest of all rows, as in ONNX, not a running mean of theirs, which cuts off what few rows reach. Names of the inputs
+    are the signature's. Inputs and outputs keep their types. Two choices are for tflite-runtime 2.14, whose hybrid
+    kernels ignore scales per channel without any error: layers are static instead of dynamic, and embedding tables have
+    one scale.
     """
     with quiet(), SilentDescriptors():
-        from ai_edge_quantizer import algorithm_manager, qtyping, quantizer
+        from ai_edge_quantizer import algorithm_manager, calibrator, qtyping, quantizer, recipe_manager
+        from ai_edge_quantizer.utils import qsv_utils
 
         operation = qtyping.TFLOperationName
         made = quantizer.Quantizer(str(source))
@@ -151,7 +156,15 @@ def quantize_tflite(source: Path, target: Path, calibration: Iterable[Inputs], *
             granularity=qtyping.QuantGranularity.TENSORWISE,
         )
         try:
-            ranges = made.calibrate({SIGNATURE: list(calibration)}, num_threads=1)
+            data = {SIGNATURE: list(calibration)}
+            if full_ranges:
+                recipe = recipe_manager.RecipeManager()
+                recipe.load_quantization_recipe(made.get_quantization_recipe())
+                measured = calibrator.Calibrator(str(source), num_threads=1, qsv_update_func=qsv_utils.min_max_update)
+                measured.calibrate(data, recipe)
+                ranges = measured.get_model_qsvs()
+            else:
+                ranges = made.calibrate(data, num_threads=1)
             result = made.quantize(ranges, enable_progress_bar=False, enable_progress_report=False)
         except (RuntimeError, ValueError) as cause:
             raise ExportError(f"{source.name} can't be quantized: {str(cause)[:300]}") from None

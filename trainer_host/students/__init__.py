@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from edge_runtime.tasks import Specialist
 
-# What is learnt, by the module of the same name: the twelve tasks, several of them in one model, and plain texts.
-TRAINED = (*TASKS, "combo", "base")
+# What is learnt, by the module of the same name: the twelve tasks, several of them in one model, plain texts, a wake word.
+TRAINED = (*TASKS, "combo", "base", "wake_word")
 # The only task whose name can't be a module's.
 _MODULES = {"3d_gen": "gen_3d"}
 Json = dict[str, object]

@@ -6,14 +6,18 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+import torch
 from onnx import numpy_helper
 
+from edge_runtime.engines import open_engine
 from tests.trainer_host.conftest import Trained, nothing
 from trainer_host.compress import files
 from trainer_host.compress.files import ModelFile, export_run, exported
 from trainer_host.compress.gate import Limits, gate_run, read_report
 from trainer_host.compress.inspect import check_int8, weight_bytes
+from trainer_host.compress.quantize import quantize_tflite
 from trainer_host.errors import ExportError, GateRefused, NotThere
+from trainer_host.export.tflite import export_tflite
 
 
 def rewrite(trained: Trained, name: str, change: object) -> None:
@@ -192,3 +196,20 @@ def test_a_piped_engine_answers_as_the_engine_behind_it(
     finally:
         piped.close()
         direct.close()
+
+
+def test_what_a_single_row_reaches_is_not_cut_off_where_full_ranges_are_asked_for(tmp_path: Path) -> None:
+    layer = torch.nn.Linear(4, 4, bias=False).eval()
+    torch.nn.init.eye_(layer.weight)
+    source = tmp_path / "fp32.tflite"
+    export_tflite(layer, (torch.zeros(1, 4),), source)
+    rare, usual = (np.full((1, 4), value, np.float32) for value in (10, 1))
+    found = []
+    for full in (False, True):
+        quantize_tflite(
+            source, tmp_path / "int8.tflite", [{"args_0": one} for one in (rare, *[usual] * 60)], full_ranges=full
+        )
+        engine = open_engine(tmp_path / "int8.tflite")
+        found.append(float(engine.run({"args_0": rare})["output_0"].max()))
+        engine.close()
+    assert found[0] < 5 < found[1] == pytest.approx(10, abs=0.2)

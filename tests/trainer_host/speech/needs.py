@@ -1,0 +1,11 @@
+"""What tests of speech need of the system."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+needs_speech = pytest.mark.skipif(
+    shutil.which("espeak-ng") is None, reason="espeak-ng isn't installed (see scripts/system_packages.sh)"
+)

@@ -1,0 +1,236 @@
+"""A wake word from a few synthetic speakers, in seconds: the whole way to a device that listens, and the baselines."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import pytest
+import torch
+
+from edge_runtime.audio.files import RATE, read_sound
+from edge_runtime.audio.frontend import BANDS, HOP
+from edge_runtime.audio.wake import SMOOTH, STRIDE
+from edge_runtime.bundle import Golden, ModelFile, Scored, write_bundle
+from edge_runtime.engines import available_runtimes, open_engine
+from edge_runtime.tasks import wake_word
+from tests.edge_runtime import tiny
+from tests.edge_runtime.conftest import edge, trust
+from tests.trainer_host.speech.needs import needs_speech
+from trainer_host.cli import main
+from trainer_host.compress.gate import draft_manifest, limits_of
+from trainer_host.compress.inspect import weight_bytes
+from trainer_host.compress.quantize import quantize_onnx
+from trainer_host.data.dataset import Dataset
+from trainer_host.export.onnx import export_onnx
+from trainer_host.speech.acoustics import Scene
+from trainer_host.speech.phrases import holds
+from trainer_host.speech.rows import NEAR, PHRASE, TALK, make_dataset
+from trainer_host.students import GraphStudent, student_for
+from trainer_host.students.wake_data import CLIP_STEPS, Clips, Heard, Material, heard_rows
+from trainer_host.students.wake_fit import Recipe, alarms, fit, means_of
+from trainer_host.students.wake_net import KERNELS, Shape, WakeNet, WakeStep, memories
+from trainer_host.students.wake_word import chosen_threshold
+from trainer_host.training.run import Run, train_run
+from trainer_host.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Taught:
+    """A dataset, a run on it, and its int8 file in the device's own code. heard: held-out sounds, rendered once."""
+
+    dataset: Dataset
+    run: Run
+    int8: Path
+    word: wake_word.WakeWord
+    heard: list[Heard]
+
+
+@pytest.fixture(scope="module")
+def taught(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Taught]:
+    pytest.importorskip("onnxruntime")
+    workspace = Workspace(tmp_path_factory.mktemp("home"))
+    dataset = make_dataset(workspace, "hey-robot", "hey robot", seed=1, scale=0.015)
+    run, _ = train_run(
+        workspace,
+        dataset,
+        "hey-robot",
+        seed=1,
+        seconds=5,
+        settings={"size": "nano"},
+        on_progress=lambda share, figures: None,
+    )
+    student = cast(GraphStudent, student_for("wake_word"))
+    module, examples, names = student.module(run.folder)
+    export_onnx(module, examples, names, run.folder / "fp32.onnx")
+    int8 = run.folder / "int8.onnx"
+    quantize_onnx(run.folder / "fp32.onnx", int8, student.calibration(run.folder, dataset.folder, 60))
+    engine = open_engine(int8)
+    heard = list(heard_rows(list(dataset.rows("heldout")), 2, Scene(), (2, 1), lambda share: None))
+    word = wake_word.load(draft_manifest(run, student), run.folder, engine)
+    yield Taught(dataset, run, int8, word, heard)
+    engine.close()
+
+
+def auroc(yes: list[float], no: list[float]) -> float:
+    """How often one of `yes` is above one of `no`; 0.5 for a coin."""
+    a, b = np.array(yes)[:, None], np.array(no)[None]
+    return float((a > b).mean() + (a == b).mean() / 2)
+
+
+@needs_speech
+def test_held_out_speakers_are_understood_better_than_by_loudness(taught: Taught) -> None:
+    length = CLIP_STEPS * STRIDE * HOP
+    sure: dict[str, list[float]] = {PHRASE: [], NEAR: [], TALK: []}
+    loudness: dict[str, list[float]] = {PHRASE: [], NEAR: [], TALK: []}
+    for one in taught.heard:
+        for start in range(0, max(1, len(one.samples) - length), 2 * length) if one.kind == TALK else (0,):
+            samples = one.samples[start : start + length + RATE]
+            session = taught.word.listen()
+            session.feed(samples)
+            sure[one.kind].append(session.peak)
+            energy = np.cumsum(samples.astype(np.float64) ** 2)
+            loudness[one.kind].append(float((energy[8_000:] - energy[:-8_000]).max()))  # of the loudest half second
+    # The better of both signs: phrases may be the louder or the softer clips by chance. Near misses, two sounds away,
+    # take longer to learn than a test may last; the gate measures them.
+    by_loudness = auroc(loudness[PHRASE], loudness[TALK])
+    assert auroc(sure[PHRASE], sure[TALK]) > max(by_loudness, 1 - by_loudness) + 0.1
+
+
+@needs_speech
+def test_the_int8_file_is_small_and_int8(taught: Taught) -> None:
+    counts = weight_bytes(taught.int8)
+    assert taught.int8.stat().st_size < limits_of(student_for("wake_word")).bytes == 100_000  # type: ignore[operator]
+    assert counts["int8"] > 10_000 and set(counts) <= {"int8", "int32", "int64", "float32"}
+
+
+@needs_speech
+def test_a_device_that_installed_it_listens_to_a_file_and_to_raw_sound(taught: Taught, tmp_path: Path) -> None:
+    student = student_for("wake_word")
+    requests = student.golden(taught.run.folder, taught.dataset.folder, 8)
+    golden = [{"request": request, "response": taught.word.run(request)} for request in requests]
+    runtime = "onnxruntime"
+    model = ModelFile("int8.onnx", "int8", (runtime,), scored_in=(Scored(runtime, available_runtimes()[runtime], 0.9),))
+    manifest = draft_manifest(taught.run, student)
+    manifest = type(manifest)(
+        **{**manifest.__dict__, "version": "1.0.0", "licence": "Apache-2.0", "models": (model,)}
+        | {"golden": Golden("golden.json", len(golden))}
+    )
+    files = {"int8.onnx": taught.int8, "golden.json": json.dumps(golden).encode()}
+    write_bundle(tmp_path / "word.enigma", manifest, files, tiny.KEY)
+    state = tmp_path / "device"
+    trust(state)
+    installed = edge("install", tmp_path / "word.enigma", "--state", state)
+    assert installed.returncode == 0, installed.stderr
+    # The clearest sound of the phrase, with quiet before it, so that something is there to be heard.
+    clearest = max(golden, key=lambda one: float(str(one["response"]["confidence"])))
+    wav = tmp_path / "said.wav"
+    wav.write_bytes(base64.b64decode(str(clearest["request"]["audio"])))
+    heard = edge("listen", "hey-robot", "--state", state, "--file", wav, "--json")
+    assert heard.returncode == 0, heard.stderr
+    events = [json.loads(line) for line in heard.stdout.splitlines()]
+    wakes = [event for event in events if event["type"] == "wake"]
+    assert len(wakes) == len(clearest["response"]["detections"])
+    assert events[-1]["type"] == "end"
+    assert events[-1]["seconds"] == pytest.approx(len(read_sound(wav.read_bytes()).samples) / RATE + 0.3, abs=0.1)
+    for wrong, said in ((("--file", tmp_path / "none.wav"), "can't be read"), (("--device", "x"), "arecord")):
+        refused = edge("listen", "hey-robot", "--state", state, *wrong)
+        assert refused.returncode == 1 and said in refused.stderr and "Traceback" not in refused.stderr
+
+
+@needs_speech
+def test_the_same_rows_sound_the_same(taught: Taught) -> None:
+    rows = list(taught.dataset.rows("heldout"))
+    few = [next(row for row in rows if row.meta["kind"] == kind) for kind in (PHRASE, NEAR, TALK)]
+    first, again = (list(heard_rows(few, 5, Scene(), (1, 1), lambda share: None)) for _ in range(2))
+    assert len(first) == 4  # and one of noise alone
+    for one, other in zip(first, again, strict=True):
+        assert np.array_equal(one.samples, other.samples) and (one.kind, one.end) == (other.kind, other.end)
+
+
+def test_the_same_clips_and_seed_give_the_same_weights() -> None:
+    rng = np.random.default_rng(1)
+    clips = Clips(rng.random((8, CLIP_STEPS * STRIDE, BANDS)).astype(np.float16), np.full(8, 1.5, np.float32))
+    learnt = Material(clips, Clips(clips.features[::-1], np.full(8, -1.0, np.float32)), [clips.features[0]])
+    made = []
+    for _ in range(2):
+        torch.manual_seed(3)
+        net = WakeNet(Shape(8))
+        fit(net, learnt, Recipe(steps=6, third=2), 1, lambda step, loss: None)
+        made.append(net.state_dict())
+    assert all(torch.equal(made[0][name], made[1][name]) for name in made[0])
+
+
+@needs_speech
+def test_sides_share_no_speaker_and_no_other_row_says_the_phrase(taught: Taught) -> None:
+    rows = [*taught.dataset.rows("train"), *taught.dataset.rows("heldout")]
+    speakers: dict[str, set[str]] = {}
+    for row in rows:
+        voice = cast(dict[str, str], row.input["voice"])["voice"]
+        speakers.setdefault(str(row.meta["side"]), set()).add(voice.partition("+")[2] or voice)
+        assert holds(str(row.input["text"]), "hey robot") == (row.meta["kind"] == PHRASE) == row.output["wake"]
+    assert not speakers["train"] & speakers["heldout"] and not speakers["check"] & speakers["heldout"]
+
+
+def test_a_step_at_a_time_gives_what_the_whole_gives() -> None:
+    torch.manual_seed(1)
+    net = WakeNet(Shape(16)).eval()
+    for norm in (net.enter_norm, *net.norms):
+        norm.running_mean.normal_(0, 0.1)  # type: ignore[union-attr, operator]
+        norm.running_var.uniform_(0.5, 2)  # type: ignore[union-attr, operator]
+    features = torch.rand(1, 60 * STRIDE, BANDS)
+    step, memory, found = WakeStep(net).eval(), torch.zeros(1, sum(KERNELS) - len(KERNELS), 16), []
+    with torch.inference_mode():
+        for place in range(0, features.shape[1], STRIDE):
+            logit, memory = step(features[:, place : place + STRIDE], memory)
+            found.append(float(logit))
+        whole = net(features)[0].numpy()
+        remembered = list(memories(net, features[0]))
+    assert np.allclose(found, whole, atol=1e-4)
+    with torch.inference_mode():
+        again, kept = step(features[:, -STRIDE:], remembered[-1])
+    assert float(again) == pytest.approx(found[-1], abs=1e-4) and torch.allclose(kept, memory, atol=1e-4)
+
+
+def test_a_threshold_wakes_as_often_as_it_may_and_no_more() -> None:
+    rng = np.random.default_rng(1)
+    talk = [means_of(rng.normal(-6, 3, 120_000)) for _ in range(3)]
+    hours = sum(len(one) for one in talk) * 0.03 / 3600
+    for an_hour in (0.4, 5.0, 20.0):
+        at = chosen_threshold(talk, hours, an_hour)
+        count = sum(alarms(one, at) for one in talk)
+        assert count <= round(an_hour * hours)
+        assert count >= 0.6 * an_hour * hours or an_hour * hours < 2
+
+
+def test_alarms_are_counted_as_a_session_counts_them() -> None:
+    means = np.full(200, -5.0)
+    for start, stop in ((10, 60), (62, 64), (100, 102), (103, 104), (150, 151)):
+        means[start:stop] = 5
+    assert alarms(means, 0.0) == 4  # within a second of one another, or without a pause, they are one
+    assert len(means_of(np.zeros(7))) == 7 and means_of(np.full(SMOOTH, 3.0))[-1] == pytest.approx(3.0)
+
+
+@pytest.mark.parametrize(
+    ("order", "said"),
+    [
+        (["data", "hi"], "Put a word before it"),
+        (["data", "hey robot", "--amount", "100"], "times the usual"),
+        (["teach", "hey robot 2"], "write numbers as words"),
+        (["teach", "hey robot", "--hours", "0"], "--hours must be"),
+        (["teach", "hey robot", "--seconds", "-1"], "--seconds must be"),
+    ],
+)
+@needs_speech
+def test_what_makes_no_sense_is_refused_with_a_sentence_before_anything_is_written(
+    order: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["wakeword", *order, "--home", str(tmp_path)]) == 2
+    error = capsys.readouterr().err
+    assert said in " ".join(error.split()) and "Traceback" not in error
+    assert not (tmp_path / "data").exists() or not list((tmp_path / "data").iterdir())
