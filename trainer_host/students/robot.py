@@ -15,6 +15,7 @@ from edge_runtime.home.lexicon import ACTIONS, KINDS, TAGS
 from edge_runtime.tasks.robot import HEADS, NGRAMS, SCHEME, TOKENS
 from trainer_host.errors import DataError
 from trainer_host.students import Json, ModelIO, OnProgress, Recorder, TrainReport, no_settings
+from trainer_host.students import robot_practice as practice
 from trainer_host.students.robot_data import (
     Arrays,
     Augmenter,
@@ -23,7 +24,6 @@ from trainer_host.students.robot_data import (
     read_homes,
     read_rows,
 )
-from trainer_host.students.robot_practice import ROWS, SECONDS_PER_ROW, practised
 from trainer_host.students.word_vectors import common_words, vectors
 from trainer_host.training.determinism import prepare
 from trainer_host.training.weights import load_weights, save_weights
@@ -87,16 +87,18 @@ class RobotStudent:
                 f"Only {len(rows)} rows of this dataset can be learned from ({unlabelled} could not be aligned with "
                 f"their calls); a robot specialist needs at least {BATCH}."
             )
-        more, homes = practised(rows, read_rows(dataset / "heldout.jsonl"), homes, _room(len(rows), seconds), seed)
+        more, homes = practice.practised(
+            rows, read_rows(dataset / "heldout.jsonl"), homes, room(len(rows), seconds), seed
+        )
         learnt = [*rows, *more]
         vocabulary, known = build_vocabulary(learnt, common_words())
         config = RobotConfig(vocabulary=len(vocabulary), known=known)
         arrays = encode_rows(learnt, homes, vocabulary)
         net = RobotNet(config)
         _start(net, vocabulary, seed)
-        epochs = EPOCHS
+        epochs = practice.EPOCHS if more else EPOCHS
         if seconds is not None:
-            left = seconds - SECONDS_PER_ROW * len(more)
+            left = seconds - practice.SECONDS_PER_ROW * len(more)
             epochs = max(1, int(left / (SECONDS_PER_EXAMPLE * len(learnt))))
         loss = _fit(net, arrays, vocabulary, seed, epochs, on_progress)
         write_atomic(run / VOCABULARY, "".join(f"{word}\n" for word in vocabulary).encode())
@@ -178,12 +180,14 @@ class RobotStudent:
         return [_request(row, homes) for row in rows[:: max(1, len(rows) // count)][:count]]
 
 
-def _room(rows: int, seconds: float | None) -> int:
+def room(rows: int, seconds: float | None) -> int:
     """How many rows may be practised beside so many: within `seconds`, those of whom all epochs can be shown."""
+    if rows >= practice.FEW:
+        return 0
     if seconds is None:
-        return max(0, ROWS - rows)
-    left = seconds - rows * EPOCHS * SECONDS_PER_EXAMPLE
-    return max(0, min(ROWS - rows, int(left / (SECONDS_PER_ROW + EPOCHS * SECONDS_PER_EXAMPLE))))
+        return practice.ROWS - rows
+    each = practice.EPOCHS * SECONDS_PER_EXAMPLE
+    return max(0, min(practice.ROWS - rows, int((seconds - rows * each) / (practice.SECONDS_PER_ROW + each))))
 
 
 def _request(row: dict, homes: dict[int, dict]) -> Json:

@@ -10,7 +10,9 @@ from collections.abc import Iterable, Sequence
 from trainer_host.tasks.phrases import TEMPLATE
 from trainer_host.teacher.home.generate import EXAMPLES_PER_HOME, batch, row_of, templates_of
 
-ROWS = 12_000  # that a robot learns from in all
+FEW = 12_000  # rows from which on a robot learns enough without
+ROWS = 24_000  # that one with fewer learns from in all, so often as this:
+EPOCHS = 6
 # Beside the examples themselves; measured on one x86 core, used to plan, never to stop.
 SECONDS_PER_ROW = 0.0015
 _HOMES = 4  # drawn at most, per home that would do if all its sentences were new

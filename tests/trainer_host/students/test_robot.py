@@ -9,7 +9,7 @@ from edge_runtime.home.inventory import parse_home
 from edge_runtime.home.match import FEATURES
 from edge_runtime.tasks.robot import HEADS, NGRAMS, TOKENS
 from trainer_host.errors import DataError
-from trainer_host.students.robot import STUDENT
+from trainer_host.students.robot import STUDENT, room
 from trainer_host.students.robot_align import align, with_labels
 from trainer_host.students.robot_data import Augmenter, build_vocabulary, encode_rows, read_homes, read_rows
 from trainer_host.students.robot_practice import practised
@@ -96,6 +96,12 @@ def test_practice_is_the_same_for_a_seed_and_none_for_rows_of_a_person(dataset: 
     assert first == practised(rows, [], homes, 20, seed=1) != practised(rows, [], homes, 20, seed=2)
     own = [{**row, "meta": {"labels": row["meta"]["labels"]}} for row in rows]
     assert practised(own, [], homes, 20, seed=1) == ([], homes)
+
+
+def test_only_few_rows_leave_room_for_practice_and_only_as_much_as_the_seconds_allow() -> None:
+    assert room(21_600, None) == 0  # what the quickstart learns from is enough
+    assert room(300, None) == 23_700
+    assert 300 < room(300, 10.0) < 3000 and room(540, 1.0) == 0
 
 
 def test_own_rows_are_aligned_only_where_the_resolver_gives_their_calls_back(dataset: Path) -> None:
