@@ -53,8 +53,10 @@ from trainer_host.students.vision_net import (
     DetectorNet,
     Shape,
     fold_norms,
+    look_for_edges,
     multiplications,
 )
+from trainer_host.students.vision_practice import PRACTISED, drawn_around, joined
 from trainer_host.training.determinism import prepare
 from trainer_host.training.uncertainty import calibration_error
 from trainer_host.training.weights import load_weights, save_weights
@@ -67,7 +69,11 @@ DETECTOR_SIDE = 160  # pixels: what is a tenth of a picture has some sixteen of 
 # Of a classifier's square, by the longer side of its pictures: small ones gain nothing by being blown up.
 CLASSIFIER_SIDES = ((40, 32), (96, 64), (10**9, 96))
 # Tiles first: an object costs a sixth of a picture there.
-RECIPES = {"classifier": Recipe(batch=16), "detector": Recipe(tiled_share=0.55, tiles=32)}
+RECIPES = {
+    "classifier": Recipe(batch=16),
+    "detector": Recipe(tiled_share=0.55, tiles=32),
+    "practice": Recipe(batch=16, tiled_share=0.5, tile=48, tiles=32),
+}
 GOLDEN_COLOURS = 48  # a golden picture in so few colours has a tenth of the bytes
 
 
@@ -115,19 +121,25 @@ class VisionStudent:
     ) -> TrainReport:
         """Train on nine tenths of the rows, calibrate on the rest; see `Student.train`.
 
+        A classifier of the built-in teacher's shapes practises with more of them, unless a curriculum orders its rows.
+
         settings: `size`, one of `SIZES`; `side`, of the square that the network reads, in pixels, a multiple of 16;
         `mirror` and `colours`, whether a picture that is mirrored or recoloured shows the same (by default that holds
         for drawn shapes alone).
         """
         started = time.perf_counter()
         rows = seen_rows(dataset, "train")
-        config, variation = _planned(rows, _drawn(dataset, rows), dict(settings or {}))
+        held = seen_rows(dataset, "heldout")
+        drawn = _drawn(dataset, rows)
+        config, variation = _planned(rows, drawn, dict(settings or {}))
         pictures = load_pictures(rows, config.labels, config.side)
+        practises = drawn and config.kind == "classifier" and not curriculum
         prepare(seed)
         net = config.network
-        recipe = planned(RECIPES[config.kind], config.shape, multiplications(net, config.side), seconds)
+        recipe = RECIPES["practice" if practises else config.kind]
+        recipe = planned(recipe, config.shape, multiplications(net, config.side), seconds)
         back = held_back(strata_of(rows), seed)
-        learnt = np.flatnonzero(~back)
+        learnt, shown, boxed = np.flatnonzero(~back), pictures, None
         order = None
         if curriculum:
             order = [place for place in ordered(list(open_dataset(dataset).rows("train"))) if not back[place]]
@@ -137,9 +149,15 @@ class VisionStudent:
             if recorder is not None:
                 recorder.record(step, {"loss": loss})
 
+        if practises:
+            look_for_edges(net.trunk)
+            variation = replace(variation, colours=False)  # they have twelve already, each on any other
+            known = pictures, load_pictures(held, config.labels, config.side)
+            more = drawn_around(open_dataset(dataset), config.labels, config.side, PRACTISED, seed, known)
+            shown, boxed = joined(pictures, more), len(rows) + np.arange(len(more))
+            learnt = np.concatenate([learnt, boxed])
         loss = classifier_loss if config.kind == "classifier" else detector_loss
-        fit(net, loss, pictures, learnt, variation, recipe, seed, tell, order)
-        held = seen_rows(dataset, "heldout")
+        fit(net, loss, shown, learnt, variation, recipe, seed, tell, order, boxed)
         config, figures = _calibrated(net, config, pictures, rows, np.flatnonzero(back), held)
         save_weights(run, net)
         write_atomic(run / CONFIG, strict_json.dumps(asdict(config)))
@@ -148,6 +166,7 @@ class VisionStudent:
             {
                 "parameters": float(sum(p.numel() for p in net.parameters())),
                 "steps": float(recipe.steps),
+                "practised": float(len(shown) - len(rows)),
                 "side": float(config.side),
                 "unsure_below": config.unsure,
                 **figures,

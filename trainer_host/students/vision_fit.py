@@ -84,8 +84,12 @@ def fit(
     seed: int,
     on_progress: Progress,
     order: Sequence[int] | None = None,
+    boxed: np.ndarray | None = None,
 ) -> None:
-    """Train `net` in place on these rows. order: the rows' places, easy ones first, for a curriculum."""
+    """Train `net` in place on these rows. order: the rows' places, easy ones first, for a curriculum.
+
+    boxed: those that tiles are cut of, where not all are; the others have no box but the whole picture's.
+    """
     prepare(seed)
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     net.train()
@@ -98,6 +102,7 @@ def fit(
     ]
     optimiser = torch.optim.AdamW(groups, lr=recipe.rate)
     draws = _Draws(rows if order is None else np.asarray(order), order is not None, seed)
+    tile_draws = draws if boxed is None else _Draws(boxed, False, seed)
 
     def half(number: int, step: int, chosen: np.ndarray) -> tuple[float, tuple[Tensor, ...]]:
         draw = np.random.default_rng([seed, step, number])
@@ -108,7 +113,9 @@ def fit(
     with ThreadPoolExecutor(HALVES, initializer=torch.set_num_threads, initargs=(1,)) as workers:
         for step in range(recipe.steps):
             batch = recipe.tiles if step < recipe.tiled else recipe.batch
-            chosen = draws.next(max(1, batch // HALVES) * HALVES, step / recipe.steps)
+            chosen = (tile_draws if step < recipe.tiled else draws).next(
+                max(1, batch // HALVES) * HALVES, step / recipe.steps
+            )
             made = list(workers.map(half, range(HALVES), [step] * HALVES, np.split(chosen, HALVES)))
             for parameter, *grads in zip(parameters, *(grads for _, grads in made), strict=True):
                 parameter.grad = torch.stack(grads).mean(0)

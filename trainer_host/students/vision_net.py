@@ -65,6 +65,20 @@ class Trunk(nn.Module):
         return one, two, self.three(two)
 
 
+def look_for_edges(trunk: Trunk) -> None:
+    """Let the first layer begin with edges in pairs of both signs, blind to even colours, where forms have any colour.
+
+    What it begins with else tells colours first, which say nothing there: nothing is learnt in the first thousand steps.
+    """
+    first = trunk.one[0]
+    assert isinstance(first, Unit)
+    with torch.no_grad():
+        weight = first.conv.weight
+        weight -= weight.mean((2, 3), keepdim=True)
+        half = len(weight) // 2
+        weight[half : 2 * half] = -weight[:half]
+
+
 class ClassifierNet(nn.Module):
     """pixels uint8 [1, side, side, 3] -> probabilities float32 [1, labels], divided by the temperature."""
 

@@ -25,6 +25,7 @@ from trainer_host.media.boxes import (
     write_objects,
 )
 from trainer_host.media.scatter import KINDS, LIGHTS, NOISES, View, scatter, single, taken, truth
+from trainer_host.media.seeing import look_of
 from trainer_host.tasks import Example, Json, Prompt, Rejected, TaskSpec, file_name
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ class Vision(TaskSpec):
         """See `TaskSpec`: a picture of the folder by its name and hash, or a scene with its light and noise."""
         if self._folder is not None:
             return _chosen(Path(self._folder), rng)
-        view = self._sampled(rng)
+        view = self.view(rng)
         return {
             "light": view.light,
             "noise": view.noise,
@@ -187,8 +188,18 @@ class Vision(TaskSpec):
         """See `TaskSpec`: a drawn picture with its true boxes; raises `DataError` with a folder of pictures."""
         if self._folder is not None:
             raise DataError("Without a teacher nobody knows what the pictures show; leave out the option images.")
-        view = self._sampled(rng)
-        return _example(taken(view), self._truth(view))
+        view = self.view(rng)
+        return _example(taken(view), self.truth(view))
+
+    def view(self, rng: random.Random) -> View:
+        """A picture to be drawn, of the shapes that were asked for."""
+        return single(rng, self._labels) if self._whole else scatter(rng, self._labels)
+
+    def truth(self, view: View) -> tuple[Box, ...]:
+        """What it shows: its shapes in their boxes, or the one shape as the whole picture's label."""
+        if self._whole:
+            return tuple(Box(look_of(view.scene, shape), *_WHOLE) for shape in view.scene.shapes)
+        return truth(view.scene)
 
     def difficulty(self, example: Example) -> float:
         """See `TaskSpec`: more objects are harder."""
@@ -209,13 +220,6 @@ class Vision(TaskSpec):
             return None
         return read_objects(example.output["objects"], ())[0].label
 
-    def _sampled(self, rng: random.Random) -> View:
-        return single(rng, self._labels) if self._whole else scatter(rng, self._labels)
-
-    def _truth(self, view: View) -> tuple[Box, ...]:
-        boxes = truth(view.scene)
-        return tuple(Box(box.label, *_WHOLE) for box in boxes) if self._whole else boxes
-
     def _one(self, objects: tuple[Box, ...]) -> tuple[Box, ...]:
         """The objects themselves; raises `Rejected` where a whole picture has none or several."""
         if self._whole and (
@@ -233,7 +237,7 @@ class Vision(TaskSpec):
                 reading.choice(drawn["noise"], "noise", NOISES),
                 reading.integer(drawn["seed"], "seed", 0, 2**31),
             )
-            return taken(view), self._truth(view)
+            return taken(view), self.truth(view)
         path = Path(self._folder) / str(drawn["picture"])
         content = _content(path)
         if hashlib.sha256(content).hexdigest() != drawn["sha256"]:
