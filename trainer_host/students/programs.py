@@ -20,8 +20,9 @@ GOLDEN_MOST = 4
 ROWS = 4000  # that such a student learns from in all, with what it practises
 ROWS_A_SECOND = 40  # of them, where the seconds are given: what can be read a few times in those
 ASIDE = 100  # of what it practises, kept to know when to be unsure: a few hundred rows leave some twenty for that
-_DRAWS = 4  # per row that is wanted: most draws of a small grammar repeat something
+_DRAWS = 8  # per row that is wanted: of a small grammar most draws repeat something, or are of another kind
 
+Draw = Callable[[random.Random], Example]
 Shares = Callable[[Sequence[Row], Sequence[Json]], dict[str, float]]
 
 
@@ -30,10 +31,19 @@ class PractisingStudent(LanguageStudent):
 
     checked = True
 
+    def __init__(self, task: str, rows: int, draw: Draw | None = None) -> None:
+        """rows: see `LanguageStudent`. draw: makes what is practised; by default the task's built-in teacher."""
+        super().__init__(task, rows)
+        self._draw = draw
+
     def _practised(self, dataset: Path, rows: int, seed: int, seconds: float | None) -> tuple[list[Row], list[Row]]:
         most = ROWS if seconds is None else min(ROWS, round(ROWS_A_SECOND * seconds))
-        made = practised(open_dataset(dataset), most - rows + ASIDE, seed) if rows < most else []
-        return made[ASIDE:], made[:ASIDE]
+        if rows >= most:
+            return [], []
+        opened = open_dataset(dataset)
+        # What judges is of the teacher's own: its scenes show what they say. Another seed, or both would begin alike.
+        aside = practised(opened, ASIDE, ~seed)
+        return practised(opened, most - rows, seed, self._draw, aside), aside
 
 
 class ProgramStudent(PractisingStudent):
@@ -58,11 +68,13 @@ class ProgramStudent(PractisingStudent):
         return [{**request, "max_tokens": self._golden_tokens} for request in asked]
 
 
-def practised(dataset: Dataset, count: int, seed: int) -> list[Row]:
-    """At most `count` different rows of the built-in teacher, the same for the same rows and seed.
+def practised(
+    dataset: Dataset, count: int, seed: int, draw: Draw | None = None, others: Sequence[Row] = ()
+) -> list[Row]:
+    """At most `count` different rows of the built-in teacher, or of `draw`, the same for the same rows and seed.
 
-    None for rows of others. None asks what a row of the dataset does, nor reads to a model, in marks and letters, as
-    what is examined, and none is of a kind that the dataset lacks. Nothing is rendered beyond what the teacher looks at.
+    None for rows of another teacher. None asks what a row of the dataset or one of the others does, nor reads to a
+    model, in marks and letters, as what is examined, and none is of a kind that the dataset lacks.
     """
     rows = {split: list(dataset.rows(split)) for split in SPLITS}
     if not any(row.meta.get("teacher") == BUILT_IN for row in rows["train"]):
@@ -71,12 +83,13 @@ def practised(dataset: Dataset, count: int, seed: int) -> list[Row]:
     learnt, examined = ([Example(row.input, row.output) for row in rows[split]] for split in ("train", "heldout"))
     kinds = {spec.stratum(example) for example in learnt}
     met = {spec.key(example) for example in (*learnt, *examined)}
+    met |= {spec.key(Example(row.input, row.output)) for row in others}
     unseen = {_read(dataset.task, example.input) for example in examined}
     made: list[Row] = []
     for _ in range(_DRAWS * max(0, count)):
         if len(made) == count:
             break
-        example = spec.built_in(rng)
+        example = (draw or spec.built_in)(rng)
         key = spec.key(example)
         if key in met or _read(dataset.task, example.input) in unseen or spec.stratum(example) not in kinds:
             continue

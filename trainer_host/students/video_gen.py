@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from trainer_host.students.image_gen import ROWS_A_STEP
 from trainer_host.students.programs import PractisingStudent
+from trainer_host.tasks.video_gen import practice
 
-STUDENT = PractisingStudent("video_gen", ROWS_A_STEP)
+STUDENT = PractisingStudent("video_gen", ROWS_A_STEP, practice)

@@ -116,6 +116,12 @@ class VideoGen(TaskSpec):
         return {file_name(content, ".png"): content}
 
 
+def practice(rng: random.Random) -> Example:
+    """An example for a student that practises: as of the built-in teacher, but no frame of it was looked at."""
+    made = sample(rng, looked_at=False)
+    return _example(str(_drawn(made, rng)["request"]), made.scene, made.facts)
+
+
 def _drawn(made: Sample, rng: random.Random) -> Json:
     return {
         "level": made.level,

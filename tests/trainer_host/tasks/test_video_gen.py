@@ -14,6 +14,10 @@ import pytest
 from PIL import Image
 
 from edge_runtime.media.colours import rgb
+from edge_runtime.media.film_plan import read_film_plan
+from edge_runtime.media.film_words import FILM_READING, doubt
+from edge_runtime.media.prompts import marked
+from edge_runtime.tasks.video_gen import reply
 from tests.trainer_host.media.scenes import json_shape
 from tests.trainer_host.media.strictness import (
     assert_draws_vary,
@@ -26,7 +30,7 @@ from tests.trainer_host.media.strictness import (
     reworded,
 )
 from trainer_host.errors import DataError
-from trainer_host.tasks import Example, Json, task_spec
+from trainer_host.tasks import Example, Json, task_spec, video_gen
 
 SPEC = task_spec("video_gen")
 RED, BLUE = {"kind": "circle", "colour": "red"}, {"kind": "square", "colour": "blue"}
@@ -220,3 +224,12 @@ def test_verifying_runs_in_another_process() -> None:
 def test_there_are_no_options() -> None:
     with pytest.raises(DataError, match="no option 'fps'"):
         task_spec("video_gen", {"fps": 30})
+
+
+def test_what_is_practised_without_a_look_asks_for_just_what_its_plan_says() -> None:
+    rng = random.Random(3)
+    for _ in range(60):
+        made = video_gen.practice(rng)
+        prompt = marked(str(made.input["prompt"]), FILM_READING)
+        plan, whole = read_film_plan(prompt.lengthened(reply(made.input, made.output)), prompt)
+        assert whole and doubt(plan, prompt) is None
