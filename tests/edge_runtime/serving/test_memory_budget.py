@@ -14,6 +14,7 @@ from edge_runtime.config import parse_config
 from edge_runtime.device import Device
 from edge_runtime.errors import NotFound, OutOfMemory
 from edge_runtime.serving.generations import Serving
+from edge_runtime.serving.memory import rss_bytes
 from edge_runtime.serving.turns import Turns
 from edge_runtime.update import admit
 from edge_runtime.update.admit import Loaded
@@ -172,3 +173,22 @@ async def test_real_models_sleep_and_answer_the_same_afterwards(device: Device, 
     assert restarted.ready and restarted.serving.names() == list("abcd")
     assert [model["name"] for model in restarted.models() if not model["asleep"]] == ["d"]
     await restarted.close()
+
+
+async def test_memory_is_given_back_each_time(state: Path, tmp_path: Path) -> None:
+    """Forty times asleep and awake again: a model of 2.3 MB that stayed each time would be 90 MB."""
+    pytest.importorskip("onnx")
+    device = Device(state, parse_config({}))
+    await device.start()
+    path = tmp_path / "wide.enigma"
+    tiny.make_bundle(path, tiny.manifest(name="wide"), hidden=512, layers=2)
+    await push(device, path)
+    for number in range(45):
+        await device.run("wide", {"text": "play"})
+        device.serving.sleep("wide")
+        await device.serving.settled()
+        if number == 4:
+            before = rss_bytes()
+    assert rss_bytes() - before < 10 * MB
+    assert device.serving.current("wide").loads == 45
+    await device.close()
