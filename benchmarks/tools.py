@@ -1,6 +1,6 @@
 """Tool calling: a nano student of seven tools, examined on ten, three of which no training row showed.
 
-    python benchmarks/tools.py [--examples N] [--home DIR] [--json FILE]
+    python benchmarks/tools.py [--examples N] [--epochs N] [--examined N] [--home DIR] [--json FILE]
 
 The built-in teacher writes the rows, so nothing is fetched; its words for the examined rows are drawn anew, and none of
 them is about a tool of the training's other half, which are invented. Answers come from the smallest exported file,
@@ -27,7 +27,6 @@ from trainer_host.tasks.chat_tools import NOT_ASKED, ToolChat
 from trainer_host.training.run import open_run
 from trainer_host.workspace import Workspace
 
-EXAMINED = 1000
 FIRST_SEED = 10_000_000  # far from those of the training rows
 
 
@@ -69,7 +68,9 @@ UNSEEN = [
 def main() -> None:
     """Teach, train, export, gate, and examine."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--examples", type=int, default=4000, help="rows (default: 4000)")
+    parser.add_argument("--examples", type=int, default=2500, help="rows (default: 2500)")
+    parser.add_argument("--epochs", type=float, default=3, help="of the training (default: 3)")
+    parser.add_argument("--examined", type=int, default=300, help="requests of the examination (default: 300)")
     parser.add_argument("--home", type=Path, help="keep everything here (default: nowhere)")
     parser.add_argument("--json", type=Path, help="write the figures here too")
     args = parser.parse_args()
@@ -79,17 +80,18 @@ def main() -> None:
         (home / "tools.json").write_text(json.dumps(SEEN))
         option = f"chat.tools={home / 'tools.json'}"
         enigma(home, "teach", "--task", "chat", "--examples", str(args.examples), "--option", option)
-        enigma(home, "train", "--data", "built-in-chat", "--size", "nano", "--name", "tools")
+        more = ("--size", "nano", "--rows", "2", "--epochs", str(args.epochs))
+        enigma(home, "train", "--data", "built-in-chat", "--name", "tools", *more)
         enigma(home, "export", "tools")
         enigma(home, "gate", "tools")
-        figures = examine(home)
+        figures = examine(home, args.examined)
     for name, value in figures.items():
         print(f"{name:45s} {value:.4f}")
     if args.json is not None:
         args.json.write_text(json.dumps(figures, indent=1) + "\n")
 
 
-def examine(home: Path) -> dict[str, float]:
+def examine(home: Path, examined: int) -> dict[str, float]:
     """Ask for each of the ten tools, and for none, and count."""
     run = open_run(Workspace(home).run("tools"))
     best = min(read_report(run).chosen(), key=lambda score: score.bytes)
@@ -98,7 +100,7 @@ def examine(home: Path) -> dict[str, float]:
     new = {str(one["function"]["name"]) for one in UNSEEN}  # type: ignore[index]
     counts: Counter[str] = Counter()
     with loaded(run, student_for("chat"), files[best.file], best.runtime) as specialist:
-        for seed in range(FIRST_SEED, FIRST_SEED + EXAMINED):
+        for seed in range(FIRST_SEED, FIRST_SEED + examined):
             row = spec.built_in(random.Random(seed))
             answer = specialist.run(row.input)
             count(row, answer, new, counts)
@@ -109,7 +111,7 @@ def examine(home: Path) -> dict[str, float]:
         "name and arguments exact, unseen tools": counts["unseen right"] / unseen,
         "name and arguments exact, all": (counts["seen right"] + counts["unseen right"]) / (seen + unseen),
         "name right, all": counts["name right"] / (seen + unseen),
-        "answers that call nothing readable": counts["broken"] / EXAMINED,
+        "answers that call nothing readable": counts["broken"] / examined,
         "no tool: precision": counts["still right"] / max(1, counts["still said"]),
         "no tool: recall": counts["still right"] / counts["still"],
         "questions that act": counts["questions that act"] / counts["questions"],

@@ -5,7 +5,8 @@
 ECE: expected calibration error over ten bins (wanted: 0.05 at most), on held-out rows. sure: the share of rows that is
 answered without doubt, and how many of those are right. covered: a tenth of the right answers may be called unsure by a
 threshold that is found on one half of the held-out rows; the share that isn't, on the other half (wanted: 90 +- 2 %, mean
-of 200 halvings). AUROC: how often a row of the task is surer than a foreign one (wanted: 0.9). Foreign to the router are
+of 200 halvings). AUROC: how often a row of the task is surer than a foreign one (wanted: 0.9); sureness is the confidence,
+times how familiar the text is where an answer says so. Foreign to the router are
 the requests of three labels that it was never told of, and sentences of Python's own documentation; to the digits 8 and 9, which
 it never saw, and drawn shapes.
 """
@@ -177,7 +178,7 @@ def foreign(specialist: Specialist, answers: Sequence[Json], asked: dict[str, li
     made = {}
     for name, requests in asked.items():
         got = [specialist.run(request) for request in requests]
-        made[f"AUROC, {name}"] = separation(confidences(answers), confidences(got))
+        made[f"AUROC, {name}"] = separation(sureness(answers), sureness(got))
         made[f"unsure, {name}"] = float(np.mean([bool(answer["unsure"]) for answer in got]))
     return made
 
@@ -185,6 +186,12 @@ def foreign(specialist: Specialist, answers: Sequence[Json], asked: dict[str, li
 def confidences(answers: Sequence[Json]) -> np.ndarray:
     """Their confidences."""
     return np.array([float(cast(float, answer["confidence"])) for answer in answers])
+
+
+def sureness(answers: Sequence[Json]) -> np.ndarray:
+    """Confidence, times how familiar the input is where the answer says so."""
+    familiar = np.array([float(cast(float, answer.get("familiar", 1.0))) for answer in answers])
+    return confidences(answers) * familiar
 
 
 def sentences(count: int) -> list[str]:
