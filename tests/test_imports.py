@@ -33,6 +33,7 @@ NEVER: dict[str, frozenset[str]] = {
 DEVICE_NEEDS = frozenset({"numpy", "aiohttp", "nacl"})
 DEVICE_RUNTIMES = frozenset({"onnxruntime", "ai_edge_litert", "tflite_runtime"})
 DEVICE_MEDIA = frozenset({"PIL", "manifold3d"})  # what draws and builds, where a device has it
+DEVICE_DISCOVERY = frozenset({"zeroconf", "ifaddr"})  # what finds others on the network, where a device has it
 HELP_SECONDS = 0.3
 NOISE = 2.0  # a test machine that does other work meanwhile is that much slower
 
@@ -105,6 +106,8 @@ def test_the_device_imports_three_packages_and_others_only_where_they_belong_and
                 continue
             if top in DEVICE_MEDIA and lazy and path.parent.name == "media":
                 continue
+            if top in DEVICE_DISCOVERY and path.name == "discovery.py":
+                continue
             if top == "llguidance" and lazy and path.name == "grammar.py":  # optional: there is a way without it
                 continue
             wrong.append(f"{path.relative_to(ROOT)}: {name}")
@@ -127,7 +130,10 @@ print(*sorted(name for name in sys.modules if name.split(".")[0] in {heavy!r}))
 
 def test_every_module_of_the_device_imports_without_any_runtime() -> None:
     banned = sorted(
-        DEVICE_RUNTIMES | DEVICE_MEDIA | {"torch", "rich", "platformdirs", "hassil", "onnx", "kivy", "pydantic"}
+        DEVICE_RUNTIMES
+        | DEVICE_MEDIA
+        | DEVICE_DISCOVERY
+        | {"torch", "rich", "platformdirs", "hassil", "onnx", "kivy", "pydantic"}
     )
     script = _BARE.format(banned=banned, heavy=banned)
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
