@@ -153,6 +153,8 @@ MATRIX = {
     ("POST", "/v2/models/{specialist}/infer"): "operator",
     ("POST", "/v2/models/{specialist}/versions/{version}/infer"): "operator",
     ("POST", "/v1/bundles"): "releaser",
+    ("GET", "/v1/plan"): "viewer",
+    ("PUT", "/v1/plan"): "releaser",
     ("POST", "/v1/rollback/{specialist}"): "releaser",
     ("POST", "/v1/remove/{specialist}"): "releaser",
     ("GET", "/v1/tokens"): "owner",
