@@ -69,7 +69,7 @@ def main() -> None:
     """Teach, train, export, gate, and examine."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--examples", type=int, default=2500, help="rows (default: 2500)")
-    parser.add_argument("--epochs", type=float, default=3, help="of the training (default: 3)")
+    parser.add_argument("--epochs", type=float, default=6, help="of the training (default: 6)")
     parser.add_argument("--examined", type=int, default=300, help="requests of the examination (default: 300)")
     parser.add_argument("--home", type=Path, help="keep everything here (default: nowhere)")
     parser.add_argument("--json", type=Path, help="write the figures here too")
@@ -80,7 +80,7 @@ def main() -> None:
         (home / "tools.json").write_text(json.dumps(SEEN))
         option = f"chat.tools={home / 'tools.json'}"
         enigma(home, "teach", "--task", "chat", "--examples", str(args.examples), "--option", option)
-        more = ("--size", "nano", "--rows", "2", "--epochs", str(args.epochs))
+        more = ("--size", "nano", "--epochs", str(args.epochs))
         enigma(home, "train", "--data", "built-in-chat", "--name", "tools", *more)
         enigma(home, "export", "tools")
         enigma(home, "gate", "tools")
