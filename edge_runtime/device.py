@@ -8,7 +8,6 @@ import contextlib
 import dataclasses
 import functools
 import logging
-import os
 import random
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
@@ -16,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from edge_runtime import __version__, local_only
-from edge_runtime.bundle import HEADER_BYTES, Envelope, read_envelope
 from edge_runtime.config import Config
 from edge_runtime.engines import available_runtimes
 from edge_runtime.errors import BadRequest, BundleError, EdgeError, OutOfMemory, Overloaded
@@ -38,6 +36,7 @@ from edge_runtime.serving.worker import Answer
 from edge_runtime.update import disk
 from edge_runtime.update.adapters import wanted_by
 from edge_runtime.update.install import Installed, Installer
+from edge_runtime.update.receive import receive
 from edge_runtime.update.slots import Slots
 
 if TYPE_CHECKING:
@@ -48,7 +47,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _MOST_SHADOWS = 8  # comparisons under way; more are left out
-_WRITE_BYTES = 256 * 1024  # uploads reach the disk in pieces of this size
 T = TypeVar("T")
 Json = dict[str, object]
 
@@ -253,7 +251,7 @@ class Device:
             path = self._slots.new_upload()
             try:
                 async with asyncio.timeout(self.config.update.upload_seconds):
-                    await self._receive(path, chunks, declared)
+                    await receive(path, chunks, declared, self._installer.check_head, self._told)
                 installed = await self._owned(self._install(path))
             except TimeoutError:
                 error: EdgeError = BundleError("The upload took too long; check the network and send it again.")
@@ -425,46 +423,9 @@ class Device:
         task.add_done_callback(self._tasks.discard)
         return await asyncio.shield(task)
 
-    async def _receive(self, path: Path, chunks: AsyncIterator[bytes], declared: int | None) -> None:
-        """Write an upload to `path`, checking its head before the rest is taken."""
-        envelope: Envelope | None = None
-        waiting = bytearray()
-        taken = told = 0
-        with disk.storage_errors(self.state):
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            try:
-                async for chunk in chunks:
-                    waiting += chunk
-                    taken += len(chunk)
-                    if envelope is None:
-                        if len(waiting) < HEADER_BYTES:
-                            continue
-                        envelope = self._check_head(bytes(waiting[:HEADER_BYTES]), declared)
-                    total = HEADER_BYTES + envelope.length
-                    if taken > total:
-                        raise BundleError("The upload goes on after the bundle's end; send the bundle alone.")
-                    if 4 * taken // total > told:
-                        told = 4 * taken // total
-                        self.events.emit("install", stage="receiving", bytes=taken, total=total)
-                    if len(waiting) >= _WRITE_BYTES:
-                        piece, waiting = bytes(waiting), bytearray()
-                        await _finish(asyncio.to_thread(disk.write_all, handle, piece))
-                if envelope is None:
-                    envelope = read_envelope(bytes(waiting))
-                if taken < HEADER_BYTES + envelope.length:
-                    total = HEADER_BYTES + envelope.length
-                    raise BundleError(f"The upload ended after {taken:,} of {total:,} bytes; send it again.")
-                await _finish(asyncio.to_thread(disk.write_all, handle, bytes(waiting)))
-            finally:
-                os.close(handle)
-
-    def _check_head(self, head: bytes, declared: int | None) -> Envelope:
-        envelope = read_envelope(head)
-        self._installer.check_head(envelope)
-        total = HEADER_BYTES + envelope.length
-        if declared is not None and declared != total:
-            raise BundleError(f"The bundle has {total:,} bytes, not the {declared:,} announced; send the whole file.")
-        return envelope
+    def _told(self, taken: int, total: int) -> None:
+        """A quarter more of an upload is here."""
+        self.events.emit("install", stage="receiving", bytes=taken, total=total)
 
     def _free_to_change(self) -> None:
         if self.stopping:
@@ -499,13 +460,3 @@ class Device:
             "memory_bytes": loaded.memory,
             "asleep": generation.asleep,
         }
-
-
-async def _finish(work: Coroutine[object, object, None]) -> None:
-    """Await a thread's work; a cancellation waits for it, or its file would be closed under it."""
-    task = asyncio.create_task(work)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait([task])
-        raise

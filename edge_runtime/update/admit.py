@@ -72,10 +72,10 @@ def choose_models(
             pairs.append((model, runtime))
     if not pairs:
         scored = sorted({f"{s.runtime} {s.version}" for model in manifest.models for s in model.scored_in})
-        here_names = ", ".join(f"{name} {version}" for name, version in installed.items()) or "no runtime"
+        usable = [f"{name} {version}" for name, version in installed.items() if name in allowed]
         raise UnsupportedRuntime(
             f"{manifest.name} {manifest.version} was scored in {', '.join(scored) or 'no runtime'}, "
-            f"and this device has {here_names}; install one of those, or gate the bundle for this device."
+            f"and this device may use {', '.join(usable) or 'no runtime'}; install one of those, or gate the bundle for this device."
         )
     return pairs
 

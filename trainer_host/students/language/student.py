@@ -26,6 +26,7 @@ from trainer_host.students import ExportOptions, Json, OnProgress, Recorder, Tra
 from trainer_host.students.language.config import LanguageConfig, sized
 from trainer_host.students.language.data import Encoded, encode_rows
 from trainer_host.students.language.perplexity import perplexity
+from trainer_host.students.language.plan import plan_of
 from trainer_host.students.language.rows import (
     COMBO,
     conversations,
@@ -47,7 +48,7 @@ from trainer_host.students.language.run_files import (
     trained_model,
     write_assets,
 )
-from trainer_host.students.language.settings import LanguageSettings, epochs_for, highest_rate
+from trainer_host.students.language.settings import LanguageSettings
 from trainer_host.students.language.tokenizers import FastTokenizer, train_tokenizer
 from trainer_host.tasks import task_spec
 from trainer_host.training.ranks import from_first, ranks
@@ -69,7 +70,6 @@ CALIBRATION_ROWS = 150
 RIGHT = 0.5  # the score from which an answer counts as right when doubt is calibrated
 _START_CONTEXT = 1024  # of models that begin with trained weights: a device keeps a cache of so many tokens
 _FEW_CHARACTERS = 2_000_000  # below them a larger model than nano learns them by heart
-_SHORTEST = 128  # places of a packed row: several short texts fill one better than one alone
 _ROUND = 64  # tables have a multiple of so many rows: kernels work in blocks
 
 
@@ -237,25 +237,7 @@ class LanguageStudent:
         curriculum: bool,
     ) -> TrainSettings:
         """How long and how the rows are shown."""
-        from trainer_host.students.language.data import Mixture
-        from trainer_host.training.loop import TrainSettings
-        from trainer_host.training.schedule import Schedule, steps_for
-
-        longest = max(len(text.ids) for text in texts)
-        length = min(model.config.context, max(_SHORTEST, 1 << (longest - 1).bit_length()))
-        tokens = sum(len(text.ids) for text in texts)
-        epochs = chosen.epochs or epochs_for(tokens)
-        steps = steps_for(tokens, chosen.rows * length, model.config.parameters, epochs=epochs, seconds=seconds)
-        return TrainSettings(
-            steps=steps,
-            rows=chosen.rows,
-            length=length,
-            rate=chosen.rate or highest_rate(model.config, chosen),
-            schedule=Schedule(chosen.schedule),
-            mixture=Mixture(curriculum=curriculum, replay=chosen.replay if chosen.old is not None else 0.0),
-            patience=chosen.patience,
-            seed=seed,
-        )
+        return plan_of(model.config, texts, chosen, seed, seconds, curriculum)
 
     def _learn(
         self,
