@@ -22,7 +22,7 @@ CANNOT = "None of the tools that I have does that."
 NOT_ASKED = "You didn't ask me to do it, so I did nothing."
 MISSING = "I need more for that: tell me what is missing."
 HELLO = "Hello! What can I do for you?"
-NONE_SHARE = 0.3  # of the rows, those that want no call
+NONE_SHARE = 0.45  # of the rows, those that want no call: with fewer, a model that calls well also acts on questions
 INVENTED_SHARE = 0.5  # of the rows, those about invented tools: so a model reads tools, and learns none by heart
 OFFERED = 5  # tools that a row shows at most
 _ACTS = (
@@ -103,7 +103,7 @@ class ToolChat(ChatSpec):
         offered = self._offered(rng, name, tools)
         if rng.random() >= NONE_SHARE:
             return self._called(_asked(rng, rng.choice(_ACTS), _said(rng, schema, call)), call, offered, tools)
-        kind = rng.choices(("not offered", "about", "missing", "greeting"), (4, 5, 2, 1))[0]
+        kind = rng.choices(("not offered", "about", "missing", "greeting"), (4, 10, 2, 1))[0]
         required = sorted(call.arguments.keys() & set(schema.get("parameters", {}).get("required", ())))
         if kind == "missing" and required:
             left_out = rng.choice(required)
