@@ -84,6 +84,9 @@ def _parser() -> argparse.ArgumentParser:
     command("status", "Show what the device serves and whom it trusts.", _status).add_argument(
         "--json", action="store_true", help="as JSON"
     )
+    top = command("top", "Show what the device does right now, until Ctrl-C.", _top)
+    top.add_argument("--seconds", type=float, default=1.0, metavar="N", help="between two looks (default: %(default)s)")
+    top.add_argument("--once", action="store_true", help="look once, as where the output isn't a terminal")
     command("rollback", "Let the previous bundle of a specialist serve again.", _rollback).add_argument(
         "specialist", metavar="SPECIALIST"
     )
@@ -256,6 +259,20 @@ def _status(args: argparse.Namespace) -> int:
     for paired in status["paired"]:
         print(f"  paired: {paired['name']} ({paired['scope']}, {paired['id']})")
     return 0 if status["ready"] else 1
+
+
+def _top(args: argparse.Namespace) -> None:
+    from edge_runtime import top
+
+    if not 0.1 <= args.seconds <= 3600:
+        raise EdgeError("--seconds must be from 0.1 to 3600.")
+    once = args.once or not top.on_terminal()
+
+    def show(text: str) -> None:
+        print(text, flush=True)
+
+    if _ask_daemon(args.state, lambda client: top.watch(client, args.seconds, once, show)) is None:
+        raise EdgeError(f"No daemon runs on {args.state}; start it with 'enigma-edge run'.")
 
 
 def _rollback(args: argparse.Namespace) -> None:

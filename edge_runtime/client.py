@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from edge_runtime import errors, strict_json
-from edge_runtime.connecting import Seen, checked_by, is_loopback, pair_over, refused_certificate, with_scheme
+from edge_runtime.connecting import UNIX, Seen, checked_by, is_loopback, pair_over, refused_certificate, with_scheme
 from edge_runtime.errors import (
     BadRequest,
     BundleError,
@@ -63,7 +63,7 @@ class DeviceClient:
     """One device over HTTP; an async context manager.
 
     base_url: as printed by `enigma-edge run`, for example https://192.168.1.20:8765; without a scheme it is https,
-    but on this machine itself. token: from `pair`; may be None on the device itself. certificate: the hash, in hex, of
+    but on this machine itself; unix:///run/enigma/edge.sock is a socket there. token: from `pair`; may be None on the device itself. certificate: the hash, in hex, of
     the device's certificate, from `pair` too: no other is taken then. Without one, a certificate of an authority that
     this machine trusts is needed, but for `pair`. timeout: seconds for each call but `push` and `events`. Every method
     raises `DeviceUnreachable` where the device doesn't answer, and else the error that the device answered, as the
@@ -74,6 +74,8 @@ class DeviceClient:
         self, base_url: str, token: str | None = None, *, certificate: str | None = None, timeout: float = 10.0
     ) -> None:
         self.base_url = with_scheme(base_url)
+        self._socket = self.base_url.removeprefix(UNIX) if self.base_url.startswith(UNIX) else None
+        self._origin = self.base_url if self._socket is None else "http://localhost"
         self.token = token
         self.certificate = certificate or None
         self.device: Json = {}
@@ -113,6 +115,21 @@ class DeviceClient:
         if not isinstance(models, list) or not all(isinstance(model, dict) for model in models):
             raise DeviceUnreachable(f"{self.base_url} didn't answer as an Enigma device does; check the address.")
         return models
+
+    async def metrics(self) -> str:
+        """What the device counted since its start, in Prometheus' text format."""
+        import aiohttp
+
+        try:
+            async with asyncio.timeout(self._timeout):
+                async with self._open().get(
+                    f"{self._origin}/metrics", headers=self._headers(), allow_redirects=False
+                ) as response:
+                    if response.status >= 400:
+                        raise _error_from(response.status, await self._read(response), None)
+                    return (await response.content.read(MAX_ANSWER_BYTES)).decode("utf-8", "replace")
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as cause:
+            raise self._unreachable(cause) from None
 
     async def status(self) -> Json:
         """The device's name, version, uptime, memory, free space, specialists and pairings; needs a token."""
@@ -194,7 +211,7 @@ class DeviceClient:
         """
         import aiohttp
 
-        url = f"{self.base_url}/v1/events" + ("" if since is None else f"?since={since}")
+        url = f"{self._origin}/v1/events" + ("" if since is None else f"?since={since}")
         try:
             socket = await asyncio.wait_for(
                 # The heartbeat finds a device that vanished without a word.
@@ -226,7 +243,7 @@ class DeviceClient:
 
         import aiohttp
 
-        url = f"{self.base_url}/v1/listen/{quote(specialist, safe='')}"
+        url = f"{self._origin}/v1/listen/{quote(specialist, safe='')}"
         headers = self._headers() | {"Content-Type": "audio/pcm"}
         try:
             response = await asyncio.wait_for(
@@ -265,7 +282,7 @@ class DeviceClient:
         try:
             async with asyncio.timeout(timeout or self._timeout):
                 async with self._open(seen).request(
-                    method, self.base_url + path, data=body, headers=sent, allow_redirects=False
+                    method, self._origin + path, data=body, headers=sent, allow_redirects=False
                 ) as response:
                     answer = await self._read(response)
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as cause:
@@ -291,7 +308,9 @@ class DeviceClient:
             self._session = aiohttp.ClientSession(
                 timeout=aiohttp.ClientTimeout(total=None),
                 trust_env=False,
-                connector=aiohttp.TCPConnector(ssl=checked_by(self.certificate, seen)),
+                connector=aiohttp.TCPConnector(ssl=checked_by(self.certificate, seen))
+                if self._socket is None
+                else aiohttp.UnixConnector(self._socket),
             )
         return self._session
 

@@ -43,6 +43,11 @@ class ServerConfig:
         "127.0.0.1:8765",
         "Address and port. 0.0.0.0:8765 lets the network in, which then needs tokens.",
     )
+    socket: str = _key(
+        "",
+        "A path for a UNIX socket beside it, for programs on the device itself: who may write to it needs no token to ask. "
+        "Empty: none.",
+    )
     tls: str = _key(
         "network",
         "Which connections are encrypted: 'network' all but those that only reach this device, 'always', or 'never', "
@@ -130,6 +135,8 @@ class LogConfig:
     """What is written to standard error."""
 
     level: str = _key("info", "debug, info, warning or error.")
+    requests: int = _key(64, "The latest requests that are kept in memory, for GET /v1/requests; 0: none.", 0, 4096)
+    inputs: bool = _key(False, "Whether they are kept with what was asked, which may be private.")
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,13 @@ if TYPE_CHECKING:
 
 Json = dict[str, object]
 DIGEST_BYTES = 32
+UNIX = "unix://"  # before the path of a socket on this machine
 
 
 def with_scheme(address: str) -> str:
-    """An address with http:// or https://: where it has none, https, but for what only this machine reaches."""
+    """An address with http://, https:// or unix://: where it has none, https, but for what only this machine reaches."""
     url = address.rstrip("/")
-    if url.startswith(("http://", "https://")):
+    if url.startswith(("http://", "https://", UNIX)):
         return url
     host = url[1:].partition("]")[0] if url.startswith("[") else url.partition(":")[0]
     return f"{'http' if is_loopback(host) else 'https'}://{url}"

@@ -72,6 +72,11 @@ async def serve(state: Path, config: Config, port_file: Path | None = None) -> N
             ssl=context,
             ssl_handshake_timeout=None if context is None else HANDSHAKE_SECONDS,
         )
+        beside = (
+            None
+            if not config.server.socket
+            else await _beside(Path(config.server.socket), _bounded(runner.server, config.server.max_connections))
+        )
         daemon_file, scheme = state / DAEMON_FILE, "http" if context is None else "https"
         try:
             _log.info(
@@ -102,6 +107,10 @@ async def serve(state: Path, config: Config, port_file: Path | None = None) -> N
             supervisor.stopping()
             device.announce_stop()
             server.close()
+            if beside is not None:
+                beside.close()
+                with contextlib.suppress(OSError):
+                    Path(config.server.socket).unlink()
             # aiohttp drops the first request of a connection that was accepted just now, and waits for it.
             await asyncio.sleep(LAST_ACCEPTED_SECONDS)
             await runner.cleanup()
@@ -149,6 +158,34 @@ def _bind(listen: str) -> socket.socket:
         raise ConfigError(f"Can't listen on {listen}: {cause.strerror or cause}; choose another --listen.") from None
     bound.setblocking(False)
     return bound
+
+
+async def _beside(path: Path, protocol: Callable[[], asyncio.BaseProtocol]) -> asyncio.Server:
+    """Listen on a UNIX socket too (0660); takes the place of one that nobody listens on any more."""
+    if path.is_socket():
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            probe.settimeout(ACCEPT_SECONDS)
+            try:
+                probe.connect(str(path))
+            except OSError:
+                path.unlink(missing_ok=True)
+            else:
+                raise ConfigError(f"Another program listens on {path}; choose another server.socket.")
+    try:
+        bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            before = os.umask(0o117)
+            try:
+                bound.bind(str(path))
+            finally:
+                os.umask(before)
+        except OSError:
+            bound.close()
+            raise
+    except OSError as cause:
+        raise ConfigError(f"Can't listen on {path}: {cause.strerror or cause}; choose another server.socket.") from None
+    bound.setblocking(False)
+    return await asyncio.get_running_loop().create_unix_server(protocol, sock=bound, backlog=BACKLOG)
 
 
 def _bounded(server: web.Server | None, most: int) -> Callable[[], asyncio.BaseProtocol]:

@@ -31,6 +31,7 @@ from edge_runtime.serving.groups import IN_THE_SHADOW, alike, ask_group
 from edge_runtime.serving.metrics import Metrics
 from edge_runtime.serving.plan import FILE_NAME as PLAN_FILE
 from edge_runtime.serving.plan import Plan, load_plan, parse_plan
+from edge_runtime.serving.recent import Recent
 from edge_runtime.serving.turns import USUAL, Turns, Urgency
 from edge_runtime.serving.worker import Answer
 from edge_runtime.update import disk
@@ -64,6 +65,7 @@ class Device:
         self.trust = TrustStore(self.identity)
         self.events = EventHub()
         self.metrics = Metrics()
+        self.recent = Recent(config.log.requests)
         self.failed: dict[str, str] = {}
         self.compared: dict[
             str, dict[str, int]

@@ -7,6 +7,7 @@ import functools
 import hmac
 import ipaddress
 import secrets
+import socket
 import time
 from dataclasses import dataclass, field
 
@@ -63,7 +64,7 @@ class _Share:
     at: float = field(default_factory=time.monotonic)
 
 
-_CALLER = web.RequestKey("caller", Caller)
+CALLER = web.RequestKey("caller", Caller)
 
 
 class Access:
@@ -86,7 +87,7 @@ class Access:
             if not need.open_on_loopback or not local:
                 raise Unauthorized(f"This needs a token; {_PAIR_FIRST}")
             refuse_browsers(request)
-            request[_CALLER] = Caller(None)
+            request[CALLER] = Caller(None)
             return
         assert found.grant is not None
         if not found.grant.covers(need.scope):
@@ -95,7 +96,7 @@ class Access:
                 f"pair again with a code of 'enigma-edge pair --scope {need.scope}'."
             )
         self._count(found)
-        request[_CALLER] = found
+        request[CALLER] = found
 
     def still(self, request: web.BaseRequest) -> bool:
         """Whether a request that goes on for long would be let in again: its token may have ended."""
@@ -136,14 +137,19 @@ class Access:
 
 def caller(request: web.BaseRequest) -> Caller:
     """Who sent a request that `Access.check` let in."""
-    return request[_CALLER]
+    return request[CALLER]
 
 
 def came_over_loopback(request: web.BaseRequest) -> bool:
     """Whether the peer is a program on this device, and not a proxy that speaks for somebody else."""
     if "Forwarded" in request.headers or "X-Forwarded-For" in request.headers:
         return False
-    peer = request.transport.get_extra_info("peername") if request.transport else None
+    if request.transport is None:
+        return False
+    carrier = request.transport.get_extra_info("socket")
+    if carrier is not None and carrier.family == socket.AF_UNIX:
+        return True
+    peer = request.transport.get_extra_info("peername")
     return isinstance(peer, tuple) and _is_loopback(str(peer[0]))
 
 

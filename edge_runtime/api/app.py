@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
 
 from edge_runtime.api import openapi
-from edge_runtime.api.access import Access, Need, caller
+from edge_runtime.api.access import CALLER, Access, Need, caller
 from edge_runtime.api.inference import PATH as INFERENCE_PATH
 from edge_runtime.api.inference import InferenceRoutes
 from edge_runtime.api.listen import ListenRoutes
@@ -17,7 +18,7 @@ from edge_runtime.api.observe import ObserveRoutes
 from edge_runtime.api.openai import PATHS, OpenAIRoutes
 from edge_runtime.api.openai_wire import error_json
 from edge_runtime.api.run import RunRoutes
-from edge_runtime.api.wire import reply, reply_error
+from edge_runtime.api.wire import ASKED, reply, reply_error
 from edge_runtime.device import Device
 from edge_runtime.errors import EdgeError, Forbidden, NotFound
 
@@ -69,6 +70,7 @@ def make_app(device: Device, access: Access, certificate: str = "") -> web.Appli
         add("GET", f"{model}/ready", Need.LOOK, inference.model_ready)
         add("POST", f"{model}/infer", Need.ASK, inference.infer)
     add("GET", "/v1/status", Need.VIEW, observe.status)
+    add("GET", "/v1/requests", Need.OWN, observe.requests)
     add("GET", "/v1/events", Need.VIEW, observe.events)
     add("POST", "/v1/pair", Need.NOTHING, manage.pair)
     add("POST", "/v1/pair/finish", Need.NOTHING, manage.finish_pairing)
@@ -105,6 +107,7 @@ def _guarded(access: Access, needs: Mapping[tuple[str, str], Need]) -> Callable[
 def _errors(device: Device) -> Callable[..., Awaitable[web.StreamResponse]]:
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        began = time.perf_counter()
         try:
             response = await handler(request)
         except EdgeError as error:
@@ -118,6 +121,15 @@ def _errors(device: Device) -> Callable[..., Awaitable[web.StreamResponse]]:
             _log.exception("%s %s failed", request.method, request.path)
             response = _reply_error(EdgeError("The device failed on this request; its log says why."), request)
         device.metrics.count("enigma_http_responses_total", status=str(response.status))
+        who = request.get(CALLER)
+        device.recent.add(
+            request.method,
+            request.path,
+            who.id if who is not None else "",
+            response.status,
+            time.perf_counter() - began,
+            request.get(ASKED),
+        )
         return response
 
     return middleware

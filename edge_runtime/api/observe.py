@@ -22,7 +22,7 @@ RECHECK_SECONDS = 0.5  # until a token that was taken back is noticed on a strea
 
 
 class ObserveRoutes:
-    """GET /healthz, /readyz, /metrics, /v1/status and /v1/events."""
+    """GET /healthz, /readyz, /metrics, /v1/status, /v1/requests and /v1/events."""
 
     def __init__(self, device: Device, still: Callable[[web.Request], bool]) -> None:
         """still: whether a request that goes on would be let in again."""
@@ -49,6 +49,10 @@ class ObserveRoutes:
         """Prometheus' text format."""
         body = self._device.metrics_text().encode("utf-8")
         return web.Response(body=body, headers={"Content-Type": metrics.CONTENT_TYPE})
+
+    async def requests(self, request: web.Request) -> web.Response:
+        """The latest requests, the newest first."""
+        return reply({"requests": self._device.recent.newest_first()})
 
     async def status(self, request: web.Request) -> web.Response:
         """All about the device."""

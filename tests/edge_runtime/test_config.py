@@ -68,5 +68,5 @@ def test_the_command_prints_the_file_and_names_mistakes(tmp_path: Path) -> None:
     assert failed.returncode == 1
     assert failed.stderr.strip().splitlines() == [
         "enigma-edge: The configuration has no key server.queeu; [server] knows "
-        "listen, tls, announce, open_on_loopback, max_body_kb, max_file_kb, max_connections, queue, deadline_seconds."
+        "listen, socket, tls, announce, open_on_loopback, max_body_kb, max_file_kb, max_connections, queue, deadline_seconds."
     ]

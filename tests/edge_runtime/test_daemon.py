@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import socket
+import stat
 import threading
 import time
 from pathlib import Path
 
 import pytest
 
+from edge_runtime.client import DeviceClient, DeviceUnreachable, Unauthorized
 from edge_runtime.engines import available_runtimes
 
 from . import tiny
@@ -98,3 +100,32 @@ def test_it_comes_up_while_a_client_sends_nonsense_to_an_unknown_specialist(
     device = start_device()
     assert device.get("/readyz").json == {"status": "ready"}  # nothing installed is nothing missing
     assert device.run("hello").status == 404
+
+
+async def test_a_unix_socket_serves_programs_on_the_device_and_goes_with_the_daemon(
+    start_device: StartDevice, bundles: dict[str, Path], state: Path
+) -> None:
+    path = state.parent / "edge.sock"
+    left = socket.socket(socket.AF_UNIX)
+    left.bind(str(path))  # as a killed daemon leaves it
+    left.close()
+    assert edge("install", bundles["v1"], "--state", state).returncode == 0
+    (state / "config.toml").write_text(f'[server]\nsocket = "{path}"\n')
+    device = start_device()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o660
+    async with DeviceClient(f"unix://{path}") as client:
+        assert "label" in await client.run("tiny", {"text": "hi"})
+        with pytest.raises(Unauthorized):
+            await client.status()
+    async with DeviceClient(f"unix://{path}", device.token) as client:
+        events = client.events()
+        assert (await client.status())["ready"] and (await anext(events))["type"] == "serving"
+        await events.aclose()
+    second = edge(
+        "run", "--state", state.parent / "another", "--listen", "127.0.0.1:0", "--config", state / "config.toml"
+    )
+    assert second.returncode == 1 and "choose another server.socket" in second.stderr
+    assert device.stop() == 0 and not path.exists()
+    async with DeviceClient(f"unix://{path}") as client:
+        with pytest.raises(DeviceUnreachable, match=r"edge\.sock"):
+            await client.models()
