@@ -16,6 +16,19 @@ import sys
 
 VARIABLE = "ENIGMA_LOCAL_ONLY"
 _CONNECTS = frozenset({"socket.connect", "socket.sendto", "socket.sendmsg"})
+_NEAR = tuple(
+    ipaddress.ip_network(text)
+    for text in (
+        "127.0.0.0/8",
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "169.254.0.0/16",
+        "::1/128",
+        "fe80::/10",
+        "fc00::/7",
+    )
+)
 _ADDRESS_CHARACTERS = 45  # of the longest IP address in text
 _on = False
 
@@ -51,15 +64,23 @@ def is_on() -> bool:
 
 
 def is_near(host: str) -> bool:
-    """Whether an address or a name means this machine or its private networks, without asking a name server."""
+    """Whether an address or a name means this machine or a private network, without asking a name server.
+
+    Private are those of RFC 1918 and RFC 4193, link-local addresses, and names of `.localhost` (RFC 6761) and `.local`
+    (RFC 6762).
+    """
     name = host.strip("[]").lower().rstrip(".")
-    if name in ("", "localhost", socket.gethostname().lower()) or name.endswith((".local", ".localhost")):
+    if name == "localhost" or name.endswith((".local", ".localhost")):
         return True
     address = _address(name)
-    return address is not None and (
-        address.is_private or address.is_loopback or address.is_link_local or address.is_multicast
-        or address.is_unspecified
-    )  # fmt: skip
+    return address is not None and any(address in network for network in _NEAR)
+
+
+def refuse_far(url_host: str, what: str) -> str:
+    """Why something that is far isn't asked, in a sentence; empty where it may be."""
+    if not _on or is_near(url_host):
+        return ""
+    return f"Local-only mode is on, so {what} isn't asked; turn it off ({VARIABLE}) if it should be."
 
 
 def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
@@ -83,5 +104,11 @@ def _watch(event: str, arguments: tuple[object, ...]) -> None:
     else:
         return
     text = host.decode("ascii", "replace") if isinstance(host, bytes) else str(host or "")
-    if not is_near(text):
+    if not (text in ("", socket.gethostname()) or is_near(text) or _is_everybody(text)):
         raise LocalOnlyError(text)
+
+
+def _is_everybody(text: str) -> bool:
+    """Whether an address is no machine's: all that listen on this network, or any of this machine's own."""
+    address = _address(text.strip("[]"))
+    return address is not None and (address.is_multicast or address.is_unspecified)

@@ -24,12 +24,13 @@ from companion_app.services.wire import as_text
 from companion_app.services.work import Work
 from companion_app.state import actions as act
 from companion_app.state import host_actions as hact
-from companion_app.state.checks import NewKey, is_near, key_problem, key_problems, move_problems
+from companion_app.state.checks import NewKey, key_problem, key_problems, move_problems
 from companion_app.state.host import Estimate, Host, KeyWay, Order
 from companion_app.state.model import AppState
 from companion_app.state.phase import Phase
 from companion_app.state.store import Store
 from companion_app.state.teaching import exported_line, imported_line, order_of, why_not
+from edge_runtime.local_only import is_near
 
 HOST_PORT = 8770
 # What a person still types or ticks is not asked about: the host would work for nothing.

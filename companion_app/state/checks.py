@@ -5,12 +5,12 @@ The host checks all of it again; here it is said at once, beside the field, and 
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from companion_app.state.host import CUSTOM, KeyWay
+from edge_runtime.local_only import is_near
 
 MIN_EXAMPLES, MAX_EXAMPLES = 10, 500
 MAX_BUDGET = 10_000.0  # dollars; a typing error in a budget shows at once
@@ -22,22 +22,9 @@ MAX_URL = 2048
 WIRES = ("openai", "anthropic")
 
 _PROVIDER = re.compile(r"[a-z0-9][a-z0-9.-]{0,63}")
+
+
 # Where plain http is allowed: nothing here is routed over the internet (RFC 1122, 1918, 3927, 4193, 4291).
-_NEAR = tuple(
-    ipaddress.ip_network(text)
-    for text in (
-        "127.0.0.0/8",
-        "10.0.0.0/8",
-        "172.16.0.0/12",
-        "192.168.0.0/16",
-        "169.254.0.0/16",
-        "::1/128",
-        "fe80::/10",
-        "fc00::/7",
-    )
-)
-
-
 @dataclass(frozen=True)
 class NewKey:
     """What a new key is for, without the key. `endpoint`, `base_url`, `wire` and `model` are of a custom provider."""
@@ -158,18 +145,6 @@ def base_url_problem(url: str) -> str:
     if parts.scheme == "http" and not is_near(host):
         return "Use https: with http, others could read the key on its way. Only private addresses may do without."
     return ""
-
-
-def is_near(host: str) -> bool:
-    """Whether a host is this machine or on a private network (RFC 1918, RFC 4193, link-local, `.local`)."""
-    name = host.rstrip(".").lower()
-    if name == "localhost" or name.endswith((".localhost", ".local")):  # RFC 6761, RFC 6762
-        return True
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return False
-    return any(address in network for network in _NEAR)
 
 
 def examples_problem(text: str) -> str:

@@ -15,7 +15,9 @@ from collections import Counter, deque
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
+from edge_runtime.local_only import refuse_far
 from trainer_host.errors import AskFailed, TeacherStopped
 from trainer_host.teacher.cache import ReplyCache, request_hash
 from trainer_host.teacher.connection import Answered, Connection, Deadlines, Kind, Trouble
@@ -127,6 +129,8 @@ class ApiTeacher:
         header that can't be one.
         """
         checked_url(endpoint.base_url)
+        if far := refuse_far(urlsplit(endpoint.base_url).hostname or "", f"{endpoint.provider} ({endpoint.base_url})"):
+            raise TeacherStopped(f"{far} The built-in teacher and models on this machine need no network.")
         checked_headers((name, Secret(value)) for name, value in endpoint.headers)
         for key in keys:
             checked_key(key.secret, f"The key '{key.name}'")

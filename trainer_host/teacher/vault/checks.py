@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
+from edge_runtime.local_only import is_near
 from trainer_host.errors import KeysError
 from trainer_host.teacher.protocol import Secret
 
@@ -31,22 +31,9 @@ _OURS = frozenset(
         "connection",
     ]
 )
+
+
 # Where plain http is allowed: nothing here is routed over the internet (RFC 1122, 1918, 3927, 4193, 4291).
-_NEAR = tuple(
-    ipaddress.ip_network(text)
-    for text in [
-        "127.0.0.0/8",
-        "10.0.0.0/8",
-        "172.16.0.0/12",
-        "192.168.0.0/16",
-        "169.254.0.0/16",
-        "::1/128",
-        "fe80::/10",
-        "fc00::/7",
-    ]
-)
-
-
 def checked_key(key: Secret, what: str = "The key") -> Secret:
     """The key itself; raises `KeysError`, whose text never holds any of it, for what no provider gives out."""
     if problem := _key_problem(key.reveal()):
@@ -92,7 +79,7 @@ def checked_url(url: str) -> str:
         raise KeysError(
             "An address has no user name, '?' or '#' in it; give the key by itself, other secrets by --header."
         )
-    if parts.scheme == "http" and not _is_near(host):
+    if parts.scheme == "http" and not is_near(host):
         raise KeysError(
             f"'{shown}' would send the key readable over the network; use https, "
             "or http for this machine, a private address or a .local name."
@@ -165,17 +152,6 @@ def _passphrase_problem(text: str) -> str:
     if len(text) > MAX_KEY_CHARS or not text.isprintable():
         return "A passphrase is one line of printable characters."
     return ""
-
-
-def _is_near(host: str) -> bool:
-    name = host.rstrip(".").lower()
-    if name == "localhost" or name.endswith((".localhost", ".local")):  # RFC 6761, RFC 6762
-        return True
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return False
-    return any(address in network for network in _NEAR)
 
 
 def _shown(text: str) -> str:
