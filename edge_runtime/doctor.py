@@ -16,6 +16,7 @@ from pathlib import Path
 from edge_runtime import __version__
 from edge_runtime.config import FILE_NAME, Config, load_config, parse_listen
 from edge_runtime.errors import EdgeError
+from edge_runtime.serving.governor import read, throttled
 
 GOOD, WARNING, BAD = "ok", "warning", "bad"
 _FREE_MB = 64
@@ -27,7 +28,6 @@ _THROTTLED = {
     1: "the processor is held back now",
     2: "the processor is slowed now",
 }
-_THROTTLED_PATH = "sys/devices/platform/soc/soc:firmware/get_throttled"
 
 
 @dataclass(frozen=True)
@@ -134,15 +134,10 @@ def _clock() -> Finding:
 
 
 def _board(root: Path) -> Iterator[Finding]:
-    hottest = max(
-        (value for path in sorted(root.glob("sys/class/thermal/thermal_zone*/temp")) if (value := _number(path))),
-        default=None,
-    )
-    if hottest is not None:
-        celsius = hottest / 1000
-        mend = "Cool it: a heat sink or a fan." if celsius >= _HOT_CELSIUS else ""
-        yield Finding("temperature", WARNING if mend else GOOD, f"{celsius:.0f} °C", mend)
-    flags = _number(root / _THROTTLED_PATH, 16)
+    reading, flags = read(root / "sys"), throttled(root / "sys")
+    if reading.celsius is not None:
+        mend = "Cool it: a heat sink or a fan." if reading.celsius >= _HOT_CELSIUS else ""
+        yield Finding("temperature", WARNING if mend else GOOD, f"{reading.celsius:.0f} °C", mend)
     if flags is not None:
         now = [words for bit, words in _THROTTLED.items() if flags >> bit & 1]
         past = bool(flags >> 16)
@@ -230,13 +225,6 @@ def _address(state: Path, config: Config) -> Finding:
         f"doesn't run; {listen} is free",
         "'enigma-edge run', or start it with the system: 'enigma-edge unit'.",
     )
-
-
-def _number(path: Path, base: int = 10) -> int | None:
-    try:
-        return int(path.read_text().strip(), base)
-    except (OSError, ValueError):
-        return None
 
 
 def report(findings: Iterator[Finding], say: Callable[[str], None]) -> int:

@@ -72,7 +72,7 @@ def is_near(host: str) -> bool:
     name = host.strip("[]").lower().rstrip(".")
     if name == "localhost" or name.endswith((".local", ".localhost")):
         return True
-    address = _address(name)
+    address = address_of(name)
     return address is not None and any(address in network for network in _NEAR)
 
 
@@ -83,7 +83,8 @@ def refuse_far(url_host: str, what: str) -> str:
     return f"Local-only mode is on, so {what} isn't asked; turn it off ({VARIABLE}) if it should be."
 
 
-def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+def address_of(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """An IP address in text, without its zone; an IPv4 address within IPv6 as such; None for a name."""
     plain = name.split("%", 1)[0]
     if len(plain) > _ADDRESS_CHARACTERS:
         return None
@@ -110,5 +111,5 @@ def _watch(event: str, arguments: tuple[object, ...]) -> None:
 
 def _is_everybody(text: str) -> bool:
     """Whether an address is no machine's: all that listen on this network, or any of this machine's own."""
-    address = _address(text.strip("[]"))
+    address = address_of(text.strip("[]"))
     return address is not None and (address.is_multicast or address.is_unspecified)

@@ -99,7 +99,7 @@ def read(sysfs: Path) -> Reading:
     zones = (_number(zone / "temp") for zone in sorted((sysfs / "class/thermal").glob("thermal_zone*")))
     # Some zones of phones' chips report nonsense, as -40 or 200 degrees, where no sensor is.
     celsius = [value / 1000 for value in zones if value is not None and -30_000 < value < 150_000]
-    bits = _bits(sysfs / _THROTTLED)
+    bits = throttled(sysfs) or 0
     charges: list[float] = []
     for supply in sorted((sysfs / "class/power_supply").glob("*")):
         if _text(supply / "type") == "Battery" and _text(supply / "status") == "Discharging":
@@ -127,8 +127,9 @@ def _number(path: Path) -> float | None:
     return float(text) if text.lstrip("-").isdecimal() and text.isascii() else None
 
 
-def _bits(path: Path) -> int:
+def throttled(sysfs: Path) -> int | None:
+    """The firmware's bits: the low ones are true now, those from 16 on were since the start; None where it has none."""
     try:
-        return int(_text(path) or "0", 16)
+        return int(_text(sysfs / _THROTTLED), 16)
     except ValueError:
-        return 0
+        return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 from collections.abc import Iterable
 
@@ -10,13 +9,13 @@ from aiohttp import web
 
 from edge_runtime.errors import Forbidden, Unauthorized
 from edge_runtime.identity.tokens import Paired, TokenStore
+from edge_runtime.local_only import address_of
 
 CODE_MINUTES = 10.0
 CODE_TRIES = 5
 # Everything else needs a token, on loopback too.
 OPEN = frozenset({("GET", "/healthz"), ("POST", "/v1/pair"), ("POST", "/v1/pair/finish")})
 
-_ADDRESS_CHARACTERS = 45  # of the longest IP address in text
 _PAIR_FIRST = "pair with a code from 'enigma serve --pair', and send the token as 'Authorization: Bearer TOKEN'."
 
 
@@ -72,17 +71,5 @@ class Guard:
         name = (host if host.endswith("]") else host.rsplit(":", 1)[0]).strip("[]").lower().rstrip(".")
         if name in self._names:
             return True
-        address = _address(name)
+        address = address_of(name)
         return address is not None and (address.is_loopback or not self._loopback_only)
-
-
-def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    plain = text.split("%", 1)[0]
-    if len(plain) > _ADDRESS_CHARACTERS:
-        return None
-    try:
-        found = ipaddress.ip_address(plain)
-    except ValueError:
-        return None
-    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
-    return mapped or found

@@ -12,14 +12,13 @@ from trainer_host.data.derive import BUILT_IN
 from trainer_host.students import Json
 from trainer_host.students.language.rows import mixed, rows_of, text_task
 from trainer_host.students.language.student import EXAMINED_ROWS, LanguageStudent
+from trainer_host.students.practice import ASIDE, ROWS_A_SECOND
 from trainer_host.tasks import Example, canonical, task_spec
 
 # Of a few hundred short rows, more and smaller steps learn more than the usual 16 rows a step.
 ROWS_A_STEP = 4
 GOLDEN_MOST = 4
 ROWS = 4000  # that such a student learns from in all, with what it practises
-ROWS_A_SECOND = 40  # of them, where the seconds are given: what can be read a few times in those
-ASIDE = 100  # of what it practises, kept to know when to be unsure: a few hundred rows leave some twenty for that
 _DRAWS = 8  # per row that is wanted: of a small grammar most draws repeat something, or are of another kind
 
 Draw = Callable[[random.Random], Example]

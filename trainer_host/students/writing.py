@@ -7,11 +7,8 @@ from pathlib import Path
 from trainer_host.data.dataset import Row, open_dataset
 from trainer_host.students.language.rows import has_tools
 from trainer_host.students.language.student import LanguageStudent
-from trainer_host.students.practice import practice
+from trainer_host.students.practice import ASIDE, ROWS_A_SECOND, practice
 from trainer_host.tasks import task_spec
-
-ASIDE = 100  # of what is practised, kept to know when to be unsure: a few hundred rows leave some twenty for that
-ROWS_A_SECOND = 40  # learnt from in all, where the seconds are given: what can be read a few times in those
 
 
 class WritingStudent(LanguageStudent):

@@ -14,7 +14,8 @@ from trainer_host.data.dataset import Dataset, Row, seal, write_rows
 from trainer_host.students.audio_gen import STUDENT
 from trainer_host.students.language.rows import text_task
 from trainer_host.students.language.tokenizers import FastTokenizer, train_tokenizer
-from trainer_host.students.programs import ASIDE, ROWS_A_SECOND, practised
+from trainer_host.students.practice import ASIDE, ROWS_A_SECOND
+from trainer_host.students.programs import practised
 from trainer_host.tasks import Example, task_spec
 
 TASK = "audio_gen"

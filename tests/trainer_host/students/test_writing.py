@@ -11,8 +11,8 @@ from tests.trainer_host.conftest import nothing
 from trainer_host.data.dataset import Dataset, Row, seal, write_rows
 from trainer_host.errors import NotThere
 from trainer_host.students import chat, writing
-from trainer_host.students.practice import practice
-from trainer_host.students.writing import ASIDE, ROWS_A_SECOND, WritingStudent
+from trainer_host.students.practice import ASIDE, ROWS_A_SECOND, practice
+from trainer_host.students.writing import WritingStudent
 from trainer_host.tasks import Example, task_spec
 from trainer_host.tasks.phrases import TEMPLATE, Grouped
 
