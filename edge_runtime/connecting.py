@@ -78,7 +78,7 @@ def refused_certificate(url: str, cause: Exception, pinned: bool) -> str | None:
     if isinstance(cause, aiohttp.ClientConnectorSSLError):
         return f"{url} doesn't encrypt as asked; write http:// if it is meant to be open, or look who answers there."
     if isinstance(cause, aiohttp.ServerDisconnectedError) and url.startswith("http://"):
-        return f"{url} hung up; if it encrypts, write https:// instead of http://."
+        return f"{url} can't be reached ({cause}); check that it runs, and if it encrypts, write https:// for http://."
     return None
 
 

@@ -13,6 +13,7 @@ from aiohttp.test_utils import TestServer
 from edge_runtime.api.app import _errors
 from edge_runtime.api.run import RunRoutes
 from edge_runtime.media import Media, read_media
+from edge_runtime.serving.recent import Recent
 from edge_runtime.serving.worker import Answer
 
 PICTURE = b"\x89PNG\r\n\x1a\n and more"
@@ -22,7 +23,8 @@ Json = dict[str, object]
 class Painter:
     """Gives the picture back, and a sound."""
 
-    config = SimpleNamespace(server=SimpleNamespace(max_body_kb=1, max_file_kb=4))
+    config = SimpleNamespace(server=SimpleNamespace(max_body_kb=1, max_file_kb=4), log=SimpleNamespace(inputs=False))
+    recent = Recent(8)
     serving = SimpleNamespace(current=lambda name: None)
     metrics = SimpleNamespace(count=lambda name, **labels: None)
 

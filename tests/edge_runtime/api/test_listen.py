@@ -17,6 +17,7 @@ from edge_runtime.client import DeviceClient
 from edge_runtime.errors import BadRequest, NotEquipped, Overloaded
 from edge_runtime.events import EventHub
 from edge_runtime.listening import listen_there
+from edge_runtime.serving.recent import Recent
 from edge_runtime.serving.worker import Worker
 from edge_runtime.tasks.wake_word import WakeWord
 from tests.edge_runtime.audio.loud import Loud, bursts, model
@@ -30,6 +31,7 @@ class Hearing:
     def __init__(self) -> None:
         self.engine = Loud()
         self.events = EventHub()
+        self.recent = Recent(8)
         self.counted: list[str] = []
         self.metrics = SimpleNamespace(count=lambda name, **labels: self.counted.append(name))
         self.serving = self

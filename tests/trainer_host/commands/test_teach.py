@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -138,4 +139,4 @@ def test_what_progress_says_is_spent_and_left_makes_the_budget_also_where_replie
     shown = re.findall(r"\$(\S+) spent, \$(\S+) left", capsys.readouterr().out)
     assert shown
     for spent, left in shown:
-        assert float(spent) + float(left) == pytest.approx(1, abs=0.01)  # what is set aside is neither
+        assert abs(Decimal(spent) + Decimal(left) - 1) <= Decimal("0.01")  # what is set aside is neither

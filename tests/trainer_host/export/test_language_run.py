@@ -17,7 +17,7 @@ import torch
 
 from edge_runtime.language.template import CHATML
 from tests.trainer_host.learnt import learnt
-from trainer_host.commands import language_export
+from trainer_host.commands import device_options, language_export
 from trainer_host.commands.options import command
 from trainer_host.errors import DataError, ExportError, KeysError
 from trainer_host.export.hub import plan_upload, upload
@@ -248,6 +248,7 @@ def test_the_commands_write_a_file_and_list_what_an_upload_would_send(
     language_export.add_upload(commands)
     made = command(commands, "export", language_export.export_for_others, "Export.")
     made.add_argument("run")
+    device_options.add_options(made)
     language_export.add_options(made)
     home = ["--home", str(tmp_path / "home")]
 
