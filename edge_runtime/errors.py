@@ -82,7 +82,7 @@ class Overloaded(EdgeError):
 
 
 class TooMany(Overloaded):
-    """The token has had its share of requests for now; try again after `retry_after` seconds."""
+    """The token has sent all the requests that its limit allows; try again after `retry_after` seconds."""
 
     status = 429
     code = "too_many"

@@ -124,6 +124,7 @@ def run_together(
         except StopIteration as end:
             answers[number] = cast(Json, end.value)
         except Exception as cause:
+            # Whatever a task's code does with one client's request, the others of the batch get their answers.
             answers[number] = failed(cause)
 
     for number in range(len(begun)):

@@ -65,7 +65,7 @@ class Governor:
         return self.state is not before
 
     def check(self, urgency: Urgency) -> None:
-        """Raise `Overloaded` where a request isn't urgent enough for now."""
+        """Raise `Overloaded` where a request is less urgent than the state asks for."""
         least = {State.FREE: max(PRIORITIES.values()), State.SPARING: NORMAL, State.URGENT: PRIORITIES["high"]}
         if urgency.priority > least[self.state]:
             wanted = "of high priority" if self.state is State.URGENT else "of normal or high priority"
