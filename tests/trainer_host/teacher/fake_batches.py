@@ -327,6 +327,16 @@ def some_lost_once(custom_id: str, times: int) -> RowFault | None:
     return faults.get(custom_id[0])
 
 
+def in_turn(*faults: RowFault) -> Rows:
+    """One row is answered, the next ones meet the faults, and so on: by the order in which rows are first seen."""
+    order: dict[str, int] = {}
+
+    def fault(custom_id: str, times: int) -> RowFault | None:
+        return (None, *faults)[order.setdefault(custom_id, len(order)) % (len(faults) + 1)]
+
+    return fault
+
+
 def _succeeded(wire: Wire, custom_id: str, reply: Json) -> bytes:
     if wire == "openai":
         response = {"status_code": 200, "request_id": f"req-{custom_id[:8]}", "body": reply}

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from tests.trainer_host.teacher.batch.bench import KEYS, bench, endpoint_of, provider, requests_of
 from tests.trainer_host.teacher.fake_api import FakeApi
-from tests.trainer_host.teacher.fake_batches import FakeBatches, RowFault
+from tests.trainer_host.teacher.fake_batches import FakeBatches, in_turn
 from trainer_host.teacher.batch.anthropic import AnthropicBatches
 from trainer_host.teacher.batch.openai import OpenAiBatches
 from trainer_host.teacher.providers import Wire
@@ -65,18 +65,13 @@ class Wiretap:
         app.middlewares.append(note)
 
 
-def rows(custom_id: str, times: int) -> RowFault | None:
-    faults: dict[str, RowFault] = {"1": "server error", "2": "expired", "3": "refused"}
-    return faults.get(custom_id[0])
-
-
 @pytest.fixture
 def wiretap() -> Wiretap:
     return Wiretap()
 
 
 async def test_openai_batches_are_sent_and_read_as_by_the_official_client(tmp_path: Path, wiretap: Wiretap) -> None:
-    fake = FakeBatches(rows=rows)
+    fake = FakeBatches(rows=in_turn("server error", "expired", "refused"))
     async with FakeApi(add_routes=[wiretap.add_routes, fake.add_routes]) as api:
         async with bench(tmp_path, endpoint_of(api.url, "openai")) as at:
             [part] = await at.batches.submit(requests_of(60))
@@ -122,7 +117,7 @@ async def test_openai_batches_are_sent_and_read_as_by_the_official_client(tmp_pa
 
 
 async def test_anthropic_batches_are_sent_and_read_as_by_the_official_client(tmp_path: Path, wiretap: Wiretap) -> None:
-    fake = FakeBatches(rows=rows)
+    fake = FakeBatches(rows=in_turn("server error", "expired", "refused"))
     async with FakeApi(add_routes=[wiretap.add_routes, fake.add_routes]) as api:
         async with bench(tmp_path, endpoint_of(api.url, "anthropic")) as at:
             [part] = await at.batches.submit(requests_of(60))
