@@ -5,7 +5,10 @@ The files are PEFT's own: `PeftModel.from_pretrained` reads them over the same m
 
 from __future__ import annotations
 
+import contextlib
 import json
+import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -83,7 +86,8 @@ def add_lora(model: LanguageModel, lora: Lora) -> LanguageModel:
     config = peft.LoraConfig(
         r=lora.rank, lora_alpha=lora.alpha, target_modules=list(lora.targets), lora_dropout=lora.dropout, bias="none"
     )
-    peft.inject_adapter_in_model(config, model)
+    with _without_torchaos_warnings():
+        peft.inject_adapter_in_model(config, model)
     for name, weight in model.named_parameters():  # said by PEFT too; here it doesn't depend on its version
         weight.requires_grad_("lora_" in name)
     return model
@@ -207,6 +211,21 @@ def _dequantized(layer: Any) -> Tensor:
 
     made: Tensor = dequantize_4bit(layer.weight.data, state).to(torch.float32)
     return made
+
+
+@contextlib.contextmanager
+def _without_torchaos_warnings() -> Iterator[None]:
+    """PEFT loads torchao with the first adapter where that is installed (other extras bring it); it warns of kernels for
+    GPUs that it lacks, and no adapter of ours uses it."""
+    noisy = [logging.getLogger(name) for name in ("torchao", "torch.utils._pytree")]
+    levels = [logger.level for logger in noisy]
+    for logger in noisy:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for logger, level in zip(noisy, levels, strict=True):
+            logger.setLevel(level)
 
 
 def _peft() -> Any:
