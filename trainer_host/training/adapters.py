@@ -86,8 +86,7 @@ def add_lora(model: LanguageModel, lora: Lora) -> LanguageModel:
     config = peft.LoraConfig(
         r=lora.rank, lora_alpha=lora.alpha, target_modules=list(lora.targets), lora_dropout=lora.dropout, bias="none"
     )
-    with _without_torchaos_warnings():
-        peft.inject_adapter_in_model(config, model)
+    peft.inject_adapter_in_model(config, model)
     for name, weight in model.named_parameters():  # said by PEFT too; here it doesn't depend on its version
         weight.requires_grad_("lora_" in name)
     return model
@@ -215,8 +214,8 @@ def _dequantized(layer: Any) -> Tensor:
 
 @contextlib.contextmanager
 def _without_torchaos_warnings() -> Iterator[None]:
-    """PEFT loads torchao with the first adapter where that is installed (other extras bring it); it warns of kernels for
-    GPUs that it lacks, and no adapter of ours uses it."""
+    """PEFT loads torchao where that is installed (other extras bring it), which warns of kernels for GPUs that it lacks;
+    no adapter of ours uses it."""
     noisy = [logging.getLogger(name) for name in ("torchao", "torch.utils._pytree")]
     levels = [logger.level for logger in noisy]
     for logger in noisy:
@@ -230,7 +229,8 @@ def _without_torchaos_warnings() -> Iterator[None]:
 
 def _peft() -> Any:
     try:
-        import peft
+        with _without_torchaos_warnings():
+            import peft
     except ImportError:
         raise TrainerError("Adapters need the package peft; install Enigma with the extra 'llm'.") from None
     return peft
