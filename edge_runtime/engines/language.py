@@ -26,11 +26,16 @@ class LanguageEngine(Protocol):
         """Append tokens; float32 [wanted, vocabulary] logits of what follows the last `wanted` of them.
 
         wanted: 0 to len(tokens). Raises `EngineError` for tokens that the vocabulary doesn't have, for none at all,
-        or for more than the context has room for; the cache is then as it was.
+        or for more than the context has room for; the cache is then as it was. Where the runtime itself fails, the
+        cache may be empty instead: see `length`.
         """
 
     def rewind(self, length: int) -> None:
-        """Forget all tokens from `length` on, without a copy; raises `EngineError` for more than there are."""
+        """Forget all tokens from `length` on, without a copy; raises `EngineError` for more than there are.
+
+        A model whose layers look back a window of tokens alone keeps no more than these. Where it is told to go back
+        further than they reach, it forgets all: `length` says what is left.
+        """
 
     def close(self) -> None:
         """Free the model and the cache; `feed` must not be called afterwards."""

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 # Tokens that are read at once: attention's table of scores is heads x tokens x cached tokens, so a long prompt in
 # one piece would cost hundreds of MB for a moment.
 _PIECE = 256
+# Tokens before the window that are kept as well, so that guesses that were wrong can be taken back.
+_MARGIN = 64
 LARGEST_RANK = 4096  # of an adapter's matrices, several of which are packed into one
 
 _Value = Callable[[np.ndarray], "ort.OrtValue"]
@@ -56,10 +58,13 @@ class OnnxLanguageEngine:
         self._value: _Value = ort.OrtValue.ortvalue_from_numpy  # no copy on the CPU
         self._adapter = {} if adapter is None else _read_adapter(adapter, path, model)
         self._model: _Model | None = model
-        self._cache = {
-            name: self._value(np.zeros((1, heads, self.context, head), dtype))
+        self._near = _Near.of(model.window, self.context)
+        arrays = {
+            name: np.zeros((1, heads, self._near.places if name in model.near else self.context, head), dtype)
             for name, (heads, head, dtype) in model.cache.items()
         }
+        self._near.arrays = [arrays[name] for name in sorted(model.near)]
+        self._cache = {name: self._value(array) for name, array in arrays.items()}
         self._steps: dict[tuple[int, int], _Step] = {}
 
     def feed(self, tokens: Sequence[int], wanted: int = 1) -> np.ndarray:
@@ -87,7 +92,7 @@ class OnnxLanguageEngine:
                 # of the last `wanted` tokens of all, those in this piece
                 found.append(self._read(piece, len(piece) - min(max(count - wanted - start, 0), len(piece))))
         except self._failures as cause:
-            self.length = before
+            self.length = before if self._near.reaches(before) else self._forget()
             raise EngineError(f"onnxruntime couldn't run the model: {first_line(cause)}") from None
         return found[0] if len(found) == 1 else np.concatenate(found)
 
@@ -95,9 +100,13 @@ class OnnxLanguageEngine:
         assert self._model is not None
         step = self._step(len(piece), wanted)
         total = self.length + len(piece)
+        self._near.make_room(self.length, total)
         step.tokens[0] = piece
         step.total[...] = total
         step.last[0] = total - 1
+        step.near_total[...] = total - self._near.first
+        step.near_last[0] = total - self._near.first - 1
+        step.near_first[0], step.near_end[0] = self._near.first, total
         self._model.session.run_with_iobinding(step.binding)
         self.length = total
         return step.logits[0].copy()
@@ -107,7 +116,7 @@ class OnnxLanguageEngine:
         if step is None:
             assert self._model is not None
             held = (self._cache, self._adapter)
-            step = _Step(self._model.session, held, self._value, count, wanted, self.vocabulary)
+            step = _Step(self._model, held, self._value, count, wanted)
             # Single tokens, and the few at a time of speculation, come again; a prompt's rest doesn't.
             if count <= 16 or count == _PIECE:
                 self._steps[count, wanted] = step
@@ -117,20 +126,60 @@ class OnnxLanguageEngine:
         """See `LanguageEngine.rewind`: what is behind is overwritten by the next tokens."""
         if not 0 <= length <= self.length:
             raise EngineError(f"The cache holds {self.length} tokens, so it can't go back to {length}.")
-        self.length = length
+        self.length = length if self._near.reaches(length) else self._forget()
+
+    def _forget(self) -> int:
+        self._near.first = 0
+        return 0
 
     def close(self) -> None:
         """Free the cache, and the session where no other engine is over the same file."""
         self._model = None
         self._steps.clear()
         self._cache.clear()
+        self._near.arrays = []
         self._adapter = {}
+
+
+@dataclass
+class _Near:
+    """The cache of layers that look back only `window` tokens: the text's last ones, from `first` on.
+
+    Tokens are appended as in any cache; where there is no place for more, the last ones that are still needed move to
+    the beginning, every 256 tokens or more seldom. arrays: each [1, kv_heads, places, head].
+    """
+
+    window: int
+    places: int
+    arrays: list[np.ndarray]
+    first: int = 0
+
+    @classmethod
+    def of(cls, window: int | None, context: int) -> _Near:
+        """For a model's window; without one, or with a large one, nothing is ever moved."""
+        window = context if window is None else window
+        return cls(window, min(context, window - 1 + _MARGIN + _PIECE), [])
+
+    def make_room(self, length: int, total: int) -> None:
+        """Before the tokens from `length` to `total` are read, at most 256."""
+        if total - self.first <= self.places:
+            return
+        kept = min(self.window - 1 + _MARGIN, length)
+        at = length - self.first
+        for array in self.arrays:
+            array[:, :, :kept] = array[:, :, at - kept : at].copy()
+        self.first = length - kept
+
+    def reaches(self, length: int) -> bool:
+        """Whether all that the token behind `length` others looks back at is still there."""
+        return self.first <= max(0, length - self.window + 1)
 
 
 @dataclass(frozen=True, eq=False)
 class _Model:
     """An open file. cache: heads, head and dtype by input. adapters: rows and columns of each low-rank matrix, 0 for
-    the rank; empty where the graph takes no adapter.
+    the rank; empty where the graph takes no adapter. window: how far some layers look back, None for all; near: the
+    inputs that are their cache.
     """
 
     session: ort.InferenceSession
@@ -139,6 +188,8 @@ class _Model:
     vocabulary: int
     cache: Mapping[str, tuple[int, int, type[np.generic]]]
     adapters: Mapping[str, tuple[int, int]]
+    window: int | None
+    near: frozenset[str]
 
 
 _open: weakref.WeakValueDictionary[tuple[int, ...], _Model] = weakref.WeakValueDictionary()
@@ -178,6 +229,8 @@ def _opened(path: Path, threads: int, version: str) -> _Model:
             if name.startswith(("keys.", "values."))
         },
         {name: (shape[0], 0) if name.endswith(".down") else (0, shape[1]) for name, shape in low.items()},
+        int(facts["window"]) if "near_first" in shapes else None,
+        frozenset(name for name, (_, shape) in shapes.items() if len(shape) == 4 and shape[2] == "near_context"),
     )
 
 
@@ -214,20 +267,22 @@ class _Step:
 
     def __init__(
         self,
-        session: ort.InferenceSession,
+        model: _Model,
         held: tuple[Mapping[str, ort.OrtValue], Mapping[str, ort.OrtValue]],
         value: _Value,
         count: int,
         wanted: int,
-        vocabulary: int,
     ) -> None:
         self.tokens = np.zeros((1, count), np.int64)
         self.last = np.zeros(1, np.int32)
         self.total = np.zeros((), np.int32)
-        self.logits = np.zeros((1, wanted, vocabulary), np.float32)
+        self.near_last, self.near_total = self.last.copy(), self.total.copy()
+        self.near_first, self.near_end = np.zeros(1, np.int64), np.zeros(1, np.int64)
+        self.logits = np.zeros((1, wanted, model.vocabulary), np.float32)
         self.wanted = np.arange(count - wanted, count, dtype=np.int64)
-        self.binding = session.io_binding()
-        for name in ("tokens", "last", "total", "wanted"):
+        self.binding = model.session.io_binding()
+        near = () if model.window is None else ("near_last", "near_total", "near_first", "near_end")
+        for name in ("tokens", "last", "total", "wanted", *near):
             self.binding.bind_ortvalue_input(name, value(getattr(self, name)))
         self.binding.bind_ortvalue_output("logits", value(self.logits))
         cache, adapter = held

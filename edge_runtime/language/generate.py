@@ -148,6 +148,7 @@ class Generator:
         del self._fed[self.engine.length :]  # somebody may have used the engine meanwhile, and left it empty
         answer.cached = min(common_prefix(self._fed, prompt), len(prompt) - 1)
         self._back(answer.cached)
+        answer.cached = self.engine.length  # less where the model can't go back so far
         for start in range(answer.cached, len(prompt), _PREFILL):
             if options.cancelled():
                 yield answer.cancelled()

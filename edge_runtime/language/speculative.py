@@ -108,8 +108,9 @@ def common_prefix(some: Sequence[int], other: Sequence[int]) -> int:
 
 
 def rewind_to(engine: LanguageEngine, fed: list[int], length: int) -> None:
-    """Forget what was fed from `length` on. `fed` is what is known of the cache, and cut first: an interruption
-    between the two leaves it a beginning of what the cache holds.
+    """Forget what was fed from `length` on, or more where the engine can't go back so far. `fed` is what is known of
+    the cache, and cut first: an interruption between the two leaves it a beginning of what the cache holds.
     """
     del fed[length:]
     engine.rewind(length)
+    del fed[engine.length :]

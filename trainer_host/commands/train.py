@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from trainer_host.data import Dataset
 
 SETTINGS = (
-    "size", "init", "lora", "context", "epochs", "rate", "rows", "schedule", "patience", "old", "replay", "teacher",
-    "distil_weight", "temperature",
+    "size", "init", "lora", "context", "window", "epochs", "rate", "rows", "schedule", "patience", "old", "replay",
+    "teacher", "distil_weight", "temperature",
 )  # fmt: skip
 OWN = ("self_play",)
 MOST_DEVICES = 64  # on one machine
@@ -58,6 +58,9 @@ def add_options(made: argparse.ArgumentParser, name: str = "the dataset's name")
     text.add_argument("--init", metavar="WHERE", help="begin with a run, a folder, a .gguf file, a hub id, or smollm2")
     text.add_argument("--lora", metavar="r=N", help="train adapters of rank N in place of all weights, with --init")
     text.add_argument("--context", type=int, metavar="N", help="most tokens of a text with its answer")
+    text.add_argument(
+        "--window", type=int, metavar="N", help="three of four layers look back N tokens alone, which spares memory"
+    )
     text.add_argument("--epochs", type=float, metavar="N", help="show the rows N times (default: by their number)")
     text.add_argument("--rate", type=float, metavar="X", help="the highest learning rate (default: by the size)")
     text.add_argument("--rows", type=int, metavar="N", help="packed rows per step (default: 16)")

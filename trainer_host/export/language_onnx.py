@@ -32,6 +32,7 @@ _SIZES: Mapping[int, tuple[int, ...]] = {8: (64, 32, 16), 4: (32, 16)}
 # mostly table, larger than the 18 % of fp32 that int4 stands for.
 _WIDE = 512
 _DOMAIN = "com.microsoft"
+_ENDS = ("first", "end")  # of the cache that layers with a window have
 _OPSET, _IR = 21, 10  # read by onnxruntime from 1.20 on
 _LARGEST = 2**31 - 2**20  # bytes; a protobuf message ends at 2 GB
 
@@ -61,10 +62,14 @@ def export_language_onnx(
     state: weights by the names of `LanguageModel.state_dict()`. context: most tokens in the cache, default the
     config's. cache: keep keys and values as int8 with these scales, a quarter of the memory. adapters: give each linear
     layer of a block two low-rank matrices that can be set while the model is open (see `language_adapter`); they are
-    inputs NAME.down [in, r] and NAME.up [r, out] with defaults of rank 0, which add nothing. Inputs: tokens int64 [1, T], last int32 [1] (tokens in the cache then, less one), total int32 [] (tokens
-    in the cache then), wanted int64 [K] (which of the T get logits), keys.N and values.N float32 or int8
+    inputs NAME.down [in, r] and NAME.up [r, out] with defaults of rank 0, which add nothing.
+
+    Inputs: tokens int64 [1, T], last int32 [1] (tokens in the cache then, less one), total int32 [] (tokens in the
+    cache then), wanted int64 [K] (which of the T get logits), keys.N and values.N float32 or int8
     [1, kv_heads, C, head]. Outputs: logits float32 [1, K, vocabulary], new_keys.N and new_values.N, which must be
-    bound to the memory of keys.N and values.N.
+    bound to the memory of keys.N and values.N. Layers with a window have a cache of their own length, which may begin
+    anywhere in the text: near_last and near_total are its last and total, near_first and near_end int64 [1] the
+    text's tokens that it begins and ends with (end excluded).
     """
     if precision not in PRECISIONS:
         raise ExportError(f"There is no precision '{precision[:40]}'; there are {', '.join(PRECISIONS)}.")
@@ -102,6 +107,9 @@ class _Decoder:
         cos, sin = _rope(config, self.context)
         self.constant("cos", cos)
         self.constant("sin", sin)
+        if config.window is not None:
+            for name in ("cos", "sin"):
+                self.node("Slice", [name, "near_first", "near_end"], f"near_{name}")
         x = self.embed("tokens")
         normed = self.node(
             "SimplifiedLayerNormalization",
@@ -123,26 +131,32 @@ class _Decoder:
                 helper.make_tensor_value_info(f"{out}.{side}", TensorProto.FLOAT, sizes)
                 for side, sizes in sides.items()
             ]
-        shape: list[str | int | None] = [1, config.kv_heads, "context", config.head]
         kind = TensorProto.FLOAT if self.cache is None else TensorProto.INT8
-        names = [f"{part}.{layer}" for layer in range(config.layers) for part in ("keys", "values")]
+        shapes: dict[str, list[str | int | None]] = {
+            f"{part}.{layer}": [1, config.kv_heads, f"{_near(config, layer)}context", config.head]
+            for layer in range(config.layers)
+            for part in ("keys", "values")
+        }
+        near = () if config.window is None else ("near_",)
         inputs = [
             helper.make_tensor_value_info("tokens", TensorProto.INT64, [1, "length"]),
-            helper.make_tensor_value_info("last", TensorProto.INT32, [1]),
-            helper.make_tensor_value_info("total", TensorProto.INT32, []),
+            *(helper.make_tensor_value_info(f"{of}last", TensorProto.INT32, [1]) for of in ("", *near)),
+            *(helper.make_tensor_value_info(f"{of}total", TensorProto.INT32, []) for of in ("", *near)),
+            *(helper.make_tensor_value_info(f"{of}{at}", TensorProto.INT64, [1]) for of in near for at in _ENDS),
             helper.make_tensor_value_info("wanted", TensorProto.INT64, ["wanted_length"]),
-            *(helper.make_tensor_value_info(name, kind, shape) for name in names),
+            *(helper.make_tensor_value_info(name, kind, shape) for name, shape in shapes.items()),
             *matrices,
         ]
         outputs = [
             helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, "wanted_length", config.vocabulary]),
-            *(helper.make_tensor_value_info(f"new_{name}", kind, shape) for name in names),
+            *(helper.make_tensor_value_info(f"new_{name}", kind, shape) for name, shape in shapes.items()),
         ]
         graph = helper.make_graph(self.nodes, "decoder", inputs, outputs, self.constants)
         model = helper.make_model(
             graph, opset_imports=[helper.make_opsetid("", _OPSET), helper.make_opsetid(_DOMAIN, 1)], ir_version=_IR
         )
-        helper.set_model_props(model, {"context": str(self.context), "precision": self.precision})
+        window = {} if config.window is None else {"window": str(config.window)}
+        helper.set_model_props(model, {"context": str(self.context), "precision": self.precision} | window)
         return model
 
     def layer(self, layer: int, x: str, normed: str) -> tuple[str, str]:
@@ -152,7 +166,9 @@ class _Decoder:
         packed = self.adapted(
             normed, np.concatenate([self.weight(f"{name}.self_attn.{p}_proj.weight") for p in "qkv"]), f"{name}.qkv"
         )
-        inputs = [packed, "", "", f"keys.{layer}", f"values.{layer}", "last", "total", "cos", "sin"]
+        near = _near(config, layer)
+        inputs = [packed, "", "", f"keys.{layer}", f"values.{layer}"]
+        inputs += [f"{near}{part}" for part in ("last", "total", "cos", "sin")]
         attributes: dict[str, float | str] = {} if window is None else {"local_window_size": window}
         if self.cache is not None:
             self.constant(f"{name}.key_scales", self.cache.keys[layer].astype(np.float32)[:, None])
@@ -303,7 +319,12 @@ class _Decoder:
 
 
 # Operators of ONNX itself, and one of onnxruntime's that it keeps there.
-_PLAIN = {"Add", "Gather", "MatMul", "Mul", "Reshape", "SimplifiedLayerNormalization", "Split", "Transpose"}
+_PLAIN = {"Add", "Gather", "MatMul", "Mul", "Reshape", "SimplifiedLayerNormalization", "Slice", "Split", "Transpose"}
+
+
+def _near(config: LanguageConfig, layer: int) -> str:
+    """What the names of a layer's inputs begin with: those with a window have others."""
+    return "" if config.looks_back(layer) is None else "near_"
 
 
 def weight_of(state: Mapping[str, Tensor | np.ndarray], config: LanguageConfig, name: str) -> np.ndarray:

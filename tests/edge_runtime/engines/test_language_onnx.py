@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +93,69 @@ def test_five_thousand_turns_leave_the_memory_as_it_was(engine: LanguageEngine) 
         if turn + 1 in (500, 5000):
             after[turn + 1] = resident()
     assert after[5000] <= after[500] * 1.05
+
+
+WINDOW = replace(SHAPE, context=2048, window=32, full_every=2)  # of three layers the first and the last
+LONG = np.random.default_rng(2).integers(0, SHAPE.vocabulary, 2000).tolist()
+
+
+@pytest.fixture(scope="module")
+def near(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("window") / "model.onnx"
+    export_language_onnx(decoder(WINDOW).state_dict(), WINDOW, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def long_logits() -> np.ndarray:
+    """Of the PyTorch model, which keeps nothing: float32 [2000, vocabulary]."""
+    import torch
+
+    with torch.no_grad():
+        logits: np.ndarray = decoder(WINDOW)(torch.tensor([LONG]))[0].numpy()
+    return logits
+
+
+def test_layers_with_a_window_answer_as_the_whole_text_does_however_it_is_fed(
+    near: Path, long_logits: np.ndarray
+) -> None:
+    engine = open_language_engine(near)
+    got = [engine.feed(LONG[:700], 700), *(engine.feed([token]) for token in LONG[700:1300])]
+    draw = np.random.default_rng(3)
+    while engine.length < len(LONG):
+        piece = LONG[engine.length :][: int(draw.integers(1, 300))]
+        got.append(engine.feed(piece, len(piece)))
+    np.testing.assert_allclose(np.concatenate(got), long_logits, atol=1e-4)
+
+
+def test_layers_with_a_window_keep_a_cache_that_doesnt_grow_with_the_context(near: Path) -> None:
+    engine = open_language_engine(near)
+    places = {name: value.shape()[2] for name, value in engine._cache.items()}  # type: ignore[attr-defined]
+    assert [places[f"keys.{layer}"] for layer in range(3)] == [351, 2048, 351]
+    short = open_language_engine(near, context=100)
+    assert {value.shape()[2] for value in short._cache.values()} == {100}  # type: ignore[attr-defined]
+
+
+def test_guesses_are_taken_back_wherever_a_windows_cache_was_moved(near: Path, long_logits: np.ndarray) -> None:
+    engine = open_language_engine(near)
+    engine.feed(LONG[:300])
+    while engine.length < 1000:  # 9 at a time, of which one was right, as in speculation
+        at = engine.length
+        engine.feed([LONG[at], *(7 for _ in range(8))])
+        engine.rewind(at + 1)
+        assert engine.length == at + 1
+    np.testing.assert_allclose(engine.feed(LONG[1000:1001])[0], long_logits[1000], atol=1e-4)
+
+
+def test_going_back_further_than_a_window_is_kept_leaves_an_empty_cache(near: Path, long_logits: np.ndarray) -> None:
+    engine = open_language_engine(near)
+    engine.feed(LONG[:200])
+    engine.rewind(20)
+    assert engine.length == 20  # nothing was moved yet
+    engine.feed(LONG[20:900])
+    engine.rewind(20)
+    assert engine.length == 0
+    np.testing.assert_allclose(engine.feed(LONG[:50], 50), long_logits[:50], atol=1e-4)
 
 
 def test_a_full_cache_refuses_and_keeps_what_it_has(file: Path) -> None:

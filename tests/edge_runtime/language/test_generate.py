@@ -153,6 +153,26 @@ def test_the_kept_prefix_changes_no_answer_and_is_not_read_again(prompts: list[l
         assert usage.cached == min(len(prompt) - 1, min(len(before), len(prompt)) if common is None else common)
 
 
+class Forgetful(NumpyEngine):
+    """As one whose layers look back a window: going back more than 3 tokens leaves nothing."""
+
+    def rewind(self, length: int) -> None:
+        super().rewind(length if self.length - length <= 3 else 0)
+
+
+def test_an_engine_that_cannot_go_back_so_far_is_read_anew_and_answers_the_same() -> None:
+    whole = random_engine(TOKENIZER.size)
+    generator = Generator(Forgetful(whole._predict, whole.vocabulary), TOKENIZER)
+    for prompt, cached in (([1, 2, 3, 4], 0), ([1, 2, 3, 4, 5], 0), ([7, 8], 0), ([7, 8, 9], 0)):
+        got = list(generator.generate(prompt, Sampling(), Options(max_tokens=6)))
+        fresh = Generator(random_engine(TOKENIZER.size), TOKENIZER).generate(prompt, Sampling(), Options(max_tokens=6))
+        assert [piece.token for piece in got] == [piece.token for piece in fresh]
+        assert got[-1].usage is not None and got[-1].usage.cached == cached
+    again = [7, 8, 9, *(piece.token for piece in got[:-1] if piece.token is not None)]  # the conversation goes on
+    last = list(generator.generate(again, Sampling(), Options(max_tokens=2)))[-1]
+    assert last.usage is not None and last.usage.cached >= len(again) - 1
+
+
 def test_an_interruption_between_feeding_and_noting_leaves_a_right_cache() -> None:
     engine = random_engine(TOKENIZER.size)
     generator = Generator(engine, TOKENIZER)

@@ -20,8 +20,8 @@ Json = dict[str, object]
 class LanguageSettings:
     """size: see `config.SIZES`, by default as large as the rows are many. init: what to begin with, see `files.load_start`; then the size is that of the start.
 
-    lora: adapters that are trained in place of all weights. context: most tokens of a text. epochs: how
-    often the rows are shown. rate: the highest learning rate. replay: share of rows from the dataset `old`. shard: the
+    lora: adapters that are trained in place of all weights. context: most tokens of a text. window: how many tokens
+    most layers look back, see `config.LanguageConfig`. epochs: how often the rows are shown. rate: the highest learning rate. replay: share of rows from the dataset `old`. shard: the
     processes of torchrun share the weights too (FSDP2), which then need less memory each. teacher: a run whose
     probabilities are learnt, see `trainer_host.training.distil`; distil_weight: how much they count, temperature: both
     models' there.
@@ -31,6 +31,7 @@ class LanguageSettings:
     init: str | None = None
     lora: Lora | None = None
     context: int | None = None
+    window: int | None = None
     epochs: float | None = None
     rate: float | None = None
     rows: int = 16
@@ -56,6 +57,7 @@ class LanguageSettings:
             init=None if "init" not in given else str(given["init"]),
             lora=_lora(given.get("lora")),
             context=_whole(given, "context", 16, 1_000_000),
+            window=_whole(given, "window", 8, 1_000_000),
             epochs=_number(given, "epochs", 0, 1000),
             rate=_number(given, "rate", 0, 1),
             rows=_whole(given, "rows", 1, 4096) or 16,
@@ -74,6 +76,8 @@ class LanguageSettings:
             raise DataError("Say which rows are to be replayed: --old names their dataset.")
         if made.teacher is None and (made.distil_weight or made.temperature):
             raise DataError("Say whose probabilities are to be learnt: --teacher names a run.")
+        if made.window is not None and made.init is not None:
+            raise DataError("A start looks back as far as it was trained to; give --window or --init, not both.")
         if made.lora and made.init is None:
             raise DataError("Adapters need weights that were trained before; name them with --init.")
         return made

@@ -210,7 +210,7 @@ class LanguageStudent:
             return model, start.tokenizer, start.template, origin
         said = self._said(rows)
         size = chosen.size or ("nano" if sum(map(len, said)) < _FEW_CHARACTERS else "micro")
-        config = sized(size, context=chosen.context)
+        config = replace(sized(size, context=chosen.context), window=chosen.window)
         template = CHATML_MARKED if has_tools(rows, self.task) else self.template
         if chosen.teacher is not None:  # its probabilities are those of its own tokens
             teacher = runs / chosen.teacher

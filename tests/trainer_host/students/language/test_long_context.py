@@ -14,6 +14,7 @@ from tests.trainer_host.export.decoders import SHAPE, decoder
 from trainer_host.errors import DataError
 from trainer_host.export.language_onnx import export_language_onnx
 from trainer_host.students.language.model import LanguageModel
+from trainer_host.students.language.settings import LanguageSettings
 
 TOKENS = torch.randint(0, SHAPE.vocabulary, (1, 40), generator=torch.Generator().manual_seed(3))
 
@@ -44,3 +45,11 @@ def test_a_window_of_the_texts_length_or_more_is_dense_attention(window: int, tm
     export_language_onnx(looking.state_dict(), looking.config, tmp_path / "model.onnx")
     got = open_language_engine(tmp_path / "model.onnx").feed(TOKENS[0].tolist(), 40)
     np.testing.assert_allclose(got, wanted, atol=1e-5)
+
+
+def test_a_window_is_chosen_from_the_start_and_not_with_weights_that_were_trained_without_one() -> None:
+    assert LanguageSettings.read({"window": 32}).window == 32
+    with pytest.raises(DataError, match="--window or --init"):
+        LanguageSettings.read({"window": 32, "init": "sums"})
+    with pytest.raises(DataError, match="--window must be a whole number from 8"):
+        LanguageSettings.read({"window": 0})
