@@ -77,7 +77,7 @@ def open_engine(
     if chosen not in fitting:
         raise EngineError(f"{chosen} can't open {path.name}; use {' or '.join(fitting)}.")
     if chosen not in have:
-        raise EngineError(f"{path.name} needs {chosen}, which isn't usable here; {_advice(chosen)}")
+        raise EngineError(f"{path.name} needs {chosen}, which isn't usable here; {advice(chosen)}")
     inputs, outputs = dict(rename_inputs or {}), dict(rename_outputs or {})
     if chosen == ONNX:
         from edge_runtime.engines.onnx import OnnxEngine
@@ -121,7 +121,8 @@ def _installed(names: set[str]) -> dict[str, str]:
     return found
 
 
-def _advice(runtime: str) -> str:
+def advice(runtime: str) -> str:
+    """What to install where a runtime lacks, as the end of a sentence."""
     if runtime == TFLITE:
         return "it needs Python 3.11 or older and numpy below 2: install Enigma with the extra 'tflite'."
     extra = "onnx" if runtime == ONNX else "litert"

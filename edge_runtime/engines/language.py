@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from edge_runtime.engines import LITERT, ONNX, available_runtimes
+from edge_runtime.engines import BY_SUFFIX, ONNX, advice, available_runtimes
 from edge_runtime.errors import EngineError
 
 if TYPE_CHECKING:
@@ -64,15 +64,14 @@ def open_language_engine(
 
         return GgufLanguageEngine(path, threads, context)
     have = available_runtimes()
-    runtime, extra = (ONNX, "onnx") if path.suffix == ".onnx" else (LITERT, "litert")
+    fitting = BY_SUFFIX[path.suffix]
+    runtime = next((name for name in fitting if name in have), fitting[0])
     if runtime not in have:
-        raise EngineError(
-            f"{path.name} needs {runtime}, which isn't usable here; install Enigma with the extra '{extra}'."
-        )
-    if runtime == LITERT:
+        raise EngineError(f"{path.name} needs {runtime}, which isn't usable here; {advice(runtime)}")
+    if runtime != ONNX:
         from edge_runtime.engines.language_litert import LiteRtLanguageEngine
 
-        return LiteRtLanguageEngine(path, threads, have[runtime], context)
+        return LiteRtLanguageEngine(path, threads, have[runtime], context, runtime)
     from edge_runtime.engines.language_onnx import OnnxLanguageEngine
 
     return OnnxLanguageEngine(path, threads, have[runtime], context, adapter)

@@ -1,5 +1,7 @@
 """Runs decoders in ai-edge-litert: for devices that have no other runtime, or run their other models in it.
 
+In tflite-runtime, where there is no other (32-bit ARM), the same in fp32: its kernels for int8 ignore scales by row.
+
 A file gives the keys and values of new tokens alone. They are written into the cache here, which lies in the
 interpreter's own memory, so that a step copies nothing but what is new.
 """
@@ -13,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edge_runtime.engines import LITERT
+from edge_runtime.engines import LITERT, TFLITE
 from edge_runtime.engines.litert import allocate, open_interpreter
 from edge_runtime.errors import EngineError
 
@@ -32,16 +34,16 @@ _HIDDEN = np.float32(-1e9)  # added to the scores of what isn't seen: no share i
 class LiteRtLanguageEngine:
     """A decoder in an interpreter, whose shape is changed between prompts and single tokens; see `LanguageEngine`."""
 
-    runtime = LITERT
-
-    def __init__(self, path: Path, threads: int, version: str, context: int | None = None) -> None:
-        graph = _Graph(path, threads, version)
+    def __init__(
+        self, path: Path, threads: int, version: str, context: int | None = None, runtime: str = LITERT
+    ) -> None:
+        graph = _Graph(path, threads, runtime, version)
         if context is not None and not 1 <= context <= graph.context:
             raise EngineError(
                 f"{path.name} was exported for up to {graph.context} tokens; "
                 f"choose a context from 1 to {graph.context}."
             )
-        self.version = version
+        self.runtime, self.version = runtime, version
         self.context = context or graph.context
         self.vocabulary = graph.vocabulary
         self.length = 0
@@ -79,7 +81,7 @@ class LiteRtLanguageEngine:
             raise
         except (RuntimeError, ValueError) as cause:
             self.length = before
-            raise EngineError(f"{LITERT} couldn't run the model: {str(cause)[:200]}") from None
+            raise EngineError(f"{self.runtime} couldn't run the model: {str(cause)[:200]}") from None
         return made
 
     def rewind(self, length: int) -> None:
@@ -119,15 +121,20 @@ class _Graph:
     tokens: how many are read at once; wanted: how many of them get logits; room: places of the cache.
     """
 
-    def __init__(self, path: Path, threads: int, version: str) -> None:
-        self._name, self._version = path.name, version
-        self._interpreter: Interpreter = open_interpreter(path, threads, LITERT, version)
+    def __init__(self, path: Path, threads: int, runtime: str, version: str) -> None:
+        self._name, self._runtime, self._version = path.name, runtime, version
+        self._interpreter: Interpreter = open_interpreter(path, threads, runtime, version)
         inputs = {detail["name"]: detail for detail in self._interpreter.get_input_details()}
         outputs = {detail["name"]: detail for detail in self._interpreter.get_output_details()}
         self._biases = {name: _window(name) for name in inputs if name.startswith("bias")}
         ours = SIGNATURE in self._interpreter.get_signature_list()
         if not ours or not self._biases or not {"tokens", "cos", "sin", "wanted", "keys.0"} <= inputs.keys():
             raise EngineError(f"{path.name} isn't a language model of ours; export it again.")
+        if runtime == TFLITE and self._has_scales_by_row():
+            raise EngineError(
+                f"{path.name} has int8 weights, which {TFLITE} {version} reads wrongly without an error; "
+                "push the fp32 file, or install ai-edge-litert."
+            )
         self._shapes = {name: [int(size) for size in detail["shape"]] for name, detail in inputs.items()}
         self._places = {name: int(detail["index"]) for name, detail in inputs.items()}
         self._results = {name: int(detail["index"]) for name, detail in outputs.items()}
@@ -136,6 +143,12 @@ class _Graph:
         self._group = next(self._shapes[name][1] for name in self._biases)
         self.tokens = self.wanted = self.room = 0
         self.logits = np.zeros((0, 0), np.float32)
+
+    def _has_scales_by_row(self) -> bool:
+        return any(
+            detail["dtype"] is np.int8 and len(detail["quantization_parameters"]["scales"]) > 1
+            for detail in self._interpreter.get_tensor_details()
+        )
 
     def turns(self, context: int) -> tuple[np.ndarray, np.ndarray]:
         """Cosines and sines of so many positions, float32 [context, 1, head] each; the sines' first half is negative."""
@@ -159,7 +172,7 @@ class _Graph:
         self._arrays: Mapping[str, np.ndarray] = {}
         for name, size in sizes.items():
             self._interpreter.resize_tensor_input(self._places[name], size)
-        allocate(self._interpreter, self._name, LITERT, self._version)
+        allocate(self._interpreter, self._name, self._runtime, self._version)
         self.tokens, self.wanted, self.room = tokens, wanted, room
         self._arrays = {name: self._array(place) for name, place in self._places.items()}
         self.logits = self._array(self._results["logits"])
