@@ -19,7 +19,13 @@ from edge_runtime.errors import BadRequest, NotEquipped
 Json = dict[str, object]
 _DATA_URL = re.compile(r"data:([a-z]+/[a-z0-9.+-]+);base64,", re.IGNORECASE)
 # Packages that only some devices have, by the module's name: (package, extra).
-_OPTIONAL = {"PIL": ("pillow", "media"), "manifold3d": ("manifold3d", "media"), "trimesh": ("trimesh", "tasks")}
+_OPTIONAL = {
+    "PIL": ("pillow", "media"),
+    "manifold3d": ("manifold3d", "media"),
+    "trimesh": ("trimesh", "tasks"),
+    "cv2": ("opencv-python-headless", "camera"),
+    "serial": ("pyserial", "serial"),
+}
 
 
 class Rejected(Exception):

@@ -1,0 +1,108 @@
+"""Asks for a robot's actions. A model never touches a motor: the safety envelope is asked, and it decides.
+
+The envelope is another process, which listens on a UNIX socket of this machine. It gets one line of JSON,
+
+    {"pipeline", "calls": [{"name", "arguments", "targets"}], "captured": {"monotonic", "wall"}, "age_ms", "max_age_ms"}
+
+and answers one, {"accepted": true} or {"accepted": false, "reason": "..."}. Where it isn't there, nothing moves; there
+is no other way. What is unsure, old or no list of calls isn't even asked for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from typing import TYPE_CHECKING
+
+from edge_runtime import strict_json
+from edge_runtime.errors import BadRequest
+from edge_runtime.media import to_json
+from edge_runtime.pipelines import declare
+from edge_runtime.pipelines.items import Item, Json, SinkError
+from edge_runtime.pipelines.references import fill
+
+if TYPE_CHECKING:
+    from edge_runtime.events import EventHub
+
+MOST_CALLS = 32
+_LINE_BYTES = 64 * 1024
+_SHOWN = 200  # characters of the envelope's reason
+
+
+class Actions:
+    """One envelope; every request has a connection of its own, so none can be answered by another's line."""
+
+    def __init__(self, declared: declare.Action, pipeline: str, events: EventHub) -> None:
+        self._declared, self._pipeline, self._events = declared, pipeline, events
+
+    async def deliver(self, item: Item) -> bool:
+        """Ask for the calls of an answer; False where it has none, or is unsure. Raises `SinkError`."""
+        if item.answer is not None and item.answer.get("unsure") is True:
+            return False
+        value = item.value if isinstance(item.value, dict) else {}
+        calls = _calls(to_json(fill(self._declared.calls, value, item.answer, "calls")))
+        if not calls:
+            return False
+        if item.captured.age > self._declared.max_age:
+            raise SinkError(
+                f"An action wasn't asked for: what it is about is {item.captured.age * 1000:.0f} ms old, over max_age_ms."
+            )
+        request: Json = {
+            "pipeline": self._pipeline,
+            "calls": calls,
+            "captured": item.captured.plain(),
+            "age_ms": round(item.captured.age * 1000, 1),
+            "max_age_ms": round(self._declared.max_age * 1000),
+        }
+        answer = await self._ask(request)
+        accepted, reason = answer.get("accepted"), str(answer.get("reason") or "")[:_SHOWN]
+        if not isinstance(accepted, bool):
+            raise SinkError(f"The safety envelope at {self._declared.socket} didn't say whether it accepts.")
+        self._events.emit(
+            "action",
+            pipeline=self._pipeline,
+            calls=[call["name"] for call in calls],
+            accepted=accepted,
+            reason=reason or None,
+            captured=item.captured.plain(),
+        )
+        if not accepted:
+            raise SinkError(f"The safety envelope refused: {reason or 'it gave no reason'}.")
+        return True
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+    async def _ask(self, request: Json) -> Json:
+        path = self._declared.socket
+        line = json.dumps(request, ensure_ascii=False, separators=(",", ":")).encode("utf-8") + b"\n"
+        if len(line) > _LINE_BYTES:
+            raise SinkError(f"The action has {len(line):,} bytes; the safety envelope takes up to {_LINE_BYTES:,}.")
+        writer: asyncio.StreamWriter | None = None
+        try:
+            async with asyncio.timeout(self._declared.timeout):
+                reader, writer = await asyncio.open_unix_connection(path, limit=_LINE_BYTES)
+                writer.write(line)
+                await writer.drain()
+                said = await reader.readline()
+        except TimeoutError:
+            raise SinkError(f"The safety envelope at {path} didn't answer in time.") from None
+        except (OSError, ValueError) as cause:
+            why = getattr(cause, "strerror", None) or cause
+            raise SinkError(f"The safety envelope at {path} can't be asked ({why}); nothing moves.") from None
+        finally:
+            if writer is not None:
+                writer.close()
+                with contextlib.suppress(OSError, TimeoutError):
+                    await asyncio.wait_for(writer.wait_closed(), self._declared.timeout)
+        return strict_json.loads_object(said, f"The answer of the safety envelope at {path}", SinkError)
+
+
+def _calls(value: object) -> list[Json]:
+    if not isinstance(value, list) or len(value) > MOST_CALLS:
+        raise BadRequest(f"calls must be a list of up to {MOST_CALLS} calls.")
+    for call in value:
+        if not isinstance(call, dict) or not isinstance(call.get("name"), str):
+            raise BadRequest('A call must be an object with a "name".')
+    return value

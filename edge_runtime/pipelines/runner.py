@@ -1,0 +1,222 @@
+"""One running pipeline: opens its source again whenever that fails, and lets its stages work side by side."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import enum
+import logging
+import time
+from collections.abc import Awaitable, Callable
+
+from edge_runtime.errors import EdgeError
+from edge_runtime.pipelines.asking import Asking, Host
+from edge_runtime.pipelines.declare import Pipeline, When
+from edge_runtime.pipelines.declare import Sink as DeclaredSink
+from edge_runtime.pipelines.items import Captured, Item, Json, SourceError
+from edge_runtime.pipelines.sinks import Sink
+from edge_runtime.pipelines.sources import Source, reads_end
+from edge_runtime.pipelines.stages import Mistakes, Stage
+
+DRAIN_SECONDS = 30.0  # for what is under way when a source has ended
+_CLOSE_SECONDS = 5.0
+_log = logging.getLogger(__name__)
+
+
+class State(enum.Enum):
+    """What a pipeline does."""
+
+    RUNNING = "running"
+    RETRYING = "retrying"  # its source failed, and is opened again soon
+    ENDED = "ended"  # its source came to its end
+    STOPPED = "stopped"
+    FAILED = "failed"  # by a mistake of the program; the log says more
+
+
+class Running:
+    """A pipeline from its start to its end; `run` must be called in the loop that made it.
+
+    open_source, open_sink: as in `sources` and `sinks`. Raises `SinkError` where a sink can't ever deliver.
+    """
+
+    def __init__(
+        self,
+        declared: Pipeline,
+        host: Host,
+        open_source: Callable[[], Source],
+        open_sink: Callable[[DeclaredSink], Sink],
+    ) -> None:
+        self.declared = declared
+        self.state = State.RUNNING
+        self.latest: Captured | None = None
+        self.taken = self.lost = self.restarts = self.source_errors = 0
+        self._open_source = open_source
+        self._sequence = 0
+        self._mistakes = Mistakes(declared.name, host.events)
+        self._told: dict[str, int] = {}
+        self._sinks: list[Sink] = []
+        models: dict[str, Stage] = {}
+        self._roots: list[Stage] = []
+        for model in declared.models:
+            asking = Asking(model, host)
+            stage = self._stage(model.name, "model", model.queue, asking.answer, model.when)
+            models[model.name] = stage
+            (models[model.after].next if model.after else self._roots).append(stage)
+        self._models = list(models.values())
+        self._ends: list[Stage] = []
+        for number, sink in enumerate(declared.sinks):
+            opened = open_sink(sink)
+            self._sinks.append(opened)
+            stage = self._sink_stage(f"{sink.kind}-{number}", sink, opened)
+            self._ends.append(stage)
+            for name in sink.after:
+                models[name].next.append(stage)
+            if not sink.after:
+                self._roots.append(stage)
+
+    @property
+    def stages(self) -> list[Stage]:
+        """All stages: each stands behind those that give to it."""
+        return [*self._models, *self._ends]
+
+    async def run(self) -> None:
+        """Run until the source ends, or until cancelled."""
+        working = [asyncio.create_task(stage.run()) for stage in self.stages]
+        reading = asyncio.create_task(self._read())
+        try:
+            done, _ = await asyncio.wait([reading, *working], return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+            await self._drain(working)
+            self.state = State.ENDED
+        except asyncio.CancelledError:
+            self.state = State.STOPPED
+            raise
+        except Exception:
+            # A mistake of the program in one pipeline may not stop the device, nor the other pipelines.
+            _log.exception("the pipeline %s failed", self.declared.name)
+            self.state = State.FAILED
+            self._mistakes.tell("pipeline", EdgeError("It failed; the device's log says why."))
+        finally:
+            for task in (reading, *working):
+                task.cancel()
+            await asyncio.wait([reading, *working], timeout=_CLOSE_SECONDS)
+            for sink in self._sinks:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(sink.close(), _CLOSE_SECONDS)
+
+    async def _drain(self, working: list[asyncio.Task[None]]) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_SECONDS):
+                for stage, task in zip(self.stages, working, strict=True):
+                    stage.close()
+                    await task
+
+    async def _read(self) -> None:
+        """Open the source, again and again where it fails, until it ends."""
+        pause = self.declared.retry
+        while True:
+            began = time.monotonic()
+            try:
+                await self._read_once()
+                if reads_end(self.declared.source):
+                    return
+                raise SourceError("It ended, which it should not.")
+            except EdgeError as error:
+                self.source_errors += 1
+                self._mistakes.tell("source", error)
+            if time.monotonic() - began > self.declared.retry_most:  # it was well for long
+                pause = self.declared.retry
+            self.state = State.RETRYING
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, self.declared.retry_most)
+            self.restarts += 1
+
+    async def _read_once(self) -> None:
+        last: int | None = None
+        self._sequence += 1  # what is heard before and after a failure isn't one sound
+        async with contextlib.aclosing(self._open_source().items()) as items:
+            while True:
+                try:
+                    async with asyncio.timeout(self.declared.quiet or None):
+                        item = await anext(items)
+                except StopAsyncIteration:
+                    return
+                except TimeoutError:
+                    raise SourceError(f"It gave nothing for {self.declared.quiet:g} seconds.") from None
+                gap = 0 if last is None else max(0, item.sequence - last - 1)
+                last = item.sequence
+                self.lost += gap
+                await self._give(item, gap)
+
+    async def _give(self, item: Item, gap: int) -> None:
+        if self.state is not State.RUNNING:
+            self.state = State.RUNNING
+            self._mistakes.well("source")
+        self.taken += 1
+        self.latest = item.captured
+        self._sequence += gap + 1
+        numbered = dataclasses.replace(item, sequence=self._sequence)
+        for stage in self._roots:
+            await stage.give(numbered)
+
+    def _stage(
+        self, name: str, kind: str, bound: int, work: Callable[[Item], Awaitable[list[Item]]], when: When
+    ) -> Stage:
+        return Stage(name, kind, bound, work, self._mistakes, when, self.declared.waits)
+
+    def _sink_stage(self, name: str, declared: DeclaredSink, sink: Sink) -> Stage:
+        earliest = float("-inf")
+
+        async def deliver(item: Item) -> list[Item]:
+            nonlocal earliest
+            if item.captured.monotonic < earliest:
+                stage.counts.held += 1
+                return []
+            if not await sink.deliver(item):
+                return []
+            earliest = item.captured.monotonic + declared.every_seconds
+            return [item]
+
+        stage = self._stage(name, "sink", declared.queue, deliver, declared.when)
+        return stage
+
+    def plain(self) -> Json:
+        """As JSON, with the figures of each stage."""
+        return {
+            "name": self.declared.name,
+            "state": self.state.value,
+            "source": self.declared.kind,
+            "in": self.taken,
+            "dropped": self.dropped,
+            "out": sum(stage.counts.out for stage in self._ends),
+            "errors": self.errors,
+            "restarts": self.restarts,
+            "last_error": self._mistakes.last or None,
+            "last_error_time": None if self._mistakes.at is None else round(self._mistakes.at, 3),
+            "age_seconds": None if self.latest is None else round(self.latest.age, 3),
+            "stages": [stage.plain() for stage in self.stages],
+        }
+
+    @property
+    def dropped(self) -> int:
+        """What a slow stage, or a slow loop, made the pipeline leave out."""
+        return self.lost + sum(stage.dropped for stage in self.stages)
+
+    @property
+    def errors(self) -> int:
+        """Of the source and of all stages."""
+        return self.source_errors + sum(stage.counts.errors for stage in self.stages)
+
+    def news(self) -> dict[str, int]:
+        """What was counted since this was asked last, for counters that only go up."""
+        now = {
+            "in": self.taken,
+            "dropped": self.dropped,
+            "out": sum(stage.counts.out for stage in self._ends),
+            "errors": self.errors,
+            "restarts": self.restarts,
+        }
+        told, self._told = self._told, now
+        return {what: count - told.get(what, 0) for what, count in now.items()}
