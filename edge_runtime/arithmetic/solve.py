@@ -16,7 +16,7 @@ MAX_STEPS = 12
 DECIMALS = 4  # of a result that isn't a fraction
 Value = Fraction | float
 _LETTER = re.compile(r"(?<![A-Za-z])[a-z](?![A-Za-z])")
-_BY_ZERO = "division by zero"
+BY_ZERO = "division by zero"
 _NOT_LINEAR = "not linear"
 
 
@@ -48,6 +48,11 @@ def solve(expression: str) -> Solution:
     else:
         value = _solved(trees, unknown, steps, as_decimals)
     return Solution(value, tuple(steps[-MAX_STEPS:]), unknown, number(value, as_decimals))
+
+
+def value_of(tree: Tree) -> Value:
+    """What a tree without an unknown comes to; raises `Unreadable`."""
+    return _computed(tree, [], True)
 
 
 def number(value: Value, as_decimals: bool = True) -> str:
@@ -126,7 +131,7 @@ def _applied(op: str, values: list[Value]) -> Value:
             return first * values[1]
         if op == "/":
             if not values[1]:
-                raise Unreadable(_BY_ZERO, "The sum divides by zero.")
+                raise Unreadable(BY_ZERO, "The sum divides by zero.")
             return first / values[1]
         if op == "^":
             return _power(first, values[1])
@@ -141,7 +146,7 @@ def _power(base: Value, exponent: Value) -> Value:
     if not isinstance(exponent, Fraction) or exponent.denominator != 1 or abs(exponent) > MAX_EXPONENT:
         raise Unreadable(TOO_BIG, f"An exponent must be a whole number up to {MAX_EXPONENT}.")
     if exponent < 0 and not base:
-        raise Unreadable(_BY_ZERO, "The sum divides by zero.")
+        raise Unreadable(BY_ZERO, "The sum divides by zero.")
     whole = int(exponent)
     if isinstance(base, Fraction) and _bits(base) * abs(whole) > MAX_BITS:
         raise Unreadable(TOO_BIG, f"A power has more than {MAX_BITS} binary digits.")
@@ -176,7 +181,7 @@ def _function(name: str, values: list[Value]) -> Value:
         return Fraction(math.factorial(whole[0]))
     if name == "mod":
         if not whole[1]:
-            raise Unreadable(_BY_ZERO, "The sum divides by zero.")
+            raise Unreadable(BY_ZERO, "The sum divides by zero.")
         return Fraction(whole[0] % whole[1])
     chosen: Callable[..., int] = math.gcd if name == "gcd" else math.lcm
     return Fraction(chosen(*whole))

@@ -42,7 +42,7 @@ class Base:
         only(own, "text")
         begun = text_of(own, "text", MAX_CHARACTERS)
         sampling, most = wishes(request, MAX_TOKENS)
-        text, figures = collected(self.language.complete(begun, sampling=sampling, max_tokens=most, logprobs=True))
+        text, _, figures = collected(self.language.complete(begun, sampling=sampling, max_tokens=most, logprobs=True))
         unsure = not text.strip() or figures.confidence < self._unsure
         return {"text": text, **figures.to_json(), "unsure": unsure}
 

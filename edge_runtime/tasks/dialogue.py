@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from edge_runtime.arithmetic.steps import wrong_steps
 from edge_runtime.errors import BadRequest
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def written(language: LanguageSpecialist, task: TextTask, request: Json, unsure:
     """Let the model write the answer to a request; raises `BadRequest`."""
     own = {key: value for key, value in request.items() if key not in OPTIONS}
     sampling, most = wishes(request, task.MAX_TOKENS)
-    text, figures = collected(
+    text, thought, figures = collected(
         language.stream(
             task.messages(own),
             task=task.NAME,
@@ -82,6 +83,7 @@ def written(language: LanguageSpecialist, task: TextTask, request: Json, unsure:
     )
     made = task.answer(own, text)
     sure = figures.confidence >= unsure and figures.finish == "stop" and made.get("unsure") is not True
+    sure = sure and not wrong_steps(thought)  # what follows from a wrong sum is no answer to rely on
     return {**made, **figures.to_json(), "unsure": not sure}
 
 
@@ -110,18 +112,20 @@ def wishes(request: Json, most: int) -> tuple[Sampling, int]:
     return Sampling(temperature=float(temperature), seed=seed), limit
 
 
-def collected(pieces: Iterable[Piece]) -> tuple[str, Figures]:
-    """All of an answer that comes with its log-probabilities."""
+def collected(pieces: Iterable[Piece]) -> tuple[str, str, Figures]:
+    """All of an answer that comes with its log-probabilities, and of the thought before it, which isn't shown."""
     texts: list[str] = []
+    thoughts: list[str] = []
     chances: list[float] = []
     finish = "length"
     for piece in pieces:
         texts.append(piece.text)
+        thoughts.append(piece.thought)
         if piece.logprob is not None:
             chances.append(piece.logprob)
         finish = piece.finish or finish
     confidence = math.exp(sum(chances) / len(chances)) if chances else 0.0
-    return "".join(texts), Figures(confidence, finish, len(chances))
+    return "".join(texts), "".join(thoughts), Figures(confidence, finish, len(chances))
 
 
 def whole(request: Json, name: str, default: int, least: int | None) -> int:

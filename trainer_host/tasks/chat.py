@@ -7,9 +7,12 @@ cheaply is checked here; whether a reply is true and helpful is a judge's questi
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Sequence
 
+from edge_runtime.arithmetic.steps import wrong_steps
 from edge_runtime.errors import BadRequest
+from edge_runtime.language.generate import MARKS
 from edge_runtime.tasks.dialogue import MOST_TOOLS, read_tools
 from trainer_host.errors import DataError
 from trainer_host.tasks import Example, Json, Prompt, Rejected, TaskSpec
@@ -52,6 +55,8 @@ _MOODS = ("calm", "curious", "worried", "in a hurry", "cheerful", "a little sad"
 _LENGTHS = {"one sentence": (2, 40), "two or three sentences": (8, 90), "a short paragraph": (25, 180)}
 _SENTENCE = 12  # words from which a reply of one line must end with a mark; shorter ones may be a word or a name
 _ENDS = (*".!?…)”\"'»*:。！？", "।")
+_OUTPUT = {"reply", "tool_calls", "reasoning"}
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 _ALIKE = 0.9  # chrF at which a reply is what was said before
 _SYSTEM = (
     "You write conversations between a person and an assistant. The assistant is friendly, plain and truthful, "
@@ -115,6 +120,7 @@ _EXAMPLE: Json = {
             "type": "object",
             "properties": {
                 "reply": {"type": "string", "maxLength": MAX_CHARACTERS},  # empty where tools are called
+                "reasoning": {"type": "string", "minLength": 1, "maxLength": MAX_CHARACTERS},
                 "tool_calls": {
                     "type": "array",
                     "items": {
@@ -178,6 +184,7 @@ class ChatSpec(TaskSpec):
     def check(self, example: Example) -> None:
         """Roles in turn, no refusal, leak, loop or cut, and the language; raises `Rejected`."""
         _check_calls(example)
+        _check_reasoning(example)
         texts = [text for text in _read(example) if text]
         if sum(map(len, texts)) > MAX_CHARACTERS:
             raise Rejected("too long", f"The conversation must have at most {MAX_CHARACTERS} characters.")
@@ -197,11 +204,15 @@ class ChatSpec(TaskSpec):
         return "\n".join(" ".join(words(text)) or text for text in _read(example)[:-1])
 
     def score(self, wanted: Json, got: Json) -> float:
-        """chrF of the replies; where tools are to be called, or are called, 1 for the same calls, else 0."""
+        """chrF of the replies; 1 or 0 where tools are to be called, or are, for the same calls, and where the reply
+        was worked out in steps, for the same number.
+        """
         calls, made = wanted.get("tool_calls") or [], got.get("tool_calls") or []
         if calls or made:
             return float(calls == made)
         reply = got.get("reply")
+        if wanted.get("reasoning") and isinstance(reply, str):
+            return _same_result(str(wanted["reply"]), reply)
         return chrf(str(wanted["reply"]), reply) if isinstance(reply, str) else 0.0
 
     def judge(self, example: Example) -> Prompt | None:
@@ -260,13 +271,11 @@ def _example(texts: Sequence[str]) -> Example:
 def _read(example: Example) -> list[str]:
     """What was said, in turn; raises `Rejected` where it isn't a conversation that waits for a reply."""
     messages = example.input.get("messages")
-    known = example.input.keys() <= {"messages", "tools"} and {"reply"} <= example.output.keys() <= {
-        "reply",
-        "tool_calls",
-    }
+    known = example.input.keys() <= {"messages", "tools"} and {"reply"} <= example.output.keys() <= _OUTPUT
     if not known or not isinstance(messages, list):
         raise Rejected(
-            "wrong format", "A row holds messages (and tools) as input, a reply (and tool_calls) as output, no more."
+            "wrong format",
+            "A row holds messages (and tools) as input, a reply (and tool_calls, reasoning) as output, no more.",
         )
     if not 1 <= len(messages) <= MAX_TURNS or len(messages) % 2 == 0:
         raise Rejected("turn structure", f"A conversation has 1 to {MAX_TURNS} messages and ends with the user's.")
@@ -300,6 +309,25 @@ def _check_calls(example: Example) -> None:
         known.check(Call(str(call.get("name")), call["arguments"]))
 
 
+def _check_reasoning(example: Example) -> None:
+    """What is thought before the reply has no marks of its own, and no line of it that computes is wrong."""
+    if "reasoning" not in example.output:
+        return
+    thought = text_of(example.output["reasoning"], "reasoning")
+    if len(thought) > MAX_CHARACTERS:
+        raise Rejected("too long", f"The reasoning must have at most {MAX_CHARACTERS} characters.")
+    if mark := next((mark for mark in MARKS if mark in thought), None):
+        raise Rejected("template leak", f"The reasoning holds {mark}; write the thoughts alone.")
+    if wrong := wrong_steps(thought):
+        raise Rejected("wrong sum", f"The line {wrong[0][:60]!r} of the reasoning is wrong.")
+
+
+def _same_result(wanted: str, got: str) -> float:
+    """Whether both replies end in the same number; without one, chrF."""
+    results = [_NUMBER.findall(text.replace(",", "")) for text in (wanted, got)]
+    return float(results[0][-1:] == results[1][-1:]) if results[0] else chrf(wanted, got)
+
+
 def _check_ending(reply: str, language: str) -> None:
     """A long reply on one line ends with a mark, where the script has one that everybody uses."""
     if language in SCRIPTS and language not in ("ru", "uk", "el"):
@@ -321,12 +349,21 @@ def _check_progress(texts: Sequence[str]) -> None:
 
 
 def spec(options: Json) -> ChatSpec:
-    """The chat's spec; option `language`: a code such as "de" (default: "en"); or `tools`: a list of their schemas.
+    """The chat's spec; option `language`: a code such as "de" (default: "en"); or `tools`: a list of their schemas;
+    or `steps`: whether replies are worked out line by line first, see `chat_steps`.
 
     Raises `DataError`.
     """
-    if extra := sorted(options.keys() - {"language", "tools"}):
-        raise DataError(f"The task chat has no option '{extra[0][:40]}'; it knows language and tools.")
+    if extra := sorted(options.keys() - {"language", "tools", "steps"}):
+        raise DataError(f"The task chat has no option '{extra[0][:40]}'; it knows language, tools and steps.")
+    if not isinstance(options.get("steps", False), bool):
+        raise DataError("The option steps of chat is true or false.")
+    if options.get("steps"):
+        from trainer_host.tasks.chat_steps import StepsChat
+
+        if options.keys() != {"steps"}:
+            raise DataError("A chat with steps has no option language or tools yet; leave them out.")
+        return StepsChat()
     if "tools" in options:
         from trainer_host.tasks.chat_tools import ToolChat
 

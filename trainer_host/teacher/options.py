@@ -30,7 +30,7 @@ class Form(enum.Enum):
 
 
 FORMS: dict[str, dict[str, Form]] = {
-    "chat": {"language": Form.TEXT, "tools": Form.JSON},
+    "chat": {"language": Form.TEXT, "tools": Form.JSON, "steps": Form.FLAG},
     "vision": {"images": Form.FOLDER, "labels": Form.WORDS, "whole": Form.FLAG},
     "audio_gen": {"kinds": Form.WORDS},
     "robot": {"mode": Form.TEXT},

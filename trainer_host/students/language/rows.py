@@ -60,7 +60,10 @@ def conversations(rows: Iterable[Row], task: str) -> list[Conversation]:
         hard = row.meta.get("difficulty", 0.0)
         difficulty = float(hard) if isinstance(hard, int | float) else 0.0
         tools = read_tools(request.get("tools", []))
-        made.append(Conversation([*messages, {"role": "assistant", "content": said}], name, tools, difficulty))
+        written: Json = {"role": "assistant", "content": said}
+        if thought := row.output.get("reasoning"):
+            written["reasoning"] = thought
+        made.append(Conversation([*messages, written], name, tools, difficulty))
     return made
 
 
@@ -72,7 +75,8 @@ def has_tools(rows: Iterable[Row], task: str) -> bool:
 def read_texts(talks: Iterable[Conversation]) -> list[str]:
     """What a model from nothing reads and writes: with tools, in marks (`edge_runtime.language.tool_marks`)."""
     read = (Reading(talk.messages, talk.tools).messages() if talk.tools else talk.messages for talk in talks)
-    return [str(message["content"]) for messages in read for message in messages]
+    parts = ("reasoning", "content")
+    return [str(message[part]) for messages in read for message in messages for part in parts if part in message]
 
 
 def training_rows(dataset: Path) -> tuple[list[Row], list[Row]]:
