@@ -127,7 +127,12 @@ class LanguageSpecialist:
         if schema is not None:
             options = dataclasses.replace(options, constraint=self._constraint(schema, self._stops))
         options = dataclasses.replace(options, reasoning_budget=reasoning_budget)
-        return self._generate(prompt, sampling, options)
+        pieces = self._generate(prompt, sampling, options)
+        if not tools and self.template.reads(self._task(task)):
+            from edge_runtime.language.code_marks import restored
+
+            return restored(pieces, messages)
+        return pieces
 
     def complete(
         self,

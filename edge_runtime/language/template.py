@@ -19,6 +19,7 @@ THOUGHT = "</think>"
 TOOL_CALL = "<tool_call>"
 TOOL_CALLED = "</tool_call>"
 MARKED = "{marks}"  # in the place of a text about tools: they are read in marks, see `edge_runtime.language.tool_marks`
+CODE = "code"  # the task that may be read in marks
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,8 @@ class Template:
     `after` are plain text. roles: how the template spells each role it knows; another role is refused.
     system: the system message of a chat that has none ("" for none). tools: what follows the system message where
     there are tools, with {tools} for their list, one JSON object a line ("": this model knows no tools), or `MARKED`.
-    result: how a tool's answer is written, with {content}. stops: special tokens that end an answer.
+    result: how a tool's answer is written, with {content}. stops: special tokens that end an answer. marks: the task
+    whose requests are read in marks, see `edge_runtime.language.code_marks` ("": none are).
     """
 
     name: str
@@ -43,16 +45,19 @@ class Template:
     tools: str
     result: str
     stops: tuple[str, ...]
+    marks: str = ""
 
     def to_json(self) -> dict[str, object]:
         """The table for template.json."""
-        return {"format": FORMAT, **dataclasses.asdict(self), "roles": dict(self.roles), "stops": list(self.stops)}
+        table = {"format": FORMAT, **dataclasses.asdict(self), "roles": dict(self.roles), "stops": list(self.stops)}
+        return table if self.marks else {key: value for key, value in table.items() if key != "marks"}
 
     @staticmethod
     def from_json(table: object) -> Template:
         """Read a template.json; raises `BundleError` with what is wrong."""
         if not isinstance(table, dict) or table.get("format") != FORMAT:
             raise BundleError(f"template.json isn't a chat template of format {FORMAT}; update Enigma.")
+        table = {"marks": "", **table}  # older than these
         wanted = {field.name for field in dataclasses.fields(Template)}
         if set(table) != wanted | {"format"}:
             odd = sorted(set(table) ^ (wanted | {"format"}))
@@ -63,7 +68,13 @@ class Template:
         rest = {name: table[name] for name in wanted - {"roles", "stops"}}
         if not _texts(list(rest.values())):
             raise BundleError("template.json is damaged: one of its entries isn't a text.")
+        if table["marks"] not in ("", CODE):
+            raise BundleError("template.json reads requests in a way that isn't known here; update Enigma.")
         return Template(**rest, roles=roles, stops=tuple(stops))
+
+    def reads(self, task: str | None) -> bool:
+        """Whether requests of a task are read in marks; None for the only one of a model."""
+        return bool(self.marks) and task in (None, self.marks)
 
 
 CHATML = Template(
@@ -127,6 +138,10 @@ def encode_chat(
         from edge_runtime.language.tool_marks import Reading
 
         messages, tools = Reading(messages, tools).messages(), ()
+    elif template.reads(task):
+        from edge_runtime.language.code_marks import marked_chat
+
+        messages = marked_chat(messages)
     written = _Written(tokenizer)
     if template.begin:
         written.special(template.begin)

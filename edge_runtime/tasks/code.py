@@ -1,12 +1,20 @@
-"""Task `code`: a description and a function's first line give the function."""
+"""Task `code`: a description and a function's first line give the function.
+
+A small model reads both in marks, see `edge_runtime.language.code_marks`. What it wrote is parsed, never run; where that
+shows that it can't be right, it writes again.
+"""
 
 from __future__ import annotations
 
+import ast
+import builtins
 import sys
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from edge_runtime.tasks.dialogue import FIGURES, OPTIONS, TextTask, Writer, alike, only, text_of
+from edge_runtime.tasks.tries import TryingWriter
 
 if TYPE_CHECKING:
     from edge_runtime.bundle.manifest import Manifest
@@ -49,13 +57,64 @@ def reply(request: Json, output: Json) -> str:
 
 
 def answer(request: Json, text: str) -> Json:
-    """See `TextTask`; code that Python can't parse is marked as unsure. It is parsed, never run."""
+    """See `TextTask`; unsure is code that Python can't parse, that uses names which stand for nothing, or that lacks
+    the function that was asked for. It is parsed, never run.
+    """
+    tree = _parsed(text)
+    usable = tree is not None and bool(tree.body) and not _unbound(tree)
+    signature = request.get("signature")
+    wanted = _head(_parsed(f"{signature.strip().rstrip(':')}: ...")) if isinstance(signature, str) else None
+    if usable and tree is not None and wanted is not None:
+        usable = any(_alike(wanted, one) for one in tree.body)
+    return {"code": text, "unsure": not usable}
+
+
+def _parsed(text: str) -> ast.Module | None:
     try:
-        compile(text, "answer", "exec", flags=0x400, dont_inherit=True)  # PyCF_ONLY_AST
-        readable = bool(text.strip())
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # "\d" in a text and the like
+            compile(text, "answer", "exec", dont_inherit=True)  # finds a `return` outside of a function too
+            return ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        readable = False
-    return {"code": text, "unsure": not readable}
+        return None
+
+
+def _head(tree: ast.Module | None) -> ast.FunctionDef | None:
+    found = tree.body[0] if tree is not None and len(tree.body) == 1 else None
+    return found if isinstance(found, ast.FunctionDef) else None
+
+
+def _alike(wanted: ast.FunctionDef, found: ast.stmt) -> bool:
+    """Whether this is the function: its name, and the names of its arguments."""
+    if not isinstance(found, ast.FunctionDef) or found.name != wanted.name:
+        return False
+    return _arguments(found) == _arguments(wanted)
+
+
+def _arguments(function: ast.FunctionDef) -> list[str]:
+    return sorted(node.arg for node in ast.walk(function.args) if isinstance(node, ast.arg))
+
+
+def _unbound(tree: ast.Module) -> set[str]:
+    """Names that are read and that nothing in the code gives a value, wherever that stands."""
+    read: set[str] = set()
+    bound = set(dir(builtins))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            (read if isinstance(node.ctx, ast.Load) else bound).add(node.id)
+        elif isinstance(node, ast.arg):
+            bound.add(node.arg)
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            bound.add(node.name)
+        elif isinstance(node, ast.alias):
+            if node.name == "*":
+                return set()
+            bound.add(node.asname or node.name.partition(".")[0])
+        elif isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and node.name:
+            bound.add(node.name)
+        elif isinstance(node, ast.MatchMapping) and node.rest:
+            bound.add(node.rest)
+    return read - bound
 
 
 def load(manifest: Manifest, folder: Path, engine: LanguageEngine) -> Writer:
@@ -63,7 +122,7 @@ def load(manifest: Manifest, folder: Path, engine: LanguageEngine) -> Writer:
     from edge_runtime.language.specialist import load_language
 
     task = cast(TextTask, sys.modules[__name__])
-    return Writer(load_language(manifest, folder, engine), task, manifest.thresholds.get("unsure", 0.0))
+    return TryingWriter(load_language(manifest, folder, engine), task, manifest.thresholds.get("unsure", 0.0))
 
 
 def agrees(expected: Json, got: Json) -> bool:

@@ -25,6 +25,7 @@ from trainer_host.tasks.code_rules import (
     read_tests,
     skeleton,
 )
+from trainer_host.tasks.phrases import TEMPLATE, Grouped
 from trainer_host.tasks.wording import check_wording
 
 MAX_PROMPT = 600
@@ -188,9 +189,11 @@ class CodeTask(TaskSpec):
     def built_in(self, rng: random.Random) -> Example:
         """See `TaskSpec`: a function of one of the families."""
         made = function(rng)
-        return Example(
+        example = Example(
             {"prompt": made.prompt, "signature": made.signature}, {"code": made.code, "tests": list(made.tests)}
         )
+        group = self.group(example)
+        return Grouped(example.input, example.output, group=group, meta={TEMPLATE: group})
 
     def group(self, example: Example) -> str:
         """See `TaskSpec`: the same function under two prompts."""

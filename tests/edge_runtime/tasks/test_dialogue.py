@@ -43,5 +43,32 @@ def test_code_that_python_can_not_parse_is_unsure_and_never_run(capsys: pytest.C
     assert asked == {"role": "user", "content": "Add.\ndef add(a: int, b: int) -> int:"}
 
 
+ADD = {"prompt": "Add.", "signature": "def add(a: int, b: int = 1) -> int:"}
+
+
+@pytest.mark.parametrize(
+    ("text", "usable"),
+    [
+        ("def add(a: int, b: int = 1) -> int:\n    return a + b\n", True),
+        ("import math\n\n\ndef add(a, b):\n    return math.fsum(x for x in (a, b))\n", True),
+        (
+            "def add(a, b):\n    try:\n        return a + b\n    except TypeError as error:\n        return str(error)\n",
+            True,
+        ),
+        ("def plus(a, b):\n    return a + b\n", False),
+        ("def add(a, c):\n    return a + c\n", False),
+        ("def add(a, b):\n    return math.fsum((a, b))\n", False),
+        ("def add(a, b):\n    pass\nreturn a\n", False),
+        ("x = 1\n", False),
+        ("", False),
+        ("(" * 5000, False),
+        ("def add(a, b):\n    return ①\n", False),
+    ],
+)
+def test_code_that_can_not_be_what_was_asked_is_unsure(text: str, usable: bool) -> None:
+    assert code.answer(dict(ADD), text) == {"code": text, "unsure": not usable}
+    assert code.answer({"prompt": "Add.", "signature": "add(a"}, text)["unsure"] in (False, not usable)
+
+
 def test_texts_of_two_runtimes_may_differ_in_some_words() -> None:
     assert alike("It has 31 days.", "It has 30 days.") and not alike("It has 31 days.", "zzz qqq") and alike(None, None)

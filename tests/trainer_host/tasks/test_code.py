@@ -4,6 +4,7 @@ import json
 import math
 import os
 import random
+import re
 import subprocess
 import sys
 import time
@@ -15,12 +16,15 @@ from pathlib import Path
 import fastjsonschema
 import pytest
 
+from edge_runtime.language.code_marks import CodeReading
+from edge_runtime.tasks import code as device
 from trainer_host.errors import DataError
 from trainer_host.sandbox import NoSandbox
 from trainer_host.sandbox.run import find_way
 from trainer_host.tasks import Example, Json, Rejected, task_spec
 from trainer_host.tasks.code_built_in import code_of, compiled, function
 from trainer_host.tasks.code_families import FAMILIES
+from trainer_host.tasks.phrases import TEMPLATE, Grouped
 
 ROOT = Path(__file__).parents[3]
 SPEC = task_spec("code")
@@ -263,6 +267,28 @@ def test_200_built_in_examples_pass_and_hardly_repeat() -> None:
     assert [o for o in outcomes if o.status != "ok"] == []
     assert len({SPEC.key(example) for example in built}) >= 160
     assert all(0 < SPEC.difficulty(example) <= 1 for example in built)
+
+
+def test_what_a_small_model_reads_and_writes_of_every_family_is_what_was_asked() -> None:
+    """In marks: a function with other numbers, texts and names is the same to it, and comes back as it was."""
+    read: dict[str, set[str]] = {}
+    for number, family in enumerate(FAMILIES):
+        for seed in range(4):
+            one = function(random.Random(seed), family)
+            asked = device.messages({"prompt": one.prompt, "signature": one.signature})[0]["content"]
+            reading = CodeReading(str(asked))
+            written = reading.shortened(one.code)
+            assert reading.restored(written) == one.code
+            assert device.answer({"prompt": one.prompt, "signature": one.signature}, one.code)["unsure"] is False
+            assert not re.search(r"[0-9]", reading.said)
+            read.setdefault(f"{number} {reading.said}", set()).add(written)
+    assert sum(map(len, read.values())) <= len(read) + 6  # a 1 of the body may be the request's or nobody's
+
+
+def test_a_built_in_example_knows_its_group() -> None:
+    example = SPEC.built_in(random.Random(3))
+    assert isinstance(example, Grouped)
+    assert example.group == SPEC.group(Example(example.input, example.output)) == example.meta[TEMPLATE]
 
 
 def test_the_same_function_under_two_names_and_prompts_is_one_group() -> None:

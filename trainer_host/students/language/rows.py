@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 from edge_runtime.errors import BadRequest
+from edge_runtime.language.code_marks import marked_chat
+from edge_runtime.language.template import CODE, MARKED, Template
 from edge_runtime.language.tool_marks import Reading
 from edge_runtime.tasks import task_module
 from edge_runtime.tasks.dialogue import TextTask, read_tools
@@ -67,16 +70,28 @@ def conversations(rows: Iterable[Row], task: str) -> list[Conversation]:
     return made
 
 
+def template_of(rows: Sequence[Row], task: str, template: Template) -> Template:
+    """How a model from nothing is to read these rows: calls and code in marks."""
+    if has_tools(rows, task):
+        template = replace(template, name=f"{template.name}-marked", tools=MARKED)
+    return replace(template, marks=CODE) if any(task_of(row, task) == CODE for row in rows) else template
+
+
 def has_tools(rows: Iterable[Row], task: str) -> bool:
     """Whether any row offers tools."""
     return any(request_of(row, task).get("tools") for row in rows)
 
 
 def read_texts(talks: Iterable[Conversation]) -> list[str]:
-    """What a model from nothing reads and writes: with tools, in marks (`edge_runtime.language.tool_marks`)."""
-    read = (Reading(talk.messages, talk.tools).messages() if talk.tools else talk.messages for talk in talks)
+    """What a model from nothing reads and writes: in marks where it has any, see `edge_runtime.language`."""
     parts = ("reasoning", "content")
-    return [str(message[part]) for messages in read for message in messages for part in parts if part in message]
+    return [str(message[part]) for talk in talks for message in _read(talk) for part in parts if part in message]
+
+
+def _read(talk: Conversation) -> Sequence[Json]:
+    if talk.tools:
+        return Reading(talk.messages, talk.tools).messages()
+    return marked_chat(talk.messages) if talk.task == CODE else talk.messages
 
 
 def training_rows(dataset: Path) -> tuple[list[Row], list[Row]]:

@@ -18,7 +18,7 @@ from edge_runtime import strict_json
 from edge_runtime.bundle.manifest import Golden, Manifest, ModelFile, Tokenizer
 from edge_runtime.engines.language import open_language_engine
 from edge_runtime.language.specialist import GOLDEN_TEXTS_FILE, SCHEME
-from edge_runtime.language.template import CHATML, CHATML_MARKED, Template, task_token
+from edge_runtime.language.template import CHATML, Template, task_token
 from edge_runtime.tasks import Specialist, task_module
 from trainer_host.data.dataset import Row, open_dataset
 from trainer_host.errors import DataError
@@ -30,12 +30,12 @@ from trainer_host.students.language.plan import plan_of
 from trainer_host.students.language.rows import (
     COMBO,
     conversations,
-    has_tools,
     mixed,
     read_texts,
     request_of,
     rows_of,
     task_of,
+    template_of,
     training_rows,
 )
 from trainer_host.students.language.run_files import (
@@ -211,7 +211,7 @@ class LanguageStudent:
         said = self._said(rows)
         size = chosen.size or ("nano" if sum(map(len, said)) < _FEW_CHARACTERS else "micro")
         config = replace(sized(size, context=chosen.context), window=chosen.window)
-        template = CHATML_MARKED if has_tools(rows, self.task) else self.template
+        template = template_of(rows, self.task, self.template)
         if chosen.teacher is not None:  # its probabilities are those of its own tokens
             teacher = runs / chosen.teacher
             tokenizer, template = (teacher / TOKENIZER).read_text(encoding="utf-8"), read_template(teacher)
