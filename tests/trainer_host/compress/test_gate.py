@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import onnx
@@ -9,11 +11,12 @@ import pytest
 import torch
 from onnx import numpy_helper
 
-from edge_runtime.engines import open_engine
+from edge_runtime.engines import Engine, open_engine
+from edge_runtime.tasks import Specialist
 from tests.trainer_host.conftest import Trained, nothing
 from trainer_host.compress import files
 from trainer_host.compress.files import ModelFile, export_run, exported
-from trainer_host.compress.gate import Limits, gate_run, read_report
+from trainer_host.compress.gate import Limits, gate_run, latency, read_report
 from trainer_host.compress.inspect import check_int8, weight_bytes
 from trainer_host.compress.quantize import quantize_tflite
 from trainer_host.errors import ExportError, GateRefused, NotThere
@@ -74,6 +77,16 @@ def test_a_broken_quantization_is_refused_with_the_table(exported: Trained) -> N
 def test_a_model_too_large_or_too_slow_is_refused(exported: Trained, limits: Limits, message: str) -> None:
     with pytest.raises(GateRefused, match=message):
         gate_run(exported.run, exported.dataset, limits=limits)
+
+
+def test_what_neighbours_on_the_machine_take_is_not_the_models_time() -> None:
+    class KeptWaiting:
+        def run(self, request: dict[str, object]) -> None:
+            time.sleep(0.02)
+
+    engine = cast(Engine, object())
+    p50, p99 = latency(cast(Specialist, KeptWaiting()), [{}], engine)
+    assert p50 < p99 / 2 and p99 >= 20
 
 
 def test_a_report_of_other_files_does_not_count(exported: Trained) -> None:
