@@ -52,7 +52,7 @@ class Asking:
         self._ring: Ring | None = None
         self._last = -1  # sequence of the latest piece of sound
         self._session: WakeSession | None = None
-        self._specialist: Listens | None = None
+        self._fed = 0  # samples that the session got
 
     async def answer(self, item: Item) -> list[Item]:
         """What the model says of an item: nothing where it only listened, an item for each answer else.
@@ -69,12 +69,12 @@ class Asking:
         assert self._ring is not None
         made: list[Item] = []
         for window, done in self._ring.push(item.value.samples):
-            ended = done / item.value.rate  # seconds into this piece
+            ended = done / RATE  # seconds into this piece
             if listens:
-                made += await self._listen(item, window, ended - len(window) / item.value.rate)
+                made += await self._listen(item, window, ended - len(window) / RATE)
             else:
                 at = item.captured.later(ended)
-                heard = Sound(window, item.value.rate)
+                heard = Sound(window)
                 whole = dataclasses.replace(item, value=heard, captured=at, position=item.position + ended)
                 made.append(await self._ask(whole))
         return made
@@ -84,7 +84,7 @@ class Asking:
         if listens:
             window = hop = int(LISTEN_SECONDS * RATE)
             specialist = self._host.serving.current(self._declared.specialist).loaded.specialist
-            self._session = cast(Listens, specialist).listen()
+            self._session, self._fed = cast(Listens, specialist).listen(), 0
         else:
             window, hop = int(self._declared.window * RATE), int(self._declared.hop * RATE)
             self._session = None
@@ -95,7 +95,8 @@ class Asking:
         session, name = self._session, self._declared.specialist
         assert session is not None
         self._host.governor.check(self._declared.urgency)
-        before = session.seconds
+        before = self._fed / RATE
+        self._fed += len(samples)
         # The model may be a newer one than the session began with: the specialist takes the session over.
         asked: Json = {"session": session, "samples": samples}
         answer = await self._host.serving.run(name, asked, self._declared.urgency)

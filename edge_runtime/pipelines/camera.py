@@ -27,7 +27,7 @@ def frames(declared: Camera, stopped: threading.Event) -> Iterator[Item]:
     Of a file, pictures come when they are due, captured when they would have been at the time of recording.
     """
     cv2 = optional("cv2", "Cameras")
-    cv2.setLogLevel(0)  # what is wrong is said in a sentence of ours
+    cv2.utils.logging.setLogLevel(0)  # what is wrong is said in a sentence of ours
     began, number, slot, played = Captured.now(), 0, 0, 0.0
     while True:
         capture, last = _open(cv2, declared), 0.0

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import io
 import time
-import wave
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from edge_runtime.audio.files import RATE, TYPES, write_sound
 from edge_runtime.errors import EdgeError
 from edge_runtime.media import Media
 
@@ -63,21 +62,17 @@ class Captured:
 class Sound:
     """A piece of sound. samples: float32 [n] at 16 kHz, within -1 to 1; the item was captured when the first came."""
 
-    def __init__(self, samples: np.ndarray, rate: int) -> None:
+    def __init__(self, samples: np.ndarray) -> None:
         self.samples = samples
-        self.rate = rate
+
+    @property
+    def seconds(self) -> float:
+        """How long it is."""
+        return len(self.samples) / RATE
 
     def encoded(self) -> Media:
         """A WAV of 16 bits."""
-        import numpy as np
-
-        out = io.BytesIO()
-        with wave.open(out, "wb") as file:
-            file.setnchannels(1)
-            file.setsampwidth(2)
-            file.setframerate(self.rate)
-            file.writeframes(np.rint(np.clip(self.samples, -1, 1) * 32767).astype("<i2").tobytes())
-        return Media("audio/wav", out.getvalue())
+        return Media(TYPES[0], write_sound(self.samples))
 
 
 class Frame:
@@ -142,7 +137,7 @@ class Item:
 def shown(value: Json | Sound | Frame) -> Json:
     """A value where it is only described: sound and pictures by their size."""
     if isinstance(value, Sound):
-        return {"samples": len(value.samples), "rate": value.rate}
+        return {"seconds": round(value.seconds, 3)}
     if isinstance(value, Frame):
         return {"width": value.width, "height": value.height}
     return value

@@ -43,7 +43,7 @@ def lines(declared: Serial, stopped: threading.Event) -> Iterator[Item]:
                 del waiting[: end + 1]
                 captured, first = first, Captured.now()
                 number += 1
-                value = None if overlong else _value(line, declared)
+                value = None if overlong or len(line) > LONGEST_LINE else _value(line, declared)
                 overlong = False
                 if value is not None:
                     yield Item(value, captured, captured.monotonic - began.monotonic, number)

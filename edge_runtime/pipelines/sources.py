@@ -159,7 +159,7 @@ def _sound(declared: declare.Microphone, stopped: threading.Event) -> Iterator[I
                     due = captured.monotonic + len(samples) / RATE - time.monotonic()
                     if not declared.fast and due > 0 and stopped.wait(due):
                         return
-                yield Item(Sound(samples, RATE), captured, position, number)
+                yield Item(Sound(samples), captured, position, number)
         finally:
             close = getattr(pieces, "close", None)
             if close is not None:  # ends the program that records

@@ -78,3 +78,10 @@ def running(declared: Pipeline, host: Host, source: object, *sinks: Kept) -> Run
     """A pipeline over these parts; the sinks in the order of the file."""
     waiting = list(sinks)
     return Running(declared, host, lambda: source, lambda sink: waiting.pop(0))  # type: ignore[arg-type,return-value]
+
+
+async def until(so: Callable[[], object]) -> None:
+    """Wait, up to ten seconds, until something is so."""
+    async with asyncio.timeout(10):
+        while not so():  # noqa: ASYNC110 - what is waited for tells nobody
+            await asyncio.sleep(0.002)

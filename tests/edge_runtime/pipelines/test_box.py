@@ -6,12 +6,13 @@ import asyncio
 import threading
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_runtime.pipelines.box import Box
 
 
+@settings(max_examples=40)
 @given(bound=st.integers(1, 5), moves=st.lists(st.booleans(), max_size=60))
 def test_what_is_taken_is_the_newest_in_order_and_all_else_is_counted_as_dropped(bound: int, moves: list[bool]) -> None:
     """A move adds the next number, or takes one; beside it, a list that is cut at its front is the model."""

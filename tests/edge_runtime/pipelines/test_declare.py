@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_runtime.errors import BadRequest
@@ -198,6 +198,7 @@ _VALUES = st.recursive(
 )
 
 
+@settings(max_examples=40)
 @given(
     source=st.dictionaries(_KEYS, _VALUES, max_size=4),
     models=st.lists(st.dictionaries(_KEYS, _VALUES, max_size=4), max_size=2) | _VALUES,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_runtime.pipelines.ring import Ring
 
 
+@settings(max_examples=40)
 @given(
     window=st.integers(1, 12),
     hop=st.integers(1, 12),
