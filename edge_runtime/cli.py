@@ -108,6 +108,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     listen.add_argument("--json", action="store_true", help="a line of JSON for each event")
     pair = command("pair", "Print a one-time code for a host or a companion.", _pair)
+    pipelines = command("pipelines", "List the device's pipelines; check or try a file; start or stop one.", _pipelines)
+    pipelines.add_argument("action", choices=("list", "check", "run", "start", "stop"), nargs="?", default="list")
+    pipelines.add_argument(
+        "target", nargs="?", metavar="FILE|NAME", help="a file to check or run, a name to start or stop"
+    )
+    pipelines.add_argument("--deliver", action="store_true", help="run: let the sinks get what is shown, too")
+    pipelines.add_argument("--seconds", type=float, metavar="N", help="run: end after so long")
+    pipelines.add_argument("--json", action="store_true", help="list: as JSON")
     pair.add_argument(
         "--scope",
         choices=("viewer", "operator", "releaser", "owner"),
@@ -328,6 +336,58 @@ def _pair(args: argparse.Namespace) -> None:
     code = issue_code(_identity(args), made, pairing.minutes, pairing.tries)
     print(code)
     print(f"Valid for {pairing.minutes:g} minutes and one {made}; give it to nobody else.", file=sys.stderr)
+def _pipelines(args: argparse.Namespace) -> int:
+    import json
+
+    from edge_runtime.pipelines import commands
+
+    action, target = args.action, args.target
+    if action == "list":
+        answer = _ask_daemon(args.state, lambda client: client.pipelines())
+        if args.json:
+            print(json.dumps(answer or commands.plain_list(args.state), indent=2, ensure_ascii=False))
+            return 0
+        lines = commands.listed(answer["pipelines"]) if answer else commands.listed_files(args.state)
+        for line in lines:
+            print(line)
+        return 0
+    if not target:
+        raise EdgeError(
+            f"Say which, as in 'enigma-edge pipelines {action} door{'.toml' if action in 'check run' else ''}'."
+        )
+    if action == "check":
+        for line in commands.checked(Path(target), args.state):
+            print(line)
+    elif action == "run":
+        if args.seconds is not None and not 0 < args.seconds <= 86_400:
+            raise EdgeError("--seconds must be above 0 and at most 86400.")
+
+        def show(text: str) -> None:
+            print(text, flush=True)
+
+        def warn(text: str) -> None:
+            print(f"enigma-edge: {text}", file=sys.stderr)
+
+        commands.run_here(
+            args.state,
+            _load_config(args),
+            Path(target),
+            deliver=args.deliver,
+            seconds=args.seconds,
+            show=show,
+            warn=warn,
+        )
+    else:
+        answer = _ask_daemon(
+            args.state,
+            lambda client: client.start_pipeline(target) if action == "start" else client.stop_pipeline(target),
+        )
+        if answer is None:
+            raise EdgeError(f"No daemon runs on {args.state}; start it with 'enigma-edge run'.")
+        print(f"{answer['name']} is {answer['state']}.")
+    return 0
+
+
 
 
 def _paired(args: argparse.Namespace) -> None:

@@ -59,6 +59,7 @@ PUSH_TIMEOUT = 120.0
 Json = dict[str, object]
 
 
+PIPELINE_TIMEOUT = 30.0  # a source, its stages and its sinks end in turn
 class DeviceClient:
     """One device over HTTP; an async context manager.
 
@@ -227,6 +228,28 @@ class DeviceClient:
                 if message.type is not aiohttp.WSMsgType.TEXT:
                     break
                 yield strict_json.loads_object(message.data.encode("utf-8"), "The event", DeviceUnreachable)
+    async def pipelines(self) -> Json:
+        """`{"pipelines": [...]}`, each with its state, counts, last error and stages; see docs/pipelines.md."""
+        return await self._call("GET", "/v1/pipelines")
+
+    async def start_pipeline(self, name: str) -> Json:
+        """Start a pipeline by its file as it is now; needs a host's token."""
+        from urllib.parse import quote
+
+        return await self._call("POST", f"/v1/pipelines/{quote(name, safe='')}/start", timeout=PIPELINE_TIMEOUT)
+
+    async def stop_pipeline(self, name: str) -> Json:
+        """Stop a pipeline, also over restarts; needs a host's token."""
+        from urllib.parse import quote
+
+        return await self._call("POST", f"/v1/pipelines/{quote(name, safe='')}/stop", timeout=PIPELINE_TIMEOUT)
+
+    async def publish(self, topic: str, value: Json) -> int:
+        """Publish on a topic that pipelines read; returns how many do."""
+        answer = await self._call("POST", "/v1/topics", json={"topic": topic, "value": value})
+        readers = answer.get("readers")
+        return readers if isinstance(readers, int) else 0
+
             if socket.close_code not in (1000, 1001):
                 raise DeviceUnreachable(f"The connection to {self.base_url} broke; connect again.")
         finally:

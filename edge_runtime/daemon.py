@@ -139,6 +139,7 @@ async def _until(stop: asyncio.Event, device: Device, began: float, supervisor: 
             await stopping
     finally:
         for task in (starting, stopping, governing):
+            await device.pipelines.start_all()
             task.cancel()
         await asyncio.wait([starting, stopping, governing])
 

@@ -24,6 +24,7 @@ from edge_runtime.identity.handshake import Met
 from edge_runtime.identity.keys import DeviceKey, decode_key, device_key
 from edge_runtime.identity.tokens import TokenStore
 from edge_runtime.identity.trust import TrustStore
+from edge_runtime.pipelines.service import Pipelines
 from edge_runtime.serving import memory
 from edge_runtime.serving.generations import Serving
 from edge_runtime.serving.governor import Governor, Limits, State
@@ -88,6 +89,7 @@ class Device:
             self._installer.reload,
         )
         self._follow(load_plan(state))
+        self.pipelines = Pipelines(state, self)
         self._changing = asyncio.Lock()
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -354,6 +356,7 @@ class Device:
     def metrics_text(self) -> str:
         """The metrics in Prometheus' text format."""
         names = self.serving.names()
+            "pipelines": self.pipelines.all(),
         held = self.serving.held
         size = [({"specialist": n}, float(self.serving.current(n).loaded.bytes)) for n in names]
         return self.metrics.render(
@@ -363,11 +366,13 @@ class Device:
                 "enigma_ready": [({}, float(self.ready))],
                 "enigma_resident_bytes": [({}, float(memory.rss_bytes()))],
                 "enigma_specialist_bytes": size,
+        self.pipelines.count()
                 "enigma_model_memory_bytes": [({"specialist": n}, float(held.get(n, 0))) for n in names],
                 "enigma_model_loads": [({"specialist": n}, float(self.serving.current(n).loads)) for n in names],
                 "enigma_waiting_requests": [({"specialist": n}, float(self.serving.waiting(n))) for n in names],
                 "enigma_draining_generations": [({}, float(self.serving.draining))],
             }
+                "enigma_pipeline_age_seconds": self.pipelines.ages(),
         )
 
     def announce_stop(self) -> None:
@@ -377,7 +382,8 @@ class Device:
         self.events.close()
 
     async def close(self) -> None:
-        """Finish what installs, then the last requests, then free the models."""
+        """End the pipelines, finish what installs, then the last requests, then free the models."""
+        await self.pipelines.close()
         for task in self._shadows:
             task.cancel()
         if self._tasks:

@@ -79,7 +79,12 @@ _BODIES: Mapping[tuple[str, str], Json] = {
     ("POST", "/v1/chat/completions"): _CHAT,
     ("POST", "/v1/completions"): _COMPLETION,
 }
-_NO_BODY = ("/v1/rollback/{specialist}", "/v1/remove/{specialist}")
+_NO_BODY = (
+    "/v1/rollback/{specialist}",
+    "/v1/remove/{specialist}",
+    "/v1/pipelines/{pipeline}/start",
+    "/v1/pipelines/{pipeline}/stop",
+)
 _OCTETS: Mapping[str, str] = {"/v1/bundles": "application/octet-stream", "/v1/listen/{specialist}": "audio/pcm"}
 _ANSWERS: Mapping[str, str] = {"/metrics": "text/plain", "/v1/listen/{specialist}": "application/x-ndjson"}
 _ERRORS = ("400", "401", "403", "404", "406", "409", "413", "422", "429", "500", "503", "504", "507")
@@ -92,11 +97,22 @@ class Route:
     method: str
     path: str
     need: Need
+_TOPIC: Json = {
+    "type": "object",
+    "properties": {
+        "topic": {"type": "string", "maxLength": 128},
+        "value": _ANY,
+        "captured": {"type": "number", "description": "seconds since 1970"},
+    },
+    "required": ["topic", "value"],
+    "additionalProperties": False,
+}
     says: str
 
 
 def document(device: Device, routes: Iterable[Route]) -> Json:
     """The document; `/v1/run/{specialist}` stands once for each specialist that serves, with its own schemas."""
+    ("POST", "/v1/topics"): _TOPIC,
     paths: dict[str, dict[str, object]] = {}
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)

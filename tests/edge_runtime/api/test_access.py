@@ -160,6 +160,10 @@ MATRIX = {
     ("GET", "/v1/requests"): "owner",
     ("GET", "/v1/tokens"): "owner",
     ("POST", "/v1/tokens"): "owner",
+    ("GET", "/v1/pipelines"): "viewer",
+    ("POST", "/v1/pipelines/{pipeline}/start"): "releaser",
+    ("POST", "/v1/pipelines/{pipeline}/stop"): "releaser",
+    ("POST", "/v1/topics"): "operator",
     ("DELETE", "/v1/tokens/{id}"): "owner",
 }
 
@@ -179,7 +183,7 @@ async def test_every_route_is_open_to_its_scopes_and_to_no_other(tmp_path: Path)
     }
     assert routes - {("GET", "/v1/added")} == MATRIX.keys()
     tokens = {scope: device.tokens.add(scope, Grant(scope)) for scope in SCOPES}
-    filled = {"{specialist}": "none", "{version}": "1", "{id}": "none"}
+    filled = {"{specialist}": "none", "{version}": "1", "{id}": "none", "{pipeline}": "none"}
     async with TestClient(TestServer(app)) as client:
         for method, path in sorted(routes):
             where = path

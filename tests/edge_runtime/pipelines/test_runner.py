@@ -200,8 +200,7 @@ async def test_timers_and_topics_are_sources() -> None:
     declared = pipeline(TIMER.format(count=3) + EVENT)
     await asyncio.wait_for(running(declared, host, open_source(declared.source, topics), kept).run(), 5)
     assert [item.value for item in kept.items] == [{"text": "now"}] * 3
-    ticks = [item.captured.monotonic for item in kept.items]
-    assert all(0.005 < after - before < 1 for before, after in itertools.pairwise(ticks))
+    assert all(item.position >= 0.01 * number for number, item in enumerate(kept.items))
 
     declared = pipeline('[source]\nkind = "topic"\ntopic = "door/#"\n' + EVENT)
     kept = Kept()

@@ -1,0 +1,152 @@
+"""Pipelines of a real daemon: its folder, its API, its commands, and what is left after it was killed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from edge_runtime.cli import main
+from edge_runtime.client import BadRequest, DeviceClient, Forbidden, NotFound
+from edge_runtime.pipelines.service import FOLDER
+
+from ..conftest import RunningDevice, StartDevice
+
+TICK = """
+[source]
+kind = "timer"
+every_seconds = 0.02
+value = { text = "turn on the light" }
+[[sinks]]
+kind = "topic"
+topic = "said/tick"
+"""
+CHAIN = """
+[source]
+kind = "topic"
+topic = "said/#"
+[[models]]
+specialist = "tiny"
+priority = "high"
+deadline_ms = 2000
+[[sinks]]
+kind = "event"
+every_seconds = 0
+"""
+Json = dict[str, object]
+
+
+def states(device: RunningDevice) -> dict[str, str]:
+    told = device.get("/v1/pipelines", Authorization=f"Bearer {device.token}").json["pipelines"]
+    return {each["name"]: each["state"] for each in told}
+
+
+async def told_by(device: RunningDevice, kind: str, **fields: object) -> Json:
+    """The next event of a kind with these fields."""
+    async with DeviceClient(device.url, device.token) as client, asyncio.timeout(20):
+        async for event in client.events():
+            if event["type"] == kind and event.items() >= fields.items():
+                return event
+    raise AssertionError("the device stopped")
+
+
+async def test_pipelines_go_on_after_a_kill_and_what_was_stopped_stays_so_beside_files_that_are_wrong(
+    start_device: StartDevice, bundles: dict[str, Path], state: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["install", str(bundles["v1"]), "--state", str(state)]) == 0
+    folder = state / FOLDER
+    folder.mkdir()
+    (folder / "tick.toml").write_text(TICK)
+    (folder / "chain.toml").write_text(CHAIN)
+    (folder / "off.toml").write_text("enabled = false\n" + TICK)
+    (folder / "wrong.toml").write_text(TICK.replace("every_seconds", "every_second"))
+    (folder / "no-secret.toml").write_text(
+        TICK.replace('"topic"\ntopic = "said/tick"', '"webhook"\nurl = "http://127.0.0.1:9/"\nsecret_file = "none"')
+    )
+    device = start_device()
+    assert device.get("/readyz").status == 200 and device.run("turn on the light").status == 200
+    event = await told_by(device, "pipeline", pipeline="chain")
+    assert event["specialist"] == "tiny" and "label" in event["answer"] and event["model"] == "tiny"  # type: ignore[operator]
+    assert states(device) == {
+        "chain": "running", "tick": "running", "off": "stopped", "wrong": "wrong", "no-secret": "wrong"
+    }  # fmt: skip
+    metrics = device.get("/metrics").body.decode()
+    assert 'enigma_pipeline_in_total{pipeline="tick"}' in metrics and 'age_seconds{pipeline="chain"}' in metrics
+    assert await asyncio.to_thread(main, ["pipelines", "--state", str(state)]) == 0
+    shown = capsys.readouterr().out
+    assert "wrong.toml: source.every_seconds is missing." in shown and "none can't be read" in shown
+    assert await asyncio.to_thread(main, ["pipelines", "stop", "tick", "--state", str(state)]) == 0
+    assert capsys.readouterr().out == "tick is stopped.\n"
+    status = device.get("/v1/status", Authorization=f"Bearer {device.token}").json
+    assert next(each for each in status["pipelines"] if each["name"] == "tick")["state"] == "stopped"
+    device.kill()
+
+    device = start_device()
+    assert states(device)["chain"] == "running" and states(device)["tick"] == "stopped"
+    async with DeviceClient(device.url, device.token) as client:
+        assert await client.publish("said/by-hand", {"text": "play some jazz"}) == 1
+        event = await told_by(device, "pipeline", pipeline="chain")
+        assert event["sequence"] == 2 and event["age_ms"] < 20_000  # type: ignore[operator]
+        (folder / "wrong.toml").write_text(TICK)
+        assert (await client.start_pipeline("wrong"))["state"] == "running"
+        assert (await client.start_pipeline("tick"))["state"] == "running"
+        (folder / "tick.toml").write_text("[source]\n")
+        with pytest.raises(BadRequest, match=r"tick\.toml: source\.kind is missing"):
+            await client.start_pipeline("tick")  # which goes on by the file that it has read
+        with pytest.raises(NotFound, match="no pipeline 'none'"):
+            await client.stop_pipeline("none")
+        for wrong in ("a b", "#"):
+            with pytest.raises(BadRequest, match="topic"):
+                await client.publish(wrong, {})
+    assert states(device)["tick"] == "running" and json.loads((folder / "stopped.json").read_text()) == {"stopped": []}
+    owner = {"Authorization": f"Bearer {device.token}"}
+    for body in ({"topic": "a"}, {"topic": "a", "value": 1}, {"topic": "a", "value": {}, "captured": 5}):
+        assert device.request("POST", "/v1/topics", body, owner).status == 400, body
+    made = device.request("POST", "/v1/tokens", {"name": "x", "scope": "operator", "only": ["tiny"]}, owner).json
+    async with DeviceClient(device.url, made["token"]) as client:
+        with pytest.raises(Forbidden, match="may reach any specialist"):
+            await client.publish("said/x", {})
+    assert device.stop() == 0 and "Traceback" not in device.log
+
+
+def test_without_a_daemon_files_are_listed_checked_and_tried(
+    bundles: dict[str, Path], state: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def edge(*arguments: str) -> tuple[int, str, str]:
+        status = main([*arguments, "--state", str(state)])
+        said = capsys.readouterr()
+        return status, said.out, said.err
+
+    assert edge("install", str(bundles["v1"]))[0] == 0
+    (state / FOLDER).mkdir()
+    (state / FOLDER / "tick.toml").write_text(TICK)
+    (state / FOLDER / "wrong.toml").write_text("x = 1")
+    _, listed, _ = edge("pipelines")
+    assert "tick                 not running" in listed and "wrong.toml: source is missing." in listed
+    path = state.parent / "try.toml"
+    timer = '[source]\nkind = "timer"\nevery_seconds = 0.01\ncount = 3\nvalue = { text = "play some jazz" }\n'
+    path.write_text(
+        timer + '[[models]]\nspecialist = "tiny"\n[[models]]\nspecialist = "absent"\n'
+        '[[sinks]]\nkind = "webhook"\nurl = "http://127.0.0.1:9/"\n'
+    )
+    status, checked, _ = edge("pipelines", "check", str(path))
+    assert status == 0 and "try: timer -> tiny, absent -> webhook" in checked
+    assert "absent isn't installed in" in checked and "tiny isn't installed" not in checked
+    assert "pipelines start try" in checked
+    status, shown, said = edge("pipelines", "run", str(path))
+    answers = [json.loads(line) for line in shown.splitlines()]
+    assert status == 0 and len(answers) == 3
+    assert all(each["model"] == "tiny" and "label" in each["answer"] for each in answers)
+    assert "There is no specialist 'absent'" in said and "3 in, 0 dropped, 3 out" in said  # and nothing was posted
+    assert "webhook" not in said
+    path.write_text("kind = 1")
+    for arguments, why in (
+        (("check", str(path)), "try.toml: source is missing."),
+        (("run", str(path)), "try.toml: source is missing."),
+        (("check",), "Say which"),
+        (("start", "tick"), "No daemon runs"),
+    ):
+        status, _, said = edge("pipelines", *arguments)
+        assert status == 1 and why in said, arguments
