@@ -5,13 +5,17 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: run test lint clean
+.PHONY: run test test-tflite lint clean
 
 run: $(VENV)/.trainer
 	$(BIN)/enigma quickstart $(ARGS)
 
 test: $(VENV)/.dev lint
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+# The device's tests in an environment as on 32-bit ARM: tflite-runtime, numpy 1, no other runtime
+test-tflite:
+	VENV=$(VENV)-tflite PYTHON=$(PYTHON) sh scripts/test_tflite.sh $(ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

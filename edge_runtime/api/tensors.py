@@ -146,14 +146,19 @@ def _from_json(data: object, spec: Tensor, shape: tuple[int, ...], where: str) -
     if any(type(value) not in types for value in flat):
         expected = "true and false" if kind == "b" else "whole numbers" if kind in "iu" else "numbers"
         raise BadRequest(f"{where}: `data` of '{spec.name}' must hold {expected} alone.")
+    beyond = BadRequest(f"{where}: `data` of '{spec.name}' has a number beyond {datatype(spec.dtype)}.")
+    if kind in "iu" and flat:
+        limits, whole = np.iinfo(spec.dtype), cast("list[int]", flat)
+        if min(whole) < limits.min or max(whole) > limits.max:  # numpy 1 would wrap them
+            raise beyond
     try:
         made = np.array(flat, np.float64 if kind == "f" else spec.dtype).reshape(shape)
     except OverflowError:
-        raise BadRequest(f"{where}: `data` of '{spec.name}' has a number beyond {datatype(spec.dtype)}.") from None
+        raise beyond from None
     with np.errstate(over="ignore"):
         narrowed = made.astype(spec.dtype)
     if kind == "f" and not np.isfinite(narrowed).all():
-        raise BadRequest(f"{where}: `data` of '{spec.name}' has a number beyond {datatype(spec.dtype)}.")
+        raise beyond
     return narrowed
 
 

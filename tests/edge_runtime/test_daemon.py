@@ -70,7 +70,7 @@ def test_status_is_for_people_and_programs(start_device: StartDevice, bundles: d
     device.push(bundles["v1"])
     shown = edge("status", "--state", state)
     assert shown.returncode == 0, shown.stderr
-    assert "tiny 1.0.0 (router, onnxruntime" in shown.stdout
+    assert f"tiny 1.0.0 (router, {tiny.RUNTIME}" in shown.stdout
     assert '"ready": true' in edge("status", "--json", "--state", state).stdout
 
 

@@ -175,16 +175,27 @@ def manifest(version: str = "1.0.0", name: str = "tiny") -> Manifest:
 
 def litert_manifest(version: str = "1.0.0", name: str = "tiny") -> Manifest:
     """The same for a TFLite router."""
-    here = available_runtimes().get("ai-edge-litert", "2.3.0")
+    have = {"ai-edge-litert": "2.3.0", **available_runtimes()}
     model = ModelFile(
         "model.tflite",
         "fp32",
         ("ai-edge-litert", "tflite-runtime"),
         inputs={"tokens": "args_0"},
         outputs={"probabilities": "output_0"},
-        scored_in=(Scored("ai-edge-litert", here, 0.9),),
+        scored_in=tuple(Scored(each, have[each], 0.9) for each in ("ai-edge-litert", "tflite-runtime") if each in have),
     )
     return dataclasses.replace(manifest(version, name), models=(model,))
+
+
+# What `usable_manifest` is for.
+RUNTIME = next(
+    (each for each in ("onnxruntime", "ai-edge-litert", "tflite-runtime") if each in available_runtimes()), ""
+)
+
+
+def usable_manifest(version: str = "1.0.0", name: str = "tiny") -> Manifest:
+    """Of the two, the one for a runtime that is here: without onnxruntime, as on 32-bit ARM, TFLite's."""
+    return (manifest if RUNTIME == "onnxruntime" else litert_manifest)(version, name)
 
 
 def golden_of(model: Path, described: Manifest) -> bytes:
@@ -212,7 +223,7 @@ def make_bundle(
 
     hidden: the model is that of `write_wide_onnx`.
     """
-    described = described or manifest()
+    described = described or usable_manifest()
     name = described.models[0].file
     model = path.with_name(f"{path.stem}-{seed}-{name}")
     if hidden:

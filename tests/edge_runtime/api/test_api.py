@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from .. import tiny
 from ..conftest import RunningDevice
 
 
@@ -24,7 +25,7 @@ def test_a_specialist_answers_with_its_task_fields_and_the_time(shared_device: R
 def test_models_describe_what_serves(shared_device: RunningDevice) -> None:
     (model,) = shared_device.get("/v1/models").json["models"]
     assert (model["name"], model["task"], model["version"]) == ("tiny", "router", "1.0.0")
-    assert model["runtime"] == "onnxruntime"
+    assert model["runtime"] == tiny.RUNTIME
     assert model["bytes"] > 1000
     assert model["metrics"] == {"accuracy": 0.9}
     assert model["bundle"].startswith("sha256:")

@@ -49,7 +49,7 @@ def test_metadata_says_what_the_graph_takes(shared_device: RunningDevice) -> Non
     assert shared_device.get("/v2/health/ready").json == {"ready": True}
     assert shared_device.get(f"{PATH}/ready").json == {"name": "tiny", "ready": True}
     model = shared_device.get(PATH).json
-    assert model["versions"] == ["1.0.0"] and model["platform"].startswith("onnxruntime_")
+    assert model["versions"] == ["1.0.0"] and model["platform"].startswith(f"{tiny.RUNTIME}_")
     assert model["inputs"] == [{"name": "tokens", "datatype": "INT32", "shape": [1, TOKENS]}]
     assert model["outputs"] == [{"name": "probabilities", "datatype": "FP32", "shape": [1, len(tiny.LABELS)]}]
     assert shared_device.get(f"{PATH}/versions/1.0.0").json == model

@@ -20,6 +20,7 @@ from edge_runtime.update import install
 from edge_runtime.update.install import Installer
 from edge_runtime.update.slots import Slots
 
+from .. import tiny
 from ..conftest import StartDevice, trust
 
 
@@ -142,7 +143,7 @@ def test_a_damaged_active_bundle_is_rolled_back_at_start(
     device.push(bundles["v2"])
     device.stop()
     active = read_envelope(bundles["v2"].read_bytes()).digest
-    model = state / "bundles" / active / "files" / "model.onnx"
+    model = state / "bundles" / active / "files" / tiny.usable_manifest().models[0].file
     content = bytearray(model.read_bytes())
     content[len(content) // 2] ^= 1
     model.write_bytes(content)

@@ -45,7 +45,7 @@ def test_a_push_serves_at_once_and_the_previous_bundle_is_kept(
         "specialist": "tiny",
         "version": "2.0.0",
         "bundle": read_envelope(bundles["v2"].read_bytes()).address,
-        "runtime": "onnxruntime",
+        "runtime": tiny.RUNTIME,
         "changed": True,
     }
     assert device.run("turn on the light").json["scores"] != before
@@ -177,6 +177,7 @@ def test_a_second_upload_meanwhile_is_asked_to_wait(
 
 
 def test_a_bundle_for_another_runtime_is_refused_by_name(device: RunningDevice, tmp_path: Path, state: Path) -> None:
+    pytest.importorskip("onnx")
     described = tiny.manifest("2.0.0")
     cases = {
         "never scored": ModelFile("model.onnx", "int8", ("onnxruntime",)),
@@ -199,7 +200,7 @@ def test_a_bundle_for_another_runtime_is_refused_by_name(device: RunningDevice, 
 def test_a_model_that_answers_its_golden_vectors_otherwise_is_refused(
     device: RunningDevice, tmp_path: Path, state: Path
 ) -> None:
-    described = tiny.manifest("2.0.0")
+    described = tiny.usable_manifest("2.0.0")
     wrong = json.loads(_golden(tmp_path, described))
     wrong[3]["response"]["label"] = next(x for x in tiny.LABELS if x != wrong[3]["response"]["label"])
     tiny.make_bundle(tmp_path / "wrong.enigma", described, golden=json.dumps(wrong).encode())
@@ -211,13 +212,13 @@ def test_a_model_that_answers_its_golden_vectors_otherwise_is_refused(
 
 
 def test_a_signed_bundle_with_a_broken_model_is_refused(device: RunningDevice, tmp_path: Path) -> None:
-    described = tiny.manifest("2.0.0")
+    described = tiny.usable_manifest("2.0.0")
     golden = _golden(tmp_path, described)
-    files = {"model.onnx": b"\x08\x01 no graph" * 50, "golden.json": golden}
+    files = {described.models[0].file: b"\x08\x01 no graph" * 50, "golden.json": golden}
     tiny.write_bundle(tmp_path / "broken.enigma", described, files, tiny.KEY)
     reply = device.push(tmp_path / "broken.enigma")
     assert reply.status == 500
-    assert "can't open model.onnx" in reply.message
+    assert f"can't open {described.models[0].file}" in reply.message
     assert device.run("still there").status == 200
 
 
@@ -237,12 +238,12 @@ def test_a_full_disk_changes_nothing_and_says_so(bundles: dict[str, Path], tmp_p
         try:
             assert device.push(bundles["v1"]).status == 200
             before = snapshot(state)
-            tiny.make_bundle(tmp_path / "big.enigma", tiny.manifest("2.0.0"), padding=2_000_000)
+            tiny.make_bundle(tmp_path / "big.enigma", tiny.usable_manifest("2.0.0"), padding=2_000_000)
             early = device.push(tmp_path / "big.enigma")
             assert early.status == 507
             assert "MB more free space" in early.message
             # Now the space ends only while the bundle is unpacked: somebody else fills the disk meanwhile.
-            tiny.make_bundle(tmp_path / "fits.enigma", tiny.manifest("2.0.0"), padding=1_100_000)
+            tiny.make_bundle(tmp_path / "fits.enigma", tiny.usable_manifest("2.0.0"), padding=1_100_000)
             content = (tmp_path / "fits.enigma").read_bytes()
             late = _push_while(device, content, lambda: (disk / "filler").write_bytes(bytes(1_000_000)))
             assert b"507" in late.split(b"\r\n", 1)[0], late
@@ -347,8 +348,8 @@ def test_a_command_installs_with_and_without_a_daemon(
 
 
 def _golden(folder: Path, described: tiny.Manifest) -> bytes:
-    model = folder / "golden.onnx"
-    tiny.write_onnx(model, 0)
+    model = folder / described.models[0].file
+    (tiny.write_onnx if model.suffix == ".onnx" else tiny.write_tflite)(model, 0)
     return tiny.golden_of(model, described)
 
 
