@@ -107,7 +107,6 @@ def _parser() -> argparse.ArgumentParser:
         "--device", metavar="NAME", help="of the microphone (see 'arecord -L'); '-' reads PCM of 16 kHz"
     )
     listen.add_argument("--json", action="store_true", help="a line of JSON for each event")
-    pair = command("pair", "Print a one-time code for a host or a companion.", _pair)
     pipelines = command("pipelines", "List the device's pipelines; check or try a file; start or stop one.", _pipelines)
     pipelines.add_argument("action", choices=("list", "check", "run", "start", "stop"), nargs="?", default="list")
     pipelines.add_argument(
@@ -116,6 +115,7 @@ def _parser() -> argparse.ArgumentParser:
     pipelines.add_argument("--deliver", action="store_true", help="run: let the sinks get what is shown, too")
     pipelines.add_argument("--seconds", type=float, metavar="N", help="run: end after so long")
     pipelines.add_argument("--json", action="store_true", help="list: as JSON")
+    pair = command("pair", "Print a one-time code for a host or a companion.", _pair)
     pair.add_argument(
         "--scope",
         choices=("viewer", "operator", "releaser", "owner"),
@@ -327,15 +327,6 @@ def _listen(args: argparse.Namespace) -> None:
         listening.listen_here(args.state, args.specialist, _load_config(args), pieces, show)
 
 
-def _pair(args: argparse.Namespace) -> None:
-    from edge_runtime.identity.grants import grant
-    from edge_runtime.identity.pairing import issue_code
-
-    pairing = _load_config(args).pairing
-    made = grant(args.scope, tuple(args.only), args.per_minute, args.days)
-    code = issue_code(_identity(args), made, pairing.minutes, pairing.tries)
-    print(code)
-    print(f"Valid for {pairing.minutes:g} minutes and one {made}; give it to nobody else.", file=sys.stderr)
 def _pipelines(args: argparse.Namespace) -> int:
     import json
 
@@ -388,6 +379,15 @@ def _pipelines(args: argparse.Namespace) -> int:
     return 0
 
 
+def _pair(args: argparse.Namespace) -> None:
+    from edge_runtime.identity.grants import grant
+    from edge_runtime.identity.pairing import issue_code
+
+    pairing = _load_config(args).pairing
+    made = grant(args.scope, tuple(args.only), args.per_minute, args.days)
+    code = issue_code(_identity(args), made, pairing.minutes, pairing.tries)
+    print(code)
+    print(f"Valid for {pairing.minutes:g} minutes and one {made}; give it to nobody else.", file=sys.stderr)
 
 
 def _paired(args: argparse.Namespace) -> None:

@@ -55,11 +55,11 @@ MAX_ANSWER_BYTES = 4 * 1024 * 1024  # a device's longest answer, its models, has
 PUSH_CHUNK = 64 * 1024
 # A push waits for unpacking, syncing to a slow SD card and the golden vectors.
 PUSH_TIMEOUT = 120.0
+PIPELINE_TIMEOUT = 30.0  # a source, its stages and its sinks end in turn
 
 Json = dict[str, object]
 
 
-PIPELINE_TIMEOUT = 30.0  # a source, its stages and its sinks end in turn
 class DeviceClient:
     """One device over HTTP; an async context manager.
 
@@ -205,6 +205,28 @@ class DeviceClient:
 
         return await self._call("POST", f"/v1/remove/{quote(specialist, safe='')}", timeout=PUSH_TIMEOUT)
 
+    async def pipelines(self) -> Json:
+        """`{"pipelines": [...]}`, each with its state, counts, last error and stages; see docs/pipelines.md."""
+        return await self._call("GET", "/v1/pipelines")
+
+    async def start_pipeline(self, name: str) -> Json:
+        """Start a pipeline by its file as it is now; needs a host's token."""
+        from urllib.parse import quote
+
+        return await self._call("POST", f"/v1/pipelines/{quote(name, safe='')}/start", timeout=PIPELINE_TIMEOUT)
+
+    async def stop_pipeline(self, name: str) -> Json:
+        """Stop a pipeline, also over restarts; needs a host's token."""
+        from urllib.parse import quote
+
+        return await self._call("POST", f"/v1/pipelines/{quote(name, safe='')}/stop", timeout=PIPELINE_TIMEOUT)
+
+    async def publish(self, topic: str, value: Json) -> int:
+        """Publish on a topic that pipelines read; returns how many do."""
+        answer = await self._call("POST", "/v1/topics", json={"topic": topic, "value": value})
+        readers = answer.get("readers")
+        return readers if isinstance(readers, int) else 0
+
     async def events(self, since: int | None = None) -> AsyncIterator[Json]:
         """The device's events as they happen, until the device stops; the latest ones come first.
 
@@ -228,28 +250,6 @@ class DeviceClient:
                 if message.type is not aiohttp.WSMsgType.TEXT:
                     break
                 yield strict_json.loads_object(message.data.encode("utf-8"), "The event", DeviceUnreachable)
-    async def pipelines(self) -> Json:
-        """`{"pipelines": [...]}`, each with its state, counts, last error and stages; see docs/pipelines.md."""
-        return await self._call("GET", "/v1/pipelines")
-
-    async def start_pipeline(self, name: str) -> Json:
-        """Start a pipeline by its file as it is now; needs a host's token."""
-        from urllib.parse import quote
-
-        return await self._call("POST", f"/v1/pipelines/{quote(name, safe='')}/start", timeout=PIPELINE_TIMEOUT)
-
-    async def stop_pipeline(self, name: str) -> Json:
-        """Stop a pipeline, also over restarts; needs a host's token."""
-        from urllib.parse import quote
-
-        return await self._call("POST", f"/v1/pipelines/{quote(name, safe='')}/stop", timeout=PIPELINE_TIMEOUT)
-
-    async def publish(self, topic: str, value: Json) -> int:
-        """Publish on a topic that pipelines read; returns how many do."""
-        answer = await self._call("POST", "/v1/topics", json={"topic": topic, "value": value})
-        readers = answer.get("readers")
-        return readers if isinstance(readers, int) else 0
-
             if socket.close_code not in (1000, 1001):
                 raise DeviceUnreachable(f"The connection to {self.base_url} broke; connect again.")
         finally:

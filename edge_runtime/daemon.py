@@ -131,6 +131,7 @@ async def _until(stop: asyncio.Event, device: Device, began: float, supervisor: 
         await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
         if starting.done():
             starting.result()
+            await device.pipelines.start_all()
             names = ", ".join(device.serving.names()) or "no specialist yet"
             state = "ready" if device.ready else "NOT ready"
             _log.info("%s after %.2f s: %s", state, time.perf_counter() - began, names)
@@ -139,7 +140,6 @@ async def _until(stop: asyncio.Event, device: Device, began: float, supervisor: 
             await stopping
     finally:
         for task in (starting, stopping, governing):
-            await device.pipelines.start_all()
             task.cancel()
         await asyncio.wait([starting, stopping, governing])
 

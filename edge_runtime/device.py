@@ -348,6 +348,7 @@ class Device:
                 "celsius": self.governor.reading.celsius,
                 "battery_percent": self.governor.reading.battery,
             },
+            "pipelines": self.pipelines.all(),
             "plan": {"groups": sorted(self.plan.groups), "missing": self.missing, "compared": self.compared},
             "paired": [paired.plain() for paired in self.tokens.paired()],
             "signers": [{"key": s.key.hex(), "name": s.name, "added": s.added} for s in self.trust.signers()],
@@ -356,23 +357,22 @@ class Device:
     def metrics_text(self) -> str:
         """The metrics in Prometheus' text format."""
         names = self.serving.names()
-            "pipelines": self.pipelines.all(),
         held = self.serving.held
+        self.pipelines.count()
         size = [({"specialist": n}, float(self.serving.current(n).loaded.bytes)) for n in names]
         return self.metrics.render(
             {
                 "enigma_up_seconds": [({}, time.time() - self.started)],
                 "enigma_governor_state": [({}, float(self.governor.state))],
+                "enigma_pipeline_age_seconds": self.pipelines.ages(),
                 "enigma_ready": [({}, float(self.ready))],
                 "enigma_resident_bytes": [({}, float(memory.rss_bytes()))],
                 "enigma_specialist_bytes": size,
-        self.pipelines.count()
                 "enigma_model_memory_bytes": [({"specialist": n}, float(held.get(n, 0))) for n in names],
                 "enigma_model_loads": [({"specialist": n}, float(self.serving.current(n).loads)) for n in names],
                 "enigma_waiting_requests": [({"specialist": n}, float(self.serving.waiting(n))) for n in names],
                 "enigma_draining_generations": [({}, float(self.serving.draining))],
             }
-                "enigma_pipeline_age_seconds": self.pipelines.ages(),
         )
 
     def announce_stop(self) -> None:

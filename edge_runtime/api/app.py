@@ -17,10 +17,10 @@ from edge_runtime.api.manage import ManageRoutes
 from edge_runtime.api.observe import ObserveRoutes
 from edge_runtime.api.openai import PATHS, OpenAIRoutes
 from edge_runtime.api.openai_wire import error_json
+from edge_runtime.api.pipelines import PipelineRoutes
 from edge_runtime.api.run import RunRoutes
 from edge_runtime.api.wire import ASKED, reply, reply_error
 from edge_runtime.device import Device
-from edge_runtime.api.pipelines import PipelineRoutes
 from edge_runtime.errors import EdgeError, Forbidden, NotFound
 
 _log = logging.getLogger(__name__)
@@ -81,6 +81,11 @@ def make_app(device: Device, access: Access, certificate: str = "") -> web.Appli
     add("POST", "/v1/bundles", Need.RELEASE, manage.install)
     add("GET", "/v1/plan", Need.VIEW, manage.plan)
     add("PUT", "/v1/plan", Need.RELEASE, manage.set_plan)
+    pipelines = PipelineRoutes(device)
+    add("GET", "/v1/pipelines", Need.VIEW, pipelines.all)
+    add("POST", "/v1/pipelines/{pipeline}/start", Need.RELEASE, pipelines.start)
+    add("POST", "/v1/pipelines/{pipeline}/stop", Need.RELEASE, pipelines.stop)
+    add("POST", "/v1/topics", Need.ASK, pipelines.publish)
     add("POST", "/v1/rollback/{specialist}", Need.RELEASE, manage.roll_back)
     add("POST", "/v1/remove/{specialist}", Need.RELEASE, manage.remove)
     return app
@@ -90,11 +95,6 @@ def _guarded(access: Access, needs: Mapping[tuple[str, str], Need]) -> Callable[
     """Checks who asks before any handler runs. A route that `needs` doesn't know is open to nobody."""
 
     @web.middleware
-    pipelines = PipelineRoutes(device)
-    add("GET", "/v1/pipelines", Need.VIEW, pipelines.all)
-    add("POST", "/v1/pipelines/{pipeline}/start", Need.RELEASE, pipelines.start)
-    add("POST", "/v1/pipelines/{pipeline}/stop", Need.RELEASE, pipelines.stop)
-    add("POST", "/v1/topics", Need.ASK, pipelines.publish)
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         match = request.match_info
         if match.http_exception is None:

@@ -71,11 +71,22 @@ _INFER: Json = {
     "properties": {"id": {"type": "string"}, "inputs": {"type": "array", "items": _ANY}, "outputs": {"type": "array"}},
     "required": ["inputs"],
 }
+_TOPIC: Json = {
+    "type": "object",
+    "properties": {
+        "topic": {"type": "string", "maxLength": 128},
+        "value": _ANY,
+        "captured": {"type": "number", "description": "seconds since 1970"},
+    },
+    "required": ["topic", "value"],
+    "additionalProperties": False,
+}
 # What a body must be, by method and path; a route that isn't here and takes one takes any object.
 _BODIES: Mapping[tuple[str, str], Json] = {
     ("POST", "/v1/pair"): _PAIR,
     ("POST", "/v1/pair/finish"): _FINISH,
     ("POST", "/v1/tokens"): _TOKEN,
+    ("POST", "/v1/topics"): _TOPIC,
     ("POST", "/v1/chat/completions"): _CHAT,
     ("POST", "/v1/completions"): _COMPLETION,
 }
@@ -97,22 +108,11 @@ class Route:
     method: str
     path: str
     need: Need
-_TOPIC: Json = {
-    "type": "object",
-    "properties": {
-        "topic": {"type": "string", "maxLength": 128},
-        "value": _ANY,
-        "captured": {"type": "number", "description": "seconds since 1970"},
-    },
-    "required": ["topic", "value"],
-    "additionalProperties": False,
-}
     says: str
 
 
 def document(device: Device, routes: Iterable[Route]) -> Json:
     """The document; `/v1/run/{specialist}` stands once for each specialist that serves, with its own schemas."""
-    ("POST", "/v1/topics"): _TOPIC,
     paths: dict[str, dict[str, object]] = {}
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
