@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from string import Template
 
 from trainer_host.tasks.code_families import FAMILIES, Family, Values
+from trainer_host.tasks.code_wording import MORE, NAMES, PLAIN_NAME, reworded, spelled
 
 TESTS = 6
 _TRIES = 40
@@ -51,7 +52,9 @@ def compiled(code: str, name: str) -> Callable[..., object]:
 
 
 def _made(family: Family, values: Values, rng: random.Random) -> Function | None:
-    name, ask = rng.choice(family.names), _filled(rng.choice(family.asks), values)
+    name = rng.choice(NAMES if rng.random() < PLAIN_NAME else family.names)
+    ask = reworded(rng.choice((*family.asks, *MORE[family.names[0]])), rng)
+    ask = _filled(ask, {place: spelled(ask, value, rng) for place, value in values.items()})
     code = code_of(family, values, name, ask)
     run = compiled(code, name)
     tests: list[str] = []

@@ -24,7 +24,9 @@ from trainer_host.sandbox.run import find_way
 from trainer_host.tasks import Example, Json, Rejected, task_spec
 from trainer_host.tasks.code_built_in import code_of, compiled, function
 from trainer_host.tasks.code_families import FAMILIES
+from trainer_host.tasks.code_wording import MORE, reworded, spelled
 from trainer_host.tasks.phrases import TEMPLATE, Grouped
+from trainer_host.tasks.wording import check_wording
 
 ROOT = Path(__file__).parents[3]
 SPEC = task_spec("code")
@@ -283,6 +285,21 @@ def test_what_a_small_model_reads_and_writes_of_every_family_is_what_was_asked()
             assert not re.search(r"[0-9]", reading.said)
             read.setdefault(f"{number} {reading.said}", set()).add(written)
     assert sum(map(len, read.values())) <= len(read) + 6  # a 1 of the body may be the request's or nobody's
+
+
+def test_every_family_is_asked_for_in_many_words_that_say_the_same_numbers_and_texts() -> None:
+    assert MORE.keys() == {family.names[0] for family in FAMILIES}
+    rng, count = random.Random(5), 0
+    for family in FAMILIES:
+        values = family.draw(rng)
+        asked = {reworded(ask, rng) for ask in (*family.asks, *MORE[family.names[0]]) for _ in range(12)}
+        count += len(asked)
+        for ask in asked:
+            assert {f"${name}" for name in values} == set(re.findall(r"\$[a-z]", ask))
+            check_wording(ask.replace("$", ""), "prompt")
+    assert count >= 6 * len(FAMILIES)
+    assert {spelled("Cut $n of them", 12, rng) for _ in range(40)} == {"12", "twelve"}
+    assert {spelled("Add $n percent", 12, rng) for _ in range(40)} == {"12"}
 
 
 def test_a_built_in_example_knows_its_group() -> None:
