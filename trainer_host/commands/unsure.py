@@ -1,18 +1,21 @@
-"""`enigma data unsure`: of inputs that a specialist was unsure about, those that a teacher should be asked first."""
+"""`enigma data unsure` and `enigma data label`: of inputs that a specialist was unsure about, the most useful ones get labels."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 from trainer_host.commands.options import Commands, command, workspace_of
 from trainer_host.errors import DataError
 from trainer_host.presentation import presenter_for
 
+SKIP, STOP = "", "q"
+
 
 def add(actions: Commands[argparse.ArgumentParser]) -> None:
-    """The action, for the group `data`."""
+    """The actions, for the group `data`."""
     made = command(actions, "unsure", unsure, "Choose the most useful of inputs that a specialist was unsure about.")
     made.add_argument(
         "file",
@@ -24,9 +27,16 @@ def add(actions: Commands[argparse.ArgumentParser]) -> None:
         "--known", metavar="NAME", help="the dataset that it was trained on: what is like its rows teaches less"
     )
     made.add_argument(
-        "--to", type=Path, required=True, metavar="FILE", help="where the chosen lines go, most useful first"
+        "--to",
+        type=Path,
+        metavar="FILE",
+        help="where the chosen lines go, most useful first (default: the questions about --known)",
     )
     made.add_argument("--count", type=int, default=50, metavar="N", help="how many at most (default: 50)")
+    made = command(actions, "label", label, "Answer the questions about a dataset: which label each text has.")
+    made.add_argument("name", metavar="NAME", help="of the dataset")
+    made.add_argument("--list", action="store_true", help="only show what waits")
+    made.add_argument("--to", metavar="NAME", help="the dataset with the answers (default: this one is replaced)")
 
 
 def unsure(args: argparse.Namespace) -> None:
@@ -34,6 +44,8 @@ def unsure(args: argparse.Namespace) -> None:
     from trainer_host.training.uncertainty import doubt_of, most_useful
     from trainer_host.workspace import storage_errors, write_atomic
 
+    if args.to is None and args.known is None:
+        raise DataError("Say with --known which dataset the questions are about, or with --to where the lines go.")
     lines, texts, doubt = [], [], []
     with storage_errors(args.file):
         found = args.file.read_text(encoding="utf-8").splitlines()
@@ -53,11 +65,54 @@ def unsure(args: argparse.Namespace) -> None:
         lines.append(line)
         texts.append(text)
         doubt.append(doubt_of(sure, scores))
+    if args.to is None:
+        from trainer_host.data.questions import ask_about
+
+        made = ask_about(workspace_of(args), args.known, texts, doubt, args.count)
+        presenter_for().say(
+            f"{len(made.waiting)} questions about '{args.known}' wait; answer them with 'enigma data label {args.known}'."
+        )
+        return
     chosen = most_useful(texts, doubt, args.count, _known(args))
     with storage_errors(args.to):
         write_atomic(args.to.absolute(), "".join(lines[place] + "\n" for place in chosen).encode("utf-8"))
     presenter_for().say(
         f"Wrote {len(chosen)} of {len(lines)} inputs to {args.to}; add a label to each and import them."
+    )
+
+
+def label(args: argparse.Namespace) -> None:
+    """One question after the other; each answer is kept at once."""
+    from trainer_host.data.questions import answer_question, questions_for, take_answers
+
+    workspace, show = workspace_of(args), presenter_for()
+    now = questions_for(workspace, args.name)
+    if args.list:
+        show.table(["text", "doubt"], [[one.text, f"{one.doubt:.2f}"] for one in now.waiting])
+        show.say(f"{len(now.waiting)} wait, {len(now.answered)} are answered.")
+        return
+    if now.waiting:
+        show.table(["", "label"], [[str(number), name] for number, name in enumerate(now.labels, 1)])
+        show.say("Answer by number or name; only Enter drops a text, q ends.")
+    for one in now.waiting:
+        while True:
+            show.say(one.text)
+            said = sys.stdin.readline()
+            word = said.strip()
+            number = int(word) if word.isascii() and word.isdigit() else 0
+            chosen = now.labels[number - 1] if 1 <= number <= len(now.labels) else word
+            if not said or word in (SKIP, STOP) or chosen in now.labels:
+                break
+            show.warn(f"'{word[:40]}' is no label of '{args.name}'.")
+        if not said or word == STOP:
+            break
+        answer_question(workspace, args.name, one.text, None if word == SKIP else chosen)
+    if not questions_for(workspace, args.name).answered:
+        show.say("Nothing was answered.")
+        return
+    made, new = take_answers(workspace, args.name, args.to or args.name)
+    show.say(
+        f"Dataset '{made.name}' has {new} more rows to train with; now 'enigma train --data {made.name}' teaches them."
     )
 
 

@@ -16,6 +16,7 @@ from trainer_host.workspace import write_atomic
 FORMAT = 1
 CARD = "dataset.json"
 SPLITS = ("train", "heldout")
+GROUP = "group"  # in a row's meta: those of one group are alike, so none of them examines another
 
 Json = dict[str, object]
 

@@ -147,6 +147,21 @@ def augmented(
     return _write(workspace, name, [dataset], {"train": [*train, *twins], "heldout": heldout}, [], figures, files)
 
 
+def with_more_rows(workspace: Workspace, name: str, dataset: Dataset, more: Sequence[Row]) -> tuple[Dataset, int]:
+    """The dataset with further training rows, and how many these are: without those that it has, or holds out."""
+    key, taken = _key_of(dataset), set()
+    rows: dict[str, list[Row]] = {split: list(dataset.rows(split)) for split in SPLITS}
+    for split in SPLITS:
+        taken |= {key(row) for row in rows[split]}
+    new: list[Row] = []
+    for row in more:
+        if (text := key(row)) not in taken:
+            taken.add(text)
+            new.append(row)
+    rows["train"] += new
+    return _write(workspace, name, [dataset], rows, [], dict(dataset.figures)), len(new)
+
+
 def with_inventory(row: Row, homes: dict[int, Json]) -> Row:
     """A robot's row as its task knows it, with the inventory instead of the home's number; others as they are."""
     number = row.input.get("home")

@@ -13,7 +13,7 @@ from edge_runtime import strict_json
 from edge_runtime.errors import BadRequest
 from trainer_host.data.build import build_dataset
 from trainer_host.data.check import homes_of
-from trainer_host.data.dataset import SPLITS, Dataset, Json
+from trainer_host.data.dataset import GROUP, SPLITS, Dataset, Json
 from trainer_host.data.labelled import Labelled, Mistake, RowReader, reader_for
 from trainer_host.data.pii import Scrubber
 from trainer_host.data.split import deduplicate
@@ -56,6 +56,8 @@ def import_rows(
     figures: Json = {"read": len(rows), "duplicates": found.duplicates}
     if ignored:
         figures["ignored_columns"] = ignored
+    if group is not None:
+        found = replace(found, rows=_with_groups(found.rows))
     scrubber = Scrubber()
     if scrub:
         found = replace(found, rows=[replace(row, row=scrubber.row(row.row)) for row in found.rows])
@@ -104,6 +106,17 @@ def export_rows(dataset: Dataset, file: Path) -> int:
     except OSError as cause:
         raise DataError(f"{file} can't be written: {cause.strerror}.") from None
     return len(flat)
+
+
+def _with_groups(rows: list[Labelled]) -> list[Labelled]:
+    """Each row with the number of its group; what the person calls it stays in the person's file."""
+    numbers: dict[str, int] = {}
+    return [
+        replace(row, row=replace(row.row, meta={**row.row.meta, GROUP: numbers.setdefault(row.group, len(numbers))}))
+        if row.group is not None
+        else row
+        for row in rows
+    ]
 
 
 def _grouped(rows: list[Labelled]) -> list[Labelled]:

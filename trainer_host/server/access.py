@@ -21,6 +21,8 @@ _PAIR_FIRST = "pair with a code from 'enigma serve --pair', and send the token a
 
 def scope_of(method: str, path: str) -> str:
     """The least scope of a token for an address: who only looks, who teaches too, who sees to keys too."""
+    if path.startswith("/v1/questions"):
+        return "operator"  # what people asked, which may be private
     if method in ("GET", "HEAD"):
         return "viewer"
     return "operator" if path.startswith(("/v1/lessons", "/v1/estimates")) else "owner"

@@ -20,6 +20,7 @@ from trainer_host.server.key_files import KeyFileRoutes
 from trainer_host.server.keys import KeyRoutes, VaultThread
 from trainer_host.server.lessons import LessonRoutes
 from trainer_host.server.pairing import PairRoutes
+from trainer_host.server.questions import QuestionRoutes
 from trainer_host.server.tasks import tasks_answer
 from trainer_host.server.timetable import Timetable
 from trainer_host.workspace import Workspace
@@ -49,6 +50,7 @@ def make_app(
     timetable = Timetable(workspace, hub.changed)
     keys, lessons = KeyRoutes(workspace, thread), LessonRoutes(workspace, timetable, thread)
     pairing = PairRoutes(identity, tokens, certificate)
+    questions = QuestionRoutes(workspace)
     files = KeyFileRoutes(workspace, thread, guard)
     events = EventRoutes(hub, guard, timetable.ids, lessons.plain)
 
@@ -79,6 +81,9 @@ def make_app(
         ("GET", "/v1/lessons/{lesson}", lessons.lesson),
         ("POST", "/v1/lessons/{lesson}/cancel", lessons.cancel),
         ("POST", "/v1/lessons/{lesson}/resume", lessons.resume),
+        ("GET", "/v1/questions", questions.all),
+        ("GET", "/v1/questions/{dataset}", questions.waiting),
+        ("POST", "/v1/questions/{dataset}", questions.answer),
         ("GET", "/v1/events", events.events),
     ):
         app.router.add_route(method, path, handler)

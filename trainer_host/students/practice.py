@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 
-from trainer_host.data.dataset import SPLITS, Dataset
+from trainer_host.data.dataset import GROUP, SPLITS, Dataset
 from trainer_host.tasks import Example, task_spec
 from trainer_host.tasks.phrases import TEMPLATE, Grouped
 
@@ -45,6 +45,10 @@ def practice(dataset: Dataset, count: int, seed: int) -> list[Grouped]:
 
 
 def groups_of(dataset: Dataset, practised: list[Grouped]) -> list[object]:
-    """What each training row, and then each practised example, was made from; a row's own number where nobody knows."""
-    rows: list[object] = [row.meta.get(TEMPLATE, at) for at, row in enumerate(dataset.rows("train"))]
+    """What each training row, and then each practised example, was made from, or which group a person put it into; a
+    row's own number where nobody knows.
+    """
+    rows: list[object] = [
+        row.meta.get(TEMPLATE, row.meta.get(GROUP, at)) for at, row in enumerate(dataset.rows("train"))
+    ]
     return rows + [at if example.group is None else example.group for at, example in enumerate(practised, len(rows))]

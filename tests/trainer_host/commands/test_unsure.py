@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import pytest
 
 from tests.trainer_host.samples import easy_dataset
 from trainer_host.commands import unsure
+from trainer_host.data.dataset import open_dataset
+from trainer_host.data.questions import questions_for
 from trainer_host.errors import DataError
 from trainer_host.workspace import Workspace
 
@@ -16,6 +19,13 @@ def run(*words: str) -> None:
     parser = argparse.ArgumentParser()
     unsure.add(parser.add_subparsers(required=True))
     args = parser.parse_args(["unsure", *words])
+    args.command(args)
+
+
+def run_label(*words: str) -> None:
+    parser = argparse.ArgumentParser()
+    unsure.add(parser.add_subparsers(required=True))
+    args = parser.parse_args(["label", *words])
     args.command(args)
 
 
@@ -62,3 +72,35 @@ def test_a_wrong_line_is_named(tmp_path: Path, line: str) -> None:
     with pytest.raises(DataError, match=r"Line 2 of in\.jsonl"):
         run(str(tmp_path / "in.jsonl"), "--to", str(tmp_path / "out.jsonl"))
     assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_questions_are_answered_in_a_terminal_and_the_dataset_grows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    workspace = Workspace(tmp_path / "home")
+    before = easy_dataset(workspace, tmp_path).counts["train"]
+    texts = ["is there hail outside", "the ferry to the island", "a chord for guitars", "who sings this"]
+    rows = [{"text": text, "confidence": 0.1 * place} for place, text in enumerate(texts)]
+    (tmp_path / "in.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    home = ("--home", str(workspace.home))
+    run(str(tmp_path / "in.jsonl"), "--known", "easy", *home)
+    first, second = (one.text for one in questions_for(workspace, "easy").waiting[:2])
+    run_label("easy", "--list", *home)
+    assert "4 wait, 0 are answered" in capsys.readouterr().out
+    monkeypatch.setattr(
+        "sys.stdin", io.StringIO("3\nrail\ntravel\n\nq\n")
+    )  # by number; a slip; by name; dropped; enough
+    run_label("easy", *home)
+    said = capsys.readouterr().out
+    assert "'rail' is no label" in said and "2 more rows" in said
+    rows_now = list(open_dataset(workspace.dataset("easy")).rows("train"))
+    assert len(rows_now) == before + 2
+    assert {str(row.input["text"]): row.output["label"] for row in rows_now[-2:]} == {
+        first: "weather",
+        second: "travel",
+    }
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))  # who sits nowhere answers nothing
+    run_label("easy", *home)
+    assert "Nothing was answered" in capsys.readouterr().out
+    with pytest.raises(DataError, match="--known"):
+        run(str(tmp_path / "in.jsonl"))

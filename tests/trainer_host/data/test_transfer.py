@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from tests.trainer_host.samples import FRONT_DESK, easy_dataset, easy_rows, write_jsonl
-from trainer_host.data.dataset import open_dataset
+from trainer_host.data.dataset import GROUP, open_dataset
 from trainer_host.data.transfer import export_rows, import_rows
 from trainer_host.errors import DataError, ImportRefused
+from trainer_host.students.practice import groups_of
 from trainer_host.workspace import Workspace
 
 HOME = {
@@ -103,6 +104,10 @@ def test_rows_of_a_group_stay_together(workspace: Workspace, tmp_path: Path) -> 
     of = {str(row["text"]): row["customer"] for row in rows}
     sides = [{of[str(row.input["text"])] for row in made.rows(side)} for side in ("train", "heldout")]
     assert sides[0] and sides[1] and not sides[0] & sides[1]
+    # A student that calibrates keeps them together too, without knowing what the person calls them.
+    numbered = {of[str(row.input["text"])]: row.meta[GROUP] for row in made.rows("train")}
+    assert groups_of(made, []) == [numbered[of[str(row.input["text"])]] for row in made.rows("train")]
+    assert len(set(numbered.values())) == len(numbered)
 
 
 @pytest.mark.parametrize(
