@@ -17,6 +17,7 @@ token, so an answer can be streamed.
 from __future__ import annotations
 
 import ast
+import json
 import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -84,15 +85,19 @@ class CodeReading:
         self._docstring = _docstring(described)
         said = _plain(_ASKED.sub(self._mark, described))
         self.said = said if head is None else f"{said}\n{self._signature(head)}"
-        means = dict(zip(NUMBERS, (number for number, _ in self._numbers), strict=False))
+        means: dict[str, str] = dict(zip(NUMBERS, (number for number, _ in self._numbers), strict=False))
         means |= dict(zip(TEXTS, self._texts, strict=False)) | dict(zip(ARGUMENTS, self._arguments, strict=False))
         means |= {ASKED: self._docstring}
         means |= {HEAD: self._head, NAME: self._name} if self._head and self._name else {}
-        self._means = str.maketrans(means)
+        self._means = {ord(mark): text for mark, text in means.items()}
 
-    def restored(self, written: str) -> str:
-        """What a model wrote, with what its marks stand for; marks that stand for nothing stay."""
-        return written.translate(self._means)
+    def restored(self, written: str, *, within_json: bool = False) -> str:
+        """What a model wrote, with what its marks stand for; marks that stand for nothing stay.
+
+        within_json: they stand within JSON's texts, and what replaces them must too.
+        """
+        means = {mark: json.dumps(text, ensure_ascii=False)[1:-1] for mark, text in self._means.items()}
+        return written.translate(means if within_json else self._means)
 
     def shortened(self, code: str) -> str:
         """What a model is to write for this code."""
@@ -187,11 +192,13 @@ def marked_chat(messages: Sequence[Json]) -> list[dict[str, object]]:
     return made
 
 
-def restored(pieces: Iterator[Piece], messages: Sequence[Json]) -> Iterator[Piece]:
+def restored(pieces: Iterator[Piece], messages: Sequence[Json], *, within_json: bool) -> Iterator[Piece]:
     """The same tokens, in whose text the marks of the last request are what they stand for."""
     asked = [message.get("content") for message in messages if message.get("role") == "user"]
     reading = CodeReading(asked[-1]) if asked and isinstance(asked[-1], str) else None
-    return pieces if reading is None else (replace(one, text=reading.restored(one.text)) for one in pieces)
+    if reading is None:
+        return pieces
+    return (replace(one, text=reading.restored(one.text, within_json=within_json)) for one in pieces)
 
 
 def _bare(line: str) -> str:

@@ -131,7 +131,7 @@ class LanguageSpecialist:
         if not tools and self.template.reads(self._task(task)):
             from edge_runtime.language.code_marks import restored
 
-            return restored(pieces, messages)
+            return restored(pieces, messages, within_json=schema is not None)
         return pieces
 
     def complete(

@@ -138,7 +138,7 @@ def encode_chat(
         from edge_runtime.language.tool_marks import Reading
 
         messages, tools = Reading(messages, tools).messages(), ()
-    elif template.reads(task):
+    elif not tools and template.reads(task):
         from edge_runtime.language.code_marks import marked_chat
 
         messages = marked_chat(messages)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import json
 import re
 from pathlib import Path
 
@@ -105,6 +106,11 @@ def test_a_device_reads_what_the_training_showed_and_streams_what_the_marks_stan
     marked = list(model(MARKED, WRITTEN).stream(asked))
     assert "".join(piece.text for piece in marked) == PROGRAM.replace('"few"', "'few'")
     assert any(piece.text == HEAD for piece in marked)  # it isn't held until the end
+    held = model(MARKED, '{"code": "⓿ ❶"}').stream(asked, schema={"type": "object", "properties": {"code": {}}})
+    assert json.loads("".join(piece.text for piece in held)) == {"code": f"{ASKED.partition(chr(10))[0]} 'few'"}
+    tools = [{"type": "function", "function": {"name": "f"}}]  # which are read as they are
+    with_tools = encode_chat(tokenizer, MARKED, asked, tools=tools, answering=True)[0]
+    assert with_tools == encode_chat(tokenizer, CHATML, asked, tools=tools, answering=True)[0]
     assert "".join(piece.text for piece in model(CHATML, "Is ① one?").stream(asked)) == "Is ① one?"
     plain, _ = encode_chat(tokenizer, MARKED, asked, task="chat", answering=True)  # another task of the same model
     assert plain == encode_chat(tokenizer, CHATML, asked, task="chat", answering=True)[0]
