@@ -108,7 +108,7 @@ async def _run(
     telling = asyncio.create_task(tell())
     try:
         await device.start()
-        running = Running(pipeline, device, lambda: open_source(pipeline.source, topics), opened)
+        running = Running(pipeline, device, open_source(pipeline.source, topics), opened)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await running.run()

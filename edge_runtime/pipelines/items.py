@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from edge_runtime.audio.files import RATE, TYPES, write_sound
 from edge_runtime.errors import EdgeError
 from edge_runtime.media import Media
 
@@ -68,10 +67,14 @@ class Sound:
     @property
     def seconds(self) -> float:
         """How long it is."""
+        from edge_runtime.audio.files import RATE
+
         return len(self.samples) / RATE
 
     def encoded(self) -> Media:
         """A WAV of 16 bits."""
+        from edge_runtime.audio.files import TYPES, write_sound
+
         return Media(TYPES[0], write_sound(self.samples))
 
 

@@ -37,21 +37,21 @@ class State(enum.Enum):
 class Running:
     """A pipeline from its start to its end; `run` must be called in the loop that made it.
 
-    open_source, open_sink: as in `sources` and `sinks`. Raises `SinkError` where a sink can't ever deliver.
+    source: opened again and again, where it fails. open_sink: as in `sinks`. Raises `SinkError` where a sink can't ever deliver.
     """
 
     def __init__(
         self,
         declared: Pipeline,
         host: Host,
-        open_source: Callable[[], Source],
+        source: Source,
         open_sink: Callable[[DeclaredSink], Sink],
     ) -> None:
         self.declared = declared
         self.state = State.RUNNING
         self.latest: Captured | None = None
         self.taken = self.lost = self.restarts = self.source_errors = 0
-        self._open_source = open_source
+        self._source = source
         self._sequence = 0
         self._mistakes = Mistakes(declared.name, host.events)
         self._told: dict[str, int] = {}
@@ -136,7 +136,7 @@ class Running:
     async def _read_once(self) -> None:
         last: int | None = None
         self._sequence += 1  # what is heard before and after a failure isn't one sound
-        async with contextlib.aclosing(self._open_source().items()) as items:
+        async with contextlib.aclosing(self._source.items()) as items:
             while True:
                 try:
                     async with asyncio.timeout(self.declared.quiet or None):

@@ -10,23 +10,24 @@ import asyncio
 import logging
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edge_runtime import strict_json
 from edge_runtime.errors import BadRequest, EdgeError, NotFound, StateError
-from edge_runtime.pipelines.asking import Host
-from edge_runtime.pipelines.declare import Pipeline, read_pipeline
-from edge_runtime.pipelines.items import Json
-from edge_runtime.pipelines.runner import Running
-from edge_runtime.pipelines.sinks import open_sink
-from edge_runtime.pipelines.sources import open_source
 from edge_runtime.pipelines.topics import Topics
 from edge_runtime.update import disk
+
+if TYPE_CHECKING:
+    from edge_runtime.pipelines.asking import Host
+    from edge_runtime.pipelines.declare import Pipeline
+    from edge_runtime.pipelines.runner import Running
 
 FOLDER = "pipelines"
 STOPPED_FILE = "stopped.json"
 MOST = 16
 _STOP_SECONDS = 15.0  # sources and sinks have their own, shorter, deadlines
 _log = logging.getLogger(__name__)
+Json = dict[str, object]
 
 
 @dataclass
@@ -39,7 +40,10 @@ class _Entry:
 
 
 class Pipelines:
-    """All pipelines of a device; every method is called in its event loop."""
+    """All pipelines of a device; every method is called in its event loop.
+
+    What runs them is imported with the first one: a device without pipelines pays nothing for them.
+    """
 
     def __init__(self, state: Path, host: Host) -> None:
         self.topics = Topics()
@@ -53,7 +57,7 @@ class Pipelines:
             stopped = self._stopped()
             for name, path in self._files().items():
                 try:
-                    declared = read_pipeline(path)
+                    declared = _read(path)
                     if declared.enabled and name not in stopped:
                         self._begin(declared)
                 except EdgeError as error:
@@ -63,7 +67,7 @@ class Pipelines:
         """Start a pipeline by its file as it is now, also one that runs; raises `NotFound`, or what is wrong in it."""
         async with self._changing:
             path = self._path(name)
-            declared = read_pipeline(path)
+            declared = _read(path)
             await self._end(name)
             try:
                 self._begin(declared)
@@ -105,10 +109,14 @@ class Pipelines:
             await asyncio.gather(*(self._end(name) for name in list(self._entries)))
 
     def _begin(self, declared: Pipeline) -> None:
+        from edge_runtime.pipelines.runner import Running
+        from edge_runtime.pipelines.sinks import open_sink
+        from edge_runtime.pipelines.sources import open_source
+
         running = Running(
             declared,
             self._host,
-            lambda: open_source(declared.source, self.topics),
+            open_source(declared.source, self.topics),
             lambda sink: open_sink(sink, declared.name, self._host.events, self.topics),
         )
         task = asyncio.create_task(running.run(), name=f"pipeline {declared.name}")
@@ -168,12 +176,18 @@ class Pipelines:
             disk.write_atomic(self._folder / STOPPED_FILE, strict_json.dumps({"stopped": kept}))
 
 
+def _read(path: Path) -> Pipeline:
+    from edge_runtime.pipelines.declare import read_pipeline
+
+    return read_pipeline(path)
+
+
 def check_files(state: Path) -> dict[str, Pipeline | BadRequest]:
     """Every file of a state folder as it would be used, or what is wrong with it."""
     found: dict[str, Pipeline | BadRequest] = {}
     for path in sorted((state / FOLDER).glob("*.toml"))[:MOST]:
         try:
-            found[path.stem] = read_pipeline(path)
+            found[path.stem] = _read(path)
         except BadRequest as error:
             found[path.stem] = error
     return found

@@ -18,7 +18,7 @@ from edge_runtime.audio.files import RATE
 from edge_runtime.audio.wake import samples_of
 from edge_runtime.pipelines import declare
 from edge_runtime.pipelines.box import Box
-from edge_runtime.pipelines.items import Captured, Item, Sound
+from edge_runtime.pipelines.items import Captured, Item, Sound, SourceError
 from edge_runtime.pipelines.topics import Topics
 
 STOP_SECONDS = 2.0  # for a thread that reads from a device to notice that it shall stop
@@ -94,9 +94,12 @@ class Threaded:
 
     def __init__(self, make: Callable[[threading.Event], Iterator[Item]], name: str, waits: bool) -> None:
         self._make, self._name, self._waits = make, name, waits
+        self._thread: threading.Thread | None = None
 
     async def items(self) -> AsyncGenerator[Item, None]:
-        """The items; raises what stopped the thread."""
+        """The items; raises what stopped the thread, and `SourceError` where one of before still hangs."""
+        if self._thread is not None and self._thread.is_alive():  # or every try would leave another one behind
+            raise SourceError(f"The {self._name} still hangs from before; restart the device's daemon if it stays so.")
         loop = asyncio.get_running_loop()
         box: Box[Item] = Box(_READ_AHEAD)
         stopped, ended = threading.Event(), asyncio.Event()
@@ -123,7 +126,8 @@ class Threaded:
                     loop.call_soon_threadsafe(ended.set)
 
         # A daemon thread: a device that hangs must not keep the process from ending.
-        threading.Thread(target=read, name=f"pipeline-{self._name}", daemon=True).start()
+        self._thread = threading.Thread(target=read, name=f"pipeline-{self._name}", daemon=True)
+        self._thread.start()
         try:
             while (item := await box.take()) is not None:
                 yield item
@@ -135,6 +139,7 @@ class Threaded:
             # A thread that hangs in a driver is left alone after a while.
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(ended.wait(), STOP_SECONDS)
+                await asyncio.to_thread(self._thread.join, STOP_SECONDS)
 
 
 def _sound(declared: declare.Microphone, stopped: threading.Event) -> Iterator[Item]:

@@ -77,7 +77,7 @@ def pipeline(text: str, folder: Path = Path()) -> Pipeline:
 def running(declared: Pipeline, host: Host, source: object, *sinks: Kept) -> Running:
     """A pipeline over these parts; the sinks in the order of the file."""
     waiting = list(sinks)
-    return Running(declared, host, lambda: source, lambda sink: waiting.pop(0))  # type: ignore[arg-type,return-value]
+    return Running(declared, host, source, lambda sink: waiting.pop(0))  # type: ignore[arg-type,return-value]
 
 
 async def until(so: Callable[[], object]) -> None:

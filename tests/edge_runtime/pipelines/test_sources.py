@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import os
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +16,9 @@ import pytest
 from edge_runtime import local_only
 from edge_runtime.audio.files import read_sound, write_sound
 from edge_runtime.errors import BadRequest, EdgeError, NotEquipped
-from edge_runtime.pipelines import camera
+from edge_runtime.pipelines import camera, sources
 from edge_runtime.pipelines.declare import Camera, Microphone, Serial
-from edge_runtime.pipelines.items import Frame, Item, Sound, SourceError
+from edge_runtime.pipelines.items import Captured, Frame, Item, Sound, SourceError
 from edge_runtime.pipelines.sources import open_source
 from edge_runtime.pipelines.topics import Topics
 
@@ -98,6 +100,27 @@ async def test_windows_of_sound_reach_a_model_as_wavs_at_the_time_when_they_ende
     ends = [item.position for item in kept.items]
     assert ends == pytest.approx([0.3, 0.5, 0.7, 0.9, 1.1, 1.3]) and made.dropped == 0
     assert heard[:4] == pytest.approx([0.9 * end for end in ends[:4]], abs=0.01)
+
+
+async def test_a_device_that_hangs_is_not_opened_a_second_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "STOP_SECONDS", 0.02)
+    hangs, made = threading.Event(), []
+
+    def read(stopped: threading.Event) -> Iterator[Item]:
+        made.append(stopped)
+        yield Item({}, Captured.now(), 0.0)
+        hangs.wait(10)
+
+    declared = pipeline('[source]\nkind = "serial"\nport = "x"\nretry_seconds = 0.01\nquiet_seconds = 0.02\n' + EVENT)
+    kept = Kept()
+    opened = running(declared, Host(), sources.Threaded(read, "camera", False), kept)
+    task = asyncio.create_task(opened.run())
+    await until(lambda: opened.restarts >= 2)
+    assert "still hangs" in str(opened.plain()["last_error"]) and len(made) == 1 and made[0].is_set()
+    hangs.set()
+    await until(lambda: len(kept.items) >= 2)  # it came back, and is read again
+    task.cancel()
+    await asyncio.wait([task], timeout=5)
 
 
 @needs_cv2
