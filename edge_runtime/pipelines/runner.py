@@ -52,7 +52,7 @@ class Running:
         self.latest: Captured | None = None
         self.taken = self.lost = self.restarts = self.source_errors = 0
         self._source = source
-        self._sequence = 0
+        self._sequence = -1  # each opening of the source adds one more than its items
         self._mistakes = Mistakes(declared.name, host.events)
         self._told: dict[str, int] = {}
         self._sinks: list[Sink] = []
