@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from edge_runtime.config import parse_config
@@ -17,6 +18,8 @@ from edge_runtime.serving.groups import ask_group
 from edge_runtime.serving.plan import FILE_NAME, Group, parse_plan
 from edge_runtime.serving.turns import USUAL, Urgency
 from edge_runtime.serving.worker import Answer
+from edge_runtime.tasks import router
+from edge_runtime.tasks.router import Router
 from tests.edge_runtime import tiny
 
 Json = dict[str, object]
@@ -99,6 +102,21 @@ async def test_a_plan_is_taken_over_the_interface_survives_a_restart_and_a_wrong
         Device(device.state, device.config)
 
 
+class Fixed:
+    """An engine that gives the same scores to everything."""
+
+    runtime, version = "fixed", "1"
+
+    def __init__(self, scores: list[float]) -> None:
+        self.scores = np.array([scores], np.float32)
+
+    def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return {router.OUTPUT: self.scores}
+
+    def close(self) -> None:
+        return
+
+
 def answering(**values: Json | Exception):  # type: ignore[no-untyped-def]
     asked: list[str] = []
 
@@ -128,6 +146,25 @@ async def test_a_cascade_asks_the_big_one_only_where_the_small_one_is_unsure_or_
     answer = await ask_group("c", Group("cascade", ("first", "then")), {}, USUAL, ask)
     assert answer.value["answered_by"] == by
     assert asked == (["first"] if first == {"label": "x", "unsure": False} else ["first", "then"])
+
+
+async def test_the_second_of_a_cascade_is_asked_just_where_the_first_is_below_its_threshold() -> None:
+    """A real router's own doubt decides, whatever its scores are; threshold 0.5 in its manifest."""
+    asked: list[float] = []
+
+    for thousandth in range(340, 1000, 7):
+        best = thousandth / 1000
+        first = router.load(tiny.manifest(), Path(), Fixed([best, (1 - best) / 2, (1 - best) / 2]))  # type: ignore[arg-type]
+
+        async def ask(name: str, request: Json, urgency: Urgency, first: Router = first, best: float = best) -> Answer:
+            if name == "first":
+                return Answer(first.run(request), 0.001)
+            asked.append(best)
+            return Answer({"label": "music"}, 0.01)
+
+        answer = await ask_group("c", Group("cascade", ("first", "then")), {"text": "play it"}, USUAL, ask)
+        assert answer.value["answered_by"] == ("then" if best < 0.5 else "first")
+    assert asked == [each / 1000 for each in range(340, 500, 7)]
 
 
 async def test_an_ensemble_asks_all_at_once_so_the_slowest_decides() -> None:
