@@ -8,7 +8,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -16,7 +16,8 @@ from edge_runtime.errors import BadRequest, BundleError
 from edge_runtime.home import match
 from edge_runtime.home.inventory import Home, parse_home
 from edge_runtime.home.lexicon import ACTIONS, KINDS, TAGS
-from edge_runtime.home.parse import Clause, TokenLabels, clauses_of
+from edge_runtime.home.parse import Clause
+from edge_runtime.home.read import Logits, read
 from edge_runtime.home.resolve import Outcome, resolve
 from edge_runtime.home.words import tokenize
 from edge_runtime.kept_json import Kept
@@ -155,69 +156,6 @@ def encode(tokens: list[str], vocabulary: Words, index: match.Index, here: tuple
     return Encoded(tokens, words, ngrams, features)
 
 
-def decode(tokens: list[str], outputs: dict[str, np.ndarray]) -> tuple[list[Clause], float]:
-    """Clauses and their confidence (0..1) from the model's logits, each [1, TOKENS, classes] (see HEADS)."""
-    n = len(tokens)
-    logits = {head: outputs[head][0, :n].astype(np.float32, copy=False) for head in HEADS}
-    said, excluded = ([bool(x) for x in logits[head].argmax(axis=-1).tolist()] for head in ("begin", "excluded"))
-    weights = np.exp(logits["action"] - logits["action"].max(axis=-1, keepdims=True))
-    chances = weights / weights.sum(axis=-1, keepdims=True)
-    # The softmax of the likeliest tag is one over the sum, as its own weight is exp(0).
-    sure = 1 / np.exp(logits["tag"] - logits["tag"].max(axis=-1, keepdims=True)).sum(axis=-1)
-    begins = _begins(tokens, said, chances)
-    starts = [i for i in range(n) if begins[i]]
-    actions = [0] * n
-    confidence = 1.0
-    for start, stop in zip(starts, [*starts[1:], n], strict=True):
-        mean = _mean(chances[start:stop])
-        actions[start:stop] = [int(mean.argmax())] * (stop - start)
-        tags = sure[start:stop]
-        confidence = min(confidence, float(mean.max()) * float(np.sqrt(tags.min() * _mean(tags))))
-    tags_said = _valid(logits["tag"].argmax(axis=-1).tolist())
-    labels = TokenLabels(begins, actions, tags_said, excluded, logits["kind"].argmax(axis=-1).tolist())
-    return clauses_of(tokens, labels), confidence
-
-
-def _mean(rows: np.ndarray) -> np.ndarray:
-    return cast(np.ndarray, rows.sum(axis=0) / len(rows))
-
-
-_JOINERS = frozenset({"and", ",", "then", "but", ".", ";", "also", "plus", "while", "&", "!", "?"})
-
-
-def _begins(tokens: list[str], said: list[bool], chances: np.ndarray) -> list[bool]:
-    """Where clauses begin: where the model says so, and at joining words between which the action surely changes.
-
-    chances: of each action, float32 [tokens, actions].
-    """
-    n = len(tokens)
-    begins = [i == 0 or say for i, say in enumerate(said)]
-    start = 0
-    for i in range(1, n):
-        if begins[i]:
-            start = i
-        elif tokens[i] in _JOINERS and i - start >= 2:
-            stop = next((j for j in range(i + 1, n) if begins[j] or (tokens[j] in _JOINERS and j > i + 2)), n)
-            if stop - i < 3:
-                continue
-            left, right = _mean(chances[start:i]), _mean(chances[i:stop])
-            if left.argmax() != right.argmax() and min(left.max(), right.max()) > 0.5:
-                begins[i] = True
-                start = i
-    return begins
-
-
-def _valid(tags: list[int]) -> list[int]:
-    """Tags in which no I- opens a span: such an I- is read as its B-."""
-    out: list[int] = []
-    for tag in tags:
-        name = TAGS[tag]
-        if name.startswith("I-") and (not out or TAGS[out[-1]][2:] != name[2:]):
-            tag = TAGS.index(f"B-{name[2:]}")
-        out.append(tag)
-    return out
-
-
 class Robot:
     """A loaded specialist. Keeps the word tables of the last homes, so that a person's second sentence is quick."""
 
@@ -252,8 +190,14 @@ class Robot:
     def read(self, tokens: list[str], request: Request) -> tuple[list[Clause], float]:
         """What the model reads in the words, before the home decides what they refer to."""
         area = request.home.area(request.here)
-        encoded = encode(tokens, self._vocabulary, self._index(request.home), match.stems(area.name) if area else ())
-        return decode(tokens, self._engine.run(encoded.inputs()))
+        here = match.stems(area.name) if area else ()
+        index = self._index(request.home)
+
+        def label(start: int, stop: int) -> Logits:
+            outputs = self._engine.run(encode(tokens[start:stop], self._vocabulary, index, here).inputs())
+            return {head: outputs[head][0, : stop - start] for head in HEADS}
+
+        return read(tokens, label)
 
     def _index(self, home: Home) -> match.Index:
         index = self._indexes.pop(home.wording, None)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -17,9 +16,8 @@ from trainer_host.errors import DataError
 from trainer_host.students import Json, ModelIO, OnProgress, Recorder, TrainReport, no_settings
 from trainer_host.students import robot_practice as practice
 from trainer_host.students.robot_data import (
-    Arrays,
-    Augmenter,
     build_vocabulary,
+    clauses_alone,
     encode_rows,
     read_homes,
     read_rows,
@@ -38,12 +36,9 @@ if TYPE_CHECKING:
 
 VOCABULARY = "vocab.txt"
 CONFIG = "config.json"
-BATCH = 96
-RATE = 3e-3
-PADDED = -100  # label of a cell without a word
-RARE = {"excluded": 3.0, "begin": 1.5}  # weight of a rare label against its opposite
-WORKERS = 2  # part of the result: the halves of a batch draw their own chance
-EPOCHS = 5  # for the built-in teacher's 24,000 examples about a minute on two cores
+LEAST = 96  # rows
+EPOCHS = 4  # for the built-in teacher's 24,000 examples about a minute on two cores
+EXAMPLES_PER_ROW = 1.35  # of the built-in teacher's: a row of several clauses shows each of them alone too
 # What one example costs in a second's budget; measured on two x86 cores, used to plan epochs, never to stop.
 SECONDS_PER_EXAMPLE = 0.0005
 UNSURE = 0.12  # below it most readings of the development sentences are wrong
@@ -73,6 +68,7 @@ class RobotStudent:
         Few rows of the home grammar are practised around, see `practised`.
         """
         from trainer_host.students.robot_align import with_labels
+        from trainer_host.students.robot_fit import fit
         from trainer_host.students.robot_model import RobotConfig, RobotNet
 
         no_settings(self.task, settings)
@@ -82,10 +78,10 @@ class RobotStudent:
         prepare(seed)
         homes = read_homes(dataset)
         rows, unlabelled = with_labels(read_rows(dataset / "train.jsonl"), homes)
-        if len(rows) < BATCH:
+        if len(rows) < LEAST:
             raise DataError(
                 f"Only {len(rows)} rows of this dataset can be learned from ({unlabelled} could not be aligned with "
-                f"their calls); a robot specialist needs at least {BATCH}."
+                f"their calls); a robot specialist needs at least {LEAST}."
             )
         more, homes = practice.practised(
             rows, read_rows(dataset / "heldout.jsonl"), homes, room(len(rows), seconds), seed
@@ -93,6 +89,7 @@ class RobotStudent:
         learnt = [*rows, *more]
         vocabulary, known = build_vocabulary(learnt, common_words())
         config = RobotConfig(vocabulary=len(vocabulary), known=known)
+        learnt += clauses_alone(learnt)
         arrays = encode_rows(learnt, homes, vocabulary)
         net = RobotNet(config)
         _start(net, vocabulary, seed)
@@ -100,7 +97,7 @@ class RobotStudent:
         if seconds is not None:
             left = seconds - practice.SECONDS_PER_ROW * len(more)
             epochs = max(1, int(left / (SECONDS_PER_EXAMPLE * len(learnt))))
-        loss = _fit(net, arrays, vocabulary, seed, epochs, on_progress)
+        loss = fit(net, arrays, vocabulary, seed, epochs, on_progress)
         write_atomic(run / VOCABULARY, "".join(f"{word}\n" for word in vocabulary).encode())
         write_atomic(run / CONFIG, json.dumps({**config.to_json(), "epochs": epochs}, indent=1).encode())
         save_weights(run, net)
@@ -186,7 +183,7 @@ def room(rows: int, seconds: float | None) -> int:
         return 0
     if seconds is None:
         return practice.ROWS - rows
-    each = practice.EPOCHS * SECONDS_PER_EXAMPLE
+    each = practice.EPOCHS * SECONDS_PER_EXAMPLE * EXAMPLES_PER_ROW
     return max(0, min(practice.ROWS - rows, int((seconds - rows * each) / (practice.SECONDS_PER_ROW + each))))
 
 
@@ -230,96 +227,6 @@ def _start(net: RobotNet, vocabulary: list[str], seed: int) -> None:
         net.ngrams.weight.normal_(0, 0.3)
         net.learned.weight[0] = 0
         net.ngrams.weight[0] = 0
-
-
-def _batches(lengths: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
-    """Batches of sentences of about equal length, in random order: padding would cost half of the time."""
-    order = rng.permutation(len(lengths))
-    batches: list[np.ndarray] = []
-    pool = BATCH * 20
-    for start in range(0, len(order), pool):
-        chunk = order[start : start + pool]
-        chunk = chunk[np.argsort(lengths[chunk], kind="stable")]
-        parts = [chunk[i : i + BATCH] for i in range(0, len(chunk), BATCH)]
-        batches.extend(parts[i] for i in rng.permutation(len(parts)))
-    return batches
-
-
-def _fit(
-    net: RobotNet, arrays: Arrays, vocabulary: list[str], seed: int, epochs: int, on_progress: OnProgress
-) -> float:
-    """AdamW with a one-cycle rate (Smith & Topin 2018); returns the last epoch's mean loss.
-
-    A batch is halved between two Python threads with one torch thread each. Torch's own threads wait at a barrier in
-    every operator, which on two busy cores cost up to eight times the whole training (docs/log.md, 2026-11-23).
-    """
-    import torch
-
-    names, parameters = zip(*((n, p) for n, p in net.named_parameters() if p.requires_grad), strict=True)
-    tables = [p for name, p in zip(names, parameters, strict=True) if name in ("learned.weight", "ngrams.weight")]
-    rest = [p for name, p in zip(names, parameters, strict=True) if name not in ("learned.weight", "ngrams.weight")]
-    groups = [{"params": tables, "weight_decay": 0.0}, {"params": rest, "weight_decay": 0.01}]
-    optimizer = torch.optim.AdamW(groups, lr=RATE, fused=True)
-    rng = np.random.default_rng(seed)
-    augment = Augmenter(vocabulary, seed)
-    steps = epochs * len(_batches(arrays.lengths, np.random.default_rng(0)))
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps + 1, pct_start=0.1)
-    chances = [torch.Generator().manual_seed(seed * WORKERS + i) for i in range(WORKERS)]
-    done, mean = 0, 0.0
-    with ThreadPoolExecutor(WORKERS, initializer=torch.set_num_threads, initargs=(1,)) as workers:
-        for _ in range(epochs):
-            total, batches = 0.0, _batches(arrays.lengths, rng)
-            for batch in batches:
-                inputs = [_inputs(arrays, part, augment) for part in np.array_split(batch, WORKERS) if len(part)]
-                results = list(workers.map(_gradients, [net] * WORKERS, inputs, chances))
-                for i, parameter in enumerate(parameters):
-                    parameter.grad = sum((grads[i] for _, grads in results[1:]), results[0][1][i])
-                torch.nn.utils.clip_grad_norm_(parameters, float(len(results)))
-                optimizer.step()
-                schedule.step()
-                loss = sum(value for value, _ in results) / len(results)
-                done, total = done + 1, total + loss
-                if done % 20 == 0:
-                    on_progress(done / steps, {"loss": loss})
-            mean = total / len(batches)
-    on_progress(1.0, {"loss": mean})
-    return mean
-
-
-Inputs = tuple["torch.Tensor", "torch.Tensor", "torch.Tensor", dict[str, "torch.Tensor"]]
-
-
-def _inputs(arrays: Arrays, batch: np.ndarray, augment: Augmenter) -> Inputs:
-    """Augmented words, n-grams and features of a part of a batch, and its labels, cut to its longest sentence."""
-    import torch
-
-    length = int(arrays.lengths[batch].max())
-    tags = arrays.labels["tag"][batch, :length]
-    words, ngrams = augment(arrays.words[batch, :length], arrays.ngrams[batch, :length], tags)
-    padding = arrays.words[batch, :length] == 0
-    labels = {}
-    for head in HEADS:
-        table = arrays.labels[head][batch, :length].astype(np.int64)
-        table[padding] = PADDED
-        labels[head] = torch.from_numpy(table.reshape(-1))
-    features = torch.from_numpy(arrays.features[batch, :length].astype(np.float32))
-    return torch.from_numpy(words), torch.from_numpy(ngrams.astype(np.int32)), features, labels
-
-
-def _gradients(net: RobotNet, inputs: Inputs, chance: torch.Generator) -> tuple[float, tuple[torch.Tensor, ...]]:
-    """Loss of a part of a batch and the gradients of all parameters; writes nothing, so parts may run side by side."""
-    import torch
-    from torch.nn.functional import cross_entropy
-
-    words, ngrams, features, labels = inputs
-    loss = torch.zeros(())
-    for head, scores in zip(HEADS, net(words, ngrams, features, chance), strict=True):
-        # Few words are excluded ("except the hall") or begin a clause; missing one turns the sentence round.
-        weight = torch.tensor([1.0, RARE[head]]) if head in RARE else None
-        loss = loss + cross_entropy(
-            scores.flatten(0, 1), labels[head], weight=weight, label_smoothing=0.02, ignore_index=PADDED
-        )
-    return float(loss.detach()), torch.autograd.grad(loss, [p for p in net.parameters() if p.requires_grad])
 
 
 STUDENT = RobotStudent()

@@ -12,6 +12,7 @@ import numpy as np
 from edge_runtime.home import match
 from edge_runtime.home.inventory import Home, parse_home
 from edge_runtime.home.lexicon import TAGS
+from edge_runtime.home.read import CLAUSE_LEAST
 from edge_runtime.home.words import tokenize
 from edge_runtime.tasks.robot import HEADS, NGRAMS, TOKENS, encode, ngrams_of
 
@@ -39,6 +40,24 @@ def read_rows(path: Path) -> list[dict]:
 def read_homes(folder: Path) -> dict[int, dict]:
     """The generated inventories of a dataset, by number."""
     return {home.pop("id"): home for home in read_rows(folder / "homes.jsonl")}
+
+
+def clauses_alone(rows: list[dict]) -> list[dict]:
+    """Each clause of the rows that have several, as a sentence of its own: so a device reads one once more.
+
+    rows: with token labels. What is made has an input and labels; it has no output, as "it" may mean nothing any more.
+    """
+    made = []
+    for row in rows:
+        labels = row["meta"]["labels"]
+        tokens = tokenize(row["input"]["text"])
+        starts = [i for i, begins in enumerate(labels["begins"]) if begins or i == 0]
+        for start, stop in zip(starts, [*starts[1:], len(tokens)], strict=True) if len(starts) > 1 else ():
+            text = " ".join(tokens[start:stop])
+            if stop - start >= CLAUSE_LEAST and tokenize(text) == tokens[start:stop]:
+                own = {key: values[start:stop] for key, values in labels.items()}
+                made.append({"input": {**row["input"], "text": text}, "meta": {"labels": own}})
+    return made
 
 
 def build_vocabulary(rows: list[dict], common: list[str], limit: int = 12_000) -> tuple[list[str], int]:

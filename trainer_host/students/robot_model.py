@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import linear, pad
 
 from edge_runtime.home.match import FEATURES
 from edge_runtime.tasks.robot import HEADS, NGRAM_BUCKETS
@@ -38,8 +39,14 @@ class ConvBlock(nn.Module):
         self.conv = nn.Conv1d(width, width, 3, padding=1)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        hidden = (self.norm(x) * mask).transpose(1, 2)
-        return x + torch.relu(self.conv(hidden)).transpose(1, 2)
+        hidden = self.norm(x) * mask
+        if not self.training:
+            return x + torch.relu(self.conv(hidden.transpose(1, 2))).transpose(1, 2)
+        # The same as one matrix product, as the backward pass of torch's convolution takes four times as long.
+        beside = pad(hidden, (0, 0, 1, 1))
+        three = torch.cat([beside[:, :-2], hidden, beside[:, 2:]], dim=-1)
+        weight = self.conv.weight.transpose(1, 2).flatten(1)
+        return x + torch.relu(linear(three, weight, self.conv.bias))
 
 
 class AttentionBlock(nn.Module):

@@ -7,14 +7,23 @@ import pytest
 
 from edge_runtime.home.inventory import parse_home
 from edge_runtime.home.match import FEATURES
+from edge_runtime.home.words import tokenize
 from edge_runtime.tasks.robot import HEADS, NGRAMS, TOKENS
 from trainer_host.errors import DataError
 from trainer_host.students.robot import STUDENT, room
 from trainer_host.students.robot_align import align, with_labels
-from trainer_host.students.robot_data import Augmenter, build_vocabulary, encode_rows, read_homes, read_rows
+from trainer_host.students.robot_data import (
+    Augmenter,
+    build_vocabulary,
+    clauses_alone,
+    encode_rows,
+    read_homes,
+    read_rows,
+)
+from trainer_host.students.robot_fit import Muon, orthogonal, rate
 from trainer_host.students.robot_practice import practised
 from trainer_host.students.word_vectors import common_words, vectors
-from trainer_host.teacher.home.generate import generate_home_dataset, templates_of
+from trainer_host.teacher.home.generate import generate_home_dataset, held_out, templates_of
 
 
 @pytest.fixture(scope="module")
@@ -98,10 +107,67 @@ def test_practice_is_the_same_for_a_seed_and_none_for_rows_of_a_person(dataset: 
     assert practised(own, [], homes, 20, seed=1) == ([], homes)
 
 
+def test_templates_that_the_grammar_holds_out_are_practised_only_around_rows_of_them(dataset: Path) -> None:
+    rows, homes = read_rows(dataset / "train.jsonl")[:100], read_homes(dataset)
+    examined = read_rows(dataset / "heldout.jsonl")
+
+    def aside(learnt: list[dict]) -> int:
+        made, _ = practised(learnt, examined, homes, 160, seed=1)
+        return sum(any(map(held_out, templates_of(row["meta"]["template"]))) for row in made)
+
+    assert aside(rows) == 0
+    assert 20 < aside([*rows, *examined[:34]]) < 80  # a quarter of the homes
+
+
+def test_each_clause_of_a_sentence_is_shown_alone_with_its_labels(dataset: Path) -> None:
+    rows = read_rows(dataset / "train.jsonl")
+    several = [row for row in rows if sum(row["meta"]["labels"]["begins"]) > 1]
+    made = clauses_alone(rows)
+    assert len(several) < len(made) <= sum(sum(row["meta"]["labels"]["begins"]) for row in several)
+    whole = {row["input"]["home"]: set() for row in several}
+    for row in several:
+        whole[row["input"]["home"]] |= {" ".join(tokenize(row["input"]["text"]))}
+    for row in made:
+        labels = row["meta"]["labels"]
+        assert {len(values) for values in labels.values()} == {len(tokenize(row["input"]["text"]))}
+        assert len(set(labels["actions"])) == 1 and sum(labels["begins"]) == labels["begins"][0] == 1
+        assert any(row["input"]["text"] in sentence for sentence in whole[row["input"]["home"]])
+
+
 def test_only_few_rows_leave_room_for_practice_and_only_as_much_as_the_seconds_allow() -> None:
     assert room(21_600, None) == 0  # what the quickstart learns from is enough
-    assert room(300, None) == 23_700
+    assert room(300, None) == 19_700
     assert 300 < room(300, 10.0) < 3000 and room(540, 1.0) == 0
+
+
+def test_steps_of_layers_are_made_orthogonal() -> None:
+    import torch
+
+    chance = torch.Generator().manual_seed(1)
+    for shape in ((2, 24, 24), (1, 16, 40), (1, 40, 16)):
+        values = torch.linalg.svdvals(orthogonal(torch.randn(shape, generator=chance)))
+        assert values.min() > 0.4 and values.max() < 1.3  # the rounds end near one, not at it
+    matrix = torch.nn.Parameter(torch.zeros(8, 8))
+    matrix.grad = torch.diag(torch.tensor([8.0, 4, 4, 2, 2, 2, 1, 1]))
+    Muon([matrix], [1]).step(0.1)
+    moved = -matrix.detach().diagonal()
+    assert moved.min() > 0.04 and moved.max() < 0.13  # a small slope moves as far as a steep one
+
+
+def test_rates_rise_and_then_fall_to_nothing() -> None:
+    shares = [rate(step, 100) for step in range(100)]
+    assert max(shares) == 1.0 == shares[4] and shares[0] == pytest.approx(0.2) and 0 < shares[-1] < 0.02
+    assert rate(0, 1) == 1.0
+
+
+def test_the_network_that_is_trained_is_the_one_that_is_exported(trained: Path, dataset: Path) -> None:
+    import torch
+
+    net, _, _ = STUDENT.module(trained)
+    inputs = [torch.from_numpy(value) for value in next(STUDENT.calibration(trained, dataset, 1)).values()]
+    with torch.no_grad():
+        for exported, learnt in zip(net.eval()(*inputs), net.train()(*inputs), strict=True):
+            assert torch.allclose(exported, learnt, atol=1e-4)
 
 
 def test_own_rows_are_aligned_only_where_the_resolver_gives_their_calls_back(dataset: Path) -> None:

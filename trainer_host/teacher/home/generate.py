@@ -10,6 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from itertools import accumulate
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -75,9 +76,10 @@ def held_out(key: str) -> bool:
 
 @lru_cache(maxsize=2)
 def _templates(side: bool) -> tuple[list[Template], list[float], list[Template], list[float]]:
+    """Our templates and the package's, with the sums of their weights up to each."""
     own = [t for t in own_templates() if held_out(t.key) == side]
     theirs = [t for t in their_templates() if held_out(t.key) == side]
-    return own, [t.weight for t in own], theirs, [t.weight for t in theirs]
+    return own, list(accumulate(t.weight for t in own)), theirs, list(accumulate(t.weight for t in theirs))
 
 
 def templates_of(sentence: str) -> list[str]:
@@ -109,9 +111,9 @@ def label(clauses: list[Clause]) -> tuple[list[str], TokenLabels]:
 def _clause(scene: Scene, side: bool) -> Clause:
     own, own_weights, theirs, their_weights = _templates(side)
     if scene.rng.random() < 0.68:
-        template = scene.rng.choices(own, own_weights)[0]
+        template = scene.rng.choices(own, cum_weights=own_weights)[0]
     else:
-        template = scene.rng.choices(theirs, their_weights)[0]
+        template = scene.rng.choices(theirs, cum_weights=their_weights)[0]
     return template.say(scene)
 
 

@@ -60,6 +60,8 @@ def roughen(words: list[Word], rng: random.Random) -> list[Word]:
 def _contract(words: list[Word], rng: random.Random) -> list[Word]:
     out = list(words)
     for before, after in rng.sample(_CONTRACTIONS, len(_CONTRACTIONS)):
+        if all(w.text != before[0] for w in out):
+            continue
         for i in range(len(out) - len(before) + 1):
             window = out[i : i + len(before)]
             if tuple(w.text for w in window) == before and not any(w.slot for w in window):
