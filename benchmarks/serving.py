@@ -3,6 +3,7 @@
     python benchmarks/serving.py batching [--hidden 1024] [--layers 3] [--seconds 4]
     python benchmarks/serving.py swaps [--swaps 50] [--rate 100]
     python benchmarks/serving.py memory [--cycles 300] [--hidden 512]
+    python benchmarks/serving.py cold [--models 8] [--loads 24] [--hidden 1024]
 
 Each makes its own small router in the ONNX format (needs the package onnx) and asks the device itself, without HTTP.
 """
@@ -23,10 +24,12 @@ sys.path.insert(0, str(ROOT))
 from edge_runtime.bundle import public_key_of  # noqa: E402
 from edge_runtime.config import parse_config  # noqa: E402
 from edge_runtime.device import Device  # noqa: E402
+from edge_runtime.engines import open_engine  # noqa: E402
 from edge_runtime.errors import EdgeError  # noqa: E402
 from edge_runtime.identity.files import IdentityFolder  # noqa: E402
 from edge_runtime.identity.trust import TrustStore  # noqa: E402
 from edge_runtime.serving import memory  # noqa: E402
+from edge_runtime.update.slots import cold_folder  # noqa: E402
 from tests.edge_runtime import tiny  # noqa: E402
 
 CLIENTS = 16
@@ -52,13 +55,16 @@ WORDS = [
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("what", choices=("batching", "swaps", "memory"))
+    parser.add_argument("what", choices=("batching", "swaps", "memory", "cold"))
     parser.add_argument("--hidden", type=int, default=1024, help="width of the router's layers")
     parser.add_argument("--layers", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=4.0, help="of load, for each way")
     parser.add_argument("--swaps", type=int, default=50)
     parser.add_argument("--rate", type=float, default=100.0, help="requests a second")
     parser.add_argument("--cycles", type=int, default=300, help="loads and unloads")
+    parser.add_argument("--models", type=int, default=8, help="specialists at once, usual and cold")
+    parser.add_argument("--loads", type=int, default=24, help="times that one of them is loaded again")
+    parser.add_argument("--in-mode", choices=("usual", "cold"), help=argparse.SUPPRESS)  # in a process of its own
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(globals()[f"_{args.what}"](args, Path(folder)))
@@ -179,6 +185,60 @@ async def _memory(args: argparse.Namespace, folder: Path) -> None:
             figures.append(memory.rss_bytes() / 2**20)
     print(f"MB after 10, {args.cycles // 2} and {args.cycles} loads: " + ", ".join(f"{each:.1f}" for each in figures))
     await device.close()
+
+
+async def _cold(args: argparse.Namespace, folder: Path) -> None:
+    """Many models, as usual and with weights mapped from the disk (models.cold), each way in a process of its own."""
+    if args.in_mode is None:
+        print(f"{args.models} models; medians of {args.loads} loads, milliseconds of the processor")
+        print(
+            f"{'':6} {'MB each':>8} {'opened':>8} {'woken':>8} {'RSS MB':>8} {'anonymous':>10} {'CPU us an answer':>17}"
+        )
+        for mode in ("usual", "cold"):
+            command = [sys.executable, __file__, *sys.argv[1:], "--in-mode", mode]
+            await (await asyncio.create_subprocess_exec(*command)).wait()
+        return
+    cold = args.in_mode == "cold"
+    device = await _device(folder, {"models": {"cold": cold}})
+    names = [f"tiny-{number}" for number in range(args.models)]
+    for number, name in enumerate(names):
+        path = _bundle(folder, args, "1.0.0", number, name)
+        await _push(device, path)
+        size = path.stat().st_size / 2**20
+        path.unlink()
+        await device.run(name, _request(number))
+    memory.trim()
+    rss, anonymous = memory.rss_bytes() / 2**20, _anonymous() / 2**20
+    opened, woken = [], []
+    for number in range(args.loads):
+        name = names[number % len(names)]
+        files = folder / "device" / "bundles" / device.serving.current(name).loaded.digest / "files"
+        began = time.process_time()
+        engine = open_engine(files / "model.onnx", cold=cold_folder(files) if cold else None)
+        opened.append(time.process_time() - began)
+        engine.close()
+        device.serving.sleep(name)
+        await device.serving.settled()
+        began = time.process_time()
+        await device.serving.wake(name)  # the bundle's hash is compared, and a golden vector asked
+        woken.append(time.process_time() - began)
+    specialist = device.serving.current(names[0]).loaded.specialist
+    specialist.run(_request(0))
+    began = time.process_time()
+    for number in range(200):
+        specialist.run(_request(number))
+    spent = (time.process_time() - began) / 200 * 1e6
+    print(
+        f"{args.in_mode:6} {size:8.1f} {statistics.median(opened) * 1000:8.1f} {statistics.median(woken) * 1000:8.1f} "
+        f"{rss:8.1f} {anonymous:10.1f} {spent:17.0f}"
+    )
+    await device.close()
+
+
+def _anonymous() -> int:
+    """Bytes of this process's memory that no file stands behind, which the kernel can't drop."""
+    lines = Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon:"))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from edge_runtime import strict_json
 from edge_runtime.errors import EdgeError, NotFound
 from edge_runtime.serving import memory
+from edge_runtime.update import disk
 from edge_runtime.update.admit import Loaded, admit_installed
 from edge_runtime.update.slots import Slots
 
@@ -42,7 +43,9 @@ def measure(state: Path, name: str, config: Config, seconds: float) -> Json:
         have = ", ".join(sorted(slots.pointers())) or "none yet"
         raise NotFound(f"There is no specialist '{name[:64]}' on this device (it has {have}).")
     before = memory.rss_bytes()
-    loaded = admit_installed(slots, pointer.active, config.models.threads, config.models.runtimes)
+    models = config.models
+    with disk.storage_errors(state):
+        loaded = admit_installed(slots, pointer.active, models.threads, models.runtimes, cold=models.cold)
     manifest, folder = loaded.manifest, slots.folder(pointer.active)
     try:
         golden = strict_json.loads((folder / manifest.golden.file).read_bytes(), manifest.golden.file)

@@ -89,6 +89,12 @@ class ModelsConfig:
         0,
         1048576,
     )
+    cold: bool = _key(
+        False,
+        "Whether .onnx models map their weights from the disk and leave them as they are: for many models that are asked "
+        "seldom, as one is loaded in milliseconds and the kernel may drop its weights. Answers take longer, and its "
+        "weights lie on the disk twice. Language models are loaded as usual.",
+    )
     runtimes: tuple[str, ...] = _key(
         ("onnxruntime", "ai-edge-litert", "tflite-runtime", "xllamacpp"),
         "The runtimes that may be used, the preferred first.",

@@ -15,6 +15,7 @@ from edge_runtime.client import DeviceClient
 from edge_runtime.config import Config
 from edge_runtime.errors import BadRequest, EdgeError, NotFound, by_code
 from edge_runtime.tasks.wake_word import WakeWord
+from edge_runtime.update import disk
 from edge_runtime.update.admit import admit_installed
 from edge_runtime.update.slots import Slots
 
@@ -30,7 +31,9 @@ def listen_here(state: Path, name: str, config: Config, pieces: Iterator[bytes],
     if pointer is None:
         have = ", ".join(sorted(slots.pointers())) or "none yet"
         raise NotFound(f"There is no specialist '{name[:64]}' on this device (it has {have}).")
-    loaded = admit_installed(slots, pointer.active, config.models.threads, config.models.runtimes)
+    models = config.models
+    with disk.storage_errors(state):
+        loaded = admit_installed(slots, pointer.active, models.threads, models.runtimes, cold=models.cold)
     try:
         if not isinstance(loaded.specialist, WakeWord):
             raise BadRequest(f"'{name}' waits for no phrase; its task is {loaded.manifest.task}.")

@@ -61,11 +61,14 @@ def open_engine(
     runtime: str | None = None,
     rename_inputs: Mapping[str, str] | None = None,
     rename_outputs: Mapping[str, str] | None = None,
+    cold: Path | None = None,
 ) -> Engine:
     """Open a .onnx or .tflite file; raises `EngineError` with what to install or change.
 
     runtime: one of the names above; by default the first available one for the file's suffix.
     rename_inputs, rename_outputs: the task's name -> the tensor's name (a manifest's "inputs" and "outputs").
+    cold: a folder of this file's own (made where it lacks), to lay the weights of a .onnx out in: they are mapped from
+    there, not read, and not packed anew, so that opening takes milliseconds, and the kernel may drop what isn't used.
     """
     fitting = BY_SUFFIX.get(path.suffix)
     if fitting is None:
@@ -82,7 +85,7 @@ def open_engine(
     if chosen == ONNX:
         from edge_runtime.engines.onnx import OnnxEngine
 
-        return OnnxEngine(path, threads, have[chosen], inputs, outputs)
+        return OnnxEngine(path, threads, have[chosen], inputs, outputs, cold)
     from edge_runtime.engines.litert import LiteRtEngine
 
     return LiteRtEngine(path, threads, chosen, have[chosen], inputs, outputs)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from edge_runtime.engines import ONNX, Tensor, check_input, check_names
+from edge_runtime.engines.onnx_file import check_outside, lay_out
 from edge_runtime.errors import EngineError
 
 if TYPE_CHECKING:
@@ -37,8 +38,16 @@ class OnnxEngine:
 
     runtime = ONNX
 
-    def __init__(self, path: Path, threads: int, version: str, inputs: dict[str, str], outputs: dict[str, str]) -> None:
-        session, self._failures = open_session(path, threads, version)
+    def __init__(
+        self,
+        path: Path,
+        threads: int,
+        version: str,
+        inputs: dict[str, str],
+        outputs: dict[str, str],
+        cold: Path | None = None,
+    ) -> None:
+        session, self._failures = open_session(path, threads, version, cold)
         self.version = version
         self._session: ort.InferenceSession | None = session
         self._inputs = inputs or {i.name: i.name for i in session.get_inputs()}
@@ -96,8 +105,13 @@ def _shape(raw: Sequence[object]) -> tuple[int | None, ...]:
     return tuple(size if isinstance(size, int) else None for size in raw)
 
 
-def open_session(path: Path, threads: int, version: str) -> tuple[ort.InferenceSession, tuple[type[Exception], ...]]:
-    """A session on the CPU that neither spins nor reports, and the errors that it may raise; raises `EngineError`."""
+def open_session(
+    path: Path, threads: int, version: str, cold: Path | None = None
+) -> tuple[ort.InferenceSession, tuple[type[Exception], ...]]:
+    """A session on the CPU that neither spins nor reports, and the errors that it may raise; raises `EngineError`.
+
+    cold: see `open_engine`.
+    """
     # Wheels from 1.29 on write a device id and report by default.
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     try:
@@ -110,12 +124,18 @@ def open_session(path: Path, threads: int, version: str) -> tuple[ort.InferenceS
     options.log_severity_level = 3
     # Spinning threads burn 31 to 51 % of a core in a 30 Hz loop, and 2 % without.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    outside = check_outside(path)
+    shown = path.name
+    if cold is not None:
+        if not outside:  # else its weights lie in files of their own already
+            path = lay_out(path, cold)
+        options.add_session_config_entry("session.disable_prepacking", "1")
     # onnxruntime's errors share no base class but RuntimeError's siblings; this is the package boundary.
     failures: tuple[type[Exception], ...] = (RuntimeError, ValueError, *ort_errors())
     try:
         return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"]), failures
     except failures as cause:
-        raise EngineError(f"onnxruntime {version} can't open {path.name}: {first_line(cause)}") from None
+        raise EngineError(f"onnxruntime {version} can't open {shown}: {first_line(cause)}") from None
 
 
 def ort_errors() -> tuple[type[Exception], ...]:

@@ -25,7 +25,7 @@ from edge_runtime.serving.batching import MOST_ROWS, most_rows
 from edge_runtime.serving.memory import rss_bytes
 from edge_runtime.tasks import Specialist, TaskModule, task_module
 from edge_runtime.update.adapters import Base, base_in, wanted_by
-from edge_runtime.update.slots import Slots
+from edge_runtime.update.slots import Slots, cold_folder
 
 _log = logging.getLogger(__name__)
 Json = dict[str, object]
@@ -80,12 +80,14 @@ def choose_models(
     return pairs
 
 
-def admit_installed(slots: Slots, digest: str, threads: int, allowed: Sequence[str], *, again: bool = False) -> Loaded:
+def admit_installed(
+    slots: Slots, digest: str, threads: int, allowed: Sequence[str], *, cold: bool = False, again: bool = False
+) -> Loaded:
     """`admit` a bundle that lies in its slot, with the base beside which it was installed where it is an adapter."""
-    manifest = slots.check(digest)
+    manifest = slots.check(digest, again)
     wanted, base = wanted_by(manifest), slots.base_of(digest)
     found = base_in(slots, base, wanted) if wanted is not None and base is not None else None
-    return admit(manifest, digest, slots.folder(digest), threads, allowed, found, again=again)
+    return admit(manifest, digest, slots.folder(digest), threads, allowed, found, cold=cold, again=again)
 
 
 def admit(
@@ -96,10 +98,12 @@ def admit(
     allowed: Sequence[str],
     base: Base | None = None,
     *,
+    cold: bool = False,
     again: bool = False,
 ) -> Loaded:
     """Load a bundle from its verified folder and run its golden vectors.
 
+    cold: map the weights of .onnx files from a copy beside the bundle's files, see `open_engine`.
     again: it passed them in this process, and only its first one is run, to warm up.
     base: where the model lies that the bundle is an adapter for; the adapter runs over the same weights in memory.
     Tries the next eligible runtime where one can't open its file or answers otherwise. Raises, for the preferred one,
@@ -116,7 +120,7 @@ def admit(
     for model, runtime in pairs:
         started, held = time.perf_counter(), rss_bytes()
         try:
-            engine = _open(manifest, model, folder, threads, runtime, base)
+            engine = _open(manifest, model, folder, threads, runtime, base, cold)
             specialist = _admitted(task, manifest if base is None else base.lend(manifest), folder, engine, golden)
         except (EngineError, AdmissionError) as cause:
             _log.warning("%s %s in %s: %s", manifest.name, manifest.version, runtime, cause)
@@ -128,11 +132,14 @@ def admit(
     raise failures[0]
 
 
-def _open(manifest: Manifest, model: ModelFile, folder: Path, threads: int, runtime: str, base: Base | None) -> Engine:
+def _open(
+    manifest: Manifest, model: ModelFile, folder: Path, threads: int, runtime: str, base: Base | None, cold: bool
+) -> Engine:
     """The engine of a model file: of graphs, or, where the manifest says so, of decoders with a cache."""
     path = folder / model.file
     if manifest.options.get("family") != "language":
-        return open_engine(path, threads, runtime, model.inputs, model.outputs)
+        beside = cold_folder(folder) if cold else None
+        return open_engine(path, threads, runtime, model.inputs, model.outputs, beside)
     from edge_runtime.engines.language import open_language_engine
 
     if base is not None:

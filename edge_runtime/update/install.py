@@ -14,7 +14,7 @@ from edge_runtime.identity.trust import TrustStore
 from edge_runtime.update import disk
 from edge_runtime.update.adapters import find_base, wanted_by
 from edge_runtime.update.admit import Loaded, admit, admit_installed
-from edge_runtime.update.slots import Pointer, Slots
+from edge_runtime.update.slots import Pointer, Slots, cold_folder
 
 _log = logging.getLogger(__name__)
 Tell = Callable[[str, dict[str, object]], None]
@@ -61,12 +61,13 @@ class Installer:
     def check_head(self, envelope: Envelope) -> None:
         """Refuse a bundle by its head, before its payload is taken: `BundleError` or `StorageFull`.
 
-        Twice its size is needed for a moment: the upload and what is unpacked from it.
+        Twice its size is needed for a moment: the upload and what is unpacked from it; and once more for what is laid
+        out of cold models.
         """
         envelope.check(self._trusted(), self.max_bundle_bytes)
         keep = self._config.update.keep_free_mb * 2**20
         with disk.storage_errors(self.slots.state):
-            disk.need_space(self.slots.incoming, 2 * envelope.length, keep)
+            disk.need_space(self.slots.incoming, (3 if self._config.models.cold else 2) * envelope.length, keep)
 
     def install(self, bundle: Path, tell: Tell, serving: Mapping[str, str] | None = None) -> Installed:
         """Install a bundle file that lies in the incoming folder; on any error nothing has changed.
@@ -93,7 +94,7 @@ class Installer:
                 self.slots.keep_base(staged, base.digest)
             models = self._config.models
             files = self.slots.files_in(staged)
-            loaded = admit(manifest, envelope.digest, files, models.threads, models.runtimes, base)
+            loaded = admit(manifest, envelope.digest, files, models.threads, models.runtimes, base, cold=models.cold)
             try:
                 runtime = f"{loaded.engine.runtime} {loaded.engine.version}"
                 tell("admitted", {"bundle": envelope.address, **who, "runtime": runtime, "memory_bytes": loaded.memory})
@@ -144,7 +145,8 @@ class Installer:
     def reload(self, digest: str) -> Loaded:
         """Load a bundle again that was admitted before in this process and gave its memory back."""
         models = self._config.models
-        return admit_installed(self.slots, digest, models.threads, models.runtimes, again=True)
+        with disk.storage_errors(self.slots.state):
+            return admit_installed(self.slots, digest, models.threads, models.runtimes, cold=models.cold, again=True)
 
     def remove(self, name: str) -> None:
         """Forget a specialist and its bundles; raises `NotFound`."""
@@ -154,7 +156,9 @@ class Installer:
     def _load(self, digest: str) -> Loaded:
         models = self._config.models
         with disk.storage_errors(self.slots.state):
-            return admit_installed(self.slots, digest, models.threads, models.runtimes)
+            if not models.cold:  # it was before
+                disk.remove(cold_folder(self.slots.folder(digest)))
+            return admit_installed(self.slots, digest, models.threads, models.runtimes, cold=models.cold)
 
     def _trusted(self) -> frozenset[bytes]:
         trusted = self._trust.keys()
