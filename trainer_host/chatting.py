@@ -24,13 +24,18 @@ Answer = Callable[[Sequence[Message]], Generator[str, None, None]]  # the text o
 ANSWER_SECONDS = 60.0  # without a word; a device that is stuck must not hold the terminal
 
 
+class Thought(str):
+    """A piece of what is thought before an answer, and no part of it."""
+
+
 @dataclass(frozen=True)
 class Wishes:
-    """How answers are drawn."""
+    """How answers are drawn. thoughts: whether a chain of thought is given too, as pieces that are `Thought`."""
 
     temperature: float = 0.0
     max_tokens: int | None = None
     seed: int | None = None
+    thoughts: bool = False
 
 
 def on_device(url: str, token: str | None, specialist: str | None, wishes: Wishes) -> tuple[str, Answer]:
@@ -44,6 +49,8 @@ def on_device(url: str, token: str | None, specialist: str | None, wishes: Wishe
     def answer(messages: Sequence[Message]) -> Generator[str, None, None]:
         asked = {"model": name, "messages": list(messages), "stream": True, "temperature": wishes.temperature}
         asked |= {"max_tokens": wishes.max_tokens, "seed": wishes.seed}
+        if wishes.thoughts:
+            asked["include_reasoning"] = True
         with _request(url, token, "POST", "/v1/chat/completions", asked) as response:
             for line in response:
                 data = line.decode("utf-8").strip().removeprefix("data: ")
@@ -55,6 +62,8 @@ def on_device(url: str, token: str | None, specialist: str | None, wishes: Wishe
                 if "error" in event:
                     raise TrainerError(str(event["error"].get("message")))
                 for choice in event.get("choices", []):
+                    if thought := choice["delta"].get("reasoning_content"):
+                        yield Thought(thought)
                     if text := choice["delta"].get("content"):
                         yield str(text)
 
@@ -108,6 +117,8 @@ def _local(specialist: Specialist, wishes: Wishes) -> Answer:
 
     def answer(messages: Sequence[Message]) -> Generator[str, None, None]:
         for piece in language.stream(messages, sampling=sampling, max_tokens=wishes.max_tokens):
+            if piece.thought and wishes.thoughts:
+                yield Thought(piece.thought)
             if piece.text:
                 yield piece.text
 

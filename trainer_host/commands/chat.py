@@ -28,6 +28,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     made.add_argument("--system", metavar="TEXT", help="what the model is told first")
     made.add_argument("--temperature", type=float, default=0.0, metavar="T", help="0 takes the likeliest (default: 0)")
     made.add_argument("--max-tokens", type=int, metavar="N", help="of an answer (default: what the context has)")
+    made.add_argument("--thoughts", action="store_true", help="show in [ ] what a model thinks before it answers")
     made.add_argument("--seed", type=int, metavar="N", help="same seed, same answers")
 
 
@@ -35,7 +36,7 @@ def chat(args: argparse.Namespace) -> None:
     """Talk until the input ends."""
     from trainer_host import chatting
 
-    wishes = chatting.Wishes(args.temperature, args.max_tokens, args.seed)
+    wishes = chatting.Wishes(args.temperature, args.max_tokens, args.seed, args.thoughts)
     with contextlib.ExitStack() as stack:
         if args.bundle is not None:
             name, answer = stack.enter_context(chatting.in_bundle(args.bundle, wishes))
@@ -92,16 +93,26 @@ def _converse(name: str, answer: Answer, system: str | None) -> None:
 
 
 def _answer(answer: Answer, messages: list[Message], text: str) -> None:
-    """Show an answer as it comes and keep it; Ctrl-C ends it and keeps what came, an error takes the question back."""
+    """Show an answer as it comes and keep it; Ctrl-C ends it and keeps what came, an error takes the question back.
+
+    Thoughts are shown, and not kept: a model doesn't read them again.
+    """
     from edge_runtime.errors import EdgeError
+    from trainer_host.chatting import Thought
 
     messages.append({"role": "user", "content": text})
     parts: list[str] = []
     try:
         with contextlib.closing(answer(messages)) as pieces:
+            thinking = False
             for piece in pieces:
-                parts.append(piece)
+                if isinstance(piece, Thought) != thinking:
+                    thinking = not thinking
+                    print("[" if thinking else "]", end="" if thinking else "\n")
+                if not thinking:
+                    parts.append(piece)
                 print(piece, end="", flush=True)
+            print("]" if thinking else "", end="")
     except KeyboardInterrupt:
         print(" [stopped]", end="")
     except (TrainerError, EdgeError) as error:

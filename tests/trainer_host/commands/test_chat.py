@@ -63,7 +63,7 @@ def test_a_bundle_and_a_device_give_the_same_conversation_and_save_it(
     for where in (["--bundle", str(bundle)], ["--device", device.url]):
         path = tmp_path / f"talk{len(saved)}.json"
         lines = f"hello\nand you?\n/save {path}\n/save {tmp_path / 'talk.md'}\n"
-        done = talk(tmp_path, lines, *where, "--max-tokens", "8", "--system", "Be kind.")
+        done = talk(tmp_path, lines, *where, "--max-tokens", "8", "--system", "Be kind.", "--thoughts")
         assert done.returncode == 0, done.stderr
         saved.append(json.loads(path.read_text()))
         messages = saved[-1]["messages"]
