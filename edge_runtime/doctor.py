@@ -51,6 +51,7 @@ def examine(state: Path, config_file: Path | None = None, root: Path = Path("/")
     yield _clock()
     yield from _board(root)
     yield from _installed(state, config)
+    yield from _pipelines(state)
     yield _trust(state)
     yield _address(state, config)
 
@@ -180,6 +181,24 @@ def _installed(state: Path, config: Config) -> Iterator[Finding]:
             continue
         loaded.engine.close()
         yield Finding(name, GOOD, f"{loaded.manifest.version}, {loaded.manifest.task}, answers its golden vectors")
+
+
+def _pipelines(state: Path) -> Iterator[Finding]:
+    from edge_runtime.pipelines.declare import Camera, Microphone, Serial
+    from edge_runtime.pipelines.service import check_files
+
+    for name, found in check_files(state).items():
+        what, needs = f"pipeline {name}", None
+        if isinstance(found, EdgeError):
+            yield Finding(what, BAD, str(found), f"Mend it, then 'enigma-edge pipelines start {name}'.")
+            continue
+        if isinstance(found.source, Camera) and importlib.util.find_spec("cv2") is None:
+            needs = "cameras need OpenCV", "pip install 'enigma[camera]'"
+        elif isinstance(found.source, Serial) and importlib.util.find_spec("serial") is None:
+            needs = "serial ports need pyserial", "pip install 'enigma[serial]'"
+        elif isinstance(found.source, Microphone) and found.source.file is None and shutil.which("arecord") is None:
+            needs = "a microphone needs arecord", "apt install alsa-utils"
+        yield Finding(what, BAD, *needs) if needs else Finding(what, GOOD, f"from {found.kind}")
 
 
 def _trust(state: Path) -> Finding:

@@ -91,7 +91,7 @@ class Running:
             await self._drain(working)
             self.state = State.ENDED
         except asyncio.CancelledError:
-            self.state = State.STOPPED
+            self.stopped()
             raise
         except Exception:
             # A mistake of the program in one pipeline may not stop the device, nor the other pipelines.
@@ -105,6 +105,11 @@ class Running:
             for sink in self._sinks:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(sink.close(), _CLOSE_SECONDS)
+
+    def stopped(self) -> None:
+        """Say that it was stopped, also before it did anything; what had ended before stays so."""
+        if self.state in (State.RUNNING, State.RETRYING):
+            self.state = State.STOPPED
 
     async def _drain(self, working: list[asyncio.Task[None]]) -> None:
         with contextlib.suppress(TimeoutError):

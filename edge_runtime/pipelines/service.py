@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_runtime import strict_json
-from edge_runtime.errors import BadRequest, EdgeError, NotFound, StateError
+from edge_runtime.errors import BadRequest, EdgeError, NotFound, Overloaded, StateError
 from edge_runtime.pipelines.topics import Topics
 from edge_runtime.update import disk
 
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 FOLDER = "pipelines"
 STOPPED_FILE = "stopped.json"
-MOST = 16
+MOST = 16  # that run at the same time
+_MOST_FILES = 256  # that are looked at
 _STOP_SECONDS = 15.0  # sources and sinks have their own, shorter, deadlines
 _log = logging.getLogger(__name__)
 Json = dict[str, object]
@@ -81,11 +82,15 @@ class Pipelines:
     async def stop(self, name: str) -> Json:
         """Stop a pipeline, also over restarts; raises `NotFound`."""
         async with self._changing:
-            self._path(name)
+            if name not in self._entries:
+                self._path(name)
             await self._end(name)
             self._keep_stopped(self._stopped() | {name})
         self._host.events.emit("pipeline_stopped", pipeline=name)
-        return self._told(name)
+        told = self._told(name)
+        if name not in self._files():  # nothing is left of it
+            self._entries.pop(name, None)
+        return told
 
     def all(self) -> list[Json]:
         """Every file of the folder, with what its pipeline does; also what still runs without its file."""
@@ -113,6 +118,8 @@ class Pipelines:
         from edge_runtime.pipelines.sinks import open_sink
         from edge_runtime.pipelines.sources import open_source
 
+        if sum(entry.task is not None and not entry.task.done() for entry in self._entries.values()) >= MOST:
+            raise Overloaded(f"{MOST} pipelines run already; stop one of them.")
         running = Running(
             declared,
             self._host,
@@ -129,6 +136,8 @@ class Pipelines:
         entry.task.cancel()
         await asyncio.wait([entry.task], timeout=_STOP_SECONDS)
         entry.task = None
+        if entry.running is not None:
+            entry.running.stopped()
 
     def _refused(self, name: str, error: EdgeError) -> None:
         self._entries[name] = _Entry(wrong=str(error))
@@ -142,14 +151,12 @@ class Pipelines:
         return {"name": name, "state": "wrong" if wrong else "stopped", "last_error": wrong or None}
 
     def _files(self) -> dict[str, Path]:
-        """By name, the first ones of the folder."""
+        """By name."""
         try:
             found = sorted(path for path in self._folder.iterdir() if path.suffix == ".toml")
         except OSError:
             return {}
-        if len(found) > MOST:
-            _log.warning("%s has %d pipelines; the first %d are used", self._folder, len(found), MOST)
-        return {path.stem: path for path in found[:MOST]}
+        return {path.stem: path for path in found[:_MOST_FILES]}
 
     def _path(self, name: str) -> Path:
         files = self._files()
@@ -185,7 +192,7 @@ def _read(path: Path) -> Pipeline:
 def check_files(state: Path) -> dict[str, Pipeline | BadRequest]:
     """Every file of a state folder as it would be used, or what is wrong with it."""
     found: dict[str, Pipeline | BadRequest] = {}
-    for path in sorted((state / FOLDER).glob("*.toml"))[:MOST]:
+    for path in sorted((state / FOLDER).glob("*.toml"))[:_MOST_FILES]:
         try:
             found[path.stem] = _read(path)
         except BadRequest as error:

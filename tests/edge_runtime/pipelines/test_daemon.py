@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from edge_runtime import doctor
 from edge_runtime.cli import main
 from edge_runtime.client import BadRequest, DeviceClient, Forbidden, NotFound
 from edge_runtime.pipelines.service import FOLDER
@@ -79,6 +80,9 @@ async def test_pipelines_go_on_after_a_kill_and_what_was_stopped_stays_so_beside
     assert "wrong.toml: source.every_seconds is missing." in shown and "none can't be read" in shown
     assert await asyncio.to_thread(main, ["pipelines", "stop", "tick", "--state", str(state)]) == 0
     assert capsys.readouterr().out == "tick is stopped.\n"
+    await asyncio.to_thread(main, ["status", "--state", str(state)])
+    shown = capsys.readouterr().out
+    assert "pipeline tick (stopped)" in shown and "pipeline wrong (wrong): wrong.toml: source.every_seconds" in shown
     status = device.get("/v1/status", Authorization=f"Bearer {device.token}").json
     assert next(each for each in status["pipelines"] if each["name"] == "tick")["state"] == "stopped"
     device.kill()
@@ -112,7 +116,7 @@ async def test_pipelines_go_on_after_a_kill_and_what_was_stopped_stays_so_beside
 
 
 def test_without_a_daemon_files_are_listed_checked_and_tried(
-    bundles: dict[str, Path], state: Path, capsys: pytest.CaptureFixture[str]
+    bundles: dict[str, Path], state: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def edge(*arguments: str) -> tuple[int, str, str]:
         status = main([*arguments, "--state", str(state)])
@@ -125,6 +129,12 @@ def test_without_a_daemon_files_are_listed_checked_and_tried(
     (state / FOLDER / "wrong.toml").write_text("x = 1")
     _, listed, _ = edge("pipelines")
     assert "tick                 not running" in listed and "wrong.toml: source is missing." in listed
+    (state / FOLDER / "cam.toml").write_text('[source]\nkind = "camera"\ndevice = "0"\n[[sinks]]\nkind = "event"\n')
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    findings = {each.what: (each.level, each.says, each.mend) for each in doctor._pipelines(state)}
+    assert findings["pipeline tick"][:2] == ("ok", "from timer") and findings["pipeline wrong"][0] == "bad"
+    assert findings["pipeline cam"] == ("bad", "cameras need OpenCV", "pip install 'enigma[camera]'")
+    monkeypatch.undo()
     path = state.parent / "try.toml"
     timer = '[source]\nkind = "timer"\nevery_seconds = 0.01\ncount = 3\nvalue = { text = "play some jazz" }\n'
     path.write_text(
