@@ -264,6 +264,8 @@ def _status(args: argparse.Namespace) -> int:
         print(f"  the plan names {name}, which isn't here")
     for name, why in status["failed"].items():
         print(f"  {name} FAILED: {why}")
+    for each in status["pipelines"]:
+        print(f"  pipeline {each['name']} ({each['state']}){': ' + each['last_error'] if each['last_error'] else ''}")
     for paired in status["paired"]:
         print(f"  paired: {paired['name']} ({paired['scope']}, {paired['id']})")
     return 0 if status["ready"] else 1
