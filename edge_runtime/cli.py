@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from edge_runtime.config import Config
     from edge_runtime.identity.files import IdentityFolder
     from edge_runtime.identity.grants import Grant
+    from edge_runtime.identity.invitation import Invitation
 
     Call = Callable[[DeviceClient], Awaitable[dict[str, Any]]]
 
@@ -126,6 +127,14 @@ def _parser() -> argparse.ArgumentParser:
     pair.add_argument("--only", action="append", default=[], metavar="SPECIALIST", help="an operator may ask this one")
     pair.add_argument("--per-minute", type=int, default=0, metavar="N", help="requests at most (default: any number)")
     pair.add_argument("--days", type=float, default=0.0, metavar="N", help="ends after so long (default: never)")
+    pair.add_argument(
+        "--qr", action="store_true", help="draw all that the other side needs as a QR code (needs the extra 'qr')"
+    )
+    pair.add_argument(
+        "--address", metavar="HOST[:PORT]", help="with --qr: where others reach this device (default: looked up)"
+    )
+    certificate = command("certificate", "Show how others know this device, or renew its key for TLS.", _certificate)
+    certificate.add_argument("action", choices=("show", "renew"), nargs="?", default="show")
     paired = command("paired", "List the paired hosts and companions, or remove one.", _paired)
     paired.add_argument("action", choices=("list", "remove"), nargs="?", default="list")
     paired.add_argument("id", nargs="?", metavar="ID")
@@ -385,11 +394,63 @@ def _pair(args: argparse.Namespace) -> None:
     from edge_runtime.identity.grants import grant
     from edge_runtime.identity.pairing import issue_code
 
-    pairing = _load_config(args).pairing
+    config = _load_config(args)
+    pairing = config.pairing
     made = grant(args.scope, tuple(args.only), args.per_minute, args.days)
+    inviting = _inviting(args, config) if args.qr else None  # what may fail comes before the code
     code = issue_code(_identity(args), made, pairing.minutes, pairing.tries)
-    print(code)
+    if inviting is None:
+        print(code)
+    else:
+        from edge_runtime.identity.invitation import drawn
+
+        invitation = inviting(code)
+        print(drawn(invitation), end="")
+        print(invitation)
     print(f"Valid for {pairing.minutes:g} minutes and one {made}; give it to nobody else.", file=sys.stderr)
+
+
+def _inviting(args: argparse.Namespace, config: Config) -> Callable[[str], Invitation]:
+    """Makes an invitation of a code, to where the daemon listens, or will by its configuration."""
+    from edge_runtime.config import parse_listen
+    from edge_runtime.connecting import is_loopback
+    from edge_runtime.discovery import reached_at
+    from edge_runtime.identity.invitation import Invitation, drawn, read_invitation
+    from edge_runtime.identity.keys import device_key
+    from edge_runtime.identity.tls import Shown
+
+    running = _running(args.state) or {}
+    listen = str(running.get("listen", config.server.listen))
+    host, port = parse_listen(listen)
+    identity = _identity(args)
+    shown = Shown(identity, device_key(identity), listen, config.server.tls).fingerprint
+    digest = str(running.get("certificate", shown))
+    if not digest or is_loopback(host) or not port:
+        raise EdgeError(
+            "A QR code is for others on the network, and this device doesn't listen to them by TLS; set "
+            "listen = \"0.0.0.0:8765\" under [server] and start it, or pair with the code of plain 'enigma-edge pair'."
+        )
+    given = args.address or reached_at(host)
+    where = given if given.rpartition(":")[2].isdigit() and not given.endswith("]") else f"{given}:{port}"
+    drawn(read_invitation(str(Invitation(where, "0" * 6, digest))))  # a wrong address, or no segno, costs no code
+    return lambda code: Invitation(where, code, digest)
+
+
+def _certificate(args: argparse.Namespace) -> None:
+    from edge_runtime.identity.certificate import device_certificate
+    from edge_runtime.identity.keys import device_key
+    from edge_runtime.identity.tls import renew, renewals_of
+
+    identity = _identity(args)
+    key = device_key(identity)
+    if args.action == "renew" and _ask_daemon(args.state, lambda client: client.renew_certificate()) is None:
+        renew(identity, key)
+    renewals = renewals_of(identity)
+    print(device_certificate(key.seed, key.id, renewals).fingerprint)
+    if args.action == "renew":
+        print("Renewed; who is paired takes it by itself, as the device signed it.", file=sys.stderr)
+    else:
+        print(f"SHA-256 of this device's certificate, renewed {renewals} times.", file=sys.stderr)
 
 
 def _paired(args: argparse.Namespace) -> None:
@@ -463,8 +524,24 @@ def _ask_daemon(state: Path, call: Call) -> dict[str, Any] | None:
     """Call the daemon that runs on this state folder with its owner's token; None where none runs."""
     import asyncio
 
-    from edge_runtime import strict_json
     from edge_runtime.client import DeviceClient
+
+    local = _running(state)
+    if local is None:
+        return None
+
+    async def ask() -> dict[str, Any]:
+        async with DeviceClient(
+            str(local["url"]), str(local["token"]), certificate=str(local.get("certificate", ""))
+        ) as client:
+            return await call(client)
+
+    return asyncio.run(ask())
+
+
+def _running(state: Path) -> dict[str, Any] | None:
+    """What the daemon that runs on this state folder tells its owner's commands; None where none runs."""
+    from edge_runtime import strict_json
     from edge_runtime.errors import StateError
     from edge_runtime.update.slots import lock
 
@@ -475,17 +552,9 @@ def _ask_daemon(state: Path, call: Call) -> dict[str, Any] | None:
         os.close(handle)
         return None
     try:
-        local = strict_json.loads_object((state / "daemon.json").read_bytes(), "daemon.json", StateError)
+        return strict_json.loads_object((state / "daemon.json").read_bytes(), "daemon.json", StateError)
     except OSError:
         return None
-
-    async def ask() -> dict[str, Any]:
-        async with DeviceClient(
-            str(local["url"]), str(local["token"]), certificate=str(local.get("certificate", ""))
-        ) as client:
-            return await call(client)
-
-    return asyncio.run(ask())
 
 
 def _day(seconds: float) -> str:

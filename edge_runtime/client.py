@@ -6,6 +6,7 @@ import asyncio
 import base64
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -25,6 +26,8 @@ from edge_runtime.errors import (
     Unauthorized,
     UntrustedSigner,
 )
+from edge_runtime.identity.keys import decode_key
+from edge_runtime.identity.pin import pin_of, read_pin
 
 if TYPE_CHECKING:
     import aiohttp
@@ -64,21 +67,29 @@ class DeviceClient:
     """One device over HTTP; an async context manager.
 
     base_url: as printed by `enigma-edge run`, for example https://192.168.1.20:8765; without a scheme it is https,
-    but on this machine itself; unix:///run/enigma/edge.sock is a socket there. token: from `pair`; may be None on the device itself. certificate: the hash, in hex, of
-    the device's certificate, from `pair` too: no other is taken then. Without one, a certificate of an authority that
-    this machine trusts is needed, but for `pair`. timeout: seconds for each call but `push` and `events`. Every method
-    raises `DeviceUnreachable` where the device doesn't answer, and else the error that the device answered, as the
+    but on this machine itself; unix:///run/enigma/edge.sock is a socket there. token: from `pair`; may be None on the device
+    itself. certificate: how the device's certificate is known, from `pair` too: no other is taken then, but a later one that
+    the same device made; `pair` itself checks it where it is known before. Without one, a certificate of an authority that
+    this machine trusts is needed, but for `pair`. on_renewed: gets what to keep as `certificate` from then on, where that
+    changed. timeout: seconds for each call but `push` and `events`. Every method raises `DeviceUnreachable` where the device doesn't answer, and else the error that the device answered, as the
     class of `edge_runtime.errors` that it has there.
     """
 
     def __init__(
-        self, base_url: str, token: str | None = None, *, certificate: str | None = None, timeout: float = 10.0
+        self,
+        base_url: str,
+        token: str | None = None,
+        *,
+        certificate: str | None = None,
+        timeout: float = 10.0,
+        on_renewed: Callable[[str], None] | None = None,
     ) -> None:
         self.base_url = with_scheme(base_url)
         self._socket = self.base_url.removeprefix(UNIX) if self.base_url.startswith(UNIX) else None
         self._origin = self.base_url if self._socket is None else "http://localhost"
         self.token = token
         self.certificate = certificate or None
+        self._on_renewed = on_renewed
         self.device: Json = {}
         self._timeout = timeout
         self._session: aiohttp.ClientSession | None = None
@@ -134,7 +145,13 @@ class DeviceClient:
 
     async def status(self) -> Json:
         """The device's name, version, uptime, memory, free space, specialists and pairings; needs a token."""
-        return await self._call("GET", "/v1/status")
+        answer = await self._call("GET", "/v1/status")
+        if self.certificate is not None and not read_pin(self.certificate).device:
+            # A pairing of before devices could renew their certificates: from here on its key is known.
+            about = answer.get("device")
+            if (key := _key_of(about if isinstance(about, dict) else {})) is not None:
+                self._renewed(str(replace(read_pin(self.certificate), device=key.hex())))
+        return answer
 
     async def run(self, specialist: str, request: Json) -> Json:
         """Ask a specialist; the request and the answer are those of its task, the answer with `ms` added.
@@ -149,6 +166,20 @@ class DeviceClient:
         assert isinstance(asked, dict)
         return await self._call("POST", f"/v1/run/{quote(specialist, safe='')}", json=asked)
 
+    async def unsure(self, specialist: str) -> list[Json]:
+        """What the device kept of texts that a specialist was unsure about: [{"text", "confidence", "scores"}]."""
+        from urllib.parse import quote
+
+        answer = await self._call("GET", f"/v1/unsure/{quote(specialist, safe='')}")
+        found = answer.get("unsure")
+        return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
+
+    async def forget_unsure(self, specialist: str) -> None:
+        """Let the device drop them."""
+        from urllib.parse import quote
+
+        await self._call("DELETE", f"/v1/unsure/{quote(specialist, safe='')}")
+
     async def ask(self, request: Json) -> Json:
         """Let the device's router pick the specialist: {"task", "specialist", "answer", "confidence", "unsure", "ms"}."""
         from edge_runtime.media import to_json
@@ -161,12 +192,12 @@ class DeviceClient:
         """Redeem a one-time code printed by `enigma-edge pair`; returns the token and uses it from here on.
 
         name: how the device lists this pairing. public_key: the key that signs this host's bundles (32 raw
-        bytes, or their base64), which the device then trusts. The device's answer is in `device` afterwards, and the
-        hash of its certificate in `certificate`. The code itself isn't sent: both sides show that they have it, and
+        bytes, or their base64), which the device then trusts. The device's answer is in `device` afterwards, and how
+        its certificate is known in `certificate`. The code itself isn't sent: both sides show that they have it, and
         that they see the same certificate. Raises `PairingError` where one of that is not so.
         """
         signer = base64.b64encode(public_key).decode("ascii") if isinstance(public_key, bytes) else public_key
-        self.token, seen = None, Seen()
+        self.token, seen = None, Seen(self.certificate)
 
         async def call(path: str, message: Json) -> Json:
             return await self._call("POST", path, json=message, seen=seen)
@@ -179,7 +210,8 @@ class DeviceClient:
         device = answer.get("device")
         if not isinstance(device, dict):
             raise DeviceUnreachable(f"{self.base_url} didn't answer as an Enigma device does; check the address.")
-        self.token, self.certificate, self.device = token, seen.digest or None, device
+        self.certificate = str(pin_of(seen.der, _key_of(device))) if seen.digest else None
+        self.token, self.device = token, device
         return token
 
     async def push(self, bundle: Path, on_progress: Callable[[int, int], None] | None = None) -> Json:
@@ -192,6 +224,10 @@ class DeviceClient:
         headers = {"Content-Type": "application/octet-stream", "Content-Length": str(total)}
         body = _read_in_chunks(bundle, total, on_progress)
         return await self._call("POST", "/v1/bundles", data=body, headers=headers, timeout=PUSH_TIMEOUT)
+
+    async def renew_certificate(self) -> Json:
+        """Let the device take another certificate: `{"certificate", "renewals"}`; paired clients follow by themselves."""
+        return await self._call("POST", "/v1/certificate", json={})
 
     async def roll_back(self, specialist: str) -> Json:
         """Let the previous bundle of a specialist serve again; needs a host's token."""
@@ -331,11 +367,16 @@ class DeviceClient:
             self._session = aiohttp.ClientSession(
                 timeout=aiohttp.ClientTimeout(total=None),
                 trust_env=False,
-                connector=aiohttp.TCPConnector(ssl=checked_by(self.certificate, seen))
+                connector=aiohttp.TCPConnector(ssl=checked_by(self.certificate, seen, self._renewed))
                 if self._socket is None
                 else aiohttp.UnixConnector(self._socket),
             )
         return self._session
+
+    def _renewed(self, certificate: str) -> None:
+        self.certificate = certificate
+        if self._on_renewed is not None:
+            self._on_renewed(certificate)
 
     def _headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.token}"} if self.token else {}
@@ -366,6 +407,14 @@ def _error_from(status: int, answer: Json, retry_after: str | None) -> EdgeError
         seconds = float(retry_after) if retry_after and retry_after.isdigit() else 1.0
         return kind(message, min(seconds, 3600.0))
     return kind(message)
+
+
+def _key_of(about: Json) -> bytes | None:
+    """A device's public key out of what it says of itself."""
+    try:
+        return decode_key(about.get("public_key"))
+    except BadRequest:
+        return None
 
 
 async def _read_in_chunks(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from edge_runtime.errors import DeviceUnreachable, PairingError
 from edge_runtime.identity.handshake import Initiator
+from edge_runtime.identity.pin import read_pin
 
 if TYPE_CHECKING:
     import aiohttp
@@ -37,27 +38,40 @@ def is_loopback(host: str) -> bool:
 
 
 class Seen:
-    """What certificate was shown while pairing: `digest`, SHA-256 in hex; empty without TLS."""
+    """What certificate was shown while pairing: `der`, and `digest`, SHA-256 in hex; empty without TLS.
 
-    def __init__(self) -> None:
+    expected: the one that it must be, where that is known before, as from a QR code; then nothing is sent to another.
+    """
+
+    def __init__(self, expected: str | None = None) -> None:
         self.digest = ""
+        self.der = b""
+        self._expected = read_pin(expected) if expected else None
 
     def check(self, transport: asyncio.Transport) -> None:
         """Called by aiohttp for each connection; raises `PairingError` where a second one shows another certificate."""
         encrypted = transport.get_extra_info("ssl_object")
         shown = encrypted.getpeercert(binary_form=True) if encrypted is not None else None
         digest = hashlib.sha256(shown).hexdigest() if shown else ""
+        if self._expected is not None and self._expected.follows(shown or b"") is None:
+            raise PairingError(
+                "The other side shows another certificate than it should; somebody stands in between, or it was set up anew."
+            )
         if self.digest and digest != self.digest:
             raise PairingError(
                 "The other side shows another certificate than a moment ago; somebody stands in between."
             )
-        self.digest = digest
+        self.digest, self.der = digest, shown or b""
 
 
-def checked_by(certificate: str | None, seen: Seen | None = None) -> aiohttp.Fingerprint | bool:
-    """aiohttp's `ssl`: while pairing certificates are only looked at; later only the pinned one is taken.
+def checked_by(
+    certificate: str | None, seen: Seen | None = None, on_renewed: Callable[[str], None] | None = None
+) -> aiohttp.Fingerprint | bool:
+    """aiohttp's `ssl`: while pairing certificates are only looked at; later only the pinned one is taken, or a later one
+    of the same device.
 
-    certificate: its hash in hex; without one, authorities that this machine trusts must vouch for it.
+    certificate: its hash in hex, or a whole pin, see `edge_runtime.identity.pin`; without one, authorities that this
+    machine trusts must vouch for it. on_renewed: gets the pin from then on where a later one was shown.
     """
     import aiohttp
 
@@ -65,7 +79,37 @@ def checked_by(certificate: str | None, seen: Seen | None = None) -> aiohttp.Fin
         looking = aiohttp.Fingerprint(bytes(DIGEST_BYTES))
         looking.check = seen.check  # type: ignore[method-assign]
         return looking
-    return aiohttp.Fingerprint(bytes.fromhex(certificate)) if certificate else True
+    if not certificate:
+        return True
+    pinned = aiohttp.Fingerprint(bytes.fromhex(read_pin(certificate).digest))
+    pinned.check = _Pinned(certificate, on_renewed).check  # type: ignore[method-assign]
+    return pinned
+
+
+class _Pinned:
+    """Checks each connection against a pin, which follows its device's renewals."""
+
+    def __init__(self, certificate: str, on_renewed: Callable[[str], None] | None) -> None:
+        self._pin = read_pin(certificate)
+        self._on_renewed = on_renewed
+
+    def check(self, transport: asyncio.Transport) -> None:
+        """Called by aiohttp for each connection."""
+        import aiohttp
+
+        encrypted = transport.get_extra_info("ssl_object")
+        if encrypted is None:
+            return
+        shown = encrypted.getpeercert(binary_form=True) or b""
+        now = self._pin.follows(shown)
+        if now is None:
+            host, port = (*(transport.get_extra_info("peername") or ()), "", 0)[:2]
+            digest = hashlib.sha256(shown).digest()
+            raise aiohttp.ServerFingerprintMismatch(bytes.fromhex(self._pin.digest), digest, str(host), int(port))
+        if now != self._pin:
+            self._pin = now
+            if self._on_renewed is not None:
+                self._on_renewed(str(now))
 
 
 def refused_certificate(url: str, cause: Exception, pinned: bool) -> str | None:

@@ -54,9 +54,10 @@ async def serve(state: Path, config: Config, port_file: Path | None = None) -> N
     try:
         device = Device(state, config)
         access = Access(device.tokens, config.server.open_on_loopback)
-        context, certificate = tls.server_context(device.identity, device.key, config.server.listen, config.server.tls)
+        shown = tls.Shown(device.identity, device.key, config.server.listen, config.server.tls)
+        context = shown.context
         runner = web.AppRunner(
-            make_app(device, access, certificate),
+            make_app(device, access, shown),
             logger=http_log(),
             access_log=None,
             shutdown_timeout=STOP_SECONDS,
@@ -86,14 +87,21 @@ async def serve(state: Path, config: Config, port_file: Path | None = None) -> N
                 scheme,
                 _at(host, port),
             )
-            local = {
-                "pid": os.getpid(),
-                "url": f"{scheme}://{_local(host, port)}",
-                "token": access.local_token,
-                "certificate": certificate,
-            }
+
+            def remember() -> None:
+                local = {
+                    "pid": os.getpid(),
+                    "url": f"{scheme}://{_local(host, port)}",
+                    "listen": _at(host, port),
+                    "token": access.local_token,
+                    "certificate": shown.fingerprint,
+                }
+                with disk.storage_errors(state):
+                    disk.write_atomic(daemon_file, strict_json.dumps(local))
+
+            shown.on_renewed = remember
+            remember()
             with disk.storage_errors(state):
-                disk.write_atomic(daemon_file, strict_json.dumps(local))
                 if port_file is not None:
                     disk.write_atomic(port_file.absolute(), f"{port}\n".encode("ascii"))
             async with contextlib.AsyncExitStack() as around:

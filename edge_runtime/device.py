@@ -26,6 +26,7 @@ from edge_runtime.identity.tokens import TokenStore
 from edge_runtime.identity.trust import TrustStore
 from edge_runtime.pipelines.service import Pipelines
 from edge_runtime.serving import memory
+from edge_runtime.serving.doubts import Doubts
 from edge_runtime.serving.generations import Serving
 from edge_runtime.serving.governor import Governor, Limits, State
 from edge_runtime.serving.groups import IN_THE_SHADOW, alike, ask_group
@@ -67,6 +68,7 @@ class Device:
         self.events = EventHub()
         self.metrics = Metrics()
         self.recent = Recent(config.log.requests)
+        self.doubts = Doubts(state, config.log.unsure)
         self.failed: dict[str, str] = {}
         self.compared: dict[
             str, dict[str, int]
@@ -219,6 +221,7 @@ class Device:
             self.metrics.count("enigma_batched_total", specialist=name)
         if answer.value.get("unsure") is True:
             self.metrics.count("enigma_unsure_total", specialist=name)
+            self.doubts.keep(name, request, answer.value)
         if answer.value.get("truncated") is True:
             self.metrics.count("enigma_truncated_total", specialist=name)
         return answer
@@ -230,6 +233,14 @@ class Device:
         answer = await self.serving.infer(name, inputs, urgency)
         self.metrics.observe("enigma_infer_seconds", time.perf_counter() - started, specialist=name)
         return cast("dict[str, np.ndarray]", answer.value)
+
+    async def embed(self, name: str, text: str, urgency: Urgency = USUAL) -> Answer:
+        """Where a text lies among others, counted; see `Serving.embed`."""
+        self.governor.check(urgency)
+        started = time.perf_counter()
+        answer = await self.serving.embed(name, text, urgency)
+        self.metrics.observe("enigma_embed_seconds", time.perf_counter() - started, specialist=name)
+        return answer
 
     async def stream(self, name: str, begin: Begin, urgency: Urgency = USUAL) -> AsyncGenerator[Piece, None]:
         """The pieces of a language model's answer as they are written, counted; see `Serving.stream`."""

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import ipaddress
 import logging
+import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -119,6 +120,23 @@ async def _described(zeroconf: object, name: str) -> Found | None:
 def _label(name: str) -> str:
     """A name that DNS-SD takes: at most 63 bytes with the id, and no dot."""
     return name.replace(".", " ").encode()[:48].decode("utf-8", "ignore")
+
+
+def reached_at(host: str) -> str:
+    """The address by which others reach a server that listens there, with brackets where it is of IPv6; raises `EdgeError`.
+
+    For 0.0.0.0 and ::, it is the one from which this machine would speak to its network.
+    """
+    address = ipaddress.ip_address(host.split("%", 1)[0])
+    if address.is_unspecified:
+        family, everybody = (socket.AF_INET, "224.0.0.251") if address.version == 4 else (socket.AF_INET6, "ff02::fb")
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            try:
+                probe.connect((everybody, 5353))  # sends nothing: only asks the routing table
+                address = ipaddress.ip_address(str(probe.getsockname()[0]).split("%", 1)[0])
+            except OSError:
+                raise EdgeError("This machine is on no network; say by --address where others reach it.") from None
+    return f"[{address}]" if address.version == 6 else str(address)
 
 
 def _addresses(host: str) -> list[ipaddress.IPv4Address | ipaddress.IPv6Address]:

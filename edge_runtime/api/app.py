@@ -16,21 +16,25 @@ from edge_runtime.api.listen import ListenRoutes
 from edge_runtime.api.manage import ManageRoutes
 from edge_runtime.api.observe import ObserveRoutes
 from edge_runtime.api.openai import PATHS, OpenAIRoutes
+from edge_runtime.api.openai_audio import SPEECH, TRANSCRIPTIONS, AudioRoutes
+from edge_runtime.api.openai_embeddings import PATH as EMBEDDINGS
+from edge_runtime.api.openai_embeddings import EmbeddingRoutes
 from edge_runtime.api.openai_wire import error_json
 from edge_runtime.api.pipelines import PipelineRoutes
 from edge_runtime.api.run import RunRoutes
 from edge_runtime.api.wire import ASKED, reply, reply_error
 from edge_runtime.device import Device
 from edge_runtime.errors import EdgeError, Forbidden, NotFound
+from edge_runtime.identity.tls import Shown
 
 _log = logging.getLogger(__name__)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def make_app(device: Device, access: Access, certificate: str = "") -> web.Application:
+def make_app(device: Device, access: Access, shown: Shown | None = None) -> web.Application:
     """The application over a device.
 
-    certificate: the hash, in hex, of the one that clients see; empty where they come without TLS.
+    shown: the certificate that clients see; None where they come without TLS.
     """
     server = device.config.server
     needs: dict[tuple[str, str], Need] = {}
@@ -39,9 +43,9 @@ def make_app(device: Device, access: Access, certificate: str = "") -> web.Appli
         middlewares=[_errors(device), _guarded(access, needs)],
         client_max_size=max(server.max_body_kb, server.max_file_kb) * 1024,
     )
-    run, manage = RunRoutes(device), ManageRoutes(device, certificate)
+    run, manage = RunRoutes(device), ManageRoutes(device, shown)
     observe = ObserveRoutes(device, access.still)
-    openai, inference = OpenAIRoutes(device), InferenceRoutes(device)
+    openai, inference, audio = OpenAIRoutes(device), InferenceRoutes(device), AudioRoutes(device)
 
     def add(method: str, path: str, need: Need, handler: Handler) -> None:
         needs[method, path] = need
@@ -60,6 +64,9 @@ def make_app(device: Device, access: Access, certificate: str = "") -> web.Appli
     add("GET", "/v1/models/{specialist}", Need.LOOK, openai.model)
     add("POST", "/v1/chat/completions", Need.ASK, openai.chat)
     add("POST", "/v1/completions", Need.ASK, openai.complete)
+    add("POST", EMBEDDINGS, Need.ASK, EmbeddingRoutes(device).embed)
+    add("POST", SPEECH, Need.ASK, audio.speech)
+    add("POST", TRANSCRIPTIONS, Need.ASK, audio.transcribe)
     add("POST", "/v1/run/{specialist}", Need.ASK, run.run)
     add("POST", "/v1/listen/{specialist}", Need.ASK, ListenRoutes(device).listen)
     add("POST", "/v1/ask", Need.ASK, run.ask)
@@ -72,12 +79,16 @@ def make_app(device: Device, access: Access, certificate: str = "") -> web.Appli
         add("POST", f"{model}/infer", Need.ASK, inference.infer)
     add("GET", "/v1/status", Need.VIEW, observe.status)
     add("GET", "/v1/requests", Need.OWN, observe.requests)
+    add("GET", "/v1/unsure/{specialist}", Need.OWN, observe.unsure)
+    add("DELETE", "/v1/unsure/{specialist}", Need.OWN, observe.forget_unsure)
     add("GET", "/v1/events", Need.VIEW, observe.events)
     add("POST", "/v1/pair", Need.NOTHING, manage.pair)
     add("POST", "/v1/pair/finish", Need.NOTHING, manage.finish_pairing)
     add("GET", "/v1/tokens", Need.OWN, manage.tokens)
     add("POST", "/v1/tokens", Need.OWN, manage.add_token)
     add("DELETE", "/v1/tokens/{id}", Need.OWN, manage.remove_token)
+    add("GET", "/v1/certificate", Need.VIEW, manage.certificate)
+    add("POST", "/v1/certificate", Need.OWN, manage.renew_certificate)
     add("POST", "/v1/bundles", Need.RELEASE, manage.install)
     add("GET", "/v1/plan", Need.VIEW, manage.plan)
     add("PUT", "/v1/plan", Need.RELEASE, manage.set_plan)

@@ -13,6 +13,7 @@ from edge_runtime.device import Device
 from edge_runtime.errors import BadRequest, BundleError, PairingError
 from edge_runtime.identity.grants import grant, read_grant
 from edge_runtime.identity.handshake import Responder
+from edge_runtime.identity.tls import Shown
 from edge_runtime.serving.plan import MAX_BYTES
 
 PAIR_BYTES = 4096
@@ -20,12 +21,15 @@ CHUNK_SECONDS = 30.0  # an upload that stands still for so long is over
 
 
 class ManageRoutes:
-    """POST /v1/pair and /v1/pair/finish, /v1/tokens, /v1/bundles, /v1/plan, /v1/rollback and /v1/remove/{specialist}."""
+    """POST /v1/pair and /v1/pair/finish, /v1/certificate, /v1/tokens, /v1/bundles, /v1/plan, /v1/rollback and /v1/remove/{specialist}."""
 
-    def __init__(self, device: Device, certificate: str) -> None:
+    def __init__(self, device: Device, shown: Shown | None) -> None:
         self._device = device
-        self._certificate = certificate
-        self._pairing = Responder(device.identity, certificate)
+        self._shown = shown
+        self._pairing = Responder(device.identity, self._fingerprint)
+
+    def _fingerprint(self) -> str:
+        return "" if self._shown is None else self._shown.fingerprint
 
     async def pair(self, request: web.Request) -> web.Response:
         """The first two messages of a pairing; see `edge_runtime.identity.handshake`."""
@@ -44,7 +48,20 @@ class ManageRoutes:
         except PairingError as error:
             self._device.refused_pairing(error)
             raise
-        return reply(met.seal({**await self._device.pair(met), "certificate": self._certificate}))
+        return reply(met.seal({**await self._device.pair(met), "certificate": met.certificate}))
+
+    async def certificate(self, request: web.Request) -> web.Response:
+        """The hash of the certificate that clients see, empty without TLS, and how often it was renewed."""
+        renewals = 0 if self._shown is None else self._shown.renewals
+        return reply({"certificate": self._fingerprint(), "renewals": renewals})
+
+    async def renew_certificate(self, request: web.Request) -> web.Response:
+        """Take another key for TLS; who is paired goes on, as the device signs the new certificate."""
+        if self._shown is None:
+            raise BadRequest("This device doesn't encrypt, so it has no certificate to renew.")
+        self._shown.renew()
+        self._device.events.emit("certificate", certificate=self._fingerprint(), renewals=self._shown.renewals)
+        return await self.certificate(request)
 
     async def tokens(self, request: web.Request) -> web.Response:
         """All pairings."""

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from edge_runtime.language.specialist import LanguageSpecialist
     from edge_runtime.language.tokenizer import Tokenizer
 
-PATHS = ("/v1/chat/completions", "/v1/completions", "/v1/models")
+PATHS = ("/v1/chat/completions", "/v1/completions", "/v1/models", "/v1/embeddings", "/v1/audio/")
 WRITE_SECONDS = 20.0  # a client that takes nothing for so long is gone
 
 
@@ -116,11 +116,11 @@ class OpenAIRoutes:
         )
 
     async def model(self, request: web.Request) -> web.Response:
-        """One language model."""
+        """One model that OpenAI's clients may ask."""
         name = request.match_info["specialist"]
         found = self._device.serving.current(name)
-        if not found.writes:
-            raise NotFound(f"'{name}' isn't a language model; ask it with POST /v1/run/{name}.")
+        if not (found.writes or found.embeds):
+            raise NotFound(f"'{name}' neither writes nor embeds; ask it with POST /v1/run/{name}.")
         return reply(model_json(name, found.since))
 
     async def _answer(

@@ -82,7 +82,7 @@ class TextRequest:
     top: int
 
 
-class _Body:
+class Body:
     """Takes fields out of a body, checked; None counts as absent. What is left at the end is unknown."""
 
     def __init__(self, raw: Mapping[str, object]) -> None:
@@ -91,19 +91,23 @@ class _Body:
             raise BadRequest("`store` must be false: a device keeps no answers.")
 
     def take(self, name: str, kind: type[T], words: str) -> T | None:
+        """A field of a kind; None where it is absent."""
         value = self._left.pop(name, None)
         if value is not None and (not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool)):
             raise BadRequest(f"`{name}` must be {words}.")
         return value
 
     def any(self, name: str) -> object:
+        """A field of whatever kind."""
         return self._left.pop(name, None)
 
     def flag(self, name: str, default: bool = False) -> bool:
+        """True or false."""
         value = self.take(name, bool, "true or false")
         return default if value is None else value
 
     def whole(self, name: str, low: int, high: int | None = None) -> int | None:
+        """A whole number within bounds, the outer ones included; None where it is absent."""
         value = self.take(name, int, "a whole number")
         if value is not None and (value < low or (high is not None and value > high)):
             raise BadRequest(
@@ -112,6 +116,7 @@ class _Body:
         return value
 
     def number(self, name: str, default: float, low: float, high: float) -> float:
+        """A number within bounds."""
         value = self._left.pop(name, None)
         if value is None:
             return default
@@ -120,18 +125,20 @@ class _Body:
         return float(value)
 
     def only(self, name: str, fine: Sequence[object], why: str) -> None:
+        """Take a field that must have one of these values, or be absent."""
         value = self._left.pop(name, None)
         if value is not None and not any(value == good and type(value) is type(good) for good in fine):
             raise BadRequest(f"`{name}`: {why}")
 
     def end(self) -> None:
+        """Refuse what nobody took."""
         if self._left:
             raise BadRequest(f"This device doesn't know `{min(self._left)[:64]}`; leave it out.")
 
 
 def read_chat(raw: Json) -> ChatRequest:
     """Check a body of POST /v1/chat/completions; raises `BadRequest` with the field that is wrong."""
-    body = _Body(raw)
+    body = Body(raw)
     stream, include_usage = _stream(body)
     choice, tools = _tools(body)
     schema = _schema(body.take("response_format", dict, "an object"))
@@ -164,7 +171,7 @@ def read_chat(raw: Json) -> ChatRequest:
 
 def read_text(raw: Json) -> TextRequest:
     """Check a body of POST /v1/completions; raises `BadRequest` with the field that is wrong."""
-    body = _Body(raw)
+    body = Body(raw)
     stream, include_usage = _stream(body)
     prompt = body.any("prompt")
     if isinstance(prompt, list) and len(prompt) == 1:
@@ -190,28 +197,28 @@ def read_text(raw: Json) -> TextRequest:
     return made
 
 
-def _model(body: _Body) -> str:
+def _model(body: Body) -> str:
     model = body.take("model", str, "a specialist's name")
     if not model:
         raise BadRequest("`model` must be the name of a specialist; GET /v1/models lists them.")
     return model
 
 
-def _stream(body: _Body) -> tuple[bool, bool]:
+def _stream(body: Body) -> tuple[bool, bool]:
     stream = body.flag("stream")
     options = body.take("stream_options", dict, "an object")
     if options is None:
         return stream, False
     if not stream:
         raise BadRequest("`stream_options` needs `stream`: true.")
-    inner = _Body(options)
+    inner = Body(options)
     include = inner.flag("include_usage")
     inner.only("include_obfuscation", [False, True], "it must be true or false.")  # padding, which we never send
     inner.end()
     return stream, include
 
 
-def _draw(body: _Body) -> Draw:
+def _draw(body: Body) -> Draw:
     body.only("n", [1], "there is one answer; ask again for another.")
     body.only("logit_bias", [{}], "tokens can't be favoured here; leave it out.")
     return Draw(
@@ -227,7 +234,7 @@ def _draw(body: _Body) -> Draw:
     )
 
 
-def _max_tokens(body: _Body) -> int | None:
+def _max_tokens(body: Body) -> int | None:
     old, new = body.whole("max_tokens", 1), body.whole("max_completion_tokens", 1)
     if old is not None and new is not None and old != new:
         raise BadRequest("`max_tokens` and `max_completion_tokens` are the same; send one of them.")
@@ -276,7 +283,7 @@ def _content(raw: object, where: str, may_lack: bool) -> str:
     raise BadRequest(f"{where} must be a text, or a list of parts of the type text: this model reads nothing else.")
 
 
-def _tools(body: _Body) -> tuple[str, list[Json]]:
+def _tools(body: Body) -> tuple[str, list[Json]]:
     """(the choice, the tools), no tools where none may be called."""
     tools = read_tools(body.take("tools", list, "a list of tools") or [])
     choice = body.any("tool_choice")

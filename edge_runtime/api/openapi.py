@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from edge_runtime import __version__
 from edge_runtime.api.access import Need
+from edge_runtime.api.openai import PATHS
 
 if TYPE_CHECKING:
     from edge_runtime.device import Device
@@ -66,6 +67,26 @@ _COMPLETION: Json = {
     "properties": {"model": {"type": "string"}, "prompt": {"type": "string"}, "stream": {"type": "boolean"}},
     "required": ["model", "prompt"],
 }
+_EMBEDDINGS: Json = {
+    "type": "object",
+    "properties": {
+        "model": {"type": "string"},
+        "input": {"anyOf": [{"type": "string"}, _TEXTS]},
+        "encoding_format": {"enum": ["float", "base64"]},
+    },
+    "required": ["model", "input"],
+}
+_SPEECH: Json = {
+    "type": "object",
+    "properties": {
+        "model": {"type": "string"},
+        "input": {"type": "string"},
+        "voice": {"type": "string"},
+        "instructions": {"type": "string"},
+        "response_format": {"enum": ["wav", "pcm"]},
+    },
+    "required": ["model", "input"],
+}
 _INFER: Json = {
     "type": "object",
     "properties": {"id": {"type": "string"}, "inputs": {"type": "array", "items": _ANY}, "outputs": {"type": "array"}},
@@ -89,16 +110,20 @@ _BODIES: Mapping[tuple[str, str], Json] = {
     ("POST", "/v1/topics"): _TOPIC,
     ("POST", "/v1/chat/completions"): _CHAT,
     ("POST", "/v1/completions"): _COMPLETION,
+    ("POST", "/v1/embeddings"): _EMBEDDINGS,
+    ("POST", "/v1/audio/speech"): _SPEECH,
 }
 _NO_BODY = (
     "/v1/rollback/{specialist}",
     "/v1/remove/{specialist}",
+    "/v1/certificate",
+    "/v1/audio/transcriptions",
     "/v1/pipelines/{pipeline}/start",
     "/v1/pipelines/{pipeline}/stop",
 )
 _OCTETS: Mapping[str, str] = {"/v1/bundles": "application/octet-stream", "/v1/listen/{specialist}": "audio/pcm"}
 _ANSWERS: Mapping[str, str] = {"/metrics": "text/plain", "/v1/listen/{specialist}": "application/x-ndjson"}
-_ERRORS = ("400", "401", "403", "404", "406", "409", "413", "422", "429", "500", "503", "504", "507")
+_ERRORS = ("400", "401", "403", "404", "406", "409", "413", "422", "429", "500", "501", "503", "504", "507")
 
 
 @dataclass(frozen=True)
@@ -160,13 +185,16 @@ def _responses(route: Route) -> dict[str, object]:
     error = _ERROR
     if route.path.startswith("/v2"):
         error = _PROTOCOL_ERROR
-    elif route.path in ("/v1/chat/completions", "/v1/completions"):
+    elif route.path.startswith(PATHS):
         error = _OPENAI_ERROR
     if route.path == "/v1/events":
         good: dict[str, object] = {"101": {"description": "The events, over a WebSocket."}}
     elif route.path in ("/v1/chat/completions", "/v1/completions"):
         content = {"application/json": {"schema": _ANY}, "text/event-stream": {"schema": {"type": "string"}}}
         good = {"200": {"description": "The answer.", "content": content}}
+    elif route.path == "/v1/audio/speech":
+        sound: Json = {"schema": {"type": "string", "format": "binary"}}
+        good = {"200": {"description": "The sound.", "content": {"audio/wav": sound, "audio/pcm": sound}}}
     elif route.path in _ANSWERS:
         good = {"200": _answer(_ANSWERS[route.path], {"type": "string"})}
     else:

@@ -31,10 +31,12 @@ class RunRoutes:
         self._reader = kept_json.Reader()
 
     async def models(self, request: web.Request) -> web.Response:
-        """The specialists that serve; "data" are the language models, as OpenAI's clients read them."""
+        """The specialists that serve; "data" are those that OpenAI's clients may ask."""
         serving = self._device.serving
         found = [(name, serving.current(name)) for name in serving.names()]
-        data = [model_json(name, generation.since) for name, generation in found if generation.writes]
+        data = [
+            model_json(name, generation.since) for name, generation in found if generation.writes or generation.embeds
+        ]
         return reply({"object": "list", "data": data, "models": self._device.models()})
 
     async def run(self, request: web.Request) -> web.Response:

@@ -19,6 +19,7 @@ import hmac
 import secrets
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from edge_runtime import strict_json
@@ -42,16 +43,21 @@ class _Session:
     scalar: bytes
     agreed: spake2.Agreed
     grant: Grant
+    certificate: str
     until: float
 
 
 @dataclass(frozen=True)
 class Met:
-    """A client that knew the code. grant: what its token may do. said: what it sealed. key: for the answer."""
+    """A client that knew the code. grant: what its token may do. said: what it sealed. key: for the answer.
+
+    certificate: the hash of the one that both saw, in hex; empty without TLS.
+    """
 
     grant: Grant
     said: Json
     key: bytes
+    certificate: str
 
     def seal(self, answer: Json) -> Json:
         """The last message."""
@@ -61,10 +67,11 @@ class Met:
 class Responder:
     """The side where the code was printed.
 
-    certificate: the hash, in hex, of the certificate that clients see there; empty without TLS.
+    certificate: the hash, in hex, of the certificate that clients see there, or what tells it, where it may change; empty
+    without TLS.
     """
 
-    def __init__(self, identity: IdentityFolder, certificate: str) -> None:
+    def __init__(self, identity: IdentityFolder, certificate: str | Callable[[], str]) -> None:
         self._identity = identity
         self._certificate = certificate
         self._sessions: dict[str, _Session] = {}
@@ -76,16 +83,17 @@ class Responder:
         if not spake2.is_share(share):
             raise BadRequest('"share" is no element of the group; use a client of this version.')
         scalar, grant, left = take_try(self._identity)
+        certificate = self._certificate if isinstance(self._certificate, str) else self._certificate()
         secret, own = spake2.begin(scalar, first=False)
         try:
-            agreed = spake2.agree(scalar, secret, own, share, self._certificate.encode(), first=False)
+            agreed = spake2.agree(scalar, secret, own, share, certificate.encode(), first=False)
         except spake2.NoShare:
             raise PairingError(f"{_WRONG}.") from None
         now, id_ = time.monotonic(), secrets.token_hex(16)
         with self._lock:
             kept = [(known, session) for known, session in self._sessions.items() if session.until > now]
             self._sessions = dict(kept[-MAX_SESSIONS + 1 :])
-            self._sessions[id_] = _Session(scalar, agreed, grant, now + SESSION_SECONDS)
+            self._sessions[id_] = _Session(scalar, agreed, grant, certificate, now + SESSION_SECONDS)
         return {"session": id_, "share": _text(own), "confirm": _text(agreed.second), "tries": left}
 
     def finish(self, message: Json) -> Met:
@@ -99,7 +107,7 @@ class Responder:
             raise PairingError(f"{_WRONG}.")
         said = _opened(spake2.sealing_key(session.agreed, _TO_DEVICE), message)
         use_up(self._identity, session.scalar)
-        return Met(session.grant, said, spake2.sealing_key(session.agreed, _TO_CLIENT))
+        return Met(session.grant, said, spake2.sealing_key(session.agreed, _TO_CLIENT), session.certificate)
 
 
 class Initiator:

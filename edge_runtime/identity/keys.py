@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from edge_runtime.bundle import public_key_of
 from edge_runtime.errors import BadRequest, StateError
+from edge_runtime.identity.certificate import id_of
 from edge_runtime.identity.files import IdentityFolder
 
 _FILE = "device-key.json"
@@ -22,8 +23,8 @@ class DeviceKey:
 
     @property
     def id(self) -> str:
-        """The device's id: the first 16 hex digits of its public key."""
-        return self.public.hex()[:16]
+        """The device's id, see `id_of`."""
+        return id_of(self.public)
 
 
 def device_key(identity: IdentityFolder) -> DeviceKey:

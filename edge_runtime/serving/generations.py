@@ -17,7 +17,7 @@ from edge_runtime.serving import memory
 from edge_runtime.serving.streaming import Begin, StreamWorker, Writes
 from edge_runtime.serving.turns import USUAL, Turns, Urgency
 from edge_runtime.serving.worker import Answer, Worker
-from edge_runtime.tasks import Specialist
+from edge_runtime.tasks import Embeds, Specialist
 from edge_runtime.update.admit import Loaded
 
 if TYPE_CHECKING:
@@ -47,11 +47,18 @@ class Generation:
 
     def __post_init__(self) -> None:
         self.writes = self.language is not None
+        self.embeds = self.embedder is not None
 
     @property
     def language(self) -> LanguageSpecialist | None:
         """The language model below the specialist, None where it is another kind of model, or asleep."""
         return getattr(self.loaded.specialist, "language", None)
+
+    @property
+    def embedder(self) -> Specialist | None:
+        """What places texts, None where the specialist doesn't, or is asleep."""
+        specialist = self.loaded.specialist
+        return specialist.embedder if isinstance(specialist, Embeds) else None
 
     @property
     def asleep(self) -> bool:
@@ -152,6 +159,19 @@ class Serving:
             assert isinstance(worker, Worker)
             tensors = cast("dict[str, object]", inputs)
             return await worker.run(tensors, self._deadline, cast(Specialist, engine), urgency)
+
+    async def embed(self, name: str, text: str, urgency: Urgency = USUAL) -> Answer:
+        """Where a text lies among others, see `edge_runtime.tasks.Embeds`; raises `BadRequest` for who doesn't tell."""
+        with self._asking(name):
+            generation = await self.wake(name)
+            worker, embedder = generation.worker, generation.embedder
+            if embedder is None:
+                raise BadRequest(
+                    f"'{name}' gives no embeddings: its graph has no output for that. Routers have one; where it is "
+                    "a router from before, export, gate and push it again."
+                )
+            assert isinstance(worker, Worker)
+            return await worker.run({"text": text}, self._deadline, embedder, urgency)
 
     async def stream(self, name: str, begin: Begin, urgency: Urgency = USUAL) -> AsyncGenerator[Piece, None]:
         """The pieces of the answer that `begin` starts with a language model; raises `BadRequest` for other models."""

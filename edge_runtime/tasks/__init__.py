@@ -40,6 +40,17 @@ class Stepwise(Specialist, Protocol):
         """As `run`, but the engine's runs are left to whoever drives it; see `driven`."""
 
 
+@runtime_checkable
+class Embeds(Specialist, Protocol):
+    """A specialist that may place texts among others; `embedder` is None where its graph doesn't give that.
+
+    The embedder answers `{"text"}` with "embedding", float32 [width] of length 1 (or 0 for a text that says nothing),
+    and "tokens", how many it read.
+    """
+
+    embedder: Specialist | None
+
+
 def driven(engine: Engine, steps: Steps) -> dict[str, object]:
     """The answer of one request by itself."""
     try:

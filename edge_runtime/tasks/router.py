@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from edge_runtime.bundle.manifest import Manifest
-from edge_runtime.engines import Engine
+from edge_runtime.engines import Engine, GraphEngine
 from edge_runtime.errors import BadRequest, BundleError, EngineError
 from edge_runtime.tasks import Steps, driven
 from edge_runtime.tasks.familiar import FILE, familiarity, read_known
@@ -21,6 +21,9 @@ MAX_CHARS = 4000
 TOLERANCE = 0.1  # on a score, between int8 runtimes that round differently
 INPUT = "tokens"  # int32 [1, length], see edge_runtime.tasks.text
 OUTPUT = "probabilities"  # float32 [1, labels], already divided by the temperature and normalised
+# float32 [1, width] of length 1, of graphs that give it: where a text lies among others. "embedding" would meet a name that
+# torch's exporter makes by itself.
+VECTOR = "text_vector"
 
 REQUEST_SCHEMA: dict[str, object] = {
     "type": "object",
@@ -62,6 +65,8 @@ class Router:
         self._features = features
         self._engine = engine
         self._known = known
+        gives = isinstance(engine, GraphEngine) and any(tensor.name == VECTOR for tensor in engine.outputs)
+        self.embedder = Embedder(features, engine) if gives else None
 
     def run(self, request: dict[str, object]) -> dict[str, object]:
         """Route one text. Where the end of a long text wasn't read, `truncated` is true in the answer."""
@@ -95,6 +100,32 @@ class Router:
         if encoded.dropped:
             answer["truncated"] = True
         return answer
+
+
+class Embedder:
+    """Answers `{"text"}` with "embedding", float32 [width] of length 1, "tokens" read, and "truncated" where not all were.
+
+    Near are texts of the same features, and of features that the labels of the training don't tell apart.
+    """
+
+    def __init__(self, features: Features, engine: Engine) -> None:
+        self._features = features
+        self._engine = engine
+
+    def run(self, request: dict[str, object]) -> dict[str, object]:
+        """Place one text."""
+        return driven(self._engine, self.steps(request))
+
+    def steps(self, request: dict[str, object]) -> Steps:
+        """See `Stepwise`."""
+        encoded = encode(_text(request), self._features)
+        vector = (yield {INPUT: encoded.ids})[VECTOR].reshape(-1)
+        length = float(np.linalg.norm(vector))
+        if not math.isfinite(length):
+            raise EngineError("The router's embedding isn't of numbers; build the bundle again.")
+        # A text without a letter or digit lies nowhere.
+        placed = vector / length if length > 0 and encoded.count else np.zeros_like(vector)
+        return {"embedding": placed, "tokens": encoded.count, "truncated": encoded.dropped > 0}
 
 
 def load(manifest: Manifest, folder: Path, engine: Engine) -> Router:

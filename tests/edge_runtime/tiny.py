@@ -35,8 +35,8 @@ def table(seed: int) -> np.ndarray:
     return weights
 
 
-def write_onnx(path: Path, seed: int) -> None:
-    """probabilities = softmax(sum of the tokens' rows)."""
+def write_onnx(path: Path, seed: int, embedding: bool = False) -> None:
+    """probabilities = softmax(sum of the tokens' rows). embedding: that sum is a second output."""
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 
@@ -45,10 +45,14 @@ def write_onnx(path: Path, seed: int) -> None:
             helper.make_node("Gather", ["table", "tokens"], ["rows"]),
             helper.make_node("ReduceSum", ["rows", "axes"], ["logits"], keepdims=0),
             helper.make_node("Softmax", ["logits"], ["probabilities"], axis=-1),
+            *([helper.make_node("Identity", ["logits"], [router.VECTOR])] if embedding else []),
         ],
         "tiny",
         [helper.make_tensor_value_info("tokens", TensorProto.INT32, [1, FEATURES.length])],
-        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [1, len(LABELS)])],
+        [
+            helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [1, len(LABELS)]),
+            *([helper.make_tensor_value_info(router.VECTOR, TensorProto.FLOAT, [1, len(LABELS)])] if embedding else []),
+        ],
         [
             numpy_helper.from_array(table(seed), "table"),
             numpy_helper.from_array(np.array([1], dtype=np.int64), "axes"),
@@ -218,18 +222,21 @@ def make_bundle(
     padding: int = 0,
     hidden: int = 0,
     layers: int = 2,
+    embedding: bool = False,
 ) -> Envelope:
     """Write a signed bundle to `path`; the model's weights depend on `seed`, its size on `padding`.
 
-    hidden: the model is that of `write_wide_onnx`.
+    hidden: the model is that of `write_wide_onnx`. embedding: see `write_onnx`.
     """
     described = described or usable_manifest()
     name = described.models[0].file
     model = path.with_name(f"{path.stem}-{seed}-{name}")
     if hidden:
         write_wide_onnx(model, hidden, layers, seed)
+    elif name.endswith(".tflite"):
+        write_tflite(model, seed)
     else:
-        (write_tflite if name.endswith(".tflite") else write_onnx)(model, seed)
+        write_onnx(model, seed, embedding)
     files: dict[str, bytes | Path] = {name: model}
     files[described.golden.file] = golden_of(model, described) if golden is None else golden
     if padding:

@@ -42,8 +42,12 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     made = command(actions, "find", devices_find, "Look for devices on this network, paired or not.")
     made.add_argument("--seconds", type=float, default=3.0, metavar="N", help="how long (default: %(default)s)")
     made = command(actions, "pair", devices_pair, "Pair with a device, which then takes this host's bundles.")
-    made.add_argument("url", metavar="URL", help="as printed by 'enigma-edge run'")
-    made.add_argument("code", metavar="CODE", help="as printed by 'enigma-edge pair' on the device")
+    made.add_argument(
+        "url", metavar="URL", help="as printed by 'enigma-edge run', or all that 'enigma-edge pair --qr' printed"
+    )
+    made.add_argument(
+        "code", nargs="?", default="", metavar="CODE", help="as printed by 'enigma-edge pair' on the device"
+    )
     made.add_argument("--name", metavar="NAME", help="what to call it here (default: device- and its id)")
     made = command(actions, "forget", devices_forget, "Remove a device from this host.")
     made.add_argument("name", metavar="NAME", help="what it is called here")

@@ -7,11 +7,12 @@ import json
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from edge_runtime.client import DeviceClient
 from edge_runtime.errors import EdgeError, Overloaded, Unauthorized
+from edge_runtime.identity.invitation import is_invitation, read_invitation
 from trainer_host.data.dataset import Json
 from trainer_host.errors import NotThere, TrainerError
 from trainer_host.release.edge_process import running_url
@@ -27,7 +28,8 @@ LOCAL = "local"  # the device whose state lies in HOME/device
 class Device:
     """A paired device; `id` is what it says of itself, the first hex digits of its public key.
 
-    certificate: the hash of its certificate, in hex, which it must show; empty where it doesn't encrypt.
+    certificate: how its certificate is known (see `edge_runtime.identity.pin`), which it must show; empty where it doesn't
+    encrypt. home: where that is kept, and kept anew once the device renewed it.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Device:
     token: str
     id: str
     certificate: str = ""
+    home: Workspace | None = field(default=None, compare=False)
 
     def __repr__(self) -> str:  # the token must not get into a log by way of a traceback
         return f"Device({self.name}, {self.url}, {self.id})"
@@ -45,7 +48,7 @@ def known_devices(workspace: Workspace) -> list[Device]:
     path = workspace.keys / FILE
     try:
         raw = json.loads(path.read_bytes())
-        return [Device(**item) for item in raw["devices"]]
+        return [Device(**item, home=workspace) for item in raw["devices"]]
     except FileNotFoundError:
         return []
     except (OSError, ValueError, KeyError, TypeError):
@@ -94,12 +97,20 @@ def forget(workspace: Workspace, name: str) -> Device:
 
 
 def pair(workspace: Workspace, url: str, code: str, name: str | None, key: SigningKey) -> Device:
-    """Redeem the code that the device printed, and remember the token; the device then trusts `key`."""
+    """Redeem the code that the device printed, and remember the token; the device then trusts `key`.
+
+    url: the device's address, or all that its QR code holds; then its certificate is known before, and `code` is empty.
+    """
     if name is not None:
         checked_name(name)
 
+    certificate = None
+    if is_invitation(url):
+        found = read_invitation(url)
+        url, code, certificate = found.url, found.code, found.certificate
+
     async def redeem() -> DeviceClient:
-        async with DeviceClient(url) as client:
+        async with DeviceClient(url, certificate=certificate) as client:
             await client.pair(code, socket.gethostname()[:60] or "host", key.public)
             return client
 
@@ -166,6 +177,17 @@ def ask_any(device: Device, request: Json) -> Json:
     return asyncio.run(run())
 
 
+def unsure(device: Device, specialist: str, take: Callable[[list[Json]], None]) -> None:
+    """Give `take` what the device kept of texts that a specialist was unsure about; the device drops them once it has them."""
+
+    async def run() -> None:
+        async with _client(device) as client:
+            take(await client.unsure(specialist))
+            await client.forget_unsure(specialist)
+
+    asyncio.run(run())
+
+
 def models(device: Device) -> list[Json]:
     """The specialists that a device serves."""
 
@@ -177,11 +199,18 @@ def models(device: Device) -> list[Json]:
 
 
 def _client(device: Device) -> DeviceClient:
-    return DeviceClient(device.url, device.token, certificate=device.certificate)
+    def renewed(certificate: str) -> None:
+        if device.home is not None:
+            kept = next((known for known in known_devices(device.home) if known.name == device.name), None)
+            if kept is not None and kept.token == device.token:
+                remember(device.home, replace(kept, certificate=certificate))
+
+    return DeviceClient(device.url, device.token, certificate=device.certificate, on_renewed=renewed)
 
 
 def _save(workspace: Workspace, devices: list[Device]) -> None:
     with storage_errors(workspace.keys):
         private_folder(workspace)
-        content = {"devices": [asdict(device) for device in sorted(devices, key=lambda d: d.name)]}
+        plain = [asdict(replace(device, home=None)) for device in sorted(devices, key=lambda d: d.name)]
+        content = {"devices": [{key: value for key, value in item.items() if key != "home"} for item in plain]}
         write_atomic(workspace.keys / FILE, json.dumps(content, indent=1).encode() + b"\n", 0o600)

@@ -28,6 +28,7 @@ from trainer_host.students.text_heads import (
     HeadsNet,
     Recipe,
     Shape,
+    WithEmbedding,
     encoded,
     folds_for,
     planned_steps,
@@ -121,7 +122,8 @@ class RouterStudent:
         model = HeadsNet(config.shape, config.features.buckets + 1)
         load_weights(run, model)
         example = torch.from_numpy(encode("one two three", config.features).ids)
-        return model.eval(), (example,), ModelIO([router.INPUT], [router.OUTPUT])
+        names = ModelIO([router.INPUT], [router.OUTPUT, router.VECTOR])
+        return WithEmbedding(model).eval(), (example,), names
 
     def calibration(self, run: Path, dataset: Path, limit: int) -> Iterator[dict[str, np.ndarray]]:
         """Texts of train, mixed by a hash; see `Student.calibration`."""

@@ -46,7 +46,7 @@ class Recipe:
     decay: float = 0.05
     smoothing: float = 0.05
     drop: float = 0.5  # of features: a sentence must be told by more than one word
-    noise: float = 0.25  # share of each batch that is random features, which must leave it undecided
+    noise: float = 0.4  # share of each batch that is random features, which must leave it undecided
 
 
 class HeadsNet(nn.Module):
@@ -70,17 +70,40 @@ class HeadsNet(nn.Module):
 
     def logits(self, tokens: Tensor, weights: Tensor | None = None) -> tuple[Tensor, ...]:
         """float32 [batch, labels] per head, before the temperature; weights [rows, 1] scale the table's rows."""
+        return self.from_bag(self.bag(tokens, weights))
+
+    def bag(self, tokens: Tensor, weights: Tensor | None = None) -> Tensor:
+        """float32 [batch, width]: the sum of the tokens' rows, by the root of their count; what the text is about."""
         count = (tokens != 0).to(torch.float32).sum(1, keepdim=True)
         rows = self.table(tokens)
         if weights is not None:
             rows = rows * weights[tokens]
-        bag = rows.sum(1) * torch.rsqrt(count + 1)
+        made: Tensor = rows.sum(1) * torch.rsqrt(count + 1)
+        return made
+
+    def from_bag(self, bag: Tensor) -> tuple[Tensor, ...]:
+        """float32 [batch, labels] per head, of a bag."""
         out: Tensor = self.out(torch.relu(self.hidden(bag)))
         return out.split(self.heads, 1) if len(self.heads) > 1 else (out,)
 
     def forward(self, tokens: Tensor) -> Tensor | tuple[Tensor, ...]:
         made = tuple(torch.softmax(part / self.temperature[i], dim=-1) for i, part in enumerate(self.logits(tokens)))
         return made if len(made) > 1 else made[0]
+
+
+class WithEmbedding(nn.Module):
+    """A net of one head with its bag as a second output: probabilities, and float32 [1, width] of length 1, for searches
+    by likeness."""
+
+    def __init__(self, net: HeadsNet) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        bag = self.net.bag(tokens)
+        (logits,) = self.net.from_bag(bag)
+        length = torch.rsqrt((bag * bag).sum(1, keepdim=True) + 1e-12)  # of no text: nothing, not NaN
+        return torch.softmax(logits / self.net.temperature[0], dim=-1), bag * length
 
 
 def encoded(texts: Sequence[str], features: Features) -> Tensor:
@@ -212,6 +235,9 @@ def _descend(
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.rate, total_steps=recipe.steps)
     noisy = int(recipe.batch * recipe.noise)
     last = len(rarity)
+    met = rows[rows != 0]
+    # Half of the noise is drawn as features occur: what a foreign text has in common with the rows are the usual ones.
+    usual = (torch.arange(noisy) % 2 == 0)[:, None]
     undecided = [torch.full((noisy, labels), 1.0 / labels) for labels in model.heads]
     for step in range(recipe.steps):
         most = available(step / recipe.steps, len(rows)) if eased else len(rows)
@@ -219,6 +245,7 @@ def _descend(
         clean = rows[chosen]
         keep = torch.rand(clean.shape, generator=shuffle) >= recipe.drop
         random = torch.randint(1, last, (noisy, rows.shape[1]), generator=shuffle)
+        random = torch.where(usual, met[torch.randint(len(met), random.shape, generator=shuffle)], random)
         # As many random features as real texts have, so that the count alone tells nothing.
         random = random * (clean[torch.arange(noisy) % len(clean)] != 0)
         losses = []

@@ -38,7 +38,7 @@ def read(run: Path, rows: list[tuple[str, str]]) -> float:
     config = load_config(run)
     tokens = torch.from_numpy(np.concatenate([encode(text, config.features).ids for text, _ in rows]))
     with torch.inference_mode():
-        best = module(tokens).argmax(1).tolist()
+        best = module(tokens)[0].argmax(1).tolist()
     return sum(config.labels[i] == label for i, (_, label) in zip(best, rows, strict=True)) / len(rows)
 
 

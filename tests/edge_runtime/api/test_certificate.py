@@ -1,0 +1,82 @@
+"""A QR code's text pairs without trust in the network, and who is paired follows when a device renews its certificate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edge_runtime.client import DeviceClient
+from edge_runtime.errors import DeviceUnreachable, Forbidden, PairingError
+from edge_runtime.identity.invitation import read_invitation
+from edge_runtime.identity.pin import Pin, read_pin
+
+from ..conftest import StartDevice, edge
+from .test_access import own_address
+
+pytest.importorskip("segno")
+
+
+async def test_a_paired_client_follows_renewals_while_the_device_runs_and_after_it_started_again(
+    start_device: StartDevice, state: Path
+) -> None:
+    device = start_device(listen="0.0.0.0:0")
+    printed = edge("pair", "--qr", "--address", own_address(), "--state", state)
+    invited = read_invitation(printed.stdout.splitlines()[-1])
+    assert invited.address == f"{own_address()}:{device.port}" and "\x1b[" in printed.stdout
+    stranger = DeviceClient(invited.url, certificate="00" * 32)
+    async with stranger:
+        with pytest.raises(PairingError, match="stands in between"):
+            await stranger.pair(invited.code, "x")
+    assert '"tries":5' in (state / "identity" / "pairing.json").read_text()  # it was found out before anything was sent
+    kept: list[str] = []
+    async with DeviceClient(invited.url, certificate=invited.certificate, on_renewed=kept.append) as client:
+        token = await client.pair(invited.code, "laptop")
+        first = read_pin(client.certificate or "")
+        with pytest.raises(Forbidden, match="owner"):
+            await client.renew_certificate()
+        assert (first.digest, first.renewals) == (invited.certificate, 0) and not kept
+        renewed = edge("certificate", "renew", "--state", state)
+        assert renewed.returncode == 0, renewed.stderr
+        await client.close()  # connections of before go on; the next one sees the new certificate
+        assert await client.models() == []
+        assert [read_pin(text) for text in kept] == [Pin(renewed.stdout.strip(), first.device, 1)]
+    async with DeviceClient(invited.url, token, certificate=first.digest) as client:
+        with pytest.raises(DeviceUnreachable, match="stands in between"):
+            await client.models()
+    assert edge("status", "--state", state).returncode == 0  # the device's own commands go on
+    assert edge("certificate", "--state", state).stdout == renewed.stdout
+    device.stop()
+    assert edge("certificate", "renew", "--state", state).returncode == 0  # also while nothing runs
+    start_device(listen=f"0.0.0.0:{device.port}")
+    async with DeviceClient(invited.url, token, certificate=kept[0], on_renewed=kept.append) as client:
+        assert (await client.status())["device"]["id"]
+    assert read_pin(kept[-1]).renewals == 2
+
+
+async def test_a_pairing_of_before_learns_the_devices_key_when_it_asks_for_the_status(
+    start_device: StartDevice, state: Path
+) -> None:
+    device = start_device(listen="0.0.0.0:0")
+    code = edge("pair", "--state", state).stdout.strip()
+    url = f"https://{own_address()}:{device.port}"
+    async with DeviceClient(url) as client:
+        token = await client.pair(code, "laptop")
+        whole = client.certificate or ""
+    kept: list[str] = []
+    async with DeviceClient(url, token, certificate=read_pin(whole).digest, on_renewed=kept.append) as client:
+        await client.models()
+        assert not kept
+        await client.status()
+        assert kept == [whole]
+
+
+def test_where_nobody_could_come_nothing_is_drawn_and_no_code_is_made(state: Path) -> None:
+    for arguments, words in ((("--address", "door"), "listen to them by TLS"), ((), "listen to them by TLS")):
+        refused = edge("pair", "--qr", *arguments, "--state", state)
+        assert refused.returncode == 1 and words in refused.stderr and not refused.stdout
+    (state / "config.toml").write_text('[server]\nlisten = "0.0.0.0:8765"\n')
+    refused = edge("pair", "--qr", "--address", "no way", "--state", state)
+    assert refused.returncode == 1 and "copy all of it" in refused.stderr
+    assert not (state / "identity" / "pairing.json").exists()
+    assert "192.0.2.7:8765/" in edge("pair", "--qr", "--address", "192.0.2.7", "--state", state).stdout
