@@ -91,7 +91,7 @@ class ModelsConfig:
     )
     cold: bool = _key(
         False,
-        "Whether .onnx models map their weights from the disk and leave them as they are: for many models that are asked "
+        "Whether .onnx models from 1 MB on map their weights from the disk and leave them as they are: for many models that are asked "
         "seldom, as one is loaded in milliseconds and the kernel may drop its weights. Answers take longer, and its "
         "weights lie on the disk twice. Language models are loaded as usual.",
     )
@@ -143,6 +143,13 @@ class LogConfig:
     level: str = _key("info", "debug, info, warning or error.")
     requests: int = _key(64, "The latest requests that are kept in memory, for GET /v1/requests; 0: none.", 0, 4096)
     inputs: bool = _key(False, "Whether they are kept with what was asked, which may be private.")
+    unsure: int = _key(
+        0,
+        "Texts that a router was unsure about, the latest so many, are kept in the state folder for GET /v1/unsure; they "
+        "may be private. 0: none.",
+        0,
+        4096,
+    )
 
 
 @dataclass(frozen=True)

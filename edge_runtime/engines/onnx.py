@@ -16,6 +16,8 @@ from edge_runtime.errors import EngineError
 if TYPE_CHECKING:
     import onnxruntime as ort
 
+# Bytes. Smaller models load in some milliseconds anyway, and answer quicker when their weights are packed.
+COLD_FROM = 1 << 20
 _DTYPES = {
     "tensor(float)": np.float32,
     "tensor(float16)": np.float16,
@@ -126,7 +128,7 @@ def open_session(
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     outside = check_outside(path)
     shown = path.name
-    if cold is not None:
+    if cold is not None and path.stat().st_size >= COLD_FROM:
         if not outside:  # else its weights lie in files of their own already
             path = lay_out(path, cold)
         options.add_session_config_entry("session.disable_prepacking", "1")

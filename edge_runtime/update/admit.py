@@ -81,10 +81,10 @@ def choose_models(
 
 
 def admit_installed(
-    slots: Slots, digest: str, threads: int, allowed: Sequence[str], *, cold: bool = False, again: bool = False
+    slots: Slots, digest: str, threads: int, allowed: Sequence[str], *, cold: bool = False, again: int | None = None
 ) -> Loaded:
     """`admit` a bundle that lies in its slot, with the base beside which it was installed where it is an adapter."""
-    manifest = slots.check(digest, again)
+    manifest = slots.check(digest, again is not None)
     wanted, base = wanted_by(manifest), slots.base_of(digest)
     found = base_in(slots, base, wanted) if wanted is not None and base is not None else None
     return admit(manifest, digest, slots.folder(digest), threads, allowed, found, cold=cold, again=again)
@@ -99,12 +99,12 @@ def admit(
     base: Base | None = None,
     *,
     cold: bool = False,
-    again: bool = False,
+    again: int | None = None,
 ) -> Loaded:
     """Load a bundle from its verified folder and run its golden vectors.
 
     cold: map the weights of .onnx files from a copy beside the bundle's files, see `open_engine`.
-    again: it passed them in this process, and only its first one is run, to warm up.
+    again: it passed them in this process, and only its first one is run, to warm up; its `Loaded.rows` then.
     base: where the model lies that the bundle is an adapter for; the adapter runs over the same weights in memory.
     Tries the next eligible runtime where one can't open its file or answers otherwise. Raises, for the preferred one,
     `AdmissionError` (a golden vector isn't answered as it was) or `EngineError`; and `UnsupportedRuntime`,
@@ -115,7 +115,7 @@ def admit(
         raise MissingBase(f"{manifest.name} is an adapter for '{wanted.base[:64]}', and can't run without that bundle.")
     task = task_module(manifest.task)
     pairs = choose_models(manifest, allowed)
-    golden = _read_golden(manifest, folder)[: 1 if again else None]
+    golden = _read_golden(manifest, folder)[: None if again is None else 1]
     failures: list[EdgeError] = []
     for model, runtime in pairs:
         started, held = time.perf_counter(), rss_bytes()
@@ -126,7 +126,7 @@ def admit(
             _log.warning("%s %s in %s: %s", manifest.name, manifest.version, runtime, cause)
             failures.append(cause)
             continue
-        rows = most_rows(engine, MOST_ROWS)
+        rows = most_rows(engine, MOST_ROWS) if again is None else again
         took = max(rss_bytes() - held, manifest.files[model.file].bytes)
         return Loaded(manifest, digest, model, engine, specialist, time.perf_counter() - started, rows, took)
     raise failures[0]

@@ -52,6 +52,7 @@ class Installer:
         self.slots = slots
         self._trust = trust
         self._config = config
+        self._rows: dict[str, int] = {}  # what was measured of a bundle when it was admitted, see `Loaded.rows`
 
     @property
     def max_bundle_bytes(self) -> int:
@@ -95,6 +96,7 @@ class Installer:
             models = self._config.models
             files = self.slots.files_in(staged)
             loaded = admit(manifest, envelope.digest, files, models.threads, models.runtimes, base, cold=models.cold)
+            self._rows[loaded.digest] = loaded.rows
             try:
                 runtime = f"{loaded.engine.runtime} {loaded.engine.version}"
                 tell("admitted", {"bundle": envelope.address, **who, "runtime": runtime, "memory_bytes": loaded.memory})
@@ -146,7 +148,9 @@ class Installer:
         """Load a bundle again that was admitted before in this process and gave its memory back."""
         models = self._config.models
         with disk.storage_errors(self.slots.state):
-            return admit_installed(self.slots, digest, models.threads, models.runtimes, cold=models.cold, again=True)
+            return admit_installed(
+                self.slots, digest, models.threads, models.runtimes, cold=models.cold, again=self._rows.get(digest)
+            )
 
     def remove(self, name: str) -> None:
         """Forget a specialist and its bundles; raises `NotFound`."""
@@ -158,7 +162,9 @@ class Installer:
         with disk.storage_errors(self.slots.state):
             if not models.cold:  # it was before
                 disk.remove(cold_folder(self.slots.folder(digest)))
-            return admit_installed(self.slots, digest, models.threads, models.runtimes, cold=models.cold)
+            loaded = admit_installed(self.slots, digest, models.threads, models.runtimes, cold=models.cold)
+        self._rows[digest] = loaded.rows
+        return loaded
 
     def _trusted(self) -> frozenset[bytes]:
         trusted = self._trust.keys()

@@ -14,6 +14,7 @@ pytest.importorskip("onnxruntime")
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from edge_runtime.engines import onnx as onnx_engine
 from edge_runtime.engines import open_engine
 from edge_runtime.engines.onnx_file import LEAST, lay_out
 from edge_runtime.errors import EngineError
@@ -21,6 +22,11 @@ from edge_runtime.errors import EngineError
 from .. import tiny
 
 TOKENS = np.random.default_rng(0).integers(0, 200, (3, tiny.FEATURES.length)).astype(np.int32)
+
+
+@pytest.fixture(autouse=True)
+def small_models_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(onnx_engine, "COLD_FROM", 0)
 
 
 @pytest.fixture

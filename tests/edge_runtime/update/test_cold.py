@@ -16,6 +16,7 @@ pytest.importorskip("onnxruntime")
 from edge_runtime import unchanged
 from edge_runtime.config import parse_config
 from edge_runtime.device import Device
+from edge_runtime.engines import onnx as onnx_engine
 from edge_runtime.engines import onnx_file
 from edge_runtime.engines.onnx_file import lay_out
 from edge_runtime.errors import BundleError
@@ -25,6 +26,11 @@ from edge_runtime.update.slots import Slots
 from .. import tiny
 
 REQUEST: dict[str, object] = {"text": "play some jazz"}
+
+
+@pytest.fixture(autouse=True)
+def small_models_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(onnx_engine, "COLD_FROM", 0)
 
 
 def chunks(path: Path) -> AsyncIterator[bytes]:
