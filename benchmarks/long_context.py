@@ -1,11 +1,12 @@
 """Texts of four times the trained length, and the memory that a long text takes with a window.
 
-    python benchmarks/long_context.py [--steps 1500] [--tune 150] [--json FILE]
+    python benchmarks/long_context.py [--tune 150] [--json FILE]
 
 A small decoder learns made-up texts of 128 tokens: words of a Markov chain, somewhere among them a key of four digits, and
-later questions for it. It is then tuned for a short time on texts of 512 with YaRN (arXiv 2309.00071), as `enigma train
+later questions for it. It learns to look back first, by the answers alone, in texts of 20 tokens, of 40, and of 128; then
+the words too. It is then tuned for a short time on answers in texts of 512 with YaRN (arXiv 2309.00071), as `enigma train
 --init RUN --context N` does, and asked on the device's engine for keys at all depths of 512 tokens. Beside it stands the
-model before the tuning, with YaRN and without. The perplexity is of the words alone.
+model before the tuning, with YaRN and without. The perplexity is of the words alone, which the tuning doesn't practise.
 
 The second part reads texts of up to 8,192 tokens, each length in a process of its own, and shows the most memory that it took.
 """
@@ -20,7 +21,7 @@ import sys
 import tempfile
 import time
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -33,50 +34,89 @@ from trainer_host.students.language.model import LanguageModel
 from trainer_host.training.loop import TrainSettings, train_language
 
 KEY, ASK, FIRST_DIGIT, FIRST_WORD, WORDS = 1, 2, 3, 13, 51
-DIGITS, FOLLOWERS = 4, 4  # of a key; words that may follow a word
+DIGITS = 4  # of a key
+ASKED = DIGITS + 1
+FOLLOWERS = np.array([8, 4, 2, 1]) / 15  # chances of the words that may follow one: learnable, and not to be foreseen
 SHORT, LONG = 128, 512
-SHAPE = LanguageConfig(64, 64, 3, 4, 2, 160, SHORT)
+SHAPE = LanguageConfig(64, 64, 2, 2, 2, 128, SHORT)
+SPREAD = 4.0  # times the family's first weights: so narrow a model learns to look back sooner with larger ones
 EXAMINED = 100
 LENGTHS = (1024, 2048, 4096, 8192)
 
 
-def text(rng: np.random.Generator, length: int, questions: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Tokens, which of them can be known from those before, and which are words. The last question ends the text."""
-    asked = DIGITS + 1
-    words = np.empty(length, np.int64)
-    words[0] = rng.integers(WORDS)
-    for at in range(1, length):  # 1, 2, 4 or 8 in 15 of the times, so that the chain can be learnt, and not foreseen
-        words[at] = (words[at - 1] * 7 + rng.choice(FOLLOWERS, p=[8 / 15, 4 / 15, 2 / 15, 1 / 15]) * 11 + 3) % WORDS
-    ids, known, plain = words + FIRST_WORD, np.ones(length, bool), np.ones(length, bool)
-    digits = rng.integers(0, 10, DIGITS) + FIRST_DIGIT
-    key = int(rng.integers(1, length - asked * (questions + 1)))
-    ids[key], ids[key + 1 : key + asked] = KEY, digits
-    known[key : key + asked + 1] = plain[key : key + asked + 1] = False
-    free = length - asked - (key + asked)
-    starts = (
-        key + asked + np.sort(rng.choice(free // asked, questions - 1, replace=False)) * asked if questions > 1 else []
-    )
-    for at in (*starts, length - asked):
-        ids[at], ids[at + 1 : at + asked] = ASK, digits
-        known[at], known[at + 1 : at + asked] = False, True
-        plain[at : at + asked + 1] = False
-        known[at + asked : at + asked + 1] = False
-    known[0] = plain[0] = False
-    return ids, known, plain
+@dataclass(frozen=True)
+class Stage:
+    """Texts of `length` tokens with so many questions. words: whether these count, and not only the answers."""
+
+    length: int
+    questions: int
+    steps: int
+    rows: int = 16
+    rate: float = 3e-3
+    words: bool = False
 
 
-def rows(count: int, length: int, questions: int, seed: int) -> list[Encoded]:
+# A key that is near is found after some hundred steps, and one that is far only by a model that can find near ones.
+STAGES = (
+    Stage(20, 1, 400),
+    Stage(40, 1, 300),
+    Stage(SHORT, 1, 400, rate=2e-3),
+    Stage(SHORT, 3, 300, rate=2e-3, words=True),
+)
+
+
+@dataclass(frozen=True)
+class Texts:
+    """ids int64 [count, length]; bool of the same shape: which can be known from those before, and which are words.
+
+    The last question ends a text.
+    """
+
+    ids: np.ndarray
+    known: np.ndarray
+    plain: np.ndarray
+
+
+def texts(rng: np.random.Generator, count: int, length: int, questions: int) -> Texts:
+    """Made-up texts, each with its key at any place before the questions."""
+    chosen = rng.choice(len(FOLLOWERS), size=(count, length), p=FOLLOWERS)
+    words = np.empty((count, length), np.int64)
+    words[:, 0] = rng.integers(WORDS, size=count)
+    for at in range(1, length):
+        words[:, at] = (words[:, at - 1] * 7 + chosen[:, at] * 11 + 3) % WORDS
+    made = Texts(words + FIRST_WORD, np.ones((count, length), bool), np.ones((count, length), bool))
+    for row in range(count):
+        digits = rng.integers(0, 10, DIGITS) + FIRST_DIGIT
+        key = int(rng.integers(1, length - ASKED * (questions + 1) + 1))
+        behind = key + ASKED
+        places = rng.choice((length - ASKED - behind) // ASKED, questions - 1, replace=False)
+        for at in (key, *(behind + np.sort(places) * ASKED), length - ASKED):
+            made.ids[row, at], made.ids[row, at + 1 : at + ASKED] = KEY if at == key else ASK, digits
+            made.known[row, at : at + ASKED + 1] = False
+            made.known[row, at + 1 : at + ASKED] = at != key
+            made.plain[row, at : at + ASKED + 1] = False
+    made.known[:, 0] = made.plain[:, 0] = False
+    return made
+
+
+def rows(count: int, stage: Stage, seed: int) -> list[Encoded]:
     """Texts to learn."""
-    rng = np.random.default_rng(seed)
-    drawn = [text(rng, length, questions) for _ in range(count)]
-    return [Encoded(ids.astype(np.int32), known, 0.5, "text") for ids, known, _ in drawn]
+    made = texts(np.random.default_rng(seed), count, stage.length, stage.questions)
+    learn = made.known if stage.words else made.known & ~made.plain
+    return [Encoded(ids, mask, 0.5, "text") for ids, mask in zip(made.ids.astype(np.int32), learn, strict=True)]
 
 
-def learnt(model: LanguageModel, length: int, settings: TrainSettings, folder: Path) -> LanguageModel:
-    """The model after a training on texts of a length."""
-    made = rows(settings.steps * settings.rows, length, 4, settings.seed)
-    judged = rows(32, length, 4, settings.seed + 1)
-    train_language(model, made, judged, folder, settings, lambda share, figures: None)
+def learnt(model: LanguageModel, stage: Stage, seed: int) -> LanguageModel:
+    """The model after a stage, by the trainer's own loop."""
+    length = max(SHORT, stage.length)  # short texts are packed
+    settings = TrainSettings(
+        steps=stage.steps, rows=stage.rows, length=length, rate=stage.rate, decay=0.01, betas=(0.9, 0.98), workers=1,
+        save_every=10**6, examine_every=100, seed=seed,
+    )  # fmt: skip
+    learning = rows(stage.steps * stage.rows * (length // stage.length), stage, 2 * seed)
+    with tempfile.TemporaryDirectory() as folder:
+        judged = rows(64, stage, 2 * seed + 1)
+        train_language(model, learning, judged, Path(folder), settings, lambda share, figures: None)
     return model.eval()
 
 
@@ -89,10 +129,9 @@ def examine(model: LanguageModel, length: int, folder: Path) -> dict[str, float]
 
 
 def _examined(engine: LanguageEngine, length: int) -> dict[str, float]:
-    rng = np.random.default_rng(99)
+    asked = texts(np.random.default_rng(99), EXAMINED, length, 1)
     found, loss, counted = 0, 0.0, 0
-    for _ in range(EXAMINED):
-        ids, _, plain = text(rng, length, 1)
+    for ids, plain in zip(asked.ids, asked.plain, strict=True):
         engine.rewind(0)
         logits = engine.feed(ids[:-DIGITS].tolist(), length - DIGITS).astype(np.float64)
         written = [int(logits[-1].argmax())]
@@ -135,8 +174,7 @@ def memories(window: int | None) -> dict[int, float]:
 def main() -> None:
     """Both parts."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=1500, metavar="N")
-    parser.add_argument("--tune", type=int, default=150, metavar="N")
+    parser.add_argument("--tune", type=int, default=150, metavar="N", help="steps on texts of 512 tokens")
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--memory", nargs=2, metavar=("FILE", "LENGTH"), help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -147,12 +185,16 @@ def main() -> None:
 
     torch.manual_seed(1)
     torch.set_num_threads(1)
-    result: dict[str, object] = {"steps": args.steps, "tune": args.tune}
+    result: dict[str, object] = {"steps": sum(stage.steps for stage in STAGES), "steps of tuning": args.tune}
     started = time.process_time()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        first = TrainSettings(steps=args.steps, rows=16, rate=3e-3, decay=0.01, workers=1, save_every=10**6)
-        model = learnt(LanguageModel(SHAPE), SHORT, first, folder / "short")
+        model = LanguageModel(SHAPE)
+        for weight in model.parameters():
+            if weight.dim() > 1:
+                weight.data *= SPREAD
+        for number, stage in enumerate(STAGES, 1):
+            model = learnt(model, stage, number)
         result["trained length"] = examine(model, SHORT, folder)
         longer = LanguageModel(replace(SHAPE, context=LONG)).eval()
         longer.load_state_dict(model.state_dict())
@@ -160,8 +202,10 @@ def main() -> None:
         stretched = LanguageModel(SHAPE.read_up_to(LONG)).eval()
         stretched.load_state_dict(model.state_dict())
         result["4 times, YaRN"] = examine(stretched, LONG, folder)
-        again = replace(first, steps=args.tune, rows=4, rate=1e-3, seed=5)
-        result["4 times, YaRN, tuned"] = examine(learnt(stretched, LONG, again, folder / "long"), LONG, folder)
+        begun = time.process_time()
+        tuned = learnt(stretched, Stage(LONG, 1, args.tune, 4, 1e-3), len(STAGES) + 1)
+        result["cpu seconds of tuning"] = round(time.process_time() - begun, 1)
+        result["4 times, YaRN, tuned"] = examine(tuned, LONG, folder)
     result["cpu seconds"] = round(time.process_time() - started, 1)
     for window in (None, 256):
         result[f"MB by length, window {window or 'none'}"] = memories(window)
