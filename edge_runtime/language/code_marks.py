@@ -24,8 +24,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
     from edge_runtime.language.generate import Piece
+    from edge_runtime.language.tokenizer import Tokenizer
 
 Json = Mapping[str, object]
 # All are numbers to Unicode (category No), which every tokenizer of ours parts from what stands around them.
@@ -90,6 +93,11 @@ class CodeReading:
         means |= {ASKED: self._docstring}
         means |= {HEAD: self._head, NAME: self._name} if self._head and self._name else {}
         self._means = {ord(mark): text for mark, text in means.items()}
+
+    @property
+    def marks(self) -> set[str]:
+        """Those that stand for something."""
+        return set(map(chr, self._means))
 
     def restored(self, written: str, *, within_json: bool = False) -> str:
         """What a model wrote, with what its marks stand for; marks that stand for nothing stay.
@@ -192,12 +200,33 @@ def marked_chat(messages: Sequence[Json]) -> list[dict[str, object]]:
     return made
 
 
-def restored(pieces: Iterator[Piece], messages: Sequence[Json], *, within_json: bool) -> Iterator[Piece]:
-    """The same tokens, in whose text the marks of the last request are what they stand for."""
+class Meant:
+    """A constraint: an answer has only marks that stand for something."""
+
+    done = False
+
+    def __init__(self, reading: CodeReading, tokenizer: Tokenizer) -> None:
+        self._mask = np.ones(tokenizer.size, bool)
+        for mark in set(MARKS) - reading.marks:
+            if len(tokens := tokenizer.encode(mark)) == 1:  # one that the training had no use for is in pieces
+                self._mask[tokens] = False
+
+    def mask(self) -> np.ndarray:
+        """See `Constraint`."""
+        return self._mask
+
+    def accept(self, token: int) -> None:
+        """See `Constraint`."""
+
+
+def answered(messages: Sequence[Json]) -> CodeReading | None:
+    """The request that is answered, None where nobody asked."""
     asked = [message.get("content") for message in messages if message.get("role") == "user"]
-    reading = CodeReading(asked[-1]) if asked and isinstance(asked[-1], str) else None
-    if reading is None:
-        return pieces
+    return CodeReading(asked[-1]) if asked and isinstance(asked[-1], str) else None
+
+
+def restored(pieces: Iterator[Piece], reading: CodeReading, *, within_json: bool) -> Iterator[Piece]:
+    """The same tokens, in whose text marks are what they stand for."""
     return (replace(one, text=reading.restored(one.text, within_json=within_json)) for one in pieces)
 
 

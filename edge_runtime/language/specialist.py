@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from edge_runtime import strict_json
 from edge_runtime.errors import BadRequest, BundleError
+from edge_runtime.language.code_marks import Meant, answered, restored
 from edge_runtime.language.generate import Bracketed, Constraint, Generator, Options, Piece
 from edge_runtime.language.golden import check_golden
 from edge_runtime.language.sampling import Sampling
@@ -127,12 +128,12 @@ class LanguageSpecialist:
         if schema is not None:
             options = dataclasses.replace(options, constraint=self._constraint(schema, self._stops))
         options = dataclasses.replace(options, reasoning_budget=reasoning_budget)
-        pieces = self._generate(prompt, sampling, options)
-        if not tools and self.template.reads(self._task(task)):
-            from edge_runtime.language.code_marks import restored
-
-            return restored(pieces, messages, within_json=schema is not None)
-        return pieces
+        marked = answered(messages) if not tools and self.template.reads(self._task(task)) else None
+        if marked is None:
+            return self._generate(prompt, sampling, options)
+        if schema is None:
+            options = dataclasses.replace(options, constraint=Meant(marked, self.tokenizer))
+        return restored(self._generate(prompt, sampling, options), marked, within_json=schema is not None)
 
     def complete(
         self,

@@ -13,12 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_runtime.errors import BundleError
-from edge_runtime.language.code_marks import MARKS, NUMBERS, CodeReading
+from edge_runtime.language.code_marks import MARKS, NUMBERS, CodeReading, Meant
 from edge_runtime.language.letters import numbers
 from edge_runtime.language.specialist import LanguageSpecialist
 from edge_runtime.language.template import CHATML, CODE, Template, encode_chat
+from edge_runtime.language.tokenizer import Tokenizer
 from edge_runtime.tasks import code
 from tests.edge_runtime.language.engines import write_tokenizer, writing_engine
+from trainer_host.students.language.tokenizers import train_tokenizer
 
 MARKED = dataclasses.replace(CHATML, marks=CODE)
 HEAD = "def only_large(xs: list[int], end: str = ' ') -> list[int]:"
@@ -114,6 +116,20 @@ def test_a_device_reads_what_the_training_showed_and_streams_what_the_marks_stan
     assert "".join(piece.text for piece in model(CHATML, "Is ① one?").stream(asked)) == "Is ① one?"
     plain, _ = encode_chat(tokenizer, MARKED, asked, task="chat", answering=True)  # another task of the same model
     assert plain == encode_chat(tokenizer, CHATML, asked, task="chat", answering=True)[0]
+
+
+def test_marks_that_stand_for_nothing_are_not_written(tmp_path: Path) -> None:
+    (tmp_path / "tokenizer.json").write_text(train_tokenizer(["keep ① ② ❶ ➀ ⓪ ⓿"] * 20, 400), encoding="utf-8")
+    tokenizer = Tokenizer.read(tmp_path / "tokenizer.json")
+    asked = [{"role": "user", "content": "Keep 5"}]
+    prompt, _ = encode_chat(tokenizer, MARKED, asked, answering=True)
+    script = tokenizer.encode("②①➀⓿❶")
+    engine = writing_engine(tokenizer, len(prompt), script, context=400)
+    language = LanguageSpecialist(engine, tokenizer, MARKED, 400, ["code"], {})  # type: ignore[arg-type]
+    made = "".join(piece.text for piece in language.stream(asked, max_tokens=5))
+    assert not set(made) & set(MARKS) and "5" in made and "Keep 5" in made
+    mask = Meant(CodeReading("Keep 5"), tokenizer).mask()
+    assert {mark for mark in "①②❶➀⓪⓿" if mask[tokenizer.encode(mark)].all()} == {"①", "⓿"}
 
 
 def test_a_bundle_says_whether_its_model_reads_marks() -> None:
