@@ -28,6 +28,7 @@ from edge_runtime.errors import (
 )
 from edge_runtime.identity.keys import decode_key
 from edge_runtime.identity.pin import pin_of, read_pin
+from edge_runtime.tracing import carried
 
 if TYPE_CHECKING:
     import aiohttp
@@ -365,7 +366,7 @@ class DeviceClient:
             self._on_renewed(certificate)
 
     def _headers(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        return {**carried(), **({"Authorization": f"Bearer {self.token}"} if self.token else {})}
 
     def _unreachable(self, cause: Exception) -> DeviceUnreachable:
         if (said := refused_certificate(self.base_url, cause, bool(self.certificate))) is not None:

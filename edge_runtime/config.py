@@ -153,6 +153,16 @@ class LogConfig:
 
 
 @dataclass(frozen=True)
+class TelemetryConfig:
+    """What is told to an OpenTelemetry collector; never what was asked or answered."""
+
+    traces: str = _key(
+        "",
+        "Where spans go by OTLP over HTTP, as in http://127.0.0.1:4318/v1/traces (needs the extra 'otel'). Empty: nowhere.",
+    )
+
+
+@dataclass(frozen=True)
 class Config:
     """All of it; the defaults are what an absent file means."""
 
@@ -163,6 +173,7 @@ class Config:
     pairing: PairingConfig = PairingConfig()
     governor: GovernorConfig = GovernorConfig()
     log: LogConfig = LogConfig()
+    telemetry: TelemetryConfig = TelemetryConfig()
 
 
 def load_config(path: Path) -> Config:

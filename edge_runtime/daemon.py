@@ -26,6 +26,7 @@ from edge_runtime.errors import ConfigError, StateError
 from edge_runtime.identity import tls
 from edge_runtime.serving import memory
 from edge_runtime.supervision import Supervisor
+from edge_runtime.tracing import traces_to
 from edge_runtime.update import disk
 from edge_runtime.update.slots import lock
 
@@ -53,6 +54,7 @@ async def serve(state: Path, config: Config, port_file: Path | None = None) -> N
         raise StateError(f"Another enigma-edge uses {state}; stop it, or choose another --state.")
     try:
         device = Device(state, config)
+        device.traces = traces_to(config.telemetry.traces, config.device.label, device.key.id)
         access = Access(device.tokens, config.server.open_on_loopback)
         shown = tls.Shown(device.identity, device.key, config.server.listen, config.server.tls)
         context = shown.context
@@ -123,6 +125,8 @@ async def serve(state: Path, config: Config, port_file: Path | None = None) -> N
             await asyncio.sleep(LAST_ACCEPTED_SECONDS)
             await runner.cleanup()
             await device.close()
+            if device.traces is not None:
+                await asyncio.to_thread(device.traces.close)
             with contextlib.suppress(FileNotFoundError):
                 daemon_file.unlink()
             _log.info("stopped")

@@ -35,6 +35,7 @@ from edge_runtime.serving.plan import Plan, load_plan, parse_plan
 from edge_runtime.serving.recent import Recent
 from edge_runtime.serving.turns import USUAL, Turns, Urgency
 from edge_runtime.serving.worker import Answer
+from edge_runtime.tracing import Traces
 from edge_runtime.update import disk
 from edge_runtime.update.adapters import wanted_by
 from edge_runtime.update.install import Installed, Installer
@@ -43,6 +44,7 @@ from edge_runtime.update.slots import Slots
 
 if TYPE_CHECKING:
     import numpy as np
+    from opentelemetry.trace import Span
 
     from edge_runtime.language.generate import Piece
     from edge_runtime.serving.streaming import Begin
@@ -65,6 +67,7 @@ class Device:
         self.tokens = TokenStore(self.identity)
         self.trust = TrustStore(self.identity)
         self.events = EventHub()
+        self.traces: Traces | None = None
         self.metrics = Metrics()
         self.recent = Recent(config.log.requests)
         self.failed: dict[str, str] = {}
@@ -212,7 +215,9 @@ class Device:
 
     async def _run_one(self, name: str, request: Json, urgency: Urgency) -> Answer:
         started = time.perf_counter()
-        answer = await self.serving.run(name, request, urgency)
+        with self._span("run", name) as span:
+            answer = await self.serving.run(name, request, urgency)
+            _told(span, answer, started)
         self.metrics.observe("enigma_run_seconds", time.perf_counter() - started, specialist=name)
         self.metrics.observe("enigma_specialist_seconds", answer.seconds, specialist=name)
         if answer.together > 1:
@@ -227,7 +232,9 @@ class Device:
         """What a model's graph gives for tensors, counted; see `Serving.infer`."""
         self.governor.check(urgency)
         started = time.perf_counter()
-        answer = await self.serving.infer(name, inputs, urgency)
+        with self._span("infer", name) as span:
+            answer = await self.serving.infer(name, inputs, urgency)
+            _told(span, answer, started)
         self.metrics.observe("enigma_infer_seconds", time.perf_counter() - started, specialist=name)
         return cast("dict[str, np.ndarray]", answer.value)
 
@@ -235,7 +242,9 @@ class Device:
         """Where a text lies among others, counted; see `Serving.embed`."""
         self.governor.check(urgency)
         started = time.perf_counter()
-        answer = await self.serving.embed(name, text, urgency)
+        with self._span("embed", name) as span:
+            answer = await self.serving.embed(name, text, urgency)
+            _told(span, answer, started)
         self.metrics.observe("enigma_embed_seconds", time.perf_counter() - started, specialist=name)
         return answer
 
@@ -243,15 +252,24 @@ class Device:
         """The pieces of a language model's answer as they are written, counted; see `Serving.stream`."""
         self.governor.check(urgency)
         started = time.perf_counter()
-        first = True
-        async with contextlib.aclosing(self.serving.stream(name, begin, urgency)) as pieces:
-            async for piece in pieces:
-                if first:
-                    self.metrics.observe("enigma_first_token_seconds", time.perf_counter() - started, specialist=name)
-                    first = False
-                if piece.token is not None:
-                    self.metrics.count("enigma_tokens_total", specialist=name)
-                yield piece
+        tokens = 0
+        first = 0.0
+        try:
+            async with contextlib.aclosing(self.serving.stream(name, begin, urgency)) as pieces:
+                async for piece in pieces:
+                    if not first:
+                        first = time.perf_counter() - started
+                        self.metrics.observe("enigma_first_token_seconds", first, specialist=name)
+                    if piece.token is not None:
+                        tokens += 1
+                        self.metrics.count("enigma_tokens_total", specialist=name)
+                    yield piece
+        finally:
+            if self.traces is not None:
+                self.traces.wrote(name, tokens, first, time.perf_counter() - started)
+
+    def _span(self, what: str, name: str) -> contextlib.AbstractContextManager[Span | None]:
+        return contextlib.nullcontext() if self.traces is None else self.traces.run(what, name)
 
     async def install(self, chunks: AsyncIterator[bytes], declared: int | None) -> Installed:
         """Take a bundle as it arrives, install it and let it serve; on any error the old one goes on.
@@ -476,3 +494,16 @@ class Device:
             "memory_bytes": loaded.memory,
             "asleep": generation.asleep,
         }
+
+
+def _told(span: Span | None, answer: Answer, started: float) -> None:
+    """Tell a span how long an answer took, and how long it waited for that."""
+    if span is None:
+        return
+    waited = max(0.0, time.perf_counter() - started - answer.seconds)
+    span.set_attribute("enigma.queue_seconds", round(waited, 6))
+    span.set_attribute("enigma.run_seconds", round(answer.seconds, 6))
+    if answer.together > 1:
+        span.set_attribute("enigma.together", answer.together)
+    if (unsure := answer.value.get("unsure")) is not None:
+        span.set_attribute("enigma.unsure", unsure is True)

@@ -26,6 +26,7 @@ from edge_runtime.api.wire import ASKED, reply, reply_error
 from edge_runtime.device import Device
 from edge_runtime.errors import EdgeError, Forbidden, NotFound
 from edge_runtime.identity.tls import Shown
+from edge_runtime.tracing import ended
 
 _log = logging.getLogger(__name__)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -122,6 +123,16 @@ def _guarded(access: Access, needs: Mapping[tuple[str, str], Need]) -> Callable[
 def _errors(device: Device) -> Callable[..., Awaitable[web.StreamResponse]]:
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if device.traces is not None:
+            resource = request.match_info.route.resource
+            route = "" if resource is None else resource.canonical
+            with device.traces.request(request.method, route, request.headers) as span:
+                response = await answered(request, handler)
+                ended(span, response.status)
+            return response
+        return await answered(request, handler)
+
+    async def answered(request: web.Request, handler: Handler) -> web.StreamResponse:
         began = time.perf_counter()
         try:
             response = await handler(request)
