@@ -53,6 +53,8 @@ class Row:
     p50_ms: float | None = None
     p99_ms: float | None = None
     rps_16: float | None = None
+    start_cpu_s: float | None = None
+    idle_percent: float | None = None  # of a core
     note: str = ""
 
 
@@ -64,18 +66,34 @@ class Target:
     path: str
     bodies: list[bytes]
     ready: str
+    headers: tuple[str, ...] = ("Content-Type: application/json",)
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    add_options(parser)
+    args = parser.parse_args()
+    address, rows = compare(args)
+    _print(rows)
+    if args.json:
+        figures = {"bundle": address, "rows": [asdict(row) for row in rows]}
+        args.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """What `compare` reads."""
     parser.add_argument("--bundle", type=Path, required=True, help="the bundle to serve")
     parser.add_argument("--json", type=Path, help="write the figures here too")
     parser.add_argument("--requests", type=int, default=2000, help="sequential requests (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=4.0, help="of load with 16 clients (default: %(default)s)")
     parser.add_argument("--starts", type=int, default=5, help="cold starts, of which the median (default: %(default)s)")
     parser.add_argument("--peer-python", default=sys.executable, help="interpreter that has MLServer and LitServe")
-    args = parser.parse_args()
+    parser.add_argument("--idle", type=float, default=20.0, help="seconds without a request (default: %(default)s)")
+
+
+def compare(args: argparse.Namespace) -> tuple[str, list[Row]]:
+    """The bundle's address, and a row for every way to ask it."""
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
@@ -85,22 +103,20 @@ def main() -> None:
             envelope = read_envelope(source)
         manifest = unpack_bundle(args.bundle, envelope, files)  # our own file: its signer needs no trust here
         golden = json.loads((files / manifest.golden.file).read_bytes())
-        requests = _traffic([item["request"] for item in golden])
+        requests = traffic([item["request"] for item in golden])
         for runtime in sorted({s.runtime for m in manifest.models for s in m.scored_in}):
             if runtime not in available_runtimes():
                 rows.append(Row(runtime, note="skipped: not installed here"))
                 continue
-            rows += _bare(manifest, files, runtime, requests, args.requests)
-            rows += _enigma(args, work, envelope.signer, manifest.name, runtime, requests)
+            bare, inputs = _bare(manifest, files, runtime, requests, args.requests)
+            rows += bare
+            rows += _enigma(args, work, envelope.signer, manifest.name, runtime, (requests, inputs))
         for module, name in PEERS.items():
             rows.append(_peer(args, work, files, module, name, requests))
-    _print(rows)
-    if args.json:
-        figures = {"bundle": envelope.address, "rows": [asdict(row) for row in rows]}
-        args.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    return envelope.address, rows
 
 
-def _traffic(requests: list[dict]) -> list[dict]:
+def traffic(requests: list[dict]) -> list[dict]:
     """Requests in blocks of one home, as a device gets them; a task without homes gets one block."""
     homes: dict[str, list[dict]] = {}
     for request in requests:
@@ -110,11 +126,13 @@ def _traffic(requests: list[dict]) -> list[dict]:
     ]
 
 
-def _bare(manifest: Manifest, files: Path, runtime: str, requests: list[dict], count: int) -> list[Row]:
-    """The model alone, and with the task's pre- and post-processing, in this process."""
+def _bare(
+    manifest: Manifest, files: Path, runtime: str, requests: list[dict], count: int
+) -> tuple[list[Row], list[dict]]:
+    """The model alone, and with the task's pre- and post-processing, in this process; and the model's inputs."""
     model = next(m for m in manifest.models if any(s.runtime == runtime for s in m.scored_in))
     engine = open_engine(files / model.file, 1, runtime, model.inputs, model.outputs)
-    recorder = _Recorder(engine)
+    recorder = Recorder(engine)
     specialist = task_module(manifest.task).load(manifest, files, recorder)
     for request in requests:
         specialist.run(request)
@@ -123,13 +141,14 @@ def _bare(manifest: Manifest, files: Path, runtime: str, requests: list[dict], c
     bare = _timed(lambda: engine.run(next(inputs)), count)
     whole = _timed(lambda: specialist.run(next(asked)), count)
     engine.close()
-    return [
+    rows = [
         Row(f"bare {runtime} call", p50_ms=bare[0], p99_ms=bare[1]),
         Row(f"specialist in process ({runtime})", p50_ms=whole[0], p99_ms=whole[1]),
     ]
+    return rows, recorder.seen
 
 
-class _Recorder:
+class Recorder:
     """An engine that remembers what it was asked."""
 
     def __init__(self, engine: object) -> None:
@@ -148,8 +167,9 @@ class _Recorder:
 
 
 def _enigma(
-    args: argparse.Namespace, work: Path, signer: bytes, name: str, runtime: str, requests: list[dict]
+    args: argparse.Namespace, work: Path, signer: bytes, name: str, runtime: str, asked: tuple[list[dict], list[dict]]
 ) -> list[Row]:
+    requests, inputs = asked
     state = work / f"device-{runtime}"
     TrustStore(IdentityFolder(state)).add(signer, "benchmark")
     (state / "config.toml").write_text(f'[models]\nruntimes = ["{runtime}"]\n[log]\nlevel = "warning"\n')
@@ -165,15 +185,46 @@ def _enigma(
     def floor(port: int) -> Target:
         return Target(port, "/healthz", [], "/readyz")
 
-    with _running(start, floor, []) as (_, aim):
-        p50, p99 = _sequential(aim, args.requests)
-    whole = _measure(
+    with running(start, floor, []) as (_, aim):
+        p50, p99 = sequential(aim, args.requests)
+    whole = measure(
         args,
         f"enigma-edge ({runtime})",
         start,
         lambda port: Target(port, f"/v1/run/{name}", bodies, "/readyz"),
     )
-    return [Row(f"floor: no model ({runtime})", p50_ms=p50, p99_ms=p99), whole]
+    tensors = [binary(each) for each in inputs[:256]]
+    head = (f"Inference-Header-Content-Length: {tensors[0][1]}",) if tensors else ()
+    same = [body for body, length in tensors if length == tensors[0][1]]
+
+    def v2(port: int) -> Target:
+        return Target(
+            port, f"/v2/models/{name}/infer", same, "/readyz", ("Content-Type: application/octet-stream", *head)
+        )
+
+    rows = [Row(f"floor: no model ({runtime})", p50_ms=p50, p99_ms=p99), whole]
+    if same:  # a language model takes no tensors
+        with running(start, v2, []) as (_, aim):
+            p50, p99 = sequential(aim, args.requests)
+            rps = asyncio.run(load(aim, args.seconds))
+        rows.append(Row(f"enigma-edge, binary tensors ({runtime})", p50_ms=p50, p99_ms=p99, rps_16=rps))
+    return rows
+
+
+def binary(inputs: dict) -> tuple[bytes, int]:
+    """A request of the Open Inference Protocol with its tensors behind the JSON, and how long the JSON is."""
+    names = {"float32": "FP32", "float64": "FP64", "float16": "FP16", "bool": "BOOL"}
+    listed = [
+        {
+            "name": name,
+            "shape": list(value.shape),
+            "datatype": names.get(value.dtype.name, value.dtype.name.upper()),
+            "parameters": {"binary_data_size": value.nbytes},
+        }
+        for name, value in inputs.items()
+    ]
+    head = json.dumps({"inputs": listed, "parameters": {"binary_data_output": True}}).encode()
+    return head + b"".join(value.tobytes() for value in inputs.values()), len(head)
 
 
 def _peer(args: argparse.Namespace, work: Path, files: Path, module: str, name: str, requests: list[dict]) -> Row:
@@ -204,35 +255,57 @@ def _peer(args: argparse.Namespace, work: Path, files: Path, module: str, name: 
         return Target(port, "/predict", [json.dumps(r).encode() for r in requests], "/health")
 
     try:
-        return _measure(args, name, start, target)
+        return measure(args, name, start, target)
     except (TimeoutError, OSError, RuntimeError) as cause:
         tail = (work / f"{module}.log").read_text(errors="replace").strip().splitlines()[-1:]
         return Row(name, note=f"skipped: it didn't start ({cause}; {' '.join(tail)[:120]})")
 
 
-def _measure(
+def measure(
     args: argparse.Namespace,
     what: str,
     start: Callable[[int], subprocess.Popen[bytes]],
     target: Callable[[int], Target],
 ) -> Row:
     starts: list[float] = []
+    spent: list[float] = []
     for _ in range(args.starts - 1):
-        with _running(start, target, starts):
-            pass
-    with _running(start, target, starts) as (process, aim):
-        p50, p99 = _sequential(aim, args.requests)
-        rps = asyncio.run(_load(aim, args.seconds))
-        memory = _memory(process.pid)
-    return Row(what, statistics.median(starts), memory, p50, p99, rps)
+        with running(start, target, starts) as (process, _):
+            spent.append(cpu_seconds(process.pid))
+    with running(start, target, starts) as (process, aim):
+        spent.append(cpu_seconds(process.pid))
+        idle = _idle(process.pid, args.idle)
+        p50, p99 = sequential(aim, args.requests)
+        rps = asyncio.run(load(aim, args.seconds))
+        held = memory(process.pid)
+    return Row(what, statistics.median(starts), held, p50, p99, rps, statistics.median(spent), idle)
+
+
+def cpu_seconds(pid: int) -> float:
+    """The processor's seconds of a process and those that it started."""
+    total = 0
+    for each in [pid, *_children(pid)]:
+        fields = Path(f"/proc/{each}/stat").read_text().rsplit(")", 1)[1].split()
+        total += int(fields[11]) + int(fields[12])  # user and system, see proc(5)
+    return total / os.sysconf("SC_CLK_TCK")
+
+
+def _idle(pid: int, seconds: float) -> float | None:
+    """Percent of a core that a server uses which nobody asks; None for no seconds."""
+    if not seconds:
+        return None
+    time.sleep(1.0)  # what a start leaves to do
+    before, began = cpu_seconds(pid), time.perf_counter()
+    time.sleep(seconds)
+    return (cpu_seconds(pid) - before) / (time.perf_counter() - began) * 100
 
 
 @contextlib.contextmanager
-def _running(
+def running(
     start: Callable[[int], subprocess.Popen[bytes]], target: Callable[[int], Target], starts: list[float]
 ) -> Iterator[tuple[subprocess.Popen[bytes], Target]]:
     """A started server that is ready; its seconds to be so are added to `starts`."""
-    aim = target(_free_port())
+    aim = target(free_port())
     began = time.perf_counter()
     process = start(aim.port)
     try:
@@ -263,17 +336,18 @@ def _answers(aim: Target) -> bool:
         return False
 
 
-def _request(aim: Target, body: bytes) -> bytes:
+def request_of(aim: Target, body: bytes) -> bytes:
     head = (
-        f"POST {aim.path} HTTP/1.1\r\nHost: 127.0.0.1:{aim.port}\r\nContent-Type: application/json\r\n"
-        f"Content-Length: {len(body)}\r\n\r\n"
+        f"POST {aim.path} HTTP/1.1\r\nHost: 127.0.0.1:{aim.port}\r\n"
+        + "".join(f"{header}\r\n" for header in aim.headers)
+        + f"Content-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
 
 
-def _sequential(aim: Target, count: int) -> tuple[float, float]:
+def sequential(aim: Target, count: int) -> tuple[float, float]:
     ask = f"GET {aim.path} HTTP/1.1\r\nHost: 127.0.0.1:{aim.port}\r\n\r\n".encode()
-    bodies = itertools.cycle([_request(aim, body) for body in aim.bodies] or [ask])
+    bodies = itertools.cycle([request_of(aim, body) for body in aim.bodies] or [ask])
     with socket.create_connection(("127.0.0.1", aim.port)) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         stream = connection.makefile("rb")
@@ -292,14 +366,14 @@ def _sequential(aim: Target, count: int) -> tuple[float, float]:
         return _timed(once, count)
 
 
-async def _load(aim: Target, seconds: float) -> float:
+async def load(aim: Target, seconds: float) -> float:
     """Answers per second with 16 clients, each waiting for its answer before it asks again."""
     ends = time.perf_counter() + seconds
     done = 0
 
     async def client(offset: int) -> None:
         nonlocal done
-        bodies = itertools.cycle([_request(aim, body) for body in aim.bodies[offset:] + aim.bodies[:offset]])
+        bodies = itertools.cycle([request_of(aim, body) for body in aim.bodies[offset:] + aim.bodies[:offset]])
         reader, writer = await asyncio.open_connection("127.0.0.1", aim.port)
         while time.perf_counter() < ends:
             writer.write(next(bodies))
@@ -328,7 +402,7 @@ def _timed(once: Callable[[], object], count: int) -> tuple[float, float]:
     return times[len(times) // 2], times[int(len(times) * 0.99)]
 
 
-def _memory(pid: int) -> float:
+def memory(pid: int) -> float:
     """MB: resident for one process, proportional where several share pages."""
     pids = [pid, *_children(pid)]
     if len(pids) == 1:
@@ -352,20 +426,27 @@ def _children(pid: int) -> list[int]:
     return found
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def _print(rows: list[Row]) -> None:
-    print(f"{'':38} {'start s':>8} {'MB':>7} {'p50 ms':>8} {'p99 ms':>8} {'rps/16':>8}")
+    head = ("start s", "CPU s", "MB", "p50 ms", "p99 ms", "rps/16", "idle %")
+    print(f"{'':44}" + "".join(f"{name:>9}" for name in head))
     for row in rows:
-        cells = [row.cold_start_s, row.memory_mb, row.p50_ms, row.p99_ms, row.rps_16]
-        digits = [2, 1, 3, 3, 0]
-        shown = [" " * 8 if c is None else f"{c:8.{d}f}" for c, d in zip(cells, digits, strict=True)]
-        shown[1] = shown[1][1:]
-        print(f"{row.what:38} {' '.join(shown)} {row.note}".rstrip())
+        cells = [
+            (row.cold_start_s, 2),
+            (row.start_cpu_s, 2),
+            (row.memory_mb, 1),
+            (row.p50_ms, 3),
+            (row.p99_ms, 3),
+            (row.rps_16, 0),
+            (row.idle_percent, 2),
+        ]
+        shown = "".join(" " * 9 if value is None else f"{value:9.{digits}f}" for value, digits in cells)
+        print(f"{row.what:44}{shown} {row.note}".rstrip())
 
 
 if __name__ == "__main__":

@@ -1,0 +1,51 @@
+"""The table of the device's figures says honestly what is met, missed and not measured; a soak loses nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.edge import Row
+from benchmarks.figures import of_servers, of_soak, table
+from benchmarks.soak import Soak, soak
+
+ROWS = [
+    Row("bare onnxruntime call", p50_ms=0.1),
+    Row("specialist in process (onnxruntime)", p50_ms=0.3),
+    Row("enigma-edge (onnxruntime)", 0.5, 80.0, 0.95, 2.0, 1000, 0.4, 0.1),
+    Row("enigma-edge, binary tensors (onnxruntime)", p50_ms=0.4, p99_ms=1.0, rps_16=3000),
+    Row("MLServer", 1.2, 150, 2.0, 3.0, 1000),
+    Row("LitServe", note="skipped: it isn't installed"),
+]
+
+
+def test_goals_are_held_against_the_rows_of_one_run() -> None:
+    found = {each.what: each for each in of_servers(ROWS)}
+    assert found["RSS, onnxruntime"].met and found["idle CPU, onnxruntime"].met
+    assert found["cold start, onnxruntime"].measured == "0.50 s (0.40 CPU s)"
+    json = found["sequential p50 over the call, JSON, onnxruntime"]
+    assert (json.met, json.measured) == (False, "0.650 ms")
+    assert found["sequential p50 over the call, binary, onnxruntime"].measured == "0.300 ms"
+    over = found["16 clients, binary tensors, onnxruntime, over MLServer"]
+    assert over.met and over.measured.startswith("3.00 x")
+    assert found["16 clients, binary tensors, onnxruntime, over LitServe"].met is None
+    assert "isn't installed" in found["16 clients, binary tensors, onnxruntime, over LitServe"].measured
+    assert found["RSS, ai-edge-litert"].met is None  # nothing was measured in it
+    assert len(table(list(found.values())).splitlines()) == len(found) + 1
+
+
+def test_a_soak_is_met_only_without_loss_and_growth() -> None:
+    made = Soak(1_000_000, 300, 0, 600, 500, 80.0, 80.1, 0.1)
+    assert of_soak(made).met
+    assert of_soak(Soak(1_000_000, 300, 1, 600, 500, 80.0, 80.1, 0.1)).met is False
+    assert of_soak(Soak(1_000_000, 300, 0, 600, 500, 80.0, 90.0, 10.0)).met is False
+
+
+def test_a_daemon_loses_no_request_while_its_model_is_swapped() -> None:
+    pytest.importorskip("onnx")
+    made = soak(200, 2, 2)
+    assert (made.requests, made.swaps, made.lost) == (200, 2, 0)
+        200,
+        2,
+        0,
+    )
+    assert made.first_mb > 20 and made.cpu_seconds > 0
