@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections import deque
+from collections.abc import Callable
 
 from edge_runtime.errors import Overloaded
 
@@ -13,21 +14,29 @@ Event = dict[str, object]
 MEMORY = 64  # the latest events are kept for listeners who come late
 QUEUE = 256  # a listener that falls further behind loses the oldest and is told how many
 MAX_LISTENERS = 32
+MAX_OF_ONE = 8  # of these for one token, so that it can't shut the others out
 
 _log = logging.getLogger(__name__)
 
 
 class Listener:
-    """One listener's queue; `next` waits for an event, None means that the device stops."""
+    """One listener's queue; `next` waits for an event, None means that the device stops.
 
-    def __init__(self, past: list[Event]) -> None:
-        self._waiting: deque[Event] = deque(past)
+    allows: whether an event is for it. who: whose it is, empty for a program of the device itself.
+    """
+
+    def __init__(self, past: list[Event], allows: Callable[[Event], bool] = lambda event: True, who: str = "") -> None:
+        self.who = who
+        self._allows = allows
+        self._waiting: deque[Event] = deque(event for event in past if allows(event))
         self._lost = 0
         self._closed = False
         self._news = asyncio.Event()
 
     def put(self, event: Event) -> None:
-        """Add an event, at the price of the oldest one where the queue is full."""
+        """Add an event that is for it, at the price of the oldest one where the queue is full."""
+        if not self._allows(event):
+            return
         if len(self._waiting) >= QUEUE:
             self._waiting.popleft()
             self._lost += 1
@@ -71,11 +80,13 @@ class EventHub:
         for listener in self._listeners:
             listener.put(event)
 
-    def listen(self, since: int = 0) -> Listener:
-        """A listener that first gets the remembered events after `since`; raises `Overloaded`."""
+    def listen(self, since: int = 0, allows: Callable[[Event], bool] = lambda event: True, who: str = "") -> Listener:
+        """A listener that first gets the remembered events after `since`; raises `Overloaded`. allows, who: see `Listener`."""
+        if who and sum(listener.who == who for listener in self._listeners) >= MAX_OF_ONE:
+            raise Overloaded(f"This token has {MAX_OF_ONE} listeners already; close one and try again.")
         if len(self._listeners) >= MAX_LISTENERS:
             raise Overloaded(f"The device has {MAX_LISTENERS} listeners already; close one and try again.")
-        listener = Listener([event for event in self._past if _id(event) > since])
+        listener = Listener([event for event in self._past if _id(event) > since], allows, who)
         self._listeners.add(listener)
         return listener
 

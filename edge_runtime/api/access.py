@@ -9,6 +9,7 @@ import ipaddress
 import secrets
 import socket
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from aiohttp import web
@@ -54,6 +55,11 @@ class Caller:
         """Raise `Forbidden` where this specialist isn't for it."""
         if self.grant is not None and not self.grant.allows(specialist):
             raise Forbidden(f"This token is good for {', '.join(self.grant.only)}, not for '{specialist[:64]}'.")
+
+    def may_know(self, event: Mapping[str, object]) -> bool:
+        """Whether an event is for it: what concerns a specialist isn't, where the specialist isn't."""
+        specialist = event.get("specialist")
+        return self.grant is None or not isinstance(specialist, str) or self.grant.allows(specialist)
 
 
 @dataclass

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
+from collections.abc import Callable
 
 from aiohttp import web
 from aiohttp.http_exceptions import BadHttpMessage
@@ -11,7 +13,7 @@ from aiohttp.http_exceptions import BadHttpMessage
 from edge_runtime.audio.files import RATE
 from edge_runtime.audio.wake import WakeSession, samples_of
 from edge_runtime.device import Device
-from edge_runtime.errors import BadRequest, EdgeError, Overloaded
+from edge_runtime.errors import BadRequest, EdgeError, Overloaded, Unauthorized
 from edge_runtime.tasks.wake_word import WakeWord
 
 PCM = "audio/pcm"  # 16 bits, little-endian, mono, 16 kHz
@@ -19,14 +21,17 @@ LINES = "application/x-ndjson"
 MAX_STREAMS = 8
 QUIET_SECONDS = 30.0  # a microphone that sends nothing for so long is gone
 SEND_SECONDS = 10.0
+RECHECK_SECONDS = 0.5  # until a token that was taken back is noticed
 _PIECE = RATE // 5 * 2  # bytes that the specialist is asked about at once: a fifth of a second
 
 
 class ListenRoutes:
     """POST /v1/listen/{specialist}."""
 
-    def __init__(self, device: Device) -> None:
+    def __init__(self, device: Device, still: Callable[[web.Request], bool] = lambda request: True) -> None:
+        """still: whether a request that goes on would be let in again."""
         self._device = device
+        self._still = still
         self._open = 0
 
     async def listen(self, request: web.Request) -> web.StreamResponse:
@@ -49,6 +54,7 @@ class ListenRoutes:
         response = web.StreamResponse(headers={"Content-Type": LINES, "Cache-Control": "no-store"})
         await response.prepare(request)
         waiting = bytearray()
+        check = time.monotonic() + RECHECK_SECONDS
         try:
             while True:
                 async with asyncio.timeout(QUIET_SECONDS):
@@ -58,6 +64,10 @@ class ListenRoutes:
                     some = bytes(waiting[:_PIECE])
                     del waiting[:_PIECE]
                     await self._heard(response, name, session, some)
+                if time.monotonic() >= check:
+                    check = time.monotonic() + RECHECK_SECONDS
+                    if not self._still(request):
+                        raise Unauthorized("The token has ended; pair again.")
                 if not piece:
                     await _line(response, {"type": "end", "seconds": round(session.seconds, 2)})
                     break

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from aiohttp import WSCloseCode, web
 
 from edge_runtime import __version__
+from edge_runtime.api.access import caller
 from edge_runtime.api.wire import reply
 from edge_runtime.device import Device
 from edge_runtime.errors import BadRequest, Overloaded
@@ -22,7 +23,7 @@ RECHECK_SECONDS = 0.5  # until a token that was taken back is noticed on a strea
 
 
 class ObserveRoutes:
-    """GET /healthz, /readyz, /metrics, /v1/status, /v1/requests and /v1/events."""
+    """GET /healthz, /readyz, /metrics, /v1/status, /v1/requests, /v1/unsure and /v1/events."""
 
     def __init__(self, device: Device, still: Callable[[web.Request], bool]) -> None:
         """still: whether a request that goes on would be let in again."""
@@ -54,6 +55,14 @@ class ObserveRoutes:
         """The latest requests, the newest first."""
         return reply({"requests": self._device.recent.newest_first()})
 
+    async def unsure(self, request: web.Request) -> web.Response:
+        """The texts that a specialist was unsure about, the latest first, where the device keeps them."""
+        return reply({"unsure": self._device.doubts.of(request.match_info["specialist"])})
+
+    async def forget_unsure(self, request: web.Request) -> web.Response:
+        """Drop them, as somebody has them now; how many they were."""
+        return reply({"forgotten": self._device.doubts.forget(request.match_info["specialist"])})
+
     async def status(self, request: web.Request) -> web.Response:
         """All about the device."""
         return reply(self._device.status())
@@ -66,7 +75,8 @@ class ObserveRoutes:
         socket = web.WebSocketResponse(heartbeat=HEARTBEAT_SECONDS, max_msg_size=4096)
         if not socket.can_prepare(request).ok:
             raise BadRequest("Events come over a WebSocket; connect with a WebSocket client.")
-        listener = self._device.events.listen(int(since))
+        who = caller(request)
+        listener = self._device.events.listen(int(since), who.may_know, who.id)
         try:
             await socket.prepare(request)
             tasks = [asyncio.create_task(_send(socket, listener)), asyncio.create_task(self._watch(socket, request))]

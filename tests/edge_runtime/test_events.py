@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
 
 from edge_runtime import events
+from edge_runtime.api.access import Caller
 from edge_runtime.errors import Overloaded
-from edge_runtime.events import EventHub
+from edge_runtime.events import MAX_OF_ONE, Event, EventHub, Listener
+from edge_runtime.identity.grants import Grant
 
 
 async def test_late_listeners_get_what_is_remembered() -> None:
@@ -38,6 +41,35 @@ async def test_a_waiting_listener_wakes_up() -> None:
     hub.emit("x", empty=None)
     event = await asyncio.wait_for(waiting, 1)
     assert event is not None and set(event) == {"id", "time", "type"}
+
+
+async def test_a_listener_gets_what_is_for_it_and_one_token_can_not_shut_the_others_out() -> None:
+    hub = EventHub()
+    front = Caller(Grant("operator", ("front-desk",)), "a1")
+    hub.emit("activated", specialist="home")
+    bound, free = hub.listen(0, front.may_know, front.id), hub.listen(0, Caller(Grant("operator")).may_know)
+    for name in ("front-desk", "home"):
+        hub.emit("wake", specialist=name)
+    hub.emit("governor", state="sparing")
+    hub.close()
+
+    async def all_of(listener: Listener) -> list[object]:
+        return [event.get("specialist", event["type"]) async for event in _until_end(listener)]
+
+    assert await all_of(bound) == ["front-desk", "governor"]
+    assert await all_of(free) == ["home", "front-desk", "home", "governor"]
+    for _ in range(MAX_OF_ONE - 1):
+        hub.listen(0, front.may_know, front.id)
+    with pytest.raises(Overloaded, match="This token has"):
+        hub.listen(0, front.may_know, front.id)
+    hub.leave(bound)
+    hub.listen(0, front.may_know, front.id)
+    hub.listen(0, Caller(Grant("viewer"), "b2").may_know, "b2")
+
+
+async def _until_end(listener: Listener) -> AsyncIterator[Event]:
+    while (event := await asyncio.wait_for(listener.next(), 1)) is not None:
+        yield event
 
 
 async def test_listeners_are_bounded() -> None:

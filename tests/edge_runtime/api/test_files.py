@@ -25,6 +25,7 @@ class Painter:
 
     config = SimpleNamespace(server=SimpleNamespace(max_body_kb=1, max_file_kb=4), log=SimpleNamespace(inputs=False))
     recent = Recent(8)
+    traces = None
     serving = SimpleNamespace(current=lambda name: None)
     metrics = SimpleNamespace(count=lambda name, **labels: None)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Iterator
 from types import SimpleNamespace
 
@@ -32,6 +33,8 @@ class Hearing:
         self.engine = Loud()
         self.events = EventHub()
         self.recent = Recent(8)
+        self.traces = None
+        self.tokens_ended = False
         self.counted: list[str] = []
         self.metrics = SimpleNamespace(count=lambda name, **labels: self.counted.append(name))
         self.serving = self
@@ -53,7 +56,7 @@ async def device() -> Hearing:
 @pytest.fixture
 async def client(device: Hearing) -> AsyncIterator[DeviceClient]:
     app = web.Application(middlewares=[_errors(device)])  # type: ignore[arg-type]
-    app.router.add_post("/v1/listen/{specialist}", ListenRoutes(device).listen)  # type: ignore[arg-type]
+    app.router.add_post("/v1/listen/{specialist}", ListenRoutes(device, lambda request: not device.tokens_ended).listen)  # type: ignore[arg-type]
     async with TestServer(app) as server, DeviceClient(str(server.make_url("/"))) as made:
         yield made
 
@@ -85,6 +88,18 @@ async def test_a_detection_comes_while_the_sound_goes_on_and_is_an_event(client:
     told = await asyncio.wait_for(listener.next(), 1)
     assert told is not None and (told["type"], told["specialist"]) == ("wake", "robot")
     assert "enigma_wakes_total" in device.counted
+
+
+async def test_a_stream_ends_soon_after_its_token(client: DeviceClient, device: Hearing) -> None:
+    async def sound() -> AsyncIterator[bytes]:
+        for piece in itertools.cycle(pieces(bursts(seconds=1.0))):
+            yield piece
+            device.tokens_ended = True
+            await asyncio.sleep(0.01)
+
+    async with asyncio.timeout(5):
+        *_, last = [event async for event in client.listen("robot", sound())]
+    assert (last["type"], last["code"]) == ("error", "unauthorized")
 
 
 async def test_a_microphone_in_a_thread_is_listened_to_until_it_ends(client: DeviceClient) -> None:
