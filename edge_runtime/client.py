@@ -26,6 +26,7 @@ from edge_runtime.errors import (
     Unauthorized,
     UntrustedSigner,
 )
+from edge_runtime.identity.invitation import is_invitation, read_invitation
 from edge_runtime.identity.keys import decode_key
 from edge_runtime.identity.pin import pin_of, read_pin
 from edge_runtime.tracing import carried
@@ -49,8 +50,10 @@ __all__ = [
     "Unauthorized",
     "UntrustedSigner",
     "checked_by",
+    "is_invitation",
     "is_loopback",
     "pair_over",
+    "read_invitation",
     "refused_certificate",
     "with_scheme",
 ]

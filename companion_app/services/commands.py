@@ -6,6 +6,7 @@ import asyncio
 import ipaddress
 import socket
 import time
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -20,7 +21,7 @@ from companion_app.state.host_actions import KeyMovePicked
 from companion_app.state.inventory import InventoryError, read_inventory
 from companion_app.state.model import Device, PushPhase, Screen
 from companion_app.state.store import Store
-from edge_runtime.client import DeviceClient, EdgeError, with_scheme
+from edge_runtime.client import DeviceClient, EdgeError, is_invitation, read_invitation, with_scheme
 
 # Above the client's own deadlines: nothing may leave a spinner on the screen for ever.
 PAIR_DEADLINE = 20.0
@@ -58,16 +59,23 @@ class Commands:
         self._clients.clear()
 
     def pair(self, address: str, code: str) -> None:
-        """Pair with a device by its one-time code; without a code, only try whether it is open to us."""
+        """Pair with a device by its one-time code; without a code, only try whether it is open to us.
+
+        address: the device's, or all that its QR code holds, which has the code and the certificate too.
+        """
         if self._store.state.pairing.busy:
             return
+        certificate = None
         try:
+            if is_invitation(address):
+                invited = read_invitation(address)
+                address, code, certificate = invited.url, invited.code, invited.certificate
             base = clean_address(address)
-        except ValueError as error:
+        except (ValueError, EdgeError) as error:
             self._store.dispatch(act.PairingFailed(str(error)))
             return
         self._store.dispatch(act.PairingStarted())
-        self._work.begin(self._pair(base, code.strip()))
+        self._work.begin(self._pair(base, code.strip(), certificate))
 
     def forget(self, address: str) -> None:
         """Drop a device and its token from this machine."""
@@ -149,9 +157,9 @@ class Commands:
         self._store.dispatch(act.ThemeToggled())
         self._keep()
 
-    async def _pair(self, base: str, code: str) -> None:
+    async def _pair(self, base: str, code: str, certificate: str | None) -> None:
         try:
-            async with asyncio.timeout(PAIR_DEADLINE), DeviceClient(base) as client:
+            async with asyncio.timeout(PAIR_DEADLINE), DeviceClient(base, certificate=certificate) as client:
                 if code:
                     name = f"Companion on {socket.gethostname()}"[:64]
                     token = await client.pair(code, name)
@@ -213,12 +221,23 @@ class Commands:
         return client
 
     def _connect(self, device: Remembered) -> None:
-        token = device.token or None
-        link = Link(
-            DeviceClient(device.address, token, certificate=device.certificate), device.address, self._store.dispatch
-        )
-        self._clients[device.address] = DeviceClient(device.address, token, certificate=device.certificate)
+        def client() -> DeviceClient:
+            return DeviceClient(
+                device.address,
+                device.token or None,
+                certificate=device.certificate,
+                on_renewed=lambda certificate: self._renewed(device.address, certificate),
+            )
+
+        link = Link(client(), device.address, self._store.dispatch)
+        self._clients[device.address] = client()
         self._links[device.address] = (link, self._work.begin(link.run()))
+
+    def _renewed(self, address: str, certificate: str) -> None:
+        """Keep how a device is known from now on."""
+        if (known := self._remembered.get(address)) is not None:
+            self._remembered[address] = replace(known, certificate=certificate)
+            self._keep(devices=True)
 
     async def _disconnect(self, address: str) -> None:
         link = self._links.pop(address, None)

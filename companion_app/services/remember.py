@@ -21,8 +21,8 @@ class RememberError(Exception):
 class Remembered:
     """A paired device. `token` is a secret; an empty one is a device on this machine that asks for none.
 
-    role: the token's scope, or "open" without one. certificate: the hash of the one it must show, in hex; empty
-    where it does not encrypt.
+    role: the token's scope, or "open" without one. certificate: how the one it must show is known; empty where it
+    does not encrypt.
     """
 
     address: str

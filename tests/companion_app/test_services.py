@@ -19,6 +19,7 @@ from companion_app.state.inventory import Inventory
 from companion_app.state.model import AppState, Device, Phase
 from companion_app.state.store import Store
 from edge_runtime.client import DeviceClient
+from tests.edge_runtime.conftest import edge
 
 from . import samples
 
@@ -256,6 +257,35 @@ async def test_a_device_on_this_machine_is_followed_without_a_token(
         commands.ask("turn on the light")
         await wait_for(lambda: store.state.exchanges and not store.state.exchanges[0].pending)
         assert store.state.exchanges[0].answer is not None
+    finally:
+        await commands.close()
+
+
+async def test_what_a_qr_code_holds_pairs_and_the_device_is_known_again_after_it_renewed_its_certificate(
+    home: Inventory, start_device: Callable, tmp_path: Path
+) -> None:
+    pytest.importorskip("segno")
+    device = start_device(listen="0.0.0.0:0")
+    printed = await asyncio.to_thread(
+        edge, "pair", "--qr", "--address", "127.0.0.1", "--scope", "operator", "--state", device.state
+    )
+    text = printed.stdout.splitlines()[-1]
+    store, memory = Store(AppState(inventory=home)), Memory(tmp_path)
+    commands = Commands(store, memory)
+    try:
+        commands.pair(text[:-1], "")
+        assert "copy all of it" in (store.state.pairing.error or "")
+        commands.pair(text, "")
+        await wait_for(lambda: online(store))
+        (before,) = memory.devices()
+        assert before.certificate.endswith(".0") and before.token
+        assert (await asyncio.to_thread(edge, "certificate", "renew", "--state", device.state)).returncode == 0
+        commands.forget("another")  # nothing of this device
+        await commands.close()
+        commands = Commands(store, memory)
+        commands.start(memory.devices())
+        await wait_for(lambda: memory.devices()[0].certificate.endswith(".1"))
+        await wait_for(lambda: online(store))
     finally:
         await commands.close()
 

@@ -49,7 +49,8 @@ class PairScreen(PairForm):
     """Pairing with a device."""
 
     intro = StringProperty(
-        "On the device, run  enigma-edge pair  and type here what it prints. A code works once and for a few minutes."
+        "On the device, run  enigma-edge pair  and type here what it prints. A code works once and for a few minutes. "
+        "Or run  enigma-edge pair --qr , let your phone's camera read it, and put the whole text into the address."
     )
     address_hint = StringProperty(f"192.168.1.20:{DEFAULT_PORT}")
     code_label = StringProperty("One-time code (not needed for a device on this machine)")
