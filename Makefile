@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: run test test-tflite lint clean
+.PHONY: run test test-tflite test-arm64 lint clean
 
 run: $(VENV)/.trainer
 	$(BIN)/enigma quickstart $(ARGS)
@@ -16,6 +16,10 @@ test: $(VENV)/.dev lint
 # The device's tests in an environment as on 32-bit ARM: tflite-runtime, numpy 1, no other runtime
 test-tflite:
 	VENV=$(VENV)-tflite PYTHON=$(PYTHON) sh scripts/test_tflite.sh $(ARGS)
+
+# The daemon and a bundle on emulated 64-bit ARM, beside this machine; minutes, needs Debian's apt
+test-arm64: $(VENV)/.dev
+	$(BIN)/python scripts/test_arm64.py $(ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
