@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ def frames(declared: Camera, stopped: threading.Event) -> Iterator[Item]:
 
     Of a file, pictures come when they are due, captured when they would have been at the time of recording.
     """
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # it would write addresses, with passwords, to standard error
     cv2 = optional("cv2", "Cameras")
     cv2.utils.logging.setLogLevel(0)  # what is wrong is said in a sentence of ours
     began, number, slot, played = Captured.now(), 0, 0, 0.0

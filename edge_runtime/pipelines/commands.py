@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -79,9 +80,11 @@ def run_here(
             f"A daemon uses {state}; put the file into {state / FOLDER} and run 'enigma-edge pipelines start "
             f"{pipeline.name}'."
         )
+    logging.disable(logging.WARNING)  # what is to be known is shown, in a sentence of its own
     try:
         asyncio.run(_run(state, config, pipeline, deliver, seconds, show, warn))
     finally:
+        logging.disable(logging.NOTSET)
         os.close(handle)
 
 

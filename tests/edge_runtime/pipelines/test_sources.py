@@ -167,7 +167,7 @@ async def test_a_film_goes_through_a_model_and_none_of_its_pictures_is_lost(tmp_
 
 @needs_cv2
 async def test_cameras_that_are_not_there_say_so_without_a_password(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "no.avi").write_bytes(b"no film" * 100)
     (tmp_path / "cam.txt").write_text("me:se/cret\n")
@@ -182,6 +182,7 @@ async def test_cameras_that_are_not_there_say_so_without_a_password(
         with pytest.raises(SourceError) as said:
             await taken(declared)
         assert "cret" not in str(said.value)
+    assert capfd.readouterr().err == ""  # nor do OpenCV and FFmpeg write any of it
     (tmp_path / "cam.txt").write_text("nobody\n")
     with pytest.raises(EdgeError, match="user:password"):
         await taken(closed)
