@@ -34,6 +34,8 @@ DEVICE_NEEDS = frozenset({"numpy", "aiohttp", "nacl"})
 DEVICE_RUNTIMES = frozenset({"onnxruntime", "ai_edge_litert", "tflite_runtime"})
 DEVICE_MEDIA = frozenset({"PIL", "manifold3d"})  # what draws and builds, where a device has it
 DEVICE_DISCOVERY = frozenset({"zeroconf", "ifaddr"})  # what finds others on the network, where a device has it
+DEVICE_TRACES = frozenset({"opentelemetry"})  # what tells a collector, where a device has it and one is named
+DEVICE_QR = frozenset({"segno"})  # what draws a pairing's code
 HELP_SECONDS = 0.3
 NOISE = 2.0  # a test machine that does other work meanwhile is that much slower
 
@@ -108,6 +110,10 @@ def test_the_device_imports_three_packages_and_others_only_where_they_belong_and
                 continue
             if top in DEVICE_DISCOVERY and path.name == "discovery.py":
                 continue
+            if top in DEVICE_TRACES and lazy and path.name == "tracing.py":
+                continue
+            if top in DEVICE_QR and lazy and path.name == "invitation.py":
+                continue
             if top == "llguidance" and lazy and path.name == "grammar.py":  # optional: there is a way without it
                 continue
             wrong.append(f"{path.relative_to(ROOT)}: {name}")
@@ -133,6 +139,8 @@ def test_every_module_of_the_device_imports_without_any_runtime() -> None:
         DEVICE_RUNTIMES
         | DEVICE_MEDIA
         | DEVICE_DISCOVERY
+        | DEVICE_TRACES
+        | DEVICE_QR
         | {"torch", "rich", "platformdirs", "hassil", "onnx", "kivy", "pydantic"}
     )
     script = _BARE.format(banned=banned, heavy=banned)
