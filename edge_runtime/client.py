@@ -170,6 +170,20 @@ class DeviceClient:
         assert isinstance(asked, dict)
         return await self._call("POST", f"/v1/run/{quote(specialist, safe='')}", json=asked)
 
+    async def unsure(self, specialist: str) -> list[Json]:
+        """What the device kept of texts that a specialist was unsure about: [{"text", "confidence", "scores"}]."""
+        from urllib.parse import quote
+
+        answer = await self._call("GET", f"/v1/unsure/{quote(specialist, safe='')}")
+        found = answer.get("unsure")
+        return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
+
+    async def forget_unsure(self, specialist: str) -> None:
+        """Let the device drop them."""
+        from urllib.parse import quote
+
+        await self._call("DELETE", f"/v1/unsure/{quote(specialist, safe='')}")
+
     async def ask(self, request: Json) -> Json:
         """Let the device's router pick the specialist: {"task", "specialist", "answer", "confidence", "unsure", "ms"}."""
         from edge_runtime.media import to_json

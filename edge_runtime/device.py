@@ -26,6 +26,7 @@ from edge_runtime.identity.tokens import TokenStore
 from edge_runtime.identity.trust import TrustStore
 from edge_runtime.pipelines.service import Pipelines
 from edge_runtime.serving import memory
+from edge_runtime.serving.doubts import Doubts
 from edge_runtime.serving.generations import Serving
 from edge_runtime.serving.governor import Governor, Limits, State
 from edge_runtime.serving.groups import IN_THE_SHADOW, alike, ask_group
@@ -70,6 +71,7 @@ class Device:
         self.traces: Traces | None = None
         self.metrics = Metrics()
         self.recent = Recent(config.log.requests)
+        self.doubts = Doubts(state, config.log.unsure)
         self.failed: dict[str, str] = {}
         self.compared: dict[
             str, dict[str, int]
@@ -224,6 +226,7 @@ class Device:
             self.metrics.count("enigma_batched_total", specialist=name)
         if answer.value.get("unsure") is True:
             self.metrics.count("enigma_unsure_total", specialist=name)
+            self.doubts.keep(name, request, answer.value)
         if answer.value.get("truncated") is True:
             self.metrics.count("enigma_truncated_total", specialist=name)
         return answer

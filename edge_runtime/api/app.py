@@ -80,6 +80,8 @@ def make_app(device: Device, access: Access, shown: Shown | None = None) -> web.
         add("POST", f"{model}/infer", Need.ASK, inference.infer)
     add("GET", "/v1/status", Need.VIEW, observe.status)
     add("GET", "/v1/requests", Need.OWN, observe.requests)
+    add("GET", "/v1/unsure/{specialist}", Need.OWN, observe.unsure)
+    add("DELETE", "/v1/unsure/{specialist}", Need.OWN, observe.forget_unsure)
     add("GET", "/v1/events", Need.VIEW, observe.events)
     add("POST", "/v1/pair", Need.NOTHING, manage.pair)
     add("POST", "/v1/pair/finish", Need.NOTHING, manage.finish_pairing)

@@ -23,7 +23,7 @@ RECHECK_SECONDS = 0.5  # until a token that was taken back is noticed on a strea
 
 
 class ObserveRoutes:
-    """GET /healthz, /readyz, /metrics, /v1/status, /v1/requests and /v1/events."""
+    """GET /healthz, /readyz, /metrics, /v1/status, /v1/requests, /v1/unsure and /v1/events."""
 
     def __init__(self, device: Device, still: Callable[[web.Request], bool]) -> None:
         """still: whether a request that goes on would be let in again."""
@@ -54,6 +54,14 @@ class ObserveRoutes:
     async def requests(self, request: web.Request) -> web.Response:
         """The latest requests, the newest first."""
         return reply({"requests": self._device.recent.newest_first()})
+
+    async def unsure(self, request: web.Request) -> web.Response:
+        """The texts that a specialist was unsure about, the latest first, where the device keeps them."""
+        return reply({"unsure": self._device.doubts.of(request.match_info["specialist"])})
+
+    async def forget_unsure(self, request: web.Request) -> web.Response:
+        """Drop them, as somebody has them now; how many they were."""
+        return reply({"forgotten": self._device.doubts.forget(request.match_info["specialist"])})
 
     async def status(self, request: web.Request) -> web.Response:
         """All about the device."""

@@ -20,6 +20,7 @@ def add(actions: Commands[argparse.ArgumentParser]) -> None:
     made.add_argument(
         "file",
         type=Path,
+        nargs="?",
         metavar="FILE",
         help='a .jsonl of objects with "text" and "confidence" (0 to 1), and "scores" of a router\'s answer if kept',
     )
@@ -32,6 +33,12 @@ def add(actions: Commands[argparse.ArgumentParser]) -> None:
         metavar="FILE",
         help="where the chosen lines go, most useful first (default: the questions about --known)",
     )
+    made.add_argument(
+        "--device",
+        metavar="DEVICE",
+        help="instead of FILE: take what this paired device kept (with `unsure` under [log] in its configuration)",
+    )
+    made.add_argument("--specialist", metavar="NAME", help="of the device, with --device (default: as --known)")
     made.add_argument("--count", type=int, default=50, metavar="N", help="how many at most (default: 50)")
     made = command(actions, "label", label, "Answer the questions about a dataset: which label each text has.")
     made.add_argument("name", metavar="NAME", help="of the dataset")
@@ -40,10 +47,15 @@ def add(actions: Commands[argparse.ArgumentParser]) -> None:
 
 
 def unsure(args: argparse.Namespace) -> None:
-    """A file of inputs."""
+    """A file of inputs, or what a device kept."""
     from trainer_host.training.uncertainty import doubt_of, most_useful
     from trainer_host.workspace import storage_errors, write_atomic
 
+    if args.device is not None:
+        _from_device(args)
+        return
+    if args.file is None:
+        raise DataError("Name a file of inputs, or with --device the device that kept them.")
     if args.to is None and args.known is None:
         raise DataError("Say with --known which dataset the questions are about, or with --to where the lines go.")
     lines, texts, doubt = [], [], []
@@ -79,6 +91,36 @@ def unsure(args: argparse.Namespace) -> None:
     presenter_for().say(
         f"Wrote {len(chosen)} of {len(lines)} inputs to {args.to}; add a label to each and import them."
     )
+
+
+def _from_device(args: argparse.Namespace) -> None:
+    """Into the queue of the dataset; the device forgets them when they are there."""
+    from trainer_host.data.questions import ask_about
+    from trainer_host.release.devices import device_named
+    from trainer_host.release.devices import unsure as kept_by
+    from trainer_host.training.uncertainty import doubt_of
+
+    if args.known is None or args.file is not None or args.to is not None:
+        raise DataError("With --device, name the dataset with --known, and neither a file nor --to.")
+    workspace = workspace_of(args)
+
+    def take(found: list[dict[str, object]]) -> None:
+        texts, doubt = [], []
+        for one in found:
+            scores = one.get("scores")
+            numbers = (
+                [float(x) for x in scores.values() if isinstance(x, int | float)] if isinstance(scores, dict) else []
+            )
+            if isinstance(text := one.get("text"), str) and numbers:
+                texts.append(text)
+                doubt.append(doubt_of(max(numbers), numbers))
+        made = ask_about(workspace, args.known, texts, doubt, args.count)
+        presenter_for().say(
+            f"Took {len(texts)} texts; {len(made.waiting)} questions about '{args.known}' wait. Answer them with "
+            f"'enigma data label {args.known}'."
+        )
+
+    kept_by(device_named(workspace, args.device), args.specialist or args.known, take)
 
 
 def label(args: argparse.Namespace) -> None:

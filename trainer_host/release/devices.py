@@ -177,6 +177,17 @@ def ask_any(device: Device, request: Json) -> Json:
     return asyncio.run(run())
 
 
+def unsure(device: Device, specialist: str, take: Callable[[list[Json]], None]) -> None:
+    """Give `take` what the device kept of texts that a specialist was unsure about; the device drops them once it has them."""
+
+    async def run() -> None:
+        async with _client(device) as client:
+            take(await client.unsure(specialist))
+            await client.forget_unsure(specialist)
+
+    asyncio.run(run())
+
+
 def models(device: Device) -> list[Json]:
     """The specialists that a device serves."""
 

@@ -167,6 +167,8 @@ MATRIX = {
     ("POST", "/v1/rollback/{specialist}"): "releaser",
     ("POST", "/v1/remove/{specialist}"): "releaser",
     ("GET", "/v1/requests"): "owner",
+    ("GET", "/v1/unsure/{specialist}"): "owner",
+    ("DELETE", "/v1/unsure/{specialist}"): "owner",
     ("GET", "/v1/tokens"): "owner",
     ("POST", "/v1/tokens"): "owner",
     ("DELETE", "/v1/tokens/{id}"): "owner",
