@@ -1,9 +1,10 @@
 """Does a student learn more from a bigger model's probabilities than from its rows alone, at equal steps?
 
-    python benchmarks/distillation.py [--task math] [--teacher micro] [--rows 2000] [--few 300] [--seeds 3] [--json FILE]
+    python benchmarks/distillation.py [--task math] [--teacher tiny] [--rows 1500] [--few 1200] [--seeds 3] [--json FILE]
 
-The teacher learns from all training rows, the nano students from the same few of them. Scores are the task's own on held-out
-rows, in float, through the code that a device runs; the students differ in nothing but `--teacher`.
+The teacher learns from all training rows, the nano students from few of them (or as many). Scores are the task's own on
+held-out rows, in float, through the code that a device runs. The students have the teacher's tokenizer, as a perplexity per
+token needs, and differ in nothing but how much its probabilities count: nearly nothing, or `--weight`.
 """
 
 from __future__ import annotations
@@ -23,20 +24,24 @@ from trainer_host.data.dataset import Dataset
 from trainer_host.data.transfer import import_rows
 from trainer_host.students import student_for
 from trainer_host.tasks import Example, task_spec
+from trainer_host.training.distil import SHARE, TEMPERATURE
 from trainer_host.training.run import Run, train_run
 from trainer_host.workspace import Workspace
 
 FP32 = "model.fp32.onnx"
+ALONE = 0.001  # of the teacher's probabilities: as good as none, and the same tokenizer and steps
 
 
 def main() -> None:
     """A teacher, and for each seed a student with it and one without."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--task", default="math", help="one that a language model writes (default: math)")
-    parser.add_argument("--teacher", default="micro", help="its size (default: micro)")
-    parser.add_argument("--rows", type=int, default=2000, help="that the teacher learns from (default: 2000)")
-    parser.add_argument("--few", type=int, default=300, help="that the students learn from (default: 300)")
-    parser.add_argument("--epochs", type=float, default=6, help="of the students (default: 6)")
+    parser.add_argument("--teacher", default="tiny", help="its size (default: tiny)")
+    parser.add_argument("--rows", type=int, default=1500, help="that the teacher learns from (default: 1500)")
+    parser.add_argument("--few", type=int, default=1200, help="that the students learn from (default: 1200)")
+    parser.add_argument("--epochs", type=float, default=1, help="of the students (default: 1)")
+    parser.add_argument("--weight", type=float, default=SHARE, help=f"of the teacher (default: {SHARE:g})")
+    parser.add_argument("--temperature", type=float, default=TEMPERATURE, help=f"default: {TEMPERATURE:g}")
     parser.add_argument("--teacher-epochs", type=float, default=4, help="of the teacher (default: 4)")
     parser.add_argument("--seeds", type=int, default=3, help="default: 3")
     parser.add_argument("--examined", type=int, default=300, help="held-out rows (default: 300)")
@@ -48,8 +53,9 @@ def main() -> None:
         teacher = trained(workspace, whole, "teacher", 1, {"size": args.teacher, "epochs": args.teacher_epochs})
         lines = [("teacher", 1, score(teacher, whole, args.examined))]
         for seed in range(1, args.seeds + 1):
-            for name, more in (("alone", {}), ("distilled", {"teacher": "teacher"})):
-                settings = {"size": "nano", "epochs": args.epochs, "rows": 4, **more}
+            for name, weight in (("alone", ALONE), ("distilled", args.weight)):
+                soft = {"teacher": "teacher", "distil_weight": weight, "temperature": args.temperature}
+                settings = {"size": "nano", "epochs": args.epochs, "rows": 4, **soft}
                 run = trained(workspace, few, f"{name}-{seed}", seed, settings)
                 lines.append((name, seed, score(run, whole, args.examined)))
                 print(f"{name} {seed}: {lines[-1][2]}", flush=True)
