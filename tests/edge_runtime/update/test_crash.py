@@ -48,7 +48,7 @@ def killed_at(point: int, state: Path, upload: Path) -> int:
 
     status = 1
     try:
-        install.admit = lambda *args: Loaded()  # type: ignore[assignment, return-value]
+        install.admit = lambda *args, **named: Loaded()  # type: ignore[assignment, return-value]
         installer = Installer(Slots(state), TrustStore(IdentityFolder(state)), Config())
         for name in ("fsync", "rename", "replace", "unlink", "rmdir", "mkdir", "chmod"):
             setattr(os, name, deadly(getattr(os, name)))
@@ -74,7 +74,7 @@ class Loaded:
     """What admission gives."""
 
     engine = Engine()
-    memory = 0
+    memory, rows, digest = 0, 1, ""
 
 
 def test_at_every_write_the_state_is_old_or_new(bundles: dict[str, Path], tmp_path: Path) -> None:
