@@ -73,6 +73,11 @@ class Index:
             known = self._near[word] = (area, name)
         return known
 
+    def speaks_of(self, stem: str) -> bool:
+        """Whether a place, a thing or its maker has a word like this one here."""
+        words = (self.area_words, self.floor_words, self.name_words, self.device_words)
+        return any(stem in some for some in words) or any(self.near(stem))
+
     def domains(self, entities: set[int]) -> set[int]:
         """The columns of the entities' domains."""
         return {column for i in entities if (column := self.domain[i]) is not None}

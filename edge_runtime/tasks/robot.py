@@ -19,7 +19,8 @@ from edge_runtime.home.lexicon import ACTIONS, KINDS, TAGS
 from edge_runtime.home.parse import Clause
 from edge_runtime.home.read import Logits, read
 from edge_runtime.home.resolve import Outcome, resolve
-from edge_runtime.home.words import tokenize
+from edge_runtime.home.spelling import Spelling
+from edge_runtime.home.words import stem, tokenize
 from edge_runtime.kept_json import Kept
 
 if TYPE_CHECKING:
@@ -159,10 +160,11 @@ def encode(tokens: list[str], vocabulary: Words, index: match.Index, here: tuple
 class Robot:
     """A loaded specialist. Keeps the word tables of the last homes, so that a person's second sentence is quick."""
 
-    def __init__(self, engine: Engine, vocabulary: Words, unsure: float) -> None:
+    def __init__(self, engine: Engine, vocabulary: Words, unsure: float, spelling: Spelling | None = None) -> None:
         self._engine = engine
         self._vocabulary = vocabulary
         self._unsure = unsure
+        self._spelling = spelling
         self._indexes: OrderedDict[tuple[object, ...], match.Index] = OrderedDict()
 
     def run(self, request: dict[str, object]) -> dict[str, object]:
@@ -192,12 +194,19 @@ class Robot:
         area = request.home.area(request.here)
         here = match.stems(area.name) if area else ()
         index = self._index(request.home)
+        meant = [self._meant(token, index) for token in tokens]
 
         def label(start: int, stop: int) -> Logits:
-            outputs = self._engine.run(encode(tokens[start:stop], self._vocabulary, index, here).inputs())
+            outputs = self._engine.run(encode(meant[start:stop], self._vocabulary, index, here).inputs())
             return {head: outputs[head][0, : stop - start] for head in HEADS}
 
         return read(tokens, label)
+
+    def _meant(self, token: str, index: match.Index) -> str:
+        """What the model reads for a word: where neither it nor the home knows it, the word that it slipped from."""
+        if self._spelling is None or self._vocabulary.get(token, 1) != 1 or index.speaks_of(stem(token)):
+            return token
+        return self._spelling.meant(token)
 
     def _index(self, home: Home) -> match.Index:
         index = self._indexes.pop(home.wording, None)
@@ -231,7 +240,8 @@ def load(manifest: Manifest, folder: Path, engine: Engine) -> Robot:
     unsure = manifest.thresholds.get("unsure")
     if unsure is None:
         raise BundleError("This bundle has no `unsure` threshold; train and push the specialist again.")
-    return Robot(engine, read_vocabulary(folder / tokenizer.file), unsure)
+    vocabulary = folder / tokenizer.file
+    return Robot(engine, read_vocabulary(vocabulary), unsure, Spelling(vocabulary.read_bytes()))
 
 
 class Vocabulary:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from edge_runtime.errors import BadRequest
 from edge_runtime.home.lexicon import ACTIONS, KINDS, TAGS
 from edge_runtime.home.match import FEATURES, Index
+from edge_runtime.home.spelling import Spelling
 from edge_runtime.kept_json import Reader
 from edge_runtime.tasks.robot import (
     HEADS,
@@ -83,6 +84,14 @@ def test_a_sentence_becomes_calls_on_the_home_of_the_request() -> None:
     assert answer["question"] is None
     assert isinstance(answer["confidence"], float)
     assert answer["confidence"] > 0.9
+
+
+def test_a_slip_is_read_as_the_word_it_was_unless_the_home_has_it() -> None:
+    vocabulary = {**VOCABULARY, "tablet": 5}
+    engine = Told(OFF_KITCHEN_LIGHT)
+    robot = Robot(engine, vocabulary, 0.1, Spelling("".join(f"{word}\n" for word in vocabulary).encode()))
+    robot.run(request("turnn off table lamp"))
+    assert engine.inputs["words"][0, :5].tolist() == [3, 4, 1, 1, 0]  # a lamp here is called "Table", and no "tablet"
 
 
 def test_an_unsure_reading_does_nothing_and_asks() -> None:

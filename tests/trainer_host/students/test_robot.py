@@ -124,7 +124,7 @@ def test_each_clause_of_a_sentence_is_shown_alone_with_its_labels(dataset: Path)
     several = [row for row in rows if sum(row["meta"]["labels"]["begins"]) > 1]
     made = clauses_alone(rows)
     assert len(several) < len(made) <= sum(sum(row["meta"]["labels"]["begins"]) for row in several)
-    whole = {row["input"]["home"]: set() for row in several}
+    whole: dict[int, set[str]] = {row["input"]["home"]: set() for row in several}
     for row in several:
         whole[row["input"]["home"]] |= {" ".join(tokenize(row["input"]["text"]))}
     for row in made:
