@@ -42,7 +42,7 @@ def bad_rows(good: dict[str, list[Row]], rng: random.Random) -> list[tuple[str, 
     for row in rng.sample(good["code"], 15):
         code = str(row.output["code"])
         broken: Json = rng.choice(
-            ({"code": code.replace(":", "", 1)}, {"code": code.replace("return", "retrun", 1)}, {"tests": []})
+            ({"code": code.replace(":", "", 1)}, {"code": code.replace("    return", "    retrun", 1)}, {"tests": []})
         )
         bad.append(("code", with_output(row, **broken)))
     for row in rng.sample(good["router"], 25):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from trainer_host.students.code import STUDENT, CodeStudent
 from trainer_host.students.language.rows import conversations, read_texts, template_of
 from trainer_host.students.language.run_files import read_template
 from trainer_host.students.practice import ASIDE
+from trainer_host.students.writing import WritingStudent
 from trainer_host.tasks import Example, task_spec
 from trainer_host.tasks.phrases import TEMPLATE, Grouped
 
@@ -44,6 +46,14 @@ def test_no_function_that_is_examined_is_practised_and_some_requests_have_no_fir
     assert len(learnt) // 6 < len(bare) < len(learnt) // 4
     signed = [Example(row.input, row.output) for row in [*learnt, *aside] if "signature" in row.input]
     assert not examined & {spec.group(example) for example in signed}
+    # Where words are left out, the docstring lacks them too, and numbers and texts are all there.
+    plain = WritingStudent("code", 4, 2200, 5)._practised(dataset.folder, 45, 1, 5.0)[0]
+    fewer = [(before, row) for before, row in zip(plain, learnt, strict=True) if before.output != row.output]
+    assert len(learnt) // 3 < len(fewer) <= -(-len(learnt) // 2)
+    for before, row in fewer:
+        asked, short = str(before.input["prompt"]), str(row.input["prompt"])
+        assert len(short) < len(asked) and f'"""{short}"""' in str(row.output["code"])
+        assert re.findall(r"\d+|'[^']*'(?!\w)", asked) == re.findall(r"\d+|'[^']*'(?!\w)", short)
 
 
 def test_all_that_it_reads_is_in_marks_and_so_its_bundle_says(dataset: Dataset) -> None:
