@@ -44,15 +44,14 @@ class Figure:
     met: bool | None
 
 
-def main() -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Measure and print; 1 where a goal is missed."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     edge.add_options(parser)
     soak.add_options(parser)
     parser.add_argument("--models", type=Path, default=MODELS, help="MLPerf Tiny's models (default: %(default)s)")
     parser.add_argument("--loop", type=float, default=20.0, help="seconds at 30 Hz (default: %(default)s)")
-    parser.add_argument("--json", type=Path, help="write the figures here too")
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     address, rows = edge.compare(args)
     figures = of_servers(rows)
     figures += [of_loop(name, args.models, args.loop) for name in CAMERA]

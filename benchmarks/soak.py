@@ -1,6 +1,6 @@
 """A soak: a daemon that answers many requests while its model is swapped, with its memory and what it lost.
 
-    python benchmarks/soak.py [--requests 1000000] [--swaps 300] [--clients 4] [--json FILE]
+    python benchmarks/soak.py [--soak-requests 1000000] [--swaps 300] [--clients 4] [--json FILE]
 
 Eight hours of a device in a shorter run: clients ask a small router over HTTP without a pause, each waiting for its
 answer, and in even steps another version of the bundle is pushed. Whatever isn't answered with 200, or by a label that
@@ -63,7 +63,7 @@ def main() -> None:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What `soak` takes."""
-    parser.add_argument("--soak-requests", "--requests", type=int, default=1_000_000, help="default: %(default)s")
+    parser.add_argument("--soak-requests", type=int, default=1_000_000, help="default: %(default)s")
     parser.add_argument("--swaps", type=int, default=300, help="bundles pushed meanwhile (default: %(default)s)")
     parser.add_argument("--clients", type=int, default=4, help="connections at once (default: %(default)s)")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.edge import Row
-from benchmarks.figures import of_servers, of_soak, table
+from benchmarks.figures import main, of_servers, of_soak, table
 from benchmarks.soak import Soak, soak
 
 ROWS = [
@@ -31,6 +31,14 @@ def test_goals_are_held_against_the_rows_of_one_run() -> None:
     assert "isn't installed" in found["16 clients, binary tensors, onnxruntime, over LitServe"].measured
     assert found["RSS, ai-edge-litert"].met is None  # nothing was measured in it
     assert len(table(list(found.values())).splitlines()) == len(found) + 1
+
+
+def test_one_command_has_the_options_of_all_that_it_measures(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--help"])
+    assert ended.value.code == 0
+    said = capsys.readouterr().out
+    assert all(option in said for option in ("--bundle", "--peer-python", "--soak-requests", "--swaps", "--loop", "--json"))
 
 
 def test_a_soak_is_met_only_without_loss_and_growth() -> None:
