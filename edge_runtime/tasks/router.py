@@ -39,6 +39,7 @@ RESPONSE_SCHEMA: dict[str, object] = {
         "unsure": {"type": "boolean"},
         "scores": {"type": "object", "additionalProperties": {"type": "number"}},
         "familiar": {"type": "number", "minimum": 0, "maximum": 1},
+        "likely": {"type": "array", "items": {"type": "string"}},
         "truncated": {"type": "boolean"},
     },
     "required": ["label", "confidence", "unsure", "scores"],
@@ -49,7 +50,8 @@ class Router:
     """A loaded router; answers `{"text"}` with label, confidence, unsure and the scores of all labels.
 
     known: what the training's words were, and how familiar a text must be, of a bundle that keeps it: then the answer
-    says how familiar the text is.
+    says how familiar the text is. likely: a label's score from which it may be the right one, likewise; then the answer
+    names those labels, the likeliest first.
     """
 
     def __init__(
@@ -59,12 +61,14 @@ class Router:
         features: Features,
         engine: Engine,
         known: tuple[np.ndarray, float] | None = None,
+        likely: float | None = None,
     ) -> None:
         self._labels = labels
         self._unsure = unsure
         self._features = features
         self._engine = engine
         self._known = known
+        self._likely = likely
         gives = isinstance(engine, GraphEngine) and any(tensor.name == VECTOR for tensor in engine.outputs)
         self.embedder = Embedder(features, engine) if gives else None
 
@@ -97,6 +101,9 @@ class Router:
             familiar = familiarity(known, text, self._labels, best)
             answer["familiar"] = round(familiar, 4)
             answer["unsure"] = bool(answer["unsure"]) or familiar < least
+        if self._likely is not None:
+            order = sorted(range(len(values)), key=values.__getitem__, reverse=True)
+            answer["likely"] = [self._labels[place] for place in order if values[place] >= self._likely]
         if encoded.dropped:
             answer["truncated"] = True
         return answer
@@ -141,7 +148,8 @@ def load(manifest: Manifest, folder: Path, engine: Engine) -> Router:
         raise BundleError(f"A router's bundle needs the tokenizer scheme '{SCHEME}'; build it again.")
     least = manifest.thresholds.get("familiar")
     known = None if least is None else (read_known(folder / FILE), least)
-    return Router(manifest.labels, manifest.thresholds["unsure"], features_of(manifest.options), engine, known)
+    unsure, likely = manifest.thresholds["unsure"], manifest.thresholds.get("likely")
+    return Router(manifest.labels, unsure, features_of(manifest.options), engine, known, likely)
 
 
 def features_of(options: dict[str, object]) -> Features:

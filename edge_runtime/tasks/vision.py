@@ -54,19 +54,27 @@ RESPONSE_SCHEMA: dict[str, object] = {
         "label": {"type": "string"},
         "confidence": _SHARE,
         "labels": {"type": "array", "items": _LABEL},
+        "likely": {"type": "array", "items": {"type": "string"}},
     },
     "required": ["objects", "unsure"],
 }
 
 
 class Classifier:
-    """Answers `{"image"}` with one label for the whole picture, and the likeliest labels."""
+    """Answers `{"image"}` with one label for the whole picture, and the likeliest labels.
 
-    def __init__(self, labels: tuple[str, ...], unsure: float, side: int, engine: Engine) -> None:
+    likely: a label's chance from which it may be the right one, of a bundle that keeps it; then the answer names those
+    labels, the likeliest first.
+    """
+
+    def __init__(
+        self, labels: tuple[str, ...], unsure: float, side: int, engine: Engine, likely: float | None = None
+    ) -> None:
         self._labels = labels
         self._unsure = unsure
         self._side = side
         self._engine = engine
+        self._likely = likely
 
     def run(self, request: dict[str, object]) -> dict[str, object]:
         """Name what one picture shows."""
@@ -79,11 +87,13 @@ class Classifier:
         order = np.argsort(-chances, kind="stable")[:LISTED]
         listed = [{"label": self._labels[i], "confidence": _share(chances[i])} for i in order]
         best = listed[0]
+        likely = self._likely
         return {
             "objects": [{**best, "box": [0.0, 0.0, 1.0, 1.0]}],
             "unsure": float(chances[order[0]]) < self._unsure,
             **best,
             "labels": listed,
+            **({} if likely is None else {"likely": [self._labels[i] for i in order if float(chances[i]) >= likely]}),
         }
 
 
@@ -151,7 +161,7 @@ def load(manifest: Manifest, folder: Path, engine: Engine) -> Classifier | Detec
         raise _wrong(f"the option 'side', from 8 to {LARGEST}")
     unsure = manifest.thresholds["unsure"]
     if kind == "classifier":
-        return Classifier(manifest.labels, unsure, side, engine)
+        return Classifier(manifest.labels, unsure, side, engine, manifest.thresholds.get("likely"))
     if kind != "detector":
         raise _wrong(f"the option 'kind': {' or '.join(KINDS)}")
     platt, cells = options.get("platt"), options.get("cells")

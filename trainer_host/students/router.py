@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -52,6 +53,7 @@ class RouterConfig:
     width: int = 32
     hidden: int = 64
     familiar: float | None = None  # None of a run from before routers knew what is familiar to them
+    likely: float | None = None  # the same
 
     @property
     def shape(self) -> Shape:
@@ -112,7 +114,7 @@ class RouterStudent:
         save_weights(run, model)
         least = threshold_of_familiarity(texts, names, groups_of(opened, more) or range(len(texts)), seed)
         write_atomic(run / FILE, known_of(texts, names).tobytes())
-        _save_config(run, replace(config, unsure=found.threshold, familiar=least))
+        _save_config(run, replace(config, unsure=found.threshold, familiar=least, likely=found.likely))
         figures = _figures(model, found, recipe, rows, dataset) | {"practised": float(len(more))}
         return TrainReport(time.perf_counter() - started, figures)
 
@@ -143,25 +145,30 @@ class RouterStudent:
             "thresholds": {
                 "unsure": config.unsure,
                 **({} if config.familiar is None else {"familiar": config.familiar}),
+                **({} if config.likely is None else {"likely": config.likely}),
             },
             "options": {"features": asdict(config.features)},
             "tokenizer": {"scheme": SCHEME, "file": None, "sha256": None},
         }
 
     def evaluate(self, run: Path, dataset: Path, specialist: Specialist, limit: int | None) -> dict[str, float]:
-        """`accuracy` over all, `answered` (the share that is sure) and `accuracy_answered` among those."""
+        """`accuracy` over all, `answered` (the share that is sure), `accuracy_answered` among those, and `covered`: how
+        often the right label is among the likely ones.
+        """
         rows = _rows(dataset, "heldout")[:limit]
-        right = sure = right_sure = 0
+        right = sure = right_sure = covered = 0
         for text, label in rows:
             answer = specialist.run({"text": text})
             hit = answer["label"] == label
             right += hit
             sure += not answer["unsure"]
             right_sure += hit and not answer["unsure"]
+            covered += label in cast("list[str]", answer.get("likely", []))
         return {
             "accuracy": right / len(rows),
             "answered": sure / len(rows),
             "accuracy_answered": right_sure / sure if sure else 0.0,
+            "covered": covered / len(rows),
             "rows": len(rows),
         }
 

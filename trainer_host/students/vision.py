@@ -88,6 +88,7 @@ class VisionConfig:
     unsure: float = 0.0
     shown: float = 0.0
     platt: tuple[float, float] = (1.0, 0.0)
+    likely: float | None = None  # of a classifier, None of one from before they knew what is likely
 
     @property
     def shape(self) -> Shape:
@@ -201,13 +202,15 @@ class VisionStudent:
         if config.kind == "detector":
             fields["thresholds"] = {"unsure": config.unsure, "shown": config.shown}
             options |= {"cells": config.shape.cells, "platt": list(config.platt)}
+        elif config.likely is not None:
+            fields["thresholds"] = {"unsure": config.unsure, "likely": config.likely}
         return {**fields, "options": options}
 
     def evaluate(self, run: Path, dataset: Path, specialist: Specialist, limit: int | None) -> dict[str, float]:
         """`accuracy`: a classifier's share of right labels; a detector's mean F1 over pictures, the task's own metric.
 
         Besides: `ece`, the calibration error; `answered`, the share without doubt; a detector's `map50`, over all that
-        it finds (shown or not), and a classifier's `precision` among the answered.
+        it finds (shown or not), and a classifier's `precision` among the answered and `covered`, how often the right label is among the likely ones.
         """
         rows = seen_rows(dataset, "heldout")[:limit]
         if load_config(run).kind == "classifier":
@@ -285,7 +288,7 @@ def _calibrated(
         found = calibrated(net, pictures, back)
         named = [row.objects[0].label for row in rows], [row.objects[0].label for row in held if row.objects]
         examined = load_pictures(held, config.labels, config.side)
-        return replace(config, unsure=found.threshold), {
+        return replace(config, unsure=found.threshold, likely=found.likely), {
             "validation_accuracy": round(found.accuracy, 4),
             "majority_baseline": round(majority(*named), 4),
             "nearest_mean_baseline": round(nearest_mean(pictures, examined), 4),
@@ -303,17 +306,19 @@ def _calibrated(
 
 
 def _classified(rows: list[Seen], specialist: Specialist) -> dict[str, float]:
-    sure, right, answered = [], [], []
+    sure, right, answered, covered = [], [], [], []
     for row in rows:
         answer = specialist.run({"image": row.media})
         sure.append(float(cast(float, answer["confidence"])))
         right.append(bool(row.objects) and answer["label"] == row.objects[0].label)
+        covered.append(bool(row.objects) and row.objects[0].label in cast("list[str]", answer.get("likely", [])))
         answered.append(not answer["unsure"])
     good, certain = np.array(right, bool), np.array(answered, bool)
     return {
         "accuracy": _mean(good),
         "precision": _mean(good[certain]),
         "answered": _mean(certain),
+        "covered": _mean(np.array(covered, bool)),
         "ece": calibration_error(np.array(sure), good) if len(rows) else 0.0,
         "rows": float(len(rows)),
     }

@@ -14,7 +14,7 @@ import numpy as np
 
 from edge_runtime.tasks.text import Features, encode
 from trainer_host.errors import DataError
-from trainer_host.training.calibration import best_temperature, softmax
+from trainer_host.training.calibration import best_temperature, conformal_threshold, softmax
 
 KINDS = ("mean", "min")
 LEAST_ANSWERS = 50  # with fewer, a threshold for nine in ten is a matter of luck
@@ -104,15 +104,6 @@ def calibrate_answers(
     found = AnswerCalibration(kind, temperature, scale, shift, 0.0, share)
     confidence = np.sort([found.confidence(answer) for answer, one in zip(answers, good, strict=True) if one])
     return AnswerCalibration(kind, temperature, scale, shift, conformal_threshold(confidence, share), share)
-
-
-def conformal_threshold(scores: np.ndarray, share: float) -> float:
-    """The highest threshold that a new score of this kind reaches with a probability of at least `share`.
-
-    With n scores it is the floor((1 - share)(n + 1))-th smallest; 0 where there are too few for any.
-    """
-    rank = math.floor((1 - share) * (len(scores) + 1))
-    return float(np.sort(scores)[rank - 1]) if rank >= 1 else 0.0
 
 
 def calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int = 10) -> float:

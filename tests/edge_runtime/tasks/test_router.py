@@ -52,6 +52,14 @@ def test_below_the_threshold_it_is_unsure() -> None:
     assert load([0.9, 0.05, 0.05]).run({"text": "?!"})["unsure"] is True  # nothing that could be read
 
 
+@pytest.mark.parametrize(
+    ("scores", "likely"),
+    [([0.1, 0.7, 0.2], ["music"]), ([0.4, 0.45, 0.15], ["music", "lights"]), ([0.34, 0.33, 0.33], [])],
+)
+def test_a_bundle_that_knows_what_is_likely_names_those_labels(scores: list[float], likely: list[str]) -> None:
+    assert load(scores, thresholds={"unsure": 0.5, "likely": 0.35}).run({"text": "play"})["likely"] == likely
+
+
 def test_a_text_too_long_for_the_features_says_so() -> None:
     assert load([1, 0, 0]).run({"text": "several words " * 60})["truncated"] is True
 

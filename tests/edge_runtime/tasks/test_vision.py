@@ -53,6 +53,15 @@ def classifier(chances: list[float]) -> object:
     return load(manifest, Path(), Seeing(probabilities=chances))  # type: ignore[arg-type]
 
 
+def test_a_classifier_that_knows_what_is_likely_names_those_labels() -> None:
+    manifest = dataclasses.replace(
+        MANIFEST, options={"kind": "classifier", "side": 32}, thresholds={"unsure": 0.6, "likely": 0.3}
+    )
+    for chances, likely in (([0.1, 0.35, 0.55], ["star", "square"]), ([0.29, 0.28, 0.28], [])):
+        answer = load(manifest, Path(), Seeing(probabilities=chances)).run({"image": Media("image/png", picture())})  # type: ignore[arg-type]
+        assert answer["likely"] == likely
+
+
 def detector(scores: list[list[float]]) -> object:
     boxes = [[0.1, 0.1, 0.3, 0.3], [0.5, 0.5, 0.9, 0.9], [0.1, 0.6, 0.3, 0.9]]
     return load(MANIFEST, Path(), Seeing(scores=scores, boxes=boxes))  # type: ignore[arg-type]

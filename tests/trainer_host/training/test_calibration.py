@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from trainer_host.training.calibration import MIN_COVERAGE, TARGET_PRECISION, calibrate
+from trainer_host.training.calibration import COVERED, MIN_COVERAGE, TARGET_PRECISION, calibrate, softmax
 
 
 def sample(noise: float, sharpness: float = 1.0, rows: int = 600) -> tuple[np.ndarray, np.ndarray]:
@@ -29,6 +29,19 @@ def test_rows_that_teach_nothing_are_still_answered_by_half() -> None:
     found = calibrate(rng.normal(size=(400, 4)).astype(np.float32), rng.integers(0, 4, 400))
     assert MIN_COVERAGE <= found.coverage <= 1
     assert found.precision < TARGET_PRECISION
+
+
+def test_the_right_label_is_among_the_likely_ones_as_often_as_promised() -> None:
+    covered = []
+    for noise in (1.0, 1.5, 2.5):
+        for seed in range(10):
+            rng = np.random.default_rng(seed)
+            labels = rng.integers(0, 4, 1200)
+            logits = (np.eye(4)[labels] * 3 + rng.normal(size=(1200, 4)) * noise).astype(np.float32)
+            found = calibrate(logits[:600], labels[:600])
+            chances = softmax(logits[600:] / found.temperature)
+            covered.append(float((chances[np.arange(600), labels[600:]] >= found.likely).mean()))
+    assert abs(float(np.mean(covered)) - COVERED) <= 0.01
 
 
 def test_easy_rows_still_leave_room_for_doubt() -> None:
