@@ -30,6 +30,7 @@ from benchmarks.mlperf_tiny import DEFAULT as MODELS  # noqa: E402
 from edge_runtime.engines import BY_SUFFIX, LITERT, ONNX, GraphEngine, available_runtimes, open_engine  # noqa: E402
 
 HERTZ = 30.0
+LONG_ENOUGH = 200_000  # requests of a soak: in fewer, what caches take at first looks like a slope
 CAMERA = ("vww_96_int8.tflite", "mobilenet_v1.onnx")
 MLSERVER, LITSERVE = "MLServer", "LitServe"
 
@@ -83,21 +84,21 @@ def of_servers(rows: Sequence[edge.Row]) -> list[Figure]:
         for name, factor, peer in peers:
             for kind, ours in (("binary tensors", tensors), ("JSON", server)):
                 what = f"16 clients, {kind}, {runtime}, over {name}"
+                # The goal is of binary tensors; the same work as the peer's, JSON and words and all, is told beside it.
+                goal = "" if kind == "JSON" else f">= {factor:g} x"
                 if ours.rps_16 is None or peer is None or peer.rps_16 is None:
                     why = peer.note if peer is not None and peer.note else "no such rows"
-                    figures.append(Figure(what, f">= {factor:g} x", f"not measured: {why}", None))
+                    figures.append(Figure(what, goal, f"not measured: {why}", None))
                     continue
                 ratio = ours.rps_16 / peer.rps_16
                 said = f"{ratio:.2f} x ({ours.rps_16:.0f} and {peer.rps_16:.0f} requests/s)"
-                # The goal is of binary tensors; the same work as the peer's, JSON and words and all, is told beside it.
-                goal, met = (f">= {factor:g} x", ratio >= factor) if kind != "JSON" else ("", None)
-                figures.append(Figure(what, goal, said, met))
+                figures.append(Figure(what, goal, said, ratio >= factor if goal else None))
     return figures
 
 
 def of_loop(name: str, folder: Path, seconds: float) -> Figure:
     """The share of a core that a model takes which is asked 30 times a second."""
-    path = folder / name
+    path = next(iter(sorted(folder.rglob(name))), folder / name)
     runtime = next((each for each in BY_SUFFIX[path.suffix] if each in available_runtimes()), None)
     what = f"30 Hz loop, {name}"
     if not path.is_file() or runtime is None:
@@ -121,8 +122,9 @@ def of_loop(name: str, folder: Path, seconds: float) -> Figure:
 
 
 def of_soak(made: soak.Soak) -> Figure:
-    """Met where nothing is lost and a million requests would add no more than a megabyte."""
-    return Figure("soak", "0 lost, <= 1 MB per million", soak.told(made), made.lost == 0 and made.slope_mb <= 1.0)
+    """Met where nothing is lost and a million requests add no more than a megabyte."""
+    met = made.slope_mb <= 1.0 if made.requests >= LONG_ENOUGH else None
+    return Figure("soak", "0 lost, <= 1 MB per million", soak.told(made), False if made.lost else met)
 
 
 NO_SOAK = Figure("soak", "0 lost, <= 1 MB per million", "not measured: --soak-requests 0", None)

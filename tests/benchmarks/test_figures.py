@@ -38,12 +38,15 @@ def test_one_command_has_the_options_of_all_that_it_measures(capsys: pytest.Capt
         main(["--help"])
     assert ended.value.code == 0
     said = capsys.readouterr().out
-    assert all(option in said for option in ("--bundle", "--peer-python", "--soak-requests", "--swaps", "--loop", "--json"))
+    assert all(
+        option in said for option in ("--bundle", "--peer-python", "--soak-requests", "--swaps", "--loop", "--json")
+    )
 
 
 def test_a_soak_is_met_only_without_loss_and_growth() -> None:
     made = Soak(1_000_000, 300, 0, 600, 500, 80.0, 80.1, 0.1)
     assert of_soak(made).met
+    assert of_soak(Soak(20_000, 12, 0, 60, 50, 80.0, 80.3, 14.0)).met is None  # too short to tell of a slope
     assert of_soak(Soak(1_000_000, 300, 1, 600, 500, 80.0, 80.1, 0.1)).met is False
     assert of_soak(Soak(1_000_000, 300, 0, 600, 500, 80.0, 90.0, 10.0)).met is False
 
@@ -52,8 +55,4 @@ def test_a_daemon_loses_no_request_while_its_model_is_swapped() -> None:
     pytest.importorskip("onnx")
     made = soak(200, 2, 2)
     assert (made.requests, made.swaps, made.lost) == (200, 2, 0)
-        200,
-        2,
-        0,
-    )
     assert made.first_mb > 20 and made.cpu_seconds > 0
