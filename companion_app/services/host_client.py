@@ -164,6 +164,8 @@ class HostClient:
                 )
         except aiohttp.WSServerHandshakeError as refused:
             raise self._refused(refused.status) from None
+        except EdgeError as error:  # what is kept of the certificate is damaged, or another is shown while pairing
+            raise HostError(str(error)) from None
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as cause:
             raise self._unreachable(cause) from None
         try:
@@ -202,6 +204,8 @@ class HostClient:
                 ) as response,
             ):
                 content = await self._read(response, most)
+        except EdgeError as error:  # what is kept of the certificate is damaged, or another is shown while pairing
+            raise HostError(str(error)) from None
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as cause:
             raise self._unreachable(cause) from None
         if response.status >= 300:

@@ -113,6 +113,12 @@ def test_keys_go_to_hosts_by_a_way_that_keeps_them() -> None:
 # --- pairing ---
 
 
+async def test_a_damaged_memory_of_a_certificate_is_one_sentence() -> None:
+    async with HostClient("https://127.0.0.1:9", "t", "not a hash") as client:
+        with pytest.raises(HostError, match="pair again"):
+            await client.health()
+
+
 async def test_a_host_is_paired_remembered_and_forgotten(host: FakeHost, home: Inventory, tmp_path: Path) -> None:
     memory = Memory(tmp_path)
     commands = HostCommands(Store(AppState(inventory=home)), memory)
