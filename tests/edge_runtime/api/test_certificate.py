@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from edge_runtime.cli import main
 from edge_runtime.client import DeviceClient
 from edge_runtime.errors import DeviceUnreachable, Forbidden, PairingError
 from edge_runtime.identity.invitation import read_invitation
@@ -36,6 +37,13 @@ async def test_a_paired_client_follows_renewals_while_the_device_runs_and_after_
         with pytest.raises(Forbidden, match="owner"):
             await client.renew_certificate()
         assert (first.digest, first.renewals) == (invited.certificate, 0) and not kept
+    learnt: list[str] = []  # by a pairing of before devices could renew, when it asks for the status
+    async with DeviceClient(invited.url, token, certificate=first.digest, on_renewed=learnt.append) as client:
+        await client.models()
+        assert not learnt
+        await client.status()
+        assert learnt == [str(first)]
+    async with DeviceClient(invited.url, token, certificate=str(first), on_renewed=kept.append) as client:
         renewed = edge("certificate", "renew", "--state", state)
         assert renewed.returncode == 0, renewed.stderr
         await client.close()  # connections of before go on; the next one sees the new certificate
@@ -54,29 +62,17 @@ async def test_a_paired_client_follows_renewals_while_the_device_runs_and_after_
     assert read_pin(kept[-1]).renewals == 2
 
 
-async def test_a_pairing_of_before_learns_the_devices_key_when_it_asks_for_the_status(
-    start_device: StartDevice, state: Path
+def test_where_nobody_could_come_nothing_is_drawn_and_no_code_is_made(
+    state: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    device = start_device(listen="0.0.0.0:0")
-    code = edge("pair", "--state", state).stdout.strip()
-    url = f"https://{own_address()}:{device.port}"
-    async with DeviceClient(url) as client:
-        token = await client.pair(code, "laptop")
-        whole = client.certificate or ""
-    kept: list[str] = []
-    async with DeviceClient(url, token, certificate=read_pin(whole).digest, on_renewed=kept.append) as client:
-        await client.models()
-        assert not kept
-        await client.status()
-        assert kept == [whole]
+    def pair(*arguments: str) -> tuple[int, str, str]:
+        return (main(["pair", "--qr", *arguments, "--state", str(state)]), *capsys.readouterr())
 
-
-def test_where_nobody_could_come_nothing_is_drawn_and_no_code_is_made(state: Path) -> None:
-    for arguments, words in ((("--address", "door"), "listen to them by TLS"), ((), "listen to them by TLS")):
-        refused = edge("pair", "--qr", *arguments, "--state", state)
-        assert refused.returncode == 1 and words in refused.stderr and not refused.stdout
+    for arguments in (("--address", "door"), ()):
+        status, out, told = pair(*arguments)
+        assert status == 1 and "listen to them by TLS" in told and not out
     (state / "config.toml").write_text('[server]\nlisten = "0.0.0.0:8765"\n')
-    refused = edge("pair", "--qr", "--address", "no way", "--state", state)
-    assert refused.returncode == 1 and "copy all of it" in refused.stderr
+    status, _, told = pair("--address", "no way")
+    assert status == 1 and "copy all of it" in told
     assert not (state / "identity" / "pairing.json").exists()
-    assert "192.0.2.7:8765/" in edge("pair", "--qr", "--address", "192.0.2.7", "--state", state).stdout
+    assert "192.0.2.7:8765/" in pair("--address", "192.0.2.7")[1]
