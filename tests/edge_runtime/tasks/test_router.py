@@ -108,7 +108,7 @@ def test_answers_agree_within_the_tolerance_only() -> None:
 
 
 def test_tasks_are_found_by_name_and_strangers_are_refused() -> None:
-    assert "router" in task_names() and "text" not in task_names()
+    assert "router" in task_names() and not {"text", "familiar", "tries"} & {*task_names()}
     assert task_module("router").NAME == "router"
     for name in ("text", "os", "../router", "router.text", "", "Router", "nothing"):
         with pytest.raises(UnknownTask, match="knows"):
