@@ -412,8 +412,8 @@ def _pair(args: argparse.Namespace) -> None:
 
 def _inviting(args: argparse.Namespace, config: Config) -> Callable[[str], Invitation]:
     """Makes an invitation of a code, to where the daemon listens, or will by its configuration."""
+    from edge_runtime.addresses import is_loopback
     from edge_runtime.config import parse_listen
-    from edge_runtime.connecting import is_loopback
     from edge_runtime.discovery import reached_at
     from edge_runtime.identity.invitation import Invitation, drawn, read_invitation
     from edge_runtime.identity.keys import device_key

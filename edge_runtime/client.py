@@ -12,7 +12,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from edge_runtime import errors, strict_json
-from edge_runtime.connecting import UNIX, Seen, checked_by, is_loopback, pair_over, refused_certificate, with_scheme
+from edge_runtime.addresses import is_loopback
+from edge_runtime.connecting import UNIX, Seen, checked_by, pair_over, refused_certificate, with_scheme
 from edge_runtime.errors import (
     BadRequest,
     BundleError,

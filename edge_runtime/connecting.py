@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import ipaddress
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
+from edge_runtime.addresses import is_loopback
 from edge_runtime.errors import DeviceUnreachable, PairingError
 from edge_runtime.identity.handshake import Initiator
 from edge_runtime.identity.pin import read_pin
@@ -27,14 +27,6 @@ def with_scheme(address: str) -> str:
         return url
     host = url[1:].partition("]")[0] if url.startswith("[") else url.partition(":")[0]
     return f"{'http' if is_loopback(host) else 'https'}://{url}"
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a name or an address always means this machine."""
-    try:
-        return host.lower() == "localhost" or ipaddress.ip_address(host.split("%", 1)[0]).is_loopback
-    except ValueError:
-        return False
 
 
 class Seen:

@@ -15,11 +15,11 @@ from pathlib import Path
 from aiohttp import web
 
 from edge_runtime import __version__, strict_json
+from edge_runtime.addresses import is_loopback
 from edge_runtime.api.access import Access
 from edge_runtime.api.app import make_app
 from edge_runtime.api.http_log import http_log
 from edge_runtime.config import Config, parse_listen
-from edge_runtime.connecting import is_loopback
 from edge_runtime.device import Device
 from edge_runtime.discovery import announced
 from edge_runtime.errors import ConfigError, StateError

@@ -9,27 +9,14 @@ aren't seen; none of those that Enigma uses on a device does.
 from __future__ import annotations
 
 import errno
-import ipaddress
 import os
 import socket
 import sys
 
+from edge_runtime.addresses import address_of, is_near
+
 VARIABLE = "ENIGMA_LOCAL_ONLY"
 _CONNECTS = frozenset({"socket.connect", "socket.sendto", "socket.sendmsg"})
-_NEAR = tuple(
-    ipaddress.ip_network(text)
-    for text in (
-        "127.0.0.0/8",
-        "10.0.0.0/8",
-        "172.16.0.0/12",
-        "192.168.0.0/16",
-        "169.254.0.0/16",
-        "::1/128",
-        "fe80::/10",
-        "fc00::/7",
-    )
-)
-_ADDRESS_CHARACTERS = 45  # of the longest IP address in text
 _on = False
 
 
@@ -63,37 +50,11 @@ def is_on() -> bool:
     return _on
 
 
-def is_near(host: str) -> bool:
-    """Whether an address or a name means this machine or a private network, without asking a name server.
-
-    Private are those of RFC 1918 and RFC 4193, link-local addresses, and names of `.localhost` (RFC 6761) and `.local`
-    (RFC 6762).
-    """
-    name = host.strip("[]").lower().rstrip(".")
-    if name == "localhost" or name.endswith((".local", ".localhost")):
-        return True
-    address = address_of(name)
-    return address is not None and any(address in network for network in _NEAR)
-
-
 def refuse_far(url_host: str, what: str) -> str:
     """Why something that is far isn't asked, in a sentence; empty where it may be."""
     if not _on or is_near(url_host):
         return ""
     return f"Local-only mode is on, so {what} isn't asked; turn it off ({VARIABLE}) if it should be."
-
-
-def address_of(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """An IP address in text, without its zone; an IPv4 address within IPv6 as such; None for a name."""
-    plain = name.split("%", 1)[0]
-    if len(plain) > _ADDRESS_CHARACTERS:
-        return None
-    try:
-        found = ipaddress.ip_address(plain)
-    except ValueError:
-        return None
-    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
-    return mapped or found
 
 
 def _watch(event: str, arguments: tuple[object, ...]) -> None:

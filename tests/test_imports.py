@@ -19,7 +19,12 @@ OURS = ("edge_runtime", "trainer_host", "companion_app", "firmware_bridge")
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "edge_runtime": (),
     "trainer_host": ("edge_runtime",),
-    "companion_app": ("edge_runtime.client", "edge_runtime.bundle", "edge_runtime.local_only"),
+    "companion_app": (
+        "edge_runtime.client",
+        "edge_runtime.bundle",
+        "edge_runtime.local_only",
+        "edge_runtime.addresses",
+    ),
     "firmware_bridge": (),
 }
 # What a package must not import from others, and why it hurts: see "Folders and who may import whom" in the

@@ -30,7 +30,7 @@ from companion_app.state.model import AppState
 from companion_app.state.phase import Phase
 from companion_app.state.store import Store
 from companion_app.state.teaching import exported_line, imported_line, order_of, why_not
-from edge_runtime.local_only import is_near
+from edge_runtime.addresses import is_near
 
 HOST_PORT = 8770
 # What a person still types or ticks is not asked about: the host would work for nothing.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from companion_app.state.host import CUSTOM, KeyWay
-from edge_runtime.local_only import is_near
+from edge_runtime.addresses import is_near
 
 MIN_EXAMPLES, MAX_EXAMPLES = 10, 500
 MAX_BUDGET = 10_000.0  # dollars; a typing error in a budget shows at once

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import enum
-import functools
 import hmac
-import ipaddress
 import secrets
 import socket
 import time
@@ -14,11 +12,11 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
+from edge_runtime.addresses import is_loopback
 from edge_runtime.errors import Forbidden, TooMany, Unauthorized
 from edge_runtime.identity.grants import Grant
 from edge_runtime.identity.tokens import PREFIX, TokenStore, hash_token
 
-_ADDRESS_CHARACTERS = 45  # of the longest IP address in text: IPv6 with an IPv4 part
 _PAIR_FIRST = "pair with 'enigma-edge pair' on the device and send the token as 'Authorization: Bearer TOKEN'."
 _MAX_COUNTED = 1024  # tokens whose requests are counted at once; more than there can be
 
@@ -156,7 +154,7 @@ def came_over_loopback(request: web.BaseRequest) -> bool:
     if carrier is not None and carrier.family == socket.AF_UNIX:
         return True
     peer = request.transport.get_extra_info("peername")
-    return isinstance(peer, tuple) and _is_loopback(str(peer[0]))
+    return isinstance(peer, tuple) and is_loopback(str(peer[0]))
 
 
 def refuse_browsers(request: web.BaseRequest) -> None:
@@ -167,23 +165,8 @@ def refuse_browsers(request: web.BaseRequest) -> None:
     """
     host = request.headers.get("Host", "")
     name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
-    if name.strip("[]").lower() != "localhost" and not _is_loopback(name.strip("[]")):
+    if not is_loopback(name.strip("[]")):
         raise Forbidden("On loopback, without a token, the address must be 127.0.0.1, [::1] or localhost.")
     origin = request.headers.get("Origin")
     if origin is not None and origin.lower() not in (f"http://{host}".lower(), f"https://{host}".lower()):
         raise Forbidden("Web pages of other origins may not call the device without a token.")
-
-
-def _is_loopback(address: str) -> bool:
-    plain = address.split("%", 1)[0]
-    return len(plain) <= _ADDRESS_CHARACTERS and _loopback(plain)
-
-
-@functools.lru_cache(maxsize=128)  # asked twice per request, nearly always of 127.0.0.1
-def _loopback(address: str) -> bool:
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
-    return (mapped or parsed).is_loopback

@@ -8,8 +8,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from edge_runtime.addresses import is_loopback
 from edge_runtime.config import parse_listen
-from edge_runtime.connecting import is_loopback
 from edge_runtime.errors import ConfigError, StateError
 from edge_runtime.identity.certificate import Certificate, device_certificate
 from edge_runtime.identity.files import IdentityFolder

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
-from edge_runtime import local_only
+from edge_runtime.addresses import is_near
 from edge_runtime.errors import BadRequest
 from edge_runtime.pipelines import references
 from edge_runtime.pipelines.toml_table import NAME, Table
@@ -426,7 +426,7 @@ def _webhook(table: Table, folder: Path, models: bool) -> Webhook:
         raise BadRequest(f"{table.key('url')} must begin with https:// and a host.")
     if parts.username or parts.password:
         raise BadRequest(f'{table.key("url")} holds a password; sign with a "secret_file" instead.')
-    if parts.scheme == "http" and not local_only.is_near(parts.hostname):
+    if parts.scheme == "http" and not is_near(parts.hostname):
         raise BadRequest(f"{table.key('url')} must begin with https:// beyond this machine and its private networks.")
     secret = table.path("secret_file", folder) if table.has("secret_file") else None
     return Webhook(url, secret, table.number("timeout_seconds", 5.0, 0.05, 60), table.whole("tries", 3, 1, 10))

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from edge_runtime.addresses import is_near
 from edge_runtime.client import DeviceClient
-from edge_runtime.local_only import is_near
 
 from .conftest import ROOT, StartDevice, edge, edge_environment
 

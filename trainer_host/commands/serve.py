@@ -56,11 +56,11 @@ def serve(args: argparse.Namespace) -> None:
 def _serve(args: argparse.Namespace, workspace: Workspace, show: Presenter) -> None:
     import asyncio
 
+    from edge_runtime.addresses import is_loopback
     from edge_runtime.config import parse_listen
     from edge_runtime.errors import ConfigError
     from trainer_host.keys import vault_of
     from trainer_host.server.run import running, serve
-    from trainer_host.teacher.local.server import is_loopback
 
     if args.pair and running(workspace):
         show.say(_code(workspace, args.scope))

@@ -109,9 +109,10 @@ def teacher_get(args: argparse.Namespace) -> None:
 
 
 def _serving(args: argparse.Namespace, show: Presenter) -> Serving:
+    from edge_runtime.addresses import is_loopback
     from edge_runtime.config import parse_listen
     from edge_runtime.errors import ConfigError
-    from trainer_host.teacher.local.server import Serving, is_loopback
+    from trainer_host.teacher.local.server import Serving
 
     try:
         host, port = parse_listen(args.listen)

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 
 from aiohttp import web
 
+from edge_runtime.addresses import address_of
 from edge_runtime.errors import Forbidden, Unauthorized
 from edge_runtime.identity.tokens import Paired, TokenStore
-from edge_runtime.local_only import address_of
 
 CODE_MINUTES = 10.0
 CODE_TRIES = 5

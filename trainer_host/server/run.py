@@ -12,6 +12,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from edge_runtime.addresses import is_loopback
 from edge_runtime.api.http_log import http_log
 from edge_runtime.identity.files import IdentityFolder
 from edge_runtime.identity.grants import grant
@@ -22,7 +23,6 @@ from edge_runtime.update.slots import lock
 from trainer_host.errors import TrainerError
 from trainer_host.server.access import CODE_MINUTES, CODE_TRIES
 from trainer_host.server.app import make_app
-from trainer_host.teacher.local.server import is_loopback
 from trainer_host.workspace import Workspace
 
 MAX_CONNECTIONS = 64

@@ -9,7 +9,6 @@ import contextlib
 import errno
 import http.client
 import importlib.util
-import ipaddress
 import json
 import logging
 import os
@@ -27,6 +26,7 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from edge_runtime.addresses import is_loopback
 from trainer_host.errors import TeacherStopped
 from trainer_host.teacher.local import LocalTeacherError
 from trainer_host.teacher.local.memory import check_memory
@@ -193,16 +193,6 @@ def usable_cores() -> int:
     if sys.platform == "linux":
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches the address."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _check(weights: Weights, serving: Serving, context: int) -> None:

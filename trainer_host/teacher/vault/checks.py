@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-from edge_runtime.local_only import is_near
+from edge_runtime.addresses import is_near
 from trainer_host.errors import KeysError
 from trainer_host.teacher.protocol import Secret
 
