@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from edge_runtime.errors import BadRequest, EdgeError
-from edge_runtime.tasks.dialogue import read_tools
 
 Json = dict[str, object]
 T = TypeVar("T")
@@ -285,6 +284,8 @@ def _content(raw: object, where: str, may_lack: bool) -> str:
 
 def _tools(body: Body) -> tuple[str, list[Json]]:
     """(the choice, the tools), no tools where none may be called."""
+    from edge_runtime.tasks.dialogue import read_tools
+
     tools = read_tools(body.take("tools", list, "a list of tools") or [])
     choice = body.any("tool_choice")
     if isinstance(choice, dict):

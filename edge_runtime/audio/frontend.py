@@ -7,6 +7,8 @@ how loud a voice is, and steady noise, hardly count.
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from edge_runtime.audio.files import RATE
@@ -42,8 +44,9 @@ class Frontend:
         return made
 
     def _frames(self, samples: np.ndarray, count: int) -> np.ndarray:
-        spectrum = np.fft.rfft(samples[_PLACES[:count]] * _HANN, _FFT)
-        energy = np.asarray((spectrum.real**2 + spectrum.imag**2) @ _MEL, np.float32)
+        places, hann, mel = _tables()
+        spectrum = np.fft.rfft(samples[places[:count]] * hann, _FFT)
+        energy = np.asarray((spectrum.real**2 + spectrum.imag**2) @ mel, np.float32)
         means = np.empty_like(energy)
         mean = self._mean if self._mean is not None else energy[0].copy()
         for frame, now in enumerate(energy):
@@ -66,7 +69,11 @@ def _filters() -> np.ndarray:
     return np.maximum(0, np.minimum(up, down)).astype(np.float32)
 
 
-_PLACES = np.arange(_BLOCK)[:, None] * HOP + np.arange(WINDOW)
-_HANN = np.hanning(WINDOW + 1)[:-1].astype(np.float32)
-_MEL = _filters()
+@functools.cache  # a device that hears nothing needs none of it
+def _tables() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The places of a block's samples [frames, window], the window's weights, and the bands' filters."""
+    places = np.arange(_BLOCK)[:, None] * HOP + np.arange(WINDOW)
+    return places, np.hanning(WINDOW + 1)[:-1].astype(np.float32), _filters()
+
+
 _ROOT_OF_DELTA = np.float32(_DELTA**_ROOT)
