@@ -171,9 +171,9 @@ def test_what_repeats_an_accepted_example_is_not_checked_again(monkeypatch: pyte
     spec_type = type(task_spec("code"))
     monkeypatch.setattr(spec_type, "check", lambda self, example: checked.append(self.key(example)))
     executor: Executor = Here()
-    found = asyncio.run(generate_built_in(Order("code", 300, 1, 3000), executor))
+    found = asyncio.run(generate_built_in(Order("code", 800, 1, 8000), executor))
     repeated = found.tally.rejected["duplicate"]
-    assert len(found.made) == 300 and repeated > 20
+    assert len(found.made) == 800 and repeated > 20
     # Those that repeat one of their own round are checked at most once a chunk.
     assert len(checked) < len(found.made) + repeated
     assert set(checked) == {made.key for made in found.made}
