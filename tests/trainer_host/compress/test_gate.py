@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import itertools
 import json
 import time
 from pathlib import Path
@@ -21,6 +24,7 @@ from trainer_host.compress.inspect import check_int8, weight_bytes
 from trainer_host.compress.quantize import quantize_tflite
 from trainer_host.errors import ExportError, GateRefused, NotThere
 from trainer_host.export.tflite import export_tflite
+from trainer_host.students import student_for
 
 
 def rewrite(trained: Trained, name: str, change: object) -> None:
@@ -77,6 +81,21 @@ def test_a_broken_quantization_is_refused_with_the_table(exported: Trained) -> N
 def test_a_model_too_large_or_too_slow_is_refused(exported: Trained, limits: Limits, message: str) -> None:
     with pytest.raises(GateRefused, match=message):
         gate_run(exported.run, exported.dataset, limits=limits)
+
+
+@pytest.mark.parametrize(
+    ("rows", "lost", "message"),
+    [(50, 1, ""), (50, 2, r"loses 4\.00 points, at most 2"), (1000, 6, r"loses 0\.60 points, at most 0\.5")],
+)
+def test_of_few_rows_one_may_be_lost_and_no_more(
+    exported: Trained, monkeypatch: pytest.MonkeyPatch, rows: int, lost: int, message: str
+) -> None:
+    accuracies = itertools.chain([1.0], itertools.repeat(1 - lost / rows))  # that of fp32 comes first
+    student = type(student_for(exported.run.task))
+    monkeypatch.setattr(student, "evaluate", lambda *_: {"accuracy": next(accuracies)})
+    dataset = dataclasses.replace(exported.dataset, counts={"train": 1000, "heldout": 1000})
+    with pytest.raises(GateRefused, match=message) if message else contextlib.nullcontext():
+        gate_run(exported.run, dataset, rows=rows)
 
 
 def test_what_neighbours_on_the_machine_take_is_not_the_models_time() -> None:
