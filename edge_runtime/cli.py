@@ -10,18 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge_runtime import __version__, local_only
+from edge_runtime.config import config_of
 from edge_runtime.errors import EdgeError
+from edge_runtime.identity import cli as identity
+from edge_runtime.running import ask_daemon
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
-
-    from edge_runtime.client import DeviceClient
-    from edge_runtime.config import Config
-    from edge_runtime.identity.files import IdentityFolder
-    from edge_runtime.identity.grants import Grant
-    from edge_runtime.identity.invitation import Invitation
-
-    Call = Callable[[DeviceClient], Awaitable[dict[str, Any]]]
+    from collections.abc import Callable, Iterator
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -116,7 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     pipelines.add_argument("--deliver", action="store_true", help="run: let the sinks get what is shown, too")
     pipelines.add_argument("--seconds", type=float, metavar="N", help="run: end after so long")
     pipelines.add_argument("--json", action="store_true", help="list: as JSON")
-    pair = command("pair", "Print a one-time code for a host or a companion.", _pair)
+    pair = command("pair", "Print a one-time code for a host or a companion.", identity.pair)
     pair.add_argument(
         "--scope",
         choices=("viewer", "operator", "releaser", "owner"),
@@ -133,12 +128,14 @@ def _parser() -> argparse.ArgumentParser:
     pair.add_argument(
         "--address", metavar="HOST[:PORT]", help="with --qr: where others reach this device (default: looked up)"
     )
-    certificate = command("certificate", "Show how others know this device, or renew its key for TLS.", _certificate)
+    certificate = command(
+        "certificate", "Show how others know this device, or renew its key for TLS.", identity.certificate
+    )
     certificate.add_argument("action", choices=("show", "renew"), nargs="?", default="show")
-    paired = command("paired", "List the paired hosts and companions, or remove one.", _paired)
+    paired = command("paired", "List the paired hosts and companions, or remove one.", identity.paired)
     paired.add_argument("action", choices=("list", "remove"), nargs="?", default="list")
     paired.add_argument("id", nargs="?", metavar="ID")
-    trust = command("trust", "List the keys whose bundles are taken, add one, or remove one.", _trust)
+    trust = command("trust", "List the keys whose bundles are taken, add one, or remove one.", identity.trust)
     trust.add_argument("action", choices=("list", "add", "remove"), nargs="?", default="list")
     trust.add_argument("key", nargs="?", metavar="KEY", help="base64 or hex; to remove: how its hex starts")
     trust.add_argument("--name", default="added by hand", help="what to call the key")
@@ -170,15 +167,6 @@ def _without_certificates() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _load_config(args: argparse.Namespace) -> Config:
-    from edge_runtime.config import FILE_NAME, Config, load_config
-
-    if args.config is not None:
-        return load_config(args.config)
-    path: Path = args.state / FILE_NAME
-    return load_config(path) if path.exists() else Config()
-
-
 def _run(args: argparse.Namespace) -> None:
     import asyncio
     import dataclasses
@@ -186,7 +174,7 @@ def _run(args: argparse.Namespace) -> None:
 
     from edge_runtime.config import parse_listen
 
-    config = _load_config(args)
+    config = config_of(args.state, args.config)
     if config.device.local_only:
         local_only.enforce()
     if args.listen:
@@ -207,7 +195,7 @@ def _install(args: argparse.Namespace) -> None:
     bundle: Path = args.bundle
     if not bundle.is_file():
         raise EdgeError(f"There is no file {bundle}.")
-    answer = _ask_daemon(args.state, lambda client: client.push(bundle))
+    answer = ask_daemon(args.state, lambda client: client.push(bundle))
     if answer is None:
         answer = _install_offline(args, bundle)
     what = "serves now" if answer["changed"] else "served already"
@@ -219,17 +207,18 @@ def _install_offline(args: argparse.Namespace, bundle: Path) -> dict[str, Any]:
     import shutil
 
     from edge_runtime.bundle import read_envelope
+    from edge_runtime.identity.files import IdentityFolder
     from edge_runtime.identity.trust import TrustStore
     from edge_runtime.update import disk
     from edge_runtime.update.install import Installer
     from edge_runtime.update.slots import Slots, lock
 
-    config = _load_config(args)
+    config = config_of(args.state, args.config)
     handle = lock(args.state)
     if handle is None:
         raise EdgeError("The daemon starts or stops right now; try again in a moment.")
     slots = Slots(args.state)
-    installer = Installer(slots, TrustStore(_identity(args)), config)
+    installer = Installer(slots, TrustStore(IdentityFolder(args.state)), config)
     slots.sweep()
     with bundle.open("rb") as source:
         installer.check_head(read_envelope(source))
@@ -252,7 +241,7 @@ def _install_offline(args: argparse.Namespace, bundle: Path) -> dict[str, Any]:
 def _status(args: argparse.Namespace) -> int:
     import json
 
-    status = _ask_daemon(args.state, lambda client: client.status())
+    status = ask_daemon(args.state, lambda client: client.status())
     if status is None:
         raise EdgeError(f"No daemon runs on {args.state}; start it with 'enigma-edge run'.")
     if args.json:
@@ -290,19 +279,19 @@ def _top(args: argparse.Namespace) -> None:
     def show(text: str) -> None:
         print(text, flush=True)
 
-    if _ask_daemon(args.state, lambda client: top.watch(client, args.seconds, once, show)) is None:
+    if ask_daemon(args.state, lambda client: top.watch(client, args.seconds, once, show)) is None:
         raise EdgeError(f"No daemon runs on {args.state}; start it with 'enigma-edge run'.")
 
 
 def _rollback(args: argparse.Namespace) -> None:
-    answer = _ask_daemon(args.state, lambda client: client.roll_back(args.specialist))
+    answer = ask_daemon(args.state, lambda client: client.roll_back(args.specialist))
     if answer is None:
         raise EdgeError(f"No daemon runs on {args.state}; start it with 'enigma-edge run'.")
     print(f"{answer['specialist']} {answer['version']} serves again.")
 
 
 def _remove(args: argparse.Namespace) -> None:
-    answer = _ask_daemon(args.state, lambda client: client.remove(args.specialist))
+    answer = ask_daemon(args.state, lambda client: client.remove(args.specialist))
     if answer is None:
         raise EdgeError(f"No daemon runs on {args.state}; start it with 'enigma-edge run'.")
     print(f"{answer['specialist']} is removed.")
@@ -314,7 +303,7 @@ def _bench(args: argparse.Namespace) -> int:
     if not 0 < args.seconds <= 3600:
         raise EdgeError("--seconds must be above 0 and at most 3600.")
     before = bench.read_figures(args.against) if args.against else None
-    figures = bench.measure(args.state, args.specialist, _load_config(args), args.seconds)
+    figures = bench.measure(args.state, args.specialist, config_of(args.state, args.config), args.seconds)
     for name, value in figures.items():
         print(f"{name.replace('_', ' '):26} {value}")
     if args.json:
@@ -334,8 +323,8 @@ def _listen(args: argparse.Namespace) -> None:
     def show(event: dict[str, object]) -> None:
         print(listening.line(event, as_json=args.json), flush=True)
 
-    if not _ask_daemon(args.state, lambda client: listening.listen_there(client, args.specialist, pieces, show)):
-        listening.listen_here(args.state, args.specialist, _load_config(args), pieces, show)
+    if not ask_daemon(args.state, lambda client: listening.listen_there(client, args.specialist, pieces, show)):
+        listening.listen_here(args.state, args.specialist, config_of(args.state, args.config), pieces, show)
 
 
 def _pipelines(args: argparse.Namespace) -> int:
@@ -345,7 +334,7 @@ def _pipelines(args: argparse.Namespace) -> int:
 
     action, target = args.action, args.target
     if action == "list":
-        answer = _ask_daemon(args.state, lambda client: client.pipelines())
+        answer = ask_daemon(args.state, lambda client: client.pipelines())
         if args.json:
             print(json.dumps(answer or commands.plain_list(args.state), indent=2, ensure_ascii=False))
             return 0
@@ -372,7 +361,7 @@ def _pipelines(args: argparse.Namespace) -> int:
 
         commands.run_here(
             args.state,
-            _load_config(args),
+            config_of(args.state, args.config),
             Path(target),
             deliver=args.deliver,
             seconds=args.seconds,
@@ -380,7 +369,7 @@ def _pipelines(args: argparse.Namespace) -> int:
             warn=warn,
         )
     else:
-        answer = _ask_daemon(
+        answer = ask_daemon(
             args.state,
             lambda client: client.start_pipeline(target) if action == "start" else client.stop_pipeline(target),
         )
@@ -388,104 +377,6 @@ def _pipelines(args: argparse.Namespace) -> int:
             raise EdgeError(f"No daemon runs on {args.state}; start it with 'enigma-edge run'.")
         print(f"{answer['name']} is {answer['state']}.")
     return 0
-
-
-def _pair(args: argparse.Namespace) -> None:
-    from edge_runtime.identity.grants import grant
-    from edge_runtime.identity.pairing import issue_code
-
-    config = _load_config(args)
-    pairing = config.pairing
-    made = grant(args.scope, tuple(args.only), args.per_minute, args.days)
-    inviting = _inviting(args, config) if args.qr else None  # what may fail comes before the code
-    code = issue_code(_identity(args), made, pairing.minutes, pairing.tries)
-    if inviting is None:
-        print(code)
-    else:
-        from edge_runtime.identity.invitation import drawn
-
-        invitation = inviting(code)
-        print(drawn(invitation), end="")
-        print(invitation)
-    print(f"Valid for {pairing.minutes:g} minutes and one {made}; give it to nobody else.", file=sys.stderr)
-
-
-def _inviting(args: argparse.Namespace, config: Config) -> Callable[[str], Invitation]:
-    """Makes an invitation of a code, to where the daemon listens, or will by its configuration."""
-    from edge_runtime.addresses import is_loopback
-    from edge_runtime.config import parse_listen
-    from edge_runtime.discovery import reached_at
-    from edge_runtime.identity.invitation import Invitation, drawn, read_invitation
-    from edge_runtime.identity.keys import device_key
-    from edge_runtime.identity.tls import Shown
-
-    running = _running(args.state) or {}
-    listen = str(running.get("listen", config.server.listen))
-    host, port = parse_listen(listen)
-    identity = _identity(args)
-    shown = Shown(identity, device_key(identity), listen, config.server.tls).fingerprint
-    digest = str(running.get("certificate", shown))
-    if not digest or is_loopback(host) or not port:
-        raise EdgeError(
-            "A QR code is for others on the network, and this device doesn't listen to them by TLS; set "
-            "listen = \"0.0.0.0:8765\" under [server] and start it, or pair with the code of plain 'enigma-edge pair'."
-        )
-    given = args.address or reached_at(host)
-    where = given if given.rpartition(":")[2].isdigit() and not given.endswith("]") else f"{given}:{port}"
-    drawn(read_invitation(str(Invitation(where, "0" * 6, digest))))  # a wrong address, or no segno, costs no code
-    return lambda code: Invitation(where, code, digest)
-
-
-def _certificate(args: argparse.Namespace) -> None:
-    from edge_runtime.identity.certificate import device_certificate
-    from edge_runtime.identity.keys import device_key
-    from edge_runtime.identity.tls import renew, renewals_of
-
-    identity = _identity(args)
-    key = device_key(identity)
-    if args.action == "renew" and _ask_daemon(args.state, lambda client: client.renew_certificate()) is None:
-        renew(identity, key)
-    renewals = renewals_of(identity)
-    print(device_certificate(key.seed, key.id, renewals).fingerprint)
-    if args.action == "renew":
-        print("Renewed; who is paired takes it by itself, as the device signed it.", file=sys.stderr)
-    else:
-        print(f"SHA-256 of this device's certificate, renewed {renewals} times.", file=sys.stderr)
-
-
-def _paired(args: argparse.Namespace) -> None:
-    from edge_runtime.identity.tokens import TokenStore
-
-    tokens = TokenStore(_identity(args))
-    if args.action == "remove":
-        gone = tokens.remove(args.id or "")
-        print(f"{gone.name} ({gone.grant.scope}) is no longer paired; its signing key stays trusted (see 'trust').")
-        return
-    for paired in tokens.paired():
-        print(f"{paired.id}  {paired.grant.scope:9}  {_day(paired.created)}  {paired.name}{_limits(paired.grant)}")
-
-
-def _limits(grant: Grant) -> str:
-    """What a token is limited to, in brackets; nothing where it isn't."""
-    limits = str(grant).removeprefix(grant.scope).removeprefix(", ")
-    return f"  ({limits})" if limits else ""
-
-
-def _trust(args: argparse.Namespace) -> None:
-    from edge_runtime.identity.keys import decode_key
-    from edge_runtime.identity.trust import TrustStore
-
-    store = TrustStore(_identity(args))
-    if args.action == "add":
-        key = decode_key(args.key)
-        store.add(key, args.name)
-        print(f"Bundles signed by {key.hex()} are taken from now on.")
-    elif args.action == "remove":
-        gone = store.remove(args.key or "")
-        print(f"Bundles signed by {gone.key.hex()} ({gone.name}) are no longer taken; installed ones stay.")
-    else:
-        for signer in store.signers():
-            print(f"{signer.key.hex()}  {_day(signer.added)}  {signer.name}")
 
 
 def _doctor(args: argparse.Namespace) -> int:
@@ -512,55 +403,6 @@ def _config(args: argparse.Namespace) -> None:
     from edge_runtime.config import default_file
 
     print(default_file(), end="")
-
-
-def _identity(args: argparse.Namespace) -> IdentityFolder:
-    from edge_runtime.identity.files import IdentityFolder
-
-    return IdentityFolder(args.state)
-
-
-def _ask_daemon(state: Path, call: Call) -> dict[str, Any] | None:
-    """Call the daemon that runs on this state folder with its owner's token; None where none runs."""
-    import asyncio
-
-    from edge_runtime.client import DeviceClient
-
-    local = _running(state)
-    if local is None:
-        return None
-
-    async def ask() -> dict[str, Any]:
-        async with DeviceClient(
-            str(local["url"]), str(local["token"]), certificate=str(local.get("certificate", ""))
-        ) as client:
-            return await call(client)
-
-    return asyncio.run(ask())
-
-
-def _running(state: Path) -> dict[str, Any] | None:
-    """What the daemon that runs on this state folder tells its owner's commands; None where none runs."""
-    from edge_runtime import strict_json
-    from edge_runtime.errors import StateError
-    from edge_runtime.update.slots import lock
-
-    if not state.is_dir():
-        return None
-    handle = lock(state)
-    if handle is not None:  # nobody holds it: what a killed daemon left behind doesn't count
-        os.close(handle)
-        return None
-    try:
-        return strict_json.loads_object((state / "daemon.json").read_bytes(), "daemon.json", StateError)
-    except OSError:
-        return None
-
-
-def _day(seconds: float) -> str:
-    import time
-
-    return time.strftime("%Y-%m-%d", time.localtime(seconds))
 
 
 if __name__ == "__main__":

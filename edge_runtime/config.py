@@ -176,6 +176,14 @@ class Config:
     telemetry: TelemetryConfig = TelemetryConfig()
 
 
+def config_of(state: Path, file: Path | None) -> Config:
+    """That of a named file, else of the state folder's own one, else the defaults; raises `ConfigError`."""
+    if file is not None:
+        return load_config(file)
+    path = state / FILE_NAME
+    return load_config(path) if path.exists() else Config()
+
+
 def load_config(path: Path) -> Config:
     """Read a configuration file; raises `ConfigError` with one sentence that names the key."""
     import tomllib

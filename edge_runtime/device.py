@@ -14,7 +14,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from edge_runtime import __version__, local_only
+from edge_runtime import __version__, local_only, tracing
 from edge_runtime.config import Config
 from edge_runtime.engines import available_runtimes
 from edge_runtime.errors import BadRequest, BundleError, EdgeError, OutOfMemory, Overloaded
@@ -36,7 +36,6 @@ from edge_runtime.serving.plan import Plan, load_plan, parse_plan
 from edge_runtime.serving.recent import Recent
 from edge_runtime.serving.turns import USUAL, Turns, Urgency
 from edge_runtime.serving.worker import Answer
-from edge_runtime.tracing import Traces
 from edge_runtime.update import disk
 from edge_runtime.update.adapters import wanted_by
 from edge_runtime.update.install import Installed, Installer
@@ -68,7 +67,7 @@ class Device:
         self.tokens = TokenStore(self.identity)
         self.trust = TrustStore(self.identity)
         self.events = EventHub()
-        self.traces: Traces | None = None
+        self.traces: tracing.Traces | None = None
         self.metrics = Metrics()
         self.recent = Recent(config.log.requests)
         self.doubts = Doubts(state, config.log.unsure)
@@ -219,7 +218,7 @@ class Device:
         started = time.perf_counter()
         with self._span("run", name) as span:
             answer = await self.serving.run(name, request, urgency)
-            _told(span, answer, started)
+            tracing.told(span, answer, started)
         self.metrics.observe("enigma_run_seconds", time.perf_counter() - started, specialist=name)
         self.metrics.observe("enigma_specialist_seconds", answer.seconds, specialist=name)
         if answer.together > 1:
@@ -237,7 +236,7 @@ class Device:
         started = time.perf_counter()
         with self._span("infer", name) as span:
             answer = await self.serving.infer(name, inputs, urgency)
-            _told(span, answer, started)
+            tracing.told(span, answer, started)
         self.metrics.observe("enigma_infer_seconds", time.perf_counter() - started, specialist=name)
         return cast("dict[str, np.ndarray]", answer.value)
 
@@ -247,7 +246,7 @@ class Device:
         started = time.perf_counter()
         with self._span("embed", name) as span:
             answer = await self.serving.embed(name, text, urgency)
-            _told(span, answer, started)
+            tracing.told(span, answer, started)
         self.metrics.observe("enigma_embed_seconds", time.perf_counter() - started, specialist=name)
         return answer
 
@@ -497,16 +496,3 @@ class Device:
             "memory_bytes": loaded.memory,
             "asleep": generation.asleep,
         }
-
-
-def _told(span: Span | None, answer: Answer, started: float) -> None:
-    """Tell a span how long an answer took, and how long it waited for that."""
-    if span is None:
-        return
-    waited = max(0.0, time.perf_counter() - started - answer.seconds)
-    span.set_attribute("enigma.queue_seconds", round(waited, 6))
-    span.set_attribute("enigma.run_seconds", round(answer.seconds, 6))
-    if answer.together > 1:
-        span.set_attribute("enigma.together", answer.together)
-    if (unsure := answer.value.get("unsure")) is not None:
-        span.set_attribute("enigma.unsure", unsure is True)

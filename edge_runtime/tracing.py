@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace.export import SpanExporter
     from opentelemetry.trace import Span
 
+    from edge_runtime.serving.worker import Answer
+
 EXPORT_SECONDS = 3.0  # for one delivery; a collector that doesn't answer must not hold the daemon's end up
 _QUEUE = 2048  # spans that wait to be sent; more are dropped
 _EVERY_MS = 2000
@@ -70,7 +72,7 @@ class Traces:
         ) as span:
             try:
                 yield span
-            except Exception as error:
+            except Exception as error:  # raised again: whatever ended it, its span says that something did
                 span.set_attribute("error.type", type(error).__name__)
                 span.set_status(StatusCode.ERROR)
                 raise
@@ -93,6 +95,19 @@ class Traces:
     def close(self) -> None:
         """Send what waits, and end; may take as long as a delivery does."""
         self._provider.shutdown()
+
+
+def told(span: Span | None, answer: Answer, started: float) -> None:
+    """Tell a span how long an answer took, and how long it waited for that."""
+    if span is None:
+        return
+    waited = max(0.0, time.perf_counter() - started - answer.seconds)
+    span.set_attribute("enigma.queue_seconds", round(waited, 6))
+    span.set_attribute("enigma.run_seconds", round(answer.seconds, 6))
+    if answer.together > 1:
+        span.set_attribute("enigma.together", answer.together)
+    if (unsure := answer.value.get("unsure")) is not None:
+        span.set_attribute("enigma.unsure", unsure is True)
 
 
 def ended(span: Span, status: int) -> None:

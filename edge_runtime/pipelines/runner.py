@@ -93,8 +93,7 @@ class Running:
         except asyncio.CancelledError:
             self.stopped()
             raise
-        except Exception:
-            # A mistake of the program in one pipeline may not stop the device, nor the other pipelines.
+        except Exception:  # a mistake of the program in one pipeline may stop neither the device nor other pipelines
             _log.exception("the pipeline %s failed", self.declared.name)
             self.state = State.FAILED
             self._mistakes.tell("pipeline", EdgeError("It failed; the device's log says why."))
