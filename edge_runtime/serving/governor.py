@@ -101,7 +101,7 @@ def read(sysfs: Path) -> Reading:
     celsius = [value / 1000 for value in zones if value is not None and -30_000 < value < 150_000]
     bits = throttled(sysfs) or 0
     charges: list[float] = []
-    for supply in sorted((sysfs / "class/power_supply").glob("*")):
+    for supply in _supplies(sysfs):
         if _text(supply / "type") == "Battery" and _text(supply / "status") == "Discharging":
             share = _number(supply / "capacity")
             if share is not None and 0 <= share <= 100:
@@ -112,6 +112,30 @@ def read(sysfs: Path) -> Reading:
         bool(bits & (_CAPPED | _THROTTLED_NOW | _SOFT_LIMIT)),
         min(charges, default=None),
     )
+
+
+def charging(sysfs: Path) -> bool | None:
+    """Whether every battery gets power or is full; True without a battery, None where one doesn't say."""
+    found: list[bool | None] = []
+    for supply in _supplies(sysfs):
+        if _text(supply / "type") == "Battery":
+            status = _text(supply / "status")
+            # "Not charging": it is supplied, and kept below its limit, or has a fault.
+            known = {"Charging": True, "Full": True, "Discharging": False, "Not charging": _plugged(sysfs)}
+            found.append(known.get(status))
+    return False if False in found else None if None in found else True
+
+
+def _plugged(sysfs: Path) -> bool:
+    """Whether something other than a battery supplies the device."""
+    supplies = _supplies(sysfs)
+    return any(_text(supply / "type") != "Battery" and _text(supply / "online") == "1" for supply in supplies)
+
+
+def _supplies(sysfs: Path) -> list[Path]:
+    """The device's own supplies; those of the scope "Device" are of what is connected to it, as a mouse's battery."""
+    found = sorted((sysfs / "class/power_supply").glob("*"))
+    return [supply for supply in found if _text(supply / "scope") != "Device"]
 
 
 def _text(path: Path) -> str:

@@ -25,6 +25,7 @@ from edge_runtime.serving.batching import MOST_ROWS, most_rows
 from edge_runtime.serving.memory import rss_bytes
 from edge_runtime.tasks import Specialist, TaskModule, task_module
 from edge_runtime.update.adapters import Base, base_in, wanted_by
+from edge_runtime.update.compatibility import new_enough
 from edge_runtime.update.slots import Slots, cold_folder
 
 _log = logging.getLogger(__name__)
@@ -65,7 +66,7 @@ def choose_models(
         for model in manifest.models:
             versions = [scored.version for scored in model.scored_in if scored.runtime == runtime]
             here = installed.get(runtime)
-            if not versions or here is None or _major(here) < min(map(_major, versions)):
+            if not versions or here is None or not new_enough(here, versions):
                 continue
             if here not in versions:
                 _log.warning("%s was scored in %s %s, here is %s", model.file, runtime, versions[0], here)
@@ -196,8 +197,3 @@ def _replay(task: TaskModule, specialist: Specialist, golden: list[tuple[Json, J
                 f"Golden vector {number} of {len(golden)} is answered differently here than where the model "
                 "was made, so the bundle was refused; gate it for this device's runtime."
             )
-
-
-def _major(version: str) -> int:
-    head = version.split(".", 1)[0]
-    return int(head) if head.isdigit() else 0

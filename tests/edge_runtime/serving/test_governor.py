@@ -11,7 +11,7 @@ import pytest
 from edge_runtime.config import parse_config
 from edge_runtime.device import Device
 from edge_runtime.errors import NotFound, Overloaded
-from edge_runtime.serving.governor import Governor, Limits, Reading, State, read
+from edge_runtime.serving.governor import Governor, Limits, Reading, State, charging, read
 from edge_runtime.serving.turns import PRIORITIES, Urgency
 
 LIMITS = Limits(warm=75, hot=85, low=20, empty=5)
@@ -111,3 +111,21 @@ async def test_a_device_slows_says_so_and_recovers(tmp_path: Path, state: Path) 
         with contextlib.suppress(asyncio.CancelledError):
             await governing
         await device.close()
+
+
+@pytest.mark.parametrize(
+    ("status", "plugged", "known"),
+    [("Charging", "1", True), ("Full", "1", True), ("Not charging", "1", True), ("Not charging", "0", False),
+     ("Discharging", "0", False), ("Unknown", "0", None)],
+)  # fmt: skip
+def test_whether_it_charges_is_what_its_own_batteries_say(
+    tmp_path: Path, status: str, plugged: str, known: bool | None
+) -> None:
+    assert charging(tmp_path) is True  # no battery: it hangs on the mains
+    battery(tmp_path, 50, status)
+    for name, text in (("type", "Mains"), ("online", plugged)):
+        put(tmp_path, f"class/power_supply/AC/{name}", f"{text}\n")
+    for name, text in (("type", "Battery"), ("scope", "Device"), ("status", "Discharging"), ("capacity", "3")):
+        put(tmp_path, f"class/power_supply/mouse/{name}", f"{text}\n")
+    assert charging(tmp_path) is known
+    assert read(tmp_path).battery == (50 if status == "Discharging" else None)  # the mouse's isn't the device's
