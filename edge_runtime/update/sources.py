@@ -1,0 +1,188 @@
+"""Where a target's bytes come from: a web server by HTTP ranges, or a folder, as on a stick. None of them is trusted."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import email.utils
+import os
+import re
+import stat
+import time
+import urllib.parse
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Protocol
+
+from edge_runtime import local_only
+
+if TYPE_CHECKING:
+    import aiohttp
+
+_PIECE_BYTES = 64 * 1024
+_HEAD_SECONDS = 20.0  # to connect and to get the answer's head
+_LATER = (408, 425, 429)  # the 4xx that say to come again (RFC 9110 15.5.9, RFC 8470 5.2, RFC 6585 4)
+# RFC 9110 14.4; the length may be unknown ("*").
+_CONTENT_RANGE = re.compile(r"bytes (\d{1,15})-(\d{1,15})/(\d{1,15}|\*)")
+# RFC 9110 8.8.3, strong ones alone: a weak one doesn't say that the bytes are the same (13.1.5).
+_STRONG_TAG = re.compile(r'"[\x21\x23-\x7e]{0,128}"')
+
+
+class Refused(Exception):
+    """The source hasn't got the file, or gives another one; to ask it again is in vain."""
+
+
+class Unreachable(Exception):
+    """The source failed, and may do later. retry_after: seconds that it asked for, None where it didn't."""
+
+    def __init__(self, why: str, retry_after: float | None = None) -> None:
+        super().__init__(why)
+        self.retry_after = retry_after
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A source's answer. first: the offset of its first byte, from 0 to the one asked for; total: the file's length,
+    None where it doesn't say; validator: what says that it is the same file later, "" without; pieces: its bytes."""
+
+    first: int
+    total: int | None
+    validator: str
+    pieces: AsyncGenerator[bytes, None]
+
+
+class Source(Protocol):
+    """Something that has targets."""
+
+    @property
+    def name(self) -> str:
+        """As people know it: an address or a folder."""
+
+    def open(self, path: str, first: int, validator: str) -> AbstractAsyncContextManager[Opened]:
+        """A file from a byte on (or from an earlier one); raises `Refused` or `Unreachable`, while reading too.
+
+        validator: what this source said of the file before, "" the first time.
+        """
+
+
+class HttpSource:
+    """A web server with static files. It needs no ranges, but without them a resumed file comes from the start."""
+
+    def __init__(self, session: aiohttp.ClientSession, base: str) -> None:
+        self._session = session
+        self.name = base.rstrip("/")
+
+    @contextlib.asynccontextmanager
+    async def open(self, path: str, first: int, validator: str) -> AsyncIterator[Opened]:
+        """See `Source`. Redirects aren't followed: a server could send devices to others in their own network."""
+        import aiohttp
+        from yarl import URL
+
+        headers = {"Accept-Encoding": "identity"}
+        if first:
+            headers["Range"] = f"bytes={first}-"
+            if validator:
+                headers["If-Range"] = validator
+        try:
+            url = URL(f"{self.name}/{urllib.parse.quote(path)}", encoded=True)
+            if why := local_only.refuse_far(url.host or "", self.name):
+                raise Refused(why)
+            timeout = aiohttp.ClientTimeout(total=None, sock_connect=_HEAD_SECONDS)
+            asking = self._session.get(url, headers=headers, timeout=timeout, allow_redirects=False)
+            async with contextlib.AsyncExitStack() as stack:
+                async with asyncio.timeout(_HEAD_SECONDS):
+                    response = await stack.enter_async_context(asking)
+                begin, total = _head(response, first)
+                tag = response.headers.get("ETag", "")
+                yield Opened(begin, total, tag if _STRONG_TAG.fullmatch(tag) else "", _body(response))
+        except (aiohttp.ClientError, OSError, ValueError) as cause:
+            raise Unreachable(_why(cause)) from None
+
+
+class FolderSource:
+    """A folder with a repository in it, as on a stick."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.name = str(folder)
+
+    @contextlib.asynccontextmanager
+    async def open(self, path: str, first: int, validator: str) -> AsyncIterator[Opened]:
+        """See `Source`."""
+        if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts or "\0" in path:
+            raise Refused("its path leads out of the folder")
+        try:
+            # Not to wait for a writer, where somebody put a pipe there.
+            handle = await asyncio.to_thread(os.open, self._folder / path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except (FileNotFoundError, NotADirectoryError):
+            raise Refused("it hasn't got the file" if self._folder.is_dir() else "it isn't there") from None
+        except OSError as cause:
+            raise Unreachable(_why(cause)) from None
+        try:
+            found = os.fstat(handle)
+            if not stat.S_ISREG(found.st_mode):
+                raise Refused("its file isn't a plain one")
+            begin = os.lseek(handle, min(first, found.st_size), os.SEEK_SET)
+            yield Opened(begin, found.st_size, "", _pieces(handle))
+        finally:
+            os.close(handle)
+
+
+def _head(response: aiohttp.ClientResponse, first: int) -> tuple[int, int | None]:
+    """(the offset of the body's first byte, the file's length or None) of an answer; raises where it is none."""
+    status = response.status
+    if status in _LATER or status >= 500:
+        raise Unreachable(f"it answered {status}", _retry_after(response))
+    if status == 416:
+        raise Refused(f"its file ends before byte {first:,}")
+    if status not in (200, 206):
+        raise Refused(f"it answered {status}")
+    if response.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+        raise Refused("it compressed the file, unasked")
+    if status == 200:
+        return 0, response.content_length
+    read = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
+    if read is None:
+        raise Refused("it answered 206 and doesn't say which part that is")
+    return int(read[1]), None if read[3] == "*" else int(read[3])
+
+
+async def _body(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
+    while piece := await response.content.read(_PIECE_BYTES):
+        yield piece
+
+
+async def _pieces(handle: int) -> AsyncGenerator[bytes, None]:
+    while True:
+        try:
+            piece = await asyncio.to_thread(os.read, handle, _PIECE_BYTES)
+        except OSError as cause:  # the stick was pulled out
+            raise Unreachable(_why(cause)) from None
+        if not piece:
+            return
+        yield piece
+
+
+def _retry_after(response: aiohttp.ClientResponse) -> float | None:
+    """Seconds of a Retry-After (RFC 9110 10.2.3). A date counts from the server's own: this clock may be wrong."""
+    told = response.headers.get("Retry-After", "")
+    if told.isascii() and told.isdigit():
+        return float(told[:9])
+    try:
+        until = email.utils.parsedate_to_datetime(told).timestamp()
+    except (ValueError, OverflowError):
+        return None
+    try:
+        now = email.utils.parsedate_to_datetime(response.headers.get("Date", "")).timestamp()
+    except (ValueError, OverflowError):
+        now = time.time()
+    return max(0.0, until - now)
+
+
+def _why(cause: Exception) -> str:
+    if isinstance(cause, TimeoutError):
+        return "it didn't answer in time"
+    told = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause)
+    return " ".join(told.split())[:160] or type(cause).__name__
