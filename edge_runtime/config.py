@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import socket
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,8 +15,16 @@ from edge_runtime.errors import ConfigError
 FILE_NAME = "config.toml"
 
 
-def _key(default: object, doc: str, low: float | None = None, high: float | None = None) -> Any:
-    return field(default=default, metadata={"doc": doc, "low": low, "high": high})
+TAG = r"[a-z0-9][a-z0-9_.:=-]{0,63}"  # as in `edge_runtime.update.desired`
+MOST_ITEMS = 64  # of a list that may hold anything of its kind
+WINDOW = r"(?:(?:[01]\d|2[0-3]):[0-5]\d-(?:[01]\d|2[0-3]):[0-5]\d)?"
+
+
+def _key(
+    default: object, doc: str, low: float | None = None, high: float | None = None, pattern: str | None = None
+) -> Any:
+    """pattern: what a text, or each of a list, must be."""
+    return field(default=default, metadata={"doc": doc, "low": low, "high": high, "pattern": pattern})
 
 
 @dataclass(frozen=True)
@@ -27,6 +36,11 @@ class DeviceConfig:
     local_only: bool = _key(
         False,
         "Whether the daemon connects to nothing beyond this machine and its private networks, whatever asks it to.",
+    )
+    tags: tuple[str, ...] = _key(
+        (),
+        'What a fleet\'s rollouts may choose this device by, as in ["kitchen", "site:berlin"].',
+        pattern=TAG,
     )
 
     @property
@@ -109,11 +123,31 @@ class ModelsConfig:
 
 @dataclass(frozen=True)
 class UpdateConfig:
-    """What a device takes as a bundle."""
+    """What a device takes as a bundle, and how it follows a repository of updates ('enigma-edge updates follow')."""
 
     max_bundle_mb: int = _key(64, "The longest bundle, in megabytes.", 1, 4096)
     keep_free_mb: int = _key(16, "Free space that must remain on the disk after an installation.", 0, 1048576)
     upload_seconds: float = _key(600.0, "The longest that an upload may take.", 1, 86400)
+    poll_seconds: float = _key(900.0, "How often the repository is asked what is new, give or take a fifth.", 1, 604800)
+    bandwidth_kb: float = _key(
+        0.0, "The most that fetching takes of the network, in kilobytes per second; 0: all.", 0, 1e6
+    )
+    budget_mb: float = _key(
+        0.0, "The most that one update may fetch in all, deltas that didn't do included, in megabytes; 0: any.", 0, 1e6
+    )
+    window: str = _key(
+        "", "The hours in which a new version may take over, as in '22:00-06:00'. Empty: all day.", pattern=WINDOW
+    )
+    probation_requests: int = _key(20, "Requests without a fault after which a new version stays.", 1, 100000)
+    probation_seconds: float = _key(
+        60.0, "It stays too where fewer came within so long; it goes back at once where something fails.", 1, 86400
+    )
+    boots: int = _key(3, "Starts that a new version may fail to survive before the one before it serves again.", 1, 100)
+    hooks: str = _key(
+        "",
+        "A folder with the programs 'pre-update', 'post-update', 'is-docked' and 'is-charging', each where wanted, that only "
+        "the daemon's user can change. Empty: none.",
+    )
 
 
 @dataclass(frozen=True)
@@ -248,8 +282,13 @@ def _section(name: str, kind: type[Any], values: dict[str, object]) -> Any:
 
 
 def _check(name: str, value: object, key: dataclasses.Field[Any]) -> None:
-    default = key.default
-    if isinstance(default, tuple):
+    default, pattern = key.default, key.metadata["pattern"]
+    if isinstance(default, tuple) and pattern:
+        if not isinstance(value, list) or len(value) > MOST_ITEMS or not all(_fits(item, pattern) for item in value):
+            raise ConfigError(
+                f"{name} must be a list of at most {MOST_ITEMS} texts of small letters, digits and '_.:=-'."
+            )
+    elif isinstance(default, tuple):
         if not isinstance(value, list) or not value or not all(item in default for item in value):
             raise ConfigError(f"{name} must be a list of some of {', '.join(default)}.")
     elif isinstance(default, bool) or isinstance(value, bool):
@@ -258,12 +297,18 @@ def _check(name: str, value: object, key: dataclasses.Field[Any]) -> None:
     elif isinstance(default, str):
         if not isinstance(value, str) or len(value) > 200 or not (value.isprintable() or not value):
             raise ConfigError(f"{name} must be a short text in quotes.")
+        if pattern and not _fits(value, pattern):
+            raise ConfigError(f"{name} must be hours as in '22:00-06:00', or empty.")
     else:
         wanted = int if isinstance(default, int) else (int, float)
         low, high = key.metadata["low"], key.metadata["high"]
         if not isinstance(value, wanted) or not low <= value <= high:
             kind = "whole number" if isinstance(default, int) else "number"
             raise ConfigError(f"{name} must be a {kind} from {low} to {high}.")
+
+
+def _fits(value: object, pattern: str) -> bool:
+    return isinstance(value, str) and re.fullmatch(pattern, value) is not None
 
 
 def _toml(value: object) -> str:

@@ -26,6 +26,8 @@ def test_values_are_taken(tmp_path: Path) -> None:
     config = load_config(path)
     assert config.server.deadline_seconds == 2
     assert config.models.runtimes == ("ai-edge-litert",)
+    tagged = parse_config({"device": {"tags": ["kitchen", "site:berlin"]}, "update": {"window": "22:00-06:00"}})
+    assert (tagged.device.tags, tagged.update.window) == (("kitchen", "site:berlin"), "22:00-06:00")
 
 
 @pytest.mark.parametrize(
@@ -44,6 +46,9 @@ def test_values_are_taken(tmp_path: Path) -> None:
         ("[models]\nruntimes = []", "list of some of"),
         ('[log]\nlevel = "loud"', "debug, info"),
         ("[server", "isn't valid TOML"),
+        ('[device]\ntags = "kitchen"', "list of at most 64 texts"),
+        ('[device]\ntags = ["Kitchen"]', "small letters"),
+        ('[update]\nwindow = "22-6"', "22:00-06:00"),
     ],
 )
 def test_mistakes_are_told_in_one_sentence(tmp_path: Path, text: str, words: str) -> None:
