@@ -1,8 +1,8 @@
 """Probation: a new model serves on trial until it has shown that it answers, in time and in memory. Pure; told by others.
 
 Golden vectors first; then p95 and memory within the signed budgets; then so many live requests, or so long, without a
-fault. The first thing that fails decides. Each start of the device begins anew, and a third one that doesn't come
-through is a failure too: a model that takes the daemon down must not be loaded for ever.
+fault. The first thing that fails decides. Each start of the device begins anew, and after three that didn't come through
+it has failed: a model that takes the daemon down must not be loaded for ever.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Outcome(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Rules:
-    """What must be shown. requests, seconds: whichever comes first; boots: starts at which it has failed.
+    """What must be shown. requests, seconds: whichever comes first; boots: failed starts at which it has failed.
 
     p95_ms, memory_mb: the signed budgets, None where nothing is asked.
     """
@@ -65,9 +65,9 @@ def rules_of(custom: Mapping[str, object], requests: int, seconds: float, boots:
 
 
 class Probation:
-    """One bundle's trial in this process. boots: starts of the device in it so far, this one too (1 the first time)."""
+    """One bundle's trial in this process. boots: starts before this one that ended without its end or a clean stop."""
 
-    def __init__(self, rules: Rules, boots: int = 1) -> None:
+    def __init__(self, rules: Rules, boots: int = 0) -> None:
         self.rules = rules
         self._boots = boots
         self._golden: tuple[int, int] | None = None
@@ -76,8 +76,8 @@ class Probation:
         self._requests = 0
         self._seconds = 0.0
         self._cause = ""
-        if boots > rules.boots:
-            self._fail(f"The device started {boots - 1} times with this model and it never came through its probation.")
+        if boots >= rules.boots:
+            self._fail(f"The device started {boots} times with this model and never came to the end of its probation.")
 
     def golden(self, passed: int, of: int, milliseconds: Sequence[float] = ()) -> None:
         """How many golden vectors were answered as they should be, and what each took."""
