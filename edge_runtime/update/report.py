@@ -27,6 +27,7 @@ _SPECIALIST = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _ROLLOUT = re.compile(r"(?:[a-z0-9][a-z0-9-]{0,63})?")
 _VERSION = re.compile(r"[0-9A-Za-z.-]{0,96}")
 _HASH = re.compile(r"(?:[0-9a-f]{64})?")
+_STATES = frozenset(state.value for state in State)
 _AGENT = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
 
@@ -42,14 +43,14 @@ class Told:
     """One specialist. version, bundle: what serves now, empty where nothing does; bundle is the hash of its payload in hex.
 
     rollout, state, cause: the release that was under way last, by the id of its rollout (empty where none was), how far it
-    came, and why it was rolled back or waits. golden: the share of its golden vectors that were answered right; p95_ms:
+    came (the value of a `State`), and why it was rolled back or waits. golden: the share of its golden vectors that were answered right; p95_ms:
     milliseconds; memory_mb: megabytes; each None where it wasn't measured. since: when the state began, in seconds since
     1970, 0 where that isn't known.
     """
 
     version: str = ""
     bundle: str = ""
-    state: State = State.IDLE
+    state: str = State.IDLE.value
     cause: str = ""
     rollout: str = ""
     golden: float | None = None
@@ -94,7 +95,7 @@ def plain_report(report: Report) -> Json:
     told: dict[str, Json] = {}
     room = MOST_BYTES - len(strict_json.dumps(top)) - 2048  # the rest for what is added to sign it
     for name, one in sorted(report.specialists.items(), key=lambda item: (not item[1].rollout, item[0])):
-        fields = {**dataclasses.asdict(one), "state": one.state.value, "cause": _shown(one.cause, MOST_CAUSE)}
+        fields = {**dataclasses.asdict(one), "cause": _shown(one.cause, MOST_CAUSE)}
         room -= len(strict_json.dumps({name: fields}))
         if room < 0 or len(told) == MOST_SPECIALISTS:
             break
@@ -149,12 +150,12 @@ def _told(name: str, raw: object) -> Told:
     if not _SPECIALIST.fullmatch(name) or not isinstance(raw, dict):
         raise ReportError("The device's report: 'specialists' holds what is no specialist.")
     state = raw.get("state")
-    if state not in [known.value for known in State]:
+    if not isinstance(state, str) or state not in _STATES:
         raise ReportError(f"The device's report: {name} is in a state that this version doesn't know.")
     return Told(
         version=_match(raw, "version", _VERSION),
         bundle=_match(raw, "bundle", _HASH),
-        state=State(state),
+        state=state,
         cause=_text(raw, "cause", MOST_CAUSE),
         rollout=_match(raw, "rollout", _ROLLOUT),
         golden=_number(raw, "golden", 1.0),

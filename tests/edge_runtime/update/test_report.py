@@ -14,7 +14,7 @@ from edge_runtime.update import report
 from edge_runtime.update.machine import State
 from edge_runtime.update.report import Report, ReportError, Told, parse_report, plain_report, write_report
 
-TOLD = Told("1.4.0", "a" * 64, State.COMMITTED, "", "r-0007", 1.0, 12.5, 31.0, 1_795_000_000.0)
+TOLD = Told("1.4.0", "a" * 64, State.COMMITTED.value, "", "r-0007", 1.0, 12.5, 31.0, 1_795_000_000.0)
 FULL = Report(
     "0123456789abcdef", "Küche", ("kitchen", "floor:2"), 1.5, "idle", {"home-en": TOLD}, "", 80.0, "0.9.0", left_out=0
 )
@@ -23,7 +23,7 @@ tolds = st.builds(
     Told,
     st.sampled_from(["", "1.0.0", "2.1.0-rc.1"]),
     st.sampled_from(["", "b" * 64]),
-    st.sampled_from(State),
+    st.sampled_from([state.value for state in State]),
     st.text(st.characters(categories=["L", "N", "P", "S"]), max_size=80),
     st.sampled_from(["", "r-0001", "r-0001-back"]),
     st.none() | st.floats(0, 1),
@@ -94,8 +94,9 @@ def _changed(**change: object) -> Callable[[dict[str, object]], object]:
         _changed(specialists={"a": None}),
         _changed(specialists={f"s{n}": {} for n in range(257)}),
         _changed(specialists={"a": {**dataclasses.asdict(TOLD), "state": "married"}}),
-        _changed(specialists={"a": {**dataclasses.asdict(TOLD), "state": "idle", "golden": 1.5}}),
-        _changed(specialists={"a": {**dataclasses.asdict(TOLD), "state": "idle", "bundle": "zz"}}),
+        _changed(specialists={"a": {**dataclasses.asdict(TOLD), "state": ["idle"]}}),
+        _changed(specialists={"a": {**dataclasses.asdict(TOLD), "golden": 1.5}}),
+        _changed(specialists={"a": {**dataclasses.asdict(TOLD), "bundle": "zz"}}),
         lambda top: {key: value for key, value in top.items() if key != "tags"},
         lambda top: [top],
     ],
