@@ -7,14 +7,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_runtime.bundle import Envelope, verify_bundle
+from edge_runtime.bundle import Envelope, Manifest, payload_digest, read_envelope, verify_bundle
+from edge_runtime.bundle.manifest import MANIFEST_NAME
+from edge_runtime.bundle.unpack import check_payload
 from edge_runtime.config import Config
-from edge_runtime.errors import EdgeError, UntrustedSigner
+from edge_runtime.errors import BundleError, EdgeError, UntrustedSigner
 from edge_runtime.identity.trust import TrustStore
 from edge_runtime.update import disk
 from edge_runtime.update.adapters import find_base, wanted_by
 from edge_runtime.update.admit import Loaded, admit, admit_installed
 from edge_runtime.update.slots import Pointer, Slots, cold_folder
+from edge_runtime.update.source import refuse_push
 
 _log = logging.getLogger(__name__)
 Tell = Callable[[str, dict[str, object]], None]
@@ -63,8 +66,9 @@ class Installer:
         """Refuse a bundle by its head, before its payload is taken: `BundleError` or `StorageFull`.
 
         Twice its size is needed for a moment: the upload and what is unpacked from it; and once more for what is laid
-        out of cold models.
+        out of cold models. Raises `Forbidden` where the device takes bundles from its repository of updates alone.
         """
+        refuse_push(self.slots.state)
         envelope.check(self._trusted(), self.max_bundle_bytes)
         keep = self._config.update.keep_free_mb * 2**20
         with disk.storage_errors(self.slots.state):
@@ -80,36 +84,74 @@ class Installer:
         with disk.storage_errors(self.slots.state):
             return self._install(bundle, tell, serving)
 
+    def stage(self, bundle: Path, specialist: str, digest: str) -> Path:
+        """Unpack a bundle beside it, that the signers of the repository of updates named, and not the store of trusted keys.
+
+        The folder, which `switch` takes; what lay there is replaced. Raises `BundleError` where the file isn't that bundle.
+        """
+        with disk.storage_errors(self.slots.state):
+            with bundle.open("rb") as source:
+                envelope = read_envelope(source)
+                if envelope.digest != digest or envelope.length > self.max_bundle_bytes:
+                    raise BundleError("The file isn't the bundle that its signed target names; publish it again.")
+                check_payload(source, envelope)
+            disk.remove(self.slots.staged_beside(bundle))
+            staged, manifest = self.slots.unpack(bundle, envelope)
+            if manifest.name != specialist:
+                disk.remove(staged)
+                raise BundleError(f"The bundle is '{manifest.name}' and was published as '{specialist}'.")
+            return staged
+
+    def still_staged(self, staged: Path, digest: str) -> bool:
+        """Whether a folder that `stage` gave is whole."""
+        try:
+            return payload_digest(self.slots.files_in(staged)) == digest
+        except (OSError, BundleError):
+            return False
+
+    def switch(self, staged: Path, digest: str, tell: Tell, serving: Mapping[str, str] | None = None) -> Installed:
+        """Admit a staged bundle and point at it; on any error nothing has changed, and it stays staged. See `install`."""
+        with disk.storage_errors(self.slots.state):
+            manifest = Manifest.from_json((self.slots.files_in(staged) / MANIFEST_NAME).read_bytes())
+            return self._switch(staged, manifest, digest, tell, serving)
+
     def _install(self, bundle: Path, tell: Tell, serving: Mapping[str, str] | None) -> Installed:
         envelope = verify_bundle(bundle, self._trusted(), self.max_bundle_bytes)
         tell("verified", {"bundle": envelope.address, "bytes": envelope.length})
         staged, manifest = self.slots.unpack(bundle, envelope)
         try:
-            who: dict[str, object] = {"specialist": manifest.name, "version": manifest.version}
+            who = {"specialist": manifest.name, "version": manifest.version}
             tell("unpacked", {"bundle": envelope.address, **who})
-            if self._serves_already(manifest.name, envelope.digest, serving):
-                return Installed(manifest.name, manifest.version, envelope.address, None)
-            wanted = wanted_by(manifest)
-            base = None if wanted is None else find_base(self.slots, wanted)
-            if base is not None:
-                self.slots.keep_base(staged, base.digest)
-            models = self._config.models
-            files = self.slots.files_in(staged)
-            loaded = admit(manifest, envelope.digest, files, models.threads, models.runtimes, base, cold=models.cold)
-            self._rows[loaded.digest] = loaded.rows
-            try:
-                runtime = f"{loaded.engine.runtime} {loaded.engine.version}"
-                tell("admitted", {"bundle": envelope.address, **who, "runtime": runtime, "memory_bytes": loaded.memory})
-                self.slots.place(staged, envelope.digest)
-                self.slots.activate(manifest.name, envelope.digest)
-            except BaseException:
-                loaded.engine.close()
-                raise
+            return self._switch(staged, manifest, envelope.digest, tell, serving)
         finally:
             disk.remove(staged)
+
+    def _switch(
+        self, staged: Path, manifest: Manifest, digest: str, tell: Tell, serving: Mapping[str, str] | None
+    ) -> Installed:
+        address = f"sha256:{digest}"
+        who: dict[str, object] = {"bundle": address, "specialist": manifest.name, "version": manifest.version}
+        if self._serves_already(manifest.name, digest, serving):
+            return Installed(manifest.name, manifest.version, address, None)
+        wanted = wanted_by(manifest)
+        base = None if wanted is None else find_base(self.slots, wanted)
+        if base is not None:
+            self.slots.keep_base(staged, base.digest)
+        models = self._config.models
+        files = self.slots.files_in(staged)
+        loaded = admit(manifest, digest, files, models.threads, models.runtimes, base, cold=models.cold)
+        self._rows[loaded.digest] = loaded.rows
+        try:
+            runtime = f"{loaded.engine.runtime} {loaded.engine.version}"
+            tell("admitted", {**who, "runtime": runtime, "memory_bytes": loaded.memory})
+            self.slots.place(staged, digest)
+            self.slots.activate(manifest.name, digest)
+        except BaseException:
+            loaded.engine.close()
+            raise
         self.slots.sweep_unused()
-        tell("activated", {"bundle": envelope.address, **who})
-        return Installed(manifest.name, manifest.version, envelope.address, loaded)
+        tell("activated", who)
+        return Installed(manifest.name, manifest.version, address, loaded)
 
     def start(self, name: str, pointer: Pointer | None) -> Started:
         """Load what a pointer names; where that fails, roll back to the previous bundle."""

@@ -83,7 +83,7 @@ class Slots:
 
     def unpack(self, bundle: Path, envelope: Envelope) -> tuple[Path, Manifest]:
         """Unpack a verified bundle beside it; returns the slot-to-be and its manifest."""
-        staged = bundle.with_suffix(".slot")
+        staged = self.staged_beside(bundle)
         files = staged / _FILES
         try:
             disk.make_private(files)
@@ -95,6 +95,11 @@ class Slots:
             disk.remove(staged)
             raise
         return staged, manifest
+
+    @staticmethod
+    def staged_beside(bundle: Path) -> Path:
+        """Where `unpack` unpacks a bundle file to."""
+        return bundle.with_suffix(".slot")
 
     @staticmethod
     def files_in(staged: Path) -> Path:
