@@ -197,6 +197,20 @@ class TelemetryConfig:
 
 
 @dataclass(frozen=True)
+class PresenceConfig:
+    """What is told to an MQTT broker: that the device is there, and how its models fare. See docs/fleet.md."""
+
+    broker: str = _key(
+        "", "Where, as in mqtts://broker.example:8883 (needs the extra 'mqtt'). Empty: nobody is told anything."
+    )
+    user: str = _key("", "Who the device is to the broker; empty: nobody in particular.")
+    password_file: str = _key("", "A file that holds the password and nothing else.")
+    ca_file: str = _key("", "Certificates (PEM) that the broker's is checked by; empty: the system's.")
+    topic: str = _key("enigma", "What topics begin with.")
+    report_seconds: float = _key(900.0, "How often the report is told, besides whenever something changed.", 5, 86400)
+
+
+@dataclass(frozen=True)
 class Config:
     """All of it; the defaults are what an absent file means."""
 
@@ -208,6 +222,7 @@ class Config:
     governor: GovernorConfig = GovernorConfig()
     log: LogConfig = LogConfig()
     telemetry: TelemetryConfig = TelemetryConfig()
+    presence: PresenceConfig = PresenceConfig()
 
 
 def config_of(state: Path, file: Path | None) -> Config:
