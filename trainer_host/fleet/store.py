@@ -1,0 +1,364 @@
+"""The fleet's database: devices and what they last told, rollouts, and all that happened, in numbered events.
+
+Everything happens in a session, which is one transaction: what a session changed is there whole, or not at all, whatever
+ends the process. Sessions that change something follow one another, also those of several processes and hosts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import getpass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, Engine, Row, Table, delete, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import SQLAlchemyError
+
+from edge_runtime.update.desired import Where
+from edge_runtime.update.machine import State
+from trainer_host.errors import NotThere, TrainerError
+from trainer_host.fleet import schema
+from trainer_host.fleet.rollouts import Course, Member, Plan, Release, Stage
+
+if TYPE_CHECKING:
+    from edge_runtime.update.report import Report
+
+Json = dict[str, object]
+MOST_DEVICES = 1_000_000  # so that nobody who may report fills the disk
+MOST_EVENTS = 10_000  # of one reading
+_FAILED = State.ROLLED_BACK.value
+_MIGRATING = 0x656E69676D61  # any number of our own: whose turn it is to migrate (PostgreSQL's advisory locks)
+
+
+@dataclass(frozen=True)
+class Device:
+    """A device that reported. seen: when, seconds since 1970. present: whether it is there, as far as is known. via: how
+    it reported last, as "lan" or "mqtt". The rest as in `edge_runtime.update.report.Report`."""
+
+    id: str
+    name: str
+    tags: tuple[str, ...]
+    seen: float
+    present: bool
+    via: str
+    runtime: str
+    agent: str
+    cause: str
+    memory_mb: float | None
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What a device told of a specialist, or of a rollout (`about`).
+
+    The fields are those of `edge_runtime.update.report.Told`; at: when it was told, seconds since 1970.
+    """
+
+    device: str
+    about: str
+    version: str
+    bundle: str
+    state: str
+    cause: str
+    golden: float | None
+    p95_ms: float | None
+    memory_mb: float | None
+    since: float
+    at: float
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened. number: from 1 on, none is missing. kind: as "rollout.paused". by: who did it."""
+
+    number: int
+    at: float
+    kind: str
+    by: str
+    detail: Json
+
+
+class Store:
+    """An open database; `what` names it in errors. Threads may share it."""
+
+    def __init__(self, engine: Engine, what: str, steps: Sequence[schema.Step] = schema.STEPS) -> None:
+        self._engine = engine
+        self._what = what
+        with self._transaction(True) as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(select(func.pg_advisory_xact_lock(_MIGRATING)))
+            schema.migrate(connection, steps)
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._engine.dispose()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A session that changes nothing; raises `TrainerError` where the database can't be used."""
+        with self._transaction(False) as connection:
+            yield Session(connection)
+
+    @contextlib.contextmanager
+    def changing(self) -> Iterator[Session]:
+        """A session alone; what it changed counts once the block ends well."""
+        with self._transaction(True) as connection:
+            connection.execute(select(schema.about.c.format).with_for_update())
+            yield Session(connection)
+
+    @contextlib.contextmanager
+    def _transaction(self, writes: bool) -> Iterator[Connection]:
+        try:
+            with self._engine.connect() as connection:
+                if connection.dialect.name == "sqlite":
+                    # Who reads first and writes then must have the lock from the beginning, or both of two would fail.
+                    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+                yield connection
+                connection.commit()
+        except SQLAlchemyError as cause:
+            # The driver's own sentence, without SQL and its values; it never holds the password.
+            why = str(getattr(cause, "orig", None) or type(cause).__name__).strip().splitlines()[0][:200]
+            raise TrainerError(f"{self._what} can't be used ({why}); check it, and the address you gave.") from None
+
+
+class Session:
+    """One transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    # Devices
+
+    def take(self, report: Report, now: float, via: str = "lan") -> None:
+        """Keep what a device tells; a device that is new, and a version that it went back from, are events.
+
+        Raises `TrainerError` where as many devices are known as may be.
+        """
+        known = self._one(schema.devices, device=report.device)
+        if known is None and self.count() >= MOST_DEVICES:
+            raise TrainerError(
+                f"{MOST_DEVICES:,} devices are known, no more are taken; 'enigma fleet forget' makes room."
+            )
+        row: Json = {
+            "name": report.name,
+            "tags": list(report.tags),
+            "seen": now,
+            "present": True,
+            "via": via,
+            "runtime": report.runtime,
+            "agent": report.agent,
+            "cause": report.cause,
+            "memory_mb": report.memory_mb,
+        }
+        self._put(schema.devices, {"device": report.device}, row)
+        if known is None:
+            self.event("device.joined", now, via, device=report.device, name=report.name)
+        for name, told in report.specialists.items():
+            fields: Json = {
+                "version": told.version,
+                "bundle": told.bundle,
+                "state": told.state,
+                "cause": told.cause,
+                "golden": told.golden,
+                "p95_ms": told.p95_ms,
+                "memory_mb": told.memory_mb,
+                "since": told.since,
+                "at": now,
+            }
+            key = {"device": report.device, "specialist": name}
+            self._put(schema.specialists, key, {**fields, "rollout": told.rollout})
+            if told.rollout:
+                key = {"device": report.device, "rollout": told.rollout}
+                former = self._one(schema.outcomes, **key)
+                self._put(schema.outcomes, key, fields)
+                if told.state == _FAILED and (former is None or former.state != _FAILED):
+                    what = {"device": report.device, "name": report.name, "rollout": told.rollout, "cause": told.cause}
+                    self.event("device.failed", now, via, **what)
+
+    def away(self, device: str, now: float) -> None:
+        """A device said that it goes, or its connection broke (a last will). One that isn't known is passed over."""
+        self._connection.execute(
+            update(schema.devices).where(schema.devices.c.device == device).values(present=False, seen=now)
+        )
+
+    def count(self) -> int:
+        """How many devices are known."""
+        return int(self._connection.execute(select(func.count()).select_from(schema.devices)).scalar_one())
+
+    def devices(self, where: Where | None = None) -> list[Device]:
+        """Those that a query matches, by name."""
+        table = schema.devices
+        found = self._connection.execute(select(table).order_by(table.c.name, table.c.device))
+        return [device for device in map(_device, found) if where is None or where.matches(device.tags)]
+
+    def device(self, name: str) -> Device:
+        """The device of that id or name; raises `NotThere`, also where several have the name."""
+        table = schema.devices
+        found = self._connection.execute(
+            select(table).where((table.c.device == name) | (table.c.name == name)).limit(3)
+        ).all()
+        exact = [row for row in found if row.device == name] or found
+        if len(exact) == 1:
+            return _device(exact[0])
+        why = f"Several devices are called '{name[:80]}'; give the id" if exact else f"No device '{name[:80]}' is known"
+        raise NotThere(f"{why}; 'enigma fleet list' shows names and ids.")
+
+    def forget(self, device: str, now: float) -> None:
+        """Drop all that is known of a device; it is new where it reports again."""
+        for table in (schema.specialists, schema.outcomes, schema.devices):
+            self._connection.execute(delete(table).where(table.c.device == device))
+        self.event("device.forgotten", now, device=device)
+
+    def told(self, device: str) -> list[Standing]:
+        """What a device told of its specialists, by name."""
+        table = schema.specialists
+        rows = self._connection.execute(select(table).where(table.c.device == device).order_by(table.c.specialist))
+        return [_told(row, row.specialist) for row in rows]
+
+    def versions(self, specialist: str) -> list[tuple[str, int]]:
+        """The bundles of a specialist that devices run, as (hash, how many devices), the most frequent first."""
+        table = schema.specialists
+        counted = func.count().label("counted")
+        rows = self._connection.execute(
+            select(table.c.bundle, counted)
+            .where(table.c.specialist == specialist, table.c.bundle != "")
+            .group_by(table.c.bundle)
+            .order_by(counted.desc(), table.c.bundle)
+        )
+        return [(str(row.bundle), int(row.counted)) for row in rows]
+
+    # Rollouts
+
+    def courses(self) -> list[Course]:
+        """All rollouts, the oldest first."""
+        rows = self._connection.execute(select(schema.rollouts).order_by(schema.rollouts.c.number))
+        return [_course(row.course) for row in rows]
+
+    def course(self, id_: str) -> Course:
+        """A rollout; raises `NotThere` with the newest ones."""
+        row = self._one(schema.rollouts, id=id_)
+        if row is not None:
+            return _course(row.course)
+        have = ", ".join(course.id for course in self.courses()[-5:])
+        raise NotThere(
+            f"There is no rollout '{id_[:64]}'; "
+            + (f"the newest are {have}." if have else "'enigma rollout start' begins one.")
+        )
+
+    def next_number(self) -> int:
+        """The number of the next rollout, from 1 on."""
+        highest = self._connection.execute(select(func.max(schema.rollouts.c.number))).scalar_one()
+        return int(highest or 0) + 1
+
+    def add(self, number: int, course: Course) -> None:
+        """Keep a new rollout."""
+        self._connection.execute(insert(schema.rollouts).values(number=number, id=course.id, course=asdict(course)))
+
+    def save(self, course: Course) -> None:
+        """Keep where a rollout stands now."""
+        table = schema.rollouts
+        self._connection.execute(update(table).where(table.c.id == course.id).values(course=asdict(course)))
+
+    def members(self, course: Course) -> list[Member]:
+        """All devices that may have a part in a rollout, with what each last told of it."""
+        devices, outcomes = schema.devices, schema.outcomes
+        joined = devices.outerjoin(
+            outcomes, (outcomes.c.device == devices.c.device) & (outcomes.c.rollout == course.id)
+        )
+        rows = self._connection.execute(
+            select(
+                devices.c.device, devices.c.name, devices.c.tags, devices.c.present, outcomes.c.state, outcomes.c.cause
+            )
+            .select_from(joined)
+            .order_by(devices.c.device)
+        )
+        return [
+            Member(row.device, row.name, tuple(row.tags), row.present, _OUTCOMES.get(row.state, ""), row.cause or "")
+            for row in rows
+        ]
+
+    def outcomes(self, rollout: str) -> list[Standing]:
+        """What devices told of a rollout, by device."""
+        table = schema.outcomes
+        rows = self._connection.execute(select(table).where(table.c.rollout == rollout).order_by(table.c.device))
+        return [_told(row, row.rollout) for row in rows]
+
+    # Events
+
+    def event(self, kind: str, now: float, by: str = "", **detail: object) -> Event:
+        """Number and keep something that happened. by: who did it, the user of this process where nobody is named."""
+        numbered = update(schema.about).values(events=schema.about.c.events + 1).returning(schema.about.c.events)
+        number = int(self._connection.execute(numbered).scalar_one())
+        made = Event(number, now, kind, (by or _user())[:64], detail)
+        self._connection.execute(insert(schema.events).values(asdict(made)))
+        return made
+
+    def events(self, after: int = 0, most: int = MOST_EVENTS, rollout: str | None = None) -> list[Event]:
+        """Those whose number is higher than `after`, in order. rollout: only those about it."""
+        table = schema.events
+        rows = self._connection.execute(
+            select(table).where(table.c.number > after).order_by(table.c.number).limit(most)
+        )
+        found = [Event(row.number, row.at, row.kind, row.by, dict(row.detail)) for row in rows]
+        return [event for event in found if rollout is None or event.detail.get("rollout") == rollout]
+
+    def fleet(self) -> str:
+        """This database's own id: another one's events have other numbers."""
+        return str(self._connection.execute(select(schema.about.c.id)).scalar_one())
+
+    def last_event(self) -> int:
+        """The number of the last event, 0 before the first."""
+        return int(self._connection.execute(select(schema.about.c.events)).scalar_one())
+
+    def _one(self, table: Table, **key: object) -> Row[Any] | None:
+        where = [table.c[name] == value for name, value in key.items()]
+        return self._connection.execute(select(table).where(*where)).first()
+
+    def _put(self, table: Table, key: Mapping[str, object], values: Json) -> None:
+        dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
+        statement = dialect.insert(table).values({**key, **values})
+        self._connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=values))
+
+
+_OUTCOMES = {State.COMMITTED.value: "done", _FAILED: "failed"}
+
+
+def _device(row: Row[Any]) -> Device:
+    fields = [getattr(row, field.name) for field in dataclasses.fields(Device)[3:]]
+    return Device(row.device, row.name, tuple(row.tags), *fields)
+
+
+def _told(row: Row[Any], about: str) -> Standing:
+    fields = [getattr(row, field.name) for field in dataclasses.fields(Standing)[2:]]
+    return Standing(row.device, about, *fields)
+
+
+def _course(raw: dict[str, Any]) -> Course:
+    """As `asdict` wrote it; the database's form says that it did."""
+    plan, before = raw["plan"], raw["before"]
+    stages = tuple(Stage(**stage) for stage in plan["stages"])
+    made = {
+        "release": Release(**raw["release"]),
+        "before": None if before is None else Release(**before),
+        "where": Where(**{key: tuple(value) for key, value in raw["where"].items()}),
+        "when": tuple(raw["when"]),
+        "named": tuple(raw["named"]),
+        "plan": Plan(**{**plan, "stages": stages}),
+    }
+    return Course(**{**raw, **made})
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a user id without a name, as in a container
+        return "unknown"
