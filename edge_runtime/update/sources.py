@@ -10,7 +10,7 @@ import re
 import stat
 import time
 import urllib.parse
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -85,20 +85,19 @@ class HttpSource:
             headers["Range"] = f"bytes={first}-"
             if validator:
                 headers["If-Range"] = validator
-        try:
-            url = URL(f"{self.name}/{urllib.parse.quote(path)}", encoded=True)
-            if why := local_only.refuse_far(url.host or "", self.name):
-                raise Refused(why)
-            timeout = aiohttp.ClientTimeout(total=None, sock_connect=_HEAD_SECONDS)
-            asking = self._session.get(url, headers=headers, timeout=timeout, allow_redirects=False)
-            async with contextlib.AsyncExitStack() as stack:
+        async with contextlib.AsyncExitStack() as stack:
+            with _failures():
+                url = URL(f"{self.name}/{urllib.parse.quote(path)}", encoded=True)
+                if why := local_only.refuse_far(url.host or "", self.name):
+                    raise Refused(why)
+                timeout = aiohttp.ClientTimeout(total=None, sock_connect=_HEAD_SECONDS)
+                asking = self._session.get(url, headers=headers, timeout=timeout, allow_redirects=False)
                 async with asyncio.timeout(_HEAD_SECONDS):
                     response = await stack.enter_async_context(asking)
-                begin, total = _head(response, first)
-                tag = response.headers.get("ETag", "")
-                yield Opened(begin, total, tag if _STRONG_TAG.fullmatch(tag) else "", _body(response))
-        except (aiohttp.ClientError, OSError, ValueError) as cause:
-            raise Unreachable(_why(cause)) from None
+            begin, total = _head(response, first)
+            tag = response.headers.get("ETag", "")
+            # What its reader raises, as an error of its disk, is no failure of the server and passes by unchanged.
+            yield Opened(begin, total, tag if _STRONG_TAG.fullmatch(tag) else "", _body(response))
 
 
 class FolderSource:
@@ -130,6 +129,17 @@ class FolderSource:
             os.close(handle)
 
 
+@contextlib.contextmanager
+def _failures() -> Iterator[None]:
+    """What a web server's failures are here."""
+    import aiohttp
+
+    try:
+        yield
+    except (aiohttp.ClientError, OSError, ValueError) as cause:
+        raise Unreachable(_why(cause)) from None
+
+
 def _head(response: aiohttp.ClientResponse, first: int) -> tuple[int, int | None]:
     """(the offset of the body's first byte, the file's length or None) of an answer; raises where it is none."""
     status = response.status
@@ -150,7 +160,11 @@ def _head(response: aiohttp.ClientResponse, first: int) -> tuple[int, int | None
 
 
 async def _body(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
-    while piece := await response.content.read(_PIECE_BYTES):
+    while True:
+        with _failures():
+            piece = await response.content.read(_PIECE_BYTES)
+        if not piece:
+            return
         yield piece
 
 

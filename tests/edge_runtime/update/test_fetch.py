@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import email.utils
+import errno
 import hashlib
 import os
 import random
@@ -16,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_runtime.errors import StorageFull
+from edge_runtime.errors import StateError, StorageFull
 from edge_runtime.update import disk
 from edge_runtime.update import fetch as module
 from edge_runtime.update.fetch import (
@@ -323,6 +324,27 @@ async def test_space_is_asked_for_before_the_first_byte(tmp_path: Path, monkeypa
             await fetch(plan_of(), [server.source()], tmp_path / "in", dataclasses.replace(QUICK, room=1000), Told())
         assert server.asked == []
         await fetched(tmp_path / "in", server.source(), limits=dataclasses.replace(QUICK, room=999))
+
+
+@pytest.mark.parametrize(("number", "kind"), [(errno.ENOSPC, StorageFull), (errno.EIO, StateError)])
+async def test_a_disk_that_fills_up_or_fails_is_no_failure_of_the_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, kind: type[Exception]
+) -> None:
+    real, left = os.fsync, 4
+
+    def fails(handle: int) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            raise OSError(number, os.strerror(number))
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", fails)
+    async with FileServer(FILES) as server:
+        with pytest.raises(kind):
+            await fetch(plan_of(), [server.source()], tmp_path / "in", QUICK, Told())
+        assert len(server.asked) == 1
+        await fetched(tmp_path / "in", server.source())
 
 
 async def test_a_budget_is_asked_before_the_first_byte_and_holds_for_the_fallback_too(tmp_path: Path) -> None:
