@@ -34,6 +34,10 @@ class Refused(Exception):
     """The source hasn't got the file, or gives another one; to ask it again is in vain."""
 
 
+class NotModified(Refused):
+    """The file is still the one that was asked about."""
+
+
 class Unreachable(Exception):
     """The source failed, and may do later. retry_after: seconds that it asked for, None where it didn't."""
 
@@ -68,26 +72,35 @@ class Source(Protocol):
 
 
 class HttpSource:
-    """A web server with static files. It needs no ranges, but without them a resumed file comes from the start."""
+    """A web server with static files. It needs no ranges, but without them a resumed file comes from the start.
 
-    def __init__(self, session: aiohttp.ClientSession, base: str) -> None:
+    quoted: paths are of an address already, as those of TUF's metadata, in which a slash can be %2F.
+    """
+
+    def __init__(self, session: aiohttp.ClientSession, base: str, quoted: bool = False) -> None:
         self._session = session
+        self._quoted = quoted
         self.name = base.rstrip("/")
 
     @contextlib.asynccontextmanager
-    async def open(self, path: str, first: int, validator: str) -> AsyncIterator[Opened]:
-        """See `Source`. Redirects aren't followed: a server could send devices to others in their own network."""
+    async def open(self, path: str, first: int, validator: str, seen: str = "") -> AsyncIterator[Opened]:
+        """See `Source`. seen: a validator; `NotModified` is raised where it still holds.
+
+        Redirects aren't followed: a server could send devices to others in their own network.
+        """
         import aiohttp
         from yarl import URL
 
         headers = {"Accept-Encoding": "identity"}
+        if seen:
+            headers["If-None-Match"] = seen
         if first:
             headers["Range"] = f"bytes={first}-"
             if validator:
                 headers["If-Range"] = validator
         async with contextlib.AsyncExitStack() as stack:
             with _failures():
-                url = URL(f"{self.name}/{urllib.parse.quote(path)}", encoded=True)
+                url = URL(f"{self.name}/{path if self._quoted else urllib.parse.quote(path)}", encoded=True)
                 if why := local_only.refuse_far(url.host or "", self.name):
                     raise Refused(why)
                 timeout = aiohttp.ClientTimeout(total=None, sock_connect=_HEAD_SECONDS)
@@ -147,6 +160,8 @@ def _head(response: aiohttp.ClientResponse, first: int) -> tuple[int, int | None
         raise Unreachable(f"it answered {status}", _retry_after(response))
     if status == 416:
         raise Refused(f"its file ends before byte {first:,}")
+    if status == 304:
+        raise NotModified("it has the same file still")
     if status not in (200, 206):
         raise Refused(f"it answered {status}")
     if response.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
