@@ -19,6 +19,12 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     train.add(commands)
     made = command(commands, "export", export, "Write a run's model files: ONNX and TFLite, fp32 and int8.")
     made.add_argument("run", metavar="RUN", help="the run's name")
+    made.add_argument(
+        "--scales-of",
+        metavar="RUN",
+        help="round with this run's scales, so that devices with its bundle get a small difference; own for its own "
+        "(default: those of the run that it began with)",
+    )
     device_options.add_options(made)
     language_export.add_options(made)
     language_export.add_upload(commands)
@@ -52,24 +58,28 @@ def export(args: argparse.Namespace) -> None:
     if args.format is not None:
         language_export.export_for_others(args)
         return
-    from trainer_host.compress.files import export_run
+    from trainer_host.compress.files import export_run, scales_of
     from trainer_host.training.run import dataset_of, open_run
 
     workspace, show = workspace_of(args), presenter_for()
     run = open_run(workspace.run(args.run))
     with show.working("exporting") as step:
         options = device_options.chosen_options(args)
-        made = export_run(run, dataset_of(workspace, run), step, options, adapter=args.adapter)
+        dataset = dataset_of(workspace, run)
+        made = export_run(run, dataset, step, options, adapter=args.adapter, scales_of=args.scales_of)
     rows = [
         [item.file, f"{item.bytes / 1e6:.2f} MB", f"{item.error:.2g}", ", ".join(_shares(item.weights))]
         for item in made
     ]
     show.table(["file", "size", "largest difference", "weights"], rows)
+    if (base := scales_of(run)) is not None:
+        show.say(f"Rounded with the scales of '{base}', so that devices which have it get a small difference.")
     show.say(f"Next: enigma gate {run.name}")
 
 
 def gate(args: argparse.Namespace) -> None:
     """The gate's table, or its refusal."""
+    from trainer_host.compress.files import scales_of
     from trainer_host.compress.gate import gate_run
     from trainer_host.training.run import dataset_of, open_run
 
@@ -77,9 +87,12 @@ def gate(args: argparse.Namespace) -> None:
     if args.rows is not None and args.rows < 1:
         raise TrainerError("--rows must be 1 or more.")
     run = open_run(workspace.run(args.run))
+    base = scales_of(run)
     with show.working("examining") as step:
         report = gate_run(run, dataset_of(workspace, run), rows=args.rows, on_step=step)
     show.table(*report.table())
+    if scales_of(run) != base:
+        show.say(f"With the scales of '{base}' it was outside the limits, so it was exported again with its own.")
     for runtime in report.unscored:
         show.warn(
             f"{runtime} isn't installed here, so devices that have only {runtime} won't take this bundle "

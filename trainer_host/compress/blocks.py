@@ -6,8 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from trainer_host.compress.frozen import MOST_ERROR
+
 # Factors of the plain scale that are tried for 4 bits; beyond them the error only grows.
 _FACTORS = np.linspace(0.8, 1.2, 9, dtype=np.float32)
+_MOST_ERROR = 1.2  # as `MOST_ERROR`, of 4 bits, which have none to lose
 _ROWS = 4096  # rows that are worked on at once, for the memory
 
 
@@ -39,13 +42,15 @@ class Blocks:
         return blocks.reshape(len(codes), -1)
 
 
-def quantize_blocks(weight: np.ndarray, bits: int, size: int) -> Blocks:
+def quantize_blocks(weight: np.ndarray, bits: int, size: int, like: np.ndarray | None = None) -> Blocks:
     """Round a weight, float32 [rows, columns], to 8 or 4 bits; `size` must divide the columns.
 
     8 bits: the largest magnitude of a block becomes 127. 4 bits: the largest becomes about -8 with its own sign, so
     that all 16 values are of use (llama.cpp's Q4_0); of a few scales, each fitted to its codes by least squares, the
     one with the least error is taken, weighted by the squared weight (as llama.cpp's `make_qx_quants`): the plain
     squared error cuts off the large weights, which matter most.
+
+    like: scales of the model that this one began with; a block keeps its scale where that loses little more.
     """
     rows, columns = weight.shape
     assert bits in (4, 8) and columns % size == 0
@@ -54,18 +59,15 @@ def quantize_blocks(weight: np.ndarray, bits: int, size: int) -> Blocks:
     for start in range(0, rows, _ROWS):
         part = slice(start, start + _ROWS)
         blocks = np.asarray(weight[part], np.float32).reshape(-1, columns // size, size)
-        found, scales[part] = _eight(blocks) if bits == 8 else _four(blocks)
-        found = found.reshape(-1, columns)
+        half = 2 ** (bits - 1)
+        own = np.abs(blocks).max(-1) / 127 if bits == 8 else _four(blocks)
+        scales[part] = own if like is None or like.shape != scales.shape else _kept(blocks, own, like[part], half)
+        found = (_signed(blocks, scales[part], half) + half).astype(np.uint8).reshape(-1, columns)
         codes[part] = found if bits == 8 else found[:, ::2] | found[:, 1::2] << 4
     return Blocks(codes, scales, bits, size)
 
 
-def _eight(blocks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    scales = np.abs(blocks).max(-1) / 127
-    return _rounded(blocks, scales, 128), scales
-
-
-def _four(blocks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _four(blocks: np.ndarray) -> np.ndarray:
     largest = np.take_along_axis(blocks, np.abs(blocks).argmax(-1)[..., None], -1)[..., 0]
     plain = largest / -8
     importance = blocks**2
@@ -78,13 +80,21 @@ def _four(blocks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         error = (importance * (codes * scales[..., None] - blocks) ** 2).sum(-1)
         best = np.where(error < least, scales, best)
         least = np.minimum(error, least)
-    return _rounded(blocks, best, 8), best
+    return best
+
+
+def _kept(blocks: np.ndarray, own: np.ndarray, like: np.ndarray, half: int) -> np.ndarray:
+    """The scales of before where their error is little more than that of the own ones; both as these were fitted."""
+
+    def error(scales: np.ndarray) -> np.ndarray:
+        lost = (_signed(blocks, scales, half) * scales[..., None] - blocks) ** 2
+        found: np.ndarray = (lost if half == 128 else blocks**2 * lost).sum(-1)
+        return found
+
+    most = MOST_ERROR if half == 128 else _MOST_ERROR
+    return np.where(error(like) <= most * error(own), like, own)
 
 
 def _signed(blocks: np.ndarray, scales: np.ndarray, half: int) -> np.ndarray:
     inverse = np.divide(1, scales, out=np.zeros_like(scales), where=scales != 0)
     return np.clip(np.rint(blocks * inverse[..., None]), -half, half - 1)
-
-
-def _rounded(blocks: np.ndarray, scales: np.ndarray, half: int) -> np.ndarray:
-    return (_signed(blocks, scales, half) + half).astype(np.uint8)

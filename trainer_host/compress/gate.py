@@ -18,7 +18,7 @@ from edge_runtime.engines.language import open_language_engine
 from edge_runtime.tasks import Specialist, task_module
 from trainer_host.compress.adapter import adapter_base, base_file
 from trainer_host.compress.files import ModelFile as Exported
-from trainer_host.compress.files import export_options, exported
+from trainer_host.compress.files import export_options, exported, with_own_scales
 from trainer_host.compress.other_python import PipedEngine, other_runtimes
 from trainer_host.data.dataset import Dataset
 from trainer_host.errors import GateRefused, NotThere, TrainerError
@@ -128,6 +128,8 @@ def gate_run(
 ) -> GateReport:
     """Score a run's files and write gate.json; raises `GateRefused`, with the table, outside the limits.
 
+    What was rounded with the scales of another run and is outside is exported with its own, and examined again.
+
     rows: how many held-out rows to examine with, all by default. limits: the student's by default, but where few rows are
     held out, of which one counts more than the limit, a file may lose one: it is no evidence, however good the file.
     """
@@ -158,6 +160,8 @@ def gate_run(
     unscored = tuple(sorted({runtime for _, runtime in pairs if runtime not in have}))
     report = GateReport(run.weights, bounds, tuple(scores), unscored)
     write_json(run.folder / CARD, asdict(report))
+    if not report.passed and with_own_scales(run, dataset, step):
+        return gate_run(run, dataset, limits=limits, rows=rows, on_step=on_step)
     step(1.0, "done")
     if not report.passed:
         raise refusal(run.name, report)

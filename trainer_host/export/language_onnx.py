@@ -56,13 +56,15 @@ def export_language_onnx(
     context: int | None = None,
     cache: CacheScales | None = None,
     adapters: bool = False,
+    like: Path | None = None,
 ) -> None:
     """Write a decoder; raises `ExportError` for weights that don't fit the config, or that the runtime can't run.
 
     state: weights by the names of `LanguageModel.state_dict()`. context: most tokens in the cache, default the
     config's. cache: keep keys and values as int8 with these scales, a quarter of the memory. adapters: give each linear
     layer of a block two low-rank matrices that can be set while the model is open (see `language_adapter`); they are
-    inputs NAME.down [in, r] and NAME.up [r, out] with defaults of rank 0, which add nothing.
+    inputs NAME.down [in, r] and NAME.up [r, out] with defaults of rank 0, which add nothing. like: a file of this
+    precision of the model that this one began with, whose scales are kept where they fit.
 
     Inputs: tokens int64 [1, T], last int32 [1] (tokens in the cache then, less one), total int32 [] (tokens in the
     cache then), wanted int64 [K] (which of the T get logits), keys.N and values.N float32 or int8
@@ -73,7 +75,7 @@ def export_language_onnx(
     """
     if precision not in PRECISIONS:
         raise ExportError(f"There is no precision '{precision[:40]}'; there are {', '.join(PRECISIONS)}.")
-    model = _Decoder(state, config, precision, context or config.context, cache, adapters).model()
+    model = _Decoder(state, config, precision, context or config.context, cache, adapters, _scales_of(like)).model()
     if model.ByteSize() > _LARGEST:
         raise ExportError("The model has over 2 GB, which one ONNX file can't hold; export it as int8 or int4.")
     path.write_bytes(model.SerializeToString(deterministic=True))
@@ -90,11 +92,13 @@ class _Decoder:
         context: int,
         cache: CacheScales | None,
         adapters: bool = False,
+        like: Mapping[str, np.ndarray] | None = None,
     ) -> None:
         self.state, self.config, self.precision, self.context, self.cache = state, config, precision, context, cache
         self.bits = {"fp32": 32, "int8": 8, "int4": 4}[precision]
         self.table_bits = 8 if precision == "int4" and config.width >= _WIDE else self.bits
         self.adapters = adapters
+        self.like = like or {}
         self.low: list[tuple[str, int, int]] = []  # layers with an adapter: name, numbers in and out
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
@@ -217,7 +221,7 @@ class _Decoder:
         if self.bits == 32:
             self.constant("table", table)
             return self.node("Gather", ["table", tokens], "embedded")
-        blocks = self.quantized(table, self.table_bits)
+        blocks = self.quantized(table, self.table_bits, "table")
         self.constant("table", blocks.codes)
         self.constant("table.scales", blocks.scales)
         return self.node(
@@ -261,7 +265,7 @@ class _Decoder:
         if self.bits == 32:
             self.constant(f"{out}.weight", weight.T)
             return self.node("MatMul", [x, f"{out}.weight"], out)
-        blocks = self.quantized(weight, bits or self.bits)
+        blocks = self.quantized(weight, bits or self.bits, out)
         rows, columns = weight.shape
         self.constant(f"{out}.weight", blocks.codes.reshape(rows, columns // blocks.size, -1))
         self.constant(f"{out}.scales", blocks.scales)
@@ -272,9 +276,10 @@ class _Decoder:
         n, k = shape
         return self.node("MatMulNBits", inputs, out, bits=bits, block_size=size, N=n, K=k, accuracy_level=_INT8)
 
-    def quantized(self, weight: np.ndarray, bits: int) -> Blocks:
+    def quantized(self, weight: np.ndarray, bits: int, name: str) -> Blocks:
         """A weight in blocks."""
-        return quantize_blocks(weight, bits, self.block_size(weight.shape[1], bits))
+        size = self.block_size(weight.shape[1], bits)
+        return quantize_blocks(weight, bits, size, self.like.get(f"{name}.scales"))
 
     @staticmethod
     def block_size(columns: int, bits: int) -> int:
@@ -316,6 +321,15 @@ class _Decoder:
         from onnx import numpy_helper
 
         self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
+
+
+def _scales_of(path: Path | None) -> dict[str, np.ndarray]:
+    """The scales of a file that was written here, by name."""
+    import onnx
+    from onnx import numpy_helper
+
+    constants = [] if path is None else onnx.load(path).graph.initializer
+    return {each.name: numpy_helper.to_array(each) for each in constants if each.name.endswith(".scales")}
 
 
 # Operators of ONNX itself, and one of onnxruntime's that it keeps there.

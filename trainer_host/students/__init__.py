@@ -120,8 +120,10 @@ class TextStudent(Student, Protocol):
         on_step: Callable[[float, str], None],
         options: ExportOptions | None = None,
         dataset: Path | None = None,
+        base: Path | None = None,
     ) -> list[WrittenModel]:
-        """Write the model files into `run`, the fp32 one first. dataset: its texts measure a cache of int8."""
+        """Write the model files into `run`, the fp32 one first. dataset: its texts measure a cache of int8. base: the
+        folder of an exported run, whose scales are kept where they fit."""
 
     def cache_agreement(self, run: Path, dataset: Path, model: Path, precision: str) -> float:
         """How often a file with a cache of int8 finds the same next token most likely as with one of float, 0 to 1.

@@ -338,6 +338,7 @@ class LanguageStudent:
         on_step: Callable[[float, str], None],
         options: ExportOptions | None = None,
         dataset: Path | None = None,
+        base: Path | None = None,
     ) -> list[WrittenModel]:
         """model.fp32.onnx, model.int8.onnx and model.int4.onnx; see `TextStudent`."""
         import torch
@@ -368,6 +369,7 @@ class LanguageStudent:
                 config.context,
                 None if precision == "fp32" else scales,  # what all files are compared with stays as it was trained
                 options is not None and options.adapters,
+                None if base is None or precision == "fp32" else base / path.name,
             )
             engine = open_language_engine(path)
             try:
