@@ -1,0 +1,180 @@
+"""Connections to an MQTT broker: the address, TLS, and coming back after it went away. For devices and hosts alike.
+
+It needs the package aiomqtt (the extra `mqtt`), which is imported when it is used and not before. MQTT 5 is spoken, since
+its Maximum Packet Size lets a broker leave out what is too long for a small device.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+import re
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from edge_runtime.addresses import is_near
+from edge_runtime.errors import ConfigError
+
+if TYPE_CHECKING:
+    import ssl
+
+    from aiomqtt import Client, Will
+
+_log = logging.getLogger(__name__)
+PORTS = {"mqtt": 1883, "mqtts": 8883}
+KEEP_ALIVE_SECONDS = 30  # a broker tells the last will of who was silent for 1.5 times as long
+ANSWER_SECONDS = 5.0  # for a broker to acknowledge what it was sent
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds between tries
+STEADY_SECONDS = 60.0  # a connection that lasted so long begins the pauses anew
+_HELD = 64  # messages that wait to be read; a broker that sends faster loses the rest
+_MOST_PASSWORD = 4096  # bytes
+_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?|[0-9A-Fa-f:.]{2,45}")
+
+
+@dataclass(frozen=True)
+class Broker:
+    """Where a broker is and how to be let in. ca: certificates to trust in place of the system's."""
+
+    host: str
+    port: int
+    encrypted: bool
+    user: str = ""
+    password: str = field(default="", repr=False)
+    ca: Path | None = None
+
+    def __str__(self) -> str:
+        return f"{'mqtts' if self.encrypted else 'mqtt'}://{self.host}:{self.port}"
+
+
+def broker_of(url: str, user: str = "", password: str = "", ca: str = "") -> Broker:
+    """Read mqtt://HOST[:PORT] or mqtts://HOST[:PORT]; raises `ConfigError` with what to write instead."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        host, port, parts = "", None, urlsplit("")
+    if parts.scheme not in PORTS or not _HOST.fullmatch(host) or parts.path not in ("", "/") or parts.query:
+        raise ConfigError(
+            f"'{url[:80]}' isn't the address of an MQTT broker; write it as in mqtts://broker.example:8883."
+        )
+    if "@" in parts.netloc:
+        raise ConfigError("An address holds no user and no password, as others might read it; say them on their own.")
+    encrypted = parts.scheme == "mqtts"
+    if password and not encrypted and not is_near(host):
+        raise ConfigError(
+            f"The password would go to {host} for all to read; use mqtts://, or a broker on this network."
+        )
+    if password and not user:
+        raise ConfigError("A password for the broker needs a user.")
+    return Broker(host, port or PORTS[parts.scheme], encrypted, user, password, Path(ca) if ca else None)
+
+
+def read_password(file: str) -> str:
+    """A password that is alone in a file, empty where none is named; raises `ConfigError`."""
+    if not file:
+        return ""
+    try:
+        with Path(file).open("rb") as opened:
+            password = opened.read(_MOST_PASSWORD + 1).decode("utf-8").strip("\r\n")
+    except (OSError, UnicodeDecodeError) as cause:
+        why = cause.strerror if isinstance(cause, OSError) else "it isn't UTF-8"
+        raise ConfigError(f"The broker's password can't be read from {file}: {why}.") from None
+    if not 0 < len(password) <= _MOST_PASSWORD // 4:
+        raise ConfigError(f"{file} should hold the broker's password and nothing else.")
+    return password
+
+
+def require() -> None:
+    """Raise `ConfigError` where the package for it is missing."""
+    try:
+        import aiomqtt  # noqa: F401
+    except ImportError:
+        raise ConfigError("Speaking to an MQTT broker needs the package aiomqtt; install enigma[mqtt].") from None
+
+
+async def stay_connected(
+    broker: Broker,
+    identifier: str,
+    will: Callable[[], Will | None],
+    talk: Callable[[Client], Awaitable[None]],
+    most: int,
+    pauses: random.Random | None = None,
+) -> None:
+    """Connect, let `talk` go on for as long as the connection lasts, and come back after a pause, until cancelled.
+
+    will: asked before each connection. most: bytes of the longest message that is taken. Pauses double from one second to
+    a minute, each between half of that and all of it, so that the devices of a whole house don't return at once. Raises
+    `ConfigError` where the certificates can't be read.
+    """
+    from aiomqtt import MqttError
+
+    context, said, tries = _context(broker), "", 0
+    draw = pauses or random.Random()
+    while True:
+        began = time.monotonic()
+        try:
+            async with _connected(broker, identifier, will(), context, most) as client:
+                _log.info("connected to %s", broker)
+                said = ""
+                await talk(client)
+        except (MqttError, TimeoutError) as cause:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():  # the broker didn't answer to our going
+                raise asyncio.CancelledError from None
+            why = _shown(cause)
+            # A broker that is away for days is one line in the log, not thousands.
+            _log.log(logging.DEBUG if why == said else logging.WARNING, "%s can't be used now: %s", broker, why)
+            said = why
+        tries = 0 if time.monotonic() - began >= STEADY_SECONDS else min(tries + 1, 16)
+        await asyncio.sleep(min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** max(0, tries - 1)) * draw.uniform(0.5, 1.0))
+
+
+@contextlib.asynccontextmanager
+async def _connected(
+    broker: Broker, identifier: str, will: Will | None, context: ssl.SSLContext | None, most: int
+) -> AsyncIterator[Client]:
+    from aiomqtt import Client, ProtocolVersion
+    from paho.mqtt.packettypes import PacketTypes
+    from paho.mqtt.properties import Properties
+
+    properties = Properties(PacketTypes.CONNECT)
+    properties.MaximumPacketSize = most
+    async with Client(
+        broker.host,
+        broker.port,
+        username=broker.user or None,
+        password=broker.password or None,
+        identifier=identifier,
+        protocol=ProtocolVersion.V5,
+        clean_start=True,
+        will=will,
+        timeout=ANSWER_SECONDS,
+        keepalive=KEEP_ALIVE_SECONDS,
+        max_queued_incoming_messages=_HELD,
+        max_queued_outgoing_messages=_HELD,
+        properties=properties,
+        tls_context=context,
+    ) as client:
+        yield client
+
+
+def _context(broker: Broker) -> ssl.SSLContext | None:
+    if not broker.encrypted:
+        return None
+    import ssl
+
+    try:
+        return ssl.create_default_context(cafile=broker.ca)
+    except (OSError, ssl.SSLError) as cause:
+        why = (cause.strerror if not isinstance(cause, ssl.SSLError) else "") or "it holds no certificate"
+        raise ConfigError(f"The broker's certificates can't be read from {broker.ca}: {why}.") from None
+
+
+def _shown(cause: Exception) -> str:
+    return str(cause)[:200] or ("no answer in time" if isinstance(cause, TimeoutError) else type(cause).__name__)
