@@ -174,7 +174,7 @@ def desired_of(courses: Sequence[Course]) -> tuple[Rollout, ...]:
         live: list[Rollout] = []
         for i, course in enumerate(own):
             if course.state != ABORTED and not any(
-                later.state == DONE and _covers(later.where, course.where) for later in own[i + 1 :]
+                later.state == DONE and covers(later.where, course.where) for later in own[i + 1 :]
             ):
                 live.append(course.rollout())
         for i in range(len(own) - 1, -1, -1):
@@ -183,7 +183,7 @@ def desired_of(courses: Sequence[Course]) -> tuple[Rollout, ...]:
             if (
                 course.state == ABORTED
                 and course.before
-                and not any(one.share == WHOLE and _covers(one.where, where) for one in live)
+                and not any(one.share == WHOLE and covers(one.where, where) for one in live)
             ):
                 before = course.before
                 back = Rollout(f"{course.id}-back", specialist, before.target, before.sha256, where, settled=True)
@@ -343,7 +343,7 @@ def _stages(text: str) -> Iterator[Stage]:
             yield Stage(share=parse_share(part))
 
 
-def _covers(whole: Where, part: Where) -> bool:
+def covers(whole: Where, part: Where) -> bool:
     """Whether a query chooses, at 100 %, all that another chooses, as far as one can tell without knowing the devices."""
     bare = replace(whole, devices=())
     return bare in (Where(), replace(part, devices=()))
