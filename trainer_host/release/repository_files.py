@@ -166,8 +166,10 @@ class Files:
             for name, last in {**newest, SNAPSHOT: now.snapshot.content.version}.items():
                 for version in self._versions(name):
                     if version <= last - KEPT:
-                        for place in places(name, version):
+                        for place in reversed(places(name, version)):
                             (self._metadata / place).unlink(missing_ok=True)
+                            if "/" in place and (self._metadata / place).parent.is_dir():
+                                (self._metadata / place).parent.rmdir()
             lists = [self.read(FLEET, version, Targets) for version in self._versions(FLEET)]
             kept = {self.file(signed.content.targets[DESIRED]).name for signed in lists}
             for path in (self.public / "targets" / "fleet").glob("*.desired.json"):

@@ -1,0 +1,144 @@
+"""The phone's half of a co-signature: say what metadata would change, in a person's words, and sign them. No I/O.
+
+Whoever has the host can put anything before the phone. So what is said here comes from the very bytes that are signed,
+and is told against what this phone signed last, which it keeps itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from edge_runtime.errors import BadRequest
+from edge_runtime.update.tuf.metadata import (
+    Root,
+    Signed,
+    TargetFile,
+    Targets,
+    add_signature,
+    parse,
+    to_bytes,
+)
+
+MOST_BYTES = 512 * 1024  # of one role's metadata
+MOST_LINES = 200  # what a person may read before they sign
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What a signature would put in force. role: "root", "targets" or "models/TASK"; changes: sentences, never empty.
+
+    version: of the metadata. signatures: how many they have already. again: this phone signed the same before.
+    """
+
+    role: str
+    version: int
+    expires: datetime
+    changes: tuple[str, ...]
+    signatures: int
+    again: bool
+
+
+def look(role: str, pending: bytes, signed_before: bytes | None = None) -> Proposal:
+    """What metadata of a role say that wait for a signature.
+
+    signed_before: what this phone signed last for the role, None where it never did: then all that they hold is new.
+    Raises `BadRequest` for what no phone should sign: metadata that can't be read, of another role's kind, older than what
+    it signed before, or others of the same version.
+    """
+    new, old = _read(role, pending), None if signed_before is None else _read(role, signed_before)
+    again = old is not None and old.content == new.content
+    if old is not None and not again and new.content.version <= old.content.version:
+        raise BadRequest(
+            f"This has version {new.content.version} of {role}, and version {old.content.version} was signed here before; "
+            "ask for the newest."
+        )
+    if isinstance(new.content, Root):
+        changes = _root_changes(new.content, old and old.content)
+    else:
+        changes = _targets_changes(new.content, old and old.content)
+    if len(changes) > MOST_LINES:
+        raise BadRequest(
+            f"{role} has {len(changes)} changes at once, more than a person can read; publish fewer at a time."
+        )
+    made = tuple(changes) or ("Nothing but the date changes.",)
+    return Proposal(role, new.content.version, new.content.expires, made, len(new.signatures), again)
+
+
+def cosign(role: str, pending: bytes, seed: bytes, signed_before: bytes | None = None) -> bytes:
+    """The metadata with one more signature, by a 32-byte Ed25519 seed; raises as `look`."""
+    look(role, pending, signed_before)
+    return to_bytes(add_signature(_read(role, pending), seed))
+
+
+def role_of_file(name: str) -> str:
+    """The role whose metadata a file of this name holds, as 'models%2Frouter.json'; raises `BadRequest`."""
+    from urllib.parse import unquote
+
+    role = unquote(name.removesuffix(".json"))
+    if role not in ("root", "targets") and not role.startswith("models/"):
+        raise BadRequest(f"'{name[:80]}' isn't metadata that wait for a signature; keep the name that it had.")
+    return role
+
+
+def _read(role: str, raw: bytes) -> Signed:
+    if len(raw) > MOST_BYTES:
+        raise BadRequest(f"The metadata have {len(raw):,} bytes; at most {MOST_BYTES:,} are read.")
+    return parse(raw, Root if role == "root" else Targets)
+
+
+def _targets_changes(new: object, old: object) -> list[str]:
+    assert isinstance(new, Targets)
+    before = old.targets if isinstance(old, Targets) else {}
+    told: list[str] = []
+    for name, target in sorted(new.targets.items()):
+        if target.custom.get("kind") == "delta" and _made_of(target, new):
+            continue  # whatever it makes has to be the bundle that is told of
+        if name not in before:
+            told.append(f"Adds {_what(target)}.")
+        elif before[name] != target:
+            told.append(f"Changes what is said of {_what(target)}.")
+    told += [f"Takes {name} out." for name in sorted(before.keys() - new.targets.keys())]
+    return told + _delegation_changes(new, old)
+
+
+def _made_of(target: TargetFile, new: Targets) -> bool:
+    return target.custom.get("of") in new.targets
+
+
+def _what(target: TargetFile) -> str:
+    custom = target.custom
+    sha256 = target.hashes.get("sha256", "")
+    size = f"{target.length / 1e6:.2f} MB, SHA-256 {sha256[:16]}"
+    if custom.get("kind") == "bundle":
+        return f"{_text(custom.get('specialist'))} {_text(custom.get('version'))} ({_text(custom.get('task'))}, {size})"
+    return f"{_text(target.name)} ({size})"
+
+
+def _delegation_changes(new: Targets, old: object) -> list[str]:
+    before = {each.name: each for each in old.delegations} if isinstance(old, Targets) else {}
+    told = [
+        f"{each.name} is signed by {each.threshold} of the keys {_keys(new, each.keyids)}."
+        for each in new.delegations
+        if before.get(each.name) != each
+    ]
+    return told + [
+        f"{name} is signed by nobody any more." for name in sorted(before.keys() - {d.name for d in new.delegations})
+    ]
+
+
+def _root_changes(new: Root, old: object) -> list[str]:
+    before = old.roles if isinstance(old, Root) else {}
+    return [
+        f"{name} is signed by {role.threshold} of the keys {_keys(new, role.keyids)}."
+        for name, role in sorted(new.roles.items())
+        if before.get(name) != role
+    ]
+
+
+def _keys(holder: Root | Targets, keyids: tuple[str, ...]) -> str:
+    return ", ".join(holder.keys[keyid].public[:16] if keyid in holder.keys else "?" for keyid in keyids)
+
+
+def _text(value: object) -> str:
+    return "".join(sign if sign.isprintable() else "?" for sign in str(value)[:80])
