@@ -247,7 +247,7 @@ ED25519: Mapping[tuple[str, str], Verifier] = {("ed25519", "ed25519"): verify_ed
 
 def verify(
     signed: Signed[K],
-    keys: dict[str, Key],
+    keys: Mapping[str, Key],
     role: Role,
     what: str = "",
     verifiers: Mapping[tuple[str, str], Verifier] = ED25519,
