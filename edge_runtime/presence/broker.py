@@ -33,6 +33,7 @@ ANSWER_SECONDS = 5.0  # for a broker to acknowledge what it was sent
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds between tries
 STEADY_SECONDS = 60.0  # a connection that lasted so long begins the pauses anew
 _HELD = 64  # messages that wait to be read; a broker that sends faster loses the rest
+_REFUSED = 0x80  # codes of SUBACK from here on (MQTT 5, section 3.9.3)
 _MOST_PASSWORD = 4096  # bytes
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?|[0-9A-Fa-f:.]{2,45}")
 
@@ -124,15 +125,37 @@ async def stay_connected(
                 said = ""
                 await talk(client)
         except (MqttError, TimeoutError) as cause:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():  # the broker didn't answer to our going
-                raise asyncio.CancelledError from None
+            _still_wanted()  # where the broker didn't answer to our going
             why = _shown(cause)
             # A broker that is away for days is one line in the log, not thousands.
             _log.log(logging.DEBUG if why == said else logging.WARNING, "%s can't be used now: %s", broker, why)
             said = why
         tries = 0 if time.monotonic() - began >= STEADY_SECONDS else min(tries + 1, 16)
         await asyncio.sleep(min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** max(0, tries - 1)) * draw.uniform(0.5, 1.0))
+
+
+async def publish(client: Client, topic: str, content: bytes, retain: bool) -> None:
+    """Have a message acknowledged by the broker; raises what `stay_connected` expects of `talk`."""
+    await client.publish(topic, content, qos=1, retain=retain)
+    _still_wanted()
+
+
+async def subscribe(client: Client, *topics: str) -> None:
+    """Hear of topics from now on; raises as `publish` does, also where the broker allows none of them."""
+    from aiomqtt import MqttError
+
+    granted = await client.subscribe([(topic, 1) for topic in topics])
+    _still_wanted()
+    if all((code if isinstance(code, int) else code.value) >= _REFUSED for code in granted):
+        raise MqttError(f"the broker doesn't let this user hear {topics[0]}")
+
+
+def _still_wanted() -> None:
+    """Raise `CancelledError` where the task was cancelled: `asyncio.wait_for` before Python 3.12 may lose that
+    (gh-86296), and aiomqtt waits by it."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 @contextlib.asynccontextmanager

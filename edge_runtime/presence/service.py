@@ -75,11 +75,12 @@ class Service:
         return Will(self._topic(Kind.PRESENCE), self._presence(False, self._connected_at), qos=1, retain=True)
 
     async def _talk(self, client: Client) -> None:
-        await client.subscribe(self._topic("do"), qos=1)
-        presence = self._topic(Kind.PRESENCE)
-        await client.publish(presence, self._presence(True, self._connected_at), qos=1, retain=True)
-        tasks = {asyncio.create_task(self._tell(client)), asyncio.create_task(self._hear(client))}
+        await brokers.subscribe(client, self._topic("do"))
+        tasks: list[asyncio.Task[None]] = []
         try:
+            here = self._presence(True, self._connected_at)
+            await brokers.publish(client, self._topic(Kind.PRESENCE), here, retain=True)
+            tasks = [asyncio.create_task(self._tell(client)), asyncio.create_task(self._hear(client))]
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()  # raises what broke the connection
@@ -95,7 +96,8 @@ class Service:
 
         with contextlib.suppress(MqttError, TimeoutError):
             async with asyncio.timeout(GOODBYE_SECONDS):
-                await client.publish(self._topic(Kind.PRESENCE), self._presence(False, self._clock()), 1, True)
+                now = self._presence(False, self._clock())
+                await brokers.publish(client, self._topic(Kind.PRESENCE), now, retain=True)
 
     async def _tell(self, client: Client) -> None:
         while True:
@@ -105,7 +107,7 @@ class Service:
             except EdgeError as error:
                 _log.error("the device's report can't be told: %s", error)
             else:
-                await client.publish(self._topic(Kind.REPORT), report, qos=1, retain=True)
+                await brokers.publish(client, self._topic(Kind.REPORT), report, retain=True)
             await asyncio.sleep(GAP_SECONDS)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._every):
