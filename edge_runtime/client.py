@@ -246,6 +246,14 @@ class DeviceClient:
 
         return await self._call("POST", f"/v1/remove/{quote(specialist, safe='')}", timeout=PUSH_TIMEOUT)
 
+    async def updates(self) -> Json:
+        """What the device tells of itself and its releases; `edge_runtime.update.report` reads it."""
+        return await self._call("GET", "/v1/updates")
+
+    async def check_updates(self) -> Json:
+        """Let the device ask the repository that it follows now; what came of it, as `updates` tells."""
+        return await self._call("POST", "/v1/updates/check", json={}, timeout=PUSH_TIMEOUT)
+
     async def pipelines(self) -> Json:
         """`{"pipelines": [...]}`, each with its state, counts, last error and stages; see docs/pipelines.md."""
         return await self._call("GET", "/v1/pipelines")
