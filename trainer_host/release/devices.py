@@ -126,7 +126,7 @@ def still_paired(device: Device) -> bool:
     """Whether the device answers at its address, is the one that was paired, and knows the token."""
 
     async def ask() -> bool:
-        async with _client(device) as client:
+        async with client_of(device) as client:
             try:
                 status = await client.status()
             except Unauthorized:
@@ -145,7 +145,7 @@ def push(device: Device, bundle: Path, on_progress: Callable[[int, int], None] |
 
     async def deliver() -> Json:
         until = time.monotonic() + BUSY_SECONDS
-        async with _client(device) as client:
+        async with client_of(device) as client:
             while True:
                 try:
                     return await client.push(bundle, on_progress)
@@ -161,7 +161,7 @@ def ask(device: Device, specialist: str, requests: list[Json]) -> list[Json]:
     """Ask a device's specialist, one request after the other over one connection."""
 
     async def run() -> list[Json]:
-        async with _client(device) as client:
+        async with client_of(device) as client:
             return [await client.run(specialist, request) for request in requests]
 
     return asyncio.run(run())
@@ -171,7 +171,7 @@ def ask_any(device: Device, request: Json) -> Json:
     """Ask whom the device's router picks."""
 
     async def run() -> Json:
-        async with _client(device) as client:
+        async with client_of(device) as client:
             return await client.ask(request)
 
     return asyncio.run(run())
@@ -181,7 +181,7 @@ def unsure(device: Device, specialist: str, take: Callable[[list[Json]], None]) 
     """Give `take` what the device kept of texts that a specialist was unsure about; the device drops them once it has them."""
 
     async def run() -> None:
-        async with _client(device) as client:
+        async with client_of(device) as client:
             take(await client.unsure(specialist))
             await client.forget_unsure(specialist)
 
@@ -192,13 +192,14 @@ def models(device: Device) -> list[Json]:
     """The specialists that a device serves."""
 
     async def run() -> list[Json]:
-        async with _client(device) as client:
+        async with client_of(device) as client:
             return await client.models()
 
     return asyncio.run(run())
 
 
-def _client(device: Device) -> DeviceClient:
+def client_of(device: Device) -> DeviceClient:
+    """A client of a paired device, which keeps its certificate where it was renewed; close it."""
     def renewed(certificate: str) -> None:
         if device.home is not None:
             kept = next((known for known in known_devices(device.home) if known.name == device.name), None)
