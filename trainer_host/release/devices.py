@@ -200,6 +200,7 @@ def models(device: Device) -> list[Json]:
 
 def client_of(device: Device) -> DeviceClient:
     """A client of a paired device, which keeps its certificate where it was renewed; close it."""
+
     def renewed(certificate: str) -> None:
         if device.home is not None:
             kept = next((known for known in known_devices(device.home) if known.name == device.name), None)
