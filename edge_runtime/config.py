@@ -16,7 +16,7 @@ FILE_NAME = "config.toml"
 
 
 TAG = r"[a-z0-9][a-z0-9_.:=-]{0,63}"  # as in `edge_runtime.update.desired`
-MOST_ITEMS = 64  # of a list that may hold anything of its kind
+MOST_ITEMS = 32  # of a list that may hold anything of its kind
 WINDOW = r"(?:(?:[01]\d|2[0-3]):[0-5]\d-(?:[01]\d|2[0-3]):[0-5]\d)?"
 
 

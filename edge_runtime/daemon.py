@@ -138,6 +138,7 @@ async def _until(stop: asyncio.Event, device: Device, began: float, supervisor: 
     """Admit the bundles, then wait for the signal, whichever comes first."""
     starting = asyncio.create_task(device.start())
     governing = asyncio.create_task(device.govern())
+    updating = asyncio.create_task(device.update())
     stopping = asyncio.create_task(stop.wait())
     try:
         await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
@@ -151,9 +152,9 @@ async def _until(stop: asyncio.Event, device: Device, began: float, supervisor: 
             memory.settle()
             await stopping
     finally:
-        for task in (starting, stopping, governing):
+        for task in (starting, stopping, governing, updating):
             task.cancel()
-        await asyncio.wait([starting, stopping, governing])
+        await asyncio.wait([starting, stopping, governing, updating])
 
 
 def _bind(listen: str) -> socket.socket:

@@ -10,13 +10,12 @@ import functools
 import logging
 import random
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from edge_runtime import __version__, local_only, tracing
+from edge_runtime import telling, tracing
 from edge_runtime.config import Config
-from edge_runtime.engines import available_runtimes
 from edge_runtime.errors import BadRequest, BundleError, EdgeError, OutOfMemory, Overloaded
 from edge_runtime.events import EventHub
 from edge_runtime.identity.files import IdentityFolder
@@ -25,7 +24,6 @@ from edge_runtime.identity.keys import DeviceKey, decode_key, device_key
 from edge_runtime.identity.tokens import TokenStore
 from edge_runtime.identity.trust import TrustStore
 from edge_runtime.pipelines.service import Pipelines
-from edge_runtime.serving import memory
 from edge_runtime.serving.doubts import Doubts
 from edge_runtime.serving.generations import Serving
 from edge_runtime.serving.governor import Governor, Limits, State
@@ -37,10 +35,10 @@ from edge_runtime.serving.recent import Recent
 from edge_runtime.serving.turns import USUAL, Turns, Urgency
 from edge_runtime.serving.worker import Answer
 from edge_runtime.update import disk
-from edge_runtime.update.adapters import wanted_by
-from edge_runtime.update.install import Installed, Installer
+from edge_runtime.update.install import Installed, Installer, Tell
 from edge_runtime.update.receive import receive
 from edge_runtime.update.slots import Slots
+from edge_runtime.update.source import updates_folder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,6 +46,8 @@ if TYPE_CHECKING:
 
     from edge_runtime.language.generate import Piece
     from edge_runtime.serving.streaming import Begin
+    from edge_runtime.update.agent import UpdateAgent
+    from edge_runtime.update.source import Source
 
 _log = logging.getLogger(__name__)
 _MOST_SHADOWS = 8  # comparisons under way; more are left out
@@ -82,20 +82,23 @@ class Device:
         )
         self._shadows: set[asyncio.Task[None]] = set()
         self.stopping = False
-        self._slots = Slots(state)
-        self._installer = Installer(self._slots, self.trust, config)
+        self.slots = Slots(state)
+        self.installer = Installer(self.slots, self.trust, config)
         self._turns = Turns(config.models.turns)
         self.serving = Serving(
             config.server.queue,
             config.server.deadline_seconds,
             self._turns,
             config.models.memory_mb * 2**20,
-            self._installer.reload,
+            self.installer.reload,
         )
         self._follow(load_plan(state))
         self.pipelines = Pipelines(state, self)
-        self._changing = asyncio.Lock()
+        self.changing = asyncio.Lock()
         self._tasks: set[asyncio.Task[Any]] = set()
+        self.updater: UpdateAgent | None = None  # None where nothing was ever followed
+        self._following = asyncio.Event()  # there is something to update from, or was before
+        self.watch: Callable[[str, float, EdgeError | None], None] | None = None  # of each answer, see `_judged`
 
     @property
     def about(self) -> Json:
@@ -110,13 +113,16 @@ class Device:
 
     async def start(self) -> None:
         """Sweep what a crash left, then admit the active bundles, rolling back those that fail."""
-        async with self._changing:
+        async with self.changing:
             with disk.storage_errors(self.state):
-                swept = await asyncio.to_thread(self._slots.sweep)
+                swept = await asyncio.to_thread(self.slots.sweep)
             if swept:
                 _log.info("removed %d unfinished or unused files", swept)
-            for name, pointer in self._slots.pointers().items():
-                result = await asyncio.to_thread(self._installer.start, name, pointer)
+            fell: dict[str, str] = {}
+            if updates_folder(self.state).is_dir():
+                await self.updates.before_start()
+            for name, pointer in self.slots.pointers().items():
+                result = await asyncio.to_thread(self.installer.start, name, pointer)
                 if result.loaded is not None:
                     try:
                         await self.serving.make_room(name, result.loaded.memory)
@@ -130,10 +136,35 @@ class Device:
                 if result.rolled_back:
                     self.metrics.count("enigma_rollbacks_total")
                     self.events.emit("rolled_back", specialist=name, message=result.rolled_back)
+                    fell[name] = result.rolled_back
                 if result.failure:
-                    self.failed[name] = result.failure
+                    self.failed[name] = fell[name] = result.failure
                     self.events.emit("error", specialist=name, code="start", message=result.failure)
             self.serving.starting = False
+        if self.updater is not None:
+            await self.updater.after_start(fell)
+            self._following.set()
+
+    @property
+    def updates(self) -> UpdateAgent:
+        """What follows a repository of updates; a device that never did doesn't load it."""
+        if self.updater is None:
+            from edge_runtime.update.agent import UpdateAgent
+            from edge_runtime.update.ground import OnDevice
+
+            self.updater = UpdateAgent(self.state, self.config, self.installer, OnDevice(self), self.key.id)
+        return self.updater
+
+    async def follow(self, root: bytes, places: Sequence[str], direct_push: bool) -> Source:
+        """Take updates from a repository from now on; see `edge_runtime.update.source`."""
+        source = await self.updates.follow(root, places, direct_push)
+        self._following.set()
+        return source
+
+    async def update(self) -> None:
+        """Follow the repository of updates, where there is one, until cancelled."""
+        await self._following.wait()
+        await self.updates.run()
 
     async def run(self, name: str, request: Json, urgency: Urgency = USUAL) -> Answer:
         """Answer a request by a specialist, or by a group that the plan names, and count it."""
@@ -216,7 +247,7 @@ class Device:
 
     async def _run_one(self, name: str, request: Json, urgency: Urgency) -> Answer:
         started = time.perf_counter()
-        with self._span("run", name) as span:
+        with self._judged(name), self._span("run", name) as span:
             answer = await self.serving.run(name, request, urgency)
             tracing.told(span, answer, started)
         self.metrics.observe("enigma_run_seconds", time.perf_counter() - started, specialist=name)
@@ -234,7 +265,7 @@ class Device:
         """What a model's graph gives for tensors, counted; see `Serving.infer`."""
         self.governor.check(urgency)
         started = time.perf_counter()
-        with self._span("infer", name) as span:
+        with self._judged(name), self._span("infer", name) as span:
             answer = await self.serving.infer(name, inputs, urgency)
             tracing.told(span, answer, started)
         self.metrics.observe("enigma_infer_seconds", time.perf_counter() - started, specialist=name)
@@ -244,7 +275,7 @@ class Device:
         """Where a text lies among others, counted; see `Serving.embed`."""
         self.governor.check(urgency)
         started = time.perf_counter()
-        with self._span("embed", name) as span:
+        with self._judged(name), self._span("embed", name) as span:
             answer = await self.serving.embed(name, text, urgency)
             tracing.told(span, answer, started)
         self.metrics.observe("enigma_embed_seconds", time.perf_counter() - started, specialist=name)
@@ -266,9 +297,27 @@ class Device:
                         tokens += 1
                         self.metrics.count("enigma_tokens_total", specialist=name)
                     yield piece
+        except EdgeError as error:
+            if self.watch is not None:  # how long it took says more about who reads it
+                self.watch(name, 0.0, error)
+            raise
         finally:
             if self.traces is not None:
                 self.traces.wrote(name, tokens, first, time.perf_counter() - started)
+
+    @contextlib.contextmanager
+    def _judged(self, name: str) -> Iterator[None]:
+        """Tell whoever watches a new version how long an answer took, and what failed."""
+        if self.watch is None:
+            yield
+            return
+        began = time.perf_counter()
+        try:
+            yield
+        except EdgeError as error:
+            self.watch(name, 1000 * (time.perf_counter() - began), error)
+            raise
+        self.watch(name, 1000 * (time.perf_counter() - began), None)
 
     def _span(self, what: str, name: str) -> contextlib.AbstractContextManager[Span | None]:
         return contextlib.nullcontext() if self.traces is None else self.traces.run(what, name)
@@ -279,12 +328,14 @@ class Device:
         declared: the length that the sender announced, if it did.
         """
         self._free_to_change()
-        async with self._changing:
-            path = self._slots.new_upload()
+        async with self.changing:
+            path = self.slots.new_upload()
             try:
                 async with asyncio.timeout(self.config.update.upload_seconds):
-                    await receive(path, chunks, declared, self._installer.check_head, self._told)
-                installed = await self._owned(self._install(path))
+                    await receive(path, chunks, declared, self.installer.check_head, self._told)
+                names = self.serving.names()
+                serving = {name: self.serving.current(name).loaded.digest for name in names}
+                installed = await self.owned(self.take(lambda tell: self.installer.install(path, tell, serving)))
             except TimeoutError:
                 error: EdgeError = BundleError("The upload took too long; check the network and send it again.")
                 self._refused(error)
@@ -300,30 +351,36 @@ class Device:
     async def roll_back(self, name: str) -> Json:
         """Let the previous bundle of a specialist serve again."""
         self._free_to_change()
-        async with self._changing:
-            loop = asyncio.get_running_loop()
-            fits = functools.partial(self._make_room, loop, name)
-            try:
-                work = asyncio.to_thread(self._installer.roll_back, name, lambda got: fits(got.memory))
-                loaded = await self._owned(work)
-            finally:
-                self.serving.release(name)
-            self.serving.swap(loaded)
-            self.failed.pop(name, None)
+        async with self.changing:
+            return await self.owned(self.go_back(name, "asked for by a person"))
+
+    async def go_back(self, name: str, cause: str) -> Json:
+        """See `roll_back`; `changing` is held."""
+        fits = functools.partial(self._make_room, asyncio.get_running_loop(), name)
+        try:
+            loaded = await asyncio.to_thread(self.installer.roll_back, name, lambda got: fits(got.memory))
+        finally:
+            self.serving.release(name)
+        self.serving.swap(loaded)
+        self.failed.pop(name, None)
         self.metrics.count("enigma_rollbacks_total")
         version = loaded.manifest.version
-        self.events.emit("rolled_back", specialist=name, version=version, message="asked for by a person")
+        self.events.emit("rolled_back", specialist=name, version=version, message=cause)
         return {"specialist": name, "version": version, "bundle": f"sha256:{loaded.digest}"}
 
     async def remove(self, name: str) -> Json:
         """Unload a specialist and forget its bundles; of an adapter's base, all but what the adapter needs."""
         self._free_to_change()
-        async with self._changing:
-            await self._owned(asyncio.to_thread(self._installer.remove, name))
-            self.serving.drop(name)
-            self.failed.pop(name, None)
-        self.events.emit("removed", specialist=name)
+        async with self.changing:
+            await self.owned(self.drop(name))
         return {"specialist": name}
+
+    async def drop(self, name: str) -> None:
+        """See `remove`; `changing` is held."""
+        await asyncio.to_thread(self.installer.remove, name)
+        self.serving.drop(name)
+        self.failed.pop(name, None)
+        self.events.emit("removed", specialist=name)
 
     async def pair(self, met: Met) -> Json:
         """What a client gets that knew the code: a token, and, where it may release, trust in its signing key.
@@ -353,55 +410,15 @@ class Device:
 
     def models(self) -> list[Json]:
         """The specialists that serve; the fields are documented in docs/device-api.md."""
-        return [self._model(name) for name in self.serving.names()]
+        return [telling.model(self, name) for name in self.serving.names()]
 
     def status(self) -> Json:
         """All that a person wants to know about the device."""
-        return {
-            "device": self.about,
-            "version": __version__,
-            "ready": self.ready,
-            "local_only": local_only.is_on(),
-            "uptime_seconds": round(time.time() - self.started, 1),
-            "rss_bytes": memory.rss_bytes(),
-            "models_bytes": sum(self.serving.held.values()),
-            "models_budget_bytes": self.config.models.memory_mb * 2**20 or None,
-            "free_bytes": disk.free_bytes(self.state),
-            "runtimes": available_runtimes(),
-            "specialists": self.models(),
-            "failed": self.failed,
-            "governor": {
-                "state": self.governor.state.name.lower(),
-                "reasons": self.governor.reasons,
-                "celsius": self.governor.reading.celsius,
-                "battery_percent": self.governor.reading.battery,
-            },
-            "pipelines": self.pipelines.all(),
-            "plan": {"groups": sorted(self.plan.groups), "missing": self.missing, "compared": self.compared},
-            "paired": [paired.plain() for paired in self.tokens.paired()],
-            "signers": [{"key": s.key.hex(), "name": s.name, "added": s.added} for s in self.trust.signers()],
-        }
+        return telling.status(self)
 
     def metrics_text(self) -> str:
         """The metrics in Prometheus' text format."""
-        names = self.serving.names()
-        held = self.serving.held
-        self.pipelines.count()
-        size = [({"specialist": n}, float(self.serving.current(n).loaded.bytes)) for n in names]
-        return self.metrics.render(
-            {
-                "enigma_up_seconds": [({}, time.time() - self.started)],
-                "enigma_governor_state": [({}, float(self.governor.state))],
-                "enigma_pipeline_age_seconds": self.pipelines.ages(),
-                "enigma_ready": [({}, float(self.ready))],
-                "enigma_resident_bytes": [({}, float(memory.rss_bytes()))],
-                "enigma_specialist_bytes": size,
-                "enigma_model_memory_bytes": [({"specialist": n}, float(held.get(n, 0))) for n in names],
-                "enigma_model_loads": [({"specialist": n}, float(self.serving.current(n).loads)) for n in names],
-                "enigma_waiting_requests": [({"specialist": n}, float(self.serving.waiting(n))) for n in names],
-                "enigma_draining_generations": [({}, float(self.serving.draining))],
-            }
-        )
+        return telling.metrics_text(self)
 
     def announce_stop(self) -> None:
         """Become not ready and let the listeners go."""
@@ -418,7 +435,8 @@ class Device:
             await asyncio.wait(self._tasks, timeout=10.0)
         await self.serving.close()
 
-    async def _install(self, path: Path) -> Installed:
+    async def take(self, install: Callable[[Tell], Installed]) -> Installed:
+        """Let what is installed in a thread serve; `changing` is held. install: by the stages that it tells."""
         loop = asyncio.get_running_loop()
 
         coming = ""
@@ -430,10 +448,8 @@ class Device:
                 self._make_room(loop, coming, cast(int, fields["memory_bytes"]))
             loop.call_soon_threadsafe(lambda: self.events.emit("install", stage=stage, **fields))
 
-        names = self.serving.names()
-        serving = {name: self.serving.current(name).loaded.digest for name in names}
         try:
-            installed = await asyncio.to_thread(self._installer.install, path, tell, serving)
+            installed = await asyncio.to_thread(install, tell)
         finally:
             self.serving.release(coming)
         if installed.loaded is not None:
@@ -452,7 +468,7 @@ class Device:
         """See `Serving.make_room`, from a thread."""
         asyncio.run_coroutine_threadsafe(self.serving.make_room(name, needed), loop).result()
 
-    async def _owned(self, work: Coroutine[object, object, T]) -> T:
+    async def owned(self, work: Coroutine[object, object, T]) -> T:
         """Run to the end what must not stop half-way, even where the one who asked went away."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
@@ -466,33 +482,9 @@ class Device:
     def _free_to_change(self) -> None:
         if self.stopping:
             raise Overloaded("The device is stopping; try again when it is back.", 10.0)
-        if self._changing.locked():
+        if self.changing.locked():
             raise Overloaded("The device is starting, or another bundle is being installed; try again soon.", 5.0)
 
     def _refused(self, error: EdgeError) -> None:
         self.metrics.count("enigma_installs_total", result="refused")
         self.events.emit("error", code=error.code, message=str(error))
-
-    def _model(self, name: str) -> Json:
-        generation = self.serving.current(name)
-        loaded, manifest = generation.loaded, generation.loaded.manifest
-        return {
-            "name": name,
-            "task": manifest.task,
-            "version": manifest.version,
-            "bundle": f"sha256:{loaded.digest}",
-            "runtime": loaded.engine.runtime,
-            "runtime_version": loaded.engine.version,
-            "precision": loaded.model.precision,
-            "bytes": loaded.bytes,
-            "labels": list(manifest.labels),
-            "thresholds": dict(manifest.thresholds),
-            "metrics": manifest.metrics,
-            "licence": manifest.licence,
-            "base": wanted.base if (wanted := wanted_by(manifest)) is not None else None,
-            "since": round(generation.since, 3),
-            "load_seconds": round(loaded.seconds, 3),
-            "rows_together": loaded.rows,
-            "memory_bytes": loaded.memory,
-            "asleep": generation.asleep,
-        }

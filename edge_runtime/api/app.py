@@ -22,6 +22,7 @@ from edge_runtime.api.openai_embeddings import EmbeddingRoutes
 from edge_runtime.api.openai_wire import error_json
 from edge_runtime.api.pipelines import PipelineRoutes
 from edge_runtime.api.run import RunRoutes
+from edge_runtime.api.updates import UpdateRoutes
 from edge_runtime.api.wire import ASKED, reply, reply_error
 from edge_runtime.device import Device
 from edge_runtime.errors import EdgeError, Forbidden, NotFound
@@ -98,6 +99,13 @@ def make_app(device: Device, access: Access, shown: Shown | None = None) -> web.
     add("POST", "/v1/pipelines/{pipeline}/start", Need.RELEASE, pipelines.start)
     add("POST", "/v1/pipelines/{pipeline}/stop", Need.RELEASE, pipelines.stop)
     add("POST", "/v1/topics", Need.ASK, pipelines.publish)
+    updates = UpdateRoutes(device)
+    add("GET", "/v1/updates", Need.VIEW, updates.report)
+    add("GET", "/v1/updates/journal", Need.VIEW, updates.journal)
+    add("POST", "/v1/updates/check", Need.RELEASE, updates.check)
+    add("POST", "/v1/updates/apply", Need.OWN, updates.apply)
+    add("PUT", "/v1/updates/source", Need.OWN, updates.follow)
+    add("DELETE", "/v1/updates/source", Need.OWN, updates.forget)
     add("POST", "/v1/rollback/{specialist}", Need.RELEASE, manage.roll_back)
     add("POST", "/v1/remove/{specialist}", Need.RELEASE, manage.remove)
     return app

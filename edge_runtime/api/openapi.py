@@ -102,12 +102,24 @@ _TOPIC: Json = {
     "required": ["topic", "value"],
     "additionalProperties": False,
 }
+_APPLY: Json = {"type": "object", "properties": {"folder": {"type": "string"}}, "required": ["folder"]}
+_SOURCE: Json = {
+    "type": "object",
+    "properties": {
+        "root": {"type": "string", "contentEncoding": "base64"},
+        "urls": {**_TEXTS, "minItems": 1, "maxItems": 8},
+        "direct_push": {"type": "boolean"},
+    },
+    "required": ["root", "urls"],
+}
 # What a body must be, by method and path; a route that isn't here and takes one takes any object.
 _BODIES: Mapping[tuple[str, str], Json] = {
     ("POST", "/v1/pair"): _PAIR,
     ("POST", "/v1/pair/finish"): _FINISH,
     ("POST", "/v1/tokens"): _TOKEN,
     ("POST", "/v1/topics"): _TOPIC,
+    ("POST", "/v1/updates/apply"): _APPLY,
+    ("PUT", "/v1/updates/source"): _SOURCE,
     ("POST", "/v1/chat/completions"): _CHAT,
     ("POST", "/v1/completions"): _COMPLETION,
     ("POST", "/v1/embeddings"): _EMBEDDINGS,
@@ -120,6 +132,7 @@ _NO_BODY = (
     "/v1/audio/transcriptions",
     "/v1/pipelines/{pipeline}/start",
     "/v1/pipelines/{pipeline}/stop",
+    "/v1/updates/check",
 )
 _OCTETS: Mapping[str, str] = {"/v1/bundles": "application/octet-stream", "/v1/listen/{specialist}": "audio/pcm"}
 _ANSWERS: Mapping[str, str] = {"/metrics": "text/plain", "/v1/listen/{specialist}": "application/x-ndjson"}
@@ -170,7 +183,7 @@ def _operation(route: Route) -> dict[str, object]:
     if route.need is not Need.NOTHING:
         made["security"] = [{"token": []}, {}] if route.need.open_on_loopback else [{"token": []}]
         made["description"] = f"Needs the scope `{route.need.scope}`."
-    if route.method == "POST" and route.path not in _NO_BODY:
+    if (route.method == "POST" and route.path not in _NO_BODY) or (route.method, route.path) in _BODIES:
         kind = _OCTETS.get(route.path)
         if kind is not None:
             made["requestBody"] = _body({kind: {"type": "string", "format": "binary"}})

@@ -34,7 +34,7 @@ _START = "0" * 64  # what the first line of all comes after
 class Journal:
     """The journal of a folder; blocks, and is used by one thread at a time.
 
-    units: specialist -> its state. head: the hash of the last line.
+    units: specialist -> its state; since: when it was written down, in seconds since 1970. head: the hash of the last line.
     """
 
     def __init__(self, folder: Path, most: int = MOST_BYTES) -> None:
@@ -42,6 +42,7 @@ class Journal:
         self._path = folder / FILE_NAME
         self._most = most
         self.units: dict[str, Unit] = {}
+        self.since: dict[str, float] = {}
         self.head = _START
         self._count = 0
         self._size = 0
@@ -62,7 +63,7 @@ class Journal:
                 self._rotate()
             written = self._append(what, line)
         if unit is not None:
-            self.units[specialist] = unit
+            self._stands(specialist, unit, written)
         return written
 
     def entries(self, most: int = MOST_SHOWN) -> list[Json]:
@@ -118,6 +119,12 @@ class Journal:
             disk.write_atomic(self._folder / DAMAGED_NAME, kept.read_bytes())
             self._append("damaged", {"units": self._plain()})
 
+    def _stands(self, name: str, unit: Unit, line: Json) -> None:
+        at, former = line.get("at"), self.units.get(name)
+        if isinstance(at, int | float) and (former is None or former.state is not unit.state):
+            self.since[name] = float(at)
+        self.units[name] = unit
+
     def _plain(self) -> Json:
         return {name: unit.plain() for name, unit in self.units.items()}
 
@@ -128,9 +135,9 @@ class Journal:
             try:
                 units = line.get("units")
                 for name, raw in units.items() if isinstance(units, dict) else ():
-                    self.units[name] = unit_from(raw)
+                    self._stands(name, unit_from(raw), line)
                 if "unit" in line:
-                    self.units[str(line["specialist"])] = unit_from(line["unit"])
+                    self._stands(str(line["specialist"]), unit_from(line["unit"]), line)
             except StateError:
                 return False
             self.head, self._count = str(line["hash"]), _number(line) + 1

@@ -64,7 +64,8 @@ class Release:
     """One version for one specialist, as both signers named it.
 
     rollout: its id in the list of rollouts. target, sha256: the file in the repository and its hash in hex; bundle: the
-    hash of its payload, by which slots name it. when: the conditions for switching to it.
+    hash of its payload, by which slots name it. when: the conditions for switching to it. p95_ms, memory_mb: the budgets
+    that it is held to, 0 where there is none.
     """
 
     rollout: str
@@ -73,6 +74,8 @@ class Release:
     bundle: str
     version: str = ""
     when: tuple[str, ...] = ()
+    p95_ms: float = 0.0
+    memory_mb: float = 0.0
 
 
 @dataclass(frozen=True)

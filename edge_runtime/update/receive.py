@@ -6,11 +6,13 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
+from typing import TypeVar
 
 from edge_runtime.bundle import HEADER_BYTES, Envelope, read_envelope
 from edge_runtime.errors import BundleError
 from edge_runtime.update import disk
 
+T = TypeVar("T")
 _WRITE_BYTES = 256 * 1024  # uploads reach the disk in pieces of this size
 
 
@@ -47,13 +49,13 @@ async def receive(
                     tell(taken, total)
                 if len(waiting) >= _WRITE_BYTES:
                     piece, waiting = bytes(waiting), bytearray()
-                    await _finish(asyncio.to_thread(disk.write_all, handle, piece))
+                    await finish(asyncio.to_thread(disk.write_all, handle, piece))
             if envelope is None:
                 envelope = read_envelope(bytes(waiting))
             if taken < HEADER_BYTES + envelope.length:
                 total = HEADER_BYTES + envelope.length
                 raise BundleError(f"The upload ended after {taken:,} of {total:,} bytes; send it again.")
-            await _finish(asyncio.to_thread(disk.write_all, handle, bytes(waiting)))
+            await finish(asyncio.to_thread(disk.write_all, handle, bytes(waiting)))
         finally:
             os.close(handle)
 
@@ -67,11 +69,11 @@ def _checked(head: bytes, declared: int | None, check: Callable[[Envelope], None
     return envelope
 
 
-async def _finish(work: Coroutine[object, object, None]) -> None:
-    """Await a thread's work; a cancellation waits for it, or its file would be closed under it."""
+async def finish(work: Coroutine[object, object, T]) -> T:
+    """Await what must not stop half-way, as a thread's work on a file; a cancellation waits for its end."""
     task = asyncio.create_task(work)
     try:
-        await asyncio.shield(task)
+        return await asyncio.shield(task)
     except asyncio.CancelledError:
         await asyncio.wait([task])
         raise

@@ -46,7 +46,7 @@ def test_values_are_taken(tmp_path: Path) -> None:
         ("[models]\nruntimes = []", "list of some of"),
         ('[log]\nlevel = "loud"', "debug, info"),
         ("[server", "isn't valid TOML"),
-        ('[device]\ntags = "kitchen"', "list of at most 64 texts"),
+        ('[device]\ntags = "kitchen"', "list of at most 32 texts"),
         ('[device]\ntags = ["Kitchen"]', "small letters"),
         ('[update]\nwindow = "22-6"', "22:00-06:00"),
     ],

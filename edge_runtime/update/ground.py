@@ -1,0 +1,188 @@
+"""What the updater works on: a device that serves, or a state folder that no daemon uses."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, cast
+
+from edge_runtime import strict_json
+from edge_runtime.errors import BundleError, EdgeError, NotFound
+from edge_runtime.serving.governor import charging
+from edge_runtime.update.conditions import Readings
+from edge_runtime.update.install import Installer
+
+if TYPE_CHECKING:
+    from edge_runtime.device import Device
+
+Json = dict[str, object]
+Told = Callable[[str, float, EdgeError | None], None]  # (specialist, milliseconds, what failed)
+
+
+class Ground(Protocol):
+    """A place where specialists are switched."""
+
+    serves: bool  # whether it answers requests, so that a probation can go on
+
+    def emit(self, kind: str, **fields: object) -> None:
+        """Tell everyone who listens."""
+
+    def count(self, name: str, **labels: str) -> None:
+        """Count in the metrics."""
+
+    def look_on(self, told: Told | None) -> None:
+        """Call this after each answer of a specialist, until it is None."""
+
+    def serving(self, name: str) -> str | None:
+        """The bundle of a specialist that can answer, by its hash, None where there is none."""
+
+    def readings(self, window: str) -> Readings:
+        """What conditions are judged by; hooks may know more."""
+
+    async def switch(self, staged: Path, digest: str) -> None:
+        """Admit a staged bundle, point at it, and let it serve; on any error nothing has changed."""
+
+    async def revert(self, name: str, digest: str, cause: str) -> None:
+        """Let what served before this bundle serve again; nothing where the pointer names another one already."""
+
+    async def replay(self, name: str, digest: str) -> tuple[int, int, list[float], float]:
+        """Ask the golden vectors of the bundle that serves: (answered rightly, all, milliseconds each, its megabytes)."""
+
+
+class Alone:
+    """A state folder without a daemon; its lock is held."""
+
+    serves = False
+
+    def __init__(self, installer: Installer) -> None:
+        self._installer = installer
+
+    def emit(self, kind: str, **fields: object) -> None:
+        """Nobody listens; the journal has it."""
+
+    def count(self, name: str, **labels: str) -> None:
+        """Nobody counts."""
+
+    def look_on(self, told: Told | None) -> None:
+        """Nothing answers."""
+
+    def serving(self, name: str) -> str | None:
+        """What the pointer names."""
+        pointer = self._installer.slots.pointers().get(name)
+        return None if pointer is None else pointer.active
+
+    def readings(self, window: str) -> Readings:
+        """Nothing is asked where nothing serves."""
+        return Readings(0, float("inf"), _minute(), charging(Path("/sys")), None, window)
+
+    async def switch(self, staged: Path, digest: str) -> None:
+        """See `Ground`."""
+        installed = await asyncio.to_thread(self._installer.switch, staged, digest, lambda stage, fields: None)
+        if installed.loaded is not None:
+            installed.loaded.engine.close()
+
+    async def revert(self, name: str, digest: str, cause: str) -> None:
+        """Move the pointer; what it names is looked at when a daemon starts."""
+        await asyncio.to_thread(point_back, self._installer, name, digest)
+
+    async def replay(self, name: str, digest: str) -> tuple[int, int, list[float], float]:
+        """Nothing serves; raises `NotFound`."""
+        raise NotFound(f"No daemon serves '{name}'.")
+
+
+class OnDevice:
+    """A device that serves."""
+
+    serves = True
+
+    def __init__(self, device: Device) -> None:
+        self._device = device
+
+    def emit(self, kind: str, **fields: object) -> None:
+        """See `Ground`."""
+        self._device.events.emit(kind, **fields)
+
+    def count(self, name: str, **labels: str) -> None:
+        """See `Ground`."""
+        self._device.metrics.count(name, **labels)
+
+    def look_on(self, told: Told | None) -> None:
+        """See `Ground`."""
+        self._device.watch = told
+
+    def serving(self, name: str) -> str | None:
+        """See `Ground`."""
+        serving = self._device.serving
+        return serving.current(name).loaded.digest if serving.has(name) else None
+
+    def readings(self, window: str) -> Readings:
+        """See `Ground`."""
+        serving = self._device.serving
+        used = max((serving.current(name).used for name in serving.names()), default=0.0)
+        busy = sum(serving.waiting(name) for name in serving.names())
+        sysfs = Path(self._device.config.governor.sysfs)
+        return Readings(busy, time.monotonic() - used, _minute(), charging(sysfs), None, window)
+
+    async def switch(self, staged: Path, digest: str) -> None:
+        """See `Ground`."""
+        device = self._device
+        async with device.changing:
+            serving = {name: device.serving.current(name).loaded.digest for name in device.serving.names()}
+            await device.take(lambda tell: device.installer.switch(staged, digest, tell, serving))
+        device.metrics.count("enigma_installs_total", result="installed")
+
+    async def revert(self, name: str, digest: str, cause: str) -> None:
+        """See `Ground`; where the one before can't be loaded now, the pointer is moved all the same."""
+        device = self._device
+        async with device.changing:
+            pointer = device.slots.pointers().get(name)
+            if pointer is None or pointer.active != digest:
+                return
+            if pointer.previous is None:
+                await device.drop(name)
+                return
+            try:
+                await device.go_back(name, cause)
+            except EdgeError as error:
+                await asyncio.to_thread(point_back, device.installer, name, digest)
+                device.serving.drop(name)
+                device.failed[name] = str(error)
+                device.events.emit("error", specialist=name, code=error.code, message=str(error))
+
+    async def replay(self, name: str, digest: str) -> tuple[int, int, list[float], float]:
+        """See `Ground`. They are asked as programs on the device ask, so a model that takes the daemon down does it here."""
+        from edge_runtime.media import described
+        from edge_runtime.serving.groups import IN_THE_SHADOW
+        from edge_runtime.tasks import task_module
+
+        serving, right, took = self._device.serving, 0, []
+        loaded = (await serving.wake(name)).loaded
+        if loaded.digest != digest:
+            raise NotFound(f"Another version of '{name}' serves.")
+        agrees = task_module(loaded.manifest.task).agrees
+        path = self._device.slots.folder(digest) / loaded.manifest.golden.file
+        pairs = strict_json.loads(await asyncio.to_thread(path.read_bytes), path.name, BundleError)
+        pairs = pairs if isinstance(pairs, list) else []
+        for pair in pairs:
+            answer = await serving.run(name, pair["request"], IN_THE_SHADOW)
+            took.append(1000 * answer.seconds)
+            right += agrees(pair["response"], cast(Json, described(answer.value)))
+        return right, len(pairs), took, loaded.memory / 2**20
+
+
+def point_back(installer: Installer, name: str, digest: str) -> None:
+    """Move a specialist's pointer from this bundle to the one before, or away where there was none; loads nothing."""
+    pointer = installer.slots.pointers().get(name)
+    if pointer is None or pointer.active != digest:
+        return
+    if pointer.previous is None:
+        installer.remove(name)
+    else:
+        installer.slots.roll_back(name)
+
+
+def _minute() -> int:
+    now = time.localtime()
+    return now.tm_hour * 60 + now.tm_min

@@ -1,0 +1,116 @@
+"""How a device reaches its repository of updates: addresses and folders in turn, and one client over what it trusts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge_runtime.errors import EdgeError, StateError
+from edge_runtime.update.sources import FolderSource, HttpSource, Source
+from edge_runtime.update.tuf.client import NotReached, UpdateClient
+from edge_runtime.update.tuf.metadata import TargetFile
+from edge_runtime.update.tuf.transport import FolderTransport, HttpTransport, Transport
+
+if TYPE_CHECKING:
+    import aiohttp
+
+REFRESH_SECONDS = 120.0  # for all metadata of one place; T's transport bounds each file
+CONNECTIONS = 4
+
+
+class Reach:
+    """One client at a time: two would each remember other versions."""
+
+    def __init__(self, trust: Path) -> None:
+        self._trust = trust
+        self._client: UpdateClient | None = None
+        self._place = ""
+        self._places: tuple[str, ...] = ()
+        self._sessions: dict[bool, aiohttp.ClientSession] = {}  # by whether they know the system's certificates
+
+    async def refreshed(self, places: Sequence[str]) -> UpdateClient:
+        """A client whose metadata are as new as the first place that answers; raises `NotReached`, `MetadataError`.
+
+        A place whose metadata can't be trusted is passed over like one that can't be reached, as long as another one is left.
+        """
+        first = (self._place,) if self._place in places else ()
+        failed: EdgeError | None = None
+        for place in dict.fromkeys((*first, *places)):
+            try:
+                client = await self._asked(place)
+            except TimeoutError:
+                failed = failed or NotReached(
+                    f"The repository of updates at {place[:80]} didn't answer within {REFRESH_SECONDS:.0f} seconds."
+                )
+            except EdgeError as error:
+                # What can't be trusted says more than what can't be reached.
+                failed = error if failed is None or isinstance(failed, NotReached) else failed
+            else:
+                self._places = tuple(dict.fromkeys((place, *places)))
+                return client
+        self._client, self._place = None, ""
+        raise failed or NotReached("There is no place of the repository of updates to ask.")
+
+    async def target(self, name: str, role: str) -> TargetFile | None:
+        """A target that this role signed, None where it didn't."""
+        if self._client is None:
+            return None
+        found = await self._client.target(name, role)
+        return found[0] if found is not None and found[1] == role else None
+
+    def sources(self) -> list[Source]:
+        """Where targets come from, the place that answered last first."""
+        return [self._source(place) for place in self._places]
+
+    def stale(self) -> str:
+        """Why nothing new may be installed by the metadata that are trusted, empty where it may."""
+        try:
+            trusted = None if self._client is None else self._client.trusted
+        except StateError:
+            trusted = None  # the last time that it was asked, something was wrong
+        if trusted is None or trusted.timestamp is None or trusted.snapshot is None:
+            return "It waits until the repository of updates can be asked again."
+        now = max(datetime.now(UTC), trusted.now)
+        if any(now >= each.expires for each in (trusted.root, trusted.timestamp, trusted.snapshot)):
+            return "It waits: the metadata of the repository of updates expired, so nothing new is installed."
+        return ""
+
+    async def close(self) -> None:
+        """End the connections."""
+        for session in self._sessions.values():
+            await session.close()
+        self._sessions.clear()
+        self._client = None
+
+    async def _asked(self, place: str) -> UpdateClient:
+        if self._client is None or place != self._place:
+            self._client = UpdateClient(self._trust, self._transport(place))
+            self._place = place
+        async with asyncio.timeout(REFRESH_SECONDS):
+            await self._client.refresh()
+        return self._client
+
+    def _transport(self, place: str) -> Transport:
+        return FolderTransport(Path(place)) if place.startswith("/") else HttpTransport(self._open(place), place)
+
+    def _source(self, place: str) -> Source:
+        return FolderSource(Path(place)) if place.startswith("/") else HttpSource(self._open(place), place)
+
+    def _open(self, place: str) -> aiohttp.ClientSession:
+        import ssl
+
+        import aiohttp
+
+        encrypted = place.startswith("https:")
+        if encrypted not in self._sessions:
+            # The daemon imports aiohttp without the system's certificates, which cost 2 MB.
+            context: ssl.SSLContext | bool = ssl.create_default_context() if encrypted else True
+            self._sessions[encrypted] = aiohttp.ClientSession(
+                timeout=aiohttp.ClientTimeout(total=None),
+                trust_env=False,
+                connector=aiohttp.TCPConnector(ssl=context, limit=CONNECTIONS),
+            )
+        return self._sessions[encrypted]

@@ -1,0 +1,272 @@
+"""The steps of a release on this device: fetch its file, stage it, wait for its conditions, switch to it."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from edge_runtime.bundle import HEADER_BYTES
+from edge_runtime.errors import BundleError, EdgeError, EngineError, MissingBase
+from edge_runtime.update import compatibility, delta, disk, hooks
+from edge_runtime.update.conditions import Readings, unmet
+from edge_runtime.update.fetch import Budget, FetchError, Limits, NotOffered, OverBudget, Plan
+from edge_runtime.update.fetch import fetch as fetch_plan
+from edge_runtime.update.machine import Event, Release, Unit, What
+from edge_runtime.update.ways import Way, ways
+
+if TYPE_CHECKING:
+    from edge_runtime.update.agent import UpdateAgent
+    from edge_runtime.update.wishes import Wish
+
+_log = logging.getLogger(__name__)
+Json = dict[str, object]
+FETCH_SECONDS = 3600.0  # beside what a bandwidth cap asks for; what is there stays for the next try
+CONDITION_SECONDS = 5.0  # between two looks at the conditions
+HOOK_SECONDS = {hooks.PRE: 60.0, hooks.POST: 60.0, hooks.DOCKED: 5.0, hooks.CHARGING: 5.0}
+FILE = "bundle.enigma"
+_MOST_CHUNKS = 4096  # of a target, as many as the longest has
+
+
+async def fetch(agent: UpdateAgent, name: str, release: Release) -> Event | None:
+    """Get the bundle's file, by the cheapest way that is open here; None where it can't go on now."""
+    wish = agent.wish(name)
+    if wish is None or wish.release != release or agent.reach is None:
+        return None
+    if why := await asyncio.to_thread(_misfit, agent, wish):
+        return Event(What.FAILED, cause=why, evidence={"at": "compatibility"})
+    folder = agent.folder(name)
+    with disk.storage_errors(folder):
+        await asyncio.to_thread(disk.make_private, folder)
+    budget = Budget(int(agent.config.update.budget_mb * 2**20), folder / "spent.json")
+    tried: list[str] = []
+    open_ways = await asyncio.to_thread(_ways, agent, wish, budget)
+    later = False
+    for way in open_ways:
+        try:
+            made = await _take(agent, name, wish, way, budget)
+        except (NotOffered, OverBudget, BundleError) as error:
+            tried.append(f"{way.scheme or 'whole'}: {error}")
+            continue
+        except FetchError as error:
+            agent.hinder(name, str(error))
+            later = True
+            continue
+        if made:
+            return Event(What.FETCHED)
+        tried.append(f"{way.scheme or 'whole'}: It didn't give the signed file.")
+    if later:
+        return None
+    cause = (
+        tried[-1].partition(": ")[2]
+        if tried
+        else "The data budget doesn't allow any way to this release; raise budget_mb."
+    )
+    return Event(What.FAILED, cause=cause, evidence={"at": "fetch", "tried": tried, "bytes": budget.spent})
+
+
+async def stage(agent: UpdateAgent, name: str, release: Release) -> Event:
+    """Unpack the file beside it, compared with its hashes all the way."""
+    installer, bundle = agent.installer, agent.folder(name) / FILE
+    staged = installer.slots.staged_beside(bundle)
+    if await asyncio.to_thread(installer.still_staged, staged, release.bundle):
+        return Event(What.STAGED)
+    if not bundle.is_file():
+        return Event(What.LOST)
+    try:
+        await asyncio.to_thread(installer.stage, bundle, name, release.bundle)
+    except BundleError as error:
+        return Event(What.FAILED, cause=str(error), evidence={"at": "stage"})
+    return Event(What.STAGED)
+
+
+async def ready(agent: UpdateAgent, name: str, release: Release) -> bool:
+    """Wait until it may begin to serve; False where that can't be waited for now."""
+    for path in agent.folder(name).glob("*"):  # what it was made of; the staged folder is enough from here on
+        if path.is_file() and path.name != "spent.json":
+            await asyncio.to_thread(disk.remove, path)
+    while True:
+        if agent.reach is None or (why := agent.reach.stale()):
+            agent.hinder(
+                name, why if agent.reach is not None else "It waits until the repository of updates was asked."
+            )
+            return False
+        waits = unmet(release.when, await _readings(agent))
+        if not waits:
+            break
+        agent.hinder(name, " ".join(waits))
+        await asyncio.sleep(CONDITION_SECONDS)
+    if why := await _hook(agent, hooks.PRE, name, release):
+        agent.hinder(name, why)
+        return False
+    return True
+
+
+async def switch(agent: UpdateAgent, name: str, release: Release) -> Event | None:
+    """Let it serve, once its golden vectors agree; None where that is to be tried again."""
+    installer = agent.installer
+    staged = installer.slots.staged_beside(agent.folder(name) / FILE)
+    if not await asyncio.to_thread(installer.still_staged, staged, release.bundle):
+        return Event(What.LOST)
+    pointer = installer.slots.pointers().get(name)
+    former = None
+    if pointer is not None:
+        former = pointer.active if pointer.active != release.bundle else pointer.previous
+    try:
+        await agent.ground.switch(staged, release.bundle)
+    except MissingBase as error:  # it may be on its way
+        agent.hinder(name, str(error))
+        return None
+    except (BundleError, EngineError) as error:
+        return Event(What.FAILED, cause=str(error), evidence={"at": "admission", "code": error.code})
+    return Event(What.SWITCHED, former=former)
+
+
+async def after(agent: UpdateAgent, name: str, unit: Unit) -> None:
+    """Tell the owner's hook how it went."""
+    if unit.release is not None:
+        told = {"ENIGMA_STATE": unit.state.value, "ENIGMA_CAUSE": unit.cause}
+        if why := await _hook(agent, hooks.POST, name, unit.release, told):
+            agent.ground.emit("error", specialist=name, code="hook", message=why)
+
+
+def _misfit(agent: UpdateAgent, wish: Wish) -> str:
+    most = agent.installer.max_bundle_bytes
+    if wish.file.length - HEADER_BYTES > most:
+        return (
+            f"The bundle has {wish.file.length:,} bytes, and this device takes {most:,}; raise max_bundle_mb in its "
+            "configuration."
+        )
+    return " ".join(compatibility.misfits(wish.file.custom, compatibility.this_device(agent.config)))
+
+
+def _ways(agent: UpdateAgent, wish: Wish, budget: Budget) -> list[Way]:
+    slots = agent.installer.slots
+
+    def holds(base: str) -> bool:
+        try:
+            slots.check(base, again=True)
+        except EdgeError:
+            return False
+        return True
+
+    file = wish.file
+    return ways(file.name, file.length, file.custom, holds, _free_mb(), budget.allows)
+
+
+async def _take(agent: UpdateAgent, name: str, wish: Wish, way: Way, budget: Budget) -> bool:
+    """Fetch one way's target and make the bundle's file of it; whether that has the signed hash."""
+    assert agent.reach is not None
+    file = wish.file
+    if way.scheme:
+        found = await agent.reach.target(way.target, wish.role)
+        if found is None or not _is_way(found.custom, way, file.name):
+            raise NotOffered(f"The signers of '{wish.role}' didn't sign '{way.target[:80]}' for this bundle.")
+        file = found
+    folder, ours, whole = agent.folder(name), agent.config.update, wish.file.length
+    cap = ours.bandwidth_kb * 1024
+    # Beside the download: the bundle's file, where it is made of another one, what is unpacked, and cold weights.
+    copies = 1 + bool(way.scheme) + agent.config.models.cold
+    limits = Limits(
+        bytes_per_second=cap,
+        budget=budget,
+        deadline=FETCH_SECONDS + (2 * file.length / cap if cap else 0.0),
+        room=copies * whole + ours.keep_free_mb * 2**20,
+    )
+    chunks = file.custom.get("chunks")
+    listed = tuple(map(str, chunks[:_MOST_CHUNKS])) if isinstance(chunks, list) else ()
+    plan = Plan(file.name, (f"targets/{file.path()}",), file.length, file.hashes.get("sha256", ""), listed)
+    told = 0
+
+    def tell(taken: int, total: int) -> None:
+        nonlocal told
+        if 4 * taken // total > told:
+            told = 4 * taken // total
+            fields: Json = {"stage": "receiving", "bytes": taken, "total": total, "version": wish.release.version}
+            agent.ground.emit("update", specialist=name, **fields)
+
+    got = await fetch_plan(plan, agent.reach.sources(), folder, limits, tell)
+    agent.ground.count("enigma_update_fetched_total", way=way.scheme or "whole")
+    bundle = folder / FILE
+    with disk.storage_errors(folder):
+        return await asyncio.to_thread(_make, agent, way, got, bundle, wish)
+
+
+def _make(agent: UpdateAgent, way: Way, got: Path, bundle: Path, wish: Wish) -> bool:
+    disk.remove(bundle)
+    if not way.scheme:
+        disk.move(got, bundle)
+        return True  # `fetch_plan` compared it
+    base = agent.installer.slots.folder(way.base) if way.base is not None else None
+    try:
+        delta.apply(got, base, bundle, wish.file.length)
+        with bundle.open("rb") as made:
+            right = hashlib.file_digest(made, "sha256").hexdigest() == wish.release.sha256
+    finally:
+        disk.remove(got)
+    if not right:
+        disk.remove(bundle)
+    return right
+
+
+def _is_way(custom: Json, way: Way, of: str) -> bool:
+    told = tuple(custom.get(key) for key in ("kind", "of", "base", "scheme"))
+    return told == ("delta", of, way.base, way.scheme)
+
+
+async def _readings(agent: UpdateAgent) -> Readings:
+    readings = agent.ground.readings(agent.config.update.window)
+    found = {word: await _asked(agent, hook) for word, hook in (("docked", hooks.DOCKED), ("charging", hooks.CHARGING))}
+    docked, charging = found["docked"], found["charging"]
+    return Readings(
+        readings.busy,
+        readings.quiet,
+        readings.minute,
+        readings.charging if charging is None else charging,
+        readings.docked if docked is None else docked,
+        readings.window,
+    )
+
+
+async def _asked(agent: UpdateAgent, hook: str) -> bool | None:
+    """What a hook answers, None without it, or where it answers neither yes nor no."""
+    try:
+        path = await _found(agent, hook)
+        run = None if path is None else await hooks.run_hook(path, {}, HOOK_SECONDS[hook])
+    except hooks.HookError as error:
+        _log.warning("%s", error)
+        return None
+    return {0: True, 1: False}.get(cast(int, run.status)) if run is not None else None
+
+
+async def _hook(agent: UpdateAgent, hook: str, name: str, release: Release, more: dict[str, str] | None = None) -> str:
+    """Run a hook; why it said no, empty where it didn't, or there is none."""
+    told = {
+        "ENIGMA_SPECIALIST": name,
+        "ENIGMA_VERSION": release.version,
+        "ENIGMA_BUNDLE": release.bundle,
+        **(more or {}),
+    }
+    try:
+        path = await _found(agent, hook)
+        return "" if path is None else (await hooks.run_hook(path, told, HOOK_SECONDS[hook])).cause
+    except hooks.HookError as error:
+        return str(error)
+
+
+async def _found(agent: UpdateAgent, hook: str) -> Path | None:
+    folder = agent.config.update.hooks
+    return await asyncio.to_thread(hooks.find_hook, Path(folder), hook) if folder else None
+
+
+def _free_mb() -> float:
+    """Memory that may be used, 0 where the kernel doesn't say."""
+    try:
+        for line in Path("/proc/meminfo").read_text("ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) / 1024
+    except (OSError, ValueError, IndexError):
+        pass
+    return 0.0
