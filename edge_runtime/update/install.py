@@ -103,9 +103,9 @@ class Installer:
             return staged
 
     def still_staged(self, staged: Path, digest: str) -> bool:
-        """Whether a folder that `stage` gave is whole."""
+        """Whether a folder that `stage` gave is whole: its files, and the head, which is written after them."""
         try:
-            return payload_digest(self.slots.files_in(staged)) == digest
+            return self.slots.head_of(staged) == digest == payload_digest(self.slots.files_in(staged))
         except (OSError, BundleError):
             return False
 

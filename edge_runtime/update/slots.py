@@ -102,6 +102,12 @@ class Slots:
         return bundle.with_suffix(".slot")
 
     @staticmethod
+    def head_of(staged: Path) -> str:
+        """The content address that a slot's envelope gives; raises `OSError` and `BundleError`."""
+        with (staged / _ENVELOPE).open("rb") as head:
+            return read_envelope(head).digest
+
+    @staticmethod
     def files_in(staged: Path) -> Path:
         """The folder of a slot's files."""
         return staged / _FILES
@@ -139,13 +145,12 @@ class Slots:
         if again and self._sound.get(digest) == state:
             return self.manifest(digest)
         try:
-            with (folder.parent / _ENVELOPE).open("rb") as head:
-                envelope = read_envelope(head)
+            head = self.head_of(folder.parent)
             actual = payload_digest(folder)
             manifest = (folder / MANIFEST_NAME).read_bytes()
         except OSError as cause:
             raise BundleError(f"The bundle {digest[:12]} on disk can't be read: {cause.strerror}.") from None
-        if actual != digest or envelope.digest != digest:
+        if not actual == head == digest:
             raise BundleError(f"The bundle {digest[:12]} on disk is damaged; push it again.")
         if settled(state):
             self._sound[digest] = state
@@ -160,6 +165,9 @@ class Slots:
 
     def place(self, staged: Path, digest: str) -> None:
         """Move an admitted slot to its place; a sound one that is there already stays."""
+        # Whoever unpacked it may have been killed since: that its files have names is made sure of here.
+        disk.sync_folder(staged / _FILES)
+        disk.sync_folder(staged)
         target = self._bundles / digest
         if target.exists():
             try:

@@ -15,7 +15,12 @@ import pytest
 
 from edge_runtime.bundle import HEADER_BYTES, ModelFile, Scored, public_key_of, read_envelope
 from edge_runtime.client import DeviceClient
+from edge_runtime.config import Config
 from edge_runtime.errors import DeviceUnreachable, UntrustedSigner
+from edge_runtime.identity.files import IdentityFolder
+from edge_runtime.identity.trust import TrustStore
+from edge_runtime.update.install import Installer
+from edge_runtime.update.slots import Slots
 
 from .. import tiny
 from ..conftest import RunningDevice, StartDevice, edge, trust
@@ -376,3 +381,18 @@ def _until(holds: object, seconds: float = 10.0) -> None:
     while not holds():  # type: ignore[operator]
         assert time.monotonic() < ends, "it never came to that"
         time.sleep(0.01)
+
+
+def test_a_staged_bundle_is_whole_only_with_its_head_which_is_written_last(
+    bundles: dict[str, Path], state: Path
+) -> None:
+    slots = Slots(state)
+    installer = Installer(slots, TrustStore(IdentityFolder(state)), Config())
+    upload = slots.new_upload()
+    upload.write_bytes(bundles["v1"].read_bytes())
+    digest = read_envelope(bundles["v1"].read_bytes()).digest
+    staged = installer.stage(upload, "tiny", digest)
+    assert installer.still_staged(staged, digest)
+    (staged / "envelope").unlink()  # as where the power went before it was written
+    assert not installer.still_staged(staged, digest)
+    assert installer.still_staged(installer.stage(upload, "tiny", digest), digest)
