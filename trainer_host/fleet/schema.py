@@ -46,6 +46,13 @@ devices = Table(
     Column("cause", String(512), nullable=False),
     Column("memory_mb", Float),
 )
+# Tags that somebody gave a device here, beside those that it has itself.
+given = Table(
+    "fleet_given",
+    tables,
+    Column("device", String(64), primary_key=True),
+    Column("tags", JSON, nullable=False),
+)
 # What each device last told of each of its specialists, and of each rollout.
 _told = (
     ("version", String(128)),

@@ -7,12 +7,12 @@ database: a host that is killed between the two writes the same again at its nex
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from edge_runtime.errors import BadRequest
 from edge_runtime.update.conditions import check_condition
-from edge_runtime.update.desired import TAG, WHOLE, Rollout, Where
+from edge_runtime.update.desired import MOST_DEVICES, TAG, WHOLE, Rollout, Where
 from trainer_host.errors import NotThere, TrainerError
 from trainer_host.fleet import rollouts
 from trainer_host.fleet.rollouts import (
@@ -59,11 +59,11 @@ class Fleet:
 
         Raises `TrainerError` where it isn't published, is on its way already, or no known device is meant.
         """
-        self._same_fleet()
         check_where(where, when)
         release = self._release(specialist, version)
         now = self._clock()
         with self._store.changing() as session:
+            self._refuse_unknown(session, self._repository.desired())
             courses = session.courses()
             mine = [one for one in courses if one.release.specialist == specialist and one.where == where]
             if mine and mine[-1].release == release and mine[-1].state in (*OPEN, DONE):
@@ -149,12 +149,13 @@ class Fleet:
 
     def publish(self) -> bool:
         """Bring the repository to what the database says; whether it said something else before."""
-        self._same_fleet()
         with self._store.reading() as session:
-            if self._repository.desired() == rollouts.desired_of(session.courses()):
+            read = self._repository.desired()
+            self._refuse_unknown(session, read)
+            if read == _wanted(session):
                 return False
         with self._store.changing() as session:  # nobody decides anything else until it is written
-            return self._repository.set_desired(rollouts.desired_of(session.courses())).changed
+            return self._repository.set_desired(_wanted(session)).changed
 
     def look(self, id_: str) -> Look:
         """How a rollout stands."""
@@ -168,9 +169,9 @@ class Fleet:
         """Take over rollouts that the repository holds and this database doesn't know, as when it was lost."""
         now = self._clock()
         with self._store.changing() as session:
-            unknown = self._unknown(session)
-            known = {rollout.id: rollout for rollout in self._repository.desired()}
-            made = [adopted(known[id_], now) for id_ in unknown]
+            read = self._repository.desired()
+            unknown = _unknown(session, read)
+            made = [adopted(rollout, now) for rollout in read if rollout.id in unknown]
             for course in made:
                 number = max(
                     session.next_number(), int(course.id.removeprefix("r-")) if course.id[2:].isdecimal() else 0
@@ -189,18 +190,12 @@ class Fleet:
         ]
         return [(before, after) for before, after in looked if after != before]
 
-    def _same_fleet(self) -> None:
-        with self._store.reading() as session:
-            unknown = self._unknown(session)
-        if unknown:
+    def _refuse_unknown(self, session: Session, read: Sequence[Rollout]) -> None:
+        if unknown := _unknown(session, read):
             raise TrainerError(
                 f"The update repository holds rollouts that this database doesn't know ({', '.join(unknown[:3])}); give "
                 "the database that they were started with (--database), or run 'enigma rollout adopt'."
             )
-
-    def _unknown(self, session: Session) -> list[str]:
-        known = {course.id for course in session.courses()}
-        return [one.id for one in self._repository.desired() if not {one.id, one.id.removesuffix("-back")} & known]
 
     def _published(self, specialist: str) -> list[tuple[str, Release]]:
         """(hash of the payload, release) of all versions."""
@@ -237,6 +232,32 @@ class Fleet:
     def _event(self, session: Session, kind: str, course: Course, now: float, **detail: object) -> None:
         told = {"rollout": course.id, "specialist": course.release.specialist, "version": course.release.version}
         session.event(kind, now, self._by, **told, **detail)
+
+
+def _unknown(session: Session, read: Sequence[Rollout]) -> list[str]:
+    known = {course.id for course in session.courses()}
+    return [one.id for one in read if not {one.id, one.id.removesuffix("-back")} & known]
+
+
+def _wanted(session: Session) -> tuple[Rollout, ...]:
+    """What devices shall read. A tag that a device was given here it doesn't know itself: such a device is named."""
+    made = rollouts.desired_of(session.courses())
+    given = session.given()
+    if not given:
+        return made
+    own = {device.id: device.tags for device in session.devices() if device.id in given}
+    return tuple(replace(one, where=replace(one.where, devices=_named(one, own, given))) for one in made)
+
+
+def _named(
+    rollout: Rollout, own: Mapping[str, tuple[str, ...]], given: Mapping[str, tuple[str, ...]]
+) -> tuple[str, ...]:
+    named = [*rollout.where.devices]
+    for device, tags in sorted(own.items()):
+        meant = rollout.chooses(device, (*tags, *given[device]))
+        if meant and not rollout.chooses(device, tags) and len(named) < MOST_DEVICES:
+            named.append(device)
+    return tuple(named)
 
 
 def adopted(rollout: Rollout, now: float) -> Course:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import getpass
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,7 @@ from trainer_host.fleet import schema
 from trainer_host.fleet.rollouts import Course, Member, Plan, Release, Stage
 
 if TYPE_CHECKING:
-    from edge_runtime.update.report import Report
+    from edge_runtime.update.report import Report, Told
 
 Json = dict[str, object]
 MOST_DEVICES = 1_000_000  # so that nobody who may report fills the disk
@@ -36,7 +36,7 @@ _MIGRATING = 0x656E69676D61  # any number of our own: whose turn it is to migrat
 @dataclass(frozen=True)
 class Device:
     """A device that reported. seen: when, seconds since 1970. present: whether it is there, as far as is known. via: how
-    it reported last, as "lan" or "mqtt". The rest as in `edge_runtime.update.report.Report`."""
+    it reported last, as "lan" or "mqtt". given: tags that it was given here. The rest as in `edge_runtime.update.report.Report`."""
 
     id: str
     name: str
@@ -48,6 +48,12 @@ class Device:
     agent: str
     cause: str
     memory_mb: float | None
+    given: tuple[str, ...] = ()
+
+    @property
+    def all_tags(self) -> frozenset[str]:
+        """Its own and those that it was given."""
+        return frozenset((*self.tags, *self.given))
 
 
 @dataclass(frozen=True)
@@ -139,50 +145,47 @@ class Session:
     # Devices
 
     def take(self, report: Report, now: float, via: str = "lan") -> None:
-        """Keep what a device tells; a device that is new, and a version that it went back from, are events.
+        """Keep what a device tells; see `take_all`."""
+        self.take_all([report], now, via)
 
-        Raises `TrainerError` where as many devices are known as may be.
+    def take_all(self, reports: Sequence[Report], now: float, via: str = "lan") -> None:
+        """Keep what devices tell; a device that is new, and a version that one went back from, are events.
+
+        Raises `TrainerError` where as many devices are known as may be; none of the reports is kept then.
         """
-        known = self._one(schema.devices, device=report.device)
-        if known is None and self.count() >= MOST_DEVICES:
+        latest = {report.device: report for report in reports}
+        devices, outcomes = schema.devices.c, schema.outcomes.c
+        known: set[str] = set()
+        failed: set[tuple[str, str]] = set()
+        for part in _parts(list(latest)):
+            known.update(self._connection.scalars(select(devices.device).where(devices.device.in_(part))))
+            rows = select(outcomes.device, outcomes.rollout).where(outcomes.device.in_(part), outcomes.state == _FAILED)
+            failed.update((row.device, row.rollout) for row in self._connection.execute(rows))
+        if len(latest) > len(known) and self.count() + len(latest) - len(known) > MOST_DEVICES:
             raise TrainerError(
                 f"{MOST_DEVICES:,} devices are known, no more are taken; 'enigma fleet forget' makes room."
             )
-        row: Json = {
-            "name": report.name,
-            "tags": list(report.tags),
-            "seen": now,
-            "present": True,
-            "via": via,
-            "runtime": report.runtime,
-            "agent": report.agent,
-            "cause": report.cause,
-            "memory_mb": report.memory_mb,
+        told = [(one.device, name, told) for one in latest.values() for name, told in one.specialists.items()]
+        facts: list[Json] = [{**_facts(told), "device": device, "at": now} for device, _, told in told]
+        self._put(schema.devices, ("device",), [_row(report, now, via) for report in latest.values()])
+        rows_by_name = [
+            {**fact, "specialist": name, "rollout": told.rollout}
+            for fact, (_, name, told) in zip(facts, told, strict=True)
+        ]
+        self._put(schema.specialists, ("device", "specialist"), rows_by_name)
+        by_rollout = {
+            (device, told.rollout): {**fact, "rollout": told.rollout}
+            for fact, (device, _, told) in zip(facts, told, strict=True)
+            if told.rollout
         }
-        self._put(schema.devices, {"device": report.device}, row)
-        if known is None:
-            self.event("device.joined", now, via, device=report.device, name=report.name)
-        for name, told in report.specialists.items():
-            fields: Json = {
-                "version": told.version,
-                "bundle": told.bundle,
-                "state": told.state,
-                "cause": told.cause,
-                "golden": told.golden,
-                "p95_ms": told.p95_ms,
-                "memory_mb": told.memory_mb,
-                "since": told.since,
-                "at": now,
-            }
-            key = {"device": report.device, "specialist": name}
-            self._put(schema.specialists, key, {**fields, "rollout": told.rollout})
-            if told.rollout:
-                key = {"device": report.device, "rollout": told.rollout}
-                former = self._one(schema.outcomes, **key)
-                self._put(schema.outcomes, key, fields)
-                if told.state == _FAILED and (former is None or former.state != _FAILED):
-                    what = {"device": report.device, "name": report.name, "rollout": told.rollout, "cause": told.cause}
-                    self.event("device.failed", now, via, **what)
+        self._put(schema.outcomes, ("device", "rollout"), list(by_rollout.values()))
+        for one in latest.values():
+            who = {"device": one.device, "name": one.name}
+            if one.device not in known:
+                self.event("device.joined", now, via, **who)
+            for each in one.specialists.values():
+                if each.rollout and each.state == _FAILED and (one.device, each.rollout) not in failed:
+                    self.event("device.failed", now, via, **who, rollout=each.rollout, cause=each.cause)
 
     def away(self, device: str, now: float) -> None:
         """A device said that it goes, or its connection broke (a last will). One that isn't known is passed over."""
@@ -196,9 +199,10 @@ class Session:
 
     def devices(self, where: Where | None = None) -> list[Device]:
         """Those that a query matches, by name."""
-        table = schema.devices
-        found = self._connection.execute(select(table).order_by(table.c.name, table.c.device))
-        return [device for device in map(_device, found) if where is None or where.matches(device.tags)]
+        given = self.given()
+        rows = self._connection.execute(select(schema.devices).order_by(schema.devices.c.name, schema.devices.c.device))
+        found = (_device(row, given.get(row.device, ())) for row in rows)
+        return [device for device in found if where is None or where.matches(device.all_tags)]
 
     def device(self, name: str) -> Device:
         """The device of that id or name; raises `NotThere`, also where several have the name."""
@@ -208,13 +212,24 @@ class Session:
         ).all()
         exact = [row for row in found if row.device == name] or found
         if len(exact) == 1:
-            return _device(exact[0])
+            return _device(exact[0], self.given().get(exact[0].device, ()))
         why = f"Several devices are called '{name[:80]}'; give the id" if exact else f"No device '{name[:80]}' is known"
         raise NotThere(f"{why}; 'enigma fleet list' shows names and ids.")
 
+    def given(self) -> dict[str, tuple[str, ...]]:
+        """The tags that devices were given here, by device; those without any are missing."""
+        return {row.device: tuple(row.tags) for row in self._connection.execute(select(schema.given))}
+
+    def give(self, device: str, tags: Sequence[str], now: float) -> None:
+        """Give a device these tags, instead of what it was given before."""
+        self._connection.execute(delete(schema.given).where(schema.given.c.device == device))
+        if tags:
+            self._connection.execute(insert(schema.given).values(device=device, tags=list(tags)))
+        self.event("device.tagged", now, device=device, tags=list(tags))
+
     def forget(self, device: str, now: float) -> None:
         """Drop all that is known of a device; it is new where it reports again."""
-        for table in (schema.specialists, schema.outcomes, schema.devices):
+        for table in (schema.specialists, schema.outcomes, schema.given, schema.devices):
             self._connection.execute(delete(table).where(table.c.device == device))
         self.event("device.forgotten", now, device=device)
 
@@ -281,8 +296,16 @@ class Session:
             .select_from(joined)
             .order_by(devices.c.device)
         )
+        given = self.given()
         return [
-            Member(row.device, row.name, tuple(row.tags), row.present, _OUTCOMES.get(row.state, ""), row.cause or "")
+            Member(
+                row.device,
+                row.name,
+                (*row.tags, *given.get(row.device, ())),
+                row.present,
+                _OUTCOMES.get(row.state, ""),
+                row.cause or "",
+            )
             for row in rows
         ]
 
@@ -323,18 +346,55 @@ class Session:
         where = [table.c[name] == value for name, value in key.items()]
         return self._connection.execute(select(table).where(*where)).first()
 
-    def _put(self, table: Table, key: Mapping[str, object], values: Json) -> None:
+    def _put(self, table: Table, key: Sequence[str], rows: Sequence[Json]) -> None:
+        if not rows:
+            return
         dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
-        statement = dialect.insert(table).values({**key, **values})
-        self._connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=values))
+        statement = dialect.insert(table)
+        others = {name: statement.excluded[name] for name in rows[0] if name not in key}
+        self._connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=others), list(rows))
 
 
 _OUTCOMES = {State.COMMITTED.value: "done", _FAILED: "failed"}
 
 
-def _device(row: Row[Any]) -> Device:
-    fields = [getattr(row, field.name) for field in dataclasses.fields(Device)[3:]]
-    return Device(row.device, row.name, tuple(row.tags), *fields)
+def _row(report: Report, now: float, via: str) -> Json:
+    return {
+        "device": report.device,
+        "name": report.name,
+        "tags": list(report.tags),
+        "seen": now,
+        "present": True,
+        "via": via,
+        "runtime": report.runtime,
+        "agent": report.agent,
+        "cause": report.cause,
+        "memory_mb": report.memory_mb,
+    }
+
+
+def _facts(told: Told) -> Json:
+    return {
+        "version": told.version,
+        "bundle": told.bundle,
+        "state": told.state,
+        "cause": told.cause,
+        "golden": told.golden,
+        "p95_ms": told.p95_ms,
+        "memory_mb": told.memory_mb,
+        "since": told.since,
+    }
+
+
+def _parts(items: Sequence[str]) -> Iterator[Sequence[str]]:
+    """In pieces that a statement may name (SQLite takes 32,766 values, PostgreSQL 65,535)."""
+    for start in range(0, len(items), 5000):
+        yield items[start : start + 5000]
+
+
+def _device(row: Row[Any], given: tuple[str, ...]) -> Device:
+    fields = [getattr(row, field.name) for field in dataclasses.fields(Device)[3:-1]]
+    return Device(row.device, row.name, tuple(row.tags), *fields, given=given)
 
 
 def _told(row: Row[Any], about: str) -> Standing:

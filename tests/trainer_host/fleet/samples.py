@@ -67,10 +67,19 @@ class Devices:
 
     def tell(self, store: Store, now: float) -> None:
         """Each tells the host how it is."""
+        reports = [
+            Report(
+                device,
+                f"name-{device}",
+                tags,
+                now,
+                "idle",
+                {"easy": self.runs[device]} if device in self.runs else {},
+            )
+            for device, tags in self.tags.items()
+        ]
         with store.changing() as session:
-            for device, tags in self.tags.items():
-                told = {"easy": self.runs[device]} if device in self.runs else {}
-                session.take(Report(device, f"name-{device}", tags, now, "idle", told), now)
+            session.take_all(reports, now)
 
     def versions(self) -> set[str]:
         return {told.version for told in self.runs.values()}
