@@ -14,6 +14,7 @@ from edge_runtime.config import config_of
 from edge_runtime.errors import EdgeError
 from edge_runtime.identity import cli as identity
 from edge_runtime.running import ask_daemon
+from edge_runtime.update import cli as updates
 from edge_runtime.update.tuf import cli as tuf
 
 if TYPE_CHECKING:
@@ -144,6 +145,9 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add_argument("--json", action="store_true", help="as JSON")
     unit = command("unit", "Print a unit file that starts this device with the system (systemd).", _unit)
     unit.add_argument("--user", metavar="NAME", help="who runs it (default: for a user's own systemd)")
+    updates.add_arguments(
+        command("updates", "Follow a repository of updates; show, check or apply what it brings.", updates.run)
+    )
     tuf.add_arguments(command("tuf-client", "Ask a TUF repository, as its conformance suite wants it.", tuf.run))
     command("config", "Print the configuration file with all keys and their defaults.", _config)
     return parser

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -63,6 +63,7 @@ MAX_ANSWER_BYTES = 4 * 1024 * 1024  # a device's longest answer, its models, has
 PUSH_CHUNK = 64 * 1024
 # A push waits for unpacking, syncing to a slow SD card and the golden vectors.
 PUSH_TIMEOUT = 120.0
+UPDATE_TIMEOUT = 150.0  # until a slow repository was asked, see `edge_runtime.update.reach`
 PIPELINE_TIMEOUT = 30.0  # a source, its stages and its sinks end in turn
 
 Json = dict[str, object]
@@ -253,6 +254,27 @@ class DeviceClient:
     async def check_updates(self) -> Json:
         """Let the device ask the repository that it follows now; what came of it, as `updates` tells."""
         return await self._call("POST", "/v1/updates/check", json={}, timeout=PUSH_TIMEOUT)
+
+    async def update_journal(self, most: int = 200) -> Json:
+        """`{"journal": [...], "head"}`: what happened to releases, the newest first, in a chain of hashes."""
+        return await self._call("GET", f"/v1/updates/journal?most={most}")
+
+    async def apply_updates(self, folder: str) -> Json:
+        """Let the device take updates once from a folder of its own, as a stick; needs an owner's token."""
+        return await self._call("POST", "/v1/updates/apply", json={"folder": folder}, timeout=UPDATE_TIMEOUT)
+
+    async def follow_updates(self, root: bytes, urls: Sequence[str], direct_push: bool = True) -> Json:
+        """Let the device follow a repository of updates; needs an owner's token.
+
+        root: the repository's root metadata, which the device trusts from here on. direct_push: whether bundles are
+        taken from paired hosts besides.
+        """
+        sent: Json = {"root": base64.b64encode(root).decode("ascii"), "urls": list(urls), "direct_push": direct_push}
+        return await self._call("PUT", "/v1/updates/source", json=sent)
+
+    async def forget_updates(self) -> Json:
+        """Let the device follow nothing any more; needs an owner's token."""
+        return await self._call("DELETE", "/v1/updates/source", timeout=UPDATE_TIMEOUT)
 
     async def pipelines(self) -> Json:
         """`{"pipelines": [...]}`, each with its state, counts, last error and stages; see docs/pipelines.md."""
