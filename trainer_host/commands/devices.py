@@ -49,6 +49,15 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         "code", nargs="?", default="", metavar="CODE", help="as printed by 'enigma-edge pair' on the device"
     )
     made.add_argument("--name", metavar="NAME", help="what to call it here (default: device- and its id)")
+    made = command(actions, "follow", devices_follow, "Let a device follow an update repository, which it then trusts.")
+    made.add_argument("name", nargs="?", metavar="NAME", help="what it is called here (default: the only one)")
+    made.add_argument(
+        "--updates", action="append", required=True, metavar="URL", help="where the repository is; may be repeated"
+    )
+    made.add_argument("--root", type=Path, metavar="FILE", help="its root metadata (default: this host's repository's)")
+    made.add_argument(
+        "--no-direct-push", action="store_true", help="from then on the device takes bundles from there alone"
+    )
     made = command(actions, "forget", devices_forget, "Remove a device from this host.")
     made.add_argument("name", metavar="NAME", help="what it is called here")
     command(actions, "key", devices_key, "Show the public half of the key that signs this host's bundles.")
@@ -177,6 +186,23 @@ def devices_pair(args: argparse.Namespace) -> None:
     workspace = workspace_of(args)
     made = devices.pair(workspace, args.url, args.code, args.name, signing_key(workspace))
     presenter_for().say(f"Paired with '{made.name}' ({made.id}); it takes this host's bundles from now on.")
+
+
+def devices_follow(args: argparse.Namespace) -> None:
+    """Hand root metadata and addresses to a device."""
+    from trainer_host.release import devices
+    from trainer_host.release.repository import Repository
+
+    workspace = workspace_of(args)
+    device = devices.device_named(workspace, args.name)
+    if args.root is None:
+        repository = Repository.of(workspace)
+        root = repository.public / "metadata" / f"{repository.state().root.content.version}.root.json"
+    else:
+        root = args.root
+    devices.follow(device, root, args.updates, not args.no_direct_push)
+    alone = ", and takes bundles from there alone" if args.no_direct_push else ""
+    presenter_for().say(f"'{device.name}' follows {', '.join(args.updates)} from now on{alone}.")
 
 
 def devices_forget(args: argparse.Namespace) -> None:

@@ -157,6 +157,20 @@ def push(device: Device, bundle: Path, on_progress: Callable[[int, int], None] |
     return asyncio.run(deliver())
 
 
+def follow(device: Device, root: Path, urls: list[str], direct_push: bool) -> Json:
+    """Let a device follow an update repository; its root metadata, a file, go through the paired channel."""
+    try:
+        content = root.read_bytes()
+    except OSError as cause:
+        raise TrainerError(f"{root} can't be read: {cause.strerror}.") from None
+
+    async def tell() -> Json:
+        async with client_of(device) as client:
+            return await client.follow_updates(content, urls, direct_push)
+
+    return asyncio.run(tell())
+
+
 def ask(device: Device, specialist: str, requests: list[Json]) -> list[Json]:
     """Ask a device's specialist, one request after the other over one connection."""
 
