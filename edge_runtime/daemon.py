@@ -110,6 +110,10 @@ async def serve(state: Path, config: Config, port_file: Path | None = None) -> N
                 if config.server.announce and not is_loopback(host):
                     about = (config.device.label, device.key.id, __version__)
                     await around.enter_async_context(announced(*about, host, port, context is not None))
+                if config.presence.broker:
+                    from edge_runtime.presence.on_device import present  # a device without a broker loads none of it
+
+                    await around.enter_async_context(present(device))
                 await around.enter_async_context(supervisor.watched())
                 await _until(stop, device, began, supervisor)
         finally:

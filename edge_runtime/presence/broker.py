@@ -32,7 +32,7 @@ KEEP_ALIVE_SECONDS = 30  # a broker tells the last will of who was silent for 1.
 ANSWER_SECONDS = 5.0  # for a broker to acknowledge what it was sent
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds between tries
 STEADY_SECONDS = 60.0  # a connection that lasted so long begins the pauses anew
-_HELD = 64  # messages that wait to be read; a broker that sends faster loses the rest
+_SENT = 64  # messages that wait to be sent
 _REFUSED = 0x80  # codes of SUBACK from here on (MQTT 5, section 3.9.3)
 _MOST_PASSWORD = 4096  # bytes
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?|[0-9A-Fa-f:.]{2,45}")
@@ -105,22 +105,21 @@ async def stay_connected(
     will: Callable[[], Will | None],
     talk: Callable[[Client], Awaitable[None]],
     most: int,
-    pauses: random.Random | None = None,
+    held: int = 64,
 ) -> None:
     """Connect, let `talk` go on for as long as the connection lasts, and come back after a pause, until cancelled.
 
-    will: asked before each connection. most: bytes of the longest message that is taken. Pauses double from one second to
-    a minute, each between half of that and all of it, so that the devices of a whole house don't return at once. Raises
-    `ConfigError` where the certificates can't be read.
+    will: asked before each connection. most: bytes of the longest packet that is taken. held: messages that may wait to be
+    read; what comes beyond is lost. Pauses double from one second to a minute, each between half of that and all of it, so
+    that the devices of a whole house don't return at once. Raises `ConfigError` where the certificates can't be read.
     """
     from aiomqtt import MqttError
 
-    context, said, tries = _context(broker), "", 0
-    draw = pauses or random.Random()
+    said, tries = "", 0
     while True:
         began = time.monotonic()
         try:
-            async with _connected(broker, identifier, will(), context, most) as client:
+            async with connected(broker, identifier, will(), most, held) as client:
                 _log.info("connected to %s", broker)
                 said = ""
                 await talk(client)
@@ -131,7 +130,7 @@ async def stay_connected(
             _log.log(logging.DEBUG if why == said else logging.WARNING, "%s can't be used now: %s", broker, why)
             said = why
         tries = 0 if time.monotonic() - began >= STEADY_SECONDS else min(tries + 1, 16)
-        await asyncio.sleep(min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** max(0, tries - 1)) * draw.uniform(0.5, 1.0))
+        await asyncio.sleep(min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** max(0, tries - 1)) * random.uniform(0.5, 1.0))
 
 
 async def publish(client: Client, topic: str, content: bytes, retain: bool) -> None:
@@ -159,9 +158,8 @@ def _still_wanted() -> None:
 
 
 @contextlib.asynccontextmanager
-async def _connected(
-    broker: Broker, identifier: str, will: Will | None, context: ssl.SSLContext | None, most: int
-) -> AsyncIterator[Client]:
+async def connected(broker: Broker, identifier: str, will: Will | None, most: int, held: int) -> AsyncIterator[Client]:
+    """One connection, see `stay_connected`; raises aiomqtt's `MqttError` where it can't be had. identifier: empty for any."""
     from aiomqtt import Client, ProtocolVersion
     from paho.mqtt.packettypes import PacketTypes
     from paho.mqtt.properties import Properties
@@ -173,21 +171,22 @@ async def _connected(
         broker.port,
         username=broker.user or None,
         password=broker.password or None,
-        identifier=identifier,
+        identifier=identifier or None,
         protocol=ProtocolVersion.V5,
         clean_start=True,
         will=will,
         timeout=ANSWER_SECONDS,
         keepalive=KEEP_ALIVE_SECONDS,
-        max_queued_incoming_messages=_HELD,
-        max_queued_outgoing_messages=_HELD,
+        max_queued_incoming_messages=held,
+        max_queued_outgoing_messages=_SENT,
         properties=properties,
-        tls_context=context,
+        tls_context=context_of(broker),
     ) as client:
         yield client
 
 
-def _context(broker: Broker) -> ssl.SSLContext | None:
+def context_of(broker: Broker) -> ssl.SSLContext | None:
+    """What the broker's certificate is checked by, None without TLS; raises `ConfigError`."""
     if not broker.encrypted:
         return None
     import ssl

@@ -44,6 +44,7 @@ class Service:
         brokers.require()
         password = brokers.read_password(config.password_file)
         self._broker = brokers.broker_of(config.broker, config.user, password, config.ca_file)
+        brokers.context_of(self._broker)  # read now, to be told of a mistake at the start
         self._prefix = messages.checked_prefix(config.topic)
         self._every = config.report_seconds
         self._key, self._report, self._check, self._clock = key, report, check, clock
