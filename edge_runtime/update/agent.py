@@ -24,6 +24,7 @@ from edge_runtime.update.install import Installer
 from edge_runtime.update.journal import Journal
 from edge_runtime.update.machine import (
     DUE,
+    UNDER_WAY,
     Effect,
     Event,
     Release,
@@ -83,6 +84,9 @@ class UpdateAgent:
 
     async def before_start(self) -> None:
         """Before anything is loaded: take what the disk says, count a start that failed, and go back where it was the last."""
+        for folder in (updates_folder(self.state), trust_folder(self.state)):
+            for left in folder.glob(".*.part"):  # of a file that was to be replaced when the power went
+                disk.remove(left)
         pointers = self.installer.slots.pointers()
         for name, unit in list(self.units.items()):
             pointer = pointers.get(name)
@@ -94,7 +98,7 @@ class UpdateAgent:
             if unit.revert and unit.release is not None:
                 await asyncio.to_thread(point_back, self.installer, name, unit.release.bundle)
                 await self._happen(name, Event(What.REVERTED))
-            if unit.state not in DUE:
+            if unit.state not in UNDER_WAY:  # a removal isn't sure before the disk has it
                 disk.remove(self.folder(name))
 
     async def after_start(self, fell: Mapping[str, str]) -> None:

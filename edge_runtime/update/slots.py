@@ -166,6 +166,8 @@ class Slots:
     def place(self, staged: Path, digest: str) -> None:
         """Move an admitted slot to its place; a sound one that is there already stays."""
         # Whoever unpacked it may have been killed since: that its files have names is made sure of here.
+        for left in staged.glob(".*.part"):
+            disk.remove(left)
         disk.sync_folder(staged / _FILES)
         disk.sync_folder(staged)
         target = self._bundles / digest
