@@ -50,12 +50,16 @@ def add_options(made: argparse.ArgumentParser, name: str = "the dataset's name")
         help="nano, micro, tiny or small; of a language model also medium, large, xl or xxl (default: by the rows)",
     )
     made.add_argument(
+        "--init",
+        metavar="WHERE",
+        help="begin with a run (also router, avatar, robot), or with a folder, a .gguf file, a hub id, or smollm2",
+    )
+    made.add_argument(
         "--self-play", type=int, metavar="N", help="game: play N games against itself, and learn from them"
     )
     text = made.add_argument_group(
         "tasks that a language model writes: chat, code, math, the four that make files, combo"
     )
-    text.add_argument("--init", metavar="WHERE", help="begin with a run, a folder, a .gguf file, a hub id, or smollm2")
     text.add_argument("--lora", metavar="r=N", help="train adapters of rank N in place of all weights, with --init")
     text.add_argument("--context", type=int, metavar="N", help="most tokens of a text with its answer")
     text.add_argument(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -158,6 +159,28 @@ def no_settings(task: str, settings: Json | None) -> None:
         raise DataError(
             f"A {task} has one size and way of training; leave out --{next(iter(settings)).replace('_', '-')}."
         )
+
+
+def begins_with(task: str, settings: Json | None, run: Path) -> Path | None:
+    """The folder of the run that a student without other settings begins with, None where it begins with nothing.
+
+    run: the folder of the new one, beside which the runs lie. Raises `DataError` where that is no run of the task.
+    """
+    others = dict(settings or {})
+    named = others.pop("init", None)
+    no_settings(task, others)
+    if named is None:
+        return None
+    folder = run.parent / str(named)
+    try:
+        found = json.loads((folder / "run.json").read_bytes())["task"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise DataError(
+            f"There is no run '{str(named)[:64]}' here to begin with; a {task} begins with a run."
+        ) from None
+    if found != task:
+        raise DataError(f"'{str(named)[:64]}' does the task {found}, so that no {task} can begin with it.")
+    return folder
 
 
 def student_for(task: str) -> Student:

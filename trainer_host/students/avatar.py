@@ -19,7 +19,7 @@ from edge_runtime.tasks.text import SCHEME, Features, encode
 from trainer_host.data.curriculum import ordered
 from trainer_host.data.dataset import Row, open_dataset
 from trainer_host.errors import DataError
-from trainer_host.students import Json, ModelIO, OnProgress, Recorder, TrainReport, no_settings
+from trainer_host.students import Json, ModelIO, OnProgress, Recorder, TrainReport, begins_with
 from trainer_host.students.baselines import majority_accuracy, naive_bayes_accuracy
 from trainer_host.students.practice import ROWS, STEPS, groups_of, practice
 from trainer_host.students.text_heads import HeadsNet, Recipe, Shape, encoded, folds_for, planned_steps, train_heads
@@ -80,14 +80,15 @@ class AvatarStudent:
     ) -> TrainReport:
         """Calibrate each head on models that haven't seen the rows, then train on all; see `Student.train`.
 
-        Rows of the built-in teacher are practised around, see `practice`, unless a curriculum orders them.
+        Rows of the built-in teacher are practised around, see `practice`, unless a curriculum orders them. settings: init
+        names the run of an avatar that the last model begins with.
         """
-        no_settings(self.task, settings)
+        base = begins_with(self.task, settings, run)
         started = time.perf_counter()
         rows = _rows(dataset, "train")
         if len(rows) < MIN_ROWS:
             raise DataError(f"The dataset has {len(rows)} rows to train; an avatar needs at least {MIN_ROWS}.")
-        config = AvatarConfig(0.0, Features())
+        config = AvatarConfig(0.0, Features()) if base is None else load_config(base)
         opened = open_dataset(dataset)
         more = [] if curriculum else practice(opened, ROWS - len(rows), seed)
         learnt = [*rows, *(_pair(example) for example in more)]
@@ -107,6 +108,7 @@ class AvatarStudent:
             lambda step, loss: on_progress(step / total, {"loss": round(loss, 4)}),
             ordered(list(opened.rows("train"))) if curriculum else None,
             groups_of(opened, more),
+            None if base is None else _network(base, config),
         )
         by_head = dict(zip(HEADS, found, strict=True))
         save_weights(run, model)
@@ -127,8 +129,7 @@ class AvatarStudent:
     def module(self, run: Path) -> tuple[nn.Module, tuple[Tensor, ...], ModelIO]:
         """The network and one short text; see `Student.module`."""
         config = load_config(run)
-        model = HeadsNet(config.shape, config.features.buckets + 1)
-        load_weights(run, model)
+        model = _network(run, config)
         example = torch.from_numpy(encode("one two three", config.features).ids)
         return model.eval(), (example,), ModelIO([avatar.INPUT], list(HEADS))
 
@@ -174,6 +175,12 @@ class AvatarStudent:
         rows = [*_rows(dataset, "heldout"), *_rows(dataset, "train")]
         requests: list[Json] = [{"text": text} for text in dict.fromkeys(text for text, _ in rows)]
         return [{**request, "rig": _GOLDEN_RIG} if at == 0 else request for at, request in enumerate(requests[:count])]
+
+
+def _network(run: Path, config: AvatarConfig) -> HeadsNet:
+    model = HeadsNet(config.shape, config.features.buckets + 1)
+    load_weights(run, model)
+    return model
 
 
 def load_config(run: Path) -> AvatarConfig:

@@ -13,7 +13,7 @@ import numpy as np
 from edge_runtime.home.lexicon import ACTIONS, KINDS, TAGS
 from edge_runtime.tasks.robot import HEADS, NGRAMS, SCHEME, TOKENS
 from trainer_host.errors import DataError
-from trainer_host.students import Json, ModelIO, OnProgress, Recorder, TrainReport, no_settings
+from trainer_host.students import Json, ModelIO, OnProgress, Recorder, TrainReport, begins_with
 from trainer_host.students import robot_practice as practice
 from trainer_host.students.robot_data import (
     build_vocabulary,
@@ -41,6 +41,7 @@ EPOCHS = 4  # for the built-in teacher's 24,000 examples about a minute on two c
 EXAMPLES_PER_ROW = 1.35  # of the built-in teacher's: a row of several clauses shows each of them alone too
 # What one example costs in a second's budget; measured on two x86 cores, used to plan epochs, never to stop.
 SECONDS_PER_EXAMPLE = 0.0005
+TUNED = 0.1  # of the rates and of the epochs (one at the least), where a robot begins with another one
 UNSURE = 0.12  # below it most readings of the development sentences are wrong
 
 
@@ -65,13 +66,14 @@ class RobotStudent:
     ) -> TrainReport:
         """Train on rows that carry token labels; rows that don't are aligned first, or left out and counted.
 
-        Few rows of the home grammar are practised around, see `practised`.
+        Few rows of the home grammar are practised around, see `practised`. settings: init names the run of a robot that
+        this one begins with: it keeps that one's vocabulary, and is changed little.
         """
         from trainer_host.students.robot_align import with_labels
         from trainer_host.students.robot_fit import fit
         from trainer_host.students.robot_model import RobotConfig, RobotNet
 
-        no_settings(self.task, settings)
+        base = begins_with(self.task, settings, run)
         if curriculum:
             raise DataError("A robot sees all its rows in each epoch; leave out --curriculum.")
         started = time.perf_counter()
@@ -87,17 +89,24 @@ class RobotStudent:
             rows, read_rows(dataset / "heldout.jsonl"), homes, room(len(rows), seconds), seed
         )
         learnt = [*rows, *more]
-        vocabulary, known = build_vocabulary(learnt, common_words())
-        config = RobotConfig(vocabulary=len(vocabulary), known=known)
+        if base is not None:
+            vocabulary, net = _vocabulary(base), _open(base)
+            config = net.config
+        else:
+            vocabulary, known = build_vocabulary(learnt, common_words())
+            config = RobotConfig(vocabulary=len(vocabulary), known=known)
+            net = RobotNet(config)
+            _start(net, vocabulary, seed)
         learnt += clauses_alone(learnt)
         arrays = encode_rows(learnt, homes, vocabulary)
-        net = RobotNet(config)
-        _start(net, vocabulary, seed)
         epochs = practice.EPOCHS if more else EPOCHS
+        if base is not None:
+            epochs = max(1, int(TUNED * epochs))
         if seconds is not None:
             left = seconds - practice.SECONDS_PER_ROW * len(more)
-            epochs = max(1, int(left / (SECONDS_PER_EXAMPLE * len(learnt))))
-        loss = fit(net, arrays, vocabulary, seed, epochs, on_progress)
+            room_for = max(1, int(left / (SECONDS_PER_EXAMPLE * len(learnt))))
+            epochs = room_for if base is None else min(epochs, room_for)
+        loss = fit(net, arrays, vocabulary, seed, epochs, on_progress, 1.0 if base is None else TUNED)
         write_atomic(run / VOCABULARY, "".join(f"{word}\n" for word in vocabulary).encode())
         write_atomic(run / CONFIG, json.dumps({**config.to_json(), "epochs": epochs}, indent=1).encode())
         save_weights(run, net)

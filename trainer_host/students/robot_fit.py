@@ -29,8 +29,16 @@ _ROUNDS = 5
 _QUINTIC = (3.4445, -4.7750, 2.0315)  # Jordan et al. 2024, "Muon"
 
 
-def fit(net: RobotNet, arrays: Arrays, vocabulary: list[str], seed: int, epochs: int, on_progress: OnProgress) -> float:
-    """Train `net` in place; returns the last epoch's mean loss.
+def fit(
+    net: RobotNet,
+    arrays: Arrays,
+    vocabulary: list[str],
+    seed: int,
+    epochs: int,
+    on_progress: OnProgress,
+    rates: float = 1.0,
+) -> float:
+    """Train `net` in place; returns the last epoch's mean loss. rates: share of the usual ones.
 
     A batch is halved between two Python threads with one torch thread each. Torch's own threads wait at a barrier in
     every operator, which on two busy cores cost up to eight times the whole training (docs/log.md, 2026-11-23).
@@ -58,7 +66,7 @@ def fit(net: RobotNet, arrays: Arrays, vocabulary: list[str], seed: int, epochs:
                 for i, parameter in enumerate(parameters):
                     parameter.grad = sum((grads[i] for _, grads in results[1:]), results[0][1][i]) / len(results)
                 torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-                share = rate(done, steps)
+                share = rates * rate(done, steps)
                 for group in adam.param_groups:
                     group["lr"] = _ADAM_RATE * share
                 adam.step()

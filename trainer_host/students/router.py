@@ -21,7 +21,7 @@ from edge_runtime.tasks.text import SCHEME, Features, encode
 from trainer_host.data.curriculum import ordered
 from trainer_host.data.dataset import Row, open_dataset
 from trainer_host.errors import DataError
-from trainer_host.students import Json, ModelIO, OnProgress, Recorder, TrainReport, no_settings
+from trainer_host.students import Json, ModelIO, OnProgress, Recorder, TrainReport, begins_with
 from trainer_host.students.baselines import majority_accuracy, naive_bayes_accuracy
 from trainer_host.students.familiar import known_of, threshold_of_familiarity
 from trainer_host.students.practice import ROWS, STEPS, groups_of, practice
@@ -82,9 +82,10 @@ class RouterStudent:
     ) -> TrainReport:
         """Calibrate on models that haven't seen the rows, then train on all of them; see `Student.train`.
 
-        Rows of the built-in teacher are practised around, see `practice`, unless a curriculum orders them.
+        Rows of the built-in teacher are practised around, see `practice`, unless a curriculum orders them. settings: init
+        names the run of a router that the last model begins with, whose labels may be fewer.
         """
-        no_settings(self.task, settings)
+        base = begins_with(self.task, settings, run)
         started = time.perf_counter()
         rows = _rows(dataset, "train")
         labels = tuple(sorted({label for _, label in rows}))
@@ -94,6 +95,9 @@ class RouterStudent:
         more = [] if curriculum else practice(opened, ROWS - len(rows), seed)
         more = [example for example in more if example.output["label"] in labels]
         config = RouterConfig(labels, 0.0, Features(), *((WIDTH, HIDDEN) if more else ()))
+        if base is not None:
+            before = load_config(base)
+            config = replace(config, features=before.features, width=before.width, hidden=before.hidden)
         texts, names = zip(*rows, *((example.input["text"], example.output["label"]) for example in more), strict=True)
         wanted = torch.tensor([[labels.index(name)] for name in names])
         recipe = Recipe(planned_steps(len(texts), seconds, "A router"))
@@ -110,6 +114,7 @@ class RouterStudent:
             lambda step, loss: on_progress(step / total, {"loss": round(loss, 4)}),
             ordered(list(opened.rows("train"))) if curriculum else None,
             groups_of(opened, more),
+            None if base is None else _start(base, labels, seed),
         )
         save_weights(run, model)
         least = threshold_of_familiarity(texts, names, groups_of(opened, more) or range(len(texts)), seed)
@@ -191,6 +196,24 @@ def load_config(run: Path) -> RouterConfig:
 
 def _save_config(run: Path, config: RouterConfig) -> None:
     write_atomic(run / CONFIG, strict_json.dumps(asdict(config)))
+
+
+def _start(base: Path, labels: tuple[str, ...], seed: int) -> HeadsNet:
+    """Another router's network for these labels: what it knows of those that both have, chance for the others."""
+    config = load_config(base)
+    old = HeadsNet(config.shape, config.features.buckets + 1)
+    load_weights(base, old)
+    if labels == config.labels:
+        return old
+    torch.manual_seed(seed)
+    new = HeadsNet(replace(config, labels=labels).shape, config.features.buckets + 1)
+    state = old.state_dict() | {f"out.{part}": new.state_dict()[f"out.{part}"] for part in ("weight", "bias")}
+    for at, label in enumerate(labels):
+        if label in config.labels:
+            for part in ("weight", "bias"):
+                state[f"out.{part}"][at] = old.state_dict()[f"out.{part}"][config.labels.index(label)]
+    new.load_state_dict(state)
+    return new
 
 
 def _rows(dataset: Path, split: str) -> list[tuple[str, str]]:

@@ -6,7 +6,7 @@ The family of `router` (one head) and `avatar` (several).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -19,11 +19,13 @@ from trainer_host.training.calibration import Calibration, calibrate
 from trainer_host.training.determinism import prepare
 
 FOLDS = 3  # a row's calibration comes from a model that hasn't seen it
+_COMMON = 0.05  # the rarity of a feature that nearly all texts have; below it, what a table says can't be undone
 CROSS_UP_TO = 3000  # with more rows one held-back part says enough
 # A student plans by steps, so that the result doesn't depend on how fast the machine is.
 STEPS_PER_SECOND = 150
 MIN_STEPS, MAX_STEPS = 240, 2500
 Progress = Callable[[int, float], None]
+TUNED = 0.25  # of the rate and of the steps, where a model begins with another one
 
 
 @dataclass(frozen=True)
@@ -121,12 +123,15 @@ def train_heads(
     on_progress: Progress,
     order: Sequence[int] | None = None,
     groups: Sequence[object] | None = None,
+    start: HeadsNet | None = None,
 ) -> tuple[HeadsNet, list[Calibration]]:
     """Calibrate on models that haven't seen the rows, then train on all of them.
 
     tokens int32 [rows, length]; wanted int64 [rows, heads]; strata: one per row, spread evenly over the folds.
     order: positions of the rows, easy ones first, for a curriculum; None for the plain order. groups: one per row, as
     the template that it was made from: those of one group calibrate together, unseen; None: each row is its own.
+    start: what the last one begins with, and is then changed little; it may have seen the rows, so that those which
+    calibrate begin with nothing.
     """
     eased = order is not None
     if order is not None:  # from here on, rows stand in the order of their difficulty
@@ -152,7 +157,9 @@ def train_heads(
     found = [
         calibrate(torch.cat([part[head] for part in seen]).numpy(), labels[:, head]) for head in range(len(shape.heads))
     ]
-    model = _fit(shape, tokens, wanted, recipe, seed, progress, eased)
+    if start is not None:
+        recipe = replace(recipe, steps=max(1, int(recipe.steps * TUNED)), rate=recipe.rate * TUNED)
+    model = _fit(shape, tokens, wanted, recipe, seed, progress, eased, start)
     with torch.no_grad():
         model.temperature.copy_(torch.tensor([item.temperature for item in found]))
     return model, found
@@ -193,7 +200,14 @@ def _folds(strata: Sequence[object], groups: Sequence[object], seed: int) -> Ten
 
 
 def _fit(
-    shape: Shape, tokens: Tensor, wanted: Tensor, recipe: Recipe, seed: int, progress: Progress, eased: bool
+    shape: Shape,
+    tokens: Tensor,
+    wanted: Tensor,
+    recipe: Recipe,
+    seed: int,
+    progress: Progress,
+    eased: bool,
+    start: HeadsNet | None = None,
 ) -> HeadsNet:
     prepare(seed)
     used, rows = torch.unique(tokens, return_inverse=True)
@@ -204,13 +218,17 @@ def _fit(
     for part in rows.split(4096):  # all at once would take rows x features
         present += torch.zeros(len(part), len(used)).scatter_(1, part, 1.0).sum(0)
     rarity = torch.log(len(tokens) / present.clamp(min=1)).unsqueeze(1)
-    model = _descend(HeadsNet(shape, len(used)), rows, wanted, rarity, recipe, seed, progress, eased)
+    model = HeadsNet(shape, len(used))
+    if start is not None:
+        begun = start.state_dict()
+        model.load_state_dict({**begun, "table.weight": begun["table.weight"][used.long()] / rarity.clamp(min=_COMMON)})
+    model = _descend(model, rows, wanted, rarity, recipe, seed, progress, eased)
     whole = HeadsNet(shape, shape.features.buckets + 1)
     with torch.no_grad():
         state = model.state_dict()
         small = state.pop("table.weight")
-        # A bucket that no text of the training uses says nothing.
-        large = torch.zeros_like(whole.table.weight)
+        # A bucket that no text of the training uses says nothing, or what it said.
+        large = torch.zeros_like(whole.table.weight) if start is None else start.table.weight.clone()
         large[used.long()] = small * rarity
         whole.load_state_dict({**state, "table.weight": large})
     return whole.eval()

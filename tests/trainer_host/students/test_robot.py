@@ -47,7 +47,23 @@ def trained(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """With seed 3; read only."""
     run = tmp_path_factory.mktemp("trained") / "run"
     assert train(dataset, run, 3)[-1][0] == 1.0
+    (run / "run.json").write_text('{"task": "robot"}')
     return run
+
+
+def test_a_robot_that_begins_with_another_keeps_its_words_and_changes_little(
+    dataset: Path, trained: Path, tmp_path: Path
+) -> None:
+    run = trained.with_name("tuned")
+    run.mkdir()
+    STUDENT.train(
+        dataset, run, seed=5, seconds=1.0, settings={"init": trained.name}, on_progress=lambda share, figures: None
+    )
+    assert (run / "vocab.txt").read_bytes() == (trained / "vocab.txt").read_bytes()
+    before, after = (STUDENT.module(folder)[0].state_dict() for folder in (trained, run))
+    assert (before["words.weight"] == after["words.weight"]).all()
+    for name in ("input.weight", "ngrams.weight", "conv1.conv.weight"):
+        assert 0 < (after[name] - before[name]).abs().mean() < 0.2 * before[name].abs().mean()
 
 
 def test_the_same_seed_gives_the_same_bytes(dataset: Path, trained: Path, tmp_path: Path) -> None:

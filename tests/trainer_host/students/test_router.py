@@ -161,3 +161,44 @@ def test_the_front_desk_has_no_repeated_rows() -> None:
     with FRONT_DESK.open(encoding="utf-8") as source:
         texts = [row["text"].lower() for row in csv.DictReader(source)]
     assert len(texts) == len(set(texts)) == 275
+
+
+def test_a_router_that_begins_with_another_changes_little_and_knows_its_labels(exported: Trained) -> None:
+    home, dataset, base = exported.workspace, exported.dataset, exported.run
+    rows = [(str(row.input["text"]), str(row.output["label"])) for row in dataset.rows("train")]
+    file = home.home / "more.csv"
+    with file.open("w", newline="") as out:
+        csv.writer(out).writerows([("text", "label"), *rows, *((f"sing song number {n}", "sing") for n in range(20))])
+    more = import_rows(home, file, task="router", name="more", seed=1, held_out=0.1)
+    run, _ = train_run(home, more, "more", seed=2, seconds=2.5, settings={"init": "easy"}, on_progress=nothing)
+    assert run.settings == {"init": "easy"}
+    labels = load_config(run.folder).labels
+    assert labels == tuple(sorted({*load_config(base.folder).labels, "sing"}))
+    before, after = (STUDENT.module(each.folder)[0].net.state_dict() for each in (base, run))
+    known = [label != "sing" for label in labels]
+    for name in ("table.weight", "hidden.weight", "out.weight"):
+        now = after[name][known] if name == "out.weight" else after[name]
+        assert 0 < (now - before[name]).abs().mean() < 0.2 * before[name].abs().mean()
+    held_out = [(str(row.input["text"]), str(row.output["label"])) for row in dataset.rows("heldout")]
+    assert accuracy(run.folder, held_out) >= accuracy(base.folder, held_out) - 0.05
+
+
+def test_what_a_router_cannot_begin_with_is_one_sentence(exported: Trained) -> None:
+    for settings, said in (
+        ({"init": "nobody"}, "no run 'nobody' here"),
+        ({"init": "easy", "lora": "r=8"}, "leave out"),
+    ):
+        with pytest.raises(DataError, match=said):
+            train_run(
+                exported.workspace, exported.dataset, "x", seed=1, seconds=None, settings=settings, on_progress=nothing
+            )
+    (exported.run.folder / "run.json").write_text('{"task": "avatar"}')
+    with pytest.raises(DataError, match="does the task avatar, so that no router"):
+        STUDENT.train(
+            exported.dataset.folder,
+            exported.workspace.runs / "x",
+            seed=1,
+            seconds=None,
+            settings={"init": "easy"},
+            on_progress=nothing,
+        )
