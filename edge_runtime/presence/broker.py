@@ -15,7 +15,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 from edge_runtime.addresses import is_near
@@ -24,7 +24,7 @@ from edge_runtime.errors import ConfigError
 if TYPE_CHECKING:
     import ssl
 
-    from aiomqtt import Client, Will
+    from aiomqtt import Client, Message, Will
 
 _log = logging.getLogger(__name__)
 PORTS = {"mqtt": 1883, "mqtts": 8883}
@@ -32,7 +32,7 @@ KEEP_ALIVE_SECONDS = 30  # a broker tells the last will of who was silent for 1.
 ANSWER_SECONDS = 5.0  # for a broker to acknowledge what it was sent
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds between tries
 STEADY_SECONDS = 60.0  # a connection that lasted so long begins the pauses anew
-_SENT = 64  # messages that wait to be sent
+_HELD = _SENT = 64  # messages that wait to be read, and to be sent
 _REFUSED = 0x80  # codes of SUBACK from here on (MQTT 5, section 3.9.3)
 _MOST_PASSWORD = 4096  # bytes
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?|[0-9A-Fa-f:.]{2,45}")
@@ -105,13 +105,14 @@ async def stay_connected(
     will: Callable[[], Will | None],
     talk: Callable[[Client], Awaitable[None]],
     most: int,
-    held: int = 64,
+    waiting: Callable[[], asyncio.Queue[Message]] | None = None,
 ) -> None:
     """Connect, let `talk` go on for as long as the connection lasts, and come back after a pause, until cancelled.
 
-    will: asked before each connection. most: bytes of the longest packet that is taken. held: messages that may wait to be
-    read; what comes beyond is lost. Pauses double from one second to a minute, each between half of that and all of it, so
-    that the devices of a whole house don't return at once. Raises `ConfigError` where the certificates can't be read.
+    will: asked before each connection. most: bytes of the longest packet that is taken. waiting: makes the queue of a
+    connection's messages, by default one of 64, beyond which they are lost. Pauses double from one second to a minute, each
+    between half of that and all of it, so that the devices of a whole house don't return at once. Raises `ConfigError` where
+    the certificates can't be read.
     """
     from aiomqtt import MqttError
 
@@ -119,7 +120,7 @@ async def stay_connected(
     while True:
         began = time.monotonic()
         try:
-            async with connected(broker, identifier, will(), most, held) as client:
+            async with connected(broker, identifier, will(), most, waiting and waiting()) as client:
                 _log.info("connected to %s", broker)
                 said = ""
                 await talk(client)
@@ -158,7 +159,9 @@ def _still_wanted() -> None:
 
 
 @contextlib.asynccontextmanager
-async def connected(broker: Broker, identifier: str, will: Will | None, most: int, held: int) -> AsyncIterator[Client]:
+async def connected(
+    broker: Broker, identifier: str, will: Will | None, most: int, waiting: asyncio.Queue[Message] | None = None
+) -> AsyncIterator[Client]:
     """One connection, see `stay_connected`; raises aiomqtt's `MqttError` where it can't be had. identifier: empty for any."""
     from aiomqtt import Client, ProtocolVersion
     from paho.mqtt.packettypes import PacketTypes
@@ -177,7 +180,9 @@ async def connected(broker: Broker, identifier: str, will: Will | None, most: in
         will=will,
         timeout=ANSWER_SECONDS,
         keepalive=KEEP_ALIVE_SECONDS,
-        max_queued_incoming_messages=held,
+        max_queued_incoming_messages=_HELD,
+        # It calls this with the bound and puts messages into what it gets.
+        queue_type=None if waiting is None else cast("type[asyncio.Queue[Message]]", lambda maxsize: waiting),
         max_queued_outgoing_messages=_SENT,
         properties=properties,
         tls_context=context_of(broker),
