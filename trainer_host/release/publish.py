@@ -21,7 +21,7 @@ from trainer_host.compress.gate import read_report
 from trainer_host.data.dataset import Json
 from trainer_host.errors import TrainerError
 from trainer_host.release.delta import Source, make_sources
-from trainer_host.training.run import open_run
+from trainer_host.training.run import read_card
 from trainer_host.workspace import Workspace, storage_errors
 
 if TYPE_CHECKING:
@@ -209,7 +209,7 @@ def _gated_budgets(workspace: Workspace, manifest: Manifest) -> Budgets:
     memory = MEMORY_TIMES * _megabytes(biggest) + MEMORY_MB
     for name in workspace.names(workspace.runs):
         try:
-            run = open_run(workspace.runs / name)
+            run = read_card(workspace.runs / name)
             if run.address == manifest.lineage.get("run"):
                 slowest = max((score.p99_ms for score in read_report(run).chosen()), default=0.0)
                 return Budgets(max(LEAST_P95_MS, math.ceil(SLOWER * slowest)), memory)

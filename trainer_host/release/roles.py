@@ -94,8 +94,10 @@ def read_key(path: Path) -> KeyFile:
                     f"{path} can be read by others; run 'chmod 600 {path}', and renew it if others were here."
                 )
             content = opened.read(MAX_FILE_BYTES + 1)
+    if len(content) > MAX_FILE_BYTES:
+        raise damaged
     try:
-        kept = strict_json.loads_object(content[:MAX_FILE_BYTES], "A key file")
+        kept = strict_json.loads_object(content, "A key file")
         public = checked_public(str(kept.get("public")))
         seed, sealed = (base64.b64decode(str(kept.get(key, "")), validate=True) for key in ("seed", "sealed"))
     except (BadRequest, TrainerError, ValueError, binascii.Error):

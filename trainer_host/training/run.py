@@ -230,19 +230,27 @@ def _work_folder(folder: Path, order: dict[str, object]) -> Path:
 
 def open_run(folder: Path) -> Run:
     """Read a run's card, and check that its weights are those that were trained; raises `DataError`."""
+    made = read_card(folder)
+    try:
+        weights = hash_of(folder / WEIGHTS)
+    except OSError as cause:
+        raise DataError(f"{cause.filename} can't be read ({cause.strerror}); train again.") from None
+    if weights != made.weights:
+        raise DataError(f"The weights of run '{folder.name}' aren't those that it trained; train again.")
+    return made
+
+
+def read_card(folder: Path) -> Run:
+    """Read a run's card; the weights aren't looked at, which may be large. Raises `DataError`."""
     try:
         raw = strict_json.loads_object((folder / CARD).read_bytes(), f"{folder / CARD}")
         if raw.pop("format") != FORMAT:
             raise DataError(f"The run '{folder.name}' was made by another version of Enigma; train again.")
-        made = Run(folder=folder, **raw)  # type: ignore[arg-type]
-        weights = hash_of(folder / WEIGHTS)
+        return Run(folder=folder, **raw)  # type: ignore[arg-type]
     except OSError as cause:
         raise DataError(f"{cause.filename} can't be read ({cause.strerror}); train again.") from None
     except (BadRequest, KeyError, TypeError):
         raise DataError(f"{folder / CARD} is damaged; train again.") from None
-    if weights != made.weights:
-        raise DataError(f"The weights of run '{folder.name}' aren't those that it trained; train again.")
-    return made
 
 
 def is_run(
