@@ -250,6 +250,7 @@ class Device:
         with self._judged(name), self._span("run", name) as span:
             answer = await self.serving.run(name, request, urgency)
             tracing.told(span, answer, started)
+        self._took(name, answer)
         self.metrics.observe("enigma_run_seconds", time.perf_counter() - started, specialist=name)
         self.metrics.observe("enigma_specialist_seconds", answer.seconds, specialist=name)
         if answer.together > 1:
@@ -268,6 +269,7 @@ class Device:
         with self._judged(name), self._span("infer", name) as span:
             answer = await self.serving.infer(name, inputs, urgency)
             tracing.told(span, answer, started)
+        self._took(name, answer)
         self.metrics.observe("enigma_infer_seconds", time.perf_counter() - started, specialist=name)
         return cast("dict[str, np.ndarray]", answer.value)
 
@@ -278,6 +280,7 @@ class Device:
         with self._judged(name), self._span("embed", name) as span:
             answer = await self.serving.embed(name, text, urgency)
             tracing.told(span, answer, started)
+        self._took(name, answer)
         self.metrics.observe("enigma_embed_seconds", time.perf_counter() - started, specialist=name)
         return answer
 
@@ -288,36 +291,34 @@ class Device:
         tokens = 0
         first = 0.0
         try:
-            async with contextlib.aclosing(self.serving.stream(name, begin, urgency)) as pieces:
-                async for piece in pieces:
-                    if not first:
-                        first = time.perf_counter() - started
-                        self.metrics.observe("enigma_first_token_seconds", first, specialist=name)
-                    if piece.token is not None:
-                        tokens += 1
-                        self.metrics.count("enigma_tokens_total", specialist=name)
-                    yield piece
-        except EdgeError as error:
-            if self.watch is not None:  # how long it took says more about who reads it
-                self.watch(name, 0.0, error)
-            raise
+            with self._judged(name):
+                async with contextlib.aclosing(self.serving.stream(name, begin, urgency)) as pieces:
+                    async for piece in pieces:
+                        if not first:
+                            first = time.perf_counter() - started
+                            self.metrics.observe("enigma_first_token_seconds", first, specialist=name)
+                        if piece.token is not None:
+                            tokens += 1
+                            self.metrics.count("enigma_tokens_total", specialist=name)
+                        yield piece
         finally:
             if self.traces is not None:
                 self.traces.wrote(name, tokens, first, time.perf_counter() - started)
 
     @contextlib.contextmanager
     def _judged(self, name: str) -> Iterator[None]:
-        """Tell whoever watches a new version how long an answer took, and what failed."""
-        if self.watch is None:
-            yield
-            return
-        began = time.perf_counter()
+        """Tell whoever watches a new version what failed."""
         try:
             yield
         except EdgeError as error:
-            self.watch(name, 1000 * (time.perf_counter() - began), error)
+            if self.watch is not None:
+                self.watch(name, 0.0, error)
             raise
-        self.watch(name, 1000 * (time.perf_counter() - began), None)
+
+    def _took(self, name: str, answer: Answer) -> None:
+        """Tell whoever watches a new version how long the model took for an answer, whoever waited for whom."""
+        if self.watch is not None:
+            self.watch(name, 1000 * answer.seconds, None)
 
     def _span(self, what: str, name: str) -> contextlib.AbstractContextManager[Span | None]:
         return contextlib.nullcontext() if self.traces is None else self.traces.run(what, name)
