@@ -10,9 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge_runtime.bundle import public_key_of, verify_bundle
 from edge_runtime.bundle.archive import write_payload
-from edge_runtime.bundle.envelope import sign
+from edge_runtime.bundle.envelope import read_envelope, sign
 from edge_runtime.update.delta import apply
+from edge_runtime.update.slots import Slots
+from tests.edge_runtime import tiny
 from trainer_host.errors import DataError
 from trainer_host.release import delta
 from trainer_host.release.delta import BSDIFF4, SUB8, XZ, make_sources
@@ -84,6 +87,19 @@ def test_a_fine_tune_of_equal_layout_is_a_quarter_or_less(tmp_path: Path) -> Non
     assert again == {
         each.path.name: each.path.read_bytes() for each in make_sources(wanted, [base], tmp_path / "again")
     }
+
+
+def test_a_device_makes_a_signed_bundle_of_what_its_slot_holds(tmp_path: Path) -> None:
+    old, new = tmp_path / "tiny-1.0.0.enigma", tmp_path / "tiny-1.1.0.enigma"
+    for path, version in ((old, "1.0.0"), (new, "1.1.0")):
+        tiny.make_bundle(path, tiny.usable_manifest(version), seed=1)
+    slots, envelope = Slots(tmp_path / "state"), read_envelope(old.read_bytes())
+    slots.place(slots.unpack(old, envelope)[0], envelope.digest)
+    first = make_sources(new, [old], tmp_path / "sources")[0]
+    assert (first.base, first.bytes < 0.2 * new.stat().st_size) == (envelope.digest, True)
+    made = slots.new_upload()
+    apply(first.path, slots.folder(envelope.digest), made, MOST)
+    assert verify_bundle(made, {public_key_of(tiny.KEY)}) == read_envelope(new.read_bytes())
 
 
 def test_a_changed_layer_is_sent_beside_those_that_stayed(tmp_path: Path) -> None:
