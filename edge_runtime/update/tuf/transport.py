@@ -87,6 +87,8 @@ class HttpTransport:
             async with source.open(name, 0, "", tag) as opened:
                 raw = await _whole(opened.pieces, opened.total, most, name)
         except NotModified:
+            if not tag:  # then nobody asked
+                raise
             return kept
         if name == "timestamp.json":
             self._seen = {f"{source.name}/{name}": (opened.validator, raw)} if opened.validator else {}
