@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 AT_ONCE = 32  # devices that are asked at the same time
 SECONDS = 8.0  # for one of them, its connection too; one that sleeps or is gone costs no more
+CHECK_SECONDS = 60.0  # for one that asks its repository before it answers
 
 
 @dataclass(frozen=True)
@@ -34,18 +35,19 @@ async def ask_all(
     devices: Sequence[Device],
     check: bool = False,
     at_once: int = AT_ONCE,
-    seconds: float = SECONDS,
+    seconds: float | None = None,
     told: Callable[[Answer], None] = lambda answer: None,
 ) -> list[Answer]:
     """Ask each, in the order given; nobody's silence keeps the others waiting.
 
-    check: let each look for updates first. told: called with each answer as it comes.
+    check: let each look for updates first. seconds: for one, `SECONDS` or `CHECK_SECONDS` by default. told: called with each answer as it comes.
     """
+    most = seconds or (CHECK_SECONDS if check else SECONDS)
     turns = asyncio.Semaphore(at_once)
 
     async def ask(device: Device) -> Answer:
         async with turns:
-            answer = await _ask(device, check, seconds)
+            answer = await _ask(device, check, most)
         told(answer)
         return answer
 
@@ -64,7 +66,8 @@ def refresh(
     now = time.time()
     with store.changing() as session:
         session.take_all([answer.report for answer in answers if answer.report is not None], now, "lan")
-        seen = {device.id: device.seen for device in session.devices()}
+        # One that tells over a broker isn't gone because this host doesn't reach it.
+        seen = {device.id: device.seen for device in session.devices() if device.via == "lan"}
         for answer in answers:
             if answer.report is None and answer.device.id in seen:
                 session.away(answer.device.id, seen[answer.device.id])
