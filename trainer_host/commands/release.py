@@ -193,7 +193,8 @@ def publish(args: argparse.Namespace) -> None:
         show.say("All of it was published already.")
     _waits(done, show)
     if not done.waiting:
-        show.say(f"Next: enigma rollout start {releases[0].manifest.name}")
+        one = releases[-1].manifest
+        show.say(f"Next: enigma rollout start {one.name} --release {one.version}")
 
 
 def show_all(args: argparse.Namespace) -> None:
