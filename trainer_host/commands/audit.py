@@ -17,6 +17,7 @@ from trainer_host.presentation import presenter_for
 if TYPE_CHECKING:
     from trainer_host.presentation import Presenter
     from trainer_host.teacher.audit import Entry
+    from trainer_host.teacher.audit_check import Verification
     from trainer_host.teacher.calls import Call
     from trainer_host.workspace import Workspace
 
@@ -24,7 +25,7 @@ Json = dict[str, object]
 
 
 class LogChanged(TrainerError):
-    """The log of calls isn't as it was written."""
+    """A log isn't as it was written."""
 
     exit_code = 1
 
@@ -54,7 +55,7 @@ class Total:
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
     """`enigma audit`."""
     made = command(commands, "audit", audit, "List the calls to providers, with totals; verify that none was changed.")
-    made.add_argument("--last", type=_count, default=20, metavar="N", help="list the last N calls (default: 20)")
+    add_log_options(made, "calls")
     made.add_argument("--provider", metavar="P", help="only calls to this provider")
     made.add_argument("--task", metavar="T", help="only calls for this task")
     made.add_argument(
@@ -62,14 +63,19 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         action="store_true",
         help="show what was asked and answered, where 'teach --record-prompts' kept it",
     )
-    made.add_argument("--verify", action="store_true", help="check every line; status 1 where one was changed")
-    made.add_argument(
+
+
+def add_log_options(parser: argparse.ArgumentParser, what: str) -> None:
+    """The options of a log whose lines are bound to each other."""
+    parser.add_argument("--last", type=_count, default=20, metavar="N", help=f"list the last N {what} (default: 20)")
+    parser.add_argument("--verify", action="store_true", help="check every line; status 1 where one was changed")
+    parser.add_argument(
         "--known",
         type=_known,
         metavar="COUNT:HASH",
         help="what --verify printed earlier and you kept elsewhere: the log must still hold it",
     )
-    made.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def audit(args: argparse.Namespace) -> None:
@@ -91,9 +97,7 @@ def audit(args: argparse.Namespace) -> None:
     if args.json:
         found: Json = {"calls": [_plain(entry) for entry in last], "totals": _plain_totals(totals)}
         if checked is not None:
-            problems: list[object] = [asdict(problem) for problem in checked.problems]
-            found["verified"] = {"ok": checked.ok, "lines": checked.lines, "torn": checked.torn, "problems": problems}
-            found["head"] = None if checked.head is None else {"count": checked.head.count, "hash": checked.head.hash}
+            found |= plain_check(checked)
         show.say(json.dumps(found, indent=1, ensure_ascii=False))
     elif not totals:
         show.say("No call to a provider is logged" + (" that matches." if args.provider or args.task else "."))
@@ -104,12 +108,25 @@ def audit(args: argparse.Namespace) -> None:
             _show_prompts(last, show)
         show.stage("Totals")
         show.table(["provider", "key", "task", "calls", "answered", "tokens", "cost"], _sums(totals))
-    if checked is None:
-        return
+    if checked is not None:
+        tell_check(checked, None if args.json else show, "calls")
+
+
+def plain_check(checked: Verification) -> Json:
+    """What a check found, for JSON."""
+    problems: list[object] = [asdict(problem) for problem in checked.problems]
+    return {
+        "verified": {"ok": checked.ok, "lines": checked.lines, "torn": checked.torn, "problems": problems},
+        "head": None if checked.head is None else {"count": checked.head.count, "hash": checked.head.hash},
+    }
+
+
+def tell_check(checked: Verification, show: Presenter | None, what: str) -> None:
+    """Say what a check found; raises `LogChanged`."""
     if not checked.ok:
-        raise LogChanged(checked.sentence())
-    if not args.json:
-        show.say(checked.sentence())
+        raise LogChanged(checked.sentence(what))
+    if show is not None:
+        show.say(checked.sentence(what))
         if checked.head is not None:
             show.say(f"Keep this elsewhere, for --known: {checked.head.count}:{checked.head.hash}")
 

@@ -59,6 +59,7 @@ def _serve(args: argparse.Namespace, workspace: Workspace, show: Presenter) -> N
     from edge_runtime.addresses import is_loopback
     from edge_runtime.config import parse_listen
     from edge_runtime.errors import ConfigError
+    from trainer_host.fleet.watching import beside
     from trainer_host.keys import vault_of
     from trainer_host.server.run import running, serve
 
@@ -85,7 +86,12 @@ def _serve(args: argparse.Namespace, workspace: Workspace, show: Presenter) -> N
         show.say("Ctrl-C ends it; a lesson that runs then can be resumed.")
 
     tls = "never" if args.plain_http else "network"
-    asyncio.run(serve(workspace, host, port, args.allow_host, on_listening, tls))
+
+    async def both() -> None:
+        async with beside(workspace, show.warn):
+            await serve(workspace, host, port, args.allow_host, on_listening, tls)
+
+    asyncio.run(both())
     show.say("The host's API has stopped.")
 
 

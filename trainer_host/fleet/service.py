@@ -42,6 +42,21 @@ class Look:
     members: Sequence[Member]
 
 
+@dataclass(frozen=True)
+class Shown:
+    """A device in a rollout. version: that it runs now. state: "waiting" (for it to look), "away", or as it told."""
+
+    device: str
+    name: str
+    version: str
+    state: str
+    cause: str
+    golden: float | None
+    p95_ms: float | None
+    memory_mb: float | None
+    since: float
+
+
 class Fleet:
     """Rollouts of one database and one repository. Blocks: call it in a thread where an event loop runs."""
 
@@ -120,7 +135,7 @@ class Fleet:
             course = session.course(id_)
             if course.state == ABORTED:
                 raise TrainerError(f"{id_} is aborted already.")
-            aborted = replace(course, state=ABORTED, since=now, met=None, cause="aborted by hand")
+            aborted = replace(course, state=ABORTED, since=now, met=None, cause=course.cause or "aborted by hand")
             session.save(aborted)
             back = aborted.before.version if aborted.before else None
             self._event(session, "rollout.aborted", aborted, now, back_to=back)
@@ -164,6 +179,47 @@ class Fleet:
             members = session.members(course)
             seen = rollouts.tally(course, rollouts.desired_of(session.courses()), members)
             return Look(course, seen, session.outcomes(course.id), members)
+
+    def stages(self, look: Look) -> list[Tally]:
+        """Each stage of a rollout in figures; the later ones as they would be now."""
+        with self._store.reading() as session:
+            read = rollouts.desired_of(session.courses())
+        course, made = look.course, []
+        for i, stage in enumerate(course.plan.stages):
+            named = rollouts.canaries(replace(course, named=()), stage.devices, look.members)
+            at = replace(course, stage=i, named=course.named if i <= course.stage else (*course.named, *named))
+            if i < course.stage and stage.devices:
+                at = replace(at, named=course.named[: stage.devices])
+            made.append(rollouts.tally(at, read, look.members))
+        return made
+
+    def devices(self, look: Look) -> list[Shown]:
+        """The devices that a rollout chooses now, or that told of it, by name."""
+        with self._store.reading() as session:
+            runs = session.running(look.course.release.specialist)
+        told = {one.device: one for one in look.told}
+        own = look.course.rollout()
+        shown = []
+        for member in look.members:
+            said, now = told.get(member.device), runs.get(member.device)
+            if said is None and not (look.course.state in OPEN and own.chooses(member.device, member.tags)):
+                continue
+            state = said.state if said else "waiting" if member.present else "away"
+            best = said or now
+            shown.append(
+                Shown(
+                    member.device,
+                    member.name,
+                    now.version if now else "",
+                    state,
+                    said.cause if said else "",
+                    best.golden if best else None,
+                    best.p95_ms if best else None,
+                    best.memory_mb if best else None,
+                    said.since if said else 0.0,
+                )
+            )
+        return sorted(shown, key=lambda one: (one.state != "rolled_back", one.name, one.device))
 
     def adopt(self) -> list[Course]:
         """Take over rollouts that the repository holds and this database doesn't know, as when it was lost."""

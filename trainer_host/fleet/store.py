@@ -239,6 +239,12 @@ class Session:
         rows = self._connection.execute(select(table).where(table.c.device == device).order_by(table.c.specialist))
         return [_told(row, row.specialist) for row in rows]
 
+    def running(self, specialist: str) -> dict[str, Standing]:
+        """What devices told of a specialist, by device."""
+        table = schema.specialists
+        rows = self._connection.execute(select(table).where(table.c.specialist == specialist))
+        return {row.device: _told(row, specialist) for row in rows}
+
     def versions(self, specialist: str) -> list[tuple[str, int]]:
         """The bundles of a specialist that devices run, as (hash, how many devices), the most frequent first."""
         table = schema.specialists
@@ -393,8 +399,19 @@ def _parts(items: Sequence[str]) -> Iterator[Sequence[str]]:
 
 
 def _device(row: Row[Any], given: tuple[str, ...]) -> Device:
-    fields = [getattr(row, field.name) for field in dataclasses.fields(Device)[3:-1]]
-    return Device(row.device, row.name, tuple(row.tags), *fields, given=given)
+    return Device(
+        id=row.device,
+        name=row.name,
+        tags=tuple(row.tags),
+        seen=row.seen,
+        present=row.present,
+        via=row.via,
+        runtime=row.runtime,
+        agent=row.agent,
+        cause=row.cause,
+        memory_mb=row.memory_mb,
+        given=given,
+    )
 
 
 def _told(row: Row[Any], about: str) -> Standing:

@@ -104,7 +104,9 @@ def add(folder: Path, store: Store, url: str, kinds: Sequence[str], secret: str 
     url = checked_url(url)
     with _changing(folder) as have:
         if len(have) >= MOST_WEBHOOKS:
-            raise TrainerError(f"There are {MOST_WEBHOOKS} webhooks already; 'enigma fleet webhooks remove' makes room.")
+            raise TrainerError(
+                f"There are {MOST_WEBHOOKS} webhooks already; 'enigma fleet webhooks remove' makes room."
+            )
         number = 1 + max((int(one.id.removeprefix("w")) for one in have), default=0)
         have.append(Webhook(f"w{number}", url, secret, tuple(kinds), fleet, last))
         return have[-1]

@@ -53,11 +53,11 @@ class Verification:
         """Whether nothing was changed, as far as one can tell."""
         return not self.problems
 
-    def sentence(self) -> str:
-        """For a person."""
+    def sentence(self, what: str = "calls") -> str:
+        """For a person. what: the log's lines are about."""
         torn = f"; {self.torn} unfinished line(s) of a process that ended" if self.torn else ""
         if self.ok:
-            return f"The log is whole: {self.lines} calls{torn}."
+            return f"The log is whole: {self.lines} {what}{torn}."
         first, more = self.problems[0], len(self.problems) - 1
         rest = f"; {more} more problem(s) after it" if more else ""
         return f"The log was changed: line {first.number} in {first.file} {first.text}{rest}{torn}."
