@@ -65,6 +65,7 @@ class UpdateAgent:
         self.checked = 0.0  # when the repository was asked last, in seconds since 1970
         self._reach: Reach | None = None
         self._wishes: dict[str, Wish] | None = None  # None before it is known
+        self._read = False  # whether that is all that the metadata say
         self._drives: dict[str, asyncio.Task[None]] = {}
         self._switching: set[str] = set()
         self._watches: dict[str, Watch] = {}
@@ -115,7 +116,7 @@ class UpdateAgent:
         await self._note("followed", places=list(made.places), root=made.root, direct_push=direct_push)
         self.ground.emit("following", places=list(made.places), direct_push=direct_push)
         await self._unreach()
-        self._wishes = None
+        self._wishes, self._read = None, False
         self._soon.set()
         return made
 
@@ -127,7 +128,7 @@ class UpdateAgent:
             self._start_drives()
             if drives := list(self._drives.values()):
                 await asyncio.wait(drives, timeout=STOP_SECONDS)
-            self._wishes = None
+            self._wishes, self._read = None, False
             gone = await asyncio.to_thread(forget, self.state)
         if gone:
             await self._note("forgot")
@@ -215,7 +216,10 @@ class UpdateAgent:
 
         if self._reach is None:
             self._reach = Reach(trust_folder(self.state))
-        client = await self._reach.refreshed(places)
+        client, changed = await self._reach.refreshed(places)
+        if not changed and self._read:
+            return
+        self._read = False
         tags = self.config.device.tags
         wishes, refused = await read_wishes(client, updates_folder(self.state), self.device, tags)
         for name, why in refused.items():
@@ -225,6 +229,7 @@ class UpdateAgent:
         for name in self.hindered.keys() - refused.keys() - self._drives.keys():
             del self.hindered[name]
         self._wishes = wishes
+        self._read = not refused
 
     def _cannot(self, error: EdgeError) -> None:
         self.ground.count("enigma_update_checks_total", result="failed")

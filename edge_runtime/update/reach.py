@@ -28,11 +28,14 @@ class Reach:
         self._trust = trust
         self._client: UpdateClient | None = None
         self._place = ""
+        self._using = asyncio.Lock()
         self._places: tuple[str, ...] = ()
         self._sessions: dict[bool, aiohttp.ClientSession] = {}  # by whether they know the system's certificates
 
-    async def refreshed(self, places: Sequence[str]) -> UpdateClient:
-        """A client whose metadata are as new as the first place that answers; raises `NotReached`, `MetadataError`.
+    async def refreshed(self, places: Sequence[str]) -> tuple[UpdateClient, bool]:
+        """A client whose metadata are as new as the first place that answers, and whether anything changed.
+
+        Raises `NotReached` and `MetadataError`.
 
         A place whose metadata can't be trusted is passed over like one that can't be reached, as long as another one is left.
         """
@@ -40,7 +43,7 @@ class Reach:
         failed: EdgeError | None = None
         for place in dict.fromkeys((*first, *places)):
             try:
-                client = await self._asked(place)
+                changed = await self._asked(place)
             except TimeoutError:
                 failed = failed or NotReached(
                     f"The repository of updates at {place[:80]} didn't answer within {REFRESH_SECONDS:.0f} seconds."
@@ -49,16 +52,18 @@ class Reach:
                 # What can't be trusted says more than what can't be reached.
                 failed = error if failed is None or isinstance(failed, NotReached) else failed
             else:
+                assert self._client is not None
                 self._places = tuple(dict.fromkeys((place, *places)))
-                return client
+                return self._client, changed
         self._client, self._place = None, ""
         raise failed or NotReached("There is no place of the repository of updates to ask.")
 
     async def target(self, name: str, role: str) -> TargetFile | None:
-        """A target that this role signed, None where it didn't."""
-        if self._client is None:
-            return None
-        found = await self._client.target(name, role)
+        """A target that this role signed, None where it didn't; raises as `refreshed`, also where that role's metadata expired."""
+        async with self._using:  # during a refresh nothing is trusted
+            if self._client is None:
+                return None
+            found = await self._client.target(name, role)
         return found[0] if found is not None and found[1] == role else None
 
     def sources(self) -> list[Source]:
@@ -85,13 +90,13 @@ class Reach:
         self._sessions.clear()
         self._client = None
 
-    async def _asked(self, place: str) -> UpdateClient:
-        if self._client is None or place != self._place:
-            self._client = UpdateClient(self._trust, self._transport(place))
-            self._place = place
-        async with asyncio.timeout(REFRESH_SECONDS):
-            await self._client.refresh()
-        return self._client
+    async def _asked(self, place: str) -> bool:
+        async with self._using:
+            if self._client is None or place != self._place:
+                self._client = UpdateClient(self._trust, self._transport(place))
+                self._place = place
+            async with asyncio.timeout(REFRESH_SECONDS):
+                return await self._client.refresh()
 
     def _transport(self, place: str) -> Transport:
         return FolderTransport(Path(place)) if place.startswith("/") else HttpTransport(self._open(place), place)

@@ -12,10 +12,12 @@ from edge_runtime.bundle import HEADER_BYTES
 from edge_runtime.errors import BundleError, EdgeError, EngineError, MissingBase
 from edge_runtime.update import compatibility, delta, disk, hooks
 from edge_runtime.update.conditions import Readings, unmet
+from edge_runtime.update.desired import TARGET
 from edge_runtime.update.fetch import Budget, FetchError, Limits, NotOffered, OverBudget, Plan
 from edge_runtime.update.fetch import fetch as fetch_plan
 from edge_runtime.update.machine import Event, Release, Unit, What
 from edge_runtime.update.ways import Way, ways
+from edge_runtime.update.wishes import FLEET
 
 if TYPE_CHECKING:
     from edge_runtime.update.agent import UpdateAgent
@@ -102,6 +104,21 @@ async def ready(agent: UpdateAgent, name: str, release: Release) -> bool:
         agent.hinder(name, why)
         return False
     return True
+
+
+async def _unsigned(agent: UpdateAgent, name: str, release: Release) -> str:
+    """Why the signers' word for a release doesn't count now, empty where it does: nothing is installed on an expired one."""
+    wish, reach = agent.wish(name), agent.reach
+    if wish is None or wish.release != release or reach is None:
+        return "It waits until the repository of updates can be asked again."
+    if why := reach.stale():
+        return why
+    try:
+        fleet, model = await reach.target(TARGET, FLEET), await reach.target(release.target, wish.role)
+    except EdgeError as error:
+        return str(error)
+    named = fleet is not None and model is not None and model.hashes.get("sha256") == release.sha256
+    return "" if named else "It waits: the repository of updates doesn't name it any more."
 
 
 async def switch(agent: UpdateAgent, name: str, release: Release) -> Event | None:
