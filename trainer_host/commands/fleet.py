@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trainer_host.commands import fleet_presence
 from trainer_host.commands.audit import add_log_options, plain_check, tell_check
 from trainer_host.commands.options import Commands, command, group, workspace_of
 from trainer_host.commands.rollout import add_database, words
@@ -50,6 +51,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     made = command(actions, "forget", forget, "Forget a device; it is known again once it tells how it is.")
     made.add_argument("device", metavar="DEVICE", help="its name or id")
     add_database(made)
+    fleet_presence.add(actions)
     made = command(actions, "audit", audit, "List what happened, and verify that the log wasn't changed.")
     add_log_options(made, "events")
     made.add_argument("--rollout", metavar="ID", help="only what is about this rollout")
