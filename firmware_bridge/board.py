@@ -168,6 +168,11 @@ class Board:
         """The port that it is at."""
         return self._live().path
 
+    @property
+    def bad(self) -> int:
+        """What came and was no frame, since the beginning."""
+        return self.counts.bad + (self._link.bad if self._link is not None else 0)
+
     async def drive(self, left: float, right: float, within: float = 0.25) -> None:
         """Parts of full power, -1 to 1, of both motors; repeat it more often than `welcome.deadman` says.
 

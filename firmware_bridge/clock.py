@@ -2,7 +2,7 @@
 
 As in Klipper's clocksync.py (klipper3d.org, "MCU/host time synchronisation"): the board's 32-bit counter is unwrapped, and a
 line is fitted through pairs of times, in which a round trip that took long counts for nothing because half of it is what a
-pair can be wrong by. Ours is a plain least-squares line through the quicker half of the last 64 round trips.
+pair can be wrong by. Ours is a plain least-squares line through the quicker half of 64 round trips.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from firmware_bridge.errors import Disconnected
 
 WRAP = 1 << 32  # microseconds: 71.6 minutes
 KEPT = 64
+SLOT = 0.25  # seconds, so that those kept are of 16 seconds at least, however often it is asked
 SPAN = 2.0  # seconds between the first and the last pair before a slope says more than noise does
 JUMP = 0.5  # seconds off what was expected: no crystal drifts like that, the board restarted
 
@@ -30,7 +31,7 @@ class Clock:
 
     def __init__(self) -> None:
         self._pairs: deque[_Pair] = deque(maxlen=KEPT)
-        self._host = 0.0
+        self._host = self._slot = 0.0
         self._board = 0.0
         self._rate = 1e6  # board microseconds in a second of the host
         self.uncertainty = float("inf")
@@ -43,7 +44,13 @@ class Clock:
             board = round(expected) + (board - round(expected) + WRAP // 2) % WRAP - WRAP // 2
             if abs(board - expected) > JUMP * 1e6 + (received - sent) * 1e6:
                 raise Disconnected("The board's clock jumped: it restarted.")
-        self._pairs.append(_Pair(host, board, received - sent))
+        pair = _Pair(host, board, received - sent)
+        if self._pairs and host - self._slot < SLOT:  # many in a row: the quickest stands for all
+            if pair.trip < self._pairs[-1].trip:
+                self._pairs[-1] = pair
+        else:
+            self._slot = host
+            self._pairs.append(pair)
         self._fit()
 
     def _fit(self) -> None:

@@ -58,7 +58,10 @@ def open_port(path: str, baud: int = BAUD) -> serial.Serial:
     try:
         return serial.Serial(path, baud, timeout=0, write_timeout=0, exclusive=True)
     except (serial.SerialException, OSError, ValueError) as error:
-        number = getattr(error, "errno", None)
+        inner = (
+            error.__context__.args if error.__context__ is not None else ()
+        )  # termios says it within pyserial's error
+        number = getattr(error, "errno", None) or next((each for each in inner if isinstance(each, int)), None)
         known = _WHY.get(number) if number is not None else None
         text = known.format(path=path) if known else f"{path} can't be opened: {error}"
         raise PortError(text) from error

@@ -36,12 +36,14 @@ def build(folder: Path, *targets: str) -> Path:
 class Simulated:
     """A running board; `link` is a symbolic link to its terminal. Used as a context manager.
 
-    `ppm` makes its crystal wrong. `ask` acts on its pins; firmware/sim/simulate.c lists what it understands.
+    `ppm` makes its crystal wrong; with a `bootloader` (.hex) it starts there. `ask` acts on its pins; firmware/sim/simulate.c lists what it understands.
     """
 
-    def __init__(self, built: Path, link: Path, ppm: float = 0) -> None:
+    def __init__(self, built: Path, link: Path, ppm: float = 0, bootloader: Path | None = None) -> None:
         self.link = link
         self._words = [str(built / "simulate"), str(built / "board.elf"), str(link), str(ppm)]
+        if bootloader is not None:
+            self._words.append(str(bootloader))
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(self._words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

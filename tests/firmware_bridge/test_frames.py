@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firmware_bridge.frames import DATA_MAX, ENCODED_MAX, Decoder, Frame, crc16, decode, encode
@@ -15,6 +15,7 @@ def test_the_checksum_is_the_standard_one() -> None:
     assert crc16(b"123456789") == 0x29B1
 
 
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.binary(max_size=100), FRAMES), max_size=8), st.integers(1, 7))
 def test_every_frame_is_found_between_any_rubbish_and_in_any_pieces(
     parts: list[tuple[bytes, Frame]], piece: int
@@ -26,6 +27,7 @@ def test_every_frame_is_found_between_any_rubbish_and_in_any_pieces(
     assert [frame for frame in found if frame in wanted] == wanted
 
 
+@settings(max_examples=60)
 @given(FRAMES)
 def test_a_zero_stands_at_both_ends_of_a_frame_and_nowhere_else(frame: Frame) -> None:
     line = encode(frame)
@@ -33,6 +35,7 @@ def test_a_zero_stands_at_both_ends_of_a_frame_and_nowhere_else(frame: Frame) ->
     assert [at for at, byte in enumerate(line) if byte == 0] == [0, len(line) - 1]
 
 
+@settings(max_examples=60)
 @given(FRAMES, st.data())
 def test_one_wrong_bit_is_never_taken(frame: Frame, data: st.DataObject) -> None:
     line = bytearray(encode(frame))
@@ -40,6 +43,7 @@ def test_one_wrong_bit_is_never_taken(frame: Frame, data: st.DataObject) -> None
     assert Decoder().feed(bytes(line)) == []
 
 
+@settings(max_examples=60)
 @given(st.binary(max_size=200))
 def test_what_is_no_frame_is_refused(encoded: bytes) -> None:
     frame = decode(encoded)

@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firmware_bridge.errors import BadValue, Incompatible
@@ -64,6 +64,7 @@ def test_a_board_without_a_message_is_refused_and_other_limits_and_more_messages
     agree(replace(changed(low=-100, high=100), layouts=(*changed(low=-100, high=100).layouts, gripper)))
 
 
+@settings(max_examples=60)
 @given(st.one_of(st.binary(max_size=300), st.text(max_size=300).map(str.encode)))
 def test_rubbish_is_never_a_dictionary(text: bytes) -> None:
     with pytest.raises(Incompatible, match="flash the board again"):

@@ -161,7 +161,8 @@ int main(void) {
     sei();
     for (uint32_t done = 0;;) {
         wdt_reset();
-        while (rx_out != rx_in) {
+        /* What waits is within the window; an answer that found no room would be lost. */
+        while (rx_out != rx_in && port_room() >= WIRE_MAX) {
             uint8_t byte = rx[rx_out];
             rx_out = (rx_out + 1) % WINDOW;
             core_byte(&core, byte);
@@ -177,7 +178,7 @@ int main(void) {
             else PORTB &= (uint8_t)~_BV(ALIVE);
         }
         cli();
-        if (rx_out == rx_in && ticks == done) {
+        if ((rx_out == rx_in || port_room() < WIRE_MAX) && ticks == done) {
             sleep_enable();
             sei(); /* what follows is still run before any interrupt */
             sleep_cpu();

@@ -1,8 +1,9 @@
 /* Runs an image of the AVR port in simavr, in real time, with its serial line on a pseudo terminal.
 
-       simulate board.elf LINK [PPM]
+       simulate board.elf LINK [PPM [BOOTLOADER.hex]]
 
-   LINK is made a symbolic link to the terminal; PPM makes the board's crystal wrong. Lines on standard input act on the
+   LINK is made a symbolic link to the terminal; PPM makes the board's crystal wrong; with a BOOTLOADER the
+   board starts there. Lines on standard input act on the
    board's pins and are each answered by one line:
 
        pins               the board's ms, what the motors' timers get (thousandths, signed), and the LEDs
@@ -32,6 +33,7 @@
 #include <simavr/avr_uart.h>
 #include <simavr/sim_avr.h>
 #include <simavr/sim_elf.h>
+#include <simavr/sim_hex.h>
 
 enum {
     HERTZ = 16000000,
@@ -39,7 +41,7 @@ enum {
     QUARTER_STEP = HERTZ / 10000, /* between edges of an encoder's two channels */
     OUT_SIZE = 4096,              /* what the terminal doesn't take is lost beyond that, as on a wire */
 };
-enum { PORTB = 0x25, PORTD = 0x2b, TCCR1A = 0x80, OCR1A = 0x88, OCR1B = 0x8a }; /* in the data space */
+enum { PORTB = 0x25, PORTD = 0x2b, MCUSR = 0x54, TCCR1A = 0x80, OCR1A = 0x88, OCR1B = 0x8a }; /* in the data space */
 
 static avr_t *avr;
 static const char *name_of_link;
@@ -255,9 +257,38 @@ static avr_cycle_count_t look(avr_t *of, avr_cycle_count_t when, void *param) {
 
 static void no_sleep(avr_t *of, avr_cycle_count_t cycles) { (void)of, (void)cycles; } /* look() waits */
 
-static void complain(avr_t *of, const int level, const char *format, va_list words) {
-    (void)of;
-    if (level <= LOG_ERROR) vfprintf(stderr, format, words);
+/* simavr tells of bytes that a board at another speed misses; its frames tell us. */
+static void quiet(avr_t *of, const int level, const char *format, va_list words) {
+    (void)of, (void)level, (void)format, (void)words;
+}
+
+/* After a reset; `why` is what MCUSR says: 1 power on, 2 the pin, 8 the watchdog. simavr 1.6 always says 2. */
+static void begin(uint8_t why) {
+    avr->data[MCUSR] = why;
+    set_pin('B', 0, button);
+    avr_cycle_timer_register(avr, POLL, look, NULL);
+    avr_cycle_timer_register(avr, QUARTER_STEP, turn_wheels, NULL);
+    clock_gettime(CLOCK_MONOTONIC, &began);
+    first_cycle = avr->cycle;
+    may_send = true;
+}
+
+static void load_bootloader(const char *file) {
+    ihex_chunk_p chunks = NULL;
+    int parts = read_ihex_chunks(file, &chunks);
+    avr->reset_pc = avr->flashend;
+    for (int at = 0; at < parts; at++) {
+        if (chunks[at].baseaddr > avr->flashend) continue;
+        uint32_t room = avr->flashend + 1 - chunks[at].baseaddr; /* the reader counts the start record in */
+        memcpy(avr->flash + chunks[at].baseaddr, chunks[at].data, chunks[at].size < room ? chunks[at].size : room);
+        if (chunks[at].baseaddr < avr->reset_pc) avr->reset_pc = chunks[at].baseaddr; /* the fuse BOOTRST */
+    }
+    if (avr->reset_pc == avr->flashend) {
+        fprintf(stderr, "simulate: %s isn't a bootloader\n", file);
+        exit(2);
+    }
+    avr->pc = avr->reset_pc;
+    avr->codeend = avr->flashend;
 }
 
 int main(int count, char **words) {
@@ -268,7 +299,7 @@ int main(int count, char **words) {
     }
     if (count > 3) speed = 1 + atof(words[3]) * 1e-6;
     name_of_link = words[2];
-    avr_global_logger_set(complain);
+    avr_global_logger_set(quiet);
     if (elf_read_firmware(words[1], &firmware) != 0) {
         fprintf(stderr, "simulate: %s isn't an image\n", words[1]);
         return 2;
@@ -281,6 +312,9 @@ int main(int count, char **words) {
     avr->frequency = HERTZ;
     avr->vcc = avr->avcc = avr->aref = 5000;
     avr->sleep = no_sleep;
+    if (count > 4) load_bootloader(words[4]);
+    /* Only a bootloader reads MCUSR, at once. */
+    const unsigned long often = count > 4 ? 1 : 4096;
 
     uint32_t flags = 0;
     avr_ioctl(avr, AVR_IOCTL_UART_GET_FLAGS('0'), &flags);
@@ -299,17 +333,14 @@ int main(int count, char **words) {
 
     plug();
     fflush(stdout);
-    reset_asked = true;
-    while (!ended) {
+    begin(1);
+    for (unsigned long steps = 0; !ended; steps++) {
         if (reset_asked) {
-            avr_reset(avr);
-            set_pin('B', 0, button);
-            avr_cycle_timer_register(avr, POLL, look, NULL);
-            avr_cycle_timer_register(avr, QUARTER_STEP, turn_wheels, NULL);
-            clock_gettime(CLOCK_MONOTONIC, &began);
-            first_cycle = avr->cycle;
             reset_asked = false;
-            may_send = true;
+            avr_reset(avr);
+            begin(2);
+        } else if (steps % often == 0 && avr_cycle_timer_status(avr, look, NULL) == 0) {
+            begin(8); /* a reset by the watchdog cleared the timers */
         }
         int state = avr_run(avr);
         if (state == cpu_Done || state == cpu_Crashed) {
