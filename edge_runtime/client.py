@@ -270,7 +270,7 @@ class DeviceClient:
         taken from paired hosts besides.
         """
         sent: Json = {"root": base64.b64encode(root).decode("ascii"), "urls": list(urls), "direct_push": direct_push}
-        return await self._call("PUT", "/v1/updates/source", json=sent)
+        return await self._call("PUT", "/v1/updates/source", json=sent, timeout=UPDATE_TIMEOUT)
 
     async def forget_updates(self) -> Json:
         """Let the device follow nothing any more; needs an owner's token."""

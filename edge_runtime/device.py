@@ -120,7 +120,8 @@ class Device:
                 _log.info("removed %d unfinished or unused files", swept)
             fell: dict[str, str] = {}
             if updates_folder(self.state).is_dir():
-                await self.updates.before_start()
+                with self._serving_anyway():
+                    await self.updates.before_start()
             for name, pointer in self.slots.pointers().items():
                 result = await asyncio.to_thread(self.installer.start, name, pointer)
                 if result.loaded is not None:
@@ -142,8 +143,17 @@ class Device:
                     self.events.emit("error", specialist=name, code="start", message=result.failure)
             self.serving.starting = False
         if self.updater is not None:
-            await self.updater.after_start(fell)
+            with self._serving_anyway():
+                await self.updater.after_start(fell)
             self._following.set()
+
+    @contextlib.contextmanager
+    def _serving_anyway(self) -> Iterator[None]:
+        """Whatever keeps the updater from its work, what is installed serves."""
+        try:
+            yield
+        except EdgeError as error:
+            self.events.emit("error", code=error.code, message=f"Updates: {error}")
 
     @property
     def updates(self) -> UpdateAgent:

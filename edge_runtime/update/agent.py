@@ -67,6 +67,7 @@ class UpdateAgent:
         self._wishes: dict[str, Wish] | None = None  # None before it is known
         self._read = False  # whether that is all that the metadata say
         self._drives: dict[str, asyncio.Task[None]] = {}
+        self._telling: set[asyncio.Task[None]] = set()
         self._switching: set[str] = set()
         self._watches: dict[str, Watch] = {}
         self._writing = asyncio.Lock()
@@ -115,8 +116,9 @@ class UpdateAgent:
         made = await asyncio.to_thread(follow, self.state, root, places, direct_push)
         await self._note("followed", places=list(made.places), root=made.root, direct_push=direct_push)
         self.ground.emit("following", places=list(made.places), direct_push=direct_push)
-        await self._unreach()
-        self._wishes, self._read = None, False
+        async with self._polling:
+            await self._unreach()
+            self._wishes, self._read = None, False
         self._soon.set()
         return made
 
@@ -348,14 +350,18 @@ class UpdateAgent:
             from edge_runtime.update import steps
 
             self.ground.count("enigma_updates_total", result=unit.state.value)
-            await steps.after(self, name, unit)
+            task = asyncio.create_task(steps.after(self, name, unit))  # a hook, for which nothing waits
+            self._telling.add(task)
+            task.add_done_callback(self._telling.discard)
         return unit
 
     async def _happened(self, name: str, event: Event) -> tuple[Unit, bool]:
         async with self._writing:
             former = self.units.get(name, Unit())
             unit, effects = step(former, event, self.config.update.boots)
-            told = {"rollout": unit.release.rollout, "version": unit.release.version} if unit.release else {}
+            told: Json = {"rollout": unit.release.rollout, "version": unit.release.version} if unit.release else {}
+            if event.evidence and event.evidence != unit.evidence:
+                told["seen"] = event.evidence
             await asyncio.to_thread(self.journal.record, event.what.value, name, unit, **told)
         if Effect.DISCARD in effects or Effect.TIDY in effects:
             await asyncio.to_thread(disk.remove, self.folder(name))
@@ -387,5 +393,8 @@ class UpdateAgent:
             await asyncio.wait(drives, timeout=STOP_SECONDS)  # a switch under way goes on; the next start takes it up
         for name, unit in list(self.units.items()):
             if unit.state is State.PROBATION and unit.running:
-                await self._happen(name, Event(What.STOPPED))
+                with contextlib.suppress(EdgeError):  # a full disk; then it counts as a start that failed
+                    await self._happen(name, Event(What.STOPPED))
+        if self._telling:
+            await asyncio.wait(self._telling, timeout=STOP_SECONDS)
         await self._unreach()

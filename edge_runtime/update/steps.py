@@ -57,7 +57,7 @@ async def fetch(agent: UpdateAgent, name: str, release: Release) -> Event | None
             later = True
             continue
         if made:
-            return Event(What.FETCHED)
+            return Event(What.FETCHED, evidence={"way": way.scheme or "whole", "bytes": budget.spent, "tried": tried})
         tried.append(f"{way.scheme or 'whole'}: It didn't give the signed file.")
     if later:
         return None

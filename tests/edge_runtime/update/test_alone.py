@@ -1,0 +1,178 @@
+"""The updater over a state folder without a daemon: a stick, deltas, starts that fail, and all of it whole after a kill."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge_runtime.config import Config
+from edge_runtime.identity.files import IdentityFolder
+from edge_runtime.identity.trust import TrustStore
+from edge_runtime.update.agent import UpdateAgent
+from edge_runtime.update.ground import Alone
+from edge_runtime.update.install import Installer
+from edge_runtime.update.journal import Journal
+from edge_runtime.update.machine import Event, State, What, step
+from edge_runtime.update.slots import Slots
+from edge_runtime.update.source import follow, updates_folder
+from trainer_host.release.export_updates import export
+
+from ..conftest import edge
+from .following import NAME, Site
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    return Site(tmp_path / "home")
+
+
+@pytest.fixture
+def state(tmp_path: Path, site: Site) -> Iterator[Path]:
+    """A device that follows the site's folder."""
+    folder = tmp_path / "device"
+    follow(folder, site.root.read_bytes(), [str(site.public)])
+    yield folder
+
+
+def agent_of(state: Path) -> UpdateAgent:
+    installer = Installer(Slots(state), TrustStore(IdentityFolder(state)), Config())
+    return UpdateAgent(state, Config(), installer, Alone(installer), "device-1")
+
+
+def update(state: Path) -> UpdateAgent:
+    """Once, to where it rests."""
+
+    async def once() -> UpdateAgent:
+        agent = agent_of(state)
+        await agent.before_start()
+        await agent.check()
+        await agent.rest(30)
+        await agent.close()
+        return agent
+
+    return asyncio.run(once())
+
+
+def start(state: Path) -> State:
+    """A start of the device that the power ends before anything else happens."""
+
+    async def begin() -> State:
+        agent = agent_of(state)
+        await agent.before_start()
+        return agent.units[NAME].state
+
+    return asyncio.run(begin())
+
+
+def committed(state: Path) -> str:
+    """Let what is on probation pass, as a daemon that serves it would; its hash."""
+    journal = Journal(updates_folder(state))
+    unit, _ = step(journal.units[NAME], Event(What.PASSED))
+    journal.record("passed", NAME, unit)
+    pointer = Slots(state).pointers()[NAME]
+    assert pointer is not None
+    return pointer.active
+
+
+def active(state: Path) -> str | None:
+    pointer = Slots(state).pointers().get(NAME)
+    return None if pointer is None else pointer.active
+
+
+def test_the_third_start_that_does_not_reach_the_end_of_probation_goes_back(site: Site, state: Path) -> None:
+    site.want(site.publish("1.0.0"))
+    update(state)
+    first = committed(state)
+    site.want(site.publish("2.0.0"))
+    assert update(state).units[NAME].state is State.PROBATION
+    second = active(state)
+    assert second not in (None, first)
+    # The updater ended cleanly, so the first start isn't counted as one after a failure.
+    for _ in range(3):
+        assert start(state) is State.PROBATION
+        assert active(state) == second
+    assert start(state) is State.ROLLED_BACK
+    assert active(state) == first
+    unit = Journal(updates_folder(state)).units[NAME]
+    assert "3 times" in unit.cause and not unit.revert
+    assert update(state).units[NAME].state is State.ROLLED_BACK  # and it isn't tried again
+    site.want(site.publish("3.0.0"))
+    assert update(state).units[NAME].state is State.PROBATION
+
+
+def test_a_first_release_that_fails_leaves_nothing_behind(site: Site, state: Path) -> None:
+    site.want(site.publish("1.0.0"))
+    update(state)
+    for _ in range(4):
+        start(state)
+    assert active(state) is None
+    assert not list((state / "bundles").iterdir())
+
+
+def test_the_smallest_way_is_taken_and_where_it_is_spoilt_the_whole_file(site: Site, state: Path) -> None:
+    site.want(site.publish("1.0.0"))
+    update(state)
+    committed(state)
+    site.want(site.publish("2.0.0"))
+    whole = site.repository.targets()["models/router/tiny-2.0.0.enigma"]
+    update(state)
+    seen = last_fetch(state)
+    assert seen["way"] != "whole" and seen["bytes"] < whole.length
+    committed(state)
+    site.want(site.publish("3.0.0"))
+    spoilt = [path for path in site.public.glob("targets/models/router/*.tiny-3.0.0.enigma.*")]
+    assert spoilt
+    for path in spoilt:
+        path.write_bytes(bytes(path.stat().st_size))
+    agent = update(state)
+    assert agent.units[NAME].state is State.PROBATION
+    seen = last_fetch(state)
+    assert seen["way"] == "whole" and len(seen["tried"]) >= 1
+
+
+def last_fetch(state: Path) -> Any:
+    entries = Journal(updates_folder(state)).entries()
+    return next(line["seen"] for line in entries if line["what"] == "fetched")
+
+
+def test_a_data_budget_that_allows_no_way_is_told(site: Site, state: Path) -> None:
+    site.want(site.publish("1.0.0"))
+
+    async def once() -> UpdateAgent:
+        config = Config(update=type(Config().update)(budget_mb=0.001))
+        installer = Installer(Slots(state), TrustStore(IdentityFolder(state)), config)
+        agent = UpdateAgent(state, config, installer, Alone(installer), "device-1")
+        await agent.check()
+        await agent.rest(30)
+        await agent.close()
+        return agent
+
+    unit = asyncio.run(once()).units[NAME]
+    assert unit.state is State.ROLLED_BACK and "budget_mb" in unit.cause
+
+
+def test_only_what_both_signers_name_is_installed(site: Site, state: Path) -> None:
+    first = site.publish("1.0.0")
+    rollout = site.want(first)
+    site.repository.publish({}, remove=[first])  # the task's signers took it back; the fleet still wants it
+    agent = update(state)
+    assert NAME not in agent.units and active(state) is None
+    assert "didn't sign" in agent.hindered[NAME]
+    assert rollout == "r-0001"
+
+
+def test_a_stick_brings_a_release_without_a_daemon_and_without_a_network(
+    site: Site, state: Path, tmp_path: Path
+) -> None:
+    site.want(site.publish("1.0.0"))
+    export(site.repository, tmp_path / "stick")
+    applied = edge("updates", "apply", tmp_path / "stick", "--state", state)
+    assert applied.returncode == 0, applied.stderr
+    assert "tiny 1.0.0 (probation" in applied.stdout
+    assert active(state) is not None
+    empty = edge("updates", "apply", tmp_path, "--state", state)
+    assert empty.returncode == 1 and "enigma release export" in empty.stderr
