@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from edge_runtime.errors import BadRequest
 
 WORDS = ("idle", "docked", "charging", "window")
+HELD = "held"  # of a paused rollout; never met, and for nobody to ask for
 QUIET_SECONDS = 30.0  # a home or a robot that is in use is asked more often than that
 MOST_CONDITIONS = 8
 _WINDOW = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
@@ -68,6 +69,8 @@ def _unmet(word: str, readings: Readings) -> str:
         if readings.docked is None:
             return "It waits until the device is docked, and nothing says whether it is; add a hook 'is-docked'."
         return "" if readings.docked else "It waits until the device is docked."
+    if word == HELD:
+        return "It waits, since its rollout is paused."
     hours = readings.window if word == "window" else word
     if not hours:
         return ""

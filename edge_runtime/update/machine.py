@@ -34,6 +34,7 @@ class What(enum.Enum):
     """What can happen to it."""
 
     WANT = "want"  # a release is desired that isn't the one here
+    RENEWED = "renewed"  # the same release on other conditions, as where its rollout was paused
     CONTENT = "content"  # what serves is what is desired
     DROP = "drop"  # what was under way isn't desired any more, and nothing is in its place
     FETCHED = "fetched"  # the whole file is here and has its signed hash
@@ -80,7 +81,7 @@ class Release:
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened. release: what WANT and CONTENT are about; former: what served before a switch, if anything."""
+    """Something that happened. release: what WANT, RENEWED and CONTENT are about; former: what served before a switch, or None."""
 
     what: What
     release: Release | None = None
@@ -131,6 +132,9 @@ TABLE: dict[tuple[State, What], tuple[State, tuple[Effect, ...]]] = {
     (S.ROLLED_BACK, W.CONTENT): (S.COMMITTED, ()),
     (S.COMMITTED, W.WANT): (S.FETCHING, (E.FETCH,)),
     (S.COMMITTED, W.CONTENT): (S.COMMITTED, ()),
+    (S.FETCHING, W.RENEWED): (S.FETCHING, (E.FETCH,)),
+    (S.VERIFIED, W.RENEWED): (S.VERIFIED, (E.STAGE,)),
+    (S.STAGED, W.RENEWED): (S.STAGED, (E.SWITCH,)),
     # The newest desired state wins wherever the pointer hasn't moved yet, and what fails there changes nothing.
     **{(state, W.WANT): (S.FETCHING, (E.DISCARD, E.FETCH)) for state in (S.FETCHING, S.VERIFIED, S.STAGED)},
     **{(state, W.CONTENT): (S.COMMITTED, (E.DISCARD,)) for state in (S.FETCHING, S.VERIFIED, S.STAGED)},
@@ -159,6 +163,8 @@ def step(unit: Unit, event: Event, most_boots: int = MOST_BOOTS) -> tuple[Unit, 
     match event.what:
         case W.WANT | W.CONTENT:
             return Unit(state, event.release), effects
+        case W.RENEWED:
+            return dataclasses.replace(unit, release=event.release), effects
         case W.DROP:
             return Unit(), effects
         case W.SWITCHED:
@@ -196,7 +202,9 @@ def judge(unit: Unit, wish: Release | None, serving: str | None) -> Event | None
             return Event(W.FAILED, cause="the fleet went back to the release before it")
         return None
     same = unit.release is not None and (unit.release.rollout, unit.release.sha256) == (wish.rollout, wish.sha256)
-    if same and (unit.state in UNDER_WAY or unit.state is S.ROLLED_BACK):
+    if same and unit.state in UNDER_WAY:
+        return None if wish == unit.release else Event(W.RENEWED, wish)
+    if same and unit.state is S.ROLLED_BACK:
         return None  # what failed isn't tried again until something else is desired
     if same and unit.state is S.COMMITTED and serving is not None:
         return None  # where somebody pushed another one since, that stays until something else is desired

@@ -18,13 +18,12 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from edge_runtime.update.conditions import HELD
 from edge_runtime.update.desired import MOST_DEVICES, WHOLE, Rollout, Where, place
 from trainer_host.errors import TrainerError
 
 RUNNING, PAUSED, DONE, ABORTED, REPLACED = "running", "paused", "done", "aborted", "replaced"
 OPEN = (RUNNING, PAUSED)
-# A condition that no device ever meets: those that run the version keep it, and no other switches to it.
-HELD = "held"
 MOST_STAGES = 16
 MOST_SOAK = 30 * 86_400.0
 SHOWN_DEVICES = 3  # of those that a stage waits for
@@ -129,6 +128,7 @@ class Course:
             sha256=self.release.sha256,
             where=replace(self.where, devices=self.named),
             share=self.share,
+            # Those that run the version keep it, and no other switches to it.
             when=self.when if self.state in (RUNNING, DONE) else (*self.when, HELD),
             settled=self.state == DONE,
         )

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from edge_runtime.errors import BadRequest
-from edge_runtime.update.conditions import check_condition
+from edge_runtime.update.conditions import HELD, check_condition
 from edge_runtime.update.desired import MOST_DEVICES, TAG, WHOLE, Rollout, Where
 from trainer_host.errors import NotThere, TrainerError
 from trainer_host.fleet import rollouts
@@ -334,7 +334,7 @@ def adopted(rollout: Rollout, now: float) -> Course:
         release=Release(rollout.specialist, rollout.version, rollout.target, rollout.sha256),
         before=None,
         where=replace(rollout.where, devices=()),
-        when=tuple(word for word in rollout.when if word != rollouts.HELD),
+        when=tuple(word for word in rollout.when if word != HELD),
         plan=Plan(stages),
         started=now,
         state=DONE if rollout.settled else PAUSED,

@@ -32,6 +32,7 @@ A, B, C = (
     Release(f"r-{name}", f"models/router/tiny-{n}.0.0.enigma", name * 64, name * 64)
     for n, name in ((1, "a"), (2, "b"), (3, "c"))
 )
+LATER = dataclasses.replace(B, when=("docked",))
 NAME = "tiny"
 
 
@@ -139,13 +140,13 @@ class Driver:
                     world.point()
                     return self.happen(Event(What.FETCHED))
                 case Effect.STAGE:
-                    if world.fetched != release:
+                    if digest(world.fetched) != digest(release):
                         return self.happen(Event(What.LOST))
                     world.staged = release
                     world.point()
                     return self.happen(Event(What.STAGED))
                 case Effect.SWITCH:
-                    if world.staged != release:
+                    if digest(world.staged) != digest(release):
                         return self.happen(Event(What.LOST))
                     former = world.active
                     world.active, world.previous = release, former
@@ -215,6 +216,10 @@ CHAINS: dict[str, tuple[World, list[str], Release | None]] = {
             [*GOOD[: GOOD.index(state.value) + 1], "idle"],
             A,
         )
+        for state in (State.FETCHING, State.VERIFIED, State.STAGED)
+    },
+    **{
+        f"other conditions while {state.value}": (World((B,), midway=(state, LATER)), GOOD, LATER)
         for state in (State.FETCHING, State.VERIFIED, State.STAGED)
     },
     "the fleet goes back while it is on probation": (

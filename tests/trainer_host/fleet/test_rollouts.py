@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_runtime.update.conditions import WORDS, Readings, unmet
+from edge_runtime.errors import BadRequest
+from edge_runtime.update.conditions import HELD, Readings, check_condition, unmet
 from edge_runtime.update.desired import WHOLE, Where, chosen, parse_desired, write_desired
 from trainer_host.errors import TrainerError
 from trainer_host.fleet import rollouts
@@ -213,7 +214,8 @@ def test_paused_devices_keep_what_they_run_and_no_other_switches() -> None:
     world.devices_look()
     assert sorted(set(world.runs.values())) == ["1.0.0", "2.0.0"]
     assert [device for device, version in world.runs.items() if version == "2.0.0"] == [*course.named]
-    assert rollouts.HELD not in WORDS  # nobody can ask for it, and no device meets it
+    with pytest.raises(BadRequest):
+        check_condition(HELD)  # nobody can ask for it
 
 
 def test_resumed_with_its_failures_seen_it_tries_another_device_and_counts_anew() -> None:
