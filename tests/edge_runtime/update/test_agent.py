@@ -6,17 +6,16 @@ import base64
 import json
 import time
 from collections.abc import Callable, Iterator
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from edge_runtime.cli import main
 from edge_runtime.update.journal import Journal
 from edge_runtime.update.source import updates_folder
-from trainer_host.release.repository import utc_now
 
 from .. import tiny
-from ..conftest import RunningDevice, edge
+from ..conftest import RunningDevice
 from .following import NAME, Server, Site, faulty, serving, wrong_golden
 
 PROBATION_SECONDS = 2.0
@@ -151,20 +150,6 @@ def test_what_was_tampered_with_is_told_and_the_old_version_answers(followed: Fo
     followed.answers_as(str(before))
 
 
-def test_an_expired_repository_brings_nothing_new_and_stops_nothing(followed: Followed, tmp_path: Path) -> None:
-    before = followed.device.version()
-    clock = utc_now() - timedelta(days=9)
-    frozen = Site(tmp_path / "frozen", lambda: clock)
-    frozen.want(frozen.publish("9.0.0"))
-    state = tmp_path / "other"
-    state.mkdir()
-    assert edge("updates", "follow", "--root", frozen.root, "--from", frozen.public, "--state", state).returncode == 0
-    applied = edge("updates", "apply", frozen.public, "--state", state)
-    assert applied.returncode == 1 and "expired" in applied.stdout
-    assert not list((state / "bundles").iterdir())
-    followed.answers_as(str(before))
-
-
 def test_half_a_download_changes_nothing_and_a_newer_release_does_not_wait_for_it(followed: Followed) -> None:
     before = str(followed.device.version())
     followed.server.cut = 500
@@ -220,7 +205,9 @@ def test_it_waits_for_its_condition_and_a_newer_one_takes_its_place(followed: Fo
     followed.take("8.1.0")
 
 
-def test_pushes_are_refused_where_the_repository_alone_counts(followed: Followed, bundles: dict[str, Path]) -> None:
+def test_pushes_are_refused_where_the_repository_alone_counts(
+    followed: Followed, bundles: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
     root = base64.b64encode(followed.site.root.read_bytes()).decode()
     source = {"root": root, "urls": [followed.server.url], "direct_push": False}
     followed.owner("PUT", "/v1/updates/source", source)
@@ -228,8 +215,8 @@ def test_pushes_are_refused_where_the_repository_alone_counts(followed: Followed
     pushed = followed.device.push(bundles["v3"])
     assert pushed.status == 403 and "enigma release publish" in pushed.message
     followed.answers_as(before)
-    offline = edge("install", bundles["v3"], "--state", followed.device.state)
-    assert offline.returncode == 1 and "enigma release publish" in offline.stderr
+    assert main(["install", str(bundles["v3"]), "--state", str(followed.device.state)]) == 1
+    assert "enigma release publish" in capsys.readouterr().err
     followed.owner("PUT", "/v1/updates/source", {**source, "direct_push": True})
     wrong = followed.device.request(
         "PUT", "/v1/updates/source", {**source, "root": "e30="}, {"Authorization": f"Bearer {followed.device.token}"}
@@ -238,21 +225,27 @@ def test_pushes_are_refused_where_the_repository_alone_counts(followed: Followed
     assert followed.owner("GET", "/v1/updates")["source"]["from"] == [followed.server.url]
 
 
-def test_a_restart_goes_on_where_it_was_and_the_commands_tell_of_it(followed: Followed) -> None:
+def test_a_restart_goes_on_where_it_was_and_the_commands_tell_of_it(
+    followed: Followed, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def told(*arguments: str) -> str:
+        assert main(["updates", *arguments, "--state", str(state)]) == 0
+        return capsys.readouterr().out
+
     state, device = followed.device.state, followed.device
     rollout = followed.site.want(followed.site.publish("8.2.0"))
     followed.check()
     followed.comes_to(rollout, "probation")
     device.kill()
     assert Journal(updates_folder(state)).units[NAME].state.value in ("probation", "committed")
-    shown = edge("updates", "--state", state)
-    assert shown.returncode == 0 and "tiny 8.2.0" in shown.stdout
+    assert "tiny 8.2.0" in told("status")
     followed.device = RunningDevice(state)
     followed.comes_to(rollout, "committed")  # by its time alone: nobody asks
     followed.answers_as("8.2.0")
-    history = edge("updates", "history", "--state", state, "--most", "3").stdout
+    assert f"follows {followed.server.url}" in told("check")
+    history = told("history", "--most", "3")
     assert "passed" in history and "8.2.0" in history
-    assert edge("updates", "forget", "--state", state).returncode == 0
+    assert "follows nothing any more" in told("forget")
     assert followed.owner("GET", "/v1/updates")["source"] is None
     followed.answers_as("8.2.0")
     assert followed.device.stop() == 0

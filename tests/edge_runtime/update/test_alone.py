@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from edge_runtime.cli import main
 from edge_runtime.config import Config
 from edge_runtime.identity.files import IdentityFolder
 from edge_runtime.identity.trust import TrustStore
@@ -20,8 +22,8 @@ from edge_runtime.update.machine import Event, State, What, step
 from edge_runtime.update.slots import Slots
 from edge_runtime.update.source import follow, updates_folder
 from trainer_host.release.export_updates import export
+from trainer_host.release.repository import utc_now
 
-from ..conftest import edge
 from .following import NAME, Site
 
 
@@ -166,13 +168,28 @@ def test_only_what_both_signers_name_is_installed(site: Site, state: Path) -> No
 
 
 def test_a_stick_brings_a_release_without_a_daemon_and_without_a_network(
-    site: Site, state: Path, tmp_path: Path
+    site: Site, state: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     site.want(site.publish("1.0.0"))
     export(site.repository, tmp_path / "stick")
-    applied = edge("updates", "apply", tmp_path / "stick", "--state", state)
-    assert applied.returncode == 0, applied.stderr
-    assert "tiny 1.0.0 (probation" in applied.stdout
+    assert main(["updates", "apply", str(tmp_path / "stick"), "--state", str(state)]) == 0
+    assert "tiny 1.0.0 (probation" in capsys.readouterr().out
     assert active(state) is not None
-    empty = edge("updates", "apply", tmp_path, "--state", state)
-    assert empty.returncode == 1 and "enigma release export" in empty.stderr
+    assert main(["updates", "apply", str(tmp_path), "--state", str(state)]) == 1
+    assert "enigma release export" in capsys.readouterr().err
+
+
+def test_an_expired_repository_brings_nothing_new_and_stops_nothing(
+    site: Site, state: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site.want(site.publish("1.0.0"))
+    update(state)
+    first = committed(state)
+    then = utc_now() - timedelta(days=9)
+    frozen = Site(tmp_path / "frozen", lambda: then)  # its timestamp counts for a week
+    frozen.want(frozen.publish("9.0.0"))
+    follows = ["updates", "follow", "--root", str(frozen.root), "--from", str(frozen.public), "--state", str(state)]
+    assert main(follows) == 0
+    assert main(["updates", "apply", str(frozen.public), "--state", str(state)]) == 1
+    assert "expired" in capsys.readouterr().out
+    assert active(state) == first and len(list((state / "bundles").iterdir())) == 1
