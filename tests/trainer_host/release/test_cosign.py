@@ -224,6 +224,29 @@ def test_stolen_online_keys_give_out_good_models_and_make_none(tmp_path: Path) -
         device.fetch(MODEL)  # nor is anything else of that role taken, but what was there before
 
 
+def test_a_model_that_no_snapshot_names_is_not_there(tmp_path: Path) -> None:
+    """The models' key alone: metadata lie on the server, and nobody asks for them."""
+    repository = made(tmp_path, Clock())
+    give(repository, tmp_path, "1.0.0")
+    device, bad = Device(repository.public, tmp_path / "d"), evil(repository)
+    models = repository.state().delegated["models/router"].content
+    more = dataclasses.replace(models, version=models.version + 1, targets={**models.targets, bad.name: bad})
+    repository.files.write("models/router", sign(more, list(stolen(repository, MODELS).values())))
+    assert device.fetch(bad.name) is None and device.fetch(MODEL) is not None
+
+
+def test_a_phone_alone_makes_no_model(guarded: Repository, tmp_path: Path) -> None:
+    """And neither with whoever serves the files: snapshot and timestamp are stolen too."""
+    give(guarded, tmp_path, "1.0.0")
+    sign_all(guarded, PHONE)
+    device, bad = Device(guarded.public, tmp_path / "d"), evil(guarded)
+    models = guarded.state().delegated["models/router"].content
+    more = dataclasses.replace(models, version=models.version + 1, targets={bad.name: bad})
+    forged(guarded, {"models/router": sign(more, [PHONE])}, stolen(guarded, SNAPSHOT, TIMESTAMP))
+    with pytest.raises(EdgeError, match="1 of the 2 signatures"):
+        device.fetch(bad.name)
+
+
 def test_devices_come_back_from_versions_that_a_thief_used_up(tmp_path: Path) -> None:
     """Fast forward: with the timestamp's key a thief shows version 1,000,000, and the host's next one looks old."""
     repository = made(tmp_path, Clock())
