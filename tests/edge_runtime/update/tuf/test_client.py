@@ -225,6 +225,28 @@ async def test_a_role_can_not_sign_for_names_that_were_not_delegated_to_it(devic
     assert await device.client.target("models/router/home-9.9.9.enigma") is None
 
 
+async def test_a_role_that_two_delegate_to_must_be_signed_as_each_of_them_says(device: Device) -> None:
+    made = device.made
+    shared = Delegation("shared", (), 1, True, ("a/*", "b/*"))
+    for name, signer in (("a", "key of a"), ("b", "key of b")):
+        made.contents[name] = Targets(0, LATER, {}, {}, (), {})
+        made.signers |= {name: [name], "shared": [signer]}
+        made.delegate(shared)
+        below = made.contents["targets"]
+        assert isinstance(below, Targets)
+        made.change(name, delegations=below.delegations, keys=below.keys)
+    made.contents["shared"] = Targets(0, LATER, {}, {}, (), {})
+    made.signers["shared"] = ["key of a"]
+    made.add("shared", "a/x", b"x")
+    made.add("shared", "b/y", b"y")
+    made.delegate(*(Delegation(name, (), 1, True, (f"{name}/*",)) for name in "ab"))
+    made.publish("shared", "a", "b", "targets", "snapshot", "timestamp")
+    await device.refresh()
+    assert await device.client.target("a/x", "shared") is not None
+    with pytest.raises(NotTrusted, match="0 of the 1"):  # though it is there and trusted, by another one's word
+        await device.client.target("b/y")
+
+
 async def test_two_of_two_signatures_are_needed_where_the_delegation_says_so(device: Device) -> None:
     made = device.made
     made.signers["models/router"] = ["models/router", "phone"]

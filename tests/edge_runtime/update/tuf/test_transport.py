@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from edge_runtime.update.tuf import transport as transport_module
 from edge_runtime.update.tuf.client import NotReached, UpdateClient
 from edge_runtime.update.tuf.metadata import NotTrusted
 from edge_runtime.update.tuf.transport import HttpTransport
-from tests.edge_runtime.update.servers import Fault, FileServer, answer, dripping, endless, silent
+from tests.edge_runtime.update.servers import Fault, FileServer, answer, dripping, endless, silent, with_headers
 from tests.edge_runtime.update.tuf.making import BUNDLE, DESIRED, NOW, Made
 
 
@@ -72,6 +73,15 @@ async def test_a_file_that_says_to_be_too_long_is_not_read(session: aiohttp.Clie
     async with FileServer({"metadata/2.root.json": bytes(1000)}, script=[dripping(1, 0)]) as server:
         with pytest.raises(NotTrusted, match="more than the 999 bytes"):
             await HttpTransport(session, server.url).fetch("metadata/2.root.json", 999)
+
+
+async def test_a_compressed_answer_is_refused_before_anything_is_unpacked(session: aiohttp.ClientSession) -> None:
+    bomb = gzip.compress(bytes(2**24))
+    script = [with_headers(content_encoding="gzip"), with_headers(content_encoding="deflate")]
+    async with FileServer({"metadata/timestamp.json": bomb}, script=script) as server:
+        for _ in script:
+            with pytest.raises(Refused, match="compressed"):
+                await HttpTransport(session, server.url).fetch("metadata/timestamp.json", 2**25)
 
 
 @pytest.mark.parametrize("fault", [dripping(50, 0.02), silent], ids=["slow loris", "silent"])
