@@ -130,7 +130,7 @@ class UpdateAgent:
             self._start_drives()
             if drives := list(self._drives.values()):
                 await asyncio.wait(drives, timeout=STOP_SECONDS)
-            self._wishes, self._read = None, False
+            self._wishes, self._read, self.cause = None, False, ""
             gone = await asyncio.to_thread(forget, self.state)
         if gone:
             await self._note("forgot")

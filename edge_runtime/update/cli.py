@@ -128,8 +128,8 @@ def _history(args: argparse.Namespace) -> None:
         at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(line["at"]))
         unit = line.get("unit") or {}
         cause = f": {unit['cause']}" if unit.get("cause") else ""
-        which = " ".join(filter(None, (line.get("specialist", ""), line.get("version", ""))))
-        print(f"{at}  {line['hash'][:8]}  {line['what']:9} {which} {unit.get('state', '')}{cause}".rstrip())
+        which = " ".join([line.get("specialist", ""), line.get("version", ""), *line.get("places", [])])
+        print(f"{at}  {line['hash'][:8]}  {line['what']:9} {which.strip()} {unit.get('state', '')}{cause}".rstrip())
 
 
 def _apply(args: argparse.Namespace) -> int:
