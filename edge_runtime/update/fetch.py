@@ -85,7 +85,7 @@ class Budget:
     def __init__(self, most: int, file: Path | None = None) -> None:
         self.most = most
         self._file = file
-        self.spent = 0 if file is None else _spent(file)
+        self.spent = self._saved = 0 if file is None else _spent(file)
 
     def allows(self, wanted: int) -> bool:
         """Whether so many bytes may still be taken."""
@@ -106,9 +106,10 @@ class Budget:
         self.check(0)
 
     def save(self) -> None:
-        """Keep what was spent."""
-        if self._file is not None:
+        """Keep what was spent, where there is something new to keep."""
+        if self._file is not None and self.spent != self._saved:
             disk.write_atomic(self._file, strict_json.dumps({"spent": self.spent}))
+            self._saved = self.spent
 
 
 @dataclass(frozen=True)
@@ -341,7 +342,8 @@ class _Download:
                 raise Refused("it sent other bytes than were signed")
             self._done += 1
             self._alone = False
-            await asyncio.to_thread(self._limits.budget.save)
+            if self._limits.budget.most:
+                await asyncio.to_thread(self._limits.budget.save)
             self._tell(self._at(self._done), plan.length)
 
     def _at(self, chunk: int) -> int:
