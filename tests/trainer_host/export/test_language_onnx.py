@@ -70,6 +70,29 @@ def test_files_of_integers_are_as_small_as_they_should_be(
     assert (tmp_path / "model.onnx").stat().st_size <= share * 4 * config.parameters
 
 
+@pytest.mark.parametrize("precision", ["int8", "int4"])
+def test_a_fine_tune_with_its_bases_scales_has_the_layout_and_most_bytes_of_its_file(
+    precision: str, tmp_path: Path
+) -> None:
+    model = decoder(SHAPE)
+    base = tmp_path / "base.onnx"
+    export_language_onnx(model.state_dict(), SHAPE, base, precision)
+    torch.manual_seed(4)
+    state = {
+        name: weight + 0.001 * weight.std() * torch.randn_like(weight) for name, weight in model.state_dict().items()
+    }
+    for like, name in ((None, "own.onnx"), (base, "kept.onnx")):
+        export_language_onnx(state, SHAPE, tmp_path / name, precision, like=like)
+    first, own, kept = (
+        np.frombuffer((tmp_path / name).read_bytes(), np.uint8) for name in ("base.onnx", "own.onnx", "kept.onnx")
+    )
+    assert len(first) == len(own) == len(kept)
+    assert (kept != first).mean() < 0.6 * (own != first).mean()
+    text = torch.randint(0, SHAPE.vocabulary, (40,), generator=torch.Generator().manual_seed(1)).tolist()
+    logits = [open_language_engine(tmp_path / name).feed(text, 40) for name in ("own.onnx", "kept.onnx")]
+    assert np.abs(logits[0] - logits[1]).max() < 0.5 * logits[0].std()
+
+
 def test_the_same_weights_give_the_same_bytes(tmp_path: Path) -> None:
     state = decoder(SHAPE).state_dict()
     export_language_onnx(state, SHAPE, tmp_path / "a.onnx")
