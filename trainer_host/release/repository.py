@@ -210,6 +210,7 @@ class Repository:
     def refresh(self, offline: bool = False) -> Done:
         """Sign again what would stop counting: the timestamp daily, the rest in the second half of its life.
 
+        With the timestamp, files that nothing names any more are removed.
         offline: root and targets too, whose keys are sealed.
         """
         with self._locked():
@@ -222,7 +223,10 @@ class Repository:
                 if name not in pending and self._due(name, signed)
             }
             renew = {name for name in (SNAPSHOT, TIMESTAMP) if self._due(name, getattr(now, name))}
-            return self._apply(now, changes, renew)
+            done = self._apply(now, changes, renew)
+            if renew:
+                self.files.tidy(self.state())
+            return done
 
     def change_trust(self, root: Root | None, targets: Targets | None) -> Done:
         """Put another root or another list of delegations in force, as soon as enough keys have signed them."""

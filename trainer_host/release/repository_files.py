@@ -12,7 +12,6 @@ from urllib.parse import unquote
 
 from edge_runtime.errors import EdgeError
 from edge_runtime.update import disk
-from edge_runtime.update.desired import TARGET as DESIRED
 from edge_runtime.update.tuf.metadata import (
     Content,
     Root,
@@ -160,7 +159,7 @@ class Files:
             disk.sync_folder(self._pending)
 
     def sweep(self, now: State) -> None:
-        """Remove metadata that no client reads any more, and the lists of rollouts that they named."""
+        """Remove metadata that no client reads any more."""
         with storage_errors(self.public):
             newest = {name: signed.content.version for name, signed in now.named().items() if name != ROOT}
             for name, last in {**newest, SNAPSHOT: now.snapshot.content.version}.items():
@@ -170,11 +169,20 @@ class Files:
                             (self._metadata / place).unlink(missing_ok=True)
                             if "/" in place and (self._metadata / place).parent.is_dir():
                                 (self._metadata / place).parent.rmdir()
-            lists = [self.read(FLEET, version, Targets) for version in self._versions(FLEET)]
-            kept = {self.file(signed.content.targets[DESIRED]).name for signed in lists}
-            for path in (self.public / "targets" / "fleet").glob("*.desired.json"):
-                if path.name not in kept:
-                    path.unlink(missing_ok=True)
+
+    def tidy(self, now: State) -> None:
+        """Remove targets that no kept metadata name any more, and what a killed command left half written."""
+        with storage_errors(self.public):
+            named: set[Path] = set()
+            for role in now.delegated:
+                for version in self._versions(role):
+                    named |= {self.file(each) for each in self.read(role, version, Targets).content.targets.values()}
+            for signed in self.pending(now).values():
+                if isinstance(signed.content, Targets):
+                    named |= {self.file(each) for each in signed.content.targets.values()}
+            for path in [*(self.public / "targets").rglob("*"), *self._metadata.rglob(".*.part")]:
+                if path.is_file() and path not in named:
+                    path.unlink()
 
     def _waiting(self) -> list[Path]:
         return sorted(self._pending.glob("*.json"))

@@ -100,15 +100,33 @@ def test_what_a_poll_reads_is_less_than_500_bytes(repository: Repository) -> Non
     assert (repository.public / "metadata" / "timestamp.json").stat().st_size < 500
 
 
-def test_old_metadata_and_lists_of_rollouts_go_away_and_roots_stay(repository: Repository, tmp_path: Path) -> None:
+def test_what_no_client_reads_any_more_goes_away_and_roots_stay(
+    repository: Repository, clock: Clock, tmp_path: Path
+) -> None:
     give(repository, tmp_path, "1.0.0", "2.0.0")
     rotate(repository, TIMESTAMP)
+    gone = NAME.format("2.0.0")
+    file = repository.files.file(repository.targets()[gone])
     for number in range(12):
         repository.set_desired([rollout(repository, f"{1 + number % 2}.0.0")])
     names = [path.name for path in (repository.public / "metadata").iterdir()]
     assert sum(name.endswith(".snapshot.json") for name in names) == 8
     assert sum(name.endswith(".root.json") for name in names) == 2
-    assert len(list((repository.public / "targets" / "fleet").iterdir())) <= 8
+    repository.set_desired([])
+    repository.publish({}, remove=[gone])
+    half_written = file.with_name(".easy.part")
+    half_written.write_bytes(b"half")
+    clock.wait(days=1)
+    repository.refresh()
+    assert file.exists() and not half_written.exists()  # for clients that began to read before it was taken out
+    for version in range(1, 8):
+        give(repository, tmp_path, f"3.{version}.0")
+    clock.wait(days=1)
+    repository.refresh()
+    left = [path for path in (repository.public / "targets").rglob("*") if path.is_file()]
+    assert not file.exists()
+    assert len(left) == 8 + len({path for path in left if "fleet" in path.parts})
+    assert len(left) <= 16 and Reference(repository.public, tmp_path / "client").targets(NAME.format("3.7.0"))
 
 
 def test_a_clock_that_was_set_back_signs_nothing(repository: Repository, clock: Clock, tmp_path: Path) -> None:
