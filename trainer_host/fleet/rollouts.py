@@ -244,12 +244,17 @@ def stepped(course: Course, rollouts: Sequence[Rollout], members: Sequence[Membe
 
 
 def judged(course: Course, seen: Tally, now: float) -> Course:
-    """The course after a look at its stage: the same, paused with the cause, or in its soak; `ready` says when that ends."""
-    if course.state != RUNNING:
+    """The course after a look at its stage: the same, paused with the cause, or in its soak; `ready` says when that ends.
+
+    One that is done is still paused where too many of those fail that come late.
+    """
+    if course.state not in (RUNNING, DONE):
         return course
     fresh = max(0, seen.failed - course.excused)
     if fresh > seen.expected * course.plan.most_failures // WHOLE:
         return replace(course, state=PAUSED, met=None, cause=_failures(course, seen))
+    if course.state == DONE:
+        return course
     if not _enough(course, seen):
         return course if course.met is None else replace(course, met=None)
     if (

@@ -239,10 +239,11 @@ class Fleet:
     def _due(self, session: Session, now: float) -> list[tuple[Course, Course]]:
         courses = session.courses()
         read = rollouts.desired_of(courses)
+        counts = {rollout.id for rollout in read}
         looked = [
             (course, rollouts.stepped(course, read, session.members(course), now)[0])
             for course in courses
-            if course.state == RUNNING
+            if course.state in (RUNNING, DONE) and course.id in counts
         ]
         return [(before, after) for before, after in looked if after != before]
 

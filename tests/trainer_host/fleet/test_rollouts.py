@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from edge_runtime.errors import BadRequest
@@ -114,7 +114,20 @@ def test_a_version_that_fails_everywhere_is_stopped_at_the_one_device_that_tried
     assert set(world.runs.values()) == {"1.0.0"}
 
 
+def test_a_rollout_that_is_done_is_paused_where_those_fail_that_come_late() -> None:
+    away = {f"d{n:05d}" for n in range(10)}
+    world = fleet(100, away=away, bad=lambda device, version: device in away)
+    world.start(V2)
+    assert world.until_still() == ["done"]
+    world.away = ()
+    assert world.until_still() == ["paused"] and world.courses[0].cause.startswith("10 of 100 devices failed")
+    world.tags["later"] = ()
+    world.devices_look()
+    assert "later" not in world.runs and world.runs["d00050"] == "2.0.0"
+
+
 @settings(max_examples=8, deadline=None)
+@example(108, 6, 0)
 @given(st.integers(0, 10_000), st.integers(0, 60), st.sampled_from([0, 200, 1000, 3000]))
 def test_whoever_answers_first_no_more_fail_than_the_stage_allows_and_one_device(
     seed: int, percent_bad: int, most_failures: int
