@@ -131,13 +131,17 @@ async def switch(agent: UpdateAgent, name: str, release: Release) -> Event | Non
     former = None
     if pointer is not None:
         former = pointer.active if pointer.active != release.bundle else pointer.previous
-    try:
-        await agent.ground.switch(staged, release.bundle)
-    except MissingBase as error:  # it may be on its way
-        agent.hinder(name, str(error))
-        return None
-    except (BundleError, EngineError) as error:
-        return Event(What.FAILED, cause=str(error), evidence={"at": "admission", "code": error.code})
+    # It is refused for good only when it fails twice: a disk that fails for a moment looks like a model that can't be read.
+    for last in (False, True):
+        try:
+            await agent.ground.switch(staged, release.bundle)
+            break
+        except MissingBase as error:  # it may be on its way
+            agent.hinder(name, str(error))
+            return None
+        except (BundleError, EngineError) as error:
+            if last:
+                return Event(What.FAILED, cause=str(error), evidence={"at": "admission", "code": error.code})
     return Event(What.SWITCHED, former=former)
 
 
