@@ -11,7 +11,6 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict
-from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -77,9 +76,9 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _board(args: argparse.Namespace) -> Board:
     from firmware_bridge.board import Board
-    from firmware_bridge.ports import paths_of
+    from firmware_bridge.ports import finder
 
-    return Board(partial(paths_of, args.port), args.number)
+    return Board(finder(args.port), args.number)
 
 
 def _ports(args: argparse.Namespace) -> None:

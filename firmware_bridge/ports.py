@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import errno
+import os
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -52,9 +55,18 @@ def paths_of(wanted: str | None) -> list[str]:
     return [port.path for port in ports() if wanted is None or wanted == port.id]
 
 
+def finder(wanted: str | None) -> Callable[[], list[str]]:
+    """`paths_of`, for a board that keeps being looked for: a path of a USB device stands for that device from now on."""
+    real = os.path.realpath(wanted) if wanted is not None and "/" in wanted else None
+    same = next((port.id for port in ports() if port.path == real), wanted) if real is not None else wanted
+    return lambda: paths_of(same)
+
+
 def open_port(path: str, baud: int = BAUD) -> serial.Serial:
     """Opens a port for this program alone. Raises PortError."""
     serial = _pyserial()
+    if sys.platform == "win32":
+        raise PortError("Boards can be used from Linux and macOS; on Windows run enigma-bridge in WSL.")
     try:
         return serial.Serial(path, baud, timeout=0, write_timeout=0, exclusive=True)
     except (serial.SerialException, OSError, ValueError) as error:

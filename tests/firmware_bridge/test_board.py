@@ -143,6 +143,23 @@ async def test_a_board_that_restarts_is_greeted_anew(simulated: Simulated) -> No
         await driving(simulated, board)
 
 
+async def test_a_board_whose_clock_stopped_is_restarted_by_its_watchdog(simulated: Simulated) -> None:
+    async with connected(simulated) as board:
+        await driving(simulated, board)
+        simulated.ask("freeze")  # no tick, so no deadman
+        for _ in range(1000):
+            if simulated.motors() == (0, 0):
+                break
+            await asyncio.sleep(0.02)
+        else:
+            pytest.fail("the motors didn't stop")
+        with contextlib.suppress(BridgeError):
+            await board.drive(0.5, 0.5)  # it has to be greeted first
+        await board.connected(PATIENT)
+        await driving(simulated, board)
+        assert board.counts.connections == 2
+
+
 async def test_sensors_come_in_their_units_and_the_lights_go_on(simulated: Simulated) -> None:
     for line in ("adc 0 3000", "adc 1 1250", "adc 3 5000", "turn left 40", "turn right -25"):
         simulated.ask(line)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
 from firmware_bridge.cli import main
-from firmware_bridge.ports import Port, paths_of
+from firmware_bridge.errors import PortError
+from firmware_bridge.ports import Port, finder, open_port, paths_of
 from firmware_bridge.simulator import Simulated
 
 
@@ -46,6 +48,15 @@ def test_a_mistake_is_one_sentence(
 
 
 def test_a_port_is_found_by_its_id_whatever_its_path_is_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("firmware_bridge.ports.ports", lambda: [Port("/dev/ttyUSB0", "1a86:7523:@1-2", "USB Serial")])
+    find = finder("/dev/ttyUSB0")
     monkeypatch.setattr("firmware_bridge.ports.ports", lambda: [Port("/dev/ttyUSB3", "1a86:7523:@1-2", "USB Serial")])
+    assert find() == ["/dev/ttyUSB3"]  # the cable went out and in
     assert paths_of("1a86:7523:@1-2") == paths_of(None) == ["/dev/ttyUSB3"]
     assert paths_of("2341:0043:85") == [] and paths_of("/dev/ttyACM0") == ["/dev/ttyACM0"]
+
+
+def test_without_pyserial_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "serial", None)
+    with pytest.raises(PortError, match=r"pip install 'enigma\[serial\]'"):
+        open_port("/dev/ttyACM0")

@@ -160,7 +160,6 @@ int main(void) {
     set_sleep_mode(SLEEP_MODE_IDLE);
     sei();
     for (uint32_t done = 0;;) {
-        wdt_reset();
         /* What waits is within the window; an answer that found no room would be lost. */
         while (rx_out != rx_in && port_room() >= WIRE_MAX) {
             uint8_t byte = rx[rx_out];
@@ -170,6 +169,7 @@ int main(void) {
         uint32_t now;
         ATOMIC_BLOCK(ATOMIC_RESTORESTATE) { now = ticks; }
         while (done != now) {
+            wdt_reset(); /* only here: without the clock there would be no deadman */
             core_tick(&core, ++done);
             imu_tick(done);
             next_channel();

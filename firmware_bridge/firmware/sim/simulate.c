@@ -13,6 +13,7 @@
        imu AX AY AZ T GX GY GZ   raw values of an MPU-6050; `imu off`: it doesn't answer
        unplug, plug       the cable; plugged in again the terminal has another name
        reset              the board's reset pin
+       freeze             its clock's interrupt never comes again, as after a bug
 
    It ends when standard input does. */
 #define _GNU_SOURCE
@@ -41,7 +42,7 @@ enum {
     QUARTER_STEP = HERTZ / 10000, /* between edges of an encoder's two channels */
     OUT_SIZE = 4096,              /* what the terminal doesn't take is lost beyond that, as on a wire */
 };
-enum { PORTB = 0x25, PORTD = 0x2b, MCUSR = 0x54, TCCR1A = 0x80, OCR1A = 0x88, OCR1B = 0x8a }; /* in the data space */
+enum { PORTB = 0x25, PORTD = 0x2b, MCUSR = 0x54, TIMSK2 = 0x70, TCCR1A = 0x80, OCR1A = 0x88, OCR1B = 0x8a }; /* in the data space */
 
 static avr_t *avr;
 static const char *name_of_link;
@@ -205,6 +206,8 @@ static void obey(char *line) {
         return;
     } else if (strcmp(line, "reset") == 0) {
         reset_asked = true; /* in the main loop: it clears the timers, one of which is running this */
+    } else if (strcmp(line, "freeze") == 0) {
+        avr->data[TIMSK2] = 0;
     } else {
         printf("unknown\n");
         return;
