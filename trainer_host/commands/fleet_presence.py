@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import signal
 import time
 from typing import TYPE_CHECKING
@@ -52,6 +51,8 @@ def refresh(args: argparse.Namespace) -> None:
 
 def check(args: argparse.Namespace) -> None:
     """Let them look for updates."""
+    import asyncio
+
     workspace, show = workspace_of(args), presenter_for()
     with _opened(args, workspace) as store:
         if args.mqtt is None:
@@ -75,6 +76,8 @@ def check(args: argparse.Namespace) -> None:
 
 def listen(args: argparse.Namespace) -> None:
     """Listen until SIGINT or SIGTERM."""
+    import asyncio
+
     from trainer_host.fleet.listen import Listener, keys_of
     from trainer_host.release.devices import known_devices
 
@@ -94,6 +97,8 @@ def listen(args: argparse.Namespace) -> None:
 
 
 async def _listen(listener: Listener, broker: Broker, show: Presenter) -> None:
+    import asyncio
+
     async def greet() -> None:
         await listener.listening.wait()
         show.say(f"Listening on {broker}; Ctrl-C stops.")
