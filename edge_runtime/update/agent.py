@@ -68,6 +68,7 @@ class UpdateAgent:
         self._read = False  # whether that is all that the metadata say
         self._drives: dict[str, asyncio.Task[None]] = {}
         self._telling: set[asyncio.Task[None]] = set()
+        self._queued: set[str] = set()
         self._switching: set[str] = set()
         self._watches: dict[str, Watch] = {}
         self._writing = asyncio.Lock()
@@ -128,8 +129,9 @@ class UpdateAgent:
             await self._unreach()
             self._wishes = {}
             self._start_drives()
-            if drives := list(self._drives.values()):
-                await asyncio.wait(drives, timeout=STOP_SECONDS)
+            under_way = [drive for name, drive in self._drives.items() if self._unit(name).state is not State.PROBATION]
+            if under_way:
+                await asyncio.wait(under_way, timeout=STOP_SECONDS)
             self._wishes, self._read, self.cause = None, False, ""
             gone = await asyncio.to_thread(forget, self.state)
         if gone:
@@ -160,6 +162,7 @@ class UpdateAgent:
                 if source is not None:
                     await self._ask(places or source.places)
                     self.checked = round(time.time(), 3)
+                    self.ground.count("enigma_update_checks_total", result="asked")
             except EdgeError as error:
                 self._cannot(error)
             except Exception as cause:
@@ -210,7 +213,10 @@ class UpdateAgent:
         """Say why a unit doesn't go on now; it is tried again at the next poll."""
         if self.hindered.get(name) != why:
             self.hindered[name] = why
-            self.ground.emit("update", specialist=name, state=self.units[name].state.value, message=why)
+            self.ground.emit("update", specialist=name, state=self._unit(name).state.value, message=why)
+
+    def _unit(self, name: str) -> Unit:
+        return self.units.get(name, Unit())
 
     async def _ask(self, places: Sequence[str]) -> None:
         from edge_runtime.update.reach import Reach
@@ -244,11 +250,12 @@ class UpdateAgent:
         for name in {*self.units, *(self._wishes or {})}:
             event = self._judged(name)
             drive = self._drives.get(name)
-            if drive is not None and event is not None and name not in self._switching:
-                drive.cancel()  # its place is taken by one that waits for its end
-            elif drive is not None:
-                continue
-            unit = self.units.get(name, Unit())
+            if drive is not None:
+                if event is None or name in self._switching or name in self._queued:
+                    continue  # it asks itself what is wanted before its next step
+                drive.cancel()
+                self._queued.add(name)  # the one that waits for its end
+            unit = self._unit(name)
             if event is not None or unit.revert or unit.state in DUE:
                 task = asyncio.create_task(self._drive(name, drive))
                 self._drives[name] = task
@@ -257,17 +264,19 @@ class UpdateAgent:
     def _ended(self, name: str, done: asyncio.Task[None]) -> None:
         if self._drives.get(name) is done:
             del self._drives[name]
+            self._queued.discard(name)
 
     def _judged(self, name: str) -> Event | None:
         if self._wishes is None:
             return None
         wish = self._wishes.get(name)
-        return judge(self.units.get(name, Unit()), None if wish is None else wish.release, self.ground.serving(name))
+        return judge(self._unit(name), None if wish is None else wish.release, self.ground.serving(name))
 
     async def _drive(self, name: str, before: asyncio.Task[None] | None) -> None:
         """Bring a specialist as far as it goes now."""
         if before is not None:
             await asyncio.wait([before])
+            self._queued.discard(name)
         try:
             while await self._once(name):
                 self.hindered.pop(name, None)
@@ -282,7 +291,7 @@ class UpdateAgent:
         """Take one step; whether there may be another."""
         from edge_runtime.update import steps
 
-        unit = self.units.get(name, Unit())
+        unit = self._unit(name)
         if unit.revert:
             assert unit.release is not None
             await finish(self.ground.revert(name, unit.release.bundle, unit.cause))
@@ -303,7 +312,7 @@ class UpdateAgent:
                         await finish(self._switch(name, unit.release))
                     finally:
                         self._switching.discard(name)
-                    return self.units[name].state is not State.STAGED
+                    return self._unit(name).state is not State.STAGED
                 case State.PROBATION:
                     event = await self._watch(name, unit)
         if event is None:
@@ -357,7 +366,7 @@ class UpdateAgent:
 
     async def _happened(self, name: str, event: Event) -> tuple[Unit, bool]:
         async with self._writing:
-            former = self.units.get(name, Unit())
+            former = self._unit(name)
             unit, effects = step(former, event, self.config.update.boots)
             told: Json = {"rollout": unit.release.rollout, "version": unit.release.version} if unit.release else {}
             if event.evidence and event.evidence != unit.evidence:

@@ -78,6 +78,10 @@ class Release:
     p95_ms: float = 0.0
     memory_mb: float = 0.0
 
+    def same(self, other: Release | None) -> bool:
+        """Whether it is the same file for the same rollout, whose conditions and budgets may have been changed since."""
+        return other is not None and (self.rollout, self.sha256) == (other.rollout, other.sha256)
+
 
 @dataclass(frozen=True)
 class Event:
@@ -201,7 +205,7 @@ def judge(unit: Unit, wish: Release | None, serving: str | None) -> Event | None
         if wish.bundle == unit.former and unit.release is not None and wish.bundle != unit.release.bundle:
             return Event(W.FAILED, cause="the fleet went back to the release before it")
         return None
-    same = unit.release is not None and (unit.release.rollout, unit.release.sha256) == (wish.rollout, wish.sha256)
+    same = wish.same(unit.release)
     if same and unit.state in UNDER_WAY:
         return None if wish == unit.release else Event(W.RENEWED, wish)
     if same and unit.state is S.ROLLED_BACK:

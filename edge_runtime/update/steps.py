@@ -35,7 +35,7 @@ _MOST_CHUNKS = 4096  # of a target, as many as the longest has
 async def fetch(agent: UpdateAgent, name: str, release: Release) -> Event | None:
     """Get the bundle's file, by the cheapest way that is open here; None where it can't go on now."""
     wish = agent.wish(name)
-    if wish is None or wish.release != release or agent.reach is None:
+    if wish is None or not wish.release.same(release) or agent.reach is None:
         return None
     if why := await asyncio.to_thread(_misfit, agent, wish):
         return Event(What.FAILED, cause=why, evidence={"at": "compatibility"})
@@ -95,7 +95,8 @@ async def ready(agent: UpdateAgent, name: str, release: Release) -> bool:
                 name, why if agent.reach is not None else "It waits until the repository of updates was asked."
             )
             return False
-        waits = unmet(release.when, await _readings(agent))
+        wish = agent.wish(name)
+        waits = unmet(release.when if wish is None else wish.release.when, await _readings(agent))
         if not waits:
             break
         agent.hinder(name, " ".join(waits))
@@ -109,7 +110,7 @@ async def ready(agent: UpdateAgent, name: str, release: Release) -> bool:
 async def _unsigned(agent: UpdateAgent, name: str, release: Release) -> str:
     """Why the signers' word for a release doesn't count now, empty where it does: nothing is installed on an expired one."""
     wish, reach = agent.wish(name), agent.reach
-    if wish is None or wish.release != release or reach is None:
+    if wish is None or not wish.release.same(release) or reach is None:
         return "It waits until the repository of updates can be asked again."
     if why := reach.stale():
         return why

@@ -53,9 +53,9 @@ class Site:
         _, (release,) = publish_bundles(self.home, self.repository, [path], public_key_of(tiny.OTHER_KEY), **options)
         return release.target
 
-    def want(self, target: str, when: tuple[str, ...] = ()) -> str:
-        """Let the whole fleet want a target; the rollout's id."""
-        self._rollouts += 1
+    def want(self, target: str, when: tuple[str, ...] = (), again: bool = False) -> str:
+        """Let the whole fleet want a target; the rollout's id. again: that of before, changed."""
+        self._rollouts += not again
         sha256 = self.repository.targets()[target].hashes["sha256"]
         rollout = Rollout(f"r-{self._rollouts:04}", NAME, target, sha256, Where(), 10_000, when, False)
         self.repository.set_desired([rollout])

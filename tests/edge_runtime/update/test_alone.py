@@ -14,11 +14,12 @@ from edge_runtime.cli import main
 from edge_runtime.config import Config
 from edge_runtime.identity.files import IdentityFolder
 from edge_runtime.identity.trust import TrustStore
+from edge_runtime.update import steps
 from edge_runtime.update.agent import UpdateAgent
 from edge_runtime.update.ground import Alone
 from edge_runtime.update.install import Installer
 from edge_runtime.update.journal import Journal
-from edge_runtime.update.machine import Event, State, What, step
+from edge_runtime.update.machine import Event, State, Unit, What, step
 from edge_runtime.update.slots import Slots
 from edge_runtime.update.source import follow, updates_folder
 from trainer_host.release.export_updates import export
@@ -155,6 +156,31 @@ def test_a_data_budget_that_allows_no_way_is_told(site: Site, state: Path) -> No
 
     unit = asyncio.run(once()).units[NAME]
     assert unit.state is State.ROLLED_BACK and "budget_mb" in unit.cause
+
+
+def test_a_condition_that_is_lifted_lets_it_go_on(site: Site, state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(steps, "CONDITION_SECONDS", 0.02)
+    target = site.publish("1.0.0")
+    site.want(target, when=("docked",))
+
+    async def until(agent: UpdateAgent, state: State) -> None:
+        async with asyncio.timeout(20):
+            while agent.units.get(NAME, Unit()).state is not state:  # noqa: ASYNC110 - as the device is watched
+                await asyncio.sleep(0.02)
+
+    async def waited() -> None:
+        agent = agent_of(state)
+        await agent.check()
+        await until(agent, State.STAGED)
+        await asyncio.sleep(0.1)
+        assert "docked" in agent.hindered[NAME]
+        site.want(target, again=True)
+        await agent.check()
+        await until(agent, State.PROBATION)
+        await agent.close()
+
+    asyncio.run(waited())
+    assert active(state) is not None
 
 
 def test_only_what_both_signers_name_is_installed(site: Site, state: Path) -> None:
