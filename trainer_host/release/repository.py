@@ -343,7 +343,9 @@ class Repository:
         if timestamp is None or TIMESTAMP in renew or not meets(TIMESTAMP, timestamp, rules[-1]):
             version = old.timestamp.content.version + 1 if old else 1
             about = MetaFile(snapshot.content.version)  # signed itself, so its hash would only make each look longer
-            issued: Json = {"issued": time_text(self._now(old))}
+            # A new key is how a repository comes back from a time that it should never have signed.
+            same_key = old is not None and meets(TIMESTAMP, old.timestamp, rules[-1])
+            issued: Json = {"issued": time_text(self._now(old if same_key else None))}
             newest = Timestamp(version, self._until(TIMESTAMP, life), about, issued)
             writes.append((TIMESTAMP, self._online(TIMESTAMP, newest, rules)))
         if new_root is not None:
@@ -387,7 +389,8 @@ class Repository:
         said = old.timestamp.content.extra.get("issued") if old else None
         if isinstance(said, str) and time_text(now) < said:
             raise TrainerError(
-                f"This computer's clock is behind the repository's last signature ({said}); set it right."
+                f"This computer's clock is behind the repository's last signature ({said}); set it right, or where that time "
+                "was wrong, run 'enigma release rotate timestamp'."
             )
         return now
 

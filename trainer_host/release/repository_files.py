@@ -137,7 +137,8 @@ class Files:
         for path in self._waiting():
             name = unquote(path.name.removesuffix(".json"))
             try:
-                raw = path.read_bytes()
+                with path.open("rb") as opened:
+                    raw = opened.read(MOST_METADATA_BYTES + 1)
                 signed: Signed = parse(raw, Root) if name == ROOT else parse(raw, Targets)
             except (OSError, EdgeError) as cause:
                 raise TrainerError(

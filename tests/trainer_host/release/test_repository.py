@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from edge_runtime.update.desired import Rollout
 from tests.trainer_host.release.updates import NAME, Clock, Reference, give, made, opened
 from trainer_host.errors import TrainerError
 from trainer_host.release.repository import Repository
-from trainer_host.release.roles import FLEET, MODELS, ROLES, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
+from trainer_host.release.roles import FLEET, MODELS, ROLES, SNAPSHOT, TARGETS, TIMESTAMP
 from trainer_host.release.trust import Plan, create, rotate
 
 
@@ -135,6 +136,22 @@ def test_a_clock_that_was_set_back_signs_nothing(repository: Repository, clock: 
         give(repository, tmp_path, "1.0.0")
 
 
+def test_a_time_that_was_signed_by_mistake_is_taken_back_with_a_new_key(
+    repository: Repository, clock: Clock, tmp_path: Path
+) -> None:
+    clock.wait(days=4000)
+    repository.refresh(offline=True)
+    client = Reference(repository.public, tmp_path / "client")
+    client.targets()
+    clock.wait(days=-4000)
+    with pytest.raises(TrainerError, match="or where that time was wrong, run 'enigma release rotate timestamp'"):
+        give(repository, tmp_path, "1.0.0")
+    rotate(repository, TIMESTAMP)
+    give(repository, tmp_path, "1.0.0")
+    assert client.targets(NAME.format("1.0.0"))[NAME.format("1.0.0")]
+    assert repository.expiries()["timestamp"] < clock() + timedelta(days=8)
+
+
 def test_a_damaged_repository_is_told_in_one_sentence(repository: Repository) -> None:
     for path in (repository.public / "metadata").glob("1.*.json"):
         path.write_bytes(path.read_bytes()[:-20])
@@ -175,9 +192,7 @@ def test_a_lost_online_key_is_replaced(repository: Repository, tmp_path: Path, r
 Change = Callable[[Repository, Path], object]
 CHANGES: dict[str, Change] = {
     "publish": lambda repository, folder: give(repository, folder, "1.1.0", "1.2.0"),
-    "rollout": lambda repository, folder: repository.set_desired([rollout(repository, "1.0.0")]),
-    # The key of fleet is named where that of models is, and that of timestamp where that of snapshot is.
-    "rotate root": lambda repository, folder: rotate(repository, ROOT),
+    # The key of fleet is named where that of models is, and those of root and timestamp where that of snapshot is.
     "rotate targets": lambda repository, folder: rotate(repository, TARGETS),
     "rotate snapshot": lambda repository, folder: rotate(repository, SNAPSHOT),
     "rotate models": lambda repository, folder: rotate(repository, MODELS),
@@ -216,10 +231,10 @@ def test_a_kill_between_any_two_writes_leaves_what_clients_take(
     for state in states:
         found = client.forked(state / "updates" / "repository", state / "client").targets(NAME.format("1.0.0"))
         assert found[NAME.format("1.0.0")]
-    for number, state in enumerate(states):
+    for state in states[::2]:
         again = opened(state, clock)
         again.refresh()
-        if number in (0, len(states) // 2, len(states) - 1):
+        if state is states[len(states) // 4 * 2]:
             CHANGES[change](again, tmp_path)
         after = client.forked(again.public, state / "after")
         assert after.targets(NAME.format("1.0.0"), "fleet/desired.json")[NAME.format("1.0.0")]
