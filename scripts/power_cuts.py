@@ -230,6 +230,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--sample", type=int, help="so many points of faults, and of crashes, instead of all")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--kinds", default="faults,crashes,chains", help="which of the ways (default: %(default)s)")
     parser.add_argument("--calls", default=",".join(CALLS), help="which system calls fail")
     parser.add_argument("--unsynced", action="store_true", help="leave fsync out, to see that this is found")
     parser.add_argument("--json", action="store_true", help="print the counts as JSON")
@@ -248,16 +249,20 @@ def main() -> int:
         counts = count_calls(case, folder)
         every = [(c, f, n) for c in args.calls.split(",") for f in FAULTS for n in range(1, counts[c] + 1)]
         points: list[Point] = []
-        if args.sample is None:
+        calls = 0
+        kinds = args.kinds.split(",")
+        if "faults" in kinds and args.sample is None:
             for call in args.calls.split(","):
                 for fault in FAULTS:
                     points += faults(case, folder, call, fault, range(1, 10_000))
-        else:
+        elif "faults" in kinds:
             for call, fault, number in sorted(draw.sample(every, min(args.sample, len(every)))):
                 points += faults(case, folder, call, fault, [number])
-        crashed, calls = crashes(case, folder, args.sample, draw)
-        points += crashed
-        points += chains(case, folder, None if args.sample is None else args.sample // CHAINED, draw)
+        if "crashes" in kinds:
+            crashed, calls = crashes(case, folder, args.sample, draw)
+            points += crashed
+        if "chains" in kinds:
+            points += chains(case, folder, None if args.sample is None else args.sample // CHAINED, draw)
     report(points, counts, calls, time.monotonic() - began, args.json)
     return 1 if any(point.problem for point in points) else 0
 
