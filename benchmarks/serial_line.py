@@ -27,7 +27,7 @@ from firmware_bridge.messages import Drive, pack
 from firmware_bridge.ports import BAUD
 from firmware_bridge.simulator import Simulated, build, missing
 
-PPM, CLOCK_SECONDS = 300.0, 20.0  # how wrong the board's crystal is made, and how long it is watched at a ping a second
+PPM, CLOCK_SECONDS = 300.0, 60.0  # how wrong the board's crystal is made, and how long it is watched at a ping a second
 DAMAGED = 100_000
 
 

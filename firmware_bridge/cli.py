@@ -15,7 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from firmware_bridge.errors import BridgeError
+from firmware_bridge.errors import BridgeError, NoAnswer
 
 if TYPE_CHECKING:
     from firmware_bridge.board import Board
@@ -119,12 +119,18 @@ def _monitor(args: argparse.Namespace) -> None:
 
 async def _tell_stream(args: argparse.Namespace) -> None:
     from firmware_bridge import messages
+    from firmware_bridge.board import Condition
 
     kind: type[messages.Message] = getattr(messages, args.stream.capitalize())
     async with _board(args) as board, board.stream(kind, args.every) as told:
         shown = 0
         while args.count is None or shown < args.count:
-            values = asdict(await told.next(args.every + 5))
+            try:
+                values = asdict(await told.next(args.every + 5))
+            except NoAnswer:
+                if board.condition is Condition.LOOKING:
+                    continue  # the cable is out; the log says so
+                raise
             if args.json:
                 print(json.dumps(values), flush=True)
             else:

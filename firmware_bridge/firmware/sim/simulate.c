@@ -265,7 +265,7 @@ static void quiet(avr_t *of, const int level, const char *format, va_list words)
     (void)of, (void)level, (void)format, (void)words;
 }
 
-/* After a reset; `why` is what MCUSR says: 1 power on, 2 the pin, 8 the watchdog. simavr 1.6 always says 2. */
+/* After a reset, which clears the timers; `why` is what MCUSR says: 1 power on, 2 the pin, 8 the watchdog. simavr 1.6 always says 2. */
 static void begin(uint8_t why) {
     avr->data[MCUSR] = why;
     set_pin('B', 0, button);
@@ -316,8 +316,6 @@ int main(int count, char **words) {
     avr->vcc = avr->avcc = avr->aref = 5000;
     avr->sleep = no_sleep;
     if (count > 4) load_bootloader(words[4]);
-    /* Only a bootloader reads MCUSR, at once. */
-    const unsigned long often = count > 4 ? 1 : 4096;
 
     uint32_t flags = 0;
     avr_ioctl(avr, AVR_IOCTL_UART_GET_FLAGS('0'), &flags);
@@ -336,14 +334,15 @@ int main(int count, char **words) {
 
     plug();
     fflush(stdout);
-    begin(1);
-    for (unsigned long steps = 0; !ended; steps++) {
+    for (uint8_t why = 1; !ended;) {
         if (reset_asked) {
             reset_asked = false;
             avr_reset(avr);
-            begin(2);
-        } else if (steps % often == 0 && avr_cycle_timer_status(avr, look, NULL) == 0) {
-            begin(8); /* a reset by the watchdog cleared the timers */
+            why = 2;
+        }
+        if (avr->pc == avr->reset_pc) { /* no program comes here but by a reset, also by one of the watchdog */
+            begin(why);
+            why = 8;
         }
         int state = avr_run(avr);
         if (state == cpu_Done || state == cpu_Crashed) {
