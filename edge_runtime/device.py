@@ -16,11 +16,10 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from edge_runtime import telling, tracing
 from edge_runtime.config import Config
-from edge_runtime.errors import BadRequest, BundleError, EdgeError, OutOfMemory, Overloaded
+from edge_runtime.errors import BundleError, EdgeError, OutOfMemory, Overloaded
 from edge_runtime.events import EventHub
 from edge_runtime.identity.files import IdentityFolder
-from edge_runtime.identity.handshake import Met
-from edge_runtime.identity.keys import DeviceKey, decode_key, device_key
+from edge_runtime.identity.keys import DeviceKey, device_key
 from edge_runtime.identity.tokens import TokenStore
 from edge_runtime.identity.trust import TrustStore
 from edge_runtime.pipelines.service import Pipelines
@@ -349,21 +348,25 @@ class Device:
                 installed = await self.owned(self.take(lambda tell: self.installer.install(path, tell, serving)))
             except TimeoutError:
                 error: EdgeError = BundleError("The upload took too long; check the network and send it again.")
-                self._refused(error)
+                await self._refused(error)
                 raise error from None
             except EdgeError as error:
-                self._refused(error)
+                await self._refused(error)
                 raise
             finally:
                 disk.remove(path)
         self.metrics.count("enigma_installs_total", result="installed" if installed.changed else "unchanged")
+        if installed.changed:
+            await self._write_down("pushed", installed.specialist, version=installed.version, bundle=installed.bundle)
         return installed
 
     async def roll_back(self, name: str) -> Json:
         """Let the previous bundle of a specialist serve again."""
         self._free_to_change()
         async with self.changing:
-            return await self.owned(self.go_back(name, "asked for by a person"))
+            done = await self.owned(self.go_back(name, "asked for by a person"))
+        await self._write_down("went_back", name, version=done["version"], bundle=done["bundle"])
+        return done
 
     async def go_back(self, name: str, cause: str) -> Json:
         """See `roll_back`; `changing` is held."""
@@ -384,6 +387,7 @@ class Device:
         self._free_to_change()
         async with self.changing:
             await self.owned(self.drop(name))
+        await self._write_down("removed", name)
         return {"specialist": name}
 
     async def drop(self, name: str) -> None:
@@ -392,32 +396,6 @@ class Device:
         self.serving.drop(name)
         self.failed.pop(name, None)
         self.events.emit("removed", specialist=name)
-
-    async def pair(self, met: Met) -> Json:
-        """What a client gets that knew the code: a token, and, where it may release, trust in its signing key.
-
-        met.said: {"name", "signer"}, the signer a public key or null. Raises `BadRequest`.
-        """
-        name, signer = met.said.get("name"), met.said.get("signer")
-        if not isinstance(name, str) or not 1 <= len(name.strip()) <= 64 or not name.isprintable():
-            raise BadRequest('Send a "name" for this pairing, 1 to 64 printable characters.')
-        key = None if signer is None else decode_key(signer)
-        trusted = key is not None and met.grant.covers("releaser")
-
-        def keep() -> str:
-            if key is not None and trusted:
-                self.trust.add(key, name.strip())
-            return self.tokens.add(name.strip(), met.grant)
-
-        token = await asyncio.to_thread(keep)
-        self.metrics.count("enigma_pairings_total", result="paired")
-        self.events.emit("paired", name=name.strip(), scope=met.grant.scope)
-        return {"token": token, **met.grant.plain(), "signer_trusted": trusted, "device": self.about}
-
-    def refused_pairing(self, error: EdgeError) -> None:
-        """Count and tell that somebody tried to pair and couldn't."""
-        self.metrics.count("enigma_pairings_total", result="refused")
-        self.events.emit("error", code=error.code, message=str(error))
 
     def models(self) -> list[Json]:
         """The specialists that serve; the fields are documented in docs/device-api.md."""
@@ -496,6 +474,13 @@ class Device:
         if self.changing.locked():
             raise Overloaded("The device is starting, or another bundle is being installed; try again soon.", 5.0)
 
-    def _refused(self, error: EdgeError) -> None:
+    async def _refused(self, error: EdgeError) -> None:
         self.metrics.count("enigma_installs_total", result="refused")
         self.events.emit("error", code=error.code, message=str(error))
+        await self._write_down("refused", cause=str(error))
+
+    async def _write_down(self, what: str, specialist: str = "", **fields: object) -> None:
+        """Write what people did into the journal of updates, where there is one."""
+        if self.updater is not None:
+            with self._serving_anyway():
+                await self.updater.note(what, specialist, **fields)

@@ -74,7 +74,8 @@ class EventHub:
         self._last_id += 1
         event: Event = {"id": self._last_id, "time": round(time.time(), 3), "type": kind}
         event |= {key: value for key, value in fields.items() if value is not None}
-        level = logging.WARNING if kind in ("error", "rolled_back") else logging.INFO
+        bad = kind in ("error", "rolled_back") or event.get("state") == "rolled_back"
+        level = logging.WARNING if bad else logging.INFO
         _log.log(level, "%s", " ".join(f"{k}={v}" for k, v in event.items() if k not in ("id", "time")))
         self._past.append(event)
         for listener in self._listeners:

@@ -8,11 +8,12 @@ from collections.abc import AsyncIterator
 from aiohttp import web
 from aiohttp.http_exceptions import BadHttpMessage
 
-from edge_runtime.api.wire import read_body, read_json, reply
+from edge_runtime.api.wire import Json, read_body, read_json, reply
 from edge_runtime.device import Device
-from edge_runtime.errors import BadRequest, BundleError, PairingError
+from edge_runtime.errors import BadRequest, BundleError, EdgeError, PairingError
 from edge_runtime.identity.grants import grant, read_grant
-from edge_runtime.identity.handshake import Responder
+from edge_runtime.identity.handshake import Met, Responder
+from edge_runtime.identity.keys import decode_key
 from edge_runtime.identity.tls import Shown
 from edge_runtime.serving.plan import MAX_BYTES
 
@@ -37,7 +38,7 @@ class ManageRoutes:
         try:
             return reply(await asyncio.to_thread(self._pairing.begin, body))
         except PairingError as error:
-            self._device.refused_pairing(error)
+            self._refused(error)
             raise
 
     async def finish_pairing(self, request: web.Request) -> web.Response:
@@ -46,9 +47,34 @@ class ManageRoutes:
         try:
             met = await asyncio.to_thread(self._pairing.finish, body)
         except PairingError as error:
-            self._device.refused_pairing(error)
+            self._refused(error)
             raise
-        return reply(met.seal({**await self._device.pair(met), "certificate": met.certificate}))
+        return reply(met.seal({**await self._paired(met), "certificate": met.certificate}))
+
+    async def _paired(self, met: Met) -> Json:
+        """What a client gets that knew the code: a token, and, where it may release, trust in its signing key.
+
+        met.said: {"name", "signer"}, the signer a public key or null. Raises `BadRequest`.
+        """
+        device, name, signer = self._device, met.said.get("name"), met.said.get("signer")
+        if not isinstance(name, str) or not 1 <= len(name.strip()) <= 64 or not name.isprintable():
+            raise BadRequest('Send a "name" for this pairing, 1 to 64 printable characters.')
+        key = None if signer is None else decode_key(signer)
+        trusted = key is not None and met.grant.covers("releaser")
+
+        def keep() -> str:
+            if key is not None and trusted:
+                device.trust.add(key, name.strip())
+            return device.tokens.add(name.strip(), met.grant)
+
+        token = await asyncio.to_thread(keep)
+        device.metrics.count("enigma_pairings_total", result="paired")
+        device.events.emit("paired", name=name.strip(), scope=met.grant.scope)
+        return {"token": token, **met.grant.plain(), "signer_trusted": trusted, "device": device.about}
+
+    def _refused(self, error: EdgeError) -> None:
+        self._device.metrics.count("enigma_pairings_total", result="refused")
+        self._device.events.emit("error", code=error.code, message=str(error))
 
     async def certificate(self, request: web.Request) -> web.Response:
         """The hash of the certificate that clients see, empty without TLS, and how often it was renewed."""

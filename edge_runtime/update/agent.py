@@ -115,7 +115,7 @@ class UpdateAgent:
     async def follow(self, root: bytes, places: Sequence[str], direct_push: bool = True) -> Source:
         """Follow a repository from now on; raises `BadRequest`."""
         made = await asyncio.to_thread(follow, self.state, root, places, direct_push)
-        await self._note("followed", places=list(made.places), root=made.root, direct_push=direct_push)
+        await self.note("followed", places=list(made.places), root=made.root, direct_push=direct_push)
         self.ground.emit("following", places=list(made.places), direct_push=direct_push)
         async with self._polling:
             await self._unreach()
@@ -135,7 +135,7 @@ class UpdateAgent:
             self._wishes, self._read, self.cause = None, False, ""
             gone = await asyncio.to_thread(forget, self.state)
         if gone:
-            await self._note("forgot")
+            await self.note("forgot")
             self.ground.emit("following", places=[])
         return gone
 
@@ -380,13 +380,13 @@ class UpdateAgent:
         return unit, moved and event.what is not What.CONTENT
 
     def _tell(self, name: str, unit: Unit, told: Mapping[str, object]) -> None:
-        bad = unit.state is State.ROLLED_BACK
         fields = {**told, "state": unit.state.value, "message": unit.cause or None, "evidence": unit.evidence or None}
-        self.ground.emit("rolled_back" if bad else "update", specialist=name, **fields)
+        self.ground.emit("update", specialist=name, **fields)
 
-    async def _note(self, what: str, **fields: object) -> None:
+    async def note(self, what: str, specialist: str = "", **fields: object) -> None:
+        """Write down what people did."""
         async with self._writing:
-            await asyncio.to_thread(self.journal.record, what, "", None, **fields)
+            await asyncio.to_thread(self.journal.record, what, specialist, None, **fields)
 
     async def _unreach(self) -> None:
         if self._reach is not None:

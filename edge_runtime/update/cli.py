@@ -127,7 +127,8 @@ def _history(args: argparse.Namespace) -> None:
     for line in reversed(lines):
         at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(line["at"]))
         unit = line.get("unit") or {}
-        cause = f": {unit['cause']}" if unit.get("cause") else ""
+        why = unit.get("cause") or line.get("cause")
+        cause = f": {why}" if why else ""
         which = " ".join([line.get("specialist", ""), line.get("version", ""), *line.get("places", [])])
         print(f"{at}  {line['hash'][:8]}  {line['what']:9} {which.strip()} {unit.get('state', '')}{cause}".rstrip())
 

@@ -215,6 +215,8 @@ def test_pushes_are_refused_where_the_repository_alone_counts(
     pushed = followed.device.push(bundles["v3"])
     assert pushed.status == 403 and "enigma release publish" in pushed.message
     followed.answers_as(before)
+    written = followed.owner("GET", "/v1/updates/journal?most=1")["journal"][0]
+    assert written["what"] == "refused" and "enigma release publish" in written["cause"]
     assert main(["install", str(bundles["v3"]), "--state", str(followed.device.state)]) == 1
     assert "enigma release publish" in capsys.readouterr().err
     followed.owner("PUT", "/v1/updates/source", {**source, "direct_push": True})

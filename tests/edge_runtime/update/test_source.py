@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,6 +22,8 @@ from edge_runtime.update.source import (
     updates_folder,
 )
 from edge_runtime.update.tuf.metadata import Role, Root, key_of, sign, to_bytes
+
+from ..conftest import edge_environment
 
 SEED, OTHER = bytes(range(32)), bytes(range(1, 33))
 
@@ -100,3 +104,29 @@ def test_a_damaged_source_is_told_and_lets_no_push_through(tmp_path: Path, conte
     (updates_folder(tmp_path) / FILE_NAME).write_text(content)
     with pytest.raises(StateError):
         refuse_push(tmp_path)
+
+
+def test_a_device_that_follows_nothing_loads_nothing_of_it(tmp_path: Path) -> None:
+    script = """
+import asyncio, sys
+from pathlib import Path
+import edge_runtime.daemon
+from edge_runtime.config import Config
+from edge_runtime.device import Device
+
+async def begin() -> None:
+    device = Device(Path(sys.argv[1]), Config())
+    await device.start()
+    await device.close()
+    assert device.ready is True
+
+asyncio.run(begin())
+print(*(name for name in sys.modules if name.startswith("edge_runtime.update.")))
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", script, tmp_path], capture_output=True, text=True, env=edge_environment()
+    )
+    assert ran.returncode == 0, ran.stderr
+    loaded = {name.removeprefix("edge_runtime.update.").partition(".")[0] for name in ran.stdout.split()}
+    assert loaded & {"agent", "fetch", "journal", "machine", "reach", "steps", "tuf", "wishes"} == set()
+    assert not updates_folder(tmp_path).exists()
