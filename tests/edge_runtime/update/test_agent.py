@@ -13,6 +13,8 @@ import pytest
 from edge_runtime.cli import main
 from edge_runtime.update.journal import Journal
 from edge_runtime.update.source import updates_folder
+from trainer_host.cli import main as host
+from trainer_host.release import devices
 
 from .. import tiny
 from ..conftest import RunningDevice
@@ -81,8 +83,8 @@ def followed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Followed]:
     with serving(site.public) as server:
         device = RunningDevice(state)
         made = Followed(site, server, device)
-        root = base64.b64encode(site.root.read_bytes()).decode()
-        made.owner("PUT", "/v1/updates/source", {"root": root, "urls": [server.url]})
+        devices.remember(site.home, devices.Device("robo", device.url, device.token, "id"))
+        devices.follow(devices.device_named(site.home, "robo"), site.root, [server.url], True)
         made.take("1.0.0")
         yield made
         assert device.process.poll() is not None or device.stop() == 0
@@ -206,11 +208,11 @@ def test_it_waits_for_its_condition_and_a_newer_one_takes_its_place(followed: Fo
 
 
 def test_pushes_are_refused_where_the_repository_alone_counts(
-    followed: Followed, bundles: dict[str, Path], capsys: pytest.CaptureFixture[str]
+    followed: Followed, bundles: dict[str, Path], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    root = base64.b64encode(followed.site.root.read_bytes()).decode()
-    source = {"root": root, "urls": [followed.server.url], "direct_push": False}
-    followed.owner("PUT", "/v1/updates/source", source)
+    monkeypatch.setenv("ENIGMA_HOME", str(followed.site.home.home))
+    assert host(["devices", "follow", "robo", "--updates", followed.server.url, "--no-direct-push"]) == 0
+    assert "takes bundles from there alone" in capsys.readouterr().out
     before = str(followed.device.version())
     pushed = followed.device.push(bundles["v3"])
     assert pushed.status == 403 and "enigma release publish" in pushed.message
@@ -219,7 +221,9 @@ def test_pushes_are_refused_where_the_repository_alone_counts(
     assert written["what"] == "refused" and "enigma release publish" in written["cause"]
     assert main(["install", str(bundles["v3"]), "--state", str(followed.device.state)]) == 1
     assert "enigma release publish" in capsys.readouterr().err
-    followed.owner("PUT", "/v1/updates/source", {**source, "direct_push": True})
+    root = base64.b64encode(followed.site.root.read_bytes()).decode()
+    source = {"root": root, "urls": [followed.server.url]}
+    followed.owner("PUT", "/v1/updates/source", source)
     wrong = followed.device.request(
         "PUT", "/v1/updates/source", {**source, "root": "e30="}, {"Authorization": f"Bearer {followed.device.token}"}
     )
