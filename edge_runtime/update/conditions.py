@@ -11,7 +11,6 @@ from edge_runtime.errors import BadRequest
 WORDS = ("idle", "docked", "charging", "window")
 HELD = "held"  # of a paused rollout; never met, and for nobody to ask for
 QUIET_SECONDS = 30.0  # a home or a robot that is in use is asked more often than that
-MOST_CONDITIONS = 8
 _WINDOW = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
 
 
@@ -45,14 +44,8 @@ def unmet(when: Iterable[str], readings: Readings) -> list[str]:
     The owner's window holds whether `when` names it or not. A condition that this version doesn't know, or whose
     reading lacks, isn't met.
     """
-    found: list[str] = []
-    for word in dict.fromkeys((*when, "window")):
-        why = _unmet(word, readings)
-        if why:
-            found.append(why)
-        if len(found) >= MOST_CONDITIONS:
-            break
-    return found
+    waits = (_unmet(word, readings) for word in dict.fromkeys((*when, "window")))
+    return [why for why in waits if why]
 
 
 def _unmet(word: str, readings: Readings) -> str:

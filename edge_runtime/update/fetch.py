@@ -13,7 +13,7 @@ import hashlib
 import os
 import random
 import time
-from collections.abc import AsyncGenerator, Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -175,16 +175,6 @@ async def fetch(plan: Plan, sources: Sequence[Source], into: Path, limits: Limit
                 await asyncio.to_thread(limits.budget.save)
         await _finish(_complete, plan, download.path, whole)
         return whole
-
-
-def sweep_parts(into: Path, keep: Collection[str] = ()) -> int:
-    """Remove what was fetched of targets that nobody wants any more; keep: their SHA-256 (hex). Returns how many."""
-    if not into.is_dir():
-        return 0
-    gone = [p for p in into.iterdir() if p.suffix in (_PART, _WHOLE) and p.name.partition(".")[0] not in keep]
-    for path in gone:
-        disk.remove(path)
-    return len(gone)
 
 
 @dataclass

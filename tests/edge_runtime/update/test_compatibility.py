@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_runtime.config import Config
@@ -93,6 +93,7 @@ def test_what_cant_be_read_is_a_reason(changed: dict[str, object]) -> None:
 json = st.recursive(st.none() | st.booleans() | st.floats() | st.integers() | st.text(), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3), max_leaves=6)  # fmt: skip
 
 
+@settings(max_examples=40)
 @given(st.dictionaries(st.sampled_from([*FITS, "more"]), json), json)
 def test_anything_gives_short_sentences(requires: dict[str, object], task: object) -> None:
     for sentence in misfits({"task": task, "requires": requires}, HERE):
