@@ -11,6 +11,8 @@
 #define MUST(truth) \
     if (!(truth)) fprintf(stderr, "line %d: not true: %s\n", __LINE__, #truth), abort()
 
+enum { ACK_WIRE = ack_SIZE + 7 }; /* always room for it: from it the monitor knows that a drive was taken */
+
 static core_t core;
 static decoder_t out;
 static unsigned since_ok; /* ms since a drive was answered with OK */
@@ -71,7 +73,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         }
         uint8_t head = data[at++], length = head & 31, wire[WIRE_MAX];
         if (head & 32) tick(length * 8u);
-        else if (head & 64) port.button = length & 1, port.room = (uint8_t)(length * 4u);
+        else if (head & 64) port.button = length & 1, port.room = (uint8_t)(ACK_WIRE + length * 3u);
         else {
             uint8_t id = at < size ? data[at++] : 0;
             if (length > size - at) length = (uint8_t)(size - at);
