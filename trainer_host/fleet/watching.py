@@ -57,6 +57,12 @@ async def watch(
                 if str(cause) != said:
                     said = str(cause)
                     warn(said)
+            except Exception as cause:
+                # A mistake of ours in one rollout must not end the watch over the others, which may have to be paused.
+                _log.exception("looking after rollouts failed")
+                if (why := f"Looking after rollouts failed ({type(cause).__name__}); the log says why.") != said:
+                    said = why
+                    warn(said)
             if sending is None or sending.done():
                 if sending is not None and isinstance(failure := sending.exception(), TrainerError):
                     warn(str(failure))
@@ -68,6 +74,7 @@ async def watch(
         if sending is not None:
             await asyncio.wait([sending], timeout=ENDING_SECONDS)
             sending.cancel()
+            await asyncio.wait([sending], timeout=ENDING_SECONDS)  # it closes its connections
 
 
 def tell(workspace: Workspace, store: Store) -> None:
