@@ -71,6 +71,16 @@ def cosign(role: str, pending: bytes, seed: bytes, signed_before: bytes | None =
     return to_bytes(add_signature(_read(role, pending), seed))
 
 
+def signature(role: str, pending: bytes, seed: bytes, signed_before: bytes | None = None) -> tuple[str, str]:
+    """That one signature alone, as (key id, hex), which is all that has to travel back; raises as `look`."""
+    before = _read(role, pending).signatures
+    added = _read(role, cosign(role, pending, seed, signed_before)).signatures
+    keyid = next((keyid for keyid in added if keyid not in before), None)
+    if keyid is None:
+        raise BadRequest(f"{role} has a signature of this key already.")
+    return keyid, added[keyid]
+
+
 def role_of_file(name: str) -> str:
     """The role whose metadata a file of this name holds, as 'models%2Frouter.json'; raises `BadRequest`."""
     from urllib.parse import unquote

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,6 +52,14 @@ def take(repository: Repository, role: str, raw: bytes) -> Done:
     except EdgeError as cause:
         raise TrainerError(f"That copy of {role} can't be read: {cause}") from None
     return repository.add_signatures(role, signed)
+
+
+def take_signature(repository: Repository, role: str, version: int, keyid: str, signature: str) -> Done:
+    """Take over one signature that was made elsewhere; raises `TrainerError` where it isn't of what waits here now."""
+    found = next((each.signed for each in repository.waiting() if each.name == role), None)
+    if found is None or found.content.version != version:
+        raise TrainerError(f"Version {version} of {role[:80]} doesn't wait for a signature; ask for what does.")
+    return repository.add_signatures(role, dataclasses.replace(found, signatures={keyid: signature}))
 
 
 def copies(repository: Repository, into: Path) -> list[Path]:

@@ -21,6 +21,7 @@ from trainer_host.server.keys import KeyRoutes, VaultThread
 from trainer_host.server.lessons import LessonRoutes
 from trainer_host.server.pairing import PairRoutes
 from trainer_host.server.questions import QuestionRoutes
+from trainer_host.server.signatures import SignatureRoutes
 from trainer_host.server.tasks import tasks_answer
 from trainer_host.server.timetable import Timetable
 from trainer_host.workspace import Workspace
@@ -50,7 +51,7 @@ def make_app(
     timetable = Timetable(workspace, hub.changed)
     keys, lessons = KeyRoutes(workspace, thread), LessonRoutes(workspace, timetable, thread)
     pairing = PairRoutes(identity, tokens, certificate)
-    questions = QuestionRoutes(workspace)
+    questions, signatures = QuestionRoutes(workspace), SignatureRoutes(workspace)
     files = KeyFileRoutes(workspace, thread, guard)
     events = EventRoutes(hub, guard, timetable.ids, lessons.plain)
 
@@ -84,6 +85,8 @@ def make_app(
         ("GET", "/v1/questions", questions.all),
         ("GET", "/v1/questions/{dataset}", questions.waiting),
         ("POST", "/v1/questions/{dataset}", questions.answer),
+        ("GET", "/v1/signatures", signatures.waiting),
+        ("POST", "/v1/signatures", signatures.sign),
         ("GET", "/v1/events", events.events),
     ):
         app.router.add_route(method, path, handler)

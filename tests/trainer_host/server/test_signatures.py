@@ -1,0 +1,67 @@
+"""Co-signatures over the host's API."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+from edge_runtime.bundle import public_key_of
+from edge_runtime.update.cosign import look, signature
+from tests.trainer_host.release.updates import NAME, Clock, give, made
+from tests.trainer_host.server.conftest import Client
+from trainer_host.release.trust import Plan
+from trainer_host.server.access import scope_of
+from trainer_host.workspace import Workspace
+
+PHONE = bytes([1]) * 32
+
+
+async def waiting(client: Client) -> list[dict[str, object]]:
+    """What the phone is asked to sign."""
+    found = (await client.get("/v1/signatures"))["waiting"]
+    assert isinstance(found, list)
+    return found
+
+
+async def test_a_phone_sees_what_would_change_and_puts_it_in_force_by_its_signature(
+    client: Client, workspace: Workspace, tmp_path: Path
+) -> None:
+    assert await waiting(client) == []
+    repository = made(workspace.home, Clock(), Plan(cosigners=(public_key_of(PHONE),)))
+    for role in ("root", "targets", "models/router"):
+        if role == "models/router":
+            give(repository, tmp_path, "1.0.0")
+        asked = next(each for each in await waiting(client) if each["role"] == role)
+        raw = base64.b64decode(str(asked["metadata"]))
+        assert list(look(role, raw).changes) == asked["changes"] and (asked["have"], asked["need"]) == (1, 2)
+        keyid, signed = signature(role, raw, PHONE)
+        assert asked["lacking"] == [keyid]
+        body = {"role": role, "version": asked["version"], "keyid": keyid, "signature": signed}
+        answer = await client.call("POST", "/v1/signatures", body)
+        assert answer.status == 200 and role not in [each["role"] for each in answer.json["waiting"]]  # type: ignore[attr-defined]
+    assert NAME.format("1.0.0") in repository.targets()
+
+
+async def test_wrong_signatures_are_one_sentence_and_change_nothing(client: Client, workspace: Workspace) -> None:
+    made(workspace.home, Clock(), Plan(cosigners=(public_key_of(PHONE),)))
+    before = await waiting(client)
+    raw = base64.b64decode(str(before[0]["metadata"]))
+    keyid, signed = signature("root", raw, PHONE)
+    right = {"role": "root", "version": 1, "keyid": keyid, "signature": signed}
+    for wrong, words in (
+        ({"role": "fleet"}, "doesn't wait"),
+        ({"version": 2}, "doesn't wait"),
+        ({"version": True}, '"version"'),
+        ({"keyid": "0" * 64}, "no signature of a key that may sign"),
+        ({"signature": signed[:-2] + "00"}, "no signature of a key that may sign"),
+        ({"signature": "not hex"}, "no signature of a key that may sign"),
+        ({"signature": "0" * 1000}, '"signature"'),
+        ({"more": 1}, "nothing else"),
+    ):
+        answer = await client.call("POST", "/v1/signatures", {**right, **wrong})
+        assert answer.status == 422 and words in answer.message
+    assert await waiting(client) == before
+
+
+def test_who_may_give_a_signature_owns_the_host() -> None:
+    assert scope_of("POST", "/v1/signatures") == "owner"
