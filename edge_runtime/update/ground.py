@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 from edge_runtime import strict_json
-from edge_runtime.errors import BundleError, EdgeError, NotFound
+from edge_runtime.errors import AdmissionError, BundleError, EdgeError, NotFound
 from edge_runtime.serving.governor import charging
 from edge_runtime.update.conditions import Readings
-from edge_runtime.update.install import Installer
+from edge_runtime.update.install import Installed, Installer, Tell
 
 if TYPE_CHECKING:
     from edge_runtime.device import Device
 
+T = TypeVar("T")
+SWITCH_SECONDS = 600.0  # for loading and all golden vectors; a language model on a small board takes some minutes
 Json = dict[str, object]
 Told = Callable[[str, float, EdgeError | None], None]  # (specialist, milliseconds, what failed)
 
@@ -79,7 +82,9 @@ class Alone:
 
     async def switch(self, staged: Path, digest: str) -> None:
         """See `Ground`."""
-        installed = await asyncio.to_thread(self._installer.switch, staged, digest, lambda stage, fields: None)
+        installed = await _in_time(
+            lambda at: asyncio.to_thread(self._installer.switch, staged, digest, lambda stage, fields: at(stage))
+        )
         if installed.loaded is not None:
             installed.loaded.engine.close()
 
@@ -130,7 +135,18 @@ class OnDevice:
         device = self._device
         async with device.changing:
             serving = {name: device.serving.current(name).loaded.digest for name in device.serving.names()}
-            await device.take(lambda tell: device.installer.switch(staged, digest, tell, serving))
+
+            def begin(at: Callable[[str], None]) -> Coroutine[object, object, Installed]:
+                def install(tell: Tell) -> Installed:
+                    def told(stage: str, fields: Json) -> None:
+                        at(stage)
+                        tell(stage, fields)
+
+                    return device.installer.switch(staged, digest, told, serving)
+
+                return device.take(install)
+
+            await _in_time(begin)
         device.metrics.count("enigma_installs_total", result="installed")
 
     async def revert(self, name: str, digest: str, cause: str) -> None:
@@ -170,6 +186,32 @@ class OnDevice:
             took.append(1000 * answer.seconds)
             right += agrees(pair["response"], cast(Json, described(answer.value)))
         return right, len(pairs), took, loaded.memory / 2**20
+
+
+async def _in_time(begin: Callable[[Callable[[str], None]], Coroutine[object, object, T]]) -> T:
+    """The result of an installation, which goes on in its thread; raises `AdmissionError` where its model takes too long.
+
+    begin: gets what is to be called with each stage; past the deadline it raises at "admitted", so that nothing changes late.
+    """
+    late = AdmissionError(f"It wasn't loaded and checked within {SWITCH_SECONDS:.0f} seconds.")
+    gate, over, through = threading.Lock(), False, False
+
+    def at(stage: str) -> None:
+        nonlocal through
+        if stage == "admitted":
+            with gate:
+                if over:
+                    raise late
+                through = True  # from here on it is a matter of milliseconds, and isn't given up
+
+    task = asyncio.create_task(begin(at))
+    done, _ = await asyncio.wait([task], timeout=SWITCH_SECONDS)
+    with gate:
+        over = not done and not through
+    if over:
+        task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())  # nobody waits for it any more
+        raise late
+    return await task
 
 
 def point_back(installer: Installer, name: str, digest: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -14,7 +15,7 @@ from edge_runtime.cli import main
 from edge_runtime.config import Config
 from edge_runtime.identity.files import IdentityFolder
 from edge_runtime.identity.trust import TrustStore
-from edge_runtime.update import steps
+from edge_runtime.update import ground, install, steps
 from edge_runtime.update.agent import UpdateAgent
 from edge_runtime.update.ground import Alone
 from edge_runtime.update.install import Installer
@@ -181,6 +182,23 @@ def test_a_condition_that_is_lifted_lets_it_go_on(site: Site, state: Path, monke
 
     asyncio.run(waited())
     assert active(state) is not None
+
+
+def test_a_model_that_does_not_load_in_time_changes_nothing_however_late(
+    site: Site, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ground, "SWITCH_SECONDS", 0.05)
+    loads = install.admit
+
+    def slow(*arguments: Any, **named: Any) -> Any:
+        time.sleep(0.3)
+        return loads(*arguments, **named)
+
+    monkeypatch.setattr(install, "admit", slow)
+    site.want(site.publish("1.0.0"))
+    unit = update(state).units[NAME]
+    assert unit.state is State.ROLLED_BACK and "loaded and checked within" in unit.cause
+    assert active(state) is None and not list((state / "bundles").iterdir())
 
 
 def test_only_what_both_signers_name_is_installed(site: Site, state: Path) -> None:
