@@ -168,7 +168,10 @@ def scales_base(run: Run, named: str | None) -> Run | None:
 
 
 def _exported_base(run: Run, name: str) -> Run:
-    base = open_run(run.folder.parent / checked_name(name))
+    folder = run.folder.parent / checked_name(name)
+    if not folder.is_dir():
+        raise NotThere(f"There is no run '{name}' here; name the one that '{run.name}' began with, or own.")
+    base = open_run(folder)
     files = {item.file for item in exported(base)}
     if base.task != run.task or "model.int8.onnx" not in files:
         raise ExportError(f"'{name}' has no int8 files of a {run.task}; export it first, or name another run.")

@@ -126,7 +126,7 @@ def test_a_run_that_cannot_give_scales_is_one_sentence(exported: Trained) -> Non
     for name, said in (
         ("easy", "is the run itself"),
         ("unexported", "no model files yet"),
-        ("nobody", "can't be read"),
+        ("nobody", "no run 'nobody' here"),
     ):
         with pytest.raises(TrainerError, match=said):
             export_run(exported.run, exported.dataset, nothing, scales_of=name)
