@@ -21,7 +21,16 @@ from enum import Enum
 from typing import Generic, Self
 
 from firmware_bridge.clock import Clock
-from firmware_bridge.errors import BadValue, BridgeError, Disconnected, Incompatible, NoAnswer, PortError, Refused
+from firmware_bridge.errors import (
+    BadValue,
+    BridgeError,
+    Disconnected,
+    Incompatible,
+    NoAnswer,
+    Overloaded,
+    PortError,
+    Refused,
+)
 from firmware_bridge.frames import DATA_MAX, Frame, crc16
 from firmware_bridge.link import Link
 from firmware_bridge.messages import (
@@ -226,6 +235,8 @@ class Board:
 
         Of more than `size` messages that wait the oldest is dropped. Raises BadValue, NoAnswer or Disconnected.
         """
+        if not every >= 0.001:  # nan too; what rounds to 0 would end the stream
+            raise BadValue(f"The period of a stream must be 0.001 s or more, not {every}.")
         made = Subscription(kind, every, size)
         await self._stream(kind.ID, [*self._subscriptions.get(kind.ID, []), made])
         self._subscriptions.setdefault(kind.ID, []).append(made)
@@ -308,6 +319,8 @@ class Board:
                 missed += 1
                 if missed == 3:
                     link.close(Disconnected(str(error)))
+            except Overloaded:
+                continue  # a program sends too much; the board is there
             except BridgeError as error:
                 link.close(error)
                 return

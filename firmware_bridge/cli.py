@@ -55,6 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
             made.add_argument(
                 "--port", metavar="PORT", help="a path or an id of `ports` (default: the board that is there)"
             )
+        if name not in ("ports", "flash"):
             made.add_argument("--number", type=int, metavar="N", help="the board's own number, if several are there")
         return made
 
@@ -155,7 +156,10 @@ def _flash(args: argparse.Namespace) -> None:
             raise BridgeError("No board is plugged in: see enigma-bridge ports, or name a port with --port.")
         image = args.image or build(Path(folder), "avr") / "board.hex"
         done = flash(image, paths[0] if paths else None, args.baud)
-    number = asyncio.run(_greet(args)) if image.suffix == ".hex" else None
+    try:
+        number = asyncio.run(_greet(args)) if image.suffix == ".hex" else None
+    except BridgeError as error:
+        raise BridgeError(f"{done} It doesn't answer as ours: {error}") from error
     if args.json:
         print(json.dumps({"done": done, "number": number}))
     else:
@@ -164,7 +168,10 @@ def _flash(args: argparse.Namespace) -> None:
 
 async def _greet(args: argparse.Namespace) -> int | None:
     """Says hello to a board that was just written to, and gives it a number if it has none."""
-    async with _board(args) as board:
+    from firmware_bridge.board import Board
+    from firmware_bridge.ports import finder
+
+    async with Board(finder(args.port)) as board:
         if board.number is None:
             await board.name(secrets.randbelow(2**31) + 1)
         return board.number

@@ -1,4 +1,4 @@
-"""Writes docs/cli.md from the argparse parsers of `enigma` and `enigma-edge`; `--check` only compares."""
+"""Writes docs/cli.md from the argparse parsers of `enigma`, `enigma-edge` and `enigma-bridge`; `--check` only compares."""
 
 from __future__ import annotations
 
@@ -24,10 +24,11 @@ by Ctrl-C.
 def reference() -> str:
     """The whole page."""
     from edge_runtime import cli as edge
+    from firmware_bridge import cli as bridge
     from trainer_host import cli as host
 
     parts = [HEAD]
-    for parser in (host.build_parser(), edge._parser()):
+    for parser in (host.build_parser(), edge._parser(), bridge.build_parser()):
         parts += list(_sections(parser, 2))
     return "\n".join(parts)
 

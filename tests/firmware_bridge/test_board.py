@@ -226,9 +226,13 @@ async def test_more_than_a_board_keeps_waits_its_turn_and_more_than_a_program_sh
 
         monkeypatch.setattr(link, "_write", watched)
         room = link.window // 11 + link_module.QUEUE
-        done = await asyncio.gather(*(board.ping(mark) for mark in range(room + 9)), return_exceptions=True)
+        flood = [asyncio.ensure_future(board.ping(mark)) for mark in range(room + 9)]
+        await asyncio.sleep(0)
+        await board.stop()  # it waits for no other
+        assert sum(not each.done() for each in flood) > 9
+        done = await asyncio.gather(*flood, return_exceptions=True)
         answered = [each for each in done if not isinstance(each, BaseException)]
-        assert len(answered) == room and most <= board.welcome.window == 127
+        assert len(answered) == room and most <= board.welcome.window + 8 == 135  # and a stop
         assert sum(isinstance(each, Overloaded) for each in done) == 9
         assert link.bad == 0 and not link._queue and link._unanswered == 0
 

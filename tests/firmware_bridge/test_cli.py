@@ -23,6 +23,9 @@ def test_a_board_is_described_watched_and_measured(simulated: Simulated, capsys:
     assert len(rows) == 2 and rows[1]["time"] > rows[0]["time"] and rows[0]["flags"] & 1
     assert main(["monitor", *port, "--count", "1", "--every", "0.01"]) == 0
     assert "flags session" in capsys.readouterr().out
+    for every, why in (("0", "0.001 s or more"), ("nan", "0.001 s or more"), ("61", "from 0.0 to 60.0 s")):
+        assert main(["monitor", *port, "--every", every]) == 1
+        assert why in capsys.readouterr().err
     assert main(["bench", *port, "--count", "20", "--json"]) == 0
     made = json.loads(capsys.readouterr().out)
     assert (made["count"], made["bad"]) == (20, 0) and 0 < made["p50_ms"] <= made["p99_ms"]
