@@ -35,11 +35,10 @@ class Asked:
 
 def asked(repository: Repository) -> list[Asked]:
     """What waits for signatures, the root first."""
-    now, made = repository.files.state(), []
+    made = []
     for waiting in repository.waiting():
-        before = None if now is None else now.named().get(waiting.name)
-        raw = to_bytes(waiting.signed)
-        made.append(Asked(waiting, look(waiting.name, raw, None if before is None else to_bytes(before))))
+        before = None if waiting.before is None else to_bytes(waiting.before)
+        made.append(Asked(waiting, look(waiting.name, to_bytes(waiting.signed), before)))
     return made
 
 

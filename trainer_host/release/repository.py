@@ -61,10 +61,14 @@ class Done:
 
 @dataclass(frozen=True)
 class Waiting:
-    """A role's metadata that count once enough keys have signed them. have, need: signatures; lacking: key ids."""
+    """A role's metadata that count once enough keys have signed them. have, need: signatures; lacking: key ids.
+
+    before: those that count until then, None where there are none.
+    """
 
     name: str
     signed: Signed
+    before: Signed | None
     have: int
     need: int
     lacking: tuple[str, ...]
@@ -101,7 +105,7 @@ class Repository:
 
     def state(self) -> State:
         """What clients see now; raises `TrainerError` where it is damaged, or not signed yet."""
-        found = self.files.state()
+        found = self._state()
         if found is None:
             raise TrainerError(
                 "The update repository isn't signed yet; 'enigma release pending' says whose signatures are lacking."
@@ -124,7 +128,7 @@ class Repository:
 
     def waiting(self) -> list[Waiting]:
         """What lacks signatures, the root first."""
-        old = self.files.state()
+        old = self._state()
         pending = self.files.pending(old)
         found = []
         for name in sorted(pending, key=lambda name: (name != ROOT, name != TARGETS, name)):
@@ -134,7 +138,8 @@ class Repository:
                 have = _signers(pending[name], keys, role)
                 if len(have) < role.threshold:
                     lacking = tuple(keyid for keyid in role.keyids if keyid not in have)
-                    found.append(Waiting(name, pending[name], len(have), role.threshold, lacking))
+                    before = None if old is None else old.named().get(name)
+                    found.append(Waiting(name, pending[name], before, len(have), role.threshold, lacking))
                     break
         return found
 
@@ -237,7 +242,8 @@ class Repository:
     def add_signatures(self, name: str, signed: Signed) -> Done:
         """Take over the signatures of a copy of what waits under this name; raises `TrainerError` for other ones."""
         with self._locked():
-            pending = self.files.pending(self.files.state())
+            old = self._state()
+            pending = self.files.pending(old)
             if name not in pending:
                 raise TrainerError(
                     f"Nothing of '{name[:80]}' waits for a signature; 'enigma release pending' lists it."
@@ -245,9 +251,9 @@ class Repository:
             if pending[name].document != signed.document:
                 raise TrainerError(f"That isn't the {name} that waits here now; sign the newest copy.")
             both = {**pending[name].signatures, **signed.signatures}
-            before = _counted(name, self.files.state(), pending)
+            before = _counted(name, old, pending)
             pending[name] = dataclasses.replace(pending[name], signatures=both)
-            if _counted(name, self.files.state(), pending) == before:
+            if _counted(name, old, pending) == before:
                 raise TrainerError(f"That copy of {name} has no signature of a key that may sign it and hasn't yet.")
             self.files.keep(pending)
             return self._settle(pending)
@@ -278,7 +284,7 @@ class Repository:
 
     def _settle(self, pending: dict[str, Signed], renew: Collection[str] = ()) -> Done:
         """Put in force what has its signatures; what lacks some waits, and with it what it goes with."""
-        old = self.files.state()
+        old = self._state()
         rules = _rules(old, pending)
         coming = {**(old.named() if old else {}), **pending}
         waiting: set[str] = set()
@@ -314,7 +320,7 @@ class Repository:
             self.files.keep({name: signed for name, signed in pending.items() if name not in done})
         if trust and not waiting:
             self._retire()
-        if (now := self.files.state()) is not None:
+        if (now := self._state()) is not None:
             self.files.sweep(now)
         return Done(bool(done or renew), tuple(sorted(waiting)))
 
@@ -404,9 +410,32 @@ class Repository:
     def _renewed(self, name: str, content: Content) -> Content:
         return dataclasses.replace(content, version=content.version + 1, expires=self._until(name))
 
+    def _state(self) -> State | None:
+        """What lies there; raises `TrainerError` for what the roles' keys didn't sign.
+
+        Others may be able to write where it is served from, and what is there is signed again with each change.
+        """
+        found = self.files.state()
+        if found is None:
+            return None
+        roots, targets = self.files.roots(), found.targets.content
+        chain = zip([roots[0], *roots], roots, strict=False)
+        sound = all(meets(ROOT, new, (by.content, targets)) for old, new in chain for by in (old, new))
+        rules, pending = [(found.root.content, targets)], self.files.pending(found)
+        coming = _rules(found, pending)
+        if ROOT in pending and all(meets(ROOT, pending[ROOT], each) for each in coming):
+            rules.append(coming[-1])  # a killed command came half the way to new keys
+        signed = {**found.named(), SNAPSHOT: found.snapshot, TIMESTAMP: found.timestamp}
+        if not sound or not all(any(meets(name, each, rule) for rule in rules) for name, each in signed.items()):
+            raise TrainerError(
+                f"The update repository {self.public} was changed by somebody who hasn't got its keys; restore it from a copy, "
+                "and see who may write there."
+            )
+        return found
+
     def _recovered(self) -> State:
         """The state, after what a killed process left is brought to its end."""
-        if pending := self.files.pending(self.files.state()):
+        if pending := self.files.pending(self._state()):
             self._settle(pending)
         return self.state()
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from collections.abc import Callable
 from datetime import timedelta
@@ -7,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from edge_runtime.bundle import public_key_of
 from edge_runtime.update.desired import Rollout
+from edge_runtime.update.tuf.metadata import Role, key_of, sign
 from tests.trainer_host.release.updates import NAME, Clock, Reference, give, made, opened
 from trainer_host.errors import TrainerError
 from trainer_host.release.repository import Repository
@@ -157,6 +160,28 @@ def test_a_damaged_repository_is_told_in_one_sentence(repository: Repository) ->
         path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(TrainerError, match=r"is damaged .*restore it from a copy"):
         repository.targets()
+
+
+@pytest.mark.parametrize("what", ["models/router", "root"])
+def test_what_somebody_else_put_where_it_is_served_from_is_not_signed(
+    repository: Repository, tmp_path: Path, what: str
+) -> None:
+    """Whoever can write to the web server's folder must not get the host's signature for it at the next change."""
+    give(repository, tmp_path, "1.0.0")
+    now, thief = repository.state(), bytes([6]) * 32
+    if what == "root":
+        key = key_of(public_key_of(thief))
+        roles = {name: Role((key.keyid,), 1) for name in now.root.content.roles}
+        root = dataclasses.replace(now.root.content, version=2, roles=roles, keys={key.keyid: key})
+        repository.files.write("root", sign(root, [thief]))
+    else:
+        models = now.delegated[what].content
+        bad = repository.files.store("models/router/evil-1.0.0.enigma", b"evil")
+        more = dataclasses.replace(models, targets={**models.targets, bad.name: bad})
+        repository.files.write(what, sign(more, [thief]))
+    for change in (lambda: give(repository, tmp_path, "1.1.0"), lambda: repository.refresh(), repository.targets):
+        with pytest.raises(TrainerError, match="changed by somebody who hasn't got its keys"):
+            change()
 
 
 @pytest.mark.parametrize("role", ROLES)
