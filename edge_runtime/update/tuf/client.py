@@ -82,6 +82,11 @@ class UpdateClient:
             raise StateError("The update repository wasn't asked yet; refresh first.")
         return self._trusted
 
+    def now(self) -> datetime:
+        """The time, as far as this device knows it: the clock's, but not before what was signed and what passed since."""
+        now = self._clock()
+        return now if self._floor is None else max(now, self._now_by_floor(self._floor))
+
     async def refresh(self) -> bool:
         """Ask for what is newest; whether anything is new. Raises `MetadataError`, `NotReached` and `StateError`.
 
@@ -105,7 +110,7 @@ class UpdateClient:
         is the first to sign for that name, it counts as not there. Raises as `refresh`.
         """
         trusted = self.trusted
-        trusted.now = max(trusted.now, self._now())
+        trusted.now = max(trusted.now, self.now())
         asked: set[str] = set()
         waiting: list[tuple[str, str, Targets | None]] = [(TARGETS, ROOT, None)]
         while waiting and len(asked) <= MOST_ROLES:
@@ -140,7 +145,7 @@ class UpdateClient:
         if raw is None:
             raise StateError(f"No update repository is trusted yet: there is no root.json in {self._folder}.")
         try:
-            return Trusted(raw, self._now(), self._verifiers)
+            return Trusted(raw, self.now(), self._verifiers)
         except MetadataError as cause:
             raise StateError(
                 f"{self._folder / 'root.json'} can't be used; set the source of updates anew. {cause}"
@@ -159,6 +164,8 @@ class UpdateClient:
                 # Section 5.3.11: whoever had those keys may have used up the versions (fast forward).
                 for role in (TIMESTAMP, SNAPSHOT):
                     disk.remove(self._folder / file_name(role))
+                self._floor = None  # and the time
+                trusted.now = self.now()
             self._keep(ROOT, raw)
         return trusted.root.version > first
 
@@ -233,10 +240,6 @@ class UpdateClient:
         signed = issued(trusted.timestamp) if trusted.timestamp else None
         if signed is not None and (self._floor is None or signed > self._now_by_floor(self._floor)):
             self._floor = signed, _running()
-
-    def _now(self) -> datetime:
-        now = self._clock()
-        return now if self._floor is None else max(now, self._now_by_floor(self._floor))
 
     @staticmethod
     def _now_by_floor(floor: tuple[datetime, float]) -> datetime:

@@ -40,7 +40,7 @@ class Expired(NotTrusted):
 
 
 class Trusted:
-    """The metadata that are trusted, each checked against those that say so. now: aware, in UTC; it never goes back.
+    """The metadata that are trusted, each checked against those that say so. now: aware, in UTC.
 
     Every `update_*` takes a file as it was read or fetched and raises `MetadataError` where it can't be trusted. Expired
     ones, and a snapshot that isn't the newest, are kept to compare newer ones with, but nothing below them is taken.

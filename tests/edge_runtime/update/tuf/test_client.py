@@ -102,6 +102,11 @@ def _roll_back_timestamp(made: Made) -> None:
     made.files["metadata/timestamp.json"] = made.old["metadata/timestamp.json"]  # type: ignore[attr-defined]
 
 
+def _roll_back_timestamp_alone(made: Made) -> None:
+    made.change("timestamp", version=0)
+    made.publish("timestamp")
+
+
 def _roll_back_snapshot(made: Made) -> None:
     made.change("snapshot", version=0)
     made.publish("snapshot", "timestamp")
@@ -175,6 +180,7 @@ def _one_key_twice(made: Made) -> None:
 
 ATTACKS = [
     _roll_back_timestamp,
+    _roll_back_timestamp_alone,
     _roll_back_snapshot,
     _roll_back_role,
     _drop_role,
@@ -427,6 +433,22 @@ async def test_a_clock_that_is_set_back_makes_nothing_young_again(
     ran += timedelta(days=2).total_seconds()
     with pytest.raises(Expired):
         await device.refresh()
+
+
+async def test_a_thief_who_signs_the_far_future_stops_updates_only_until_the_key_is_taken_back(device: Device) -> None:
+    made = device.made
+    far = datetime(2099, 1, 1, tzinfo=UTC)
+    made.change("timestamp", expires=far + timedelta(days=9), extra={"issued": time_text(far)})
+    made.publish("timestamp")
+    for _ in range(2):
+        with pytest.raises(Expired, match="it is 2099-01-01"):
+            await device.refresh()
+    made.signers["timestamp"] = ["new timestamp"]
+    made.trust()
+    made.change("timestamp", expires=LATER, extra={"issued": time_text(NOW)})
+    made.publish("root", "timestamp")
+    assert await device.refresh()
+    assert device.client.now() - NOW < timedelta(hours=1)
 
 
 @pytest.mark.parametrize("told", ["soon", 5, None, "2026-11-26"])
