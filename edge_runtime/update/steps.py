@@ -226,6 +226,8 @@ def _make(agent: UpdateAgent, way: Way, got: Path, bundle: Path, wish: Wish) -> 
         delta.apply(got, base, bundle, wish.file.length)
         with bundle.open("rb") as made:
             right = hashlib.file_digest(made, "sha256").hexdigest() == wish.release.sha256
+        # Or a power cut could leave this name to what an earlier run, which was killed, began to write under it.
+        disk.sync_folder(bundle.parent)
     finally:
         disk.remove(got)
     if not right:
