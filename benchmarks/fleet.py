@@ -96,8 +96,8 @@ CYCLE = 1.3  # polls: within it every device that is on has asked once
 @dataclass(frozen=True)
 class Setting:
     """A scenario. poll, soak: seconds; look: how often the host looks, too; size: bytes of a model. faulty: share of requests
-    that go wrong; late: devices that join while the first release is on its way; away: share of devices that are off once, for
-    up to `away_days`; cuts: power cuts in 10,000 steps of a device's updater.
+    that go wrong; late: devices that join within `joining` seconds of the first release; away: share of devices that are off
+    once, from within `leaving` seconds on, for up to `away_days`; cuts: power cuts in 10,000 steps of a device's updater.
     """
 
     devices: int = 10_000
@@ -107,7 +107,9 @@ class Setting:
     look: float = 300.0
     size: int = 64 * 1024
     faulty: float = 0.02
+    joining: float = 12 * HOUR
     away: float = 0.05
+    leaving: float = 8 * HOUR
     away_days: float = 2.0
     cuts: int = 50
     seed: int = 1
@@ -535,7 +537,7 @@ class Host:
         for number in range(setting.devices):
             self._join(number, world.draw.uniform(0, setting.poll), 0.0)
         self._look()
-        late = [world.draw.uniform(0, 6 * setting.poll) for _ in range(setting.late)]
+        late = [world.draw.uniform(0, setting.joining) for _ in range(setting.late)]
         for number, when in enumerate(sorted(late), start=setting.devices):
             world.at(when, self._joiner(number))
         courses = [await self._release(folder, GOOD, everyone=True)]
@@ -557,7 +559,7 @@ class Host:
         world, setting = self.world, self.world.setting
         off = (0.0, 0.0)
         if world.draw.random() < setting.away:
-            begin = now + world.draw.uniform(0, 4 * setting.poll)
+            begin = now + world.draw.uniform(0, setting.leaving)
             off = (begin, begin + world.draw.uniform(1 * HOUR, setting.away_days * 24 * HOUR))
         id_ = hashlib.sha256(f"{setting.seed}:{number}".encode()).hexdigest()[:16]
         tags = (f"floor:{number % 7}", *((OLD,) if id_[0] in "012" else ()))

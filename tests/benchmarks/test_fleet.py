@@ -7,7 +7,10 @@ from pathlib import Path
 from benchmarks.fleet import BAD, GOOD, PARTLY, Setting, simulate
 from benchmarks.fleet_plot import plot
 
-SMALL = Setting(40, 3, 7200.0, 0.0, 1800.0, 4096, faulty=0.1, away=0.1, away_days=0.4, cuts=200, seed=2)
+HOUR = 3600.0
+SMALL = Setting(
+    40, 3, 4 * HOUR, 0.0, HOUR, 4096, 0.1, joining=8 * HOUR, away=0.1, leaving=4 * HOUR, away_days=0.5, cuts=200, seed=2
+)
 
 
 async def test_a_good_release_reaches_all_and_bad_ones_stop_where_they_fail(tmp_path: Path) -> None:
