@@ -433,6 +433,7 @@ async def test_a_clock_that_is_set_back_makes_nothing_young_again(
     ran += timedelta(days=2).total_seconds()
     with pytest.raises(Expired):
         await device.refresh()
+    assert device.transport.asked[-1] == "metadata/timestamp.json"  # nothing below it is even fetched
 
 
 async def test_a_thief_who_signs_the_far_future_stops_updates_only_until_the_key_is_taken_back(device: Device) -> None:
