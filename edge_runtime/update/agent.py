@@ -101,8 +101,10 @@ class UpdateAgent:
             if unit.revert and unit.release is not None:
                 await asyncio.to_thread(point_back, self.installer, name, unit.release.bundle)
                 await self._happen(name, Event(What.REVERTED))
-            if unit.state not in UNDER_WAY:  # a removal isn't sure before the disk has it
-                disk.remove(self.folder(name))
+        incoming = updates_folder(self.state) / "incoming"
+        for path in incoming.iterdir() if incoming.is_dir() else ():
+            if self._unit(path.name).state not in UNDER_WAY:  # a removal isn't sure before the disk has it
+                disk.remove(path)
 
     async def after_start(self, fell: Mapping[str, str]) -> None:
         """Once all is loaded. fell: specialist -> why its active bundle didn't load."""

@@ -108,6 +108,9 @@ class Server(ThreadingHTTPServer):
     asked: list[str]
     daemon_threads = True
 
+    def handle_error(self, *args: Any) -> None:
+        """A device that was killed broke its connection."""
+
     @property
     def url(self) -> str:
         """Its address."""

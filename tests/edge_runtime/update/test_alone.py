@@ -111,9 +111,11 @@ def test_the_third_start_that_does_not_reach_the_end_of_probation_goes_back(site
 def test_a_first_release_that_fails_leaves_nothing_behind(site: Site, state: Path) -> None:
     site.want(site.publish("1.0.0"))
     update(state)
+    left = updates_folder(state) / "incoming" / "other"
+    left.mkdir()
     for _ in range(4):
         start(state)
-    assert active(state) is None
+    assert active(state) is None and not left.exists()
     assert not list((state / "bundles").iterdir())
 
 
