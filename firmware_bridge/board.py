@@ -67,6 +67,7 @@ HELLO_EVERY = 0.25
 BOOT = 4.0  # opening the port restarts many boards, whose bootloader then waits for up to two seconds
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 3.0  # between looks for a board that is gone
 FIRST_PINGS, PING_EVERY = 8, 1.0
+LATEST = 60.0  # seconds that a drive may take to the board
 NO_NUMBER = 0xFFFFFFFF  # of a board that was never given one: empty EEPROM
 _WHY = {
     Status.UNKNOWN: "it doesn't know the message {name}",
@@ -188,11 +189,14 @@ class Board:
         A board that gets it later than `within` seconds from now refuses it. Raises BadValue (the motors then stand),
         Refused, NoAnswer or Disconnected.
         """
-        until = self.clock.board(asyncio.get_running_loop().time() + within) or 1
         try:
+            if not 0 < within <= LATEST:
+                raise BadValue(f"within must be more than 0 and at most {LATEST:g} s, not {within}")
+            until = self.clock.board(asyncio.get_running_loop().time() + within) or 1
             data = pack(Drive(left, right, until / 1e6), self.dictionary)
         except BadValue:
-            await self.stop()
+            with contextlib.suppress(BridgeError):  # where no stop comes through, the deadman does it
+                await self.stop()
             raise
         await self._ask(Drive, data, timeout=within)
 

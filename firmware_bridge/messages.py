@@ -8,7 +8,6 @@ a person's value is raw * 10^exponent of the unit.
 from __future__ import annotations
 
 import functools
-import math
 import re
 import struct
 from collections.abc import Iterable, Mapping
@@ -45,10 +44,10 @@ class Field:
 
     def raw(self, value: float) -> int:
         """The integer that is sent. Raises BadValue for what is no finite number or outside the board's limits."""
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
             raise BadValue(f"{self.name} must be a number, not {value!r}")
-        raw = round(value * 10**-self.exponent)
-        if not self.low <= raw <= self.high:
+        scaled = max(-1e30, min(value, 1e30)) * 10.0**-self.exponent  # what is beyond any limit can't be rounded
+        if not self.low - 0.5 <= scaled <= self.high + 0.5 or not self.low <= (raw := round(scaled)) <= self.high:
             low, high = self.value(self.low), self.value(self.high)
             raise BadValue(
                 f"{self.name} must be from {low} to {high}{f' {self.unit}' if self.unit else ''}, not {value}"

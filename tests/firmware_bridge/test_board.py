@@ -82,6 +82,9 @@ async def test_motors_stop_when_the_host_falls_silent(simulated: Simulated) -> N
         with pytest.raises(BadValue, match="left must be a number, not nan"):
             await board.drive(math.nan, 0.3)
         assert simulated.motors() == (0, 0)
+        for within in (math.nan, 0, -1, 61):
+            with pytest.raises(BadValue, match="within must be"):
+                await board.drive(0.1, 0.1, within)
 
 
 async def test_a_pulled_cable_stops_the_robot_and_under_another_name_it_is_found_again(

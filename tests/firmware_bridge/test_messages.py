@@ -91,10 +91,15 @@ def test_a_dictionary_that_contradicts_itself_is_refused(line: str) -> None:
         parse(f"enigma 1 rover 0.1.0\n{line}\n".encode())
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 1.001, -1.001, True, "1", None, 1e300])
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 1.001, -1.001, True, "1", None, 1e308, -(10**400)])
 def test_what_is_no_number_within_the_boards_limits_is_never_sent(value: float) -> None:
     with pytest.raises(BadValue, match="left must be"):
         pack(Drive(value, 0, 0), changed(low=-1000, high=1000))
+
+
+def test_values_at_the_limits_are_sent() -> None:
+    for value in (-1.0004, -1, 0.0, 1, 1.0004):
+        assert unpack(Drive, pack(Drive(value, 0, 0), changed(low=-1000, high=1000))).left == round(value, 3)
 
 
 def test_values_come_back_in_their_units() -> None:
