@@ -25,8 +25,8 @@ from trainer_host.workspace import Workspace, storage_errors, write_atomic
 ROOT, TARGETS, MODELS, FLEET, SNAPSHOT, TIMESTAMP = "root", "targets", "models", "fleet", "snapshot", "timestamp"
 ROLES = (ROOT, TARGETS, MODELS, FLEET, SNAPSHOT, TIMESTAMP)
 OFFLINE = (ROOT, TARGETS)  # sealed: they say who may sign what, and are needed when that changes
-# How long metadata count after they were signed. A lost timestamp key is worth at most a week's delay to a thief; what a
-# person has to sign, perhaps with a second device at hand, lasts long enough not to become a habit.
+# How long metadata count after they were signed. Who holds a device's network can hide what is new for a week before the
+# device says so; what a person has to sign, perhaps with a second device at hand, lasts long enough not to become a habit.
 LIFETIME = {
     ROOT: timedelta(days=730),
     TARGETS: timedelta(days=365),
