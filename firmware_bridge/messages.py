@@ -46,8 +46,8 @@ class Field:
         """The integer that is sent. Raises BadValue for what is no finite number or outside the board's limits."""
         if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
             raise BadValue(f"{self.name} must be a number, not {value!r}")
-        scaled = max(-1e30, min(value, 1e30)) * 10.0**-self.exponent  # what is beyond any limit can't be rounded
-        if not self.low - 0.5 <= scaled <= self.high + 0.5 or not self.low <= (raw := round(scaled)) <= self.high:
+        raw = round(max(-1e30, min(value, 1e30)) * 10.0**-self.exponent)  # infinity can't be rounded
+        if not self.low <= raw <= self.high:
             low, high = self.value(self.low), self.value(self.high)
             raise BadValue(
                 f"{self.name} must be from {low} to {high}{f' {self.unit}' if self.unit else ''}, not {value}"
