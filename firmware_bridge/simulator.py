@@ -11,13 +11,13 @@ from firmware_bridge.errors import BridgeError, FlashError
 
 FIRMWARE = Path(__file__).parent / "firmware"
 BUILD_SECONDS = 120.0
-_SIMAVR = Path("/usr/include/simavr/sim_avr.h")
+_HEADERS = (Path("/usr/include/simavr/sim_avr.h"), Path("/usr/include/libelf.h"))
 
 
 def missing() -> str | None:
     """What has to be installed for `build` and `Simulated`, as a sentence; None where all is there."""
     lacking = [name for name in ("make", "cc", "avr-gcc", "avr-objcopy") if shutil.which(name) is None]
-    if lacking or not _SIMAVR.exists():
+    if lacking or not all(header.exists() for header in _HEADERS):
         return "The simulated board needs: apt-get install make gcc gcc-avr avr-libc libsimavr-dev libelf-dev"
     return None
 
