@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_runtime.errors import EdgeError, StateError
+from edge_runtime.errors import EdgeError
 from edge_runtime.update.sources import FolderSource, HttpSource, Source
 from edge_runtime.update.tuf.client import NotReached, UpdateClient
 from edge_runtime.update.tuf.metadata import TargetFile
@@ -16,6 +16,8 @@ from edge_runtime.update.tuf.transport import FolderTransport, HttpTransport, Tr
 
 if TYPE_CHECKING:
     import aiohttp
+
+    from edge_runtime.update.tuf.trusted import Trusted
 
 REFRESH_SECONDS = 120.0  # for all metadata of one place; T's transport bounds each file
 CONNECTIONS = 4
@@ -29,6 +31,8 @@ class Reach:
         self._client: UpdateClient | None = None
         self._place = ""
         self._using = asyncio.Lock()
+        self._trusted: Trusted | None = None  # as of the last time that all of it was fine
+        self._root = b""  # by which
         self._places: tuple[str, ...] = ()
         self._sessions: dict[bool, aiohttp.ClientSession] = {}  # by whether they know the system's certificates
 
@@ -56,6 +60,8 @@ class Reach:
                 self._places = tuple(dict.fromkeys((place, *places)))
                 return self._client, changed
         self._client, self._place = None, ""
+        if not isinstance(failed, NotReached):
+            self._trusted = None
         raise failed or NotReached("There is no place of the repository of updates to ask.")
 
     async def target(self, name: str, role: str) -> TargetFile | None:
@@ -70,16 +76,18 @@ class Reach:
         """Where targets come from, the place that answered last first."""
         return [self._source(place) for place in self._places]
 
-    def stale(self) -> str:
-        """Why nothing new may be installed by the metadata that are trusted, empty where it may."""
-        try:
-            trusted = None if self._client is None else self._client.trusted
-        except StateError:
-            trusted = None  # the last time that it was asked, something was wrong
-        if trusted is None or trusted.timestamp is None or trusted.snapshot is None:
+    def stale(self, until: datetime) -> str:
+        """Why nothing new may be installed by what was trusted last, empty where it may. until: that a release's roles count.
+
+        A repository that can't be reached now is no reason: what was signed counts until it expires. One that offers
+        what can't be trusted is, and so is a root that took keys back.
+        """
+        trusted = self._trusted
+        if trusted is None or trusted.timestamp is None or trusted.snapshot is None or self._root != self._kept_root():
             return "It waits until the repository of updates can be asked again."
         now = max(datetime.now(UTC), trusted.now)
-        if any(now >= each.expires for each in (trusted.root, trusted.timestamp, trusted.snapshot)):
+        ends = (until, *(each.expires for each in (trusted.root, trusted.timestamp, trusted.snapshot)))
+        if now >= min(ends):
             return "It waits: the metadata of the repository of updates expired, so nothing new is installed."
         return ""
 
@@ -88,7 +96,7 @@ class Reach:
         for session in self._sessions.values():
             await session.close()
         self._sessions.clear()
-        self._client = None
+        self._client = self._trusted = None
 
     async def _asked(self, place: str) -> bool:
         async with self._using:
@@ -96,7 +104,15 @@ class Reach:
                 self._client = UpdateClient(self._trust, self._transport(place))
                 self._place = place
             async with asyncio.timeout(REFRESH_SECONDS):
-                return await self._client.refresh()
+                changed = await self._client.refresh()
+            self._trusted, self._root = self._client.trusted, self._kept_root()
+            return changed
+
+    def _kept_root(self) -> bytes:
+        try:
+            return (self._trust / "root.json").read_bytes()
+        except OSError:
+            return b""
 
     def _transport(self, place: str) -> Transport:
         return FolderTransport(Path(place)) if place.startswith("/") else HttpTransport(self._open(place), place)

@@ -12,12 +12,10 @@ from edge_runtime.bundle import HEADER_BYTES
 from edge_runtime.errors import BundleError, EdgeError, EngineError, MissingBase
 from edge_runtime.update import compatibility, delta, disk, hooks
 from edge_runtime.update.conditions import Readings, unmet
-from edge_runtime.update.desired import TARGET
 from edge_runtime.update.fetch import Budget, FetchError, Limits, NotOffered, OverBudget, Plan
 from edge_runtime.update.fetch import fetch as fetch_plan
 from edge_runtime.update.machine import Event, Release, Unit, What
 from edge_runtime.update.ways import Way, ways
-from edge_runtime.update.wishes import FLEET
 
 if TYPE_CHECKING:
     from edge_runtime.update.agent import UpdateAgent
@@ -90,10 +88,8 @@ async def ready(agent: UpdateAgent, name: str, release: Release) -> bool:
         if path.is_file() and path.name != "spent.json":
             await asyncio.to_thread(disk.remove, path)
     while True:
-        if agent.reach is None or (why := agent.reach.stale()):
-            agent.hinder(
-                name, why if agent.reach is not None else "It waits until the repository of updates was asked."
-            )
+        if why := _unsigned(agent, name, release):
+            agent.hinder(name, why)
             return False
         wish = agent.wish(name)
         waits = unmet(release.when if wish is None else wish.release.when, await _readings(agent))
@@ -107,19 +103,12 @@ async def ready(agent: UpdateAgent, name: str, release: Release) -> bool:
     return True
 
 
-async def _unsigned(agent: UpdateAgent, name: str, release: Release) -> str:
+def _unsigned(agent: UpdateAgent, name: str, release: Release) -> str:
     """Why the signers' word for a release doesn't count now, empty where it does: nothing is installed on an expired one."""
     wish, reach = agent.wish(name), agent.reach
     if wish is None or not wish.release.same(release) or reach is None:
-        return "It waits until the repository of updates can be asked again."
-    if why := reach.stale():
-        return why
-    try:
-        fleet, model = await reach.target(TARGET, FLEET), await reach.target(release.target, wish.role)
-    except EdgeError as error:
-        return str(error)
-    named = fleet is not None and model is not None and model.hashes.get("sha256") == release.sha256
-    return "" if named else "It waits: the repository of updates doesn't name it any more."
+        return "It waits until the repository of updates was asked."
+    return reach.stale(wish.until)
 
 
 async def switch(agent: UpdateAgent, name: str, release: Release) -> Event | None:

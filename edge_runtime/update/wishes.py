@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from edge_runtime.errors import BadRequest
@@ -14,7 +15,7 @@ from edge_runtime.update.desired import MOST_BYTES, TARGET, Rollout, chosen, par
 from edge_runtime.update.machine import Release
 from edge_runtime.update.probation import rules_of
 from edge_runtime.update.tuf.client import UpdateClient
-from edge_runtime.update.tuf.metadata import MetadataError, TargetFile, check_bytes
+from edge_runtime.update.tuf.metadata import TARGETS, MetadataError, TargetFile, check_bytes
 
 FLEET = "fleet"
 _KEPT = "desired.json"
@@ -22,11 +23,12 @@ _KEPT = "desired.json"
 
 @dataclass(frozen=True)
 class Wish:
-    """A release for this device. file: the bundle's signed target; role: who signed it."""
+    """A release for this device. file: the bundle's signed target; role: who signed it; until: that all who named it count."""
 
     release: Release
     file: TargetFile
     role: str
+    until: datetime
 
 
 async def read_wishes(
@@ -72,7 +74,9 @@ async def _wish(client: UpdateClient, rollout: Rollout) -> Wish:
             "taken; publish it, or start the rollout again."
         )
     file = found[0]
-    return Wish(_release(rollout, file.custom), file, role)
+    trusted = client.trusted
+    named = (trusted.targets(), trusted.targets(FLEET, TARGETS), trusted.targets(role, TARGETS))
+    return Wish(_release(rollout, file.custom), file, role, min(each.expires for each in named))
 
 
 def _release(rollout: Rollout, custom: Mapping[str, object]) -> Release:

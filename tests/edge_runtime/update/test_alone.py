@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -161,15 +162,16 @@ def test_a_data_budget_that_allows_no_way_is_told(site: Site, state: Path) -> No
     assert unit.state is State.ROLLED_BACK and "budget_mb" in unit.cause
 
 
+async def until(agent: UpdateAgent, state: State) -> None:
+    async with asyncio.timeout(20):
+        while agent.units.get(NAME, Unit()).state is not state:  # noqa: ASYNC110 - as the device is watched
+            await asyncio.sleep(0.02)
+
+
 def test_a_condition_that_is_lifted_lets_it_go_on(site: Site, state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(steps, "CONDITION_SECONDS", 0.02)
     target = site.publish("1.0.0")
     site.want(target, when=("docked",))
-
-    async def until(agent: UpdateAgent, state: State) -> None:
-        async with asyncio.timeout(20):
-            while agent.units.get(NAME, Unit()).state is not state:  # noqa: ASYNC110 - as the device is watched
-                await asyncio.sleep(0.02)
 
     async def waited() -> None:
         agent = agent_of(state)
@@ -183,6 +185,32 @@ def test_a_condition_that_is_lifted_lets_it_go_on(site: Site, state: Path, monke
         await agent.close()
 
     asyncio.run(waited())
+    assert active(state) is not None
+
+
+def test_what_is_staged_needs_no_network_but_signatures_that_still_count(
+    site: Site, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(steps, "CONDITION_SECONDS", 0.02)
+    site.want(site.publish("1.0.0"), when=("docked",))
+
+    async def docked() -> None:
+        agent = agent_of(state)
+        await agent.check()
+        await until(agent, State.STAGED)
+        site.public.rename(site.public.with_name("away"))
+        await agent.check()
+        assert "can't be reached" in agent.cause or "hasn't got" in agent.cause
+        wish = agent.wish(NAME)
+        assert wish is not None and agent.reach is not None
+        assert agent.reach.stale(wish.until) == ""
+        assert "expired" in agent.reach.stale(utc_now())
+        there = dataclasses.replace(agent.ground.readings(""), docked=True)
+        monkeypatch.setattr(Alone, "readings", lambda self, window: there)
+        await until(agent, State.PROBATION)
+        await agent.close()
+
+    asyncio.run(docked())
     assert active(state) is not None
 
 
