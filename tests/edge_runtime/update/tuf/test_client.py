@@ -427,11 +427,13 @@ async def test_a_clock_that_is_set_back_makes_nothing_young_again(
     ran = 1000.0
     monkeypatch.setattr(client_module, "_running", lambda: ran)
     device.now = datetime(1970, 1, 1, tzinfo=UTC)
+    device.made.change("timestamp", expires=NOW + timedelta(days=7))
+    device.made.publish("timestamp")
     await device.refresh()
-    ran += timedelta(days=29).total_seconds()
+    ran += timedelta(days=6).total_seconds()
     assert not await device.refresh()
     ran += timedelta(days=2).total_seconds()
-    with pytest.raises(Expired):
+    with pytest.raises(Expired, match="timestamp metadata expired"):
         await device.refresh()
     assert device.transport.asked[-1] == "metadata/timestamp.json"  # nothing below it is even fetched
 
