@@ -134,8 +134,8 @@ def keys_new(args: argparse.Namespace) -> None:
     """A key of another signer."""
     from trainer_host.release.roles import write_key
 
-    public = write_key(args.file, _secret(args))
-    presenter_for().say(f"{public.hex()}\nKeep {args.file} where this host can't read it.")
+    made = write_key(args.file, _secret(args))
+    presenter_for().say(f"{made.public.hex()}\nKeep {args.file} where this host can't read it.")
 
 
 def keys_show(args: argparse.Namespace) -> None:
@@ -338,7 +338,7 @@ def rotate(args: argparse.Namespace) -> None:
     show = presenter_for()
     repository = _repository(args)
     old, new = (None if text is None else checked_public(text) for text in (args.old, args.new))
-    secret = _secret(args) if args.role in OFFLINE and new is None else None
+    secret = _secret(args, replacing=True) if args.role in OFFLINE and new is None else None
     done = trust.rotate(repository, args.role, old, new, secret)
     show.say(f"Replaced the key of {args.role}." if not done.waiting else f"The key of {args.role} is to be replaced.")
     _waits(done, show)
@@ -403,10 +403,10 @@ def _repository(args: argparse.Namespace) -> Repository:
     return Repository.of(workspace_of(args))
 
 
-def _secret(args: argparse.Namespace) -> Secret | None:
+def _secret(args: argparse.Namespace, replacing: bool = False) -> Secret | None:
     from trainer_host.release.roles import new_root_passphrase
 
-    return None if args.no_passphrase else new_root_passphrase()
+    return None if args.no_passphrase else new_root_passphrase(replacing)
 
 
 def _waits(done: Done, show: Presenter) -> None:

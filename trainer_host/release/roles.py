@@ -15,6 +15,7 @@ from edge_runtime import strict_json
 from edge_runtime.bundle import public_key_of
 from edge_runtime.errors import BadRequest
 from trainer_host.errors import KeysError, TrainerError
+from trainer_host.release.keys import SigningKey
 from trainer_host.teacher.protocol import Secret
 from trainer_host.teacher.vault import passphrase
 from trainer_host.teacher.vault.sealing import MODERATE, Limits, Protection, master_of, new_master, read_header
@@ -35,7 +36,7 @@ LIFETIME = {
     SNAPSHOT: timedelta(days=30),
     TIMESTAMP: timedelta(days=7),
 }
-PASSPHRASE = "ENIGMA_ROOT_PASSPHRASE"
+PASSPHRASE, NEW_PASSPHRASE = "ENIGMA_ROOT_PASSPHRASE", "ENIGMA_NEW_ROOT_PASSPHRASE"
 MAX_FILE_BYTES = 4096  # a key file has some 300
 _PUBLIC = re.compile(r"[0-9a-f]{64}")
 
@@ -62,8 +63,8 @@ def checked_public(text: str) -> bytes:
     return bytes.fromhex(text.strip())
 
 
-def write_key(path: Path, secret: Secret | None, limits: Limits = MODERATE) -> bytes:
-    """Make a key and write it to a new file for its owner alone; its public half.
+def write_key(path: Path, secret: Secret | None, limits: Limits = MODERATE) -> SigningKey:
+    """Make a key and write it to a new file for its owner alone.
 
     secret: the passphrase to seal it with. Raises `TrainerError` where there is such a file already.
     """
@@ -78,7 +79,7 @@ def write_key(path: Path, secret: Secret | None, limits: Limits = MODERATE) -> b
         if path.exists():
             raise TrainerError(f"{path} is there already; a key is never written over.")
         write_atomic(path, strict_json.dumps(kept), 0o600)
-    return public
+    return SigningKey(seed, public)
 
 
 def read_key(path: Path) -> KeyFile:
@@ -111,18 +112,36 @@ def read_key(path: Path) -> KeyFile:
 
 def opened_seed(key: KeyFile, ask: passphrase.Ask = passphrase.ask_on_terminal) -> bytes:
     """The seed of a key; where it is sealed, by the passphrase in ENIGMA_ROOT_PASSPHRASE, or typed."""
+    return _opened(key, ask, [])
+
+
+def _opened(key: KeyFile, ask: passphrase.Ask, known: list[Secret]) -> bytes:
+    """As `opened_seed`; passphrases that others were opened by are tried first, and what opens this one is kept there."""
     if key.seed is not None:
         return key.seed
-    assert key.sealed is not None
     given = passphrase.from_environment(PASSPHRASE)
-    secret = given or ask(f"Passphrase of {key.path.name}: ")
-    if secret is None:
-        raise TrainerError(f"{key.path} is sealed by a passphrase; set {PASSPHRASE}, or run this on a terminal.")
+    for secret in [*known, *([given] if given is not None and given not in known else [])]:
+        if (seed := _unsealed(key, secret)) is not None:
+            known.append(secret)
+            return seed
+    typed = ask(f"Passphrase of {key.path.name}: ")
+    if typed is None:
+        wrong = f"the one in {PASSPHRASE} is wrong" if given is not None else f"set {PASSPHRASE}"
+        raise TrainerError(f"{key.path} is sealed by a passphrase; {wrong}, or run this on a terminal.")
+    if (seed := _unsealed(key, typed)) is None:
+        raise TrainerError(f"That passphrase is wrong; {key.path} stays closed.")
+    known.append(typed)
+    return seed
+
+
+def _unsealed(key: KeyFile, secret: Secret) -> bytes | None:
+    """The seed, None where the passphrase is wrong; raises `TrainerError` where the file is damaged."""
+    assert key.sealed is not None
     seed = b""
     try:
         master = master_of(read_header(key.sealed), secret)
         if master is None:
-            raise TrainerError(f"That passphrase is wrong; {key.path} stays closed.")
+            return None
         seed = base64.b64decode(unsealed_by(master, key.sealed).reveal(), validate=True)
     except (KeysError, ValueError, binascii.Error):
         pass
@@ -132,15 +151,16 @@ def opened_seed(key: KeyFile, ask: passphrase.Ask = passphrase.ask_on_terminal) 
 
 
 class RoleKeys:
-    """The keys in HOME/keys/release. It remembers what it opened, so that a passphrase is asked for once per key."""
+    """The keys in HOME/keys/release. It remembers what it opened, and by which passphrase, which is asked for once."""
 
     def __init__(
         self, folder: Path, ask: passphrase.Ask = passphrase.ask_on_terminal, limits: Limits = MODERATE
     ) -> None:
         self.folder = folder
-        self._ask = _once(ask)
+        self._ask = ask
         self._limits = limits
         self._seeds: dict[bytes, bytes] = {}
+        self._known: list[Secret] = []
 
     @classmethod
     def of(cls, workspace: Workspace, ask: passphrase.Ask = passphrase.ask_on_terminal) -> RoleKeys:
@@ -158,9 +178,10 @@ class RoleKeys:
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
                 folder.chmod(0o700)
         part = self.folder / f".{role}.{os.urandom(4).hex()}.new"
-        public = write_key(part, secret, self._limits)
-        part.replace(self.folder / f"{role}.{public.hex()[:16]}.key")
-        return public
+        made = write_key(part, secret, self._limits)
+        part.replace(self.folder / f"{role}.{made.public.hex()[:16]}.key")
+        self._seeds[made.public] = made.seed
+        return made.public
 
     def seeds(self, role: str, publics: Collection[bytes]) -> list[bytes]:
         """The seeds of those of a role's keys that lie here, of `publics`."""
@@ -168,13 +189,9 @@ class RoleKeys:
         for key in self.held(role):
             if key.public in publics:
                 if key.public not in self._seeds:
-                    self._seeds[key.public] = opened_seed(key, self._ask)
+                    self._seeds[key.public] = _opened(key, self._ask, self._known)
                 made.append(self._seeds[key.public])
         return made
-
-    def sealed(self, role: str) -> bool:
-        """Whether a key of the role that lies here is sealed by a passphrase."""
-        return any(key.sealed is not None for key in self.held(role))
 
     def retire(self, used: Collection[bytes]) -> None:
         """Remove the keys that count for nothing any more: those that aren't in `used`."""
@@ -188,21 +205,10 @@ class RoleKeys:
         return sorted(self.folder.glob(f"{role}.*.key"))
 
 
-def new_root_passphrase(ask: passphrase.Ask = passphrase.ask_on_terminal) -> Secret:
-    """A passphrase for the keys that stay offline; raises `TrainerError`."""
+def new_root_passphrase(replacing: bool = False, ask: passphrase.Ask = passphrase.ask_on_terminal) -> Secret:
+    """A passphrase for a key that stays offline; raises `TrainerError`. replacing: the one that is in use may differ."""
     try:
-        return passphrase.new_passphrase((PASSPHRASE,), "the root key", ask)
+        variables = (NEW_PASSPHRASE, PASSPHRASE) if replacing else (PASSPHRASE,)
+        return passphrase.new_passphrase(variables, "the root key", ask)
     except KeysError as error:
         raise TrainerError(f"{error} Without one: --no-passphrase.") from None
-
-
-def _once(ask: passphrase.Ask) -> passphrase.Ask:
-    """Root and targets are sealed alike: what was typed for one is tried on the other."""
-    typed: list[Secret | None] = []
-
-    def asked(prompt: str) -> Secret | None:
-        if not typed:
-            typed.append(ask(prompt))
-        return typed[0]
-
-    return asked

@@ -27,7 +27,7 @@ def asking(*answers: str) -> tuple[list[str], object]:
 
 def test_a_sealed_key_opens_by_its_passphrase_alone_and_shows_none_of_its_seed(tmp_path: Path) -> None:
     path = tmp_path / "root.key"
-    public = write_key(path, Secret("correct horse"), CHEAP)
+    public = write_key(path, Secret("correct horse"), CHEAP).public
     key = read_key(path)
     assert (key.public, key.seed) == (public, None)
     seed = opened_seed(key, lambda prompt: Secret("correct horse"))
@@ -85,8 +85,8 @@ def test_what_is_done_daily_asks_for_no_passphrase_and_what_is_rare_asks_once(tm
     keys = RoleKeys(tmp_path / "keys" / "release", ask, CHEAP)  # type: ignore[arg-type]
     repository = Repository(tmp_path / "updates", keys, Clock())
     create(repository, Plan(), Secret("correct horse"))
-    assert [keys.sealed(role) for role in (ROOT, TARGETS)] == [True, True]
-    assert len(asked) == 1  # the root's, tried on targets too
+    assert [key.seed for role in (ROOT, TARGETS) for key in keys.held(role)] == [None, None]
+    assert asked == []  # it was just given
 
     asked, ask = asking("correct horse")
     keys = RoleKeys(tmp_path / "keys" / "release", ask, CHEAP)  # type: ignore[arg-type]
@@ -97,4 +97,20 @@ def test_what_is_done_daily_asks_for_no_passphrase_and_what_is_rare_asks_once(tm
     repository.refresh()
     assert asked == []
     rotate(repository, "timestamp")
+    rotate(repository, "models")
+    assert len(asked) == 1  # the root's, tried on targets too
+
+
+def test_a_new_passphrase_seals_the_next_key_and_the_old_one_what_it_sealed(tmp_path: Path) -> None:
+    folder = tmp_path / "keys" / "release"
+    old, new = Secret("correct horse"), Secret("battery staple")
+    create(Repository(tmp_path / "updates", RoleKeys(folder, lambda prompt: None, CHEAP), Clock()), Plan(), old)
+    asked, ask = asking("correct horse")
+    rotate(Repository(tmp_path / "updates", RoleKeys(folder, ask, CHEAP), Clock()), ROOT, secret=new)  # type: ignore[arg-type]
     assert len(asked) == 1
+    asked, ask = asking("battery staple", "correct horse")
+    rotate(Repository(tmp_path / "updates", RoleKeys(folder, ask, CHEAP), Clock()), TARGETS, secret=new)  # type: ignore[arg-type]
+    assert len(asked) == 2
+    asked, ask = asking("correct horse")
+    with pytest.raises(TrainerError, match="passphrase is wrong"):
+        rotate(Repository(tmp_path / "updates", RoleKeys(folder, ask, CHEAP), Clock()), "fleet")  # type: ignore[arg-type]
