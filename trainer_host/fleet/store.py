@@ -179,13 +179,15 @@ class Session:
             if told.rollout
         }
         self._put(schema.outcomes, ("device", "rollout"), list(by_rollout.values()))
+        happened: list[tuple[str, Json]] = []
         for one in latest.values():
-            who = {"device": one.device, "name": one.name}
+            who: Json = {"device": one.device, "name": one.name}
             if one.device not in known:
-                self.event("device.joined", now, via, **who)
+                happened.append(("device.joined", who))
             for each in one.specialists.values():
                 if each.rollout and each.state == _FAILED and (one.device, each.rollout) not in failed:
-                    self.event("device.failed", now, via, **who, rollout=each.rollout, cause=each.cause)
+                    happened.append(("device.failed", {**who, "rollout": each.rollout, "cause": each.cause}))
+        self._events(happened, now, via)
 
     def away(self, device: str, now: float) -> None:
         """A device said that it goes, or its connection broke (a last will). One that isn't known is passed over."""
@@ -323,13 +325,18 @@ class Session:
 
     # Events
 
-    def event(self, kind: str, now: float, by: str = "", **detail: object) -> Event:
+    def event(self, kind: str, now: float, by: str = "", **detail: object) -> None:
         """Number and keep something that happened. by: who did it, the user of this process where nobody is named."""
-        numbered = update(schema.about).values(events=schema.about.c.events + 1).returning(schema.about.c.events)
-        number = int(self._connection.execute(numbered).scalar_one())
-        made = Event(number, now, kind, (by or _user())[:64], detail)
-        self._connection.execute(insert(schema.events).values(asdict(made)))
-        return made
+        self._events([(kind, detail)], now, by)
+
+    def _events(self, happened: Sequence[tuple[str, Json]], now: float, by: str) -> None:
+        if not happened:
+            return
+        counter = schema.about.c.events
+        numbered = update(schema.about).values(events=counter + len(happened)).returning(counter)
+        first = int(self._connection.execute(numbered).scalar_one()) - len(happened) + 1
+        made = [Event(first + i, now, kind, (by or _user())[:64], detail) for i, (kind, detail) in enumerate(happened)]
+        self._connection.execute(insert(schema.events), [asdict(event) for event in made])
 
     def events(self, after: int = 0, most: int = MOST_EVENTS, rollout: str | None = None) -> list[Event]:
         """Those whose number is higher than `after`, in order. rollout: only those about it."""
