@@ -2,6 +2,7 @@
    {"mark":7,"time":1234567}; the same chip, baud rate, ring and interrupts as our firmware, no checksum. */
 #include <avr/interrupt.h>
 #include <avr/io.h>
+#include <avr/sleep.h>
 #include <stdlib.h>
 #include <string.h>
 #include <util/atomic.h>
@@ -38,7 +39,15 @@ int main(void) {
     sei();
     char line[100];
     for (unsigned char length = 0;;) {
-        if (rx_in == rx_out) continue;
+        cli();
+        if (rx_in == rx_out) { /* it sleeps as ours does, or the simulator would be what is measured */
+            sleep_enable();
+            sei();
+            sleep_cpu();
+            sleep_disable();
+            continue;
+        }
+        sei();
         char byte = (char)rx[rx_out];
         rx_out = (rx_out + 1) % sizeof rx;
         if (byte != '\n') {
