@@ -137,7 +137,7 @@ def _tell(show: Presenter, answers: list[Answer], what: str) -> None:
     well = sum(answer.report is not None for answer in answers)
     show.say(f"{well} of {len(answers)} {what}; 'enigma fleet list --no-look' shows them.")
     if not well:
-        raise TrainerError("No device answered; see above why.")
+        raise TrainerError("None of them did; see above why.")
 
 
 def _heard(heard: Heard) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from edge_runtime.errors import EdgeError, NotFound
+from edge_runtime.errors import DeviceUnreachable, EdgeError, NotFound
 from edge_runtime.update.report import Report, ReportError, report_of
 from trainer_host.errors import TrainerError
 from trainer_host.release.devices import LOCAL, Device, client_of, device_named
@@ -24,11 +24,14 @@ CHECK_SECONDS = 60.0  # for one that asks its repository before it answers
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of asking a device. report: None where it didn't answer; why: then the reason, as a sentence."""
+    """What came of asking a device. report: None where it told nothing; why: then the reason, as a sentence; there: whether
+    it answered at all.
+    """
 
     device: Device
     report: Report | None
     why: str = ""
+    there: bool = False
 
 
 async def ask_all(
@@ -69,7 +72,7 @@ def refresh(
         # One that tells over a broker isn't gone because this host doesn't reach it.
         seen = {device.id: device.seen for device in session.devices() if device.via == "lan"}
         for answer in answers:
-            if answer.report is None and answer.device.id in seen:
+            if not answer.there and answer.device.id in seen:
                 session.away(answer.device.id, seen[answer.device.id])
     return answers
 
@@ -89,11 +92,13 @@ async def _ask(device: Device, check: bool, seconds: float) -> Answer:
         report = report_of(told)
     except TimeoutError:
         return Answer(device, None, f"it didn't answer within {seconds:g} s.")
-    except NotFound:
-        return Answer(device, None, "its version of Enigma tells nothing of updates; update Enigma on it.")
-    except EdgeError as error:
+    except DeviceUnreachable as error:
         return Answer(device, None, str(error))
+    except NotFound:
+        return Answer(device, None, "its version of Enigma tells nothing of updates; update Enigma on it.", True)
+    except EdgeError as error:
+        return Answer(device, None, str(error), True)
     if report.device != device.id:
         # Its address is another one's by now; where it encrypts, its certificate said so already.
         return Answer(device, None, str(ReportError(f"another device, {report.device}, answers at {device.url}.")))
-    return Answer(device, report)
+    return Answer(device, report, there=True)

@@ -206,6 +206,11 @@ async def test_no_device_can_tell_or_ask_anything_in_the_name_of_another(broker:
         assert here.checks == 0
 
 
+def test_the_docs_tell_to_give_users_what_these_tests_give_them() -> None:
+    guide = (Path(__file__).parents[3] / "docs" / "fleet.md").read_text()
+    assert mosquitto.ACL in guide and messages.topic("enigma", "<device>", "do") in guide
+
+
 async def test_a_broker_is_spoken_to_over_tls_that_is_checked(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with mosquitto.running(tmp_path / "tls", PASSWORDS, tls=True) as broker:
         here = Here(broker, tmp_path, tls=True)

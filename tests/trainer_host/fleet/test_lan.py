@@ -53,6 +53,10 @@ def test_a_device_is_asked_kept_and_marked_away_once_it_does_not_answer(tmp_path
             with store.reading() as session:
                 found = session.device("kitchen")
             assert (found.id, found.tags, found.present, found.via) == (key.id, ("floor:2",), True, "lan")
+            # One that can't do what it is asked for is there all the same.
+            assert "follows no repository" in lan.refresh(workspace, [device], store, check=True)[0].why
+            with store.reading() as session:
+                assert session.device("kitchen").present
         finally:
             running.kill()
         assert "can't be reached" in lan.refresh(workspace, [device], store)[0].why
