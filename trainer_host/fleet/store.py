@@ -365,7 +365,10 @@ class Session:
         dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
         statement = dialect.insert(table)
         others = {name: statement.excluded[name] for name in rows[0] if name not in key}
-        self._connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=others), list(rows))
+        statement = statement.on_conflict_do_update(index_elements=list(key), set_=others)
+        if dialect is postgresql and len(rows) > 1:  # with what it returns, the driver sends many rows at a time
+            statement = statement.returning(table.c[key[0]])
+        self._connection.execute(statement, list(rows))
 
 
 _OUTCOMES = {State.COMMITTED.value: "done", _FAILED: "failed"}
