@@ -53,7 +53,7 @@ async def test_wrong_signatures_are_one_sentence_and_change_nothing(client: Clie
         ({"version": 2}, "doesn't wait"),
         ({"version": True}, '"version"'),
         ({"keyid": "0" * 64}, "no signature of a key that may sign"),
-        ({"signature": signed[:-2] + "00"}, "no signature of a key that may sign"),
+        ({"signature": signed[:-2] + "ff"}, "no signature of a key that may sign"),
         ({"signature": "not hex"}, "no signature of a key that may sign"),
         ({"signature": "0" * 1000}, '"signature"'),
         ({"more": 1}, "nothing else"),
