@@ -39,6 +39,7 @@ DEVICE_RUNTIMES = frozenset({"onnxruntime", "ai_edge_litert", "tflite_runtime"})
 DEVICE_MEDIA = frozenset({"PIL", "manifold3d"})  # what draws and builds, where a device has it
 DEVICE_DISCOVERY = frozenset({"zeroconf", "ifaddr"})  # what finds others on the network, where a device has it
 DEVICE_TRACES = frozenset({"opentelemetry"})  # what tells a collector, where a device has it and one is named
+DEVICE_BROKER = frozenset({"aiomqtt", "paho"})  # what speaks to a broker, where a device has it and one is named
 DEVICE_QR = frozenset({"segno"})  # what draws a pairing's code
 HELP_SECONDS = 0.3
 NOISE = 2.0  # a test machine may be that much slower
@@ -115,6 +116,8 @@ def test_the_device_imports_three_packages_and_others_only_where_they_belong_and
             if top in DEVICE_DISCOVERY and path.name == "discovery.py":
                 continue
             if top in DEVICE_TRACES and lazy and path.name == "tracing.py":
+                continue
+            if top in DEVICE_BROKER and lazy and path.parent.name == "presence":
                 continue
             if top in DEVICE_QR and lazy and path.name == "invitation.py":
                 continue
