@@ -296,7 +296,7 @@ def _plain(raw: bytes) -> bool:
 
 
 @given(st.data())
-@settings(max_examples=70, derandomize=True, deadline=None)
+@settings(max_examples=40, derandomize=True, deadline=None)
 def test_both_take_and_refuse_the_same(data: st.DataObject) -> None:
     """Each client keeps its folder over up to three rounds of changes, so what was seen before counts."""
     made = Reference()

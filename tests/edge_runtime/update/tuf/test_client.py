@@ -13,7 +13,7 @@ import pytest
 from edge_runtime.errors import StateError, StorageFull
 from edge_runtime.update.tuf import client as client_module
 from edge_runtime.update.tuf.client import NotReached, UpdateClient
-from edge_runtime.update.tuf.metadata import Delegation, MetadataError, NotTrusted, Targets, time_text
+from edge_runtime.update.tuf.metadata import Delegation, MetadataError, MetaFile, NotTrusted, Targets, time_text
 from edge_runtime.update.tuf.transport import FolderTransport
 from edge_runtime.update.tuf.trusted import Expired
 from tests.edge_runtime.update.tuf.making import BUNDLE, DESIRED, LATER, NOW, Made, Memory
@@ -131,6 +131,31 @@ def _mix_and_match(made: Made) -> None:
     made.files["metadata/3.snapshot.json"] = made.files["metadata/2.snapshot.json"]
 
 
+def _other_bytes_of_a_signed_hash(made: Made) -> None:
+    """Signed by the right key, but not the file that the snapshot names."""
+    made.change("targets", version=1)
+    made.publish("targets", "snapshot", "timestamp")
+    made.change("targets", extra={"another": 1})
+    held = made.contents["snapshot"]
+    made.publish("targets", bump=False)
+    made.contents["snapshot"] = held
+
+
+def _other_version_than_named(made: Made) -> None:
+    made.publish("targets")
+    raw, meta = made.files["metadata/2.targets.json"], dict(made.contents["snapshot"].meta)  # type: ignore[union-attr]
+    meta["targets.json"] = MetaFile(3)
+    made.change("snapshot", meta=meta)
+    made.publish("snapshot", "timestamp")
+    made.files["metadata/3.targets.json"] = raw
+
+
+def _other_snapshot_than_hashed(made: Made) -> None:
+    made.publish("snapshot")
+    made.change("timestamp", snapshot=MetaFile(made.contents["snapshot"].version, None, {"sha256": "ab" * 32}))
+    made.publish("timestamp")
+
+
 def _forge(name: str) -> Callable[[Made], None]:
     def forge(made: Made) -> None:
         made.signers[name] = ["a thief"]
@@ -185,6 +210,9 @@ ATTACKS = [
     _roll_back_role,
     _drop_role,
     _mix_and_match,
+    _other_bytes_of_a_signed_hash,
+    _other_version_than_named,
+    _other_snapshot_than_hashed,
     _forge("timestamp"),
     _forge("snapshot"),
     _forge("targets"),

@@ -105,7 +105,7 @@ def test_the_id_of_a_key_is_the_references() -> None:
 
 
 @given(JSON)
-@settings(max_examples=60, derandomize=True, deadline=None)
+@settings(max_examples=30, derandomize=True, deadline=None)
 def test_canonical_json_is_the_references(value: object) -> None:
     formats = pytest.importorskip("securesystemslib.formats", reason="tuf isn't installed: pip install 'enigma[dev]'")
     assert canonical(value) == formats.encode_canonical(value).encode()
