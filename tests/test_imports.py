@@ -121,6 +121,8 @@ def test_the_device_imports_three_packages_and_others_only_where_they_belong_and
                 continue
             if top in DEVICE_QR and lazy and path.name == "invitation.py":
                 continue
+            if top == "cryptography" and lazy and path.name == "verifiers.py":  # the TUF conformance suite's keys
+                continue
             if top == "llguidance" and lazy and path.name == "grammar.py":  # optional: there is a way without it
                 continue
             wrong.append(f"{path.relative_to(ROOT)}: {name}")
