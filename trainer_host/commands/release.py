@@ -140,7 +140,7 @@ def keys_new(args: argparse.Namespace) -> None:
 
 def keys_show(args: argparse.Namespace) -> None:
     """Public halves."""
-    from trainer_host.release.repository import authority, group
+    from trainer_host.release.authority import authority, group
     from trainer_host.release.roles import read_key
 
     show = presenter_for()

@@ -16,16 +16,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from edge_runtime.errors import EdgeError
 from edge_runtime.update.desired import TARGET as DESIRED
 from edge_runtime.update.desired import Rollout, parse_desired, write_desired
 from edge_runtime.update.slots import lock
 from edge_runtime.update.tuf.metadata import (
     Content,
     Delegation,
-    Key,
     MetaFile,
-    Role,
     Root,
     Signed,
     Snapshot,
@@ -35,20 +32,18 @@ from edge_runtime.update.tuf.metadata import (
     sign,
     time_text,
     to_bytes,
-    verify,
 )
 from trainer_host.data.dataset import Json
 from trainer_host.errors import NotThere, TrainerError
+from trainer_host.release.authority import Rules, authority, counted, group, meets, rules_of, signers
 from trainer_host.release.publish import hash_of
 from trainer_host.release.repository_files import MOST_METADATA_BYTES, Files, State
 from trainer_host.release.roles import FLEET, LIFETIME, MODELS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP, RoleKeys
 from trainer_host.workspace import Workspace
 
 Clock = Callable[[], datetime]
-Rules = tuple[Root, Targets]  # who may sign what: the root, and the list of delegations
 
 LOCK_SECONDS = 60.0  # another command copies a bundle, or signs, within this
-_NOBODY = Role((), 1)
 
 
 @dataclass(frozen=True)
@@ -132,10 +127,10 @@ class Repository:
         pending = self.files.pending(old)
         found = []
         for name in sorted(pending, key=lambda name: (name != ROOT, name != TARGETS, name)):
-            rules = _rules(old, pending)
+            rules = rules_of(old, pending)
             for root, targets in rules if name == ROOT else rules[-1:]:
                 keys, role = authority(name, root, targets)
-                have = _signers(pending[name], keys, role)
+                have = signers(pending[name], keys, role)
                 if len(have) < role.threshold:
                     lacking = tuple(keyid for keyid in role.keyids if keyid not in have)
                     before = None if old is None else old.named().get(name)
@@ -251,9 +246,9 @@ class Repository:
             if pending[name].document != signed.document:
                 raise TrainerError(f"That isn't the {name} that waits here now; sign the newest copy.")
             both = {**pending[name].signatures, **signed.signatures}
-            before = _counted(name, old, pending)
+            before = counted(name, old, pending)
             pending[name] = dataclasses.replace(pending[name], signatures=both)
-            if _counted(name, old, pending) == before:
+            if counted(name, old, pending) == before:
                 raise TrainerError(f"That copy of {name} has no signature of a key that may sign it and hasn't yet.")
             self.files.keep(pending)
             return self._settle(pending)
@@ -266,7 +261,7 @@ class Repository:
         with self._locked():
             now = self._recovered()
             fleet = dataclasses.replace(self._renewed(FLEET, now.delegated[FLEET].content), expires=self.clock() + life)
-            self._commit(now, {FLEET: self._online(FLEET, fleet, _rules(now, {}))}, None, (), life)
+            self._commit(now, {FLEET: self._online(FLEET, fleet, rules_of(now, {}))}, None, (), life)
             made = self.state()
             self._commit(made, {}, None, {TIMESTAMP})
             self.files.sweep(self.state())
@@ -276,7 +271,7 @@ class Repository:
 
     def _apply(self, now: State, changes: Mapping[str, Content], renew: Collection[str] = ()) -> Done:
         pending = self.files.pending(now)
-        coming = _rules(now, {**pending, **{name: Signed(made, {}, {}) for name, made in changes.items()}})
+        coming = rules_of(now, {**pending, **{name: Signed(made, {}, {}) for name, made in changes.items()}})
         for name, made in changes.items():
             if name not in pending or pending[name].content != made:
                 pending[name] = self._signed(name, made, coming)
@@ -285,7 +280,7 @@ class Repository:
     def _settle(self, pending: dict[str, Signed], renew: Collection[str] = ()) -> Done:
         """Put in force what has its signatures; what lacks some waits, and with it what it goes with."""
         old = self._state()
-        rules = _rules(old, pending)
+        rules = rules_of(old, pending)
         coming = {**(old.named() if old else {}), **pending}
         waiting: set[str] = set()
         changed: dict[str, Signed] = {}
@@ -333,7 +328,7 @@ class Repository:
         life: timedelta | None = None,
     ) -> None:
         """Write what has its signatures, in the order in which clients can always go on. life: of what is signed here."""
-        rules = _rules(old, {} if new_root is None else {ROOT: new_root, **changed})
+        rules = rules_of(old, {} if new_root is None else {ROOT: new_root, **changed})
         snapshot, timestamp = (old.snapshot, old.timestamp) if old else (None, None)
         writes: list[tuple[str, Signed]] = sorted(changed.items())
         if changed or snapshot is None or SNAPSHOT in renew or not meets(SNAPSHOT, snapshot, rules[-1]):
@@ -422,7 +417,7 @@ class Repository:
         chain = zip([roots[0], *roots], roots, strict=False)
         sound = all(meets(ROOT, new, (by.content, targets)) for old, new in chain for by in (old, new))
         rules, pending = [(found.root.content, targets)], self.files.pending(found)
-        coming = _rules(found, pending)
+        coming = rules_of(found, pending)
         if ROOT in pending and all(meets(ROOT, pending[ROOT], each) for each in coming):
             rules.append(coming[-1])  # a killed command came half the way to new keys
         signed = {**found.named(), SNAPSHOT: found.snapshot, TIMESTAMP: found.timestamp}
@@ -455,50 +450,6 @@ class Repository:
             yield
         finally:
             os.close(handle)
-
-
-def group(name: str) -> str:
-    """The role whose keys sign metadata of this name: of 'models/router' it is 'models'."""
-    return name.split("/", 1)[0]
-
-
-def authority(name: str, root: Root, targets: Targets) -> tuple[dict[str, Key], Role]:
-    """The keys among which are those that sign metadata of this name, and which and how many must."""
-    if name in root.roles:
-        return root.keys, root.roles[name]
-    return targets.keys, next((each.role for each in targets.delegations if each.name == name), _NOBODY)
-
-
-def meets(name: str, signed: Signed, rules: Rules) -> bool:
-    """Whether as many of the role's keys signed it as must."""
-    try:
-        verify(signed, *authority(name, *rules))
-    except EdgeError:
-        return False
-    return True
-
-
-def _rules(old: State | None, coming: Mapping[str, Signed]) -> list[Rules]:
-    """Those in force, and those that will be with what is coming."""
-    now = {} if old is None else old.named()
-    found = [] if old is None else [(old.root.content, old.targets.content)]
-    named = {**now, **coming}
-    return [*found, (named[ROOT].content, named[TARGETS].content)] if ROOT in named and TARGETS in named else found
-
-
-def _signers(signed: Signed, keys: dict[str, Key], role: Role) -> set[str]:
-    """The keys of a role whose signatures are right."""
-    found = set()
-    for keyid in role.keyids:
-        with contextlib.suppress(EdgeError):
-            verify(signed, keys, Role((keyid,), 1))
-            found.add(keyid)
-    return found
-
-
-def _counted(name: str, old: State | None, pending: Mapping[str, Signed]) -> set[str]:
-    """The keys that signed, of those that may by the old or the new rules."""
-    return {keyid for rules in _rules(old, pending) for keyid in _signers(pending[name], *authority(name, *rules))}
 
 
 def _role_of(target: str) -> str:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from edge_runtime.tasks import task_names
 from edge_runtime.update.tuf.metadata import Delegation, Key, Role, Root, Targets, key_of
 from trainer_host.errors import TrainerError
-from trainer_host.release.repository import Done, Repository, authority, group
+from trainer_host.release.authority import authority, group
+from trainer_host.release.repository import Done, Repository
 from trainer_host.release.roles import (
     FLEET,
     LIFETIME,
