@@ -51,6 +51,7 @@ class Slots:
             for folder in (state, self.incoming, self._bundles, self._pointers):
                 disk.make_private(folder)
             disk.sync_folder(state)
+            disk.sync_folder(self._pointers)  # a pointer that a killed process moved is relied on from here on
 
     def sweep(self) -> int:
         """At start: remove unfinished uploads and unused bundles; returns how many things went."""
