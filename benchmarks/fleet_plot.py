@@ -56,10 +56,10 @@ def draw(outcome: Json, path: Path) -> None:
         points = [at(hours, share) for hours, share in [(0.0, 0.0), *course["curve"]]]
         pen.line(points, colour, 3, joint="curve")
     for number, (course, colour) in enumerate(zip(courses, COLOURS, strict=True)):
-        y = HEIGHT - BOTTOM - 120 + number * 26
-        pen.line([(WIDTH - 480, y), (WIDTH - 450, y)], colour, 4)
+        y = HEIGHT - BOTTOM - 85 + number * 26
+        pen.line([(WIDTH - 350, y), (WIDTH - 320, y)], colour, 4)
         ended = f"{course['state']} after {course['ended']:.1f} h, run by {course['ran']:,}"
-        pen.text((WIDTH - 440, y), f"{course['version']}: {ended}", INK, small, anchor="lm")
+        pen.text((WIDTH - 310, y), f"{course['version']}: {ended}", INK, small, anchor="lm")
     image.save(path)
 
 
