@@ -133,9 +133,9 @@ def _mix_and_match(made: Made) -> None:
 
 def _other_bytes_of_a_signed_hash(made: Made) -> None:
     """Signed by the right key, but not the file that the snapshot names."""
-    made.change("targets", version=1)
-    made.publish("targets", "snapshot", "timestamp")
     made.change("targets", extra={"another": 1})
+    made.publish("targets", "snapshot", "timestamp")
+    made.change("targets", extra={"another": 2})  # as long
     held = made.contents["snapshot"]
     made.publish("targets", bump=False)
     made.contents["snapshot"] = held
@@ -279,6 +279,21 @@ async def test_a_role_that_two_delegate_to_must_be_signed_as_each_of_them_says(d
     assert await device.client.target("a/x", "shared") is not None
     with pytest.raises(NotTrusted, match="0 of the 1"):  # though it is there and trusted, by another one's word
         await device.client.target("b/y")
+
+
+async def test_of_two_roles_that_may_sign_for_a_name_the_one_named_first_counts(device: Device) -> None:
+    made = device.made
+    for name in ("second", "first"):
+        made.signers[name] = [name]
+        made.contents[name] = Targets(0, LATER, {}, {}, (), {})
+        made.add(name, "x/1", name.encode())
+    made.delegate(*(Delegation(name, (), 1, False, ("x/*",)) for name in ("first", "second")))
+    made.publish("first", "second", "targets", "snapshot", "timestamp")
+    await device.refresh()
+    found = await device.client.target("x/1")
+    assert found is not None
+    assert found[1] == "first"
+    assert await device.client.read(found[0], 100) == b"first"
 
 
 async def test_two_of_two_signatures_are_needed_where_the_delegation_says_so(device: Device) -> None:
