@@ -296,6 +296,19 @@ async def test_of_two_roles_that_may_sign_for_a_name_the_one_named_first_counts(
     assert await device.client.read(found[0], 100) == b"first"
 
 
+@pytest.mark.parametrize("terminating", [True, False])
+async def test_behind_a_terminating_role_nobody_else_is_asked(device: Device, terminating: bool) -> None:
+    made = device.made
+    for name in ("first", "second"):
+        made.signers[name] = [name]
+        made.contents[name] = Targets(0, LATER, {}, {}, (), {})
+    made.add("second", "x/1", b"second")
+    made.delegate(*(Delegation(name, (), 1, terminating, ("x/*",)) for name in ("first", "second")))
+    made.publish("first", "second", "targets", "snapshot", "timestamp")
+    await device.refresh()
+    assert (await device.client.target("x/1") is None) is terminating
+
+
 async def test_two_of_two_signatures_are_needed_where_the_delegation_says_so(device: Device) -> None:
     made = device.made
     made.signers["models/router"] = ["models/router", "phone"]
