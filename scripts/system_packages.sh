@@ -1,11 +1,11 @@
 #!/bin/sh
 # Installs, where this user may, what tests need of the system: Mesa (a window without a screen), bubblewrap (isolates
 # code that a model wrote), espeak-ng and flite (speech), alsa-utils (a microphone), age and gnome-keyring (keys), strace
-# and faketime (power cuts, clocks), mosquitto (a broker), PostgreSQL (a fleet's database), gcc-avr, simavr and avrdude (a
-# board). Without them tests skip with a reason.
+# and faketime (power cuts, clocks), mosquitto (a broker), PostgreSQL (a fleet's database), gcc-avr, libsimavr and avrdude
+# (a board's firmware and a simulated board), arduino-core-avr (its boot loader's source). Without them tests skip.
 set -eu
 packages="libgl1 libegl1 libgl1-mesa-dri libegl-mesa0 libmtdev1 bubblewrap age espeak-ng flite alsa-utils gnome-keyring dbus"
-packages="$packages strace faketime mosquitto gcc make gcc-avr avr-libc simavr libsimavr-dev libelf-dev avrdude"
+packages="$packages strace faketime mosquitto gcc make gcc-avr avr-libc libsimavr-dev libelf-dev avrdude arduino-core-avr"
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || packages="$packages postgresql"
 missing=""
 command -v dpkg-query >/dev/null 2>&1 || { echo "Not a Debian system: install Mesa (EGL, GL), mtdev, bubblewrap, age and espeak-ng yourself."; exit 0; }

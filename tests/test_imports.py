@@ -34,7 +34,7 @@ NEVER: dict[str, frozenset[str]] = {
     "firmware_bridge": frozenset({"torch", "aiohttp"}),
     "trainer_host": frozenset({"kivy", "tensorflow"}),
 }
-DEVICE_NEEDS = frozenset({"numpy", "aiohttp", "nacl"})
+DEVICE_NEEDS = frozenset({"numpy", "aiohttp", "yarl", "nacl"})  # yarl: aiohttp's own addresses
 DEVICE_RUNTIMES = frozenset({"onnxruntime", "ai_edge_litert", "tflite_runtime"})
 DEVICE_MEDIA = frozenset({"PIL", "manifold3d"})  # what draws and builds, where a device has it
 DEVICE_DISCOVERY = frozenset({"zeroconf", "ifaddr"})  # what finds others on the network, where a device has it
@@ -179,7 +179,7 @@ def entry_points() -> dict[str, str]:
     return dict(project["scripts"])
 
 
-@pytest.mark.parametrize("command", ["enigma", "enigma-edge"])
+@pytest.mark.parametrize("command", ["enigma", "enigma-edge", "enigma-bridge"])
 def test_help_answers_at_once(command: str) -> None:
     module, _, function = entry_points()[command].partition(":")
     if not (ROOT / f"{module.replace('.', '/')}.py").exists():

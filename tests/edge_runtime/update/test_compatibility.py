@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from edge_runtime.config import Config
 from edge_runtime.engines import available_runtimes
+from edge_runtime.engines.opsets import highest_opset
 from edge_runtime.tasks import router
 from edge_runtime.update.compatibility import (
     Here,
-    highest_opset,
     machine_name,
     misfits,
     schema_hash,
