@@ -151,21 +151,24 @@ def _apply(args: argparse.Namespace) -> int:
     else:
         if source_of(args.state) is None:
             raise EdgeError("This device follows no repository of updates; see 'enigma-edge updates follow'.")
-        cause = _alone(args, lambda agent: _once(agent, folder))
+        cause, hindered = _alone(args, lambda agent: _once(agent, folder))
         report = {**_written_down(args), "cause": cause}
+        for name, why in hindered.items():
+            nothing = {"state": State.IDLE.value, "version": "", "rollout": "", "cause": ""}
+            one = report["specialists"].setdefault(name, nothing)
+            one["cause"] = one["cause"] or why
     _show(report)
-    return (
-        1
-        if report["cause"] or any(one["state"] == State.ROLLED_BACK.value for one in report["specialists"].values())
-        else 0
-    )
+    refused = (State.IDLE.value, State.ROLLED_BACK.value)
+    bad = any(one["state"] in refused and one["cause"] for one in report["specialists"].values())
+    return 1 if report["cause"] or bad else 0
 
 
-async def _once(agent: UpdateAgent, folder: str) -> str:
+async def _once(agent: UpdateAgent, folder: str) -> tuple[str, dict[str, str]]:
+    """(why nothing new can be taken, specialist -> why it doesn't go on)."""
     await agent.before_start()
     await agent.check([folder])
     await agent.rest(APPLY_SECONDS)
-    return agent.cause
+    return agent.cause, dict(agent.hindered)
 
 
 def _forget(args: argparse.Namespace) -> None:
@@ -264,7 +267,8 @@ def _show(report: Json) -> None:
     for name, one in sorted(report["specialists"].items()):
         rollout = f", {one['rollout']}" if one["rollout"] else ""
         cause = f": {one['cause']}" if one["cause"] else ""
-        print(f"  {name} {one['version']} ({one['state'].replace('_', ' ')}{rollout}){cause}")
+        which = f"{name} {one['version']}".rstrip()
+        print(f"  {which} ({one['state'].replace('_', ' ')}{rollout}){cause}")
 
 
 def _print_json(value: Json) -> None:

@@ -18,7 +18,8 @@ def report_of(device: Device) -> Report:
     """The device as it is now."""
     agent = device.updater
     units = {} if agent is None else dict(agent.units)
-    told = {name: _told(device, name, units.get(name)) for name in sorted({*device.serving.names(), *units})}
+    refused = () if agent is None else agent.hindered.keys()  # also what isn't here at all
+    told = {name: _told(device, name, units.get(name)) for name in sorted({*device.serving.names(), *units, *refused})}
     return Report(
         device=device.key.id,
         name=device.config.device.label,
@@ -37,9 +38,10 @@ def _told(device: Device, name: str, unit: Unit | None) -> Told:
     current = serving.current(name) if serving.has(name) else None
     version = "" if current is None else current.loaded.manifest.version
     bundle = "" if current is None else current.loaded.digest
+    hindered = "" if agent is None else agent.hindered.get(name, "")
     if unit is None or agent is None:
         since = 0.0 if current is None else round(current.since, 3)
-        return Told(version, bundle, State.IDLE.value, device.failed.get(name, ""), since=since)
+        return Told(version, bundle, State.IDLE.value, device.failed.get(name, "") or hindered, since=since)
     evidence = unit.evidence
     golden = evidence.get("golden")
     passed, of = (golden.get("passed"), golden.get("of")) if isinstance(golden, dict) else (None, None)
@@ -47,7 +49,7 @@ def _told(device: Device, name: str, unit: Unit | None) -> Told:
         version=version,
         bundle=bundle,
         state=unit.state.value,
-        cause=unit.cause or agent.hindered.get(name, ""),
+        cause=unit.cause or hindered,
         rollout="" if unit.release is None else unit.release.rollout,
         golden=passed / of if isinstance(passed, int) and isinstance(of, int) and of else None,
         p95_ms=_number(evidence.get("p95_ms")),

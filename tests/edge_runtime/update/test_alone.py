@@ -231,7 +231,7 @@ def test_a_model_that_does_not_load_in_time_changes_nothing_however_late(
     assert active(state) is None and not list((state / "bundles").iterdir())
 
 
-def test_only_what_both_signers_name_is_installed(site: Site, state: Path) -> None:
+def test_only_what_both_signers_name_is_installed(site: Site, state: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first = site.publish("1.0.0")
     rollout = site.want(first)
     site.repository.publish({}, remove=[first])  # the task's signers took it back; the fleet still wants it
@@ -239,6 +239,8 @@ def test_only_what_both_signers_name_is_installed(site: Site, state: Path) -> No
     assert NAME not in agent.units and active(state) is None
     assert "didn't sign" in agent.hindered[NAME]
     assert rollout == "r-0001"
+    assert main(["updates", "apply", str(site.public), "--state", str(state)]) == 1
+    assert "tiny (idle): " in (said := capsys.readouterr().out) and "didn't sign" in said
 
 
 def test_a_stick_brings_a_release_without_a_daemon_and_without_a_network(
