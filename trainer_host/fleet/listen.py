@@ -102,6 +102,7 @@ class Listener:
         self.listening = asyncio.Event()  # set once the broker lets it hear
         self._waiting = Waiting()
         self._reported: dict[str, float] = {}  # when each device told its last report, by its clock
+        self._kept: dict[str, float] = {}  # the same of what the database had when this began
         self._presence: dict[str, messages.Presence] = {}
 
     async def run(self, broker: Broker, identifier: str) -> None:
@@ -137,7 +138,7 @@ class Listener:
                 self._waiting.took(message)
                 content = message.payload if isinstance(message.payload, bytes) else b""
                 if kind is Kind.REPORT:
-                    if (report := self._news(content, device, now)) is None:
+                    if (report := self._news(content, device, now, bool(message.retain))) is None:
                         continue
                     reports[device] = report
                     gone.pop(device, None)
@@ -159,11 +160,13 @@ class Listener:
         if not self._strangers and device not in self._known:
             raise MessageError("this device isn't paired with this host, nor in its database.")
 
-    def _news(self, content: bytes, device: str, now: float) -> Report | None:
-        """The report; None where it was told already, as a broker that kept it does."""
+    def _news(self, content: bytes, device: str, now: float, kept: bool) -> Report | None:
+        """The report; None where it was told already, as a broker that kept it does, or newer news came over the LAN."""
         report = messages.read_report(content, device, self._keys)
         last = self._reported.get(device)
-        if last is not None and report.at < last:
+        if report.at < (self._kept.get(device, 0.0) if last is None else last):
+            if kept and last is None:
+                return None
             raise MessageError("this report is an older one that somebody repeats.")
         # A clock that is ahead must not keep the device from being heard once it is set right.
         self._reported[device] = min(report.at, now)
@@ -185,7 +188,9 @@ class Listener:
         """Whom to take, as it is known now."""
         paired = self._paired()
         with self._store.reading() as session:
-            self._known = {device.id for device in session.devices()} | set(paired)
+            devices = session.devices()
+        self._known = {device.id for device in devices} | set(paired)
+        self._kept = self._kept or {device.id: device.told for device in devices}
         self._keys = {device: key for device, key in paired.items() if key}
         self._looked = time.monotonic()
 

@@ -39,6 +39,7 @@ devices = Table(
     Column("name", String(128), nullable=False),
     Column("tags", JSON, nullable=False),
     Column("seen", Float, nullable=False),
+    Column("told", Float, nullable=False),
     Column("present", Boolean, nullable=False),
     Column("via", String(32), nullable=False),
     Column("runtime", String(96), nullable=False),

@@ -35,13 +35,14 @@ _MIGRATING = 0x656E69676D61  # any number of our own: whose turn it is to migrat
 
 @dataclass(frozen=True)
 class Device:
-    """A device that reported. seen: when, seconds since 1970. present: whether it is there, as far as is known. via: how
+    """A device that reported. seen: when, seconds since 1970; told: by its own clock, at most that. present: whether it is there, as far as is known. via: how
     it reported last, as "lan" or "mqtt". given: tags that it was given here. The rest as in `edge_runtime.update.report.Report`."""
 
     id: str
     name: str
     tags: tuple[str, ...]
     seen: float
+    told: float
     present: bool
     via: str
     runtime: str
@@ -380,6 +381,7 @@ def _row(report: Report, now: float, via: str) -> Json:
         "name": report.name,
         "tags": list(report.tags),
         "seen": now,
+        "told": min(report.at, now),
         "present": True,
         "via": via,
         "runtime": report.runtime,
@@ -414,6 +416,7 @@ def _device(row: Row[Any], given: tuple[str, ...]) -> Device:
         name=row.name,
         tags=tuple(row.tags),
         seen=row.seen,
+        told=row.told,
         present=row.present,
         via=row.via,
         runtime=row.runtime,

@@ -151,6 +151,9 @@ async def test_forged_repeated_and_unknown_messages_are_refused(
         assert [device.name for device in ear.known().values()] == [report(KITCHEN, 0).name]
         assert ear.known()[KITCHEN.id].present
     assert caplog.text.count("refused a message") == len(refused)
+    async with listening(broker, store, {KITCHEN.id: ""}) as ear:  # nor does a listener that begins anew forget
+        await ear.say(KITCHEN, messages.signed_report(report(KITCHEN, 19.0), KITCHEN), "report")
+        await ear.until(refused=1)
     async with listening(broker, store, {}, strangers=True) as ear:  # where that is wanted, anybody may join
         await ear.say(STRANGER, messages.signed_report(report(STRANGER, 30.0), STRANGER), "report")
         await ear.until(reports=1)
