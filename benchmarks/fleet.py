@@ -25,10 +25,9 @@ import resource
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -37,6 +36,7 @@ import aiohttp
 ROOT_FOLDER = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT_FOLDER))
 
+from benchmarks.fleet_relay import Relay  # noqa: E402
 from edge_runtime.errors import EdgeError  # noqa: E402
 from edge_runtime.update.conditions import Readings, unmet  # noqa: E402
 from edge_runtime.update.desired import MOST_BYTES as MOST_DESIRED  # noqa: E402
@@ -117,15 +117,6 @@ class Setting:
 
 
 @dataclass
-class Traffic:
-    """What went through the relay. down: bytes to devices; faults: by kind."""
-
-    requests: int = 0
-    down: int = 0
-    faults: Counter[str] = field(default_factory=Counter)
-
-
-@dataclass
 class Course:
     """How a release fared. hours: since it was started, until this share of all devices ran it; given: devices that ever
     fetched it whole; ran: that ever switched to it; ended: hours until the host paused it or was done; stages: hours at which
@@ -174,80 +165,6 @@ class Inline(ThreadPoolExecutor):
         except Exception as cause:
             done.set_exception(cause)
         return done
-
-
-class Relay:
-    """Passes HTTP/1.1 requests on to the real server, and lets some of them fail, as bad networks do."""
-
-    def __init__(self, port: int, faulty: float, draw: random.Random) -> None:
-        self.traffic = Traffic()
-        self._port, self._faulty, self._draw = port, faulty, draw
-        self._server: asyncio.Server | None = None
-
-    async def __aenter__(self) -> Relay:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        return self
-
-    async def __aexit__(self, *exception: object) -> None:
-        assert self._server is not None
-        self._server.close()
-
-    @property
-    def url(self) -> str:
-        """Where devices find it."""
-        assert self._server is not None
-        return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        upstream: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
-        try:
-            upstream = await asyncio.open_connection("127.0.0.1", self._port)
-            while await self._one(reader, writer, *upstream):
-                pass
-        except (OSError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            writer.close()
-            if upstream is not None:
-                upstream[1].close()
-
-    async def _one(
-        self,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        from_server: asyncio.StreamReader,
-        to_server: asyncio.StreamWriter,
-    ) -> bool:
-        """One request; whether the connection goes on."""
-        request = await reader.readuntil(b"\r\n\r\n")
-        self.traffic.requests += 1
-        fault = ""
-        if self._draw.random() < self._faulty:
-            fault = self._draw.choice(("dropped", "cut short", "503", "slow"))
-            self.traffic.faults[fault] += 1
-        if fault == "dropped":
-            return False
-        if fault == "503":
-            writer.write(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: 60\r\n\r\n")
-            await writer.drain()
-            return True
-        if fault == "slow":
-            await asyncio.sleep(self._draw.uniform(0.02, 0.1))
-        to_server.write(request)
-        head = await from_server.readuntil(b"\r\n\r\n")
-        left = _length(head)
-        if fault == "cut short":
-            left = self._draw.randrange(left) if left else 0
-        writer.write(head)
-        self.traffic.down += len(head) + left
-        while left:
-            piece = await from_server.read(min(left, 65536))
-            if not piece:
-                return False
-            left -= len(piece)
-            writer.write(piece)
-        await writer.drain()
-        return fault != "cut short"
 
 
 class World:
@@ -660,16 +577,6 @@ def bundle_of(version: str) -> str:
     return hashlib.sha256(version.encode()).hexdigest()
 
 
-def _length(head: bytes) -> int:
-    """The body's length by an answer's head; a 304 has none, whatever it says (RFC 9110 8.6)."""
-    if head.startswith(b"HTTP/1.1 304"):
-        return 0
-    for line in head.lower().split(b"\r\n"):
-        if line.startswith(b"content-length:"):
-            return int(line.partition(b":")[2])
-    return 0
-
-
 def told(outcome: Outcome) -> str:
     """The run as a person reads it."""
     setting = outcome.setting
@@ -683,8 +590,8 @@ def told(outcome: Outcome) -> str:
         lines += [
             f"{course.version} ({what}): {course.state} after {course.ended:.1f} h"
             + f"; {course.cause}" * bool(course.cause),
-            f"  fetched by {course.given:,} devices, run by {course.ran:,}; "
-            + ", ".join(f"{share} after {at:.1f} h" for share, at in course.hours.items()),
+            f"  fetched by {course.given:,} devices, run by {course.ran:,}"
+            + "".join(f"; {share} after {at:.1f} h" for share, at in course.hours.items()),
             "  stages: " + ", ".join(f"{name} at {at:.1f} h" for name, at in course.stages.items()),
             f"  {course.requests:,} requests, {course.megabytes:,.1f} MB",
         ]
