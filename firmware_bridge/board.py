@@ -62,7 +62,7 @@ from firmware_bridge.ports import BAUD, open_port
 
 log = logging.getLogger(__name__)
 
-ANSWER = 0.5  # seconds for a request and its repetition; a round trip takes milliseconds
+ANSWER = 0.5  # a round trip takes milliseconds
 HELLO_EVERY = 0.25
 BOOT = 4.0  # opening the port restarts many boards, whose bootloader then waits for up to two seconds
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 3.0  # between looks for a board that is gone
@@ -123,15 +123,24 @@ class Subscription(Generic[M]):
 
 
 class Board:
-    """A board at one of the ports that `candidates` names, whenever it is asked; `number` says which, None: any."""
+    """A board at one of the ports that `candidates` names, whenever it is asked; `number` says which, None: any.
 
-    def __init__(self, candidates: Callable[[], Sequence[str]], number: int | None = None, baud: int = BAUD) -> None:
+    answer: seconds for a request and its repetition; more where this machine is busy. A drive has a time of its own.
+    """
+
+    def __init__(
+        self,
+        candidates: Callable[[], Sequence[str]],
+        number: int | None = None,
+        baud: int = BAUD,
+        answer: float = ANSWER,
+    ) -> None:
         self.condition = Condition.LOOKING
         self.counts = Counts()
         self.clock = Clock()
         self.number = number
         self.why: BridgeError | None = None  # it isn't connected
-        self._candidates, self._baud = candidates, baud
+        self._candidates, self._baud, self._answer = candidates, baud, answer
         self._link: Link | None = None
         self._dictionary: Dictionary | None = None
         self._welcome: Welcome | None = None
@@ -225,7 +234,7 @@ class Board:
         """One round trip; its times go into `clock`."""
         loop = asyncio.get_running_loop()
         sent = loop.time()
-        frame = await self._live().request(Ping.ID, pack(Ping(mark)), ANSWER, attempts=1)
+        frame = await self._live().request(Ping.ID, pack(Ping(mark)), self._answer, attempts=1)
         received = loop.time()
         pong = unpack(Pong, frame.data)
         if frame.id != Pong.ID or pong.mark != mark:
@@ -275,10 +284,10 @@ class Board:
         return self._link
 
     async def _ask(
-        self, kind: type[Message], data: bytes, timeout: float = ANSWER, urgent: bool = False, attempts: int = 2
+        self, kind: type[Message], data: bytes, timeout: float = 0.0, urgent: bool = False, attempts: int = 2
     ) -> None:
         link = self._live()
-        frame = await link.request(kind.ID, data, timeout, attempts, urgent)
+        frame = await link.request(kind.ID, data, timeout or self._answer, attempts, urgent)
         status = unpack(Ack, frame.data).status if frame.id == Ack.ID else Status.UNKNOWN
         if status == Status.OK:
             return
@@ -399,7 +408,7 @@ class Board:
     async def _describe(self, link: Link, welcome: Welcome) -> Dictionary:
         text = b""
         while len(text) < min(welcome.size, TEXT_MAX):
-            frame = await link.request(Describe.ID, pack(Describe(len(text))), ANSWER)
+            frame = await link.request(Describe.ID, pack(Describe(len(text))), self._answer)
             if (
                 frame.id != PIECE
                 or not 2 < len(frame.data) <= DATA_MAX

@@ -40,8 +40,8 @@ def at(*links: Path) -> Callable[[], list[str]]:
 
 
 @contextlib.asynccontextmanager
-async def connected(simulated: Simulated) -> AsyncIterator[Board]:
-    async with Board(at(simulated.link)) as board:
+async def connected(simulated: Simulated, answer: float = PATIENT / 4) -> AsyncIterator[Board]:
+    async with Board(at(simulated.link), answer=answer) as board:
         yield board
 
 
@@ -94,7 +94,7 @@ async def test_a_pulled_cable_stops_the_robot_and_under_another_name_it_is_found
     ports = [simulated.link, elsewhere]
     with Simulated(built, elsewhere) as stranger:
         stranger.ask("unplug")
-        async with Board(lambda: at(*ports)()) as board:
+        async with Board(lambda: at(*ports)(), answer=PATIENT / 4) as board:
             await board.name(77)
             async with board.stream(Encoders, every=0.02) as encoders:
                 await driving(simulated, board)
@@ -116,7 +116,7 @@ async def test_a_pulled_cable_stops_the_robot_and_under_another_name_it_is_found
 
 async def test_rubbish_on_the_line_is_counted_and_costs_nothing_else(simulated: Simulated) -> None:
     rng = random.Random(5)
-    async with connected(simulated) as board:
+    async with connected(simulated, answer=1) as board:
         other = os.open(simulated.link, os.O_WRONLY | os.O_NOCTTY)
         try:
             for size in (1, 60, 61, 62, 300, 1500):
@@ -193,7 +193,7 @@ async def test_the_emergency_stop_holds_until_it_is_released(simulated: Simulate
         simulated.ask("button 1")
         await standing(simulated)
         with pytest.raises(Refused, match="emergency stop is on") as refused:
-            await board.drive(0.5, 0.5)
+            await board.drive(0.5, 0.5, within=2)
         assert refused.value.status == Status.STOPPED
         with pytest.raises(Refused):
             await board.release()
@@ -203,7 +203,7 @@ async def test_the_emergency_stop_holds_until_it_is_released(simulated: Simulate
         await board.stop(latch=True)
         assert simulated.motors() == (0, 0)
         with pytest.raises(Refused, match="emergency stop"):
-            await board.drive(0.5, 0.5)
+            await board.drive(0.5, 0.5, within=2)
 
 
 async def test_a_command_that_is_late_moves_nothing(simulated: Simulated) -> None:
@@ -217,8 +217,7 @@ async def test_a_command_that_is_late_moves_nothing(simulated: Simulated) -> Non
 async def test_more_than_a_board_keeps_waits_its_turn_and_more_than_a_program_should_is_refused(
     simulated: Simulated, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(board_module, "ANSWER", PATIENT)
-    async with connected(simulated) as board:
+    async with connected(simulated, answer=PATIENT) as board:
         link, most = board._live(), 0
         write = link._write
 
@@ -250,7 +249,7 @@ async def test_a_board_of_another_version_or_number_isnt_driven(
     simulated: Simulated, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(PortError, match="has the number 4294967295, not 5"):
-        await Board(at(simulated.link), number=5).__aenter__()
+        await Board(at(simulated.link), number=5, answer=PATIENT / 4).__aenter__()
     monkeypatch.setattr(board_module, "PROTOCOL", 2)
     with pytest.raises(Incompatible, match=r"speaks version 1 .* this program version 2: run enigma-bridge flash"):
         await Board(at(simulated.link)).__aenter__()
