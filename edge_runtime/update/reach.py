@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_runtime.errors import EdgeError
 from edge_runtime.update.sources import FolderSource, HttpSource, Source
-from edge_runtime.update.tuf.client import NotReached, UpdateClient
+from edge_runtime.update.tuf.client import NotReached, UpdateClient, utc_now
 from edge_runtime.update.tuf.metadata import TargetFile
 from edge_runtime.update.tuf.transport import FolderTransport, HttpTransport, Transport
 
@@ -32,6 +32,7 @@ class Reach:
         self._place = ""
         self._using = asyncio.Lock()
         self._trusted: Trusted | None = None  # as of the last time that all of it was fine
+        self._now: Callable[[], datetime] = utc_now  # the time, not before what was signed then and what passed since
         self._root = b""  # by which
         self._places: tuple[str, ...] = ()
         self._sessions: dict[bool, aiohttp.ClientSession] = {}  # by whether they know the system's certificates
@@ -85,9 +86,8 @@ class Reach:
         trusted = self._trusted
         if trusted is None or trusted.timestamp is None or trusted.snapshot is None or self._root != self._kept_root():
             return "It waits until the repository of updates can be asked again."
-        now = max(datetime.now(UTC), trusted.now)
         ends = (until, *(each.expires for each in (trusted.root, trusted.timestamp, trusted.snapshot)))
-        if now >= min(ends):
+        if max(self._now(), trusted.now) >= min(ends):
             return "It waits: the metadata of the repository of updates expired, so nothing new is installed."
         return ""
 
@@ -105,7 +105,7 @@ class Reach:
                 self._place = place
             async with asyncio.timeout(REFRESH_SECONDS):
                 changed = await self._client.refresh()
-            self._trusted, self._root = self._client.trusted, self._kept_root()
+            self._trusted, self._root, self._now = self._client.trusted, self._kept_root(), self._client.now
             return changed
 
     def _kept_root(self) -> bytes:

@@ -24,6 +24,7 @@ from edge_runtime.update.journal import Journal
 from edge_runtime.update.machine import Event, State, Unit, What, step
 from edge_runtime.update.slots import Slots
 from edge_runtime.update.source import follow, updates_folder
+from edge_runtime.update.tuf import client
 from trainer_host.release.export_updates import export
 from trainer_host.release.repository import utc_now
 
@@ -229,6 +230,30 @@ def test_a_model_that_does_not_load_in_time_changes_nothing_however_late(
     unit = update(state).units[NAME]
     assert unit.state is State.ROLLED_BACK and "loaded and checked within" in unit.cause
     assert active(state) is None and not list((state / "bundles").iterdir())
+
+
+def test_a_clock_that_is_behind_does_not_keep_an_expired_word_alive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    then = utc_now() + timedelta(days=3)  # the host's clock is right, the device's three days behind
+    site = Site(tmp_path / "home", lambda: then)
+    follow(tmp_path / "device", site.root.read_bytes(), [str(site.public)])
+    site.want(site.publish("1.0.0"), ("window",))
+
+    async def look() -> tuple[str, str]:
+        agent = agent_of(tmp_path / "device")
+        await agent.check()
+        reach = agent.reach
+        assert reach is not None
+        until, running = then + timedelta(minutes=2), client._running()
+        now = reach.stale(until)
+        monkeypatch.setattr(client, "_running", lambda: running + 180)
+        found = now, reach.stale(until)
+        await agent.close()
+        return found
+
+    before, after = asyncio.run(look())
+    assert before == "" and "expired" in after
 
 
 def test_only_what_both_signers_name_is_installed(site: Site, state: Path, capsys: pytest.CaptureFixture[str]) -> None:
