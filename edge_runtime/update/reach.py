@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from edge_runtime.update.tuf.trusted import Trusted
 
-REFRESH_SECONDS = 120.0  # for all metadata of one place; T's transport bounds each file
+REFRESH_SECONDS = 120.0  # for all metadata of one place; the transport bounds each file
 CONNECTIONS = 4
 
 
