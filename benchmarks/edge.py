@@ -380,7 +380,7 @@ async def load(aim: Target, seconds: float) -> float:
             head = await reader.readuntil(b"\r\n\r\n")
             if b" 200 " not in head.split(b"\r\n", 1)[0]:
                 raise RuntimeError(f"{aim.path} answered {head[:60]!r}")
-            at = head.lower().index(b"content-length:") + 15
+            at = head.lower().index(b"\r\ncontent-length:") + 17  # and not Inference-Header-Content-Length
             await reader.readexactly(int(head[at : head.index(b"\r", at)]))
             done += 1
         writer.close()
