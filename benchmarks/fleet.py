@@ -162,7 +162,7 @@ class Inline(ThreadPoolExecutor):
         done: Future[object] = Future()
         try:
             done.set_result(fn(*arguments, **named))
-        except Exception as cause:
+        except Exception as cause:  # raised by the future, as from a thread
             done.set_exception(cause)
         return done
 

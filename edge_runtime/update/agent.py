@@ -167,8 +167,7 @@ class UpdateAgent:
                     self.ground.count("enigma_update_checks_total", result="asked")
             except EdgeError as error:
                 self._cannot(error)
-            except Exception as cause:
-                # Whatever a repository says, the device goes on asking.
+            except Exception as cause:  # whatever a repository says, the device goes on asking
                 _log.exception("asking for updates failed")
                 self._cannot(
                     StateError(f"Asking for updates failed ({type(cause).__name__}); the device's log says why.")
@@ -284,8 +283,7 @@ class UpdateAgent:
                 self.hindered.pop(name, None)
         except EdgeError as error:  # the disk, mostly: the next poll tries again
             self.hinder(name, str(error))
-        except Exception as cause:
-            # One release that the code doesn't stand must not keep the others from theirs.
+        except Exception as cause:  # one release that the code doesn't stand must not keep the others from theirs
             _log.exception("the update of %s failed", name)
             self.hinder(name, f"The update failed ({type(cause).__name__}); the device's log says why.")
 

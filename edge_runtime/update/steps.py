@@ -83,7 +83,7 @@ async def stage(agent: UpdateAgent, name: str, release: Release) -> Event:
 
 
 async def ready(agent: UpdateAgent, name: str, release: Release) -> bool:
-    """Wait until it may begin to serve; False where that can't be waited for now."""
+    """Wait until it may begin to serve; False where it has to be tried again at the next poll."""
     for path in agent.folder(name).glob("*"):  # what it was made of; the staged folder is enough from here on
         if path.is_file() and path.name != "spent.json":
             await asyncio.to_thread(disk.remove, path)

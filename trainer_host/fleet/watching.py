@@ -57,8 +57,7 @@ async def watch(
                 if str(cause) != said:
                     said = str(cause)
                     warn(said)
-            except Exception as cause:
-                # A mistake of ours in one rollout must not end the watch over the others, which may have to be paused.
+            except Exception as cause:  # a mistake of ours must not end the watch: other rollouts may have to be paused
                 _log.exception("looking after rollouts failed")
                 if (why := f"Looking after rollouts failed ({type(cause).__name__}); the log says why.") != said:
                     said = why

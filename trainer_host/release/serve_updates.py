@@ -13,11 +13,11 @@ from aiohttp import web
 
 from edge_runtime.api.http_log import http_log
 from trainer_host.errors import TrainerError
+from trainer_host.listening import bounded_server
 from trainer_host.release.repository import Repository
 
 _log = logging.getLogger(__name__)
 MAX_CONNECTIONS = 256
-BACKLOG = 256
 IDLE_SECONDS = 15.0  # a connection without a whole request for so long is closed
 CLOSE_SECONDS = 3.0  # for files that are being sent when the server stops
 REFRESH_SECONDS = 3600.0
@@ -57,7 +57,7 @@ async def listening(repository: Repository, host: str, port: int, renew: bool = 
     await runner.setup()
     renewing = asyncio.create_task(_renew(repository)) if renew else None
     try:
-        server = await _bound(runner, host, port)
+        server = await bounded_server(runner.server, host, port, MAX_CONNECTIONS)
         try:
             bound_host, bound_port = server.sockets[0].getsockname()[:2]
             yield f"http://{f'[{bound_host}]' if ':' in bound_host else bound_host}:{bound_port}"
@@ -98,25 +98,3 @@ async def _renew(repository: Repository) -> None:
         except TrainerError as error:
             _log.warning("The update repository's timestamp wasn't renewed: %s", error)
         await asyncio.sleep(REFRESH_SECONDS)
-
-
-async def _bound(runner: web.AppRunner, host: str, port: int) -> asyncio.Server:
-    made = runner.server
-    assert made is not None
-
-    def connection() -> asyncio.BaseProtocol:
-        # Those of one burst are made before any is counted: the backlog bounds them.
-        return made() if len(made.connections) < MAX_CONNECTIONS else _Full()
-
-    try:
-        return await asyncio.get_running_loop().create_server(connection, host, port, backlog=BACKLOG)
-    except OSError as cause:
-        why = cause.strerror or str(cause)
-        raise TrainerError(f"Can't listen on {host}:{port} ({why}); choose another --listen.") from None
-
-
-class _Full(asyncio.Protocol):
-    """Closes a connection at once."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        transport.close()

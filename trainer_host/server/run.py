@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import ssl
 from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 
@@ -21,12 +20,12 @@ from edge_runtime.identity.pairing import issue_code
 from edge_runtime.identity.tls import server_context
 from edge_runtime.update.slots import lock
 from trainer_host.errors import TrainerError
+from trainer_host.listening import bounded_server
 from trainer_host.server.access import CODE_MINUTES, CODE_TRIES
 from trainer_host.server.app import make_app
 from trainer_host.workspace import Workspace
 
 MAX_CONNECTIONS = 64
-BACKLOG = 64
 IDLE_SECONDS = 30.0  # a connection without a whole request for so long is closed
 CLOSE_SECONDS = 3.0  # for requests that are being answered when the server stops
 
@@ -93,7 +92,7 @@ async def listening(
         )
         await runner.setup()
         try:
-            server = await _bound(runner.server, host, port, context)
+            server = await bounded_server(runner.server, host, port, MAX_CONNECTIONS, context)
             try:
                 bound_host, bound_port = server.sockets[0].getsockname()[:2]
                 scheme = "http" if context is None else "https"
@@ -104,24 +103,3 @@ async def listening(
             await runner.cleanup()
     finally:
         os.close(handle)
-
-
-async def _bound(server: web.Server | None, host: str, port: int, tls: ssl.SSLContext | None) -> asyncio.Server:
-    assert server is not None
-
-    def connection() -> asyncio.BaseProtocol:
-        # Those of one burst are made before any is counted: the backlog bounds them.
-        return server() if len(server.connections) < MAX_CONNECTIONS else _Full()
-
-    try:
-        return await asyncio.get_running_loop().create_server(connection, host, port, backlog=BACKLOG, ssl=tls)
-    except OSError as cause:
-        why = cause.strerror or str(cause)
-        raise TrainerError(f"Can't listen on {host}:{port} ({why}); choose another --listen.") from None
-
-
-class _Full(asyncio.Protocol):
-    """Closes a connection at once."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        transport.close()

@@ -141,6 +141,7 @@ async def test_what_lies_there_whole_but_damaged_is_fetched_again(tmp_path: Path
     (into / f"{plan_of().sha256}.whole").write_bytes(CONTENT[:-1] + b"?")
     async with FileServer(FILES) as server:
         await fetched(into, server.source())
+    assert len(server.asked) == 1
 
 
 async def test_a_server_that_gives_other_bytes_is_left_and_its_bytes_dont_count(tmp_path: Path) -> None:
