@@ -103,6 +103,10 @@ class RealStage:
     def __init__(self, home: Path, url: str, code: str, api: FakeApi, keyless: FakeApi) -> None:
         """api: takes the two keys and no other. keyless: takes any, and none."""
         self._home, self._api, self._keyless = home, api, keyless
+        self._seconds = 0.0
+        self._turn = asyncio.Lock()
+        for each in (api, keyless):
+            each.script = lambda _: self._wait
         self.url, self.code = url, code
         self.custom_url = f"{keyless.url}/v1"
 
@@ -130,7 +134,12 @@ class RealStage:
         return sum(self._api.by_body[digest] - 1 for digest in answered)
 
     def pace(self, examples_per_second: float) -> None:
-        self._api.latency = 1 / examples_per_second
+        self._seconds = 1 / examples_per_second
+
+    async def _wait(self, api: FakeApi, asked: object, request: object) -> None:
+        """However many requests are open, they are answered one after another."""
+        async with self._turn:
+            await asyncio.sleep(self._seconds)
 
 
 @contextlib.asynccontextmanager

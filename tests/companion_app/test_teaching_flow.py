@@ -237,7 +237,7 @@ async def a_lesson_is_cancelled_and_keeps_what_it_has(driver: window.Driver, sta
 
 async def a_cancelled_lesson_goes_on(driver: window.Driver, stage: Stage) -> None:
     kept = driver.app.store.state.host.lessons[0]
-    stage.pace(0.5)  # a window that draws slowly sees the middle of it, too
+    stage.pace(4)
     card = driver.find("LessonCard", lesson_id=kept.id)
     shares = [card.share]
     card.bind(share=lambda _, share: shares.append(share))
