@@ -11,7 +11,7 @@ from trainer_host.commands.options import Commands, command, workspace_of
 from trainer_host.errors import DataError
 from trainer_host.presentation import presenter_for
 
-SKIP, STOP = "", "q"
+DROP, NONE, STOP = "", "0", "q"
 
 
 def add(actions: Commands[argparse.ArgumentParser]) -> None:
@@ -48,7 +48,8 @@ def add(actions: Commands[argparse.ArgumentParser]) -> None:
 
 def unsure(args: argparse.Namespace) -> None:
     """A file of inputs, or what a device kept."""
-    from trainer_host.training.uncertainty import doubt_of, most_useful
+    from trainer_host.data.questions import Question, ask_about
+    from trainer_host.training.uncertainty import most_useful
     from trainer_host.workspace import storage_errors, write_atomic
 
     if args.device is not None:
@@ -58,7 +59,7 @@ def unsure(args: argparse.Namespace) -> None:
         raise DataError("Name a file of inputs, or with --device the device that kept them.")
     if args.to is None and args.known is None:
         raise DataError("Say with --known which dataset the questions are about, or with --to where the lines go.")
-    lines, texts, doubt = [], [], []
+    lines, asked = [], []
     with storage_errors(args.file):
         found = args.file.read_text(encoding="utf-8").splitlines()
     for number, line in enumerate(found, 1):
@@ -67,25 +68,23 @@ def unsure(args: argparse.Namespace) -> None:
         try:
             row = json.loads(line)
             text, sure = row["text"], float(row["confidence"])
-            scores = [float(score) for score in row.get("scores", {}).values()]
-            if not isinstance(text, str) or not all(0 <= number <= 1 for number in (sure, *scores)):
+            scores = {label: float(score) for label, score in row.get("scores", {}).items()}
+            if not isinstance(text, str) or not all(0 <= number <= 1 for number in (sure, *scores.values())):
                 raise ValueError
         except (ValueError, KeyError, TypeError, AttributeError):
             raise DataError(
                 f'Line {number} of {args.file.name} isn\'t as in {{"text": "...", "confidence": 0.4}}; mend or delete it.'
             ) from None
         lines.append(line)
-        texts.append(text)
-        doubt.append(doubt_of(sure, scores))
+        asked.append(Question.of(text, sure, scores, args.file.name))
     if args.to is None:
-        from trainer_host.data.questions import ask_about
-
-        made = ask_about(workspace_of(args), args.known, texts, doubt, args.count)
+        made = ask_about(workspace_of(args), args.known, asked, args.count)
         presenter_for().say(
             f"{len(made.waiting)} questions about '{args.known}' wait; answer them with 'enigma data label {args.known}'."
         )
         return
-    chosen = most_useful(texts, doubt, args.count, _known(args))
+    doubt = [one.doubt for one in asked]
+    chosen = most_useful([one.text for one in asked], doubt, args.count, _known(args))
     with storage_errors(args.to):
         write_atomic(args.to.absolute(), "".join(lines[place] + "\n" for place in chosen).encode("utf-8"))
     presenter_for().say(
@@ -95,28 +94,24 @@ def unsure(args: argparse.Namespace) -> None:
 
 def _from_device(args: argparse.Namespace) -> None:
     """Into the queue of the dataset; the device forgets them when they are there."""
-    from trainer_host.data.questions import ask_about
+    from trainer_host.data.questions import Question, ask_about
     from trainer_host.release.devices import device_named
     from trainer_host.release.devices import unsure as kept_by
-    from trainer_host.training.uncertainty import doubt_of
 
     if args.known is None or args.file is not None or args.to is not None:
         raise DataError("With --device, name the dataset with --known, and neither a file nor --to.")
     workspace = workspace_of(args)
 
     def take(found: list[dict[str, object]]) -> None:
-        texts, doubt = [], []
+        asked = []
         for one in found:
-            scores = one.get("scores")
-            numbers = (
-                [float(x) for x in scores.values() if isinstance(x, int | float)] if isinstance(scores, dict) else []
-            )
-            if isinstance(text := one.get("text"), str) and numbers:
-                texts.append(text)
-                doubt.append(doubt_of(max(numbers), numbers))
-        made = ask_about(workspace, args.known, texts, doubt, args.count)
+            text, scores = one.get("text"), one.get("scores")
+            if isinstance(text, str) and isinstance(scores, dict):
+                made = Question.of(text, 0.0, scores, args.device)
+                asked += [made] if made.guesses else []
+        queue = ask_about(workspace, args.known, asked, args.count)
         presenter_for().say(
-            f"Took {len(texts)} texts; {len(made.waiting)} questions about '{args.known}' wait. Answer them with "
+            f"Took {len(asked)} texts; {len(queue.waiting)} questions about '{args.known}' wait. Answer them with "
             f"'enigma data label {args.known}'."
         )
 
@@ -125,7 +120,14 @@ def _from_device(args: argparse.Namespace) -> None:
 
 def label(args: argparse.Namespace) -> None:
     """One question after the other; each answer is kept at once."""
-    from trainer_host.data.questions import answer_question, questions_for, take_answers
+    from trainer_host.data.questions import (
+        DROPPED,
+        NO_LABEL,
+        AnsweredOtherwise,
+        answer_question,
+        questions_for,
+        take_answers,
+    )
 
     workspace, show = workspace_of(args), presenter_for()
     now = questions_for(workspace, args.name)
@@ -135,20 +137,24 @@ def label(args: argparse.Namespace) -> None:
         return
     if now.waiting:
         show.table(["", "label"], [[str(number), name] for number, name in enumerate(now.labels, 1)])
-        show.say("Answer by number or name; only Enter drops a text, q ends.")
+        show.say("Answer by number or name; 0 where no label is right, only Enter drops a text, q ends.")
     for one in now.waiting:
         while True:
-            show.say(one.text)
+            show.say(f"{one.text}\n  {one.why}")
             said = sys.stdin.readline()
             word = said.strip()
             number = int(word) if word.isascii() and word.isdigit() else 0
             chosen = now.labels[number - 1] if 1 <= number <= len(now.labels) else word
-            if not said or word in (SKIP, STOP) or chosen in now.labels:
+            if not said or word in (DROP, NONE, STOP) or chosen in now.labels:
                 break
             show.warn(f"'{word[:40]}' is no label of '{args.name}'.")
         if not said or word == STOP:
             break
-        answer_question(workspace, args.name, one.text, None if word == SKIP else chosen)
+        reason = NO_LABEL if word == NONE else DROPPED
+        try:
+            answer_question(workspace, args.name, one.text, None if word in (DROP, NONE) else chosen, reason)
+        except AnsweredOtherwise as meanwhile:
+            show.warn(str(meanwhile))
     if not questions_for(workspace, args.name).answered:
         show.say("Nothing was answered.")
         return

@@ -51,7 +51,7 @@ def make_app(
     timetable = Timetable(workspace, hub.changed)
     keys, lessons = KeyRoutes(workspace, thread), LessonRoutes(workspace, timetable, thread)
     pairing = PairRoutes(identity, tokens, certificate)
-    questions, signatures = QuestionRoutes(workspace), SignatureRoutes(workspace)
+    questions, signatures = QuestionRoutes(workspace, guard), SignatureRoutes(workspace)
     files = KeyFileRoutes(workspace, thread, guard)
     events = EventRoutes(hub, guard, timetable.ids, lessons.plain)
 
@@ -85,6 +85,8 @@ def make_app(
         ("GET", "/v1/questions", questions.all),
         ("GET", "/v1/questions/{dataset}", questions.waiting),
         ("POST", "/v1/questions/{dataset}", questions.answer),
+        ("POST", "/v1/questions/{dataset}/undo", questions.undo),
+        ("POST", "/v1/questions/{dataset}/take", questions.take),
         ("GET", "/v1/signatures", signatures.waiting),
         ("POST", "/v1/signatures", signatures.sign),
         ("GET", "/v1/events", events.events),

@@ -88,11 +88,13 @@ def test_questions_are_answered_in_a_terminal_and_the_dataset_grows(
     run_label("easy", "--list", *home)
     assert "4 wait, 0 are answered" in capsys.readouterr().out
     monkeypatch.setattr(
-        "sys.stdin", io.StringIO("3\nrail\ntravel\n\nq\n")
-    )  # by number; a slip; by name; dropped; enough
+        "sys.stdin", io.StringIO("3\nrail\ntravel\n\n0\n")
+    )  # by number; a slip; by name; dropped; no label is right
     run_label("easy", *home)
     said = capsys.readouterr().out
     assert "'rail' is no label" in said and "2 more rows" in said
+    assert "in.jsonl wasn't sure which label this has." in said
+    assert sorted(one.reason for one in questions_for(workspace, "easy").settled) == ["", "", "dropped", "none"]
     rows_now = list(open_dataset(workspace.dataset("easy")).rows("train"))
     assert len(rows_now) == before + 2
     assert {str(row.input["text"]): row.output["label"] for row in rows_now[-2:]} == {
