@@ -56,7 +56,7 @@ from edge_runtime.update.machine import (  # noqa: E402
     step,
 )
 from edge_runtime.update.report import Report, Told  # noqa: E402
-from edge_runtime.update.sources import HttpSource, Refused, Unreachable  # noqa: E402
+from edge_runtime.update.places import HttpPlace, Refused, Unreachable  # noqa: E402
 from edge_runtime.update.tuf.metadata import (  # noqa: E402
     ROOT,
     SNAPSHOT,
@@ -233,7 +233,7 @@ class Device:
         self.world, self.id, self.tags, self.off = world, id_, tags, off
         self.trusted = Trusted(world.root, world.clock())
         self.transport = HttpTransport(world.session, world.relay.url)
-        self.files = HttpSource(world.session, f"{world.relay.url}/targets")
+        self.files = HttpPlace(world.session, f"{world.relay.url}/targets")
         self.rollouts: tuple[Rollout, ...] = ()
         self._read = ""
         self.unit = Unit()

@@ -16,6 +16,7 @@ from edge_runtime.update.tuf.metadata import (
     TargetFile,
     Targets,
     add_signature,
+    key_of,
     parse,
     to_bytes,
 )
@@ -25,10 +26,23 @@ MOST_LINES = 200  # what a person may read before they sign
 
 
 @dataclass(frozen=True)
+class Offered:
+    """A bundle that devices may have once it is signed. target: its name there; size: bytes; sha256: hex, of its file."""
+
+    target: str
+    specialist: str
+    version: str
+    task: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
 class Proposal:
     """What a signature would put in force. role: "root", "targets" or "models/TASK"; changes: sentences, never empty.
 
-    version: of the metadata. signatures: how many they have already. again: this phone signed the same before.
+    version: of the metadata. signatures: how many they have already. again: this phone signed the same before. bundles: those
+    that are new, each of which has a sentence among the changes too.
     """
 
     role: str
@@ -37,6 +51,7 @@ class Proposal:
     changes: tuple[str, ...]
     signatures: int
     again: bool
+    bundles: tuple[Offered, ...] = ()
 
 
 def look(role: str, pending: bytes, signed_before: bytes | None = None) -> Proposal:
@@ -62,7 +77,16 @@ def look(role: str, pending: bytes, signed_before: bytes | None = None) -> Propo
             f"{role} has {len(changes)} changes at once, more than a person can read; publish fewer at a time."
         )
     made = tuple(changes) or ("Nothing but the date changes.",)
-    return Proposal(role, new.content.version, new.content.expires, made, len(new.signatures), again)
+    bundles = _bundles(new.content, old and old.content)
+    return Proposal(role, new.content.version, new.content.expires, made, len(new.signatures), again, bundles)
+
+
+def signer(seed: bytes) -> tuple[str, str]:
+    """The public half of a 32-byte Ed25519 seed in hex, and the id by which metadata know it."""
+    from nacl.signing import SigningKey
+
+    public = bytes(SigningKey(seed).verify_key)
+    return public.hex(), key_of(public).keyid
 
 
 def cosign(role: str, pending: bytes, seed: bytes, signed_before: bytes | None = None) -> bytes:
@@ -110,6 +134,20 @@ def _targets_changes(new: object, old: object) -> list[str]:
             told.append(f"Changes what is said of {_what(target)}.")
     told += [f"Takes {name} out." for name in sorted(before.keys() - new.targets.keys())]
     return told + _delegation_changes(new, old)
+
+
+def _bundles(new: object, old: object) -> tuple[Offered, ...]:
+    before = old.targets if isinstance(old, Targets) else {}
+    return tuple(
+        Offered(
+            name,
+            *(_text(each.custom.get(key)) for key in ("specialist", "version", "task")),
+            each.length,
+            each.hashes.get("sha256", ""),
+        )
+        for name, each in sorted(new.targets.items() if isinstance(new, Targets) else ())
+        if each.custom.get("kind") == "bundle" and name not in before
+    )
 
 
 def _made_of(target: TargetFile, new: Targets) -> bool:

@@ -2,7 +2,7 @@
 
 Whoever serves is not trusted. The signed list of chunks (SHA-256 of each MiB) says of every MiB whether it is right, so
 what lies on the disk is what counts: a part that is there is read, compared, and gone on with from where it ends, from
-any source that offers the file. Nothing is kept beside it that a power cut could part from it.
+any place that offers the file. Nothing is kept beside it that a power cut could part from it.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from typing import TypeVar
 from edge_runtime import strict_json
 from edge_runtime.errors import EdgeError, StateError
 from edge_runtime.update import disk
-from edge_runtime.update.sources import Opened, Refused, Source, Unreachable
+from edge_runtime.update.places import Opened, Place, Refused, Unreachable
 
 CHUNK_BYTES = 2**20
 MOST_BYTES = 4096 * CHUNK_BYTES  # as max_bundle_mb at most
-ATTEMPTS = 8  # of one source without a new chunk between; with the pauses below that is about four minutes
+ATTEMPTS = 8  # of one place without a new chunk between; with the pauses below that is about four minutes
 FIRST_PAUSE, LONGEST_PAUSE = 2.0, 60.0  # seconds, doubled each time
 LONGEST_RETRY_AFTER = 3600.0  # seconds of a Retry-After that are believed
 RATE_SECONDS = 20.0  # over which the least rate is measured: mobile networks stand still for some seconds
@@ -43,7 +43,7 @@ class FetchError(EdgeError):
 
 
 class NotOffered(FetchError):
-    """No source has the target as it was signed: to try them again soon is in vain, another target may do."""
+    """No place has the target as it was signed: to try them again soon is in vain, another target may do."""
 
     code = "not_offered"
 
@@ -56,7 +56,7 @@ class OverBudget(FetchError):
 
 @dataclass(frozen=True)
 class Plan:
-    """A signed target. paths: below a source's address, tried in this order; length: bytes; hashes: hex SHA-256.
+    """A signed target. paths: below a place's address, tried in this order; length: bytes; hashes: hex SHA-256.
 
     chunks: of each MiB in turn, the last one shorter. Raises `FetchError` where they don't fit the length.
     """
@@ -117,7 +117,7 @@ class Limits:
     """What a fetch may take. bytes_per_second: 0 without a cap; deadline: seconds in all.
 
     room: bytes that must be free beside what is still to come, to unpack it and to remain. least_rate: bytes per second
-    below which a source is left (half of a cap that is lower). attempts, first_pause: see the constants.
+    below which a place is left (half of a cap that is lower). attempts, first_pause: see the constants.
     """
 
     bytes_per_second: float = 0.0
@@ -148,13 +148,13 @@ class TokenBucket:
         return max(0.0, -self._tokens / self._rate)
 
 
-async def fetch(plan: Plan, sources: Sequence[Source], into: Path, limits: Limits, tell: Tell) -> Path:
+async def fetch(plan: Plan, places: Sequence[Place], into: Path, limits: Limits, tell: Tell) -> Path:
     """The path of a target's whole file in the folder `into`, fetched as far as it isn't there yet.
 
     tell: called with the verified bytes and the bytes in all, after each chunk. A cancellation, an error or a power cut
     leaves the verified chunks for the next call. Raises `StorageFull` before the first byte where it doesn't fit,
-    `OverBudget` likewise, `NotOffered` where every source refuses it (4xx) or gives other bytes than were signed, and
-    `FetchError` where no source could be asked, or past the deadline.
+    `OverBudget` likewise, `NotOffered` where every place refuses it (4xx) or gives other bytes than were signed, and
+    `FetchError` where no place could be asked, or past the deadline.
     """
     with disk.storage_errors(into):
         await asyncio.to_thread(disk.make_private, into)
@@ -162,7 +162,7 @@ async def fetch(plan: Plan, sources: Sequence[Source], into: Path, limits: Limit
         if await asyncio.to_thread(_is_whole, plan, whole):
             tell(plan.length, plan.length)
             return whole
-        download = _Download(plan, sources, into / f"{plan.sha256}{_PART}", limits, tell)
+        download = _Download(plan, places, into / f"{plan.sha256}{_PART}", limits, tell)
         try:
             async with asyncio.timeout(limits.deadline):
                 await download.run()
@@ -179,9 +179,9 @@ async def fetch(plan: Plan, sources: Sequence[Source], into: Path, limits: Limit
 
 @dataclass
 class _Standing:
-    """How a source did so far. until: the loop's time before which it isn't asked; path: the index of that to try."""
+    """How a place did so far. until: the loop's time before which it isn't asked; path: the index of that to try."""
 
-    source: Source
+    place: Place
     until: float = 0.0
     failures: int = 0
     path: int = 0
@@ -193,16 +193,16 @@ class _Standing:
 class _Download:
     """The state of one fetch; the part on the disk is always a run of verified chunks."""
 
-    def __init__(self, plan: Plan, sources: Sequence[Source], path: Path, limits: Limits, tell: Tell) -> None:
+    def __init__(self, plan: Plan, places: Sequence[Place], path: Path, limits: Limits, tell: Tell) -> None:
         self.path = path
         self._plan = plan
         self._limits = limits
         self._tell = tell
-        self._standings = [_Standing(source) for source in sources]
+        self._standings = [_Standing(place) for place in places]
         self._done = 0  # chunks
         self._buffer = bytearray()  # of the next chunk
         self._givers: list[_Standing] = []  # whose bytes are in it
-        self._alone = False  # a mix of several sources' bytes was wrong: the chunk is to come from one of them
+        self._alone = False  # a mix of several places' bytes was wrong: the chunk is to come from one of them
         self._bucket = TokenBucket(limits.bytes_per_second, time.monotonic())
         self._random = random.Random()
 
@@ -230,19 +230,19 @@ class _Download:
                     standing.gone = True
 
     def told(self) -> str:
-        """Why the sources didn't do, as the end of a sentence."""
-        found = [f"{s.source.name[:60]}: {s.why}" for s in self._standings if s.why]
-        return "; ".join(found[:4]) or "no source was asked"
+        """Why the places didn't do, as the end of a sentence."""
+        found = [f"{s.place.name[:60]}: {s.why}" for s in self._standings if s.why]
+        return "; ".join(found[:4]) or "no place was asked"
 
     def _next(self) -> _Standing:
-        """The source to ask, the earliest that may be; those before come first. Raises where none is left."""
+        """The place to ask, the earliest that may be; those before come first. Raises where none is left."""
         left = [standing for standing in self._standings if not standing.gone]
         if left:
             return min(left, key=lambda standing: standing.until)
         target = self._plan.target[:80]
         if any(standing.failures for standing in self._standings):
             raise FetchError(f"'{target}' wasn't fetched ({self.told()}); it goes on next time.")
-        raise NotOffered(f"No source offers '{target}' as it was signed ({self.told()}); publish it again.")
+        raise NotOffered(f"No place offers '{target}' as it was signed ({self.told()}); publish it again.")
 
     def _refused(self, standing: _Standing, why: str) -> None:
         standing.why = why
@@ -258,13 +258,13 @@ class _Download:
         return pause if retry_after is None else min(LONGEST_RETRY_AFTER, retry_after) + pause / 10
 
     async def _take(self, standing: _Standing) -> None:
-        """Take chunks from one source until it ends; raises `Refused` or `Unreachable`."""
+        """Take chunks from one place until it ends; raises `Refused` or `Unreachable`."""
         if self._alone and self._givers != [standing]:
             self._buffer.clear()
             self._givers.clear()
         first = self._at(self._done) + len(self._buffer)
         path = self._plan.paths[standing.path]
-        async with standing.source.open(path, first, standing.validator) as opened:
+        async with standing.place.open(path, first, standing.validator) as opened:
             self._check_head(opened, first)
             standing.validator = opened.validator
             async with contextlib.aclosing(self._timely(opened.pieces)) as pieces:
@@ -328,7 +328,7 @@ class _Download:
             if not await _finish(_write_chunk, plan, self._done, chunk, self.path):
                 if mixed:
                     self._alone = True
-                    raise Unreachable("what it and another source sent together wasn't what was signed")
+                    raise Unreachable("what it and another place sent together wasn't what was signed")
                 raise Refused("it sent other bytes than were signed")
             self._done += 1
             self._alone = False
@@ -392,8 +392,8 @@ def _complete(plan: Plan, part: Path, whole: Path) -> None:
 
 
 def _hash(path: Path) -> str:
-    with path.open("rb") as source:
-        return hashlib.file_digest(source, "sha256").hexdigest()
+    with path.open("rb") as whole:
+        return hashlib.file_digest(whole, "sha256").hexdigest()
 
 
 def _spent(file: Path) -> int:

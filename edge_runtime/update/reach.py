@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_runtime.errors import EdgeError
-from edge_runtime.update.sources import FolderSource, HttpSource, Source
+from edge_runtime.update.places import FolderPlace, HttpPlace, Place
 from edge_runtime.update.tuf.client import NotReached, UpdateClient, utc_now
 from edge_runtime.update.tuf.metadata import TargetFile
 from edge_runtime.update.tuf.transport import FolderTransport, HttpTransport, Transport
@@ -73,9 +73,9 @@ class Reach:
             found = await self._client.target(name, role)
         return found[0] if found is not None and found[1] == role else None
 
-    def sources(self) -> list[Source]:
+    def places(self) -> list[Place]:
         """Where targets come from, the place that answered last first."""
-        return [self._source(place) for place in self._places]
+        return [self._at(place) for place in self._places]
 
     def stale(self, until: datetime) -> str:
         """Why nothing new may be installed by what was trusted last, empty where it may. until: that a release's roles count.
@@ -117,8 +117,8 @@ class Reach:
     def _transport(self, place: str) -> Transport:
         return FolderTransport(Path(place)) if place.startswith("/") else HttpTransport(self._open(place), place)
 
-    def _source(self, place: str) -> Source:
-        return FolderSource(Path(place)) if place.startswith("/") else HttpSource(self._open(place), place)
+    def _at(self, place: str) -> Place:
+        return FolderPlace(Path(place)) if place.startswith("/") else HttpPlace(self._open(place), place)
 
     def _open(self, place: str) -> aiohttp.ClientSession:
         import ssl

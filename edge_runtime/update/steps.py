@@ -198,7 +198,7 @@ async def _take(agent: UpdateAgent, name: str, wish: Wish, way: Way, budget: Bud
             fields: Json = {"stage": "receiving", "bytes": taken, "total": total, "version": wish.release.version}
             agent.ground.emit("update", specialist=name, **fields)
 
-    got = await fetch_plan(plan, agent.reach.sources(), folder, limits, tell)
+    got = await fetch_plan(plan, agent.reach.places(), folder, limits, tell)
     agent.ground.count("enigma_update_fetched_total", way=way.scheme or "whole")
     bundle = folder / FILE
     with disk.storage_errors(folder):

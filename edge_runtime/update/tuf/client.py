@@ -16,7 +16,7 @@ from pathlib import Path
 
 from edge_runtime.errors import EdgeError, StateError
 from edge_runtime.update import disk
-from edge_runtime.update.sources import Refused, Unreachable
+from edge_runtime.update.places import Refused, Unreachable
 from edge_runtime.update.tuf.metadata import (
     ED25519,
     ROOT,

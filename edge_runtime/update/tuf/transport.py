@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from edge_runtime.update.sources import FolderSource, HttpSource, NotModified, Unreachable
+from edge_runtime.update.places import FolderPlace, HttpPlace, NotModified, Unreachable
 from edge_runtime.update.tuf.metadata import NotTrusted
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class Transport(Protocol):
     async def fetch(self, path: str, most: int) -> bytes:
         """A file of a repository, by its path from 'metadata/' or 'targets/' on.
 
-        Raises `Refused` where it isn't there and `Unreachable` where it may be later (both of `edge_runtime.update.sources`),
+        Raises `Refused` where it isn't there and `Unreachable` where it may be later (both of `edge_runtime.update.places`),
         and `NotTrusted` where it has more than `most` bytes.
         """
 
@@ -35,7 +35,7 @@ class FolderTransport:
     """A folder with a repository in it."""
 
     def __init__(self, folder: Path) -> None:
-        self._source = FolderSource(folder)
+        self._source = FolderPlace(folder)
 
     async def fetch(self, path: str, most: int) -> bytes:
         """See `Transport`."""
@@ -81,7 +81,7 @@ class HttpTransport:
                 why = Unreachable(f"{each[folder].name} sends fewer than {LEAST_BYTES_PER_SECOND:,} bytes a second")
         raise why
 
-    async def _fetch(self, source: HttpSource, name: str, most: int) -> bytes:
+    async def _fetch(self, source: HttpPlace, name: str, most: int) -> bytes:
         tag, kept = self._seen.get(f"{source.name}/{name}", ("", b""))
         try:
             async with source.open(name, 0, "", tag) as opened:
@@ -95,8 +95,8 @@ class HttpTransport:
         return raw
 
 
-def _source(session: aiohttp.ClientSession, metadata: str, targets: str) -> dict[str, HttpSource]:
-    return {METADATA: HttpSource(session, metadata, quoted=True), TARGETS: HttpSource(session, targets, quoted=True)}
+def _source(session: aiohttp.ClientSession, metadata: str, targets: str) -> dict[str, HttpPlace]:
+    return {METADATA: HttpPlace(session, metadata, quoted=True), TARGETS: HttpPlace(session, targets, quoted=True)}
 
 
 def _seconds(most: int) -> float:

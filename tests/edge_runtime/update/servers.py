@@ -1,7 +1,7 @@
 """A web server of targets on loopback that misbehaves on a script, for tests of what fetches from it.
 
     async with FileServer({"targets/a": content}, script=[answer(503), cut(1000)]) as server:
-        source = server.source()
+        place = server.place()
         ...
         server.asked          # what came: path, Range and If-Range of each request
 
@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 import aiohttp
 from aiohttp import web
 
-from edge_runtime.update.sources import HttpSource
+from edge_runtime.update.places import HttpPlace
 
 Fault = Callable[["FileServer", web.Request, bytes], Awaitable[web.StreamResponse]]
 
@@ -60,9 +60,9 @@ class FileServer:
         await self._session.close()
         await self._runner.cleanup()
 
-    def source(self) -> HttpSource:
-        """This server as a source."""
-        return HttpSource(self._session, self.url)
+    def place(self) -> HttpPlace:
+        """This server as a place."""
+        return HttpPlace(self._session, self.url)
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         path, headers = request.match_info["path"], request.headers

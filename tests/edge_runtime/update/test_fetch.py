@@ -30,7 +30,7 @@ from edge_runtime.update.fetch import (
     TokenBucket,
     fetch,
 )
-from edge_runtime.update.sources import FolderSource, HttpSource, Source
+from edge_runtime.update.places import FolderPlace, HttpPlace, Place
 
 from .servers import FileServer, answer, changed, cut, dripping, endless, serve, silent, with_headers
 
@@ -66,10 +66,10 @@ class Told(list[int]):
         self.append(done)
 
 
-async def fetched(into: Path, *sources: Source, limits: Limits = QUICK, plan: Plan | None = None) -> list[int]:
+async def fetched(into: Path, *places: Place, limits: Limits = QUICK, plan: Plan | None = None) -> list[int]:
     """Fetch, and check what came; the progress that was told."""
     told = Told()
-    path = await fetch(plan or plan_of(), sources, into, limits, told)
+    path = await fetch(plan or plan_of(), places, into, limits, told)
     assert path.read_bytes() == CONTENT
     assert path.stat().st_mode & 0o777 == 0o600
     assert [p.name for p in into.iterdir()] == [path.name]
@@ -80,16 +80,16 @@ async def fetched(into: Path, *sources: Source, limits: Limits = QUICK, plan: Pl
 
 async def test_a_target_comes_once_and_is_then_there(tmp_path: Path) -> None:
     async with FileServer(FILES) as server:
-        told = await fetched(tmp_path / "in", server.source())
+        told = await fetched(tmp_path / "in", server.place())
         assert told == [0, *range(CHUNK, len(CONTENT), CHUNK), len(CONTENT)]
-        assert await fetched(tmp_path / "in", server.source()) == [len(CONTENT)]
+        assert await fetched(tmp_path / "in", server.place()) == [len(CONTENT)]
     assert [(a.range, a.encoding) for a in server.asked] == [("", "identity")]
     assert server.sent == len(CONTENT)
 
 
 async def test_broken_connections_are_gone_on_with_where_they_broke(tmp_path: Path) -> None:
     async with FileServer(FILES, [cut(CHUNK + 100), cut(3 * CHUNK), answer(500), cut(0)]) as server:
-        await fetched(tmp_path / "in", server.source())
+        await fetched(tmp_path / "in", server.place())
         first, *later = server.asked
         assert first.range == first.if_range == ""
         assert later[0].range == f"bytes={CHUNK + 100}-"  # not even the chunk that was begun is fetched again
@@ -99,10 +99,10 @@ async def test_broken_connections_are_gone_on_with_where_they_broke(tmp_path: Pa
 
 async def test_a_server_without_ranges_will_do_and_so_does_one_without_tags(tmp_path: Path) -> None:
     async with FileServer(FILES, [cut(5 * CHUNK + 9)], ranges=False) as server:
-        await fetched(tmp_path / "a", server.source())
+        await fetched(tmp_path / "a", server.place())
         assert server.sent == len(CONTENT) + 5 * CHUNK + 9
     async with FileServer(FILES, [cut(5 * CHUNK + 9)], tags=False) as server:
-        await fetched(tmp_path / "b", server.source())
+        await fetched(tmp_path / "b", server.place())
         assert server.asked[1].if_range == ""
         assert server.sent == len(CONTENT)
 
@@ -111,11 +111,11 @@ async def test_a_restart_goes_on_at_another_server_with_what_was_verified(tmp_pa
     into = tmp_path / "in"
     async with FileServer(FILES, [cut(6 * CHUNK + 50), answer(404)]) as server:
         with pytest.raises(NotOffered):
-            await fetch(plan_of(), [server.source()], into, QUICK, Told())
+            await fetch(plan_of(), [server.place()], into, QUICK, Told())
     (part,) = into.iterdir()
     assert part.read_bytes() == CONTENT[: 6 * CHUNK]
     async with FileServer(FILES) as server:
-        told = await fetched(into, server.source())
+        told = await fetched(into, server.place())
         assert told[0] == 6 * CHUNK
         assert [a.range for a in server.asked] == [f"bytes={6 * CHUNK}-"]
         assert server.asked[0].if_range == ""  # the other server's tag says nothing here
@@ -131,7 +131,7 @@ async def test_a_part_that_decayed_is_fetched_again_from_there(tmp_path: Path, w
     part.write_bytes(bytes(damaged) + bytes(3 * CHUNK))  # and a tail that never came
     part.chmod(0o600)
     async with FileServer(FILES) as server:
-        told = await fetched(into, server.source())
+        told = await fetched(into, server.place())
     assert told[0] == where // CHUNK * CHUNK
 
 
@@ -140,7 +140,7 @@ async def test_what_lies_there_whole_but_damaged_is_fetched_again(tmp_path: Path
     into.mkdir()
     (into / f"{plan_of().sha256}.whole").write_bytes(CONTENT[:-1] + b"?")
     async with FileServer(FILES) as server:
-        await fetched(into, server.source())
+        await fetched(into, server.place())
     assert len(server.asked) == 1
 
 
@@ -149,11 +149,11 @@ async def test_a_server_that_gives_other_bytes_is_left_and_its_bytes_dont_count(
         return content[: 2 * CHUNK + 5] + b"?" + content[2 * CHUNK + 6 :]
 
     async with FileServer(FILES, [changed(spoil)] * 9) as evil, FileServer(FILES) as good:
-        await fetched(tmp_path / "a", evil.source(), good.source())
+        await fetched(tmp_path / "a", evil.place(), good.place())
         assert len(evil.asked) == 1
         assert good.asked[0].range == f"bytes={2 * CHUNK}-"
         with pytest.raises(NotOffered, match="it sent other bytes than were signed"):
-            await fetch(plan_of(), [evil.source()], tmp_path / "b", QUICK, Told())
+            await fetch(plan_of(), [evil.place()], tmp_path / "b", QUICK, Told())
 
 
 async def test_bytes_of_two_servers_that_dont_agree_are_asked_of_one_of_them(tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ async def test_bytes_of_two_servers_that_dont_agree_are_asked_of_one_of_them(tmp
         return await cut(CHUNK // 2)(server, request, spoil(content))  # type: ignore[arg-type]
 
     async with FileServer(FILES, [lie] * 99) as evil, FileServer(FILES) as good:  # type: ignore[list-item]
-        await fetched(tmp_path / "in", evil.source(), good.source())
+        await fetched(tmp_path / "in", evil.place(), good.place())
         assert good.asked[-1].range == ""
 
 
@@ -174,13 +174,13 @@ async def test_bytes_of_two_servers_that_dont_agree_are_asked_of_one_of_them(tmp
 async def test_a_refusal_is_not_asked_again(tmp_path: Path, status: int) -> None:
     async with FileServer(FILES, [answer(status, Location="/elsewhere")] * 9) as server:
         with pytest.raises(NotOffered, match=f"answered {status}"):
-            await fetch(plan_of(), [server.source()], tmp_path / "in", QUICK, Told())
+            await fetch(plan_of(), [server.place()], tmp_path / "in", QUICK, Told())
         assert len(server.asked) == 1
 
 
 async def test_of_several_paths_each_is_tried(tmp_path: Path) -> None:
     async with FileServer(FILES) as server:
-        await fetched(tmp_path / "in", server.source(), plan=plan_of(paths=("targets/other", PATH)))
+        await fetched(tmp_path / "in", server.place(), plan=plan_of(paths=("targets/other", PATH)))
         assert [a.path for a in server.asked] == ["targets/other", PATH]
 
 
@@ -199,35 +199,35 @@ async def test_of_several_paths_each_is_tried(tmp_path: Path) -> None:
 async def test_an_answer_that_isnt_that_file_is_a_refusal(tmp_path: Path, fault: object) -> None:
     async with FileServer(FILES, [cut(CHUNK), fault]) as server:  # type: ignore[list-item]
         with pytest.raises(NotOffered):
-            await fetch(plan_of(), [server.source()], tmp_path / "in", QUICK, Told())
+            await fetch(plan_of(), [server.place()], tmp_path / "in", QUICK, Told())
         assert len(server.asked) == 2
 
 
 async def test_data_without_an_end_is_cut_off(tmp_path: Path) -> None:
     budget = Budget(0)
     async with FileServer(FILES, [endless]) as server:
-        await fetched(tmp_path / "in", server.source(), limits=dataclasses.replace(QUICK, budget=budget))
+        await fetched(tmp_path / "in", server.place(), limits=dataclasses.replace(QUICK, budget=budget))
     assert budget.spent < len(CONTENT) + 65536
 
 
 async def test_a_slow_loris_is_left_for_another_server(tmp_path: Path) -> None:
     limits = dataclasses.replace(QUICK, rate_seconds=0.1, attempts=2)
     async with FileServer(FILES, [dripping(1000, 0.01)] * 9) as loris, FileServer(FILES) as good:
-        await fetched(tmp_path / "a", loris.source(), good.source(), limits=limits)
+        await fetched(tmp_path / "a", loris.place(), good.place(), limits=limits)
         assert loris.sent < 1000
         with pytest.raises(FetchError, match="bytes per second"):
-            await fetch(plan_of(), [loris.source()], tmp_path / "b", limits, Told())
+            await fetch(plan_of(), [loris.place()], tmp_path / "b", limits, Told())
         assert len(loris.asked) == 1 + 2
     async with FileServer(FILES, [dripping(1, 600)] * 9) as still:
         with pytest.raises(FetchError, match="sent nothing for"):
-            await fetch(plan_of(), [still.source()], tmp_path / "c", limits, Told())
+            await fetch(plan_of(), [still.place()], tmp_path / "c", limits, Told())
 
 
 async def test_an_own_cap_is_kept_and_isnt_taken_for_a_slow_server(tmp_path: Path) -> None:
     limits = dataclasses.replace(QUICK, bytes_per_second=len(CONTENT) / 0.7, rate_seconds=0.05, least_rate=1e9)
     async with FileServer(FILES) as server:
         began = time.monotonic()
-        await fetched(tmp_path / "in", server.source(), limits=limits)
+        await fetched(tmp_path / "in", server.place(), limits=limits)
         assert time.monotonic() - began >= 0.7 - 0.5 - 0.01  # the bucket holds half a second's worth at first
 
 
@@ -235,7 +235,7 @@ async def test_the_deadline_holds_and_what_came_stays(tmp_path: Path) -> None:
     limits = dataclasses.replace(QUICK, deadline=0.3)
     async with FileServer(FILES, [dripping(4, 0, CONTENT[:CHUNK])]) as server:
         with pytest.raises(FetchError, match=r"within 0 seconds .* it goes on next time"):
-            await fetch(plan_of(), [server.source()], tmp_path / "in", limits, Told())
+            await fetch(plan_of(), [server.place()], tmp_path / "in", limits, Told())
         (part,) = (tmp_path / "in").iterdir()
         assert part.read_bytes() == CONTENT[: 4 * CHUNK]
 
@@ -243,7 +243,7 @@ async def test_the_deadline_holds_and_what_came_stays(tmp_path: Path) -> None:
 async def test_a_server_that_never_answers_is_given_up_by_the_deadline(tmp_path: Path) -> None:
     async with FileServer(FILES, [silent]) as server:
         with pytest.raises(FetchError, match="it goes on next time"):
-            await fetch(plan_of(), [server.source()], tmp_path / "in", dataclasses.replace(QUICK, deadline=0.1), Told())
+            await fetch(plan_of(), [server.place()], tmp_path / "in", dataclasses.replace(QUICK, deadline=0.1), Told())
 
 
 async def test_a_cancelled_fetch_leaves_verified_chunks_and_no_open_file(tmp_path: Path) -> None:
@@ -255,13 +255,13 @@ async def test_a_cancelled_fetch_leaves_verified_chunks_and_no_open_file(tmp_pat
             halfway.set()
 
     async with FileServer(FILES, [dripping(4, 0, CONTENT[:CHUNK])]) as server:
-        running = asyncio.create_task(fetch(plan_of(), [server.source()], into, QUICK, tell))
+        running = asyncio.create_task(fetch(plan_of(), [server.place()], into, QUICK, tell))
         await asyncio.wait_for(halfway.wait(), 10)
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running
         assert not [path for path in Path("/proc/self/fd").iterdir() if str(into) in os.path.realpath(path)]
-        assert (await fetched(into, server.source()))[0] == 4 * CHUNK
+        assert (await fetched(into, server.place()))[0] == 4 * CHUNK
 
 
 async def waits(monkeypatch: pytest.MonkeyPatch, into: Path, script: Sequence[object], **limits: object) -> list[float]:
@@ -280,7 +280,7 @@ async def waits(monkeypatch: pytest.MonkeyPatch, into: Path, script: Sequence[ob
     monkeypatch.setattr(loop, "time", lambda: clock() + offset)
     async with FileServer(FILES, script) as server:  # type: ignore[arg-type]
         try:
-            await fetch(plan_of(), [server.source()], into, Limits(deadline=1e6, **limits), Told())  # type: ignore[arg-type]
+            await fetch(plan_of(), [server.place()], into, Limits(deadline=1e6, **limits), Told())  # type: ignore[arg-type]
         except FetchError as error:
             assert "goes on next time" in str(error)
     return [seconds for seconds in slept if seconds > 0.1]  # the server's own are shorter
@@ -321,9 +321,9 @@ async def test_space_is_asked_for_before_the_first_byte(tmp_path: Path, monkeypa
     monkeypatch.setattr(disk, "free_bytes", lambda folder: len(CONTENT) + 999)
     async with FileServer(FILES) as server:
         with pytest.raises(StorageFull, match="free some space"):
-            await fetch(plan_of(), [server.source()], tmp_path / "in", dataclasses.replace(QUICK, room=1000), Told())
+            await fetch(plan_of(), [server.place()], tmp_path / "in", dataclasses.replace(QUICK, room=1000), Told())
         assert server.asked == []
-        await fetched(tmp_path / "in", server.source(), limits=dataclasses.replace(QUICK, room=999))
+        await fetched(tmp_path / "in", server.place(), limits=dataclasses.replace(QUICK, room=999))
 
 
 @pytest.mark.parametrize(("number", "kind"), [(errno.ENOSPC, StorageFull), (errno.EIO, StateError)])
@@ -342,9 +342,9 @@ async def test_a_disk_that_fills_up_or_fails_is_no_failure_of_the_server(
     monkeypatch.setattr(os, "fsync", fails)
     async with FileServer(FILES) as server:
         with pytest.raises(kind):
-            await fetch(plan_of(), [server.source()], tmp_path / "in", QUICK, Told())
+            await fetch(plan_of(), [server.place()], tmp_path / "in", QUICK, Told())
         assert len(server.asked) == 1
-        await fetched(tmp_path / "in", server.source())
+        await fetched(tmp_path / "in", server.place())
 
 
 async def test_a_budget_is_asked_before_the_first_byte_and_holds_for_the_fallback_too(tmp_path: Path) -> None:
@@ -353,11 +353,11 @@ async def test_a_budget_is_asked_before_the_first_byte_and_holds_for_the_fallbac
     delta = plan_of(CONTENT[: 2 * CHUNK], ("delta",))
     async with FileServer({"delta": CONTENT[: CHUNK + 1] + bytes(CHUNK - 1), **FILES}) as server:
         with pytest.raises(NotOffered):  # a delta whose second half is wrong
-            await fetch(delta, [server.source()], tmp_path / "in", limits, lambda done, total: None)
+            await fetch(delta, [server.place()], tmp_path / "in", limits, lambda done, total: None)
         spent = budget.spent
         assert spent == 2 * CHUNK
         with pytest.raises(OverBudget, match="raise budget_mb"):
-            await fetch(plan_of(), [server.source()], tmp_path / "in", limits, Told())
+            await fetch(plan_of(), [server.place()], tmp_path / "in", limits, Told())
         assert server.sent == spent
         again = Budget(len(CONTENT) + CHUNK, tmp_path / "budget.json")  # after a restart
         assert again.spent == spent
@@ -368,9 +368,7 @@ async def test_a_budget_ends_what_takes_more_than_was_said(tmp_path: Path) -> No
     budget = Budget(len(CONTENT) + 5 * CHUNK)
     async with FileServer(FILES, [cut(4 * CHUNK + 5)] * 99, ranges=False) as server:
         with pytest.raises(NotOffered, match="data budget"):
-            await fetch(
-                plan_of(), [server.source()], tmp_path / "in", dataclasses.replace(QUICK, budget=budget), Told()
-            )
+            await fetch(plan_of(), [server.place()], tmp_path / "in", dataclasses.replace(QUICK, budget=budget), Told())
     assert budget.spent <= budget.most
 
 
@@ -380,23 +378,23 @@ async def test_a_stick_is_a_source_as_well_and_leads_nowhere_else(tmp_path: Path
     (stick / PATH).write_bytes(CONTENT)
     (tmp_path / "secret").write_bytes(CONTENT)
     os.mkfifo(stick / "pipe")
-    await fetched(tmp_path / "a", FolderSource(stick))
+    await fetched(tmp_path / "a", FolderPlace(stick))
     for path in ("../secret", str(tmp_path / "secret"), "pipe", "nothing", "targets", f"{PATH}/below"):
         with pytest.raises(NotOffered):
-            await fetch(plan_of(paths=(path,)), [FolderSource(stick)], tmp_path / "b", QUICK, Told())
+            await fetch(plan_of(paths=(path,)), [FolderPlace(stick)], tmp_path / "b", QUICK, Told())
     (stick / PATH).write_bytes(CONTENT[:-5])
     with pytest.raises(NotOffered, match="not "):
-        await fetch(plan_of(), [FolderSource(stick)], tmp_path / "c", QUICK, Told())
+        await fetch(plan_of(), [FolderPlace(stick)], tmp_path / "c", QUICK, Told())
     with pytest.raises(NotOffered, match="it isn't there"):
-        await fetch(plan_of(), [FolderSource(tmp_path / "gone")], tmp_path / "d", QUICK, Told())
+        await fetch(plan_of(), [FolderPlace(tmp_path / "gone")], tmp_path / "d", QUICK, Told())
 
 
 async def test_a_server_that_isnt_there_is_told_in_a_sentence(tmp_path: Path) -> None:
     async with FileServer(FILES) as server:
-        closed = HttpSource(server.source()._session, "http://127.0.0.1:9")
+        closed = HttpPlace(server.place()._session, "http://127.0.0.1:9")
         with pytest.raises(FetchError, match=r"127\.0\.0\.1:9: .*goes on next time"):
             await fetch(plan_of(), [closed], tmp_path / "in", QUICK, Told())
-        await fetched(tmp_path / "in", closed, server.source())
+        await fetched(tmp_path / "in", closed, server.place())
 
 
 @pytest.mark.parametrize(
@@ -411,7 +409,7 @@ async def test_signed_chunks_that_arent_the_signed_file_s_are_refused(tmp_path: 
     async with FileServer(FILES) as server:
         with pytest.raises(NotOffered, match="aren't those of its hash"):
             await fetch(
-                dataclasses.replace(plan_of(), sha256="0" * 64), [server.source()], tmp_path / "in", QUICK, Told()
+                dataclasses.replace(plan_of(), sha256="0" * 64), [server.place()], tmp_path / "in", QUICK, Told()
             )
         assert list((tmp_path / "in").iterdir()) == []
 

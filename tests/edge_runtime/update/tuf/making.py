@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from nacl.signing import SigningKey
 
-from edge_runtime.update.sources import Refused, Unreachable
+from edge_runtime.update.places import Refused, Unreachable
 from edge_runtime.update.tuf.metadata import (
     Content,
     Delegation,

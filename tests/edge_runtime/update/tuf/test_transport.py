@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from edge_runtime.update.sources import Refused, Unreachable
+from edge_runtime.update.places import Refused, Unreachable
 from edge_runtime.update.tuf import transport as transport_module
 from edge_runtime.update.tuf.client import NotReached, UpdateClient
 from edge_runtime.update.tuf.metadata import NotTrusted

@@ -31,7 +31,7 @@ _STRONG_TAG = re.compile(r'"[\x21\x23-\x7e]{0,128}"')
 
 
 class Refused(Exception):
-    """The source hasn't got the file, or gives another one; to ask it again is in vain."""
+    """The place hasn't got the file, or gives another one; to ask it again is in vain."""
 
 
 class NotModified(Refused):
@@ -39,7 +39,7 @@ class NotModified(Refused):
 
 
 class Unreachable(Exception):
-    """The source failed, and may do later. retry_after: seconds that it asked for, None where it didn't."""
+    """The place failed, and may do later. retry_after: seconds that it asked for, None where it didn't."""
 
     def __init__(self, why: str, retry_after: float | None = None) -> None:
         super().__init__(why)
@@ -48,7 +48,7 @@ class Unreachable(Exception):
 
 @dataclass(frozen=True)
 class Opened:
-    """A source's answer. first: the offset of its first byte, from 0 to the one asked for; total: the file's length,
+    """A place's answer. first: the offset of its first byte, from 0 to the one asked for; total: the file's length,
     None where it doesn't say; validator: what says that it is the same file later, "" without; pieces: its bytes."""
 
     first: int
@@ -57,7 +57,7 @@ class Opened:
     pieces: AsyncGenerator[bytes, None]
 
 
-class Source(Protocol):
+class Place(Protocol):
     """Something that has targets."""
 
     @property
@@ -67,11 +67,11 @@ class Source(Protocol):
     def open(self, path: str, first: int, validator: str) -> AbstractAsyncContextManager[Opened]:
         """A file from a byte on (or from an earlier one); raises `Refused` or `Unreachable`, while reading too.
 
-        validator: what this source said of the file before, "" the first time.
+        validator: what this place said of the file before, "" the first time.
         """
 
 
-class HttpSource:
+class HttpPlace:
     """A web server with static files. It needs no ranges, but without them a resumed file comes from the start.
 
     quoted: paths are of an address already, as those of TUF's metadata, in which a slash can be %2F.
@@ -84,7 +84,7 @@ class HttpSource:
 
     @contextlib.asynccontextmanager
     async def open(self, path: str, first: int, validator: str, seen: str = "") -> AsyncIterator[Opened]:
-        """See `Source`. seen: a validator; `NotModified` is raised where it still holds.
+        """See `Place`. seen: a validator; `NotModified` is raised where it still holds.
 
         Redirects aren't followed: a server could send devices to others in their own network.
         """
@@ -113,7 +113,7 @@ class HttpSource:
             yield Opened(begin, total, tag if _STRONG_TAG.fullmatch(tag) else "", _body(response))
 
 
-class FolderSource:
+class FolderPlace:
     """A folder with a repository in it, as on a stick."""
 
     def __init__(self, folder: Path) -> None:
@@ -122,7 +122,7 @@ class FolderSource:
 
     @contextlib.asynccontextmanager
     async def open(self, path: str, first: int, validator: str) -> AsyncIterator[Opened]:
-        """See `Source`."""
+        """See `Place`."""
         if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts or "\0" in path:
             raise Refused("its path leads out of the folder")
         try:
