@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from edge_runtime.language.generate import Piece, Usage
     from edge_runtime.language.sampling import Sampling
     from edge_runtime.language.specialist import LanguageSpecialist
-    from edge_runtime.language.tokenizer import Tokenizer
+    from edge_runtime.language.tokenizer import TextTokenizer
 
 PATHS = ("/v1/chat/completions", "/v1/completions", "/v1/models", "/v1/embeddings", "/v1/audio/")
 WRITE_SECONDS = 20.0  # a client that takes nothing for so long is gone
@@ -225,7 +225,7 @@ def _stops(asked: ChatRequest) -> tuple[str, ...]:
 class _Chat:
     """The JSON of a chat completion."""
 
-    def __init__(self, asked: ChatRequest, tokenizer: Tokenizer, fingerprint: str) -> None:
+    def __init__(self, asked: ChatRequest, tokenizer: TextTokenizer, fingerprint: str) -> None:
         self._asked = asked
         self._tokenizer = tokenizer
         self._head: Json = {
@@ -341,7 +341,7 @@ def _visible(parts: list[str]) -> str:
 class _Completion:
     """The JSON of a completion."""
 
-    def __init__(self, asked: TextRequest, tokenizer: Tokenizer, fingerprint: str) -> None:
+    def __init__(self, asked: TextRequest, tokenizer: TextTokenizer, fingerprint: str) -> None:
         self._asked = asked
         self._tokenizer = tokenizer
         self._head: Json = {
@@ -398,7 +398,7 @@ class _Completion:
         return self._tokenizer.decode([token], special=True)
 
 
-def _entry(tokenizer: Tokenizer, token: int, logprob: float) -> Json:
+def _entry(tokenizer: TextTokenizer, token: int, logprob: float) -> Json:
     content = tokenizer.token_bytes(token)
     # JSON has no infinity; -9999 is how OpenAI writes a probability of nothing.
     number = max(logprob, -9999.0)

@@ -13,6 +13,7 @@ import ctypes
 import functools
 import importlib.util
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,7 +24,10 @@ from edge_runtime.errors import EngineError
 
 _OPAQUE = 1024  # bytes; the structures have about 80 and 200
 _DEFAULTS = (512, 2048, 512, 1)  # of n_ctx, n_batch, n_ubatch and n_seq_max, the first fields of llama_context_params
+_CONTROL = 1 << 0 | 1 << 3  # of a token's attributes: it is the unknown one, or one that steers (llama.h)
 _ERROR = 4  # of llama.cpp's levels of log lines (ggml.h, GGML_LOG_LEVEL_ERROR)
+
+_UNKNOWN = re.compile(r"unknown (?:model )?(architecture|pre-tokenizer type|tokenizer)[^']*'([^']*)'")
 
 _Token = ctypes.c_int32
 _Pointer = ctypes.c_void_p
@@ -65,7 +69,8 @@ class GgufLanguageEngine:
         _said.clear()
         self._model = library.llama_model_load_from_file(os.fsencode(path), library.llama_model_default_params())
         if not self._model:
-            raise EngineError(f"llama.cpp can't open {path.name}{_why()}; make it again, or get it again.")
+            raise EngineError(_unopened(path.name))
+        self._refuse_other_kinds(path.name)
         most = library.llama_model_n_ctx_train(self._model)
         if context is not None and not 1 <= context <= most:
             self.close()
@@ -111,13 +116,13 @@ class GgufLanguageEngine:
         return made
 
     def rewind(self, length: int) -> None:
-        """See `LanguageEngine.rewind`; also raises `EngineError` for kinds of models that can't go back."""
+        """See `LanguageEngine.rewind`; a model whose memory isn't kept by token (Mamba, RWKV) forgets all."""
         if self._batch is None:
             raise EngineError("The model was closed.")
         if not 0 <= length <= self.length:
             raise EngineError(f"The cache holds {self.length} tokens, so it can't go back to {length}.")
-        if length < self.length and not self._forget(length):
-            raise EngineError("This kind of model can't go back in its text; use another one.")
+        if length < self.length:
+            self._forget(length)
 
     def close(self) -> None:
         """Free the model; nothing else may be called afterwards."""
@@ -131,20 +136,78 @@ class GgufLanguageEngine:
             self._library.llama_model_free(self._model)
             self._model = None
 
-    def tokenize(self, text: str) -> list[int]:
-        """The tokens of a text by llama.cpp's own tokenizer; what spells a special token stays text."""
+    def tokenize(self, text: str, marks: bool = False) -> list[int]:
+        """The tokens of a text by llama.cpp's own tokenizer, without one for its beginning.
+
+        marks: what spells a special token becomes it; otherwise it stays text.
+        """
         data = text.encode()
-        room = len(data) + 8  # byte-level BPE never has more tokens than bytes
-        ids = (_Token * room)()
-        count = self._library.llama_tokenize(self._words, data, len(data), ids, room, False, False)
-        if count < 0:
-            raise EngineError("llama.cpp can't split this text into tokens; use another model.")
-        return list(ids[:count])
+        words, room = self._vocabulary(), len(data) + 8
+        while True:
+            ids = (_Token * room)()
+            count = self._library.llama_tokenize(words, data, len(data), ids, room, False, marks)
+            if count >= 0:
+                return list(ids[:count])
+            if count < -64 * (len(data) + 8):  # INT32_MIN where it can't
+                raise EngineError("llama.cpp can't split this text into tokens; use another model.")
+            room = -count
+
+    def piece(self, token: int) -> bytes:
+        """The bytes that a token stands for; none for a special token."""
+        words, room = self._vocabulary(), 64
+        while True:
+            data = ctypes.create_string_buffer(room)
+            count = self._library.llama_token_to_piece(words, token, data, room, 0, False)
+            if count >= 0:
+                return data.raw[:count]
+            room = -count
+
+    def name(self, token: int) -> str:
+        """How a token is called in the file."""
+        found: bytes = self._library.llama_vocab_get_text(self._vocabulary(), token)
+        return found.decode("utf-8", "replace")
+
+    def special_tokens(self) -> list[int]:
+        """The tokens that steer and are no text."""
+        words, attributes = self._vocabulary(), self._library.llama_vocab_get_attr
+        return [token for token in range(self.vocabulary) if attributes(words, token) & _CONTROL]
+
+    def ends(self) -> frozenset[int]:
+        """The tokens that end an answer."""
+        words, ends = self._vocabulary(), self._library.llama_vocab_is_eog
+        return frozenset(token for token in range(self.vocabulary) if ends(words, token))
+
+    def edges(self) -> tuple[int | None, int | None, bool]:
+        """The tokens for a text's beginning and end, None where there are none, and whether it begins with the first."""
+        words, library = self._vocabulary(), self._library
+        first, last = (
+            None if token < 0 else token for token in (library.llama_vocab_bos(words), library.llama_vocab_eos(words))
+        )
+        return first, last, bool(library.llama_vocab_get_add_bos(words)) and first is not None
 
     def chat_template(self) -> str | None:
         """The Jinja text of the file's chat template, None where it has none."""
+        self._vocabulary()
         found = self._library.llama_model_chat_template(self._model, None)
         return None if found is None else found.decode("utf-8", "replace")
+
+    def _vocabulary(self) -> int:
+        """llama.cpp's pointer, which is gone with the model."""
+        if not self._model:
+            raise EngineError("The model was closed.")
+        words: int = self._words
+        return words
+
+    def _refuse_other_kinds(self, name: str) -> None:
+        library, model = self._library, self._model
+        if library.llama_model_has_encoder(model) or not library.llama_model_has_decoder(model):
+            wrong = "reads a text whole before it writes, or doesn't write"
+        elif library.llama_model_is_diffusion(model):
+            wrong = "writes all words at once"
+        else:
+            return
+        self.close()
+        raise EngineError(f"{name} holds a model that {wrong}; use one that writes a text word by word.")
 
     def _decode(self, tokens: Sequence[int], first_wanted: int) -> int:
         batch = self._batch
@@ -160,12 +223,13 @@ class GgufLanguageEngine:
             self.length += len(tokens)
         return code
 
-    def _forget(self, length: int) -> bool:
+    def _forget(self, length: int) -> None:
+        """All from a length on; all there is, where the model can't go back so far."""
         memory = self._library.llama_get_memory(self._context)
         if not self._library.llama_memory_seq_rm(memory, 0, length, -1):
-            return False
+            self._library.llama_memory_clear(memory, True)
+            length = 0
         self.length = length
-        return True
 
 
 def version_here() -> str | None:
@@ -190,6 +254,17 @@ def _listen(level: int, text: bytes | None, _: int | None) -> None:
 
 def _why() -> str:
     return f" ({_said[0][:160].rstrip('.')})" if _said else ""
+
+
+def _unopened(name: str) -> str:
+    said = _said[0] if _said else ""
+    if found := _UNKNOWN.search(said):
+        what = f"the {found[1]} '{found[2][:40]}'"
+        return (
+            f"{name} has {what}, which this version of llama.cpp (xllamacpp {version_here()}) doesn't know; install a "
+            "newer one, or use another file."
+        )
+    return f"llama.cpp can't open {name}{_why()}; make it again, or get it again."
 
 
 @functools.cache
@@ -232,6 +307,17 @@ def _declare(library: ctypes.CDLL) -> None:
         ("llama_model_chat_template", text, [_Pointer, text]),
         ("llama_vocab_n_tokens", integer, [_Pointer]),
         ("llama_tokenize", integer, [_Pointer, text, integer, ctypes.POINTER(_Token), integer, truth, truth]),
+        ("llama_token_to_piece", integer, [_Pointer, _Token, text, integer, integer, truth]),
+        ("llama_vocab_get_text", text, [_Pointer, _Token]),
+        ("llama_vocab_get_attr", ctypes.c_int, [_Pointer, _Token]),
+        ("llama_vocab_is_eog", truth, [_Pointer, _Token]),
+        ("llama_vocab_bos", _Token, [_Pointer]),
+        ("llama_vocab_eos", _Token, [_Pointer]),
+        ("llama_vocab_get_add_bos", truth, [_Pointer]),
+        ("llama_model_has_encoder", truth, [_Pointer]),
+        ("llama_model_has_decoder", truth, [_Pointer]),
+        ("llama_model_is_diffusion", truth, [_Pointer]),
+        ("llama_memory_clear", None, [_Pointer, truth]),
         ("llama_batch_init", _Batch, [integer, integer, integer]),
         ("llama_batch_free", None, [_Batch]),
         ("llama_decode", integer, [_Pointer, _Batch]),

@@ -28,7 +28,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from edge_runtime.language.generate import Piece
-    from edge_runtime.language.tokenizer import Tokenizer
+    from edge_runtime.language.tokenizer import TextTokenizer
 
 Json = Mapping[str, object]
 # All are numbers to Unicode (category No), which every tokenizer of ours parts from what stands around them.
@@ -205,7 +205,7 @@ class Meant:
 
     done = False
 
-    def __init__(self, reading: CodeReading, tokenizer: Tokenizer) -> None:
+    def __init__(self, reading: CodeReading, tokenizer: TextTokenizer) -> None:
         self._mask = np.ones(tokenizer.size, bool)
         for mark in set(MARKS) - reading.marks:
             if len(tokens := tokenizer.encode(mark)) == 1:  # one that the training had no use for is in pieces

@@ -13,7 +13,7 @@ from edge_runtime.errors import BadRequest, EngineError
 from edge_runtime.language.sampling import Sampler, Sampling
 from edge_runtime.language.speculative import Draft, Patient, common_prefix, rewind_to
 from edge_runtime.language.template import THINK, THOUGHT, TOOL_CALL, TOOL_CALLED, ReasoningSplitter
-from edge_runtime.language.tokenizer import StreamDecoder, Tokenizer
+from edge_runtime.language.tokenizer import StreamDecoder, TextTokenizer
 
 if TYPE_CHECKING:
     from edge_runtime.engines.language import LanguageEngine
@@ -82,7 +82,8 @@ class Options:
     stop_strings: end the answer, and aren't part of it. constraint: for the whole answer, which ends with it.
     frequency, presence: subtracted from the logits of tokens that the answer has, times their count and once (OpenAI's
     penalties). logprobs: whether to give them; top: and of how many of the likeliest. reasoning_budget: most tokens of
-    a chain of thought, after which its end is forced; None for no limit. draft: guesses ahead.
+    a chain of thought, after which its end is forced; None for no limit. thinking: the prompt ended within a thought.
+    draft: guesses ahead.
     """
 
     max_tokens: int | None = None
@@ -95,6 +96,7 @@ class Options:
     logprobs: bool = False
     top: int = 0
     reasoning_budget: int | None = None
+    thinking: bool = False
     draft: Draft | None = None
     cancelled: Callable[[], bool] = field(default=lambda: False)
 
@@ -102,7 +104,7 @@ class Options:
 class Generator:
     """Writes answers over one engine, one at a time; keeps the cache, so that a conversation is read only once."""
 
-    def __init__(self, engine: LanguageEngine, tokenizer: Tokenizer) -> None:
+    def __init__(self, engine: LanguageEngine, tokenizer: TextTokenizer) -> None:
         self.engine = engine
         self.tokenizer = tokenizer
         self._fed: list[int] = []  # what the engine's cache holds, or a beginning of it
@@ -174,7 +176,8 @@ class Generator:
             self._back(len(answer.tokens) - 1)
             left = most - answer.count - 1  # beyond the token that the next row gives in any case
             guessed = answer.forced[:left] if answer.forced or draft is None else draft.propose(answer.tokens, left)
-            rows, at = self._feed([token, *guessed], 1 + len(guessed)), 0
+            # All that isn't in the cache: the token alone, but where the model had to forget more.
+            rows, at = self._feed([*answer.tokens[self.engine.length :], *guessed], 1 + len(guessed)), 0
 
     def _feed(self, tokens: list[int], wanted: int) -> np.ndarray:
         logits = self.engine.feed(tokens, wanted)
@@ -194,13 +197,15 @@ class Generator:
 class _Answer:
     """An answer as it grows: chooses each token, and gives the text that may be shown."""
 
-    def __init__(self, tokenizer: Tokenizer, sampler: Sampler, options: Options, prompt: list[int], most: int) -> None:
+    def __init__(
+        self, tokenizer: TextTokenizer, sampler: Sampler, options: Options, prompt: list[int], most: int
+    ) -> None:
         self._tokenizer = tokenizer
         self._sampler = sampler
         self._options = options
         self._most = most
         self._prompt = len(prompt)
-        self._text = _Text(tokenizer, options.stop_strings)
+        self._text = _Text(tokenizer, options.stop_strings, options.thinking)
         self._constraint = options.constraint
         self._bracket = _Bracket(options.bracketed, tokenizer) if options.bracketed else None
         self._counts: dict[int, int] = {}
@@ -287,11 +292,11 @@ class _Answer:
 class _Text:
     """From tokens to the text that may be shown: whole characters, thoughts apart, stop strings held back."""
 
-    def __init__(self, tokenizer: Tokenizer, stops: tuple[str, ...]) -> None:
+    def __init__(self, tokenizer: TextTokenizer, stops: tuple[str, ...], thinking: bool) -> None:
         self._decoder = StreamDecoder(tokenizer)
         # A tokenizer may have the marks as special tokens, which stand for no text elsewhere.
         self._marks = marks_of(tokenizer)
-        self._splitter = ReasoningSplitter()
+        self._splitter = ReasoningSplitter(thinking)
         self._stops = stops
         self._held = ""
         self.stopped = False
@@ -334,7 +339,7 @@ class _Text:
 class _Bracket:
     """Watches for the first mark, gives the constraint for what follows, and then forces the second mark."""
 
-    def __init__(self, rule: Bracketed, tokenizer: Tokenizer) -> None:
+    def __init__(self, rule: Bracketed, tokenizer: TextTokenizer) -> None:
         self._rule = rule
         self._tokenizer = tokenizer
         self._marks = {number: text.encode() for number, text in marks_of(tokenizer).items()}
@@ -372,7 +377,7 @@ class _Bracket:
         return []
 
 
-def marks_of(tokenizer: Tokenizer) -> Mapping[int, str]:
+def marks_of(tokenizer: TextTokenizer) -> Mapping[int, str]:
     """The marks of thoughts and calls that a tokenizer has as special tokens, by their ids."""
     return {tokenizer.special[mark]: mark for mark in MARKS if mark in tokenizer.special}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edge_runtime.errors import AdmissionError
-from edge_runtime.language.tokenizer import Tokenizer
+from edge_runtime.language.tokenizer import TextTokenizer
 
 COUNT = 200
 
@@ -101,12 +101,12 @@ def golden_strings() -> tuple[str, ...]:
     return tuple(made)
 
 
-def golden_rows(tokenizer: Tokenizer) -> list[dict[str, object]]:
+def golden_rows(tokenizer: TextTokenizer) -> list[dict[str, object]]:
     """The texts with their tokens, for a bundle: [{"text", "ids"}]."""
     return [{"text": text, "ids": tokenizer.encode(text)} for text in golden_strings()]
 
 
-def check_golden(tokenizer: Tokenizer, rows: Sequence[object]) -> None:
+def check_golden(tokenizer: TextTokenizer, rows: Sequence[object]) -> None:
     """Raise `AdmissionError` unless the tokenizer gives these tokens, and there are some."""
     if not rows:
         raise AdmissionError("The bundle has no texts to check its tokenizer with.")

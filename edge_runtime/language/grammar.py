@@ -22,7 +22,7 @@ from edge_runtime.errors import BadRequest
 from edge_runtime.language.masks import Automaton, Vocabulary, complete, ended
 from edge_runtime.language.schema import FREE, SPACE, TEXT, VALUE, Schema, State, close
 from edge_runtime.language.template import TOOL_CALL, TOOL_CALLED
-from edge_runtime.language.tokenizer import Tokenizer
+from edge_runtime.language.tokenizer import TextTokenizer
 
 if TYPE_CHECKING:
     import llguidance
@@ -51,7 +51,7 @@ class Constraint(Protocol):
 
 
 def constraint_for(
-    schema: Json | bool | None, tokenizer: Tokenizer, stops: Iterable[int] = (), native: bool | None = None
+    schema: Json | bool | None, tokenizer: TextTokenizer, stops: Iterable[int] = (), native: bool | None = None
 ) -> Constraint:
     """Hold an answer to a JSON Schema; None: any JSON object.
 
@@ -66,7 +66,7 @@ def constraint_for(
     return _Own(_automaton(tokenizer, "json", wanted), tokenizer, stops)
 
 
-def choice(options: Sequence[str], tokenizer: Tokenizer, stops: Iterable[int] = ()) -> Constraint:
+def choice(options: Sequence[str], tokenizer: TextTokenizer, stops: Iterable[int] = ()) -> Constraint:
     """Hold an answer to one of these texts."""
     if not options or not all(options):
         raise BadRequest("The texts to choose from must be given, and none may be empty.")
@@ -74,7 +74,7 @@ def choice(options: Sequence[str], tokenizer: Tokenizer, stops: Iterable[int] = 
 
 
 def tool_calls(
-    tools: Sequence[Json], tokenizer: Tokenizer, stops: Iterable[int] = (), required: bool = False
+    tools: Sequence[Json], tokenizer: TextTokenizer, stops: Iterable[int] = (), required: bool = False
 ) -> Constraint:
     """Let an answer be free text in which what stands between the marks of a tool call is a valid call.
 
@@ -84,7 +84,7 @@ def tool_calls(
     return _Own(_automaton(tokenizer, "call" if required else "calls", call_schema(tools)), tokenizer, stops)
 
 
-def matching(pattern: str, tokenizer: Tokenizer, stops: Iterable[int] = ()) -> Constraint:
+def matching(pattern: str, tokenizer: TextTokenizer, stops: Iterable[int] = ()) -> Constraint:
     """Hold an answer to a regular expression (Rust's syntax). Raises `BadRequest` where llguidance isn't installed."""
     if not native_available():
         raise BadRequest("Holding an answer to a pattern needs llguidance: install Enigma with the extra 'grammar'.")
@@ -115,7 +115,7 @@ def native_available() -> bool:
 class _Own:
     """A constraint by our own automaton."""
 
-    def __init__(self, automaton: Automaton, tokenizer: Tokenizer, stops: Iterable[int]) -> None:
+    def __init__(self, automaton: Automaton, tokenizer: TextTokenizer, stops: Iterable[int]) -> None:
         self._automaton, self._tokenizer = automaton, tokenizer
         self._stops = np.array(sorted(set(stops)), np.int64)
         self._state: State = automaton.start
@@ -152,7 +152,7 @@ class _Own:
 class _Native:
     """A constraint by llguidance (MIT, https://github.com/guidance-ai/llguidance)."""
 
-    def __init__(self, tokenizer: Tokenizer, stops: Iterable[int], text: str, kind: str) -> None:
+    def __init__(self, tokenizer: TextTokenizer, stops: Iterable[int], text: str, kind: str) -> None:
         import llguidance
 
         self._size = tokenizer.size
@@ -201,12 +201,12 @@ class _Native:
 
 
 # By tokenizer, and gone with it: nothing kept here may refer to the tokenizer itself.
-_vocabularies: weakref.WeakKeyDictionary[Tokenizer, Vocabulary] = weakref.WeakKeyDictionary()
-_automata: weakref.WeakKeyDictionary[Tokenizer, OrderedDict[str, Automaton]] = weakref.WeakKeyDictionary()
-_natives: weakref.WeakKeyDictionary[Tokenizer, llguidance.LLTokenizer] = weakref.WeakKeyDictionary()
+_vocabularies: weakref.WeakKeyDictionary[TextTokenizer, Vocabulary] = weakref.WeakKeyDictionary()
+_automata: weakref.WeakKeyDictionary[TextTokenizer, OrderedDict[str, Automaton]] = weakref.WeakKeyDictionary()
+_natives: weakref.WeakKeyDictionary[TextTokenizer, llguidance.LLTokenizer] = weakref.WeakKeyDictionary()
 
 
-def _automaton(tokenizer: Tokenizer, kind: str, content: object) -> Automaton:
+def _automaton(tokenizer: TextTokenizer, kind: str, content: object) -> Automaton:
     """The automaton of this content, kept with its masks: the first answer pays for the next ones."""
     kept = _automata.setdefault(tokenizer, OrderedDict())
     key = f"{kind} {json.dumps(content)}"
@@ -235,7 +235,7 @@ def _automaton(tokenizer: Tokenizer, kind: str, content: object) -> Automaton:
     return automaton
 
 
-def _native_tokenizer(tokenizer: Tokenizer) -> llguidance.LLTokenizer:
+def _native_tokenizer(tokenizer: TextTokenizer) -> llguidance.LLTokenizer:
     made = _natives.get(tokenizer)
     if made is None:
         import llguidance
@@ -253,7 +253,7 @@ class _Spoken:
 
     bos_token_id = None
 
-    def __init__(self, tokenizer: Tokenizer, ending: int) -> None:
+    def __init__(self, tokenizer: TextTokenizer, ending: int) -> None:
         names = {number: text.encode() for text, number in tokenizer.special.items()}
         size = max(tokenizer.size, ending + 1)
         self.eos_token_id = ending

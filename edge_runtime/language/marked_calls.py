@@ -14,7 +14,7 @@ import numpy as np
 from edge_runtime.errors import BadRequest
 from edge_runtime.language.generate import Piece
 from edge_runtime.language.template import TOOL_CALL, TOOL_CALLED, render_tool_calls
-from edge_runtime.language.tokenizer import Tokenizer
+from edge_runtime.language.tokenizer import TextTokenizer
 from edge_runtime.language.tool_marks import CALL, TOOLS, Reading, Unreadable
 
 
@@ -33,7 +33,7 @@ class InWords:
 
     done = False
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
+    def __init__(self, tokenizer: TextTokenizer) -> None:
         self._tokenizer = tokenizer
         self._said = False
 

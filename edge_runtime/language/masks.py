@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from edge_runtime.language.schema import END, KEY, KEY_BYTES, STRING, UNBOUNDED, Schema, Stack, State, step
-from edge_runtime.language.tokenizer import Tokenizer
+from edge_runtime.language.tokenizer import TextTokenizer
 
 _KEPT_MASKS = 32  # of a constraint; 48 kB each for 49,152 tokens
 _KEPT_STEPS = 4_000  # transitions from state to state; about 3 MB with the states
@@ -50,7 +50,7 @@ class Trie:
 class Vocabulary:
     """A tokenizer's tokens, made ready for constraints. 1.4 MB for 49,152 tokens."""
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
+    def __init__(self, tokenizer: TextTokenizer) -> None:
         self.size = tokenizer.size
         tokens = [(data, i) for i in range(self.size) if (data := tokenizer.token_bytes(i))]
         self.trie = Trie(tokens)

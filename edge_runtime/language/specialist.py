@@ -16,16 +16,18 @@ from edge_runtime.language.golden import check_golden
 from edge_runtime.language.sampling import Sampling
 from edge_runtime.language.speculative import DraftModel, PromptLookup
 from edge_runtime.language.template import MARKED, TOOL_CALL, TOOL_CALLED, Template, encode_chat, stop_ids, task_token
-from edge_runtime.language.tokenizer import Tokenizer
+from edge_runtime.language.tokenizer import TextTokenizer, Tokenizer
 
 if TYPE_CHECKING:
     import numpy as np
 
     from edge_runtime.bundle.manifest import Manifest
     from edge_runtime.engines.language import LanguageEngine
+    from edge_runtime.language.file_template import FileTemplate
 
 Json = Mapping[str, object]
 SCHEME = "bpe-1"
+FILE_SCHEME = "gguf-1"  # tokenizer and chat template are those of the model's file, as llama.cpp reads them
 FAMILY = "language"  # of manifest.options["family"]: the bundle's model is opened as a language engine
 TEMPLATE_FILE = "template.json"
 GOLDEN_TEXTS_FILE = "golden_texts.json"  # see `edge_runtime.language.golden`
@@ -42,8 +44,8 @@ class LanguageSpecialist:
     def __init__(
         self,
         engine: LanguageEngine,
-        tokenizer: Tokenizer,
-        template: Template,
+        tokenizer: TextTokenizer,
+        template: Template | FileTemplate,
         context: int,
         tasks: Sequence[str],
         thresholds: Mapping[str, float],
@@ -58,7 +60,7 @@ class LanguageSpecialist:
         self.draft: DraftModel | None = None  # or by a smaller model
         self.interrupted: Callable[[], bool] = bool
         self._generator = Generator(engine, tokenizer)
-        self._stops = stop_ids(tokenizer, template)
+        self._stops = stop_ids(tokenizer, template) if isinstance(template, Template) else template.stops
 
     def stream(
         self,
@@ -91,15 +93,12 @@ class LanguageSpecialist:
             from edge_runtime.language.tool_marks import Reading
 
             reading = Reading(messages, tools)
-        prompt, _ = encode_chat(
-            self.tokenizer,
-            self.template,
-            messages if reading is None else reading.messages(),
-            task=self._task(task),
-            tools=tools if reading is None else (),
-            answering=True,
-        )
+        if reading is not None:
+            prompt, thinking = self._prompt(reading.messages(), task, ())
+        else:
+            prompt, thinking = self._prompt(messages, task, tools)
         options = self._options(max_tokens, cancelled, stop, frequency, presence, logprobs, top)
+        options = dataclasses.replace(options, thinking=thinking)
         if reading is not None:
             from edge_runtime.language.marked_calls import InWords, forced, unmarked
 
@@ -150,12 +149,22 @@ class LanguageSpecialist:
     ) -> Iterator[Piece]:
         """How a plain text goes on, without a chat's form around it; otherwise as `stream`."""
         options = self._options(max_tokens, cancelled, stop, frequency, presence, logprobs, top)
+        if not isinstance(self.template, Template):
+            return self._generate(self.template.plain(prompt), sampling, options)
         begin = [self.tokenizer.special_id(self.template.begin)] if self.template.begin else []
         return self._generate(begin + self.tokenizer.encode(prompt), sampling, options)
 
     def losses(self, tokens: Sequence[int], first: int) -> np.ndarray:
         """See `Generator.losses`."""
         return self._generator.losses(tokens, first)
+
+    def _prompt(self, messages: Sequence[Json], task: str | None, tools: Sequence[Json]) -> tuple[list[int], bool]:
+        """The tokens of a chat with the beginning of its answer, and whether that is within a thought."""
+        if not isinstance(self.template, Template):
+            return self.template.prompt(messages, tools)
+        told = self._task(task)
+        ids, _ = encode_chat(self.tokenizer, self.template, messages, task=told, tools=tools, answering=True)
+        return ids, False
 
     def _generate(self, prompt: list[int], sampling: Sampling | None, options: Options) -> Iterator[Piece]:
         room = self.context - len(prompt)
@@ -215,18 +224,15 @@ class LanguageSpecialist:
 def load_language(manifest: Manifest, folder: Path, engine: LanguageEngine) -> LanguageSpecialist:
     """The language model of an unpacked bundle: tokenizer.json, template.json, and the options "context" and "tasks".
 
+    With the scheme `FILE_SCHEME` the model's file has tokenizer and template.
     Checks the golden texts where the bundle has them. Raises `BundleError` with what doesn't fit.
     """
-    kept = manifest.tokenizer
-    if kept is None or kept.scheme != SCHEME or kept.file is None:
-        raise BundleError(f"A language model's bundle needs a tokenizer of the scheme {SCHEME}; build it again.")
-    tokenizer = Tokenizer.read(folder / kept.file)
+    tokenizer, template = _read_file(manifest, engine) or _read_assets(manifest, folder)
     if tokenizer.size > engine.vocabulary:
         raise BundleError(
             f"The tokenizer has {tokenizer.size} tokens, and the model knows {engine.vocabulary}; "
             "they don't belong together."
         )
-    template = Template.from_json(_read(folder / TEMPLATE_FILE))
     context, tasks = manifest.options.get("context"), manifest.options.get("tasks", [manifest.task])
     if isinstance(context, bool) or not isinstance(context, int) or context < 1:
         raise BundleError("The manifest's options must have 'context', the most tokens of a text; build it again.")
@@ -243,6 +249,28 @@ def load_language(manifest: Manifest, folder: Path, engine: LanguageEngine) -> L
     if "draft" in manifest.options:
         made.draft = _draft(manifest, folder, engine)
     return made
+
+
+def _read_assets(manifest: Manifest, folder: Path) -> tuple[TextTokenizer, Template | FileTemplate]:
+    """Tokenizer and template as files of the bundle."""
+    kept = manifest.tokenizer
+    if kept is None or kept.scheme != SCHEME or kept.file is None:
+        raise BundleError(f"A language model's bundle needs a tokenizer of the scheme {SCHEME}; build it again.")
+    return Tokenizer.read(folder / kept.file), Template.from_json(_read(folder / TEMPLATE_FILE))
+
+
+def _read_file(manifest: Manifest, engine: LanguageEngine) -> tuple[TextTokenizer, Template | FileTemplate] | None:
+    """Those of the model's own file, where the bundle leaves them to it."""
+    if manifest.tokenizer is None or manifest.tokenizer.scheme != FILE_SCHEME:
+        return None
+    from edge_runtime.engines.language_gguf import GgufLanguageEngine
+    from edge_runtime.language.file_template import FileTemplate
+    from edge_runtime.language.gguf_words import GgufTokenizer
+
+    if not isinstance(engine, GgufLanguageEngine):
+        raise BundleError(f"Only a .gguf file brings its own tokenizer, not one for {engine.runtime}; build it again.")
+    tokenizer = GgufTokenizer(engine)
+    return tokenizer, FileTemplate(tokenizer, engine.chat_template())
 
 
 def _draft(manifest: Manifest, folder: Path, engine: LanguageEngine) -> DraftModel | None:

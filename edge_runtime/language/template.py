@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from edge_runtime import strict_json
 from edge_runtime.errors import BadRequest, BundleError
-from edge_runtime.language.tokenizer import Tokenizer
+from edge_runtime.language.tokenizer import TextTokenizer
 
 Json = Mapping[str, object]
 
@@ -118,7 +118,7 @@ SMOLLM2 = Template(
 
 
 def encode_chat(
-    tokenizer: Tokenizer,
+    tokenizer: TextTokenizer,
     template: Template,
     messages: Sequence[Json],
     *,
@@ -182,7 +182,7 @@ def task_token(task: str) -> str:
     return f"<|task:{task}|>"
 
 
-def stop_ids(tokenizer: Tokenizer, template: Template) -> frozenset[int]:
+def stop_ids(tokenizer: TextTokenizer, template: Template) -> frozenset[int]:
     """The ids of the tokens that end an answer; `BundleError` where the tokenizer has none of them."""
     found = frozenset(tokenizer.special[stop] for stop in template.stops if stop in tokenizer.special)
     if not found:
@@ -199,7 +199,12 @@ def render_tool_calls(calls: object) -> str:
         return ""
     if not isinstance(calls, Sequence) or isinstance(calls, str):
         raise BadRequest("tool_calls must be a list.")
-    return "".join(f"{TOOL_CALL}{_json(_call(call))}{TOOL_CALLED}" for call in calls)
+    return "".join(f"{TOOL_CALL}{_json(tool_call(call))}{TOOL_CALLED}" for call in calls)
+
+
+def listed_tools(template: Template, tools: Sequence[object]) -> str:
+    """What a template says about tools."""
+    return template.tools.replace("{tools}", "\n".join(map(_json, tools)))
 
 
 @dataclass(frozen=True)
@@ -225,7 +230,7 @@ def parse_tool_calls(text: str) -> Reply:
         inner, closed, rest = rest[at + len(TOOL_CALL) :].partition(TOOL_CALLED)
         try:
             call = strict_json.loads_object(inner.encode())
-            calls.append(_call(call))
+            calls.append(tool_call(call))
         except (BadRequest, UnicodeEncodeError):
             broken.append(inner)
         if not closed:
@@ -244,9 +249,10 @@ def split_reasoning(text: str) -> tuple[str, str]:
 class ReasoningSplitter:
     """Parts a stream of text into <think>thought</think> and answer. Only what begins the reply is a thought."""
 
-    def __init__(self) -> None:
+    def __init__(self, thinking: bool = False) -> None:
+        """thinking: the thought had begun before."""
         self._held = ""
-        self._state = "begin"  # then "thought", or at once "answer"
+        self._state = "thought" if thinking else "begin"  # then "thought", or at once "answer"
 
     @property
     def thinking(self) -> bool:
@@ -289,7 +295,7 @@ class ReasoningSplitter:
 class _Written:
     """Tokens so far, and which are learnt."""
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
+    def __init__(self, tokenizer: TextTokenizer) -> None:
         self._tokenizer = tokenizer
         self.ids: list[int] = []
         self.learn: list[bool] = []
@@ -313,14 +319,14 @@ def _with_system(template: Template, messages: Sequence[Json], tools: Sequence[J
         return list(messages)
     if not template.tools:
         raise BadRequest("This model knows no tools; leave them out.")
-    listed = template.tools.replace("{tools}", "\n".join(map(_json, tools)))
+    listed = listed_tools(template, tools)
     system = messages[0].get("content")
     if not isinstance(system, str):
         raise BadRequest("The content of the message of system isn't a text.")
     return [{"role": "system", "content": f"{system}\n\n{listed}" if system else listed}, *messages[1:]]
 
 
-def _call(call: object) -> dict[str, object]:
+def tool_call(call: object) -> dict[str, object]:
     """{"name", "arguments"} of a call in our form or OpenAI's."""
     inner = call.get("function", call) if isinstance(call, Mapping) else None
     if not isinstance(inner, Mapping) or not isinstance(inner.get("name"), str):

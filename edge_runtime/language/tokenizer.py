@@ -13,6 +13,7 @@ import unicodedata
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from edge_runtime.errors import BadRequest, BundleError
 from edge_runtime.language.letters import SPACES, YOUNG_DIGITS, letters, numbers
@@ -23,6 +24,28 @@ REMEMBERED = 4096  # words whose tokens are kept: about 0.7 MB; a host that enco
 _LONG_WORD = 64  # bytes; from here on a heap is quicker than looking at all pairs
 _LONGEST_KEPT = 256  # characters of a word that is kept
 _NEVER = 1 << 62  # the rank of a pair that no merge joins
+
+
+class TextTokenizer(Protocol):
+    """What writing an answer asks of a tokenizer, whichever kind it is: `Tokenizer`, or that of a .gguf file.
+
+    special: text -> id of the tokens that steer the model, and are no text. size: one more than the largest id.
+    """
+
+    special: dict[str, int]
+    size: int
+
+    def encode(self, text: str) -> list[int]:
+        """The tokens of a text that goes on where another ended; never a special one, whatever the text spells."""
+
+    def decode(self, ids: Iterable[int], special: bool = False) -> str:
+        """The text of tokens; bytes that aren't UTF-8 become U+FFFD. special: also spell the special tokens."""
+
+    def token_bytes(self, number: int) -> bytes:
+        """The bytes that a token stands for: none for a special token, perhaps a part of a character."""
+
+    def special_id(self, text: str) -> int:
+        """The id of a special token; `BundleError` where the tokenizer has none such."""
 
 
 class Tokenizer:
@@ -202,7 +225,7 @@ class Tokenizer:
 class StreamDecoder:
     """Gives the text of tokens as they come, only whole characters; `finish` gives what was left unfinished."""
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
+    def __init__(self, tokenizer: TextTokenizer) -> None:
         self._tokenizer = tokenizer
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 

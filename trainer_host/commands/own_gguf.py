@@ -39,7 +39,7 @@ def bundle(args: argparse.Namespace) -> None:
     from edge_runtime.bundle import MAX_BUNDLE_BYTES
     from trainer_host.data import open_dataset
     from trainer_host.release.keys import signing_key
-    from trainer_host.release.own_gguf import bundle_own
+    from trainer_host.release.own_gguf import bundle_own, read_own
 
     workspace, show, path = workspace_of(args), presenter_for(), Path(args.run).expanduser()
     if not path.is_file():
@@ -64,6 +64,10 @@ def bundle(args: argparse.Namespace) -> None:
         )
     what = "Wrote" if made.fresh else "The same bundle was there already:"
     show.say(f"{what} {made.path} ({made.bytes / 1e6:.2f} MB, {made.golden} golden vectors)\n{made.address}")
+    if not read_own(path).chats:
+        show.warn(
+            f"{path.name} has no chat template, so it is asked in ChatML; a model that learnt no chats answers oddly."
+        )
     show.say("There is no float model to compare it with, so the gate was that it opens and answers the same twice.")
     if made.bytes > MAX_BUNDLE_BYTES:
         most = -(-made.bytes // 2**20)

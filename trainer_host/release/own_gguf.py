@@ -1,7 +1,7 @@
-"""Puts a .gguf file that a person brings into a signed bundle, with its own tokenizer and chat template.
+"""Puts a .gguf file that a person brings into a signed bundle; tokenizer and chat template are the file's own.
 
-There is no float model to compare with, so the gate is another one: the file must open in the device's runtime, our
-reading of its tokenizer must agree with llama.cpp's, and its answers must come again. The manifest says so.
+There is no float model to compare with, so the gate is another one: the file must open in the device's runtime, its
+template must write a chat there, and its answers must come again. The manifest says so.
 """
 
 from __future__ import annotations
@@ -20,10 +20,9 @@ from edge_runtime.bundle import Golden, Manifest, ModelFile, Scored, Tokenizer
 from edge_runtime.engines import XLLAMACPP, Engine
 from edge_runtime.engines.language_gguf import GgufLanguageEngine
 from edge_runtime.errors import EdgeError
+from edge_runtime.language.gguf_words import GgufTokenizer
 from edge_runtime.language.golden import golden_rows
-from edge_runtime.language.specialist import FAMILY, GOLDEN_TEXTS_FILE, SCHEME, TEMPLATE_FILE
-from edge_runtime.language.template import CHATML, Template
-from edge_runtime.language.tokenizer import Tokenizer as DeviceTokenizer
+from edge_runtime.language.specialist import FAMILY, FILE_SCHEME, GOLDEN_TEXTS_FILE
 from edge_runtime.tasks import Specialist, task_module
 from trainer_host.compress.inspect import weight_bytes
 from trainer_host.data.dataset import Dataset, Json
@@ -32,18 +31,12 @@ from trainer_host.errors import DataError, GateRefused
 from trainer_host.release.bundle import GOLDEN_FILE, Built, write_versioned
 from trainer_host.release.keys import SigningKey
 from trainer_host.students import student_for
-from trainer_host.students.language.chat_jinja import template_of
-from trainer_host.students.language.gguf_in import vocabulary_of
-from trainer_host.students.language.gguf_values import Value, read_values
-from trainer_host.students.language.vocabulary import write_vocabulary
+from trainer_host.students.language.gguf_values import read_values
 from trainer_host.workspace import Workspace, checked_name
 
 CONTEXT = 2048  # unless a person chooses: what a model was trained on can be a cache of gigabytes
-MODEL_FILE, TOKENIZER_FILE = "model.gguf", "tokenizer.json"
-# Of the 200 texts that a bundle carries. Not all: llama.cpp leaves out the composing of accents (NFC) that Qwen's own
-# tokenizer does, and so do we; three of the texts have such.
-LEAST_AGREEING = 0.95
-GATE = "no float counterpart: it opens, its tokenizer is read as llama.cpp reads it, and its answers come again"
+MODEL_FILE = "model.gguf"
+GATE = "no float counterpart: it opens, its own template writes a chat, and its answers come again"
 _GOLDEN_TOKENS = 24
 _QUESTIONS = (
     "Hello!",
@@ -59,29 +52,30 @@ _QUESTIONS = (
 
 @dataclass(frozen=True)
 class OwnGguf:
-    """A file's own words. licence: "" where it doesn't say. context: what it was trained on, in tokens."""
+    """A file's own words. licence: "" where it doesn't say. context: what it was trained on, in tokens.
+
+    chats: whether it has a chat template; without one it is asked in ChatML, as llama.cpp does.
+    """
 
     path: Path
     name: str
     licence: str
     context: int
-    tokenizer: str
-    template: Template
     precision: str
+    chats: bool
 
 
 def read_own(path: Path) -> OwnGguf:
-    """What a bundle needs of a .gguf file; raises `DataError` where a device couldn't write or read its chats."""
+    """What a bundle needs of a .gguf file; raises `DataError` where it isn't a language model's whole file."""
     values, _ = read_values(path)
     architecture = values.get("general.architecture")
     context = values.get(f"{architecture}.context_length")
     if not isinstance(context, int) or context < 1 or "tokenizer.ggml.tokens" not in values:
         raise DataError(f"{path.name} holds no language model; name another .gguf file.")
-    kind = values.get("tokenizer.ggml.model")
-    if kind != "gpt2":
+    parts = values.get("split.count", 1)
+    if isinstance(parts, int) and parts > 1:
         raise DataError(
-            f"{path.name} has a tokenizer of the kind '{str(kind)[:40]}', and devices know byte-level BPE ('gpt2'), as "
-            "SmolLM, Qwen and Llama 3 have; use a model with such a tokenizer."
+            f"{path.name} is one of {parts} files; join them first: llama-gguf-split --merge FIRST WHOLE.gguf"
         )
     weights = weight_bytes(path)
     return OwnGguf(
@@ -89,9 +83,8 @@ def read_own(path: Path) -> OwnGguf:
         name=str(values.get("general.name") or path.stem),
         licence=_spdx(str(values.get("general.license") or "")),
         context=context,
-        tokenizer=write_vocabulary(vocabulary_of(values)),
-        template=_template(path, values),
         precision=max(weights, key=lambda kind: weights[kind]),
+        chats=isinstance(values.get("tokenizer.chat_template"), str),
     )
 
 
@@ -128,12 +121,11 @@ def bundle_own(
         raise DataError(f"The dataset '{dataset.name}' is of the task {dataset.task}, not {task}.")
     with tempfile.TemporaryDirectory(prefix="enigma-gguf-") as place:
         folder = Path(place)
-        texts = _write_assets(folder, own)
         (folder / MODEL_FILE).symlink_to(path.absolute())
-        draft = _draft(own, specialist_name, task, licence, context or min(own.context, CONTEXT), folder)
+        draft = _draft(own, specialist_name, task, licence, context or min(own.context, CONTEXT))
         metrics: Json = {"gate": GATE}
         with _opened(draft, folder) as (specialist, engine):
-            metrics["tokenizer_agreement"] = _agreement(path, engine, texts)
+            texts = golden_rows(GgufTokenizer(engine))
             runtime, built_with = engine.runtime, engine.version
             accuracy = None
             if dataset is not None:
@@ -145,20 +137,8 @@ def bundle_own(
         _again(draft, folder, golden)
         manifest = _complete(draft, own, metrics, len(golden), Scored(runtime, built_with, accuracy))
         contents: dict[str, bytes | Path] = {GOLDEN_FILE: strict_json.dumps(golden), MODEL_FILE: path}
-        contents |= {file: folder / file for file in (TOKENIZER_FILE, TEMPLATE_FILE, GOLDEN_TEXTS_FILE)}
+        contents[GOLDEN_TEXTS_FILE] = strict_json.dumps(texts)
         return write_versioned(workspace, manifest, contents, key, version, (golden, 0))
-
-
-def _template(path: Path, values: dict[str, Value]) -> Template:
-    jinja = values.get("tokenizer.chat_template")
-    found = template_of(jinja if isinstance(jinja, str) else None)
-    if found is None:
-        has = "no chat template" if jinja is None else "a chat template that devices don't know"
-        raise DataError(
-            f"{path.name} has {has}; they know ChatML ({CHATML.open}), as SmolLM and Qwen write it. "
-            "To serve it all the same, train it on chats first: enigma train --init FILE.gguf"
-        )
-    return found
 
 
 def _spdx(licence: str) -> str:
@@ -174,18 +154,8 @@ def _licence(own: OwnGguf, asked: str | None) -> str:
     return own.licence or str(asked)
 
 
-def _write_assets(folder: Path, own: OwnGguf) -> list[Json]:
-    """Tokenizer, template, and the texts with their tokens, which are returned."""
-    (folder / TOKENIZER_FILE).write_text(own.tokenizer, encoding="utf-8")
-    (folder / TEMPLATE_FILE).write_bytes(strict_json.dumps(own.template.to_json()))
-    texts = golden_rows(DeviceTokenizer.read(folder / TOKENIZER_FILE))
-    (folder / GOLDEN_TEXTS_FILE).write_bytes(strict_json.dumps(texts))
-    return texts
-
-
-def _draft(own: OwnGguf, name: str, task: str, licence: str, context: int, folder: Path) -> Manifest:
+def _draft(own: OwnGguf, name: str, task: str, licence: str, context: int) -> Manifest:
     module = task_module(task)
-    digest = hashlib.sha256((folder / TOKENIZER_FILE).read_bytes()).hexdigest()
     return Manifest(
         name=name,
         task=task,
@@ -196,7 +166,7 @@ def _draft(own: OwnGguf, name: str, task: str, licence: str, context: int, folde
         golden=Golden(GOLDEN_FILE, 1),
         thresholds={"unsure": 0.0},
         options={"family": FAMILY, "context": context, "tasks": [task]},
-        tokenizer=Tokenizer(SCHEME, TOKENIZER_FILE, digest),
+        tokenizer=Tokenizer(FILE_SCHEME),
     )
 
 
@@ -208,17 +178,6 @@ def _opened(draft: Manifest, folder: Path) -> Iterator[tuple[Specialist, GgufLan
         yield task_module(draft.task).load(draft, folder, cast(Engine, engine)), engine
     finally:
         engine.close()
-
-
-def _agreement(path: Path, engine: GgufLanguageEngine, texts: list[Json]) -> float:
-    """In how many of the texts our tokens are llama.cpp's, 0 to 1; raises `GateRefused` where they are too few."""
-    same = sum(engine.tokenize(str(row["text"])) == row["ids"] for row in texts) / len(texts)
-    if same < LEAST_AGREEING:
-        raise GateRefused(
-            f"{path.name}: a device would give it other tokens than llama.cpp does in {1 - same:.0%} of {len(texts)} "
-            "texts, so its answers would be nonsense; use another file."
-        )
-    return round(same, 4)
 
 
 def _again(draft: Manifest, folder: Path, golden: list[Json]) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from edge_runtime.bundle import read_envelope, unpack_bundle
+from edge_runtime.errors import BundleError
 from edge_runtime.language.template import CHATML
 from edge_runtime.update.admit import Loaded, admit
 from tests.trainer_host.learnt import learnt
@@ -87,21 +86,16 @@ def test_what_a_device_could_not_use_is_refused_in_a_sentence(workspace: Workspa
     good = written(tmp_path / "good.gguf")
     cut = tmp_path / "cut.gguf"
     cut.write_bytes(good.read_bytes()[:5000])
-    other = good.read_bytes().replace(b"\x04\0\0\0\0\0\0\0gpt2", b"\x04\0\0\0\0\0\0\0bert")
-    (tmp_path / "bert.gguf").write_bytes(other)
     for path, options, words in (
         (written(tmp_path / "free.gguf", licence=""), {}, "doesn't say its licence"),
         (good, {"licence": "Apache-2.0"}, "says that its licence is MIT"),
         (good, {"context": 257}, "up to 256 tokens"),
         (good, {"task": "vision"}, "isn't one of texts"),
         (good, {"task": "code"}, "say --data NAME"),
-        (written(tmp_path / "none.gguf", chat_template=None), {}, "no chat template"),
-        (written(tmp_path / "odd.gguf", chat_template="{{ messages }}"), {}, "a chat template that devices don't know"),
-        (tmp_path / "bert.gguf", {}, "tokenizer of the kind 'bert'"),
         (cut, {}, "isn't a whole GGUF file"),
     ):
         with pytest.raises(DataError, match=words) as caught:
-            bundle_own(workspace, path, signing_key(workspace), name="cat", **options)  # type: ignore[arg-type]
+            bundle_own(workspace, path, signing_key(workspace), name="cat", **options)
         assert "\n" not in str(caught.value)
     assert not list(workspace.home.glob("bundles/*"))
 
@@ -124,16 +118,39 @@ def test_the_command_names_it_after_the_file(
     assert "There is no file" in capsys.readouterr().err
 
 
-def test_a_tokenizer_that_llama_cpp_reads_otherwise_is_refused(
-    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from trainer_host.errors import GateRefused
-    from trainer_host.release import own_gguf
+def test_what_a_device_could_not_ask_is_refused(workspace: Workspace, tmp_path: Path) -> None:
+    from trainer_host.release.own_gguf import bundle_own
 
-    path = written(tmp_path / "cat.gguf")
-    true = own_gguf.read_own(path)
-    raw = json.loads(true.tokenizer)
-    raw["model"]["merges"] = []
-    monkeypatch.setattr(own_gguf, "read_own", lambda _: replace(true, tokenizer=json.dumps(raw)))
-    with pytest.raises(GateRefused, match="a device would give it other tokens"):
-        own_gguf.bundle_own(workspace, path, signing_key(workspace), name="cat")
+    for template, words in (
+        ("{% if %}", "can't be used: Expected an expression"),
+        ("{{ raise_exception('never') }}", r"can't write one message \(never\)"),
+        ("{{ bos_token }}", "leaves the message out"),
+    ):
+        path = written(tmp_path / "odd.gguf", chat_template=template)
+        with pytest.raises(BundleError, match=words):
+            bundle_own(workspace, path, signing_key(workspace), name="cat")
+    part = tmp_path / "part.gguf"
+    part.write_bytes(written(tmp_path / "c.gguf").read_bytes())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("trainer_host.release.own_gguf.read_values", split_in_three)
+        with pytest.raises(DataError, match="one of 3 files; join them first"):
+            bundle_own(workspace, part, signing_key(workspace), name="cat")
+
+
+def split_in_three(path: Path) -> object:
+    from trainer_host.students.language.gguf_values import read_values
+
+    values, tensors = read_values(path)
+    return values | {"split.count": 3}, tensors
+
+
+def test_a_file_without_a_template_is_asked_as_llama_cpp_asks_it(
+    workspace: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = written(tmp_path / "bare.gguf", chat_template=None)
+    assert main(["--home", str(workspace.home), "bundle", str(path)]) == 0
+    assert "has no chat template" in capsys.readouterr().out
+    loaded = admitted(workspace.home / "bundles" / "bare-1.0.0.enigma", tmp_path / "slot")
+    asked = {"messages": [{"role": "user", "content": ASKED[0]}], "max_tokens": 8}
+    assert loaded.specialist.run(asked)["reply"] == said(path, ASKED[0], 8).strip()
+    loaded.engine.close()
