@@ -77,6 +77,21 @@ class Traces:
                 span.set_status(StatusCode.ERROR)
                 raise
 
+    @contextlib.contextmanager
+    def step(self, pipeline: str, before: Mapping[str, str]) -> Iterator[dict[str, str]]:
+        """The span of what a pipeline asks about one item; gives the headers that make what comes of it a part of its trace.
+
+        before: those that the step before it gave, none for the first one.
+        """
+        with self._tracer.start_as_current_span(
+            f"pipeline {pipeline}",
+            self._propagator.extract(before),
+            attributes={"enigma.pipeline": pipeline},
+            record_exception=False,
+            set_status_on_exception=False,
+        ):
+            yield carried()
+
     def wrote(self, specialist: str, tokens: int, first_seconds: float, seconds: float) -> None:
         """The span of what a language model wrote, once it has: a generator has no span of its own while it waits."""
         now = time.time_ns()

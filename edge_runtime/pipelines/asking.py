@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from edge_runtime.serving.metrics import Metrics
     from edge_runtime.serving.turns import Urgency
     from edge_runtime.serving.worker import Answer
+    from edge_runtime.tracing import Traces
 
 LISTEN_SECONDS = 0.2  # that a listening specialist is asked about at once
 
@@ -32,6 +34,7 @@ class Host(Protocol):
     metrics: Metrics
     serving: Serving
     governor: Governor
+    traces: Traces | None
 
     async def run(self, name: str, request: Json, urgency: Urgency) -> Answer:
         """Answer a request, see `Device.run`."""
@@ -47,8 +50,8 @@ class Listens(Protocol):
 class Asking:
     """One model of a pipeline, with the sound that it waits for the rest of."""
 
-    def __init__(self, declared: Model, host: Host) -> None:
-        self._declared, self._host = declared, host
+    def __init__(self, declared: Model, host: Host, pipeline: str) -> None:
+        self._declared, self._host, self._pipeline = declared, host, pipeline
         self._ring: Ring | None = None
         self._last = -1  # sequence of the latest piece of sound
         self._session: WakeSession | None = None
@@ -114,5 +117,7 @@ class Asking:
         if declared.request is not None:
             value = request if isinstance(item.value, dict) else next(iter(request.values()))
             request = cast(Json, fill(declared.request, value, item.answer, f"the request of '{declared.name}'"))
-        answer = await self._host.run(declared.specialist, request, declared.urgency)
-        return item.answered(declared.name, declared.specialist, answer.value, answer.seconds)
+        traces = self._host.traces
+        with traces.step(self._pipeline, item.trace) if traces else contextlib.nullcontext() as trace:
+            answer = await self._host.run(declared.specialist, request, declared.urgency)
+        return item.answered(declared.name, declared.specialist, answer.value, answer.seconds, trace)

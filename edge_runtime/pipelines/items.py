@@ -99,7 +99,7 @@ class Item:
 
     value: an object, a `Sound` or a `Frame`. position: seconds since the source began, by what it captured. sequence:
     counts up by one, with a gap where something was lost at the source. model, answer: who said what of it last.
-    took: milliseconds by model. hops: how many topics it came through.
+    took: milliseconds by model. hops: how many topics it came through. trace: headers of the trace that it is part of.
     """
 
     value: Json | Sound | Frame
@@ -111,11 +111,15 @@ class Item:
     answer: Mapping[str, object] | None = None
     took: Mapping[str, float] = field(default_factory=dict)
     hops: int = 0
+    trace: Mapping[str, str] = field(default_factory=dict)
 
-    def answered(self, model: str, specialist: str, answer: Json, seconds: float) -> Item:
-        """The item with a model's answer."""
+    def answered(
+        self, model: str, specialist: str, answer: Json, seconds: float, trace: Mapping[str, str] | None = None
+    ) -> Item:
+        """The item with a model's answer. trace: as above, where it is another one than before."""
         took = {**self.took, model: round(seconds * 1000, 3)}
-        return dataclasses.replace(self, model=model, specialist=specialist, answer=answer, took=took)
+        known = self.trace if trace is None else trace
+        return dataclasses.replace(self, model=model, specialist=specialist, answer=answer, took=took, trace=known)
 
     def plain(self, pipeline: str) -> Json:
         """What a sink tells: the answer, or the value where no model was asked, and when it was captured.

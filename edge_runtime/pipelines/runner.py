@@ -59,7 +59,7 @@ class Running:
         models: dict[str, Stage] = {}
         self._roots: list[Stage] = []
         for model in declared.models:
-            asking = Asking(model, host)
+            asking = Asking(model, host, declared.name)
             stage = self._stage(model.name, "model", model.queue, asking.answer, model.when)
             models[model.name] = stage
             (models[model.after].next if model.after else self._roots).append(stage)

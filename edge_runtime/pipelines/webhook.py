@@ -9,6 +9,7 @@ import json
 import secrets
 import stat
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -57,18 +58,18 @@ class Webhook:
             if number:
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
-            why, again = await self._post(body, f"{self._pipeline}-{self._begun}-{self._number}")
+            why, again = await self._post(body, f"{self._pipeline}-{self._begun}-{self._number}", item.trace)
             if not why:
                 return True
             if not again:
                 break
         raise SinkError(f"The webhook at {self._host} {why}.")
 
-    async def _post(self, body: bytes, delivery: str) -> tuple[str, bool]:
-        """(what went wrong, "" where nothing did; whether another try may help)."""
+    async def _post(self, body: bytes, delivery: str, trace: Mapping[str, str]) -> tuple[str, bool]:
+        """(what went wrong, "" where nothing did; whether another try may help). trace: headers of the item's."""
         import aiohttp
 
-        headers = {"Content-Type": "application/json", DELIVERY: delivery}
+        headers = {**trace, "Content-Type": "application/json", DELIVERY: delivery}
         if self._secret is not None:
             headers[SIGNATURE] = sign(self._secret, body, int(time.time()))
         try:

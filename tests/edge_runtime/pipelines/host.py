@@ -14,6 +14,7 @@ from edge_runtime.pipelines.runner import Running
 from edge_runtime.serving.metrics import Metrics
 from edge_runtime.serving.turns import Urgency
 from edge_runtime.serving.worker import Answer
+from edge_runtime.tracing import Traces
 
 Json = dict[str, object]
 TIMER = '[source]\nkind = "timer"\nevery_seconds = 0.01\ncount = {count}\nvalue = {{ text = "now" }}\n'
@@ -30,6 +31,7 @@ class Host:
         self._models = models
         self.serving = SimpleNamespace(has=lambda name: name in models, current=lambda name: _PLAIN)
         self.governor = SimpleNamespace(check=lambda urgency: None)
+        self.traces: Traces | None = None
 
     async def run(self, name: str, request: Json, urgency: Urgency) -> Answer:
         self.asked.append((name, request, urgency))
