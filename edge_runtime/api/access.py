@@ -150,11 +150,11 @@ def came_over_loopback(request: web.BaseRequest) -> bool:
         return False
     if request.transport is None:
         return False
-    carrier = request.transport.get_extra_info("socket")
-    if carrier is not None and carrier.family == socket.AF_UNIX:
-        return True
     peer = request.transport.get_extra_info("peername")
-    return isinstance(peer, tuple) and is_loopback(str(peer[0]))
+    if isinstance(peer, tuple):
+        return is_loopback(str(peer[0]))
+    carrier = request.transport.get_extra_info("socket")
+    return carrier is not None and carrier.family == socket.AF_UNIX
 
 
 def refuse_browsers(request: web.BaseRequest) -> None:

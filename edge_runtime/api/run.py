@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from aiohttp import web
 
 from edge_runtime import kept_json
@@ -13,7 +11,7 @@ from edge_runtime.api.urgency import urgency_of
 from edge_runtime.api.wire import ASKED, ENCODER, read_body, read_json, reply
 from edge_runtime.device import Device
 from edge_runtime.errors import NotAcceptable
-from edge_runtime.media import Media, to_json
+from edge_runtime.media import Media
 
 Json = dict[str, object]
 # The request's field for a body that is a file, by the first half of its content type.
@@ -52,7 +50,7 @@ class RunRoutes:
         took = round(answer.seconds * 1000, 3)
         wanted = _accepted(request)
         if wanted is None:
-            return reply({**cast(Json, to_json(answer.value)), "ms": took})
+            return reply({**answer.value, "ms": took})
         files = [value for value in answer.value.values() if isinstance(value, Media)]
         file = next((file for file in files if _matches(file.content_type, wanted)), None)
         if file is None:
@@ -72,7 +70,7 @@ class RunRoutes:
         found = await route(
             self._device, await self._asked(request), urgency_of(request), allow=caller(request).may_use
         )
-        value = None if found.answer is None else to_json(found.answer.value)
+        value = None if found.answer is None else found.answer.value
         return reply(
             {
                 "task": found.task,

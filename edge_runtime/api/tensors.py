@@ -7,6 +7,7 @@ header `Inference-Header-Content-Length`.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from typing import cast
@@ -36,6 +37,7 @@ DTYPES = {name: np.dtype(kind) for name, kind in _NAMES.items()}
 _DATATYPES = {dtype: name for name, dtype in DTYPES.items()}
 
 
+@functools.lru_cache(maxsize=64)  # asked for every tensor of every request
 def datatype(dtype: np.dtype) -> str:
     """The protocol's name of a dtype; raises `EngineError` for one that it has no name for."""
     name = _DATATYPES.get(dtype.newbyteorder("="))

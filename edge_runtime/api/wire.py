@@ -12,10 +12,11 @@ from aiohttp.http_exceptions import BadHttpMessage
 
 from edge_runtime import strict_json
 from edge_runtime.errors import BadRequest, EdgeError, Overloaded, TooLarge
+from edge_runtime.media import to_json
 
 ASKED = web.RequestKey("asked", str)  # what a request asked, where its device keeps that
 BODY_SECONDS = 20.0  # a body of a megabyte takes 8 s over a very bad link
-ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=to_json)  # of `Media`
 
 Json = dict[str, object]
 

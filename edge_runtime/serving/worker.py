@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import heapq
 import logging
 import queue
@@ -19,7 +20,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from edge_runtime.errors import DeadlinePassed, EdgeError, EngineError, QueueFull
 from edge_runtime.serving.turns import USUAL, Rank, Turns, Urgency, rank
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 Json = dict[str, object]
 INLINE_SECONDS = 0.005  # for so long the event loop may stand still; health checks and uploads don't feel it
+_LEAST_SECONDS = INLINE_SECONDS / 20  # that an answer counts for, with all that is around it
+_HOP_SECONDS = 0.0004  # to a thread and back
 INLINE_AFTER = 16  # answers in a row that took less
 _PACE = 0.1  # weight of the latest run in how long a request takes on average
 
@@ -86,6 +89,7 @@ class Worker:
         self.waiting = 0
         self.pace = 0.0  # seconds that a request takes, on average
         self._quick = 0  # answers in a row, until now, that took less than INLINE_SECONDS
+        self._stood = 0.0  # seconds that the event loop computed here since an answer let others go first
         self._gathering = False
         # A daemon thread: native code that hangs must not keep the process from ending.
         self._thread = threading.Thread(target=self._work, name=f"worker-{name}", daemon=True)
@@ -101,23 +105,32 @@ class Worker:
         if self.waiting >= self._bound:
             retry = max(1.0, self.waiting * self.pace)
             raise QueueFull(f"{self.waiting} requests wait already; try again in {retry:.0f} s.", retry)
-        if self._quick >= INLINE_AFTER and not self.waiting and self._rows == 1 and self._turns.try_take():
+        alone = self._rows == 1 or not self._others()  # nobody to be answered together with
+        # In the event loop the members of an ensemble would answer one after the other.
+        apart = urgency.beside and self._turns.at_once > 1 and self.pace > _HOP_SECONDS
+        if not apart and self._quick >= INLINE_AFTER and not self.waiting and alone and self._turns.try_take():
             try:
                 (outcome,) = self._answer_alone(by or self._specialist, request)
             finally:
                 self._turns.give()
             self._note(outcome)
-            await asyncio.sleep(0)  # whoever asks in a loop must not keep the others from their turn
-            if isinstance(outcome, Answer):
-                return outcome
-            raise outcome
+            if not isinstance(outcome, Answer):
+                raise outcome
+            self._stood += max(outcome.seconds, _LEAST_SECONDS)
+            if self._others() or self._stood >= INLINE_SECONDS:
+                self._stood = 0.0
+                await asyncio.sleep(0)  # whoever asks in a loop must not keep the others from their turn
+            return outcome
         seconds = deadline_seconds if urgency.seconds is None else urgency.seconds
         answer: asyncio.Future[Answer] = self._loop.create_future()
         job = _Job(rank(urgency.priority, seconds), by or self._specialist, request, answer)
         self.waiting += 1
         with self._lock:
             heapq.heappush(self._jobs, job)
-        self._start()
+        if apart:
+            self._signals.put(True)
+        else:
+            self._start()
         timer = self._loop.call_later(seconds, _expire, answer, seconds)
         try:
             return await answer
@@ -133,6 +146,10 @@ class Worker:
         """Wait for the thread's end; whether it came."""
         self._thread.join(timeout)
         return not self._thread.is_alive()
+
+    def _others(self) -> bool:
+        """Whether the event loop has more to run in this round, which may be others who ask."""
+        return bool(getattr(self._loop, "_ready", True))  # asyncio's own loops tell, others may have more
 
     def _start(self) -> None:
         """Let the thread see to a new job, or the event loop, once all have asked who ask in this round of it."""
@@ -226,7 +243,7 @@ class Worker:
 
         if job.by is self._engine:
             return graph_steps(job.request)  # type: ignore[arg-type]
-        return job.by.steps(job.request) if isinstance(job.by, Stepwise) else _whole(job.by, job.request)
+        return cast(Stepwise, job.by).steps(job.request) if _stepwise(type(job.by)) else _whole(job.by, job.request)
 
     def _note(self, outcome: Outcome) -> None:
         quick = isinstance(outcome, Answer) and outcome.seconds < INLINE_SECONDS
@@ -258,6 +275,12 @@ class Worker:
         self.waiting -= 1
         if self.waiting == 0:
             self._on_idle()
+
+
+@functools.cache
+def _stepwise(kind: type) -> bool:
+    """Whether a class of specialists can share runs; asked once, as `isinstance` of a protocol takes 0.05 ms."""
+    return issubclass(kind, Stepwise)
 
 
 def _whole(by: Specialist, request: Json) -> Steps:
