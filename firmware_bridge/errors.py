@@ -41,3 +41,7 @@ class Overloaded(BridgeError):
 
 class FlashError(BridgeError):
     """The firmware couldn't be built, or written to the board."""
+
+
+class RosError(BridgeError):
+    """ROS 2 can't be spoken as asked: a package is missing, or a name, a type or a setting can't be."""
