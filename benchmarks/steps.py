@@ -1,12 +1,13 @@
-"""Whether a chain of thought helps: a decoder on sums of two to eight numbers, with the steps and with the answer alone.
+"""Whether steps help the task `math`: sums of two to eight numbers learnt with the answer alone, as one expression, line by line.
 
     python benchmarks/steps.py [--steps 600] [--json FILE]
 
-Both learn the same rows of `enigma teach --task chat --option chat.steps=true` in as many steps of as many places, one of them
-without the reasoning; that one sees more examples in a step, as its rows are shorter. The decoder is narrower than nano, so
-that it learns in a minute. Both are asked through the device's own code, in onnxruntime, which doesn't show a thought. Held out
-are sums that no training row holds, and sums of ten numbers, longer than any that was learnt. "wrong lines" is what the step
-checker found in the thoughts; "doubted", how many of the wrong answers the device itself calls unsure.
+All three learn the same rows of `enigma teach --task math --option math.steps=true` (sums, bare and in stories) in as many
+steps of as many places; those with short answers see more examples in a step. The first reads and writes numbers as they
+are; the others are the task as it ships, whose device computes what the model writes. The decoder is narrower than nano, so
+that it learns in a minute. All are asked through the device's own code, in onnxruntime. Held out are sums that no training
+row holds, and sums of nine to twelve numbers, longer than any that was learnt. "lines": those that a device computed for right
+answers, each checked again here; "doubted": how many of the wrong answers the device itself calls unsure.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ import json
 import random
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 
 import torch
@@ -28,35 +31,47 @@ from edge_runtime.engines.language import open_language_engine
 from edge_runtime.language.specialist import LanguageSpecialist
 from edge_runtime.language.template import CHATML
 from edge_runtime.language.tokenizer import Tokenizer
-from edge_runtime.tasks import chat
+from edge_runtime.tasks import math
 from edge_runtime.tasks.dialogue import TextTask, Writer
 from trainer_host.data.dataset import Row
 from trainer_host.export.language_onnx import export_language_onnx
 from trainer_host.students.language.config import LanguageConfig
-from trainer_host.students.language.data import encode_rows
+from trainer_host.students.language.data import Conversation, encode_rows
 from trainer_host.students.language.model import LanguageModel
-from trainer_host.students.language.rows import conversations, read_texts
+from trainer_host.students.language.rows import read_texts
 from trainer_host.students.language.tokenizers import FastTokenizer, train_tokenizer
-from trainer_host.tasks import task_spec
-from trainer_host.tasks.chat_steps import FEWEST, MOST, sum_of
+from trainer_host.tasks import Json, task_spec
+from trainer_host.tasks.math_problems import Problem
+from trainer_host.tasks.math_sums import MOST, long_sum, plain_sum
 from trainer_host.training.loop import TrainSettings, train_language
 
-EXAMINED = (2, 4, 6, 8, 10)  # numbers of a sum; none of ten was learnt
+EXAMINED = (2, 4, 6, 8, 9, 10, 12)  # numbers of a sum; more than `MOST` weren't learnt
 EACH = 40
 ROWS = 12_000
-CONTEXT = 256
-LENGTHS = {True: 128, False: 64}  # tokens of a row of the longest text that is learnt, by whether it has steps
+LARGEST = 9  # so that a model that computes by itself has a chance
+CONTEXT = LENGTH = 256
 PLACES = 2048  # a step
 SPREAD = 4.0  # times the family's first weights: so narrow a model learns to look back sooner with larger ones
+
+# What a model does that is to compute by itself: it reads the numbers, and writes the answer.
+ALONE = SimpleNamespace(
+    NAME="math",
+    PLAIN=False,
+    MAX_TOKENS=math.MAX_TOKENS,
+    messages=lambda request: [{"role": "user", "content": request["question"]}],
+    reply=lambda request, output: str(output["answer"]),
+    answer=lambda request, text: {"answer": text.strip() or None, "unsure": not text.strip()},
+)
+KINDS = {"answers only": (ALONE, False), "one expression": (math, False), "line by line": (math, True)}
 
 
 @dataclass(frozen=True)
 class Result:
-    """One training. right: share of right answers by numbers of a sum; lines, wrong: of all thoughts; doubted: unsure
+    """One training. right: share of right answers by numbers of a sum; lines, wrong: of all steps told; doubted: unsure
     answers among those that are wrong; cpu: seconds of the training.
     """
 
-    steps: bool
+    kind: str
     trained: int
     right: dict[int, float]
     lines: int
@@ -69,35 +84,40 @@ class Result:
 def sums(count: int, seed: int) -> tuple[list[Row], list[Row]]:
     """Rows to train on, and held-out ones."""
     rng = random.Random(seed)
-    unseen = {made.group: made for size in EXAMINED for made in (sum_of(rng, size) for _ in range(EACH))}
+    unseen = {made.expression: _row(made, size) for size in EXAMINED for made in _some(rng, size)}
     train: list[Row] = []
     while len(train) < count:
-        made = sum_of(rng, rng.randint(FEWEST, MOST))
-        if made.group not in unseen:
-            train.append(Row(made.input, made.output, {}))
-    held_out = [
-        Row(made.input, made.output, {"numbers": str(made.output["reasoning"]).count("\n") + 2})
-        for made in unseen.values()
-    ]
-    return train, held_out
+        size = rng.randint(2, MOST)
+        made = long_sum(rng, size, LARGEST)
+        if made.expression not in unseen and not any(other in made.question for other in unseen):
+            train.append(_row(made, size))
+    return train, list(unseen.values())
 
 
-def trained(steps: bool, count: int) -> Result:
+def _some(rng: random.Random, size: int) -> list[Problem]:
+    return [plain_sum(rng, size, LARGEST) for _ in range(EACH)]
+
+
+def _row(made: Problem, size: int) -> Row:
+    output: Json = {"steps": list(made.steps), "answer": made.answer, "expression": made.expression}
+    return Row({"question": made.question}, output, {"numbers": size})
+
+
+def trained(kind: str, count: int) -> Result:
     """Train and examine once. count: steps of the training."""
     train, held_out = sums(ROWS, 1)
-    if not steps:
-        train = [Row(row.input, {"reply": row.output["reply"]}, row.meta) for row in train]
+    task, lines = cast(tuple[TextTask, bool], KINDS[kind])
+    talks = [_talk(row, task, lines) for row in train]
     torch.manual_seed(1)
-    talks = conversations(train, "chat")
     table = train_tokenizer(read_texts(talks), 512)
     fast = FastTokenizer(table)
-    rows = encode_rows(talks, fast, CHATML, CONTEXT, combo=False)
+    rows = encode_rows(talks, fast, CHATML, CONTEXT)
     model = LanguageModel(LanguageConfig(-(-fast.size // 16) * 16, 64, 2, 2, 2, 128, CONTEXT))
     for weight in model.parameters():
         if weight.dim() > 1:
             weight.data *= SPREAD
     settings = TrainSettings(
-        steps=count, rows=PLACES // LENGTHS[steps], length=LENGTHS[steps], rate=3e-3, decay=0.01, betas=(0.9, 0.98),
+        steps=count, rows=PLACES // LENGTH, length=LENGTH, rate=3e-3, decay=0.01, betas=(0.9, 0.98),
         workers=1, save_every=10**6, examine_every=10**6,
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as name:
@@ -107,45 +127,50 @@ def trained(steps: bool, count: int) -> Result:
         cpu = time.process_time() - begun
         export_language_onnx(model.eval().state_dict(), model.config, folder / "model.onnx")
         with closing(open_language_engine(folder / "model.onnx")) as engine:
-            language = LanguageSpecialist(engine, Tokenizer(json.loads(table)), CHATML, CONTEXT, ("chat",), {})
-            return examined(language, held_out, Result(steps, count, {}, 0, 0, 0, 0, round(cpu, 1)))
+            language = LanguageSpecialist(engine, Tokenizer(json.loads(table)), CHATML, CONTEXT, ("math",), {})
+            return examined(Writer(language, task, 0.0), held_out, Result(kind, count, {}, 0, 0, 0, 0, round(cpu, 1)))
 
 
-def examined(language: LanguageSpecialist, held_out: list[Row], result: Result) -> Result:
+def _talk(row: Row, task: TextTask, lines: bool) -> Conversation:
+    said = task.reply(row.input, {**row.output, "stepwise": lines})
+    return Conversation([*task.messages(row.input), {"role": "assistant", "content": said}], "math")
+
+
+def examined(writer: Writer, held_out: Sequence[Row], result: Result) -> Result:
     """The result with the figures of the held-out rows."""
-    writer, spec = Writer(language, cast(TextTask, chat), 0.0), task_spec("chat", {"steps": True})
+    spec = task_spec("math")
     scores: dict[int, list[float]] = {size: [] for size in EXAMINED}
     lines = wrong = mistakes = doubted = 0
+    asks = result.kind != "answers only"
     for row in held_out:
-        answer = writer.run(row.input)
+        answer = writer.run({**row.input, "steps": True} if asks else row.input)
         right = spec.score(row.output, answer)
-        scores[int(str(row.meta["numbers"]))].append(right)
+        scores[cast(int, row.meta["numbers"])].append(right)
         if not right:
             mistakes, doubted = mistakes + 1, doubted + (answer["unsure"] is True)
-        thought = "".join(piece.thought for piece in language.stream(chat.messages(row.input), max_tokens=200))
-        found = check_steps(thought)
-        lines, wrong = lines + len(found), wrong + sum(line.holds is False for line in found)
+        found = check_steps("\n".join(cast("list[str]", answer.get("steps", []))))
+        lines, wrong = lines + len(found), wrong + sum(line.holds is not True for line in found)
     right_share = {size: round(sum(some) / len(some), 3) for size, some in scores.items()}
     return replace(result, right=right_share, lines=lines, wrong=wrong, mistakes=mistakes, doubted=doubted)
 
 
 def main() -> None:
-    """Train both and print a table."""
+    """Train all and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=600, metavar="N", help="of each training")
+    parser.add_argument("--kind", choices=KINDS, help="this one alone")
     parser.add_argument("--json", type=Path, metavar="FILE")
     args = parser.parse_args()
     torch.set_num_threads(1)
     results = []
-    sizes = " ".join(f"{size:>3} numbers" for size in EXAMINED)
-    print(f"{'':13} {sizes} {'wrong lines':>14} {'doubted':>10} {'CPU s':>6}")
-    for steps in (True, False):
-        made = trained(steps, args.steps)
+    sizes = " ".join(f"{size:>6}" for size in EXAMINED)
+    print(f"{'numbers':14} {sizes} {'wrong lines':>13} {'doubted':>10} {'CPU s':>6}")
+    for kind in [args.kind] if args.kind else KINDS:
+        made = trained(kind, args.steps)
         results.append(asdict(made))
-        right = " ".join(f"{made.right[size]:11.1%}" for size in EXAMINED)
+        right = " ".join(f"{made.right[size]:6.1%}" for size in EXAMINED)
         print(
-            f"{'with steps' if steps else 'answers only':13} {right} {made.wrong:6} of {made.lines:4} "
-            f"{made.doubted:3} of {made.mistakes:3} {made.cpu:6.0f}",
+            f"{kind:14} {right} {made.wrong:5} of {made.lines:4} {made.doubted:3} of {made.mistakes:3} {made.cpu:6.0f}",
             flush=True,
         )
     if args.json is not None:

@@ -103,7 +103,9 @@ def describe(task: str, answer: Json) -> str:
         return (", ".join(counted) or "nothing known") + doubt
     if task in WRITTEN:
         said = str(answer.get(WRITTEN[task]))
-        return f"unsure ({said}?)" if answer.get("unsure") else said
+        steps = answer.get("steps")
+        told = f"unsure ({said}?)" if answer.get("unsure") else said
+        return "\n".join([*map(str, steps), told]) if isinstance(steps, list) else told
     label = str(answer.get("label"))
     return f"unsure ({label}?)" if answer.get("unsure") else label
 

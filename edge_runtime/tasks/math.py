@@ -4,6 +4,9 @@ A small model learns which numbers to take and what to do with them. It needn't 
 is computed here, exactly, with its steps (as in program-aided language models, arXiv 2211.10435). Nor to copy them: it
 reads "A hall has [1] rows of [2] seats and [3] are taken" and writes "[1] * [2] - [3] | {} seats" (number mapping,
 Wang et al. 2017, "Deep Neural Solver for Math Word Problems").
+
+A model that learnt from rows with "stepwise" writes the calculation line by line, see `arithmetic.lines`: "[1] * [2]",
+below it "_ - [3] | {} seats". The device reads and computes each line; steps are told where a request asks for them.
 """
 
 from __future__ import annotations
@@ -14,7 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from edge_runtime.arithmetic.expressions import Unreadable
+from edge_runtime.arithmetic.lines import PLACE, put_together, taken_apart
 from edge_runtime.arithmetic.solve import solve
+from edge_runtime.errors import BadRequest
 from edge_runtime.tasks.dialogue import FIGURES, OPTIONS, TextTask, Writer, only, text_of
 
 if TYPE_CHECKING:
@@ -28,7 +33,7 @@ MAX_QUESTION = 600
 _SLOT = "{}"  # where the computed number stands in the answer
 _MAX_FORM = 60
 _LETTER = re.compile(r"(?<![A-Za-z'’])[b-hj-z](?![A-Za-z])")  # but a and i, which are words
-_PLACE = re.compile(r"\[([1-9]\d?)\]")  # a number of the question
+_JOINED = re.compile(r"[\s()]*[-+*/×÷·−][\s()]*")  # what stands between two numbers of a bare calculation
 _DIGITS = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?")
 # A number as it stands in an answer: 12, -3, 3/4, 2 1/2, 1,250.5
 _NUMBER = re.compile(r"[-−]?(?:\d+ \d+/\d+|\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?(?: ?/ ?\d+)?|\.\d+)")
@@ -36,11 +41,15 @@ Json = dict[str, object]
 REQUEST_SCHEMA: Json = {
     "type": "object",
     "required": ["question"],
-    "properties": {"question": {"type": "string", "minLength": 1, "maxLength": MAX_QUESTION}, **OPTIONS},
+    "properties": {
+        "question": {"type": "string", "minLength": 1, "maxLength": MAX_QUESTION},
+        "steps": {"type": "boolean"},  # whether the answer tells how it came about
+        **OPTIONS,
+    },
 }
 RESPONSE_SCHEMA: Json = {
     "type": "object",
-    "required": ["answer", "expression", "steps", *FIGURES],
+    "required": ["answer", "expression", *FIGURES],
     "properties": {
         "answer": {"type": ["string", "null"]},
         "expression": {"type": ["string", "null"]},
@@ -57,7 +66,7 @@ def messages(request: Json) -> list[Json]:
 
 
 def reply(request: Json, output: Json) -> str:
-    """The expression over the question's numbers, and the answer with a slot for its own."""
+    """The expression over the question's numbers, line by line where the row says so, and the answer with a slot."""
     question = _question(request)
     _, numbers = _numbered(question)
     letter = _unknown(question)
@@ -72,7 +81,20 @@ def reply(request: Json, output: Json) -> str:
         return f"[{at + 1}]"
 
     form = _NUMBER.sub(_SLOT, str(output["answer"]), count=1)
-    written = f"{_DIGITS.sub(place, str(output['expression']))} | {form if _SLOT in form else _SLOT}"
+    calculation = str(output["expression"])
+    taken = [found[0].replace(",", "") for found in _DIGITS.finditer(calculation)]
+    runs = (at for at in range(len(numbers)) if numbers[at : at + len(taken)] == taken)
+    if (first := next(runs, None)) is not None:  # as they stand in the question, one behind the other
+        said = [f"[{at + 1}]" for at in range(first, first + len(taken))]
+    else:
+        said = [place(found) for found in _DIGITS.finditer(calculation)]
+    try:
+        lines = taken_apart(calculation, said) if output.get("stepwise") is True else ()
+    except Unreadable:  # an equation, most often
+        lines = ()
+    places = iter(said)
+    calculation = "\n".join(lines) or _DIGITS.sub(lambda _: next(places), calculation)
+    written = f"{calculation} | {form if _SLOT in form else _SLOT}"
     return _with_letter(written, letter, "x") if letter else written
 
 
@@ -83,24 +105,35 @@ def answer(request: Json, text: str) -> Json:
     text = _with_letter(text, "x", letter) if (letter := _unknown(question)) else text
     expression, _, form = (part.strip() for part in text.partition("|"))
     form = form if form.count(_SLOT) == 1 and len(form) <= _MAX_FORM and _named(form, question) else _SLOT
+    whole = _whole(question, [int(place) - 1 for place in PLACE.findall(expression)])
     try:
-        expression = _PLACE.sub(lambda found: numbers[int(found[1]) - 1], expression)
+        if "\n" in expression:
+            expression = put_together(expression.split("\n"), numbers)
+        else:
+            expression = PLACE.sub(lambda found: numbers[int(found[1]) - 1], expression)
         found = solve(expression)
     except (Unreadable, IndexError):
-        return {"answer": None, "expression": None, "steps": [], "unsure": True}
+        return {"answer": None, "expression": None, **_told(request, ()), "unsure": True}
     number = found.text
     if number.startswith("-") and not form.startswith(_SLOT):  # -$5, not $-5
         before, _, after = form.partition(_SLOT)
         said = f"{before}{number}{after}" if "=" in before else f"-{before}{number[1:]}{after}"
     else:
         said = form.replace(_SLOT, number, 1)
-    return {"answer": said, "expression": expression, "steps": list(found.steps), "unsure": False}
+    return {"answer": said, "expression": expression, **_told(request, found.steps), "unsure": not whole}
 
 
 def _question(request: Json) -> str:
     name = "question" if "question" in request or "text" not in request else "text"
-    only(request, name)
+    only(request, name, "steps")
+    if not isinstance(request.get("steps", False), bool):
+        raise BadRequest("`steps` must be true or false.")
     return text_of(request, name, MAX_QUESTION)
+
+
+def _told(request: Json, steps: tuple[str, ...]) -> Json:
+    """The steps, for a request that asks for them."""
+    return {"steps": list(steps)} if request.get("steps") is True else {}
 
 
 def _numbered(question: str) -> tuple[str, list[str]]:
@@ -113,6 +146,21 @@ def _numbered(question: str) -> tuple[str, list[str]]:
 
     letter = _unknown(question)
     return _DIGITS.sub(place, _with_letter(question, letter, "x") if letter else question), numbers
+
+
+def _whole(question: str, used: list[int]) -> bool:
+    """Whether a calculation takes each number once of those that the question itself joins by signs, or none of them."""
+    found = list(_DIGITS.finditer(question))
+    group: list[int] = []
+    for at, number in enumerate(found):
+        group.append(at)
+        last = at + 1 == len(found)
+        if last or not _JOINED.fullmatch(question[number.end() : found[at + 1].start()]):
+            counts = {used.count(one) for one in group}
+            if len(group) > 1 and counts not in ({0}, {1}):
+                return False
+            group = []
+    return True
 
 
 def _unknown(question: str) -> str | None:

@@ -57,6 +57,7 @@ def test_a_picture_is_asked_about_by_its_file(tmp_path: Path) -> None:
         ("vision", {"objects": [], "unsure": True}, "nothing known (unsure)"),
         ("vision", {"label": "seven", "unsure": False}, "seven"),
         ("game", {"action": "left", "unsure": False}, "left"),
+        ("math", {"answer": "79", "steps": ["12 * 8 = 96", "96 - 17 = 79"]}, "12 * 8 = 96\n96 - 17 = 79\n79"),
         ("image_gen", {"unsure": True}, "nothing (unsure)"),
         ("3d_gen", {"model": {"content_type": "model/gltf-binary", "base64": ""}}, "a file of model/gltf-binary"),
         ("audio_gen", {"sound": {"content_type": "audio/wav", "base64": base64.b64encode(b"RIFF").decode()}}, "a file"),

@@ -36,6 +36,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     made.add_argument(
         "--out", type=Path, metavar="FILE", help="where the answer's file goes (default: SPECIALIST-1...)"
     )
+    made.add_argument("--steps", action="store_true", help="math: say how the answer came about")
     made.add_argument("--json", action="store_true", help="print the device's whole answer")
     actions = group(commands, "devices", "List, pair and forget devices.", "Paired devices.")
     command(actions, "list", devices_list, "List the paired devices.")
@@ -103,6 +104,8 @@ def ask(args: argparse.Namespace) -> None:
         return
     inventory = read_inventory(args.inventory) if args.inventory else None
     request = asking.make_request(task, " ".join(args.text), args.area, inventory, args.task, args.file)
+    if args.steps:
+        request["steps"] = True
     [answer] = devices.ask(device, args.specialist, [request])
     said = asking.describe(task, answer)
     files = asking.save_files(answer, args.specialist, args.out)

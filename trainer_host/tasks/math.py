@@ -8,7 +8,8 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from edge_runtime.media import reading
-from trainer_host.tasks import Example, Json, Prompt, Rejected, TaskSpec, no_options
+from trainer_host.errors import DataError
+from trainer_host.tasks import Example, Json, Prompt, Rejected, TaskSpec
 from trainer_host.tasks.math_answers import (
     MAX_ANSWER,
     Answer,
@@ -27,7 +28,8 @@ from trainer_host.tasks.math_expressions import (
     solved,
     value,
 )
-from trainer_host.tasks.math_problems import NAMES, problem
+from trainer_host.tasks.math_problems import NAMES, Problem, problem
+from trainer_host.tasks.math_sums import FEWEST, MOST, long_sum
 from trainer_host.tasks.wording import check_wording
 
 if TYPE_CHECKING:
@@ -72,6 +74,7 @@ _BARE = re.compile(
 _LETTER = re.compile(r"(?<![A-Za-z])[a-z](?![A-Za-z])")
 _EQUALS = re.compile(r"[=≈]")
 WRONG_SUM = "wrong sum"
+SUMS_SHARE = 0.25  # of the built-in rows of a model that works line by line
 
 SYSTEM = f"""You write one mathematics problem for school, with its solution, as JSON.
 question: what is asked, complete in itself, in English, with all numbers that are needed and one answer.
@@ -93,13 +96,26 @@ question."""
 
 
 def spec(options: Json) -> TaskSpec:
-    """It has no options; raises `DataError` for any."""
-    no_options("math", options)
-    return Math()
+    """Option `steps`: whether the model is to work line by line, see `StepwiseMath`; raises `DataError`."""
+    if extra := sorted(options.keys() - {"steps"}):
+        raise DataError(f"The task math has no option '{extra[0][:40]}'; it knows steps.")
+    if not isinstance(options.get("steps", False), bool):
+        raise DataError("The option steps of math is true or false.")
+    return StepwiseMath() if options.get("steps") else Math()
+
+
+_WRITTEN = reading.strict_object(
+    steps={"type": "array", "maxItems": MAX_STEPS, "items": {"type": "string", "maxLength": MAX_CHARS}},
+    answer={"type": "string", "maxLength": MAX_ANSWER},
+    expression={"type": "string", "maxLength": MAX_CHARS},
+)
+_OUTPUT: Json = {**_WRITTEN, "properties": {**_WRITTEN["properties"], "stepwise": {"type": "boolean"}}}  # type: ignore[dict-item]
 
 
 class Math(TaskSpec):
-    """input: {"question"}. output: {"steps", "answer", "expression"}, the last of which a student may leave out."""
+    """input: {"question"}. output: {"steps", "answer", "expression"}, the last of which a student may leave out; and
+    "stepwise" where the student is to write the expression line by line.
+    """
 
     name = "math"
     prompt_version = "1"
@@ -111,12 +127,7 @@ class Math(TaskSpec):
         answer=reading.STRING,
     )
     example_schema = reading.strict_object(
-        input=reading.strict_object(question={"type": "string", "maxLength": MAX_QUESTION}),
-        output=reading.strict_object(
-            steps={"type": "array", "maxItems": MAX_STEPS, "items": {"type": "string", "maxLength": MAX_CHARS}},
-            answer={"type": "string", "maxLength": MAX_ANSWER},
-            expression={"type": "string", "maxLength": MAX_CHARS},
-        ),
+        input=reading.strict_object(question={"type": "string", "maxLength": MAX_QUESTION}), output=_OUTPUT
     )
     max_tokens = 700
 
@@ -159,7 +170,9 @@ class Math(TaskSpec):
         """See `TaskSpec`."""
         asked = reading.fields(example.input, "input", ("question",))
         question = reading.text(asked["question"], "question", MAX_QUESTION)
-        output = reading.fields(example.output, "output", ("steps", "answer", "expression"))
+        output = reading.fields(example.output, "output", ("steps", "answer", "expression"), ("stepwise",))
+        if not isinstance(output.get("stepwise", True), bool):
+            raise Rejected(reading.WRONG_FORM, "stepwise must be true or false")
         expression = reading.text(output["expression"], "expression", MAX_CHARS)
         answer = reading.text(output["answer"], "answer", MAX_ANSWER)
         steps = reading.items(output["steps"], "steps", _step, MAX_STEPS, 1)
@@ -193,9 +206,7 @@ class Math(TaskSpec):
 
     def built_in(self, rng: random.Random) -> Example:
         """See `TaskSpec`: a problem of one of six levels."""
-        made = problem(rng, rng.randint(1, 6))
-        output: Json = {"steps": list(made.steps), "answer": made.answer, "expression": made.expression}
-        return Example({"question": made.question}, output)
+        return _example(problem(rng, rng.randint(1, 6)))
 
     def stratum(self, example: Example) -> str:
         """See `TaskSpec`: the level."""
@@ -217,6 +228,29 @@ class Math(TaskSpec):
         _, sides = _read(str(example.output["expression"]))
         operations = sum(map(operations_in, sides))
         return round(0.16 * (level_of(example) - 1) + 0.2 * min(operations, 10) / 10, 4)
+
+
+class StepwiseMath(Math):
+    """Rows whose expression a model learns to write line by line; some of the built-in ones are sums of several numbers."""
+
+    def verify(self, drawn: Json, answers: list[Json]) -> Example:
+        """See `Math.verify`."""
+        return _stepwise(super().verify(drawn, answers))
+
+    def built_in(self, rng: random.Random) -> Example:
+        """A problem of one of six levels, or a sum of `FEWEST` to `MOST` numbers."""
+        if rng.random() >= SUMS_SHARE:
+            return _stepwise(super().built_in(rng))
+        return _stepwise(_example(long_sum(rng, rng.randint(FEWEST, MOST))))
+
+
+def _stepwise(example: Example) -> Example:
+    return Example(example.input, {**example.output, "stepwise": True})
+
+
+def _example(made: Problem) -> Example:
+    output: Json = {"steps": list(made.steps), "answer": made.answer, "expression": made.expression}
+    return Example({"question": made.question}, output)
 
 
 def level_of(example: Example) -> int:

@@ -18,11 +18,15 @@ def test_what_a_model_learns_to_write_is_the_right_answer_with_right_steps(level
     rng = random.Random(level)
     for _ in range(80):
         made = problem(rng, level)
-        request = {"question": made.question}
-        output = {"steps": list(made.steps), "answer": made.answer, "expression": made.expression}
-        got = math.answer(request, math.reply(request, output))
-        assert got["unsure"] is False and spec.score(output, got) == 1
-        spec.check(Example(request, {name: got[name] for name in ("steps", "answer", "expression")}))
+        request: math.Json = {"question": made.question}
+        output: math.Json = {"steps": list(made.steps), "answer": made.answer, "expression": made.expression}
+        asked: math.Json = {**request, "steps": True}
+        rows: tuple[math.Json, ...] = (output, {**output, "stepwise": True})
+        for row in rows:
+            got = math.answer(asked, math.reply(request, row))
+            assert got["unsure"] is False and spec.score(output, got) == 1
+            spec.check(Example(request, {name: got[name] for name in ("steps", "answer", "expression")}))
+        assert "steps" not in math.answer(request, math.reply(request, output))
 
 
 def test_the_model_sees_places_instead_of_numbers_and_x_for_every_unknown() -> None:
@@ -52,7 +56,44 @@ def test_what_can_not_be_computed_is_unsure_and_the_rest_is_computed(text: str, 
     assert got["answer"] == answer and got["unsure"] is (answer is None)
 
 
+def test_a_calculation_line_by_line_is_computed_and_its_steps_are_told_where_they_are_asked_for() -> None:
+    request: math.Json = {"question": "A hall has 12 rows of 8 seats and 17 are taken. How many seats are free?"}
+    output: math.Json = {"steps": [], "answer": "79 seats", "expression": "12 * 8 - 17", "stepwise": True}
+    written = math.reply(request, output)
+    assert written == "[1] * [2]\n_ - [3] | {} seats"
+    assert math.answer(request, written) == {"answer": "79 seats", "expression": "12 * 8 - 17", "unsure": False}
+    assert math.answer({**request, "steps": True}, written)["steps"] == ["12 * 8 = 96", "96 - 17 = 79"]
+    for wrong in ("[1] * [2]\n[1] - [3] | {}", "[1] * [2]\n_ - [4] | {}", "[1] * [2] - [3]\n_ | {}"):
+        assert math.answer({**request, "steps": True}, wrong) == {
+            "answer": None, "expression": None, "steps": [], "unsure": True,
+        }  # fmt: skip
+    equation: math.Json = {"steps": [], "answer": "x = 5", "expression": "3x + 5 = 20", "stepwise": True}
+    assert math.reply({"question": "Solve 3x + 5 = 20."}, equation) == "[1]x + [2] = [3] | x = {}"
+
+
+def test_a_number_left_out_of_a_bare_calculation_or_taken_twice_makes_the_answer_unsure() -> None:
+    request: math.Json = {"question": "Exercise 7: What is 3 + (4 - 2) * 9?"}
+    assert math.answer(request, "[3] - [4]\n_ * [5]\n[2] + _ | {}")["unsure"] is False
+    for wrong in ("[3] - [4]\n[2] + _", "[3] - [4]\n_ * [5]\n[2] + _\n_ + [5]", "[2] + [3]"):
+        got = math.answer(request, wrong)
+        assert got["answer"] is not None and got["unsure"] is True
+
+
+def test_numbers_that_stand_together_are_meant_where_others_are_as_large() -> None:
+    request: math.Json = {"question": "Task 4 of 2: What is 4 + 9 - 2?"}
+    output: math.Json = {"steps": [], "answer": "11", "expression": "4 + 9 - 2"}
+    assert math.reply(request, output) == "[3] + [4] - [5] | {}"
+
+
 def test_bad_questions_are_refused_with_what_to_send() -> None:
-    for request in ({}, {"question": " "}, {"question": 7}, {"question": "x" * 601}, {"question": "1+1", "more": 1}):
+    wrong: tuple[math.Json, ...] = (
+        {},
+        {"question": " "},
+        {"question": 7},
+        {"question": "x" * 601},
+        {"question": "1+1", "more": 1},
+        {"question": "1+1", "steps": "yes"},
+    )
+    for request in wrong:
         with pytest.raises(BadRequest):
             math.messages(request)

@@ -10,6 +10,7 @@ from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from fractions import Fraction
 from multiprocessing import get_context
+from typing import cast
 
 import fastjsonschema
 import pytest
@@ -22,6 +23,7 @@ from trainer_host.tasks.math import level_of
 from trainer_host.tasks.math_answers import numbers_of, read_answer, same_answer
 from trainer_host.tasks.math_expressions import parse, value
 from trainer_host.tasks.math_problems import FAMILIES
+from trainer_host.tasks.math_sums import MOST
 
 SPEC = task_spec("math")
 DRAWN: Json = {"level": 3, "kind": "story"}
@@ -351,9 +353,23 @@ def test_it_verifies_in_another_process() -> None:
     assert pickle.loads(pickle.dumps(SPEC)).name == "math"
 
 
-def test_it_has_no_options() -> None:
-    with pytest.raises(DataError, match="no option"):
-        task_spec("math", {"level": 3})
+def test_an_unknown_option_is_refused() -> None:
+    for options, said in (({"level": 3}, "it knows steps"), ({"steps": "yes"}, "true or false")):
+        with pytest.raises(DataError, match=said):
+            task_spec("math", cast(Json, options))
+
+
+def test_rows_for_work_line_by_line_say_so_and_hold_longer_sums() -> None:
+    spec = task_spec("math", {"steps": True})
+    made = [spec.built_in(random.Random(seed)) for seed in range(300)]
+    for one in made:
+        SPEC.check(one)
+        assert one.output["stepwise"] is True
+    lines = [len(cast("list[str]", one.output["steps"])) for one in made]
+    assert max(lines) == MOST - 1 and 40 < sum(count > 4 for count in lines) < 100
+    assert spec.verify(DRAWN, [RIGHT]).output["stepwise"] is True
+    with pytest.raises(Rejected, match="true or false"):
+        SPEC.check(Example({"question": RIGHT["question"]}, {**example(RIGHT).output, "stepwise": "yes"}))
 
 
 def test_the_same_sum_in_two_stories_is_one_group_and_other_signs_are_other_questions() -> None:

@@ -1,0 +1,75 @@
+"""Calculations taken apart into lines, and put together again."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_runtime.arithmetic.expressions import Unreadable
+from edge_runtime.arithmetic.lines import put_together, taken_apart
+from edge_runtime.arithmetic.solve import solve
+
+
+@pytest.mark.parametrize(
+    ("expression", "written", "lines"),
+    [
+        ("12 * 8 - 17", ["[1]", "[2]", "[3]"], ("[1] * [2]", "_ - [3]")),
+        ("4 * 3 + 2 * 9", ["[1]", "[2]", "[3]", "[4]"], ("[1] * [2]", "[3] * [4]", "A + _")),
+        ("50 - 15% * 80", ["[1]", "[2]", "[3]"], ("[2]% * [3]", "[1] - _")),
+        ("sqrt(9^2 + 4^2)", ["[1]", "2", "[2]", "2"], ("[1] ^ 2", "[2] ^ 2", "A + _", "sqrt(_)")),
+        ("(1 + 2 + 3) / 3", ["[1]", "[2]", "[3]", "3"], ("[1] + [2]", "_ + [3]", "_ / 3")),
+        ("1 - (2 - 3)", ["[1]", "[2]", "[3]"], ("[2] - [3]", "[1] - _")),
+        ("-(2 + 3)!", ["[1]", "[2]"], ("[1] + [2]", "_!", "-_")),
+    ],
+)
+def test_each_line_is_one_operation_on_numbers_and_earlier_results(
+    expression: str, written: list[str], lines: tuple[str, ...]
+) -> None:
+    made = taken_apart(expression, written)
+    assert made == lines
+    numbers = {place: number for place, number in zip(written, _numbers(expression), strict=True) if "[" in place}
+    again = put_together(made, [numbers[f"[{at}]"] for at in range(1, len(numbers) + 1)])
+    assert solve(again).value == solve(expression).value
+
+
+def _numbers(expression: str) -> list[str]:
+    return ["".join(part) for part in "".join(c if c.isdigit() else " " for c in expression).split()]
+
+
+@given(st.integers(0, 10**6), st.integers(2, 12))
+def test_what_is_put_together_comes_to_the_same(seed: int, count: int) -> None:
+    rng = random.Random(seed)
+    numbers = [str(rng.randint(1, 20)) for _ in range(count)]
+    parts = list(numbers)
+    while len(parts) > 1:  # any tree over them
+        at = rng.randrange(len(parts) - 1)
+        parts[at : at + 2] = [f"({parts[at]} {rng.choice('+-*/')} {parts[at + 1]})"]
+    try:
+        value = solve(parts[0]).value
+    except Unreadable:
+        return  # it divides by zero
+    lines = taken_apart(parts[0], [f"[{at}]" for at in range(1, count + 1)])
+    assert len(lines) == count - 1
+    assert solve(put_together(lines, numbers)).value == value
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [], [""], ["[1]"], ["[1] + [2]", "[1] + [2]"], ["_ + [1]"], ["A + [1]"], ["[1] + [2]", "B + [1]"], ["[1] + [4]"],
+        ["[1] + [2] + [3]"], ["[1] + [2]", "_ + A + [1]"], ["[1] + [2]", "_"], ["[1] + [2]", "_ = [3]"], ["import os"],
+        ["[1] + [2]"] + ["_ + [1]"] * 24,
+    ],
+)  # fmt: skip
+def test_lines_that_lead_nowhere_are_unreadable(lines: list[str]) -> None:
+    with pytest.raises(Unreadable):
+        put_together(lines, ["3", "4", "5"])
+
+
+def test_an_equation_and_numbers_that_are_not_the_expressions_are_not_taken_apart() -> None:
+    for expression, written in (("3x + 5 = 20", ["3"]), ("1 + 2", ["[1]"]), ("1 + 2", ["1", "2", "3"]), ("7", ["[1]"])):
+        with pytest.raises(Unreadable):
+            taken_apart(expression, written)
