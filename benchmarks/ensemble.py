@@ -4,7 +4,9 @@
 
 The members learn from the same rows of the built-in router with other seeds; templates of the held-out rows are in no
 training. They answer in int8 through the device's own code for ensembles: all asked at once, probabilities averaged.
-Milliseconds are medians over the held-out rows, of one member alone, of all one after the other, and of the ensemble.
+Milliseconds are medians over the held-out rows, of the wall's clock and of the processor's: of each member alone, of
+their sum, and of the ensemble, where one may compute at a time and where two may (`models.at_once`); and once more of
+members that compute each answer forty times, as larger models do.
 """
 
 from __future__ import annotations
@@ -22,8 +24,8 @@ from pathlib import Path
 from edge_runtime.errors import EngineError
 from edge_runtime.serving.groups import ask_group
 from edge_runtime.serving.plan import Group
-from edge_runtime.serving.turns import USUAL, Urgency
-from edge_runtime.serving.worker import Answer
+from edge_runtime.serving.turns import USUAL, Turns, Urgency
+from edge_runtime.serving.worker import Answer, Worker
 from edge_runtime.tasks import Specialist
 from trainer_host.compress.files import export_run, exported
 from trainer_host.compress.gate import loaded
@@ -35,6 +37,7 @@ from trainer_host.training.run import train_run
 from trainer_host.workspace import Workspace
 
 Json = dict[str, object]
+SLOWER = 40
 
 
 def main() -> None:
@@ -61,51 +64,92 @@ def main() -> None:
             export_run(run, dataset, lambda share, what: None)
             item = next(item for item in exported(run) if item.precision == "int8")
             members[run.name] = stack.enter_context(loaded(run, student_for("router"), item, item.runtimes[0]))
-        made = asyncio.run(measured(members, list(dataset.rows("heldout"))))
+        rows = list(dataset.rows("heldout"))
+        made = asyncio.run(measured(members, rows))
+        for times in (1, SLOWER):
+            for at_once in (1, 2):
+                made |= asyncio.run(timed(members, rows, at_once, times))
     for key, value in made.items():
-        print(f"{key:28s} {value:.4f}")
+        print(f"{key:36s} {value:.4f}")
     if args.json is not None:
         args.json.write_text(json.dumps(made, indent=1) + "\n")
 
 
 async def measured(members: dict[str, Specialist], rows: list[Row]) -> dict[str, float]:
-    """Accuracy of each, of all, and of all but one; times."""
+    """Accuracy of each, of all, and of all but one."""
     down: set[str] = set()
 
     async def ask(name: str, request: Json, urgency: Urgency) -> Answer:
         if name in down:
             raise EngineError(f"'{name}' is down.")
-        began = time.perf_counter()
-        return Answer(await asyncio.to_thread(members[name].run, request), time.perf_counter() - began)
+        return Answer(members[name].run(request), 0.0)
 
-    group = Group("ensemble", tuple(members))
     made: dict[str, float] = {}
-    alone: list[float] = []
     for name in members:
-        right, spent = 0, []
-        for row in rows:
-            answer = await ask(name, row.input, USUAL)
-            right += answer.value["label"] == row.output["label"]
-            spent.append(answer.seconds)
+        right = sum(members[name].run(row.input)["label"] == row.output["label"] for row in rows)
         made[f"accuracy, {name}"] = right / len(rows)
-        alone.append(statistics.median(spent))
     made["accuracy, best member"] = max(made.values())
     for left_out in (None, *members):
         down.clear()
         down.update({left_out} if left_out else ())
-        right, spent = 0, []
-        for row in rows:
-            began = time.perf_counter()
-            answer = await ask_group("all", group, row.input, USUAL, ask)
-            spent.append(time.perf_counter() - began)
-            right += answer.value["label"] == row.output["label"]
+        answers = [(await ask_group("all", _group(members), row.input, USUAL, ask)).value for row in rows]
+        right = sum(answer["label"] == row.output["label"] for answer, row in zip(answers, rows, strict=True))
         made[f"accuracy, without {left_out}" if left_out else "accuracy, ensemble"] = right / len(rows)
-        if left_out is None:
-            made["ms, ensemble"] = 1000 * statistics.median(spent)
-    made["ms, slowest member"] = 1000 * max(alone)
-    made["ms, one after the other"] = 1000 * sum(alone)
     made["rows"] = float(len(rows))
     return made
+
+
+async def timed(members: dict[str, Specialist], rows: list[Row], at_once: int, times: int) -> dict[str, float]:
+    """Medians in milliseconds, of the wall's clock and of the processor's, with so many that may compute at once.
+
+    times: how often a member computes each answer, as one does that is so much slower.
+    """
+    turns = Turns(at_once)
+    workers = {name: Worker(name, _Slow(one, times), 8, lambda: None, turns) for name, one in members.items()}
+
+    async def ask(name: str, request: Json, urgency: Urgency) -> Answer:
+        return await workers[name].run(request, 60.0, urgency=urgency)
+
+    async def medians(which: str | None) -> tuple[float, float]:
+        spent: list[tuple[float, float]] = []
+        for row in [*rows[:20], *rows]:  # the first ones until the workers know how quick they are
+            began, busy = time.perf_counter(), time.process_time()
+            if which is None:
+                await ask_group("all", _group(members), row.input, USUAL, ask)
+            else:
+                await ask(which, row.input, USUAL)
+            spent.append((time.perf_counter() - began, time.process_time() - busy))
+        wall, processor = zip(*spent[20:], strict=True)
+        return 1000 * statistics.median(wall), 1000 * statistics.median(processor)
+
+    alone = {name: await medians(name) for name in members}
+    together = await medians(None)
+    for worker in workers.values():
+        worker.stop()
+    made: dict[str, float] = {}
+    about = f"x{times}, {at_once} at once"
+    for at, unit in enumerate(("ms", "CPU ms")):
+        made |= {f"{unit}, {about}, {name}": each[at] for name, each in alone.items()}
+        made[f"{unit}, {about}, slowest"] = max(each[at] for each in alone.values())
+        made[f"{unit}, {about}, sum"] = sum(each[at] for each in alone.values())
+        made[f"{unit}, {about}, ensemble"] = together[at]
+    return made
+
+
+class _Slow:
+    """A member that computes each answer several times."""
+
+    def __init__(self, inner: Specialist, times: int) -> None:
+        self._inner, self._times = inner, times
+
+    def run(self, request: Json) -> Json:
+        for _ in range(self._times - 1):
+            self._inner.run(request)
+        return self._inner.run(request)
+
+
+def _group(members: dict[str, Specialist]) -> Group:
+    return Group("ensemble", tuple(members))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
@@ -47,7 +48,11 @@ async def _cascade(members: Sequence[str], request: Json, urgency: Urgency, ask:
 
 
 async def _ensemble(name: str, members: Sequence[str], request: Json, urgency: Urgency, ask: Ask) -> Answer:
-    """The mean of the members' probabilities, all asked at once; who fails is left out and named in "missing"."""
+    """The mean of the members' probabilities, all asked at once; who fails is left out and named in "missing".
+
+    It takes as long as the slowest member where as many may compute at once, and as all together where one may.
+    """
+    urgency = dataclasses.replace(urgency, beside=True)
     found = await asyncio.gather(*(ask(member, request, urgency) for member in members), return_exceptions=True)
     answers: dict[str, Answer] = {}
     failures: list[EdgeError] = []

@@ -22,10 +22,15 @@ _numbers = itertools.count()
 
 @dataclass(frozen=True)
 class Urgency:
-    """How urgent a request is. seconds: until its deadline, None for the device's own."""
+    """How urgent a request is. seconds: until its deadline, None for the device's own.
+
+    beside: others are asked the same at this moment, and the last answer is waited for: where the processor has room,
+    they compute at the same time, each in its own thread.
+    """
 
     priority: int = NORMAL
     seconds: float | None = None
+    beside: bool = False
 
 
 USUAL = Urgency()

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,8 +17,8 @@ from edge_runtime.errors import BadRequest, EngineError, StateError
 from edge_runtime.serving.governor import State
 from edge_runtime.serving.groups import ask_group
 from edge_runtime.serving.plan import FILE_NAME, Group, parse_plan
-from edge_runtime.serving.turns import USUAL, Urgency
-from edge_runtime.serving.worker import Answer
+from edge_runtime.serving.turns import USUAL, Turns, Urgency
+from edge_runtime.serving.worker import INLINE_AFTER, Answer, Worker
 from edge_runtime.tasks import router
 from edge_runtime.tasks.router import Router
 from tests.edge_runtime import tiny
@@ -176,6 +177,47 @@ async def test_an_ensemble_asks_all_at_once_so_the_slowest_decides() -> None:
 
     answer = await ask_group("e", Group("ensemble", ("a", "b", "c")), {}, USUAL, ask)
     assert answer.seconds == 0.3
+
+
+class Member:
+    """Answers only where enough others are in `run` too."""
+
+    def __init__(self, meeting: threading.Barrier) -> None:
+        self.meeting = meeting
+
+    def run(self, request: Json) -> Json:
+        self.meeting.wait(10)
+        return {"scores": {"x": 1.0}}
+
+
+async def members_asked(at_once: int, together: int, rows: int) -> Answer:
+    """The answer of three members, each with a worker as a device has it, that may compute `at_once` at a time."""
+    turns, meeting = Turns(at_once), threading.Barrier(together)
+    engine: Any = Fixed([1.0]) if rows > 1 else None
+    workers = {name: Worker(name, Member(meeting), 8, lambda: None, turns, engine, rows) for name in "abc"}
+
+    async def ask(name: str, request: Json, urgency: Urgency) -> Answer:
+        return await workers[name].run(request, 20, urgency=urgency)
+
+    for worker in workers.values():  # as after many answers of a millisecond each: the event loop gives them itself
+        worker._quick, worker.pace = INLINE_AFTER, 0.001
+    answer = await ask_group("e", Group("ensemble", ("a", "b", "c")), {}, USUAL, ask)
+    for worker in workers.values():
+        worker.stop()
+    return answer
+
+
+@pytest.mark.parametrize("rows", [1, 8])
+async def test_members_that_answer_only_once_all_of_them_compute_do_answer(rows: int) -> None:
+    """So the ensemble takes as long as the slowest, also of models that are quick enough for the event loop."""
+    answer = await members_asked(3, 3, rows)
+    assert answer.value["answered_by"] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("rows", [1, 8])
+async def test_where_one_may_compute_at_a_time_the_members_take_turns(rows: int) -> None:
+    answer = await members_asked(1, 1, rows)
+    assert answer.value["answered_by"] == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize(
