@@ -13,10 +13,11 @@ from typing import Any, ClassVar
 
 from firmware_bridge.errors import BadValue, Overloaded, RosError
 from firmware_bridge.ros2 import names
+from firmware_bridge.ros2.definitions import MAX_BYTES
 from firmware_bridge.ros2.discovery import Directory
 from firmware_bridge.ros2.names import Qos, Service, Topic
 from firmware_bridge.ros2.transport import MAX_SEEN, Closable, Inbox, Reply, Seen
-from firmware_bridge.ros2.types import MAX_BYTES, Types
+from firmware_bridge.ros2.types import Types
 
 _AT_ONCE = 32  # messages taken of a reader in one go
 _BLOCKED_NS = 100_000_000  # that a writer waits for slow readers, as in ROS

@@ -29,8 +29,9 @@ from cyclonedds.pub import DataWriter
 from cyclonedds.sub import DataReader
 from cyclonedds.topic import Topic
 
+from firmware_bridge.ros2.definitions import ARRAY, BASE, NAME, Description
 from firmware_bridge.ros2.names import dds_type
-from firmware_bridge.ros2.types import ARRAY, BASE, NAME, Description, Types
+from firmware_bridge.ros2.types import Types
 
 idl: Any = _idl_types  # its classes are made by indexing, which their types don't say
 _made: dict[tuple[str, str], Any] = {}
@@ -77,7 +78,7 @@ def _name(type_: str) -> str:
 
 
 def _fields(types: Types, type_: str) -> dict[str, Any]:
-    return {name: _field(types, desc) for name, desc in types.store.fielddefs[type_][1]}
+    return {name: _field(types, desc) for name, desc in types.described[type_][1]}
 
 
 def _field(types: Types, desc: Description | Any) -> Any:

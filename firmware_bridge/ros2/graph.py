@@ -21,9 +21,10 @@ from pathlib import Path
 from typing import Any
 
 from firmware_bridge.errors import BadValue, BridgeError, NoAnswer, Overloaded, RosError
+from firmware_bridge.ros2.definitions import MAX_BYTES
 from firmware_bridge.ros2.names import DEFAULT, Distro, Qos, Service, Topic, check_name, check_node, domain
 from firmware_bridge.ros2.transport import Caller, Closable, Outlet, Reply, Seen, Transport, until
-from firmware_bridge.ros2.types import MAX_BYTES, Types
+from firmware_bridge.ros2.types import Types
 
 _log = logging.getLogger(__name__)
 MAX_ENDPOINTS = 500

@@ -16,9 +16,10 @@ from typing import Any, ClassVar
 
 from firmware_bridge.errors import NoAnswer, RosError
 from firmware_bridge.ros2 import names
+from firmware_bridge.ros2.definitions import MAX_BYTES
 from firmware_bridge.ros2.names import Service, Topic
 from firmware_bridge.ros2.transport import MAX_SEEN, Closable, Inbox, Reply, Seen, hand
-from firmware_bridge.ros2.types import MAX_BYTES, Types
+from firmware_bridge.ros2.types import Types
 
 ROUTER = "tcp/127.0.0.1:7447"  # where rmw_zenohd listens
 MAX_ASKED_SECONDS = 600.0  # rmw_zenoh asks without end; a caller's own deadline is shorter

@@ -10,13 +10,14 @@ import threading
 import types
 from collections import defaultdict
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import lru_cache
 from typing import Any
 
 import pytest
 
 from firmware_bridge.ros2.types import Types
 
-_TYPES = Types()
+_TYPES = lru_cache(Types)
 _bus: dict[int, _Bus] = defaultdict(lambda: _Bus())
 
 
@@ -142,7 +143,7 @@ class MultiThreadedExecutor:
 
 
 def _message(name: str) -> Any:
-    if name not in _TYPES.store.types:
+    if name not in _TYPES().store.types:
         raise ValueError(name)
     return types.SimpleNamespace(type=name)
 
@@ -150,8 +151,8 @@ def _message(name: str) -> Any:
 def _service(name: str) -> Any:
     made = types.SimpleNamespace(type=name)
     made.Request, made.Response = (
-        (lambda suffix: lambda: _TYPES.make(f"{name}_{suffix}"))("Request"),
-        lambda: _TYPES.make(f"{name}_Response"),
+        (lambda suffix: lambda: _TYPES().make(f"{name}_{suffix}"))("Request"),
+        lambda: _TYPES().make(f"{name}_Response"),
     )
     made.Request.type, made.Response.type = f"{name}_Request", f"{name}_Response"
     return made
@@ -180,8 +181,8 @@ def install(monkeypatch: pytest.MonkeyPatch) -> None:
     module("rclpy.executors", MultiThreadedExecutor=MultiThreadedExecutor)
     module(
         "rclpy.serialization",
-        serialize_message=lambda message: _TYPES.encode(message, message.__msgtype__),
-        deserialize_message=lambda data, kind: _TYPES.decode(data, kind.type),
+        serialize_message=lambda message: _TYPES().encode(message, message.__msgtype__),
+        deserialize_message=lambda data, kind: _TYPES().decode(data, kind.type),
     )
     module(
         "rclpy.qos",

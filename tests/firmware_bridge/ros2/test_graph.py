@@ -9,10 +9,10 @@ import pytest
 
 from firmware_bridge.errors import BadValue, NoAnswer, Refused, RosError
 from firmware_bridge.ros2.actions import ActionClient, ActionServer
+from firmware_bridge.ros2.definitions import MAX_BYTES
 from firmware_bridge.ros2.graph import RosGraph
 from firmware_bridge.ros2.names import LATCHED, SENSORS, Qos
 from firmware_bridge.ros2.transport import until
-from firmware_bridge.ros2.types import MAX_BYTES
 from tests.firmware_bridge.ros2.conftest import Opens
 
 TWIST, TRIGGER, ASK = "geometry_msgs/msg/Twist", "std_srvs/srv/Trigger", "enigma_interfaces/action/Ask"
