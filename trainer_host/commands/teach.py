@@ -69,6 +69,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         "--resume", action="store_true", help="go on with the last lesson that didn't end, or that of --name"
     )
     made.add_argument("--no-judge", action="store_true", help="don't let the teacher grade what can't be executed")
+    made.add_argument("--logprobs", action="store_true", help="ask how likely the answers' pieces were, too; students learn that with them (OpenAI's wire)")  # fmt: skip
     made.add_argument("--keep-personal", action="store_true", help="don't replace what looks like personal data")
     made.add_argument(
         "--option",
@@ -138,6 +139,7 @@ def _resumed(args: argparse.Namespace, kept: Lesson) -> Lesson:
         ("--seed", args.seed, kept.seed),
         ("--no-judge", args.no_judge or None, not kept.judge),
         ("--keep-personal", args.keep_personal or None, kept.keep_personal),
+        ("--logprobs", args.logprobs or None, kept.logprobs),
     )
     options = _options(args, kept.tasks)
     asked = [(name, given, was) for name, given, was in fixed if given is not None and given != was]
@@ -219,6 +221,7 @@ def _lesson(args: argparse.Namespace) -> Lesson:
         batch=args.batch,
         judge=not args.no_judge,
         keep_personal=args.keep_personal,
+        logprobs=args.logprobs,
         options=options,
     )
     return checked_lesson(made)
@@ -328,6 +331,11 @@ def _report(result: LessonResult, show: Presenter) -> None:
         if item.tally.accepted < result.lesson.examples:
             show.warn(
                 f"{item.task}: {result.lesson.draws} draws gave {item.tally.accepted} examples; a better model gives more."
+            )
+        if result.lesson.logprobs and item.tally.soft < item.tally.accepted:
+            show.warn(
+                f"{item.task}: {item.tally.soft} of {item.tally.accepted} examples have probabilities; they are kept where the "
+                "provider gives them and the student's own text stands in the answer, as in chat and code."
             )
     first = result.taught[0]
     show.say(f"Next: enigma train --task {first.task} --data {first.dataset.name}")

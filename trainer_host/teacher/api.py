@@ -350,7 +350,7 @@ class ApiTeacher:
 
     def _reply(self, answer: Answer, cost: Decimal | None, key: str | None, seconds: float, *, cached: bool) -> Reply:
         usage, model = answer.usage or Usage(), answer.model or self.model
-        return Reply(answer.text, answer.finish, usage, model, cost, key, cached, seconds)
+        return Reply(answer.text, answer.finish, usage, model, cost, key, cached, seconds, answer.pieces)
 
     @property
     def _where(self) -> str:

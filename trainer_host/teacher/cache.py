@@ -289,6 +289,7 @@ def _dialect(text: str) -> Dialect | None:
             cast(TokenLimit, str(value["token_limit"])),
             bool(value["temperature"]),
             bool(value["options"]),
+            bool(value.get("logprobs", True)),
         )
     except (ValueError, KeyError, TypeError):
         return None

@@ -22,6 +22,7 @@ from trainer_host.tasks import JUDGE_PASSES, JUDGE_SCHEMA, Example, Json, Prompt
 from trainer_host.teacher.examples import Known, Refused, Verified, built_in_chunk, draw, short, verify
 from trainer_host.teacher.parse import AnswerRefused, read_answer
 from trainer_host.teacher.protocol import Image, Message, Reply, Request, Teacher, Usage
+from trainer_host.teacher.soft import ALTERNATIVES, SOFT, soft_answer
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
@@ -36,7 +37,7 @@ BUILT_IN_CHUNK = 64  # examples per call to a worker: a call costs about as much
 @dataclass(frozen=True)
 class Order:
     """What is asked for. draws: at most so many examples are begun, accepted or not. judge: ask about what can't
-    be executed, where the task has such a question."""
+    be executed, where the task has such a question. logprobs: ask how likely the answers' pieces were, too."""
 
     task: str
     wanted: int
@@ -44,6 +45,7 @@ class Order:
     draws: int
     options: Json = field(default_factory=dict)
     judge: bool = True
+    logprobs: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ class Made:
 @dataclass
 class Tally:
     """Figures of a run so far. failed: of the rejected, those whose request failed for good, not their answer.
+    soft: of the accepted, those with a teacher's probabilities, see `trainer_host.teacher.soft`.
 
     ahead: examples that are verified and accepted as soon as the draws before them are done, unless they repeat one.
     """
@@ -75,6 +78,7 @@ class Tally:
     failed: int = 0
     ahead: int = 0
     repaired: int = 0
+    soft: int = 0
     requests: int = 0
     from_cache: int = 0
     tokens: Usage = field(default_factory=Usage)
@@ -88,6 +92,7 @@ class Tally:
             "accepted": self.accepted,
             "rejected": dict(sorted(self.rejected.items())),
             "repaired": self.repaired,
+            **({"with_probabilities": self.soft} if self.soft else {}),
             "yield": round(self.accepted / begun, 4) if begun else 0.0,
             "requests": self.requests,
             "input_tokens": self.tokens.input,
@@ -221,6 +226,7 @@ def _commit(outcome: _Outcome, made: list[Made], tally: Tally, seen: Index) -> N
     else:
         tally.accepted += 1
         tally.repaired += outcome.repaired
+        tally.soft += SOFT in outcome.made.meta
         made.append(outcome.made)
 
 
@@ -235,7 +241,8 @@ async def _one(
     order: Order, spec: TaskSpec, number: int, teacher: Teacher, executor: Executor, tally: Tally
 ) -> _Outcome:
     drawn, prompt = await executor.submit(draw, order.task, order.options, order.seed, number)
-    requests = [request_for(spec, prompt, sample) for sample in range(spec.samples)]
+    alternatives = ALTERNATIVES if order.logprobs else 0
+    requests = [request_for(spec, prompt, sample, alternatives) for sample in range(spec.samples)]
     first = requests[0]
     found: Verified | Refused | None = None
     for attempt in range(2):
@@ -255,6 +262,8 @@ async def _one(
         assert found is not None
         return _Outcome(None, found.reason, found.detail)
     meta = provenance(spec, teacher, drawn, replies, found, repaired=attempt > 0)
+    if order.logprobs and (soft := soft_answer(order.task, found.example, replies[0])) is not None:
+        meta[SOFT] = soft
     if order.judge and found.judge is not None:
         try:
             level = await _judged(found.judge, spec, teacher, tally)
@@ -341,11 +350,12 @@ def _repair(request: Request, reply: Reply, detail: str) -> Request:
         request.temperature,
         request.sample,
         request.task,
+        request.alternatives,
     )
 
 
-def request_for(spec: TaskSpec, prompt: Prompt, sample: int = 0) -> Request:
-    """The request that a prompt of a task becomes."""
+def request_for(spec: TaskSpec, prompt: Prompt, sample: int = 0, alternatives: int = 0) -> Request:
+    """The request that a prompt of a task becomes; alternatives: see `Request`."""
     images = tuple(Image("image/png", content) for content in prompt.images)
     return Request(
         (Message("user", prompt.user, images),),
@@ -355,6 +365,7 @@ def request_for(spec: TaskSpec, prompt: Prompt, sample: int = 0) -> Request:
         spec.temperature,
         sample,
         spec.name,
+        alternatives,
     )
 
 

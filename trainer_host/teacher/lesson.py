@@ -31,7 +31,7 @@ class Lesson:
     """What is to be taught, by whom, for how much.
 
     name: what datasets begin with. model: None for the provider's default. budget: US dollars as text, None
-    without a limit. options: per task, what its spec takes. begun: ISO 8601, UTC; what is spent since then counts
+    without a limit. logprobs: ask how likely the answers' pieces were, too. options: per task, what its spec takes. begun: ISO 8601, UTC; what is spent since then counts
     against the budget. state: "open" until every dataset is written.
     """
 
@@ -46,6 +46,7 @@ class Lesson:
     batch: bool = False
     judge: bool = True
     keep_personal: bool = False
+    logprobs: bool = False
     options: dict[str, Json] = field(default_factory=dict)
     begun: str = field(default_factory=lambda: _now())
     state: str = "open"
@@ -87,6 +88,10 @@ def checked_lesson(lesson: Lesson) -> Lesson:
             raise TrainerError(f"--budget must be more than 0 dollars, as in 2.00, not {lesson.budget[:20]}.")
     if lesson.batch and lesson.provider not in ("openai", "anthropic"):
         raise TrainerError(f"{lesson.provider} has no batches; leave out --batch.")
+    if lesson.logprobs and lesson.provider == BUILT_IN:
+        raise TrainerError("The built-in teacher has no log-probabilities; name a --provider, or leave out --logprobs.")
+    if lesson.logprobs and lesson.batch:
+        raise TrainerError("Log-probabilities are asked for directly alone; leave out --batch or --logprobs.")
     for task in lesson.tasks:
         lesson.dataset(task)
     check_options(lesson.tasks, lesson.options)

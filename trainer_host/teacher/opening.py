@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from trainer_host.errors import TeacherStopped
+from trainer_host.errors import TeacherStopped, TrainerError
 from trainer_host.keys import endpoint_for, keys_for
 from trainer_host.teacher.api import CONCURRENCY, ApiTeacher
 from trainer_host.teacher.audit import AuditLog, audit_path, entries
@@ -99,6 +99,11 @@ def opened(
             endpoint = stack.enter_context(reachable_teacher(workspace, lesson.model))
         elif lesson.model is not None:
             endpoint = replace(endpoint, model=lesson.model)
+        if lesson.logprobs and endpoint.wire == "anthropic":
+            raise TrainerError(
+                f"{lesson.provider} has no log-probabilities (its wire is Anthropic's); leave out --logprobs, or take a "
+                "provider of OpenAI's wire."
+            )
         keys = keys_for(lesson.provider, workspace, key_names)
         price = price_of(endpoint, own_price)
         audit = AuditLog(audit_path(workspace))

@@ -70,7 +70,8 @@ class Request:
     system: the same bytes for all requests of a task, so that providers can cache it. schema: the JSON Schema
     that the answer must follow, None for free text. temperature: None leaves it to the provider (some models
     refuse it). sample: tells apart several answers to the same question; it is never sent, but is part of what
-    the cache remembers a reply by. task: for the audit log alone.
+    the cache remembers a reply by. task: for the audit log alone. alternatives: for each piece of the answer, how likely
+    so many pieces were there; 0 asks for no probabilities. Only OpenAI's wire has them, and not each of its servers.
     """
 
     messages: tuple[Message, ...]
@@ -80,6 +81,19 @@ class Request:
     temperature: float | None = 1.0
     sample: int = 0
     task: str = ""
+    alternatives: int = 0
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A piece of an answer, as its writer's tokenizer cuts it. data: its bytes; pieces may end inside a character.
+
+    logprob: the natural logarithm of its probability. others: (bytes, logprob) of pieces that could have stood there.
+    """
+
+    data: bytes
+    logprob: float
+    others: tuple[tuple[bytes, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -101,6 +115,7 @@ class Reply:
 
     text: as it came. cost: in US dollars, None where the model's price isn't known. key_name: the stored key
     that paid, never the key. cached: it was in the cache, and nothing was sent. seconds: of the request itself.
+    pieces: the text's, with their probabilities; None where they weren't asked for, or didn't come as they should.
     """
 
     text: str
@@ -111,6 +126,7 @@ class Reply:
     key_name: str | None = None
     cached: bool = False
     seconds: float = 0.0
+    pieces: tuple[Piece, ...] | None = field(default=None, repr=False)
 
 
 class Teacher(Protocol):

@@ -16,13 +16,15 @@ class Dialect:
     """What an endpoint takes of its wire, as far as is known; see `wires.learn` for what a refusal teaches.
 
     token_limit: OpenAI's newer models take only the second name, most compatible servers only the first.
-    temperature: whether it is sent. options: whether `Endpoint.options` are.
+    temperature: whether it is sent. options: whether `Endpoint.options` are. logprobs: whether probabilities are asked for,
+    where a request wants them.
     """
 
     schema: SchemaForm = "full"
     token_limit: TokenLimit = "max_tokens"
     temperature: bool = True
     options: bool = True
+    logprobs: bool = True
 
 
 @dataclass(frozen=True)

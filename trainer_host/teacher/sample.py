@@ -82,7 +82,7 @@ async def _one(
         outcome = Yield(len(prompts), len(prompts))
         return estimate(drawn, lesson.examples, price, batch=half, outcome=outcome, model=model)
     noting = _Noting(teacher)
-    order = Order(task, sample, lesson.seed, sample, options, lesson.judge)
+    order = Order(task, sample, lesson.seed, sample, options, lesson.judge, lesson.logprobs)
     result = await generate(order, noting, executor)
     if result.stopped is not None:
         raise result.stopped

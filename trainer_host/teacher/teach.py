@@ -26,6 +26,7 @@ from trainer_host.teacher.generate import Generated, Made, Order, Tally, generat
 from trainer_host.teacher.lesson import BUILT_IN, Lesson, finished, remember
 from trainer_host.teacher.opening import Opened
 from trainer_host.teacher.protocol import Teacher
+from trainer_host.teacher.soft import SOFT
 from trainer_host.workspace import Workspace
 
 T = TypeVar("T")
@@ -122,7 +123,8 @@ async def _give(
     try:
         for task in lesson.tasks:
             report = (lambda tally, task=task: on_task(task, tally)) if on_task is not None else None
-            order = Order(task, lesson.examples, lesson.seed, lesson.draws, lesson.options.get(task, {}), lesson.judge)
+            options = lesson.options.get(task, {})
+            order = Order(task, lesson.examples, lesson.seed, lesson.draws, options, lesson.judge, lesson.logprobs)
             taught.append(await _teach(workspace, lesson, order, asked, executor, report))
     finally:
         await executor.close()
@@ -165,7 +167,7 @@ def dataset_of_examples(workspace: Workspace, lesson: Lesson, order: Order, foun
     personal = not lesson.keep_personal and order.task != "robot"  # a home's names are no one's personal data
     for made in found.made:
         row = _labelled(reader, made)
-        rows.append(replace(row, row=scrubber.row(row.row)) if personal else row)
+        rows.append(replace(row, row=_scrubbed(row.row, scrubber)) if personal else row)
         if made.exchange is not None:
             exchange = exchange_row(order.task, *made.exchange)
             exchanges.append(scrubber.row(exchange) if personal else exchange)
@@ -197,6 +199,14 @@ def dataset_of_examples(workspace: Workspace, lesson: Lesson, order: Order, foun
         finish=finish,
         small=True,
     )
+
+
+def _scrubbed(row: Row, scrubber: Scrubber) -> Row:
+    """The row without personal data. A teacher's probabilities are of the text as it was, so they go where that changed."""
+    made = scrubber.row(row)
+    if SOFT in made.meta and (made.input, made.output) != (row.input, row.output):
+        made = replace(made, meta={key: value for key, value in made.meta.items() if key != SOFT})
+    return made
 
 
 def _labelled(reader: RowReader, made: Made) -> Labelled:

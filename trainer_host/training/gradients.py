@@ -30,7 +30,8 @@ SHARDS = "shards"  # the folder of a checkpoint that several processes wrote wit
 class Micro:
     """Rows that are handled at once, int64: tokens, positions and segments [rows, length]; places and targets [n].
 
-    places: where in the flattened rows a token to learn comes next.
+    places: where in the flattened rows a token to learn comes next. soft: several targets for each, int64 [n, k], and
+    their shares, float32 [n, k]; None where each has one.
     """
 
     tokens: Tensor
@@ -38,6 +39,7 @@ class Micro:
     segments: Tensor
     places: Tensor
     targets: Tensor
+    soft: tuple[Tensor, Tensor] | None = None
 
     @classmethod
     def of(cls, batch: Batch, rows: slice, device: torch.device) -> Micro:
@@ -50,19 +52,25 @@ class Micro:
 
         places = np.flatnonzero(batch.learn[rows, :length])
         targets = batch.targets[rows, :length].reshape(-1)[places]
+        soft = None
+        if batch.soft is not None:
+            several, shares = (values[rows, :length].reshape(-1, values.shape[-1])[places] for values in batch.soft)
+            soft = torch.from_numpy(several).to(device), torch.from_numpy(shares).to(device)
         return cls(
             part(batch.tokens),
             part(batch.positions),
             part(batch.segments),
             torch.from_numpy(places).to(device),
             torch.from_numpy(targets).to(device),
+            soft,
         )
 
 
 class LossModule(nn.Module):
     """Micro -> sum of the cross entropies of its targets, float32 [].
 
-    With a teacher it is the sum of the distillation losses while it trains; what is examined is the cross entropy.
+    With a teacher it is the sum of the distillation losses while it trains, else that of the cross entropies with all
+    targets that the rows have; what is examined is the cross entropy with one.
     """
 
     def __init__(self, model: LanguageModel, soft: Soft | None = None) -> None:
@@ -74,46 +82,60 @@ class LossModule(nn.Module):
         hidden = self.model.hidden(part.tokens, positions=part.positions, segments=part.segments)
         chosen = hidden.reshape(-1, hidden.shape[-1]).index_select(0, part.places)
         table = self.model.embed_tokens.weight if self.model.lm_head is None else self.model.lm_head.weight
-        if self._soft is None or not self.training:
+        if not self.training:
             return linear_cross_entropy(chosen, table, part.targets)
+        if self._soft is None:
+            return linear_cross_entropy(chosen, table, *(part.soft or (part.targets,)))
         soft = self._soft
         known = soft.hidden(part.tokens, part.positions, part.segments, part.places)
         return linear_distillation(chosen, table, part.targets, known, soft.table, soft.share, soft.temperature)
 
 
-def linear_cross_entropy(hidden: Tensor, table: Tensor, targets: Tensor) -> Tensor:
+def linear_cross_entropy(hidden: Tensor, table: Tensor, targets: Tensor, shares: Tensor | None = None) -> Tensor:
     """Sum over rows of the cross entropy of `hidden @ table.T` with `targets`, float32 [].
 
-    hidden: float [n, width]; table: float [vocabulary, width]; targets: int64 [n]. The logits are never held whole:
-    their gradient is made with them, a chunk at a time (as in Liger, arXiv 2410.10989).
+    hidden: float [n, width]; table: float [vocabulary, width]; targets: int64 [n], or [n, k] with their shares, float32
+    [n, k], each row of which sums to 1. The logits are never held whole: their gradient is made with them, a chunk at a
+    time (as in Liger, arXiv 2410.10989).
     """
-    made: Tensor = _LinearCrossEntropy.apply(hidden, table, targets)
+    made: Tensor = _LinearCrossEntropy.apply(hidden, table, targets, shares)
     return made
 
 
 class _LinearCrossEntropy(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: torch.autograd.function.FunctionCtx, hidden: Tensor, table: Tensor, targets: Tensor) -> Tensor:
+    def forward(
+        ctx: torch.autograd.function.FunctionCtx,
+        hidden: Tensor,
+        table: Tensor,
+        targets: Tensor,
+        shares: Tensor | None,
+    ) -> Tensor:
         kind = torch.get_autocast_dtype(hidden.device.type)
         cast = torch.is_autocast_enabled(hidden.device.type)
         needed = any(ctx.needs_input_grad[:2])  # type: ignore[attr-defined]
         with torch.autocast(hidden.device.type, enabled=False):
             h, w = (hidden.to(kind), table.to(kind)) if cast else (hidden, table)
             rows = max(16, _CHUNK // table.shape[0])
+            several = 1 if shares is None else shares.shape[1]
             total = torch.zeros((), dtype=torch.float32, device=hidden.device)
             back = torch.empty_like(h) if needed else h
             down = torch.zeros_like(table, dtype=torch.float32) if needed else table
             for start in range(0, len(h), rows):
-                part, wanted = h[start : start + rows], targets[start : start + rows, None]
+                part, wanted = h[start : start + rows], targets[start : start + rows].view(-1, several)
                 logits = (part @ w.T).float()
                 logits -= logits.amax(1, keepdim=True)
                 right = logits.gather(1, wanted)
+                if shares is not None:
+                    share = shares[start : start + rows]
+                    right = (right * share).sum(1, keepdim=True)
                 logits.exp_()
                 mass = logits.sum(1, keepdim=True)
                 total += (mass.log() - right).sum()
                 if needed:
                     logits /= mass
-                    logits.scatter_add_(1, wanted, logits.new_full((), -1.0).expand_as(wanted))
+                    minus = logits.new_full((), -1.0).expand_as(wanted) if shares is None else -share
+                    logits.scatter_add_(1, wanted, minus)
                     slope = logits.to(h.dtype)
                     torch.mm(slope, w, out=back[start : start + rows])
                     if cast:
@@ -125,9 +147,9 @@ class _LinearCrossEntropy(torch.autograd.Function):
         return total
 
     @staticmethod
-    def backward(ctx: torch.autograd.function.FunctionCtx, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
+    def backward(ctx: torch.autograd.function.FunctionCtx, *grads: Tensor) -> tuple[Tensor, Tensor, None, None]:
         back, down = ctx.saved_tensors  # type: ignore[attr-defined]
-        return back * grads[0].to(back.dtype), down * grads[0], None
+        return back * grads[0].to(back.dtype), down * grads[0], None, None
 
 
 class Gradients(Protocol):

@@ -21,6 +21,8 @@ import contextlib
 import hashlib
 import importlib
 import json
+import math
+import re
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
@@ -84,7 +86,8 @@ class FakeApi:
     latency: seconds before an answer. concurrency: with more requests open than that, a request gets a 429.
     usage: tokens of prompt and answer per request, by default a quarter of their characters. add_routes: called
     with the app before it starts, for more endpoints. idempotent: a request that comes again with the Idempotency-Key of
-    one that was answered, or is being answered, gets that answer, and isn't billed.
+    one that was answered, or is being answered, gets that answer, and isn't billed. logprobs: what stands there in an answer
+    of OpenAI's wire to a request that asks for it; a provider that ignores it answers null.
     """
 
     answer: Answer = from_schema
@@ -94,6 +97,7 @@ class FakeApi:
     usage: Callable[[Asked, str], tuple[int, int]] | None = None
     add_routes: Iterable[Callable[[web.Application, FakeApi], None]] = ()
     idempotent: bool = False
+    logprobs: Callable[[Asked, str], object] | None = None
     keys: set[str] | None = None  # the valid ones; None takes any, and none
     log: Path | None = None
     url: str = ""
@@ -186,7 +190,10 @@ class FakeApi:
         self.answered.append(asked)
         self._write_bill(asked)
         self.billed.update({"requests": 1, "input": tokens[0], "output": tokens[1], asked.key: sum(tokens)})
-        return reply_body(asked.wire, str(asked.body.get("model")), text, tokens, asked.number)
+        made = reply_body(asked.wire, str(asked.body.get("model")), text, tokens, asked.number)
+        if self.logprobs is not None and asked.body.get("logprobs") is True:
+            cast(list[Json], made["choices"])[0]["logprobs"] = self.logprobs(asked, text)
+        return made
 
     async def _models(self, request: web.Request) -> web.StreamResponse:
         wire: Wire = "anthropic" if "x-api-key" in request.headers else "openai"
@@ -277,6 +284,16 @@ def reply_body(wire: Wire, model: str, text: str, tokens: tuple[int, int], numbe
             "cache_read_input_tokens": 0,
         },
     }
+
+
+def logprobs_of(text: str, top: int = 2) -> Json:
+    """As a provider writes them whose tokens are runs of letters, with the space before, and single characters."""
+    entries: list[Json] = []
+    for token in re.findall(r" ?[^\W\d_]+|.", text, re.DOTALL):
+        entry: Json = {"token": token, "logprob": math.log(0.75), "bytes": list(token.encode())}
+        other = {"token": f"{token[:-1]}q", "logprob": math.log(0.25), "bytes": list(f"{token[:-1]}q".encode())}
+        entries.append({**entry, "top_logprobs": [entry, other][:top]})
+    return {"content": entries, "refusal": None}
 
 
 def refusal(

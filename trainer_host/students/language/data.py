@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol, cast
 
 import numpy as np
 
 from trainer_host.data.curriculum import available
 from trainer_host.errors import DataError
+from trainer_host.students.language.soft import MOST, Pieces, Targets, soft_targets
 
 if TYPE_CHECKING:
     from edge_runtime.language.template import Template
@@ -41,22 +42,30 @@ class Encoder(Protocol):
 
 @dataclass(frozen=True)
 class Conversation:
-    """A row for training; messages as `edge_runtime.language.template` takes them. difficulty: 0 (easy) to 1."""
+    """A row for training; messages as `edge_runtime.language.template` takes them. difficulty: 0 (easy) to 1.
+
+    soft: a teacher's probabilities for the last message, see `trainer_host.students.language.soft`; None without.
+    """
 
     messages: Sequence[Json]
     task: str
     tools: Sequence[Json] = ()
     difficulty: float = 0.0
+    soft: object = None
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """A text as tokens. ids: int32 [length]; mask: bool [length], whether the token itself is to be learnt."""
+    """A text as tokens. ids: int32 [length]; mask: bool [length], whether the token itself is to be learnt.
+
+    soft: what else is to be learnt in its tokens' places; None where that is nothing.
+    """
 
     ids: np.ndarray
     mask: np.ndarray
     difficulty: float
     task: str
+    soft: Targets | None = None
 
 
 def encode_rows(
@@ -81,7 +90,12 @@ def encode_rows(
             )
         if not any(mask[1:]):
             raise DataError(f"Row {number} has no answer to learn; give it a message of the assistant.")
-        made.append(Encoded(np.array(ids, np.int32), np.array(mask, bool), row.difficulty, row.task))
+        text = Encoded(np.array(ids, np.int32), np.array(mask, bool), row.difficulty, row.task)
+        if row.soft is not None:
+            said = str(row.messages[-1].get("content", ""))
+            soft = soft_targets(row.soft, said, text.ids, text.mask, cast(Pieces, tokenizer))
+            text = replace(text, soft=soft)
+        made.append(text)
     return made
 
 
@@ -141,6 +155,8 @@ def digest(rows: Sequence[Encoded]) -> str:
     for row in rows:
         made.update(f"{row.task}\0{row.difficulty!r}\0{len(row.ids)}\0".encode())
         made.update(row.ids.astype("<i4").tobytes() + row.mask.tobytes())
+        if row.soft is not None:
+            made.update(row.soft.ids.astype("<i4").tobytes() + row.soft.shares.astype("<f4").tobytes())
     return f"sha256:{made.hexdigest()}"
 
 
@@ -223,7 +239,8 @@ class Batch:
     """Packed rows, all int64 [rows, length] but `learn` (bool); `targets` follow `tokens` by one.
 
     segments: which text of its row a token belongs to, from 1 on, 0 for padding. positions: within the text.
-    learn: whether the target counts. members: the numbers of the texts in it.
+    learn: whether the target counts. members: the numbers of the texts in it. soft: the targets and others beside them,
+    int64 [rows, length, MOST], and the share of each, float32 of the same shape; None where all are alone.
     """
 
     tokens: np.ndarray
@@ -232,6 +249,7 @@ class Batch:
     positions: np.ndarray
     learn: np.ndarray
     members: tuple[int, ...]
+    soft: tuple[np.ndarray, np.ndarray] | None = None
 
 
 def pack(texts: Sequence[Encoded], bins: Sequence[Sequence[int]], length: int) -> Batch:
@@ -247,7 +265,26 @@ def pack(texts: Sequence[Encoded], bins: Sequence[Sequence[int]], length: int) -
             learn[row, start:stop] = text.mask[1:]
             segments[row, start:stop], positions[row, start:stop] = segment, np.arange(stop - start)
             start = stop
-    return Batch(tokens, targets, segments, positions, learn, tuple(number for members in bins for number in members))
+    members_of = tuple(number for members in bins for number in members)
+    soft = _soft(texts, bins, targets) if any(texts[number].soft is not None for number in members_of) else None
+    return Batch(tokens, targets, segments, positions, learn, members_of, soft)
+
+
+def _soft(
+    texts: Sequence[Encoded], bins: Sequence[Sequence[int]], targets: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """See `Batch.soft`."""
+    ids = np.zeros((*targets.shape, MOST), np.int64)
+    shares = np.zeros((*targets.shape, MOST), np.float32)
+    ids[..., 0], shares[..., 0] = targets, 1.0
+    for row, members in enumerate(bins):
+        start = 0
+        for number in members:
+            stop = start + places(texts[number])
+            if (soft := texts[number].soft) is not None:
+                ids[row, start:stop], shares[row, start:stop] = soft.ids[1:], soft.shares[1:]
+            start = stop
+    return ids, shares
 
 
 def places(text: Encoded) -> int:

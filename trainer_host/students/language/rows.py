@@ -66,7 +66,7 @@ def conversations(rows: Iterable[Row], task: str) -> list[Conversation]:
         written: Json = {"role": "assistant", "content": said}
         if thought := row.output.get("reasoning"):
             written["reasoning"] = thought
-        made.append(Conversation([*messages, written], name, tools, difficulty))
+        made.append(Conversation([*messages, written], name, tools, difficulty, row.meta.get("soft")))
     return made
 
 

@@ -49,6 +49,7 @@ from trainer_host.students.language.run_files import (
     write_assets,
 )
 from trainer_host.students.language.settings import LanguageSettings
+from trainer_host.students.language.soft import soft_share
 from trainer_host.students.language.tokenizers import FastTokenizer, train_tokenizer
 from trainer_host.tasks import task_spec
 from trainer_host.training.ranks import from_first, ranks
@@ -150,6 +151,8 @@ class LanguageStudent:
         doubts, doubted = self._doubts(run, unseen)
         write_atomic(run / CONFIG, strict_json.dumps({**card, "unsure": doubts}))
         figures = {"parameters": sum(p.numel() for p in model.parameters()), **figures, **doubted}
+        if soft is None and (share := soft_share(texts)):
+            figures["soft targets"] = share
         if more:
             figures["practised"] = float(len(more))
         return TrainReport(time.perf_counter() - started, figures)

@@ -117,6 +117,10 @@ class FastTokenizer:
         """`encode` of each, on all cores."""
         return [list(made.ids) for made in self._made.encode_batch(list(texts), add_special_tokens=False)]
 
+    def sizes(self, ids: Sequence[int]) -> list[int]:
+        """Bytes that each token stands for: in a table over GPT-2's bytes each of them is one character."""
+        return [len(self._made.id_to_token(number) or "") for number in ids]
+
     def decode(self, ids: Sequence[int]) -> str:
         """The text of ids, special tokens spelled out."""
         return str(self._made.decode(list(ids), skip_special_tokens=False))

@@ -33,7 +33,9 @@ _FINISH: dict[str, Finish] = {
 
 
 def body(request: Request, endpoint: Endpoint, dialect: Dialect) -> bytes:
-    """See `Wire`."""
+    """See `Wire`; it has no probabilities."""
+    if request.alternatives:
+        raise WireError("this wire has no log-probabilities; take a provider of OpenAI's wire, or ask without them")
     made: Json = {"model": endpoint.model, "max_tokens": request.max_tokens}
     if system := system_of(request, dialect.schema == "prompt"):
         block: Json = {"type": "text", "text": system, "cache_control": {"type": "ephemeral"}}

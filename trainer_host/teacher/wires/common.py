@@ -6,7 +6,7 @@ import base64
 import json
 from dataclasses import dataclass
 
-from trainer_host.teacher.protocol import Finish, Image, Json, Request, Usage
+from trainer_host.teacher.protocol import Finish, Image, Json, Piece, Request, Usage
 
 # What the prompt says where a schema can't be sent beside it.
 _ASK_FOR_JSON = "Answer with one JSON object and nothing else. It must be valid by this JSON Schema:"
@@ -19,12 +19,13 @@ class WireError(Exception):
 
 @dataclass(frozen=True)
 class Answer:
-    """A reply as the wire carries it. usage: None where the provider doesn't say. model: "" likewise."""
+    """A reply as the wire carries it. usage: None where the provider doesn't say. model: "" likewise. pieces: see `Reply`."""
 
     text: str
     finish: Finish
     usage: Usage | None
     model: str
+    pieces: tuple[Piece, ...] | None = None
 
 
 class Hidden(str):

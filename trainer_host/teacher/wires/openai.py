@@ -16,6 +16,7 @@ from trainer_host.teacher.wires.common import (
     tokens_at,
     without_trailing,
 )
+from trainer_host.teacher.wires.logprobs import read_pieces
 from trainer_host.teacher.wires.schemas import openai_form
 
 SCHEMA_NAME = "answer"  # the wire wants one; it is part of what some models see
@@ -32,6 +33,8 @@ def body(request: Request, endpoint: Endpoint, dialect: Dialect) -> bytes:
     made: Json = {"model": endpoint.model, "messages": messages, dialect.token_limit: request.max_tokens}
     if request.temperature is not None and dialect.temperature:
         made["temperature"] = request.temperature
+    if request.alternatives and dialect.logprobs:
+        made |= {"logprobs": True, "top_logprobs": request.alternatives}
     if request.schema is not None and dialect.schema != "prompt":
         schema, closed = openai_form(request.schema, dialect.schema == "subset")
         form: Json = {"name": SCHEMA_NAME, "schema": schema, "strict": closed}
@@ -72,7 +75,9 @@ def read(payload: Json) -> Answer:
     refusal = text_at(message, "refusal")
     reason = text_at(choice, "finish_reason")
     finish: Finish = "refusal" if refusal else _FINISH.get(reason, "other")
-    return Answer(_text(message) or refusal, finish, _usage(payload), text_at(payload, "model"))
+    text = _text(message) or refusal
+    pieces = read_pieces(member(choice, "logprobs", "content"), text)
+    return Answer(text, finish, _usage(payload), text_at(payload, "model"), pieces)
 
 
 def _base(endpoint: Endpoint) -> str:

@@ -21,6 +21,7 @@ _MAX_MESSAGE = 2000  # characters of a provider's text that are looked at
 _NO_MONEY_CODE = "insufficient_quota"  # OpenAI, with 429
 _BAD_KEY = re.compile(r"credit balance|api key not valid|invalid api key", re.IGNORECASE)  # Anthropic, Gemini: with 400
 _SCHEMA = re.compile(r"response.?format|json.?schema|output_config|output_format|structured.output", re.IGNORECASE)
+_LOGPROBS = re.compile(r"log.?prob", re.IGNORECASE)
 _NOT_TAKEN = re.compile(
     r"unsupported|n.t support|not support|not permitted|not allowed|deprecated|unrecognized|unknown|unexpected"
     r"|only the default|extra (inputs|fields)|extra_forbidden|no longer",
@@ -99,9 +100,12 @@ def learn(dialect: Dialect, refusal: Refusal, sent: Json) -> Dialect | None:
 
     sent: the body. One part at a time, and each only once, so that this ends.
     """
+    said = f"{refusal.parameter} {refusal.message}"
+    # OpenAI has a 403 for it, whose key is good.
+    if "logprobs" in sent and refusal.status in (400, 403, 404, 422, 501) and _LOGPROBS.search(said):
+        return replace(dialect, logprobs=False)
     if refusal.status not in (400, 404, 415, 422, 501):
         return None
-    said = f"{refusal.parameter} {refusal.message}"
     if "max_completion_tokens" in said and "max_tokens" in said and dialect.token_limit == "max_tokens":
         return replace(dialect, token_limit="max_completion_tokens")
     if "max_completion_tokens" in said and dialect.token_limit != "max_tokens" and _NOT_TAKEN.search(said):
@@ -125,6 +129,8 @@ def _verdict(status: int, payload: Json, message: str) -> Verdict:
     kinds = (text_at(payload, "error", "type"), text_at(payload, "error", "code"))
     if status == 403 and member(payload, "error", "metadata", "flagged_input") is not None:
         return Verdict.REFUSED  # OpenRouter's moderation: it is about the prompt
+    if status == 403 and _LOGPROBS.search(f"{text_at(payload, 'error', 'param')} {message}"):
+        return Verdict.REFUSED  # OpenAI's reasoning models; the key is good for all else
     if status in (401, 402, 403) or (status == 400 and _BAD_KEY.search(message)):
         return Verdict.KEY_REFUSED
     if status == 429:
