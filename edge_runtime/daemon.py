@@ -21,7 +21,6 @@ from edge_runtime.api.app import make_app
 from edge_runtime.api.http_log import http_log
 from edge_runtime.config import Config, parse_listen
 from edge_runtime.device import Device
-from edge_runtime.discovery import announced
 from edge_runtime.errors import ConfigError, StateError
 from edge_runtime.identity import tls
 from edge_runtime.serving import memory
@@ -108,6 +107,8 @@ async def serve(state: Path, config: Config, port_file: Path | None = None) -> N
                     disk.write_atomic(port_file.absolute(), f"{port}\n".encode("ascii"))
             async with contextlib.AsyncExitStack() as around:
                 if config.server.announce and not is_loopback(host):
+                    from edge_runtime.discovery import announced  # as with a broker below
+
                     about = (config.device.label, device.key.id, __version__)
                     await around.enter_async_context(announced(*about, host, port, context is not None))
                 if config.presence.broker:

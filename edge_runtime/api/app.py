@@ -8,29 +8,20 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
 
-from edge_runtime.api import openapi
 from edge_runtime.api.access import CALLER, Access, Need, caller
 from edge_runtime.api.inference import PATH as INFERENCE_PATH
 from edge_runtime.api.inference import InferenceRoutes
-from edge_runtime.api.listen import ListenRoutes
-from edge_runtime.api.manage import ManageRoutes
+from edge_runtime.api.later import Handler, Later
 from edge_runtime.api.observe import ObserveRoutes
-from edge_runtime.api.openai import PATHS, OpenAIRoutes
-from edge_runtime.api.openai_audio import SPEECH, TRANSCRIPTIONS, AudioRoutes
-from edge_runtime.api.openai_embeddings import PATH as EMBEDDINGS
-from edge_runtime.api.openai_embeddings import EmbeddingRoutes
-from edge_runtime.api.openai_wire import error_json
-from edge_runtime.api.pipelines import PipelineRoutes
 from edge_runtime.api.run import RunRoutes
-from edge_runtime.api.updates import UpdateRoutes
-from edge_runtime.api.wire import ASKED, reply, reply_error
+from edge_runtime.api.wire import ASKED, OPENAI_PATHS, reply, reply_error
 from edge_runtime.device import Device
 from edge_runtime.errors import EdgeError, Forbidden, NotFound
 from edge_runtime.identity.tls import Shown
 from edge_runtime.tracing import ended
 
 _log = logging.getLogger(__name__)
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+DOCUMENT = "/openapi.json"
 
 
 def make_app(device: Device, access: Access, shown: Shown | None = None) -> web.Application:
@@ -40,37 +31,49 @@ def make_app(device: Device, access: Access, shown: Shown | None = None) -> web.
     """
     server = device.config.server
     needs: dict[tuple[str, str], Need] = {}
-    routes: list[openapi.Route] = []
+    routes: list[tuple[str, str, Need, Callable[[], str]]] = []
     app = web.Application(
         middlewares=[_errors(device), _guarded(access, needs)],
         client_max_size=max(server.max_body_kb, server.max_file_kb) * 1024,
     )
-    run, manage = RunRoutes(device), ManageRoutes(device, shown)
-    observe = ObserveRoutes(device, access.still)
-    openai, inference, audio = OpenAIRoutes(device), InferenceRoutes(device), AudioRoutes(device)
+    run, inference, observe = RunRoutes(device), InferenceRoutes(device), ObserveRoutes(device, access.still)
 
-    def add(method: str, path: str, need: Need, handler: Handler) -> None:
+    def add(method: str, path: str, need: Need, handler: Handler, says: Callable[[], str] | None = None) -> None:
         needs[method, path] = need
-        routes.append(openapi.Route(method, path, need, (handler.__doc__ or "").strip().partition("\n")[0]))
+        routes.append((method, path, need, says or (lambda: handler.__doc__ or "")))
         app.router.add_route(method, path, handler)
+
+    def add_later(method: str, path: str, need: Need, found: Later, name: str) -> None:
+        add(method, path, need, found.handler(name), lambda: found.says(name))
 
     async def describe(request: web.Request) -> web.Response:
         """This document."""
-        return reply(openapi.document(device, routes))
+        from edge_runtime.api import openapi  # only who asks for the document pays for it
 
-    add("GET", openapi.PATH, Need.LOOK, describe)
+        known = [
+            openapi.Route(method, path, need, says().strip().partition("\n")[0]) for method, path, need, says in routes
+        ]
+        return reply(openapi.document(device, known))
+
+    openai, audio = Later("openai", "OpenAIRoutes", device), Later("openai_audio", "AudioRoutes", device)
+    embeddings = Later("openai_embeddings", "EmbeddingRoutes", device)
+    listen = Later("listen", "ListenRoutes", device, access.still)
+    manage = Later("manage", "ManageRoutes", device, shown)
+    pipelines, updates = Later("pipelines", "PipelineRoutes", device), Later("updates", "UpdateRoutes", device)
+
+    add("GET", DOCUMENT, Need.LOOK, describe)
     add("GET", "/healthz", Need.NOTHING, observe.health)
     add("GET", "/readyz", Need.LOOK, observe.ready)
     add("GET", "/metrics", Need.LOOK, observe.metrics)
     add("GET", "/v1/models", Need.LOOK, run.models)
-    add("GET", "/v1/models/{specialist}", Need.LOOK, openai.model)
-    add("POST", "/v1/chat/completions", Need.ASK, openai.chat)
-    add("POST", "/v1/completions", Need.ASK, openai.complete)
-    add("POST", EMBEDDINGS, Need.ASK, EmbeddingRoutes(device).embed)
-    add("POST", SPEECH, Need.ASK, audio.speech)
-    add("POST", TRANSCRIPTIONS, Need.ASK, audio.transcribe)
+    add_later("GET", "/v1/models/{specialist}", Need.LOOK, openai, "model")
+    add_later("POST", "/v1/chat/completions", Need.ASK, openai, "chat")
+    add_later("POST", "/v1/completions", Need.ASK, openai, "complete")
+    add_later("POST", "/v1/embeddings", Need.ASK, embeddings, "embed")
+    add_later("POST", "/v1/audio/speech", Need.ASK, audio, "speech")
+    add_later("POST", "/v1/audio/transcriptions", Need.ASK, audio, "transcribe")
     add("POST", "/v1/run/{specialist}", Need.ASK, run.run)
-    add("POST", "/v1/listen/{specialist}", Need.ASK, ListenRoutes(device, access.still).listen)
+    add_later("POST", "/v1/listen/{specialist}", Need.ASK, listen, "listen")
     add("POST", "/v1/ask", Need.ASK, run.ask)
     add("GET", "/v2", Need.LOOK, inference.server)
     add("GET", "/v2/health/live", Need.NOTHING, inference.live)
@@ -84,30 +87,28 @@ def make_app(device: Device, access: Access, shown: Shown | None = None) -> web.
     add("GET", "/v1/unsure/{specialist}", Need.OWN, observe.unsure)
     add("DELETE", "/v1/unsure/{specialist}", Need.OWN, observe.forget_unsure)
     add("GET", "/v1/events", Need.VIEW, observe.events)
-    add("POST", "/v1/pair", Need.NOTHING, manage.pair)
-    add("POST", "/v1/pair/finish", Need.NOTHING, manage.finish_pairing)
-    add("GET", "/v1/tokens", Need.OWN, manage.tokens)
-    add("POST", "/v1/tokens", Need.OWN, manage.add_token)
-    add("DELETE", "/v1/tokens/{id}", Need.OWN, manage.remove_token)
-    add("GET", "/v1/certificate", Need.VIEW, manage.certificate)
-    add("POST", "/v1/certificate", Need.OWN, manage.renew_certificate)
-    add("POST", "/v1/bundles", Need.RELEASE, manage.install)
-    add("GET", "/v1/plan", Need.VIEW, manage.plan)
-    add("PUT", "/v1/plan", Need.RELEASE, manage.set_plan)
-    pipelines = PipelineRoutes(device)
-    add("GET", "/v1/pipelines", Need.VIEW, pipelines.all)
-    add("POST", "/v1/pipelines/{pipeline}/start", Need.RELEASE, pipelines.start)
-    add("POST", "/v1/pipelines/{pipeline}/stop", Need.RELEASE, pipelines.stop)
-    add("POST", "/v1/topics", Need.ASK, pipelines.publish)
-    updates = UpdateRoutes(device)
-    add("GET", "/v1/updates", Need.VIEW, updates.report)
-    add("GET", "/v1/updates/journal", Need.VIEW, updates.journal)
-    add("POST", "/v1/updates/check", Need.RELEASE, updates.check)
-    add("POST", "/v1/updates/apply", Need.OWN, updates.apply)
-    add("PUT", "/v1/updates/source", Need.OWN, updates.follow)
-    add("DELETE", "/v1/updates/source", Need.OWN, updates.forget)
-    add("POST", "/v1/rollback/{specialist}", Need.RELEASE, manage.roll_back)
-    add("POST", "/v1/remove/{specialist}", Need.RELEASE, manage.remove)
+    add_later("POST", "/v1/pair", Need.NOTHING, manage, "pair")
+    add_later("POST", "/v1/pair/finish", Need.NOTHING, manage, "finish_pairing")
+    add_later("GET", "/v1/tokens", Need.OWN, manage, "tokens")
+    add_later("POST", "/v1/tokens", Need.OWN, manage, "add_token")
+    add_later("DELETE", "/v1/tokens/{id}", Need.OWN, manage, "remove_token")
+    add_later("GET", "/v1/certificate", Need.VIEW, manage, "certificate")
+    add_later("POST", "/v1/certificate", Need.OWN, manage, "renew_certificate")
+    add_later("POST", "/v1/bundles", Need.RELEASE, manage, "install")
+    add_later("GET", "/v1/plan", Need.VIEW, manage, "plan")
+    add_later("PUT", "/v1/plan", Need.RELEASE, manage, "set_plan")
+    add_later("GET", "/v1/pipelines", Need.VIEW, pipelines, "all")
+    add_later("POST", "/v1/pipelines/{pipeline}/start", Need.RELEASE, pipelines, "start")
+    add_later("POST", "/v1/pipelines/{pipeline}/stop", Need.RELEASE, pipelines, "stop")
+    add_later("POST", "/v1/topics", Need.ASK, pipelines, "publish")
+    add_later("GET", "/v1/updates", Need.VIEW, updates, "report")
+    add_later("GET", "/v1/updates/journal", Need.VIEW, updates, "journal")
+    add_later("POST", "/v1/updates/check", Need.RELEASE, updates, "check")
+    add_later("POST", "/v1/updates/apply", Need.OWN, updates, "apply")
+    add_later("PUT", "/v1/updates/source", Need.OWN, updates, "follow")
+    add_later("DELETE", "/v1/updates/source", Need.OWN, updates, "forget")
+    add_later("POST", "/v1/rollback/{specialist}", Need.RELEASE, manage, "roll_back")
+    add_later("POST", "/v1/remove/{specialist}", Need.RELEASE, manage, "remove")
     return app
 
 
@@ -173,7 +174,9 @@ def _errors(device: Device) -> Callable[..., Awaitable[web.StreamResponse]]:
 
 def _reply_error(error: EdgeError, request: web.Request) -> web.Response:
     """Clients of other protocols get their shape of an error."""
-    if request.path.startswith(PATHS):
+    if request.path.startswith(OPENAI_PATHS):
+        from edge_runtime.api.openai_wire import error_json
+
         return reply_error(error, error_json(error))
     if request.path.startswith(INFERENCE_PATH):
         return reply_error(error, {"error": str(error)})

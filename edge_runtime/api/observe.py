@@ -7,7 +7,8 @@ import contextlib
 import json
 from collections.abc import Callable
 
-from aiohttp import WSCloseCode, web
+from aiohttp import web
+from aiohttp.http import WSCloseCode
 
 from edge_runtime import __version__
 from edge_runtime.api.access import caller

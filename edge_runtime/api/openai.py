@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from edge_runtime.language.specialist import LanguageSpecialist
     from edge_runtime.language.tokenizer import TextTokenizer
 
-PATHS = ("/v1/chat/completions", "/v1/completions", "/v1/models", "/v1/embeddings", "/v1/audio/")
 WRITE_SECONDS = 20.0  # a client that takes nothing for so long is gone
 
 

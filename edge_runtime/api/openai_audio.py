@@ -16,7 +16,6 @@ from edge_runtime.device import Device
 from edge_runtime.errors import BadRequest, NotFound
 from edge_runtime.media import Media
 
-SPEECH, TRANSCRIPTIONS = "/v1/audio/speech", "/v1/audio/transcriptions"
 PCM_RATE = 24_000  # of OpenAI's "pcm", which has no header that says it: 16 bits, little-endian, mono
 AS_ASKED = "as-asked"  # the voice for what isn't said, but played
 VOICES = {"man": "man's", "woman": "woman's"}

@@ -16,7 +16,6 @@ from edge_runtime.api.wire import read_json, reply
 from edge_runtime.device import Device
 from edge_runtime.errors import BadRequest
 
-PATH = "/v1/embeddings"
 MOST_TEXTS = 2048  # as OpenAI takes
 
 

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 
 from edge_runtime import __version__
 from edge_runtime.api.access import Need
-from edge_runtime.api.openai import PATHS
+from edge_runtime.api.wire import OPENAI_PATHS
 
 if TYPE_CHECKING:
     from edge_runtime.device import Device
 
 Json = dict[str, object]
-PATH = "/openapi.json"
 _ANY: Json = {"type": "object"}
 _ERROR: Json = {
     "type": "object",
@@ -198,7 +197,7 @@ def _responses(route: Route) -> dict[str, object]:
     error = _ERROR
     if route.path.startswith("/v2"):
         error = _PROTOCOL_ERROR
-    elif route.path.startswith(PATHS):
+    elif route.path.startswith(OPENAI_PATHS):
         error = _OPENAI_ERROR
     if route.path == "/v1/events":
         good: dict[str, object] = {"101": {"description": "The events, over a WebSocket."}}

@@ -6,7 +6,6 @@ from aiohttp import web
 
 from edge_runtime import kept_json
 from edge_runtime.api.access import caller
-from edge_runtime.api.openai_wire import model_json
 from edge_runtime.api.urgency import urgency_of
 from edge_runtime.api.wire import ASKED, ENCODER, read_body, read_json, reply
 from edge_runtime.device import Device
@@ -30,6 +29,8 @@ class RunRoutes:
 
     async def models(self, request: web.Request) -> web.Response:
         """The specialists that serve; "data" are those that OpenAI's clients may ask."""
+        from edge_runtime.api.openai_wire import model_json
+
         serving = self._device.serving
         found = [(name, serving.current(name)) for name in serving.names()]
         data = [

@@ -15,6 +15,8 @@ from edge_runtime.errors import BadRequest, EdgeError, Overloaded, TooLarge
 from edge_runtime.media import to_json
 
 ASKED = web.RequestKey("asked", str)  # what a request asked, where its device keeps that
+# Addresses whose clients are OpenAI's, and want its shape of an error.
+OPENAI_PATHS = ("/v1/chat/completions", "/v1/completions", "/v1/models", "/v1/embeddings", "/v1/audio/")
 BODY_SECONDS = 20.0  # a body of a megabyte takes 8 s over a very bad link
 ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=to_json)  # of `Media`
 

@@ -7,6 +7,7 @@ stopped after a restart, until a person starts it again; a start reads the file 
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +15,13 @@ from typing import TYPE_CHECKING
 
 from edge_runtime import strict_json
 from edge_runtime.errors import BadRequest, EdgeError, NotFound, Overloaded, StateError
-from edge_runtime.pipelines.topics import Topics
 from edge_runtime.update import disk
 
 if TYPE_CHECKING:
     from edge_runtime.pipelines.asking import Host
     from edge_runtime.pipelines.declare import Pipeline
     from edge_runtime.pipelines.runner import Running
+    from edge_runtime.pipelines.topics import Topics
 
 FOLDER = "pipelines"
 STOPPED_FILE = "stopped.json"
@@ -47,10 +48,16 @@ class Pipelines:
     """
 
     def __init__(self, state: Path, host: Host) -> None:
-        self.topics = Topics()
         self._folder, self._host = state / FOLDER, host
         self._entries: dict[str, _Entry] = {}
         self._changing = asyncio.Lock()
+
+    @functools.cached_property
+    def topics(self) -> Topics:
+        """What pipelines, and programs over the API, tell one another."""
+        from edge_runtime.pipelines.topics import Topics
+
+        return Topics()
 
     async def start_all(self) -> None:
         """Start what the folder holds, but for what isn't enabled or was stopped."""

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, cast
 from edge_runtime.engines import Engine, GraphEngine
 from edge_runtime.errors import BadRequest, EngineError, NotFound, OutOfMemory, Overloaded
 from edge_runtime.serving import memory
-from edge_runtime.serving.streaming import Begin, StreamWorker, Writes
 from edge_runtime.serving.turns import USUAL, Turns, Urgency
 from edge_runtime.serving.worker import Answer, Worker
 from edge_runtime.tasks import Embeds, Specialist
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 
     from edge_runtime.language.generate import Piece
     from edge_runtime.language.specialist import LanguageSpecialist
+    from edge_runtime.serving.streaming import Begin, StreamWorker, Writes
 
 _log = logging.getLogger(__name__)
 DRAIN_SECONDS = 10.0  # longer than any deadline that clients usually have; afterwards the process ends anyway
@@ -186,7 +186,7 @@ class Serving:
         """The pieces of the answer that `begin` starts with a language model; raises `BadRequest` for other models."""
         with self._asking(name):
             worker = (await self.wake(name)).worker
-            if not isinstance(worker, StreamWorker):
+            if worker is None or isinstance(worker, Worker):
                 raise BadRequest(f"'{name}' isn't a language model; ask it with POST /v1/run/{name}.")
             async with contextlib.aclosing(worker.stream(begin, self._deadline, urgency)) as pieces:
                 async for piece in pieces:
@@ -319,7 +319,9 @@ class Serving:
         loaded = new.loaded
         new.used = time.monotonic()
         if new.language is not None:
-            specialist = cast(Writes, loaded.specialist)
+            from edge_runtime.serving.streaming import StreamWorker  # for language models alone
+
+            specialist = cast("Writes", loaded.specialist)
             new.worker = StreamWorker(name, specialist, self._queue, lambda: self._idle(new), self._turns)
         else:
             new.worker = Worker(
