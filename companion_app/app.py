@@ -8,6 +8,8 @@ from pathlib import Path
 from kivy.app import App
 from kivy.core.window import Window
 from kivy.properties import ObjectProperty
+from kivy.uix.behaviors import FocusBehavior
+from kivy.uix.textinput import TextInput
 
 from companion_app.screens.ask.screen import AskScreen
 from companion_app.screens.devices.screen import DevicesScreen
@@ -17,10 +19,14 @@ from companion_app.screens.models.screen import ModelsScreen
 from companion_app.screens.more.screen import MoreScreen
 from companion_app.screens.pair.screen import PairHostScreen, PairScreen
 from companion_app.screens.push.screen import PushScreen
+from companion_app.screens.questions.screen import QuestionsScreen
+from companion_app.screens.sign.screen import SignScreen
 from companion_app.screens.teach.screen import TeachScreen
 from companion_app.services.commands import Commands
 from companion_app.services.host_commands import HostCommands
+from companion_app.services.question_commands import QuestionCommands
 from companion_app.services.remember import Memory, Remembered, RememberedHost, RememberError
+from companion_app.services.signing_commands import SigningCommands
 from companion_app.shell import Frame, Shell
 from companion_app.state import actions as act
 from companion_app.state.host import Host
@@ -40,6 +46,8 @@ SCREENS = {
     Screen.ASK: AskScreen,
     Screen.MODELS: ModelsScreen,
     Screen.TEACH: TeachScreen,
+    Screen.QUESTIONS: QuestionsScreen,
+    Screen.SIGN: SignScreen,
     Screen.KEYS: KeysScreen,
     Screen.PUSH: PushScreen,
     Screen.HOME: HomeScreen,
@@ -57,7 +65,8 @@ class Options:
 
 
 class CompanionApp(App):
-    """One window. `store` is the truth; widgets show it and call `commands` (devices) and `hosting` (the host)."""
+    """One window. `store` is the truth; widgets show it and call `commands` (devices), `hosting` (the host),
+    `questions` (what the host asks) and `signing` (what waits for a signature)."""
 
     title = "Enigma"
     palette = ObjectProperty(None)
@@ -71,6 +80,8 @@ class CompanionApp(App):
         self.store = Store(state)
         self.commands = Commands(self.store, self.memory)
         self.hosting = HostCommands(self.store, self.memory)
+        self.questions = QuestionCommands(self.store, self.memory, self.hosting.client)
+        self.signing = SigningCommands(self.store, self.memory, self.hosting.client)
         self.palette = Palette()
         self.palette.use(state.theme)
         self.frame = Frame()
@@ -87,6 +98,8 @@ class CompanionApp(App):
         """The window is there: connect, and listen to keys and dropped files."""
         Window.bind(on_key_down=self._on_key_down, on_drop_file=self._on_drop_file)
         self.commands.start(self._devices)
+        self.questions.start()
+        self.signing.start()
         self.hosting.start(self._host)
 
     def on_stop(self) -> None:
@@ -99,6 +112,8 @@ class CompanionApp(App):
         try:
             await self.async_run(async_lib="asyncio")
         finally:
+            await self.signing.close()
+            await self.questions.close()
             await self.hosting.close()
             await self.commands.close()
 
@@ -121,7 +136,7 @@ class CompanionApp(App):
         if self.shell is not None:
             self.shell.show(state)
 
-    def _on_key_down(self, window: object, key: int, *rest: object) -> bool:
+    def _on_key_down(self, window: object, key: int, scancode: int, text: str | None, modifiers: list[str]) -> bool:
         if key == ESCAPE:
             self.back()
             return True
@@ -130,6 +145,8 @@ class CompanionApp(App):
             if first is not None:
                 first.focus = True
                 return True
+        if text and not {"ctrl", "alt", "meta"} & set(modifiers) and not _someone_types():
+            return self.shell.manager.current_screen.pressed(text)
         return False
 
     def _on_drop_file(self, window: object, path: bytes | str, *where: object) -> None:
@@ -180,6 +197,8 @@ def sample_home() -> Inventory:
 
 
 def _someone_has_focus() -> bool:
-    from kivy.uix.behaviors.focus import FocusBehavior
-
     return any(widget is not None for widget in FocusBehavior._keyboards.values())
+
+
+def _someone_types() -> bool:
+    return any(isinstance(widget, TextInput) for widget in FocusBehavior._keyboards.values())

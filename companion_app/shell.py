@@ -26,6 +26,8 @@ PLACES = (
     (Screen.ASK, "Ask", "ask"),
     (Screen.MODELS, "Specialists", "models"),
     (Screen.TEACH, "Teach", "teach"),
+    (Screen.QUESTIONS, "Questions", "question"),
+    (Screen.SIGN, "Sign updates", "sign"),
     (Screen.KEYS, "API keys", "key"),
     (Screen.HOME, "Home", "home"),
     (Screen.PUSH, "Push", "push"),
@@ -39,8 +41,8 @@ NARROW_PLACES = (
     (Screen.DEVICES, "Devices", "devices"),
     (Screen.MORE, "More", "more"),
 )
-BEHIND_MORE = (Screen.KEYS, Screen.HOME, Screen.PUSH)
-OF_THE_HOST = (Screen.TEACH, Screen.KEYS, Screen.PAIR_HOST)
+BEHIND_MORE = (Screen.QUESTIONS, Screen.SIGN, Screen.KEYS, Screen.HOME, Screen.PUSH)
+OF_THE_HOST = (Screen.TEACH, Screen.QUESTIONS, Screen.SIGN, Screen.KEYS, Screen.PAIR_HOST)
 TITLES = {
     Screen.ASK: "Ask",
     Screen.MODELS: "Specialists",
@@ -50,6 +52,8 @@ TITLES = {
     Screen.PAIR: "Pair a device",
     Screen.PAIR_HOST: "Pair with a host",
     Screen.TEACH: "Teach",
+    Screen.QUESTIONS: "Questions",
+    Screen.SIGN: "Sign updates",
     Screen.KEYS: "API keys",
     Screen.MORE: "More",
 }

@@ -31,6 +31,10 @@ class AppScreen(Screen):
                 return widget
         return None
 
+    def pressed(self, text: str) -> bool:
+        """A key was pressed that writes this, and nobody types; whether it was for this screen."""
+        return False
+
     @property
     def app(self) -> CompanionApp:
         return cast("CompanionApp", App.get_running_app())

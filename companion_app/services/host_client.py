@@ -149,6 +149,32 @@ class HostClient:
         body: Json | None = {"budget": budget} if budget else None
         await self._call("POST", f"/v1/lessons/{quote(id, safe='')}/resume", body, deadline=SLOW_DEADLINE)
 
+    async def questions(self) -> Json:
+        """`{"questions"}`: which datasets have some."""
+        return await self._call("GET", "/v1/questions")
+
+    async def questions_about(self, dataset: str) -> Json:
+        """`{"dataset", "labels", "waiting", "answered", "questions"}`."""
+        return await self._call("GET", f"/v1/questions/{quote(dataset, safe='')}")
+
+    async def answer(self, dataset: str, body: Json, *, undo: bool = False) -> Json:
+        """Answer one, or take an answer back; what waits then. Status 409 where somebody's other answer stands."""
+        path = f"/v1/questions/{quote(dataset, safe='')}{'/undo' if undo else ''}"
+        return await self._call("POST", path, body, deadline=SLOW_DEADLINE)
+
+    async def take_answers(self, dataset: str) -> Json:
+        """Put the answers into the dataset; as `questions_about`, with `to`, `new` and `rows`."""
+        return await self._call("POST", f"/v1/questions/{quote(dataset, safe='')}/take", {}, deadline=SLOW_DEADLINE)
+
+    async def signatures(self) -> Json:
+        """`{"waiting"}`: updates that lack a signature, with the metadata to sign."""
+        return await self._call("GET", "/v1/signatures", most=MAX_FILE_BYTES)
+
+    async def sign(self, role: str, version: int, keyid: str, signature: str) -> Json:
+        """Give one; what waits then."""
+        body: Json = {"role": role, "version": version, "keyid": keyid, "signature": signature}
+        return await self._call("POST", "/v1/signatures", body, deadline=SLOW_DEADLINE, most=MAX_FILE_BYTES)
+
     @contextlib.asynccontextmanager
     async def listening(self) -> AsyncIterator[AsyncIterator[Json]]:
         """The host's events from now on; entered once the connection stands, so that nothing falls between."""

@@ -160,10 +160,10 @@ class HostCommands:
         who = new.endpoint if new.custom else new.provider
         try:
             if key:
-                await self._known().add_key(key_body(new, key, replacing))
+                await self.client().add_key(key_body(new, key, replacing))
                 sentence = f"The key '{new.name.strip()}' of {who} is on the host."
             else:
-                await self._known().add_provider(provider_body(new))
+                await self.client().add_provider(provider_body(new))
                 sentence = f"{who} is on the host; it needs no key."
         except HostError as error:
             # Whatever a host may answer, no sentence of this app holds a key.
@@ -185,7 +185,7 @@ class HostCommands:
     async def _export(self, path: str, passphrase: str) -> None:
         try:
             file = await asyncio.to_thread(new_key_file, path)
-            keys, providers, content = export_from(await self._known().export_keys(passphrase))
+            keys, providers, content = export_from(await self.client().export_keys(passphrase))
             await asyncio.to_thread(write_key_file, file, content)
         except (HostError, KeyFileError) as error:
             self._refuse_move(error, passphrase)
@@ -195,7 +195,7 @@ class HostCommands:
     async def _import(self, path: str, passphrase: str, replacing: bool) -> None:
         try:
             content = await asyncio.to_thread(read_key_file, path)
-            answer = await self._known().import_keys(content, passphrase, replacing)
+            answer = await self.client().import_keys(content, passphrase, replacing)
         except (HostError, KeyFileError) as error:
             self._refuse_move(error, passphrase)
             return
@@ -209,7 +209,7 @@ class HostCommands:
 
     async def _generate(self, order: Order, budget: str) -> None:
         try:
-            await self._known().start(order_body(order, budget))
+            await self.client().start(order_body(order, budget))
         except HostError as error:
             self._store.dispatch(hact.LessonRefused(str(error)))
             return
@@ -218,7 +218,7 @@ class HostCommands:
 
     async def _cancel(self, id: str) -> None:
         try:
-            await self._known().cancel(id)
+            await self.client().cancel(id)
         except HostError as error:
             self._store.dispatch(hact.LessonKept(id))
             self._store.dispatch(act.Noticed(str(error)))
@@ -226,7 +226,7 @@ class HostCommands:
 
     async def _tell(self, call: Callable[[HostClient], Awaitable[None]]) -> None:
         try:
-            await call(self._known())
+            await call(self.client())
         except HostError as error:
             self._store.dispatch(act.Noticed(str(error)))
         self._look_again()
@@ -252,7 +252,7 @@ class HostCommands:
         await asyncio.sleep(PAUSE)
         for _ in range(BUSY_TRIES):
             try:
-                estimate = estimate_from(order, await self._known().estimate(order_body(order)))
+                estimate = estimate_from(order, await self.client().estimate(order_body(order)))
                 break
             except HostError as error:
                 estimate = Estimate(order, error=str(error))
@@ -267,7 +267,8 @@ class HostCommands:
         keys = self._store.state.host.offer.keys if self._store.state.host else ()
         return any((key.provider, key.name) == (provider, name.strip()) for key in keys)
 
-    def _known(self) -> HostClient:
+    def client(self) -> HostClient:
+        """The host's, for calls of other commands; raises `HostError` where there is none."""
         if self._client is None:
             raise HostError("Pair with a host first.")
         return self._client

@@ -1,4 +1,4 @@
-"""The files of this app: devices and the host with their tokens (mode 0600), and settings."""
+"""The files of this app: devices and the host with their tokens, and what other services keep (mode 0600); and settings."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 FORMAT = 1
+DEVICES, HOST, SETTINGS = "devices.json", "host.json", "settings.json"
+PAIR_DEVICES, PAIR_HOST = "pair your devices again", "pair your host again"
 _FORMER = {"host": "releaser", "companion": "operator"}  # roles of versions before there were scopes
 
 
@@ -62,9 +64,6 @@ class Memory:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._devices = folder / "devices.json"
-        self._host = folder / "host.json"
-        self._settings = folder / "settings.json"
 
     def prepare(self) -> None:
         """Make the folder, for this user alone. Raises RememberError."""
@@ -75,7 +74,7 @@ class Memory:
 
     def devices(self) -> tuple[Remembered, ...]:
         """The paired devices. Raises RememberError if the file is damaged (it is then kept aside)."""
-        document = self._read(self._devices)
+        document = self.read(DEVICES, PAIR_DEVICES)
         if document is None:
             return ()
         items = document.get("devices")
@@ -83,32 +82,32 @@ class Memory:
         for item in items if isinstance(items, list) else [None]:
             texts = _texts(item, Remembered)
             if texts is None:
-                raise self._set_aside(self._devices)
+                raise self.set_aside(DEVICES, PAIR_DEVICES)
             devices.append(Remembered(**texts | {"role": _FORMER.get(texts["role"], texts["role"])}))
         return tuple(devices)
 
     def keep_devices(self, devices: tuple[Remembered, ...]) -> None:
         """Remember these devices and no others. Raises RememberError."""
-        self._write(self._devices, {"format": FORMAT, "devices": [asdict(device) for device in devices]})
+        self.write(DEVICES, {"devices": [asdict(device) for device in devices]})
 
     def host(self) -> RememberedHost | None:
         """The paired host. Raises RememberError if the file is damaged (it is then kept aside)."""
-        document = self._read(self._host)
+        document = self.read(HOST, PAIR_HOST)
         if document is None or document.get("host", "") is None:
             return None
         texts = _texts(document.get("host"), RememberedHost)
         if texts is None:
-            raise self._set_aside(self._host)
+            raise self.set_aside(HOST, PAIR_HOST)
         return RememberedHost(**texts)
 
     def keep_host(self, host: RememberedHost | None) -> None:
         """Remember this host, or none. Raises RememberError."""
-        self._write(self._host, {"format": FORMAT, "host": None if host is None else asdict(host)})
+        self.write(HOST, {"host": None if host is None else asdict(host)})
 
     def settings(self) -> Settings:
         """What was chosen; a damaged or foreign file counts as nothing chosen."""
         try:
-            document = self._read(self._settings) or {}
+            document = self.read(SETTINGS, "") or {}
         except RememberError:
             return Settings()
         theme = document.get("theme")
@@ -122,9 +121,14 @@ class Memory:
 
     def keep_settings(self, settings: Settings) -> None:
         """Remember what was chosen. Raises RememberError."""
-        self._write(self._settings, {"format": FORMAT, **asdict(settings)})
+        self.write(SETTINGS, asdict(settings))
 
-    def _read(self, path: Path) -> dict[str, object] | None:
+    def read(self, name: str, what_now: str) -> dict[str, object] | None:
+        """A file of the folder, None where there is none. Raises RememberError; a damaged one is kept aside.
+
+        what_now: for that case, what a person has to do or has lost.
+        """
+        path = self.folder / name
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
@@ -132,27 +136,30 @@ class Memory:
         except OSError as error:
             raise _cannot("read", path, error) from None
         except (ValueError, RecursionError):
-            raise self._set_aside(path) from None
+            raise self.set_aside(name, what_now) from None
         if not isinstance(document, dict):
-            raise self._set_aside(path)
+            raise self.set_aside(name, what_now)
         return document
 
-    def _set_aside(self, path: Path) -> RememberError:
+    def set_aside(self, name: str, what_now: str) -> RememberError:
+        """Keep a damaged file under another name; what to raise then."""
+        path = self.folder / name
         aside = path.with_suffix(".damaged")
         try:
             path.replace(aside)
         except OSError as error:
             return _cannot("read", path, error)
-        what = "host" if path == self._host else "devices"
-        return RememberError(f"{path.name} was damaged and is kept as {aside.name}; pair your {what} again.")
+        return RememberError(f"{path.name} was damaged and is kept as {aside.name}; {what_now}.")
 
-    def _write(self, path: Path, document: dict[str, object]) -> None:
+    def write(self, name: str, document: dict[str, object]) -> None:
+        """Put a file in the place of the one of this name, for this user alone. Raises RememberError."""
         self.prepare()
+        path = self.folder / name
         new = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         try:
             # Made with mode 0600 from the start: a token is never readable by others, not even briefly.
             with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-                json.dump(document, file, indent=1, ensure_ascii=False)
+                json.dump({"format": FORMAT, **document}, file, indent=1, ensure_ascii=False)
                 file.flush()
                 os.fsync(file.fileno())
             new.replace(path)

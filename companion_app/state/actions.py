@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from companion_app.state.host_actions import HostAction
 from companion_app.state.inventory import Inventory
 from companion_app.state.model import Answer, Device, Event, Screen, Specialist
+from companion_app.state.question_actions import QuestionAction
+from companion_app.state.signing_actions import SigningAction
 
 
 @dataclass(frozen=True)
@@ -207,4 +209,6 @@ Action = (
     | PushDone
     | PushFailed
     | HostAction
+    | QuestionAction
+    | SigningAction
 )

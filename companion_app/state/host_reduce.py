@@ -10,6 +10,8 @@ from companion_app.state import host_actions as hact
 from companion_app.state.host import Host, KeyForm, KeyMove, Lesson, LessonState, Offer, TeachForm
 from companion_app.state.model import AppState, Pairing, Screen
 from companion_app.state.phase import Phase
+from companion_app.state.questions import Asking
+from companion_app.state.signing import Signing
 
 # What stays on the screen; the host keeps them all.
 MAX_LESSONS = 20
@@ -47,6 +49,8 @@ def _(action: hact.HostPaired, state: AppState) -> AppState:
         key_form=KeyForm(),
         key_move=KeyMove(),
         teach=TeachForm(),
+        asking=Asking(outbox=state.asking.outbox if _same(state.host, action.host) else ()),
+        signing=Signing(public=state.signing.public),
         screen=Screen.TEACH if here else state.screen,
         behind=(Screen.DEVICES,) if here else behind,
         notice=None,
@@ -55,7 +59,15 @@ def _(action: hact.HostPaired, state: AppState) -> AppState:
 
 @_reduce.register
 def _(action: hact.HostForgotten, state: AppState) -> AppState:
-    return replace(state, host=None, key_form=KeyForm(), key_move=KeyMove(), teach=TeachForm())
+    return replace(
+        state,
+        host=None,
+        key_form=KeyForm(),
+        key_move=KeyMove(),
+        teach=TeachForm(),
+        asking=Asking(),
+        signing=Signing(public=state.signing.public),
+    )
 
 
 @_reduce.register
@@ -265,6 +277,10 @@ def set_up(offer: Offer) -> str:
     keyed = [key.provider for key in offer.keys if key.in_use and key.provider in names]
     own = [provider.name for provider in offer.providers if provider.custom and not provider.needs_key]
     return next(iter(keyed + own), "")
+
+
+def _same(known: Host | None, paired: Host) -> bool:
+    return known is not None and known.address == paired.address
 
 
 def _with_host(state: AppState, change: Callable[[Host], Host]) -> AppState:

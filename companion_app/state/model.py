@@ -8,6 +8,8 @@ from enum import StrEnum
 from companion_app.state.host import Host, KeyForm, KeyMove, TeachForm
 from companion_app.state.inventory import Inventory
 from companion_app.state.phase import Phase
+from companion_app.state.questions import Asking
+from companion_app.state.signing import Signing
 
 
 class Screen(StrEnum):
@@ -19,6 +21,8 @@ class Screen(StrEnum):
     ASK = "ask"
     MODELS = "models"
     TEACH = "teach"
+    QUESTIONS = "questions"
+    SIGN = "sign"
     KEYS = "keys"
     PUSH = "push"
     HOME = "home"
@@ -156,6 +160,8 @@ class AppState:
     key_form: KeyForm = field(default_factory=KeyForm)
     key_move: KeyMove = field(default_factory=KeyMove)
     teach: TeachForm = field(default_factory=TeachForm)
+    asking: Asking = field(default_factory=Asking)
+    signing: Signing = field(default_factory=Signing)
     notice: str | None = None
 
     @property

@@ -21,6 +21,10 @@ from companion_app.state.model import (
     PushPhase,
     Screen,
 )
+from companion_app.state.question_actions import QuestionAction
+from companion_app.state.question_reduce import reduce_questions
+from companion_app.state.signing_actions import SigningAction
+from companion_app.state.signing_reduce import reduce_signing
 
 # What stays on the screen: enough to look back on, few enough to lay out within a frame.
 MAX_EXCHANGES = 40
@@ -218,6 +222,10 @@ def _(action: act.PushFailed, state: AppState) -> AppState:
 
 for kind in get_args(HostAction):
     _reduce.register(kind, reduce_host)
+for kind in get_args(QuestionAction):
+    _reduce.register(kind, reduce_questions)
+for kind in get_args(SigningAction):
+    _reduce.register(kind, reduce_signing)
 
 
 def _fresh(pairing: Pairing) -> Pairing:

@@ -138,16 +138,13 @@ def _targets_changes(new: object, old: object) -> list[str]:
 
 def _bundles(new: object, old: object) -> tuple[Offered, ...]:
     before = old.targets if isinstance(old, Targets) else {}
-    return tuple(
-        Offered(
-            name,
-            *(_text(each.custom.get(key)) for key in ("specialist", "version", "task")),
-            each.length,
-            each.hashes.get("sha256", ""),
-        )
-        for name, each in sorted(new.targets.items() if isinstance(new, Targets) else ())
-        if each.custom.get("kind") == "bundle" and name not in before
-    )
+    targets = new.targets if isinstance(new, Targets) else {}
+    made = []
+    for name, each in sorted(targets.items()):
+        if each.custom.get("kind") == "bundle" and name not in before:
+            specialist, version, task = (_text(each.custom.get(key)) for key in ("specialist", "version", "task"))
+            made.append(Offered(name, specialist, version, task, each.length, each.hashes.get("sha256", "")))
+    return tuple(made)
 
 
 def _made_of(target: TargetFile, new: Targets) -> bool:

@@ -21,6 +21,9 @@ from edge_runtime.identity.grants import Grant
 from edge_runtime.identity.handshake import Responder
 from edge_runtime.identity.pairing import issue_code
 
+from .fake_questions import FakeQuestions
+from .fake_signatures import FakeSignatures
+
 Json = dict[str, object]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -76,6 +79,8 @@ class FakeHost:
     keys: list[Json] = field(default_factory=list)
     secrets: dict[tuple[str, str], str] = field(default_factory=dict)
     lessons: dict[str, Json] = field(default_factory=dict)
+    questions: FakeQuestions = field(default_factory=FakeQuestions)
+    signatures: FakeSignatures = field(default_factory=FakeSignatures)
     # What goes wrong: a path -> (status, sentence).
     faults: dict[str, tuple[int, str]] = field(default_factory=dict)
     price_known: bool = True
@@ -117,6 +122,8 @@ class FakeHost:
         routes.add_post("/v1/lessons", self._begin)
         routes.add_post("/v1/lessons/{id}/cancel", self._cancel)
         routes.add_post("/v1/lessons/{id}/resume", self._resume)
+        self.questions.add_to(routes)
+        self.signatures.add_to(routes)
         routes.add_get("/v1/events", self._events)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
         await self._runner.setup()

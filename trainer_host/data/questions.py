@@ -66,7 +66,7 @@ class Question:
         if len(self.guesses) < 2:
             return f"{whose} wasn't sure which label this has."
         (first, high), (second, low) = self.guesses[:2]
-        return f"{whose} hesitated between '{first}' ({high:.0%}) and '{second}' ({low:.0%})."
+        return f"{whose} hesitated between '{first}' ({high * 100:.0f} %) and '{second}' ({low * 100:.0f} %)."
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from edge_runtime.api.wire import read_json, reply
+from edge_runtime.errors import EdgeError
 from trainer_host.errors import NotThere
 from trainer_host.server import fields
 from trainer_host.server.fields import Json
 from trainer_host.workspace import Workspace
 
 if TYPE_CHECKING:
+    from trainer_host.release.cosign import Asked
     from trainer_host.release.repository import Repository
 
 BODY_BYTES = 4096  # a role's name and a signature
@@ -46,7 +48,8 @@ def _waiting(workspace: Workspace) -> list[Json]:
     from trainer_host.release.cosign import asked
 
     try:
-        found = asked(_repository(workspace))
+        repository = _repository(workspace)
+        found = asked(repository)
     except NotThere:
         return []
     return [
@@ -58,9 +61,29 @@ def _waiting(workspace: Workspace) -> list[Json]:
             "lacking": list(each.waiting.lacking),
             "changes": list(each.proposal.changes),
             "metadata": base64.b64encode(each.raw).decode(),
+            "scores": _scores(repository, each),
         }
         for each in found
     ]
+
+
+def _scores(repository: Repository, each: Asked) -> Json:
+    """By target and runtime, the share of examples that a new bundle had right in the gate, as its manifest says."""
+    from edge_runtime.bundle import HEADER_BYTES, Manifest, list_members, read_envelope
+
+    made: Json = {}
+    for one in each.proposal.bundles:
+        try:
+            with repository.files.file(each.waiting.signed.content.targets[one.target]).open("rb") as opened:
+                envelope = read_envelope(opened)
+                members = {member.name: member for member in list_members(opened, HEADER_BYTES, envelope.length)}
+                opened.seek(members["manifest.json"].offset)
+                manifest = Manifest.from_json(opened.read(members["manifest.json"].size))
+        except (EdgeError, OSError, KeyError):
+            continue  # it can't be signed wrongly for that: what counts is its hash
+        scored = [score for model in manifest.models for score in model.scored_in if score.accuracy is not None]
+        made[one.target] = {f"{score.runtime} {score.version}": score.accuracy for score in scored}
+    return made
 
 
 def _sign(workspace: Workspace, role: str, version: int, keyid: str, signature: str) -> None:

@@ -49,7 +49,7 @@ async def test_an_answer_that_is_sent_twice_counts_once_and_of_two_the_first_sta
     ask_about(workspace, "easy", [guessed, *asked(0.5, 0.5, 0.5)[1:]], 10)
     shown = (await client.get("/v1/questions/easy"))["questions"][0]  # type: ignore[index]
     assert shown["guesses"][0] == {"label": "weather", "score": 0.41} and len(shown["guesses"]) == 3
-    assert shown["why"] == "kitchen hesitated between 'weather' (41%) and 'travel' (40%)." and shown["doubt"] == 0.99
+    assert shown["why"] == "kitchen hesitated between 'weather' (41 %) and 'travel' (40 %)." and shown["doubt"] == 0.99
     body = {"text": TEXTS[0], "label": "weather"}
     twice = await asyncio.gather(*(client.call("POST", "/v1/questions/easy", body) for _ in range(2)))
     assert [one.status for one in twice] == [200, 200] and twice[0].json == twice[1].json
