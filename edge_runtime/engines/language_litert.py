@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edge_runtime.engines import LITERT, TFLITE
+from edge_runtime.engines.language_window import Window
 from edge_runtime.engines.litert import allocate, open_interpreter
 from edge_runtime.errors import EngineError
 
@@ -47,6 +48,9 @@ class LiteRtLanguageEngine:
         self.context = context or graph.context
         self.vocabulary = graph.vocabulary
         self.length = 0
+        graph.near = Window.of(graph.window, self.context, _PIECE)
+        self._near = graph.near
+        self._most = self.context if graph.far else self._near.places  # places of the largest cache
         graph.shape(1, 1, self._room(1))
         self._turns = graph.turns(self.context)
         self._graph: _Graph | None = graph
@@ -80,7 +84,7 @@ class LiteRtLanguageEngine:
             self.close()
             raise
         except (RuntimeError, ValueError) as cause:
-            self.length = before
+            self.length = before if self._near.reaches(before) else self._forget()
             raise EngineError(f"{self.runtime} couldn't run the model: {str(cause)[:200]}") from None
         return made
 
@@ -88,11 +92,16 @@ class LiteRtLanguageEngine:
         """See `LanguageEngine.rewind`: what is behind is overwritten by the next tokens."""
         if not 0 <= length <= self.length:
             raise EngineError(f"The cache holds {self.length} tokens, so it can't go back to {length}.")
-        self.length = length
+        self.length = length if self._near.reaches(length) else self._forget()
+
+    def _forget(self) -> int:
+        self._near.first = 0
+        return 0
 
     def close(self) -> None:
         """Free the interpreter, and the cache with it."""
         self._graph = None
+        self._near.arrays = []
 
     def _read(self, piece: np.ndarray, logits: np.ndarray, places: int) -> None:
         """Append tokens; fills logits, float32 [K, vocabulary], of the last K of them. places: that will be needed."""
@@ -104,6 +113,7 @@ class LiteRtLanguageEngine:
             kept = graph.kept(self.length)
             graph.shape(*shape)
             graph.put(kept)
+        self._near.make_room(self.length, self.length + len(piece))
         graph.run(piece, self.length, self._turns)
         if len(logits):
             logits[:] = graph.logits[0] if graph.wanted == 1 else graph.logits[len(piece) - len(logits) : len(piece)]
@@ -112,7 +122,7 @@ class LiteRtLanguageEngine:
     def _room(self, places: int) -> int:
         """Of the cache, for so many tokens: at most half as many more, in steps that don't come too often."""
         step = max(_LEAST, 1 << (places - 1).bit_length() >> 2)
-        return min(-(-places // step) * step, self.context)
+        return min(-(-places // step) * step, self._most)
 
 
 class _Graph:
@@ -140,6 +150,11 @@ class _Graph:
         self._results = {name: int(detail["index"]) for name, detail in outputs.items()}
         self.context = self._shapes["keys.0"][1]
         self.vocabulary = int(outputs["logits"]["shape"][-1])
+        near = self._windows()
+        self.window = max(near.values(), default=None)  # of the layers that keep no more than theirs
+        self.near = Window.of(self.window, self.context, _PIECE)
+        self._near_cache = [f"{part}.{layer}" for layer in near for part in ("keys", "values")]
+        self.far = any(name.startswith("keys.") and name not in self._near_cache for name in inputs)
         self._group = next(self._shapes[name][1] for name in self._biases)
         self.tokens = self.wanted = self.room = 0
         self.logits = np.zeros((0, 0), np.float32)
@@ -149,6 +164,14 @@ class _Graph:
             detail["dtype"] is np.int8 and len(detail["quantization_parameters"]["scales"]) > 1
             for detail in self._interpreter.get_tensor_details()
         )
+
+    def _windows(self) -> dict[int, int]:
+        """How far each layer looks back that has a window; none in files that don't tell, which keep all they read."""
+        place = next(
+            (item["index"] for item in self._interpreter.get_tensor_details() if item["name"] == "windows"), None
+        )
+        values = () if place is None else self._interpreter.get_tensor(place)
+        return {layer: int(window) for layer, window in enumerate(values) if window}
 
     def turns(self, context: int) -> tuple[np.ndarray, np.ndarray]:
         """Cosines and sines of so many positions, float32 [context, 1, head] each; the sines' first half is negative."""
@@ -162,14 +185,16 @@ class _Graph:
     def shape(self, tokens: int, wanted: int, room: int) -> None:
         """Take so many tokens and a cache of so many places, which is empty then, and give so many tokens' logits."""
         sizes: dict[str, list[int]] = {}
+        near = min(room, self.near.places)
         for name, shape in self._shapes.items():
             if name in self._biases:
-                sizes[name] = [1, tokens * self._group, room + tokens]
+                sizes[name] = [1, tokens * self._group, self._room_of(name, room, near) + tokens]
             elif name.startswith(("keys.", "values.")):
-                sizes[name] = [shape[0], room, shape[2]]
+                sizes[name] = [shape[0], near if name in self._near_cache else room, shape[2]]
             else:
                 sizes[name] = [wanted if name == "wanted" else tokens, *shape[1:]]
         self._arrays: Mapping[str, np.ndarray] = {}
+        self.near.arrays = []
         for name, size in sizes.items():
             self._interpreter.resize_tensor_input(self._places[name], size)
         allocate(self._interpreter, self._name, self._runtime, self._version)
@@ -177,6 +202,7 @@ class _Graph:
         self._arrays = {name: self._array(place) for name, place in self._places.items()}
         self.logits = self._array(self._results["logits"])
         self._cache = [name for name in self._arrays if name.startswith(("keys.", "values."))]
+        self.near.arrays = [self._arrays[name] for name in self._near_cache]
         self._new = {name: self._array(self._results[f"new_{name}"]) for name in self._cache}
         # Also what stands where a piece ends early must be a number: nothing sees it, but nothing times infinity is none.
         for array in self._arrays.values():
@@ -185,7 +211,7 @@ class _Graph:
         behind = np.arange(tokens)[:, None] - np.arange(tokens)
         for name, window in self._biases.items():
             seen = (behind >= 0) & (behind < (window or tokens))
-            self._arrays[name][0, :, room:] = np.repeat(np.where(seen, np.float32(0), _HIDDEN), self._group, 0)
+            self._arrays[name][0, :, -tokens:] = np.repeat(np.where(seen, np.float32(0), _HIDDEN), self._group, 0)
 
     def run(self, piece: np.ndarray, start: int, turns: tuple[np.ndarray, np.ndarray]) -> None:
         """Read tokens that come behind `start` others, and keep their keys and values."""
@@ -196,26 +222,35 @@ class _Graph:
         if self.wanted == 1:
             arrays["wanted"][0] = count - 1
         for name, window in self._biases.items():
-            old = arrays[name][0, :, : self.room]
+            old = arrays[name][0, :, : -self.tokens]
             old.fill(_HIDDEN)
             if window is None:
                 old[:, :start] = 0
             else:
+                first = self.near.first if self._near_cache else 0
                 for token in range(count):
                     rows = slice(token * self._group, (token + 1) * self._group)
-                    old[rows, max(0, start + token - window + 1) : start] = 0
+                    old[rows, max(0, start + token - window + 1 - first) : start - first] = 0
         self._interpreter.invoke()
         for name in self._cache:
-            arrays[name][:, start : start + count] = self._new[name][:, :count]
+            at = start - self._first(name)
+            arrays[name][:, at : at + count] = self._new[name][:, :count]
 
     def kept(self, count: int) -> dict[str, np.ndarray]:
-        """A copy of the cache's beginning."""
-        return {name: self._arrays[name][:, :count].copy() for name in self._cache}
+        """A copy of what the cache holds of so many tokens."""
+        return {name: self._arrays[name][:, : count - self._first(name)].copy() for name in self._cache}
 
     def put(self, kept: Mapping[str, np.ndarray]) -> None:
         """What `kept` gave."""
         for name, value in kept.items():
             self._arrays[name][:, : value.shape[1]] = value
+
+    def _first(self, name: str) -> int:
+        """The token at the first place of a cache."""
+        return self.near.first if name in self._near_cache else 0
+
+    def _room_of(self, bias: str, room: int, near: int) -> int:
+        return near if self._biases[bias] is not None and self._near_cache else room
 
     def _array(self, place: int) -> np.ndarray:
         """A tensor's memory as an array that may be held: it stays where it is until the next `shape`.

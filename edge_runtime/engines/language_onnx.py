@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edge_runtime.engines import ONNX
+from edge_runtime.engines.language_window import Window
 from edge_runtime.engines.onnx import first_line, open_session
 from edge_runtime.errors import EngineError
 
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 # Tokens that are read at once: attention's table of scores is heads x tokens x cached tokens, so a long prompt in
 # one piece would cost hundreds of MB for a moment.
 _PIECE = 256
-# Tokens before the window that are kept as well, so that guesses that were wrong can be taken back.
-_MARGIN = 64
 LARGEST_RANK = 4096  # of an adapter's matrices, several of which are packed into one
 
 _Value = Callable[[np.ndarray], "ort.OrtValue"]
@@ -58,7 +57,7 @@ class OnnxLanguageEngine:
         self._value: _Value = ort.OrtValue.ortvalue_from_numpy  # no copy on the CPU
         self._adapter = {} if adapter is None else _read_adapter(adapter, path, model)
         self._model: _Model | None = model
-        self._near = _Near.of(model.window, self.context)
+        self._near = Window.of(model.window, self.context, _PIECE)
         arrays = {
             name: np.zeros((1, heads, self._near.places if name in model.near else self.context, head), dtype)
             for name, (heads, head, dtype) in model.cache.items()
@@ -139,40 +138,6 @@ class OnnxLanguageEngine:
         self._cache.clear()
         self._near.arrays = []
         self._adapter = {}
-
-
-@dataclass
-class _Near:
-    """The cache of layers that look back only `window` tokens: the text's last ones, from `first` on.
-
-    Tokens are appended as in any cache; where there is no place for more, the last ones that are still needed move to
-    the beginning, every 256 tokens or more seldom. arrays: each [1, kv_heads, places, head].
-    """
-
-    window: int
-    places: int
-    arrays: list[np.ndarray]
-    first: int = 0
-
-    @classmethod
-    def of(cls, window: int | None, context: int) -> _Near:
-        """For a model's window; without one, or with a large one, nothing is ever moved."""
-        window = context if window is None else window
-        return cls(window, min(context, window - 1 + _MARGIN + _PIECE), [])
-
-    def make_room(self, length: int, total: int) -> None:
-        """Before the tokens from `length` to `total` are read, at most 256."""
-        if total - self.first <= self.places:
-            return
-        kept = min(self.window - 1 + _MARGIN, length)
-        at = length - self.first
-        for array in self.arrays:
-            array[:, :, :kept] = array[:, :, at - kept : at].copy()
-        self.first = length - kept
-
-    def reaches(self, length: int) -> bool:
-        """Whether all that the token behind `length` others looks back at is still there."""
-        return self.first <= max(0, length - self.window + 1)
 
 
 @dataclass(frozen=True, eq=False)

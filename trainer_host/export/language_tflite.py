@@ -41,7 +41,8 @@ def export_language_tflite(
     heads: 0 for what it sees, else very negative; group is heads / kv_heads), where layers have windows also bias.W
     for each window W, and keys.N and values.N float32 [kv_heads, C, head]. Outputs: logits float32 [K, vocabulary],
     new_keys.N and new_values.N float32 [kv_heads, T, head]. The constant "rope" holds the frequencies, float32
-    [head / 2], and behind them the factor of cosines and sines.
+    [head / 2], and behind them the factor of cosines and sines; where layers have windows, "windows" holds them, int32
+    [layers], 0 for a layer without one. The caches of those layers, and their bias, may have fewer places than C.
     """
     check_precision(precision)
     _Decoder(state, config, precision == "int8", context or config.context).write(path)
@@ -82,6 +83,9 @@ class _Decoder:
             for part in ("keys", "values"):
                 inputs.append(graph.input(f"{part}.{layer}", np.float32, place))
         graph.constant("rope", rope_of(config, context))
+        if config.window is not None:
+            looks_back = [config.looks_back(layer) or 0 for layer in range(config.layers)]
+            graph.constant("windows", np.array(looks_back, np.int32))
         graph.constant("epsilon", np.array(config.norm_epsilon, np.float32))
         graph.constant("last axis", np.array([-1], np.int32))
         self.constants()

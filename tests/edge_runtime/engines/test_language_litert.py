@@ -72,11 +72,11 @@ def test_any_way_through_texts_gives_what_onnxruntime_gives(engine: LiteRtLangua
     for turn in range(60):
         if engine.length > 480 or turn % 17 == 16:
             back = int(draw.integers(0, 30))
-            engine.rewind(back)
-            other.rewind(back)  # it keeps a window's tokens alone, and may have forgotten those before
             fed = fed[:back]
-            if fed[other.length :]:
-                other.feed(fed[other.length :], 0)
+            for each in (engine, other):
+                each.rewind(back)  # it keeps a window's tokens alone, and may have forgotten those before
+                if fed[each.length :]:
+                    each.feed(fed[each.length :], 0)
         count = int(draw.choice([1, 1, 2, 6, 7, 40, 90]))
         tokens = draw.integers(0, 320, count).tolist()
         wanted = int(draw.integers(0, min(count, 9) + 1))
@@ -85,6 +85,56 @@ def test_any_way_through_texts_gives_what_onnxruntime_gives(engine: LiteRtLangua
         assert engine._graph is not None
         rooms.add(engine._graph.room)
     assert rooms >= {128, 256, 384, 512}
+
+
+def test_layers_with_a_window_keep_a_cache_that_does_not_grow_with_the_text(engine: LiteRtLanguageEngine) -> None:
+    assert engine._graph is not None
+    engine.feed(TEXT, 0)
+    places = {name: array.shape[1] for name, array in engine._graph._arrays.items() if name.startswith("keys.")}
+    assert places == {"keys.0": 39 + 64 + 32, "keys.1": 700, "keys.2": 39 + 64 + 32}
+
+
+def test_where_all_layers_have_a_window_no_cache_grows(tmp_path: Path) -> None:
+    shape = replace(LONG, full_every=9)
+    export_language_tflite(decoder(shape).state_dict(), shape, tmp_path / "near.tflite")
+    engine = open_language_engine(tmp_path / "near.tflite")
+    assert isinstance(engine, LiteRtLanguageEngine) and engine._graph is not None
+    sizes = []
+    for part in (TEXT[:150], TEXT[150:]):
+        engine.feed(part, 0)
+        sizes.append({engine._graph._arrays[name].shape for name in engine._graph._cache})
+    assert engine.length == 600 and sizes == [{(2, 135, 16)}] * 2
+    engine.close()
+
+
+def test_guesses_are_taken_back_wherever_a_windows_cache_was_moved(engine: LiteRtLanguageEngine) -> None:
+    whole = np.concatenate([engine.feed(TEXT[at : at + 7], min(7, 600 - at)) for at in range(0, 600, 7)])
+    engine.rewind(0)
+    at, draw = 0, np.random.default_rng(2)
+    while at < 500:
+        step = int(draw.integers(1, 40))
+        got = engine.feed(TEXT[at : at + step], step)
+        np.testing.assert_allclose(got, whole[at : at + step], atol=1e-4)
+        at += step
+        if at > 64:
+            back = int(draw.integers(0, 64 - step if step < 60 else 1))
+            engine.feed([3] * back or [3], 0)
+            engine.rewind(at)
+            assert engine.length == at
+
+
+def test_a_file_that_does_not_tell_of_its_windows_keeps_all_it_reads(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As those that were exported before it did."""
+    from edge_runtime.engines import language_litert
+
+    now = open_language_engine(file).feed(TEXT[:300], 3)
+    monkeypatch.setattr(language_litert._Graph, "_windows", lambda self: {})
+    engine = open_language_engine(file)
+    np.testing.assert_allclose(engine.feed(TEXT[:300], 3), now, atol=1e-4)
+    engine.rewind(20)
+    assert engine.length == 20
 
 
 def test_logits_of_an_earlier_step_stay_as_they_were(engine: LiteRtLanguageEngine) -> None:
