@@ -1,4 +1,4 @@
-"""The command `enigma-bridge`: find boards, ask them, watch them, write their firmware, and measure the line."""
+"""The command `enigma-bridge`: find boards, ask them, watch them, write their firmware, measure the line; and ROS 2."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from firmware_bridge.errors import BridgeError, NoAnswer
+from firmware_bridge.robot import commands as robot
 
 if TYPE_CHECKING:
     from firmware_bridge.board import Board
@@ -42,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
 def build_parser() -> argparse.ArgumentParser:
     """All commands and their options."""
     parser = argparse.ArgumentParser(
-        prog="enigma-bridge", description="The way to motors and sensors on a microcontroller."
+        prog="enigma-bridge", description="The way to motors and sensors on a microcontroller, and to ROS 2."
     )
     parser.add_argument("--version", action="version", version=f"enigma-bridge {metadata.version('enigma')}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
@@ -72,6 +73,11 @@ def build_parser() -> argparse.ArgumentParser:
     write.add_argument("--baud", type=int, default=115200, help="of the bootloader; old Nanos: 57600 (default: 115200)")
     measure = command("bench", "Measure round trips; the motors stand.", _bench)
     measure.add_argument("--count", type=int, default=500, metavar="N", help="round trips (default: 500)")
+    from firmware_bridge.ros2.commands import add_commands
+
+    text = "Speak ROS 2, with or without it on this machine."
+    add_commands(commands.add_parser("ros", help=text, description=text), lambda line: print(line, flush=True))
+    robot.add(commands)
     return parser
 
 

@@ -90,7 +90,7 @@ class Cyclone:
         """Publishes rt/<topic>."""
         return self._writer(names.dds_topic(topic.name), topic.type, topic.qos, topic.hash)
 
-    def subscribe(self, topic: Topic, deliver: Callable[[bytes], None]) -> Closable:
+    def subscribe(self, topic: Topic, deliver: Callable[[bytes], None]) -> _Reader:
         """Reads rt/<topic>."""
         return self._reader(names.dds_topic(topic.name), topic.type, topic.qos, deliver, topic.hash)
 
@@ -261,6 +261,9 @@ class _Reader:
 
     def matched(self) -> int:
         return len(self._reader.get_matched_publications())
+
+    def dropped(self) -> int:
+        return self.inbox.dropped
 
     def close(self) -> None:
         self._graph.forget(self)

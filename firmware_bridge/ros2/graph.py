@@ -174,8 +174,13 @@ class Subscription:
         self.topic, self._types = topic, types
         self._waiting: deque[bytes] = deque()
         self._news = asyncio.Event()
-        self.closed, self.dropped, self.unreadable = False, 0, 0
+        self.closed, self._gone, self.unreadable = False, 0, 0
         self._end = transport.subscribe(topic, self._take)
+
+    @property
+    def dropped(self) -> int:
+        """How many went because nobody took them in time."""
+        return self._gone + self._end.dropped()
 
     async def next(self, seconds: float = 5.0) -> Any:
         """The next message. Raises NoAnswer where none came within `seconds`."""
@@ -234,7 +239,7 @@ class Subscription:
             return
         if len(self._waiting) >= self.topic.qos.depth:
             self._waiting.popleft()
-            self.dropped += 1
+            self._gone += 1
         self._waiting.append(data)
         self._news.set()
 

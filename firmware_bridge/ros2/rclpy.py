@@ -69,7 +69,7 @@ class Rclpy:
         publisher = self._node.create_publisher(_message(topic.type), topic.name, _qos(topic.qos))
         return _Outlet(self._node, publisher)
 
-    def subscribe(self, topic: Topic, deliver: Callable[[bytes], None]) -> Closable:
+    def subscribe(self, topic: Topic, deliver: Callable[[bytes], None]) -> _End:
         """Reads bytes."""
         inbox = Inbox(topic.qos.depth, deliver)
         reader = self._node.create_subscription(
@@ -138,6 +138,9 @@ class _Outlet:
 class _End:
     def __init__(self, inbox: Inbox[Any], end: Callable[[], object]) -> None:
         self._inbox, self._end = inbox, end
+
+    def dropped(self) -> int:
+        return self._inbox.dropped
 
     def close(self) -> None:
         self._inbox.close()

@@ -36,6 +36,13 @@ class Closable(Protocol):
     def close(self) -> None: ...
 
 
+class Inlet(Closable, Protocol):
+    """Where a topic's messages come in."""
+
+    def dropped(self) -> int:
+        """How many went because the event loop was behind."""
+
+
 class Outlet(Closable, Protocol):
     """Where a topic's messages go out."""
 
@@ -88,7 +95,7 @@ class Transport(Protocol):
     def advertise(self, topic: Topic) -> Outlet:
         """Begin to publish."""
 
-    def subscribe(self, topic: Topic, deliver: Callable[[bytes], None]) -> Closable:
+    def subscribe(self, topic: Topic, deliver: Callable[[bytes], None]) -> Inlet:
         """Begin to read; of what isn't taken in time, the oldest is dropped."""
 
     def serve(self, service: Service, handle: Callable[[bytes, Reply], None]) -> Closable:

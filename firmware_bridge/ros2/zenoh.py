@@ -82,7 +82,7 @@ class Zenoh:
         """Publishes; latched topics keep their latest messages for those who come later."""
         return _Outlet(self, topic)
 
-    def subscribe(self, topic: Topic, deliver: Callable[[bytes], None]) -> Closable:
+    def subscribe(self, topic: Topic, deliver: Callable[[bytes], None]) -> _End:
         """Reads a topic."""
         zenoh, ext = _zenoh(), _ext()
         inbox = Inbox(topic.qos.depth, deliver)
@@ -198,6 +198,9 @@ class _Outlet:
 class _End:
     def __init__(self, graph: Zenoh, ends: list[Any], inbox: Inbox[Any], error: type[Exception]) -> None:
         self._graph, self._ends, self._inbox, self._error = graph, ends, inbox, error
+
+    def dropped(self) -> int:
+        return self._inbox.dropped
 
     def close(self) -> None:
         self._inbox.close()
