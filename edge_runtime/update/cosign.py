@@ -11,6 +11,8 @@ from datetime import datetime
 
 from edge_runtime.errors import BadRequest
 from edge_runtime.update.tuf.metadata import (
+    ROOT,
+    TARGETS,
     Root,
     Signed,
     TargetFile,
@@ -22,6 +24,7 @@ from edge_runtime.update.tuf.metadata import (
 )
 
 MOST_BYTES = 512 * 1024  # of one role's metadata
+MODELS = "models/"  # what the roles of tasks begin with, and the files that they name
 MOST_LINES = 200  # what a person may read before they sign
 
 
@@ -58,10 +61,11 @@ def look(role: str, pending: bytes, signed_before: bytes | None = None) -> Propo
     """What metadata of a role say that wait for a signature.
 
     signed_before: what this phone signed last for the role, None where it never did: then all that they hold is new.
-    Raises `BadRequest` for what no phone should sign: metadata that can't be read, of another role's kind, older than what
-    it signed before, or others of the same version.
+    Raises `BadRequest` for what no phone should sign: metadata that can't be read, of another role, older than what it
+    signed before, or others of the same version.
     """
     new, old = _read(role, pending), None if signed_before is None else _read(role, signed_before)
+    _check_role(role, new.content)
     again = old is not None and old.content == new.content
     if old is not None and not again and new.content.version <= old.content.version:
         raise BadRequest(
@@ -110,7 +114,7 @@ def role_of_file(name: str) -> str:
     from urllib.parse import unquote
 
     role = unquote(name.removesuffix(".json"))
-    if role not in ("root", "targets") and not role.startswith("models/"):
+    if role not in (ROOT, TARGETS) and not role.startswith(MODELS):
         raise BadRequest(f"'{name[:80]}' isn't metadata that wait for a signature; keep the name that it had.")
     return role
 
@@ -118,7 +122,22 @@ def role_of_file(name: str) -> str:
 def _read(role: str, raw: bytes) -> Signed:
     if len(raw) > MOST_BYTES:
         raise BadRequest(f"The metadata have {len(raw):,} bytes; at most {MOST_BYTES:,} are read.")
-    return parse(raw, Root if role == "root" else Targets)
+    return parse(raw, Root if role == ROOT else Targets)
+
+
+def _check_role(role: str, content: Root | Targets) -> None:
+    """TUF's metadata don't name their role: a signature of a task's models would count for whose keys count, and back."""
+    if isinstance(content, Root):
+        return
+    if role == TARGETS:
+        wrong = any(name.startswith(MODELS) for name in content.targets)
+    else:
+        inside = f"{role}/"
+        wrong = bool(content.delegations) or any(not name.startswith(inside) for name in content.targets)
+    if wrong or (role != TARGETS and not role.startswith(MODELS)):
+        raise BadRequest(
+            f"What is shown as {role[:80]} says what only another role may say; don't sign it, and find out why."
+        )
 
 
 def _targets_changes(new: object, old: object) -> list[str]:

@@ -162,6 +162,23 @@ async def test_nothing_is_clipped_and_every_target_fits_a_finger(
         assert any("enigma data unsure --device" in one.text for one in driver.find_all("Mono"))
 
 
+async def test_a_double_tap_answers_one_question(paired: Options, host: FakeHost) -> None:
+    from kivy.tests.common import UnitTestTouch
+
+    host.questions.add("mails", LABELS, *some(3))
+    async with window.opened(paired, DESKTOP, drawn=False) as driver:
+        screen = await asked(driver)
+        row = driver.find("LabelRow", name="refund")
+        for second in (False, True):
+            finger = UnitTestTouch(*row.to_window(*row.center))
+            finger.is_double_tap = second
+            finger.touch_down()
+            await driver.settle()
+            finger.touch_up()
+            await driver.settle()
+        assert (screen.text, screen.progress) == ("question number 1", "1 of 3 answered")
+
+
 async def test_a_text_from_the_right_is_set_from_the_right(paired: Options, host: FakeHost) -> None:
     host.questions.add("mails", ["استرداد", "refund"], question("أين طلبي؟"))
     async with window.opened(paired, PHONE, drawn=False) as driver:

@@ -219,6 +219,8 @@ async def test_what_is_expired_older_or_no_metadata_is_refused_with_the_reason(
             (waiting(seed, 3, specialist="evil"), "version 3 was signed here before"),
             ({**waiting(seed, 4), "metadata": "bm9uZQ=="}, "metadata"),
             ({**waiting(seed, 4), "metadata": "?"}, "metadata"),
+            ({**waiting(seed, 4), "role": "targets"}, "only another role may say"),
+            ({**waiting(seed, 4), "role": "models/chat"}, "only another role may say"),
             ({**waiting(seed, 4), "lacking": None}, "doesn't wait for this machine's key"),
         ):
             host.signatures.waiting[:] = [item]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from kivy.input.motionevent import MotionEvent
 from kivy.lang import Builder
 from kivy.metrics import dp
 from kivy.properties import BooleanProperty, NumericProperty, StringProperty
@@ -41,6 +42,12 @@ class LabelRow(Pressable, BoxLayout):
     digit = StringProperty("")
     guess = StringProperty("")
     from_right = BooleanProperty(False)
+
+    def on_touch_down(self, touch: MotionEvent) -> bool:
+        # The second half of a double tap would answer the next question, which nobody has read yet.
+        if touch.is_double_tap and self.collide_point(*touch.pos):
+            return True
+        return bool(super().on_touch_down(touch))
 
 
 class QuestionsScreen(AppScreen):

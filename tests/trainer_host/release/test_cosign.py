@@ -15,7 +15,7 @@ from edge_runtime.errors import BadRequest, EdgeError
 from edge_runtime.update.cosign import cosign, look, role_of_file
 from edge_runtime.update.desired import Rollout, write_desired
 from edge_runtime.update.tuf.client import UpdateClient
-from edge_runtime.update.tuf.metadata import MetaFile, Role, Signed, TargetFile, key_of, sign
+from edge_runtime.update.tuf.metadata import MetaFile, Role, Signed, TargetFile, key_of, sign, to_bytes
 from edge_runtime.update.tuf.transport import FolderTransport
 from tests.trainer_host.release.updates import NAME, Clock, Reference, give, made, opened
 from trainer_host.errors import TrainerError
@@ -144,6 +144,15 @@ def test_a_phone_refuses_what_is_older_or_something_else_under_the_same_version(
     give(guarded, tmp_path, "1.2.0")
     with pytest.raises(BadRequest, match="version 2 of models/router, and version 2"):
         look("models/router", asked(guarded)[0].raw, second)
+
+
+def test_the_metadata_of_one_role_are_not_signed_as_those_of_another(guarded: Repository, tmp_path: Path) -> None:
+    give(guarded, tmp_path, "1.0.0")
+    models, keys = asked(guarded)[0].raw, to_bytes(guarded.state().targets)
+    assert look("models/router", models).bundles[0].target == NAME.format("1.0.0") and not look("targets", keys).bundles
+    for role, raw in (("targets", models), ("models/chat", models), ("models/router", keys), ("fleet", models)):
+        with pytest.raises(BadRequest, match="what only another role may say"):
+            cosign(role, raw, PHONE)
 
 
 @pytest.mark.parametrize("raw", [b"", b"{}", b"[]", b"\xff" * 100, b"[" * 100_000, b" " * (512 * 1024 + 1)])
