@@ -1,44 +1,43 @@
-"""The device beside a bare runtime call, MLServer and LitServe: start, memory, latency, throughput.
+"""The device beside a bare runtime call, a bare script, MLServer and LitServe: start, memory, latency, throughput.
 
     python benchmarks/edge.py --bundle home-en-1.0.0.enigma [--json FILE] [--peer-python PYTHON]
 
-Every server runs the same specialist (the same Python pre- and post-processing and the same model file) and
-gets the bundle's golden requests over one keep-alive connection (sequential) and over 16. A device serves one
-home for long, so the requests of a home come in a block; the row "floor" is a request that asks no model. MLServer and
-LitServe are measured where the peer's interpreter has them; --peer-python names another virtual environment,
-which needs numpy and onnxruntime beside them.
+Every server runs the same specialist (the same Python pre- and post-processing and the same model file) out of one
+compiled copy of this code, as after an installation, and gets the bundle's golden requests over one keep-alive
+connection (sequential) and over 16. A device serves one home for long, so the requests of a home come in a block; the
+row "floor" is a request that asks no model, and the bare script is what somebody would write with aiohttp alone
+(`peer_bare.py`). MLServer and LitServe are measured where the peer's interpreter has them; --peer-python names another
+virtual environment, which needs numpy and onnxruntime beside them. --python: of an environment as devices have it,
+for the device and the bare script.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import itertools
 import json
 import os
-import signal
-import socket
+import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.servers import Target, cpu_seconds, load, memory, running, sequential, timed  # noqa: E402
 from edge_runtime.bundle import Manifest, read_envelope, unpack_bundle  # noqa: E402
 from edge_runtime.engines import available_runtimes, open_engine  # noqa: E402
 from edge_runtime.identity.files import IdentityFolder  # noqa: E402
 from edge_runtime.identity.trust import TrustStore  # noqa: E402
 from edge_runtime.tasks import task_module  # noqa: E402
 
-CLIENTS = 16
 BLOCK = 50  # requests in a row from one home
 PEERS = {"mlserver": "MLServer", "litserve": "LitServe"}
 
@@ -55,18 +54,8 @@ class Row:
     rps_16: float | None = None
     start_cpu_s: float | None = None
     idle_percent: float | None = None  # of a core
+    cpu_us: float | None = None  # of the server's processor time for a sequential request
     note: str = ""
-
-
-@dataclass(frozen=True)
-class Target:
-    """How a server is asked: path, bodies, and how it is found to be ready."""
-
-    port: int
-    path: str
-    bodies: list[bytes]
-    ready: str
-    headers: tuple[str, ...] = ("Content-Type: application/json",)
 
 
 def main() -> None:
@@ -88,6 +77,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--requests", type=int, default=2000, help="sequential requests (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=4.0, help="of load with 16 clients (default: %(default)s)")
     parser.add_argument("--starts", type=int, default=5, help="cold starts, of which the median (default: %(default)s)")
+    parser.add_argument("--python", default=sys.executable, help="interpreter of the device and the bare script")
     parser.add_argument("--peer-python", default=sys.executable, help="interpreter that has MLServer and LitServe")
     parser.add_argument("--idle", type=float, default=20.0, help="seconds without a request (default: %(default)s)")
 
@@ -104,16 +94,39 @@ def compare(args: argparse.Namespace) -> tuple[str, list[Row]]:
         manifest = unpack_bundle(args.bundle, envelope, files)  # our own file: its signer needs no trust here
         golden = json.loads((files / manifest.golden.file).read_bytes())
         requests = traffic([item["request"] for item in golden])
+        code = installed(work, {args.python, args.peer_python})
         for runtime in sorted({s.runtime for m in manifest.models for s in m.scored_in}):
             if runtime not in available_runtimes():
                 rows.append(Row(runtime, note="skipped: not installed here"))
                 continue
             bare, inputs = _bare(manifest, files, runtime, requests, args.requests)
             rows += bare
-            rows += _enigma(args, work, envelope.signer, manifest.name, runtime, (requests, inputs))
+            asked = [json.dumps(request).encode() for request in requests], *_tensors(inputs)
+            rows += _enigma(args, work, envelope.signer, manifest.name, runtime, asked)
+            rows += _script(args, code, files, runtime, asked)
         for module, name in PEERS.items():
             rows.append(_peer(args, work, files, module, name, requests))
     return envelope.address, rows
+
+
+def installed(work: Path, pythons: set[str]) -> Path:
+    """A folder with this code as an installation leaves it, compiled, so that no start compiles anything.
+
+    Whoever works on the code often has PYTHONDONTWRITEBYTECODE set: every start compiles it then, for 0.2 s and more.
+    """
+    code = work / "installed"
+    leave = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "edge_runtime", code / "edge_runtime", ignore=leave)
+    for script in (ROOT / "benchmarks").glob("peer_*.py"):
+        shutil.copy(script, code / script.name)
+    for python in pythons:
+        subprocess.run([python, "-m", "compileall", "-q", code], check=True)
+    return code
+
+
+def surroundings(code: Path) -> dict[str, str]:
+    """The environment of every server."""
+    return {**os.environ, "PYTHONPATH": str(code), "OPENBLAS_NUM_THREADS": "1"}
 
 
 def traffic(requests: list[dict]) -> list[dict]:
@@ -138,8 +151,8 @@ def _bare(
         specialist.run(request)
     recorder.record = False
     inputs, asked = itertools.cycle(recorder.seen), itertools.cycle(requests)
-    bare = _timed(lambda: engine.run(next(inputs)), count)
-    whole = _timed(lambda: specialist.run(next(asked)), count)
+    bare = timed(lambda: engine.run(next(inputs)), count)
+    whole = timed(lambda: specialist.run(next(asked)), count)
     engine.close()
     rows = [
         Row(f"bare {runtime} call", p50_ms=bare[0], p99_ms=bare[1]),
@@ -166,49 +179,80 @@ class Recorder:
         return
 
 
-def _enigma(
-    args: argparse.Namespace, work: Path, signer: bytes, name: str, runtime: str, asked: tuple[list[dict], list[dict]]
-) -> list[Row]:
-    requests, inputs = asked
+Asked = tuple[list[bytes], list[bytes], tuple[str, ...]]  # JSON; tensors, with the headers that they need
+
+
+def _tensors(inputs: list[dict]) -> tuple[list[bytes], tuple[str, ...]]:
+    """Requests by tensors that share one head, and their headers; none for a model that takes none."""
+    made = [binary(each) for each in inputs[:256]]
+    if not made:
+        return [], ()
+    heads = ("Content-Type: application/octet-stream", f"Inference-Header-Content-Length: {made[0][1]}")
+    return [body for body, length in made if length == made[0][1]], heads
+
+
+def _enigma(args: argparse.Namespace, work: Path, signer: bytes, name: str, runtime: str, asked: Asked) -> list[Row]:
+    bodies, tensors, heads = asked
     state = work / f"device-{runtime}"
     TrustStore(IdentityFolder(state)).add(signer, "benchmark")
     (state / "config.toml").write_text(f'[models]\nruntimes = ["{runtime}"]\n[log]\nlevel = "warning"\n')
-    command = [sys.executable, "-m", "edge_runtime.cli"]
-    subprocess.run(
-        [*command, "install", args.bundle, "--state", state], check=True, cwd=ROOT, stdout=subprocess.DEVNULL
-    )
-    bodies = [json.dumps(request).encode() for request in requests]
+    command, code = [args.python, "-m", "edge_runtime.cli"], work / "installed"
+    bundle = args.bundle.absolute()
+    quiet = {"env": surroundings(code), "cwd": code, "stderr": subprocess.DEVNULL}
+    subprocess.run([*command, "install", bundle, "--state", state], check=True, stdout=subprocess.DEVNULL, **quiet)
 
     def start(port: int) -> subprocess.Popen[bytes]:
-        return subprocess.Popen([*command, "run", "--state", state, "--listen", f"127.0.0.1:{port}"], cwd=ROOT)
+        return subprocess.Popen([*command, "run", "--state", state, "--listen", f"127.0.0.1:{port}"], **quiet)
 
     def floor(port: int) -> Target:
         return Target(port, "/healthz", [], "/readyz")
 
-    with running(start, floor, []) as (_, aim):
-        p50, p99 = sequential(aim, args.requests)
-    whole = measure(
-        args,
-        f"enigma-edge ({runtime})",
-        start,
-        lambda port: Target(port, f"/v1/run/{name}", bodies, "/readyz"),
-    )
-    tensors = [binary(each) for each in inputs[:256]]
-    head = (f"Inference-Header-Content-Length: {tensors[0][1]}",) if tensors else ()
-    same = [body for body, length in tensors if length == tensors[0][1]]
-
-    def v2(port: int) -> Target:
-        return Target(
-            port, f"/v2/models/{name}/infer", same, "/readyz", ("Content-Type: application/octet-stream", *head)
+    with running(start, floor, []) as (process, aim):
+        rows = [Row(f"floor: no model ({runtime})", **_one_by_one(process.pid, aim, args.requests))]
+    rows.append(
+        measure(
+            args, f"enigma-edge ({runtime})", start, lambda port: Target(port, f"/v1/run/{name}", bodies, "/readyz")
         )
-
-    rows = [Row(f"floor: no model ({runtime})", p50_ms=p50, p99_ms=p99), whole]
-    if same:  # a language model takes no tensors
-        with running(start, v2, []) as (_, aim):
-            p50, p99 = sequential(aim, args.requests)
-            rps = asyncio.run(load(aim, args.seconds))
-        rows.append(Row(f"enigma-edge, binary tensors ({runtime})", p50_ms=p50, p99_ms=p99, rps_16=rps))
+    )
+    if tensors:
+        path = f"/v2/models/{name}/infer"
+        what = f"enigma-edge, binary tensors ({runtime})"
+        rows.append(_by_tensors(args, what, start, lambda port: Target(port, path, tensors, "/readyz", heads)))
     return rows
+
+
+def _script(args: argparse.Namespace, code: Path, files: Path, runtime: str, asked: Asked) -> list[Row]:
+    """What the same takes in a bare script around aiohttp."""
+    bodies, tensors, heads = asked
+
+    def start(port: int) -> subprocess.Popen[bytes]:
+        command = [args.python, code / "peer_bare.py", files, str(port), runtime]
+        return subprocess.Popen(command, env=surroundings(code), cwd=code, stderr=subprocess.DEVNULL)
+
+    what = f"bare script ({runtime})"
+    rows = [measure(args, what, start, lambda port: Target(port, "/predict", bodies, "/readyz"))]
+    if tensors:
+        what = f"bare script, binary tensors ({runtime})"
+        rows.append(_by_tensors(args, what, start, lambda port: Target(port, "/infer", tensors, "/readyz", heads)))
+    return rows
+
+
+def _by_tensors(
+    args: argparse.Namespace,
+    what: str,
+    start: Callable[[int], subprocess.Popen[bytes]],
+    target: Callable[[int], Target],
+) -> Row:
+    with running(start, target, []) as (process, aim):
+        found = _one_by_one(process.pid, aim, args.requests)
+        return Row(what, **found, rps_16=asyncio.run(load(aim, args.seconds)))
+
+
+def _one_by_one(pid: int, aim: Target, count: int) -> dict[str, float]:
+    """p50, p99 and the server's processor time of sequential requests, as fields of a row."""
+    before = cpu_seconds(pid)
+    p50, p99, asked = sequential(aim, count)
+    return {"p50_ms": p50, "p99_ms": p99, "cpu_us": (cpu_seconds(pid) - before) / asked * 1e6}
 
 
 def binary(inputs: dict) -> tuple[bytes, int]:
@@ -231,14 +275,13 @@ def _peer(args: argparse.Namespace, work: Path, files: Path, module: str, name: 
     probe = subprocess.run([args.peer_python, "-c", f"import {module}, onnxruntime"], capture_output=True, check=False)
     if probe.returncode:
         return Row(name, note=f"skipped: {module} or onnxruntime isn't installed for {Path(args.peer_python).name}")
-    script = ROOT / "benchmarks" / f"peer_{module}.py"
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
+    code = work / "installed"
 
     def start(port: int) -> subprocess.Popen[bytes]:
         with (work / f"{module}.log").open("ab") as log:
             return subprocess.Popen(
-                [args.peer_python, str(script), str(files), str(port)],
-                env=environment,
+                [args.peer_python, code / f"peer_{module}.py", files, str(port)],
+                env=surroundings(code),
                 cwd=work,
                 stdout=log,
                 stderr=log,
@@ -275,19 +318,18 @@ def measure(
     with running(start, target, starts) as (process, aim):
         spent.append(cpu_seconds(process.pid))
         idle = _idle(process.pid, args.idle)
-        p50, p99 = sequential(aim, args.requests)
+        found = _one_by_one(process.pid, aim, args.requests)
         rps = asyncio.run(load(aim, args.seconds))
         held = memory(process.pid)
-    return Row(what, statistics.median(starts), held, p50, p99, rps, statistics.median(spent), idle)
-
-
-def cpu_seconds(pid: int) -> float:
-    """The processor's seconds of a process and those that it started."""
-    total = 0
-    for each in [pid, *_children(pid)]:
-        fields = Path(f"/proc/{each}/stat").read_text().rsplit(")", 1)[1].split()
-        total += int(fields[11]) + int(fields[12])  # user and system, see proc(5)
-    return total / os.sysconf("SC_CLK_TCK")
+    return Row(
+        what,
+        statistics.median(starts),
+        held,
+        rps_16=rps,
+        start_cpu_s=statistics.median(spent),
+        idle_percent=idle,
+        **found,
+    )
 
 
 def _idle(pid: int, seconds: float) -> float | None:
@@ -300,140 +342,8 @@ def _idle(pid: int, seconds: float) -> float | None:
     return (cpu_seconds(pid) - before) / (time.perf_counter() - began) * 100
 
 
-@contextlib.contextmanager
-def running(
-    start: Callable[[int], subprocess.Popen[bytes]], target: Callable[[int], Target], starts: list[float]
-) -> Iterator[tuple[subprocess.Popen[bytes], Target]]:
-    """A started server that is ready; its seconds to be so are added to `starts`."""
-    aim = target(free_port())
-    began = time.perf_counter()
-    process = start(aim.port)
-    try:
-        while not _answers(aim):
-            if process.poll() is not None:
-                raise RuntimeError(f"it ended with {process.returncode}")
-            if time.perf_counter() - began > 60:
-                raise TimeoutError("not ready within 60 s")
-            time.sleep(0.005)
-        starts.append(time.perf_counter() - began)
-        yield process, aim
-    finally:
-        for pid in [*_children(process.pid), process.pid]:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGTERM)
-        try:
-            process.wait(15)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(5)
-
-
-def _answers(aim: Target) -> bool:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{aim.port}{aim.ready}", timeout=1) as reply:
-            return bool(reply.status == 200)
-    except OSError:
-        return False
-
-
-def request_of(aim: Target, body: bytes) -> bytes:
-    head = (
-        f"POST {aim.path} HTTP/1.1\r\nHost: 127.0.0.1:{aim.port}\r\n"
-        + "".join(f"{header}\r\n" for header in aim.headers)
-        + f"Content-Length: {len(body)}\r\n\r\n"
-    )
-    return head.encode() + body
-
-
-def sequential(aim: Target, count: int) -> tuple[float, float]:
-    ask = f"GET {aim.path} HTTP/1.1\r\nHost: 127.0.0.1:{aim.port}\r\n\r\n".encode()
-    bodies = itertools.cycle([request_of(aim, body) for body in aim.bodies] or [ask])
-    with socket.create_connection(("127.0.0.1", aim.port)) as connection:
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        stream = connection.makefile("rb")
-
-        def once() -> None:
-            connection.sendall(next(bodies))
-            status = stream.readline()
-            if b" 200 " not in status:
-                raise RuntimeError(f"{aim.path} answered {status!r}")
-            length = 0
-            while (line := stream.readline()) not in (b"\r\n", b""):
-                if line.lower().startswith(b"content-length:"):
-                    length = int(line.split(b":")[1])
-            stream.read(length)
-
-        return _timed(once, count)
-
-
-async def load(aim: Target, seconds: float) -> float:
-    """Answers per second with 16 clients, each waiting for its answer before it asks again."""
-    ends = time.perf_counter() + seconds
-    done = 0
-
-    async def client(offset: int) -> None:
-        nonlocal done
-        bodies = itertools.cycle([request_of(aim, body) for body in aim.bodies[offset:] + aim.bodies[:offset]])
-        reader, writer = await asyncio.open_connection("127.0.0.1", aim.port)
-        while time.perf_counter() < ends:
-            writer.write(next(bodies))
-            head = await reader.readuntil(b"\r\n\r\n")
-            if b" 200 " not in head.split(b"\r\n", 1)[0]:
-                raise RuntimeError(f"{aim.path} answered {head[:60]!r}")
-            at = head.lower().index(b"\r\ncontent-length:") + 17  # and not Inference-Header-Content-Length
-            await reader.readexactly(int(head[at : head.index(b"\r", at)]))
-            done += 1
-        writer.close()
-
-    await asyncio.gather(*(client(number % len(aim.bodies)) for number in range(CLIENTS)))
-    return done / seconds
-
-
-def _timed(once: Callable[[], object], count: int) -> tuple[float, float]:
-    """p50 and p99 in milliseconds, after a tenth of the calls as warm-up."""
-    for _ in range(count // 10):
-        once()
-    times: list[float] = []
-    for _ in range(count):
-        began = time.perf_counter()
-        once()
-        times.append((time.perf_counter() - began) * 1000)
-    times.sort()
-    return times[len(times) // 2], times[int(len(times) * 0.99)]
-
-
-def memory(pid: int) -> float:
-    """MB: resident for one process, proportional where several share pages."""
-    pids = [pid, *_children(pid)]
-    if len(pids) == 1:
-        field, name = "VmRSS:", "status"
-    else:
-        field, name = "Pss:", "smaps_rollup"
-    total = 0
-    for each in pids:
-        for line in Path(f"/proc/{each}/{name}").read_text().splitlines():
-            if line.startswith(field):
-                total += int(line.split()[1])
-    return total / 1024
-
-
-def _children(pid: int) -> list[int]:
-    found: list[int] = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            if int(path.read_text().rsplit(")", 1)[1].split()[1]) == pid:
-                found += [int(path.parent.name), *_children(int(path.parent.name))]
-    return found
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def _print(rows: list[Row]) -> None:
-    head = ("start s", "CPU s", "MB", "p50 ms", "p99 ms", "rps/16", "idle %")
+    head = ("start s", "CPU s", "MB", "p50 ms", "p99 ms", "rps/16", "idle %", "CPU us")
     print(f"{'':44}" + "".join(f"{name:>9}" for name in head))
     for row in rows:
         cells = [
@@ -444,6 +354,7 @@ def _print(rows: list[Row]) -> None:
             (row.p99_ms, 3),
             (row.rps_16, 0),
             (row.idle_percent, 2),
+            (row.cpu_us, 0),
         ]
         shown = "".join(" " * 9 if value is None else f"{value:9.{digits}f}" for value, digits in cells)
         print(f"{row.what:44}{shown} {row.note}".rstrip())

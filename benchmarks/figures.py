@@ -3,8 +3,8 @@
     python benchmarks/figures.py --bundle home-en-1.0.0.enigma [--models FOLDER] [--peer-python PYTHON]
         [--soak-requests 1000000] [--swaps 300] [--json FILE]
 
-`edge.py` measures start, memory, latency, throughput and the idle processor, beside MLServer and LitServe where they are
-installed; `soak.py` many requests with swaps; and here a loop at 30 Hz, as of a camera, over an int8 model of MobileNet's
+`edge.py` measures start, memory, latency, throughput and the idle processor, beside a bare aiohttp script, and MLServer
+and LitServe where they are installed; `soak.py` many requests with swaps; and here a loop at 30 Hz, as of a camera, over an int8 model of MobileNet's
 size (`vww_96_int8.tflite`, `mobilenet_v1.onnx`; --models: MLPerf Tiny's folder). --bundle: an int8 specialist with files
 for both runtimes. What has nothing to be measured with is "not measured", and says why. Ends with 1 where a goal is missed.
 Latencies and rates want a quiet machine.
@@ -69,18 +69,30 @@ def of_servers(rows: Sequence[edge.Row]) -> list[Figure]:
     by_name = {row.what: row for row in rows}
     figures: list[Figure] = []
     peers = [(name, factor, by_name.get(name)) for name, factor in ((MLSERVER, 2.0), (LITSERVE, 4.0))]
-    for runtime, most in ((LITERT, 62.0), (ONNX, 82.0)):
+    # What the bare script needs depends on the model and on what else is installed, so memory is held against it too:
+    # the goals of 62 and 82 MB were set where it needed 61 and 80.
+    for runtime, most, more in ((LITERT, 62.0, 1.0), (ONNX, 82.0, 2.0)):
         server = by_name.get(f"enigma-edge ({runtime})", edge.Row(""))
         tensors = by_name.get(f"enigma-edge, binary tensors ({runtime})", edge.Row(""))
         whole = by_name.get(f"specialist in process ({runtime})", edge.Row(""))
         bare = by_name.get(f"bare {runtime} call", edge.Row(""))
+        script = by_name.get(f"bare script ({runtime})", edge.Row(""))
+        sent = by_name.get(f"bare script, binary tensors ({runtime})", edge.Row(""))
         figures += [
             at_most(f"RSS, {runtime}", most, server.memory_mb, "MB", 1),
+            at_most(f"RSS over a bare script, {runtime}", more, _less(server.memory_mb, script.memory_mb), "MB", 1),
+            told(f"start over a bare script, {runtime}", _less(server.start_cpu_s, script.start_cpu_s), "CPU s", 2),
+            told(f"a request over a bare script, JSON, {runtime}", _less(server.cpu_us, script.cpu_us), "CPU us", 0),
+            told(f"a request over a bare script, binary, {runtime}", _less(tensors.cpu_us, sent.cpu_us), "CPU us", 0),
             at_most(f"cold start, {runtime}", 0.6, server.cold_start_s, "s", 2, _spent(server)),
             at_most(f"idle CPU, {runtime}", 0.3, server.idle_percent, "% of a core", 2),
             at_most(f"sequential p50 over the call, JSON, {runtime}", 0.6, _over(server, whole), "ms", 3),
             at_most(f"sequential p50 over the call, binary, {runtime}", 0.4, _over(tensors, bare), "ms", 3),
         ]
+        for kind, ours, other in (("binary tensors", tensors, sent), ("JSON", server, script)):
+            if ours.rps_16 is not None and other.rps_16 is not None:
+                said = f"{ours.rps_16 / other.rps_16:.2f} x ({ours.rps_16:.0f} and {other.rps_16:.0f} requests/s)"
+                figures.append(Figure(f"16 clients, {kind}, {runtime}, over a bare script", "", said, None))
         for name, factor, peer in peers:
             for kind, ours in (("binary tensors", tensors), ("JSON", server)):
                 what = f"16 clients, {kind}, {runtime}, over {name}"
@@ -147,8 +159,17 @@ def table(figures: Sequence[Figure]) -> str:
     return "\n".join(lines)
 
 
+def told(what: str, value: float | None, unit: str, digits: int) -> Figure:
+    """A figure without a goal."""
+    return Figure(what, "", "not measured" if value is None else f"{value:.{digits}f} {unit}", None)
+
+
 def _over(server: edge.Row, call: edge.Row) -> float | None:
-    return None if server.p50_ms is None or call.p50_ms is None else server.p50_ms - call.p50_ms
+    return _less(server.p50_ms, call.p50_ms)
+
+
+def _less(value: float | None, other: float | None) -> float | None:
+    return None if value is None or other is None else value - other
 
 
 def _spent(server: edge.Row) -> str:

@@ -25,7 +25,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.edge import Target, cpu_seconds, memory, request_of, running  # noqa: E402
+from benchmarks.servers import Target, cpu_seconds, memory, request_of, running  # noqa: E402
 from edge_runtime.bundle import public_key_of  # noqa: E402
 from edge_runtime.identity.files import IdentityFolder  # noqa: E402
 from edge_runtime.identity.trust import TrustStore  # noqa: E402

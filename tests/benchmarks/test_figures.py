@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
+from pathlib import Path
+
 import pytest
 
-from benchmarks.edge import Row
+from benchmarks.edge import Row, installed, surroundings
 from benchmarks.figures import main, of_servers, of_soak, table
 from benchmarks.soak import Soak, soak
 
 ROWS = [
     Row("bare onnxruntime call", p50_ms=0.1),
     Row("specialist in process (onnxruntime)", p50_ms=0.3),
-    Row("enigma-edge (onnxruntime)", 0.5, 80.0, 0.95, 2.0, 1000, 0.4, 0.1),
+    Row("enigma-edge (onnxruntime)", 0.5, 80.0, 0.95, 2.0, 1000, 0.4, 0.1, 400.0),
     Row("enigma-edge, binary tensors (onnxruntime)", p50_ms=0.4, p99_ms=1.0, rps_16=3000),
+    Row("bare script (onnxruntime)", 0.4, 79.5, 0.9, 2.0, 800, 0.35, 0.0, 350.0),
     Row("MLServer", 1.2, 150, 2.0, 3.0, 1000),
     Row("LitServe", note="skipped: it isn't installed"),
 ]
@@ -25,6 +30,12 @@ def test_goals_are_held_against_the_rows_of_one_run() -> None:
     json = found["sequential p50 over the call, JSON, onnxruntime"]
     assert (json.met, json.measured) == (False, "0.650 ms")
     assert found["sequential p50 over the call, binary, onnxruntime"].measured == "0.300 ms"
+    assert found["RSS over a bare script, onnxruntime"].met
+    assert found["RSS over a bare script, onnxruntime"].measured == "0.5 MB"
+    assert found["start over a bare script, onnxruntime"].measured == "0.05 CPU s"
+    assert found["a request over a bare script, JSON, onnxruntime"].measured == "50 CPU us"
+    assert found["a request over a bare script, binary, onnxruntime"].measured == "not measured"
+    assert found["16 clients, JSON, onnxruntime, over a bare script"].measured.startswith("1.25 x")
     over = found["16 clients, binary tensors, onnxruntime, over MLServer"]
     assert over.met and over.measured.startswith("3.00 x")
     assert found["16 clients, binary tensors, onnxruntime, over LitServe"].met is None
@@ -41,6 +52,14 @@ def test_one_command_has_the_options_of_all_that_it_measures(capsys: pytest.Capt
     assert all(
         option in said for option in ("--bundle", "--peer-python", "--soak-requests", "--swaps", "--loop", "--json")
     )
+
+
+def test_servers_run_compiled_code_as_after_an_installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    code = installed(tmp_path, {sys.executable})
+    for source in (code / "edge_runtime" / "daemon.py", code / "peer_load.py"):
+        assert Path(importlib.util.cache_from_source(str(source))).is_file()
+    assert surroundings(code)["PYTHONPATH"] == str(code)
 
 
 def test_a_soak_is_met_only_without_loss_and_growth() -> None:
