@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, cast
 
 from edge_runtime.arithmetic.expressions import Unreadable
 from edge_runtime.arithmetic.lines import PLACE, put_together, taken_apart
-from edge_runtime.arithmetic.solve import solve
+from edge_runtime.arithmetic.solve import Value, solve
 from edge_runtime.errors import BadRequest
 from edge_runtime.tasks.dialogue import FIGURES, OPTIONS, TextTask, Writer, only, text_of
 
@@ -105,7 +105,7 @@ def answer(request: Json, text: str) -> Json:
     text = _with_letter(text, "x", letter) if (letter := _unknown(question)) else text
     expression, _, form = (part.strip() for part in text.partition("|"))
     form = form if form.count(_SLOT) == 1 and len(form) <= _MAX_FORM and _named(form, question) else _SLOT
-    whole = _whole(question, [int(place) - 1 for place in PLACE.findall(expression)])
+    used = [int(place) - 1 for place in PLACE.findall(expression)]
     try:
         if "\n" in expression:
             expression = put_together(expression.split("\n"), numbers)
@@ -114,13 +114,14 @@ def answer(request: Json, text: str) -> Json:
         found = solve(expression)
     except (Unreadable, IndexError):
         return {"answer": None, "expression": None, **_told(request, ()), "unsure": True}
+    unsure = found.unknown is None and not _as_asked(question, used, found.value)
     number = found.text
     if number.startswith("-") and not form.startswith(_SLOT):  # -$5, not $-5
         before, _, after = form.partition(_SLOT)
         said = f"{before}{number}{after}" if "=" in before else f"-{before}{number[1:]}{after}"
     else:
         said = form.replace(_SLOT, number, 1)
-    return {"answer": said, "expression": expression, **_told(request, found.steps), "unsure": not whole}
+    return {"answer": said, "expression": expression, **_told(request, found.steps), "unsure": unsure}
 
 
 def _question(request: Json) -> str:
@@ -148,19 +149,41 @@ def _numbered(question: str) -> tuple[str, list[str]]:
     return _DIGITS.sub(place, _with_letter(question, letter, "x") if letter else question), numbers
 
 
-def _whole(question: str, used: list[int]) -> bool:
-    """Whether a calculation takes each number once of those that the question itself joins by signs, or none of them."""
+def _as_asked(question: str, used: list[int], value: Value) -> bool:
+    """Whether a calculation is the question's own where that holds one: each number once of those that signs join, and
+    the same result where it takes no others. used: the places of the calculation's numbers.
+    """
     found = list(_DIGITS.finditer(question))
     group: list[int] = []
     for at, number in enumerate(found):
         group.append(at)
-        last = at + 1 == len(found)
-        if last or not _JOINED.fullmatch(question[number.end() : found[at + 1].start()]):
-            counts = {used.count(one) for one in group}
-            if len(group) > 1 and counts not in ({0}, {1}):
+        if at + 1 < len(found) and _JOINED.fullmatch(question[number.end() : found[at + 1].start()]):
+            continue
+        counts = {used.count(one) for one in group}
+        if len(group) > 1 and counts != {0}:
+            if counts != {1}:
                 return False
-            group = []
+            if (
+                len(used) == len(group)
+                and (own := _computed(question, found[group[0]].start(), number.end())) is not None
+            ):
+                return own == value
+        group = []
     return True
+
+
+def _computed(question: str, start: int, end: int) -> Value | None:
+    """What a part of a question comes to, with the brackets around it; None where it can't be computed."""
+    while start and question[start - 1] == "(":
+        start -= 1
+    while end < len(question) and question[end] in ")%":
+        end += 1
+    if re.search(r"[^\W_]$", question[:start]) or re.match(r"[\w^!]", question[end:]):
+        return None  # the part of something longer: sqrt(9) * 5, 4 + 3^2
+    try:
+        return solve(question[start:end]).value
+    except Unreadable:
+        return None
 
 
 def _unknown(question: str) -> str | None:

@@ -29,7 +29,7 @@ from trainer_host.tasks.math_expressions import (
     value,
 )
 from trainer_host.tasks.math_problems import NAMES, Problem, problem
-from trainer_host.tasks.math_sums import FEWEST, MOST, long_sum
+from trainer_host.tasks.math_sums import long_sum
 from trainer_host.tasks.wording import check_wording
 
 if TYPE_CHECKING:
@@ -238,10 +238,10 @@ class StepwiseMath(Math):
         return _stepwise(super().verify(drawn, answers))
 
     def built_in(self, rng: random.Random) -> Example:
-        """A problem of one of six levels, or a sum of `FEWEST` to `MOST` numbers."""
+        """A problem of one of six levels, or a sum of several numbers, see `math_sums`."""
         if rng.random() >= SUMS_SHARE:
             return _stepwise(super().built_in(rng))
-        return _stepwise(_example(long_sum(rng, rng.randint(FEWEST, MOST))))
+        return _stepwise(_example(long_sum(rng)))
 
 
 def _stepwise(example: Example) -> Example:

@@ -6,22 +6,23 @@ import random
 
 from trainer_host.tasks.math_problems import NAMES, THINGS, Problem
 
-FEWEST, MOST = 3, 8  # numbers of a built-in sum
+FEWEST, MOST = 3, 8  # numbers of a built-in sum that is bare
+MOST_TOLD = 12  # of one in a story
 LARGEST = 60
 _ASKS = (
     "What is {s}?", "Work out {s}.", "Calculate {s}.", "Evaluate {s}.", "How much is {s}?", "Find {s}.",
 )  # fmt: skip
-# Numbers before a sum, and sums that aren't asked for: else a model learns that the third line has the third number.
+# Numbers before a sum, and sums that aren't asked for. More of them slowed the learning of plain sums down.
 _BEFORE = ("Exercise {a}: ", "{a}. ", "Page {a}, exercise {b}: ", "Task {a} of {b}: ", "Question {a}, {b} points: ",
            "In room {a} at {b}, {c} children are asked: ")  # fmt: skip
 _TWO = (
     ("First comes {a}, then {b}. What is the first?", "First comes {a}, then {b}. What is the second?"),
     ("Here are two sums: {a}, and {b}. Work out the one in front.", "Here are two sums: {a}, and {b}. Work out the last."),
 )  # fmt: skip
-_BEFORE_SHARE, _TWO_SHARE, _STORY_SHARE = 0.5, 0.4, 0.25
+_BEFORE_SHARE, _TWO_SHARE, _STORY_SHARE = 0.1, 0.2, 0.35
 # How a story begins, what adds to it, what takes away, and how it ends.
 _STORIES = (
-    ("A bus starts with {n} people.", "At the next stop {n} get on.", "At the next stop {n} get off.",
+    ("A bus starts with {n} people.", "Then {n} get on.", "Then {n} get off.",
      "How many people are on it then?", ""),
     ("{who} has {n} {what}.", "Then {n} more turn up.", "Then {n} are given away.", "How many {what} are left?", " {what}"),
     ("A jar holds {n} {what}.", "Somebody puts {n} in.", "Somebody takes {n} out.", "How many {what} are in it now?", " {what}"),
@@ -29,11 +30,11 @@ _STORIES = (
 )  # fmt: skip
 
 
-def long_sum(rng: random.Random, numbers: int, largest: int = LARGEST) -> Problem:
-    """A sum of so many numbers from 1 to `largest`, whose results are never below zero."""
-    terms, value = _terms(rng, numbers, largest)
+def long_sum(rng: random.Random, fewest: int = FEWEST, largest: int = LARGEST) -> Problem:
+    """A sum of `fewest` numbers or more, from 1 to `largest`, whose results are never below zero: bare, or in a story."""
     if rng.random() < _STORY_SHARE:
-        return _story(rng, terms, value)
+        return _story(rng, *_terms(rng, rng.randint(fewest, MOST_TOLD), largest))
+    terms, value = _terms(rng, rng.randint(fewest, MOST), largest)
     question = rng.choice(_ASKS).format(s=_text(terms))
     if rng.random() < _TWO_SHARE:
         other, _ = _terms(rng, rng.randint(2, MOST), largest)

@@ -71,10 +71,12 @@ def test_a_calculation_line_by_line_is_computed_and_its_steps_are_told_where_the
     assert math.reply({"question": "Solve 3x + 5 = 20."}, equation) == "[1]x + [2] = [3] | x = {}"
 
 
-def test_a_number_left_out_of_a_bare_calculation_or_taken_twice_makes_the_answer_unsure() -> None:
+def test_what_isnt_the_calculation_that_the_question_itself_holds_is_unsure() -> None:
     request: math.Json = {"question": "Exercise 7: What is 3 + (4 - 2) * 9?"}
     assert math.answer(request, "[3] - [4]\n_ * [5]\n[2] + _ | {}")["unsure"] is False
-    for wrong in ("[3] - [4]\n[2] + _", "[3] - [4]\n_ * [5]\n[2] + _\n_ + [5]", "[2] + [3]"):
+    for wrong in (
+        "[3] - [4]\n[2] + _", "[3] - [4]\n_ * [5]\n[2] + _\n_ + [5]", "[2] + [3]", "[3] + [4]\n_ * [5]\n[2] + _",
+    ):  # fmt: skip
         got = math.answer(request, wrong)
         assert got["answer"] is not None and got["unsure"] is True
 

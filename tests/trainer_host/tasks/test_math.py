@@ -23,7 +23,7 @@ from trainer_host.tasks.math import level_of
 from trainer_host.tasks.math_answers import numbers_of, read_answer, same_answer
 from trainer_host.tasks.math_expressions import parse, value
 from trainer_host.tasks.math_problems import FAMILIES
-from trainer_host.tasks.math_sums import MOST
+from trainer_host.tasks.math_sums import MOST_TOLD
 
 SPEC = task_spec("math")
 DRAWN: Json = {"level": 3, "kind": "story"}
@@ -366,7 +366,7 @@ def test_rows_for_work_line_by_line_say_so_and_hold_longer_sums() -> None:
         SPEC.check(one)
         assert one.output["stepwise"] is True
     lines = [len(cast("list[str]", one.output["steps"])) for one in made]
-    assert max(lines) == MOST - 1 and 40 < sum(count > 4 for count in lines) < 100
+    assert max(lines) == MOST_TOLD - 1 and 40 < sum(count > 4 for count in lines) < 100
     assert spec.verify(DRAWN, [RIGHT]).output["stepwise"] is True
     with pytest.raises(Rejected, match="true or false"):
         SPEC.check(Example({"question": RIGHT["question"]}, {**example(RIGHT).output, "stepwise": "yes"}))
