@@ -2,7 +2,7 @@
 
 The envelope is another process, which listens on a UNIX socket of this machine. It gets one line of JSON,
 
-    {"pipeline", "calls": [{"name", "arguments", "targets"}], "captured": {"monotonic", "wall"}, "age_ms", "max_age_ms"}
+    {"token"?, "pipeline", "calls": [{"name", "arguments", "targets"}], "captured": {"monotonic", "wall"}, "age_ms", "max_age_ms"}
 
 and answers one, {"accepted": true} or {"accepted": false, "reason": "..."}. Where it isn't there, nothing moves; there
 is no other way. What is unsure, old or no list of calls isn't even asked for.
@@ -21,6 +21,7 @@ from edge_runtime.media import to_json
 from edge_runtime.pipelines import declare
 from edge_runtime.pipelines.items import Item, Json, SinkError
 from edge_runtime.pipelines.references import fill
+from edge_runtime.pipelines.webhook import read_secret
 
 if TYPE_CHECKING:
     from edge_runtime.events import EventHub
@@ -35,6 +36,9 @@ class Actions:
 
     def __init__(self, declared: declare.Action, pipeline: str, events: EventHub) -> None:
         self._declared, self._pipeline, self._events = declared, pipeline, events
+        self._token = (
+            None if declared.token_file is None else read_secret(declared.token_file).decode("utf-8", "replace")
+        )
 
     async def deliver(self, item: Item) -> bool:
         """Ask for the calls of an answer; False where it has none, or is unsure. Raises `SinkError`."""
@@ -48,7 +52,8 @@ class Actions:
             raise SinkError(
                 f"An action wasn't asked for: what it is about is {item.captured.age * 1000:.0f} ms old, over max_age_ms."
             )
-        request: Json = {
+        request: Json = {} if self._token is None else {"token": self._token}
+        request |= {
             "pipeline": self._pipeline,
             "calls": calls,
             "captured": item.captured.plain(),

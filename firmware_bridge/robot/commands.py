@@ -1,0 +1,279 @@
+"""`enigma-bridge robot`: check a robot.toml, serve a robot, and ask one that is served."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import logging
+import signal
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from firmware_bridge.errors import BridgeError
+
+if TYPE_CHECKING:
+    from firmware_bridge.robot.config import Robot
+
+RUNS = "robot.toml"
+AGAIN = 0.1  # seconds between two drives; less than any deadman
+_SCOPES = ("read", "sense", "act", "drive", "manage")
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Adds `robot` and its commands."""
+    text = "Drive a robot within its zones and limits."
+    robot = commands.add_parser("robot", help=text, description=text)
+    parts = robot.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    def command(name: str, text: str, run: Callable[[argparse.Namespace], None]) -> argparse.ArgumentParser:
+        made = parts.add_parser(name, help=text, description=text)
+        made.set_defaults(command=run)
+        made.add_argument("--robot", type=Path, default=Path(RUNS), metavar="FILE", help=f"(default: {RUNS})")
+        made.add_argument("--json", action="store_true", help="one JSON object")
+        return made
+
+    def client(name: str, text: str, run: Callable[[argparse.Namespace], None]) -> argparse.ArgumentParser:
+        made = command(name, text, run)
+        made.add_argument("--socket", type=Path, metavar="PATH", help="(default: robot.sock beside the file)")
+        made.add_argument("--token-file", type=Path, metavar="FILE", help="(default: robot.token beside the file)")
+        return made
+
+    command("check", "Say what a robot.toml declares, or what is wrong with it.", _check)
+    serve = command("serve", "Serve a robot on a UNIX socket, for people and pipelines.", _serve)
+    serve.add_argument("--socket", type=Path, metavar="PATH", help="(default: robot.sock beside the file)")
+    serve.add_argument("--port", metavar="PORT", help="a path or an id of `ports` (default: the board that is there)")
+    serve.add_argument("--number", type=int, metavar="N", help="the board's own number, if several are there")
+    serve.add_argument(
+        "--at", metavar="PLACE", help="a place's name or X,Y,DEGREES: where it is now (default: the dock)"
+    )
+    serve.add_argument("--simulated", action="store_true", help="the firmware in simavr, with wheels that aren't there")
+    client("state", "Show where it is, what it does, and what changed its orders.", _state)
+    client("stop", "The emergency stop, until `release`; needs no token.", _simple({"op": "stop"}))
+    client("release", "End the emergency stop.", _simple({"op": "release"}))
+    client("clear", "End a fault whose cause is gone.", _simple({"op": "clear"}))
+    client("reload", "Read robot.toml anew, as after a zone was drawn.", _simple({"op": "reload"}))
+    mode = client("mode", "Say who drives.", _mode)
+    mode.add_argument("event", choices=("take", "assist", "automate", "dock", "undock"), help="see docs/robots.md")
+    go = client("go", "Send it to places, one after the other.", _go)
+    go.add_argument("places", nargs="+", metavar="PLACE", help="names of robot.toml")
+    drive = client("drive", "Drive it by hand until Ctrl-C, or for some seconds.", _drive)
+    drive.add_argument("v", type=float, metavar="V", help="m/s, negative: back")
+    drive.add_argument("w", type=float, metavar="W", nargs="?", default=0.0, help="rad/s, positive: left (default: 0)")
+    drive.add_argument("--seconds", type=float, metavar="S", help="(default: until Ctrl-C)")
+    locate = client("locate", "Say where it is.", _locate)
+    locate.add_argument("at", metavar="PLACE", help="a place's name or X,Y,DEGREES")
+    token = command("token", "Make a token for a program, or end one.", _token)
+    token.add_argument("name", metavar="NAME", help="whose it is")
+    token.add_argument("--scope", action="append", choices=_SCOPES, help="what it is good for; may be repeated")
+    token.add_argument("--remove", action="store_true", help="end it")
+
+
+def _beside(args: argparse.Namespace, name: str) -> Path:
+    return Path(args.robot).resolve().parent / name
+
+
+def _load(args: argparse.Namespace) -> Robot:
+    from firmware_bridge.robot.config import load
+
+    return load(args.robot)
+
+
+def _check(args: argparse.Namespace) -> None:
+    from firmware_bridge.robot.plan import Costmap, plan
+    from firmware_bridge.robot.zones import Ground
+
+    robot = _load(args)
+    places: dict[str, str] = {}
+    free = None
+    if robot.fence:
+        ground = Ground(robot)
+        free = round(ground.free.area, 2)
+        costmap = Costmap(robot, ground)
+        start = robot.place(robot.dock) if robot.dock else robot.places[0] if robot.places else None
+        for place in robot.places:
+            try:
+                assert start is not None
+                if place is not start:
+                    plan(costmap, (start.x, start.y), (place.x, place.y), f"the place {place.name!r}")
+                elif not costmap.free(*costmap.at(place.x, place.y)):
+                    raise BridgeError("It has no room there.")
+                places[place.name] = ""
+            except BridgeError as error:
+                places[place.name] = str(error)
+    if args.json:
+        print(json.dumps({"free_m2": free, "zones": [zone.name for zone in robot.zones], "places": places}))
+        return
+    if free is None:
+        print("No fence: this robot is driven by hand only.")
+    else:
+        print(f"{free:g} m2 free, {len(robot.zones)} zones: {', '.join(zone.name for zone in robot.zones) or '-'}")
+    for name, why in places.items():
+        print(f"{name}: {why or 'can be reached'}")
+
+
+def _serve(args: argparse.Namespace) -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    asyncio.run(_run(args))
+
+
+async def _run(args: argparse.Namespace) -> None:
+    from firmware_bridge.board import Board
+    from firmware_bridge.ports import finder
+    from firmware_bridge.robot.drive import Driver
+    from firmware_bridge.robot.serve import Server
+    from firmware_bridge.robot.tokens import Tokens, write_private
+
+    robot = _load(args)
+    start = _start(args, robot)
+    tokens, own = Tokens(_beside(args, "robot.tokens")), _beside(args, "robot.token")
+    if not own.exists() or "owner" not in tokens.read():
+        write_private(own, tokens.add("owner", _SCOPES) + "\n")
+    socket = args.socket or _beside(args, "robot.sock")
+    ends = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, ends.set)
+    async with contextlib.AsyncExitStack() as stack:
+        if args.simulated:
+            find = await _simulate(stack, robot, start or (0.0, 0.0, 0.0))
+        else:
+            find = finder(args.port)
+        board = await stack.enter_async_context(Board(find, args.number))
+        driver = await stack.enter_async_context(Driver(robot, board, start))
+        await stack.enter_async_context(Server(driver, tokens, socket, lambda: _load(args)))
+        print(f"serving the robot at {socket}", flush=True)
+        await ends.wait()
+
+
+async def _simulate(
+    stack: contextlib.AsyncExitStack, robot: Robot, start: tuple[float, float, float]
+) -> Callable[[], list[str]]:
+    """Starts simavr and the wheels; where the board is found."""
+    from firmware_bridge.robot.simulated import Wheels
+    from firmware_bridge.simulator import Simulated, build, missing
+
+    if why := missing():
+        raise BridgeError(why)
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+    built = await asyncio.to_thread(build, folder, "avr", "sim")
+    simulated = stack.enter_context(Simulated(built, folder / "tty"))
+    simulated.ask("button 0")
+    if robot.battery is not None:
+        from firmware_bridge.robot.battery import CURVES
+
+        volts = CURVES[robot.battery.chemistry][9] * robot.battery.cells
+        simulated.ask(f"adc 0 {round(volts / 4 * 1000)}")
+    rolling = asyncio.create_task(Wheels(simulated, robot.body, *start).run())
+
+    async def end() -> None:
+        rolling.cancel()
+        await asyncio.gather(rolling, return_exceptions=True)
+
+    stack.push_async_callback(end)
+    return lambda: [str(folder / "tty")]
+
+
+def _start(args: argparse.Namespace, robot: Robot) -> tuple[float, float, float] | None:
+    if args.at:
+        return _pose(args.at, robot)
+    if robot.dock:
+        return _pose(robot.dock, robot)
+    return None
+
+
+def _pose(text: str, robot: Robot) -> tuple[float, float, float]:
+    """A place's name, or X,Y,DEGREES. Raises RobotError."""
+    import math
+
+    parts = text.split(",")
+    if len(parts) == 3:
+        with contextlib.suppress(ValueError):
+            x, y, degrees = map(float, parts)
+            if math.isfinite(x + y + degrees):
+                return x, y, math.radians(degrees)
+    place = robot.place(text)
+    return place.x, place.y, place.heading
+
+
+def _ask(args: argparse.Namespace, asked: dict[str, object]) -> dict[str, object]:
+    from firmware_bridge.robot.serve import ask
+
+    path = args.token_file or _beside(args, "robot.token")
+    if asked.get("op") != "stop":
+        try:
+            asked["token"] = path.read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise BridgeError(f"The token in {path} can't be read: {error.strerror}.") from None
+    return asyncio.run(ask(args.socket or _beside(args, "robot.sock"), asked))
+
+
+def _simple(asked: dict[str, object]) -> Callable[[argparse.Namespace], None]:
+    def run(args: argparse.Namespace) -> None:
+        said = _ask(args, dict(asked))
+        print(json.dumps(said) if args.json else "done")
+
+    return run
+
+
+def _state(args: argparse.Namespace) -> None:
+    state = _ask(args, {"op": "state"})["state"]
+    assert isinstance(state, dict)
+    if args.json:
+        print(json.dumps(state))
+        return
+    pose, battery = state["pose"], state["battery"]
+    print(f"{state['mode']}, board {state['board']}" + (", EMERGENCY STOP" if state["stopped"] else ""))
+    if state["fault"]:
+        print(f"fault: {state['fault']}")
+    if pose:
+        print(f"at {pose['x']:g}, {pose['y']:g} m, {pose['degrees']:g} degrees, give or take {pose['doubt']:g} m")
+        if pose["missing"]:
+            print(f"silent: {', '.join(pose['missing'])}")
+    print(f"{state['speed']['v']:g} m/s, {state['speed']['w']:g} rad/s: {'; '.join(state['why']) or 'as asked for'}")
+    if battery:
+        print(f"battery {battery['charge']:.0%}, for sure {battery['sure']:.0%}; asks for: {battery['asks']}")
+    for each in state["orders"]:
+        print(f"{each['place']}: {each['state']}" + (f" ({each['why']})" if each["why"] else ""))
+    for each in state["changes"][-5:]:
+        print(
+            f"{each['seconds_ago']:g} s ago: asked {each['asked']}, given {each['given']}: {'; '.join(each['why']) or '-'}"
+        )
+
+
+def _mode(args: argparse.Namespace) -> None:
+    _simple({"op": "mode", "event": args.event})(args)
+
+
+def _go(args: argparse.Namespace) -> None:
+    _simple({"calls": [{"name": "go_to", "targets": [place]} for place in args.places]})(args)
+
+
+def _locate(args: argparse.Namespace) -> None:
+    import math
+
+    x, y, heading = _pose(args.at, _load(args))
+    _simple({"op": "locate", "x": x, "y": y, "degrees": math.degrees(heading)})(args)
+
+
+def _drive(args: argparse.Namespace) -> None:
+    import time
+
+    ends = time.monotonic() + args.seconds if args.seconds is not None else float("inf")
+    while time.monotonic() < ends:
+        _ask(args, {"op": "drive", "v": args.v, "w": args.w})
+        time.sleep(AGAIN)
+
+
+def _token(args: argparse.Namespace) -> None:
+    from firmware_bridge.robot.tokens import Tokens
+
+    tokens = Tokens(_beside(args, "robot.tokens"))
+    if args.remove:
+        tokens.remove(args.name)
+        print("done")
+        return
+    made = tokens.add(args.name, args.scope or ())
+    print(json.dumps({"name": args.name, "token": made}) if args.json else made)

@@ -1,0 +1,364 @@
+"""The drive loop: what sensors tell goes into the estimate, orders go through the envelope, and what is left of them to the board.
+
+Twenty times a second, whatever else happens. Everything that may ask for motion (a person's sticks, orders of models, the
+battery that wants home) ends in `Envelope.ask`; there is no other way to the motors.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from firmware_bridge.board import Board, Condition
+from firmware_bridge.errors import BridgeError, NoAnswer, Refused
+from firmware_bridge.messages import Analogue, Encoders, Flags, Imu, M, State, Status
+from firmware_bridge.robot.battery import Battery, Need
+from firmware_bridge.robot.config import Robot, RobotError
+from firmware_bridge.robot.envelope import Envelope, sentences
+from firmware_bridge.robot.estimate import Estimate
+from firmware_bridge.robot.modes import Event, Mode, Modes
+from firmware_bridge.robot.orders import Orders
+from firmware_bridge.robot.zones import Ground
+
+if TYPE_CHECKING:
+    from firmware_bridge.robot.scan_match import Localizer
+
+log = logging.getLogger(__name__)
+
+TICK = 0.05
+WITHIN = 0.2  # seconds that a drive may take to the board; less than the firmware's deadman
+LOST = 1.0  # metres or rad of doubt at which the place counts as unknown
+MISSED = 4  # drives in a row without an answer: the board is gone
+HOME_EVERY = 5.0  # seconds between two looks how far home is
+
+
+class Driver:
+    """One robot on one board. start: where it is now, if that is known. Used as an async context manager."""
+
+    def __init__(self, robot: Robot, board: Board, start: tuple[float, float, float] | None = None) -> None:
+        self.robot, self.board = robot, board
+        self.modes = Modes()
+        self.estimate = Estimate(*start) if start is not None else None
+        self.battery = Battery(robot.battery) if robot.battery is not None else None
+        self.need = Need.NOTHING
+        self.localizer: Localizer | None = None
+        self.seen: np.ndarray | None = None  # what the last scan saw, on the map
+        self._holds_until = -math.inf
+        self._home: float | None = None
+        self._home_at = -math.inf
+        self._counts: tuple[float, int, int] | None = None
+        self._told_at = -math.inf
+        self._missed, self._load = 0, 0.0
+        self._tasks: list[asyncio.Task[None]] = []
+        self.orders = Orders(robot, None)
+        self.envelope = Envelope(robot, None, grounded=False)
+        self.use(robot)
+
+    def use(self, robot: Robot) -> None:
+        """Goes by another robot.toml, as after a zone was drawn; orders are dropped. Raises RobotError: then nothing moves."""
+        self.orders.drop("robot.toml was read again")
+        old, self.robot = self.envelope, robot
+        self.envelope = Envelope(robot, None, grounded=False)
+        self.envelope.stopped, self.envelope.fault, self.envelope.changes = old.stopped, old.fault, old.changes
+        ground = Ground(robot) if robot.fence else None
+        self.envelope.ground, self.envelope.grounded = ground, True
+        self.orders.use(robot, ground)
+
+    async def __aenter__(self) -> Driver:
+        kinds: list[tuple[type, float]] = [(Encoders, TICK), (State, 0.1), (Imu, TICK)]
+        if self.robot.current is not None:
+            kinds.append((Analogue, 0.1))
+        for kind, every in kinds:
+            self._tasks.append(asyncio.create_task(self._listen(kind, every)))
+        self._tasks.append(asyncio.create_task(self._loop()))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        with contextlib.suppress(BridgeError):
+            await self.board.stop()
+
+    # What people and programs ask for.
+
+    def twist(self, v: float, w: float) -> None:
+        """A person's sticks. Raises RobotError where it isn't a person who drives."""
+        if self.modes.mode is not Mode.MANUAL:
+            raise RobotError(f"The robot is {self.modes.mode.value}: take it over first, with mode manual.")
+        self.envelope.ask(_now(), v, w)
+        if not (math.isfinite(v) and math.isfinite(w)):
+            raise RobotError("v and w must be numbers: the robot stands.")
+
+    def hold(self) -> None:
+        """A person holds the deadman of assisted driving, for as long as the firmware's would last."""
+        self._holds_until = _now() + self.robot.times.deadman
+
+    async def stop(self) -> None:
+        """The emergency stop: here and in the firmware, until `release`."""
+        self.envelope.stop()
+        self.orders.drop("emergency stop")
+        self._check()
+        with contextlib.suppress(BridgeError):
+            await self.board.stop(latch=True)
+
+    async def release(self) -> None:
+        """Ends it. Raises BridgeError while the board's own button is pressed or the board is gone."""
+        await self.board.release()
+        self.envelope.release()
+
+    def clear(self) -> None:
+        """Ends a fault. Raises RobotError while its cause is there."""
+        if self.envelope.stopped:
+            raise RobotError("The emergency stop is on: release it first.")
+        if self.board.condition is not Condition.CONNECTED:
+            raise RobotError(f"The board isn't connected: {self.board.why or 'look at the cable'}")
+        if self.need is Need.STAND:
+            raise RobotError("The battery is too low: charge it.")
+        self.envelope.clear()
+        if self.modes.mode is Mode.FAULT:
+            self.modes.on(Event.CLEAR)
+
+    def on(self, event: Event) -> None:
+        """A mode that a person asks for. Raises RobotError."""
+        if event in (Event.CLEAR, Event.TRIP):
+            raise RobotError("clear and stop have commands of their own.")
+        if event is Event.AUTOMATE and self.envelope.ground is None:
+            raise RobotError("A robot without a fence in its robot.toml is driven by hand only.")
+        self.modes.on(event)
+        self.orders.drop(f"the mode changed to {self.modes.mode.value}")
+
+    def locate(self, x: float, y: float, heading: float) -> None:
+        """A person says where it is."""
+        if not math.isfinite(x + y + heading):
+            raise RobotError("A place is x and y in metres and a heading.")
+        self.estimate = Estimate(x, y, heading, 0.05, 0.05)
+        self.orders.drop("it was put somewhere else")
+
+    def scan(self, first: float, step: float, ranges: Sequence[float]) -> None:
+        """A LaserScan round the robot's middle: first angle and step in rad, metres."""
+        now = _now()
+        self.envelope.scan(now, first, step, ranges)
+        if self.estimate is None:
+            return
+        away = np.asarray(ranges, dtype=np.float64)
+        angles = first + step * np.arange(len(away))
+        good = np.isfinite(away) & (away > 0.02) & (away < 12)
+        points = np.column_stack([away * np.cos(angles), away * np.sin(angles)])[good]
+        if self.localizer is not None and (match := self.localizer.match(self.estimate.pose, points)) is not None:
+            self.estimate.matched(now, match.x, match.y, match.heading, match.covariance)
+        x, y, heading = self.estimate.pose
+        turn = np.array([[math.cos(heading), math.sin(heading)], [-math.sin(heading), math.cos(heading)]])
+        self.seen = points @ turn + (x, y)
+
+    async def call(self, calls: Sequence[dict[str, object]]) -> None:
+        """Orders of a model, all or none: stop; go_to, dock, move, turn, which follow each other. Raises RobotError."""
+        names = [call.get("name") for call in calls]
+        if "stop" in names:  # always wins
+            self.orders.drop("stop")
+            self.envelope.ask(_now(), 0.0, 0.0)
+            if len(names) == 1:
+                return
+            calls = calls[names.index("stop") + 1 :]
+        if not self.modes.takes_orders and not (self.modes.mode is Mode.DOCKED and names[:1] == ["undock"]):
+            raise RobotError(f"The robot is {self.modes.mode.value}, and takes no orders.")
+        if self.modes.mode is Mode.DOCKED:
+            self.modes.on(Event.UNDOCK)
+            calls = calls[1:]
+        if self.estimate is None:
+            raise RobotError("The robot doesn't know where it is: tell it, with locate.")
+        await self.orders.take(calls, self.estimate.pose)
+
+    # What goes on by itself.
+
+    async def _loop(self) -> None:
+        loop = asyncio.get_running_loop()
+        due = loop.time()
+        while True:
+            try:
+                await self._tick(loop.time())
+            except Exception as error:  # motors must stand, and the loop go on, whatever is wrong with one turn
+                log.exception("The drive loop failed.")
+                self.envelope.trip(f"The drive loop failed ({type(error).__name__}): see the log.")
+                with contextlib.suppress(BridgeError):
+                    await self.board.stop()
+            due = max(due + TICK, loop.time())
+            await asyncio.sleep(due - loop.time())
+
+    async def _tick(self, now: float) -> None:
+        self._check()
+        envelope = self.envelope
+        if self.estimate is not None:
+            self.estimate.step(now)
+            doubt, turn_doubt = self.estimate.doubt
+            if now - self._told_at <= self.robot.times.pose and max(doubt, turn_doubt) < LOST:
+                envelope.pose(now, *self.estimate.pose, doubt, turn_doubt)
+                envelope.moving(float(self.estimate.state[3]))
+        await self._power(now)
+        envelope.allowed = self.modes.moves
+        envelope.cap = 0.5 if self.need in (Need.SAVE, Need.HOME) else 1.0
+        order = await self._next(now)
+        if order is not None:
+            envelope.ask(now, *order)
+        given = envelope.step(_now())
+        body = self.robot.body
+        left = (given.v - given.w * body.track / 2) / body.wheel_speed
+        right = (given.v + given.w * body.track / 2) / body.wheel_speed
+        self._load = max(abs(left), abs(right))
+        if body.swap:
+            left, right = right, left
+        try:
+            await self.board.drive(max(-1.0, min(1.0, left)), max(-1.0, min(1.0, right)), WITHIN)
+            self._missed = 0
+        except Refused as error:
+            if error.status == Status.STOPPED:
+                envelope.stop()
+            elif error.status != Status.LATE:
+                envelope.trip(str(error))
+        except NoAnswer as error:
+            self._missed += 1
+            if self._missed >= MISSED:
+                envelope.trip(str(error))
+        except BridgeError as error:
+            envelope.trip(str(error))
+            await asyncio.sleep(TICK)
+
+    def _check(self) -> None:
+        """A stop or a fault ends what it was doing."""
+        if (self.envelope.stopped or self.envelope.fault) and self.modes.mode is not Mode.FAULT:
+            self.orders.drop(self.envelope.fault or "emergency stop")
+            self.modes.on(Event.TRIP)
+
+    async def _power(self, now: float) -> None:
+        if self.battery is None:
+            return
+        self.battery.step(now, self._load)
+        if self.battery.measured_at == -math.inf:
+            return  # it was just started: the first voltage comes within a second, and without one nothing is known
+        if now - self._home_at > HOME_EVERY:
+            self._home_at, self._home = (
+                now,
+                await self.orders.metres_home(self.estimate.pose) if self.estimate else None,
+            )
+        need = self.battery.needs(now, self._home, self.robot.limits.speed / 2)
+        if need is not self.need:
+            log.info("The battery (%.0f %% for sure) asks for: %s.", 100 * self.battery.sure, need.value)
+            if need in (Need.SAVE, Need.HOME, Need.STAND):
+                with contextlib.suppress(BridgeError):
+                    await self.board.leds(0)
+        self.need = need
+        if self.modes.mode is Mode.DOCKED:
+            return
+        if need is Need.STAND:
+            self.envelope.trip("The battery is too low to go on: charge it.")
+        if need is Need.HOME and self.modes.mode is Mode.AUTONOMOUS and not self.orders.goes_home and self.estimate:
+            with contextlib.suppress(RobotError):  # the next look at the way home says so
+                await self.orders.home(self.estimate.pose)
+
+    async def _next(self, now: float) -> tuple[float, float] | None:
+        """What orders ask for now; None: nothing does."""
+        if not self.modes.takes_orders or self.estimate is None:
+            return None
+        if self.modes.mode is Mode.ASSISTED and now > self._holds_until:
+            return None
+        home = self.orders.goes_home
+        asked = await self.orders.next(now, self.estimate.pose, self.seen, self.envelope.v)
+        if home and not self.orders.queue and self.orders.ended[-1].state == "done":
+            self.modes.on(Event.DOCK)
+        return asked
+
+    async def _listen(self, kind: type[M], every: float) -> None:
+        """Takes what the board tells of one kind, also after it was gone."""
+        while True:
+            try:
+                async with self.board.stream(kind, every, size=8) as told:
+                    while True:
+                        with contextlib.suppress(NoAnswer):
+                            self._hear(_now(), await told.next(1.0))
+            except BridgeError:
+                await asyncio.sleep(0.5)
+
+    def _hear(self, now: float, told: object) -> None:
+        if isinstance(told, Encoders):
+            self._wheels(now, told)
+        elif isinstance(told, State):
+            if Flags(told.flags) & (Flags.LATCHED | Flags.BUTTON) and not self.envelope.stopped:
+                self.envelope.stop()
+            if self.battery is not None:
+                self.battery.measure(now, told.battery)
+        elif isinstance(told, Imu):
+            if self.estimate is not None:
+                self.estimate.gyro(now, told.gz)
+            self.envelope.tilt(now, math.atan2(told.ay, told.az), math.atan2(-told.ax, math.hypot(told.ay, told.az)))
+        elif isinstance(told, Analogue) and self.robot.current is not None:
+            volts = getattr(told, self.robot.current.input)
+            self.envelope.current(now, volts * self.robot.current.amperes_per_volt)
+
+    def _wheels(self, now: float, told: Encoders) -> None:
+        body = self.robot.body
+        left, right = (told.right, told.left) if body.swap else (told.left, told.right)
+        before, self._counts = self._counts, (told.time, left, right)
+        if before is None or not 0 < told.time - before[0] < 1:
+            return  # the board just started, or its clock began anew
+        dt = told.time - before[0]
+        metres = (left - before[1]) / body.counts_per_metre, (right - before[2]) / body.counts_per_metre
+        if max(abs(metres[0]), abs(metres[1])) > 2 * body.wheel_speed * dt + 0.05:
+            return  # counters that began anew
+        self._told_at = now
+        if self.estimate is not None:
+            self.estimate.odometry(now, sum(metres) / 2 / dt, (metres[1] - metres[0]) / body.track / dt)
+
+    def state(self) -> dict[str, object]:
+        """All of it for people, in plain values."""
+        envelope, now = self.envelope, _now()
+        pose = None
+        if self.estimate is not None:
+            x, y, heading = self.estimate.pose
+            doubt, turn_doubt = self.estimate.doubt
+            pose = {
+                "x": round(x, 3),
+                "y": round(y, 3),
+                "degrees": round(math.degrees(heading), 1),
+                "doubt": round(doubt, 3),
+                "doubt_degrees": round(math.degrees(turn_doubt), 1),
+                "missing": self.estimate.missing(now),
+            }
+        return {
+            "mode": self.modes.mode.value,
+            "stopped": envelope.stopped,
+            "fault": envelope.fault or None,
+            "board": self.board.condition.value,
+            "pose": pose,
+            "speed": {"v": round(envelope.v, 3), "w": round(envelope.w, 3)},
+            "why": sentences(envelope.why),
+            "battery": None
+            if self.battery is None
+            else {
+                "charge": round(self.battery.charge, 3),
+                "sure": round(self.battery.sure, 3),
+                "asks": self.need.value,
+            },
+            "orders": [
+                {"place": each.place.name, "state": each.state, "why": each.why or None}
+                for each in (*self.orders.ended, *self.orders.queue)
+            ],
+            "changes": [
+                {
+                    "seconds_ago": round(now - each.at, 2),
+                    "asked": [round(part, 3) for part in each.asked],
+                    "given": [round(part, 3) for part in each.given],
+                    "why": sentences(each.why),
+                }
+                for each in list(envelope.changes)[-20:]
+            ],
+        }
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

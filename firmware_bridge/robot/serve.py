@@ -1,0 +1,227 @@
+"""The door to a robot: a UNIX socket that takes lines of JSON and answers each; pipelines and people come through it alike.
+
+    {"token": "...", "op": "drive", "v": 0.2, "w": 0}                      {"accepted": true}
+    {"token": "...", "calls": [{"name": "go_to", "targets": ["kitchen"]}], "age_ms": 40, "max_age_ms": 500}
+
+Every line carries its token, but for `stop`, which anybody may who reaches the socket. What is refused has a `reason`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import math
+import os
+import socket
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+from firmware_bridge.errors import BridgeError
+from firmware_bridge.robot.config import Robot, RobotError
+from firmware_bridge.robot.drive import Driver
+from firmware_bridge.robot.modes import Event
+from firmware_bridge.robot.tokens import SCOPES, Tokens
+
+log = logging.getLogger(__name__)
+
+LINE = 64 * 1024
+IDLE = 60.0  # seconds that a connection may say nothing
+ANSWER = 5.0  # seconds that somebody may take to fetch an answer
+MOST = 32  # connections
+CALLS = 32
+OPS = {
+    "state": "read",
+    "scan": "sense",
+    "drive": "drive",
+    "hold": "drive",
+    "mode": "manage",
+    "release": "manage",
+    "clear": "manage",
+    "locate": "manage",
+    "reload": "manage",
+    "undock": "manage",
+}
+Json = dict[str, object]
+
+
+class Server:
+    """Serves one robot until `close`. load: reads robot.toml anew."""
+
+    def __init__(self, driver: Driver, tokens: Tokens, path: Path, load: Callable[[], Robot]) -> None:
+        self._driver, self._tokens, self._path, self._load = driver, tokens, path, load
+        self._connections = 0
+        self._server: asyncio.Server | None = None
+
+    async def __aenter__(self) -> Server:
+        """Raises RobotError where the socket can't be made."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_old(self._path)
+        mask = os.umask(0o177)  # for its owner only from the first moment on
+        try:
+            self._server = await asyncio.start_unix_server(self._serve, self._path, limit=LINE)
+        except OSError as error:
+            raise RobotError(f"The socket {self._path} can't be made: {error.strerror or error}.") from None
+        finally:
+            os.umask(mask)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._server is not None:
+            self._server.close()
+        self._path.unlink(missing_ok=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._connections += 1
+        try:
+            if self._connections > MOST:
+                await _say(writer, {"accepted": False, "reason": f"{MOST} connections are open: close some."})
+                return
+            while True:
+                async with asyncio.timeout(IDLE):
+                    line = await reader.readline()
+                if not line:
+                    return
+                await _say(writer, await self._answer(line))
+        except (TimeoutError, OSError):
+            return
+        except ValueError:  # of readline
+            with contextlib.suppress(OSError, TimeoutError):
+                await _say(writer, {"accepted": False, "reason": f"A line has up to {LINE:,} bytes."})
+        finally:
+            self._connections -= 1
+            writer.close()
+
+    async def _answer(self, line: bytes) -> Json:
+        try:
+            asked = json.loads(line)
+            if not isinstance(asked, dict):
+                raise RobotError("A line must be an object of JSON.")
+            return {"accepted": True, **await self._do(asked)}
+        except (ValueError, RecursionError):
+            return {"accepted": False, "reason": "A line must be an object of JSON."}
+        except BridgeError as error:
+            return {"accepted": False, "reason": str(error)}
+
+    async def _do(self, asked: Json) -> Json:
+        driver, op = self._driver, asked.get("op", "calls" if "calls" in asked else None)
+        if op == "stop":
+            await driver.stop()
+            return {}
+        if op == "calls":
+            return await self._call(asked)
+        if not isinstance(op, str) or op not in OPS:
+            raise RobotError(f"op must be stop, calls, {', '.join(OPS)}.")
+        self._may(asked, OPS[op])
+        if op == "state":
+            return {"state": driver.state()}
+        if op == "drive":
+            driver.twist(_number(asked, "v"), _number(asked, "w"))
+        elif op == "hold":
+            driver.hold()
+        elif op == "scan":
+            ranges = asked.get("ranges")
+            if not isinstance(ranges, list) or not 1 <= len(ranges) <= 4000:
+                raise RobotError("ranges must be a list of up to 4000 metres; null is a ray that failed.")
+            driver.scan(_number(asked, "first"), _number(asked, "step"), [_range(each) for each in ranges])
+        elif op == "mode":
+            wanted = asked.get("event")
+            if wanted not in [event.value for event in Event]:
+                raise RobotError(f"event must be {', '.join(event.value for event in Event)}.")
+            driver.on(Event(wanted))
+        elif op == "undock":
+            driver.on(Event.UNDOCK)
+        elif op == "release":
+            await driver.release()
+        elif op == "clear":
+            driver.clear()
+        elif op == "locate":
+            x, y, degrees = (_number(asked, name) for name in ("x", "y", "degrees"))
+            driver.locate(x, y, math.radians(degrees))
+        elif op == "reload":
+            try:
+                driver.use(self._load())
+            except RobotError:
+                driver.envelope.grounded = False  # nothing moves by zones that can't be read
+                raise
+        return {}
+
+    async def _call(self, asked: Json) -> Json:
+        calls = asked.get("calls")
+        if not isinstance(calls, list) or not 1 <= len(calls) <= CALLS or not all(isinstance(c, dict) for c in calls):
+            raise RobotError(f"calls must be a list of 1 to {CALLS} objects, each with a name.")
+        if all(call.get("name") == "stop" for call in calls):
+            await self._driver.call(calls[:1])
+            return {}
+        self._may(asked, "act")
+        age, most = asked.get("age_ms"), asked.get("max_age_ms")
+        if isinstance(age, int | float) and isinstance(most, int | float) and not age <= most:
+            raise RobotError(f"What it is about is {age:.0f} ms old, over max_age_ms.")
+        await self._driver.call(calls)
+        return {}
+
+    def _may(self, asked: Json, scope: str) -> None:
+        if scope not in self._tokens.scopes(asked.get("token")):
+            raise RobotError(f"That needs a token with the scope {scope} ({SCOPES[scope]}): robot token add.")
+
+
+async def ask(path: Path, asked: Json, timeout: float = 5.0) -> Json:
+    """One line to a robot's socket, and its answer. Raises RobotError with the reason where it is refused."""
+    writer: asyncio.StreamWriter | None = None
+    try:
+        async with asyncio.timeout(timeout):
+            reader, writer = await asyncio.open_unix_connection(path, limit=1 << 20)
+            writer.write(json.dumps(asked).encode() + b"\n")
+            await writer.drain()
+            said = json.loads(await reader.readline())
+    except TimeoutError:
+        raise RobotError(f"The robot at {path} didn't answer in time.") from None
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise RobotError(f"No robot answers at {path} ({why}): start enigma-bridge robot serve.") from None
+    finally:
+        if writer is not None:
+            writer.close()
+    if said.get("accepted") is not True:
+        raise RobotError(str(said.get("reason") or "The robot refused."))
+    return dict(said)
+
+
+async def _say(writer: asyncio.StreamWriter, answer: Json) -> None:
+    writer.write(json.dumps(answer).encode("utf-8") + b"\n")
+    async with asyncio.timeout(ANSWER):
+        await writer.drain()
+
+
+def _remove_old(path: Path) -> None:
+    """A socket that nobody serves any more. Raises RobotError where somebody does, or where it is none."""
+    try:
+        if not stat.S_ISSOCK(path.lstat().st_mode):
+            raise RobotError(f"{path} is no socket: name another with --socket.")
+    except FileNotFoundError:
+        return
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(1)
+        try:
+            probe.connect(str(path))
+        except OSError:
+            path.unlink(missing_ok=True)
+            return
+    raise RobotError(f"A robot is served at {path} already.")
+
+
+def _number(asked: Json, name: str) -> float:
+    value = asked.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise RobotError(f"{name} must be a number.")
+    return float(value)
+
+
+def _range(value: object) -> float:
+    if value is None:
+        return math.nan
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise RobotError("ranges must be numbers, in metres.")
+    return float(value)

@@ -1,0 +1,230 @@
+"""A robot that is served: the real firmware in simavr, wheels that turn its encoders, orders through the socket as pipelines send them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import math
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+import shapely
+
+from edge_runtime.events import EventHub
+from edge_runtime.pipelines import declare
+from edge_runtime.pipelines.actions import Actions
+from edge_runtime.pipelines.items import Captured, Item, SinkError
+from firmware_bridge.board import Board
+from firmware_bridge.errors import BridgeError
+from firmware_bridge.robot.config import RobotError, load
+from firmware_bridge.robot.drive import Driver
+from firmware_bridge.robot.envelope import Why
+from firmware_bridge.robot.modes import Event
+from firmware_bridge.robot.serve import LINE, OPS, Server, ask
+from firmware_bridge.robot.simulated import Wheels
+from firmware_bridge.robot.tokens import SCOPES, Tokens, write_private
+from firmware_bridge.simulator import Simulated
+
+PATIENT = 40.0  # seconds that a busy machine may take
+TOML = """
+dock = "dock"
+fence = [[0, 0], [3, 0], [3, 3], [0, 3]]
+
+[body]
+radius = 0.15
+track = 0.25
+wheel_speed = 0.8
+counts_per_metre = 1000
+
+[times]
+latency = 0.1
+pose = 1.0
+
+[tilt]
+
+[[zones]]
+name = "stairs"
+corners = [[1.2, 0.0], [1.6, 0.0], [1.6, 0.5], [1.2, 0.5]]
+
+[[zones]]
+name = "bath"
+corners = [[2.0, 2.0], [3.0, 2.0], [3.0, 3.0], [2.0, 3.0]]
+
+[[places]]
+name = "dock"
+at = [0.5, 0.5, 0]
+
+[[places]]
+name = "table"
+at = [1.1, 1.0, 90]
+
+[[places]]
+name = "tub"
+at = [2.5, 2.5]
+"""
+
+
+@dataclass
+class Served:
+    driver: Driver
+    wheels: Wheels
+    simulated: Simulated
+    tokens: Tokens
+    path: Path
+    toml: Path
+
+    async def ask(self, scope: str | None = None, **asked: object) -> dict[str, object]:
+        token = self.tokens.add(f"for {scope}", [scope]) if scope else None
+        return await ask(self.path, {**({"token": token} if token else {}), **asked}, PATIENT)
+
+
+@contextlib.asynccontextmanager
+async def served(simulated: Simulated, folder: Path) -> AsyncIterator[Served]:
+    toml = folder / "robot.toml"
+    toml.write_text(TOML)
+    robot = load(toml)
+    simulated.ask("button 0")
+    wheels = Wheels(simulated, robot.body, 0.5, 0.5, 0.0)
+    rolling = asyncio.create_task(wheels.run())
+    tokens, path = Tokens(folder / "robot.tokens"), folder / "robot.sock"
+    try:
+        async with (
+            Board(lambda: [str(simulated.link)], answer=PATIENT / 4) as board,
+            Driver(robot, board, (0.5, 0.5, 0.0)) as driver,
+            Server(driver, tokens, path, lambda: load(toml)),
+        ):
+            yield Served(driver, wheels, simulated, tokens, path, toml)
+    finally:
+        rolling.cancel()
+        await asyncio.gather(rolling, return_exceptions=True)
+
+
+async def until(condition: Callable[[], object], seconds: float = PATIENT) -> None:
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110  # what is waited for is the board's, which has no event
+            await asyncio.sleep(0.02)
+
+
+async def test_it_goes_to_a_place_round_a_zone_and_is_stopped_whatever_it_does(
+    simulated: Simulated, tmp_path: Path
+) -> None:
+    async with served(simulated, tmp_path) as robot:
+        with pytest.raises(RobotError, match="manual, and takes no orders"):
+            await robot.ask("act", calls=[{"name": "go_to", "targets": ["table"]}])
+        await robot.ask("manage", op="mode", event="automate")
+        for call, why in (
+            ({"name": "go_to", "targets": ["tub"]}, "can't stand at the place 'tub': it is in a zone"),
+            ({"name": "go_to", "targets": ["attic"]}, "no place 'attic'"),
+            ({"name": "fly"}, "no action 'fly'"),
+            ({"name": "move", "arguments": {"metres": math.nan}}, "move: metres must be a number"),
+        ):
+            with pytest.raises(RobotError, match=why):
+                await robot.ask("act", calls=[call])
+        await robot.ask("act", calls=[{"name": "go_to", "targets": ["table"]}], age_ms=20, max_age_ms=500)
+        ended = robot.driver.orders.ended
+        await until(lambda: ended)
+        assert (ended[-1].state, ended[-1].why) == ("done", "")
+        x, y, _ = robot.wheels.pose
+        assert math.dist((x, y), (1.1, 1.0)) < 0.25
+        ground = robot.driver.envelope.ground
+        assert ground is not None
+        trail = shapely.LineString(robot.wheels.trail)
+        assert all(trail.distance(zone) > 0.15 for zone in ground.zones.values())
+        await robot.ask("act", calls=[{"name": "dock"}])
+        await until(lambda: robot.driver.envelope.v or robot.driver.envelope.w)
+        await ask(robot.path, {"op": "stop"}, PATIENT)  # without a token
+        await until(lambda: robot.simulated.motors() == (0, 0))
+        await until(lambda: robot.driver.envelope.why & Why.STOPPED)
+        said = (await robot.ask("read", op="state"))["state"]
+        assert isinstance(said, dict) and said["mode"] == "fault" and said["stopped"]
+        assert "the emergency stop is on: release it" in said["why"] and said["orders"][-1]["state"] == "dropped"
+        with pytest.raises(RobotError, match="release it first"):
+            await robot.ask("manage", op="clear")
+        await robot.ask("manage", op="release")
+        await robot.ask("manage", op="clear")
+        assert robot.driver.modes.mode.value == "manual"
+
+
+async def test_a_person_drives_as_long_as_the_deadman_is_held_and_zones_that_cannot_be_read_stop_all(
+    simulated: Simulated, tmp_path: Path
+) -> None:
+    async with served(simulated, tmp_path) as robot:
+        token = robot.tokens.add("sticks", ["drive"])
+
+        async def push(v: float, w: float) -> None:
+            await ask(robot.path, {"token": token, "op": "drive", "v": v, "w": w}, PATIENT)
+
+        envelope = robot.driver.envelope
+        while envelope.v < 0.05:
+            await push(0.2, 0.0)
+        await until(lambda: envelope.why & Why.SILENT and robot.simulated.motors() == (0, 0))  # the sticks were let go
+        with pytest.raises(RobotError, match="the robot stands"):
+            await push(math.nan, 0.0)
+        await until(lambda: envelope.why & Why.BAD)
+        robot.simulated.ask("button 1")  # its red button
+        await until(lambda: robot.driver.modes.mode.value == "fault")
+        with pytest.raises(BridgeError, match="emergency stop"):
+            await robot.ask("manage", op="release")
+        robot.simulated.ask("button 0")
+        await asyncio.sleep(0.1)
+        await robot.ask("manage", op="release")
+        await until(lambda: not robot.driver.envelope.stopped)
+        await robot.ask("manage", op="clear")
+        robot.toml.write_text(TOML.replace("[1.6, 0.5], [1.2, 0.5]", "[1.2, 0.5], [1.6, 0.5]"))  # crosses itself
+        with pytest.raises(RobotError, match="'stairs' can't be used"):
+            await robot.ask("manage", op="reload")
+        await push(0.2, 0.0)
+        await until(lambda: robot.driver.envelope.why & Why.NO_GROUND)
+        robot.toml.write_text(TOML)
+        await robot.ask("manage", op="reload")
+        while robot.driver.envelope.v < 0.05:
+            await push(0.2, 0.0)
+
+
+async def test_a_pipeline_asks_for_actions_with_its_token_and_nothing_else(
+    simulated: Simulated, tmp_path: Path
+) -> None:
+    async with served(simulated, tmp_path) as robot:
+        secret = tmp_path / "ear.token"
+        write_private(secret, robot.tokens.add("ear", ["act"]) + "\n")
+        sink = declare.Action(robot.path, "$answer.calls", PATIENT, 5.0, secret)
+        actions = Actions(sink, "ear", EventHub())
+        go = {"name": "go_to", "arguments": {}, "targets": ["table"]}
+
+        async def deliver(calls: list[object], by: Actions = actions) -> bool:
+            return await by.deliver(Item({}, Captured.now(), 0.0, answer={"calls": calls, "unsure": False}))
+
+        with pytest.raises(SinkError, match="manual, and takes no orders"):
+            await deliver([go])
+        robot.driver.on(Event.AUTOMATE)
+        assert await deliver([go])
+        await until(lambda: robot.driver.envelope.v or robot.driver.envelope.w)
+        nobody = Actions(replace(sink, token_file=None), "ear", EventHub())
+        with pytest.raises(SinkError, match="needs a token with the scope act"):
+            await deliver([go], nobody)
+        assert await deliver([{"name": "stop", "arguments": {}, "targets": ["base"]}], nobody)  # always wins
+        await until(lambda: not robot.driver.orders.queue and robot.driver.envelope.v == 0)
+        for line, why in (
+            (b"[]\n", "must be an object"),
+            (b"rubbish\n", "must be an object"),
+            (b'{"op": "fly"}\n', "op must be stop"),
+            (b'{"op": "drive", "v": 1, "w": 0}\n', "scope drive"),
+            (b"[" * 60_000 + b"\n", "must be an object"),
+            (b"x" * (LINE + 10) + b"\n", "A line has up to"),
+        ):
+            reader, writer = await asyncio.open_unix_connection(robot.path)
+            writer.write(line)
+            said = json.loads(await reader.readline())
+            assert said["accepted"] is False and why in said["reason"]
+            writer.close()
+        assert robot.path.stat().st_mode & 0o777 == 0o600
+        for op, scope in OPS.items():
+            for other in set(SCOPES) - {scope}:
+                with pytest.raises(RobotError, match=f"scope {scope}"):
+                    await robot.ask(other, op=op)
+        robot.tokens.remove("ear")
+        with pytest.raises(SinkError, match="scope act"):
+            await deliver([go])
