@@ -7,7 +7,7 @@ import contextlib
 import os
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -149,32 +149,39 @@ async def real_stage(folder: Path) -> AsyncIterator[Stage]:
     from tests.trainer_host.teacher.fake_api import FakeApi
 
     home = folder / "enigma"
-    async with FakeApi(answer=passing, keys={KEY, SPARE}) as api, FakeApi(answer=passing) as keyless:
-        environment = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.endswith("_API_KEY") and not name.startswith(("ENIGMA_", "KIVY_"))
-        }
-        # Where there is a keyring, no key of this test belongs into it.
-        environment |= {
-            "OPENAI_BASE_URL": f"{api.url}/v1",
-            "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring",
-            "PYTHONUNBUFFERED": "1",
-        }
-        command = [sys.executable, "-m", "trainer_host.cli", "--home", str(home), "serve", "--listen", "127.0.0.1:0"]
-        process = await asyncio.create_subprocess_exec(*command, env=environment, stdout=PIPE)
+    async with (
+        FakeApi(answer=passing, keys={KEY, SPARE}) as api,
+        FakeApi(answer=passing) as keyless,
+        served(home, {"OPENAI_BASE_URL": f"{api.url}/v1"}) as (url, code),
+    ):
+        yield RealStage(home, url, code, api, keyless)
+
+
+@contextlib.asynccontextmanager
+async def served(home: Path, variables: Mapping[str, str] | None = None) -> AsyncIterator[tuple[str, str]]:
+    """A process of `enigma serve` over a home folder: its address, and the code that it printed."""
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.endswith("_API_KEY") and not name.startswith(("ENIGMA_", "KIVY_"))
+    }
+    environment |= variables or {}
+    # Where there is a keyring, no key of this test belongs into it.
+    environment |= {"PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring", "PYTHONUNBUFFERED": "1"}
+    command = [sys.executable, "-m", "trainer_host.cli", "--home", str(home), "serve", "--listen", "127.0.0.1:0"]
+    process = await asyncio.create_subprocess_exec(*command, env=environment, stdout=PIPE)
+    try:
+        async with asyncio.timeout(START_SECONDS):
+            url = (await _line(process, "http://")).split()[-1]
+            code = (await _line(process, "code")).split()[-1]
+        yield url, code
+    finally:
+        process.terminate()
         try:
-            async with asyncio.timeout(START_SECONDS):
-                url = (await _line(process, "http://")).split()[-1]
-                code = (await _line(process, "code")).split()[-1]
-            yield RealStage(home, url, code, api, keyless)
-        finally:
-            process.terminate()
-            try:
-                await asyncio.wait_for(process.wait(), 20)
-            except TimeoutError:
-                process.kill()
-                await process.wait()
+            await asyncio.wait_for(process.wait(), 20)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
 
 
 async def _line(process: Process, words: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,6 +35,7 @@ from companion_app.state.reduce import reduce
 from . import window
 from .fake_host import TOKEN, FakeHost
 from .fake_questions import question
+from .hosts import served
 
 if TYPE_CHECKING:
     from companion_app.app import Options
@@ -256,43 +258,38 @@ async def test_a_host_without_questions_says_so(paired: Options, host: FakeHost)
         await asked(driver)
 
 
-async def test_a_real_host_asks_and_its_dataset_grows(
-    options: Options, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for package in ("nacl", "keyring"):
-        pytest.importorskip(package, reason=f"a host needs {package}")
+async def test_a_real_host_asks_and_its_dataset_grows(options: Options, tmp_path: Path) -> None:
+    pytest.importorskip("nacl", reason="a host needs PyNaCl")
     from tests.trainer_host.samples import easy_dataset
-    from tests.trainer_host.server.conftest import nothing_of_this_person, serving
     from trainer_host.data.dataset import open_dataset
     from trainer_host.data.questions import Question as Asked
     from trainer_host.data.questions import ask_about
     from trainer_host.workspace import Workspace
 
-    nothing_of_this_person.__wrapped__(monkeypatch)  # the fixture's own function
     workspace = Workspace(tmp_path / "enigma")
     before = easy_dataset(workspace, tmp_path).counts["train"]
     scores = {"weather": 0.5, "travel": 0.45}
     texts = ["is there hail outside", "the ferry to the island", "a chord for guitars"]
     ask_about(workspace, "easy", [Asked.of(text, 0.5, scores, "kitchen") for text in texts], 10)
-    async with serving(workspace) as here:
-        Memory(options.config).keep_host(RememberedHost(here.url, "studio", here.token or ""))
-        async with window.opened(options, PHONE, drawn=False) as driver:
-            screen = await asked(driver)
-            assert screen.why == "kitchen hesitated between 'weather' (50 %) and 'travel' (45 %)."
-            first = screen.text
-            await driver.touch(driver.find("LabelRow", name="weather"))
-            await driver.touch(driver.find("Act", text="Undo: weather"))
-            assert screen.text == first
-            for label in ("weather", "travel"):
-                await driver.touch(driver.find("LabelRow", name=label))
-            await driver.touch(driver.find("Act", text="None of these"))
-            await sent(driver)
-            await driver.touch(driver.find("Act", text="Add them"))
-            await driver.until(lambda: screen.taken, "the rows", PATIENCE)
+    async with served(workspace.home) as (url, code), window.opened(options, PHONE, drawn=False) as driver:
+        driver.app.hosting.pair(url, code)
+        screen = await asked(driver)
+        assert screen.why == "kitchen hesitated between 'weather' (50 %) and 'travel' (45 %)."
+        first = screen.text
+        await driver.touch(driver.find("LabelRow", name="weather"))
+        await driver.touch(driver.find("Act", text="Undo: weather"))
+        assert screen.text == first
+        for label in ("weather", "travel"):
+            await driver.touch(driver.find("LabelRow", name=label))
+        await driver.touch(driver.find("Act", text="None of these"))
+        await sent(driver)
+        await driver.touch(driver.find("Act", text="Add them"))
+        await driver.until(lambda: screen.taken, "the rows", PATIENCE)
     rows = list(open_dataset(workspace.dataset("easy")).rows("train"))
     assert len(rows) == before + 2
     assert [(row.output["label"], row.meta) for row in rows[-2:]] == [
-        (label, {"teacher": "person", "by": "test"}) for label in ("weather", "travel")
+        (label, {"teacher": "person", "by": f"Companion on {socket.gethostname()}"[:64]})
+        for label in ("weather", "travel")
     ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,10 +25,10 @@ from edge_runtime.update.cosign import signer
 
 from . import window
 from .fake_host import TOKEN, FakeHost
+from .hosts import served
 
 if TYPE_CHECKING:
     from companion_app.app import Options
-    from tests.trainer_host.server.conftest import Client
     from trainer_host.release.repository import Repository
 
 PHONE, SMALLEST, DESKTOP = (360, 640), (320, 568), (1100, 700)
@@ -64,34 +64,28 @@ async def card_of(driver: window.Driver, title: str) -> object:
 
 
 @pytest.fixture
-async def asking(tmp_path: Path, options: Options, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple]:
-    """A host whose models need this machine's key: (its client, its repository, a function that publishes a version)."""
-    for package in ("nacl", "keyring"):
-        pytest.importorskip(package, reason=f"a host needs {package}")
+async def asking(tmp_path: Path, options: Options) -> AsyncIterator[tuple]:
+    """A repository whose models need this machine's key, a function that publishes a version, and `enigma serve`'s pairing."""
+    pytest.importorskip("nacl", reason="a host needs PyNaCl")
     from edge_runtime.bundle import public_key_of
     from tests.trainer_host.release.updates import Clock, give, made
-    from tests.trainer_host.server.conftest import nothing_of_this_person, serving
     from trainer_host.release.trust import Plan
-    from trainer_host.workspace import Workspace
 
-    nothing_of_this_person.__wrapped__(monkeypatch)  # the fixture's own function
-    memory = Memory(options.config)
-    seed = make_seed(memory)
-    workspace = Workspace(tmp_path / "enigma")
-    repository = made(workspace.home, Clock(), Plan(cosigners=(public_key_of(seed),)))
-    async with serving(workspace) as here:
-        memory.keep_host(RememberedHost(here.url, "studio", here.token or ""))
-        yield here, repository, lambda version: give(repository, tmp_path, version)
+    home = tmp_path / "enigma"
+    repository = made(home, Clock(), Plan(cosigners=(public_key_of(make_seed(Memory(options.config))),)))
+    async with served(home) as pairing:
+        yield repository, lambda version: give(repository, tmp_path, version), pairing
 
 
 async def test_an_update_is_looked_at_compared_and_signed_by_a_slide(
-    options: Options, asking: tuple[Client, Repository, object]
+    options: Options, asking: tuple[Repository, Callable, tuple[str, str]]
 ) -> None:
-    _, repository, give = asking
+    repository, give, pairing = asking
     async with window.opened(options, PHONE, drawn=False) as driver:
+        driver.app.hosting.pair(*pairing)
         for title, role in (("Whose keys count", "root"), ("Who may publish models", "targets")):
             card = await card_of(driver, title)
-            assert "studio asks for it" in card.asks and "never signed this role before" in card.first
+            assert "127.0.0.1 asks for it" in card.asks and "never signed this role before" in card.first
             await slid(driver, card.ids.slide)
             await driver.until(
                 lambda role=role: role not in [ask.role for ask in driver.app.store.state.signing.asks], role, PATIENCE
@@ -117,10 +111,11 @@ async def test_an_update_is_looked_at_compared_and_signed_by_a_slide(
 
 
 async def test_the_arrow_keys_sign_and_what_changed_meanwhile_is_not_signed(
-    options: Options, asking: tuple[Client, Repository, object]
+    options: Options, asking: tuple[Repository, Callable, tuple[str, str]]
 ) -> None:
-    _, repository, give = asking
+    repository, give, pairing = asking
     async with window.opened(options, DESKTOP, drawn=False) as driver:
+        driver.app.hosting.pair(*pairing)
         for title in ("Whose keys count", "Who may publish models"):
             slide = (await card_of(driver, title)).ids.slide
             slide.focus = True
