@@ -1,10 +1,11 @@
 """Tool calling: a nano student of seven tools, examined on ten, three of which no training row showed.
 
-    python benchmarks/tools.py [--examples N] [--epochs N] [--examined N] [--home DIR] [--json FILE]
+    python benchmarks/tools.py [--tools exam|development] [--examples N] [--epochs N] [--examined N] [--home DIR] [--json FILE]
 
 The built-in teacher writes the rows, so nothing is fetched; its words for the examined rows are drawn anew, and none of
-them is about a tool of the training's other half, which are invented. Answers come from the smallest exported file,
-through the code that a device runs.
+them is about a tool of the training's other half, which are invented. The same requests are asked in sentences by hand as
+well, which no row has. Each file that `enigma export` made is examined through the code that a device runs, in every
+runtime that the gate examined it in.
 """
 
 from __future__ import annotations
@@ -12,13 +13,17 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import resource
 import subprocess
 import sys
 import tempfile
-import time
 from collections import Counter
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a script
+
+from benchmarks.tool_sets import SETS, ToolSet
+from edge_runtime.tasks import Specialist
 from trainer_host.compress.files import exported
 from trainer_host.compress.gate import loaded, read_report
 from trainer_host.students import student_for
@@ -27,96 +32,100 @@ from trainer_host.tasks.chat_tools import NOT_ASKED, ToolChat
 from trainer_host.training.run import open_run
 from trainer_host.workspace import Workspace
 
-FIRST_SEED = 10_000_000  # far from those of the training rows
+FIRST_SEED = 40_000_000  # far from those of the training rows, and of the exams that anything was chosen by
 
 
-def tool(name: str, about: str, required: tuple[str, ...] = (), **properties: Json) -> Json:
-    """A tool in OpenAI's form."""
-    parameters = {"type": "object", "properties": properties, "required": list(required), "additionalProperties": False}
-    return {"type": "function", "function": {"name": name, "description": about, "parameters": parameters}}
+class Reworded(ToolChat):
+    """The built-in teacher with other sentences around what a tool does."""
 
+    def __init__(self, tools: ToolSet) -> None:
+        super().__init__([*tools.seen, *tools.unseen], invented_share=0.0)
+        self._set = tools
 
-def choice(*values: str) -> Json:
-    """A parameter with a list of values."""
-    return {"type": "string", "enum": list(values)}
+    def acting(self, rng: random.Random) -> str:
+        """See `ToolChat`."""
+        return rng.choice(self._set.acts)
 
-
-def whole(low: int, high: int) -> Json:
-    """A parameter that is a whole number."""
-    return {"type": "integer", "minimum": low, "maximum": high}
-
-
-TEXT: Json = {"type": "string"}
-YES_NO: Json = {"type": "boolean"}
-ROOMS = choice("kitchen", "living room", "hall", "bathroom")
-SEEN = [
-    tool("set_light", "Set a lamp", ("room", "level"), room=ROOMS, level=whole(0, 100)),
-    tool("add_note", "Write down a note", ("text",), text=TEXT, pinned=YES_NO),
-    tool("set_alarm", "Set an alarm clock", ("hour",), hour=whole(0, 23), minute=whole(0, 59)),
-    tool("heat_room", "Heat up a room", ("room", "degrees"), room=ROOMS, degrees={"type": "number", "minimum": 5, "maximum": 25}),
-    tool("play_music", "Play some music", ("title",), title=TEXT, shuffle=YES_NO, volume=whole(0, 100)),
-    tool("send_message", "Send a message to somebody", ("person", "message"), person=TEXT, message=TEXT),
-    tool("stop_everything", "Stop everything that runs"),
-]  # fmt: skip
-UNSEEN = [
-    tool("start_vacuum", "Start the vacuum cleaner", ("area",), area=choice("bedroom", "corridor", "office"), power=choice("quiet", "strong")),
-    tool("buy_groceries", "Put groceries on the shopping list", ("item",), item=TEXT, quantity=whole(1, 20)),
-    tool("reserveSeat", "Reserve seats in a cinema", ("film", "seats"), film=TEXT, seats=whole(1, 9), balcony=YES_NO),
-]  # fmt: skip
+    def talking(self, rng: random.Random) -> str:
+        """See `ToolChat`."""
+        return rng.choice(self._set.about)
 
 
 def main() -> None:
     """Teach, train, export, gate, and examine."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--tools", choices=SETS, default="exam", help="which ten (default: exam)")
     parser.add_argument("--examples", type=int, default=2500, help="rows (default: 2500)")
     parser.add_argument("--epochs", type=float, default=6, help="of the training (default: 6)")
-    parser.add_argument("--examined", type=int, default=300, help="requests of the examination (default: 300)")
-    parser.add_argument("--home", type=Path, help="keep everything here (default: nowhere)")
+    parser.add_argument("--examined", type=int, default=600, help="requests of each examination (default: 600)")
+    parser.add_argument(
+        "--home", type=Path, help="keep everything here; what is there isn't trained again (default: nowhere)"
+    )
     parser.add_argument("--json", type=Path, help="write the figures here too")
     args = parser.parse_args()
+    tools = SETS[args.tools]
     with tempfile.TemporaryDirectory() as folder:
         home = args.home or Path(folder)
         home.mkdir(parents=True, exist_ok=True)
-        (home / "tools.json").write_text(json.dumps(SEEN))
-        option = f"chat.tools={home / 'tools.json'}"
-        enigma(home, "teach", "--task", "chat", "--examples", str(args.examples), "--option", option)
-        more = ("--size", "nano", "--epochs", str(args.epochs))
-        enigma(home, "train", "--data", "built-in-chat", "--name", "tools", *more)
+        if not (home / "runs" / "tools").is_dir():
+            (home / "tools.json").write_text(json.dumps(tools.seen))
+            option = f"chat.tools={home / 'tools.json'}"
+            enigma(home, "teach", "--task", "chat", "--examples", str(args.examples), "--option", option)
+            more = ("--size", "nano", "--epochs", str(args.epochs))
+            enigma(home, "train", "--data", "built-in-chat", "--name", "tools", *more)
         enigma(home, "export", "tools")
         enigma(home, "gate", "tools")
-        figures = examine(home, args.examined)
-    for name, value in figures.items():
-        print(f"{name:45s} {value:.4f}")
+        figures = examine(home, tools, args.examined)
+    names = list(next(iter(figures.values())))
+    print(f"{'':45s} {' '.join(f'{file:>24s}' for file in figures)}")
+    for name in names:
+        print(f"{name:45s} {' '.join(f'{one[name]:24.4f}' for one in figures.values())}")
     if args.json is not None:
         args.json.write_text(json.dumps(figures, indent=1) + "\n")
 
 
-def examine(home: Path, examined: int) -> dict[str, float]:
-    """Ask for each of the ten tools, and for none, and count."""
+def examine(home: Path, tools: ToolSet, examined: int) -> dict[str, dict[str, float]]:
+    """The figures of each file in each runtime, by "precision, runtime"."""
     run = open_run(Workspace(home).run("tools"))
-    best = min(read_report(run).chosen(), key=lambda score: score.bytes)
     files = {item.file: item for item in exported(run)}
-    spec = ToolChat([*SEEN, *UNSEEN], invented_share=0.0)
-    new = {str(one["function"]["name"]) for one in UNSEEN}  # type: ignore[index]
+    made: dict[str, dict[str, float]] = {}
+    for score in read_report(run).scores:
+        with loaded(run, student_for("chat"), files[score.file], score.runtime) as specialist:
+            known = figures_of(specialist, ToolChat([*tools.seen, *tools.unseen], invented_share=0.0), tools, examined)
+            other = figures_of(specialist, Reworded(tools), tools, examined)
+        made[f"{score.precision}, {score.runtime}"] = {
+            "bytes": score.bytes,
+            **known,
+            **{f"other sentences: {name}": value for name, value in other.items()},
+        }
+    return made
+
+
+def figures_of(specialist: Specialist, spec: ToolChat, tools: ToolSet, examined: int) -> dict[str, float]:
+    """Ask for each of the ten tools, and for none, and count."""
+    new = {str(one["function"]["name"]) for one in tools.unseen}  # type: ignore[index]
     counts: Counter[str] = Counter()
-    with loaded(run, student_for("chat"), files[best.file], best.runtime) as specialist:
-        for seed in range(FIRST_SEED, FIRST_SEED + examined):
-            row = spec.built_in(random.Random(seed))
-            answer = specialist.run(row.input)
-            count(row, answer, new, counts)
+    for seed in range(FIRST_SEED, FIRST_SEED + examined):
+        row = spec.built_in(random.Random(seed))
+        count(row, specialist.run(row.input), new, counts)
     unseen, seen = counts["unseen"], counts["seen"]
+    right = counts["seen right"] + counts["unseen right"]
     return {
-        "file, bytes": best.bytes,
-        "name and arguments exact, seen tools": counts["seen right"] / seen,
-        "name and arguments exact, unseen tools": counts["unseen right"] / unseen,
-        "name and arguments exact, all": (counts["seen right"] + counts["unseen right"]) / (seen + unseen),
+        "requests for a seen tool": seen,
+        "requests for an unseen tool": unseen,
+        "exact, seen tools": counts["seen right"] / seen,
+        "exact, unseen tools": counts["unseen right"] / unseen,
+        "exact, all": right / (seen + unseen),
         "name right, all": counts["name right"] / (seen + unseen),
-        "answers that call nothing readable": counts["broken"] / examined,
+        "unreadable answers": counts["broken"] / examined,
+        "answered without a call": counts["still said"],
         "no tool: precision": counts["still right"] / max(1, counts["still said"]),
         "no tool: recall": counts["still right"] / counts["still"],
-        "questions that act": counts["questions that act"] / counts["questions"],
-        "of exact ones, sure": counts["sure right"] / max(1, counts["seen right"] + counts["unseen right"]),
+        "questions, negations, reports": counts["questions"],
+        "of these, acted on": counts["questions that act"] / counts["questions"],
+        "of exact ones, sure": counts["sure right"] / max(1, right),
         "of wrong answers, sure": counts["sure wrong"] / max(1, counts["wrong"]),
+        "wrong answers": counts["wrong"],
     }
 
 
@@ -144,11 +153,13 @@ def count(row: Example, answer: Json, new: set[str], counts: Counter[str]) -> No
 
 
 def enigma(home: Path, *words: str) -> None:
-    """A command, as a person enters it."""
-    begun = time.perf_counter()
+    """A command, as a person enters it; says what it took of a processor."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     command = [sys.executable, "-m", "trainer_host.cli", "--home", str(home), *words]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    print(f"  {' '.join(words)}: {time.perf_counter() - begun:.0f} s", file=sys.stderr, flush=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    print(f"  {' '.join(words)}: {seconds:.0f} CPU s", file=sys.stderr, flush=True)
     if done.returncode:
         sys.exit(f"enigma {' '.join(words)} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
 

@@ -22,8 +22,8 @@ _BEFORE = re.compile(r'\s*(?:(?:[:=]|is)\s*)?["“]?')  # "level = 33", "title "
 _BEHIND = re.compile(r"\W*(?:as|for)(?: the| its)?\W*")  # "33 as the level"
 _YES = re.compile(r"\W*(?:on|yes|true)\b", re.IGNORECASE)
 _NO = re.compile(r"\W*(?:off|no|false)\b", re.IGNORECASE)
-_WITHOUT = re.compile(r"\b(?:without|no|not)\W*$", re.IGNORECASE)
-_WITH = re.compile(r"\bwith\W*$", re.IGNORECASE)
+_WITHOUT = re.compile(r"\b(?:without|no|not)\s+$", re.IGNORECASE)  # "slow no, loud" says nothing about loud
+_WITH = re.compile(r"\bwith\s+$", re.IGNORECASE)
 
 
 def settled(reading: Reading, mark: str, tool: Tool, items: Sequence[tuple[int, str]]) -> dict[int, object]:
@@ -85,16 +85,18 @@ class _Settling:
             self._take(needed[0], *left[0], ("string", "other"))
 
     def _left(self) -> list[tuple[int, int]]:
-        """What is quoted and unused, or else the words behind the tool's own that no tool knows."""
+        """What is quoted and unused, or else the words behind the tool's own that it doesn't know."""
         reading, units = self._reading, self._reading.units
         quoted = [(at, at) for at in self._asked if units[at].quoted and not self._taken((at, at))]
         if quoted:
             return quoted
         named = [at for at in self._asked if any(one[0] == self._mark for one in units[at].marks)]
         starts = [
-            at for at in self._asked if named and at > named[0] and reading.is_plain(at) and reading.run_start(at) == at
+            at
+            for at in self._asked
+            if named and at > named[0] and reading.is_plain(at, self._mark) and reading.run_start(at, self._mark) == at
         ]
-        return [span for at in starts if not self._taken(span := (at, reading.run_end(at)))]
+        return [span for at in starts if not self._taken(span := (at, reading.run_end(at, self._mark)))]
 
     def _text_at(self, name: int, *, behind: bool) -> tuple[int, int] | None:
         """The words that a name stands behind, or before; None where there are none that aren't used."""
@@ -105,9 +107,9 @@ class _Settling:
         between = reading.text_of(one)[one.end : other.start]
         if one.message != other.message or not (_BEHIND if behind else _BEFORE).fullmatch(between):
             return None
-        if not reading.is_plain(at):
+        if not reading.is_plain(at, self._mark):
             return None
-        span = (reading.run_start(at), at) if behind else (at, reading.run_end(at))
+        span = (reading.run_start(at, self._mark), at) if behind else (at, reading.run_end(at, self._mark))
         return None if self._taken(span) else span
 
     def _find_numbers(self) -> None:
@@ -233,7 +235,7 @@ class _Settling:
                     continue
                 text = self._reading.text_of(unit)
                 before, after = text[: unit.start], text[unit.end : unit.end + 12]
-                if _NO.match(after) or _WITHOUT.search(before):
+                if _NO.match(after) or (_WITHOUT.search(before) and not _YES.match(after)):
                     self._values[place] = False
                 elif _YES.match(after) or _WITH.search(before) or hinted.get(place) is True:
                     self._values[place] = True

@@ -316,35 +316,35 @@ class Reading:
         alike = self.units[first].message == self.units[last].message
         return (first, last) if first <= last and alike else None
 
-    def run_end(self, first: int) -> int:
-        """The last of the words that follow a unit directly and that no tool knows; itself for a number or a quotation."""
+    def run_end(self, first: int, mark: str = "") -> int:
+        """The last of the words that follow a unit directly and are plain; itself for a number or a quotation."""
         last = first
-        while not self.is_digits(last) and last + 1 < len(self.units) and self._follows(last):
+        while not self.is_digits(last) and last + 1 < len(self.units) and self._follows(last, mark):
             last += 1
         return last
 
-    def run_start(self, last: int) -> int:
+    def run_start(self, last: int, mark: str = "") -> int:
         """The first word of the run that ends with a unit."""
         first = last
-        while first and not self.is_digits(first) and self._follows(first - 1) and self.is_plain(first - 1):
+        while first and not self.is_digits(first) and self._follows(first - 1, mark) and self.is_plain(first - 1, mark):
             first -= 1
         return first
 
-    def _follows(self, at: int) -> bool:
+    def _follows(self, at: int, mark: str) -> bool:
         """Whether the next unit is of the same run."""
         one, other = self.units[at], self.units[at + 1]
         return (
             not one.quoted
-            and self.is_plain(at + 1)
+            and self.is_plain(at + 1, mark)
             and not other.quoted
             and one.message == other.message
             and self.text_of(one)[one.end : other.start].isspace()
         )
 
-    def is_plain(self, at: int) -> bool:
-        """Whether a unit is text of which no tool knows a word."""
+    def is_plain(self, at: int, mark: str = "") -> bool:
+        """Whether a unit is text of which no tool knows a word, or not the one of this mark."""
         unit = self.units[at]
-        return unit.quoted or not (unit.marks or self.is_digits(at))
+        return unit.quoted or not (any(one.startswith(mark) for one in unit.marks) or self.is_digits(at))
 
     def is_digits(self, at: int) -> bool:
         """Whether a unit is a number in digits."""

@@ -102,19 +102,27 @@ class ToolChat(ChatSpec):
         call = tools.draw(rng, name)
         offered = self._offered(rng, name, tools)
         if rng.random() >= NONE_SHARE:
-            return self._called(_asked(rng, rng.choice(_ACTS), _said(rng, schema, call)), call, offered, tools)
+            return self._called(_asked(rng, self.acting(rng), _said(rng, schema, call)), call, offered, tools)
         kind = rng.choices(("not offered", "about", "missing", "greeting"), (4, 10, 2, 1))[0]
         required = sorted(call.arguments.keys() & set(schema.get("parameters", {}).get("required", ())))
         if kind == "missing" and required:
             left_out = rng.choice(required)
             less = Call(name, {key: value for key, value in call.arguments.items() if key != left_out})
-            return self._still(_asked(rng, rng.choice(_ACTS), _said(rng, schema, less)), offered, MISSING, tools)
+            return self._still(_asked(rng, self.acting(rng), _said(rng, schema, less)), offered, MISSING, tools)
         if kind == "greeting":
             return self._still(rng.choice(_GREETINGS), offered, HELLO, tools)
         if kind == "not offered" and len(offered) > 1:
             offered.remove(name)
-            return self._still(_asked(rng, rng.choice(_ACTS), _said(rng, schema, call)), offered, CANNOT, tools)
-        return self._still(_asked(rng, rng.choice(_ABOUT), _said(rng, schema, call)), offered, NOT_ASKED, tools)
+            return self._still(_asked(rng, self.acting(rng), _said(rng, schema, call)), offered, CANNOT, tools)
+        return self._still(_asked(rng, self.talking(rng), _said(rng, schema, call)), offered, NOT_ASKED, tools)
+
+    def acting(self, rng: random.Random) -> str:
+        """A sentence that wants a call, with a place for {what} or {What}."""
+        return rng.choice(_ACTS)
+
+    def talking(self, rng: random.Random) -> str:
+        """A sentence that must not act."""
+        return rng.choice(_ABOUT)
 
     def group(self, example: Example) -> str | None:
         """None: rows are told apart by what they say."""

@@ -115,6 +115,19 @@ def test_names_beside_values_say_whose_they_are() -> None:
             assert made["arguments"] == {"width": 3, "height": 4, "title": "bob", "owner": "ann"}
 
 
+def test_a_no_of_one_switch_says_nothing_about_the_next_one() -> None:
+    for said, loud in (("play slow no, loud yes", True), ("play slow no loud on", True), ("play, no loud", False)):
+        own = tool("play", "Play music", slow={"type": "boolean"}, loud={"type": "boolean"})
+        [made] = Reading([{"role": "user", "content": said}], [own]).called("@A 2+")
+        assert cast("dict[str, object]", made["arguments"])["loud"] is loud
+
+
+def test_a_text_may_hold_words_of_other_tools() -> None:
+    one = reading("note hall lamp")
+    assert one.called("@B") == [{"name": "add_note", "arguments": {"text": "hall lamp"}}]
+    assert reading("lamp hall as the text for a note").called("@B")[0]["arguments"] == {"text": "lamp hall"}
+
+
 def test_words_that_may_be_no_value_are_none_unless_they_are_pointed_at() -> None:
     own = tool("play", "Play music", title={"type": "string"}, loud={"type": "boolean"})
     one = Reading([{"role": "user", "content": "play something nice"}], [own])

@@ -10,6 +10,7 @@ from typing import Any, cast
 import jsonschema
 import pytest
 
+from benchmarks.tool_sets import SETS
 from edge_runtime.language.template import CHATML, encode_chat
 from edge_runtime.tasks import chat
 from tests.trainer_host.training.letters import letter_tokenizer
@@ -93,6 +94,14 @@ def test_rows_pass_the_check_of_any_chat_and_what_is_not_asked_or_can_not_be_don
         assert any(schema["parameters"].get("required") for schema in schemas_of(row))
     asked = replies[NOT_ASKED]
     assert sum(said(row).endswith("?") for row in asked) > len(asked) / 2
+
+
+def test_no_row_has_a_sentence_of_the_benchmark() -> None:
+    rng = random.Random(1)
+    spec = ToolChat(TOOLS)
+    shown = {made for _ in range(500) for made in (spec.acting(rng), spec.talking(rng))}
+    for tools in SETS.values():
+        assert not {*tools.acts, *tools.about} & shown
 
 
 def test_the_device_reads_the_call_that_was_taught() -> None:
