@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: run test test-tflite test-arm64 lint clean
+.PHONY: run test test-tflite test-arm64 test-fastdds lint clean
 
 run: $(VENV)/.trainer
 	$(BIN)/enigma quickstart $(ARGS)
@@ -20,6 +20,10 @@ test-tflite:
 # The daemon and a bundle on emulated 64-bit ARM, beside this machine; minutes, needs Debian's apt
 test-arm64: $(VENV)/.dev
 	$(BIN)/python scripts/test_arm64.py $(ARGS)
+
+# Our ROS 2 node beside a peer of another maker, in C++; half a minute, needs Debian's apt
+test-fastdds: $(VENV)/.dev
+	VENV=$(VENV) sh scripts/test_fastdds.sh $(ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -120,4 +120,5 @@ __all__ = [
     "ViewState",
     "WaitSet",
     "idl_class",
+    "make_idl_struct",
 ]

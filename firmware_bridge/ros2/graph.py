@@ -15,6 +15,7 @@ import asyncio
 import contextlib
 import importlib.util
 import logging
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
 from pathlib import Path
@@ -184,11 +185,25 @@ class Subscription:
 
     async def next(self, seconds: float = 5.0) -> Any:
         """The next message. Raises NoAnswer where none came within `seconds`."""
-        return self._types.decode(await self._next(seconds, check=True), self.topic.type)
+        until = time.monotonic() + seconds
+        while True:
+            message = self._read(await self.raw(until - time.monotonic(), seconds))
+            if message is not None:
+                return message
 
-    async def raw(self, seconds: float = 5.0) -> bytes:
-        """The next message as it came, in CDR, not looked into. Raises NoAnswer."""
-        return await self._next(seconds, check=False)
+    async def raw(self, seconds: float = 5.0, said: float | None = None) -> bytes:
+        """The next message as it came, in CDR, not looked into. Raises NoAnswer, which says `said` seconds."""
+        if not self._waiting and not self.closed:
+            self._news.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._news.wait()
+        if self._waiting:
+            return self._waiting.popleft()
+        if self.closed:
+            raise NoAnswer(f"{self.topic.name} was closed.")
+        waited = f"{seconds if said is None else said:g} s"
+        raise NoAnswer(f"Nothing came on {self.topic.name} within {waited}: does somebody publish {self.topic.type}?")
 
     async def each(self, seconds: float | None = None) -> AsyncIterator[Any]:
         """Messages as they come, until none came for `seconds`, or until it is closed."""
@@ -207,31 +222,15 @@ class Subscription:
             self._waiting.clear()
             self._news.set()
 
-    async def _next(self, seconds: float, *, check: bool) -> bytes:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                while not self.closed:
-                    while self._waiting:
-                        data = self._waiting.popleft()
-                        if not check or self._readable(data):
-                            return data
-                    self._news.clear()
-                    await self._news.wait()
-        if self.closed:
-            raise NoAnswer(f"{self.topic.name} was closed.")
-        raise NoAnswer(
-            f"Nothing came on {self.topic.name} within {seconds:g} s: does somebody publish {self.topic.type}?"
-        )
-
-    def _readable(self, data: bytes) -> bool:
+    def _read(self, data: bytes) -> Any:
+        """A message, or None for what is none."""
         try:
-            self._types.decode(data, self.topic.type)
+            return self._types.decode(data, self.topic.type)
         except BadValue as error:
             self.unreadable += 1
             if self.unreadable == 1:
                 _log.warning("%s: %s More of them are only counted.", self.topic.name, error)
-            return False
-        return True
+            return None
 
     def _take(self, data: bytes) -> None:
         if len(data) > MAX_BYTES:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -141,7 +143,7 @@ def test_pictures_become_jpeg_whatever_their_channels() -> None:
         picture = types.make(kind, encoding=encoding, width=4, height=2, step=len(rows), data=rows * 2)
         assert np.array_equal(pixels(picture), np.full((2, 4, 3), (255, 0, 0), np.uint8)), encoding
     large = types.make(kind, encoding="mono8", width=640, height=480, step=640, data=bytes(640 * 480))
-    with Image.open(__import__("io").BytesIO(jpeg(large, 320))) as opened:
+    with Image.open(io.BytesIO(jpeg(large, 320))) as opened:
         assert opened.size == (320, 240)
     for wrong in ({"encoding": "bayer_rggb8"}, {"height": 3}, {"step": 8}, {"width": 0}, {"height": 2**31}):
         fields = {"encoding": "rgb8", "width": 4, "height": 2, "step": 12, "data": bytes(24), **wrong}
@@ -157,7 +159,7 @@ def test_two_processes_on_loopback(way: str, capsys: pytest.CaptureFixture[str])
     where = [["--interface", f"listen {endpoint}"], ["--interface", endpoint]] if way == "zenoh" else [[], []]
     common = ["--over", way, "--domain", str(DOMAIN)]
     program = "import sys; from firmware_bridge.cli import main; sys.exit(main(sys.argv[1:]))"
-    echo = ["ros", "echo", "/cmd_vel", "geometry_msgs/Twist", "--count", "1", *common, *where[0], "--node", "listener"]
+    echo = ["ros", "echo", "/cmd_vel", "geometry_msgs/Twist", "--count", "2", *common, *where[0], "--node", "listener"]
     with subprocess.Popen([sys.executable, "-c", program, *echo], stdout=subprocess.PIPE, text=True) as listener:
         try:
             pub = [
@@ -170,12 +172,16 @@ def test_two_processes_on_loopback(way: str, capsys: pytest.CaptureFixture[str])
                 str(SECONDS),
             ]
             assert main(["ros", "pub", *pub]) == 0
-            assert main(["ros", "nodes", *common, *where[1], "--wait", "0"]) == 0
+            assert "Nobody reads" not in capsys.readouterr().out
+            until = time.monotonic() + SECONDS
+            while "/listener\n" not in capsys.readouterr().out and time.monotonic() < until:
+                assert main(["ros", "nodes", *common, *where[1], "--wait", "0.3"]) == 0
+            assert main(["ros", "pub", *pub]) == 0
             heard, _ = listener.communicate(timeout=SECONDS)
         finally:
             listener.kill()
-    assert json.loads(heard)["linear"] == {"x": 0.25, "y": 0.0, "z": 0.0}
-    assert "Nobody reads" not in capsys.readouterr().out
+    assert [json.loads(line)["linear"] for line in heard.splitlines()] == [{"x": 0.25, "y": 0.0, "z": 0.0}] * 2
+    assert time.monotonic() < until, "its name wasn't seen"
 
 
 @pytest.mark.parametrize(
