@@ -27,7 +27,7 @@ PLACES = (
     (Screen.MODELS, "Specialists", "models"),
     (Screen.TEACH, "Teach", "teach"),
     (Screen.QUESTIONS, "Questions", "question"),
-    (Screen.SIGN, "Sign updates", "sign"),
+    (Screen.SIGN, "Signatures", "sign"),
     (Screen.KEYS, "API keys", "key"),
     (Screen.HOME, "Home", "home"),
     (Screen.PUSH, "Push", "push"),
@@ -53,7 +53,7 @@ TITLES = {
     Screen.PAIR_HOST: "Pair with a host",
     Screen.TEACH: "Teach",
     Screen.QUESTIONS: "Questions",
-    Screen.SIGN: "Sign updates",
+    Screen.SIGN: "Signatures",
     Screen.KEYS: "API keys",
     Screen.MORE: "More",
 }

@@ -9,8 +9,7 @@ from companion_app.state.host import Host
 from companion_app.state.phase import Phase
 
 DROPPED, NO_LABEL = "dropped", "none"  # why a text gets no label, in the host's words
-MANY_LABELS = 12  # from here on they are searched; fewer are seen at a glance
-MOST_LABELS = 30  # on the screen at once; the search finds the others
+MANY_LABELS = 12  # of more than these the likeliest are shown, and the others searched; fewer are seen at a glance
 BY_DIGIT = 9  # labels that a digit chooses
 SHOWN_TEXT = 40
 
@@ -114,6 +113,21 @@ def matching(labels: tuple[str, ...], search: str) -> tuple[str, ...]:
     wanted = search.strip().casefold()
     found = [label for label in labels if wanted in label.casefold()]
     return tuple(sorted(found, key=lambda label: not label.casefold().startswith(wanted)) if wanted else found)
+
+
+def shown_labels(labels: tuple[str, ...], question: Question | None, search: str) -> tuple[tuple[str, ...], int]:
+    """The labels to choose from, and how many more there are.
+
+    A few keep their order from card to card, so that the hand learns where they are. Of many, those come first that the
+    specialist thought of.
+    """
+    found = matching(labels, search)
+    if len(labels) <= MANY_LABELS:
+        return found, 0
+    if question is not None and not search.strip():
+        likely = tuple(label for label, _ in question.guesses if label in found)
+        found = (*likely, *(label for label in found if label not in likely))
+    return found[:BY_DIGIT], max(0, len(found) - BY_DIGIT)
 
 
 def right_to_left(text: str) -> bool:

@@ -29,6 +29,7 @@ from companion_app.state.questions import (
     open_questions,
     progress,
     right_to_left,
+    shown_labels,
 )
 from companion_app.state.reduce import reduce
 
@@ -114,10 +115,12 @@ async def test_questions_are_answered_one_by_one_by_touch(paired: Options, host:
 
 async def test_keys_alone_answer_search_and_take_back(paired: Options, host: FakeHost) -> None:
     labels = [f"label {n:02d}" for n in range(40)]
-    queue = host.questions.add("mails", labels, *some(5))
+    guessed = question("question number 0", ("label 35", 0.5), ("label 20", 0.4))
+    queue = host.questions.add("mails", labels, guessed, *some(5)[1:])
     async with window.opened(paired, DESKTOP, drawn=False) as driver:
         screen = await asked(driver)
-        assert len(driver.find_all("LabelRow")) == 30 and screen.more.startswith("10 more")
+        first = [row.name for row in driver.find_all("LabelRow")]
+        assert first == ["label 35", "label 20", *labels[:7]] and screen.more.startswith("31 more")
         await driver.press(ord("2"), "2")
         await driver.press(ord("0"), "0")
         await driver.press(ord("s"), "s")
@@ -131,7 +134,7 @@ async def test_keys_alone_answer_search_and_take_back(paired: Options, host: Fak
         assert screen.text == "question number 1"
         await driver.press(ENTER)
         assert screen.text == "question number 3" and screen.ids.search.entry.text == ""
-        assert len(driver.find_all("LabelRow")) == 30
+        assert [row.name for row in driver.find_all("LabelRow")] == labels[:9]
         row = driver.find("LabelRow", name="label 04")
         row.focus = True
         await driver.press(ENTER)
@@ -139,7 +142,7 @@ async def test_keys_alone_answer_search_and_take_back(paired: Options, host: Fak
         assert row.focus, "the focus stays where the next answer is given"
         await sent(driver)
         assert queue.said == {
-            "question number 0": ("label 01", ""), "question number 1": ("label 31", ""),
+            "question number 0": ("label 20", ""), "question number 1": ("label 31", ""),
             "question number 3": ("label 04", ""),
         }  # fmt: skip
 
@@ -341,6 +344,10 @@ def test_strange_answers_of_a_host_are_no_questions() -> None:
 def test_the_search_finds_beginnings_first() -> None:
     assert matching(("a refund", "Refund", "late"), " REF") == ("Refund", "a refund")
     assert matching(("b", "a"), " ") == ("b", "a")
+    assert shown_labels(("a", "b"), ONE, "") == (("a", "b"), 0)
+    many = tuple(f"{n:02d}" for n in range(13))
+    guessed = Question("one", (("11", 0.5), ("x", 0.3)))
+    assert shown_labels(many, guessed, "") == (("11", *many[:8]), 4) and shown_labels(many, guessed, "1")[0][0] == "10"
 
 
 @pytest.mark.parametrize(

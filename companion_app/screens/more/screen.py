@@ -14,7 +14,7 @@ from companion_app.theme.widgets import Pressable
 
 PLACES = (
     (Screen.QUESTIONS, "question", "Questions", "Say what texts mean that a specialist was not sure about"),
-    (Screen.SIGN, "sign", "Sign updates", "Agree to models before any device takes them"),
+    (Screen.SIGN, "sign", "Signatures", "Agree to models before any device takes them"),
     (Screen.KEYS, "key", "API keys", "Keys of the teachers that the host asks: see, use, add, delete"),
     (Screen.PUSH, "push", "Push a bundle", "Carry a .enigma file to the device"),
     (Screen.HOME, "home", "Home", "The rooms and things that sentences are about"),

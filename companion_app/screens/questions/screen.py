@@ -15,7 +15,6 @@ from companion_app.state.model import AppState
 from companion_app.state.questions import (
     BY_DIGIT,
     MANY_LABELS,
-    MOST_LABELS,
     NO_LABEL,
     Asking,
     Question,
@@ -27,6 +26,7 @@ from companion_app.state.questions import (
     progress,
     progress_line,
     right_to_left,
+    shown_labels,
     topic_line,
     undo_line,
     unsent_line,
@@ -168,17 +168,14 @@ class QuestionsScreen(AppScreen):
         self._show_labels()
 
     def _show_labels(self) -> None:
-        found = matching(self._labels, self.ids.search.entry.text)
-        shown = found[:MOST_LABELS]
-        # The labels keep their order from card to card, so that the hand learns where they are; the guess is marked.
-        self._rows = {name: self._rows.get(name) or self._row(name) for name in self._labels if name in shown}
+        shown, left = shown_labels(self._labels, self._question, self.ids.search.entry.text)
+        self._rows = {name: self._rows.get(name) or self._row(name) for name in shown}
         arrange(self.ids.labels, [self._rows[name] for name in shown])
         for number, name in enumerate(shown, 1):
             row = self._rows[name]
             row.digit = str(number) if number <= BY_DIGIT else ""
             row.guess = guess_line(self._question, name) if self._question else ""
-        left = len(found) - len(shown)
-        if not found and self._labels:
+        if not shown and self._labels:
             self.more = "No label holds that; type less of it."
         else:
             self.more = f"{left:,} more; type a part of the label you look for." if left else ""
