@@ -1,12 +1,13 @@
 """Texts of four times the trained length, and the memory that a long text takes with a window.
 
-    python benchmarks/long_context.py [--tune 150] [--json FILE]
+    python benchmarks/long_context.py [--seeds 1] [--tune 150] [--json FILE]
 
 A small decoder learns made-up texts of 128 tokens: words of a Markov chain, somewhere among them a key of four digits, and
 later questions for it. It learns to look back first, by the answers alone, in texts of 20 tokens, of 40, and of 128; then
 the words too. It is then tuned for a short time on answers in texts of 512 with YaRN (arXiv 2309.00071), as `enigma train
 --init RUN --context N` does, and asked on the device's engine for keys at all depths of 512 tokens. Beside it stands the
-model before the tuning, with YaRN and without. The perplexity is of the words alone, which the tuning doesn't practise.
+model before the tuning, with YaRN and without. The perplexity is of the words alone, which the tuning doesn't practise. Each seed
+begins with other weights, and learns and is asked other texts with other keys; the words' chain is the same for all.
 
 The second part reads texts of up to 8,192 tokens, each length in a process of its own, and shows the most memory that it took.
 """
@@ -41,6 +42,7 @@ SHORT, LONG = 128, 512
 SHAPE = LanguageConfig(64, 64, 2, 2, 2, 128, SHORT)
 SPREAD = 4.0  # times the family's first weights: so narrow a model learns to look back sooner with larger ones
 EXAMINED = 100
+LEARNT, JUDGED, EXAM = range(3)  # what a seed's texts are for
 LENGTHS = (1024, 2048, 4096, 8192)
 
 
@@ -99,37 +101,37 @@ def texts(rng: np.random.Generator, count: int, length: int, questions: int) -> 
     return made
 
 
-def rows(count: int, stage: Stage, seed: int) -> list[Encoded]:
+def rows(count: int, stage: Stage, seed: tuple[int, ...]) -> list[Encoded]:
     """Texts to learn."""
     made = texts(np.random.default_rng(seed), count, stage.length, stage.questions)
     learn = made.known if stage.words else made.known & ~made.plain
     return [Encoded(ids, mask, 0.5, "text") for ids, mask in zip(made.ids.astype(np.int32), learn, strict=True)]
 
 
-def learnt(model: LanguageModel, stage: Stage, seed: int) -> LanguageModel:
-    """The model after a stage, by the trainer's own loop."""
+def learnt(model: LanguageModel, stage: Stage, seed: int, number: int) -> LanguageModel:
+    """The model after a stage, by the trainer's own loop. number: of the stage, from 1."""
     length = max(SHORT, stage.length)  # short texts are packed
     settings = TrainSettings(
         steps=stage.steps, rows=stage.rows, length=length, rate=stage.rate, decay=0.01, betas=(0.9, 0.98), workers=1,
-        save_every=10**6, examine_every=100, seed=seed,
+        save_every=10**6, examine_every=100, seed=number,
     )  # fmt: skip
-    learning = rows(stage.steps * stage.rows * (length // stage.length), stage, 2 * seed)
+    learning = rows(stage.steps * stage.rows * (length // stage.length), stage, (seed, number, LEARNT))
     with tempfile.TemporaryDirectory() as folder:
-        judged = rows(64, stage, 2 * seed + 1)
+        judged = rows(64, stage, (seed, number, JUDGED))
         train_language(model, learning, judged, Path(folder), settings, lambda share, figures: None)
     return model.eval()
 
 
-def examine(model: LanguageModel, length: int, folder: Path) -> dict[str, float]:
+def examine(model: LanguageModel, length: int, folder: Path, seed: int) -> dict[str, float]:
     """On the device's engine: the share of keys that are found, and the perplexity of words."""
     path = folder / "model.onnx"
     export_language_onnx(model.state_dict(), model.config, path, "fp32", max(length, SHORT))
     with closing(open_language_engine(path)) as engine:
-        return _examined(engine, length)
+        return _examined(engine, length, seed)
 
 
-def _examined(engine: LanguageEngine, length: int) -> dict[str, float]:
-    asked = texts(np.random.default_rng(99), EXAMINED, length, 1)
+def _examined(engine: LanguageEngine, length: int, seed: int) -> dict[str, float]:
+    asked = texts(np.random.default_rng((seed, 0, EXAM)), EXAMINED, length, 1)
     found, loss, counted = 0, 0.0, 0
     for ids, plain in zip(asked.ids, asked.plain, strict=True):
         engine.rewind(0)
@@ -171,9 +173,43 @@ def memories(window: int | None) -> dict[int, float]:
         return made
 
 
+def stretched(seed: int, tune: int) -> dict[str, object]:
+    """The first part, with one seed."""
+    import torch
+
+    torch.manual_seed(seed)
+    started = time.process_time()
+    result: dict[str, object] = {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        model = LanguageModel(SHAPE)
+        for weight in model.parameters():
+            if weight.dim() > 1:
+                weight.data *= SPREAD
+        for number, stage in enumerate(STAGES, 1):
+            model = learnt(model, stage, seed, number)
+        before = examine(model, SHORT, folder, seed)
+        result["trained length"] = before
+        longer = LanguageModel(replace(SHAPE, context=LONG)).eval()
+        longer.load_state_dict(model.state_dict())
+        result["4 times, as it is"] = examine(longer, LONG, folder, seed)
+        scaled = LanguageModel(SHAPE.read_up_to(LONG)).eval()
+        scaled.load_state_dict(model.state_dict())
+        result["4 times, YaRN"] = examine(scaled, LONG, folder, seed)
+        begun = time.process_time()
+        tuned = learnt(scaled, Stage(LONG, 1, tune, 4, 1e-3), seed, len(STAGES) + 1)
+        result["cpu seconds of tuning"] = round(time.process_time() - begun, 1)
+        after = examine(tuned, LONG, folder, seed)
+        result["4 times, YaRN, tuned"] = after
+        result["perplexity, tuned over trained length"] = round(after["perplexity"] / before["perplexity"], 3)
+    result["cpu seconds"] = round(time.process_time() - started, 1)
+    return result
+
+
 def main() -> None:
     """Both parts."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1], metavar="N", help="of weights, texts and keys")
     parser.add_argument("--tune", type=int, default=150, metavar="N", help="steps on texts of 512 tokens")
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--memory", nargs=2, metavar=("FILE", "LENGTH"), help=argparse.SUPPRESS)
@@ -183,34 +219,15 @@ def main() -> None:
         return
     import torch
 
-    torch.manual_seed(1)
     torch.set_num_threads(1)
     result: dict[str, object] = {"steps": sum(stage.steps for stage in STAGES), "steps of tuning": args.tune}
-    started = time.process_time()
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        model = LanguageModel(SHAPE)
-        for weight in model.parameters():
-            if weight.dim() > 1:
-                weight.data *= SPREAD
-        for number, stage in enumerate(STAGES, 1):
-            model = learnt(model, stage, number)
-        result["trained length"] = examine(model, SHORT, folder)
-        longer = LanguageModel(replace(SHAPE, context=LONG)).eval()
-        longer.load_state_dict(model.state_dict())
-        result["4 times, as it is"] = examine(longer, LONG, folder)
-        stretched = LanguageModel(SHAPE.read_up_to(LONG)).eval()
-        stretched.load_state_dict(model.state_dict())
-        result["4 times, YaRN"] = examine(stretched, LONG, folder)
-        begun = time.process_time()
-        tuned = learnt(stretched, Stage(LONG, 1, args.tune, 4, 1e-3), len(STAGES) + 1)
-        result["cpu seconds of tuning"] = round(time.process_time() - begun, 1)
-        result["4 times, YaRN, tuned"] = examine(tuned, LONG, folder)
-    result["cpu seconds"] = round(time.process_time() - started, 1)
+    for seed in args.seeds:
+        result[f"seed {seed}"] = stretched(seed, args.tune)
+        print(f"seed {seed}: {result[f'seed {seed}']}", flush=True)
     for window in (None, 256):
-        result[f"MB by length, window {window or 'none'}"] = memories(window)
-    for key, value in result.items():
-        print(f"{key}: {value}")
+        made = memories(window)
+        result[f"MB by length, window {window or 'none'}"] = made
+        print(f"MB by length, window {window or 'none'}: {made}", flush=True)
     if args.json:
         args.json.write_text(json.dumps(result, indent=1) + "\n")
 
