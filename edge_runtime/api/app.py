@@ -79,9 +79,9 @@ def make_app(device: Device, access: Access, shown: Shown | None = None) -> web.
     add("GET", "/v2/health/live", Need.NOTHING, inference.live)
     add("GET", "/v2/health/ready", Need.LOOK, inference.ready)
     for model in ("/v2/models/{specialist}", "/v2/models/{specialist}/versions/{version}"):
+        add("POST", f"{model}/infer", Need.ASK, inference.infer)  # first, as addresses are tried in this order
         add("GET", model, Need.LOOK, inference.model)
         add("GET", f"{model}/ready", Need.LOOK, inference.model_ready)
-        add("POST", f"{model}/infer", Need.ASK, inference.infer)
     add("GET", "/v1/status", Need.VIEW, observe.status)
     add("GET", "/v1/requests", Need.OWN, observe.requests)
     add("GET", "/v1/unsure/{specialist}", Need.OWN, observe.unsure)

@@ -115,7 +115,7 @@ def write_tensors(request: Json, made: Mapping[str, np.ndarray]) -> tuple[list[J
         value = made[name]
         item = {"name": name, "datatype": datatype(value.dtype), "shape": list(value.shape)}
         if binary:
-            content = np.ascontiguousarray(value, value.dtype.newbyteorder("<")).tobytes()
+            content = value.astype(value.dtype.newbyteorder("<"), copy=False).tobytes()
             tail.append(content)
             listed.append({**item, "parameters": {"binary_data_size": len(content)}})
         else:

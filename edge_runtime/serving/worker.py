@@ -16,6 +16,7 @@ import functools
 import heapq
 import logging
 import queue
+import resource
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -41,11 +42,15 @@ _PACE = 0.1  # weight of the latest run in how long a request takes on average
 
 @dataclass(frozen=True)
 class Answer:
-    """What a specialist said, and how long it took it; `together` requests shared that time."""
+    """What a specialist said, and how long it took it; `together` requests shared that time.
+
+    own: of these seconds, those in which it computed or waited, None for all: what other programs took isn't its.
+    """
 
     value: Json
     seconds: float
     together: int = 1
+    own: float | None = None
 
 
 Outcome = Answer | EdgeError
@@ -219,7 +224,7 @@ class Worker:
         return [next(outcomes) if id(job) in wanted else late for job in jobs]
 
     def _answer_alone(self, by: Specialist, request: Json) -> list[Outcome]:
-        started = time.perf_counter()
+        started, before = time.perf_counter(), _used()
         try:
             value = by.run(request)
         except EdgeError as error:
@@ -227,7 +232,8 @@ class Worker:
         except Exception as cause:
             # The thread must survive whatever a task's code does with a client's request.
             return [_failure(cause)]
-        return [Answer(value, time.perf_counter() - started)]
+        took = time.perf_counter() - started
+        return [Answer(value, took, own=None if took < INLINE_SECONDS else _own(took, before))]
 
     def _answer_together(self, jobs: Sequence[_Job]) -> list[Outcome]:
         from edge_runtime.serving.batching import run_together
@@ -246,11 +252,12 @@ class Worker:
         return cast(Stepwise, job.by).steps(job.request) if _stepwise(type(job.by)) else _whole(job.by, job.request)
 
     def _note(self, outcome: Outcome) -> None:
-        quick = isinstance(outcome, Answer) and outcome.seconds < INLINE_SECONDS
-        self._quick = self._quick + 1 if quick else 0
+        quick = False
         if isinstance(outcome, Answer):
+            quick = (outcome.seconds if outcome.own is None else outcome.own) < INLINE_SECONDS
             each = outcome.seconds / outcome.together
             self.pace += (each - self.pace) * (_PACE if self.pace else 1.0)
+        self._quick = self._quick + 1 if quick else 0
 
     def _finish(self, jobs: Sequence[_Job], outcomes: Sequence[Outcome]) -> None:
         for job, outcome in zip(jobs, outcomes, strict=True):
@@ -287,6 +294,23 @@ def _whole(by: Specialist, request: Json) -> Steps:
     """A request of a specialist that can't share runs, beside others that do."""
     return by.run(request)
     yield {}
+
+
+def _used() -> resource.struct_rusage | None:
+    """What this thread used until now; None where the system doesn't tell."""
+    return resource.getrusage(resource.RUSAGE_THREAD) if hasattr(resource, "RUSAGE_THREAD") else None
+
+
+def _own(took: float, before: resource.struct_rusage | None) -> float:
+    """Of the seconds that a run took in this thread, those that are its own.
+
+    On a busy machine others get the processor meanwhile, which is no reason to answer in a thread from now on. Who gave
+    it away by itself has waited for something, though, and would again.
+    """
+    after = _used()
+    if before is None or after is None or after.ru_nvcsw > before.ru_nvcsw:
+        return took
+    return min(took, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
 
 
 def _failure(cause: Exception) -> EdgeError:

@@ -6,11 +6,12 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 
 import pytest
 
 from edge_runtime.errors import BadRequest, EngineError
-from edge_runtime.serving.worker import INLINE_AFTER, INLINE_SECONDS, Worker
+from edge_runtime.serving.worker import INLINE_AFTER, INLINE_SECONDS, Worker, _own
 
 
 class Specialist:
@@ -24,6 +25,9 @@ class Specialist:
         assert self.running == 1, "two requests at a time"
         try:
             time.sleep(float(str(request.get("sleep", 0))))
+            ends = time.thread_time() + float(str(request.get("compute", 0)))
+            while time.thread_time() < ends:
+                pass
             if "fail" in request:
                 raise BadRequest("No.") if request["fail"] == "politely" else ZeroDivisionError
             return {"thread": threading.get_ident()}
@@ -57,10 +61,23 @@ async def test_the_first_answers_come_from_the_thread(worker: Worker) -> None:
     await quicken(worker)
 
 
-async def test_a_slow_answer_sends_it_back_to_the_thread(worker: Worker) -> None:
+@pytest.mark.parametrize("slowly", ["sleep", "compute"])
+async def test_a_slow_answer_sends_it_back_to_the_thread(worker: Worker, slowly: str) -> None:
     await quicken(worker)
-    await worker.run({"sleep": 2 * INLINE_SECONDS}, 5)
+    await worker.run({slowly: 2 * INLINE_SECONDS}, 5)
     assert not await inline(worker)
+
+
+def test_what_other_programs_took_of_the_processor_is_not_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    def used(seconds: float, waited: int) -> SimpleNamespace:
+        return SimpleNamespace(ru_utime=seconds, ru_stime=0.0, ru_nvcsw=waited)
+
+    monkeypatch.setattr("edge_runtime.serving.worker._used", lambda: used(1.001, 7))
+    before = used(1.0, 7)
+    assert _own(0.02, before) == pytest.approx(0.001)  # type: ignore[arg-type]
+    assert _own(0.0005, before) == 0.0005  # type: ignore[arg-type]
+    assert _own(0.02, used(1.0, 6)) == 0.02  # type: ignore[arg-type]  # it gave the processor away itself
+    assert _own(0.02, None) == 0.02
 
 
 @pytest.mark.parametrize(("how", "error"), [("politely", BadRequest), ("hard", EngineError)])
