@@ -16,7 +16,7 @@ from firmware_bridge.ros2 import names
 from firmware_bridge.ros2.definitions import MAX_BYTES
 from firmware_bridge.ros2.discovery import Directory
 from firmware_bridge.ros2.names import Qos, Service, Topic
-from firmware_bridge.ros2.transport import MAX_SEEN, Closable, Inbox, Reply, Seen
+from firmware_bridge.ros2.transport import MAX_SEEN, Closable, Inbox, Reply, Seen, seen_of
 from firmware_bridge.ros2.types import Types
 
 _AT_ONCE = 32  # messages taken of a reader in one go
@@ -131,7 +131,7 @@ class Cyclone:
                 elif (service := names.ros_service(each.topic_name)) is not None:
                     key = (service, type_.removesuffix("_Request"), "service")
                     found.setdefault(key, [0, 0])[1 - column] += 1  # who reads requests serves
-        return [Seen(name, type_, kind, *counts) for (name, type_, kind), counts in sorted(found.items())]
+        return seen_of(found)
 
     def _alive(self, reader: Any) -> list[Any]:
         dds = _dds()

@@ -96,4 +96,7 @@ def fields_of(full: str, text: str) -> Fields:
         parsed = rosbags().get_types_from_msg(text, f"{package}/msg/Parsed")
     except rosbags().TypesysError as error:
         raise RosError(f"The definition of {full} can't be read: {error}") from error
-    return list(parsed[f"{package}/msg/Parsed"][1])
+    fields: Fields = list(parsed[f"{package}/msg/Parsed"][1])
+    if "msg/wstring" in str(fields):
+        raise RosError(f"{full} has a wstring, which can't be used here.")
+    return fields

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from firmware_bridge.errors import BadValue
-from firmware_bridge.ros2.names import Qos, Topic
+from firmware_bridge.ros2.names import Qos, Topic, is_name
 from firmware_bridge.ros2.types import Types
 
 TYPE = "rmw_dds_common/msg/ParticipantEntitiesInfo"
@@ -48,7 +48,7 @@ class Directory:
             return
         if len(self._told) < MAX_PARTICIPANTS:
             names = [f"{each.node_namespace.rstrip('/')}/{each.node_name}" for each in told.node_entities_info_seq]
-            self._told[bytes(told.gid.data[:16])] = tuple(names)
+            self._told[bytes(told.gid.data[:16])] = tuple(name for name in names if is_name(name))
 
     def names(self, alive: Iterable[bytes]) -> Collection[str]:
         """The nodes of the participants that are there, and forgets the others."""

@@ -78,10 +78,15 @@ class Service:
     hash: str
 
 
+def is_name(full: str) -> bool:
+    """Whether a full name is one: what others tell may be anything, control characters too."""
+    return full.startswith("/") and len(full) <= _LONGEST and all(map(_TOKEN.fullmatch, full[1:].split("/")))
+
+
 def check_name(name: str, what: str = "topic") -> str:
     """The full name of a topic, service or namespace, with its leading slash. Raises RosError."""
     full = name if name.startswith("/") else f"/{name}"
-    if len(full) > _LONGEST or not all(_TOKEN.fullmatch(part) for part in full[1:].split("/")):
+    if not is_name(full):
         raise RosError(
             f"'{name}' can't be the name of a {what}: letters, digits and _ between slashes, no digit first, as /arm/joint_states."
         )

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import ClassVar, Generic, Protocol, TypeVar
 
-from firmware_bridge.ros2.names import Service, Topic
+from firmware_bridge.ros2.names import Service, Topic, is_name
 
 T = TypeVar("T")
 _LOOK_SECONDS = 0.02
@@ -28,6 +28,11 @@ class Seen:
     kind: str  # "topic" or "service"
     publishers: int
     subscribers: int
+
+
+def seen_of(found: dict[tuple[str, str, str], list[int]]) -> list[Seen]:
+    """What was found by name, type and kind, with both counts; names that are none of ROS are left out."""
+    return [Seen(*key, counts[0], counts[1]) for key, counts in sorted(found.items()) if is_name(key[0])]
 
 
 class Closable(Protocol):

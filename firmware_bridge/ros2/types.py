@@ -55,6 +55,7 @@ class Types:
         self.store = coding(distro)
         self.described = dict(described(distro))  # by name, for hashes and definitions: as the types are written
         self._hashes: dict[str, str] = {}
+        self._whole: set[str] = set()  # types all whose parts are known
         self.load(Path(str(importlib.resources.files("firmware_bridge.ros2") / "interfaces")))
         for folder in folders:
             self.load(folder)
@@ -89,9 +90,22 @@ class Types:
     def check(self, type_: str) -> str:
         """The full name of a type that is known. Raises RosError."""
         full = check_type(type_)
-        if full not in self.store.fielddefs:
-            raise RosError(f"{full} isn't known here: name the folder of its package with --interfaces.")
+        if full not in self._whole:
+            self._check(full, ())
+            self._whole.add(full)
         return full
+
+    def _check(self, type_: str, above: tuple[str, ...]) -> None:
+        if type_ in above:
+            raise RosError(f"{type_} holds itself; that can't be.")
+        if type_ not in self.store.fielddefs:
+            needs = f", which {above[0]} needs," if above else ""
+            raise RosError(f"{type_}{needs} isn't known here: name the folder of its package with --interfaces.")
+        fields: Any = self.store.fielddefs[type_][1]
+        for _, (node, inner) in fields:
+            element = (node, inner) if node in (BASE, NAME) else inner[0]
+            if element[0] == NAME and element[1] not in self._whole:
+                self._check(element[1], (*above, type_))
 
     def hash(self, type_: str) -> str:
         """The hash of a message's or service's type, RIHS01_ and 64 digits (REP 2016)."""

@@ -18,7 +18,7 @@ from firmware_bridge.errors import NoAnswer, RosError
 from firmware_bridge.ros2 import names
 from firmware_bridge.ros2.definitions import MAX_BYTES
 from firmware_bridge.ros2.names import Service, Topic
-from firmware_bridge.ros2.transport import MAX_SEEN, Closable, Inbox, Reply, Seen, hand
+from firmware_bridge.ros2.transport import MAX_SEEN, Closable, Inbox, Reply, Seen, hand, seen_of
 from firmware_bridge.ros2.types import Types
 
 ROUTER = "tcp/127.0.0.1:7447"  # where rmw_zenohd listens
@@ -124,7 +124,7 @@ class Zenoh:
     def nodes(self) -> Collection[str]:
         """Names of the nodes whose tokens are there."""
         found = {f"{parts[7].replace('%', '/').rstrip('/')}/{parts[8]}" for parts in self._tokens() if parts[5] == "NN"}
-        return sorted(found)
+        return sorted(filter(names.is_name, found))
 
     def seen(self) -> Collection[Seen]:
         """Topics and services whose tokens are there."""
@@ -134,7 +134,7 @@ class Zenoh:
                 continue
             kind, column = {"MP": ("topic", 0), "MS": ("topic", 1), "SS": ("service", 0)}.get(parts[5], ("service", 1))
             found.setdefault((parts[9].replace("%", "/"), type_, kind), [0, 0])[column] += 1
-        return [Seen(name, type_, kind, *counts) for (name, type_, kind), counts in sorted(found.items())]
+        return seen_of(found)
 
     def key(self, of: Topic | Service) -> str:
         """The key of a topic or service."""

@@ -11,7 +11,7 @@ from firmware_bridge.errors import BadValue, NoAnswer, Refused, RosError
 from firmware_bridge.ros2.actions import ActionClient, ActionServer
 from firmware_bridge.ros2.definitions import MAX_BYTES
 from firmware_bridge.ros2.graph import RosGraph
-from firmware_bridge.ros2.names import LATCHED, SENSORS, Qos
+from firmware_bridge.ros2.names import LATCHED, SENSORS, Distro, Qos
 from firmware_bridge.ros2.transport import until
 from tests.firmware_bridge.ros2.conftest import Opens
 
@@ -176,3 +176,19 @@ async def test_pictures_and_scans_are_whole(pair: Pair, opens: Opens) -> None:
         except NoAnswer:
             continue
     assert picture is not None and picture.data.tobytes() == data
+
+
+async def test_humble_has_longer_ids_and_no_hashes(opens: Opens, over: str) -> None:
+    if over == "zenoh":
+        with pytest.raises(RosError, match="Jazzy or later"):
+            await opens("old", distro=Distro.HUMBLE)
+        return
+    one, two = await opens("one", distro=Distro.HUMBLE), await opens("two", distro=Distro.HUMBLE)
+
+    async def answer(request: Any) -> dict[str, object]:
+        return {"success": True}
+
+    two.serve("/go", TRIGGER, answer)
+    assert (await one.client("/go", TRIGGER).call(seconds=SECONDS)).success
+    async with asyncio.timeout(SECONDS):
+        await until(lambda: {"/one", "/two"} <= set(one.nodes()))

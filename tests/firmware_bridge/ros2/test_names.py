@@ -8,6 +8,7 @@ from firmware_bridge.errors import RosError
 from firmware_bridge.ros2 import names
 from firmware_bridge.ros2.cyclone import settings
 from firmware_bridge.ros2.names import Qos, Service, Topic
+from tests.firmware_bridge.ros2.conftest import need
 
 STRING = "RIHS01_df668c740482bbd48fb39d76a70dfd4bd59db1288021743503259e948f6b1a18"
 ADD = "RIHS01_e118de6bf5eeb66a2491b5bda11202e7b68f198d6f67922cf30364858239c81a"
@@ -42,6 +43,23 @@ def test_names_on_dds_lead_there_and_back() -> None:
     assert names.ros_type("geometry_msgs::msg::dds_::Twist_") == "geometry_msgs/msg/Twist"
     assert names.dds_service("/go") == ("rq/goRequest", "rr/goReply") and names.ros_service("rq/goRequest") == "/go"
     assert names.ros_type("HelloWorld") is names.ros_topic("HelloWorld") is names.ros_service("rt/x") is None
+
+
+def test_what_others_tell_is_no_way_to_write_to_a_terminal() -> None:
+    need("rosbags")
+    from firmware_bridge.ros2.discovery import Directory
+    from firmware_bridge.ros2.transport import seen_of
+    from firmware_bridge.ros2.types import Types
+
+    types = Types()
+    other = Directory(types, ("/", "evil\x1b[2J"), writers=[bytes(16)])
+    ours = Directory(types, ("/", "own"))
+    ours.learn(other.encode(b"a" * 16))
+    ours.learn(Directory(types, ("/robot", "arm")).encode(b"b" * 16))
+    ours.learn(b"nonsense")
+    assert ours.names([b"a" * 16, b"b" * 16]) == ["/robot/arm"]
+    assert ours.names([b"a" * 16]) == [] == ours.names([b"b" * 16])  # who has gone is forgotten
+    assert seen_of({("/a\x07", "t", "topic"): [1, 0]}) == []
 
 
 def test_only_names_that_ros_takes_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:

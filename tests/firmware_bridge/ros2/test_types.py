@@ -155,6 +155,14 @@ def test_types_of_an_own_package_are_read_and_differences_told(tmp_path: Path) -
         types.add("arm/msg/Bad", "float32 [ x\n")
     with pytest.raises(RosError, match="must have 2 part"):
         types.add("arm/srv/Bad", "float32 x\n")
+    with pytest.raises(RosError, match="wstring"):
+        types.add("arm/msg/Wide", "wstring x\n")
+    types.add("arm/msg/Hand", "arm/Finger[] fingers\n")
+    with pytest.raises(RosError, match="arm/msg/Finger, which arm/msg/Hand needs, isn't known"):
+        types.make("arm/msg/Hand")
+    types.add("arm/msg/Loop", "arm/Loop[] loops\n")
+    with pytest.raises(RosError, match="holds itself"):
+        types.make("arm/msg/Loop")
     with pytest.raises(RosError, match="no folder"):
         types.load(tmp_path / "nowhere")
 
