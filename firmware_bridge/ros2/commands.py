@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from firmware_bridge.ros2.graph import RosGraph
     from firmware_bridge.ros2.names import Qos
 
-Run = Callable[[argparse.Namespace], None]
 Say = Callable[[str], None]
 _QUALITIES = ("default", "sensors", "latched")
 _RELEASES = ("humble", "iron", "jazzy", "kilted", "lyrical")
@@ -46,7 +45,7 @@ def add_commands(parser: argparse.ArgumentParser, say: Say) -> None:
             "--distro", choices=_RELEASES, default="jazzy", help="the release that the others run (default: jazzy)"
         )
         made.add_argument(
-            "--interfaces", type=Path, action="append", default=[], metavar="DIR", help="packages of types of your own"
+            "--packages", type=Path, action="append", default=[], metavar="DIR", help="packages of types of your own"
         )
         made.add_argument(
             "--node", default="enigma_bridge", metavar="NAME", help="our node's name (default: enigma_bridge)"
@@ -150,7 +149,7 @@ async def _open(args: argparse.Namespace) -> RosGraph:
         number=args.domain,
         interface=args.interface,
         distro=Distro(args.distro),
-        folders=args.interfaces,
+        folders=args.packages,
     )
 
 
@@ -209,7 +208,7 @@ async def _record(args: argparse.Namespace, say: Say) -> None:
         if not chosen:
             known = {name: type_ for name, type_ in there.items() if type_ in graph.types.store.fielddefs}
             for name in there.keys() - known.keys():
-                say(f"{name} is left out: {there[name]} isn't known here (--interfaces).")
+                say(f"{name} is left out: {there[name]} isn't known here (--packages).")
             chosen = list(known.items())
         topics = [(topic, type_ or there.get(topic, "")) for topic, type_ in chosen]
         if missing := [topic for topic, type_ in topics if not type_]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 import os
 import re
 import struct
 import threading
+import time
 from collections.abc import Callable, Collection
 from typing import Any, ClassVar
 
@@ -19,7 +21,8 @@ from firmware_bridge.ros2.names import Qos, Service, Topic
 from firmware_bridge.ros2.transport import MAX_SEEN, Closable, Inbox, Reply, Seen, seen_of
 from firmware_bridge.ros2.types import Types
 
-_AT_ONCE = 32  # messages taken of a reader in one go
+_log = logging.getLogger(__name__)
+_AT_ONCE = 32  # messages taken of a reader in one go; what is left wakes the thread again
 _BLOCKED_NS = 100_000_000  # that a writer waits for slow readers, as in ROS
 _SERVICE = Qos(64)  # requests that wait
 _HEADER = struct.Struct("<Qq")  # client and number before a service's data (rmw_cyclonedds, cdds_request_header_t)
@@ -248,16 +251,22 @@ class _Reader:
         every = dds.SampleState.Any | dds.ViewState.Any | dds.InstanceState.Any
         self.condition = dds.ReadCondition(self._reader, every)
         self.inbox: Inbox[bytes] = Inbox(depth, deliver)
+        self._topic, self._error, self._failed = topic.name, dds.DDSException, False
         self.gid: bytes = self._reader.guid.bytes
 
     def drain(self) -> None:
-        """Takes what is there; in the thread that waits."""
-        while taken := self._reader.take(_AT_ONCE):
-            for each in taken:
-                if each.sample_info.valid_data:
-                    self.inbox.put(each.data)
-            if len(taken) < _AT_ONCE:
-                return
+        """Takes what is there, some at a time; in the thread that waits."""
+        try:
+            taken = self._reader.take(_AT_ONCE)
+        except self._error as error:
+            if not self._failed:
+                _log.warning("DDS couldn't take messages of %s: %s", self._topic, error)
+            self._failed = True
+            time.sleep(0.05)  # what can't be taken wakes the thread at once again
+            return
+        for each in taken:
+            if each.sample_info.valid_data:
+                self.inbox.put(each.data)
 
     def matched(self) -> int:
         return len(self._reader.get_matched_publications())

@@ -21,7 +21,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iter
 from pathlib import Path
 from typing import Any
 
-from firmware_bridge.errors import BadValue, BridgeError, NoAnswer, Overloaded, RosError
+from firmware_bridge.errors import BadValue, BridgeError, NoAnswer, RosError
 from firmware_bridge.ros2.definitions import MAX_BYTES
 from firmware_bridge.ros2.names import DEFAULT, Distro, Qos, Service, Topic, check_name, check_node, domain
 from firmware_bridge.ros2.transport import Caller, Closable, Outlet, Reply, Seen, Transport, until
@@ -334,6 +334,3 @@ def _transport(over: str, types: Types, node: tuple[str, str], number: int, inte
 
         return Rclpy(types, node, number, interface)
     raise RosError(f"'{over}' is no way to ROS 2: choose auto, cyclone, zenoh or rclpy.")
-
-
-__all__ = ["Client", "Overloaded", "Publisher", "RosGraph", "Subscription"]

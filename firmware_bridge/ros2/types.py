@@ -100,7 +100,7 @@ class Types:
             raise RosError(f"{type_} holds itself; that can't be.")
         if type_ not in self.store.fielddefs:
             needs = f", which {above[0]} needs," if above else ""
-            raise RosError(f"{type_}{needs} isn't known here: name the folder of its package with --interfaces.")
+            raise RosError(f"{type_}{needs} isn't known here: name the folder of its package with --packages.")
         fields: Any = self.store.fielddefs[type_][1]
         for _, (node, inner) in fields:
             element = (node, inner) if node in (BASE, NAME) else inner[0]

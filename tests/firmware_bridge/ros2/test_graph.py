@@ -134,7 +134,7 @@ async def test_what_is_wrong_is_refused_and_leaves_the_others_alone(pair: Pair) 
         ("/2nd", TWIST, "can't be the name of a topic"),
         ("/a//b", TWIST, "can't be the name"),
         ("/a", "Twist", "isn't the name of a type"),
-        ("/a", "geometry_msgs/msg/Twits", "--interfaces"),
+        ("/a", "geometry_msgs/msg/Twits", "--packages"),
     ):
         with pytest.raises(RosError, match=why):
             one.subscribe(topic, type_)

@@ -195,7 +195,7 @@ def test_two_processes_on_loopback(way: str, capsys: pytest.CaptureFixture[str])
         (["nodes", "--domain", "233"], "from 0 to 232"),
         (["nodes", "--interface", "<x>"], "is no endpoint of zenoh"),
         (["nodes", "--over", "cyclone", "--interface", "<x>"], "is no network"),
-        (["nodes", "--interfaces", "/nowhere"], "no folder of ROS packages"),
+        (["nodes", "--packages", "/nowhere"], "no folder of ROS packages"),
         (["record", "out", "/nothing", "--wait", "0"], "Nobody publishes /nothing"),
         (["replay", "/nowhere"], "no recording of ROS 2"),
         (["serve", "--feed", "/scan"], "Write a feed as"),
