@@ -1,6 +1,6 @@
 """Task `chat` with tools of one's own: what people say, and the call that it wants, valid by its tool's JSON Schema.
 
-The call is drawn first, from the schema; then a request for it is put into words, plainly here or by a teacher. Three in ten
+The call is drawn first, from the schema; then a request for it is put into words, plainly here or by a teacher. `NONE_SHARE`
 of the built-in rows want no call: what no offered tool does, requests that leave out what is required, greetings, and
 questions about a tool, which must not act.
 """
