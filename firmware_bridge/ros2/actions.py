@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 
-from firmware_bridge.errors import BridgeError, NoAnswer, Refused
+from firmware_bridge.errors import BridgeError, NoAnswer, Overloaded, Refused, RosError
 from firmware_bridge.ros2.graph import RosGraph
 from firmware_bridge.ros2.names import STATUS, check_name
 
@@ -106,7 +106,8 @@ class ActionServer:
     async def _run(self, goal: _Goal, asked: Any) -> None:
         def tell(fields: Mapping[str, object]) -> None:
             if not goal.done.is_set():
-                self._feedback.publish(goal_id={"uuid": goal.id}, feedback=fields)
+                with contextlib.suppress(Overloaded):  # a listener that is slow holds no goal up
+                    self._feedback.publish(goal_id={"uuid": goal.id}, feedback=fields)
 
         goal.status = Status.EXECUTING
         try:
@@ -120,8 +121,7 @@ class ActionServer:
             if not isinstance(error, BridgeError | TimeoutError):
                 _log.exception("A goal of %s failed.", self._type)
         goal.done.set()
-        with contextlib.suppress(BridgeError):  # the graph may be closing
-            self._tell()
+        self._tell()
 
     async def _cancel(self, request: Any) -> Mapping[str, object]:
         own, stamp = bytes(request.goal_info.goal_id.uuid), request.goal_info.stamp
@@ -150,7 +150,8 @@ class ActionServer:
 
     def _tell(self) -> None:
         rows = [{"goal_info": _info(goal), "status": int(goal.status)} for goal in self._goals.values()]
-        self._list.publish(status_list=rows)
+        with contextlib.suppress(Overloaded, RosError):  # a slow listener; the graph may be closing
+            self._list.publish(status_list=rows)
 
     def _forget(self) -> None:
         ended = [goal for goal in self._goals.values() if goal.done.is_set()]

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from firmware_bridge.errors import RosError
+from firmware_bridge.ros2.graph import RosGraph
 from firmware_bridge.ros2.names import DEFAULT, LATCHED
 from firmware_bridge.ros2.recording import Recorded, Recorder, contents, record, replay
 from firmware_bridge.ros2.types import Types
-from tests.firmware_bridge.ros2.conftest import Opens, need
+from tests.firmware_bridge.ros2.conftest import DOMAIN, Opens, free_port, need
 
 TWIST, GRID = "geometry_msgs/msg/Twist", "nav_msgs/msg/OccupancyGrid"
 
@@ -92,3 +95,27 @@ async def test_a_command_that_is_no_number_is_not_played(tmp_path: Path, opens: 
         recorder.write("/cmd_vel", TWIST, good[:4] + b"\xff" * 48, DEFAULT)
         recorder.write("/cmd_vel", TWIST, good, DEFAULT)
     assert await replay(await opens("one"), tmp_path / "bad", rate=0, wait=0) == 1
+
+
+async def test_a_recording_that_is_told_to_end_can_be_opened(tmp_path: Path, over: str) -> None:
+    """SIGTERM, as a service's stop is: the index is written."""
+    port = f"tcp/127.0.0.1:{free_port()}"
+    program = "import sys; from firmware_bridge.cli import main; sys.exit(main(sys.argv[1:]))"
+    how = ["--over", "zenoh", "--domain", str(DOMAIN), "--interface", f"listen {port}"]
+    command = ["-c", program, "ros", "record", str(tmp_path / "drive"), f"/cmd_vel:{TWIST}", *how]
+    recorder = await asyncio.create_subprocess_exec(sys.executable, *command, stdout=subprocess.PIPE)
+    try:
+        async with await RosGraph.open("drives", over=over, number=DOMAIN, interface=port) as graph:
+            wheels = graph.advertise("/cmd_vel", TWIST)
+            assert await wheels.matched(60)
+            for _ in range(100):
+                wheels.publish()
+                await asyncio.sleep(0.01)
+        recorder.terminate()
+        said, _ = await asyncio.wait_for(recorder.communicate(), 60)
+    finally:
+        if recorder.returncode is None:
+            recorder.kill()
+    assert recorder.returncode == 0 and b"Recording /cmd_vel" in said
+    ((topic, count),) = [(each.topic, each.messages) for each in contents(tmp_path / "drive")]
+    assert topic == "/cmd_vel" and 1 <= count <= 100
