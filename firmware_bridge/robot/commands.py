@@ -51,6 +51,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "--at", metavar="PLACE", help="a place's name or X,Y,DEGREES: where it is now (default: the dock)"
     )
     serve.add_argument("--simulated", action="store_true", help="the firmware in simavr, with wheels that aren't there")
+    serve.add_argument("--record", type=Path, metavar="NPZ", help="keep scans and odometry, for `map`")
     client("state", "Show where it is, what it does, and what changed its orders.", _state)
     client("stop", "The emergency stop, until `release`; needs no token.", _simple({"op": "stop"}))
     client("release", "End the emergency stop.", _simple({"op": "release"}))
@@ -66,6 +67,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     drive.add_argument("--seconds", type=float, metavar="S", help="(default: until Ctrl-C)")
     locate = client("locate", "Say where it is.", _locate)
     locate.add_argument("at", metavar="PLACE", help="a place's name or X,Y,DEGREES")
+    draw = command("map", "Make a map of what `serve --record` kept.", _map)
+    draw.add_argument("log", type=Path, metavar="NPZ", help="ranges, odometry, first and step")
+    draw.add_argument("out", type=Path, metavar="OUT", help="the map, .npz; its picture gets .png beside it")
     token = command("token", "Make a token for a program, or end one.", _token)
     token.add_argument("name", metavar="NAME", help="whose it is")
     token.add_argument("--scope", action="append", choices=_SCOPES, help="what it is good for; may be repeated")
@@ -121,6 +125,8 @@ def _serve(args: argparse.Namespace) -> None:
 
 
 async def _run(args: argparse.Namespace) -> None:
+    import numpy as np
+
     from firmware_bridge.board import Board
     from firmware_bridge.ports import finder
     from firmware_bridge.robot.drive import Driver
@@ -143,9 +149,24 @@ async def _run(args: argparse.Namespace) -> None:
             find = finder(args.port)
         board = await stack.enter_async_context(Board(find, args.number))
         driver = await stack.enter_async_context(Driver(robot, board, start))
+        if robot.map.grid:
+            from firmware_bridge.robot.grid import Grid
+            from firmware_bridge.robot.scan_match import Localizer
+
+            walls = Grid.load(_beside(args, robot.map.grid)).walls()
+            driver.orders.walls(walls)
+            driver.localizer = Localizer(walls)
+        if args.record is not None:
+            driver.record = []
         await stack.enter_async_context(Server(driver, tokens, socket, lambda: _load(args)))
         print(f"serving the robot at {socket}", flush=True)
         await ends.wait()
+    if args.record is not None and driver.record:
+        _, poses, first, step, ranges = zip(*driver.record, strict=True)
+        rays = max(map(len, ranges))
+        even = [[*each, *[float("nan")] * (rays - len(each))] for each in ranges]
+        with args.record.open("wb") as file:
+            np.savez_compressed(file, odometry=poses, ranges=even, first=first[0], step=step[0])
 
 
 async def _simulate(
@@ -265,6 +286,33 @@ def _drive(args: argparse.Namespace) -> None:
     while time.monotonic() < ends:
         _ask(args, {"op": "drive", "v": args.v, "w": args.w})
         time.sleep(AGAIN)
+
+
+def _map(args: argparse.Namespace) -> None:
+    import numpy as np
+
+    from firmware_bridge.robot.config import RobotError
+    from firmware_bridge.robot.grid import Grid
+    from firmware_bridge.robot.slam import Slam, points_of
+
+    try:
+        with np.load(args.log, allow_pickle=False) as kept:
+            ranges, odometry = kept["ranges"], kept["odometry"]
+            first, step = float(kept["first"]), float(kept["step"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RobotError(f"{args.log} is no record of enigma-bridge robot serve ({error}).") from None
+    if ranges.ndim != 2 or odometry.shape != (len(ranges), 3) or not len(ranges) or not np.isfinite(odometry).all():
+        raise RobotError(f"{args.log} must hold ranges [N, rays] and odometry [N, 3], finite.")
+    slam = Slam(tuple(odometry[0]))
+    for pose, away in zip(odometry, ranges, strict=True):
+        slam.add(tuple(pose), points_of(first, step, away))
+    slam.finish()
+    grid = Grid.of((pose, scan.points) for pose, scan in zip(slam.poses, slam.scans, strict=True))
+    grid.save(args.out)
+    picture = args.out.with_suffix(".png")
+    grid.picture(picture, np.array(slam.poses))
+    said = {"scans": len(slam.scans), "loops": slam.loops, "map": str(args.out), "picture": str(picture)}
+    print(json.dumps(said) if args.json else f"{said['scans']} scans, {slam.loops} loops closed: {args.out}, {picture}")
 
 
 def _token(args: argparse.Namespace) -> None:

@@ -11,7 +11,6 @@ import contextlib
 import logging
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -24,16 +23,16 @@ from firmware_bridge.robot.envelope import Envelope, sentences
 from firmware_bridge.robot.estimate import Estimate
 from firmware_bridge.robot.modes import Event, Mode, Modes
 from firmware_bridge.robot.orders import Orders
+from firmware_bridge.robot.scan_match import Localizer, placed
+from firmware_bridge.robot.slam import points_of
 from firmware_bridge.robot.zones import Ground
-
-if TYPE_CHECKING:
-    from firmware_bridge.robot.scan_match import Localizer
 
 log = logging.getLogger(__name__)
 
 TICK = 0.05
 WITHIN = 0.2  # seconds that a drive may take to the board; less than the firmware's deadman
 LOST = 1.0  # metres or rad of doubt at which the place counts as unknown
+MOST_SCANS = 20_000  # that are recorded; half an hour of ten a second
 MISSED = 4  # drives in a row without an answer: the board is gone
 HOME_EVERY = 5.0  # seconds between two looks how far home is
 
@@ -49,6 +48,7 @@ class Driver:
         self.need = Need.NOTHING
         self.localizer: Localizer | None = None
         self.seen: np.ndarray | None = None  # what the last scan saw, on the map
+        self.record: list[tuple[float, tuple[float, float, float], float, float, list[float]]] | None = None
         self._holds_until = -math.inf
         self._home: float | None = None
         self._home_at = -math.inf
@@ -147,15 +147,12 @@ class Driver:
         self.envelope.scan(now, first, step, ranges)
         if self.estimate is None:
             return
-        away = np.asarray(ranges, dtype=np.float64)
-        angles = first + step * np.arange(len(away))
-        good = np.isfinite(away) & (away > 0.02) & (away < 12)
-        points = np.column_stack([away * np.cos(angles), away * np.sin(angles)])[good]
+        if self.record is not None and len(self.record) < MOST_SCANS:
+            self.record.append((now, self.estimate.pose, first, step, list(ranges)))
+        points = points_of(first, step, np.asarray(ranges))
         if self.localizer is not None and (match := self.localizer.match(self.estimate.pose, points)) is not None:
             self.estimate.matched(now, match.x, match.y, match.heading, match.covariance)
-        x, y, heading = self.estimate.pose
-        turn = np.array([[math.cos(heading), math.sin(heading)], [-math.sin(heading), math.cos(heading)]])
-        self.seen = points @ turn + (x, y)
+        self.seen = placed(points, self.estimate.pose)
 
     async def call(self, calls: Sequence[dict[str, object]]) -> None:
         """Orders of a model, all or none: stop; go_to, dock, move, turn, which follow each other. Raises RobotError."""

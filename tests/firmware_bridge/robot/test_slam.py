@@ -1,0 +1,122 @@
+"""Maps: scans find their place, loops are closed, a wrong one bends nothing; drawn buildings, and a real one where its data are."""
+
+from __future__ import annotations
+
+import math
+import os
+import zlib
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from firmware_bridge.robot.config import RobotError
+from firmware_bridge.robot.estimate import wrap
+from firmware_bridge.robot.grid import Grid
+from firmware_bridge.robot.pose_graph import Edge, between, compose, solve
+from firmware_bridge.robot.scan_match import Field, Localizer, match, placed
+from firmware_bridge.robot.slam import Slam, points_of, trajectory_error
+from tests.firmware_bridge.robot.building import cast, walk
+
+_BESIDE = Path(__file__).parents[4] / "shared" / "data" / "slam"
+DATA = Path(os.environ.get("ENIGMA_SLAM") or _BESIDE) / "intel_lab.npz"
+WALK = walk(seed=21, rounds=1.2, stride=0.9)
+solver = pytest.mark.skipif(find_spec("gtsam") is None, reason="loops need gtsam: pip install 'enigma[slam]'")
+
+
+def test_a_scan_is_found_wherever_it_is_within_the_window() -> None:
+    rng = np.random.default_rng(5)
+    seen = np.concatenate(
+        [placed(points_of(WALK.first, WALK.step, WALK.ranges[at]), WALK.poses[at]) for at in range(4, 9)]
+    )
+    field, truth = Field(seen), WALK.poses[6]
+    angles = WALK.first + WALK.step * np.arange(180)
+    points = points_of(WALK.first, WALK.step, cast(WALK.walls, truth, angles, 20.0) + rng.normal(0, 0.015, 180))
+    for _ in range(6):
+        guess = (
+            truth[0] + rng.uniform(-0.4, 0.4),
+            truth[1] + rng.uniform(-0.4, 0.4),
+            truth[2] + rng.uniform(-0.3, 0.3),
+        )
+        found = match(field, points, guess, 0.5, 0.35)
+        assert math.dist((found.x, found.y), truth[:2]) < 0.05 and abs(wrap(found.heading - truth[2])) < 0.01
+        assert found.score > 0.7 and (np.linalg.eigvalsh(found.covariance) > 0).all()
+
+
+@solver
+def test_a_round_through_a_building_is_mapped_within_centimetres_where_odometry_is_metres_off() -> None:
+    slam, kept = Slam(WALK.poses[0]), []
+    for at, (odometry, ranges) in enumerate(zip(WALK.odometry, WALK.ranges, strict=True)):
+        before = len(slam.scans)
+        slam.add(odometry, points_of(WALK.first, WALK.step, ranges))
+        kept += [at] if len(slam.scans) > before else []
+    truth = np.array(WALK.poses)[kept]
+    assert trajectory_error(np.array(WALK.odometry)[kept], truth) > 1.0
+    assert trajectory_error(np.array(slam.poses), truth) < 0.15 and slam.loops > 5
+    grid = Grid.of((pose, scan.points) for pose, scan in zip(slam.poses, slam.scans, strict=True))
+    assert grid.walls().shape[0] > 1000
+    lost = Localizer(grid.walls()).match((5.0, 5.0, 0.0), slam.scans[3].points)  # within the block of the building
+    there = Localizer(grid.walls()).match(compose(slam.poses[3], (0.15, -0.1, 0.1)), slam.scans[3].points)
+    assert lost is None and there is not None and math.dist((there.x, there.y), slam.poses[3][:2]) < 0.06
+
+
+@solver
+def test_a_loop_that_contradicts_all_others_hardly_bends_the_map() -> None:
+    truth = [(math.cos(part) * 5, math.sin(part) * 5, part + math.pi / 2) for part in np.linspace(0, 2 * math.pi, 40)]
+    rng, spread = np.random.default_rng(3), np.diag([0.02**2, 0.02**2, 0.01**2])
+    edges, poses = [], [truth[0]]
+    for at in range(39):
+        off = rng.normal(0, [0.02, 0.02, 0.01])
+        difference = compose(between(truth[at], truth[at + 1]), tuple(off))
+        edges.append(Edge(at, at + 1, difference, spread))
+        poses.append(compose(poses[-1], difference))
+    right = [Edge(a, b, between(truth[a], truth[b]), spread, loop=True) for a, b in ((0, 39), (5, 37), (2, 30))]
+    wrong = Edge(3, 20, (0.0, 0.0, 0.0), spread, loop=True)
+    before = trajectory_error(np.array(poses), np.array(truth))
+    solved = trajectory_error(np.array(solve(poses, edges + right)), np.array(truth))
+    bent = trajectory_error(np.array(solve(poses, [*edges, *right, wrong])), np.array(truth))
+    assert solved < before / 2 and bent < 2 * solved + 0.02
+
+
+def test_a_map_is_kept_drawn_and_read_again_and_rubbish_is_no_map(tmp_path: Path) -> None:
+    room = np.array([[2.0, y] for y in np.arange(-1, 1, 0.02)])
+    grid = Grid.of([((0.0, 0.0, 0.0), room)] * 3)
+    assert grid.walls()[:, 0] == pytest.approx(2.0, abs=0.06)
+    assert (grid.odds < 0).sum() > 500 and (grid.odds == 0).sum() > 500
+    grid.picture(tmp_path / "map.png", np.array([[0.0, 0.0]]))
+    data = (tmp_path / "map.png").read_bytes()
+    assert data.startswith(b"\x89PNG") and zlib.decompress(data[data.index(b"IDAT") + 4 : -16])
+    grid.save(tmp_path / "map.npz")
+    assert np.array_equal(Grid.load(tmp_path / "map.npz").odds, grid.odds)
+    (tmp_path / "bad.npz").write_bytes(b"rubbish")
+    for name in ("bad.npz", "none.npz"):
+        with pytest.raises(RobotError, match="can't be read"):
+            Grid.load(tmp_path / name)
+    with pytest.raises(RobotError, match="no scans"):
+        Grid.of([])
+
+
+def test_a_trajectory_is_compared_after_the_best_turn_and_shift() -> None:
+    way = np.random.default_rng(1).normal(0, 3, (50, 2))
+    turn = np.array([[math.cos(2), -math.sin(2)], [math.sin(2), math.cos(2)]])
+    assert trajectory_error(way @ turn.T + (4, -7), way) == pytest.approx(0, abs=1e-9)
+    assert trajectory_error(way + np.where(np.arange(50) % 2, 0.1, -0.1)[:, None], way) == pytest.approx(
+        0.1414, abs=0.01
+    )
+
+
+@solver
+def test_the_intel_research_lab() -> None:
+    """Its first 80 scans; benchmarks/slam.py takes all 910."""
+    if not DATA.is_file():
+        pytest.skip("the scans of the Intel Research Lab aren't here: see ENIGMA_SLAM in benchmarks/slam.py")
+    with np.load(DATA) as kept:
+        ranges, odometry, reference = kept["ranges"][:80], kept["odom"][:80], kept["reference"][:80]
+    slam = Slam()
+    told = [
+        slam.add(tuple(pose), points_of(-math.pi / 2, math.pi / 180, away))
+        for pose, away in zip(odometry, ranges, strict=True)
+    ]
+    error, raw = trajectory_error(np.array(told), reference), trajectory_error(odometry, reference)
+    assert error <= 0.3 and raw > 5 * error, (error, raw)
