@@ -69,3 +69,13 @@ async def test_messages_go_to_fast_dds_and_back(topic: str, type_: str, sent: di
             writer.publish(sent)
             assert back(await reader.next(SECONDS))
         assert {(each.name, each.publishers) for each in graph.seen()} >= {(f"{topic}_back", 1), (topic, 1)}
+
+
+@pytest.mark.usefixtures("peer")
+async def test_a_service_as_rmw_cyclonedds_has_it_is_answered() -> None:
+    """The layout is rmw_cyclonedds', the peer's coding Fast DDS'; rmw_fastrtps itself has another layout."""
+    async with await RosGraph.open("tester", over="cyclone", number=DOMAIN) as graph:
+        client = graph.client("/set", "std_srvs/srv/SetBool")
+        for turn in range(ROUNDS):
+            reply = await client.call(data=turn % 2 == 0, seconds=SECONDS)
+            assert (reply.success, reply.message) == ((True, "on") if turn % 2 == 0 else (False, "off"))

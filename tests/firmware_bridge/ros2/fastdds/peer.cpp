@@ -1,4 +1,5 @@
-// A peer of another maker (Fast DDS, which rmw_fastrtps wraps): it reads a topic, changes the message, and sends it back.
+// A peer of another maker (Fast DDS, which rmw_fastrtps wraps): it reads a topic, changes the message, and sends it back;
+// and it serves a service as rmw_cyclonedds has it on the wire.
 //   peer DOMAIN     on loopback, until its standard input ends
 #include <algorithm>
 #include <cctype>
@@ -38,42 +39,68 @@ static void change(std_msgs::msg::dds_::String_& text)
     for (char& each : text.data()) each = static_cast<char>(std::toupper(static_cast<unsigned char>(each)));
 }
 
-template <typename Message, typename Type>
+static std_srvs::srv::dds_::SetBool_Response_ reply_to(const std_srvs::srv::dds_::SetBool_Request_& request)
+{
+    std_srvs::srv::dds_::SetBool_Response_ reply;
+    reply.guid(request.guid());
+    reply.seq(request.seq());
+    reply.success(request.data());
+    reply.message(request.data() ? "on" : "off");
+    return reply;
+}
+
+template <typename Message>
+Message reply_to(const Message& message)
+{
+    Message changed = message;
+    change(changed);
+    return changed;
+}
+
+template <typename In, typename InType, typename Out, typename OutType>
 class Back : public DataReaderListener
 {
 public:
-    Back(DomainParticipant* participant, const std::string& topic)
+    Back(DomainParticipant* participant, const std::string& from, const std::string& to)
     {
-        TypeSupport type(new Type());
-        type->auto_fill_type_information(false);  // as rmw_fastrtps does
-        type->auto_fill_type_object(false);
-        type.register_type(participant);
-        Topic* in = participant->create_topic("rt/" + topic, type.get_type_name(), TOPIC_QOS_DEFAULT);
-        Topic* out = participant->create_topic("rt/" + topic + "_back", type.get_type_name(), TOPIC_QOS_DEFAULT);
         DataWriterQos writes = DATAWRITER_QOS_DEFAULT;
         writes.reliability().kind = RELIABLE_RELIABILITY_QOS;
         writes.endpoint().history_memory_policy = PREALLOCATED_WITH_REALLOC_MEMORY_MODE;
+        Topic* out = topic(participant, to, new OutType());
         writer_ = participant->create_publisher(PUBLISHER_QOS_DEFAULT)->create_datawriter(out, writes);
         DataReaderQos reads = DATAREADER_QOS_DEFAULT;
         reads.reliability().kind = RELIABLE_RELIABILITY_QOS;
         reads.endpoint().history_memory_policy = PREALLOCATED_WITH_REALLOC_MEMORY_MODE;
+        Topic* in = topic(participant, from, new InType());
         if (participant->create_subscriber(SUBSCRIBER_QOS_DEFAULT)->create_datareader(in, reads, this) == nullptr) std::exit(2);
     }
 
     void on_data_available(DataReader* reader) override
     {
-        Message message;
+        In message;
         SampleInfo info;
         while (reader->take_next_sample(&message, &info) == ReturnCode_t::RETCODE_OK) {
             if (!info.valid_data) continue;
-            change(message);
-            writer_->write(&message);
+            Out out = reply_to(message);
+            writer_->write(&out);
         }
     }
 
 private:
+    static Topic* topic(DomainParticipant* participant, const std::string& name, TopicDataType* made)
+    {
+        TypeSupport type(made);
+        type->auto_fill_type_information(false);  // as rmw_fastrtps does
+        type->auto_fill_type_object(false);
+        type.register_type(participant);
+        return participant->create_topic(name, type.get_type_name(), TOPIC_QOS_DEFAULT);
+    }
+
     DataWriter* writer_;
 };
+
+template <typename Message, typename Type>
+using Same = Back<Message, Type, Message, Type>;
 
 int main(int argc, char** argv)
 {
@@ -85,9 +112,15 @@ int main(int argc, char** argv)
     DomainParticipant* participant =
         DomainParticipantFactory::get_instance()->create_participant(argc > 1 ? std::atoi(argv[1]) : 0, qos);
     if (participant == nullptr) return 2;
-    Back<sensor_msgs::msg::dds_::LaserScan_, sensor_msgs::msg::dds_::LaserScan_PubSubType> scan(participant, "scan");
-    Back<geometry_msgs::msg::dds_::Twist_, geometry_msgs::msg::dds_::Twist_PubSubType> twist(participant, "cmd_vel");
-    Back<std_msgs::msg::dds_::String_, std_msgs::msg::dds_::String_PubSubType> text(participant, "chatter");
+    using namespace sensor_msgs::msg::dds_;
+    using namespace geometry_msgs::msg::dds_;
+    using namespace std_msgs::msg::dds_;
+    using namespace std_srvs::srv::dds_;
+    Same<LaserScan_, LaserScan_PubSubType> scan(participant, "rt/scan", "rt/scan_back");
+    Same<Twist_, Twist_PubSubType> twist(participant, "rt/cmd_vel", "rt/cmd_vel_back");
+    Same<String_, String_PubSubType> text(participant, "rt/chatter", "rt/chatter_back");
+    Back<SetBool_Request_, SetBool_Request_PubSubType, SetBool_Response_, SetBool_Response_PubSubType> service(
+        participant, "rq/setRequest", "rr/setReply");
     std::cout << "ready" << std::endl;
     for (std::string line; std::getline(std::cin, line);) {}
     std::_Exit(0);
