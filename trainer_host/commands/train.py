@@ -73,7 +73,7 @@ def add_options(made: argparse.ArgumentParser, name: str = "the dataset's name")
     text.add_argument("--replay", type=float, metavar="SHARE", help="of these among all rows (default: 0.1)")
     text.add_argument("--teacher", metavar="RUN", help="learn the probabilities of a bigger run too (distillation)")
     text.add_argument("--distil-weight", type=float, metavar="X", help="how much they count, 0 to 1 (default: 0.7)")
-    text.add_argument("--temperature", type=float, metavar="X", help="of both models there (default: 2)")
+    text.add_argument("--temperature", type=float, metavar="X", help="of both models there (default: 1)")
     text.add_argument("--patience", type=int, metavar="N", help="stop after N looks without a gain")
 
 

@@ -12,8 +12,9 @@ from tests.trainer_host.training.sums import SETTINGS, model, rows
 from trainer_host.errors import DataError
 from trainer_host.students.language.config import SIZES, LanguageConfig
 from trainer_host.students.language.model import LanguageModel
+from trainer_host.students.language.soft import SHARE as SOFT_SHARE
 from trainer_host.training.distil import SHARE, TEMPERATURE, Soft, check_tokenizers, linear_distillation
-from trainer_host.training.gradients import LossModule
+from trainer_host.training.gradients import LossModule, linear_cross_entropy
 from trainer_host.training.loop import examine, train_language
 
 WORDS, LENGTH = 24, 16
@@ -100,6 +101,33 @@ def test_a_distilled_nano_beats_the_same_nano_alone_at_equal_steps() -> None:
 
         alone, distilled = (loss_of(trained(NANO, seed, 24, batch, one)) for one in (None, teacher))
         assert distilled < alone - 0.15, (seed, alone, distilled)
+
+
+def test_a_student_that_is_told_the_likeliest_five_beats_the_same_one_alone_at_equal_steps() -> None:
+    """As a provider tells them: for what was written alone, with probabilities that don't sum to 1."""
+    torch.set_num_threads(1)
+    likely = language().topk(5)
+    shape = LanguageConfig(WORDS, 64, 2, 2, 1, 96, LENGTH)
+    batches = [texts(8, 1000 + step) for step in range(24)]
+
+    def learnt(seed: int, share: float) -> LanguageModel:
+        torch.manual_seed(seed)
+        model = LanguageModel(shape)
+        optimizer = torch.optim.AdamW(model.parameters(), lr=4e-3)
+        for tokens in batches:
+            hidden = model.hidden(tokens[:, :-1]).flatten(0, 1)
+            before, written = tokens[:, :-1].flatten(), tokens[:, 1:].flatten()
+            chances = likely.values[before] / likely.values[before].sum(1, keepdim=True)
+            targets = torch.cat([written[:, None], likely.indices[before]], 1)
+            shares = torch.cat([torch.full((len(written), 1), 1 - share), share * chances], 1)
+            optimizer.zero_grad()
+            (linear_cross_entropy(hidden, model.embed_tokens.weight, targets, shares) / len(written)).backward()
+            optimizer.step()
+        return model.eval()
+
+    for seed in (1, 2, 3):
+        alone, told = loss_of(learnt(seed, 0.0)), loss_of(learnt(seed, SOFT_SHARE))
+        assert told < alone - 0.05, (seed, alone, told)
 
 
 def test_the_loss_is_kl_and_cross_entropy_over_the_mask() -> None:
