@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import json
 import subprocess
@@ -15,14 +16,17 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edge_runtime.engines import available_runtimes
 from firmware_bridge.cli import main
 from firmware_bridge.errors import BadValue, NoAnswer, Refused, RosError
 from firmware_bridge.ros2.actions import ActionClient
 from firmware_bridge.ros2.device import LocalDevice
-from firmware_bridge.ros2.node import Feed, Node
+from firmware_bridge.ros2.names import SENSORS
+from firmware_bridge.ros2.node import PICTURE, Feed, Node
 from firmware_bridge.ros2.pictures import jpeg, pixels
 from firmware_bridge.ros2.types import Types
 from tests.edge_runtime.conftest import RunningDevice, bundles, trust
+from tests.firmware_bridge.ros2 import colours
 from tests.firmware_bridge.ros2.conftest import DOMAIN, Opens, free_port, need
 
 __all__ = ["bundles"]  # a fixture
@@ -53,6 +57,9 @@ def device(tmp_path_factory: pytest.TempPathFactory, bundles: dict[str, Path]) -
     (state / "pipelines" / "scans.toml").write_text(PIPELINE)
     running = RunningDevice(state)
     assert running.push(bundles["v1"]).status == 200
+    if "onnxruntime" in available_runtimes():
+        pushed = running.push(colours.make_bundle(state.parent / "colours.enigma"))
+        assert pushed.status == 200, pushed.body
     yield running
     running.stop()
 
@@ -109,6 +116,26 @@ async def test_a_device_in_the_graph(device: RunningDevice, opens: Opens, tmp_pa
             await running
         with pytest.raises(NoAnswer):
             await client.call(request="{}", seconds=0.3)
+
+
+async def test_a_camera_is_shown_to_a_specialist(device: RunningDevice, opens: Opens) -> None:
+    need("onnxruntime")
+    graph, camera = await opens("/enigma"), await opens("/camera")
+    async with LocalDevice(device.url) as local:
+        running = asyncio.create_task(Node(graph, local, "/enigma", [Feed("/image", PICTURE, "colours", 0)]).run())
+        seen, pictures = camera.subscribe("/enigma/colours/seen", STRING), camera.advertise("/image", PICTURE, SENSORS)
+        assert await pictures.matched(SECONDS)
+        for colour, encoding in (("red", "rgb8"), ("blue", "bgr8")):
+            data = colours.plain(colour)[:, :, :: 1 if encoding == "rgb8" else -1].tobytes()
+            async with asyncio.timeout(SECONDS):
+                while True:  # sensors' quality lets one be lost
+                    pictures.publish(width=16, height=12, encoding=encoding, step=48, data=data)
+                    with contextlib.suppress(NoAnswer):
+                        if json.loads((await seen.next(0.5)).data)["label"] == colour:
+                            break
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
 
 
 async def test_what_cannot_be_asked_is_one_sentence(device: RunningDevice, tmp_path: Path) -> None:
