@@ -11,8 +11,9 @@ import functools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from edge_runtime.errors import BadRequest, BundleError
+from edge_runtime.language.jinja_sandbox import ChatJinja, Refused
 from edge_runtime.language.template import (
     CHATML,
     MARKED,
@@ -26,9 +27,6 @@ from edge_runtime.language.template import (
     task_token,
 )
 from edge_runtime.language.tokenizer import Tokenizer
-
-if TYPE_CHECKING:
-    from jinja2 import Template as JinjaTemplate
 
 Json = Mapping[str, object]
 
@@ -140,31 +138,19 @@ def template_of(jinja: str | None) -> Template | None:
 def render(jinja: str, messages: Sequence[Json], answering: bool, **given: object) -> str | None:
     """A chat by a Jinja template, as transformers renders it; None where it refuses the chat, or isn't Jinja.
 
-    It runs in Jinja's sandbox: the template may be a stranger's.
+    It runs in the device's sandbox: the template may be a stranger's.
     """
-    from jinja2 import TemplateError
-
     try:
-        made = _compiled(jinja).render(
+        return _compiled(jinja).render(
             messages=list(messages), add_generation_prompt=answering, bos_token="", eos_token="", **given
         )
-    except (TemplateError, TypeError, ValueError, KeyError, AttributeError):
+    except (BadRequest, BundleError, Refused):
         return None
-    return made
 
 
 @functools.lru_cache(maxsize=8)
-def _compiled(jinja: str) -> JinjaTemplate:
-    from jinja2 import TemplateError
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    def refuse(message: str) -> None:
-        raise TemplateError(message)
-
-    made = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"])
-    made.filters["tojson"] = lambda value, **_: json.dumps(value, ensure_ascii=False)
-    made.globals["raise_exception"] = refuse
-    return made.from_string(jinja)
+def _compiled(jinja: str) -> ChatJinja:
+    return ChatJinja(jinja)
 
 
 def without_written_marks(tokenizer: str, template: Template) -> str:
