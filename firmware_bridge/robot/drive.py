@@ -52,6 +52,8 @@ class Driver:
         self._holds_until = -math.inf
         self._home: float | None = None
         self._home_at = -math.inf
+        self._looking: asyncio.Task[float | None] | None = None
+        self._looking: asyncio.Task[float | None] | None = None
         self._counts: tuple[float, int, int] | None = None
         self._told_at = -math.inf
         self._missed, self._load = 0, 0.0
@@ -80,9 +82,10 @@ class Driver:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for task in self._tasks:
+        tasks = [*self._tasks, *([self._looking] if self._looking else [])]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         with contextlib.suppress(BridgeError):
             await self.board.stop()
 
@@ -155,14 +158,12 @@ class Driver:
         self.seen = placed(points, self.estimate.pose)
 
     async def call(self, calls: Sequence[dict[str, object]]) -> None:
-        """Orders of a model, all or none: stop; go_to, dock, move, turn, which follow each other. Raises RobotError."""
+        """Orders of a model, all or none: stop alone; or go_to, dock, move, turn, one after the other. Raises RobotError."""
         names = [call.get("name") for call in calls]
-        if "stop" in names:  # always wins
+        if names[:1] == ["stop"]:
             self.orders.drop("stop")
             self.envelope.ask(_now(), 0.0, 0.0)
-            if len(names) == 1:
-                return
-            calls = calls[names.index("stop") + 1 :]
+            return
         if not self.modes.takes_orders and not (self.modes.mode is Mode.DOCKED and names[:1] == ["undock"]):
             raise RobotError(f"The robot is {self.modes.mode.value}, and takes no orders.")
         if self.modes.mode is Mode.DOCKED:
@@ -238,11 +239,14 @@ class Driver:
         self.battery.step(now, self._load)
         if self.battery.measured_at == -math.inf:
             return  # it was just started: the first voltage comes within a second, and without one nothing is known
-        if now - self._home_at > HOME_EVERY:
-            self._home_at, self._home = (
-                now,
-                await self.orders.metres_home(self.estimate.pose) if self.estimate else None,
-            )
+        if now - self._home_at > HOME_EVERY and self._looking is None and self.estimate is not None:
+            self._home_at = now  # beside the drive loop, which a large map would hold up
+            self._looking = asyncio.create_task(self.orders.metres_home(self.estimate.pose))
+        if self._looking is not None:
+            if self._looking.done():
+                self._home, self._looking = self._looking.result(), None
+            elif self._home is None:
+                return
         need = self.battery.needs(now, self._home, self.robot.limits.speed / 2)
         if need is not self.need:
             log.info("The battery (%.0f %% for sure) asks for: %s.", 100 * self.battery.sure, need.value)

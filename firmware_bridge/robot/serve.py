@@ -152,9 +152,12 @@ class Server:
         calls = asked.get("calls")
         if not isinstance(calls, list) or not 1 <= len(calls) <= CALLS or not all(isinstance(c, dict) for c in calls):
             raise RobotError(f"calls must be a list of 1 to {CALLS} objects, each with a name.")
-        if all(call.get("name") == "stop" for call in calls):
-            await self._driver.call(calls[:1])
-            return {}
+        stops = [at for at, call in enumerate(calls) if call.get("name") == "stop"]
+        if stops:  # always wins, whoever asks
+            await self._driver.call(calls[stops[0] : stops[0] + 1])
+            calls = calls[stops[-1] + 1 :]
+            if not calls:
+                return {}
         self._may(asked, "act")
         age, most = asked.get("age_ms"), asked.get("max_age_ms")
         if isinstance(age, int | float) and isinstance(most, int | float) and not age <= most:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import copy
+import re
+import tomllib
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +13,7 @@ import numpy as np
 import pytest
 import shapely
 
+from firmware_bridge.robot import config, modes
 from firmware_bridge.robot.config import RobotError, load, parse
 from firmware_bridge.robot.zones import Ground
 from tests.firmware_bridge.robot.adversary import GROUND, RAW, ROBOT
@@ -97,3 +101,15 @@ def test_the_grid_never_says_more_than_shapely() -> None:
     assert np.abs(smooth - exact).max() < 0.03
     assert GROUND.clearance(float("nan"), 1.0) < 0 and GROUND.clearance(1e9, 1.0) < 0
     assert ROBOT.body.radius == 0.18
+
+
+def test_the_guide_shows_the_table_of_modes_and_a_robot_toml_that_is_right() -> None:
+    text = (REPO / "docs" / "robots.md").read_text(encoding="utf-8")
+    assert modes.table() in text and all(means in text for means in modes.MEANS.values())
+    blocks = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    robot = parse(tomllib.loads(blocks[0]))
+    assert Ground(robot).free.area > 19 and robot.place("kitchen").x == 3.5
+    for name, kind in config._SECTIONS.items():
+        row = next((line for line in text.splitlines() if line.startswith(f"| `[{name}]`")), "") + blocks[0]
+        for each in fields(kind):
+            assert each.name in row, f"{each.name} of [{name}] isn't in docs/robots.md"

@@ -19,10 +19,12 @@ from edge_runtime.pipelines.actions import Actions
 from edge_runtime.pipelines.items import Captured, Item, SinkError
 from firmware_bridge.board import Board
 from firmware_bridge.errors import BridgeError
+from firmware_bridge.robot import orders
+from firmware_bridge.robot.battery import Need
 from firmware_bridge.robot.config import RobotError, load
 from firmware_bridge.robot.drive import Driver
 from firmware_bridge.robot.envelope import Why
-from firmware_bridge.robot.modes import Event
+from firmware_bridge.robot.modes import Event, Mode
 from firmware_bridge.robot.serve import LINE, OPS, Server, ask
 from firmware_bridge.robot.simulated import Wheels
 from firmware_bridge.robot.tokens import SCOPES, Tokens, write_private
@@ -82,18 +84,20 @@ class Served:
 
 
 @contextlib.asynccontextmanager
-async def served(simulated: Simulated, folder: Path) -> AsyncIterator[Served]:
+async def served(
+    simulated: Simulated, folder: Path, text: str = TOML, at: tuple[float, float, float] = (0.5, 0.5, 0.0)
+) -> AsyncIterator[Served]:
     toml = folder / "robot.toml"
-    toml.write_text(TOML)
+    toml.write_text(text)
     robot = load(toml)
     simulated.ask("button 0")
-    wheels = Wheels(simulated, robot.body, 0.5, 0.5, 0.0)
+    wheels = Wheels(simulated, robot.body, *at)
     rolling = asyncio.create_task(wheels.run())
     tokens, path = Tokens(folder / "robot.tokens"), folder / "robot.sock"
     try:
         async with (
             Board(lambda: [str(simulated.link)], answer=PATIENT / 4) as board,
-            Driver(robot, board, (0.5, 0.5, 0.0)) as driver,
+            Driver(robot, board, at) as driver,
             Server(driver, tokens, path, lambda: load(toml)),
         ):
             yield Served(driver, wheels, simulated, tokens, path, toml)
@@ -207,6 +211,10 @@ async def test_a_pipeline_asks_for_actions_with_its_token_and_nothing_else(
             await deliver([go], nobody)
         assert await deliver([{"name": "stop", "arguments": {}, "targets": ["base"]}], nobody)  # always wins
         await until(lambda: not robot.driver.orders.queue and robot.driver.envelope.v == 0)
+        assert await deliver([go])
+        with pytest.raises(SinkError, match="needs a token with the scope act"):
+            await deliver([{"name": "stop"}, go], nobody)
+        assert not robot.driver.orders.queue
         for line, why in (
             (b"[]\n", "must be an object"),
             (b"rubbish\n", "must be an object"),
@@ -228,3 +236,60 @@ async def test_a_pipeline_asks_for_actions_with_its_token_and_nothing_else(
         robot.tokens.remove("ear")
         with pytest.raises(SinkError, match="scope act"):
             await deliver([go])
+
+
+async def test_with_a_low_battery_it_goes_home_by_itself_and_an_empty_one_lets_nothing_move(
+    simulated: Simulated, tmp_path: Path
+) -> None:
+    text = TOML.replace("[tilt]", "[tilt]\n\n[battery]\ncells = 3\ncapacity = 20\n")
+    simulated.ask(f"adc 0 {round(3 * 3.42 / 4 * 1000)}")
+    async with served(simulated, tmp_path, text, (1.1, 1.0, 0.0)) as robot:
+        await until(lambda: robot.driver.need is Need.HOME)
+        assert robot.driver.envelope.cap == 0.5 and robot.driver.modes.mode is Mode.MANUAL  # a person decides
+        robot.driver.on(Event.AUTOMATE)
+        await until(lambda: robot.driver.modes.mode is Mode.DOCKED)
+        assert math.dist(robot.wheels.pose[:2], (0.5, 0.5)) < 0.2
+        robot.driver.on(Event.UNDOCK)
+        battery = robot.driver.battery
+        assert battery is not None
+        battery.charge = 0.01
+        await until(lambda: robot.driver.modes.mode is Mode.FAULT)
+        with pytest.raises(RobotError, match="charge it"):
+            await robot.ask("manage", op="clear")
+
+
+async def test_scans_come_through_the_socket_and_what_stands_in_the_way_is_gone_round_or_told(
+    simulated: Simulated, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(orders, "BLOCKED", 0.5)
+    text = TOML.replace("[tilt]", "[tilt]\n\n[proximity]\nstop = 0.1\nslow = 0.5\n")
+    async with served(simulated, tmp_path, text, (0.5, 1.5, 0.0)) as robot:
+        token = robot.tokens.add("eyes", ["sense"])
+        near = 3.0
+
+        async def look() -> None:
+            while True:
+                ranges = [None if ray == 7 else near if 60 < ray < 120 else 3.0 for ray in range(180)]
+                await ask(
+                    robot.path,
+                    {"token": token, "op": "scan", "first": -math.pi, "step": math.pi / 90, "ranges": ranges},
+                    PATIENT,
+                )
+                await asyncio.sleep(0.05)
+
+        looking = asyncio.create_task(look())
+        try:
+            await until(lambda: robot.driver.seen is not None)
+            assert robot.driver.seen is not None and robot.driver.seen.shape == (179, 2)
+            robot.driver.on(Event.AUTOMATE)
+            await robot.ask("act", calls=[{"name": "move", "arguments": {"metres": 1.0}}])
+            await until(lambda: robot.driver.envelope.v > 0.02)
+            near = 0.16  # somebody steps before it
+            await until(lambda: robot.driver.envelope.v == 0)
+            await until(lambda: robot.driver.orders.ended)
+            assert robot.driver.orders.ended[0].state == "failed"
+            assert robot.wheels.pose[0] < 1.3
+        finally:
+            looking.cancel()
+            await asyncio.gather(looking, return_exceptions=True)
+        await until(lambda: robot.driver.envelope.why & Why.NO_SCAN)  # the eyes are shut
