@@ -1,6 +1,6 @@
 """Whether steps help the task `math`: sums of two to eight numbers learnt with the answer alone, as one expression, line by line.
 
-    python benchmarks/steps.py [--steps 600] [--json FILE]
+    python benchmarks/steps.py [--steps 1000] [--json FILE]
 
 All three learn the same rows of `enigma teach --task math --option math.steps=true` (sums, bare and in stories) in as many
 steps of as many places; those with short answers see more examples in a step. The first reads and writes numbers as they
@@ -165,7 +165,7 @@ def examined(writer: Writer, held_out: Sequence[Row], result: Result) -> Result:
 def main() -> None:
     """Train all and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=600, metavar="N", help="of each training")
+    parser.add_argument("--steps", type=int, default=1000, metavar="N", help="of each training")
     parser.add_argument("--kind", choices=KINDS, help="this one alone")
     parser.add_argument("--json", type=Path, metavar="FILE")
     args = parser.parse_args()
