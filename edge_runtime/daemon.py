@@ -165,7 +165,8 @@ async def _until(stop: asyncio.Event, device: Device, began: float, supervisor: 
 def _bind(listen: str) -> socket.socket:
     host, port = parse_listen(listen)
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        name = host.encode("ascii") if host.isascii() else host  # as text, it loads what writes names of other letters
+        family, kind, protocol, _, address = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)[0]
         bound = socket.socket(family, kind, protocol)
         try:
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -74,7 +74,7 @@ def test_status_is_for_people_and_programs(start_device: StartDevice, bundles: d
     assert '"ready": true' in edge("status", "--json", "--state", state).stdout
 
 
-@pytest.mark.parametrize(("runtime", "limit_mb"), [("onnxruntime", 90), ("ai-edge-litert", 70)])
+@pytest.mark.parametrize(("runtime", "limit_mb"), [("onnxruntime", 82), ("ai-edge-litert", 66)])
 def test_it_stays_small_with_one_model(
     start_device: StartDevice, tmp_path: Path, runtime: str, limit_mb: int, state: Path
 ) -> None:
