@@ -335,7 +335,7 @@ def _report(result: LessonResult, show: Presenter) -> None:
         if result.lesson.logprobs and item.tally.soft < item.tally.accepted:
             show.warn(
                 f"{item.task}: {item.tally.soft} of {item.tally.accepted} examples have probabilities; they are kept where the "
-                "provider gives them and the student's own text stands in the answer, as in chat and code."
+                "provider gives them and the student's own text stands in the answer, as in chat."
             )
     first = result.taught[0]
     show.say(f"Next: enigma train --task {first.task} --data {first.dataset.name}")
