@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import threading
 from pathlib import Path
 from typing import Self
 
@@ -41,6 +42,7 @@ class Simulated:
 
     def __init__(self, built: Path, link: Path, ppm: float = 0, bootloader: Path | None = None) -> None:
         self.link = link
+        self._asking = threading.Lock()
         self._words = [str(built / "simulate"), str(built / "board.elf"), str(link), str(ppm)]
         if bootloader is not None:
             self._words.append(str(bootloader))
@@ -60,11 +62,12 @@ class Simulated:
             self._process.wait()
 
     def ask(self, line: str) -> str:
-        """One command and its answer."""
+        """One command and its answer; threads wait for each other."""
         assert self._process.stdin is not None
-        self._process.stdin.write(f"{line}\n")
-        self._process.stdin.flush()
-        return self._line()
+        with self._asking:
+            self._process.stdin.write(f"{line}\n")
+            self._process.stdin.flush()
+            return self._line()
 
     def motors(self) -> tuple[int, int]:
         """What the two motors get, thousandths of full power: read from the timers' registers."""

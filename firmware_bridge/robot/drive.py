@@ -30,7 +30,7 @@ from firmware_bridge.robot.zones import Ground
 log = logging.getLogger(__name__)
 
 TICK = 0.05
-WITHIN = 0.2  # seconds that a drive may take to the board; less than the firmware's deadman
+WITHIN = 0.2  # less than the firmware's deadman
 LOST = 1.0  # metres or rad of doubt at which the place counts as unknown
 MOST_SCANS = 20_000  # that are recorded; half an hour of ten a second
 MISSED = 4  # drives in a row without an answer: the board is gone
@@ -38,11 +38,21 @@ HOME_EVERY = 5.0  # seconds between two looks how far home is
 
 
 class Driver:
-    """One robot on one board. start: where it is now, if that is known. Used as an async context manager."""
+    """One robot on one board. Used as an async context manager.
 
-    def __init__(self, robot: Robot, board: Board, start: tuple[float, float, float] | None = None) -> None:
+    start: where it is now, if that is known. within: seconds that a drive may take to the board; more where this machine is busy.
+    """
+
+    def __init__(
+        self,
+        robot: Robot,
+        board: Board,
+        start: tuple[float, float, float] | None = None,
+        within: float = WITHIN,
+    ) -> None:
         self.robot, self.board = robot, board
         self.modes = Modes()
+        self._within = within
         self.estimate = Estimate(*start) if start is not None else None
         self.battery = Battery(robot.battery) if robot.battery is not None else None
         self.need = Need.NOTHING
@@ -52,7 +62,6 @@ class Driver:
         self._holds_until = -math.inf
         self._home: float | None = None
         self._home_at = -math.inf
-        self._looking: asyncio.Task[float | None] | None = None
         self._looking: asyncio.Task[float | None] | None = None
         self._counts: tuple[float, int, int] | None = None
         self._told_at = -math.inf
@@ -212,7 +221,7 @@ class Driver:
         if body.swap:
             left, right = right, left
         try:
-            await self.board.drive(max(-1.0, min(1.0, left)), max(-1.0, min(1.0, right)), WITHIN)
+            await self.board.drive(max(-1.0, min(1.0, left)), max(-1.0, min(1.0, right)), self._within)
             self._missed = 0
         except Refused as error:
             if error.status == Status.STOPPED:

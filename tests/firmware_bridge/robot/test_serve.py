@@ -44,6 +44,7 @@ counts_per_metre = 1000
 [times]
 latency = 0.1
 pose = 1.0
+imu = 2.0
 
 [tilt]
 
@@ -97,7 +98,7 @@ async def served(
     try:
         async with (
             Board(lambda: [str(simulated.link)], answer=PATIENT / 4) as board,
-            Driver(robot, board, at) as driver,
+            Driver(robot, board, at, within=3) as driver,
             Server(driver, tokens, path, lambda: load(toml)),
         ):
             yield Served(driver, wheels, simulated, tokens, path, toml)
@@ -161,9 +162,13 @@ async def test_a_person_drives_as_long_as_the_deadman_is_held_and_zones_that_can
         async def push(v: float, w: float) -> None:
             await ask(robot.path, {"token": token, "op": "drive", "v": v, "w": w}, PATIENT)
 
+        async def drive_off() -> None:
+            async with asyncio.timeout(PATIENT):
+                while robot.driver.envelope.v < 0.05:
+                    await push(0.2, 0.0)
+
         envelope = robot.driver.envelope
-        while envelope.v < 0.05:
-            await push(0.2, 0.0)
+        await drive_off()
         await until(lambda: envelope.why & Why.SILENT and robot.simulated.motors() == (0, 0))  # the sticks were let go
         with pytest.raises(RobotError, match="the robot stands"):
             await push(math.nan, 0.0)
@@ -184,8 +189,7 @@ async def test_a_person_drives_as_long_as_the_deadman_is_held_and_zones_that_can
         await until(lambda: robot.driver.envelope.why & Why.NO_GROUND)
         robot.toml.write_text(TOML)
         await robot.ask("manage", op="reload")
-        while robot.driver.envelope.v < 0.05:
-            await push(0.2, 0.0)
+        await drive_off()
 
 
 async def test_a_pipeline_asks_for_actions_with_its_token_and_nothing_else(
