@@ -5,6 +5,7 @@ Where a request brings the names of a rig's bones and expressions, the answer sa
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from edge_runtime.bundle.manifest import Manifest
 from edge_runtime.engines import Engine
 from edge_runtime.errors import BadRequest, BundleError, EngineError
 from edge_runtime.tasks import Steps, driven
+from edge_runtime.tasks.confidence import OPTION, Platt, adjusted, checked_platt
 from edge_runtime.tasks.router import features_of
 from edge_runtime.tasks.text import SCHEME, Features, encode
 
@@ -91,12 +93,16 @@ class Avatar:
     """A loaded avatar; answers `{"text", "rig"?}` with a choice per head, the face (ARKit) and the gesture's seconds.
 
     With a rig (`edge_runtime.avatar.rig.read_rig`) also with the weights of its expressions and the turns of its bones.
+    platt: by head, what a best score is worth, of a bundle that keeps it, see `confidence`.
     """
 
-    def __init__(self, unsure: float, features: Features, engine: Engine) -> None:
+    def __init__(
+        self, unsure: float, features: Features, engine: Engine, platt: Mapping[str, Platt] | None = None
+    ) -> None:
         self._unsure = unsure
         self._features = features
         self._engine = engine
+        self._platt = platt or {}
 
     def run(self, request: dict[str, object]) -> dict[str, object]:
         """Choose for one text; where it is unsure, it makes no gesture."""
@@ -116,9 +122,10 @@ class Avatar:
                     f"The avatar gave scores of shape {list(scores.shape)} for the {len(labels)} labels of {head}, "
                     "or not numbers; build the bundle again."
                 )
-            best = int(scores[0].argmax())
+            values = adjusted(scores[0], self._platt.get(head))
+            best = int(values.argmax())
             chosen[head] = labels[best]
-            confidence[head] = round(min(max(float(scores[0, best]), 0.0), 1.0), 4)
+            confidence[head] = round(min(max(float(values[best]), 0.0), 1.0), 4)
         unsure = encoded.count == 0 or min(confidence[head] for head in ("emotion", "gesture", "gaze")) < self._unsure
         if unsure:
             for head in CAREFUL:
@@ -136,14 +143,18 @@ class Avatar:
 
 
 def load(manifest: Manifest, folder: Path, engine: Engine) -> Avatar:
-    """An avatar from a bundle; options may hold `features` and must hold this version's `heads`."""
+    """An avatar from a bundle; options may hold `features` and `platt` and must hold this version's `heads`."""
     if manifest.options.get("heads") != {head: list(labels) for head, labels in HEADS.items()}:
         raise BundleError("The avatar's bundle was made for other vocabularies; build it again with this version.")
     if "unsure" not in manifest.thresholds:
         raise BundleError("An avatar's bundle needs the threshold 'unsure'; build it again.")
     if manifest.tokenizer is None or manifest.tokenizer.scheme != SCHEME:
         raise BundleError(f"An avatar's bundle needs the tokenizer scheme '{SCHEME}'; build it again.")
-    return Avatar(manifest.thresholds["unsure"], features_of(manifest.options), engine)
+    platt = manifest.options.get(OPTION, {})
+    if not isinstance(platt, dict) or not platt.keys() <= HEADS.keys():
+        raise BundleError(f"options.{OPTION} of an avatar holds two numbers by head; build the bundle again.")
+    by_head = {head: checked_platt(value) for head, value in platt.items()}
+    return Avatar(manifest.thresholds["unsure"], features_of(manifest.options), engine, by_head)
 
 
 def agrees(expected: dict[str, object], got: dict[str, object]) -> bool:

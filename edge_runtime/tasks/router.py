@@ -13,6 +13,7 @@ from edge_runtime.bundle.manifest import Manifest
 from edge_runtime.engines import Engine, GraphEngine
 from edge_runtime.errors import BadRequest, BundleError, EngineError
 from edge_runtime.tasks import Steps, driven
+from edge_runtime.tasks.confidence import Platt, adjusted, read_platt
 from edge_runtime.tasks.familiar import FILE, familiarity, read_known
 from edge_runtime.tasks.text import SCHEME, Features, encode
 
@@ -51,7 +52,7 @@ class Router:
 
     known: what the training's words were, and how familiar a text must be, of a bundle that keeps it: then the answer
     says how familiar the text is. likely: a label's score from which it may be the right one, likewise; then the answer
-    names those labels, the likeliest first.
+    names those labels, the likeliest first. platt: what a best score is worth, likewise, see `confidence`.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Router:
         engine: Engine,
         known: tuple[np.ndarray, float] | None = None,
         likely: float | None = None,
+        platt: Platt | None = None,
     ) -> None:
         self._labels = labels
         self._unsure = unsure
@@ -69,6 +71,7 @@ class Router:
         self._engine = engine
         self._known = known
         self._likely = likely
+        self._platt = platt
         gives = isinstance(engine, GraphEngine) and any(tensor.name == VECTOR for tensor in engine.outputs)
         self.embedder = Embedder(features, engine) if gives else None
 
@@ -86,7 +89,7 @@ class Router:
                 f"The router gave scores of shape {list(scores.shape)} for {len(self._labels)} labels, "
                 "or not numbers; build the bundle again."
             )
-        values = [float(v) for v in scores[0]]
+        values = [float(v) for v in adjusted(scores[0], self._platt)]
         best = max(range(len(values)), key=values.__getitem__)
         confidence = min(max(values[best], 0.0), 1.0)
         answer: dict[str, object] = {
@@ -136,7 +139,7 @@ class Embedder:
 
 
 def load(manifest: Manifest, folder: Path, engine: Engine) -> Router:
-    """A router from a bundle; options may hold `features` (see `Features`), thresholds must hold `unsure`.
+    """A router from a bundle; options may hold `features` (see `Features`) and `platt`, thresholds must hold `unsure`.
 
     With a threshold `familiar`, the bundle holds `familiar.bin` too.
     """
@@ -149,7 +152,8 @@ def load(manifest: Manifest, folder: Path, engine: Engine) -> Router:
     least = manifest.thresholds.get("familiar")
     known = None if least is None else (read_known(folder / FILE), least)
     unsure, likely = manifest.thresholds["unsure"], manifest.thresholds.get("likely")
-    return Router(manifest.labels, unsure, features_of(manifest.options), engine, known, likely)
+    platt = read_platt(manifest.options)
+    return Router(manifest.labels, unsure, features_of(manifest.options), engine, known, likely, platt)
 
 
 def features_of(options: dict[str, object]) -> Features:

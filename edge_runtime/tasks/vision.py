@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ from edge_runtime.engines import Engine
 from edge_runtime.errors import BadRequest, BundleError, EngineError
 from edge_runtime.media import read_media
 from edge_runtime.tasks import Steps, driven
+from edge_runtime.tasks.confidence import Platt, adjusted, chance, read_platt
 from edge_runtime.vision.boxes import objects_in
 from edge_runtime.vision.pixels import LARGEST, MAX_BYTES, TYPES, framed
 
@@ -64,17 +64,24 @@ class Classifier:
     """Answers `{"image"}` with one label for the whole picture, and the likeliest labels.
 
     likely: a label's chance from which it may be the right one, of a bundle that keeps it; then the answer names those
-    labels, the likeliest first.
+    labels, the likeliest first. platt: what the best chance is worth, likewise, see `confidence`.
     """
 
     def __init__(
-        self, labels: tuple[str, ...], unsure: float, side: int, engine: Engine, likely: float | None = None
+        self,
+        labels: tuple[str, ...],
+        unsure: float,
+        side: int,
+        engine: Engine,
+        likely: float | None = None,
+        platt: Platt | None = None,
     ) -> None:
         self._labels = labels
         self._unsure = unsure
         self._side = side
         self._engine = engine
         self._likely = likely
+        self._platt = platt
 
     def run(self, request: dict[str, object]) -> dict[str, object]:
         """Name what one picture shows."""
@@ -83,7 +90,8 @@ class Classifier:
     def steps(self, request: dict[str, object]) -> Steps:
         """See `Stepwise`."""
         pixels, _ = framed(_image(request), self._side)
-        chances = _checked((yield {INPUT: pixels[None]}), PROBABILITIES, (1, len(self._labels)))[0]
+        given = _checked((yield {INPUT: pixels[None]}), PROBABILITIES, (1, len(self._labels)))[0]
+        chances = adjusted(given, self._platt)
         order = np.argsort(-chances, kind="stable")[:LISTED]
         listed = [{"label": self._labels[i], "confidence": _share(chances[i])} for i in order]
         best = listed[0]
@@ -146,9 +154,7 @@ class Detector:
 
 def confidence(score: float, scale: float, shift: float) -> float:
     """The chance, 0 to 1, that an object of this score is right."""
-    bounded = min(max(score, 1e-6), 1 - 1e-6)
-    odds = scale * math.log(bounded / (1 - bounded)) + shift
-    return round(1 / (1 + math.exp(-min(max(odds, -60.0), 60.0))), 4)
+    return round(chance(score, (scale, shift)), 4)
 
 
 def load(manifest: Manifest, folder: Path, engine: Engine) -> Classifier | Detector:
@@ -161,7 +167,7 @@ def load(manifest: Manifest, folder: Path, engine: Engine) -> Classifier | Detec
         raise _wrong(f"the option 'side', from 8 to {LARGEST}")
     unsure = manifest.thresholds["unsure"]
     if kind == "classifier":
-        return Classifier(manifest.labels, unsure, side, engine, manifest.thresholds.get("likely"))
+        return Classifier(manifest.labels, unsure, side, engine, manifest.thresholds.get("likely"), read_platt(options))
     if kind != "detector":
         raise _wrong(f"the option 'kind': {' or '.join(KINDS)}")
     platt, cells = options.get("platt"), options.get("cells")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -13,8 +14,9 @@ from torch import Tensor, nn
 
 from edge_runtime import strict_json
 from edge_runtime.avatar.vocabulary import HEADS
-from edge_runtime.errors import BadRequest
+from edge_runtime.errors import BadRequest, BundleError
 from edge_runtime.tasks import Specialist, avatar
+from edge_runtime.tasks.confidence import OPTION, Platt, checked_platt
 from edge_runtime.tasks.text import SCHEME, Features, encode
 from trainer_host.data.curriculum import ordered
 from trainer_host.data.dataset import Row, open_dataset
@@ -52,6 +54,7 @@ class AvatarConfig:
     features: Features
     width: int = 48
     hidden: int = 96
+    platt: dict[str, Platt] = field(default_factory=dict)  # by head; empty of a run from before they knew
 
     @property
     def shape(self) -> Shape:
@@ -114,7 +117,8 @@ class AvatarStudent:
         save_weights(run, model)
         # One threshold for all: the most careful of those that act.
         careful = max(by_head[head].threshold for head in SCORED)
-        config = replace(config, unsure=min(careful, MOST_CAREFUL))
+        platt = {head: item.platt for head, item in by_head.items()}
+        config = replace(config, unsure=min(careful, MOST_CAREFUL), platt=platt)
         write_atomic(run / CONFIG, strict_json.dumps(asdict(config)))
         figures = {
             "parameters": float(sum(p.numel() for p in model.parameters())),
@@ -151,7 +155,11 @@ class AvatarStudent:
         return {
             "labels": [],
             "thresholds": {"unsure": config.unsure},
-            "options": {"features": asdict(config.features), "heads": heads},
+            "options": {
+                "features": asdict(config.features),
+                "heads": heads,
+                OPTION: {head: list(pair) for head, pair in config.platt.items()},
+            },
             "tokenizer": {"scheme": SCHEME, "file": None, "sha256": None},
         }
 
@@ -188,8 +196,10 @@ def load_config(run: Path) -> AvatarConfig:
     try:
         raw = strict_json.loads_object((run / CONFIG).read_bytes(), CONFIG)
         features = Features(**raw.pop("features"))  # type: ignore[arg-type]
-        return AvatarConfig(features=features, **raw)  # type: ignore[arg-type]
-    except (OSError, BadRequest, KeyError, TypeError):
+        given = cast("dict[str, object]", raw.pop("platt", {}))
+        platt = {head: checked_platt(pair) for head, pair in given.items()}
+        return AvatarConfig(features=features, platt=platt, **raw)  # type: ignore[arg-type]
+    except (OSError, BadRequest, BundleError, KeyError, TypeError, AttributeError):
         raise DataError(f"The {CONFIG} of run '{run.name}' is damaged; train again.") from None
 
 

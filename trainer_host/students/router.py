@@ -14,8 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from edge_runtime import strict_json
-from edge_runtime.errors import BadRequest
+from edge_runtime.errors import BadRequest, BundleError
 from edge_runtime.tasks import Specialist, router
+from edge_runtime.tasks.confidence import OPTION, Platt, checked_platt
 from edge_runtime.tasks.familiar import FILE
 from edge_runtime.tasks.text import SCHEME, Features, encode
 from trainer_host.data.curriculum import ordered
@@ -54,6 +55,7 @@ class RouterConfig:
     hidden: int = 64
     familiar: float | None = None  # None of a run from before routers knew what is familiar to them
     likely: float | None = None  # the same
+    platt: Platt | None = None  # the same
 
     @property
     def shape(self) -> Shape:
@@ -119,7 +121,8 @@ class RouterStudent:
         save_weights(run, model)
         least = threshold_of_familiarity(texts, names, groups_of(opened, more) or range(len(texts)), seed)
         write_atomic(run / FILE, known_of(texts, names).tobytes())
-        _save_config(run, replace(config, unsure=found.threshold, familiar=least, likely=found.likely))
+        config = replace(config, unsure=found.threshold, familiar=least, likely=found.likely, platt=found.platt)
+        _save_config(run, config)
         figures = _figures(model, found, recipe, rows, dataset) | {"practised": float(len(more))}
         return TrainReport(time.perf_counter() - started, figures)
 
@@ -152,7 +155,10 @@ class RouterStudent:
                 **({} if config.familiar is None else {"familiar": config.familiar}),
                 **({} if config.likely is None else {"likely": config.likely}),
             },
-            "options": {"features": asdict(config.features)},
+            "options": {
+                "features": asdict(config.features),
+                **({} if config.platt is None else {OPTION: list(config.platt)}),
+            },
             "tokenizer": {"scheme": SCHEME, "file": None, "sha256": None},
         }
 
@@ -189,8 +195,10 @@ def load_config(run: Path) -> RouterConfig:
         raw = strict_json.loads_object((run / CONFIG).read_bytes(), CONFIG)
         features = Features(**raw.pop("features"))  # type: ignore[arg-type]
         labels: tuple[str, ...] = tuple(raw.pop("labels"))  # type: ignore[arg-type]
-        return RouterConfig(labels=labels, features=features, **raw)  # type: ignore[arg-type]
-    except (OSError, BadRequest, KeyError, TypeError):
+        given = raw.pop("platt", None)
+        platt = None if given is None else checked_platt(given)
+        return RouterConfig(labels=labels, features=features, platt=platt, **raw)  # type: ignore[arg-type]
+    except (OSError, BadRequest, BundleError, KeyError, TypeError):
         raise DataError(f"The {CONFIG} of run '{run.name}' is damaged; train again.") from None
 
 

@@ -5,8 +5,10 @@ The family of `router` (one head) and `avatar` (several).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -18,9 +20,19 @@ from trainer_host.errors import DataError
 from trainer_host.training.calibration import Calibration, calibrate
 from trainer_host.training.determinism import prepare
 
-FOLDS = 3  # a row's calibration comes from a model that hasn't seen it
+
+class Aside(NamedTuple):
+    """Rows that calibrate: of `parts` equal ones, `models` of them are left out in turn by a model each."""
+
+    parts: int
+    models: int
+
+
+# A row's calibration comes from a model that hasn't seen it, nor its group. A model that has seen much less than the last one
+# errs more and is less sure, and a bundle would promise less than it keeps; so little is left out at a time.
+FEW, MANY = Aside(10, 5), Aside(5, 1)
 _COMMON = 0.05  # the rarity of a feature that nearly all texts have; below it, what a table says can't be undone
-CROSS_UP_TO = 3000  # with more rows one held-back part says enough
+CROSS_UP_TO = 3000  # rows that are few
 # A student plans by steps, so that the result doesn't depend on how fast the machine is.
 STEPS_PER_SECOND = 150
 MIN_STEPS, MAX_STEPS = 240, 2500
@@ -137,8 +149,8 @@ def train_heads(
     if order is not None:  # from here on, rows stand in the order of their difficulty
         tokens, wanted, strata = tokens[list(order)], wanted[list(order)], [strata[i] for i in order]
         groups = groups and [groups[i] for i in order]
-    folds = folds_for(len(tokens))
-    fold_of = _folds(strata, groups or range(len(tokens)), seed)
+    aside = _aside(len(tokens))
+    fold_of = _folds(strata, groups or range(len(tokens)), seed, aside.parts)
     done = 0
 
     def progress(step: int, loss: float) -> None:
@@ -146,7 +158,7 @@ def train_heads(
 
     seen: list[tuple[Tensor, ...]] = []
     truth: list[Tensor] = []
-    for fold in range(folds):
+    for fold in range(aside.models):
         back = fold_of == fold
         model = _fit(shape, tokens[~back], wanted[~back], recipe, seed + 1 + fold, progress, eased)
         with torch.inference_mode():
@@ -167,7 +179,11 @@ def train_heads(
 
 def folds_for(rows: int) -> int:
     """How many models are trained for calibration."""
-    return FOLDS if rows <= CROSS_UP_TO else 1
+    return _aside(rows).models
+
+
+def _aside(rows: int) -> Aside:
+    return FEW if rows <= CROSS_UP_TO else MANY
 
 
 def planned_steps(rows: int, seconds: float | None, what: str) -> int:
@@ -185,16 +201,21 @@ def planned_steps(rows: int, seconds: float | None, what: str) -> int:
     return min(wanted, allowed)
 
 
-def _folds(strata: Sequence[object], groups: Sequence[object], seed: int) -> Tensor:
-    """A fold for each row: whole groups, those of every stratum spread evenly."""
-    met: dict[object, int] = {}
+def _folds(strata: Sequence[object], groups: Sequence[object], seed: int, count: int) -> Tensor:
+    """One of `count` folds for each row: whole groups, those of every stratum spread evenly, and then all rows."""
+    size = Counter(groups)
+    met: dict[object, list[int]] = {}
     chosen: dict[object, int] = {}
+    filled = [0] * count
     fold = torch.zeros(len(strata), dtype=torch.int64)
     for position in np.random.default_rng(seed).permutation(len(strata)):
         stratum, group = strata[position], groups[position]
         if group not in chosen:
-            met[stratum] = met.get(stratum, -1) + 1
-            chosen[group] = met[stratum] % FOLDS
+            there = met.setdefault(stratum, [0] * count)
+            place = min(range(count), key=lambda number: (there[number], filled[number]))
+            there[place] += 1
+            filled[place] += size[group]
+            chosen[group] = place
         fold[position] = chosen[group]
     return fold
 

@@ -198,10 +198,10 @@ class VisionStudent:
         """Labels, thresholds, and what the device does around the graph; see `Student.manifest_fields`."""
         config = load_config(run)
         fields: Json = {"labels": list(config.labels), "thresholds": {"unsure": config.unsure}, "tokenizer": None}
-        options: Json = {"kind": config.kind, "side": config.side}
+        options: Json = {"kind": config.kind, "side": config.side, "platt": list(config.platt)}
         if config.kind == "detector":
             fields["thresholds"] = {"unsure": config.unsure, "shown": config.shown}
-            options |= {"cells": config.shape.cells, "platt": list(config.platt)}
+            options["cells"] = config.shape.cells
         elif config.likely is not None:
             fields["thresholds"] = {"unsure": config.unsure, "likely": config.likely}
         return {**fields, "options": options}
@@ -288,7 +288,7 @@ def _calibrated(
         found = calibrated(net, pictures, back)
         named = [row.objects[0].label for row in rows], [row.objects[0].label for row in held if row.objects]
         examined = load_pictures(held, config.labels, config.side)
-        return replace(config, unsure=found.threshold, likely=found.likely), {
+        return replace(config, unsure=found.threshold, likely=found.likely, platt=found.platt), {
             "validation_accuracy": round(found.accuracy, 4),
             "majority_baseline": round(majority(*named), 4),
             "nearest_mean_baseline": round(nearest_mean(pictures, examined), 4),

@@ -15,11 +15,10 @@ from edge_runtime.vision.boxes import objects_in
 from trainer_host.media.boxes import Box, f1, matched
 from trainer_host.students.vision_data import Pictures, plain
 from trainer_host.students.vision_net import STRIDE, DetectorNet, cell_centres
-from trainer_host.training.calibration import threshold_of
+from trainer_host.training.calibration import platt_of, threshold_of
 
 NEAR = 0.2  # of an object's width and height around its middle: cells there are its own
 LEAST_NEAR = 1.01  # cells: a small object has nine, which is what makes small ones learnable (docs/log.md)
-_PLATT_STEPS = 60
 
 
 @dataclass(frozen=True)
@@ -96,7 +95,7 @@ def candidates(
 def chosen_thresholds(found: Sequence[Sequence[tuple[Box, float]]], wanted: Sequence[Sequence[Box]]) -> Thresholds:
     """Choose on pictures that the network hasn't seen: what a score says, what is shown, what is doubtful."""
     scores, right = outcomes(found, wanted)
-    scale, shift = _platt(scores, right)
+    scale, shift = platt_of(scores, right)
     sure = [[(box, confidence(score, scale, shift)) for box, score in objects] for objects in found]
     shown = max(
         np.linspace(0.2, 0.7, 26),
@@ -157,20 +156,3 @@ def outcomes(
         scores += [score for _, score in objects]
         right += [place in hits for place in range(len(objects))]
     return np.array(scores, np.float64), np.array(right, bool)
-
-
-def _platt(scores: np.ndarray, right: np.ndarray) -> tuple[float, float]:
-    """scale and shift of the scores' log-odds (Platt 1999, with its targets a little off 0 and 1), by Newton's method."""
-    yes, no = int(right.sum()), int((~right).sum())
-    if not yes or not no:
-        return 1.0, 0.0
-    bounded = np.clip(scores, 1e-6, 1 - 1e-6)
-    design = np.stack([np.log(bounded / (1 - bounded)), np.ones(len(scores))], 1)
-    wanted = np.where(right, (yes + 1) / (yes + 2), 1 / (no + 2))
-    weights = np.array([1.0, 0.0])
-    for _ in range(_PLATT_STEPS):
-        chance = 1 / (1 + np.exp(-np.clip(design @ weights, -60, 60)))
-        slope = design.T @ (chance - wanted) + 1e-3 * (weights - [1.0, 0.0])
-        curve = (design * (chance * (1 - chance))[:, None]).T @ design + 1e-3 * np.eye(2)
-        weights = weights - np.clip(np.linalg.solve(curve, slope), -2, 2)
-    return float(weights[0]), float(weights[1])

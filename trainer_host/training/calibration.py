@@ -1,4 +1,6 @@
-"""Calibration of a classifier: a temperature for its logits, and the confidence below which it is unsure."""
+"""Calibration of a classifier: a temperature for its logits, what its best probability is worth, and the confidence below
+which it is unsure. The one place for all of them.
+"""
 
 from __future__ import annotations
 
@@ -7,22 +9,30 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edge_runtime.tasks.confidence import Platt, adjusted, log_odds
+
 TARGET_PRECISION = 0.9  # of the answers that are not unsure, on rows that the model hasn't seen
 MIN_COVERAGE = 0.5  # a specialist that is unsure about most of its own examples is of no use
 # The least confident hundredths of real rows are where unknown texts lie too, however easy the rows are.
 ALWAYS_UNSURE = 0.02
 COVERED = 0.9  # of new rows whose right label is among the likely ones
+# How much scale and shift of Platt's are drawn to 1 and 0, as the precision of a normal prior: a few dozen pictures that are
+# all right say little about what a probability is worth.
+PRIOR = 4.0
+_NEWTON_STEPS = 60
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """temperature divides the logits; below `threshold` the answer is unsure. The rest is on the same rows.
+    """temperature divides the logits, platt says what the best probability is worth then; below `threshold` the answer is
+    unsure. The rest is on the same rows.
 
     accuracy: over all rows. coverage: the share that is answered. precision: accuracy among the answered. likely: a
     label at or above it may be the right one; `COVERED` of new rows have theirs there, also where none or several are.
     """
 
     temperature: float
+    platt: Platt
     threshold: float
     accuracy: float
     coverage: float
@@ -31,27 +41,47 @@ class Calibration:
 
 
 def calibrate(logits: np.ndarray, labels: np.ndarray) -> Calibration:
-    """Choose both on unseen rows; logits float32 [rows, classes], labels int [rows].
+    """Choose all on unseen rows; logits float32 [rows, classes], labels int [rows].
 
-    The temperature minimises the negative log likelihood (Guo et al. 2017). The threshold is that of
-    `threshold_of`. What is likely is split conformal prediction by the right label's probability (arXiv 2107.07511,
+    The temperature minimises the negative log likelihood (Guo et al. 2017), and so does `platt_of` the answer's being
+    right. The threshold is that of `threshold_of`. What is likely is split conformal prediction by the right label's probability (arXiv 2107.07511,
     section 1).
     """
     temperature = best_temperature(logits.astype(np.float64), labels)
-    probabilities = softmax(logits / temperature)
+    plain = softmax(logits / temperature)
+    right = plain.argmax(axis=1) == labels
+    platt = platt_of(plain.max(axis=1), right)
+    probabilities = np.stack([adjusted(row, platt) for row in plain])
     confidence = probabilities.max(axis=1)
-    right = probabilities.argmax(axis=1) == labels
     threshold = threshold_of(confidence, right)
     answered = confidence >= threshold
     likely = conformal_threshold(probabilities[np.arange(len(labels)), labels], COVERED)
     return Calibration(
         temperature,
+        platt,
         threshold,
         float(right.mean()),
         float(answered.mean()),
         float(right[answered].mean()),
         float(np.floor(likely * 1e4) / 1e4),
     )
+
+
+def platt_of(probabilities: np.ndarray, right: np.ndarray) -> Platt:
+    """Scale and shift for `edge_runtime.tasks.confidence` (Platt 1999), by Newton's method, drawn to 1 and 0 by `PRIOR`.
+
+    probabilities: float [answers], of the best label of each; right: bool [answers].
+    """
+    design = np.stack([log_odds(probabilities), np.ones(len(probabilities))], 1)
+    plain = np.array([1.0, 0.0])
+    weights = plain
+    for _ in range(_NEWTON_STEPS):
+        chances = 1 / (1 + np.exp(-np.clip(design @ weights, -60, 60)))
+        slope = design.T @ (chances - right) + PRIOR * (weights - plain)
+        curve = (design * (chances * (1 - chances))[:, None]).T @ design + PRIOR * np.eye(2)
+        weights = weights - np.clip(np.linalg.solve(curve, slope), -2, 2)
+    # Surer answers are never less likely right: a negative scale is chance, and would be no calibration.
+    return round(max(float(weights[0]), 0.05), 6), round(float(weights[1]), 6)
 
 
 def conformal_threshold(scores: np.ndarray, share: float) -> float:

@@ -2,7 +2,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from trainer_host.training.calibration import COVERED, MIN_COVERAGE, TARGET_PRECISION, calibrate, softmax
+from edge_runtime.tasks.confidence import adjusted
+from trainer_host.training.calibration import (
+    COVERED,
+    MIN_COVERAGE,
+    TARGET_PRECISION,
+    Calibration,
+    calibrate,
+    platt_of,
+    softmax,
+)
+from trainer_host.training.uncertainty import calibration_error
 
 
 def sample(noise: float, sharpness: float = 1.0, rows: int = 600) -> tuple[np.ndarray, np.ndarray]:
@@ -10,6 +20,11 @@ def sample(noise: float, sharpness: float = 1.0, rows: int = 600) -> tuple[np.nd
     labels = rng.integers(0, 4, rows)
     logits = np.eye(4)[labels] * 3 + rng.normal(size=(rows, 4)) * noise
     return (logits * sharpness).astype(np.float32), labels
+
+
+def answered(found: Calibration, logits: np.ndarray) -> np.ndarray:
+    """What a device makes of these logits."""
+    return np.stack([adjusted(row, found.platt) for row in softmax(logits / found.temperature)])
 
 
 def test_the_temperature_undoes_overconfidence() -> None:
@@ -39,7 +54,7 @@ def test_the_right_label_is_among_the_likely_ones_as_often_as_promised() -> None
             labels = rng.integers(0, 4, 1200)
             logits = (np.eye(4)[labels] * 3 + rng.normal(size=(1200, 4)) * noise).astype(np.float32)
             found = calibrate(logits[:600], labels[:600])
-            chances = softmax(logits[600:] / found.temperature)
+            chances = answered(found, logits[600:])
             covered.append(float((chances[np.arange(600), labels[600:]] >= found.likely).mean()))
     assert abs(float(np.mean(covered)) - COVERED) <= 0.01
 
@@ -49,3 +64,24 @@ def test_easy_rows_still_leave_room_for_doubt() -> None:
     assert found.precision == 1.0
     assert 0.97 <= found.coverage < 1
     assert found.threshold > 0.5
+
+
+def test_what_a_temperature_cannot_mend_is_mended() -> None:
+    """Rows that the network hardly knows, and is more often right on than its flat logits say."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 8, 4000)
+    known = np.where(rng.random(4000) < 0.3, 0.25, 4.0)[:, None]
+    logits = ((np.eye(8)[labels] * 3 + rng.normal(size=(4000, 8)) * 1.3) * known).astype(np.float32)
+    found = calibrate(logits[:2000], labels[:2000])
+    plain = softmax(logits[2000:] / found.temperature)
+    made = answered(found, logits[2000:])
+    right = plain.argmax(1) == labels[2000:]
+    assert (made.argmax(1) == plain.argmax(1)).all()
+    assert calibration_error(made.max(1), right) < 0.7 * calibration_error(plain.max(1), right)
+
+
+def test_a_few_rows_that_are_all_right_change_little() -> None:
+    scale, shift = platt_of(np.full(20, 0.9), np.ones(20, bool))
+    assert 0.9 < scale < 1.5 and 0 < shift < 0.5
+    assert platt_of(np.empty(0), np.empty(0, bool)) == (1.0, 0.0)
+    assert platt_of(np.array([0.9] * 50 + [0.6] * 50), np.array([False] * 50 + [True] * 50))[0] > 0
