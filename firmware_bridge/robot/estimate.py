@@ -83,8 +83,9 @@ class Estimate:
         self._wheels = (now, w)
         rows = np.zeros((2, 6))
         rows[0, 3] = rows[1, 4] = 1
-        # In turns wheels err the same way for seconds, so that many readings say little more than one.
-        turn = (TURN_PART * w) ** 2 * READINGS + TURN_LEAST**2
+        # In turns wheels err the same way for seconds, so that many readings say little more than one beside a gyro's.
+        readings = READINGS if now - self._gyro_at < SILENT else 1
+        turn = (TURN_PART * w) ** 2 * readings + TURN_LEAST**2
         noise = np.diag([(WHEEL_PART * abs(v) + WHEEL_LEAST) ** 2, turn])
         self._correct(rows, np.array([v, w]) - rows @ self.state, noise)
 
