@@ -307,11 +307,11 @@ class DeviceClient:
 
         url = f"{self._origin}/v1/events" + ("" if since is None else f"?since={since}")
         try:
-            socket = await asyncio.wait_for(
+            async with asyncio.timeout(self._timeout):
                 # The heartbeat finds a device that vanished without a word.
-                self._open().ws_connect(url, headers=self._headers(), heartbeat=20.0, max_msg_size=256 * 1024),
-                self._timeout,
-            )
+                socket = await self._open().ws_connect(
+                    url, headers=self._headers(), heartbeat=20.0, max_msg_size=256 * 1024
+                )
         except aiohttp.WSServerHandshakeError as cause:
             raise self._refused_events(cause.status) from None
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as cause:
@@ -325,7 +325,8 @@ class DeviceClient:
                 raise DeviceUnreachable(f"The connection to {self.base_url} broke; connect again.")
         finally:
             with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
-                await asyncio.wait_for(socket.close(), 2.0)
+                async with asyncio.timeout(2.0):
+                    await socket.close()
 
     async def listen(self, specialist: str, pieces: AsyncIterator[bytes]) -> AsyncIterator[Json]:
         """What a wake word's specialist hears, while `pieces` go on: {"type": "wake", "phrase", "seconds", "confidence"}.
@@ -340,12 +341,12 @@ class DeviceClient:
         url = f"{self._origin}/v1/listen/{quote(specialist, safe='')}"
         headers = self._headers() | {"Content-Type": "audio/pcm"}
         try:
-            response = await asyncio.wait_for(
-                self._open().post(url, data=pieces, headers=headers, allow_redirects=False), self._timeout
-            )
+            async with asyncio.timeout(self._timeout):
+                response = await self._open().post(url, data=pieces, headers=headers, allow_redirects=False)
             async with response:
                 if response.status >= 400:
-                    answer = await asyncio.wait_for(self._read(response), self._timeout)
+                    async with asyncio.timeout(self._timeout):
+                        answer = await self._read(response)
                     raise _error_from(response.status, answer, response.headers.get("Retry-After"))
                 async for line in response.content:
                     yield strict_json.loads_object(line, "The event", DeviceUnreachable)

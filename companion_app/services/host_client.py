@@ -198,7 +198,8 @@ class HostClient:
             yield self._events(socket)
         finally:
             with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
-                await asyncio.wait_for(socket.close(), 2.0)
+                async with asyncio.timeout(2.0):
+                    await socket.close()
 
     async def _events(self, socket: aiohttp.ClientWebSocketResponse) -> AsyncIterator[Json]:
         import aiohttp

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 from companion_app.services.host_client import HostClient, HostError, Json
 from companion_app.services.host_wire import lesson_from, lessons_from, offer_from
-from companion_app.services.link import Dispatch, Sleep, backoff, sentence_of
+from companion_app.services.link import Dispatch, Sleep, backoff, go_on, sentence_of
 from companion_app.state import host_actions as hact
 
 # Lessons tell of themselves at once; this only finds what no event tells, such as a key from the command line.
@@ -31,6 +31,7 @@ class HostLink:
         while True:
             self._dispatch(hact.HostConnecting())
             reason = await self._follow()
+            go_on()
             await self.client.close()
             wait = backoff(self._attempt, random.random())
             self._attempt += 1

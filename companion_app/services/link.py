@@ -56,6 +56,7 @@ class Link:
         while True:
             self._dispatch(act.LinkConnecting(self._address))
             reason = await self._follow()
+            go_on()
             await self.client.close()
             wait = backoff(self._attempt, random.random())
             self._attempt += 1
@@ -109,6 +110,13 @@ class Link:
             self._stale.clear()
             if not events.done():
                 await self.look()
+
+
+def go_on() -> None:
+    """Raises `CancelledError` where this task is cancelled: a group whose tasks fail at that moment raises that alone (Python 3.11)."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def sentence_of(error: BaseException) -> str:

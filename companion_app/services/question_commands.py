@@ -161,7 +161,8 @@ class QuestionCommands:
         """Wait, but not longer than until the host is back."""
         self._kick.clear()
         try:
-            await asyncio.wait_for(self._kick.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._kick.wait()
         except TimeoutError:
             return
 

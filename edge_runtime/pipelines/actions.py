@@ -100,7 +100,8 @@ class Actions:
             if writer is not None:
                 writer.close()
                 with contextlib.suppress(OSError, TimeoutError):
-                    await asyncio.wait_for(writer.wait_closed(), self._declared.timeout)
+                    async with asyncio.timeout(self._declared.timeout):
+                        await writer.wait_closed()
         return strict_json.loads_object(said, f"The answer of the safety envelope at {path}", SinkError)
 
 

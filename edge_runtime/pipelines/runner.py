@@ -103,7 +103,8 @@ class Running:
             await asyncio.wait([reading, *working], timeout=_CLOSE_SECONDS)
             for sink in self._sinks:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(sink.close(), _CLOSE_SECONDS)
+                    async with asyncio.timeout(_CLOSE_SECONDS):
+                        await sink.close()
 
     def stopped(self) -> None:
         """Say that it was stopped, also before it did anything; what had ended before stays so."""

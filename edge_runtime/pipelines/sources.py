@@ -138,7 +138,8 @@ class Threaded:
             box.close()
             # A thread that hangs in a driver is left alone after a while.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(ended.wait(), STOP_SECONDS)
+                async with asyncio.timeout(STOP_SECONDS):
+                    await ended.wait()
                 await asyncio.to_thread(self._thread.join, STOP_SECONDS)
 
 

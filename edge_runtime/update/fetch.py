@@ -295,7 +295,8 @@ class _Download:
         while True:
             began = time.monotonic()
             try:
-                piece = await asyncio.wait_for(anext(pieces), limits.rate_seconds)
+                async with asyncio.timeout(limits.rate_seconds):
+                    piece = await anext(pieces)
             except StopAsyncIteration:
                 return
             except TimeoutError:

@@ -115,7 +115,8 @@ async def run_hook(path: Path, told: Mapping[str, str], deadline: float) -> Hook
     status: int | None = None
     try:
         with contextlib.suppress(TimeoutError):
-            status = await asyncio.wait_for(process.wait(), deadline)
+            async with asyncio.timeout(deadline):
+                status = await process.wait()
         if status is None:
             await _stop(process)
         _signal(process.pid, signal.SIGKILL)  # children that it left behind, which may hold its output open
@@ -151,7 +152,8 @@ async def _drain(output: FileIO, end: bytearray) -> None:
 async def _stop(process: asyncio.subprocess.Process) -> None:
     _signal(process.pid, signal.SIGTERM)
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(process.wait(), _GRACE_SECONDS)
+        async with asyncio.timeout(_GRACE_SECONDS):
+            await process.wait()
         return
     _signal(process.pid, signal.SIGKILL)
     await process.wait()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import stat
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,7 @@ from companion_app.state.inventory import Inventory
 from companion_app.state.model import AppState, Device, Phase
 from companion_app.state.store import Store
 from edge_runtime.client import DeviceClient
+from edge_runtime.errors import DeviceUnreachable
 from tests.edge_runtime.conftest import edge
 
 from . import samples
@@ -240,6 +241,43 @@ async def test_a_link_follows_a_device_through_its_restart(
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
         await link.client.close()
+
+
+class Breaking:
+    """A device whose events break off when `gate` is set."""
+
+    token = "t"
+
+    def __init__(self) -> None:
+        self.gate, self.closed = asyncio.Event(), 0
+
+    async def models(self) -> list[dict[str, object]]:
+        return []
+
+    async def ready(self) -> bool:
+        return True
+
+    async def events(self) -> AsyncIterator[dict[str, object]]:
+        await self.gate.wait()
+        raise DeviceUnreachable("The connection broke; connect again.")
+        yield {}
+
+    async def close(self) -> None:
+        self.closed += 1
+
+
+@pytest.mark.parametrize("turns", range(7))
+async def test_a_link_ends_when_it_is_told_to_also_while_its_connection_breaks(turns: int) -> None:
+    """turns: of the event loop between the two."""
+    device, told = Breaking(), []
+    running = asyncio.create_task(Link(device, "http://kitchen:1", told.append).run())  # type: ignore[arg-type]
+    await wait_for(lambda: any(isinstance(action, act.LinkUpdated) for action in told))
+    device.gate.set()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    running.cancel()
+    await asyncio.wait([running], timeout=15)
+    assert running.cancelled()
 
 
 async def test_a_device_on_this_machine_is_followed_without_a_token(

@@ -82,7 +82,8 @@ class Connection:
         session, self._session = self._session, None
         if session is not None:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(session.close(), _CLOSE_SECONDS)
+                async with asyncio.timeout(_CLOSE_SECONDS):
+                    await session.close()
 
     async def _exchange(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None
