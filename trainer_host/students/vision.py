@@ -63,6 +63,7 @@ from trainer_host.training.weights import load_weights, save_weights
 from trainer_host.workspace import write_atomic
 
 CONFIG = "config.json"
+CHECKED = 0.2  # of as many pictures as it practises with; more are drawn, to know when it errs
 MIN_ROWS = 40
 MOST_LABELS = 1000
 DETECTOR_SIDE = 160  # pixels: what is a tenth of a picture has some sixteen of them
@@ -140,7 +141,7 @@ class VisionStudent:
         recipe = RECIPES["practice" if practises else config.kind]
         recipe = planned(recipe, config.shape, multiplications(net, config.side), seconds)
         back = held_back(strata_of(rows), seed)
-        learnt, shown, boxed = np.flatnonzero(~back), pictures, None
+        learnt, checked, shown, boxed = np.flatnonzero(~back), np.flatnonzero(back), pictures, None
         order = None
         if curriculum:
             order = [place for place in ordered(list(open_dataset(dataset).rows("train"))) if not back[place]]
@@ -153,13 +154,16 @@ class VisionStudent:
         if practises:
             look_for_edges(net.trunk)
             variation = replace(variation, colours=False)  # they have twelve already, each on any other
+            asides = round(PRACTISED * CHECKED)
             known = pictures, load_pictures(held, config.labels, config.side)
-            more = drawn_around(open_dataset(dataset), config.labels, config.side, PRACTISED, seed, known)
-            shown, boxed = joined(pictures, more), len(rows) + np.arange(len(more))
-            learnt = np.concatenate([learnt, boxed])
+            more = drawn_around(open_dataset(dataset), config.labels, config.side, PRACTISED + asides, seed, known)
+            shown, drawn_here = joined(pictures, more), len(rows) + np.arange(len(more))
+            # A tenth of a few hundred rows says little about doubt; more of the same can be drawn for it.
+            boxed, aside = drawn_here[:PRACTISED], drawn_here[PRACTISED:]
+            learnt, checked = np.concatenate([learnt, boxed]), np.concatenate([checked, aside])
         loss = classifier_loss if config.kind == "classifier" else detector_loss
         fit(net, loss, shown, learnt, variation, recipe, seed, tell, order, boxed)
-        config, figures = _calibrated(net, config, pictures, rows, np.flatnonzero(back), held)
+        config, figures = _calibrated(net, config, pictures, rows, (shown, checked), held)
         save_weights(run, net)
         write_atomic(run / CONFIG, strict_json.dumps(asdict(config)))
         return TrainReport(
@@ -167,7 +171,7 @@ class VisionStudent:
             {
                 "parameters": float(sum(p.numel() for p in net.parameters())),
                 "steps": float(recipe.steps),
-                "practised": float(len(shown) - len(rows)),
+                "practised": float(0 if boxed is None else len(boxed)),
                 "side": float(config.side),
                 "unsure_below": config.unsure,
                 **figures,
@@ -280,12 +284,16 @@ def _calibrated(
     config: VisionConfig,
     pictures: Pictures,
     rows: list[Seen],
-    back: np.ndarray,
+    aside: tuple[Pictures, np.ndarray],
     held: list[Seen],
 ) -> tuple[VisionConfig, dict[str, float]]:
-    """Thresholds, chosen on the rows that were kept back; figures with the baselines on the held-out rows."""
+    """Thresholds, chosen on what was kept back; figures with the baselines on the held-out rows.
+
+    aside: pictures, and the places among them of those that the network hasn't seen; a detector's are all of `rows`.
+    """
+    shown, back = aside
     if isinstance(net, ClassifierNet):
-        found = calibrated(net, pictures, back)
+        found = calibrated(net, shown, back)
         named = [row.objects[0].label for row in rows], [row.objects[0].label for row in held if row.objects]
         examined = load_pictures(held, config.labels, config.side)
         return replace(config, unsure=found.threshold, likely=found.likely, platt=found.platt), {
