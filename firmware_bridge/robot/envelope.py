@@ -286,7 +286,7 @@ class Envelope:
         if self.ground is not None:
             new_v, new_w, zone = self._keep_out(now, dt, new_v, new_w)
             why |= zone
-            if zone & ~_ORDINARY:
+            if new_v == 0 or zone & ~_ORDINARY:
                 rise = min(dt, LONGEST_STEP)
                 growth = min(growth, max(0.0, abs(new_v) - abs(self.v)) / rise) if rise > 0 else 0.0
         self._growth, self._turn_growth = growth, turn_growth
@@ -330,7 +330,7 @@ class Envelope:
         """Metres until it stands: as fast as it is or will be until the deadman, then braking on the arc."""
         limits, times = self.robot.limits, self.robot.times
         speed = max(abs(v), self._moving)
-        seconds = max(speed / limits.brake, abs(w) * speed / (abs(v) * limits.turn_brake))
+        seconds = max(speed / limits.brake, abs(w) / limits.turn_brake)
         return speed * (times.deadman + times.latency + seconds / 2)
 
     def _aside(self, now: float, dt: float, v: float, w: float, need: float) -> float:
