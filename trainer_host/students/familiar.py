@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from edge_runtime.tasks.familiar import BITS, familiarity, places
-from trainer_host.training.uncertainty import conformal_threshold
+from trainer_host.training.calibration import conformal_threshold
 
 SHARE = 0.95  # of texts like those of the training that count as familiar
 MOST = 0.3  # known words in a new order are familiar enough, however alike the examples are

@@ -1,109 +1,20 @@
-"""How sure a model is: confidence of a written answer, its threshold by split conformal prediction, ensembles, and which
-unsure inputs to ask a teacher about.
+"""How sure a model is, measured: how honest its confidence is, and which unsure inputs to ask a teacher about.
 
-Calibration of single labels is in `calibration`; here an answer is many tokens.
+Calibration itself is in `calibration`.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from edge_runtime.tasks.text import Features, encode
 from trainer_host.errors import DataError
-from trainer_host.training.calibration import best_temperature, conformal_threshold, softmax
 
-KINDS = ("mean", "min")
-LEAST_ANSWERS = 50  # with fewer, a threshold for nine in ten is a matter of luck
-_MOST_LOGITS = 4_000_000  # logits that a temperature is chosen on: 161 softmaxes of them take seconds
-_LEAST = -30.0  # log-odds beyond this are as good as certain, and float64 holds 1 - p no further
 _FEATURES = Features(length=128, buckets=2048)
 _AT_ONCE = 1024  # known texts that all others are compared with at once
-
-
-@dataclass(frozen=True)
-class AnswerCalibration:
-    """What a bundle keeps, so that a device can say "unsure".
-
-    kind: "mean" or "min" of the tokens' log-probabilities, as log-odds, is the score. temperature divides the logits
-    before. The probability of being right is sigmoid(scale * score + shift); below `threshold` the answer is unsure. share: of the
-    right answers, how many are at or above it, for inputs like those of the calibration (at least, on average).
-    """
-
-    kind: str
-    temperature: float
-    scale: float
-    shift: float
-    threshold: float
-    share: float
-
-    def confidence(self, token_log_probabilities: Sequence[float]) -> float:
-        """The probability of an answer's being right, 0 to 1."""
-        score = answer_score(token_log_probabilities, self.kind)
-        return 1 / (1 + math.exp(-min(max(self.scale * score + self.shift, -60.0), 60.0)))
-
-    def manifest(self) -> dict[str, object]:
-        """`thresholds` and `options` of a bundle's manifest."""
-        how = {"kind": self.kind, "temperature": self.temperature, "scale": self.scale, "shift": self.shift}
-        return {"thresholds": {"unsure": self.threshold}, "options": {"confidence": how}}
-
-
-def answer_score(token_log_probabilities: Sequence[float], kind: str) -> float:
-    """ln(p / (1 - p)), where ln p is the mean or the least log-probability of an answer's tokens, its end mark included.
-
-    Log-odds, as in beta calibration (Kull et al. 2017): ln p itself hardly tells 0.99 from 0.999.
-    """
-    if kind not in KINDS:
-        raise DataError(f"There is no confidence '{kind[:40]}'; there are {', '.join(KINDS)}.")
-    if not len(token_log_probabilities):
-        raise DataError("An answer without tokens has no confidence; its end mark counts as one.")
-    values = np.asarray(token_log_probabilities, np.float64)
-    likely = min(max(float(values.mean() if kind == "mean" else values.min()), _LEAST), -math.exp(_LEAST))
-    return likely - math.log(-math.expm1(likely))
-
-
-def token_temperature(logits: np.ndarray, targets: np.ndarray, seed: int = 1) -> float:
-    """Temperature scaling (Guo et al. 2017) of next-token logits; float [tokens, vocabulary], int [tokens].
-
-    Where there are too many, it is chosen on a seeded sample of them.
-    """
-    most = max(256, _MOST_LOGITS // logits.shape[1])
-    if len(targets) > most:
-        kept = np.sort(np.random.default_rng(seed).choice(len(targets), most, replace=False))
-        logits, targets = logits[kept], targets[kept]
-    return best_temperature(logits.astype(np.float64), targets)
-
-
-def calibrate_answers(
-    answers: Sequence[Sequence[float]],
-    right: Sequence[bool],
-    *,
-    kind: str = "mean",
-    temperature: float = 1.0,
-    share: float = 0.9,
-) -> AnswerCalibration:
-    """Choose scale, shift and threshold on answers to inputs that the model hasn't seen.
-
-    answers: the tokens' log-probabilities of each, at `temperature`. right: what the task's verifier says. Scale and
-    shift are Platt's (1999). The threshold is the split-conformal one over the right answers (Vovk et al. 2005; as in
-    arXiv 2107.07511, section 1): a new right answer is sure with a probability of at least `share`. Raises `DataError`
-    for too few answers, or ones that are all right or all wrong.
-    """
-    good = np.asarray(right, bool)
-    if good.sum() < LEAST_ANSWERS or len(good) != len(answers):
-        raise DataError(
-            f"Only {int(good.sum())} of the answers are right; calibrate with {LEAST_ANSWERS} right ones or more."
-        )
-    if not 0 < share < 1:
-        raise DataError(f"The share of sure answers must be between 0 and 1, not {share:g}.")
-    scores = np.array([answer_score(answer, kind) for answer in answers])
-    scale, shift = platt(scores, good)
-    found = AnswerCalibration(kind, temperature, scale, shift, 0.0, share)
-    confidence = np.sort([found.confidence(answer) for answer, one in zip(answers, good, strict=True) if one])
-    return AnswerCalibration(kind, temperature, scale, shift, conformal_threshold(confidence, share), share)
 
 
 def calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int = 10) -> float:
@@ -123,20 +34,6 @@ def separation(inside: np.ndarray, outside: np.ndarray) -> float:
     ranks = (np.cumsum(counts) - (counts - 1) / 2)[places]
     first = ranks[: len(inside)].sum() - len(inside) * (len(inside) + 1) / 2
     return float(first / (len(inside) * len(outside)))
-
-
-def ensemble(logits: Sequence[np.ndarray | None]) -> np.ndarray:
-    """The mean of several models' probabilities, [rows, classes]; None for a model that didn't answer.
-
-    Raises `DataError` where none answered, or they don't know the same labels.
-    """
-    there = [softmax(np.asarray(one, np.float64)) for one in logits if one is not None]
-    if not there:
-        raise DataError("None of the models answered; look at the first one's error.")
-    if len({one.shape for one in there}) > 1:
-        raise DataError("The models don't have the same labels; only those of one task vote together.")
-    made: np.ndarray = np.mean(there, axis=0)
-    return made
 
 
 def most_useful(texts: Sequence[str], doubt: Sequence[float], count: int, known: Sequence[str] = ()) -> list[int]:
