@@ -102,6 +102,8 @@ class Server:
             return {"accepted": True, **await self._do(asked)}
         except (ValueError, RecursionError):
             return {"accepted": False, "reason": "A line must be an object of JSON."}
+        except OverflowError:
+            return {"accepted": False, "reason": "A number in the line is too large."}
         except BridgeError as error:
             return {"accepted": False, "reason": str(error)}
 

@@ -173,6 +173,8 @@ async def test_a_person_drives_as_long_as_the_deadman_is_held_and_zones_that_can
         with pytest.raises(RobotError, match="the robot stands"):
             await push(math.nan, 0.0)
         await until(lambda: envelope.why & Why.BAD)
+        with pytest.raises(RobotError, match="too large"):
+            await push(10**400, 0.0)
         robot.simulated.ask("button 1")  # its red button
         await until(lambda: robot.driver.modes.mode.value == "fault")
         with pytest.raises(BridgeError, match="emergency stop"):
