@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator
 
 from companion_app.services.host_client import HostClient, HostError, Json
 from companion_app.services.host_wire import lesson_from, lessons_from, offer_from
-from companion_app.services.link import Dispatch, Sleep, backoff, go_on, sentence_of
+from companion_app.services.link import Dispatch, Sleep, backoff, sentence_of
+from companion_app.services.work import together
 from companion_app.state import host_actions as hact
 
 # Lessons tell of themselves at once; this only finds what no event tells, such as a key from the command line.
@@ -31,7 +32,6 @@ class HostLink:
         while True:
             self._dispatch(hact.HostConnecting())
             reason = await self._follow()
-            go_on()
             await self.client.close()
             wait = backoff(self._attempt, random.random())
             self._attempt += 1
@@ -55,10 +55,10 @@ class HostLink:
         """Stay connected as long as it goes; returns the reason of the end as one sentence."""
         reason = "The host closed the connection."
         try:
-            async with self.client.listening() as events, asyncio.TaskGroup() as group:
-                listening = group.create_task(self._listen(events))
-                group.create_task(self._refresh(listening))
-        except* HostError as failed:
+            async with self.client.listening() as events:
+                listening = asyncio.create_task(self._listen(events))
+                await together(listening, asyncio.create_task(self._refresh(listening)))
+        except HostError as failed:
             reason = sentence_of(failed)
         return reason
 

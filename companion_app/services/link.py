@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 
 from companion_app.services.host_client import HostError
 from companion_app.services.wire import changes_models, event_from, specialist_from
+from companion_app.services.work import together
 from companion_app.state import actions as act
 from edge_runtime.client import DeviceClient, EdgeError
 
@@ -56,7 +57,6 @@ class Link:
         while True:
             self._dispatch(act.LinkConnecting(self._address))
             reason = await self._follow()
-            go_on()
             await self.client.close()
             wait = backoff(self._attempt, random.random())
             self._attempt += 1
@@ -81,10 +81,9 @@ class Link:
                 while True:
                     await self._sleep(POLL)
                     await self.look()
-            async with asyncio.TaskGroup() as group:
-                events = group.create_task(self._events())
-                group.create_task(self._refresh(events))
-        except* (EdgeError, TimeoutError) as failed:
+            events = asyncio.create_task(self._events())
+            await together(events, asyncio.create_task(self._refresh(events)))
+        except (EdgeError, TimeoutError) as failed:
             reason = sentence_of(failed)
         return reason
 
@@ -112,17 +111,8 @@ class Link:
                 await self.look()
 
 
-def go_on() -> None:
-    """Raises `CancelledError` where this task is cancelled: a group whose tasks fail at that moment raises that alone (Python 3.11)."""
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
-
-
 def sentence_of(error: BaseException) -> str:
     """One sentence for a person."""
-    if isinstance(error, BaseExceptionGroup):
-        return sentence_of(error.exceptions[0])
     if isinstance(error, EdgeError | HostError):
         return str(error)
     if isinstance(error, TimeoutError):

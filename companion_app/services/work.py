@@ -10,6 +10,23 @@ from collections.abc import Callable, Coroutine
 log = logging.getLogger(__name__)
 
 
+async def together(*tasks: asyncio.Task[None]) -> None:
+    """Wait until all are done or one fails, which ends the others and is raised.
+
+    A group of `asyncio` (Python 3.11) that is cancelled while one of its tasks fails raises that failure alone, and
+    whoever cancelled it waits for ever.
+    """
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+    finally:
+        for task in tasks:
+            task.cancel()
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+    for error in ended:
+        if isinstance(error, Exception):
+            raise error
+
+
 class Work:
     """Owns tasks until `close`. A task that fails for no reason that anybody foresaw is logged and said."""
 

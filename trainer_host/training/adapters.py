@@ -197,6 +197,9 @@ def quantize_base(model: LanguageModel, targets: tuple[str, ...]) -> None:
         made.weight = bnb.nn.Params4bit(
             module.weight.detach().clone(), requires_grad=False, compress_statistics=True, quant_type="nf4"
         )
+        # Else processors with AVX-512 BF16 pack the weights when they are first examined: only rows in blocks of 32,
+        # and in a form that nothing reads back when the adapter is merged.
+        made.support_avx512bf16_for_cpu = False
         parent, _, last = name.rpartition(".")
         setattr(model.get_submodule(parent), last, made.to(module.weight.device))
 

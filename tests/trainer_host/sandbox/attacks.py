@@ -23,7 +23,8 @@ import ctypes, os
 libc = ctypes.CDLL(None, use_errno=True)
 def call(numbers, *args):
     number = numbers[os.uname().machine == "aarch64"]
-    got = libc.syscall(ctypes.c_long(number), *args)
+    # Half of an int that lies on the stack is chance.
+    got = libc.syscall(ctypes.c_long(number), *(ctypes.c_long(a) if isinstance(a, int) else a for a in args))
     if got >= 0:
         print("escaped", got)
     else:

@@ -33,7 +33,7 @@ from trainer_host.workspace import Workspace
 
 WORDS = 12  # of each kind
 # Short, as every step counts in a test; a person takes what the size has.
-SETTINGS: dict[str, object] = {"size": "nano", "context": 64, "rows": 4, "rate": 8e-3, "schedule": "wsd"}
+SETTINGS: dict[str, object] = {"size": "nano", "context": 64, "rows": 4, "rate": 4e-3, "schedule": "wsd"}
 
 
 @pytest.fixture(scope="module")
