@@ -55,8 +55,8 @@ from edge_runtime.update.machine import (  # noqa: E402
     resume,
     step,
 )
-from edge_runtime.update.report import Report, Told  # noqa: E402
 from edge_runtime.update.places import HttpPlace, Refused, Unreachable  # noqa: E402
+from edge_runtime.update.report import Report, Told  # noqa: E402
 from edge_runtime.update.tuf.metadata import (  # noqa: E402
     ROOT,
     SNAPSHOT,

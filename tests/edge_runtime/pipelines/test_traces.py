@@ -71,6 +71,8 @@ async def test_two_models_and_a_webhook_are_one_trace(traced: bool) -> None:
     assert {span.name for span in spans} == {"pipeline test"} and len(spans) == 4
     seconds = [span for span in spans if span.parent is not None]
     wanted = {f"00-{span.context.trace_id:032x}-{span.context.span_id:016x}" for span in seconds}
-    assert {str(header).rpartition("-")[0] for header in told} == wanted and len(wanted) == 2, "each item has a trace of its own"
+    assert {str(header).rpartition("-")[0] for header in told} == wanted and len(wanted) == 2, (
+        "each item has a trace of its own"
+    )
     firsts = {span.context.span_id: span.context.trace_id for span in spans if span.parent is None}
     assert {span.parent.span_id: span.context.trace_id for span in seconds if span.parent} == firsts
