@@ -134,16 +134,21 @@ class Place:
         export_run(run, dataset, lambda share, what: None)
         return run
 
+    def parted(self, key: str, never: set[str]) -> tuple[list[Example], list[Example]]:
+        """As many rows as are wanted, and those drawn meanwhile whose output has something there that is never told."""
+        kept: list[Example] = []
+        other: list[Example] = []
+        while len(kept) < self.examples:
+            row = self.draw()
+            (other if row.output[key] in never else kept).append(row)
+        return kept, other
+
 
 def router(place: Place) -> Figures:
     """Of most labels; asked about those, about the others, and about nothing."""
     labels = sorted({place.draw().output["label"] for _ in range(200)} - {LEFT_OUT})  # type: ignore[type-var]
     never = {LEFT_OUT, *random.Random(place.split).sample(labels, MORE_LEFT_OUT)}
-    kept: list[Example] = []
-    other: list[Example] = []
-    while len(kept) < place.examples:
-        row = place.draw()
-        (other if row.output["label"] in never else kept).append(row)
+    kept, other = place.parted("label", never)
     dataset = place.imported(kept)
     asked: Requests = {
         "labels never told": [{"text": row.input["text"]} for row in other[:FOREIGN]],
@@ -164,11 +169,7 @@ def avatar(place: Place) -> Figures:
     """Asked about commands and messages, about gestures that it was never told of, and about nothing to be acted."""
     gestures = sorted({str(place.draw().output["gesture"]) for _ in range(300)} - {"none"})
     never = set(random.Random(place.split).sample(gestures, MORE_LEFT_OUT))
-    kept: list[Example] = []
-    other: list[Example] = []
-    while len(kept) < place.examples:
-        row = place.draw()
-        (other if row.output["gesture"] in never else kept).append(row)
+    kept, other = place.parted("gesture", never)
     dataset = place.imported(kept)
     asked: Requests = {
         "gestures never told": [{"text": row.input["text"]} for row in other[:FOREIGN]],

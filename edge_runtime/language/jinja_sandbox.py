@@ -112,17 +112,17 @@ class _Counted:
 def checked(value: object, budget: int = LARGEST) -> object:
     """The value; raises `BadRequest` where it would be more than `budget` characters as text. Lists may hold a thing twice."""
     left = budget
-    todo = [value]
-    while todo:
-        each = todo.pop()
+    unseen = [value]
+    while unseen:
+        each = unseen.pop()
         left -= len(each) if isinstance(each, str) else 1
         if isinstance(each, Mapping):
-            todo += [*each.keys(), *each.values()]
+            unseen += [*each.keys(), *each.values()]
         elif isinstance(each, list | tuple | set | frozenset):
-            todo += each
+            unseen += each
         elif isinstance(each, int) and each.bit_length() > 64:
             left = -1
-        if left < 0 or len(todo) > budget:
+        if left < 0 or len(unseen) > budget:
             raise BadRequest(_TOO_MUCH)
     return value
 

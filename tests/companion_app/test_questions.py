@@ -259,6 +259,7 @@ async def test_a_host_without_questions_says_so(paired: Options, host: FakeHost)
         host.questions.add("mails", LABELS, *some(1))
         await driver.touch(driver.find("Act", text="Look again"))
         await asked(driver)
+        assert driver.find("QuestionsScreen").text == "question number 0"
 
 
 async def test_a_real_host_asks_and_its_dataset_grows(options: Options, tmp_path: Path) -> None:

@@ -30,8 +30,9 @@ from trainer_host.students import Json, ModelIO, OnProgress, Recorder, TrainRepo
 from trainer_host.students.wake_data import Heard, Material, heard_rows, kept, material
 from trainer_host.students.wake_fit import Recipe, alarms, fit, peaks, planned, traces
 from trainer_host.students.wake_net import WIDTHS, Shape, WakeNet, WakeStep, memories
+from trainer_host.training.calibration import platt
 from trainer_host.training.determinism import prepare
-from trainer_host.training.uncertainty import calibration_error, platt
+from trainer_host.training.uncertainty import calibration_error
 from trainer_host.training.weights import load_weights, save_weights
 from trainer_host.workspace import write_atomic
 

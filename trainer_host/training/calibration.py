@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge_runtime.tasks.confidence import Platt, adjusted, log_odds
+from trainer_host.errors import DataError
 
 TARGET_PRECISION = 0.9  # of the answers that are not unsure, on rows that the model hasn't seen
 MIN_COVERAGE = 0.5  # a specialist that is unsure about most of its own examples is of no use
@@ -82,6 +83,29 @@ def platt_of(probabilities: np.ndarray, right: np.ndarray) -> Platt:
         weights = weights - np.clip(np.linalg.solve(curve, slope), -2, 2)
     # Surer answers are never less likely right: a negative scale is chance, and would be no calibration.
     return round(max(float(weights[0]), 0.05), 6), round(float(weights[1]), 6)
+
+
+def platt(scores: np.ndarray, right: np.ndarray) -> tuple[float, float]:
+    """Logistic regression on one number by Newton's method; targets a little off 0 and 1, as in Platt's paper."""
+    yes, no = int(right.sum()), int((~right).sum())
+    if not no:
+        raise DataError(
+            "All answers are right, so there is nothing to be unsure about; calibrate with harder ones too."
+        )
+    wanted = np.where(right, (yes + 1) / (yes + 2), 1 / (no + 2))
+    middle, spread = float(scores.mean()), float(scores.std()) or 1.0
+    design = np.stack([(scores - middle) / spread, np.ones(len(scores))], 1)
+    weights = np.array([0.0, math.log(yes / no)])
+    for _ in range(50):
+        chance = 1 / (1 + np.exp(-np.clip(design @ weights, -60, 60)))
+        slope = design.T @ (chance - wanted) + 1e-6 * weights
+        curve = (design * (chance * (1 - chance))[:, None]).T @ design + 1e-6 * np.eye(2)
+        step = np.linalg.solve(curve, slope)
+        weights = weights - step
+        if float(np.abs(step).max()) < 1e-9:
+            break
+    scale = float(weights[0] / spread)
+    return scale, float(weights[1] - scale * middle)
 
 
 def conformal_threshold(scores: np.ndarray, share: float) -> float:

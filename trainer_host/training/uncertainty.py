@@ -5,7 +5,6 @@ Calibration itself is in `calibration`.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -83,26 +82,3 @@ def _vectors(texts: Sequence[str]) -> np.ndarray:
     made *= np.log((1 + len(texts)) / (1 + (made > 0).sum(axis=0))).astype(np.float32) + 0.1
     made /= np.maximum(np.linalg.norm(made, axis=1, keepdims=True), 1e-9)
     return made
-
-
-def platt(scores: np.ndarray, right: np.ndarray) -> tuple[float, float]:
-    """Logistic regression on one number by Newton's method; targets a little off 0 and 1, as in Platt's paper."""
-    yes, no = int(right.sum()), int((~right).sum())
-    if not no:
-        raise DataError(
-            "All answers are right, so there is nothing to be unsure about; calibrate with harder ones too."
-        )
-    wanted = np.where(right, (yes + 1) / (yes + 2), 1 / (no + 2))
-    middle, spread = float(scores.mean()), float(scores.std()) or 1.0
-    design = np.stack([(scores - middle) / spread, np.ones(len(scores))], 1)
-    weights = np.array([0.0, math.log(yes / no)])
-    for _ in range(50):
-        chance = 1 / (1 + np.exp(-np.clip(design @ weights, -60, 60)))
-        slope = design.T @ (chance - wanted) + 1e-6 * weights
-        curve = (design * (chance * (1 - chance))[:, None]).T @ design + 1e-6 * np.eye(2)
-        step = np.linalg.solve(curve, slope)
-        weights = weights - step
-        if float(np.abs(step).max()) < 1e-9:
-            break
-    scale = float(weights[0] / spread)
-    return scale, float(weights[1] - scale * middle)

@@ -122,6 +122,7 @@ def test_a_planted_wrong_answer_is_refused_for_its_reason(right: Json, changed: 
 def test_right_answers_pass_in_different_writing(changed: Json) -> None:
     made = SPEC.verify(DRAWN, [{**RIGHT, **changed}])
     SPEC.check(made)
+    assert SPEC.score(RIGHT, dict(made.output)) == 1
 
 
 def test_equations_percentages_roots_and_rounding_are_read() -> None:
