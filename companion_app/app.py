@@ -11,6 +11,7 @@ from kivy.properties import ObjectProperty
 from kivy.uix.behaviors import FocusBehavior
 from kivy.uix.textinput import TextInput
 
+from companion_app.registry import Registry
 from companion_app.screens.ask.screen import AskScreen
 from companion_app.screens.devices.screen import DevicesScreen
 from companion_app.screens.home.screen import HomeScreen
@@ -78,6 +79,7 @@ class CompanionApp(App):
         self.memory = Memory(options.config)
         state, self._devices, self._host = initial_state(self.memory, options)
         self.store = Store(state)
+        self.registry = Registry()
         self.commands = Commands(self.store, self.memory)
         self.hosting = HostCommands(self.store, self.memory)
         self.questions = QuestionCommands(self.store, self.memory, self.hosting.client)
