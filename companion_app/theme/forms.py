@@ -11,6 +11,7 @@ from kivy.properties import BooleanProperty, ListProperty, ObjectProperty, Strin
 from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.dropdown import DropDown
 
+from companion_app.theme.accessible import Role
 from companion_app.theme.widgets import Column, Entry, IconText, Pressable, RoundAct
 
 # Where Kivy keeps what text fields drew, by its text, for a minute.
@@ -20,6 +21,7 @@ TEXT_CACHES = ("textinput.label", "textinput.width")
 class Check(Pressable, BoxLayout):
     """A box that is ticked or not, with what it stands for; `note` is a word under it."""
 
+    role = Role("checkbox")
     text = StringProperty("")
     note = StringProperty("")
     on = BooleanProperty(False)
@@ -47,6 +49,8 @@ class Stepper(Column):
 
 class SecretEntry(Entry):
     """A key: dots until it is shown, and nothing of it goes to a clipboard or a keyboard's memory."""
+
+    role = Role("password")
 
     def copy(self, data: str = "") -> None:
         """A key can be pasted, never copied."""
@@ -90,6 +94,7 @@ class SecretField(Column):
 class Option(IconText):
     """One line of an opened drop-down."""
 
+    role = Role("option")
     note = StringProperty("")
     value = StringProperty("")
     on = BooleanProperty(False)
@@ -114,6 +119,7 @@ class Menu(DropDown):
 class SelectBox(Pressable, BoxLayout):
     """The closed drop-down: what is chosen."""
 
+    role = Role("combobox")
     text = StringProperty("")
     chosen = BooleanProperty(False)
     wrong = BooleanProperty(False)

@@ -25,6 +25,7 @@ from kivy.uix.stacklayout import StackLayout
 from kivy.uix.textinput import TextInput
 from kivy.uix.widget import Widget
 
+from companion_app.theme.accessible import Accessible, Role
 from companion_app.theme.icons import ICONS
 
 # The smallest side of what a finger can hit, in dp (Material and WCAG 2.5.5 agree within 4).
@@ -39,8 +40,10 @@ TONES = {
 }
 
 
-class Prose(Label):
+class Prose(Accessible, Label):
     """Text that wraps to its width and is as high as it needs."""
+
+    role = Role("label")
 
 
 class Spoken(Prose):
@@ -58,6 +61,8 @@ class Spoken(Prose):
 class Heading(Prose):
     """The first line of a screen or a card."""
 
+    role = Role("heading")
+
 
 class Caption(Prose):
     """Small print."""
@@ -71,8 +76,8 @@ class Mono(Prose):
     """Names that machines read too."""
 
 
-class Icon(Widget):
-    """A line drawing from `theme.icons`."""
+class Icon(Accessible, Widget):
+    """A line drawing from `theme.icons`; an ornament, unless it has a role."""
 
     name = StringProperty("")
     colour = ColorProperty((1, 1, 1, 1))
@@ -93,8 +98,10 @@ class Icon(Widget):
                 SmoothLine(points=points, width=max(1.0, side / 20), cap="round", joint="round")
 
 
-class Pressable(FocusBehavior, ButtonBehavior):
+class Pressable(FocusBehavior, ButtonBehavior, Accessible):
     """Can be touched, reached with Tab and pressed with Enter or Space."""
+
+    role = Role("button")
 
     def keyboard_on_key_down(
         self, window: object, keycode: tuple[int, str], text: str | None, modifiers: list[str]
@@ -105,7 +112,7 @@ class Pressable(FocusBehavior, ButtonBehavior):
         return bool(super().keyboard_on_key_down(window, keycode, text, modifiers))
 
 
-class Column(BoxLayout):
+class Column(Accessible, BoxLayout):
     """Children under each other; one of height 0 takes no spacing either, so hiding leaves no gap.
 
     Every child has a height of its own (`size_hint_y` None).
@@ -148,6 +155,7 @@ class RoundAct(IconText):
 class NavItem(IconText):
     """A way to a screen, at the bottom or in the rail."""
 
+    role = Role("link")
     here = BooleanProperty(False)
     wide = BooleanProperty(False)
 
@@ -155,6 +163,7 @@ class NavItem(IconText):
 class Choice(IconText):
     """One of several chips of which one is on."""
 
+    role = Role("radio")
     on = BooleanProperty(False)
 
 
@@ -190,39 +199,46 @@ class Toned(EventDispatcher):
         self.ink, self.paper = getattr(palette, ink), getattr(palette, paper)
 
 
-class Pill(Toned, Label):
+class Pill(Accessible, Toned, Label):
     """A short word on a tone; `dot` draws a light before it."""
 
+    role = Role("label")
     dot = BooleanProperty(False)
 
 
-class Fact(BoxLayout):
+class Fact(Accessible, BoxLayout):
     """A figure under its name."""
 
+    role = Role("label")
     name = StringProperty("")
     value = StringProperty("")
 
 
-class Chip(Label):
+class Chip(Accessible, Label):
     """A thing, by the name people use."""
 
+    role = Role("label")
 
-class Note(Toned, BoxLayout):
+
+class Note(Accessible, Toned, BoxLayout):
     """One sentence on a tone, with an icon: an error, a question, a success. Empty text hides it."""
 
+    role = Role("status")
     text = StringProperty("")
     icon = StringProperty("alert")
 
 
-class Meter(Toned, Widget):
+class Meter(Accessible, Toned, Widget):
     """A bar filled to `value`, 0 to 1."""
 
+    role = Role("progressbar")
     value = NumericProperty(0.0)
 
 
-class Entry(TextInput):
+class Entry(Accessible, TextInput):
     """One line of text; Enter is `on_text_validate`, Tab goes on to the next field. `wrong` colours its border."""
 
+    role = Role("textbox")
     wrong = BooleanProperty(False)
 
 
