@@ -17,11 +17,11 @@ MEANS: dict[str, tuple[str, int]] = {
             "creativ imaginat imaginac inventiv inventive innovat original surpris random wild crazy craz adventur playful "
             "bold daring unpredict spontan varied variet divers fantas phantas artist poetic quirky weird experiment "
             "loosen expressiv colourful colorful lively inspired unusual imprecis inaccura inexact sloppy "
-            "hallucin invent makeup improvis "
+            "hallucin invent makeup improvis risk riskier dare daringly "
             "kreativ einfallsreich ideenreich originel uberrasch zufall verruckt abenteuer spieler mutig gewagt "
-            "unvorherseh abwechslung kunstler poetisch ausgefallen ungewohn locker lebendig bunt ungenau halluzin erfind "
+            "unvorherseh abwechslung kunstler poetisch ausgefallen ungewohn locker lebendig bunt ungenau halluzin erfind trau riskier risiko riskant "
             "sorpren aleator loco loca locur aventur jugueton atrevid audaz impredec espontan variad ingenios creatividad "
-            "poetic inusual colorid vivaz alucin"
+            "poetic inusual colorid vivaz alucin arries riesgo"
         ),
         ("creative", 1),
     ),
@@ -41,9 +41,9 @@ MEANS: dict[str, tuple[str, int]] = {
     **dict.fromkeys(
         _words(
             "long length detail elaborat thorough depth extensiv verbos wordy wordier lengthy expand exhaustiv comprehens "
-            "talkativ chatty rambl longwinded "
+            "talkativ chatty rambl longwinded waffl "
             "lang langer lange ausfuhr umfang ausgiebig geschwatz redselig weitschweif wortreich grundlich lange "
-            "largo larga largos largas alarg extens extiend detall profund exhaust prolij ampli hablador complet"
+            "largo larga largos largas alarg extens extiend detall profund exhaust prolij ampli hablador complet enroll"
         ),
         ("length", 1),
     ),
@@ -57,7 +57,7 @@ MEANS: dict[str, tuple[str, int]] = {
         ("length", -1),
     ),
     **dict.fromkeys(
-        _words("repeat repetit redundan monoton wiederhol repit repet reiter"), ("repetition", 1)
+        _words("repeat repetit redundan monoton wiederhol repit repet reiter sameness dasselbe dieselbe"), ("repetition", 1)
     ),
 }  # fmt: skip
 # These say nothing by themselves: "tell me more", "higher temperature", "fewer words".
@@ -90,8 +90,8 @@ TOO = frozenset(
 )
 NOT = frozenset(
     _words(
-        "not dont doesnt isnt arent wasnt no never stop quit avoid without nicht nich kein keine keinen keiner nie niemals "
-        "ohne horauf vermeide vermeiden statt nunca sin evita evitar deja dejar tampoco ni"
+        "not nothing dont doesnt cant isnt arent wasnt no never stop quit avoid without nicht nichts nich kein keine keinen keiner nie niemals "
+        "ohne horauf vermeide vermeiden statt nunca sin evita evitar deja dejar tampoco ni nada ningun ninguna"
     )
 )
 ENOUGH = frozenset(_words("enough genug genugend suficiente suficientemente"))
@@ -116,12 +116,13 @@ RESET = frozenset(
 # Said as one thing; written here without accents.
 IDIOMS = (
     (r"\b(?:calm|tone|settle) (?:\w+ )?down\b|\bkomm runter\b", " calm "),
-    (r"\b(?:let|cut) (?:\w+ )?loose\b|\bgo (?:wild|nuts|crazy)\b|\bhold(?:ing)? (?:\w+ )?back\b", " wild "),
-    (r"\b(?:don t|dont|do not|not|stop|never) wild\b", " wild "),  # "don't hold back"
+    (r"\b(?:dont|do not|not|stop|never|without) hold(?:ing)? (?:\w+ )?back\b", " wild "),
+    (r"\b(?:let|cut) (?:\w+ )?loose\b|\bgo (?:nuts|wild)\b", " wild "),
     (r"\bout(?:side)? (?:of )?the box\b", " creativ "),
     (r"\bmak(?:e|ing) (?:things|stuff|it|that|facts) up\b", " makeup "),
-    (r"\bto the point\b|\bto the chase\b|\bauf den punkt\b|\bal grano\b", " tothepoint "),
+    (r"\bto the point\b|\bto the chase\b|\b(?:auf den|zum) punkt\b|\bal grano\b", " tothepoint "),
     (r"\bhor(?:e)? (?:\w+ )?auf\b", " horauf "),
+    (r"\b(?:the |always )same\b|\blo mismo\b|\bdas gleiche\b|\bover and over\b", " sameness "),
     (r"\b(?:long|drawn) (?:winded|out)\b", " longwinded "),
     (r"\btop p\b", " topp "),
 )

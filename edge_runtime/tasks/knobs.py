@@ -159,7 +159,9 @@ def _wishes(clause: list[str]) -> list[tuple[str, float]]:
 
 
 def _many(words: set[str]) -> bool:
-    return bool(words & {"many", "viele", "vielen", "muchas", "muchos"})
+    return bool(
+        words & {"many", "much", "viele", "vielen", "viel", "mucho", "mucha", "muchas", "muchos", "tanto", "tanta"}
+    )
 
 
 def _meaning(word: str, table: dict[str, tuple[str, int]]) -> tuple[str, int] | None:
