@@ -150,7 +150,7 @@ def _wishes(clause: list[str]) -> list[tuple[str, float]]:
         if axis == "repetition":
             # Who speaks of repetition complains of it, but for one who wants more of it.
             turned = 1 if (more or words & MAY) and not (refused or less or too) else -1
-        elif words & ENOUGH:
+        elif words & ENOUGH or (refused and "bastante" in words):
             turned = 1 if refused else -1
         else:
             turned = (-1 if refused or too else 1) * (-1 if less else 1)

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_runtime.tasks.knobs import BOUNDS, Knobs, turn
+from tests.edge_runtime.tasks.knob_phrases import SEEN
 
 MIDDLE = Knobs(temperature=0.7, top_p=0.8, max_tokens=400, repetition=1.2)
 
@@ -85,3 +86,9 @@ def test_bounds_are_kept_whatever_is_said(text: str, temperature: float, top: fl
     for phrase in (text, f"much more {text} creative", f"as short as possible {text}", f"temperature {text} 7"):
         after = turn(phrase, before).knobs
         assert all(low <= getattr(after, name) <= high for name, (low, high) in BOUNDS.items())
+
+
+def test_the_phrases_that_the_rules_were_improved_on_stay_right() -> None:
+    for phrase, name, sign in SEEN:
+        change = next(one for one in turn(phrase, MIDDLE).changes if one.name == name)
+        assert (change.after > change.before) == (sign == "+"), phrase
