@@ -99,18 +99,6 @@ class Option(IconText):
     value = StringProperty("")
     on = BooleanProperty(False)
 
-    def keyboard_on_key_down(
-        self, window: object, keycode: tuple[int, str], text: str | None, modifiers: list[str]
-    ) -> bool:
-        if keycode[1] in ("up", "down"):
-            # Children are listed from the last one to the first.
-            lines = self.parent.children
-            at = lines.index(self) + (1 if keycode[1] == "up" else -1)
-            if 0 <= at < len(lines):
-                lines[at].focus = True
-            return True
-        return super().keyboard_on_key_down(window, keycode, text, modifiers)
-
 
 class Menu(DropDown):
     """The lines of an opened drop-down."""
@@ -129,7 +117,7 @@ class Select(Column):
     """A drop-down under its name. options: (value, text, note) each; `on_pick` gets the value that was picked."""
 
     label = StringProperty("")
-    hint = StringProperty("Choose")
+    hint = StringProperty("")
     problem = StringProperty("")
     value = StringProperty("")
     options = ListProperty([])

@@ -8,16 +8,16 @@ from kivy.input.motionevent import MotionEvent
 from kivy.lang import Builder
 from kivy.metrics import dp
 from kivy.properties import BooleanProperty, NumericProperty, StringProperty
-from kivy.uix.behaviors import FocusBehavior
 from kivy.uix.boxlayout import BoxLayout
 
 from companion_app.theme.accessible import Accessible, Role
+from companion_app.theme.focus import Reachable
 
 FAR_ENOUGH = 0.98  # of the way; a finger ends a little before the edge
 STEP = 0.2  # of an arrow key: five are deliberate, and not tiring
 
 
-class Slide(FocusBehavior, Accessible, BoxLayout):
+class Slide(Reachable, Accessible, BoxLayout):
     """`on_confirm` when the thumb was drawn to the end and let go there. value: how far it is, 0 to 1.
 
     travel: how far the thumb can go, in pixels; it is as wide as the slide is high.

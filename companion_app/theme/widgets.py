@@ -17,7 +17,7 @@ from kivy.properties import (
     OptionProperty,
     StringProperty,
 )
-from kivy.uix.behaviors import ButtonBehavior, FocusBehavior
+from kivy.uix.behaviors import ButtonBehavior
 from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.label import Label
 from kivy.uix.scrollview import ScrollView
@@ -26,6 +26,7 @@ from kivy.uix.textinput import TextInput
 from kivy.uix.widget import Widget
 
 from companion_app.theme.accessible import Accessible, Role
+from companion_app.theme.focus import BACKWARD, FORWARD, Reachable, beside, focus, plain
 from companion_app.theme.icons import ICONS
 
 # The smallest side of what a finger can hit, in dp (Material and WCAG 2.5.5 agree within 4).
@@ -98,8 +99,8 @@ class Icon(Accessible, Widget):
                 SmoothLine(points=points, width=max(1.0, side / 20), cap="round", joint="round")
 
 
-class Pressable(FocusBehavior, ButtonBehavior, Accessible):
-    """Can be touched, reached with Tab and pressed with Enter or Space."""
+class Pressable(Reachable, ButtonBehavior, Accessible):
+    """Can be touched, reached with Tab and pressed with Enter or Space; arrows go to the next one of its kind."""
 
     role = Role("button")
 
@@ -107,8 +108,14 @@ class Pressable(FocusBehavior, ButtonBehavior, Accessible):
         self, window: object, keycode: tuple[int, str], text: str | None, modifiers: list[str]
     ) -> bool:
         if keycode[1] in ("enter", "numpadenter", "spacebar") and not self.disabled:
+            focus.by_keys = True
             self.trigger_action(0.1)
             return True
+        if keycode[1] in FORWARD + BACKWARD and plain(modifiers):
+            other = beside(self, keycode[1])
+            if other is not None:
+                other.focus = True
+                return True
         return bool(super().keyboard_on_key_down(window, keycode, text, modifiers))
 
 
@@ -235,7 +242,7 @@ class Meter(Accessible, Toned, Widget):
     value = NumericProperty(0.0)
 
 
-class Entry(Accessible, TextInput):
+class Entry(Reachable, Accessible, TextInput):
     """One line of text; Enter is `on_text_validate`, Tab goes on to the next field. `wrong` colours its border."""
 
     role = Role("textbox")
