@@ -17,6 +17,8 @@ from firmware_bridge.errors import BridgeError
 
 if TYPE_CHECKING:
     from firmware_bridge.robot.config import Robot
+    from firmware_bridge.robot.drive import Driver
+    from firmware_bridge.robot.room import Room
 
 RUNS = "robot.toml"
 AGAIN = 0.1  # seconds between two drives; less than any deadman
@@ -52,6 +54,13 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     serve.add_argument("--simulated", action="store_true", help="the firmware in simavr, with wheels that aren't there")
     serve.add_argument("--record", type=Path, metavar="NPZ", help="keep scans and odometry, for `map`")
+    simulate = command("simulate", "Serve a robot that isn't there, in a room that isn't: to try everything.", _serve)
+    simulate.add_argument(
+        "room", metavar="ROOM", nargs="?", default="flat", help="its name, or a folder with walls.toml (default: flat)"
+    )
+    simulate.add_argument("--socket", type=Path, metavar="PATH", help="(default: robot.sock beside the file)")
+    simulate.add_argument("--at", metavar="PLACE", help="where it begins (default: the dock)")
+    simulate.set_defaults(simulated=False, record=None)
     client("state", "Show where it is, what it does, and what changed its orders.", _state)
     client("stop", "The emergency stop, until `release`; needs no token.", _simple({"op": "stop"}))
     client("release", "End the emergency stop.", _simple({"op": "release"}))
@@ -81,7 +90,7 @@ def _beside(args: argparse.Namespace, name: str) -> Path:
 
 
 def _load(args: argparse.Namespace) -> Robot:
-    from firmware_bridge.robot.config import load
+    from firmware_bridge.robot.drawn import load
 
     return load(args.robot)
 
@@ -129,10 +138,13 @@ async def _run(args: argparse.Namespace) -> None:
 
     from firmware_bridge.board import Board
     from firmware_bridge.ports import finder
+    from firmware_bridge.robot import room as rooms
     from firmware_bridge.robot.drive import Driver
     from firmware_bridge.robot.serve import Server
+    from firmware_bridge.robot.shown import ShownMap
     from firmware_bridge.robot.tokens import Tokens, write_private
 
+    room = rooms.load(args.room, args.robot) if "room" in args else None
     robot = _load(args)
     start = _start(args, robot)
     tokens, own = Tokens(_beside(args, "robot.tokens")), _beside(args, "robot.token")
@@ -143,23 +155,31 @@ async def _run(args: argparse.Namespace) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ends.set)
     async with contextlib.AsyncExitStack() as stack:
-        if args.simulated:
-            find = await _simulate(stack, robot, start or (0.0, 0.0, 0.0))
+        if room is not None:
+            driver = await _pretend(stack, robot, room, start or (0.0, 0.0, 0.0))
+            if robot.map.grid and not (kept := _beside(args, robot.map.grid)).exists():
+                room.map(robot.body.radius).save(kept)
         else:
-            find = finder(args.port)
-        board = await stack.enter_async_context(Board(find, args.number))
-        driver = await stack.enter_async_context(Driver(robot, board, start))
+            if args.simulated:
+                find = await _simulate(stack, robot, start or (0.0, 0.0, 0.0))
+            else:
+                find = finder(args.port)
+            board = await stack.enter_async_context(Board(find, args.number))
+            driver = await stack.enter_async_context(Driver(robot, board, start))
+            driver.simulated = args.simulated
         if robot.map.grid:
             from firmware_bridge.robot.grid import Grid
             from firmware_bridge.robot.scan_match import Localizer
 
-            walls = Grid.load(_beside(args, robot.map.grid)).walls()
-            driver.orders.walls(walls)
-            driver.localizer = Localizer(walls)
+            grid = Grid.load(_beside(args, robot.map.grid))
+            driver.orders.walls(grid.walls())
+            driver.localizer = Localizer(grid.walls())
+            driver.map = ShownMap(grid, grows=False)
         if args.record is not None:
             driver.record = []
-        await stack.enter_async_context(Server(driver, tokens, socket, lambda: _load(args)))
-        print(f"serving the robot at {socket}", flush=True)
+        await stack.enter_async_context(Server(driver, tokens, socket, args.robot))
+        what = "a SIMULATED robot" if driver.simulated else "the robot"
+        print(f"serving {what} at {socket}", flush=True)
         await ends.wait()
     if args.record is not None and driver.record:
         _, poses, first, step, ranges = zip(*driver.record, strict=True)
@@ -167,6 +187,26 @@ async def _run(args: argparse.Namespace) -> None:
         even = [[*each, *[float("nan")] * (rays - len(each))] for each in ranges]
         with args.record.open("wb") as file:
             np.savez_compressed(file, odometry=poses, ranges=even, first=first[0], step=step[0])
+
+
+async def _pretend(
+    stack: contextlib.AsyncExitStack, robot: Robot, room: Room, start: tuple[float, float, float]
+) -> Driver:
+    """Starts a robot that isn't there, and its scanner."""
+    from firmware_bridge.robot.drive import Driver
+    from firmware_bridge.robot.simulator import SimulatedBoard, World, look
+
+    world = World(robot, room, *start)
+    board = await stack.enter_async_context(SimulatedBoard(world))
+    driver = await stack.enter_async_context(Driver(robot, board, start))
+    looking = asyncio.create_task(look(world, driver.scan))
+
+    async def end() -> None:
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
+
+    stack.push_async_callback(end)
+    return driver
 
 
 async def _simulate(

@@ -194,14 +194,24 @@ def parse(raw: Mapping[str, object]) -> Robot:
         elif name == "body":
             raise RobotError("[body] is missing: radius, track, wheel_speed and counts_per_metre.")
     made["fence"] = _corners(rest.pop("fence"), "fence") if "fence" in rest else ()
-    made["zones"] = tuple(_zone(table, at) for at, table in enumerate(_tables(rest, "zones")))
-    made["places"] = tuple(_place(table, at) for at, table in enumerate(_tables(rest, "places")))
+    made["zones"] = zones_of(rest)
+    made["places"] = places_of(rest)
     made["dock"] = _text(rest.pop("dock", ""), "dock")
     if rest:
         raise RobotError(f"{sorted(rest)[0]} isn't a key of robot.toml.")
     robot = Robot(**made)
-    _agree(robot)
+    agree(robot)
     return robot
+
+
+def zones_of(rest: dict[str, object]) -> tuple[Zone, ...]:
+    """Takes `zones` out of a table, and checks them. Raises RobotError."""
+    return tuple(_zone(table, at) for at, table in enumerate(_tables(rest, "zones")))
+
+
+def places_of(rest: dict[str, object]) -> tuple[Place, ...]:
+    """Takes `places` out of a table, and checks them. Raises RobotError."""
+    return tuple(_place(table, at) for at, table in enumerate(_tables(rest, "places")))
 
 
 _SECTIONS: dict[str, type] = {
@@ -311,8 +321,8 @@ def _place(table: dict[str, object], at: int) -> Place:
     return Place(name, values[0], values[1], math.radians(values[2]) if len(values) == 3 else 0.0)
 
 
-def _agree(robot: Robot) -> None:
-    """What single keys can't tell."""
+def agree(robot: Robot) -> None:
+    """What single keys can't tell. Raises RobotError."""
     for kind, names in (
         ("zone", [each.name.lower() for each in robot.zones]),
         ("place", [each.name.lower() for each in robot.places]),

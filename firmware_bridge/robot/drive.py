@@ -11,6 +11,7 @@ import contextlib
 import logging
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -24,8 +25,12 @@ from firmware_bridge.robot.estimate import Estimate
 from firmware_bridge.robot.modes import Event, Mode, Modes
 from firmware_bridge.robot.orders import Orders
 from firmware_bridge.robot.scan_match import Localizer, placed
+from firmware_bridge.robot.shown import Scan, ShownMap, Tilt
 from firmware_bridge.robot.slam import points_of
 from firmware_bridge.robot.zones import Ground
+
+if TYPE_CHECKING:
+    from firmware_bridge.robot.simulator import SimulatedBoard
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +51,7 @@ class Driver:
     def __init__(
         self,
         robot: Robot,
-        board: Board,
+        board: Board | SimulatedBoard,
         start: tuple[float, float, float] | None = None,
         within: float = WITHIN,
     ) -> None:
@@ -59,6 +64,11 @@ class Driver:
         self.localizer: Localizer | None = None
         self.seen: np.ndarray | None = None  # what the last scan saw, on the map
         self.record: list[tuple[float, tuple[float, float, float], float, float, list[float]]] | None = None
+        self.simulated = not isinstance(board, Board)  # or `serve --simulated`, which says so
+        self.latest_scan: Scan | None = None
+        self.tilt: Tilt | None = None
+        self.map = ShownMap.around(robot.fence)
+        self.speed = robot.limits.speed  # the most that a person lets it have, m/s
         self._holds_until = -math.inf
         self._home: float | None = None
         self._home_at = -math.inf
@@ -71,15 +81,23 @@ class Driver:
         self.envelope = Envelope(robot, None, grounded=False)
         self.use(robot)
 
-    def use(self, robot: Robot) -> None:
-        """Goes by another robot.toml, as after a zone was drawn; orders are dropped. Raises RobotError: then nothing moves."""
+    def use(self, robot: Robot, ground: Ground | None = None) -> None:
+        """Goes by another robot.toml, as after a zone was drawn; orders are dropped. Raises RobotError: then nothing moves.
+
+        ground: that of its zones, where it was made already.
+        """
         self.orders.drop("robot.toml was read again")
         old, self.robot = self.envelope, robot
         self.envelope = Envelope(robot, None, grounded=False)
         self.envelope.stopped, self.envelope.fault, self.envelope.changes = old.stopped, old.fault, old.changes
-        ground = Ground(robot) if robot.fence else None
+        if ground is None and robot.fence:
+            ground = Ground(robot)
         self.envelope.ground, self.envelope.grounded = ground, True
         self.orders.use(robot, ground)
+
+    def name_places(self, robot: Robot) -> None:
+        """The same robot.toml but for places: nothing that it does changes."""
+        self.robot = self.envelope.robot = self.orders.robot = robot
 
     async def __aenter__(self) -> Driver:
         kinds: list[tuple[type, float]] = [(Encoders, TICK), (State, 0.1), (Imu, TICK)]
@@ -112,13 +130,27 @@ class Driver:
         """A person holds the deadman of assisted driving, for as long as the firmware's would last."""
         self._holds_until = _now() + self.robot.times.deadman
 
-    async def stop(self) -> None:
-        """The emergency stop: here and in the firmware, until `release`."""
+    async def stop(self) -> bool:
+        """The emergency stop: here and in the firmware, until `release`. Whether the board has said that it stands.
+
+        Where it hasn't, nothing is sent to it any more but zeros, and its deadman stops it.
+        """
         self.envelope.stop()
         self.orders.drop("emergency stop")
         self._check()
-        with contextlib.suppress(BridgeError):
+        try:
             await self.board.stop(latch=True)
+        except BridgeError as error:
+            log.error("Emergency stop: the board doesn't answer (%s).", error)
+            return False
+        return True
+
+    def limit(self, speed: float) -> None:
+        """The most that a person lets it have, m/s; robot.toml's is never passed. Raises RobotError."""
+        most = self.robot.limits.speed
+        if not 0 < speed <= most:
+            raise RobotError(f"speed must be more than 0 and at most {most:g} m/s, as robot.toml has it.")
+        self.speed = speed
 
     async def release(self) -> None:
         """Ends it. Raises BridgeError while the board's own button is pressed or the board is gone."""
@@ -161,10 +193,12 @@ class Driver:
             return
         if self.record is not None and len(self.record) < MOST_SCANS:
             self.record.append((now, self.estimate.pose, first, step, list(ranges)))
+        self.latest_scan = Scan(now, self.estimate.pose, first, step, tuple(ranges))
         points = points_of(first, step, np.asarray(ranges))
         if self.localizer is not None and (match := self.localizer.match(self.estimate.pose, points)) is not None:
             self.estimate.matched(now, match.x, match.y, match.heading, match.covariance)
         self.seen = placed(points, self.estimate.pose)
+        self.map.add(now, self.estimate.pose, self.seen)
 
     async def call(self, calls: Sequence[dict[str, object]]) -> None:
         """Orders of a model, all or none: stop alone; or go_to, dock, move, turn, one after the other. Raises RobotError."""
@@ -209,7 +243,7 @@ class Driver:
                 envelope.moving(float(self.estimate.state[3]))
         await self._power(now)
         envelope.allowed = self.modes.moves
-        envelope.cap = 0.5 if self.need in (Need.SAVE, Need.HOME) else 1.0
+        envelope.cap = min(0.5 if self.need in (Need.SAVE, Need.HOME) else 1.0, self.speed / self.robot.limits.speed)
         order = await self._next(now)
         if order is not None:
             envelope.ask(now, *order)
@@ -305,7 +339,8 @@ class Driver:
         elif isinstance(told, Imu):
             if self.estimate is not None:
                 self.estimate.gyro(now, told.gz)
-            self.envelope.tilt(now, math.atan2(told.ay, told.az), math.atan2(-told.ax, math.hypot(told.ay, told.az)))
+            self.tilt = Tilt(math.atan2(told.ay, told.az), math.atan2(-told.ax, math.hypot(told.ay, told.az)), told.gz)
+            self.envelope.tilt(now, self.tilt.roll, self.tilt.pitch)
         elif isinstance(told, Analogue) and self.robot.current is not None:
             volts = getattr(told, self.robot.current.input)
             self.envelope.current(now, volts * self.robot.current.amperes_per_volt)
@@ -340,6 +375,7 @@ class Driver:
                 "missing": self.estimate.missing(now),
             }
         return {
+            "simulated": self.simulated,
             "mode": self.modes.mode.value,
             "stopped": envelope.stopped,
             "fault": envelope.fault or None,

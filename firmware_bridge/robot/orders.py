@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from firmware_bridge.robot.config import Place, Robot, RobotError
+from firmware_bridge.robot.config import FAR, Place, Robot, RobotError
 from firmware_bridge.robot.follow import Follower
 from firmware_bridge.robot.plan import Costmap, Point, length, plan
 from firmware_bridge.robot.zones import Ground
@@ -80,6 +80,13 @@ class Orders:
         points = await self.way(pose[:2], place)
         self.drop("the battery is low")
         self.queue.append(Order(place, points))
+
+    @property
+    def path(self) -> list[Point]:
+        """What is left of the way of the order that is carried out."""
+        if self._follower is not None:
+            return list(self._follower.left)
+        return self.queue[0].points[1:] if self.queue else []
 
     @property
     def goes_home(self) -> bool:
@@ -154,10 +161,16 @@ class Orders:
         name, arguments = call.get("name"), call.get("arguments") or {}
         if not isinstance(arguments, dict):
             raise RobotError("arguments must be an object.")
+        if name == "go_to" and {"x", "y"} <= arguments.keys():
+            x, y = _within(arguments["x"], FAR, "go_to: x"), _within(arguments["y"], FAR, "go_to: y")
+            heading = math.atan2(y - last.y, x - last.x) if math.dist((x, y), (last.x, last.y)) > 1e-6 else last.heading
+            return Place(f"{x:.2f}, {y:.2f}", x, y, heading)
         if name == "go_to":
             targets = call.get("targets") or [arguments.get("place")]
             if not isinstance(targets, list) or len(targets) != 1 or not isinstance(targets[0], str):
-                raise RobotError('go_to needs one place: {"name": "go_to", "targets": ["kitchen"]}.')
+                raise RobotError(
+                    'go_to needs one place: {"name": "go_to", "targets": ["kitchen"]}, or x and y in metres.'
+                )
             return self.robot.place(targets[0])
         if name == "dock":
             return self.robot.place(self.robot.dock or "dock")

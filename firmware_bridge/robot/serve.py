@@ -16,14 +16,17 @@ import math
 import os
 import socket
 import stat
-from collections.abc import Callable
+from base64 import b64encode
+from dataclasses import replace
 from pathlib import Path
 
 from firmware_bridge.errors import BridgeError
-from firmware_bridge.robot.config import Robot, RobotError
+from firmware_bridge.robot import config, drawn, shown
+from firmware_bridge.robot.config import RobotError
 from firmware_bridge.robot.drive import Driver
 from firmware_bridge.robot.modes import Event
 from firmware_bridge.robot.tokens import SCOPES, Tokens
+from firmware_bridge.robot.zones import Ground
 
 log = logging.getLogger(__name__)
 
@@ -31,9 +34,19 @@ LINE = 64 * 1024
 IDLE = 60.0  # seconds that a connection may say nothing
 ANSWER = 5.0  # seconds that somebody may take to fetch an answer
 MOST = 32  # connections
+MOST_WATCHERS = 8
+FASTEST = 20.0  # frames a second
+RECHECK = 1.0  # seconds until a token that was taken back is noticed by a watcher
+# Seconds since the frame that somebody saw who drives: an order that was long on its way moves nothing.
+FRESH = 0.5
 CALLS = 32
 OPS = {
     "state": "read",
+    "watch": "read",
+    "plan": "read",
+    "map": "read",
+    "limit": "drive",
+    "draw": "manage",
     "scan": "sense",
     "drive": "drive",
     "hold": "drive",
@@ -48,11 +61,13 @@ Json = dict[str, object]
 
 
 class Server:
-    """Serves one robot until `close`. load: reads robot.toml anew."""
+    """Serves one robot until `close`. toml: its robot.toml, beside which lies what people drew. Raises RobotError."""
 
-    def __init__(self, driver: Driver, tokens: Tokens, path: Path, load: Callable[[], Robot]) -> None:
-        self._driver, self._tokens, self._path, self._load = driver, tokens, path, load
-        self._connections = 0
+    def __init__(self, driver: Driver, tokens: Tokens, path: Path, toml: Path) -> None:
+        self._driver, self._tokens, self._path, self._toml = driver, tokens, path, toml
+        self._drawn = drawn.read(toml)
+        self._drawing = asyncio.Lock()
+        self._connections = self._watchers = 0
         self._server: asyncio.Server | None = None
 
     async def __aenter__(self) -> Server:
@@ -84,7 +99,11 @@ class Server:
                     line = await reader.readline()
                 if not line:
                     return
-                await _say(writer, await self._answer(line))
+                said = await self._answer(line)
+                await _say(writer, said)
+                if (every := said.get("every")) is not None:  # of `watch`
+                    assert isinstance(every, float)
+                    return await self._watch(writer, line, every)
         except (TimeoutError, OSError):
             return
         except ValueError:  # of readline
@@ -110,8 +129,9 @@ class Server:
     async def _do(self, asked: Json) -> Json:
         driver, op = self._driver, asked.get("op", "calls" if "calls" in asked else None)
         if op == "stop":
-            await driver.stop()
-            return {}
+            began = _now()
+            stands = await driver.stop()
+            return {"board": "stands" if stands else "silent", "ms": round((_now() - began) * 1000, 1)}
         if op == "calls":
             return await self._call(asked)
         if not isinstance(op, str) or op not in OPS:
@@ -119,6 +139,8 @@ class Server:
         self._may(asked, OPS[op])
         if op == "state":
             return {"state": driver.state()}
+        if op in ("drive", "hold"):
+            _fresh(asked)
         if op == "drive":
             driver.twist(_number(asked, "v"), _number(asked, "w"))
         elif op == "hold":
@@ -142,13 +164,69 @@ class Server:
         elif op == "locate":
             x, y, degrees = (_number(asked, name) for name in ("x", "y", "degrees"))
             driver.locate(x, y, math.radians(degrees))
+        elif op == "limit":
+            driver.limit(_number(asked, "speed"))
+        elif op == "watch":
+            return {"every": 1 / max(0.1, min(FASTEST, _number(asked, "hz"))) if "hz" in asked else 0.1}
+        elif op == "plan":
+            return {"plan": shown.plan(driver, self._drawn)}
+        elif op == "map":
+            return {"map": driver.map.about(), "png": b64encode(await asyncio.to_thread(driver.map.png)).decode()}
+        elif op == "draw":
+            return await self._draw(asked)
         elif op == "reload":
             try:
-                driver.use(self._load())
+                driver.use(drawn.load(self._toml))
+                self._drawn = drawn.read(self._toml)
             except RobotError:
                 driver.envelope.grounded = False  # nothing moves by zones that can't be read
                 raise
         return {}
+
+    async def _draw(self, asked: Json) -> Json:
+        """Other zones or places of people's, in the file and from now on; robot.toml's own stay."""
+        async with self._drawing:
+            if asked.get("revision") != self._drawn.revision:
+                raise RobotError("Somebody else drew meanwhile: look again, then draw.")
+            parts: Json = {name: asked[name] for name in ("zones", "places") if name in asked}
+            if not parts:
+                raise RobotError("draw needs zones or places.")
+            given = drawn.parse(parts)
+            made = replace(self._drawn, revision=self._drawn.revision + 1)
+            made = replace(made, **{name: getattr(given, name) for name in parts})
+            robot = await asyncio.to_thread(lambda: made.over(config.load(self._toml)))
+            # A large ground takes a second, for which the drive loop doesn't wait.
+            ground = await asyncio.to_thread(Ground, robot) if robot.fence and "zones" in parts else None
+            await asyncio.to_thread(drawn.write, self._toml, made)
+            self._drawn = made
+            if "zones" in parts:
+                self._driver.use(robot, ground)
+            else:
+                self._driver.name_places(replace(self._driver.robot, places=robot.places))
+            return {"revision": made.revision}
+
+    async def _watch(self, writer: asyncio.StreamWriter, line: bytes, every: float) -> None:
+        """Frames until whoever watches goes away, or its token ends."""
+        if self._watchers >= MOST_WATCHERS:
+            await _say(writer, {"accepted": False, "reason": f"{MOST_WATCHERS} watch it already: close one."})
+            return
+        self._watchers += 1
+        try:
+            asked, scanned, checked = json.loads(line), -math.inf, _now()
+            while not writer.is_closing():
+                now = _now()
+                if now - checked > RECHECK:
+                    checked = now
+                    self._may(asked, OPS["watch"])
+                made = shown.frame(self._driver, now, self._drawn.revision, scanned)
+                if self._driver.latest_scan is not None:
+                    scanned = self._driver.latest_scan.at
+                await _say(writer, {"frame": made})
+                await asyncio.sleep(max(0.0, now + every - _now()))
+        except RobotError as error:
+            await _say(writer, {"accepted": False, "reason": str(error)})
+        finally:
+            self._watchers -= 1
 
     async def _call(self, asked: Json) -> Json:
         calls = asked.get("calls")
@@ -215,6 +293,16 @@ def _remove_old(path: Path) -> None:
             path.unlink(missing_ok=True)
             return
     raise RobotError(f"A robot is served at {path} already.")
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _fresh(asked: Json) -> None:
+    """Raises RobotError where whoever drives saw the robot last too long ago; a program beside it need not say."""
+    if "seen" in asked and not 0 <= _now() - _number(asked, "seen") <= FRESH:
+        raise RobotError("That order was too long on its way: the robot doesn't follow it.")
 
 
 def _number(asked: Json, name: str) -> float:

@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from firmware_bridge.robot.pose_graph import Pose, between, compose
+from firmware_bridge.robot.room import cast
 
 
 @dataclass
@@ -54,19 +55,6 @@ def building(rng: np.random.Generator, wide: float = 18.0, high: float = 13.0, c
             box(x, y, x + 0.6, y + float(rng.uniform(0.3, 0.7)))
             at += width
     return np.array(segments)
-
-
-def cast(walls: np.ndarray, pose: Pose, angles: np.ndarray, farthest: float) -> np.ndarray:
-    """Metres to the nearest wall in each direction; inf beyond `farthest`."""
-    a, b = walls[:, 0] - np.array(pose[:2]), walls[:, 1] - walls[:, 0]
-    ray = np.stack([np.cos(pose[2] + angles), np.sin(pose[2] + angles)], axis=-1)[:, None]
-    cross = ray[..., 0] * b[:, 1] - ray[..., 1] * b[:, 0]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        away = (a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]) / cross
-        part = (a[:, 0] * ray[..., 1] - a[:, 1] * ray[..., 0]) / cross
-    good = (away > 0) & (part >= 0) & (part <= 1) & (np.abs(cross) > 1e-12)
-    nearest = np.where(good, away, np.inf).min(axis=1)
-    return np.where(nearest <= farthest, nearest, np.inf)
 
 
 def walk(seed: int, rounds: float = 2.0, stride: float = 0.6, rays: int = 180) -> Walk:

@@ -99,7 +99,7 @@ async def served(
         async with (
             Board(lambda: [str(simulated.link)], answer=PATIENT / 4) as board,
             Driver(robot, board, at, within=3) as driver,
-            Server(driver, tokens, path, lambda: load(toml)),
+            Server(driver, tokens, path, toml),
         ):
             yield Served(driver, wheels, simulated, tokens, path, toml)
     finally:

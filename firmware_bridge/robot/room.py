@@ -1,0 +1,104 @@
+"""A room that isn't there: its walls, what a scanner sees of them, and the map that a walk through it would give."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from firmware_bridge.robot.config import FAR, RobotError
+from firmware_bridge.robot.grid import Grid
+from firmware_bridge.robot.slam import points_of
+
+ROOMS = Path(__file__).parent / "rooms"
+MOST_WALLS = 5000
+REACH = 8.0  # metres of the scanner
+RAYS = 180
+FIRST, STEP = -math.pi, 2 * math.pi / RAYS
+EVERY = 0.8  # metres between the places from which the map is drawn
+
+
+@dataclass(frozen=True)
+class Room:
+    """walls: float64 [S, 2, 2], the ends of segments, metres."""
+
+    walls: np.ndarray
+
+    def scan(self, x: float, y: float, heading: float) -> np.ndarray:
+        """Metres to the nearest wall, float64 [RAYS], from FIRST on in steps of STEP; inf beyond REACH."""
+        return cast(self.walls, (x, y, heading), FIRST + STEP * np.arange(RAYS), REACH)
+
+    def gap(self, x: float, y: float) -> float:
+        """Metres from a point to the nearest wall."""
+        a, along = self.walls[:, 0], self.walls[:, 1] - self.walls[:, 0]
+        to = np.array([x, y]) - a
+        part = np.clip((to * along).sum(axis=1) / np.maximum((along**2).sum(axis=1), 1e-12), 0, 1)
+        return float(np.hypot(*(to - part[:, None] * along).T).min())
+
+    def map(self, radius: float) -> Grid:
+        """What a robot of that radius, which may stand anywhere where it fits, would draw."""
+        return Grid.of(
+            ((x, y, 0.0), points_of(FIRST, STEP, self.scan(x, y, 0.0)))
+            for x, y in self._lattice()
+            if self.gap(x, y) > radius
+        )
+
+    def _lattice(self) -> Iterator[tuple[float, float]]:
+        west, south = self.walls.reshape(-1, 2).min(axis=0)
+        east, north = self.walls.reshape(-1, 2).max(axis=0)
+        for x in np.arange(west + EVERY / 2, east, EVERY):
+            for y in np.arange(south + EVERY / 2, north, EVERY):
+                yield float(x), float(y)
+
+
+def names() -> list[str]:
+    """The rooms that come with the bridge."""
+    return sorted(each.name for each in ROOMS.iterdir() if (each / "walls.toml").exists())
+
+
+def load(room: str, toml: Path) -> Room:
+    """A room that comes with the bridge, or a folder with robot.toml and walls.toml; a missing `toml` is copied out of it.
+
+    Raises RobotError.
+    """
+    folder = ROOMS / room if room in names() else Path(room)
+    try:
+        raw = tomllib.loads((folder / "walls.toml").read_text(encoding="utf-8"))
+        if not toml.exists():
+            shutil.copyfile(folder / "robot.toml", toml)
+    except OSError as error:
+        raise RobotError(
+            f"There is no room {room!r}: {', '.join(names())}, or a folder with walls.toml and robot.toml ({error.strerror})."
+        ) from None
+    except ValueError as error:
+        raise RobotError(f"{folder / 'walls.toml'} isn't TOML: {error}.") from None
+    walls = raw.get("walls")
+    if not isinstance(walls, list) or not 0 < len(walls) <= MOST_WALLS or not all(_wall(each) for each in walls):
+        raise RobotError(f"walls in {folder / 'walls.toml'} must be a list of [x, y, x, y] in metres.")
+    return Room(np.array(walls, dtype=np.float64).reshape(-1, 2, 2))
+
+
+def cast(walls: np.ndarray, pose: tuple[float, float, float], angles: np.ndarray, farthest: float) -> np.ndarray:
+    """Metres to the nearest wall in each direction; inf beyond `farthest`."""
+    a, b = walls[:, 0] - np.array(pose[:2]), walls[:, 1] - walls[:, 0]
+    ray = np.stack([np.cos(pose[2] + angles), np.sin(pose[2] + angles)], axis=-1)[:, None]
+    cross = ray[..., 0] * b[:, 1] - ray[..., 1] * b[:, 0]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        away = (a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]) / cross
+        part = (a[:, 0] * ray[..., 1] - a[:, 1] * ray[..., 0]) / cross
+    good = (away > 0) & (part >= 0) & (part <= 1) & (np.abs(cross) > 1e-12)
+    nearest = np.where(good, away, np.inf).min(axis=1)
+    return np.where(nearest <= farthest, nearest, np.inf)
+
+
+def _wall(value: object) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) == 4
+        and all(isinstance(part, int | float) and not isinstance(part, bool) and abs(part) <= FAR for part in value)
+    )
