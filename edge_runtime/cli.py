@@ -177,7 +177,9 @@ def _run(args: argparse.Namespace) -> None:
 
     from edge_runtime.daemon import serve
 
-    asyncio.run(serve(args.state, config, args.port_file))
+    if asyncio.run(serve(args.state, config, args.port_file)):
+        # The same process, so that whoever supervises it sees it stay.
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
 def _install(args: argparse.Namespace) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +20,7 @@ from edge_runtime.errors import (
     DeviceUnreachable,
     EdgeError,
     Forbidden,
+    Interrupted,
     NotFound,
     Overloaded,
     PairingError,
@@ -43,6 +44,7 @@ __all__ = [
     "DeviceUnreachable",
     "EdgeError",
     "Forbidden",
+    "Interrupted",
     "NotFound",
     "Overloaded",
     "PairingError",
@@ -65,6 +67,7 @@ PUSH_CHUNK = 64 * 1024
 PUSH_TIMEOUT = 120.0
 UPDATE_TIMEOUT = 150.0  # until a slow repository was asked, see `edge_runtime.update.reach`
 PIPELINE_TIMEOUT = 30.0  # a source, its stages and its sinks end in turn
+WORD_TIMEOUT = 60.0  # between two pieces of an answer; before the first, a small device reads the whole conversation
 
 Json = dict[str, object]
 
@@ -78,7 +81,7 @@ class DeviceClient:
     the same device made; `pair` itself checks it where it is known before. Without one, a certificate of an authority that
     this machine trusts is needed, but for `pair`. on_renewed: gets what to keep as `certificate` from then on, where that
     changed. timeout: seconds for each call but `push` and `events`. Every method raises `DeviceUnreachable` where the device doesn't answer, and else the error that the device answered, as the
-    class of `edge_runtime.errors` that it has there.
+    class of `edge_runtime.errors` that it has there. key, of what changes something: sent again by the same key, it is done once.
     """
 
     def __init__(
@@ -164,27 +167,58 @@ class DeviceClient:
 
         A file is a `edge_runtime.media.Media` in the request, and {"content_type", "base64"} in the answer.
         """
-        from urllib.parse import quote
 
         from edge_runtime.media import to_json
 
         asked = to_json(request)
         assert isinstance(asked, dict)
-        return await self._call("POST", f"/v1/run/{quote(specialist, safe='')}", json=asked)
+        return await self._call("POST", f"/v1/run/{_named(specialist)}", json=asked)
+
+    async def chat(self, request: Json) -> AsyncGenerator[Json, None]:
+        """The chunks of a chat completion (OpenAI's, see docs/device-api.md) as a language specialist writes.
+
+        Whoever closes the iterator before its end stops the device within a token. Raises `DeviceUnreachable` where the
+        device goes away in the middle.
+        """
+        import aiohttp
+
+        from edge_runtime.server_sent import event_data
+
+        body = strict_json.dumps({**request, "stream": True})
+        headers = self._headers() | {"Content-Type": "application/json"}
+        try:
+            async with asyncio.timeout(WORD_TIMEOUT):
+                response = await self._open().post(
+                    f"{self._origin}/v1/chat/completions", data=body, headers=headers, allow_redirects=False
+                )
+            try:
+                if response.status >= 400:
+                    async with asyncio.timeout(self._timeout):
+                        answer = await self._read(response)
+                    raise _error_from(response.status, answer, response.headers.get("Retry-After"))
+                async with contextlib.aclosing(event_data(response.content, WORD_TIMEOUT)) as events:
+                    async for data in events:
+                        if data == "[DONE]":
+                            return
+                        chunk = strict_json.loads_object(data.encode(), "The answer", DeviceUnreachable)
+                        if "error" in chunk:
+                            raise _error_from(500, chunk, None)
+                        yield chunk
+            finally:
+                response.close()  # not given back: what else is on its way isn't read any more
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as cause:
+            raise self._unreachable(cause) from None
+        raise DeviceUnreachable(f"{self.base_url} went away in the middle of its answer.")
 
     async def unsure(self, specialist: str) -> list[Json]:
         """What the device kept of texts that a specialist was unsure about: [{"text", "confidence", "scores"}]."""
-        from urllib.parse import quote
-
-        answer = await self._call("GET", f"/v1/unsure/{quote(specialist, safe='')}")
+        answer = await self._call("GET", f"/v1/unsure/{_named(specialist)}")
         found = answer.get("unsure")
         return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
 
     async def forget_unsure(self, specialist: str) -> None:
         """Let the device drop them."""
-        from urllib.parse import quote
-
-        await self._call("DELETE", f"/v1/unsure/{quote(specialist, safe='')}")
+        await self._call("DELETE", f"/v1/unsure/{_named(specialist)}")
 
     async def ask(self, request: Json) -> Json:
         """Let the device's router pick the specialist: {"task", "specialist", "answer", "confidence", "unsure", "ms"}."""
@@ -220,14 +254,16 @@ class DeviceClient:
         self.token, self.device = token, device
         return token
 
-    async def push(self, bundle: Path, on_progress: Callable[[int, int], None] | None = None) -> Json:
+    async def push(
+        self, bundle: Path, on_progress: Callable[[int, int], None] | None = None, *, key: str | None = None
+    ) -> Json:
         """Deliver a bundle; once it serves: `{"specialist", "version", "bundle", "runtime", "changed"}`.
 
         on_progress: called with the bytes sent and the bytes in all. Raises the device's reason where it
         refuses; its former model then goes on answering.
         """
         total = bundle.stat().st_size
-        headers = {"Content-Type": "application/octet-stream", "Content-Length": str(total)}
+        headers = {"Content-Type": "application/octet-stream", "Content-Length": str(total), **_once(key)}
         body = _read_in_chunks(bundle, total, on_progress)
         return await self._call("POST", "/v1/bundles", data=body, headers=headers, timeout=PUSH_TIMEOUT)
 
@@ -235,17 +271,43 @@ class DeviceClient:
         """Let the device take another certificate: `{"certificate", "renewals"}`; paired clients follow by themselves."""
         return await self._call("POST", "/v1/certificate", json={})
 
-    async def roll_back(self, specialist: str) -> Json:
-        """Let the previous bundle of a specialist serve again; needs a host's token."""
-        from urllib.parse import quote
+    async def versions(self) -> Json:
+        """`{"specialists": {name: [{"bundle", "version", "active"}]}}`: what lies on the device, what serves first."""
+        return await self._call("GET", "/v1/versions")
 
-        return await self._call("POST", f"/v1/rollback/{quote(specialist, safe='')}", timeout=PUSH_TIMEOUT)
+    async def switch(self, specialist: str, bundle: str, *, key: str | None = None) -> Json:
+        """Let another bundle on the device serve: `{"specialist", "version", "bundle", "changed"}`; needs a host's token."""
+        return await self._call(
+            "POST",
+            f"/v1/switch/{_named(specialist)}",
+            json={"bundle": bundle},
+            headers=_once(key),
+            timeout=PUSH_TIMEOUT,
+        )
+
+    async def roll_back(self, specialist: str, *, key: str | None = None) -> Json:
+        """Let the previous bundle of a specialist serve again; needs a host's token."""
+        return await self._call("POST", f"/v1/rollback/{_named(specialist)}", headers=_once(key), timeout=PUSH_TIMEOUT)
+
+    async def samples(self, specialist: str) -> Json:
+        """`{"samples": [{"request", "response"}]}`: the first golden vectors of what serves."""
+        return await self._call("GET", f"/v1/samples/{_named(specialist)}")
+
+    async def log(self) -> Json:
+        """`{"log": [{"at", "level", "text"}]}`, the newest first; needs an owner's token."""
+        return await self._call("GET", "/v1/log")
+
+    async def requests(self) -> Json:
+        """`{"requests": [...]}`, the newest first, see docs/device-api.md; needs an owner's token."""
+        return await self._call("GET", "/v1/requests")
+
+    async def restart(self, what: str = "daemon", *, key: str | None = None) -> Json:
+        """Let the daemon start again, or by its owner's hook the "machine"; needs an owner's token."""
+        return await self._call("POST", "/v1/restart", json={"what": what}, headers=_once(key), timeout=UPDATE_TIMEOUT)
 
     async def remove(self, specialist: str) -> Json:
         """Unload a specialist, an adapter for example, and forget its bundles; needs a host's token."""
-        from urllib.parse import quote
-
-        return await self._call("POST", f"/v1/remove/{quote(specialist, safe='')}", timeout=PUSH_TIMEOUT)
+        return await self._call("POST", f"/v1/remove/{_named(specialist)}", timeout=PUSH_TIMEOUT)
 
     async def updates(self) -> Json:
         """What the device tells of itself and its releases; `edge_runtime.update.report` reads it."""
@@ -280,17 +342,15 @@ class DeviceClient:
         """`{"pipelines": [...]}`, each with its state, counts, last error and stages; see docs/pipelines.md."""
         return await self._call("GET", "/v1/pipelines")
 
-    async def start_pipeline(self, name: str) -> Json:
+    async def start_pipeline(self, name: str, *, key: str | None = None) -> Json:
         """Start a pipeline by its file as it is now; needs a host's token."""
-        from urllib.parse import quote
+        path = f"/v1/pipelines/{_named(name)}/start"
+        return await self._call("POST", path, headers=_once(key), timeout=PIPELINE_TIMEOUT)
 
-        return await self._call("POST", f"/v1/pipelines/{quote(name, safe='')}/start", timeout=PIPELINE_TIMEOUT)
-
-    async def stop_pipeline(self, name: str) -> Json:
+    async def stop_pipeline(self, name: str, *, key: str | None = None) -> Json:
         """Stop a pipeline, also over restarts; needs a host's token."""
-        from urllib.parse import quote
-
-        return await self._call("POST", f"/v1/pipelines/{quote(name, safe='')}/stop", timeout=PIPELINE_TIMEOUT)
+        path = f"/v1/pipelines/{_named(name)}/stop"
+        return await self._call("POST", path, headers=_once(key), timeout=PIPELINE_TIMEOUT)
 
     async def publish(self, topic: str, value: Json) -> int:
         """Publish on a topic that pipelines read; returns how many do."""
@@ -334,11 +394,10 @@ class DeviceClient:
         pieces: PCM of 16 bits, little-endian, mono, 16 kHz, as it is recorded. The last event is {"type": "end",
         "seconds"}, or {"type": "error", "code", "message"}.
         """
-        from urllib.parse import quote
 
         import aiohttp
 
-        url = f"{self._origin}/v1/listen/{quote(specialist, safe='')}"
+        url = f"{self._origin}/v1/listen/{_named(specialist)}"
         headers = self._headers() | {"Content-Type": "audio/pcm"}
         try:
             async with asyncio.timeout(self._timeout):
@@ -432,6 +491,17 @@ class DeviceClient:
         if status == 503:
             return errors.Overloaded("The device has as many listeners as it takes; close one and try again.")
         return DeviceUnreachable(f"{self.base_url} answered {status} to a request for events; check the address.")
+
+
+def _named(name: str) -> str:
+    """A name as a part of an address."""
+    from urllib.parse import quote
+
+    return quote(name, safe="")
+
+
+def _once(key: str | None) -> dict[str, str]:
+    return {} if key is None else {"Idempotency-Key": key}
 
 
 def _error_from(status: int, answer: Json, retry_after: str | None) -> EdgeError:

@@ -38,8 +38,10 @@ HANDSHAKE_SECONDS = 10.0  # of TLS, on a slow processor over a bad link
 ACCEPT_SECONDS = 0.1  # from a connection's acceptance until the server counts it, at the most
 
 
-async def serve(state: Path, config: Config, port_file: Path | None = None) -> None:
-    """Run a device until SIGTERM or SIGINT; raises `StateError` or `ConfigError` where it can't start.
+async def serve(state: Path, config: Config, port_file: Path | None = None) -> bool:
+    """Run a device until SIGTERM or SIGINT, or until it is asked to start again: whether it was.
+
+    Raises `StateError` or `ConfigError` where it can't start.
 
     port_file: gets the port, atomically, once the daemon listens (for port 0).
     """
@@ -53,6 +55,15 @@ async def serve(state: Path, config: Config, port_file: Path | None = None) -> N
         raise StateError(f"Another enigma-edge uses {state}; stop it, or choose another --state.")
     try:
         device = Device(state, config)
+        logging.getLogger().addHandler(device.log)
+        again = False
+
+        def restart() -> None:
+            nonlocal again
+            again = True
+            stop.set()
+
+        device.on_restart = restart
         device.traces = traces_to(config.telemetry.traces, config.device.label, device.key.id)
         access = Access(device.tokens, config.server.open_on_loopback)
         shown = tls.Shown(device.identity, device.key, config.server.listen, config.server.tls)
@@ -119,7 +130,7 @@ async def serve(state: Path, config: Config, port_file: Path | None = None) -> N
                 await _until(stop, device, began, supervisor)
         finally:
             _log.info("stopping")
-            supervisor.stopping()
+            supervisor.reloading() if again else supervisor.stopping()
             device.announce_stop()
             server.close()
             if beside is not None:
@@ -135,8 +146,10 @@ async def serve(state: Path, config: Config, port_file: Path | None = None) -> N
             with contextlib.suppress(FileNotFoundError):
                 daemon_file.unlink()
             _log.info("stopped")
+            logging.getLogger().removeHandler(device.log)
     finally:
         os.close(handle)
+    return again
 
 
 async def _until(stop: asyncio.Event, device: Device, began: float, supervisor: Supervisor) -> None:

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from edge_runtime import telling, tracing
 from edge_runtime.config import Config
-from edge_runtime.errors import BundleError, EdgeError, OutOfMemory, Overloaded
+from edge_runtime.errors import BundleError, EdgeError, NotFound, OutOfMemory, Overloaded
 from edge_runtime.events import EventHub
 from edge_runtime.identity.files import IdentityFolder
 from edge_runtime.identity.keys import DeviceKey, device_key
 from edge_runtime.identity.tokens import TokenStore
 from edge_runtime.identity.trust import TrustStore
+from edge_runtime.kept_log import KeptLog
 from edge_runtime.pipelines.service import Pipelines
 from edge_runtime.serving.doubts import Doubts
 from edge_runtime.serving.generations import Serving
@@ -69,6 +70,8 @@ class Device:
         self.traces: tracing.Traces | None = None
         self.metrics = Metrics()
         self.recent = Recent(config.log.requests)
+        self.log = KeptLog()  # filled where the daemon lets it listen
+        self.on_restart: Callable[[], None] | None = None  # ends the process so that it begins again
         self.doubts = Doubts(state, config.log.unsure)
         self.failed: dict[str, str] = {}
         self.compared: dict[
@@ -360,10 +363,12 @@ class Device:
             await self._write_down("pushed", installed.specialist, version=installed.version, bundle=installed.bundle)
         return installed
 
-    async def roll_back(self, name: str) -> Json:
-        """Let the previous bundle of a specialist serve again."""
+    async def roll_back(self, name: str, expected: str | None = None) -> Json:
+        """Let the previous bundle of a specialist serve again. expected: its hash; raises `NotFound` where it isn't that."""
         self._free_to_change()
         async with self.changing:
+            if expected is not None and self.slots.previous(name) != expected:
+                raise NotFound(f"'{name[:64]}' was changed by somebody else a moment ago; look again what serves.")
             done = await self.owned(self.go_back(name, "asked for by a person"))
         await self._write_down("went_back", name, version=done["version"], bundle=done["bundle"])
         return done

@@ -159,6 +159,13 @@ class NotEquipped(EdgeError):
     code = "not_equipped"
 
 
+class Interrupted(EdgeError):
+    """A command was under way when the device stopped; nobody knows how far it came."""
+
+    status = 409
+    code = "interrupted"
+
+
 class StorageFull(EdgeError):
     """The device has too little free space."""
 

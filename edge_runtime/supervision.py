@@ -11,6 +11,7 @@ import logging
 import os
 import socket
 import sys
+import time
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
@@ -65,6 +66,10 @@ class Supervisor:
     def ready(self, status: str) -> None:
         """The daemon serves."""
         self.send("READY=1", f"STATUS={status}")
+
+    def reloading(self) -> None:
+        """The daemon ends, and the same process begins again: to systemd this isn't an end (sd_notify(3))."""
+        self.send("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def stopping(self) -> None:
         """The daemon ends on purpose."""

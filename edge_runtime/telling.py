@@ -24,6 +24,7 @@ def status(device: Device) -> Json:
         "version": __version__,
         "ready": device.ready,
         "local_only": local_only.is_on(),
+        "started": round(device.started, 3),
         "uptime_seconds": round(time.time() - device.started, 1),
         "rss_bytes": memory.rss_bytes(),
         "models_bytes": sum(device.serving.held.values()),

@@ -13,6 +13,8 @@ from edge_runtime.api.inference import PATH as INFERENCE_PATH
 from edge_runtime.api.inference import InferenceRoutes
 from edge_runtime.api.later import Handler, Later
 from edge_runtime.api.observe import ObserveRoutes
+from edge_runtime.api.once import PATHS as ONCE_PATHS
+from edge_runtime.api.once import Once
 from edge_runtime.api.run import RunRoutes
 from edge_runtime.api.wire import ASKED, OPENAI_PATHS, reply, reply_error
 from edge_runtime.device import Device
@@ -33,7 +35,7 @@ def make_app(device: Device, access: Access, shown: Shown | None = None) -> web.
     needs: dict[tuple[str, str], Need] = {}
     routes: list[tuple[str, str, Need, Callable[[], str]]] = []
     app = web.Application(
-        middlewares=[_errors(device), _guarded(access, needs)],
+        middlewares=[_errors(device), _guarded(access, needs), _once(device)],
         client_max_size=max(server.max_body_kb, server.max_file_kb) * 1024,
     )
     run, inference, observe = RunRoutes(device), InferenceRoutes(device), ObserveRoutes(device, access.still)
@@ -59,6 +61,7 @@ def make_app(device: Device, access: Access, shown: Shown | None = None) -> web.
     embeddings = Later("openai_embeddings", "EmbeddingRoutes", device)
     listen = Later("listen", "ListenRoutes", device, access.still)
     manage = Later("manage", "ManageRoutes", device, shown)
+    steer = Later("steer", "SteerRoutes", device)
     pipelines, updates = Later("pipelines", "PipelineRoutes", device), Later("updates", "UpdateRoutes", device)
 
     add("GET", DOCUMENT, Need.LOOK, describe)
@@ -107,6 +110,11 @@ def make_app(device: Device, access: Access, shown: Shown | None = None) -> web.
     add_later("POST", "/v1/updates/apply", Need.OWN, updates, "apply")
     add_later("PUT", "/v1/updates/source", Need.OWN, updates, "follow")
     add_later("DELETE", "/v1/updates/source", Need.OWN, updates, "forget")
+    add_later("GET", "/v1/versions", Need.VIEW, steer, "versions")
+    add_later("POST", "/v1/switch/{specialist}", Need.RELEASE, steer, "switch")
+    add_later("GET", "/v1/samples/{specialist}", Need.ASK, steer, "samples")
+    add_later("GET", "/v1/log", Need.OWN, steer, "log")
+    add_later("POST", "/v1/restart", Need.OWN, steer, "restart")
     add_later("POST", "/v1/rollback/{specialist}", Need.RELEASE, manage, "roll_back")
     add_later("POST", "/v1/remove/{specialist}", Need.RELEASE, manage, "remove")
     return app
@@ -127,6 +135,20 @@ def _guarded(access: Access, needs: Mapping[tuple[str, str], Need]) -> Callable[
             if need is Need.ASK and "specialist" in match:
                 caller(request).may_use(match["specialist"])
         return await handler(request)
+
+    return middleware
+
+
+def _once(device: Device) -> Callable[..., Awaitable[web.StreamResponse]]:
+    """Does a command once that is sent twice by the same key; see `edge_runtime.api.once`."""
+    once = Once(device.state)
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        resource = request.match_info.route.resource
+        if request.method != "POST" or resource is None or resource.canonical not in ONCE_PATHS:
+            return await handler(request)
+        return await once.answer(request, caller(request).id, handler)
 
     return middleware
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from edge_runtime import __version__
 from edge_runtime.api.access import Need
+from edge_runtime.api.once import HEADER as ONCE_HEADER
+from edge_runtime.api.once import PATHS as ONCE_PATHS
 from edge_runtime.api.wire import OPENAI_PATHS
 
 if TYPE_CHECKING:
@@ -102,6 +104,8 @@ _TOPIC: Json = {
     "additionalProperties": False,
 }
 _APPLY: Json = {"type": "object", "properties": {"folder": {"type": "string"}}, "required": ["folder"]}
+_SWITCH: Json = {"type": "object", "properties": {"bundle": {"type": "string"}}, "required": ["bundle"]}
+_RESTART: Json = {"type": "object", "properties": {"what": {"enum": ["daemon", "machine"]}}}
 _SOURCE: Json = {
     "type": "object",
     "properties": {
@@ -118,6 +122,8 @@ _BODIES: Mapping[tuple[str, str], Json] = {
     ("POST", "/v1/tokens"): _TOKEN,
     ("POST", "/v1/topics"): _TOPIC,
     ("POST", "/v1/updates/apply"): _APPLY,
+    ("POST", "/v1/switch/{specialist}"): _SWITCH,
+    ("POST", "/v1/restart"): _RESTART,
     ("PUT", "/v1/updates/source"): _SOURCE,
     ("POST", "/v1/chat/completions"): _CHAT,
     ("POST", "/v1/completions"): _COMPLETION,
@@ -179,6 +185,14 @@ def _operation(route: Route) -> dict[str, object]:
         made["parameters"] = [
             {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names
         ]
+    if route.method == "POST" and route.path in ONCE_PATHS:
+        key: Json = {
+            "name": ONCE_HEADER,
+            "in": "header",
+            "required": False,
+            "schema": {"type": "string", "maxLength": 64},
+        }
+        made["parameters"] = [*cast("list[object]", made.get("parameters", [])), key]
     if route.need is not Need.NOTHING:
         made["security"] = [{"token": []}, {}] if route.need.open_on_loopback else [{"token": []}]
         made["description"] = f"Needs the scope `{route.need.scope}`."
