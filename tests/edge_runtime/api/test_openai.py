@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import time
 from collections.abc import Iterator
@@ -16,6 +18,8 @@ pytest.importorskip("torch", reason="the model file is made by the trainer's exp
 
 import openai
 
+from edge_runtime.client import DeviceClient
+from edge_runtime.errors import BadRequest
 from tests.edge_runtime.api import chatty
 from tests.edge_runtime.conftest import RunningDevice, trust
 
@@ -175,3 +179,24 @@ def test_a_call_that_is_asked_for_comes_with_arguments_of_the_schema(client: Any
 def test_the_own_route_answers_beside_it(device: RunningDevice) -> None:
     answer = device.request("POST", "/v1/run/chatty", {"messages": HELLO, "max_tokens": 5})
     assert answer.status == 200 and answer.json["tokens"] == 5
+
+
+async def test_our_own_client_streams_too_and_ends_the_writing_where_it_leaves(device: RunningDevice) -> None:
+    asked: dict[str, object] = {"model": "chatty", "messages": HELLO, "max_tokens": 40}
+    async with DeviceClient(device.url, device.token) as ours:
+        chunks = [chunk async for chunk in ours.chat(asked)]
+        whole = await ours._call("POST", "/v1/chat/completions", json=asked)
+        assert _written(chunks) == whole["choices"][0]["message"]["content"]  # type: ignore[index]
+        with pytest.raises(BadRequest, match="temperature"):
+            await anext(ours.chat({**asked, "temperature": 9}))
+        before = tokens(device)
+        async with contextlib.aclosing(ours.chat({**asked, "max_tokens": 400, "temperature": 1, "seed": 3})) as stream:
+            await anext(stream)
+    await asyncio.sleep(0.2)
+    seen = tokens(device)
+    await asyncio.sleep(0.2)
+    assert tokens(device) == seen < before + 400
+
+
+def _written(chunks: list[dict[str, Any]]) -> str:
+    return "".join(choice["delta"].get("content", "") for chunk in chunks for choice in chunk["choices"])
