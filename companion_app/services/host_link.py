@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator
 
+from companion_app.i18n import tr
 from companion_app.services.host_client import HostClient, HostError, Json
 from companion_app.services.host_wire import lesson_from, lessons_from, offer_from
 from companion_app.services.link import Dispatch, Sleep, backoff, sentence_of
@@ -53,7 +54,7 @@ class HostLink:
 
     async def _follow(self) -> str:
         """Stay connected as long as it goes; returns the reason of the end as one sentence."""
-        reason = "The host closed the connection."
+        reason = tr("The host closed the connection.")
         try:
             async with self.client.listening() as events:
                 listening = asyncio.create_task(self._listen(events))

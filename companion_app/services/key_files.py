@@ -7,6 +7,8 @@ import contextlib
 import os
 from pathlib import Path
 
+from companion_app.i18n import tr
+
 NAME = "enigma-keys.age"  # where a person gives a folder
 MAX_BYTES = 6 * 1024 * 1024  # base64 of it fits what a host takes
 # How an age file begins, bare and as text (age-encryption.org/v1); nothing else leaves this machine.
@@ -24,9 +26,9 @@ def new_key_file(path: str) -> Path:
         if file.is_dir():
             file /= NAME
         if file.exists():
-            raise KeyFileError(f"There is a file {file} already; choose another name.")
+            raise KeyFileError(tr("There is a file {file} already; choose another name.", file=file))
         if not file.parent.is_dir():
-            raise KeyFileError(f"There is no folder {file.parent}; choose another one.")
+            raise KeyFileError(tr("There is no folder {folder}; choose another one.", folder=file.parent))
     except OSError as error:
         raise _cannot("write", file, error) from None
     return file
@@ -35,11 +37,11 @@ def new_key_file(path: str) -> Path:
 def write_key_file(path: Path, content: bytes) -> None:
     """Write a new file, mode 0600; what is no age file is not written. Raises `KeyFileError`."""
     if not content.startswith((_BARE, _ARMOUR)):
-        raise KeyFileError("The host did not send a sealed file; nothing was written.")
+        raise KeyFileError(tr("The host did not send a sealed file; nothing was written."))
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        raise KeyFileError(f"There is a file {path} already; choose another name.") from None
+        raise KeyFileError(tr("There is a file {path} already; choose another name.", path=path)) from None
     except OSError as error:
         raise _cannot("write", path, error) from None
     try:
@@ -62,11 +64,13 @@ def read_key_file(path: str) -> str:
     except OSError as error:
         raise _cannot("read", file, error) from None
     if len(content) > MAX_BYTES:
-        raise KeyFileError(f"{file} is too large for a file of keys; choose another one.")
+        raise KeyFileError(tr("{file} is too large for a file of keys; choose another one.", file=file))
     if content.startswith(_BARE):
         return base64.b64encode(content).decode("ascii")
     if not content.startswith(_ARMOUR) or not content.isascii():
-        raise KeyFileError(f"{file} is not a file of keys; one comes from an export here, or 'enigma keys export'.")
+        raise KeyFileError(
+            tr("{file} is not a file of keys; one comes from an export here, or 'enigma keys export'.", file=file)
+        )
     return content.decode("ascii")
 
 
@@ -74,8 +78,13 @@ def _path(path: str) -> Path:
     try:
         return Path(path.strip()).expanduser()
     except RuntimeError:
-        raise KeyFileError(f"There is no home folder for {path.strip()[:80]}; give the whole path.") from None
+        raise KeyFileError(
+            tr("There is no home folder for {path}; give the whole path.", path=path.strip()[:80])
+        ) from None
 
 
 def _cannot(verb: str, path: Path, error: OSError) -> KeyFileError:
-    return KeyFileError(f"Cannot {verb} {path} ({(error.strerror or str(error)).lower()}); choose another file.")
+    why = (error.strerror or str(error)).lower()
+    if verb == "write":
+        return KeyFileError(tr("Cannot write {path} ({why}); choose another file.", path=path, why=why))
+    return KeyFileError(tr("Cannot read {path} ({why}); choose another file.", path=path, why=why))

@@ -8,6 +8,7 @@ import random
 from collections import deque
 from collections.abc import Awaitable, Callable
 
+from companion_app.i18n import tr
 from companion_app.services.host_client import HostError
 from companion_app.services.wire import changes_models, event_from, specialist_from
 from companion_app.services.work import together
@@ -72,7 +73,7 @@ class Link:
 
     async def _follow(self) -> str:
         """Stay connected as long as it goes; returns the reason of the end as one sentence."""
-        reason = "The device closed the connection."
+        reason = tr("The device closed the connection.")
         try:
             await self.look()
             self._attempt = 0
@@ -116,7 +117,7 @@ def sentence_of(error: BaseException) -> str:
     if isinstance(error, EdgeError | HostError):
         return str(error)
     if isinstance(error, TimeoutError):
-        return "The device did not answer in time; is it on, and on this network?"
+        return tr("The device did not answer in time; is it on, and on this network?")
     if isinstance(error, OSError):
-        return f"That did not work: {(error.strerror or str(error)).lower()}."
+        return tr("That did not work: {why}.", why=(error.strerror or str(error)).lower())
     raise error

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from companion_app.i18n import N_
 from companion_app.services.remember import Memory
 from companion_app.state.questions import Question, Reply
 
 FILE = "answers.json"
-WHAT_NOW = "answers that were not sent are lost"
+WHAT_NOW = N_("answers that were not sent are lost")
 
 
 def read_outbox(memory: Memory, address: str) -> tuple[Reply, ...]:

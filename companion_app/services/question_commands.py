@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import Callable
 
+from companion_app.i18n import tr
 from companion_app.services.host_client import HostClient, HostError, Json
 from companion_app.services.link import backoff
 from companion_app.services.outbox import keep_outbox, read_outbox
@@ -132,7 +133,7 @@ class QuestionCommands:
             return await self._client().questions()
         except HostError as error:
             if error.status == MISSING:
-                raise HostError("This host asks no questions; update Enigma there.") from None
+                raise HostError(tr("This host asks no questions; update Enigma there.")) from None
             raise
 
     async def _send(self) -> None:

@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
+from companion_app.i18n import N_, tr
 from companion_app.services.host_client import HostClient, HostError
 from companion_app.services.remember import Memory, RememberError
 from companion_app.services.signing_key import keep_signed, make_seed, read_seed, signed_before
@@ -24,8 +25,8 @@ from companion_app.state.store import Store
 from edge_runtime.client import EdgeError
 from edge_runtime.update.cosign import Offered, look, signature, signer
 
-CHANGED = "It changed since it was shown here; look at it again."
-GONE = "It doesn't wait any more; somebody may have signed or withdrawn it."
+CHANGED = N_("It changed since it was shown here; look at it again.")
+GONE = N_("It doesn't wait any more; somebody may have signed or withdrawn it.")
 MISSING = 404
 
 
@@ -112,16 +113,16 @@ class SigningCommands:
         items = await self._waiting()
         found = next((item for item in items if item.get("role") == role), None)
         if found is None or shown is None:
-            raise HostError(GONE)
+            raise HostError(tr(GONE))
         raw = _metadata(found)
         if not _same(raw, shown):
-            raise HostError(CHANGED)
+            raise HostError(tr(CHANGED))
         ask = self._ask(found, signed_before(self._memory, self._host()))
         if ask.obstacle:
             raise HostError(ask.obstacle)
         seed, before = read_seed(self._memory), signed_before(self._memory, self._host()).get(role)
         if seed is None:
-            raise HostError("This machine has no key; make one first.")
+            raise HostError(tr("This machine has no key; make one first."))
         keyid, signed = await asyncio.to_thread(signature, role, raw, seed, before)
         # Before it leaves: whatever becomes of it, nothing else of this version is signed here.
         keep_signed(self._memory, self._host(), role, raw)
@@ -133,7 +134,7 @@ class SigningCommands:
             return _items(await self._client().signatures())
         except HostError as error:
             if error.status == MISSING:
-                raise HostError("This host asks for no signatures; update Enigma there.") from None
+                raise HostError(tr("This host asks for no signatures; update Enigma there.")) from None
             raise
 
     def _asks(self, items: list[Mapping[str, object]]) -> tuple[Ask, ...]:
@@ -159,11 +160,14 @@ class SigningCommands:
 
     def _obstacle(self, item: Mapping[str, object], expires: datetime) -> str:
         if expires <= self._clock():
-            return f"This counted until {expires:%Y-%m-%d}, by this machine's clock; the host has to make it anew."
+            return tr(
+                "This counted until {date}, by this machine's clock; the host has to make it anew.",
+                date=f"{expires:%Y-%m-%d}",
+            )
         public, lacking = self._store.state.signing.public, item.get("lacking")
         seed = read_seed(self._memory) if public else None
         if seed is not None and (not isinstance(lacking, list) or signer(seed)[1] not in lacking):
-            return "It doesn't wait for this machine's key: that has signed it, or the host knows another one."
+            return tr("It doesn't wait for this machine's key: that has signed it, or the host knows another one.")
         return ""
 
     def _host(self) -> str:

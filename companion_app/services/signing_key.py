@@ -6,11 +6,12 @@ import base64
 import binascii
 import secrets
 
+from companion_app.i18n import N_
 from companion_app.services.remember import Memory
 
 KEY_FILE, SIGNED_FILE = "signing.json", "signed.json"
-KEY_LOST = "make a new key, and let the host put it in the place of the old one"
-SIGNED_LOST = "what was signed before is not known any more, so look at each update as at the first"
+KEY_LOST = N_("make a new key, and let the host put it in the place of the old one")
+SIGNED_LOST = N_("what was signed before is not known any more, so look at each update as at the first")
 SEED_BYTES = 32  # Ed25519, RFC 8032
 
 

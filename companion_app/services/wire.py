@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
+from companion_app.i18n import ntr, tr
 from companion_app.state.inventory import Inventory
 from companion_app.state.model import Answer, Call, Event, Specialist
 
@@ -75,19 +76,23 @@ def event_from(item: Mapping[str, object]) -> Event:
     if kind == "install":
         text = _install_line(item)
     elif kind == "activated":
-        text = f"{name} now answers, in {as_text(item.get('runtime'))}."
+        text = tr("{name} now answers, in {runtime}.", name=name, runtime=as_text(item.get("runtime")))
     elif kind == "serving":
-        text = f"{name} answers."
+        text = tr("{name} answers.", name=name)
     elif kind == "rolled_back":
-        text = f"{name} went back to its previous version ({message})."
+        text = tr("{name} went back to its previous version ({message}).", name=name, message=message)
     elif kind == "paired":
-        text = f"Paired with {as_text(item.get('name'))}, as {as_text(item.get('role'))}."
+        text = tr("Paired with {name}, as {role}.", name=as_text(item.get("name")), role=as_text(item.get("role")))
     elif kind == "stopping":
-        text = "The device is stopping."
+        text = tr("The device is stopping.")
     elif kind == "lost":
-        text = f"{as_text(item.get('count'))} events came too fast and are not shown."
+        text = ntr(
+            "{number} event came too fast and is not shown.",
+            "{number} events came too fast and are not shown.",
+            int(as_number(item.get("count"))),
+        )
     else:
-        text = message or kind or "Something happened."
+        text = message or kind or tr("Something happened.")
     at = item.get("time")
     known = isinstance(at, int | float) and not isinstance(at, bool) and 0 < at < MAX_TIME
     when = datetime.fromtimestamp(float(at)) if known and isinstance(at, int | float) else datetime.now()
@@ -103,14 +108,15 @@ def _install_line(item: Mapping[str, object]) -> str:
     stage = as_text(item.get("stage"))
     if stage == "receiving":
         total = as_number(item.get("total"))
-        return f"Receiving a bundle: {100 * as_number(item.get('bytes')) / total if total else 0:.0f} %."
+        share = 100 * as_number(item.get("bytes")) / total if total else 0.0
+        return tr("Receiving a bundle: {percent} %.", percent=f"{share:.0f}")
     words = {
-        "verified": "The bundle's signature is good.",
-        "unpacked": "The bundle is unpacked.",
-        "admitted": "The bundle passed its golden examples.",
-        "activated": "The bundle is switched on.",
+        "verified": tr("The bundle's signature is good."),
+        "unpacked": tr("The bundle is unpacked."),
+        "admitted": tr("The bundle passed its golden examples."),
+        "activated": tr("The bundle is switched on."),
     }
-    return words.get(stage, f"Installing: {stage}.")
+    return words.get(stage, tr("Installing: {stage}.", stage=stage))
 
 
 def _call(item: Mapping[str, object], inventory: Inventory) -> Call:
@@ -134,7 +140,7 @@ def as_list(value: object) -> list[object]:
 def as_text(value: object) -> str:
     """Anything as a text that a line can show."""
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return tr("yes") if value else tr("no")
     if isinstance(value, list):
         value = ", ".join(as_text(item) for item in value[:MAX_ITEMS])
     text = "" if value is None else str(value)

@@ -7,6 +7,8 @@ import contextlib
 import logging
 from collections.abc import Callable, Coroutine
 
+from companion_app.i18n import tr
+
 log = logging.getLogger(__name__)
 
 
@@ -54,4 +56,4 @@ class Work:
             error = task.exception()
             if error is not None:
                 log.error("A command failed", exc_info=error)
-                self._say(f"That went wrong: {error}.")
+                self._say(tr("That went wrong: {error}.", error=error))

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from companion_app.i18n import tr
 from companion_app.state.host import CUSTOM, KeyWay
 from edge_runtime.addresses import is_near
 
@@ -48,7 +49,7 @@ def key_problems(new: NewKey, problem: str | None) -> tuple[tuple[str, str], ...
     problem: what `key_problem` says of the key itself, None where none was typed: only a custom provider may do
     without one.
     """
-    found = [("provider", "" if new.provider else "Choose whose key it is.")]
+    found = [("provider", "" if new.provider else tr("Choose whose key it is."))]
     if new.custom:
         found += [
             ("endpoint", provider_problem(new.endpoint)),
@@ -57,16 +58,16 @@ def key_problems(new: NewKey, problem: str | None) -> tuple[tuple[str, str], ...
         ]
     if problem is not None or not new.custom:
         found += [("name", name_problem(new.name))]
-        found += [("key", "Paste the key, as its provider shows it." if problem is None else problem)]
+        found += [("key", tr("Paste the key, as its provider shows it.") if problem is None else problem)]
     return tuple((field, sentence) for field, sentence in found if sentence)
 
 
 def key_problem(key: str) -> str:
     """What is wrong with a key that was typed; the sentence holds nothing of it."""
     if len(key) > MAX_KEY:
-        return f"A key has {MAX_KEY:,} characters at most; is this something else?"
+        return tr("A key has {most:,} characters at most; is this something else?", most=MAX_KEY)
     if not all("!" <= sign <= "~" for sign in key):
-        return "A key has no spaces and no letters with accents; copy it again, whole."
+        return tr("A key has no spaces and no letters with accents; copy it again, whole.")
     return ""
 
 
@@ -77,14 +78,14 @@ def move_problems(way: KeyWay, path: str, passphrase: str, again: str = "") -> t
     """
     if way is KeyWay.IMPORT:
         found = [
-            ("path", "" if path.strip() else "Say which file, or drop it on this window."),
-            ("passphrase", "" if passphrase else "Type the passphrase that the file was sealed with."),
+            ("path", "" if path.strip() else tr("Say which file, or drop it on this window.")),
+            ("passphrase", "" if passphrase else tr("Type the passphrase that the file was sealed with.")),
         ]
     else:
         found = [
-            ("path", "" if path.strip() else "Say where to write the file, such as ~/enigma-keys.age."),
+            ("path", "" if path.strip() else tr("Say where to write the file, such as ~/enigma-keys.age.")),
             ("passphrase", passphrase_problem(passphrase)),
-            ("again", "" if again == passphrase else "The two passphrases differ; type the same one again."),
+            ("again", "" if again == passphrase else tr("The two passphrases differ; type the same one again.")),
         ]
     return tuple((field, sentence) for field, sentence in found if sentence)
 
@@ -92,44 +93,44 @@ def move_problems(way: KeyWay, path: str, passphrase: str, again: str = "") -> t
 def passphrase_problem(passphrase: str) -> str:
     """What is wrong with a new passphrase; the sentence holds nothing of it."""
     if len(passphrase) < MIN_PASSPHRASE or not passphrase.strip():
-        return f"A passphrase needs at least {MIN_PASSPHRASE} characters; a few words are best."
+        return tr("A passphrase needs at least {least} characters; a few words are best.", least=MIN_PASSPHRASE)
     if len(passphrase) > MAX_KEY or not passphrase.isprintable():
-        return "A passphrase is one line of printable characters."
+        return tr("A passphrase is one line of printable characters.")
     return ""
 
 
 def name_problem(name: str) -> str:
     """What is wrong with the name of a key."""
     if not name.strip():
-        return "Give the key a name, to tell it from others."
+        return tr("Give the key a name, to tell it from others.")
     if len(name) > MAX_NAME or not name.isprintable():
-        return f"A name has {MAX_NAME} characters at most."
+        return tr("A name has {most} characters at most.", most=MAX_NAME)
     return ""
 
 
 def provider_problem(name: str) -> str:
     """What is wrong with the name of a custom provider."""
     if not name:
-        return "Give the provider a name, such as my-server."
+        return tr("Give the provider a name, such as my-server.")
     if not _PROVIDER.fullmatch(name):
-        return "Use small letters, digits, dots and dashes, such as my-server."
+        return tr("Use small letters, digits, dots and dashes, such as my-server.")
     return ""
 
 
 def model_problem(model: str) -> str:
     """What is wrong with the name of a model that has to be given."""
     if not model:
-        return "Say which model it is to be asked for, such as llama3.2."
+        return tr("Say which model it is to be asked for, such as llama3.2.")
     if len(model) > MAX_MODEL or not model.isprintable():
-        return f"The name of a model has {MAX_MODEL} characters at most."
+        return tr("The name of a model has {most} characters at most.", most=MAX_MODEL)
     return ""
 
 
 def base_url_problem(url: str) -> str:
     """What is wrong with a custom provider's address; https is a must where packets leave the private network."""
     if not url:
-        return "Give its address, such as http://192.168.1.5:11434/v1."
-    example = "That is no address; it looks like https://gateway.example/v1."
+        return tr("Give its address, such as http://192.168.1.5:11434/v1.")
+    example = tr("That is no address; it looks like https://gateway.example/v1.")
     # Before the parse: urlsplit drops line breaks and tabs without a word.
     if len(url) > MAX_URL or not all("!" <= sign <= "~" for sign in url):
         return example
@@ -141,9 +142,9 @@ def base_url_problem(url: str) -> str:
     if not host or port == 0 or parts.scheme not in ("http", "https"):
         return example
     if parts.username is not None or "?" in url or "#" in url:
-        return "An address has no user name, '?' or '#' in it; the key has its own field."
+        return tr("An address has no user name, '?' or '#' in it; the key has its own field.")
     if parts.scheme == "http" and not is_near(host):
-        return "Use https: with http, others could read the key on its way. Only private addresses may do without."
+        return tr("Use https: with http, others could read the key on its way. Only private addresses may do without.")
     return ""
 
 
@@ -151,7 +152,7 @@ def examples_problem(text: str) -> str:
     """What is wrong with the number of examples per task."""
     number = whole_number(text)
     if number is None or not MIN_EXAMPLES <= number <= MAX_EXAMPLES:
-        return f"From {MIN_EXAMPLES} to {MAX_EXAMPLES} examples per task."
+        return tr("From {least} to {most} examples per task.", least=MIN_EXAMPLES, most=MAX_EXAMPLES)
     return ""
 
 
@@ -160,7 +161,7 @@ def budget_problem(text: str) -> str:
     if not text.strip():
         return ""
     if not re.fullmatch(r"\d{1,9}(\.\d{1,6})?", text.strip()) or not 0 < float(text) <= MAX_BUDGET:
-        return "An amount in dollars, such as 2.00, or nothing."
+        return tr("An amount in dollars, such as 2.00, or nothing.")
     return ""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from companion_app.i18n import N_, ntr, tr
 from companion_app.state.model import Answer, AppState, Device, Phase, Specialist
 
 
@@ -11,36 +12,53 @@ def status_of(device: Device | None) -> tuple[str, str]:
         return "", "plain"
     link = device.link
     if link.phase is Phase.ONLINE:
-        return ("Ready", "good") if link.ready else ("Not ready", "warn")
+        return (tr("Ready"), "good") if link.ready else (tr("Not ready"), "warn")
     if link.phase is Phase.WAITING:
-        return "Offline", "bad"
-    return "Connecting", "plain"
+        return tr("Offline"), "bad"
+    return tr("Connecting"), "plain"
 
 
 _ROLES = {
-    "viewer": "may look",
-    "operator": "may ask",
-    "releaser": "may push",
-    "owner": "may do all",
-    "open": "open on this machine",
+    "viewer": N_("may look"),
+    "operator": N_("may ask"),
+    "releaser": N_("may push"),
+    "owner": N_("may do all"),
+    "open": N_("open on this machine"),
+}
+# What hosts measure; a figure that is not here keeps its own name.
+_METRICS = {
+    "accuracy": N_("Accuracy"),
+    "coverage": N_("Coverage"),
+    "exact": N_("Exact"),
+    "latency_ms": N_("Latency"),
+    "precision": N_("Precision"),
+    "recall": N_("Recall"),
+    "rows": N_("Rows"),
+    "size": N_("Size"),
 }
 
 
 def device_line(device: Device) -> str:
     """One line: where a device is, how we may use it, what it runs."""
     count = len(device.link.models)
-    models = f"{count} specialist{'' if count == 1 else 's'}" if device.link.phase is Phase.ONLINE else ""
-    role = _ROLES.get(device.role, "may ask")
+    models = ntr("{number} specialist", "{number} specialists", count) if device.link.phase is Phase.ONLINE else ""
+    role = tr(_ROLES.get(device.role, _ROLES["operator"]))
     where = device.address.removeprefix("http://").removeprefix("https://")
     return "  ·  ".join(part for part in (where, role, models) if part)
 
 
 def specialist_facts(model: Specialist) -> tuple[tuple[str, str], ...]:
     """What a card lists, as (name, value)."""
-    facts = [("Version", model.version), ("Runtime", model.runtime), ("Size", human_bytes(model.size))]
-    facts.append(("Precision", model.precision))
-    facts += [(name.replace("_", " ").capitalize(), metric(name, value)) for name, value in model.metrics]
+    facts = [(tr("Version"), model.version), (tr("Runtime"), model.runtime), (tr("Size"), human_bytes(model.size))]
+    facts.append((tr("Precision"), model.precision))
+    facts += [(metric_name(name), metric(name, value)) for name, value in model.metrics]
     return tuple((name, value) for name, value in facts if value)
+
+
+def metric_name(name: str) -> str:
+    """A figure's name as a card lists it."""
+    known = _METRICS.get(name)
+    return tr(known) if known else name.replace("_", " ").capitalize()
 
 
 def metric(name: str, value: float) -> str:
@@ -49,7 +67,7 @@ def metric(name: str, value: float) -> str:
     if 0 <= value <= 1 and any(word in name for word in shares):
         return f"{value * 100:.1f} %"
     if name.endswith("_ms"):
-        return f"{value:.2f} ms"
+        return tr("{value:.2f} ms", value=value)
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:.3g}"
 
 
@@ -58,24 +76,24 @@ def human_bytes(size: int) -> str:
     if size < 1000:
         return f"{size} B"
     if size < 1_000_000:
-        return f"{size / 1000:.0f} kB"
-    return f"{size / 1_000_000:.1f} MB"
+        return tr("{value:.0f} kB", value=size / 1000)
+    return tr("{value:.1f} MB", value=size / 1000000)
 
 
 def latency(answer: Answer) -> str:
     """The two times of an answer."""
-    return f"{answer.ms:.1f} ms on the device, {answer.round_trip_ms:.0f} ms in all"
+    return tr("{ms} ms on the device, {all} ms in all", ms=f"{answer.ms:.1f}", all=f"{answer.round_trip_ms:.0f}")
 
 
 def where_to_ask(state: AppState) -> str:
     """One sentence while nobody can answer; empty when someone can."""
     device = state.device
     if device is None:
-        return "Pair with a device first; then it can answer."
+        return tr("Pair with a device first; then it can answer.")
     if device.link.phase is Phase.WAITING:
-        return device.link.error or f"{device.name} is away."
+        return device.link.error or tr("{name} is away.", name=device.name)
     if not device.link.models:
         if device.link.phase is Phase.CONNECTING:
-            return f"Connecting to {device.name}."
-        return f"{device.name} has no specialist yet; push a bundle to it."
+            return tr("Connecting to {name}.", name=device.name)
+        return tr("{name} has no specialist yet; push a bundle to it.", name=device.name)
     return ""

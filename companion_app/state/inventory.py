@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from companion_app.i18n import tr
+
 # A large real home has a few hundred entities; a megabyte holds thousands, and the device bounds bodies too.
 MAX_BYTES = 1_000_000
 
@@ -54,12 +56,21 @@ def read_inventory(path: Path, *, title: str | None = None) -> Inventory:
     try:
         size = path.stat().st_size
         if size > MAX_BYTES:
-            raise InventoryError(f"{path.name} is {size:,} bytes; a home file may have {MAX_BYTES:,} at most.")
+            raise InventoryError(
+                tr(
+                    "{file} is {size:,} bytes; a home file may have {most:,} at most.",
+                    file=path.name,
+                    size=size,
+                    most=MAX_BYTES,
+                )
+            )
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
-        raise InventoryError(f"{path.name} is not UTF-8 text; save it as JSON in UTF-8.") from None
+        raise InventoryError(tr("{name} is not UTF-8 text; save it as JSON in UTF-8.", name=path.name)) from None
     except OSError as error:
-        raise InventoryError(f"Cannot read {path}: {(error.strerror or str(error)).lower()}.") from None
+        raise InventoryError(
+            tr("Cannot read {path}: {why}.", path=path, why=(error.strerror or str(error)).lower())
+        ) from None
     return parse_inventory(text, title=title or path.stem.replace("_", " ").capitalize(), path=str(path))
 
 
@@ -68,11 +79,13 @@ def parse_inventory(text: str, *, title: str, path: str | None = None) -> Invent
     try:
         document = json.loads(text)
     except json.JSONDecodeError as error:
-        raise InventoryError(f"The home is not valid JSON: {error.msg} in line {error.lineno}.") from None
+        raise InventoryError(
+            tr("The home is not valid JSON: {why} in line {line}.", why=error.msg, line=error.lineno)
+        ) from None
     except RecursionError:
-        raise InventoryError("The home is nested too deeply to be one.") from None
+        raise InventoryError(tr("The home is nested too deeply to be one.")) from None
     if not isinstance(document, dict):
-        raise InventoryError('A home is a JSON object with "areas" and "entities".')
+        raise InventoryError(tr('A home is a JSON object with "areas" and "entities".'))
     areas = tuple(
         Area(id=_text(item, "id", "area"), name=_text(item, "name", "area")) for item in _objects(document, "areas")
     )
@@ -80,11 +93,13 @@ def parse_inventory(text: str, *, title: str, path: str | None = None) -> Invent
     known = {area.id for area in areas}
     for entity in entities:
         if entity.area is not None and entity.area not in known:
-            raise InventoryError(f'Entity "{entity.id}" is in area "{entity.area}", which "areas" does not list.')
+            raise InventoryError(
+                tr('Entity "{id}" is in area "{area}", which "areas" does not list.', id=entity.id, area=entity.area)
+            )
     seen: set[str] = set()
     for entity in entities:
         if entity.id in seen:
-            raise InventoryError(f'Entity "{entity.id}" is listed twice; give each its own id.')
+            raise InventoryError(tr('Entity "{id}" is listed twice; give each its own id.', id=entity.id))
         seen.add(entity.id)
     return Inventory(title=title, path=path, areas=areas, entities=entities, document=document)
 
@@ -93,10 +108,10 @@ def _entity(item: Mapping[str, object]) -> Entity:
     entity_id = _text(item, "id", "entity")
     area = item.get("area")
     if area is not None and not isinstance(area, str):
-        raise InventoryError(f'Entity "{entity_id}" has an "area" that is not text.')
+        raise InventoryError(tr('Entity "{entity_id}" has an "area" that is not text.', entity_id=entity_id))
     domain = item.get("domain")
     if not isinstance(domain, str) or not domain:
-        raise InventoryError(f'Entity "{entity_id}" has no "domain", such as "light".')
+        raise InventoryError(tr('Entity "{entity_id}" has no "domain", such as "light".', entity_id=entity_id))
     state = item.get("state")
     return Entity(
         id=entity_id,
@@ -110,12 +125,15 @@ def _entity(item: Mapping[str, object]) -> Entity:
 def _objects(document: Mapping[str, object], key: str) -> list[Mapping[str, object]]:
     items = document.get(key)
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-        raise InventoryError(f'A home needs "{key}", a list of objects.')
+        raise InventoryError(tr('A home needs "{key}", a list of objects.', key=key))
     return items
 
 
 def _text(item: Mapping[str, object], key: str, what: str) -> str:
     value = item.get(key)
     if not isinstance(value, str) or not value.strip():
-        raise InventoryError(f'Every {what} needs "{key}", a text that is not empty.')
+        sentence = tr('Every area needs "{key}", a text that is not empty.', key=key)
+        if what == "entity":
+            sentence = tr('Every entity needs "{key}", a text that is not empty.', key=key)
+        raise InventoryError(sentence)
     return value

@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass
 
+from companion_app.i18n import ntr, tr
 from companion_app.state.host import Host
 from companion_app.state.phase import Phase
 
@@ -142,7 +143,7 @@ def right_to_left(text: str) -> bool:
 def progress_line(asking: Asking) -> str:
     """How far it is."""
     done, total = progress(asking)
-    return f"{done:,} of {total:,} answered" if total else ""
+    return tr("{done:,} of {total:,} answered", done=done, total=total) if total else ""
 
 
 def unsent_line(asking: Asking, host: Host | None) -> str:
@@ -150,24 +151,27 @@ def unsent_line(asking: Asking, host: Host | None) -> str:
     count = len(asking.outbox)
     if not count:
         return ""
-    what = "1 answer is" if count == 1 else f"{count:,} answers are"
     if host is not None and host.phase is Phase.ONLINE and asking.problem is None:
         return ""  # on its way, and gone before it could be read
-    return f"{what} kept on this machine and sent as soon as the host answers."
+    return ntr(
+        "{number:,} answer is kept on this machine and sent as soon as the host answers.",
+        "{number:,} answers are kept on this machine and sent as soon as the host answers.",
+        count,
+    )
 
 
 def guess_line(question: Question, label: str) -> str:
     """How likely the specialist held a label, where it said so."""
     score = dict(question.guesses).get(label)
-    return "" if score is None else f"guess {score * 100:.0f} %"
+    return "" if score is None else tr("guess {percent} %", percent=f"{score * 100:.0f}")
 
 
 def undo_line(asking: Asking) -> str:
     """What would be taken back."""
     last = asking.history[-1]
     if last.label is None:
-        return "Undo: no label" if last.reason == NO_LABEL else "Undo: deleted"
-    return f"Undo: {shortened(last.label)}"
+        return tr("Undo: no label") if last.reason == NO_LABEL else tr("Undo: deleted")
+    return tr("Undo: {label}", label=shortened(last.label))
 
 
 def topic_line(topic: Topic) -> str:
@@ -179,34 +183,44 @@ def answered_line(queue: Queue) -> str:
     """What waits to be put into the dataset; empty where nothing does."""
     if not queue.answered:
         return ""
-    what = "1 answer waits" if queue.answered == 1 else f"{queue.answered:,} answers wait"
-    return f"{what} to become training rows of {queue.dataset}."
+    return ntr(
+        "{number:,} answer waits to become a training row of {dataset}.",
+        "{number:,} answers wait to become training rows of {dataset}.",
+        queue.answered,
+        dataset=queue.dataset,
+    )
 
 
 def taken_line(dataset: str, new: int, rows: int) -> str:
     """What came of it, and what to do now."""
-    what = "1 row is new" if new == 1 else f"{new:,} rows are new"
-    return f"{what} in {dataset}, which has {rows:,} to train with. On the host: enigma train --data {dataset}"
+    return ntr(
+        "{number:,} row is new in {dataset}, which has {rows:,} to train with. On the host: {command}",
+        "{number:,} rows are new in {dataset}, which has {rows:,} to train with. On the host: {command}",
+        new,
+        dataset=dataset,
+        rows=rows,
+        command=f"enigma train --data {dataset}",
+    )
 
 
 def refused_line(reply: Reply, sentence: str) -> str:
     """Why an answer doesn't count."""
-    return sentence if reply.undo else f"Your answer doesn't count. {sentence}"
+    return sentence if reply.undo else tr("Your answer doesn't count. {sentence}", sentence=sentence)
 
 
 def empty_line(asking: Asking, host: Host | None) -> str:
     """Why no question is shown; empty where one is."""
     if host is None:
-        return "Pair with a host first; it collects what its specialists were unsure about."
+        return tr("Pair with a host first; it collects what its specialists were unsure about.")
     if not asking.known:
-        return asking.problem or "Asking the host …"
+        return asking.problem or tr("Asking the host …")
     if card(asking) is not None:
         return ""
     if asking.opened and asking.queue is None:
-        return asking.problem or "Asking the host …"
+        return asking.problem or tr("Asking the host …")
     if progress(asking)[1] > len(asking.history):
-        return "The next questions come as soon as the host has your answers."
-    return "No questions wait." if not asking.history else "That was all. Thank you!"
+        return tr("The next questions come as soon as the host has your answers.")
+    return tr("No questions wait.") if not asking.history else tr("That was all. Thank you!")
 
 
 def shortened(text: str) -> str:

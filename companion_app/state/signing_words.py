@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from companion_app.i18n import ntr, tr
 from companion_app.state.describe import human_bytes
 from companion_app.state.signing import Ask, Bundle
 
@@ -13,33 +14,38 @@ ROOT, TARGETS = "root", "targets"
 def title_of(ask: Ask) -> str:
     """What it is about, in a few words."""
     if ask.role == ROOT:
-        return "Whose keys count"
+        return tr("Whose keys count")
     if ask.role == TARGETS:
-        return "Who may publish models"
+        return tr("Who may publish models")
     if len(ask.bundles) == 1:
         return f"{ask.bundles[0].specialist} {ask.bundles[0].version}"
-    return f"{len(ask.bundles)} models" if ask.bundles else f"Models of the task {ask.role.removeprefix('models/')}"
+    if ask.bundles:
+        return ntr("{number} model", "{number} models", len(ask.bundles))
+    return tr("Models of the task {task}", task=ask.role.removeprefix("models/"))
 
 
 def facts_of(ask: Ask) -> tuple[tuple[str, str], ...]:
     """What a card lists, as (name, value)."""
-    facts = [("Role", ask.role), ("Its version", str(ask.version))]
+    facts = [(tr("Role"), ask.role), (tr("Its version"), str(ask.version))]
     if ask.need:
-        facts.append(("Signatures", f"{ask.have} of {ask.need}"))
+        facts.append((tr("Signatures"), tr("{number:,} of {all:,}", number=ask.have, all=ask.need)))
     if ask.expires is not None:
-        facts.append(("Counts until", f"{ask.expires:%Y-%m-%d}"))
+        facts.append((tr("Counts until"), f"{ask.expires:%Y-%m-%d}"))
     return tuple(facts)
 
 
 def bundle_facts(bundle: Bundle) -> tuple[tuple[str, str], ...]:
     """What is known of one bundle, as (name, value)."""
-    return ("Task", bundle.task), ("Size", human_bytes(bundle.size))
+    return (tr("Task"), bundle.task), (tr("Size"), human_bytes(bundle.size))
 
 
 def scores_line(bundle: Bundle) -> str:
     """How it did in the gate; empty where the host doesn't say."""
-    said = ", ".join(f"{share * 100:.1f} % right in {runtime}" for runtime, share in bundle.scores)
-    return f"Its gate, as the host says: {said}." if said else ""
+    said = ", ".join(
+        tr("{percent} % right in {runtime}", percent=f"{share * 100:.1f}", runtime=runtime)
+        for runtime, share in bundle.scores
+    )
+    return tr("Its gate, as the host says: {said}.", said=said) if said else ""
 
 
 def other_changes(ask: Ask) -> tuple[str, ...]:
@@ -50,14 +56,14 @@ def other_changes(ask: Ask) -> tuple[str, ...]:
 
 def who_asks(address: str, name: str) -> str:
     """Whose wish it is."""
-    return f"{name} asks for it ({address.partition('://')[2]})."
+    return tr("{name} asks for it ({address}).", name=name, address=address.partition("://")[2])
 
 
 def not_covered(ask: Ask) -> str:
     """What the signature says nothing about; empty for what concerns keys alone."""
     if not ask.role.startswith("models/"):
         return ""
-    return (
+    return tr(
         "Which devices get it, and in which stages, the host decides afterwards by 'enigma rollout'; your signature says "
         "only that it may be given out."
     )
@@ -65,7 +71,7 @@ def not_covered(ask: Ask) -> str:
 
 def first_line(ask: Ask) -> str:
     """That there is nothing to compare with; empty where there is."""
-    return "This machine never signed this role before, so everything in it is listed." if ask.first else ""
+    return tr("This machine never signed this role before, so everything in it is listed.") if ask.first else ""
 
 
 def grouped(hexed: str) -> str:
@@ -88,5 +94,9 @@ def replace_command(public: str) -> str:
 def signed_line(ask: Ask) -> str:
     """What is done now."""
     left = ask.need - ask.have - 1
-    more = "It is in force." if left <= 0 else f"It still needs {left} more."
-    return f"Signed: {title_of(ask)} (version {ask.version}). {more}"
+    more = (
+        tr("It is in force.")
+        if left <= 0
+        else ntr("It still needs {number} more.", "It still needs {number} more.", left)
+    )
+    return tr("Signed: {title} (version {version}). {more}", title=title_of(ask), version=ask.version, more=more)

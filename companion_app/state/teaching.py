@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
+from companion_app.i18n import N_, ntr, tr
 from companion_app.state import checks
-from companion_app.state.host import CUSTOM, Estimate, Host, Lesson, LessonState, Order, Provider, StoredKey
+from companion_app.state.host import CUSTOM, Estimate, Host, Lesson, LessonState, Order, Provider, StoredKey, Task
 from companion_app.state.model import AppState
 from companion_app.state.phase import Phase
 
 PILLS = {
-    LessonState.RUNNING: ("Running", "accent"),
-    LessonState.DONE: ("Done", "good"),
-    LessonState.STOPPED: ("Stopped", "warn"),
-    LessonState.FAILED: ("Failed", "bad"),
-    LessonState.CANCELLED: ("Cancelled", "warn"),
-    LessonState.OPEN: ("Not finished", "plain"),
+    LessonState.RUNNING: (N_("Running"), "accent"),
+    LessonState.DONE: (N_("Done"), "good"),
+    LessonState.STOPPED: (N_("Stopped"), "warn"),
+    LessonState.FAILED: (N_("Failed"), "bad"),
+    LessonState.CANCELLED: (N_("Cancelled"), "warn"),
+    LessonState.OPEN: (N_("Not finished"), "plain"),
 }
-WAITING = ("Waiting", "plain")
+WAITING = (N_("Waiting"), "plain")
+# What hosts call their sets and tasks; what is not here is shown as the host says it.
+PRESETS = {"all": N_("All"), "basic": N_("Basic"), "creative": N_("Creative"), "none": N_("None")}
+TASKS = (
+    N_("Chat"),
+    N_("Code"),
+    N_("Vision"),
+    N_("Avatar"),
+    N_("Images"),
+    N_("Audio"),
+    N_("Video"),
+    N_("3D models"),
+    N_("Games"),
+    N_("Robot"),
+    N_("Maths"),
+    N_("Router"),
+)
 SHOWN_REASONS = 4
 SHOWN_NAMES = 8
 
@@ -25,9 +42,9 @@ def host_status(host: Host | None) -> tuple[str, str]:
     if host is None:
         return "", "plain"
     return {
-        Phase.CONNECTING: ("Connecting", "plain"),
-        Phase.ONLINE: ("Ready", "good"),
-        Phase.WAITING: ("Offline", "bad"),
+        Phase.CONNECTING: (tr("Connecting"), "plain"),
+        Phase.ONLINE: (tr("Ready"), "good"),
+        Phase.WAITING: (tr("Offline"), "bad"),
     }[host.phase]
 
 
@@ -35,7 +52,7 @@ def host_problem(host: Host | None) -> str:
     """One sentence while a host does not answer; empty when it does, and without a host."""
     if host is None or host.phase is Phase.ONLINE:
         return ""
-    return host.error or f"Connecting to {host.name}."
+    return host.error or tr("Connecting to {name}.", name=host.name)
 
 
 # --- keys ---
@@ -44,8 +61,8 @@ def host_problem(host: Host | None) -> str:
 def key_line(key: StoredKey) -> str:
     """One line: the end of a key and where it is."""
     if key.source != "vault":
-        return f"{key.tail}  ·  from the host's variable {key.source}"
-    return "  ·  ".join(part for part in (key.tail, f"added {key.added}" if key.added else "") if part)
+        return "  ·  ".join((key.tail, tr("from the host's variable {name}", name=key.source)))
+    return "  ·  ".join(part for part in (key.tail, tr("added {date}", date=key.added) if key.added else "") if part)
 
 
 def key_choices(host: Host) -> tuple[tuple[str, str, str], ...]:
@@ -55,7 +72,7 @@ def key_choices(host: Host) -> tuple[tuple[str, str, str], ...]:
         for provider in host.offer.providers
         if provider.needs_key
     ]
-    return (*known, (CUSTOM, "Custom", "a server of your own"))
+    return (*known, (CUSTOM, tr("Custom"), tr("a server of your own")))
 
 
 def keyless(host: Host) -> tuple[Provider, ...]:
@@ -73,17 +90,22 @@ def readable_on_its_way(host: Host) -> bool:
 
 def exported_line(keys: int, providers: int, path: str) -> str:
     """What an export wrote, and what to do with it."""
-    held = counted(keys, "key")
+    held = ntr("{number:,} key", "{number:,} keys", keys)
     if providers:
-        held = f"{held} and {counted(providers, 'provider')} of your own"
-    return f"{held[0].upper()}{held[1:]} are in {path}. Nobody can open it without the passphrase; keep that elsewhere."
+        own = ntr("{number:,} provider of your own", "{number:,} providers of your own", providers)
+        held = tr("{keys} and {providers}", keys=held, providers=own)
+    return tr(
+        "In the file {path}: {held}. Nobody can open it without the passphrase; keep that elsewhere.",
+        path=path,
+        held=held,
+    )
 
 
 def imported_line(added: tuple[str, ...], replaced: tuple[str, ...], same: tuple[str, ...]) -> str:
     """What an import brought."""
-    parts = [f"Added {some(added)}." if added else "Nothing was added."]
-    parts += [f"Replaced {some(replaced)}."] * bool(replaced)
-    parts += [f"Already on the host: {some(same)}."] * bool(same)
+    parts = [tr("Added {names}.", names=some(added)) if added else tr("Nothing was added.")]
+    parts += [tr("Replaced {names}.", names=some(replaced))] * bool(replaced)
+    parts += [tr("Already on the host: {names}.", names=some(same))] * bool(same)
     return " ".join(parts)
 
 
@@ -91,18 +113,17 @@ def skipped_line(skipped: tuple[str, ...]) -> str:
     """What an import left out, and how to take it after all; empty where there is nothing."""
     if not skipped:
         return ""
-    return f"Skipped, because the host has another one of that name: {some(skipped)}. Tick the box to take the file's."
-
-
-def counted(number: int, what: str) -> str:
-    """A number and what there is of it, in one or many."""
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
+    return tr(
+        "Skipped, because the host has another one of that name: {names}. Tick the box to take the file's.",
+        names=some(skipped),
+    )
 
 
 def some(names: tuple[str, ...]) -> str:
     """The first names, and how many more there are."""
     more = len(names) - SHOWN_NAMES
-    return ", ".join(names[:SHOWN_NAMES]) + (f" and {more} more" if more > 0 else "")
+    listed = ", ".join(names[:SHOWN_NAMES])
+    return ntr("{names} and {number} more", "{names} and {number} more", more, names=listed) if more > 0 else listed
 
 
 # --- what is about to be taught ---
@@ -150,32 +171,33 @@ def why_not(state: AppState) -> str:
     """What keeps a lesson from being started, in one sentence; empty where nothing does."""
     form = state.teach
     if state.host is None or state.host.phase is not Phase.ONLINE:
-        return host_problem(state.host) or "Pair with a host first."
+        return host_problem(state.host) or tr("Pair with a host first.")
     if not form.selected:
-        return "Choose at least one task."
+        return tr("Choose at least one task.")
     if problem := checks.examples_problem(form.examples):
         return problem
     if provider_of(state) is None:
-        return "Choose who teaches."
+        return tr("Choose who teaches.")
     if lacks_key(state):
-        return f"The host has no key for {form.provider} yet."
+        return tr("The host has no key for {provider} yet.", provider=form.provider)
     if problem := checks.budget_problem(form.budget):
         return problem
     estimate = estimate_of(state)
     if estimate is None:
-        return "The host works out what it will cost."
+        return tr("The host works out what it will cost.")
     return estimate.error or ""
 
 
 def cost_line(estimate: Estimate) -> str:
     """What an order will cost, in a few words."""
     if estimate.likely is None:
-        return "The cost is not known"
+        return tr("The cost is not known")
     if estimate.likely == 0 and not estimate.high:
-        return "Costs nothing"
+        return tr("Costs nothing")
     low, high = estimate.low, estimate.high
-    spread = f" ({money(low)} to {money(high)})" if low is not None and high is not None and low < high else ""
-    return f"About {money(estimate.likely)}{spread}"
+    if low is not None and high is not None and low < high:
+        return tr("About {cost} ({low} to {high})", cost=money(estimate.likely), low=money(low), high=money(high))
+    return tr("About {cost}", cost=money(estimate.likely))
 
 
 def cost_details(estimate: Estimate) -> str:
@@ -193,44 +215,64 @@ def running_lesson(state: AppState) -> Lesson | None:
 
 def lesson_pill(lesson: Lesson) -> tuple[str, str]:
     """How a lesson stands, as a word and its tone."""
-    return WAITING if lesson.waiting else PILLS[lesson.state]
+    word, tone = WAITING if lesson.waiting else PILLS[lesson.state]
+    return tr(word), tone
 
 
 def strip_line(host: Host, lesson: Lesson) -> str:
     """A running lesson in a few words, for the strip that every screen has."""
-    words = [f"Teaching {titles(host, lesson.tasks, 2)}", percent(lesson.progress)]
+    words = [tr("Teaching {tasks}", tasks=titles(host, lesson.tasks, 2)), percent(lesson.progress)]
     if lesson.eta is not None:
-        words.append(f"{duration(lesson.eta)} left")
+        words.append(tr("{time} left", time=duration(lesson.eta)))
     return "  ·  ".join(words)
+
+
+def preset_title(name: str) -> str:
+    """One of the host's sets, as a button says it."""
+    known = PRESETS.get(name)
+    return tr(known) if known else name.replace("_", " ").capitalize()
+
+
+def task_title(task: Task) -> str:
+    """A task, as a box to tick says it."""
+    return tr(task.title)
 
 
 def titles(host: Host, tasks: tuple[str, ...], most: int = 3) -> str:
     """Tasks by the host's titles, the first ones by name."""
-    known = {task.name: task.title for task in host.offer.tasks}
+    known = {task.name: task_title(task) for task in host.offer.tasks}
     names = [known.get(name, name) for name in tasks]
     if len(names) > most:
-        return f"{', '.join(names[: most - 1])} and {len(names) - most + 1} more"
-    return " and ".join(", ".join(names).rsplit(", ", 1)) if names else "nothing"
+        more = len(names) - most + 1
+        listed = ", ".join(names[: most - 1])
+        return ntr("{names} and {number} more", "{names} and {number} more", more, names=listed)
+    if len(names) < 2:
+        return names[0] if names else tr("nothing")
+    return tr("{names} and {last}", names=", ".join(names[:-1]), last=names[-1])
 
 
 def lesson_line(lesson: Lesson) -> str:
     """One line: who teaches how much."""
-    return f"{lesson.provider}  ·  {lesson.examples} examples per task"
+    each = ntr("{number} example per task", "{number} examples per task", lesson.examples)
+    return "  ·  ".join((lesson.provider, each))
 
 
 def lesson_facts(lesson: Lesson) -> tuple[tuple[str, str], ...]:
     """The figures of a lesson, as (name, value)."""
     wanted = lesson.examples * len(lesson.tasks)
     facts = [
-        ("Accepted", f"{lesson.accepted:,} of {wanted:,}"),
-        ("Rejected", f"{sum(count for _, count in lesson.rejected):,}"),
-        ("Errors", f"{lesson.errors:,}"),
+        (tr("Accepted"), tr("{number:,} of {all:,}", number=lesson.accepted, all=wanted)),
+        (tr("Rejected"), f"{sum(count for _, count in lesson.rejected):,}"),
+        (tr("Errors"), f"{lesson.errors:,}"),
     ]
     if lesson.running:
-        facts.append(("Rate", f"{lesson.rate:,.0f} a minute" if lesson.rate else "…"))
-        facts.append(("Time left", "…" if lesson.eta is None else duration(lesson.eta)))
+        facts.append((tr("Rate"), tr("{number:,.0f} a minute", number=lesson.rate) if lesson.rate else "…"))
+        facts.append((tr("Time left"), "…" if lesson.eta is None else duration(lesson.eta)))
     facts.append(
-        ("Cost so far" if lesson.running else "Cost", "not known" if lesson.cost is None else money(lesson.cost))
+        (
+            tr("Cost so far") if lesson.running else tr("Cost"),
+            tr("not known") if lesson.cost is None else money(lesson.cost),
+        )
     )
     return tuple(facts)
 
@@ -239,12 +281,12 @@ def reasons_line(lesson: Lesson) -> str:
     """Why examples were rejected, the most frequent reason first."""
     ranked = sorted(lesson.rejected, key=lambda pair: -pair[1])
     words = [f"{reason} {count:,}" for reason, count in ranked[:SHOWN_REASONS]]
-    return f"Rejected: {', '.join(words)}" if words else ""
+    return tr("Rejected: {reasons}", reasons=", ".join(words)) if words else ""
 
 
 def datasets_line(lesson: Lesson) -> str:
     """What a finished lesson left on the host."""
-    return f"On the host: {', '.join(name for _, name in lesson.datasets)}" if lesson.datasets else ""
+    return tr("On the host: {names}", names=", ".join(name for _, name in lesson.datasets)) if lesson.datasets else ""
 
 
 def percent(share: float) -> str:
@@ -255,17 +297,19 @@ def percent(share: float) -> str:
 def duration(seconds: float) -> str:
     """Seconds as people say them."""
     if seconds < 1:
-        return "under 1 s"
+        return tr("under 1 s")
     if seconds < 90:
-        return f"{seconds:.0f} s"
+        return tr("{number:.0f} s", number=seconds)
     if seconds < 90 * 60:
-        return f"{seconds / 60:.0f} min"
+        return tr("{number:.0f} min", number=seconds / 60)
     hours, minutes = divmod(round(seconds / 60), 60)
-    return f"{hours} h {minutes:02d} min" if hours < 48 else f"{hours / 24:.0f} days"
+    if hours < 48:
+        return tr("{hours} h {minutes:02d} min", hours=hours, minutes=minutes)
+    return ntr("{number} day", "{number} days", round(hours / 24))
 
 
 def money(amount: float) -> str:
     """Dollars: cents, and more digits where it is less than a few of them."""
     if amount == 0 or amount >= 0.095:
         return f"${amount:,.2f}"
-    return f"${amount:.2g}" if amount >= 0.0001 else "under $0.0001"
+    return f"${amount:.2g}" if amount >= 0.0001 else tr("under $0.0001")

@@ -247,7 +247,7 @@ def test_no_sentence_about_a_passphrase_holds_it(passphrase: str, again: str) ->
 
 
 def test_what_moved_is_told_in_words() -> None:
-    assert exported_line(1, 2, "/a.age").startswith("1 key and 2 providers of your own are in /a.age.")
+    assert exported_line(1, 2, "/a.age").startswith("In the file /a.age: 1 key and 2 providers of your own.")
     assert imported_line((), (), ()) == "Nothing was added."
     assert imported_line(("a/b",), ("c/d",), ("e",)) == "Added a/b. Replaced c/d. Already on the host: e."
     assert skipped_line(()) == "" and "Tick the box" in skipped_line(("a/b",))

@@ -8,6 +8,7 @@ from kivy.clock import Clock
 from kivy.lang import Builder
 from kivy.properties import BooleanProperty, NumericProperty, StringProperty
 
+from companion_app.i18n import tr
 from companion_app.screens.base import AppScreen
 from companion_app.state import actions as act
 from companion_app.state.describe import latency, where_to_ask
@@ -15,7 +16,7 @@ from companion_app.state.inventory import Inventory
 from companion_app.state.model import Answer, AppState, Call, Exchange, Specialist
 from companion_app.theme.widgets import Chip, Choice, Column, Mono, reveal
 
-# Sentences that the sample home understands, for a first try.
+# Sentences about the sample home, for a first try: in English in every language, as the specialist for it understands.
 SUGGESTIONS = (
     "Turn on the coffee machine",
     "Dim the reading lamp to 30 percent",
@@ -67,7 +68,7 @@ class ExchangeBox(Column):
         self.sure = not answer.unsure
         self.question = question_of(answer)
         self.verdict, self.others = verdict_of(answer)
-        self.footer = f"{answer.confidence * 100:.0f} % sure  ·  {latency(answer)}"
+        self.footer = "  ·  ".join((tr("{percent} % sure", percent=f"{answer.confidence * 100:.0f}"), latency(answer)))
         for call in answer.calls:
             self.ids.calls.add_widget(CallBox(call))
 
@@ -131,7 +132,7 @@ class AskScreen(AppScreen):
         if state.inventory is not self._inventory:
             self._inventory = state.inventory
             self.ids.areas.clear_widgets()
-            for area_id, name in ((None, "Anywhere"), *((a.id, a.name) for a in state.inventory.areas)):
+            for area_id, name in ((None, tr("Anywhere")), *((a.id, a.name) for a in state.inventory.areas)):
                 choice = AreaChoice(text=name)
                 choice.area = area_id
                 choice.bind(on_release=lambda choice: self.app.store.dispatch(act.AreaPicked(choice.area)))
@@ -169,15 +170,15 @@ def question_of(answer: Answer) -> str:
     """What the specialist asks back, or that it did nothing for doubt."""
     if answer.question:
         return answer.question
-    return "Not sure enough to do anything." if answer.unsure else ""
+    return tr("Not sure enough to do anything.") if answer.unsure else ""
 
 
 def verdict_of(answer: Answer) -> tuple[str, str]:
     """A router's label and what came next to it, or that there is nothing to do."""
     if answer.label is not None:
         others = [f"{name} {score * 100:.0f} %" for name, score in answer.scores if name != answer.label]
-        return answer.label, f"then {', '.join(others)}" if others else ""
-    return "" if answer.calls or answer.unsure or answer.question else "Nothing to do.", ""
+        return answer.label, tr("then {others}", others=", ".join(others)) if others else ""
+    return "" if answer.calls or answer.unsure or answer.question else tr("Nothing to do."), ""
 
 
 Builder.load_file(str(Path(__file__).with_name("screen.kv")))

@@ -8,6 +8,7 @@ from kivy.lang import Builder
 from kivy.properties import StringProperty
 from kivy.uix.boxlayout import BoxLayout
 
+from companion_app.i18n import ntr, tr
 from companion_app.screens.base import AppScreen
 from companion_app.state.inventory import Entity, Inventory
 from companion_app.state.model import AppState
@@ -52,7 +53,11 @@ class HomeScreen(AppScreen):
         if inventory is self._shown:
             return
         self._shown = inventory
-        self.summary = f"{inventory.title}: {len(inventory.entities)} things in {len(inventory.areas)} rooms."
+        # The small home that comes with the app is named by the app.
+        title = inventory.title if inventory.path else tr(inventory.title)
+        things = ntr("{number} thing", "{number} things", len(inventory.entities))
+        rooms = ntr("{number} room", "{number} rooms", len(inventory.areas))
+        self.summary = tr("{home}: {things} in {rooms}.", home=title, things=things, rooms=rooms)
         self.ids.path.entry.text = inventory.path or ""
         self.ids.areas.clear_widgets()
         for name, entities in by_area(inventory):
@@ -67,7 +72,7 @@ def by_area(inventory: Inventory) -> list[tuple[str, list[Entity]]]:
     """The things of each room that has any, then those of no room."""
     shown = inventory.entities[:SHOWN_ENTITIES]
     rooms = [(area.name, [thing for thing in shown if thing.area == area.id]) for area in inventory.areas]
-    rooms.append(("Everywhere", [thing for thing in shown if thing.area is None]))
+    rooms.append((tr("Everywhere"), [thing for thing in shown if thing.area is None]))
     return [(name, things) for name, things in rooms if things]
 
 

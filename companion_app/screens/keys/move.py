@@ -7,11 +7,12 @@ from pathlib import Path
 from kivy.lang import Builder
 from kivy.properties import BooleanProperty, OptionProperty, StringProperty
 
+from companion_app.i18n import N_, tr
 from companion_app.state.host import KeyMove, KeyWay
 from companion_app.state.teaching import skipped_line
 from companion_app.theme.widgets import Card, Choice, reveal
 
-WAY_NAMES = {KeyWay.EXPORT: "Export to a file", KeyWay.IMPORT: "Import from a file"}
+WAY_NAMES = {KeyWay.EXPORT: N_("Export to a file"), KeyWay.IMPORT: N_("Import from a file")}
 
 
 class MoveCard(Card):
@@ -37,7 +38,7 @@ class MoveCard(Card):
         self._again = self.ids.again.__self__
         self._replace = self.ids.replace.__self__
         for way, name in WAY_NAMES.items():
-            choice = Choice(text=name)
+            choice = Choice(text=tr(name))
             choice.bind(on_release=lambda _, way=way: self.dispatch("on_pick", way))
             self.bind(way=lambda _, now, choice=choice, way=way: setattr(choice, "on", now == way))
             self.ids.ways.add_widget(choice)

@@ -7,6 +7,7 @@ from pathlib import Path
 from kivy.lang import Builder
 from kivy.properties import BooleanProperty, StringProperty
 
+from companion_app.i18n import N_, tr
 from companion_app.screens.base import AppScreen
 from companion_app.screens.keys.move import MoveCard
 from companion_app.state import host_actions as hact
@@ -17,7 +18,7 @@ from companion_app.state.phase import Phase
 from companion_app.state.teaching import host_problem, key_choices, key_line, keyless, readable_on_its_way
 from companion_app.theme.widgets import Choice, Column, arrange, reveal
 
-WIRE_NAMES = {"openai": "Like OpenAI", "anthropic": "Like Anthropic"}
+WIRE_NAMES = {"openai": N_("Like OpenAI"), "anthropic": N_("Like Anthropic")}
 
 
 class StoredRow(Column):
@@ -74,7 +75,7 @@ class KeysScreen(AppScreen):
         self._custom = self.ids.custom_fields.__self__
         self._replace = self.ids.replace.__self__
         for wire in WIRES:
-            choice = Choice(text=WIRE_NAMES[wire])
+            choice = Choice(text=tr(WIRE_NAMES[wire]))
             choice.bind(on_release=lambda _, wire=wire: setattr(self, "wire", wire))
             self.bind(wire=lambda _, now, choice=choice, wire=wire: setattr(choice, "on", now == wire))
             choice.on = wire == self.wire
@@ -152,7 +153,7 @@ class KeysScreen(AppScreen):
     def _show_stored(self, host: Host) -> None:
         wanted: dict[tuple[str, str], StoredKey | Provider] = {(key.provider, key.name): key for key in host.offer.keys}
         wanted |= {(provider.name, ""): provider for provider in keyless(host)}
-        self.empty = "" if wanted else "None yet. Add one below, and the host can ask its provider."
+        self.empty = "" if wanted else tr("None yet. Add one below, and the host can ask its provider.")
         self._rows = {which: self._rows.get(which) or self._row(*which) for which in wanted}
         arrange(self.ids.rows, list(self._rows.values()))
         for which, stored in wanted.items():
@@ -165,12 +166,15 @@ class KeysScreen(AppScreen):
                 row.usable = row.deletable and not stored.in_use
             else:
                 row.title = stored.name
-                row.about = f"{stored.base_url}  ·  {stored.model}  ·  no key"
+                row.about = "  ·  ".join((stored.base_url, stored.model, tr("no key")))
                 row.deletable = True
 
     def _row(self, provider: str, name: str) -> StoredRow:
-        what = f"the key '{name}' of {provider}" if name else f"{provider} and its address"
-        row = StoredRow(question=f"The host forgets {what} for good.")
+        if name:
+            question = tr("The host forgets the key '{name}' of {provider} for good.", name=name, provider=provider)
+        else:
+            question = tr("The host forgets {provider} and its address for good.", provider=provider)
+        row = StoredRow(question=question)
         row.bind(on_use=lambda _: self.hosting.use_key(provider, name))
         row.bind(on_delete=lambda _: self.hosting.delete(provider, name))
         return row
@@ -180,7 +184,9 @@ def unprotected(host: Host | None) -> str:
     """A warning where a key could be read on its way to the host."""
     if host is None or not readable_on_its_way(host):
         return ""
-    return f"The way to {host.name} is not encrypted. Save keys from here only in a network that you trust."
+    return tr(
+        "The way to {name} is not encrypted. Save keys from here only in a network that you trust.", name=host.name
+    )
 
 
 Builder.load_file(str(Path(__file__).with_name("screen.kv")))

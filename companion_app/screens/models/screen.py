@@ -8,6 +8,7 @@ from kivy.lang import Builder
 from kivy.properties import BooleanProperty, StringProperty
 from kivy.uix.boxlayout import BoxLayout
 
+from companion_app.i18n import tr
 from companion_app.screens.base import AppScreen
 from companion_app.state.describe import specialist_facts
 from companion_app.state.model import AppState, Device, Event, Phase, Specialist
@@ -72,12 +73,12 @@ class ModelsScreen(AppScreen):
 def explain(device: Device | None) -> str:
     """One sentence where there is no card to show."""
     if device is None:
-        return "Pair with a device to see its specialists."
+        return tr("Pair with a device to see its specialists.")
     if device.link.models:
         return ""
     if device.link.phase is Phase.ONLINE:
-        return f"{device.name} has no specialist yet. Push a bundle to it, and it answers a moment later."
-    return f"Connecting to {device.name}." if device.link.phase is Phase.CONNECTING else ""
+        return tr("{name} has no specialist yet. Push a bundle to it, and it answers a moment later.", name=device.name)
+    return tr("Connecting to {name}.", name=device.name) if device.link.phase is Phase.CONNECTING else ""
 
 
 Builder.load_file(str(Path(__file__).with_name("screen.kv")))

@@ -8,16 +8,17 @@ from kivy.lang import Builder
 from kivy.properties import StringProperty
 from kivy.uix.boxlayout import BoxLayout
 
+from companion_app.i18n import N_, tr
 from companion_app.screens.base import AppScreen
 from companion_app.state.model import AppState, Screen
 from companion_app.theme.widgets import Pressable
 
 PLACES = (
-    (Screen.QUESTIONS, "question", "Questions", "Say what texts mean that a specialist was not sure about"),
-    (Screen.SIGN, "sign", "Signatures", "Agree to models before any device takes them"),
-    (Screen.KEYS, "key", "API keys", "Keys of the teachers that the host asks: see, use, add, delete"),
-    (Screen.PUSH, "push", "Push a bundle", "Carry a .enigma file to the device"),
-    (Screen.HOME, "home", "Home", "The rooms and things that sentences are about"),
+    (Screen.QUESTIONS, "question", N_("Questions"), N_("Say what texts mean that a specialist was not sure about")),
+    (Screen.SIGN, "sign", N_("Signatures"), N_("Agree to models before any device takes them")),
+    (Screen.KEYS, "key", N_("API keys"), N_("Keys of the teachers that the host asks: see, use, add, delete")),
+    (Screen.PUSH, "push", N_("Push a bundle"), N_("Carry a .enigma file to the device")),
+    (Screen.HOME, "home", N_("Home"), N_("The rooms and things that sentences are about")),
 )
 
 
@@ -35,7 +36,7 @@ class MoreScreen(AppScreen):
     def __init__(self, **kwargs: object) -> None:
         super().__init__(**kwargs)
         for place, icon, name, about in PLACES:
-            row = PlaceRow(icon=icon, name=name, about=about)
+            row = PlaceRow(icon=icon, name=tr(name), about=tr(about))
             row.bind(on_release=lambda _, place=place: self.app.open(place))
             self.ids.rows.add_widget(row)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from kivy.lang import Builder
 from kivy.properties import BooleanProperty, StringProperty
 
+from companion_app.i18n import tr
 from companion_app.screens.base import AppScreen
 from companion_app.services.commands import DEFAULT_PORT
 from companion_app.services.host_commands import HOST_PORT
@@ -48,12 +49,15 @@ class PairForm(AppScreen):
 class PairScreen(PairForm):
     """Pairing with a device."""
 
-    intro = StringProperty(
-        "On the device, run  enigma-edge pair  and type here what it prints. A code works once and for a few minutes. "
-        "Or run  enigma-edge pair --qr , let your phone's camera read it, and put the whole text into the address."
-    )
-    address_hint = StringProperty(f"192.168.1.20:{DEFAULT_PORT}")
-    code_label = StringProperty("One-time code (not needed for a device on this machine)")
+    def __init__(self, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self.intro = tr(
+            "On the device, run  enigma-edge pair  and type here what it prints. A code works once and for a few "
+            "minutes. Or run  enigma-edge pair --qr , let your phone's camera read it, and put the whole text into the "
+            "address."
+        )
+        self.address_hint = f"192.168.1.20:{DEFAULT_PORT}"
+        self.code_label = tr("One-time code (not needed for a device on this machine)")
 
     def pairing_of(self, state: AppState) -> Pairing:
         return state.pairing
@@ -65,12 +69,14 @@ class PairScreen(PairForm):
 class PairHostScreen(PairForm):
     """Pairing with the host that teaches."""
 
-    intro = StringProperty(
-        "A host writes training data with a big model's API, and keeps the API keys. On the host, run  "
-        "enigma serve --pair  and type here what it prints. A code works once and for a few minutes."
-    )
-    address_hint = StringProperty(f"192.168.1.10:{HOST_PORT}")
-    code_label = StringProperty("One-time code")
+    def __init__(self, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self.intro = tr(
+            "A host writes training data with a big model's API, and keeps the API keys. On the host, run  "
+            "enigma serve --pair  and type here what it prints. A code works once and for a few minutes."
+        )
+        self.address_hint = f"192.168.1.10:{HOST_PORT}"
+        self.code_label = tr("One-time code")
 
     def pairing_of(self, state: AppState) -> Pairing:
         return state.host_pairing

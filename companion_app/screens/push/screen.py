@@ -7,6 +7,7 @@ from pathlib import Path
 from kivy.lang import Builder
 from kivy.properties import BooleanProperty, NumericProperty, StringProperty
 
+from companion_app.i18n import tr
 from companion_app.screens.base import AppScreen
 from companion_app.state.describe import human_bytes
 from companion_app.state.model import AppState, Push, PushPhase
@@ -37,12 +38,13 @@ class PushScreen(AppScreen):
         self.error = push.message or "" if push.phase is PushPhase.FAILED else ""
         self.success = push.message or "" if push.phase is PushPhase.DONE else ""
         if device is None:
-            self.hint = "Pair with a device first; then bundles can be pushed to it."
+            self.hint = tr("Pair with a device first; then bundles can be pushed to it.")
         elif device.role in ("releaser", "owner"):
             self.hint = ""
         else:
-            self.hint = (
-                f"{device.name} lets this companion ask, not push; pair again with a code of 'enigma-edge pair'."
+            self.hint = tr(
+                "{name} lets this companion ask, not push; pair again with a code of 'enigma-edge pair'.",
+                name=device.name,
             )
 
     def push(self) -> None:
@@ -53,9 +55,9 @@ class PushScreen(AppScreen):
 def describe(push: Push) -> str:
     """Where the bundle is, in words."""
     if push.phase is PushPhase.SENDING:
-        return f"{human_bytes(push.sent)} of {human_bytes(push.total)}"
+        return tr("{sent} of {all}", sent=human_bytes(push.sent), all=human_bytes(push.total))
     if push.phase is PushPhase.CHECKING:
-        return "All sent. The device checks the signature and tries the golden examples."
+        return tr("All sent. The device checks the signature and tries the golden examples.")
     return ""
 
 

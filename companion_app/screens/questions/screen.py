@@ -10,6 +10,7 @@ from kivy.metrics import dp
 from kivy.properties import BooleanProperty, NumericProperty, StringProperty
 from kivy.uix.boxlayout import BoxLayout
 
+from companion_app.i18n import ntr, tr
 from companion_app.screens.base import AppScreen
 from companion_app.state.model import AppState
 from companion_app.state.questions import (
@@ -176,9 +177,17 @@ class QuestionsScreen(AppScreen):
             row.digit = str(number) if number <= BY_DIGIT else ""
             row.guess = guess_line(self._question, name) if self._question else ""
         if not shown and self._labels:
-            self.more = "No label holds that; type less of it."
+            self.more = tr("No label holds that; type less of it.")
         else:
-            self.more = f"{left:,} more; type a part of the label you look for." if left else ""
+            self.more = (
+                ntr(
+                    "{number:,} more; type a part of the label you look for.",
+                    "{number:,} more; type a part of the label you look for.",
+                    left,
+                )
+                if left
+                else ""
+            )
 
     def _row(self, name: str) -> LabelRow:
         row = LabelRow(name=name, from_right=right_to_left(name))

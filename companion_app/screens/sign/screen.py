@@ -8,6 +8,7 @@ from kivy.core.clipboard import Clipboard
 from kivy.lang import Builder
 from kivy.properties import BooleanProperty, StringProperty
 
+from companion_app.i18n import tr
 from companion_app.screens.base import AppScreen
 from companion_app.state.host import Host
 from companion_app.state.model import AppState
@@ -132,7 +133,7 @@ class SignScreen(AppScreen):
             else:
                 # Without a key nothing can be signed, so the key comes first.
                 parts += [self._parts["no_key"], *self._cards.values()]
-            self.empty = "Nothing waits for a signature." if signing.known else "Asking the host …"
+            self.empty = tr("Nothing waits for a signature.") if signing.known else tr("Asking the host …")
         if signing.public:
             parts.append(self._parts["key"])
         arrange(self.ids.parts, parts)

@@ -7,6 +7,7 @@ from pathlib import Path
 from kivy.lang import Builder
 from kivy.properties import BooleanProperty, StringProperty
 
+from companion_app.i18n import ntr, tr
 from companion_app.screens.base import AppScreen
 from companion_app.screens.teach.card import LessonCard
 from companion_app.state import checks
@@ -21,7 +22,9 @@ from companion_app.state.teaching import (
     host_problem,
     lacks_key,
     preset_of,
+    preset_title,
     provider_of,
+    task_title,
     why_not,
 )
 from companion_app.theme.forms import Check
@@ -94,13 +97,13 @@ class TeachScreen(AppScreen):
         presets, tasks = self.ids.presets, self.ids.tasks
         presets.clear_widgets()
         for name, _ in offer.presets:
-            choice = Choice(text=name.replace("_", " ").capitalize())
+            choice = Choice(text=preset_title(name))
             choice.preset = name
             choice.bind(on_release=lambda choice: self.app.store.dispatch(hact.PresetPicked(choice.preset)))
             presets.add_widget(choice)
         tasks.clear_widgets()
         for task in offer.tasks:
-            check = Check(text=task.title, note="trained" if task.trained else "")
+            check = Check(text=task_title(task), note=tr("trained") if task.trained else "")
             check.task = task.name
             check.bind(on_release=lambda check: self.toggle(check.task))
             tasks.add_widget(check)
@@ -120,7 +123,7 @@ class TeachScreen(AppScreen):
                 self.ids[name].entry.text = text
         self.ids.examples.problem = checks.examples_problem(form.examples)
         self.ids.budget.problem = checks.budget_problem(form.budget)
-        self.no_key = f"The host has no key for {form.provider} yet." if lacks_key(state) else ""
+        self.no_key = tr("The host has no key for {provider} yet.", provider=form.provider) if lacks_key(state) else ""
         reveal(self.ids.teacher, self._add_key, bool(self.no_key), top=False)
         self.refused = form.refused or ""
         if self.starting and not form.starting and not form.refused:
@@ -138,8 +141,12 @@ class TeachScreen(AppScreen):
         self.ready = not self.obstacle and not state.teach.starting
         examples = checks.whole_number(state.teach.examples)
         wanted = (examples or 0) * len(state.teach.selected)
-        count = f"{wanted:,} examples" if wanted and not checks.examples_problem(state.teach.examples) else ""
-        self.generate_text = "Starting…" if self.starting else f"Generate {count}".strip()
+        if self.starting:
+            self.generate_text = tr("Starting…")
+        elif wanted and not checks.examples_problem(state.teach.examples):
+            self.generate_text = ntr("Generate {number:,} example", "Generate {number:,} examples", wanted)
+        else:
+            self.generate_text = tr("Generate")
 
     def _show_lessons(self, host: Host) -> None:
         self._cards = {lesson.id: self._cards.get(lesson.id) or self._card(lesson) for lesson in host.lessons}
@@ -147,7 +154,7 @@ class TeachScreen(AppScreen):
         earlier = [lesson for lesson in host.lessons if not lesson.running]
         arrange(self.ids.running, [self._cards[lesson.id] for lesson in running])
         arrange(self.ids.cards, [self._cards[lesson.id] for lesson in earlier])
-        self.ids.earlier_title.text = "Earlier lessons" if earlier else ""
+        self.ids.earlier_title.text = tr("Earlier lessons") if earlier else ""
         for lesson in host.lessons:
             card = self._cards[lesson.id]
             card.away = host.phase is not Phase.ONLINE
