@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
+import asyncio
 
 from kivy.app import App
-from kivy.core.window import Window
+from kivy.core.window import Keyboard, Window
+from kivy.metrics import Metrics
 from kivy.properties import ObjectProperty
 from kivy.uix.behaviors import FocusBehavior
 from kivy.uix.textinput import TextInput
 
+from companion_app import i18n
+from companion_app.chords import chord_of, types_nothing
+from companion_app.core_commands import commands
+from companion_app.i18n.languages import system_language
 from companion_app.registry import Registry
 from companion_app.screens.ask.screen import AskScreen
+from companion_app.screens.base import AppScreen
 from companion_app.screens.devices.screen import DevicesScreen
 from companion_app.screens.home.screen import HomeScreen
 from companion_app.screens.keys.screen import KeysScreen
@@ -21,24 +26,25 @@ from companion_app.screens.more.screen import MoreScreen
 from companion_app.screens.pair.screen import PairHostScreen, PairScreen
 from companion_app.screens.push.screen import PushScreen
 from companion_app.screens.questions.screen import QuestionsScreen
+from companion_app.screens.settings.screen import SettingsScreen
+from companion_app.screens.shortcuts.screen import ShortcutsScreen
 from companion_app.screens.sign.screen import SignScreen
 from companion_app.screens.teach.screen import TeachScreen
-from companion_app.services.commands import Commands
-from companion_app.services.host_commands import HostCommands
-from companion_app.services.question_commands import QuestionCommands
-from companion_app.services.remember import Memory, Remembered, RememberedHost, RememberError
-from companion_app.services.signing_commands import SigningCommands
+from companion_app.services.system_theme import system_theme
 from companion_app.shell import Frame, Shell
+from companion_app.start import Options, Services
 from companion_app.state import actions as act
-from companion_app.state.host import Host
-from companion_app.state.inventory import Inventory, InventoryError, read_inventory
-from companion_app.state.model import AppState, Device, Screen
-from companion_app.state.store import Store
+from companion_app.state.model import AppState, Screen
 from companion_app.theme.palette import Palette
+from companion_app.window_commands import window_commands
+from edge_runtime import local_only
 
-SAMPLE_HOME = Path(__file__).with_name("data") / "sample_home.json"
+__all__ = ["SCREENS", "CompanionApp", "Options"]
+
 ESCAPE = 27
 TAB = 9
+# What the system's own letters are larger by, on a phone; ours are larger or smaller than that.
+SYSTEM_SCALE = Metrics.fontscale
 
 SCREENS = {
     Screen.DEVICES: DevicesScreen,
@@ -52,22 +58,14 @@ SCREENS = {
     Screen.KEYS: KeysScreen,
     Screen.PUSH: PushScreen,
     Screen.HOME: HomeScreen,
+    Screen.SETTINGS: SettingsScreen,
+    Screen.SHORTCUTS: ShortcutsScreen,
     Screen.MORE: MoreScreen,
 }
 
 
-@dataclass(frozen=True)
-class Options:
-    """What the command line decides. `inventory` wins over the remembered one."""
-
-    config: Path
-    inventory: Path | None = None
-    theme: str | None = None
-
-
 class CompanionApp(App):
-    """One window. `store` is the truth; widgets show it and call `commands` (devices), `hosting` (the host),
-    `questions` (what the host asks) and `signing` (what waits for a signature)."""
+    """One window over `Services`: `store` is the truth; widgets show it, and run commands of `registry`."""
 
     title = "Enigma"
     palette = ObjectProperty(None)
@@ -76,17 +74,23 @@ class CompanionApp(App):
 
     def __init__(self, options: Options, **kwargs: object) -> None:
         super().__init__(**kwargs)
-        self.memory = Memory(options.config)
-        state, self._devices, self._host = initial_state(self.memory, options)
-        self.store = Store(state)
-        self.registry = Registry()
-        self.commands = Commands(self.store, self.memory)
-        self.hosting = HostCommands(self.store, self.memory)
-        self.questions = QuestionCommands(self.store, self.memory, self.hosting.client)
-        self.signing = SigningCommands(self.store, self.memory, self.hosting.client)
+        self.services = Services(options)
+        self.memory, self.store = self.services.memory, self.services.store
+        self.commands, self.hosting = self.services.commands, self.services.hosting
+        self.questions, self.signing = self.services.questions, self.services.signing
+        self.choosing = self.services.choosing
+        state = self.store.state
+        if state.preferences.local_only:
+            local_only.enforce()
+        self.registry = Registry(lambda: self.store.state, lambda said: self.store.dispatch(act.Noticed(said)))
+        self.registry.add(*window_commands(self))
+        self.registry.add(*commands(self))
+        self._speak(state)
+        self._scale(state)
         self.palette = Palette()
         self.palette.use(state.theme)
         self.frame = Frame()
+        self._looking: asyncio.Task[None] | None = None
         self._stop_listening = self.store.listen(self._changed)
 
     def build(self) -> Shell:
@@ -98,15 +102,13 @@ class CompanionApp(App):
 
     def on_start(self) -> None:
         """The window is there: connect, and listen to keys and dropped files."""
-        Window.bind(on_key_down=self._on_key_down, on_drop_file=self._on_drop_file)
-        self.commands.start(self._devices)
-        self.questions.start()
-        self.signing.start()
-        self.hosting.start(self._host)
+        Window.bind(on_key_down=self._on_key_down, on_drop_file=self._on_drop_file, focus=self._follow_system)
+        self.services.start()
+        self._follow_system()
 
     def on_stop(self) -> None:
         """The window is closing."""
-        Window.unbind(on_key_down=self._on_key_down, on_drop_file=self._on_drop_file)
+        Window.unbind(on_key_down=self._on_key_down, on_drop_file=self._on_drop_file, focus=self._follow_system)
         self._stop_listening()
 
     async def serve(self) -> None:
@@ -114,10 +116,14 @@ class CompanionApp(App):
         try:
             await self.async_run(async_lib="asyncio")
         finally:
-            await self.signing.close()
-            await self.questions.close()
-            await self.hosting.close()
-            await self.commands.close()
+            if self._looking is not None:
+                self._looking.cancel()
+            await self.services.close()
+
+    @property
+    def screen(self) -> AppScreen:
+        """The screen that is shown."""
+        return self.shell.manager.current_screen
 
     def open(self, screen: Screen | str) -> None:
         """Go to a screen."""
@@ -132,6 +138,9 @@ class CompanionApp(App):
         self.store.dispatch(act.Noticed(None))
 
     def _changed(self, state: AppState) -> None:
+        self._scale(state)
+        if self._speak(state) and self.shell is not None:
+            self.shell.rebuild()
         if self.palette.name != state.theme:
             self.palette.use(state.theme)
             Window.clearcolor = self.palette.background
@@ -147,55 +156,59 @@ class CompanionApp(App):
             if first is not None:
                 first.focus = True
                 return True
-        if text and not {"ctrl", "alt", "meta"} & set(modifiers) and not _someone_types():
-            return self.shell.manager.current_screen.pressed(text)
+        keys = chord_of(Keyboard.keycode_to_string(window, key), text, modifiers)
+        if types_nothing(keys):
+            return self._run(keys)
+        if text and not _someone_types():
+            return self.shell.manager.current_screen.pressed(text) or self._run(keys)
         return False
+
+    def _run(self, keys: str) -> bool:
+        """Run what these keys are for; whether there is something."""
+        command = self.registry.command_of(keys)
+        if command is None and keys == "?":
+            command = self.registry["open.shortcuts"]
+        if command is not None:
+            self.ask_for(command.name)
+        return command is not None
+
+    def ask_for(self, name: str) -> None:
+        """Run a command; what it needs to know, or a yes to something dangerous, is asked for first."""
+        command = self.registry[name]
+        if not self.registry.why_not(command) and (command.arguments or command.dangerous):
+            self.show_palette(name)
+        else:
+            self.registry.run(name)
+
+    def show_palette(self, name: str = "") -> None:
+        """Show the command palette, or what a command asks for."""
+
+    def _speak(self, state: AppState) -> bool:
+        """Use the language that was chosen, or the system's; whether that is another one."""
+        code = state.preferences.language or system_language()
+        changed = code != i18n.language()
+        if changed:
+            i18n.use(code)
+        return changed
+
+    def _scale(self, state: AppState) -> None:
+        """Kivy's properties in sp follow by themselves, and so do heights by what they hold."""
+        wanted = SYSTEM_SCALE * state.preferences.font_scale
+        if Metrics.fontscale != wanted:
+            Metrics.fontscale = wanted
+
+    def _follow_system(self, *_: object) -> None:
+        """Ask the system which theme it uses, beside the frames: at the start, and when a person comes back to the window."""
+        if Window.focus and (self._looking is None or self._looking.done()):
+            self._looking = asyncio.get_running_loop().create_task(self._look_at_system())
+
+    async def _look_at_system(self) -> None:
+        theme = await asyncio.to_thread(system_theme)
+        if theme is not None:
+            self.store.dispatch(act.SystemThemeSeen(theme))
 
     def _on_drop_file(self, window: object, path: bytes | str, *where: object) -> None:
         self.commands.drop(path.decode("utf-8", "surrogateescape") if isinstance(path, bytes) else path)
-
-
-def initial_state(memory: Memory, options: Options) -> tuple[AppState, tuple[Remembered, ...], RememberedHost | None]:
-    """What the app knows when it starts, and the devices and the host to connect to."""
-    notice = None
-    remembered: tuple[Remembered, ...] = ()
-    host: RememberedHost | None = None
-    try:
-        memory.prepare()
-        host = memory.host()
-    except RememberError as error:
-        notice = str(error)
-    try:
-        remembered = memory.devices()
-    except RememberError as error:
-        notice = str(error)
-    settings = memory.settings()
-    inventory = sample_home()
-    chosen = options.inventory or (Path(settings.inventory) if settings.inventory else None)
-    if chosen is not None:
-        try:
-            inventory = read_inventory(chosen)
-        except InventoryError as error:
-            notice = notice or f"{error} The sample home is used instead."
-    devices = tuple(Device(device.address, device.name, device.role) for device in remembered)
-    known = [device.address for device in devices]
-    selected = settings.selected if settings.selected in known else (known[0] if known else None)
-    state = AppState(
-        inventory=inventory,
-        screen=Screen.ASK if devices else Screen.TEACH if host else Screen.DEVICES,
-        theme=options.theme or settings.theme,
-        devices=devices,
-        selected=selected,
-        host=Host(host.address, host.name) if host else None,
-        notice=notice,
-    )
-    return state, remembered, host
-
-
-def sample_home() -> Inventory:
-    """The small home that comes with the app."""
-    home = read_inventory(SAMPLE_HOME, title="Sample home")
-    return Inventory(home.title, None, home.areas, home.entities, home.document)
 
 
 def _someone_has_focus() -> bool:

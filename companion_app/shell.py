@@ -32,6 +32,7 @@ PLACES = (
     (Screen.HOME, "Home", "home"),
     (Screen.PUSH, "Push", "push"),
     (Screen.DEVICES, "Devices", "devices"),
+    (Screen.SETTINGS, "Settings", "settings"),
 )
 # Five is what fits beside each other under a phone's thumb; the rest is behind the last one.
 NARROW_PLACES = (
@@ -41,7 +42,14 @@ NARROW_PLACES = (
     (Screen.DEVICES, "Devices", "devices"),
     (Screen.MORE, "More", "more"),
 )
-BEHIND_MORE = (Screen.QUESTIONS, Screen.SIGN, Screen.KEYS, Screen.HOME, Screen.PUSH)
+# All that a person sees who wants few choices; everything else is behind the last one, in a wide window too.
+SIMPLE_PLACES = (
+    (Screen.ASK, "Ask", "ask"),
+    (Screen.DEVICES, "Devices", "devices"),
+    (Screen.SETTINGS, "Settings", "settings"),
+    (Screen.MORE, "More", "more"),
+)
+WITHIN = {Screen.PAIR: Screen.DEVICES, Screen.PAIR_HOST: Screen.DEVICES, Screen.SHORTCUTS: Screen.SETTINGS}
 OF_THE_HOST = (Screen.TEACH, Screen.QUESTIONS, Screen.SIGN, Screen.KEYS, Screen.PAIR_HOST)
 TITLES = {
     Screen.ASK: "Ask",
@@ -55,6 +63,8 @@ TITLES = {
     Screen.QUESTIONS: "Questions",
     Screen.SIGN: "Signatures",
     Screen.KEYS: "API keys",
+    Screen.SETTINGS: "Settings",
+    Screen.SHORTCUTS: "Shortcuts",
     Screen.MORE: "More",
 }
 
@@ -101,6 +111,7 @@ class Shell(BoxLayout):
         self.manager = ScreenManager(transition=NoTransition())
         self._screens = screens
         self._state: AppState | None = None
+        self._simple = False
         self._items: list[tuple[Screen, NavItem]] = []
         self._strip = JobStrip()
         self._strip.bind(on_release=lambda _: App.get_running_app().open(Screen.TEACH))
@@ -111,6 +122,10 @@ class Shell(BoxLayout):
     def show(self, state: AppState) -> None:
         """Bring the window in line with the state."""
         self._state = state
+        if state.preferences.simplified != self._simple:
+            self._simple = state.preferences.simplified
+            self._arrange()
+            return
         if not self.manager.has_screen(state.screen.value):
             # Screens are made when first seen: the first frame comes sooner.
             screen = self._screens[state.screen]()
@@ -118,8 +133,8 @@ class Shell(BoxLayout):
             self.manager.add_widget(screen)
         self.manager.current = state.screen.value
         self.frame.title = TITLES[state.screen]
-        behind = not self.frame.wide and state.screen in BEHIND_MORE
-        reveal(self._bar, self._back, behind or state.screen in (Screen.PAIR, Screen.PAIR_HOST))
+        here = self._place_of(state.screen)
+        reveal(self._bar, self._back, here is not state.screen)
         if state.screen in OF_THE_HOST:
             self.frame.device = state.host.name if state.host else ""
             self.frame.status, self.frame.tone = host_status(state.host)
@@ -133,16 +148,25 @@ class Shell(BoxLayout):
         if state.host is not None and lesson is not None:
             self.frame.job, self.frame.job_share = strip_line(state.host, lesson), lesson.progress
         reveal(self._body, self._strip, lesson is not None and state.screen is not Screen.TEACH, top=False)
-        here = self._place_of(state.screen)
         for place, item in self._items:
             item.here = place is here
         self.manager.current_screen.show(state)
 
     def _place_of(self, screen: Screen) -> Screen:
         """Where in the navigation a screen is."""
-        if screen in (Screen.PAIR, Screen.PAIR_HOST):
-            return Screen.DEVICES
-        return Screen.MORE if screen in BEHIND_MORE and not self.frame.wide else screen
+        place = WITHIN.get(screen, screen)
+        return place if any(place is known for known, _ in self._items) else Screen.MORE
+
+    def places(self) -> tuple[tuple[Screen, str, str], ...]:
+        """What the navigation leads to."""
+        if self._simple:
+            return SIMPLE_PLACES
+        return PLACES if self.frame.wide else NARROW_PLACES
+
+    def rebuild(self) -> None:
+        """Make every screen anew, in another language."""
+        self.manager.clear_widgets()
+        self._arrange()
 
     def _fit(self, *_: object) -> None:
         wide = self.width >= dp(WIDE)
@@ -161,13 +185,15 @@ class Shell(BoxLayout):
         body = self._body = BoxLayout(orientation="vertical")
         self._bar = TopBar()
         self._back = self._bar.ids.back.__self__
-        if self.frame.wide:
+        if self.frame.wide or self._simple:
             self._bar.remove_widget(self._bar.ids.theme)
+        if self.frame.wide and self._simple:
+            bar.remove_widget(bar.ids.theme)
         body.add_widget(self._bar)
         body.add_widget(NoticeBar())
         body.add_widget(self.manager)
         self._items = []
-        for place, name, icon in PLACES if self.frame.wide else NARROW_PLACES:
+        for place, name, icon in self.places():
             item = NavItem(text=name, icon=icon, wide=self.frame.wide)
             item.bind(on_release=lambda _, place=place: App.get_running_app().open(place))
             bar.ids.places.add_widget(item)

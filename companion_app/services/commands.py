@@ -7,11 +7,14 @@ import ipaddress
 import socket
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from companion_app.i18n import tr
+from companion_app.services.choosing import settings_of
 from companion_app.services.link import Link, sentence_of
-from companion_app.services.remember import Memory, Remembered, RememberError, Settings
+from companion_app.services.remember import Memory, Remembered, RememberError
 from companion_app.services.wire import answer_from, request_for
 from companion_app.services.work import Work
 from companion_app.state import actions as act
@@ -96,7 +99,7 @@ class Commands:
         if not sentence:
             return
         if len(sentence) > MAX_SENTENCE:
-            self._store.dispatch(act.Noticed(f"Keep a sentence under {MAX_SENTENCE} characters."))
+            self._store.dispatch(act.Noticed(tr("Keep a sentence under {most} characters.", most=MAX_SENTENCE)))
             return
         chosen, device = state.chosen, state.device
         if device is None or chosen is None:
@@ -115,11 +118,11 @@ class Commands:
         device = state.device
         try:
             if device is None:
-                raise ValueError("Pair with a device first; then bundles can be pushed to it.")
+                raise ValueError(tr("Pair with a device first; then bundles can be pushed to it."))
             if not path.strip():
-                raise ValueError("Give the path of a .enigma file, or drop one on this window.")
+                raise ValueError(tr("Give the path of a .enigma file, or drop one on this window."))
             if not file.is_file():
-                raise ValueError(f"There is no file {file}; check the path.")
+                raise ValueError(tr("There is no file {file}; check the path.", file=file))
             size = file.stat().st_size
         except (ValueError, OSError) as error:
             sentence = sentence_of(error) if isinstance(error, OSError) else str(error)
@@ -152,11 +155,6 @@ class Commands:
         self._keep()
         return True
 
-    def toggle_theme(self) -> None:
-        """Dark to light and back."""
-        self._store.dispatch(act.ThemeToggled())
-        self._keep()
-
     async def _pair(self, base: str, code: str, certificate: str | None) -> None:
         try:
             async with asyncio.timeout(PAIR_DEADLINE), DeviceClient(base, certificate=certificate) as client:
@@ -178,6 +176,7 @@ class Commands:
             role=str(about.get("role") or "operator")[:20],
             token=token,
             certificate=client.certificate or "",
+            since=datetime.now(UTC).date().isoformat(),
         )
         await self._disconnect(base)
         self._remembered[base] = found
@@ -210,14 +209,18 @@ class Commands:
             self._store.dispatch(act.PushFailed(sentence_of(error)))
             return
         name = f"{result.get('specialist', file.stem)} {result.get('version', '')}".strip()
-        runtime = f" in {result['runtime']}" if result.get("runtime") else ""
-        changed = result.get("changed", True)
-        self._store.dispatch(act.PushDone(f"{name} now answers{runtime}." if changed else f"{name} was already there."))
+        if not result.get("changed", True):
+            sentence = tr("{name} was already there.", name=name)
+        elif runtime := result.get("runtime"):
+            sentence = tr("{name} now answers in {runtime}.", name=name, runtime=runtime)
+        else:
+            sentence = tr("{name} now answers.", name=name)
+        self._store.dispatch(act.PushDone(sentence))
 
     def _client(self, address: str) -> DeviceClient:
         client = self._clients.get(address)
         if client is None:
-            raise OSError("this device was just forgotten")
+            raise OSError(tr("this device was just forgotten"))
         return client
 
     def _connect(self, device: Remembered) -> None:
@@ -250,13 +253,10 @@ class Commands:
             await client.close()
 
     def _keep(self, *, devices: bool = False) -> None:
-        state = self._store.state
         try:
             if devices:
                 self._memory.keep_devices(tuple(self._remembered.values()))
-            self._memory.keep_settings(
-                Settings(theme=state.theme, inventory=state.inventory.path, selected=state.selected)
-            )
+            self._memory.keep_settings(settings_of(self._store.state))
         except RememberError as error:
             self._store.dispatch(act.Noticed(str(error)))
 
@@ -268,9 +268,10 @@ def clean_address(address: str, port: int = DEFAULT_PORT) -> str:
     address looks.
     """
     text = address.strip()
-    like = f"write it like 192.168.1.20:{port}."
+    example = f"192.168.1.20:{port}"
+    strange = tr('"{address}" is not an address; write it like {example}.', address=address, example=example)
     if not text:
-        raise ValueError(f"Give the address; {like}")
+        raise ValueError(tr("Give the address; write it like {example}.", example=example))
     try:
         if "://" not in text and text.count(":") > 1 and "[" not in text:
             text = f"[{ipaddress.IPv6Address(text)}]"
@@ -282,10 +283,10 @@ def clean_address(address: str, port: int = DEFAULT_PORT) -> str:
         host = parts.hostname or ""
         host.encode("idna" if not host.isascii() else "ascii")
     except (ValueError, UnicodeError):
-        raise ValueError(f'"{address}" is not an address; {like}') from None
+        raise ValueError(strange) from None
     good = parts.scheme in ("http", "https") and host and not parts.path.strip("/") and " " not in text
     if not good or parts.query or parts.fragment or parts.username or parts.password:
-        raise ValueError(f'"{address}" is not an address; {like}')
+        raise ValueError(strange)
     shown = f"[{host}]" if ":" in host else host
     return f"{parts.scheme}://{shown}:{given or (443 if text.lower().startswith('https://') else port)}"
 

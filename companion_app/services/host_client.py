@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from companion_app.i18n import tr
 from edge_runtime.client import EdgeError, Seen, checked_by, pair_over, refused_certificate
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class HostClient:
     def __init__(self, base_url: str, token: str = "", certificate: str = "") -> None:
         self.base_url = base_url
         self.certificate = certificate
+        self.scope = ""  # known after `pair`
         self._token = token
         self._session: aiohttp.ClientSession | None = None
 
@@ -66,7 +68,7 @@ class HostClient:
         return await self._call("GET", "/healthz")
 
     async def pair(self, code: str, name: str) -> str:
-        """Redeem a one-time code; returns the token, and uses it and the host's `certificate` from here on."""
+        """Redeem a one-time code; returns the token, and uses it and the host's `certificate` from here on; sets `scope`."""
         seen = Seen()
 
         async def call(path: str, message: Json) -> Json:
@@ -74,12 +76,12 @@ class HostClient:
 
         await self.close()
         try:
-            token, _ = await pair_over(call, code, {"name": name}, seen)
+            token, told = await pair_over(call, code, {"name": name}, seen)
         except EdgeError as error:
             raise HostError(str(error)) from None
         finally:
             await self.close()  # from here on the certificate is pinned
-        self._token, self.certificate = token, seen.digest
+        self._token, self.certificate, self.scope = token, seen.digest, str(told.get("scope") or "")[:20]
         return token
 
     async def tasks(self) -> Json:
@@ -208,7 +210,7 @@ class HostClient:
             if message.type is not aiohttp.WSMsgType.TEXT:
                 break
             yield self._parsed(message.data)
-        raise HostError(f"The connection to {self.base_url} broke; it is made again by itself.")
+        raise HostError(tr("The connection to {address} broke; it is made again by itself.", address=self.base_url))
 
     async def _call(
         self,
@@ -244,7 +246,7 @@ class HostClient:
         async for chunk in response.content.iter_chunked(64 * 1024):
             content += chunk
             if len(content) > most:
-                raise HostError(f"{self.base_url} answers without end; check the address.")
+                raise HostError(tr("{address} answers without end; check the address.", address=self.base_url))
         return bytes(content)
 
     def _parsed(self, content: bytes | str) -> Json:
@@ -278,7 +280,9 @@ class HostClient:
         return {"Authorization": f"Bearer {self._token}"} if self._token else {}
 
     def _strange(self) -> HostError:
-        return HostError(f"{self.base_url} did not answer as an Enigma host does; check the address.")
+        return HostError(
+            tr("{address} did not answer as an Enigma host does; check the address.", address=self.base_url)
+        )
 
     def _refused(self, status: int, content: bytes = b"") -> HostError:
         said: object = None
@@ -287,13 +291,22 @@ class HostClient:
         if isinstance(said, str) and said:
             return HostError(said[:500], status)
         if status == 401:
-            return HostError("The host does not know this companion; pair with it again.", status)
-        return HostError(f"{self.base_url} answered with HTTP status {status}; check the address.", status)
+            return HostError(tr("The host does not know this companion; pair with it again."), status)
+        return HostError(
+            tr(
+                "{address} answered with HTTP status {status}; check the address.", address=self.base_url, status=status
+            ),
+            status,
+        )
 
     def _unreachable(self, cause: Exception) -> HostError:
         if isinstance(cause, TimeoutError):
-            return HostError(f"{self.base_url} did not answer in time; is the host on, and on this network?")
+            return HostError(
+                tr("{address} did not answer in time; is the host on, and on this network?", address=self.base_url)
+            )
         if (said := refused_certificate(self.base_url, cause, bool(self.certificate))) is not None:
             return HostError(said)
         why = str(cause)[:160] or type(cause).__name__
-        return HostError(f"{self.base_url} cannot be reached ({why}); does 'enigma serve' run there?")
+        return HostError(
+            tr("{address} cannot be reached ({why}); does 'enigma serve' run there?", address=self.base_url, why=why)
+        )

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
+from companion_app.i18n import tr
 from companion_app.services.commands import clean_address
 from companion_app.services.host_client import HostClient, HostError
 from companion_app.services.host_link import HostLink
@@ -73,7 +75,7 @@ class HostCommands:
         try:
             base = host_address(address)
             if not code.strip():
-                raise ValueError("Give the one-time code that the host shows.")
+                raise ValueError(tr("Give the one-time code that the host shows."))
         except ValueError as error:
             self._store.dispatch(hact.HostPairingFailed(str(error)))
             return
@@ -152,8 +154,9 @@ class HostCommands:
             return
         called = as_text(about.get("name"))[:80] or urlsplit(base).hostname or base
         await self._disconnect()
-        self._store.dispatch(hact.HostPaired(Host(base, called)))
-        self._connect(RememberedHost(base, called, token, certificate))
+        self._store.dispatch(hact.HostPaired(Host(base, called, scope=client.scope)))
+        today = datetime.now(UTC).date().isoformat()
+        self._connect(RememberedHost(base, called, token, certificate, client.scope, today))
         self._keep()
 
     async def _save_key(self, new: NewKey, key: str, replacing: bool) -> None:
@@ -161,10 +164,10 @@ class HostCommands:
         try:
             if key:
                 await self.client().add_key(key_body(new, key, replacing))
-                sentence = f"The key '{new.name.strip()}' of {who} is on the host."
+                sentence = tr("The key '{name}' of {provider} is on the host.", name=new.name.strip(), provider=who)
             else:
                 await self.client().add_provider(provider_body(new))
-                sentence = f"{who} is on the host; it needs no key."
+                sentence = tr("{provider} is on the host; it needs no key.", provider=who)
         except HostError as error:
             # Whatever a host may answer, no sentence of this app holds a key.
             said = str(error).replace(key, "…") if key else str(error)
@@ -270,7 +273,7 @@ class HostCommands:
     def client(self) -> HostClient:
         """The host's, for calls of other commands; raises `HostError` where there is none."""
         if self._client is None:
-            raise HostError("Pair with a host first.")
+            raise HostError(tr("Pair with a host first."))
         return self._client
 
     def _look_again(self) -> None:
@@ -310,5 +313,7 @@ def host_address(address: str) -> str:
     base = clean_address(address, HOST_PORT)
     parts = urlsplit(base)
     if parts.scheme == "http" and not is_near(parts.hostname or ""):
-        raise ValueError(f"{base} is not on a private network: keys could be read on their way there. Use https.")
+        raise ValueError(
+            tr("{base} is not on a private network: keys could be read on their way there. Use https.", base=base)
+        )
     return base

@@ -6,12 +6,15 @@ import contextlib
 import json
 import os
 import secrets
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+
+from companion_app.i18n import N_, tr
+from companion_app.state.preferences import Preferences, read_preferences
 
 FORMAT = 1
 DEVICES, HOST, SETTINGS = "devices.json", "host.json", "settings.json"
-PAIR_DEVICES, PAIR_HOST = "pair your devices again", "pair your host again"
+PAIR_DEVICES, PAIR_HOST = N_("pair your devices again"), N_("pair your host again")
 _FORMER = {"host": "releaser", "companion": "operator"}  # roles of versions before there were scopes
 
 
@@ -24,7 +27,7 @@ class Remembered:
     """A paired device. `token` is a secret; an empty one is a device on this machine that asks for none.
 
     role: the token's scope, or "open" without one. certificate: how the one it must show is known; empty where it
-    does not encrypt.
+    does not encrypt. since: the day of the pairing (ISO 8601), empty where an earlier version made it.
     """
 
     address: str
@@ -32,6 +35,7 @@ class Remembered:
     role: str
     token: str
     certificate: str = ""
+    since: str = ""
 
     def __repr__(self) -> str:
         return f"Remembered({self.address!r}, {self.name!r}, {self.role!r}, token hidden)"
@@ -39,12 +43,14 @@ class Remembered:
 
 @dataclass(frozen=True)
 class RememberedHost:
-    """The paired host. `token` is a secret. certificate: as a device's."""
+    """The paired host. `token` is a secret. certificate, since: as a device's. scope: the token's."""
 
     address: str
     name: str
     token: str
     certificate: str = ""
+    scope: str = ""
+    since: str = ""
 
     def __repr__(self) -> str:
         return f"RememberedHost({self.address!r}, {self.name!r}, token hidden)"
@@ -54,7 +60,7 @@ class RememberedHost:
 class Settings:
     """What a person chose; `inventory` is a path, None is the sample home."""
 
-    theme: str = "dark"
+    preferences: Preferences = field(default_factory=Preferences)
     inventory: str | None = None
     selected: str | None = None
 
@@ -110,18 +116,18 @@ class Memory:
             document = self.read(SETTINGS, "") or {}
         except RememberError:
             return Settings()
-        theme = document.get("theme")
         inventory = document.get("inventory")
         selected = document.get("selected")
         return Settings(
-            theme=theme if theme in ("dark", "light") else "dark",
+            preferences=read_preferences(document),
             inventory=inventory if isinstance(inventory, str) else None,
             selected=selected if isinstance(selected, str) else None,
         )
 
     def keep_settings(self, settings: Settings) -> None:
         """Remember what was chosen. Raises RememberError."""
-        self.write(SETTINGS, asdict(settings))
+        chosen = {"inventory": settings.inventory, "selected": settings.selected}
+        self.write(SETTINGS, asdict(settings.preferences) | chosen)
 
     def read(self, name: str, what_now: str) -> dict[str, object] | None:
         """A file of the folder, None where there is none. Raises RememberError; a damaged one is kept aside.
@@ -149,7 +155,14 @@ class Memory:
             path.replace(aside)
         except OSError as error:
             return _cannot("read", path, error)
-        return RememberError(f"{path.name} was damaged and is kept as {aside.name}; {what_now}.")
+        return RememberError(
+            tr(
+                "{file} was damaged and is kept as {aside}; {what_now}.",
+                file=path.name,
+                aside=aside.name,
+                what_now=tr(what_now),
+            )
+        )
 
     def write(self, name: str, document: dict[str, object]) -> None:
         """Put a file in the place of the one of this name, for this user alone. Raises RememberError."""
@@ -180,4 +193,10 @@ def _texts(item: object, kind: type[Remembered] | type[RememberedHost]) -> dict[
 
 def _cannot(verb: str, path: Path, error: OSError) -> RememberError:
     why = (error.strerror or str(error)).lower()
-    return RememberError(f"Cannot {verb} {path} ({why}); choose another folder with --config.")
+    if verb == "use":
+        said = tr("Cannot use {path} ({why}); choose another folder with --config.", path=path, why=why)
+    elif verb == "read":
+        said = tr("Cannot read {path} ({why}); choose another folder with --config.", path=path, why=why)
+    else:
+        said = tr("Cannot write {path} ({why}); choose another folder with --config.", path=path, why=why)
+    return RememberError(said)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from companion_app.state.fleet_actions import FleetAction
 from companion_app.state.host_actions import HostAction
 from companion_app.state.inventory import Inventory
 from companion_app.state.model import Answer, Device, Event, Screen, Specialist
+from companion_app.state.preferences import Preferences
 from companion_app.state.question_actions import QuestionAction
 from companion_app.state.signing_actions import SigningAction
 
@@ -24,8 +26,17 @@ class WentBack:
 
 
 @dataclass(frozen=True)
-class ThemeToggled:
-    """Dark became light or light dark."""
+class PreferencesChanged:
+    """A person chose how the app looks or behaves."""
+
+    preferences: Preferences
+
+
+@dataclass(frozen=True)
+class SystemThemeSeen:
+    """The system uses this theme now, a name of `theme.tokens.THEMES`."""
+
+    theme: str
 
 
 @dataclass(frozen=True)
@@ -186,7 +197,8 @@ class PushFailed:
 Action = (
     Opened
     | WentBack
-    | ThemeToggled
+    | PreferencesChanged
+    | SystemThemeSeen
     | Noticed
     | PairingStarted
     | PairingFailed

@@ -116,7 +116,8 @@ class Offer:
 class Host:
     """The host that this app is paired with; its token stays in `services.remember`.
 
-    offer and lessons are what it last said, also while it is away.
+    offer and lessons are what it last said, also while it is away. scope: what our pairing allows, empty where that
+    isn't known (a pairing that an earlier version made).
     """
 
     address: str
@@ -126,6 +127,7 @@ class Host:
     retry_in: float = 0.0
     offer: Offer = Offer()
     lessons: tuple[Lesson, ...] = ()
+    scope: str = ""
 
 
 @dataclass(frozen=True)

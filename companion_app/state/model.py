@@ -8,6 +8,7 @@ from enum import StrEnum
 from companion_app.state.host import Host, KeyForm, KeyMove, TeachForm
 from companion_app.state.inventory import Inventory
 from companion_app.state.phase import Phase
+from companion_app.state.preferences import Preferences, theme_of
 from companion_app.state.questions import Asking
 from companion_app.state.signing import Signing
 
@@ -26,6 +27,8 @@ class Screen(StrEnum):
     KEYS = "keys"
     PUSH = "push"
     HOME = "home"
+    SETTINGS = "settings"
+    SHORTCUTS = "shortcuts"
     MORE = "more"
 
 
@@ -142,12 +145,13 @@ class Push:
 
 @dataclass(frozen=True)
 class AppState:
-    """Everything. `selected` is the address of a device in `devices`, or None."""
+    """Everything. `selected` is the address of a device in `devices`, or None; `system_theme` what the system uses."""
 
     inventory: Inventory
     screen: Screen = Screen.DEVICES
     behind: tuple[Screen, ...] = ()
-    theme: str = "dark"
+    preferences: Preferences = field(default_factory=Preferences)
+    system_theme: str = "dark"
     devices: tuple[Device, ...] = ()
     selected: str | None = None
     specialist: str | None = None
@@ -163,6 +167,11 @@ class AppState:
     asking: Asking = field(default_factory=Asking)
     signing: Signing = field(default_factory=Signing)
     notice: str | None = None
+
+    @property
+    def theme(self) -> str:
+        """The theme to draw with, a name of `theme.tokens.THEMES`."""
+        return theme_of(self.preferences, self.system_theme)
 
     @property
     def device(self) -> Device | None:

@@ -66,8 +66,13 @@ def _(action: act.WentBack, state: AppState) -> AppState:
 
 
 @_reduce.register
-def _(action: act.ThemeToggled, state: AppState) -> AppState:
-    return replace(state, theme="light" if state.theme == "dark" else "dark")
+def _(action: act.PreferencesChanged, state: AppState) -> AppState:
+    return state if action.preferences == state.preferences else replace(state, preferences=action.preferences)
+
+
+@_reduce.register
+def _(action: act.SystemThemeSeen, state: AppState) -> AppState:
+    return state if action.theme == state.system_theme else replace(state, system_theme=action.theme)
 
 
 @_reduce.register

@@ -1,4 +1,4 @@
-"""Colours of the two themes and the contrast between them (WCAG 2.2); no Kivy in here."""
+"""Colours of the themes and the contrast between them (WCAG 2.2); no Kivy in here."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from dataclasses import dataclass, fields
 TEXT_CONTRAST = 4.5
 # WCAG 2.2, 1.4.11 (AA): borders and icons that carry meaning need 3 : 1.
 SHAPE_CONTRAST = 3.0
+# WCAG 2.2, 1.4.6 (AAA): what the themes of high contrast keep, for text; their borders keep 4.5 : 1.
+HIGH_TEXT_CONTRAST = 7.0
+HIGH_SHAPE_CONTRAST = 4.5
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,51 @@ LIGHT = Tokens(
     bad_tint="#FCE6E3",
 )
 
-THEMES = {"dark": DARK, "light": LIGHT}
+# High contrast: lines where the others have shades, so that nothing rests on a faint difference of surfaces.
+CONTRAST_DARK = Tokens(
+    background="#000000",
+    surface="#000000",
+    raised="#1A1A1A",
+    field="#000000",
+    line="#FFFFFF",
+    outline="#FFFFFF",
+    text="#FFFFFF",
+    muted="#E6E6E6",
+    accent="#FFE94A",
+    accent_text="#000000",
+    tint="#2B2600",
+    tint_text="#FFF08A",
+    good="#7CFF9E",
+    good_tint="#002B0E",
+    warn="#FFD166",
+    warn_tint="#2E2000",
+    bad="#FFB3AD",
+    bad_tint="#330303",
+)
+
+CONTRAST_LIGHT = Tokens(
+    background="#FFFFFF",
+    surface="#FFFFFF",
+    raised="#EDEDED",
+    field="#FFFFFF",
+    line="#000000",
+    outline="#000000",
+    text="#000000",
+    muted="#2B2B2B",
+    accent="#003DA5",
+    accent_text="#FFFFFF",
+    tint="#E3ECFF",
+    tint_text="#00296E",
+    good="#00461A",
+    good_tint="#E3F7E9",
+    warn="#553300",
+    warn_tint="#FFF3D6",
+    bad="#8A0008",
+    bad_tint="#FFE9E7",
+)
+
+THEMES = {"dark": DARK, "light": LIGHT, "contrast_dark": CONTRAST_DARK, "contrast_light": CONTRAST_LIGHT}
+HIGH_CONTRAST = ("contrast_dark", "contrast_light")
 
 # Every pair of (text, what it is drawn on) that the screens use; a test computes each one.
 TEXT_PAIRS = (

@@ -195,7 +195,7 @@ class FakeHost:
 
     async def _finish_pairing(self, request: web.Request) -> web.StreamResponse:
         met = self._pairing.finish(await request.json())
-        return web.json_response(met.seal({"token": TOKEN, "certificate": ""}))
+        return web.json_response(met.seal({"token": TOKEN, "scope": "owner", "certificate": ""}))
 
     async def _tasks(self, request: web.Request) -> web.StreamResponse:
         tasks = [{"name": name, "title": title, "trained": name == "robot"} for name, title in self.titles.items()]

@@ -7,6 +7,8 @@ import json
 import logging
 import stat
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -133,7 +135,9 @@ async def test_a_host_is_paired_remembered_and_forgotten(host: FakeHost, home: I
         assert memory.host() is None
         commands.pair(host.url, host.code)
         await wait_for(lambda: online(commands))
-        assert memory.host() == RememberedHost(host.url, "127.0.0.1", TOKEN)
+        kept = memory.host()
+        assert kept is not None and date.fromisoformat(kept.since)
+        assert replace(kept, since="") == RememberedHost(host.url, "127.0.0.1", TOKEN, scope="owner")
         assert TOKEN not in repr(state_of(commands))
         commands.forget()
         await wait_for(lambda: memory.host() is None)

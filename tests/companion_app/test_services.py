@@ -17,6 +17,7 @@ from companion_app.services.wire import answer_from, event_from, request_for, sp
 from companion_app.state import actions as act
 from companion_app.state.inventory import Inventory
 from companion_app.state.model import AppState, Device, Phase
+from companion_app.state.preferences import Preferences
 from companion_app.state.store import Store
 from edge_runtime.client import DeviceClient
 from edge_runtime.errors import DeviceUnreachable
@@ -54,8 +55,11 @@ def test_a_damaged_file_is_kept_aside_and_said(tmp_path: Path, content: str) -> 
 def test_settings_survive_and_nonsense_does_not(tmp_path: Path) -> None:
     memory = Memory(tmp_path)
     assert memory.settings() == Settings()
-    memory.keep_settings(Settings("light", "/home.json", samples.KITCHEN))
-    assert memory.settings() == Settings("light", "/home.json", samples.KITCHEN)
+    chosen = Settings(
+        Preferences("light", 1.5, "de", shortcuts=(("app.quit", "ctrl+w"),)), "/home.json", samples.KITCHEN
+    )
+    memory.keep_settings(chosen)
+    assert memory.settings() == chosen
     (tmp_path / "settings.json").write_text('{"theme": 7, "inventory": []}')
     assert memory.settings() == Settings()
 

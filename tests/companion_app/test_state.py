@@ -15,6 +15,7 @@ from companion_app.state import actions as act
 from companion_app.state.describe import human_bytes, metric, status_of, where_to_ask
 from companion_app.state.inventory import Inventory
 from companion_app.state.model import Answer, AppState, Device, Event, Phase, Push, PushPhase, Screen
+from companion_app.state.preferences import Preferences
 from companion_app.state.reduce import MAX_EVENTS, MAX_EXCHANGES, reduce
 from companion_app.state.store import Store
 
@@ -174,11 +175,11 @@ def test_listeners_hear_changes_and_only_changes(app_state: AppState) -> None:
     store = Store(app_state)
     heard: list[AppState] = []
     stop = store.listen(heard.append)
-    store.dispatch(act.ThemeToggled())
+    store.dispatch(act.PreferencesChanged(Preferences("light")))
     store.dispatch(act.DeviceSelected("http://unknown:1"))
     assert [state.theme for state in heard] == ["light"]
     stop()
-    store.dispatch(act.ThemeToggled())
+    store.dispatch(act.PreferencesChanged(Preferences("dark")))
     assert len(heard) == 1
 
 

@@ -12,7 +12,7 @@ from companion_app.services.remember import Memory, RememberedHost
 from companion_app.state import host_actions as hact
 from companion_app.state.host import CUSTOM
 from companion_app.state.model import Screen
-from companion_app.theme.tokens import THEMES
+from companion_app.theme.tokens import HIGH_CONTRAST, THEMES
 
 from . import window
 from .fake_host import TASKS, TOKEN, FakeHost
@@ -51,8 +51,11 @@ async def online(driver: window.Driver) -> None:
 # --- looks ---
 
 
-@pytest.mark.parametrize("theme", THEMES)
-@pytest.mark.parametrize("size", [SMALLEST, (1100, 700)])
+@pytest.mark.parametrize(
+    ("theme", "size"),
+    [(theme, size) for theme in ("dark", "light") for size in (SMALLEST, (1100, 700))]
+    + [(theme, SMALLEST) for theme in HIGH_CONTRAST],
+)
 async def test_nothing_is_clipped_and_the_colours_are_the_theme_s(
     paired: Options, host: FakeHost, tmp_path: Path, theme: str, size: tuple[int, int]
 ) -> None:
@@ -70,8 +73,7 @@ async def test_nothing_is_clipped_and_the_colours_are_the_theme_s(
     host.sentences = [LONG, LONG]
     async with window.opened(paired, size) as driver:
         store = driver.app.store
-        if store.state.theme != theme:
-            await driver.touch(driver.find("RoundAct", text="Change the theme"))
+        driver.app.choosing.change(theme=theme)
         await online(driver)
         await driver.touch(driver.find("Choice", text="All"))
         await driver.until(lambda: driver.find("TeachScreen").cost, "the cost")

@@ -1,13 +1,18 @@
-"""Both themes can be read by people who see little contrast."""
+"""All themes can be read by people who see little contrast."""
 
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
+import companion_app
 from companion_app.theme.icons import ICONS
 from companion_app.theme.tokens import (
+    HIGH_CONTRAST,
+    HIGH_SHAPE_CONTRAST,
+    HIGH_TEXT_CONTRAST,
     SHAPE_CONTRAST,
     SHAPE_PAIRS,
     TEXT_CONTRAST,
@@ -28,14 +33,23 @@ def test_contrast_is_that_of_wcag() -> None:
 @pytest.mark.parametrize(("text", "behind"), TEXT_PAIRS)
 def test_text_has_contrast(theme: str, text: str, behind: str) -> None:
     tokens = THEMES[theme]
-    assert contrast(getattr(tokens, text), getattr(tokens, behind)) >= TEXT_CONTRAST
+    wanted = HIGH_TEXT_CONTRAST if theme in HIGH_CONTRAST else TEXT_CONTRAST
+    assert contrast(getattr(tokens, text), getattr(tokens, behind)) >= wanted
 
 
 @pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize(("shape", "behind"), SHAPE_PAIRS)
 def test_shapes_that_mean_something_have_contrast(theme: str, shape: str, behind: str) -> None:
     tokens = THEMES[theme]
-    assert contrast(getattr(tokens, shape), getattr(tokens, behind)) >= SHAPE_CONTRAST
+    wanted = HIGH_SHAPE_CONTRAST if theme in HIGH_CONTRAST else SHAPE_CONTRAST
+    assert contrast(getattr(tokens, shape), getattr(tokens, behind)) >= wanted
+
+
+def test_every_tone_is_told_by_more_than_its_colour() -> None:
+    """A pill says a word, too."""
+    rules = "".join(path.read_text() for path in Path(companion_app.__file__).parent.rglob("*.kv"))
+    for tone in re.finditer(r"^( *)Pill:\n((?:\1 +.*\n)+)", rules, re.M):
+        assert "text:" in tone.group(2), tone.group(0)
 
 
 @pytest.mark.parametrize("theme", THEMES)

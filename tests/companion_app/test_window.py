@@ -14,7 +14,7 @@ import pytest
 from companion_app.services.wire import answer_from
 from companion_app.state import actions as act
 from companion_app.state.model import Device, PushPhase, Screen
-from companion_app.theme.tokens import THEMES
+from companion_app.theme.tokens import HIGH_CONTRAST, THEMES
 
 from . import samples, window
 from .pixels import close, hexed, ink_in
@@ -133,16 +133,20 @@ async def test_keys_alone_are_enough(options: Options) -> None:
         assert store.state.screen is Screen.DEVICES
 
 
-@pytest.mark.parametrize("theme", THEMES)
-@pytest.mark.parametrize("size", [(420, 800), (1100, 700)])
+@pytest.mark.parametrize(
+    ("theme", "size"),
+    [(theme, size) for theme in ("dark", "light") for size in ((420, 800), (1100, 700))]
+    + [(theme, (1100, 700)) for theme in HIGH_CONTRAST],
+)
 async def test_the_window_shows_the_theme_and_the_words(
     options: Options, tmp_path: Path, theme: str, size: tuple[int, int]
 ) -> None:
     tokens = THEMES[theme]
     async with window.opened(options, size) as driver:
         store = driver.app.store
-        if store.state.theme != theme:
+        if theme == "light":
             await driver.touch(driver.find("RoundAct", text="Change the theme"))
+        driver.app.choosing.change(theme=theme)
         store.dispatch(act.Paired(Device(samples.KITCHEN, "Kitchen Pi", "releaser")))
         store.dispatch(act.LinkUpdated(samples.KITCHEN, True, (samples.HOME_EN, samples.TICKETS)))
         driver.app.open(Screen.ASK)

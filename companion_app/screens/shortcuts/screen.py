@@ -1,0 +1,129 @@
+"""The table of keys: what each command has, and how to give it others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kivy.core.window import Keyboard, Window
+from kivy.lang import Builder
+from kivy.properties import BooleanProperty, StringProperty
+
+from companion_app.chords import MODIFIERS, chord_of, shown
+from companion_app.i18n import N_, tr
+from companion_app.screens.base import AppScreen
+from companion_app.state.model import AppState
+from companion_app.theme.widgets import Column, arrange
+
+# What works everywhere and can't be changed: (keys, what they do).
+FIXED = (
+    (N_("Tab, Shift+Tab"), N_("Move the focus")),
+    (N_("Enter, Space"), N_("Press what has the focus")),
+    (N_("Escape"), N_("Close what is open, hide a message, go back")),
+)
+
+
+class ShortcutRow(Column):
+    """A command and its keys. `waiting`: the next keys that are pressed will be its own."""
+
+    name = StringProperty("")
+    title = StringProperty("")
+    keys = StringProperty("")
+    waiting = BooleanProperty(False)
+    problem = StringProperty("")
+    changed = BooleanProperty(False)
+
+
+class FixedRow(Column):
+    """Keys that can't be changed."""
+
+    title = StringProperty("")
+    keys = StringProperty("")
+
+
+class ShortcutsScreen(AppScreen):
+    """Every command; those that have keys come first."""
+
+    wanted = StringProperty("")
+
+    def __init__(self, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self._rows: dict[str, ShortcutRow] = {}
+        self._waiting: ShortcutRow | None = None
+        for keys, title in FIXED:
+            self.ids.fixed.add_widget(FixedRow(title=tr(title), keys=tr(keys)))
+
+    def show(self, state: AppState) -> None:
+        registry = self.app.registry
+        keys, chosen = registry.keys(), dict(state.preferences.shortcuts)
+        found = registry.matching(self.wanted)
+        for command in found:
+            row = self._rows.get(command.name)
+            if row is None:
+                row = self._rows[command.name] = ShortcutRow(name=command.name, title=tr(command.title))
+            row.keys = shown(keys[command.name]) if command.name in keys else ""
+            row.changed = command.name in chosen
+        ordered = sorted(found, key=lambda command: command.name not in keys)
+        arrange(self.ids.rows, [self._rows[command.name] for command in ordered])
+
+    def on_wanted(self, *_: object) -> None:
+        """The search was changed."""
+        self.show(self.app.store.state)
+
+    def wait_for(self, row: ShortcutRow) -> None:
+        """Take the next keys for a command; Escape ends that."""
+        self.stop_waiting()
+        self._waiting = row
+        row.waiting, row.problem = True, ""
+        Window.bind(on_key_down=self._pressed)
+
+    def stop_waiting(self) -> None:
+        """Take no keys any more."""
+        if self._waiting is not None:
+            self._waiting.waiting = False
+            self._waiting = None
+            Window.unbind(on_key_down=self._pressed)
+
+    def clear(self, row: ShortcutRow) -> None:
+        """Take the keys away from a command."""
+        self.app.choosing.bind(row.name, "")
+
+    def reset(self, row: ShortcutRow) -> None:
+        """Give a command its own keys again."""
+        command = self.app.registry[row.name]
+        problem = self.app.registry.binding_problem(row.name, command.shortcut) if command.shortcut else ""
+        row.problem = problem
+        if not problem:
+            self.app.choosing.unbind(row.name)
+
+    def on_leave(self, *args: object) -> None:
+        """Whoever goes away gives no keys."""
+        self.stop_waiting()
+
+    def _pressed(self, window: object, key: int, scancode: int, text: str | None, modifiers: list[str]) -> bool:
+        row = self._waiting
+        name = Keyboard.keycode_to_string(window, key)
+        # A modifier alone is only the beginning.
+        if row is None or name in (
+            "lctrl",
+            "rctrl",
+            "shift",
+            "rshift",
+            "alt",
+            "alt-gr",
+            "super",
+            "capslock",
+            "numlock",
+        ):
+            return True
+        if name == "escape":
+            self.stop_waiting()
+            return True
+        keys = chord_of(name, text, [held for held in modifiers if held in MODIFIERS])
+        row.problem = self.app.registry.binding_problem(row.name, keys)
+        self.stop_waiting()
+        if not row.problem:
+            self.app.choosing.bind(row.name, keys)
+        return True
+
+
+Builder.load_file(str(Path(__file__).with_name("screen.kv")))

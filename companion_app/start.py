@@ -1,0 +1,102 @@
+"""What the app knows when it starts, and the services that it is made of; imports no Kivy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from companion_app.i18n import tr
+from companion_app.services.choosing import Choosing
+from companion_app.services.commands import Commands
+from companion_app.services.host_commands import HostCommands
+from companion_app.services.question_commands import QuestionCommands
+from companion_app.services.remember import Memory, Remembered, RememberedHost, RememberError
+from companion_app.services.signing_commands import SigningCommands
+from companion_app.state.host import Host
+from companion_app.state.inventory import Inventory, InventoryError, read_inventory
+from companion_app.state.model import AppState, Device, Screen
+from companion_app.state.store import Store
+
+SAMPLE_HOME = Path(__file__).with_name("data") / "sample_home.json"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line decides. `inventory` wins over the remembered one."""
+
+    config: Path
+    inventory: Path | None = None
+    theme: str | None = None
+
+
+class Services:
+    """The store, and all that talks to devices and the host: `commands` (devices), `hosting` (the host), `questions`
+    (what the host asks), `signing` (what waits for a signature) and `choosing` (preferences)."""
+
+    def __init__(self, options: Options) -> None:
+        self.memory = Memory(options.config)
+        state, self._devices, self._host = initial_state(self.memory, options)
+        self.store = Store(state)
+        self.choosing = Choosing(self.store, self.memory)
+        self.commands = Commands(self.store, self.memory)
+        self.hosting = HostCommands(self.store, self.memory)
+        self.questions = QuestionCommands(self.store, self.memory, self.hosting.client)
+        self.signing = SigningCommands(self.store, self.memory, self.hosting.client)
+
+    def start(self) -> None:
+        """Connect; needs a running event loop."""
+        self.commands.start(self._devices)
+        self.questions.start()
+        self.signing.start()
+        self.hosting.start(self._host)
+
+    async def close(self) -> None:
+        """End every connection."""
+        await self.signing.close()
+        await self.questions.close()
+        await self.hosting.close()
+        await self.commands.close()
+
+
+def initial_state(memory: Memory, options: Options) -> tuple[AppState, tuple[Remembered, ...], RememberedHost | None]:
+    """What the app knows when it starts, and the devices and the host to connect to."""
+    notice = None
+    remembered: tuple[Remembered, ...] = ()
+    host: RememberedHost | None = None
+    try:
+        memory.prepare()
+        host = memory.host()
+    except RememberError as error:
+        notice = str(error)
+    try:
+        remembered = memory.devices()
+    except RememberError as error:
+        notice = str(error)
+    settings = memory.settings()
+    inventory = sample_home()
+    chosen = options.inventory or (Path(settings.inventory) if settings.inventory else None)
+    if chosen is not None:
+        try:
+            inventory = read_inventory(chosen)
+        except InventoryError as error:
+            notice = notice or tr("{problem} The sample home is used instead.", problem=error)
+    devices = tuple(Device(device.address, device.name, device.role) for device in remembered)
+    known = [device.address for device in devices]
+    selected = settings.selected if settings.selected in known else (known[0] if known else None)
+    preferences = settings.preferences
+    state = AppState(
+        inventory=inventory,
+        screen=Screen.ASK if devices else Screen.TEACH if host else Screen.DEVICES,
+        preferences=replace(preferences, theme=options.theme) if options.theme else preferences,
+        devices=devices,
+        selected=selected,
+        host=Host(host.address, host.name, scope=host.scope) if host else None,
+        notice=notice,
+    )
+    return state, remembered, host
+
+
+def sample_home() -> Inventory:
+    """The small home that comes with the app."""
+    home = read_inventory(SAMPLE_HOME, title="Sample home")
+    return Inventory(home.title, None, home.areas, home.entities, home.document)
