@@ -36,6 +36,8 @@ from edge_runtime.tracing import carried
 if TYPE_CHECKING:
     import aiohttp
 
+    from edge_runtime.robot_client import RobotClient
+
 # The errors and how to pair belong to the client's interface: who uses it needs no other module of ours.
 __all__ = [
     "BadRequest",
@@ -173,6 +175,13 @@ class DeviceClient:
         asked = to_json(request)
         assert isinstance(asked, dict)
         return await self._call("POST", f"/v1/run/{_named(specialist)}", json=asked)
+
+    async def look(self, specialist: str, content_type: str, content: bytes) -> Json:
+        """Ask a specialist about one file, as it is; `content_type` as in "image/png". The answer is its task's."""
+        headers = {"Content-Type": content_type}
+        return await self._call(
+            "POST", f"/v1/run/{_named(specialist)}", data=content, headers=headers, timeout=WORD_TIMEOUT
+        )
 
     async def chat(self, request: Json) -> AsyncGenerator[Json, None]:
         """The chunks of a chat completion (OpenAI's, see docs/device-api.md) as a language specialist writes.
@@ -365,17 +374,7 @@ class DeviceClient:
         """
         import aiohttp
 
-        url = f"{self._origin}/v1/events" + ("" if since is None else f"?since={since}")
-        try:
-            async with asyncio.timeout(self._timeout):
-                # The heartbeat finds a device that vanished without a word.
-                socket = await self._open().ws_connect(
-                    url, headers=self._headers(), heartbeat=20.0, max_msg_size=256 * 1024
-                )
-        except aiohttp.WSServerHandshakeError as cause:
-            raise self._refused_events(cause.status) from None
-        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as cause:
-            raise self._unreachable(cause) from None
+        socket = await self._socket_to("/v1/events" + ("" if since is None else f"?since={since}"), 256 * 1024)
         try:
             async for message in socket:
                 if message.type is not aiohttp.WSMsgType.TEXT:
@@ -387,6 +386,27 @@ class DeviceClient:
             with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
                 async with asyncio.timeout(2.0):
                     await socket.close()
+
+    async def _socket_to(self, path: str, most_bytes: int, heartbeat: float = 20.0) -> aiohttp.ClientWebSocketResponse:
+        """heartbeat: seconds; it finds a device that vanished without a word."""
+        import aiohttp
+
+        try:
+            async with asyncio.timeout(self._timeout):
+                return await self._open().ws_connect(
+                    self._origin + path, headers=self._headers(), heartbeat=heartbeat, max_msg_size=most_bytes
+                )
+        except aiohttp.WSServerHandshakeError as cause:
+            raise self._refused_socket(cause.status) from None
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as cause:
+            raise self._unreachable(cause) from None
+
+    @property
+    def robot(self) -> RobotClient:
+        """The robot beside the device."""
+        from edge_runtime.robot_client import RobotClient
+
+        return RobotClient(self)
 
     async def listen(self, specialist: str, pieces: AsyncIterator[bytes]) -> AsyncIterator[Json]:
         """What a wake word's specialist hears, while `pieces` go on: {"type": "wake", "phrase", "seconds", "confidence"}.
@@ -418,7 +438,7 @@ class DeviceClient:
         path: str,
         *,
         json: Json | None = None,
-        data: AsyncIterator[bytes] | None = None,
+        data: bytes | AsyncIterator[bytes] | None = None,
         headers: dict[str, str] | None = None,
         timeout: float | None = None,
         seen: Seen | None = None,
@@ -485,12 +505,16 @@ class DeviceClient:
             why = f"can't be reached ({str(cause)[:160] or type(cause).__name__})"
         return DeviceUnreachable(f"{self.base_url} {why}; check that the device runs and the address is right.")
 
-    def _refused_events(self, status: int) -> EdgeError:
+    def _refused_socket(self, status: int) -> EdgeError:
         if status == 401:
             return errors.Unauthorized("The device doesn't know this token; pair with it again.")
         if status == 503:
-            return errors.Overloaded("The device has as many listeners as it takes; close one and try again.")
-        return DeviceUnreachable(f"{self.base_url} answered {status} to a request for events; check the address.")
+            return errors.Overloaded(
+                "The device has as many listeners as it takes, or its robot isn't there; try again."
+            )
+        if status == 404:
+            return errors.NotFound("There is nothing to watch at this device, or it is an older one.")
+        return DeviceUnreachable(f"{self.base_url} answered {status} to a request for a WebSocket; check the address.")
 
 
 def _named(name: str) -> str:

@@ -211,6 +211,18 @@ class PresenceConfig:
 
 
 @dataclass(frozen=True)
+class RobotConfig:
+    """A robot beside this device, which 'enigma-bridge robot serve' serves. See docs/robots.md."""
+
+    socket: str = _key("", "The robot's UNIX socket, as in /home/me/robot/robot.sock. Empty: there is no robot.")
+    token_file: str = _key(
+        "",
+        "A file that holds a token of 'enigma-bridge robot token edge' with the scopes read, act, drive and manage, or "
+        "fewer, and that only the daemon's user can read.",
+    )
+
+
+@dataclass(frozen=True)
 class Config:
     """All of it; the defaults are what an absent file means."""
 
@@ -223,6 +235,7 @@ class Config:
     log: LogConfig = LogConfig()
     telemetry: TelemetryConfig = TelemetryConfig()
     presence: PresenceConfig = PresenceConfig()
+    robot: RobotConfig = RobotConfig()
 
 
 def config_of(state: Path, file: Path | None) -> Config:

@@ -95,7 +95,7 @@ class Device:
             self.installer.reload,
         )
         self._follow(load_plan(state))
-        self.pipelines = Pipelines(state, self)
+        self.pipelines = Pipelines(state, self, config.robot)
         self.changing = asyncio.Lock()
         self._tasks: set[asyncio.Task[Any]] = set()
         self.updater: UpdateAgent | None = None  # None where nothing was ever followed

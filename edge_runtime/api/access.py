@@ -27,6 +27,8 @@ class Need(enum.Enum):
     NOTHING = ("", True)
     LOOK = ("viewer", True)
     ASK = ("operator", True)
+    ACT = ("operator", False)
+    STOP = ("operator", True, "uncounted")  # no bound on requests keeps anybody from an emergency stop
     VIEW = ("viewer", False)
     RELEASE = ("releaser", False)
     OWN = ("owner", False)
@@ -40,6 +42,11 @@ class Need(enum.Enum):
     def open_on_loopback(self) -> bool:
         """Whether a program on the device needs no token, where the configuration lets it in."""
         return self.value[1]
+
+    @property
+    def counted(self) -> bool:
+        """Whether it counts among the requests that a token may send in a minute."""
+        return self.value[2:] == ()
 
 
 @dataclass(frozen=True)
@@ -99,7 +106,8 @@ class Access:
                 f"This needs the scope {need.scope}, and the token's is {found.grant.scope}; "
                 f"pair again with a code of 'enigma-edge pair --scope {need.scope}'."
             )
-        self._count(found)
+        if need.counted:
+            self._count(found)
         request[CALLER] = found
 
     def still(self, request: web.BaseRequest) -> bool:

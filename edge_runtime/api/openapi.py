@@ -115,6 +115,34 @@ _SOURCE: Json = {
     },
     "required": ["root", "urls"],
 }
+_CALLS: Json = {
+    "type": "object",
+    "properties": {"calls": {"type": "array", "items": _ANY, "minItems": 1, "maxItems": 32}},
+    "required": ["calls"],
+    "additionalProperties": False,
+}
+_MODE: Json = {
+    "type": "object",
+    "properties": {"event": {"enum": ["take", "assist", "automate", "dock", "undock"]}},
+    "required": ["event"],
+    "additionalProperties": False,
+}
+_SPEED: Json = {
+    "type": "object",
+    "properties": {"speed": {"type": "number", "description": "m/s"}},
+    "required": ["speed"],
+    "additionalProperties": False,
+}
+_DRAWN: Json = {
+    "type": "object",
+    "properties": {
+        "revision": {"type": "integer", "minimum": 0},
+        "zones": {"type": "array", "items": _ANY},
+        "places": {"type": "array", "items": _ANY},
+    },
+    "required": ["revision"],
+    "additionalProperties": False,
+}
 # What a body must be, by method and path; a route that isn't here and takes one takes any object.
 _BODIES: Mapping[tuple[str, str], Json] = {
     ("POST", "/v1/pair"): _PAIR,
@@ -129,6 +157,10 @@ _BODIES: Mapping[tuple[str, str], Json] = {
     ("POST", "/v1/completions"): _COMPLETION,
     ("POST", "/v1/embeddings"): _EMBEDDINGS,
     ("POST", "/v1/audio/speech"): _SPEECH,
+    ("POST", "/v1/robot/orders"): _CALLS,
+    ("POST", "/v1/robot/mode"): _MODE,
+    ("POST", "/v1/robot/limit"): _SPEED,
+    ("PUT", "/v1/robot/drawn"): _DRAWN,
 }
 _NO_BODY = (
     "/v1/rollback/{specialist}",
@@ -138,6 +170,9 @@ _NO_BODY = (
     "/v1/pipelines/{pipeline}/start",
     "/v1/pipelines/{pipeline}/stop",
     "/v1/updates/check",
+    "/v1/robot/stop",
+    "/v1/robot/release",
+    "/v1/robot/clear",
 )
 _OCTETS: Mapping[str, str] = {"/v1/bundles": "application/octet-stream", "/v1/listen/{specialist}": "audio/pcm"}
 _ANSWERS: Mapping[str, str] = {"/metrics": "text/plain", "/v1/listen/{specialist}": "application/x-ndjson"}
@@ -213,8 +248,10 @@ def _responses(route: Route) -> dict[str, object]:
         error = _PROTOCOL_ERROR
     elif route.path.startswith(OPENAI_PATHS):
         error = _OPENAI_ERROR
-    if route.path == "/v1/events":
-        good: dict[str, object] = {"101": {"description": "The events, over a WebSocket."}}
+    if route.path in ("/v1/events", "/v1/robot/watch"):
+        good: dict[str, object] = {"101": {"description": "What happens, over a WebSocket."}}
+    elif route.path == "/v1/robot/map":
+        good = {"200": _answer("image/png", {"type": "string", "format": "binary"})}
     elif route.path in ("/v1/chat/completions", "/v1/completions"):
         content = {"application/json": {"schema": _ANY}, "text/event-stream": {"schema": {"type": "string"}}}
         good = {"200": {"description": "The answer.", "content": content}}

@@ -106,7 +106,8 @@ async def _run(
                 warn(str(event["message"]))
 
     def opened(sink: declare.Sink) -> _Shown:
-        return _Shown(pipeline.name, show, open_sink(sink, pipeline.name, device.events, topics) if deliver else None)
+        to = open_sink(sink, pipeline.name, device.events, topics, config.robot) if deliver else None
+        return _Shown(pipeline.name, show, to)
 
     telling = asyncio.create_task(tell())
     try:

@@ -152,10 +152,11 @@ class Webhook:
 class Action:
     """Asks the safety envelope, which listens on a UNIX socket, to let a robot do something.
 
-    calls: a template; max_age: seconds after which what was captured moves nothing any more; token_file: what to show it.
+    socket: None for the robot of the device's configuration, with the token there. calls: a template; max_age: seconds after
+    which what was captured moves nothing any more; token_file: what to show it.
     """
 
-    socket: Path
+    socket: Path | None
     calls: object
     timeout: float
     max_age: float
@@ -440,7 +441,8 @@ def _action(table: Table, folder: Path, models: bool) -> Action:
         raise BadRequest(f'{table.key("calls")} must be a list of calls, or refer to one, as "$answer.calls" does.')
     age = table.number("max_age_ms", 500, 10, 60_000) / 1000
     token = table.path("token_file", folder) if table.has("token_file") else None
-    return Action(table.path("socket", folder), calls, table.number("timeout_seconds", 1.0, 0.05, 30), age, token)
+    socket = table.path("socket", folder) if table.has("socket") else None
+    return Action(socket, calls, table.number("timeout_seconds", 1.0, 0.05, 30), age, token)
 
 
 _SOURCES: Mapping[str, Callable[[Table, Path], Source]] = {

@@ -18,6 +18,7 @@ from edge_runtime.errors import BadRequest, EdgeError, NotFound, Overloaded, Sta
 from edge_runtime.update import disk
 
 if TYPE_CHECKING:
+    from edge_runtime.config import RobotConfig
     from edge_runtime.pipelines.asking import Host
     from edge_runtime.pipelines.declare import Pipeline
     from edge_runtime.pipelines.runner import Running
@@ -47,8 +48,9 @@ class Pipelines:
     What runs them is imported with the first one: a device without pipelines pays nothing for them.
     """
 
-    def __init__(self, state: Path, host: Host) -> None:
-        self._folder, self._host = state / FOLDER, host
+    def __init__(self, state: Path, host: Host, robot: RobotConfig | None = None) -> None:
+        """robot: the device's own, for actions that name no other."""
+        self._folder, self._host, self._robot = state / FOLDER, host, robot
         self._entries: dict[str, _Entry] = {}
         self._changing = asyncio.Lock()
 
@@ -131,7 +133,7 @@ class Pipelines:
             declared,
             self._host,
             open_source(declared.source, self.topics),
-            lambda sink: open_sink(sink, declared.name, self._host.events, self.topics),
+            lambda sink: open_sink(sink, declared.name, self._host.events, self.topics, self._robot),
         )
         task = asyncio.create_task(running.run(), name=f"pipeline {declared.name}")
         self._entries[declared.name] = _Entry(running, task)

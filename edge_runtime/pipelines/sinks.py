@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from edge_runtime.media import described
 from edge_runtime.pipelines import declare
-from edge_runtime.pipelines.items import Item, request_of
+from edge_runtime.pipelines.items import Item, SinkError, request_of
 from edge_runtime.pipelines.topics import Message
 
 if TYPE_CHECKING:
+    from edge_runtime.config import RobotConfig
     from edge_runtime.events import EventHub
     from edge_runtime.pipelines.topics import Topics
 
@@ -25,8 +28,13 @@ class Sink(Protocol):
         """Free what it holds."""
 
 
-def open_sink(declared: declare.Sink, pipeline: str, events: EventHub, topics: Topics) -> Sink:
-    """A sink as a file declares it; raises `SinkError` where it can't ever deliver."""
+def open_sink(
+    declared: declare.Sink, pipeline: str, events: EventHub, topics: Topics, robot: RobotConfig | None = None
+) -> Sink:
+    """A sink as a file declares it; raises `SinkError` where it can't ever deliver.
+
+    robot: the device's own, for actions that name no other.
+    """
     if isinstance(declared.to, declare.Event):
         return _Events(pipeline, events)
     if isinstance(declared.to, declare.Publish):
@@ -37,7 +45,17 @@ def open_sink(declared: declare.Sink, pipeline: str, events: EventHub, topics: T
         return Webhook(declared.to, pipeline)
     from edge_runtime.pipelines.actions import Actions
 
-    return Actions(declared.to, pipeline, events)
+    return Actions(_at_home(declared.to, robot), pipeline, events)
+
+
+def _at_home(declared: declare.Action, robot: RobotConfig | None) -> declare.Action:
+    """An action with the socket that it goes to."""
+    if declared.socket is not None:
+        return declared
+    if robot is None or not robot.socket:
+        raise SinkError("The action names no socket, and the section [robot] of the device's configuration neither.")
+    token = declared.token_file or (Path(robot.token_file) if robot.token_file else None)
+    return replace(declared, socket=Path(robot.socket), token_file=token)
 
 
 class _Events:
