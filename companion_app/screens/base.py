@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from kivy.app import App
-from kivy.uix.behaviors import FocusBehavior
+from kivy.lang import Builder
 from kivy.uix.screenmanager import Screen
 from kivy.uix.widget import Widget
 
 from companion_app.state.model import AppState
+from companion_app.theme.accessible import Accessible, Role
+from companion_app.theme.focus import stops
 
 if TYPE_CHECKING:
     from companion_app.app import CompanionApp
@@ -17,8 +19,10 @@ if TYPE_CHECKING:
     from companion_app.services.host_commands import HostCommands
 
 
-class AppScreen(Screen):
+class AppScreen(Accessible, Screen):
     """A screen shows the state it is given, and keeps none of its own but what is being typed."""
+
+    role = Role("main")
 
     def show(self, state: AppState) -> None:
         """Bring the widgets in line with the state; called after every change while on screen."""
@@ -26,10 +30,7 @@ class AppScreen(Screen):
 
     def first_focus(self) -> Widget | None:
         """Where Tab begins: the topmost widget that takes the focus."""
-        for widget in self.walk(restrict=True):
-            if isinstance(widget, FocusBehavior) and widget.is_focusable and not widget.disabled:
-                return widget
-        return None
+        return next(stops(self), None)
 
     def pressed(self, text: str) -> bool:
         """A key was pressed that writes this, and nobody types; whether it was for this screen."""
@@ -46,3 +47,6 @@ class AppScreen(Screen):
     @property
     def hosting(self) -> HostCommands:
         return self.app.hosting
+
+
+Builder.load_string("<AppScreen>:\n    spoken: app.frame.title\n")

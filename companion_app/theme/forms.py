@@ -11,7 +11,8 @@ from kivy.properties import BooleanProperty, ListProperty, ObjectProperty, Strin
 from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.dropdown import DropDown
 
-from companion_app.theme.accessible import Role
+from companion_app.theme.accessible import Accessible, Role
+from companion_app.theme.focus import focus
 from companion_app.theme.widgets import Column, Entry, IconText, Pressable, RoundAct
 
 # Where Kivy keeps what text fields drew, by its text, for a minute.
@@ -100,8 +101,10 @@ class Option(IconText):
     on = BooleanProperty(False)
 
 
-class Menu(DropDown):
+class Menu(Accessible, DropDown):
     """The lines of an opened drop-down."""
+
+    role = Role("list")
 
 
 class SelectBox(Pressable, BoxLayout):
@@ -110,6 +113,7 @@ class SelectBox(Pressable, BoxLayout):
     role = Role("combobox")
     text = StringProperty("")
     chosen = BooleanProperty(False)
+    expanded = BooleanProperty(False)
     wrong = BooleanProperty(False)
 
 
@@ -161,6 +165,8 @@ class Select(Column):
 
     def _closed(self, *_: object) -> None:
         self.menu = None
+        if focus.by_keys:
+            self.ids.box.focus = True
 
     def _fit(self, *_: object) -> None:
         self.shown = next((text for value, text, _ in self.options if value == self.value), "")

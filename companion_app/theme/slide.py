@@ -69,12 +69,16 @@ class Slide(Reachable, Accessible, BoxLayout):
         self, window: object, keycode: tuple[int, str], text: str | None, modifiers: list[str]
     ) -> bool:
         if keycode[1] in ("left", "right") and not self.disabled:
-            self.value = min(1.0, max(0.0, self.value + (STEP if keycode[1] == "right" else -STEP)))
-            if self.value >= FAR_ENOUGH:
-                self._back()
-                self.dispatch("on_confirm")
+            self.step(1 if keycode[1] == "right" else -1)
             return True
         return bool(super().keyboard_on_key_down(window, keycode, text, modifiers))
+
+    def step(self, direction: int) -> None:
+        """Draw it by a fifth of the way, forwards (1) or back (-1); the last one confirms."""
+        self.value = min(1.0, max(0.0, self.value + direction * STEP))
+        if self.value >= FAR_ENOUGH:
+            self._back()
+            self.dispatch("on_confirm")
 
     def _follow(self, touch: MotionEvent) -> None:
         self.value = min(1.0, max(0.0, (touch.x - touch.ox) / self.travel))
