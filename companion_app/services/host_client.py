@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from types import TracebackType
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -176,6 +176,42 @@ class HostClient:
         """Give one; what waits then."""
         body: Json = {"role": role, "version": version, "keyid": keyid, "signature": signature}
         return await self._call("POST", "/v1/signatures", body, deadline=SLOW_DEADLINE, most=MAX_FILE_BYTES)
+
+    async def chat_models(self) -> Json:
+        """`{"models"}`: which models the host answers with."""
+        return await self._call("GET", "/v1/chat/models")
+
+    async def chat(self, request: Json) -> AsyncGenerator[Json, None]:
+        """The chunks of a chat completion, as a device's `DeviceClient.chat`; closing it early ends the writing."""
+        import aiohttp
+
+        from edge_runtime.server_sent import event_data
+
+        url, body = f"{self.base_url}/v1/chat/completions", {**request, "stream": True}
+        try:
+            async with asyncio.timeout(SLOW_DEADLINE):
+                response = await self._open().post(url, json=body, headers=self._headers(), allow_redirects=False)
+            try:
+                if response.status >= 300:
+                    async with asyncio.timeout(CALL_DEADLINE):
+                        raise self._refused(response.status, await self._read(response, MAX_ANSWER_BYTES))
+                async with contextlib.aclosing(event_data(response.content, SLOW_DEADLINE)) as events:
+                    async for data in events:
+                        if data == "[DONE]":
+                            return
+                        chunk = self._parsed(data)
+                        if "error" in chunk:
+                            raise HostError(str(chunk.get("message"))[:500])
+                        yield chunk
+            finally:
+                response.close()  # not given back: what else is on its way isn't read any more
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as cause:
+            raise self._unreachable(cause) from None
+        raise HostError(tr("{address} went away in the middle of its answer.", address=self.base_url))
+
+    async def prefer(self, pair: Json) -> None:
+        """Give a preference between two answers, in TRL's form; the same one twice counts once."""
+        await self._call("POST", "/v1/preferences", pair, deadline=SLOW_DEADLINE)
 
     @contextlib.asynccontextmanager
     async def listening(self) -> AsyncIterator[AsyncIterator[Json]]:

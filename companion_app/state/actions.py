@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from companion_app.state.fleet_actions import FleetAction
+from companion_app.state.chat_actions import ChatAction
 from companion_app.state.host_actions import HostAction
 from companion_app.state.inventory import Inventory
 from companion_app.state.model import Answer, Device, Event, Screen, Specialist
@@ -223,4 +224,5 @@ Action = (
     | HostAction
     | QuestionAction
     | SigningAction
+    | ChatAction
 )

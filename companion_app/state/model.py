@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from companion_app.state.chat import Chat
 from companion_app.state.host import Host, KeyForm, KeyMove, TeachForm
 from companion_app.state.inventory import Inventory
 from companion_app.state.phase import Phase
@@ -20,6 +21,7 @@ class Screen(StrEnum):
     PAIR = "pair"
     PAIR_HOST = "pair_host"
     ASK = "ask"
+    CHAT = "chat"
     MODELS = "models"
     TEACH = "teach"
     QUESTIONS = "questions"
@@ -166,6 +168,7 @@ class AppState:
     teach: TeachForm = field(default_factory=TeachForm)
     asking: Asking = field(default_factory=Asking)
     signing: Signing = field(default_factory=Signing)
+    chat: Chat = field(default_factory=Chat)
     notice: str | None = None
 
     @property

@@ -8,6 +8,8 @@ from functools import singledispatch
 from typing import get_args
 
 from companion_app.state import actions as act
+from companion_app.state.chat_actions import ChatAction
+from companion_app.state.chat_reduce import reduce_chat
 from companion_app.state.host_actions import HostAction
 from companion_app.state.host_reduce import reduce_host
 from companion_app.state.model import (
@@ -231,6 +233,8 @@ for kind in get_args(QuestionAction):
     _reduce.register(kind, reduce_questions)
 for kind in get_args(SigningAction):
     _reduce.register(kind, reduce_signing)
+for kind in get_args(ChatAction):
+    _reduce.register(kind, reduce_chat)
 
 
 def _fresh(pairing: Pairing) -> Pairing:

@@ -1,0 +1,112 @@
+"""Conversations in files that a person keeps: written anew, never over another one; and one read back."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import unicodedata
+from pathlib import Path
+
+from companion_app.i18n import tr
+from companion_app.services.chat_export import to_markdown
+from companion_app.services.chat_json import MAX_BYTES, ChatFileError, dumps, loads
+from companion_app.state.chat import Conversation
+
+KINDS = ("md", "json", "pdf")
+MAX_NAME = 60
+MAX_SAME = 1000  # files of one name in a folder
+
+
+def write_conversation(one: Conversation, kind: str, path: str = "") -> str:
+    """Write it as "md", "json" or "pdf"; the sentence for the person. Blocks; raises `ChatFileError`.
+
+    path: of a new file, or of a folder; by default the folder for downloads, else the home folder.
+    """
+    said = ""
+    if kind == "md":
+        content = to_markdown(one).encode("utf-8", "replace")
+    elif kind == "json":
+        content = dumps(one)
+    elif kind == "pdf":
+        from companion_app.services.chat_pdf import to_pdf
+
+        content, lacking = to_pdf(one)
+        if lacking:
+            said = tr(
+                " No font on this machine has {letters}; they stand there as their codes.",
+                letters=" ".join(lacking[:8]),
+            )
+    else:
+        raise ChatFileError(tr("Export as one of {kinds}.", kinds=", ".join(KINDS)))
+    file = _new_file(one, kind, path)
+    _write(file, content)
+    return tr("Saved as {file}.", file=file) + said
+
+
+def read_conversation(path: str) -> Conversation:
+    """A conversation that was exported as JSON. Blocks; raises `ChatFileError`."""
+    file = Path(path.strip()).expanduser()
+    try:
+        if not path.strip() or not file.is_file():
+            raise ChatFileError(tr("There is no file {file}; check the path.", file=path.strip() or "?"))
+        if file.stat().st_size > MAX_BYTES:
+            raise ChatFileError(tr("{file} is too large for a conversation.", file=file.name))
+        with file.open("rb") as source:
+            return loads(source.read(MAX_BYTES + 1))
+    except OSError as error:
+        raise _cannot(file, error) from None
+
+
+def file_name(title: str) -> str:
+    """A title as a file's name, on any system."""
+    kept = "".join(
+        letter if letter.isalnum() or letter in " -_" else " " for letter in unicodedata.normalize("NFC", title)
+    )
+    return re.sub(r"\s+", " ", kept).strip()[:MAX_NAME].strip() or "chat"
+
+
+def _new_file(one: Conversation, kind: str, path: str) -> Path:
+    given = Path(path.strip()).expanduser() if path.strip() else _downloads()
+    try:
+        if not given.is_dir():
+            if given.exists():
+                raise ChatFileError(tr("There is a file {file} already; choose another name.", file=given))
+            if not given.parent.is_dir():
+                raise ChatFileError(tr("There is no folder {folder}; choose another one.", folder=given.parent))
+            return given
+        name = file_name(one.title)
+        for number in range(1, MAX_SAME):
+            file = given / (f"{name}.{kind}" if number == 1 else f"{name} {number}.{kind}")
+            if not file.exists():
+                return file
+    except OSError as error:
+        raise _cannot(given, error) from None
+    raise ChatFileError(tr("There are too many files {file} already; choose another name.", file=given / name))
+
+
+def _downloads() -> Path:
+    folder = Path.home() / "Downloads"
+    return folder if folder.is_dir() else Path.home()
+
+
+def _write(file: Path, content: bytes) -> None:
+    try:
+        # What was said may be private, and folders for downloads are often open to others.
+        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        raise _cannot(file, error) from None
+    try:
+        with os.fdopen(handle, "wb") as out:
+            out.write(content)
+            out.flush()
+            os.fsync(out.fileno())
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            file.unlink(missing_ok=True)
+        raise _cannot(file, error) from None
+
+
+def _cannot(file: Path, error: OSError) -> ChatFileError:
+    why = (error.strerror or str(error)).lower()
+    return ChatFileError(tr("{file} can't be used ({why}); choose another place.", file=file, why=why))

@@ -1,0 +1,169 @@
+"""Conversations on disk: one SQLite file of the config folder, for this user alone, that a crash at any moment leaves whole.
+
+Votes that a host hasn't confirmed lie there too. All calls block; `ChatCommands` makes them in a thread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from companion_app.i18n import tr
+from companion_app.services.chat_json import ChatFileError, dumps, loads
+from companion_app.state.chat import Conversation, Listed
+
+FILE = "chats.db"
+MAX_LISTED = 1000
+AROUND = 40  # characters around what was searched for
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS chats(
+    id TEXT PRIMARY KEY, title TEXT NOT NULL, updated REAL NOT NULL, words TEXT NOT NULL, document BLOB NOT NULL
+);
+CREATE INDEX IF NOT EXISTS chats_updated ON chats(updated DESC);
+CREATE TABLE IF NOT EXISTS votes(id TEXT PRIMARY KEY, pair TEXT NOT NULL, sent INTEGER NOT NULL DEFAULT 0);
+"""
+
+
+class ChatStore:
+    """The conversations; opened when first used. Every method raises `ChatFileError` and nothing else."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / FILE
+        self._lock = threading.Lock()
+        self._database: sqlite3.Connection | None = None
+
+    def close(self) -> None:
+        """Close the file; it is opened again when needed."""
+        with self._lock:
+            if self._database is not None:
+                self._database.close()
+                self._database = None
+
+    def listed(self) -> tuple[Listed, ...]:
+        """All of them, the latest first."""
+        with self._open() as database:
+            rows = database.execute("SELECT id, title, updated FROM chats ORDER BY updated DESC LIMIT ?", (MAX_LISTED,))
+            return tuple(Listed(*row) for row in rows)
+
+    def search(self, query: str) -> tuple[Listed, ...]:
+        """Those that have all these words in a title, a message or an answer, whatever their case."""
+        words = query.casefold().split()
+        if not words:
+            return ()
+        with self._open() as database:
+            condition = " AND ".join("instr(words, ?)" for _ in words)
+            rows = database.execute(
+                f"SELECT id, title, updated, words FROM chats WHERE {condition} ORDER BY updated DESC LIMIT ?",
+                (*words, MAX_LISTED),
+            )
+            return tuple(Listed(id, title, updated, _around(text, words[0])) for id, title, updated, text in rows)
+
+    def read(self, id: str) -> Conversation:
+        """One of them."""
+        with self._open() as database:
+            row = database.execute("SELECT document FROM chats WHERE id = ?", (id,)).fetchone()
+        if row is None:
+            raise ChatFileError(tr("This conversation isn't there any more."))
+        return loads(bytes(row[0]))
+
+    def keep(self, one: Conversation) -> None:
+        """Write one, in the place of what was there of it."""
+        said = [one.title, *(part for turn in one.turns for part in (turn.asked, *(r.text for r in turn.replies)))]
+        row = (one.id, one.title, one.updated, "\n".join(said).casefold(), dumps(one))
+        with self._open() as database:
+            database.execute("INSERT OR REPLACE INTO chats VALUES(?, ?, ?, ?, ?)", row)
+
+    def delete(self, id: str) -> None:
+        """Remove one for good: SQLite overwrites what it held."""
+        with self._open() as database:
+            database.execute("DELETE FROM chats WHERE id = ?", (id,))
+        with self._open() as database:
+            database.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # what it held stands in the journal too
+
+    def keep_vote(self, id: str, pair: dict[str, object] | None) -> None:
+        """Keep a vote for the host; None where it was taken back before it was sent."""
+        with self._open() as database:
+            if pair is None:
+                database.execute("DELETE FROM votes WHERE id = ?", (id,))
+            else:
+                database.execute(
+                    "INSERT OR REPLACE INTO votes VALUES(?, ?, 0)", (id, json.dumps(pair, ensure_ascii=False))
+                )
+
+    def votes(self) -> tuple[dict[str, object], ...]:
+        """Those that the host hasn't confirmed, the oldest first."""
+        with self._open() as database:
+            rows = database.execute("SELECT pair FROM votes WHERE sent = 0 ORDER BY rowid LIMIT 1000").fetchall()
+        return tuple(json.loads(row[0]) for row in rows)
+
+    def sent(self, id: str) -> None:
+        """The host has this vote."""
+        with self._open() as database:
+            database.execute("UPDATE votes SET sent = 1 WHERE id = ?", (id,))
+
+    @contextlib.contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        """The file, within a transaction."""
+        with self._lock:
+            try:
+                if self._database is None:
+                    self._database = self._connect()
+                with self._database:
+                    yield self._database
+            except sqlite3.DatabaseError as error:
+                if self._database is None or not _is_damage(error):
+                    raise ChatFileError(self._sentence(error)) from None
+                self._database.close()
+                self._database = None
+                raise self._set_aside() from None
+            except OSError as error:
+                raise ChatFileError(self._sentence(error)) from None
+
+    def _connect(self) -> sqlite3.Connection:
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # SQLite gives its journal the mode of the file itself.
+        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
+        database = sqlite3.connect(self._path, timeout=5.0, check_same_thread=False)
+        try:
+            database.execute("PRAGMA journal_mode=WAL")
+            database.execute("PRAGMA synchronous=NORMAL")
+            database.execute("PRAGMA secure_delete=ON")
+            database.executescript(_SCHEMA)
+        except sqlite3.DatabaseError as error:
+            database.close()
+            if _is_damage(error):
+                raise self._set_aside() from None
+            raise
+        return database
+
+    def _set_aside(self) -> ChatFileError:
+        aside = self._path.with_suffix(".damaged")
+        try:
+            self._path.replace(aside)
+        except OSError as error:
+            return ChatFileError(self._sentence(error))
+        for rest in ("-wal", "-shm"):
+            self._path.with_name(self._path.name + rest).unlink(missing_ok=True)
+        return ChatFileError(
+            tr("{file} was damaged and is kept as {aside}; a new one begins.", file=FILE, aside=aside.name)
+        )
+
+    def _sentence(self, error: Exception) -> str:
+        why = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        return tr("Conversations can't be kept in {path} ({why}).", path=self._path, why=why.lower())
+
+
+def _is_damage(error: sqlite3.DatabaseError) -> bool:
+    return getattr(error, "sqlite_errorcode", None) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def _around(text: str, word: str) -> str:
+    at = text.find(word)
+    start = max(0, at - AROUND)
+    cut = " ".join(text[start : at + len(word) + AROUND].split())
+    return f"{'…' if start else ''}{cut}…"
