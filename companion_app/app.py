@@ -12,6 +12,7 @@ from kivy.uix.behaviors import FocusBehavior
 from kivy.uix.textinput import TextInput
 
 from companion_app import i18n
+from companion_app.a11y.assist import Assist
 from companion_app.chords import chord_of, types_nothing
 from companion_app.core_commands import commands
 from companion_app.i18n.languages import system_language
@@ -90,6 +91,7 @@ class CompanionApp(App):
         self.palette = Palette()
         self.palette.use(state.theme)
         self.frame = Frame()
+        self.assist = Assist(self)
         self._looking: asyncio.Task[None] | None = None
         self._stop_listening = self.store.listen(self._changed)
 
@@ -104,12 +106,14 @@ class CompanionApp(App):
         """The window is there: connect, and listen to keys and dropped files."""
         Window.bind(on_key_down=self._on_key_down, on_drop_file=self._on_drop_file, focus=self._follow_system)
         self.services.start()
+        self.assist.start()
         self._follow_system()
 
     def on_stop(self) -> None:
         """The window is closing."""
         Window.unbind(on_key_down=self._on_key_down, on_drop_file=self._on_drop_file, focus=self._follow_system)
         self._stop_listening()
+        self.assist.stop()
 
     async def serve(self) -> None:
         """Run until the window closes, then end every connection."""
@@ -118,6 +122,7 @@ class CompanionApp(App):
         finally:
             if self._looking is not None:
                 self._looking.cancel()
+            await self.assist.close()
             await self.services.close()
 
     @property
