@@ -1,9 +1,10 @@
-"""Training of a language model on a processor: ours, transformers' Trainer, and the same model in a plain eager loop.
+"""Training of a language model on a processor or a GPU: ours, transformers' Trainer, and the same model in a plain eager loop.
 
     python benchmarks/language_training.py [--size micro] [--steps 12] [--repeat 2]
+    python benchmarks/language_training.py --device cuda --size small --conversations 512
 
 All three learn from the same conversations with the same weights at first, the same number of conversations per step and
-the same number of threads, float32. What counts is learnt text: tokens that aren't padding, per second. Steps at the
+the same number of threads, float32, and on a GPU bfloat16 beside it (autocast). What counts is learnt text: tokens that aren't padding, per second. Steps at the
 beginning don't count. The peers pad each batch to its longest text, as they do by default.
 """
 
@@ -14,7 +15,6 @@ import json
 import statistics
 import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -40,11 +40,14 @@ def conversations(vocabulary: int, count: int, longest: int) -> list[Encoded]:
     return made
 
 
-def ours(config: LanguageConfig, rows: list[Encoded], per_step: int, steps: int, threads: int) -> float:
+def ours(config: LanguageConfig, rows: list[Encoded], per_step: int, steps: int, threads: int, device: str) -> float:
     """Tokens per second of `train_language`; a step has as many places as the conversations of the others have tokens."""
     mean = sum(len(row.ids) for row in rows) / len(rows)
     packed = max(2, round(per_step * mean / 256))
-    settings = TrainSettings(steps=steps, rows=packed, length=256, save_every=10**6, workers=threads)
+    micro = max(1, packed // threads // 2) if device == "cpu" else None
+    settings = TrainSettings(
+        steps=steps, rows=packed, length=256, micro=micro, save_every=10**6, workers=threads, device=device
+    )
     speeds: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
         torch.manual_seed(0)
@@ -53,7 +56,7 @@ def ours(config: LanguageConfig, rows: list[Encoded], per_step: int, steps: int,
             rows,
             [],
             Path(folder),
-            replace(settings, micro=max(1, packed // threads // 2)),
+            settings,
             lambda share, values: speeds.append(values["tokens_per_second"]),
         )
     return statistics.median(speeds[WARM:])
@@ -75,26 +78,32 @@ def batches(rows: list[Encoded], per_step: int, steps: int) -> list[dict[str, to
     return [{name: torch.from_numpy(value) for name, value in one.items()} for one in made]
 
 
-def eager(config: LanguageConfig, rows: list[Encoded], per_step: int, steps: int, threads: int) -> float:
+def eager(config: LanguageConfig, rows: list[Encoded], per_step: int, steps: int, threads: int, device: str) -> float:
     """Our model in the loop that everyone writes first: all logits, torch's cross entropy, torch's own threads."""
     torch.set_num_threads(threads)
     torch.manual_seed(0)
-    model = LanguageModel(config).train()
+    model = LanguageModel(config).to(device).train()
     optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3)
     speeds = []
     for batch in batches(rows, per_step, steps):
         begun = time.perf_counter()
-        logits = model(batch["input_ids"])
-        loss = F.cross_entropy(logits[:, :-1].flatten(0, 1), batch["labels"][:, 1:].flatten(), ignore_index=PADDED)
+        labels = batch["labels"].to(device)
+        with torch.autocast(device, torch.bfloat16, enabled=device != "cpu"):
+            logits = model(batch["input_ids"].to(device))
+            loss = F.cross_entropy(logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten(), ignore_index=PADDED)
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
+        if device != "cpu":
+            torch.cuda.synchronize()
         speeds.append(int(batch["attention_mask"].sum()) / (time.perf_counter() - begun))
     return statistics.median(speeds[WARM:])
 
 
-def transformers(config: LanguageConfig, rows: list[Encoded], per_step: int, steps: int, threads: int) -> float:
+def transformers(
+    config: LanguageConfig, rows: list[Encoded], per_step: int, steps: int, threads: int, device: str
+) -> float:
     """`transformers.Trainer` on `LlamaForCausalLM` of the same shape."""
     from transformers import LlamaConfig, LlamaForCausalLM, Trainer, TrainerCallback, TrainingArguments
 
@@ -120,6 +129,8 @@ def transformers(config: LanguageConfig, rows: list[Encoded], per_step: int, ste
             times.append(time.perf_counter())
 
         def on_step_end(self, *args: object, **kwargs: object) -> None:
+            if device != "cpu":
+                torch.cuda.synchronize()
             times.append(time.perf_counter())
 
     with tempfile.TemporaryDirectory() as folder:
@@ -127,7 +138,8 @@ def transformers(config: LanguageConfig, rows: list[Encoded], per_step: int, ste
             output_dir=folder,
             max_steps=steps,
             per_device_train_batch_size=1,
-            use_cpu=True,
+            use_cpu=device == "cpu",
+            bf16=device != "cpu",
             report_to=[],
             save_strategy="no",
             logging_strategy="no",
@@ -158,13 +170,14 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=2)
     parser.add_argument("--conversations", type=int, default=16, help="per step")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     args = parser.parse_args()
     config = sized(args.size)
-    rows = conversations(config.vocabulary, 400, 256)
+    rows = conversations(config.vocabulary, max(400, 2 * args.conversations), 256)
     best: dict[str, float] = {}
     for _ in range(args.repeat):
         for name, run in VARIANTS.items():
-            speed = run(config, rows, args.conversations, args.steps, args.threads)
+            speed = run(config, rows, args.conversations, args.steps, args.threads, args.device)
             print(json.dumps({"variant": name, "size": args.size, "tokens_per_second": round(speed, 1)}), flush=True)
             best[name] = max(best.get(name, 0.0), speed)
     for peer in ("transformers", "eager"):

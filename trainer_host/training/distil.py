@@ -13,12 +13,12 @@ from trainer_host.errors import DataError
 from trainer_host.students.language.config import LanguageConfig
 from trainer_host.students.language.model import LanguageModel
 from trainer_host.students.language.run_files import TOKENIZER, trained_model
+from trainer_host.training.devices import numbers_at_once
 from trainer_host.training.weights import FILE as WEIGHTS
 
 # A share of 1 leaves the rows' own answers out. At a temperature above 1 a student has to learn logits that are as many times
 # as large before it is as sure as its teacher, and in a short training it isn't: docs/log.md has figures.
 TEMPERATURE, SHARE = 1.0, 0.7
-_CHUNK = 1 << 20  # logits of each model that are held at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +80,7 @@ class _LinearDistillation(torch.autograd.Function):
     ) -> Tensor:
         needed = any(ctx.needs_input_grad[:2])  # type: ignore[attr-defined]
         both = min(len(table), len(teacher_table))
-        rows = max(16, _CHUNK // len(table))
+        rows = max(16, numbers_at_once(hidden.device) // len(table))
         total = torch.zeros((), dtype=torch.float32, device=hidden.device)
         back = torch.empty_like(hidden)
         down = torch.zeros_like(table, dtype=torch.float32)

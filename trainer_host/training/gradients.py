@@ -19,9 +19,9 @@ from trainer_host.students.language.data import Batch
 from trainer_host.students.language.model import LanguageModel
 from trainer_host.training import checkpoints
 from trainer_host.training.checkpoints import Checkpoint, Policy
+from trainer_host.training.devices import numbers_at_once
 from trainer_host.training.distil import Soft, linear_distillation
 
-_CHUNK = 1 << 20  # logits that are held at once, in numbers: 4 MB stay in a processor's cache
 _RNG = "generator"
 SHARDS = "shards"  # the folder of a checkpoint that several processes wrote with FSDP
 
@@ -116,7 +116,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
         needed = any(ctx.needs_input_grad[:2])  # type: ignore[attr-defined]
         with torch.autocast(hidden.device.type, enabled=False):
             h, w = (hidden.to(kind), table.to(kind)) if cast else (hidden, table)
-            rows = max(16, _CHUNK // table.shape[0])
+            rows = max(16, numbers_at_once(hidden.device) // table.shape[0])
             several = 1 if shares is None else shares.shape[1]
             total = torch.zeros((), dtype=torch.float32, device=hidden.device)
             back = torch.empty_like(h) if needed else h
@@ -289,4 +289,4 @@ def restore_plain(model: nn.Module, found: Checkpoint, optimiser: torch.optim.Op
     for key, value in moments.items():
         kind, _, name = key.partition(":")
         parameter = named[name]
-        optimiser.state[parameter][kind] = value if kind == "step" else value.to(parameter.device)
+        optimiser.state[parameter][kind] = value.to(parameter.device)  # the count of steps too: AdamW is fused

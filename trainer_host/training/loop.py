@@ -23,15 +23,16 @@ from trainer_host.students.language.model import LanguageModel
 from trainer_host.training import checkpoints
 from trainer_host.training.checkpoints import Checkpoint, Policy
 from trainer_host.training.determinism import prepare
+from trainer_host.training.devices import CACHED_PLACES, device_for, places_at_once, precision_for
 from trainer_host.training.distil import Soft
 from trainer_host.training.gradients import Gradients, LocalGradients, LossModule, Micro
+from trainer_host.training.pausing import Pausing, TrainingPaused
 from trainer_host.training.ranks import share_of
 from trainer_host.training.schedule import Schedule
 
 Json = dict[str, object]
 OnProgress = Callable[[float, dict[str, float]], None]
 
-_MICRO_PLACES = 2048  # places that are handled at once: their activations stay in a processor's cache
 _SKIPPED = 16  # steps in a row without a finite gradient, at ever smaller scales of float16, are no accident
 _GROW = 1000  # steps until float16's scale is tried twice as large
 
@@ -47,7 +48,7 @@ class TrainSettings:
     """Everything that a training depends on but its rows and the model that it begins with.
 
     rows: packed rows per step, over all processes. length: places per row (default: the model's context).
-    micro: rows handled at once (default: as many as 2,048 places). rate: the highest. decay: of matrices alone.
+    micro: rows handled at once (default: as many as the device has room for). rate: the highest. decay: of matrices alone.
     precision: auto is bfloat16 or float16 where a GPU has them, else float32. examine_every: steps between looks at
     the held-out rows; patience: looks without a gain that end the training. save_every: steps between checkpoints.
     workers: threads on a processor (default: its cores); they change nothing but the time.
@@ -154,7 +155,8 @@ def train_language(
 
     folder: keeps the checkpoints; a training that was ended there goes on where it stood, bit for bit. old: rows of
     earlier trainings, of which `settings.mixture.replay` is drawn. parallel: ddp or fsdp, under torchrun. soft: a
-    teacher with the same tokenizer, whose probabilities are learnt too; `loss` is that of both then.
+    teacher with the same tokenizer, whose probabilities are learnt too; `loss` is that of both then. Told to end by
+    SIGTERM, it saves a checkpoint and raises `TrainingPaused`.
     Raises `DataError` for rows that don't fit, `TrainingStopped` for a loss that isn't a number, and `TrainerError`
     where a checkpoint can't be written.
     """
@@ -164,13 +166,15 @@ def train_language(
     _check(model, texts)
     length = min(settings.length or model.config.context, model.config.context)
     packer = Packer(texts, Draws(rows, old, settings.mixture, settings.seed), settings.rows, length)
-    device = _device(settings.device)
-    precision = _precision(settings.precision, device)
+    device = device_for(settings.device)
+    precision = precision_for(settings.precision, device)
     model.to(device).train()
     model.checkpointing = settings.checkpointing
-    micro = settings.micro or share_of(settings.rows, max(1, _MICRO_PLACES // length))
+    places = places_at_once(model.config, device)
+    micro = settings.micro or share_of(settings.rows, max(1, places // length))
     address = _address(model, rows, old, settings, soft)
     gradients = _gradients(model, settings, device, precision, parallel, soft)
+    pausing = Pausing()
     try:
         optimiser = _optimiser(model, settings)
         standing = _Standing(scale=65536.0 if precision == torch.float16 else 1.0)
@@ -187,7 +191,7 @@ def train_language(
             last = standing.step == settings.steps
             if held_out and (last or standing.step % settings.examine_every == 0):
                 standing.held_out = examine(
-                    gradients.loss, held_out[: settings.examine_rows], length, device, precision
+                    gradients.loss, held_out[: settings.examine_rows], length, device, precision, places
                 )
                 values["held_out"] = standing.held_out
                 better = standing.best is None or standing.held_out < standing.best
@@ -197,7 +201,9 @@ def train_language(
                     stopped = "patience"
             end = last or stopped != "done"
             # A look that is the best so far must be kept, or "best" would mean the best of those that happened to be.
-            if end or standing.step % settings.save_every == 0 or ("held_out" in values and standing.worse == 0):
+            best = "held_out" in values and standing.worse == 0
+            paused = pausing.asked
+            if end or best or paused or standing.step % settings.save_every == 0:
                 fresh = standing.held_out if "held_out" in values else None
                 _save(folder, gradients, optimiser, packer, standing, settings, address, fresh)
             if gradients.rank == 0:
@@ -206,10 +212,13 @@ def train_language(
                 on_progress(standing.step / settings.steps, values)
             if end:
                 break
+            if paused:
+                raise TrainingPaused(standing.step)
         chosen = (checkpoints.best(folder) if settings.keep.best else None) or checkpoints.load(folder)
         assert chosen is not None  # the last step was saved
         gradients.put(checkpoints.read_tensors(chosen.folder / checkpoints.WEIGHTS))
     finally:
+        pausing.close()
         gradients.close()
     return Trained(
         chosen.step,
@@ -225,14 +234,19 @@ def train_language(
 
 
 def examine(
-    loss: torch.nn.Module, rows: Sequence[Encoded], length: int, device: torch.device, precision: torch.dtype
+    loss: torch.nn.Module,
+    rows: Sequence[Encoded],
+    length: int,
+    device: torch.device,
+    precision: torch.dtype,
+    places: int = CACHED_PLACES,
 ) -> float:
-    """Mean loss in nats over the tokens to learn of all rows, without training on them."""
+    """Mean loss in nats over the tokens to learn of all rows, `places` at once, without training on them."""
     total, count = 0.0, 0
     training = loss.training
     loss.eval()
     with torch.no_grad(), torch.autocast(device.type, precision, enabled=precision != torch.float32):
-        for batch in in_order(rows, max(1, _MICRO_PLACES // length), length):
+        for batch in in_order(rows, max(1, places // length), length):
             part = Micro.of(batch, slice(None), device)
             if len(part.targets):
                 total += float(loss(part))
@@ -304,23 +318,6 @@ def _check(model: LanguageModel, texts: Sequence[Encoded]) -> None:
                 f"Row {number} has the token {int(text.ids.max())}, and the model knows {model.config.vocabulary}: "
                 "the tokenizer doesn't belong to this model; use the one that lies beside its weights."
             )
-
-
-def _device(wanted: str) -> torch.device:
-    if wanted != "auto":
-        return torch.device(wanted)
-    if torch.cuda.is_available():
-        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
-    return torch.device("cpu")
-
-
-def _precision(wanted: str, device: torch.device) -> torch.dtype:
-    named = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-    if wanted != "auto":
-        return named[wanted]
-    if device.type != "cuda":
-        return torch.float32  # processors have bfloat16 that is no quicker, but for a few
-    return torch.bfloat16 if torch.cuda.get_device_capability(device) >= (8, 0) else torch.float16
 
 
 def _gradients(

@@ -110,7 +110,7 @@ class History:
                 RUNNING,
                 str(folder),
                 os.getpid(),
-                _sign_of_life(os.getpid()),
+                sign_of_life(os.getpid()),
             ),
         )
         number = int(row.lastrowid or 0)
@@ -140,10 +140,23 @@ class History:
             raise NotThere(f"The history has no training '{which[:80]}'; see 'enigma runs list'.")
         return self._entry(row)
 
-    def points(self, number: int, name: str) -> list[tuple[int, float]]:
-        """A figure by step."""
+    def attempts(self, name: str, since: float) -> list[Entry]:
+        """The trainings of a name that began at `since` (seconds since 1970) or later, the oldest first."""
+        query = f"SELECT {_COLUMNS} FROM runs WHERE name = ? AND begun >= ? ORDER BY id"
+        return [self._entry(row) for row in self._base.execute(query, (name, since))]
+
+    def latest(self, number: int) -> tuple[int, dict[str, float]]:
+        """The last step that has figures, 0 where none has, and its figures."""
+        step = self._base.execute("SELECT MAX(step) FROM points WHERE run = ?", (number,)).fetchone()[0]
+        query = "SELECT name, value FROM points WHERE run = ? AND step = ?"
+        found = self._base.execute(query, (number, step)) if step is not None else []
+        return int(step or 0), {str(name): float(value) for name, value in found if value is not None}
+
+    def points(self, number: int, name: str, after: int = -1) -> list[tuple[int, float]]:
+        """A figure by step, of the steps behind `after`."""
         found = self._base.execute(
-            "SELECT step, value FROM points WHERE run = ? AND name = ? ORDER BY step", (number, name)
+            "SELECT step, value FROM points WHERE run = ? AND name = ? AND step > ? ORDER BY step",
+            (number, name, after),
         )
         return [(int(step), float("nan") if value is None else float(value)) for step, value in found]
 
@@ -156,7 +169,7 @@ class History:
     def _entry(row: tuple[object, ...]) -> Entry:
         number, name, task, config, data, command, rev, begun, ended, status, error, figures, folder, pid, alive = row
         shown = str(status)
-        if shown == RUNNING and _sign_of_life(int(str(pid))) != alive:
+        if shown == RUNNING and sign_of_life(int(str(pid))) != alive:
             shown = INTERRUPTED
         return Entry(
             int(str(number)),
@@ -237,7 +250,7 @@ def _flat(entry: Entry) -> dict[str, str]:
     return made
 
 
-def _sign_of_life(pid: int) -> str:
+def sign_of_life(pid: int) -> str:
     """When a process began, so that another one of the same number isn't taken for it; "" where it is gone."""
     with contextlib.suppress(OSError):
         # Field 22, counted behind the name, which may hold spaces and brackets (man 5 proc).

@@ -153,7 +153,7 @@ def test_the_loss_is_kl_and_cross_entropy_over_the_mask() -> None:
 def test_the_loss_without_whole_logits_is_the_same_with_the_same_gradients(
     known_rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("trainer_host.training.distil._CHUNK", 16 * 24)  # several chunks
+    monkeypatch.setattr("trainer_host.training.distil.numbers_at_once", lambda device: 16 * 24)  # several chunks
     generator = torch.Generator().manual_seed(3)
     hidden = torch.randn(40, 8, generator=generator, requires_grad=True)
     table = torch.randn(24, 8, generator=generator, requires_grad=True)

@@ -39,7 +39,6 @@ EXAMINED_TOKENS = 30_000  # of held-out texts per model file; bits per byte are 
 _CHUNK = 256  # tokens whose logits are held at once
 _STEP_PLACES = 1024  # of a step on a processor: of few tokens, many small steps learn more (docs/log.md)
 _GPU_PLACES = 131_072  # on a GPU, where there is time for many steps, and a small one leaves it idle
-_GPU_MICRO = 32_768
 _LOOKS = 6  # at texts that aren't learnt, over a training
 _LOOK_PLACES = 16_384
 _MOST_STEPS = 10_000_000
@@ -195,7 +194,7 @@ class BaseStudent(LanguageStudent):
             length=context,
             schedule=Schedule(chosen.schedule, warmup=0.04, cooldown=0.5, floor=0.02),
             # Two parts of a step keep two threads busy; the number of parts must not depend on the machine.
-            micro=share_of(chosen.rows, max(1, _GPU_MICRO // context) if gpu else max(1, chosen.rows // 2)),
+            micro=None if gpu else share_of(chosen.rows, max(1, chosen.rows // 2)),
             examine_every=max(1, -(-steps // _LOOKS)),
             examine_rows=max(4, _LOOK_PLACES // context),
             save_every=max(1, -(-steps // (2 * _LOOKS))),

@@ -20,6 +20,7 @@ from trainer_host.students.language.soft import MOST, Pieces, Targets, soft_targ
 if TYPE_CHECKING:
     from edge_runtime.language.template import Template
     from edge_runtime.language.tokenizer import Tokenizer
+    from trainer_host.students.language.tokenizers import FastTokenizer
 
 Json = dict[str, object]
 
@@ -99,12 +100,12 @@ def encode_rows(
     return made
 
 
-def encode_texts(texts: Iterable[str], tokenizer: Encoder, context: int, *, task: str = "text") -> list[Encoded]:
+def encode_texts(texts: Iterable[str], tokenizer: FastTokenizer, context: int, *, task: str = "text") -> list[Encoded]:
     """Plain texts, each between <|bos|> and <|im_end|>, cut into pieces of the context; every token is learnt."""
     begin, end = tokenizer.special["<|bos|>"], tokenizer.special["<|im_end|>"]
     made = []
-    for text in texts:
-        ids = [begin, *tokenizer.encode(text), end]
+    for inner in tokenizer.encode_many(list(texts)):
+        ids = [begin, *inner, end]
         # A piece begins with the last token of the one before it: that token's follower is learnt there.
         for start in range(0, len(ids) - 1, context - 1):
             piece = np.array(ids[start : start + context], np.int32)

@@ -82,8 +82,11 @@ class Attention(nn.Module):
         if cache is not None:
             key, value = cache.add(self.layer, key, value)
         mask = masks[self.window]
+        if mask is not None and x.is_cuda and self.heads != self.kv_heads:
+            # No quick kernel of a GPU takes both a mask and fewer keys than queries.
+            key, value = (t.repeat_interleave(self.heads // self.kv_heads, 1) for t in (key, value))
         out = F.scaled_dot_product_attention(
-            query, key, value, attn_mask=mask, is_causal=mask is None, enable_gqa=self.heads != self.kv_heads
+            query, key, value, attn_mask=mask, is_causal=mask is None, enable_gqa=key.shape[1] != self.heads
         )
         return self.o_proj(out.transpose(1, 2).reshape(batch, length, self.heads * self.head))
 

@@ -122,7 +122,7 @@ def test_packed_rows_keep_each_target_beside_its_token_and_plain_rows_have_none(
 
 
 def test_the_cross_entropy_with_several_targets_is_that_of_whole_logits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("trainer_host.training.gradients._CHUNK", 16 * 40)  # several chunks
+    monkeypatch.setattr("trainer_host.training.gradients.numbers_at_once", lambda device: 16 * 40)  # several chunks
     generator = torch.Generator().manual_seed(3)
     hidden = torch.randn(50, 8, generator=generator, requires_grad=True)
     table = torch.randn(40, 8, generator=generator, requires_grad=True)
