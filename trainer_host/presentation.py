@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from trainer_host.tables import text_table
@@ -16,6 +19,8 @@ if TYPE_CHECKING:
 # Called with the share done (0 to 1) and a few words on what happens now.
 OnStep = Callable[[float, str], None]
 PLAIN_EVERY_SECONDS = 10.0  # a log wants to know that work goes on, not each percent of it
+FOLLOWED_EVERY_SECONDS = 0.2  # somebody watches
+PROGRESS = "ENIGMA_PROGRESS"  # the variable that names the file
 
 
 class Presenter(Protocol):
@@ -38,8 +43,10 @@ class Presenter(Protocol):
 
 
 def presenter_for(stream: TextIO | None = None) -> Presenter:
-    """Rich where the stream is a terminal, else plain."""
+    """Rich where the stream is a terminal, else plain; for another process too where `PROGRESS` names a file."""
     out = stream or sys.stdout
+    if path := os.environ.get(PROGRESS):
+        return FollowedPresenter(out, Path(path))
     if out.isatty():
         return RichPresenter(out)
     return PlainPresenter(out)
@@ -85,6 +92,30 @@ class PlainPresenter:
             for line in range(max(map(len, cells))):
                 flat.append([cell[line] if line < len(cell) else "" for cell in cells])
         self.say(text_table(headers, flat))
+
+
+class FollowedPresenter(PlainPresenter):
+    """Plain lines, and the progress of what is being worked on as JSON in a file that another process reads."""
+
+    def __init__(self, out: TextIO, path: Path) -> None:
+        super().__init__(out)
+        self._path = path
+
+    @contextmanager
+    def working(self, what: str) -> Iterator[OnStep]:
+        """See `Presenter`."""
+        last = -FOLLOWED_EVERY_SECONDS
+
+        def step(share: float, note: str) -> None:
+            nonlocal last
+            if share < 1 and time.monotonic() - last < FOLLOWED_EVERY_SECONDS:
+                return
+            last = time.monotonic()
+            part = self._path.with_name(f".{self._path.name}.part")
+            part.write_text(json.dumps({"what": what, "share": share, "note": note}), encoding="utf-8")
+            part.replace(self._path)
+
+        yield step
 
 
 class RichPresenter:

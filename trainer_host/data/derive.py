@@ -45,7 +45,7 @@ def mix(workspace: Workspace, name: str, sources: Sequence[Dataset]) -> Dataset:
         place = {number: start + position for position, number in enumerate(sorted(known))}
         for split in SPLITS:
             rows[split] += [_moved(row, place) for row in dataset.rows(split)]
-    key = _key_of(sources[0])
+    key = key_of(sources[0])
     held, seen = NearDuplicates(), NearDuplicates()
     exact: set[str] = set()
     left: Counter[str] = Counter()
@@ -66,7 +66,7 @@ def mix(workspace: Workspace, name: str, sources: Sequence[Dataset]) -> Dataset:
         elif fresh(row, seen):
             train.append(row)
     figures: Json = {"from": {item.name: sum(item.counts.values()) for item in sources}, "left_out": dict(+left)}
-    return _write(workspace, name, sources, {"train": train, "heldout": kept_out}, homes, figures)
+    return write_derived(workspace, name, sources, {"train": train, "heldout": kept_out}, homes, figures)
 
 
 def keep_good(
@@ -93,7 +93,7 @@ def keep_good(
             if on_dropped is not None:
                 on_dropped(split, row, found)
     figures: Json = {**dataset.figures, "dropped": dict(dropped.most_common()), "least_quality": threshold}
-    return _write(workspace, name, [dataset], kept, [homes[n] for n in sorted(homes)], figures)
+    return write_derived(workspace, name, [dataset], kept, [homes[n] for n in sorted(homes)], figures)
 
 
 def without_personal(workspace: Workspace, name: str, dataset: Dataset, *, presidio: bool = False) -> Dataset:
@@ -103,7 +103,7 @@ def without_personal(workspace: Workspace, name: str, dataset: Dataset, *, presi
     scrubber = Scrubber(presidio=presidio)
     rows = {split: [scrubber.row(row) for row in dataset.rows(split)] for split in SPLITS}
     figures: Json = {**dataset.figures, "scrubbed": dict(sorted(scrubber.replaced.items()))}
-    return _write(workspace, name, [dataset], rows, [], figures)
+    return write_derived(workspace, name, [dataset], rows, [], figures)
 
 
 def augmented(
@@ -116,7 +116,7 @@ def augmented(
         raise DataError(f"Texts are varied by {', '.join(sorted(TEXT))}; '{kind[:20]}' is none of these.")
     if not 1 <= times <= 10:
         raise DataError(f"A row can be varied from 1 to 10 times, not {times}.")
-    key = _key_of(dataset)
+    key = key_of(dataset)
     heldout = list(dataset.rows("heldout"))
     held = NearDuplicates()
     for row in heldout:
@@ -144,12 +144,14 @@ def augmented(
             twins.append(twin)
             files |= made
     figures: Json = {**dataset.figures, "augmented": counted(twins), "left_out": dict(+left)}
-    return _write(workspace, name, [dataset], {"train": [*train, *twins], "heldout": heldout}, [], figures, files)
+    return write_derived(
+        workspace, name, [dataset], {"train": [*train, *twins], "heldout": heldout}, [], figures, files
+    )
 
 
 def with_more_rows(workspace: Workspace, name: str, dataset: Dataset, more: Sequence[Row]) -> tuple[Dataset, int]:
     """The dataset with further training rows, and how many these are: without those that it has, or holds out."""
-    key, taken = _key_of(dataset), set()
+    key, taken = key_of(dataset), set()
     rows: dict[str, list[Row]] = {split: list(dataset.rows(split)) for split in SPLITS}
     for split in SPLITS:
         taken |= {key(row) for row in rows[split]}
@@ -159,7 +161,7 @@ def with_more_rows(workspace: Workspace, name: str, dataset: Dataset, more: Sequ
             taken.add(text)
             new.append(row)
     rows["train"] += new
-    return _write(workspace, name, [dataset], rows, [], dict(dataset.figures)), len(new)
+    return write_derived(workspace, name, [dataset], rows, [], dict(dataset.figures)), len(new)
 
 
 def with_inventory(row: Row, homes: dict[int, Json]) -> Row:
@@ -171,7 +173,8 @@ def with_inventory(row: Row, homes: dict[int, Json]) -> Row:
     return replace(row, input={**given, "inventory": homes[number]})
 
 
-def _key_of(dataset: Dataset) -> Callable[[Row], str]:
+def key_of(dataset: Dataset) -> Callable[[Row], str]:
+    """What a row asks, as a text: rows with the same one are repetitions."""
     spec, homes = spec_of(dataset), homes_of(dataset)
     if dataset.task == "robot":  # the same words in another home are another question
         return lambda row: f"{row.input.get('home')}{SCOPE}{row.input['text']}"
@@ -183,7 +186,7 @@ def _moved(row: Row, place: dict[int, int]) -> Row:
     return replace(row, input={**row.input, "home": place[number]}) if isinstance(number, int) and place else row
 
 
-def _write(
+def write_derived(
     workspace: Workspace,
     name: str,
     sources: Sequence[Dataset],
@@ -191,14 +194,16 @@ def _write(
     homes: list[Json],
     figures: Json,
     files: Mapping[str, bytes] | None = None,
+    more: Json | None = None,
 ) -> Dataset:
+    """Write rows that were made of datasets as dataset `name`. homes: of a robot's rows. more: for its params."""
     first = sources[0]
     if not rows["train"] or not rows["heldout"]:
         raise DataError(f"Nothing would be left of {first.name} to train with, or to examine in; nothing was written.")
     if labels := Counter(str(row.output["label"]) for side in rows.values() for row in side if "label" in row.output):
         figures = {**figures, "labels": dict(sorted(labels.items()))}
     parents = parents_json(tuple(parent for dataset in sources for parent in parents_of(dataset.params)))
-    params: Json = {**first.params, **({"parents": parents} if parents else {})}
+    params: Json = {**first.params, **({"parents": parents} if parents else {}), **(more or {})}
     params["made_of"] = [{"name": dataset.name, "content": dataset.content} for dataset in sources]
     teachers = " + ".join(dict.fromkeys(dataset.teacher for dataset in sources))
     with making(workspace.data / checked_name(name)) as folder:

@@ -15,17 +15,19 @@ CODE_MINUTES = 10.0
 CODE_TRIES = 5
 # Everything else needs a token, on loopback too.
 OPEN = frozenset({("GET", "/healthz"), ("POST", "/v1/pair"), ("POST", "/v1/pair/finish")})
+# What who teaches may change; keys, releases and rollouts are the owner's.
+TEACHING = ("/v1/lessons", "/v1/estimates", "/v1/trainings", "/v1/runs", "/v1/comparisons", "/v1/datasets")
 
 _PAIR_FIRST = "pair with a code from 'enigma serve --pair', and send the token as 'Authorization: Bearer TOKEN'."
 
 
 def scope_of(method: str, path: str) -> str:
     """The least scope of a token for an address: who only looks, who teaches too, who sees to keys too."""
-    if path.startswith("/v1/questions"):
-        return "operator"  # what people asked, which may be private
+    if path.startswith(("/v1/questions", "/v1/datasets/")):
+        return "operator"  # what people asked and wrote, which may be private
     if method in ("GET", "HEAD"):
         return "viewer"
-    return "operator" if path.startswith(("/v1/lessons", "/v1/estimates")) else "owner"
+    return "operator" if path.startswith(TEACHING) else "owner"
 
 
 class Guard:

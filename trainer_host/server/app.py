@@ -14,16 +14,24 @@ from edge_runtime.identity.files import IdentityFolder
 from edge_runtime.identity.tokens import TokenStore
 from trainer_host.errors import TrainerError
 from trainer_host.server.access import Guard
+from trainer_host.server.comparisons import ComparisonRoutes
+from trainer_host.server.datasets import DatasetRoutes
 from trainer_host.server.errors import Unprocessable, error_reply, from_aiohttp, from_trainer, missing_package
 from trainer_host.server.events import EventRoutes, Hub
+from trainer_host.server.fields import Json
+from trainer_host.server.job_queue import JobQueue
 from trainer_host.server.key_files import KeyFileRoutes
 from trainer_host.server.keys import KeyRoutes, VaultThread
 from trainer_host.server.lessons import LessonRoutes
 from trainer_host.server.pairing import PairRoutes
 from trainer_host.server.questions import QuestionRoutes
+from trainer_host.server.releases import ReleaseRoutes, RolloutRoutes
+from trainer_host.server.runs import RunRoutes
 from trainer_host.server.signatures import SignatureRoutes
 from trainer_host.server.tasks import tasks_answer
 from trainer_host.server.timetable import Timetable
+from trainer_host.server.trainings import TrainingRoutes
+from trainer_host.server.workbench import Workbench
 from trainer_host.workspace import Workspace
 
 MAX_BODY_BYTES = 64 * 1024  # each route's own bound is lower
@@ -53,7 +61,19 @@ def make_app(
     pairing = PairRoutes(identity, tokens, certificate)
     questions, signatures = QuestionRoutes(workspace, guard), SignatureRoutes(workspace)
     files = KeyFileRoutes(workspace, thread, guard)
-    events = EventRoutes(hub, guard, timetable.ids, lessons.plain)
+    queue = JobQueue(workspace, lambda id_: hub.changed(f"job:{id_}"))  # no lesson's name has a colon
+    workbench = Workbench(workspace)
+    trainings, runs = TrainingRoutes(workspace, queue), RunRoutes(workspace, queue)
+    comparisons, datasets = ComparisonRoutes(workspace, workbench, guard), DatasetRoutes(workspace, guard)
+    releases, rollouts = ReleaseRoutes(workspace, queue), RolloutRoutes(workspace, guard)
+
+    def ids() -> list[str]:
+        return [*timetable.ids(), *(f"job:{job.id}" for job in queue.jobs())]
+
+    def plain(id_: str) -> Json:
+        return trainings.plain(id_.removeprefix("job:")) if id_.startswith("job:") else lessons.plain(id_)
+
+    events = EventRoutes(hub, guard, ids, plain)
 
     async def health(request: web.Request) -> web.Response:
         return reply({"status": "ok", "version": __version__})
@@ -89,15 +109,50 @@ def make_app(
         ("POST", "/v1/questions/{dataset}/take", questions.take),
         ("GET", "/v1/signatures", signatures.waiting),
         ("POST", "/v1/signatures", signatures.sign),
+        ("GET", "/v1/trainings", trainings.all),
+        ("POST", "/v1/trainings", trainings.begin),
+        ("GET", "/v1/trainings/{training}", trainings.one),
+        ("GET", "/v1/trainings/{training}/curve", trainings.curve),
+        ("POST", "/v1/trainings/{training}/pause", trainings.pause),
+        ("POST", "/v1/trainings/{training}/cancel", trainings.cancel),
+        ("POST", "/v1/trainings/{training}/resume", trainings.resume),
+        ("GET", "/v1/runs", runs.all),
+        ("GET", "/v1/runs/{run}", runs.one),
+        ("GET", "/v1/runs/{run}/curve", runs.curve),
+        ("GET", "/v1/runs/{run}/diff/{other}", runs.diff),
+        ("GET", "/v1/runs/{run}/attention", comparisons.attention),
+        ("GET", "/v1/runs/{run}/confusion", comparisons.confusion),
+        ("POST", "/v1/runs/{run}/undo", runs.undo),
+        ("POST", "/v1/runs/{run}/redo", runs.redo),
+        ("GET", "/v1/comparisons", comparisons.ratings),
+        ("POST", "/v1/comparisons", comparisons.ask),
+        ("POST", "/v1/comparisons/{comparison}/vote", comparisons.vote),
+        ("GET", "/v1/datasets", datasets.all),
+        ("GET", "/v1/datasets/{dataset}/rows", datasets.rows),
+        ("POST", "/v1/datasets/{dataset}/edits", datasets.edit),
+        ("GET", "/v1/releases", releases.all),
+        ("POST", "/v1/releases", releases.begin),
+        ("GET", "/v1/releases/{release}", releases.one),
+        ("POST", "/v1/releases/{release}/cancel", releases.cancel),
+        ("POST", "/v1/releases/{release}/resume", releases.resume),
+        ("GET", "/v1/rollouts", rollouts.all),
+        ("POST", "/v1/rollouts", rollouts.begin),
+        ("GET", "/v1/rollouts/{rollout}", rollouts.one),
+        ("POST", "/v1/rollouts/{rollout}/pause", rollouts.pause),
+        ("POST", "/v1/rollouts/{rollout}/resume", rollouts.resume),
+        ("POST", "/v1/rollouts/{rollout}/abort", rollouts.abort),
         ("GET", "/v1/events", events.events),
     ):
         app.router.add_route(method, path, handler)
 
     async def start(app: web.Application) -> None:
         timetable.start()
+        queue.start()
 
     async def stop(app: web.Application) -> None:
         await timetable.close()
+        await queue.close()
+        await workbench.close()
         hub.close()
         thread.close()
 

@@ -1,6 +1,6 @@
-"""GET /v1/events: a WebSocket that tells how lessons stand, at most five times a second each.
+"""GET /v1/events: a WebSocket that tells how lessons and jobs stand, at most five times a second each.
 
-A listener that is slow misses standings in between, never the last one: for each lesson only the newest waits.
+A listener that is slow misses standings in between, never the last one: of each only the newest waits.
 """
 
 from __future__ import annotations
