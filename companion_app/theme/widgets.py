@@ -25,9 +25,12 @@ from kivy.uix.stacklayout import StackLayout
 from kivy.uix.textinput import TextInput
 from kivy.uix.widget import Widget
 
+from companion_app import i18n
+from companion_app.i18n import bidi
+from companion_app.theme import mirror, text
 from companion_app.theme.accessible import Accessible, Role
 from companion_app.theme.focus import BACKWARD, FORWARD, Reachable, beside, focus, plain
-from companion_app.theme.icons import ICONS
+from companion_app.theme.icons import DIRECTED, ICONS
 
 # The smallest side of what a finger can hit, in dp (Material and WCAG 2.5.5 agree within 4).
 TOUCH_TARGET = 44
@@ -92,10 +95,13 @@ class Icon(Accessible, Widget):
         self.canvas.clear()
         side = min(self.width, self.height)
         left, bottom = self.center_x - side / 2, self.center_y - side / 2
+        scale = side / 24
+        if self.name in DIRECTED and i18n.right_to_left():
+            left, scale = left + side, -scale
         with self.canvas:
             Color(rgba=self.colour)
             for stroke in ICONS.get(self.name, ()):
-                points = [value for x, y in stroke for value in (left + x * side / 24, bottom + y * side / 24)]
+                points = [value for x, y in stroke for value in (left + x * scale, bottom + y * side / 24)]
                 SmoothLine(points=points, width=max(1.0, side / 20), cap="round", joint="round")
 
 
@@ -125,6 +131,7 @@ class Column(Accessible, BoxLayout):
     Every child has a height of its own (`size_hint_y` None).
     """
 
+    @mirror.mirrored
     def do_layout(self, *_: object) -> None:
         """Place the children from the top down."""
         left, top, right, bottom = self.padding
@@ -248,6 +255,37 @@ class Entry(Reachable, Accessible, TextInput):
     role = Role("textbox")
     wrong = BooleanProperty(False)
 
+    def cursor_offset(self) -> float:
+        """Where the caret is in its line, which may be drawn in another order than it is read."""
+        row, column = int(self.cursor_row), int(self.cursor_col)
+        line = self._lines[row] if row < len(self._lines) else ""
+        if self.password:
+            return float(super().cursor_offset())
+        return bidi.caret(line, column, self._width_of)
+
+    def get_cursor_from_xy(self, x: float, y: float) -> tuple[int, int]:
+        """The place (column, row) in the text that a finger means."""
+        column, row = super().get_cursor_from_xy(x, y)
+        line = self._lines[row] if row < len(self._lines) else ""
+        if self.password or not (bidi.has_right_to_left(line) or bidi.base_direction(line) == "R"):
+            return column, row
+        from_right = i18n.right_to_left() if self.halign == "auto" else self.halign == "right"
+        room = self.width - self.padding[0] - self.padding[2]
+        begin = self.x + self.padding[0] + (max(0, room - self._width_of(line)) if from_right else 0) - self.scroll_x
+        carets = [begin + bidi.caret(line, at, self._width_of) for at in range(len(line) + 1)]
+        return min(range(len(carets)), key=lambda at: abs(carets[at] - x)), row
+
+    def do_cursor_movement(self, action: str, control: bool = False, alt: bool = False) -> None:
+        """An arrow goes where it points, also in a line that begins from the right."""
+        sides = {"cursor_left": "cursor_right", "cursor_right": "cursor_left"}
+        row = int(self.cursor_row)
+        line = self._lines[row] if row < len(self._lines) else ""
+        turned = not self.password and bool(line) and bidi.base_direction(line) == "R"
+        super().do_cursor_movement(sides.get(action, action) if turned else action, control, alt)
+
+    def _width_of(self, text: str) -> float:
+        return float(self._get_text_width(text, self.tab_width, self._label_cached)) if text else 0.0
+
 
 class Field(Column):
     """An `Entry` under its name, over what is wrong with its text."""
@@ -319,4 +357,6 @@ def arrange(parent: Widget, widgets: list[Widget]) -> None:
             parent.add_widget(widget)
 
 
+text.install()
+mirror.install()
 Builder.load_file(str(Path(__file__).with_name("widgets.kv")))

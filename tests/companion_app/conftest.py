@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from companion_app import i18n
 from companion_app.state.inventory import Inventory
 from companion_app.state.model import AppState, Device
 from tests.edge_runtime.conftest import bundles, start_device, state  # noqa: F401 - fixtures by their names
@@ -50,3 +52,10 @@ def options(display: None, tmp_path: Path) -> Options:
     from companion_app.app import Options
 
     return Options(config=tmp_path / "config")
+
+
+@pytest.fixture(autouse=True)
+def english() -> Iterator[None]:
+    """Whatever language a test speaks, the next one finds English."""
+    yield
+    i18n.use("en")

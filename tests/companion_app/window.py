@@ -12,6 +12,7 @@ from pathlib import Path
 
 # Before any import of Kivy: a window without X, none of Kivy's own arguments, logs and dot files.
 os.environ["SDL_VIDEODRIVER"] = "offscreen"
+os.environ["LC_ALL"] = "C.UTF-8"
 os.environ["KIVY_NO_ARGS"] = "1"
 os.environ["KIVY_NO_FILELOG"] = "1"
 os.environ["KIVY_LOG_MODE"] = "PYTHON"
