@@ -15,6 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from firmware_bridge.arm import commands as arm
 from firmware_bridge.errors import BridgeError, NoAnswer
 from firmware_bridge.robot import commands as robot
 
@@ -78,6 +79,7 @@ def build_parser() -> argparse.ArgumentParser:
     text = "Speak ROS 2, with or without it on this machine."
     add_commands(commands.add_parser("ros", help=text, description=text), lambda line: print(line, flush=True))
     robot.add(commands)
+    arm.add(commands, lambda line: print(line, flush=True))
     return parser
 
 

@@ -190,7 +190,7 @@ def parse(raw: Mapping[str, object]) -> Robot:
     made: dict[str, Any] = {}
     for name, kind in _SECTIONS.items():
         if name in rest:
-            made[name] = _section(kind, rest.pop(name), f"[{name}]")
+            made[name] = section(kind, rest.pop(name), f"[{name}]")
         elif name == "body":
             raise RobotError("[body] is missing: radius, track, wheel_speed and counts_per_metre.")
     made["fence"] = _corners(rest.pop("fence"), "fence") if "fence" in rest else ()
@@ -229,7 +229,7 @@ INPUTS = ("a1", "a2", "a3")
 S = TypeVar("S")
 
 
-def _section(kind: type[S], raw: object, where: str) -> S:
+def section(kind: type[S], raw: object, where: str) -> S:
     if not isinstance(raw, dict):
         raise RobotError(f"{where} must be a table.")
     hints = get_type_hints(kind, include_extras=True)

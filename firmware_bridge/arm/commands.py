@@ -1,0 +1,212 @@
+"""`enigma-bridge arm`: check an arm.toml, say how the arm reaches something, and move it over ROS 2."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import signal
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from firmware_bridge.errors import BridgeError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from firmware_bridge.arm.config import Arm
+    from firmware_bridge.arm.pick import Step
+
+ARM = "arm.toml"
+Plan = Callable[["Arm", "np.ndarray", "np.random.Generator"], "list[Step]"]
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser], say: Callable[[str], None]) -> None:
+    """Adds `arm` and its commands; `say` prints a line."""
+    text = "Move an arm within its limits, and pick things with it."
+    arm = commands.add_parser("arm", help=text, description=text)
+    parts = arm.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    def command(
+        name: str, text: str, run: Callable[[argparse.Namespace, Callable[[str], None]], None]
+    ) -> argparse.ArgumentParser:
+        made = parts.add_parser(name, help=text, description=text)
+        made.set_defaults(command=lambda args: run(args, say))
+        made.add_argument("--arm", type=Path, default=Path(ARM), metavar="FILE", help=f"(default: {ARM})")
+        made.add_argument("--json", action="store_true", help="one JSON object")
+        return made
+
+    def moving(
+        name: str, text: str, run: Callable[[argparse.Namespace, Callable[[str], None]], None]
+    ) -> argparse.ArgumentParser:
+        made = command(name, text, run)
+        made.add_argument("--dry", action="store_true", help="only plan, from home, and say what it would do")
+        made.add_argument("--seed", type=int, default=0, metavar="N", help="of the search for a way (default: 0)")
+        _ros(made)
+        return made
+
+    command("check", "Say what an arm.toml declares, or what is wrong with it.", _check)
+    solve = command("solve", "Say which joints put the tip at a point.", _solve)
+    move = moving("move", "Move the tip to a point.", _move)
+    for made in (solve, move):
+        made.add_argument("at", type=float, nargs=3, metavar=("X", "Y", "Z"), help="metres from the base")
+        made.add_argument("--down", action="store_true", help="with the tool straight down")
+    moving("home", "Move it to where it rests.", _home)
+    pick = moving("pick", "Pick something, put it somewhere, and go home.", _pick)
+    pick.add_argument("object", metavar="OBJECT", help="a name of arm.toml's [[objects]]")
+    pick.add_argument("to", metavar="SPOT", help="a name of its [[spots]], or X,Y,Z")
+    stop = command("stop", "The emergency stop of whatever moves the arm.", _stop)
+    _ros(stop)
+
+
+def _ros(made: argparse.ArgumentParser) -> None:
+    made.add_argument(
+        "--over", choices=("auto", "cyclone", "zenoh", "rclpy"), default="auto", help="the way to ROS 2 (default: auto)"
+    )
+    made.add_argument("--domain", type=int, metavar="N", help="the domain (default: ROS_DOMAIN_ID, else 0)")
+    made.add_argument("--interface", metavar="WHERE", help="as of `ros` (default: this machine only)")
+
+
+def _load(args: argparse.Namespace) -> Arm:
+    from firmware_bridge.arm.config import load
+
+    return load(args.arm)
+
+
+def _check(args: argparse.Namespace, say: Callable[[str], None]) -> None:
+    arm = _load(args)
+    joints = [joint.name for joint in arm.chain.joints]
+    told = {
+        "joints": joints,
+        "boxes": len(arm.boxes),
+        "objects": [each.name for each in arm.objects],
+        "spots": list(arm.spots),
+    }
+    if args.json:
+        say(json.dumps(told))
+        return
+    for joint, speed in zip(arm.chain.joints, arm.speed, strict=True):
+        unit = "m" if joint.slides else "rad"
+        say(f"{joint.name}: {joint.low:.3g} to {joint.high:.3g} {unit}, up to {speed:.3g} {unit}/s")
+    say(f"boxes: {', '.join(box.name for box in arm.boxes) or '-'}")
+    say(f"objects: {', '.join(box.name for box in arm.objects) or '-'}; spots: {', '.join(arm.spots) or '-'}")
+
+
+def _solve(args: argparse.Namespace, say: Callable[[str], None]) -> None:
+    import numpy as np
+
+    from firmware_bridge.arm.kinematics import Kinematics
+    from firmware_bridge.arm.pick import DOWN
+
+    arm = _load(args)
+    kinematics = Kinematics(arm.chain)
+    at = np.array(args.at)
+    found = kinematics.solve(at, np.random.default_rng(0), DOWN if args.down else None, arm.home)
+    space = arm.space()
+    for q in found:
+        room = float(space.clearance(q[None])[0])
+        off = float(np.linalg.norm(kinematics.tip(q)[:3, 3] - at))
+        joints = {joint.name: round(float(value), 4) for joint, value in zip(arm.chain.joints, q, strict=True)}
+        why = "" if room >= arm.build.margin else space.why(q)
+        if args.json:
+            say(json.dumps({"joints": joints, "off_mm": round(1000 * off, 3), "near": why or None}))
+        else:
+            say(
+                "  ".join(f"{name} {value:g}" for name, value in joints.items())
+                + (f"  too near to {why}" if why else "")
+            )
+
+
+def _move(args: argparse.Namespace, say: Callable[[str], None]) -> None:
+    import numpy as np
+
+    from firmware_bridge.arm.pick import reach
+
+    _carry_out(args, say, lambda arm, start, rng: reach(arm, start, np.array(args.at), rng, args.down))
+
+
+def _home(args: argparse.Namespace, say: Callable[[str], None]) -> None:
+    from firmware_bridge.arm.pick import home
+
+    _carry_out(args, say, home)
+
+
+def _pick(args: argparse.Namespace, say: Callable[[str], None]) -> None:
+    from firmware_bridge.arm.pick import pick_and_place
+
+    def plan(arm: Arm, start: np.ndarray, rng: np.random.Generator) -> list[Step]:
+        return pick_and_place(arm, start, args.object, _spot(arm, args.to), rng)
+
+    _carry_out(args, say, plan)
+
+
+def _spot(arm: Arm, text: str) -> tuple[float, float, float]:
+    by_name = {name.lower(): at for name, at in arm.spots.items()}
+    if text.lower() in by_name:
+        return by_name[text.lower()]
+    try:
+        x, y, z = (float(part) for part in text.split(","))
+    except ValueError:
+        raise BridgeError(
+            f"There is no spot {text[:64]!r}; arm.toml names {', '.join(arm.spots) or 'none'}, or say X,Y,Z."
+        ) from None
+    return x, y, z
+
+
+def _carry_out(args: argparse.Namespace, say: Callable[[str], None], plan: Plan) -> None:
+    import numpy as np
+
+    arm, rng = _load(args), np.random.default_rng(args.seed)
+    if args.dry:
+        _tell(plan(arm, arm.home, rng), args, say)
+        return
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    asyncio.run(_run(arm, args, say, plan, rng))
+
+
+async def _run(
+    arm: Arm, args: argparse.Namespace, say: Callable[[str], None], plan: Plan, rng: np.random.Generator
+) -> None:
+    from firmware_bridge.arm.run import ArmDriver
+    from firmware_bridge.ros2.graph import RosGraph
+
+    async with (
+        await RosGraph.open("enigma_arm", over=args.over, number=args.domain, interface=args.interface) as graph,
+        ArmDriver(arm, graph) as driver,
+    ):
+        for number in (signal.SIGTERM, signal.SIGINT):  # it brakes, and then the program ends
+            asyncio.get_running_loop().add_signal_handler(number, driver.stop)
+        assert driver.joints is not None
+        steps = await asyncio.to_thread(plan, arm, driver.joints, rng)
+        await driver.carry_out(steps)
+        _tell(steps, args, say)
+
+
+def _tell(steps: Sequence[Step], args: argparse.Namespace, say: Callable[[str], None]) -> None:
+    for step in steps:
+        if args.json:
+            points = [[round(float(value), 4) for value in point] for point in step.points]
+            say(json.dumps({"step": step.says, "points": points, "width": step.width}))
+        else:
+            say(step.says)
+
+
+def _stop(args: argparse.Namespace, say: Callable[[str], None]) -> None:
+    asyncio.run(_send_stop(args))
+    say("done")
+
+
+async def _send_stop(args: argparse.Namespace) -> None:
+    from firmware_bridge.arm.run import EMPTY, STOP
+    from firmware_bridge.ros2.graph import RosGraph
+
+    async with await RosGraph.open(
+        "enigma_arm_stop", over=args.over, number=args.domain, interface=args.interface
+    ) as graph:
+        sender = graph.advertise(STOP, EMPTY)
+        if not await sender.matched(5.0):
+            raise BridgeError("Nobody moves an arm in this domain: nothing was stopped.")
+        sender.publish()
+        await asyncio.sleep(0.2)  # for it to leave before the node does

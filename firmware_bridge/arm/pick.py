@@ -1,0 +1,149 @@
+"""Picks one thing and puts it somewhere: which ways the arm goes, when its fingers move, and what it carries meanwhile.
+
+All of it is planned before anything moves. The tool points down. While it goes down to a thing and up with it, that thing isn't
+among what it keeps away from; on the way between it is a part of the arm.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from firmware_bridge.arm.config import Arm
+from firmware_bridge.arm.plan import SLACK, plan
+from firmware_bridge.arm.space import Box, Space
+from firmware_bridge.arm.urdf import ArmError
+
+DOWN = np.array([0.0, 0.0, -1.0])
+ABOVE = 0.06  # metres over a thing, from where the tool goes straight down
+PIECE = 0.03  # metres of that between two points; between them the tip is off the line by half a millimetre
+HIGHER = 0.004  # metres between two heights at which it may take a thing
+ROOM = 0.003  # metres between each finger and a thing, at least, before they close
+DROP = 0.001  # metres over the ground at which it lets go
+
+
+@dataclass(frozen=True)
+class Step:
+    """What comes next: points [n] of the joints to go along, or fingers to be `width` metres apart.
+
+    boxes: what stands there meanwhile. held: the size of what is carried, and how far beyond the tip its middle is.
+    """
+
+    says: str
+    boxes: tuple[Box, ...]
+    points: tuple[np.ndarray, ...] = ()
+    width: float | None = None
+    held: tuple[tuple[float, float, float], float] | None = None
+
+
+def reach(arm: Arm, start: np.ndarray, at: np.ndarray, rng: np.random.Generator, down: bool = False) -> list[Step]:
+    """The tip to `at` [3], with the tool down if asked for. Raises ArmError."""
+    space = arm.space()
+    goals = space.kinematics.solve(at, rng, DOWN if down else None, start)
+    return [Step("go there", space.boxes, tuple(plan(space, start, goals, rng)))]
+
+
+def home(arm: Arm, start: np.ndarray, rng: np.random.Generator) -> list[Step]:
+    """Where it rests. Raises ArmError."""
+    space = arm.space()
+    return [Step("go home", space.boxes, tuple(plan(space, start, [arm.home], rng)))]
+
+
+def pick_and_place(
+    arm: Arm, start: np.ndarray, name: str, to: tuple[float, float, float], rng: np.random.Generator
+) -> list[Step]:
+    """The thing called `name` onto the point `to`, then home. Raises ArmError where that can't be."""
+    gripper = arm.gripper
+    if gripper is None:
+        raise ArmError("This arm has no gripper: arm.toml needs [gripper].")
+    thing = arm.object(name)
+    space = arm.space()
+    everything = space.boxes
+    without = tuple(box for box in everything if box is not thing)
+    wide, height = gripper.gap + gripper.open, thing.size[2]
+    lift = ABOVE + height
+
+    # The way down first, as what can't be taken needn't be gone to.
+    for depth in _depths(height):
+        try:
+            tip = np.array(thing.at) - (height / 2 - depth) * DOWN
+            space.use(without)
+            down = _straight_down(space, tip, start, rng, lift)
+            break
+        except ArmError as error:
+            why = error
+    else:
+        raise ArmError(f"{thing.name!r} can't be taken: {why}")
+    across = _across(space, down[-1], thing)
+    if across + 2 * ROOM > wide:
+        raise ArmError(f"{thing.name!r} is {1000 * across:.0f} mm across, and the fingers open to {1000 * wide:.0f}.")
+    held = (thing.size, height / 2 - depth)
+    moved = replace(thing, at=(to[0], to[1], to[2] + height / 2))
+    if any(_overlap(moved, box) for box in without):
+        raise ArmError(f"Something stands already where {thing.name!r} is to go.")
+    onto = np.array(to) - (height - depth + DROP) * DOWN
+    try:
+        down_again = _straight_down(space, onto, down[0], rng, lift)
+    except ArmError as error:
+        raise ArmError(f"{thing.name!r} can't be put there: {error}") from None
+
+    closed = min(thing.size[:2]) - gripper.squeeze
+    steps = [Step("open the fingers", everything, width=wide)]
+    space.use(everything)
+    steps.append(Step("go above it", everything, tuple(plan(space, start, [down[0]], rng))))
+    steps += [Step("go down to it", without, tuple(down)), Step("take it", without, width=closed)]
+    steps.append(Step("lift it", without, tuple(reversed(down))))
+    space.use(without)
+    space.hold(*held)
+    steps.append(Step("carry it", without, tuple(plan(space, down[0], [down_again[0]], rng)), held=held))
+    space.hold(None)
+    steps += [Step("put it down", without, tuple(down_again)), Step("let it go", without, width=wide)]
+    steps.append(Step("go up", without, tuple(reversed(down_again))))
+    after = (*without, moved)
+    space.use(after)
+    steps.append(Step("go home", after, tuple(plan(space, down_again[0], [arm.home], rng))))
+    return steps
+
+
+def _depths(height: float) -> list[float]:
+    """How far below a thing's top the tip may take it, the deepest first."""
+    deepest = height / 2
+    return [deepest - HIGHER * step for step in range(int(deepest / HIGHER))] or [deepest]
+
+
+def _straight_down(
+    space: Space, tip: np.ndarray, near: np.ndarray, rng: np.random.Generator, lift: float
+) -> list[np.ndarray]:
+    """Points from `lift` metres above `tip` straight down to it. Raises ArmError."""
+    keep = space.margin + SLACK
+    why = ""
+    for low in space.kinematics.solve(tip, rng, DOWN, near):
+        points = [low]
+        try:
+            for up in np.linspace(0, lift, max(2, round(lift / PIECE) + 1))[1:]:
+                made = space.kinematics.follow(points[-1], tip - up * DOWN, DOWN)
+                if space.kinematics.moves(points[-1], made) > 10 * PIECE:
+                    raise ArmError("The joints would have to turn over on the way.")
+                points.append(made)
+            for a, b in itertools.pairwise(points):
+                if not space.free(a, b, keep):
+                    raise ArmError(f"Too near to {space.why(b if space.clearance(b[None])[0] < keep else a)}.")
+        except ArmError as error:
+            why = str(error)
+            continue
+        return points[::-1]
+    raise ArmError(why)
+
+
+def _across(space: Space, q: np.ndarray, thing: Box) -> float:
+    """Metres of a thing between the fingers, as they stand at q [n]."""
+    chain = space.kinematics.chain
+    finger = chain.fingers[0]
+    axis = np.abs(space.kinematics.frames(q[None])[0, -1, :3, :3] @ finger.origin[:3, :3] @ finger.axis)
+    return float(axis @ np.array(thing.size))
+
+
+def _overlap(a: Box, b: Box) -> bool:
+    return all(abs(p - q) < (m + n) / 2 for p, q, m, n in zip(a.at, b.at, a.size, b.size, strict=True))
