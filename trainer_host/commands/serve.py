@@ -39,6 +39,11 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     made.add_argument(
         "--plain-http", action="store_true", help="don't encrypt, though the network reads and changes all then"
     )
+    made.add_argument(
+        "--chat-budget",
+        metavar="DOLLARS",
+        help="let paired programs chat with your providers' models, for at most so much a day each",
+    )
     actions.add_argument("--paired", action="store_true", help="list who is paired, and end")
     actions.add_argument("--unpair", metavar="ID", help="end a pairing at once, and end")
 
@@ -62,6 +67,7 @@ def _serve(args: argparse.Namespace, workspace: Workspace, show: Presenter) -> N
     from trainer_host.fleet.watching import beside
     from trainer_host.keys import vault_of
     from trainer_host.server.run import running, serve
+    from trainer_host.teacher.budget import checked_limit
 
     if args.pair and running(workspace):
         show.say(_code(workspace, args.scope))
@@ -70,6 +76,7 @@ def _serve(args: argparse.Namespace, workspace: Workspace, show: Presenter) -> N
         host, port = parse_listen(args.listen)
     except ConfigError as cause:
         raise TrainerError(str(cause)) from None
+    budget = None if args.chat_budget is None else format(checked_limit(args.chat_budget), "f")
     vault_of(workspace).read()  # a passphrase is asked for now, while somebody sits at the terminal
     if args.plain_http and not is_loopback(host):
         show.warn(
@@ -89,7 +96,7 @@ def _serve(args: argparse.Namespace, workspace: Workspace, show: Presenter) -> N
 
     async def both() -> None:
         async with beside(workspace, show.warn):
-            await serve(workspace, host, port, args.allow_host, on_listening, tls)
+            await serve(workspace, host, port, args.allow_host, on_listening, tls, budget)
 
     asyncio.run(both())
     show.say("The host's API has stopped.")

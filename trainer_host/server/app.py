@@ -14,6 +14,7 @@ from edge_runtime.identity.files import IdentityFolder
 from edge_runtime.identity.tokens import TokenStore
 from trainer_host.errors import TrainerError
 from trainer_host.server.access import Guard
+from trainer_host.server.chat import ChatRoutes
 from trainer_host.server.comparisons import ComparisonRoutes
 from trainer_host.server.datasets import DatasetRoutes
 from trainer_host.server.errors import Unprocessable, error_reply, from_aiohttp, from_trainer, missing_package
@@ -24,6 +25,7 @@ from trainer_host.server.key_files import KeyFileRoutes
 from trainer_host.server.keys import KeyRoutes, VaultThread
 from trainer_host.server.lessons import LessonRoutes
 from trainer_host.server.pairing import PairRoutes
+from trainer_host.server.preferences import PreferenceRoutes
 from trainer_host.server.questions import QuestionRoutes
 from trainer_host.server.releases import ReleaseRoutes, RolloutRoutes
 from trainer_host.server.runs import RunRoutes
@@ -47,11 +49,12 @@ def make_app(
     loopback_only: bool,
     names: Iterable[str] = (),
     certificate: str = "",
+    chat_budget: str | None = None,
 ) -> web.Application:
     """The application over a home folder; its lessons run from its start to its shutdown.
 
     identity: where pairings are kept. loopback_only, names: see `Guard`. certificate: the hash of the one that clients
-    see, in hex; empty without TLS.
+    see, in hex; empty without TLS. chat_budget: see `ChatRoutes`.
     """
     tokens = TokenStore(identity)
     guard = Guard(tokens, loopback_only, names)
@@ -61,6 +64,7 @@ def make_app(
     pairing = PairRoutes(identity, tokens, certificate)
     questions, signatures = QuestionRoutes(workspace, guard), SignatureRoutes(workspace)
     files = KeyFileRoutes(workspace, thread, guard)
+    chat, preferences = ChatRoutes(workspace, thread, chat_budget), PreferenceRoutes(workspace, guard)
     queue = JobQueue(workspace, lambda id_: hub.changed(f"job:{id_}"))  # no lesson's name has a colon
     workbench = Workbench(workspace)
     trainings, runs = TrainingRoutes(workspace, queue), RunRoutes(workspace, queue)
@@ -107,6 +111,10 @@ def make_app(
         ("POST", "/v1/questions/{dataset}", questions.answer),
         ("POST", "/v1/questions/{dataset}/undo", questions.undo),
         ("POST", "/v1/questions/{dataset}/take", questions.take),
+        ("GET", "/v1/chat/models", chat.models),
+        ("POST", "/v1/chat/completions", chat.complete),
+        ("GET", "/v1/preferences", preferences.all),
+        ("POST", "/v1/preferences", preferences.add),
         ("GET", "/v1/signatures", signatures.waiting),
         ("POST", "/v1/signatures", signatures.sign),
         ("GET", "/v1/trainings", trainings.all),
@@ -150,6 +158,7 @@ def make_app(
         queue.start()
 
     async def stop(app: web.Application) -> None:
+        await chat.close()
         await timetable.close()
         await queue.close()
         await workbench.close()

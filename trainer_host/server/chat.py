@@ -44,7 +44,8 @@ Pieces = AsyncGenerator[tuple[str, str], None]  # (text, why it ended or "")
 
 
 class ChatRoutes:
-    """/v1/chat/models and /v1/chat/completions. budget: dollars a day for teachers in all; None offers none of them."""
+    """/v1/chat/models and /v1/chat/completions. budget: dollars a day for each
+    provider's teacher; None offers none of them."""
 
     def __init__(self, workspace: Workspace, keys: VaultThread, budget: str | None) -> None:
         self._workspace = workspace
@@ -91,11 +92,11 @@ class ChatRoutes:
 
     def _runs(self) -> Iterator[Json]:
         from trainer_host.compress.files import CARD
-        from trainer_host.training.run import open_run
+        from trainer_host.training.run import read_card
 
         for name in self._workspace.names(self._workspace.runs):
             with contextlib.suppress(TrainerError):  # one that is damaged, or still trained, is no model
-                run = open_run(self._workspace.run(name))
+                run = read_card(self._workspace.run(name))
                 if run.task in WRITES and (run.folder / CARD).is_file():
                     yield {"name": f"{RUN}:{name}", "title": name, "task": run.task, "costs": False}
 
@@ -159,8 +160,7 @@ class ChatRoutes:
             raise Overloaded("Another answer is being paid for; ask again.", 2.0)
         async with self._paying:
             try:
-                async with asyncio.timeout(TEACHER_SECONDS):
-                    text, finish = await asyncio.to_thread(self._ask, provider, request)
+                text, finish = await asyncio.to_thread(self._ask, provider, request)
             except (AskFailed, TeacherStopped) as cause:
                 raise Unprocessable(str(cause)) from None
             except TimeoutError:
@@ -171,13 +171,14 @@ class ChatRoutes:
         """One paid answer, in a thread with a loop of its own; the day's spending counts against the budget."""
         from trainer_host.teacher.opening import opened
 
-        day = datetime.now(UTC).strftime("%Y-%m-%dT00:00:00Z")
+        day = datetime.now(UTC).strftime("%Y-%m-%dT00:00:00.000Z")
         lesson = Lesson("chat", (TASK,), 1, provider, budget=self._budget, begun=day)
 
         async def ask() -> tuple[str, str]:
             teacher = found.teacher()
             try:
-                answer = await teacher.ask(request)
+                async with asyncio.timeout(TEACHER_SECONDS):
+                    answer = await teacher.ask(request)
             finally:
                 await teacher.close()
             return answer.text, "length" if answer.finish == "length" else "stop"

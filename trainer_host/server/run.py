@@ -55,20 +55,26 @@ async def serve(
     names: Iterable[str],
     on_listening: Callable[[str], None],
     tls: str = "network",
+    chat_budget: str | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT; raises as `listening`."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with listening(workspace, host, port, names, tls) as url:
+    async with listening(workspace, host, port, names, tls, chat_budget) as url:
         on_listening(url)
         await stop.wait()
 
 
 @contextlib.asynccontextmanager
 async def listening(
-    workspace: Workspace, host: str, port: int, names: Iterable[str] = (), tls: str = "network"
+    workspace: Workspace,
+    host: str,
+    port: int,
+    names: Iterable[str] = (),
+    tls: str = "network",
+    chat_budget: str | None = None,
 ) -> AsyncIterator[str]:
     """The server at work; its address. Port 0 lets the system choose one. tls: see `identity.tls.CHOICES`.
 
@@ -81,7 +87,14 @@ async def listening(
         identity = IdentityFolder(folder_of(workspace))
         listen = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         context, certificate = server_context(identity, device_key(identity), listen, tls)
-        app = make_app(workspace, identity, loopback_only=is_loopback(host), names=names, certificate=certificate)
+        app = make_app(
+            workspace,
+            identity,
+            loopback_only=is_loopback(host),
+            names=names,
+            certificate=certificate,
+            chat_budget=chat_budget,
+        )
         runner = web.AppRunner(
             app,
             logger=http_log(),

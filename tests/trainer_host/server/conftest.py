@@ -124,10 +124,15 @@ def token_for(workspace: Workspace, name: str = "test") -> str:
 
 
 @contextlib.asynccontextmanager
-async def serving(workspace: Workspace, host: str = "127.0.0.1") -> AsyncIterator[Client]:
+async def serving(
+    workspace: Workspace, host: str = "127.0.0.1", chat_budget: str | None = None
+) -> AsyncIterator[Client]:
     """A server in this process, and a client."""
     connector = aiohttp.TCPConnector(ssl=False)  # who answers isn't what is checked here
-    async with listening(workspace, host, 0) as url, aiohttp.ClientSession(connector=connector) as session:
+    async with (
+        listening(workspace, host, 0, chat_budget=chat_budget) as url,
+        aiohttp.ClientSession(connector=connector) as session,
+    ):
         yield Client(url, token_for(workspace), session)
 
 
