@@ -25,6 +25,8 @@ from companion_app.screens.keys.screen import KeysScreen
 from companion_app.screens.models.screen import ModelsScreen
 from companion_app.screens.more.screen import MoreScreen
 from companion_app.screens.pair.screen import PairHostScreen, PairScreen
+from companion_app.screens.palette.overlay import Over
+from companion_app.screens.palette.overlay import Palette as CommandPalette
 from companion_app.screens.push.screen import PushScreen
 from companion_app.screens.questions.screen import QuestionsScreen
 from companion_app.screens.settings.screen import SettingsScreen
@@ -36,6 +38,7 @@ from companion_app.shell import Frame, Shell
 from companion_app.start import Options, Services
 from companion_app.state import actions as act
 from companion_app.state.model import AppState, Screen
+from companion_app.theme.focus import focus
 from companion_app.theme.palette import Palette
 from companion_app.window_commands import window_commands
 from edge_runtime import local_only
@@ -83,6 +86,7 @@ class CompanionApp(App):
         state = self.store.state
         if state.preferences.local_only:
             local_only.enforce()
+        self.over = Over()
         self.registry = Registry(lambda: self.store.state, lambda said: self.store.dispatch(act.Noticed(said)))
         self.registry.add(*window_commands(self))
         self.registry.add(*commands(self))
@@ -114,6 +118,7 @@ class CompanionApp(App):
         Window.unbind(on_key_down=self._on_key_down, on_drop_file=self._on_drop_file, focus=self._follow_system)
         self._stop_listening()
         self.assist.stop()
+        self.over.close()
 
     async def serve(self) -> None:
         """Run until the window closes, then end every connection."""
@@ -154,7 +159,8 @@ class CompanionApp(App):
 
     def _on_key_down(self, window: object, key: int, scancode: int, text: str | None, modifiers: list[str]) -> bool:
         if key == ESCAPE:
-            self.back()
+            if not self.over.close():
+                self.back()
             return True
         if key == TAB and not _someone_has_focus():
             first = self.shell.manager.current_screen.first_focus()
@@ -164,7 +170,7 @@ class CompanionApp(App):
         keys = chord_of(Keyboard.keycode_to_string(window, key), text, modifiers)
         if types_nothing(keys):
             return self._run(keys)
-        if text and not _someone_types():
+        if text and not _someone_types() and self.over.shown is None:
             return self.shell.manager.current_screen.pressed(text) or self._run(keys)
         return False
 
@@ -174,6 +180,7 @@ class CompanionApp(App):
         if command is None and keys == "?":
             command = self.registry["open.shortcuts"]
         if command is not None:
+            self.over.close()
             self.ask_for(command.name)
         return command is not None
 
@@ -187,6 +194,7 @@ class CompanionApp(App):
 
     def show_palette(self, name: str = "") -> None:
         """Show the command palette, or what a command asks for."""
+        self.over.show(CommandPalette(self, name), focus.widget)
 
     def _speak(self, state: AppState) -> bool:
         """Use the language that was chosen, or the system's; whether that is another one."""
@@ -201,6 +209,8 @@ class CompanionApp(App):
         wanted = SYSTEM_SCALE * state.preferences.font_scale
         if Metrics.fontscale != wanted:
             Metrics.fontscale = wanted
+            if self.shell is not None:
+                self.shell.fit()
 
     def _follow_system(self, *_: object) -> None:
         """Ask the system which theme it uses, beside the frames: at the start, and when a person comes back to the window."""

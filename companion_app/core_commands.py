@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Protocol
 
 from companion_app.i18n import N_
-from companion_app.i18n.languages import CODES
-from companion_app.registry import Command, CommandError
+from companion_app.i18n.languages import CODES, LANGUAGES
+from companion_app.registry import Choices, Command, CommandError
 from companion_app.services.choosing import Choosing
 from companion_app.services.commands import Commands
 from companion_app.services.host_commands import HostCommands
@@ -23,6 +23,13 @@ from companion_app.state.teaching import why_not
 
 TEXT = {"type": "string"}
 ADDRESS = {"type": "string", "title": N_("Address")}
+THEME_NAMES = {
+    "system": N_("As the system"),
+    "dark": N_("Dark"),
+    "light": N_("Light"),
+    "contrast_dark": N_("High contrast, dark"),
+    "contrast_light": N_("High contrast, light"),
+}
 NO_DEVICE = N_("Pair with a device first.")
 NO_HOST = N_("Pair with a host first.")
 
@@ -61,17 +68,29 @@ def device_commands(core: Core) -> tuple[Command, ...]:
     def room(area: str) -> None:
         core.store.dispatch(act.AreaPicked(area or None))
 
+    def pair(address: str, code: str) -> None:
+        core.open(Screen.PAIR)
+        core.commands.pair(address, code)
+
+    def ask(sentence: str) -> None:
+        core.open(Screen.ASK)
+        core.commands.ask(sentence)
+
+    def push(path: str) -> None:
+        core.open(Screen.PUSH)
+        core.commands.push(path)
+
     return (
         Command(
-            "device.pair", N_("Pair a device"), core.commands.pair, icon="plus", told=_paired,
+            "device.pair", N_("Pair a device"), pair, icon="plus", told=_paired,
             arguments={"address": ADDRESS, "code": {**TEXT, "title": N_("One-time code"), "default": ""}},
         ),
         Command(
-            "device.forget", N_("Forget a device"), core.commands.forget, dangerous=True, arguments={"address": ADDRESS},
+            "device.forget", N_("Forget a device"), core.commands.forget, dangerous=True, arguments={"address": ADDRESS}, choices={"address": _devices},
             when=lambda state: bool(state.devices), lacks=NO_DEVICE, told=lambda state: [one.address for one in state.devices],
         ),
         Command(
-            "device.select", N_("Choose a device"), core.commands.select, arguments={"address": ADDRESS},
+            "device.select", N_("Choose a device"), core.commands.select, arguments={"address": ADDRESS}, choices={"address": _devices},
             when=lambda state: bool(state.devices), lacks=NO_DEVICE, told=lambda state: {"selected": state.selected},
         ),
         Command(
@@ -83,22 +102,22 @@ def device_commands(core: Core) -> tuple[Command, ...]:
             when=_has_device, lacks=NO_DEVICE, told=_device_status,
         ),
         Command(
-            "device.ask", N_("Ask the device"), core.commands.ask, scope="operator", icon="ask",
+            "device.ask", N_("Ask the device"), ask, scope="operator", icon="ask",
             arguments={"sentence": {**TEXT, "title": N_("Sentence"), "maxLength": 500}},
             when=lambda state: state.chosen is not None, lacks=N_("The device runs no specialist that could answer."),
             told=_answer,
         ),
         Command(
-            "device.specialist", N_("Choose who answers"), pick, scope="operator", arguments={"name": TEXT},
+            "device.specialist", N_("Choose who answers"), pick, scope="operator", arguments={"name": TEXT}, choices={"name": _specialists},
             when=lambda state: state.chosen is not None, lacks=N_("The device runs no specialist that could answer."),
         ),
         Command(
-            "device.push", N_("Push a bundle to the device"), core.commands.push, scope="releaser", icon="push",
+            "device.push", N_("Push a bundle to the device"), push, scope="releaser", icon="push",
             arguments={"path": {**TEXT, "title": N_("Bundle file")}}, told=_pushed,
             when=lambda state: state.push.phase not in (PushPhase.SENDING, PushPhase.CHECKING),
             lacks=N_("A bundle is on its way; wait until it is there."),
         ),
-        Command("home.room", N_("Say in which room you are"), room, arguments={"area": {**TEXT, "default": ""}}),
+        Command("home.room", N_("Say in which room you are"), room, arguments={"area": {**TEXT, "default": ""}}, choices={"area": _rooms}),
         Command(
             "home.load", N_("Use another home"), core.commands.load_home, icon="home",
             arguments={"path": {**TEXT, "title": N_("Inventory file (JSON)")}},
@@ -110,6 +129,10 @@ def device_commands(core: Core) -> tuple[Command, ...]:
 def host_commands(core: Core) -> tuple[Command, ...]:
     """Pairing with the host, its keys and lessons, what it asks and what waits for a signature."""
 
+    def pair(address: str, code: str) -> None:
+        core.open(Screen.PAIR_HOST)
+        core.hosting.pair(address, code)
+
     def move(way: KeyWay) -> None:
         core.store.dispatch(hact.KeyMovePicked(way))
         core.open(Screen.KEYS)
@@ -118,7 +141,7 @@ def host_commands(core: Core) -> tuple[Command, ...]:
     key = {"provider": {**TEXT, "title": N_("Provider")}, "name": {**TEXT, "title": N_("Name of the key")}}
     return (
         Command(
-            "host.pair", N_("Pair with a host"), core.hosting.pair, icon="plus", told=_paired_host,
+            "host.pair", N_("Pair with a host"), pair, icon="plus", told=_paired_host,
             arguments={"address": ADDRESS, "code": {**TEXT, "title": N_("One-time code")}},
         ),
         Command(
@@ -136,9 +159,10 @@ def host_commands(core: Core) -> tuple[Command, ...]:
         ),
         Command(
             "lesson.cancel", N_("Cancel a lesson"), core.hosting.cancel, scope="operator", of="host", arguments=lesson,
+            choices={"id": _running},
         ),
         Command(
-            "lesson.resume", N_("Go on with a lesson"), core.hosting.resume, scope="operator", of="host",
+            "lesson.resume", N_("Go on with a lesson"), core.hosting.resume, scope="operator", of="host", choices={"id": _resumable},
             arguments={**lesson, "budget": {**TEXT, "title": N_("At most, in dollars"), "default": ""}},
         ),
         Command(
@@ -190,6 +214,7 @@ def look_commands(core: Core) -> tuple[Command, ...]:
         Command(
             "theme.use", N_("Use a theme"), lambda theme: choosing.change(theme=theme),
             arguments={"theme": {**TEXT, "enum": list(THEME_CHOICES)}},
+            choices={"theme": lambda state: list(THEME_NAMES.items())},
         ),
         Command("text.larger", N_("Larger letters"), lambda: choosing.scale(1), shortcut="ctrl+plus"),
         Command("text.smaller", N_("Smaller letters"), lambda: choosing.scale(-1), shortcut="ctrl+minus"),
@@ -201,6 +226,7 @@ def look_commands(core: Core) -> tuple[Command, ...]:
         Command(
             "language.use", N_("Use a language"), lambda language: choosing.change(language=language),
             arguments={"language": {**TEXT, "enum": list(CODES)}},
+            choices={"language": lambda state: list(LANGUAGES.items())},
         ),
         Command(
             "simplified.toggle", N_("Fewer choices, or all of them"),
@@ -219,6 +245,26 @@ def look_commands(core: Core) -> tuple[Command, ...]:
             when=lambda state: not state.preferences.local_only, lacks=N_("Local-only mode is on already."),
         ),
     )  # fmt: skip
+
+
+def _devices(state: AppState) -> Choices:
+    return [(one.address, one.name) for one in state.devices]
+
+
+def _specialists(state: AppState) -> Choices:
+    return [(one.name, one.name) for one in (state.device.link.models if state.device else ())]
+
+
+def _rooms(state: AppState) -> Choices:
+    return [("", N_("Nowhere in particular")), *((area.id, area.name) for area in state.inventory.areas)]
+
+
+def _running(state: AppState) -> Choices:
+    return [(one.id, one.name) for one in (state.host.lessons if state.host else ()) if one.running or one.waiting]
+
+
+def _resumable(state: AppState) -> Choices:
+    return [(one.id, one.name) for one in (state.host.lessons if state.host else ()) if one.resumable]
 
 
 def _has_device(state: AppState) -> bool:

@@ -6,7 +6,7 @@ title and one rule about who may run it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -15,6 +15,8 @@ from companion_app.chords import may_bind, shown, written
 from companion_app.i18n import tr
 from companion_app.state.model import AppState
 from edge_runtime.identity.grants import SCOPES
+
+Choices = list[tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Command:
     shortcut: for example "ctrl+shift+p"; None where it has no key.
     arguments: JSON Schema properties, by argument; one without a default has to be given.
     dangerous: asks by a slide before it runs.
+    choices: for arguments that are one of what the state holds: (value, what a person reads) each.
     when: whether it makes sense in this state; `lacks`, in English, is the sentence for where it does not.
     icon: of `theme.icons`.
     told: what the command line prints, text or JSON, once the state holds it; None before. Raises `CommandError` where
@@ -41,6 +44,7 @@ class Command:
     scope: str | None = None
     shortcut: str | None = None
     arguments: Schema = field(default_factory=dict)
+    choices: Mapping[str, Callable[[AppState], Choices]] = field(default_factory=dict)
     dangerous: bool = False
     when: Callable[[AppState], bool] = lambda state: True
     lacks: str = ""
@@ -136,17 +140,17 @@ class Registry:
         return ""
 
     def matching(self, text: str) -> list[Command]:
-        """The commands that a person may mean, the likeliest first: all words occur in the title or the name."""
+        """The commands that a person may mean, the likeliest first, of those what can run now: all words occur in title or name."""
         words = text.lower().split()
-        found: list[tuple[int, str, Command]] = []
+        found: list[tuple[int, bool, str, Command]] = []
         for command in self:
             title = tr(command.title).lower()
             both = f"{title} {command.title.lower()} {command.name}"
             if all(word in both for word in words):
                 starts = title.startswith(text.lower().strip())
                 begins = all(any(part.startswith(word) for part in title.split()) for word in words)
-                found.append((0 if starts else 1 if begins else 2, title, command))
-        return [command for _, _, command in sorted(found, key=lambda one: one[:2])]
+                found.append((0 if starts else 1 if begins else 2, bool(self.why_not(command)), title, command))
+        return [command for *_, command in sorted(found, key=lambda one: one[:3])]
 
 
 def why_not(command: Command, state: AppState) -> str:

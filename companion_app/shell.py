@@ -8,64 +8,71 @@ from pathlib import Path
 from kivy.app import App
 from kivy.event import EventDispatcher
 from kivy.lang import Builder
-from kivy.metrics import dp
+from kivy.metrics import Metrics, dp
 from kivy.properties import BooleanProperty, NumericProperty, StringProperty
 from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.screenmanager import NoTransition, ScreenManager
 
+from companion_app.i18n import N_, tr
 from companion_app.screens.base import AppScreen
 from companion_app.state.describe import status_of
 from companion_app.state.model import AppState, PushPhase, Screen
 from companion_app.state.teaching import host_status, running_lesson, strip_line
-from companion_app.theme.widgets import Column, NavItem, Pressable, reveal
+from companion_app.theme.widgets import Column, Icon, NavItem, Pressable, reveal
 
 # From here on a rail beside the content leaves it wide enough to read.
 WIDE = 760
+# From this size of letters on, words beside each other don't fit: icons alone at the bottom, the status under the title.
+LARGE = 1.3
 
 PLACES = (
-    (Screen.ASK, "Ask", "ask"),
-    (Screen.MODELS, "Specialists", "models"),
-    (Screen.TEACH, "Teach", "teach"),
-    (Screen.QUESTIONS, "Questions", "question"),
-    (Screen.SIGN, "Signatures", "sign"),
-    (Screen.KEYS, "API keys", "key"),
-    (Screen.HOME, "Home", "home"),
-    (Screen.PUSH, "Push", "push"),
-    (Screen.DEVICES, "Devices", "devices"),
-    (Screen.SETTINGS, "Settings", "settings"),
+    (Screen.ASK, N_("Ask"), "ask"),
+    (Screen.MODELS, N_("Specialists"), "models"),
+    (Screen.TEACH, N_("Teach"), "teach"),
+    (Screen.QUESTIONS, N_("Questions"), "question"),
+    (Screen.SIGN, N_("Signatures"), "sign"),
+    (Screen.KEYS, N_("API keys"), "key"),
+    (Screen.HOME, N_("Home"), "home"),
+    (Screen.PUSH, N_("Push"), "push"),
+    (Screen.DEVICES, N_("Devices"), "devices"),
+    (Screen.SETTINGS, N_("Settings"), "settings"),
 )
 # Five is what fits beside each other under a phone's thumb; the rest is behind the last one.
 NARROW_PLACES = (
-    (Screen.ASK, "Ask", "ask"),
-    (Screen.MODELS, "Specialists", "models"),
-    (Screen.TEACH, "Teach", "teach"),
-    (Screen.DEVICES, "Devices", "devices"),
-    (Screen.MORE, "More", "more"),
+    (Screen.ASK, N_("Ask"), "ask"),
+    (Screen.MODELS, N_("Specialists"), "models"),
+    (Screen.TEACH, N_("Teach"), "teach"),
+    (Screen.DEVICES, N_("Devices"), "devices"),
+    (Screen.MORE, N_("More"), "more"),
 )
 # All that a person sees who wants few choices; everything else is behind the last one, in a wide window too.
 SIMPLE_PLACES = (
-    (Screen.ASK, "Ask", "ask"),
-    (Screen.DEVICES, "Devices", "devices"),
-    (Screen.SETTINGS, "Settings", "settings"),
-    (Screen.MORE, "More", "more"),
+    (Screen.ASK, N_("Ask"), "ask"),
+    (Screen.DEVICES, N_("Devices"), "devices"),
+    (Screen.SETTINGS, N_("Settings"), "settings"),
+    (Screen.MORE, N_("More"), "more"),
 )
-WITHIN = {Screen.PAIR: Screen.DEVICES, Screen.PAIR_HOST: Screen.DEVICES, Screen.SHORTCUTS: Screen.SETTINGS}
+WITHIN = {
+    Screen.PAIR: Screen.DEVICES,
+    Screen.PAIR_HOST: Screen.DEVICES,
+    Screen.SHORTCUTS: Screen.SETTINGS,
+}
 OF_THE_HOST = (Screen.TEACH, Screen.QUESTIONS, Screen.SIGN, Screen.KEYS, Screen.PAIR_HOST)
 TITLES = {
-    Screen.ASK: "Ask",
-    Screen.MODELS: "Specialists",
-    Screen.HOME: "Home",
-    Screen.PUSH: "Push a bundle",
-    Screen.DEVICES: "Devices",
-    Screen.PAIR: "Pair a device",
-    Screen.PAIR_HOST: "Pair with a host",
-    Screen.TEACH: "Teach",
-    Screen.QUESTIONS: "Questions",
-    Screen.SIGN: "Signatures",
-    Screen.KEYS: "API keys",
-    Screen.SETTINGS: "Settings",
-    Screen.SHORTCUTS: "Shortcuts",
-    Screen.MORE: "More",
+    Screen.ASK: N_("Ask"),
+    Screen.MODELS: N_("Specialists"),
+    Screen.HOME: N_("Home"),
+    Screen.PUSH: N_("Push a bundle"),
+    Screen.DEVICES: N_("Devices"),
+    Screen.PAIR: N_("Pair a device"),
+    Screen.PAIR_HOST: N_("Pair with a host"),
+    Screen.TEACH: N_("Teach"),
+    Screen.QUESTIONS: N_("Questions"),
+    Screen.SIGN: N_("Signatures"),
+    Screen.KEYS: N_("API keys"),
+    Screen.SETTINGS: N_("Settings"),
+    Screen.SHORTCUTS: N_("Shortcuts"),
+    Screen.MORE: N_("More"),
 }
 
 
@@ -93,6 +100,7 @@ class Frame(EventDispatcher):
     """What the frame shows, as properties that `shell.kv` follows."""
 
     wide = BooleanProperty(False)
+    large = BooleanProperty(False)
     title = StringProperty("")
     device = StringProperty("")
     status = StringProperty("")
@@ -115,8 +123,8 @@ class Shell(BoxLayout):
         self._items: list[tuple[Screen, NavItem]] = []
         self._strip = JobStrip()
         self._strip.bind(on_release=lambda _: App.get_running_app().open(Screen.TEACH))
-        self.bind(width=self._fit)
-        frame.wide = self.width >= dp(WIDE)
+        self.bind(width=self.fit)
+        frame.wide, frame.large = self._shape()
         self._arrange()
 
     def show(self, state: AppState) -> None:
@@ -132,7 +140,7 @@ class Shell(BoxLayout):
             screen.name = state.screen.value
             self.manager.add_widget(screen)
         self.manager.current = state.screen.value
-        self.frame.title = TITLES[state.screen]
+        self.frame.title = tr(TITLES[state.screen])
         here = self._place_of(state.screen)
         reveal(self._bar, self._back, here is not state.screen)
         if state.screen in OF_THE_HOST:
@@ -142,7 +150,7 @@ class Shell(BoxLayout):
             self.frame.device = state.device.name if state.device else ""
             self.frame.status, self.frame.tone = status_of(state.device)
         if state.push.phase in (PushPhase.SENDING, PushPhase.CHECKING) and state.screen is not Screen.PUSH:
-            self.frame.status, self.frame.tone = "Pushing", "accent"
+            self.frame.status, self.frame.tone = tr("Pushing"), "accent"
         self.frame.notice = state.notice or ""
         lesson = running_lesson(state)
         if state.host is not None and lesson is not None:
@@ -163,16 +171,26 @@ class Shell(BoxLayout):
             return SIMPLE_PLACES
         return PLACES if self.frame.wide else NARROW_PLACES
 
+    def hidden_places(self) -> tuple[tuple[Screen, str, str], ...]:
+        """What the navigation of this window has no room for; More leads there."""
+        led = {place for place, _, _ in self.places()}
+        return tuple((place, TITLES[place], icon) for place, _, icon in PLACES if place not in led)
+
     def rebuild(self) -> None:
         """Make every screen anew, in another language."""
         self.manager.clear_widgets()
         self._arrange()
 
-    def _fit(self, *_: object) -> None:
-        wide = self.width >= dp(WIDE)
-        if wide != self.frame.wide:
-            self.frame.wide = wide
+    def fit(self, *_: object) -> None:
+        """Arrange anew where the width or the size of letters asks for another shape."""
+        shape = self._shape()
+        if shape != (self.frame.wide, self.frame.large):
+            self.frame.wide, self.frame.large = shape
             self._arrange()
+
+    def _shape(self) -> tuple[bool, bool]:
+        """Whether a rail fits beside the content, and whether the letters are large."""
+        return self.width >= dp(WIDE) * max(1.0, Metrics.fontscale), Metrics.fontscale > LARGE
 
     def _arrange(self) -> None:
         if self.manager.parent:
@@ -185,6 +203,10 @@ class Shell(BoxLayout):
         body = self._body = BoxLayout(orientation="vertical")
         self._bar = TopBar()
         self._back = self._bar.ids.back.__self__
+        if self.frame.large:
+            pill = self._bar.ids.pill.__self__
+            self._bar.remove_widget(pill)
+            self._bar.ids.titles.add_widget(pill)
         if self.frame.wide or self._simple:
             self._bar.remove_widget(self._bar.ids.theme)
         if self.frame.wide and self._simple:
@@ -194,8 +216,10 @@ class Shell(BoxLayout):
         body.add_widget(self.manager)
         self._items = []
         for place, name, icon in self.places():
-            item = NavItem(text=name, icon=icon, wide=self.frame.wide)
+            item = NavItem(text=tr(name), icon=icon, wide=self.frame.wide)
             item.bind(on_release=lambda _, place=place: App.get_running_app().open(place))
+            if self.frame.large and not self.frame.wide:
+                item.clear_widgets([part for part in item.children if not isinstance(part, Icon)])
             bar.ids.places.add_widget(item)
             self._items.append((place, item))
         for widget in (bar, body) if self.frame.wide else (body, bar):

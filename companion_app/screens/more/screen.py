@@ -1,4 +1,4 @@
-"""The places that a narrow window has no room for at its bottom."""
+"""The places that the navigation of this window has no room for."""
 
 from __future__ import annotations
 
@@ -11,15 +11,21 @@ from kivy.uix.boxlayout import BoxLayout
 from companion_app.i18n import N_, tr
 from companion_app.screens.base import AppScreen
 from companion_app.state.model import AppState, Screen
-from companion_app.theme.widgets import Pressable
+from companion_app.theme.widgets import Pressable, arrange
 
-PLACES = (
-    (Screen.QUESTIONS, "question", N_("Questions"), N_("Say what texts mean that a specialist was not sure about")),
-    (Screen.SIGN, "sign", N_("Signatures"), N_("Agree to models before any device takes them")),
-    (Screen.KEYS, "key", N_("API keys"), N_("Keys of the teachers that the host asks: see, use, add, delete")),
-    (Screen.PUSH, "push", N_("Push a bundle"), N_("Carry a .enigma file to the device")),
-    (Screen.HOME, "home", N_("Home"), N_("The rooms and things that sentences are about")),
-)
+# What a place is for, under its name.
+ABOUT = {
+    Screen.ASK: N_("Say something to a specialist, and see what it makes of it"),
+    Screen.MODELS: N_("What the device runs, and what happened there"),
+    Screen.TEACH: N_("Have a big model write examples to learn from"),
+    Screen.QUESTIONS: N_("Say what texts mean that a specialist was not sure about"),
+    Screen.SIGN: N_("Agree to models before any device takes them"),
+    Screen.KEYS: N_("Keys of the teachers that the host asks: see, use, add, delete"),
+    Screen.PUSH: N_("Carry a .enigma file to the device"),
+    Screen.HOME: N_("The rooms and things that sentences are about"),
+    Screen.DEVICES: N_("The devices and the host that this app is paired with"),
+    Screen.SETTINGS: N_("Looks, language, keys, accounts, backups"),
+}
 
 
 class PlaceRow(Pressable, BoxLayout):
@@ -31,17 +37,21 @@ class PlaceRow(Pressable, BoxLayout):
 
 
 class MoreScreen(AppScreen):
-    """A list of places."""
+    """A list of the places that the navigation doesn't lead to."""
 
     def __init__(self, **kwargs: object) -> None:
         super().__init__(**kwargs)
-        for place, icon, name, about in PLACES:
-            row = PlaceRow(icon=icon, name=tr(name), about=tr(about))
-            row.bind(on_release=lambda _, place=place: self.app.open(place))
-            self.ids.rows.add_widget(row)
+        self._rows: dict[Screen, PlaceRow] = {}
 
     def show(self, state: AppState) -> None:
-        """The places are always the same."""
+        rows = []
+        for place, name, icon in self.app.shell.hidden_places():
+            row = self._rows.get(place)
+            if row is None:
+                row = self._rows[place] = PlaceRow(icon=icon, name=tr(name), about=tr(ABOUT.get(place, "")))
+                row.bind(on_release=lambda _, place=place: self.app.open(place))
+            rows.append(row)
+        arrange(self.ids.rows, rows)
 
 
 Builder.load_file(str(Path(__file__).with_name("screen.kv")))

@@ -7,20 +7,13 @@ from pathlib import Path
 from kivy.lang import Builder
 from kivy.properties import BooleanProperty, StringProperty
 
-from companion_app.i18n import N_, tr
+from companion_app.core_commands import THEME_NAMES
+from companion_app.i18n import tr
 from companion_app.i18n.languages import LANGUAGES
 from companion_app.screens.base import AppScreen
 from companion_app.state.model import AppState
 from companion_app.theme.widgets import Choice
 from edge_runtime import local_only
-
-THEME_NAMES = {
-    "system": N_("As the system"),
-    "dark": N_("Dark"),
-    "light": N_("Light"),
-    "contrast_dark": N_("High contrast, dark"),
-    "contrast_light": N_("High contrast, light"),
-}
 
 
 class SettingsScreen(AppScreen):
