@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from companion_app.state.fleet_actions import FleetAction
 from companion_app.state.chat_actions import ChatAction
 from companion_app.state.host_actions import HostAction
 from companion_app.state.inventory import Inventory
