@@ -1,6 +1,6 @@
-"""Tool calling: a nano student of seven tools, examined on ten, three of which no training row showed.
+"""Tool calling: a student (nano, unless it begins with a run) of seven tools, examined on ten, three of which no training row showed.
 
-    python benchmarks/tools.py [--tools exam|development] [--examples N] [--epochs N] [--examined N] [--home DIR] [--json FILE]
+    python benchmarks/tools.py [--tools exam|development] [--examples N] [--start RUN] [--epochs N] [--examined N] [--home DIR] [--json FILE]
 
 The built-in teacher writes the rows, so nothing is fetched; its words for the examined rows are drawn anew, and none of
 them is about a tool of the training's other half, which are invented. The same requests are asked in sentences by hand as
@@ -14,6 +14,7 @@ import argparse
 import json
 import random
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -56,6 +57,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--tools", choices=SETS, default="exam", help="which ten (default: exam)")
     parser.add_argument("--examples", type=int, default=2500, help="rows (default: 2500)")
+    parser.add_argument(
+        "--start", type=Path, metavar="RUN", help="a run's folder to begin with (default: nano, from nothing)"
+    )
+    parser.add_argument(
+        "--context", type=int, default=1536, help="of --start: its tokens suit other texts (default: 1536)"
+    )
     parser.add_argument("--epochs", type=float, default=6, help="of the training (default: 6)")
     parser.add_argument("--examined", type=int, default=600, help="requests of each examination (default: 600)")
     parser.add_argument(
@@ -71,7 +78,11 @@ def main() -> None:
             (home / "tools.json").write_text(json.dumps(tools.seen))
             option = f"chat.tools={home / 'tools.json'}"
             enigma(home, "teach", "--task", "chat", "--examples", str(args.examples), "--option", option)
-            more = ("--size", "nano", "--epochs", str(args.epochs))
+            begin = ("--size", "nano")
+            if args.start is not None:
+                shutil.copytree(args.start, home / "runs" / "start", dirs_exist_ok=True)
+                begin = ("--init", "start", "--context", str(args.context))
+            more = (*begin, "--epochs", str(args.epochs))
             enigma(home, "train", "--data", "built-in-chat", "--name", "tools", *more)
         enigma(home, "export", "tools")
         enigma(home, "gate", "tools")
