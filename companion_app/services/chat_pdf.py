@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from pathlib import Path
+import unicodedata
 from typing import TYPE_CHECKING
 
 from companion_app.i18n import tr
@@ -21,11 +20,9 @@ _MARGIN, _INDENT = 18.0, 6.0  # millimetres
 _INK, _MUTED, _ACCENT, _PAPER = (24, 28, 36), (96, 104, 118), (38, 84, 190), (240, 242, 246)
 
 
-def to_pdf(one: Conversation, folders: Iterable[Path] | None = None) -> tuple[bytes, list[str]]:
-    """(the file's content, letters that no font here has; they stand there as their codes). Blocks.
-
-    folders: where to look for fonts, by default the system's. Raises `ChatFileError`.
-    """
+def to_pdf(one: Conversation) -> tuple[bytes, list[str]]:
+    """(the file's content, letters that no font here has; they stand there as their codes). Blocks; raises
+    `ChatFileError`."""
     try:
         from fpdf import FPDF
     except ModuleNotFoundError:
@@ -36,13 +33,13 @@ def to_pdf(one: Conversation, folders: Iterable[Path] | None = None) -> tuple[by
     whole = "\n".join([one.title, about(one), *(f"{line.who}\n{line.text}\n{line.note}" for line in said)])
     if len(whole) > MAX_PDF_CHARS:
         raise ChatFileError(tr("This conversation is too long for a PDF; export it as Markdown."))
-    found, lacking = fonts_for(whole + "•", folders)
+    found, lacking = fonts_for(whole + "•")
     pdf = FPDF(format="A4")
     pdf.set_margins(_MARGIN, _MARGIN)
     pdf.set_auto_page_break(True, _MARGIN)
     pdf.set_title(one.title)
-    for number, (file, within) in enumerate(found):
-        pdf.add_font(f"f{number}", fname=file, collection_font_number=within)
+    for number, file in enumerate(found):
+        pdf.add_font(f"f{number}", fname=file)
     pdf.add_font("mono", fname=own_font("RobotoMono-Regular.ttf"))
     pdf.set_font("f0", size=11)
     pdf.set_text_shaping(True)
@@ -67,16 +64,17 @@ class _Page:
         """What one said."""
         self._pdf.ln(4)
         self.write(line.who, size=9, colour=_ACCENT if line.mine else _MUTED)
-        for block in blocks(line.text) if not line.mine else (Block("text", depth=0),):
-            self.block(block if block.spans or not line.mine else None, line.text)
+        if line.mine:
+            self.write(line.text)
+        else:
+            for block in blocks(line.text):
+                self.block(block)
         if line.note:
             self.write(line.note, size=9, colour=_MUTED)
 
-    def block(self, block: Block | None, text: str) -> None:
-        """One block of an answer, or a message as it was typed."""
-        if block is None:
-            self.write(text)
-        elif block.kind == "rule":
+    def block(self, block: Block) -> None:
+        """One block of an answer."""
+        if block.kind == "rule":
             self._pdf.ln(2)
         elif block.kind == "code":
             self.write(block.plain, font="mono", size=9, indent=block.depth + 1, paper=True)
@@ -118,8 +116,6 @@ class _Page:
 
 def _from_right(text: str) -> bool:
     """Whether the first letter that has a direction is of a script from right to left."""
-    import unicodedata
-
     for letter in text[:200]:
         direction = unicodedata.bidirectional(letter)
         if direction in ("R", "AL"):
