@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from companion_app import __doc__ as about
+from companion_app.state.preferences import THEME_CHOICES
 from edge_runtime import local_only
 
 HELP = (
@@ -28,6 +29,9 @@ def main(arguments: list[str] | None = None) -> int:
     handler.addFilter(lambda record: options.verbose or not record.name.startswith("kivy"))
     logging.basicConfig(level=logging.DEBUG if options.verbose else logging.WARNING, handlers=[handler])
     config = Path(options.config).expanduser() if options.config else default_config()
+    inventory = Path(options.inventory).expanduser() if options.inventory else None
+    if options.action is not None:
+        return _without_window(options, config, inventory)
     prepare_kivy(config)
     try:
         # SDL opens the window at import, so Kivy comes after the command line is known to be good.
@@ -49,12 +53,34 @@ def main(arguments: list[str] | None = None) -> int:
     except ImportError as error:
         sys.stderr.write(f"The window cannot open: {error}. {HELP}\n")
         return 1
-    inventory = Path(options.inventory).expanduser() if options.inventory else None
     app = CompanionApp(Options(config=config, inventory=inventory, theme=options.theme))
     try:
         asyncio.run(app.serve())
     except KeyboardInterrupt:
         return 130
+    return 0
+
+
+def _without_window(options: argparse.Namespace, config: Path, inventory: Path | None) -> int:
+    from companion_app import i18n
+    from companion_app.headless import listed, run
+    from companion_app.i18n.languages import system_language
+    from companion_app.registry import CommandError
+    from companion_app.start import Options
+
+    i18n.use(system_language())
+    chosen = Options(config=config, inventory=inventory)
+    if options.action == "commands":
+        sys.stdout.write(listed(chosen) + "\n")
+        return 0
+    try:
+        said = asyncio.run(run(chosen, options.name, options.words))
+    except CommandError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    sys.stdout.write(said + "\n")
     return 0
 
 
@@ -82,9 +108,16 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="enigma-companion", description=about)
     parser.add_argument("--config", metavar="DIR", help="where paired devices and settings are kept")
     parser.add_argument("--inventory", metavar="FILE", help="the home to talk about (JSON; default: a sample)")
-    parser.add_argument("--theme", choices=("dark", "light"), help="default: the one used last, at first dark")
+    parser.add_argument("--theme", choices=THEME_CHOICES, help="default: the one used last, at first the system's")
     parser.add_argument("--size", metavar="WxH", type=_size, default=(1100, 700), help="default: 1100x700")
     parser.add_argument("--verbose", action="store_true", help="log what happens to standard error")
+    actions = parser.add_subparsers(dest="action", title="without a window", metavar="")
+    actions.add_parser("commands", help="list the commands that run without a window")
+    runs = actions.add_parser(
+        "run", help="run one of them and print what it says", usage="%(prog)s NAME [--argument VALUE …]"
+    )
+    runs.add_argument("name", metavar="NAME")
+    runs.add_argument("words", metavar="--argument VALUE", nargs=argparse.REMAINDER)
     return parser
 
 

@@ -109,7 +109,7 @@ class Registry:
         """Why a command can't run now, in a sentence; empty where it can."""
         return "" if self._state is None else why_not(command, self._state())
 
-    def keys(self) -> dict[str, str]:
+    def bindings(self) -> dict[str, str]:
         """The keys of each command that has some, by its name: its own, or what a person chose in their place."""
         chosen = dict(self._state().preferences.shortcuts) if self._state is not None else {}
         found = {command.name: command.shortcut or "" for command in self}
@@ -124,7 +124,7 @@ class Registry:
 
     def command_of(self, keys: str) -> Command | None:
         """What these keys are for."""
-        return next((self._commands[name] for name, own in self.keys().items() if own == keys), None)
+        return next((self._commands[name] for name, own in self.bindings().items() if own == keys), None)
 
     def binding_problem(self, name: str, keys: str) -> str:
         """Why a command can't have these keys, in a sentence; empty where it can."""

@@ -12,6 +12,7 @@ from companion_app.services.host_commands import HostCommands
 from companion_app.services.question_commands import QuestionCommands
 from companion_app.services.remember import Memory, Remembered, RememberedHost, RememberError
 from companion_app.services.signing_commands import SigningCommands
+from companion_app.state import actions as act
 from companion_app.state.host import Host
 from companion_app.state.inventory import Inventory, InventoryError, read_inventory
 from companion_app.state.model import AppState, Device, Screen
@@ -49,6 +50,10 @@ class Services:
         self.questions.start()
         self.signing.start()
         self.hosting.start(self._host)
+
+    def open(self, screen: Screen | str) -> None:
+        """Go to a screen."""
+        self.store.dispatch(act.Opened(Screen(screen)))
 
     async def close(self) -> None:
         """End every connection."""

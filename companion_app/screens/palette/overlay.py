@@ -104,7 +104,7 @@ class Palette(Accessible, AnchorLayout):
         registry = self.app.registry
         text = self._entry.text
         found = [command for command in registry.matching(text) if command.name != "app.palette"]
-        keys = registry.keys()
+        keys = registry.bindings()
         lines = self._search.ids.lines
         lines.clear_widgets()
         self._lines = []

@@ -54,7 +54,7 @@ class ShortcutsScreen(AppScreen):
 
     def show(self, state: AppState) -> None:
         registry = self.app.registry
-        keys, chosen = registry.keys(), dict(state.preferences.shortcuts)
+        keys, chosen = registry.bindings(), dict(state.preferences.shortcuts)
         found = registry.matching(self.wanted)
         for command in found:
             row = self._rows.get(command.name)

@@ -1,0 +1,214 @@
+"""One table of commands: its rules, its keys, who may run what, and what the command line makes of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from companion_app import headless
+from companion_app.arguments import ArgumentError, read_arguments
+from companion_app.chords import FUNCTION_KEYS, MODIFIERS, chord, chord_of, may_bind, shown, written
+from companion_app.core_commands import commands
+from companion_app.registry import Command, CommandError, Registry, covers, why_not
+from companion_app.services.remember import Memory, RememberedHost
+from companion_app.start import Options, Services
+from companion_app.state.host import Host
+from companion_app.state.model import AppState
+from companion_app.state.preferences import Preferences, read_preferences
+from tests.edge_runtime.api.test_access import MATRIX
+from trainer_host.server.access import scope_of
+
+from . import samples
+from .fake_host import TOKEN, FakeHost
+
+# What each command asks of a device or a host, as the API names it.
+ON_DEVICE = {"device.ask": ("POST", "/v1/run/{specialist}"), "device.push": ("POST", "/v1/bundles")}
+ON_HOST = {
+    "host.lessons": ("GET", "/v1/lessons"),
+    "lesson.generate": ("POST", "/v1/lessons"),
+    "lesson.cancel": ("POST", "/v1/lessons/x/cancel"),
+    "lesson.resume": ("POST", "/v1/lessons/x/resume"),
+    "host.keys": ("GET", "/v1/keys"),
+    "key.use": ("POST", "/v1/keys/use"),
+    "key.delete": ("DELETE", "/v1/keys/openai/work"),
+    "key.export": ("POST", "/v1/keys/export"),
+    "key.import": ("POST", "/v1/keys/import"),
+    "question.undo": ("POST", "/v1/questions/mails/undo"),
+    "question.take": ("POST", "/v1/questions/mails/take"),
+    "sign.look": ("GET", "/v1/signatures"),
+    "sign.update": ("POST", "/v1/signatures"),
+}
+
+
+@pytest.fixture
+def registry(app_state: AppState, tmp_path: Path) -> Registry:
+    found = Registry(lambda: app_state)
+    found.add(*commands(Services(Options(config=tmp_path))))
+    return found
+
+
+def test_a_name_and_keys_are_for_one_command() -> None:
+    registry = Registry()
+    registry.add(Command("a.b", "A", print, shortcut="ctrl+k"))
+    with pytest.raises(ValueError, match=r"two commands a\.b"):
+        registry.add(Command("a.b", "Another", print))
+    with pytest.raises(ValueError, match=r"ctrl\+k is for a\.b and for c\.d"):
+        registry.add(Command("c.d", "C", print, shortcut="ctrl+k"))
+    for keys in ("Ctrl+J", "shift+ctrl+j", "j", "ctrl+c", "tab"):
+        with pytest.raises(ValueError, match="can't be a shortcut"):
+            registry.add(Command("e.f", "E", print, shortcut=keys))
+
+
+def test_scopes_are_those_of_the_apis(registry: Registry) -> None:
+    for name, (method, path) in ON_HOST.items():
+        assert (registry[name].of, registry[name].scope) == ("host", scope_of(method, path)), name
+    for name, route in ON_DEVICE.items():
+        assert registry[name].scope == MATRIX[route], name
+
+
+def test_what_cannot_run_says_why(registry: Registry, app_state: AppState) -> None:
+    push = registry["device.push"]
+    assert why_not(push, app_state) == ""
+    assert "releaser" in why_not(push, replace(app_state, selected=samples.ATTIC))
+    assert why_not(push, replace(app_state, devices=(), selected=None)) == "Pair with a device first."
+    assert why_not(registry["key.delete"], app_state) == "Pair with a host first."
+    host = Host("http://127.0.0.1:1", "studio", scope="viewer")
+    assert "owner" in why_not(registry["key.delete"], replace(app_state, host=host))
+    assert why_not(registry["key.delete"], replace(app_state, host=replace(host, scope=""))) == "", "the host decides"
+    assert covers("open", "operator") and not covers("open", "releaser")
+
+
+def test_keys_can_be_changed_and_none_is_taken_twice(app_state: AppState, tmp_path: Path) -> None:
+    states = [app_state]
+    registry = Registry(lambda: states[0])
+    registry.add(*commands(Services(Options(config=tmp_path))))
+    assert registry.command_of("ctrl+plus") is registry["text.larger"]
+    assert "Larger letters" in registry.binding_problem("device.ask", "ctrl+plus")
+    assert registry.binding_problem("text.larger", "ctrl+plus") == "", "its own"
+    assert "can't be" in registry.binding_problem("device.ask", "ctrl+c")
+    states[0] = replace(app_state, preferences=Preferences(shortcuts=(("device.ask", "ctrl+plus"), ("gone", "f9"))))
+    assert registry.command_of("ctrl+plus") is registry["device.ask"], "what a person chose comes first"
+    assert "text.larger" not in registry.bindings()
+
+
+def test_a_few_letters_find_what_is_meant(registry: Registry) -> None:
+    assert registry.matching("push")[0].name == "device.push"
+    assert registry.matching("letters larg")[0].name == "text.larger"
+    assert {command.name for command in registry.matching("")} == {command.name for command in registry}
+    assert registry.matching("quantum chromodynamics") == []
+
+
+@settings(max_examples=40)
+@given(
+    st.sets(st.sampled_from(MODIFIERS)),
+    st.sampled_from([*"abcdefghijklmnopqrstuvwxyz0123456789", *FUNCTION_KEYS, "plus", "minus", ",", "left"]),
+)
+def test_keys_read_as_they_were_written(held: set[str], key: str) -> None:
+    keys = chord(key, held)
+    assert written(keys) == written(keys.upper()) == keys
+    assert shown(keys)
+    assert not may_bind(keys) or held & {"ctrl", "alt", "meta"} or key in FUNCTION_KEYS
+
+
+def test_a_sign_is_itself_on_every_keyboard() -> None:
+    assert chord_of("/", "?", ["shift"]) == chord_of("ß", "?", ["shift", "numlock"]) == "?"
+    assert chord_of("=", "=", ["ctrl"]) == chord_of("+", "+", ["ctrl", "shift"]) == "ctrl+plus"
+    assert chord_of("k", None, ["ctrl", "capslock"]) == chord_of("k", "K", ["ctrl"]) == "ctrl+k"
+    for wrong in ("", "ctrl+", "ctrl+ctrl+a", "hyper+a"):
+        with pytest.raises(ValueError, match="names no keys"):
+            written(wrong)
+
+
+def test_arguments_are_read_by_their_schema() -> None:
+    schema = {
+        "name": {"type": "string", "maxLength": 4},
+        "count": {"type": "integer", "minimum": 1, "maximum": 9, "default": 2},
+        "share": {"type": "number", "default": 0.5},
+        "kind": {"enum": ["a", "b"], "default": "a"},
+        "sure": {"type": "boolean"},
+    }
+    assert read_arguments(schema, {"name": "x", "count": "3", "share": "0.1", "kind": " b ", "sure": "yes"}) == {
+        "name": "x", "count": 3, "share": 0.1, "kind": "b", "sure": True,
+    }  # fmt: skip
+    assert read_arguments(schema, {"name": "x"})["count"] == 2
+    with pytest.raises(ArgumentError) as caught:
+        read_arguments(
+            schema, {"name": "xxxxx", "count": "0", "share": "much", "kind": "c", "sure": "perhaps", "no": ""}
+        )
+    assert set(caught.value.problems) == {*schema, "no"}
+
+
+@settings(max_examples=40)
+@given(
+    st.dictionaries(
+        st.sampled_from([*vars(Preferences()), "x"]),
+        st.one_of(st.none(), st.text(), st.floats(), st.lists(st.lists(st.text()))),
+    )
+)
+def test_any_file_of_settings_gives_preferences(document: dict[str, object]) -> None:
+    found = read_preferences(document)
+    assert 0.8 <= found.font_scale <= 3.0
+    assert read_preferences(json.loads(json.dumps(vars(found)))) == found
+
+
+# --- without a window ---
+
+
+async def test_the_command_line_pairs_with_a_real_device_pushes_and_asks(
+    start_device: Callable, bundles: dict[str, Path], tmp_path: Path
+) -> None:
+    device, options = start_device(), Options(config=tmp_path)
+
+    async def run(name: str, *words: str) -> object:
+        return json.loads(await headless.run(options, name, words))
+
+    code = samples.one_time_code(device.state, "releaser")
+    paired = await run("device.pair", "--address", f"http://127.0.0.1:{device.port}", "--code", code)
+    assert paired == {"address": f"http://127.0.0.1:{device.port}", "scope": "releaser"}
+    pushed = await headless.run(options, "device.push", ["--path", str(bundles["v1"])])
+    assert "tiny 1.0.0" in pushed
+    told = await run("device.status")
+    assert isinstance(told, dict)
+    assert [one["name"] for one in told["specialists"]] == ["tiny"]
+    answer = await run("device.ask", "--sentence=is it warm")
+    assert isinstance(answer, dict)
+    assert answer["specialist"] == "tiny"
+    assert await run("device.forget", "--address", f"http://127.0.0.1:{device.port}", "--yes") == []
+
+
+async def test_the_command_line_asks_a_host(tmp_path: Path) -> None:
+    async with FakeHost() as host:
+        Memory(tmp_path).keep_host(RememberedHost(host.url, "studio", TOKEN, scope="owner"))
+        assert isinstance(json.loads(await headless.run(Options(config=tmp_path), "host.lessons", [])), list)
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "sentence"),
+    [
+        ("device.fly", [], "no command device.fly"),
+        ("open.ask", [], "no command open.ask"),
+        ("theme.toggle", [], "needs the window"),
+        ("device.ask", [], "sentence: This is needed"),
+        ("device.ask", ["hello"], "--name value"),
+        ("device.ask", ["--sentence", "hello"], "Pair with a device first"),
+        ("device.forget", ["--address", "x"], "--yes"),
+        ("home.load", ["--path", "/nowhere.json"], "nowhere.json"),
+    ],
+)
+async def test_the_command_line_says_what_is_wrong(tmp_path: Path, name: str, words: list[str], sentence: str) -> None:
+    with pytest.raises(CommandError) as caught:
+        await asyncio.wait_for(headless.run(Options(config=tmp_path), name, words), 10)
+    assert sentence in str(caught.value)
+
+
+def test_the_list_names_what_runs_without_a_window(tmp_path: Path) -> None:
+    lines = headless.listed(Options(config=tmp_path)).splitlines()
+    assert any(line.startswith("device.ask --sentence …") for line in lines)
+    assert not any(line.startswith("theme.toggle") for line in lines)
