@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 
 import accesskit
 from accesskit import Action, Affine, HasPopup, Invalid, Live, Rect, Role, TextPosition, TextSelection, Toggled
 
 from companion_app.a11y.nodes import Edited, Node
+from companion_app.i18n import tr
 
 # The window's own node; Kivy counts widgets from 1.
 WINDOW = 0
@@ -113,7 +116,7 @@ def _text_run(text: str, node: Node) -> accesskit.Node:
 def _word_lengths(text: str) -> list[int]:
     """How long each word is with what follows it up to the next one; together they are the whole text."""
     starts = [at for at, letter in enumerate(text) if at == 0 or (not letter.isspace() and text[at - 1].isspace())]
-    return [end - start for start, end in zip(starts, [*starts[1:], len(text)], strict=True)]
+    return [end - start for start, end in pairwise([*starts, len(text)])]
 
 
 def _made(node: Node) -> accesskit.Node:
@@ -126,8 +129,10 @@ def _made(node: Node) -> accesskit.Node:
         made.set_value(node.value)
     if node.edited is not None:
         made.set_value(node.edited.shown)
-    if node.description:
-        made.set_description(node.description)
+    # accesskit 0.7 tells AT-SPI only of fields that they can't be used, and of buttons that they can.
+    unusable = tr("can't be used now") if node.disabled and sys.platform == "linux" else ""
+    if node.description or unusable:
+        made.set_description(". ".join(part for part in (node.description, unusable) if part))
     if node.placeholder and node.placeholder != node.name:
         made.set_placeholder(node.placeholder)
     made.set_bounds(Rect(*node.box))
@@ -168,9 +173,8 @@ def _add_state(made: accesskit.Node, node: Node) -> None:
 def _add_actions(made: accesskit.Node, node: Node) -> None:
     if node.role in ("", "label", "heading"):
         return
+    # The same also while it can't be used: clients of AT-SPI ask only once what a node can do.
     made.add_action(Action.SCROLL_INTO_VIEW)
-    if node.disabled:
-        return
     if node.focusable:
         made.add_action(Action.FOCUS)
     if node.pressable:

@@ -20,7 +20,7 @@ def press(widget: Widget) -> None:
         widget.active = not widget.active
     elif isinstance(widget, ButtonBehavior):
         take_focus(widget)
-        widget.trigger_action(0.1)
+        widget.trigger_action(0)
     else:
         take_focus(widget)
 

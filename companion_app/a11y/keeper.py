@@ -59,8 +59,6 @@ class Keeper:
         if not focus.by_keys:
             self._at = None
             return
-        if attached(lost) and lost.disabled:
-            return  # busy, as a rule: it comes back
         target = self._instead(lost, screen)
         if target is not None:
             target.focus = True
@@ -69,10 +67,12 @@ class Keeper:
         if attached(lost) and takes_focus(lost):
             return lost
         if screen.name != self._where:
-            before = self._last.get(screen.name)
-            return before if before is not None and _usable(before, screen) else screen.first_focus()
+            earlier = self._last.get(screen.name)
+            return earlier if earlier is not None and _usable(earlier, screen) else screen.first_focus()
         at = self._order.index(lost) if lost in self._order else 0
-        around: Iterable[Widget] = (*self._order[at + 1 :], *self._order[:at][::-1])
+        after, before = self._order[at + 1 :], self._order[:at][::-1]
+        # What can't be pressed any more sends one back to what it was about; what is gone, on to the next.
+        around: Iterable[Widget] = (*before, *after) if attached(lost) else (*after, *before)
         return next((widget for widget in around if _usable(widget, screen)), None) or screen.first_focus()
 
 

@@ -92,7 +92,7 @@ class AskScreen(AppScreen):
         self.ids.page.column.bind(height=follow)
         self.ids.page.bind(height=follow)
         for sentence in SUGGESTIONS:
-            choice = Choice(text=sentence)
+            choice = Choice(text=sentence, role="button")
             choice.bind(on_release=lambda choice: self.commands.ask(choice.text))
             self.ids.suggestions.add_widget(choice)
 
