@@ -41,7 +41,10 @@ def scene(arm: Arm, rng: np.random.Generator) -> tuple[Arm, tuple[float, float, 
         if near > APART and math.hypot(max(abs(x) - sides[0] / 2, 0), max(abs(y) - sides[1] / 2, 0)) > 0.12:
             boxes.append(Box(f"box {len(boxes)}", (float(x), float(y), float(sides[2] / 2)), tuple(sides.tolist())))
     thing = Box("cube", (*at, size[2] / 2), size)
-    return replace(arm, boxes=tuple(boxes), objects=(thing,)), (*to, 0.0)
+    made = replace(arm, boxes=tuple(boxes), objects=(thing,))
+    if made.space().clearance(arm.home[None])[0] < arm.build.margin + 0.005:
+        return scene(arm, rng)  # something stands where the arm is
+    return made, (*to, 0.0)
 
 
 def _spot(rng: np.random.Generator) -> tuple[float, float]:

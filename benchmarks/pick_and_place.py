@@ -1,0 +1,188 @@
+"""Picks and places in 100 random scenes in MuJoCo: a world that knows the arm by its URDF and its physics, not by our balls.
+
+    python benchmarks/pick_and_place.py [--scenes 100] [--seed 100] [--json FILE]
+
+It needs mujoco (pip install mujoco). Position servos hold the joints, gravity pulls, fingers hold the thing by friction alone.
+A scene is done when the thing stands within 2 cm of its place and no part of the arm touched a box, the table or itself on the
+way (the fingers may touch the thing). Plans are made by `firmware_bridge.arm`, and carried out through its envelope.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+import time
+from pathlib import Path
+
+import mujoco
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from firmware_bridge.arm.config import Arm
+from firmware_bridge.arm.envelope import ArmEnvelope
+from firmware_bridge.arm.pick import Step, pick_and_place
+from firmware_bridge.arm.trajectory import Trajectory
+from firmware_bridge.arm.urdf import ArmError
+from tests.firmware_bridge.arm.scenes import EXAMPLE, example, scene
+
+TICK = 0.02
+NEAR = 0.02  # metres from its place that count as put there
+JOINTS = ("turn", "shoulder", "elbow", "wrist")
+FINGERS = ("left_finger", "right_finger")
+
+
+class World:
+    """One scene. `touched`: what the arm touched besides the thing."""
+
+    def __init__(self, arm: Arm) -> None:
+        urdf = EXAMPLE.with_suffix(".urdf").read_text()
+        compiler = '<mujoco><compiler fusestatic="false" discardvisual="false" strippath="false"/></mujoco>'
+        spec = mujoco.MjSpec.from_string(
+            urdf.replace('<link name="base_link">', f'{compiler}<link name="base_link">', 1)
+        )
+        spec.option.timestep, spec.option.integrator = 0.002, mujoco.mjtIntegrator.mjINT_IMPLICITFAST
+        spec.option.cone, spec.option.impratio = mujoco.mjtCone.mjCONE_ELLIPTIC, 10
+        for body in spec.bodies:
+            body.gravcomp = 1.0 if body.name not in ("world", "thing") else 0.0
+            for geom in body.geoms:
+                geom.friction = [1.2, 0.02, 0.001]
+        table = spec.worldbody.add_geom(name="table", type=mujoco.mjtGeom.mjGEOM_PLANE, size=[2, 2, 0.1])
+        table.friction = [0.8, 0.02, 0.001]
+        for box in arm.boxes:
+            half = [side / 2 for side in box.size]
+            spec.worldbody.add_geom(name=box.name, type=mujoco.mjtGeom.mjGEOM_BOX, pos=list(box.at), size=half)
+        thing = arm.objects[0]
+        body = spec.worldbody.add_body(name="thing", pos=list(thing.at))
+        body.add_freejoint()
+        # Upright, so that it is as wide however the fingers come to it.
+        size = [min(thing.size[:2]) / 2, thing.size[2] / 2, 0]
+        geom = body.add_geom(name="thing", type=mujoco.mjtGeom.mjGEOM_CYLINDER, size=size, mass=0.05)
+        geom.friction, geom.condim = [1.2, 0.02, 0.001], 4
+        for name in (*JOINTS, *FINGERS):
+            stiff, damped = (400.0, 12.0) if name in JOINTS else (800.0, 20.0)
+            actuator = spec.add_actuator(name=name, target=name, trntype=mujoco.mjtTrn.mjTRN_JOINT)
+            actuator.set_to_position(kp=stiff, kv=damped)
+            if name in FINGERS:
+                actuator.forcerange = [-6, 6]
+        for joint in spec.joints:
+            if joint.name in (*JOINTS, *FINGERS):
+                joint.armature = 0.01
+        self.model = spec.compile()
+        self.data = mujoco.MjData(self.model)
+        self.touched: set[str] = set()
+        self._at = [self.model.joint(name).qposadr[0] for name in JOINTS]
+        for at, value in zip(self._at, arm.home, strict=True):
+            self.data.qpos[at] = value
+        self.data.ctrl[: len(JOINTS)] = arm.home
+        self._arm = {
+            number for number in range(self.model.nbody)
+            if self.model.body(number).name not in ("world", "thing", "base_link")
+        }  # fmt: skip
+        mujoco.mj_forward(self.model, self.data)
+
+    @property
+    def q(self) -> np.ndarray:
+        return self.data.qpos[self._at].copy()
+
+    @property
+    def thing(self) -> np.ndarray:
+        return self.data.body("thing").xpos.copy()
+
+    def step(self, joints: np.ndarray | None = None, fingers: float | None = None) -> None:
+        """One tick."""
+        if joints is not None:
+            self.data.ctrl[: len(JOINTS)] = joints
+        if fingers is not None:
+            self.data.ctrl[len(JOINTS) :] = fingers
+        for _ in range(round(TICK / self.model.opt.timestep)):
+            mujoco.mj_step(self.model, self.data)
+            for contact in self.data.contact[: self.data.ncon]:
+                bodies = {int(self.model.geom_bodyid[geom]) for geom in contact.geom}
+                names = {self.model.body(number).name for number in bodies}
+                if bodies & self._arm and "thing" not in names and contact.dist < 0 and names != {"left", "right"}:
+                    others = [
+                        self.model.geom(geom).name or self.model.body(self.model.geom_bodyid[geom]).name
+                        for geom in contact.geom
+                    ]
+                    self.touched.add(" and ".join(sorted(others)))
+
+
+def carry_out(arm: Arm, world: World, steps: list[Step]) -> str:
+    """What went wrong, or nothing."""
+    envelope, now = ArmEnvelope(arm, arm.space()), 0.0
+    envelope.report(now, world.q)
+    envelope.step(now)
+    fingers = arm.gripper.open / 2 if arm.gripper else 0.0
+    for step in steps:
+        envelope.space.use(step.boxes)
+        envelope.space.hold(*step.held or (None,))
+        if step.width is not None and arm.gripper is not None:
+            fingers = (step.width - arm.gripper.gap) / 2
+            for _ in range(40):
+                now += TICK
+                envelope.report(now, world.q)
+                world.step(fingers=fingers)
+                envelope.step(now)
+        if not step.points:
+            continue
+        ones = np.ones(4)
+        way = Trajectory(step.points, 0.9 * arm.speed, 0.9 * arm.limits.acceleration * ones, arm.limits.jerk * ones)
+        progress, since = 0.0, 0
+        while True:
+            now += TICK
+            envelope.report(now, world.q)
+            wanted = way.at(progress)
+            assert envelope.q is not None
+            if np.abs(wanted - envelope.q).max() < 0.05:
+                progress = min(way.seconds, progress + TICK)
+            envelope.ask(now, wanted)
+            given = envelope.step(now)
+            assert given is not None
+            world.step(given.q, fingers)
+            since = 0 if given.v.any() else since + 1
+            if progress >= way.seconds and not given.v.any() and np.abs(world.q - way.points[-1]).max() < 0.03:
+                break
+            if since > 150:
+                return f"{step.says}: stuck, {envelope.why or envelope.fault or 'joints are off'}"
+    return ""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--scenes", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=100)
+    parser.add_argument("--json", type=Path)
+    args = parser.parse_args()
+    rng, arm = np.random.default_rng(args.seed), example()
+    done, planning, began = 0, [], time.process_time()
+    failed: list[str] = []
+    for number in range(args.scenes):
+        placed, to = scene(arm, rng)
+        at = time.process_time()
+        try:
+            steps = pick_and_place(placed, placed.home, "cube", to, rng)
+        except ArmError as error:
+            failed.append(f"{number}: no plan: {error}")
+            continue
+        planning.append(time.process_time() - at)
+        world = World(placed)
+        why = carry_out(placed, world, steps)
+        off = math.dist(world.thing[:2], to[:2])
+        if why or world.touched or off > NEAR:
+            failed.append(f"{number}: {why} touched {sorted(world.touched)}, {1000 * off:.0f} mm off")
+        else:
+            done += 1
+    made = {
+        "scenes": args.scenes, "done": done, "plan_s_p50": round(float(np.median(planning)), 3),
+        "plan_s_most": round(max(planning), 3), "cpu_s": round(time.process_time() - began, 1), "failed": failed,
+    }  # fmt: skip
+    print(json.dumps(made, indent=1))
+    if args.json:
+        args.json.write_text(json.dumps(made))
+
+
+if __name__ == "__main__":
+    main()
