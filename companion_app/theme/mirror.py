@@ -22,7 +22,8 @@ def mirrored(layout: Callable[..., None]) -> Callable[..., None]:
         layout(self, *arguments, **named)
         if i18n.right_to_left():
             for child in self.children:
-                child.x = self.x + self.right - child.right
+                # Not `x` alone: what is drawn when `pos` changes would find an old `center_x`.
+                child.pos = self.x + self.right - child.right, child.y
 
     do_layout.is_mirrored = True  # type: ignore[attr-defined]
     return do_layout

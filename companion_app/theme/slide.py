@@ -10,6 +10,7 @@ from kivy.metrics import dp
 from kivy.properties import BooleanProperty, NumericProperty, StringProperty
 from kivy.uix.boxlayout import BoxLayout
 
+from companion_app.i18n import right_to_left
 from companion_app.theme.accessible import Accessible, Role
 from companion_app.theme.focus import Reachable
 
@@ -40,7 +41,8 @@ class Slide(Reachable, Accessible, BoxLayout):
 
     def on_touch_down(self, touch: MotionEvent) -> bool:
         # A page first waits whether the finger scrolls it, so the finger may be further than where it began.
-        begun = self.x <= touch.ox <= self.x + self.height + dp(12) and self.y <= touch.oy <= self.top
+        along = self.right - touch.ox if right_to_left() else touch.ox - self.x
+        begun = 0 <= along <= self.height + dp(12) and self.y <= touch.oy <= self.top
         if self.disabled or not begun:
             return bool(super().on_touch_down(touch))
         touch.grab(self)
@@ -69,7 +71,7 @@ class Slide(Reachable, Accessible, BoxLayout):
         self, window: object, keycode: tuple[int, str], text: str | None, modifiers: list[str]
     ) -> bool:
         if keycode[1] in ("left", "right") and not self.disabled:
-            self.step(1 if keycode[1] == "right" else -1)
+            self.step(1 if (keycode[1] == "right") is not right_to_left() else -1)
             return True
         return bool(super().keyboard_on_key_down(window, keycode, text, modifiers))
 
@@ -81,7 +83,7 @@ class Slide(Reachable, Accessible, BoxLayout):
             self.dispatch("on_confirm")
 
     def _follow(self, touch: MotionEvent) -> None:
-        self.value = min(1.0, max(0.0, (touch.x - touch.ox) / self.travel))
+        self.value = min(1.0, max(0.0, (touch.x - touch.ox) * (-1 if right_to_left() else 1) / self.travel))
 
     def _back(self) -> None:
         self.value, self.dragged = 0.0, False

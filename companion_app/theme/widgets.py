@@ -319,6 +319,10 @@ class Page(ScrollView):
         self._height = 0.0
         super().__init__(**kwargs)
 
+    def on_kv_post(self, base_widget: object) -> None:
+        """The bar is where lines end."""
+        self.bar_pos_y = "left" if i18n.right_to_left() else "right"
+
     def on_column(self, page: Page, column: Column) -> None:
         """The rule has made the column."""
         column.bind(height=self._hold)

@@ -1,0 +1,98 @@
+"""An app that has something to show on every screen, without a device or a host behind it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from companion_app.services.wire import answer_from
+from companion_app.state import actions as act
+from companion_app.state import host_actions as hact
+from companion_app.state import question_actions as qact
+from companion_app.state import signing_actions as sact
+from companion_app.state.host import Host, Lesson, LessonState, Offer, Provider, StoredKey, Task
+from companion_app.state.model import Device, Event
+from companion_app.state.questions import Question, Queue, Topic
+from companion_app.state.signing import Ask, Bundle
+
+from . import samples
+
+if TYPE_CHECKING:
+    from companion_app.state.store import Store
+
+TASKS = (
+    "Chat",
+    "Code",
+    "Vision",
+    "Avatar",
+    "Images",
+    "Audio",
+    "Video",
+    "3D models",
+    "Games",
+    "Robot",
+    "Maths",
+    "Router",
+)
+OFFER = Offer(
+    tasks=tuple(Task(title.lower(), title, title == "Robot") for title in TASKS),
+    presets=(
+        ("all", tuple(title.lower() for title in TASKS)),
+        ("basic", ("chat",)),
+        ("creative", ("games",)),
+        ("none", ()),
+    ),
+    providers=(
+        Provider("openai", model="gpt-5-mini"),
+        Provider("ollama", "openai", "http://127.0.0.1:11434/v1", "llama3.2", False, True),
+    ),
+    keys=(
+        StoredKey("openai", "default", "…x9Qz", True, "2026-11-02"),
+        StoredKey("openai", "spare", "…77ab", source="OPENAI_API_KEY"),
+    ),
+)
+LESSONS = (
+    Lesson(
+        "a",
+        "a",
+        ("robot", "chat", "maths"),
+        200,
+        "openai",
+        LessonState.RUNNING,
+        0.42,
+        252,
+        (("duplicate", 12),),
+        1,
+        0.31,
+        88.0,
+        260.0,
+    ),
+    Lesson("b", "b", ("chat",), 10, "openai", LessonState.STOPPED, 0.5, 5, (), 0, 2.0, datasets=(("chat", "chat-2"),)),
+    Lesson("c", "c", ("code",), 100, "ollama", LessonState.DONE, 1.0, 100, cost=0.0),
+)
+EXPIRES = datetime(2026, 12, 24, tzinfo=UTC)
+ASK = Ask("models/robot", 4, EXPIRES, (), (Bundle("home-en", "1.4.0", "robot", 980_000, "3f1c" * 16, (("onnxruntime", 0.973),)),), 1, 2, True)  # fmt: skip
+
+
+def furnish(store: Store) -> None:
+    """Put it all into a state."""
+    do = store.dispatch
+    do(act.Paired(Device(samples.ATTIC, "Attic", "operator")))
+    do(act.Paired(Device(samples.KITCHEN, "Kitchen Pi", "operator")))
+    do(act.DeviceSelected(samples.KITCHEN))
+    do(act.LinkUpdated(samples.KITCHEN, True, (samples.HOME_EN, samples.TICKETS)))
+    do(act.EventSeen(samples.KITCHEN, Event("10:11:12", "4711")))
+    answer = answer_from(samples.ROBOT_ANSWER, store.state.inventory, 12.0)
+    do(act.Asked(1, "home-en", "42!"))
+    do(act.Answered(1, answer))
+    do(act.Asked(2, "home-en", "43!"))
+    do(hact.HostPaired(Host("http://192.168.1.10:8770", "Tower")))
+    do(hact.HostUpdated(OFFER, LESSONS))
+    do(qact.TopicsTold((Topic("mails", 2, 1), Topic("tickets", 1, 0))))
+    do(
+        qact.QueueTold(
+            Queue("mails", ("4711", "4712", "4713"), 2, 1, (Question("1234 5678?", (("4711", 0.6),)), Question("9?")))
+        )
+    )
+    do(sact.KeyFound("ab" * 32))
+    do(sact.SignaturesTold((ASK,)))
