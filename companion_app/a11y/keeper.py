@@ -43,7 +43,7 @@ class Keeper:
             self._order = list(stops(_top(widget)))
             if _inside(widget, screen):
                 self._last[screen.name] = widget
-        elif self._at is not None and attached(self._at) and takes_focus(self._at):
+        elif self._at is not None and screen is not None and _there(self._at, screen):
             self._at = None  # it was let go, not lost
 
     def _look(self, *_: object) -> None:
@@ -51,7 +51,7 @@ class Keeper:
         if screen is None or lost is None:
             return
         held = focus.widget
-        if held is not None and attached(held) and takes_focus(held):
+        if held is not None and _there(held, screen):
             return
         if held is not None:
             held.focus = False
@@ -64,7 +64,7 @@ class Keeper:
             target.focus = True
 
     def _instead(self, lost: Widget, screen: AppScreen) -> Widget | None:
-        if attached(lost) and takes_focus(lost):
+        if _there(lost, screen):
             return lost
         if screen.name != self._where:
             earlier = self._last.get(screen.name)
@@ -72,8 +72,13 @@ class Keeper:
         at = self._order.index(lost) if lost in self._order else 0
         after, before = self._order[at + 1 :], self._order[:at][::-1]
         # What can't be pressed any more sends one back to what it was about; what is gone, on to the next.
-        around: Iterable[Widget] = (*before, *after) if attached(lost) else (*after, *before)
+        around: Iterable[Widget] = (*before, *after) if _inside(lost, screen) else (*after, *before)
         return next((widget for widget in around if _usable(widget, screen)), None) or screen.first_focus()
+
+
+def _there(widget: Widget, screen: AppScreen) -> bool:
+    """Whether it is shown and can be used, on this screen or around it; the one before goes only some frames later."""
+    return attached(widget) and takes_focus(widget) and _screen_of(widget) in (screen, None)
 
 
 def _usable(widget: Widget, screen: AppScreen) -> bool:
@@ -81,12 +86,16 @@ def _usable(widget: Widget, screen: AppScreen) -> bool:
 
 
 def _inside(widget: Widget, screen: AppScreen) -> bool:
+    return _screen_of(widget) is screen
+
+
+def _screen_of(widget: Widget) -> AppScreen | None:
     above: object = widget
     while isinstance(above, Widget):
-        if above is screen:
-            return True
+        if isinstance(above, AppScreen):
+            return above
         above = above.parent
-    return False
+    return None
 
 
 def _top(widget: Widget) -> Widget:
