@@ -276,6 +276,14 @@ class DeviceClient:
         body = _read_in_chunks(bundle, total, on_progress)
         return await self._call("POST", "/v1/bundles", data=body, headers=headers, timeout=PUSH_TIMEOUT)
 
+    async def tokens(self) -> Json:
+        """All pairings: `{"tokens": [{"id", "name", "created", "scope", …}]}`; needs the scope owner."""
+        return await self._call("GET", "/v1/tokens")
+
+    async def remove_token(self, id: str) -> Json:
+        """End a pairing, which is answered; needs the scope owner."""
+        return await self._call("DELETE", f"/v1/tokens/{_named(id)}")
+
     async def renew_certificate(self) -> Json:
         """Let the device take another certificate: `{"certificate", "renewals"}`; paired clients follow by themselves."""
         return await self._call("POST", "/v1/certificate", json={})

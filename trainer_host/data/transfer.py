@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from edge_runtime import strict_json
 from edge_runtime.errors import BadRequest
 from trainer_host.data.build import build_dataset
 from trainer_host.data.check import homes_of
-from trainer_host.data.dataset import GROUP, SPLITS, Dataset, Json
+from trainer_host.data.dataset import GROUP, SPLITS, Dataset, Json, Row
 from trainer_host.data.labelled import Labelled, Mistake, RowReader, reader_for
 from trainer_host.data.pii import Scrubber
 from trainer_host.data.split import deduplicate
@@ -37,9 +37,11 @@ def import_rows(
     group: str | None = None,
     columns: dict[str, str] | None = None,
     scrub: bool = False,
+    more: Sequence[Path] = (),
 ) -> Dataset:
     """Make a dataset out of a file of labelled rows; replaces one of the same name.
 
+    more: further files of the same rows; a row that contradicts another file's is named by its line there.
     group: a field whose equal values must not be torn between train and held-out (a customer, a document).
     columns: the task's field -> what the file calls it. scrub: replace what looks like personal data. Raises `ImportRefused` with the lines to correct;
     nothing is written then.
@@ -50,6 +52,9 @@ def import_rows(
     reader = reader_for(task, inventory=inventory, folder=file.parent)
     ignored: list[str] = []
     lines, rows = _read_all(file, reader, group, columns or {}, ignored)
+    for other in more:
+        its_lines, its_rows = _read_all(other, reader, group, columns or {}, ignored)
+        lines, rows = lines + its_lines, rows + its_rows
     found = deduplicate(_grouped(rows))
     if found.conflicts:
         raise _conflict(found.conflicts, lines, rows)
@@ -74,6 +79,11 @@ def import_rows(
         figures=figures,
         finish=reader.finish,
     )
+
+
+def read_rows(file: Path, reader: RowReader) -> list[Row]:
+    """The rows of a file alone. Raises `ImportRefused` with the lines to correct."""
+    return [found.row for found in _read_all(file, reader, None, {}, [])[1]]
 
 
 def export_rows(dataset: Dataset, file: Path) -> int:

@@ -16,7 +16,7 @@ CODE_TRIES = 5
 # Everything else needs a token, on loopback too.
 OPEN = frozenset({("GET", "/healthz"), ("POST", "/v1/pair"), ("POST", "/v1/pair/finish")})
 # What who teaches may change; keys, releases and rollouts are the owner's.
-TEACHING = ("/v1/lessons", "/v1/estimates", "/v1/trainings", "/v1/runs", "/v1/comparisons", "/v1/datasets")
+TEACHING = ("/v1/lessons", "/v1/estimates", "/v1/trainings", "/v1/runs", "/v1/comparisons", "/v1/datasets", "/v1/imports")
 
 _PAIR_FIRST = "pair with a code from 'enigma serve --pair', and send the token as 'Authorization: Bearer TOKEN'."
 
@@ -27,6 +27,8 @@ def scope_of(method: str, path: str) -> str:
         return "operator"  # what people asked and wrote, which may be private
     if path.startswith(("/v1/chat/", "/v1/preferences")):
         return "operator"  # it computes or costs money, and what is said may be private
+    if path.startswith("/v1/tokens"):
+        return "owner"
     if method in ("GET", "HEAD"):
         return "viewer"
     return "operator" if path.startswith(TEACHING) else "owner"

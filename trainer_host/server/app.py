@@ -20,6 +20,7 @@ from trainer_host.server.datasets import DatasetRoutes
 from trainer_host.server.errors import Unprocessable, error_reply, from_aiohttp, from_trainer, missing_package
 from trainer_host.server.events import EventRoutes, Hub
 from trainer_host.server.fields import Json
+from trainer_host.server.imports import ImportRoutes
 from trainer_host.server.job_queue import JobQueue
 from trainer_host.server.key_files import KeyFileRoutes
 from trainer_host.server.keys import KeyRoutes, VaultThread
@@ -69,6 +70,7 @@ def make_app(
     workbench = Workbench(workspace)
     trainings, runs = TrainingRoutes(workspace, queue), RunRoutes(workspace, queue)
     comparisons, datasets = ComparisonRoutes(workspace, workbench, guard), DatasetRoutes(workspace, guard)
+    imports = ImportRoutes(workspace)
     releases, rollouts = ReleaseRoutes(workspace, queue), RolloutRoutes(workspace, guard)
 
     def ids() -> list[str]:
@@ -90,6 +92,8 @@ def make_app(
         ("GET", "/healthz", health),
         ("POST", "/v1/pair", pairing.pair),
         ("POST", "/v1/pair/finish", pairing.finish),
+        ("GET", "/v1/tokens", pairing.tokens),
+        ("DELETE", "/v1/tokens/{id}", pairing.remove),
         ("GET", "/v1/tasks", tasks),
         ("GET", "/v1/providers", keys.providers),
         ("POST", "/v1/providers", keys.add_provider),
@@ -135,6 +139,9 @@ def make_app(
         ("GET", "/v1/comparisons", comparisons.ratings),
         ("POST", "/v1/comparisons", comparisons.ask),
         ("POST", "/v1/comparisons/{comparison}/vote", comparisons.vote),
+        ("POST", "/v1/imports", imports.send),
+        ("POST", "/v1/imports/{id}", imports.add),
+        ("DELETE", "/v1/imports/{id}", imports.forget),
         ("GET", "/v1/datasets", datasets.all),
         ("GET", "/v1/datasets/{dataset}/rows", datasets.rows),
         ("POST", "/v1/datasets/{dataset}/edits", datasets.edit),

@@ -1,4 +1,4 @@
-"""POST /v1/pair and /v1/pair/finish: a code that was printed on the host, once, for a token."""
+"""POST /v1/pair and /v1/pair/finish: a code that was printed on the host, once, for a token. Then who has one, and its end."""
 
 from __future__ import annotations
 
@@ -50,3 +50,12 @@ class PairRoutes:
             raise Unprocessable('"name" must be one line of printable characters.')
         token = await asyncio.to_thread(self._tokens.add, name, met.grant)
         return reply(met.seal({"token": token, **met.grant.plain(), "certificate": self._certificate}))
+
+    async def tokens(self, request: web.Request) -> web.Response:
+        """GET /v1/tokens: all pairings, without their tokens."""
+        return reply({"tokens": [paired.plain() for paired in await asyncio.to_thread(self._tokens.paired)]})
+
+    async def remove(self, request: web.Request) -> web.Response:
+        """DELETE /v1/tokens/{id}: end one, at once; who it was is answered."""
+        gone = await asyncio.to_thread(self._tokens.remove, request.match_info["id"])
+        return reply(gone.plain())
