@@ -19,6 +19,7 @@ from companion_app.i18n.languages import system_language
 from companion_app.registry import Registry
 from companion_app.screens.ask.screen import AskScreen
 from companion_app.screens.base import AppScreen
+from companion_app.screens.data.screen import DataScreen
 from companion_app.screens.devices.screen import DevicesScreen
 from companion_app.screens.home.screen import HomeScreen
 from companion_app.screens.keys.screen import KeysScreen
@@ -33,6 +34,7 @@ from companion_app.screens.settings.screen import SettingsScreen
 from companion_app.screens.shortcuts.screen import ShortcutsScreen
 from companion_app.screens.sign.screen import SignScreen
 from companion_app.screens.teach.screen import TeachScreen
+from companion_app.screens.train.screen import TrainScreen
 from companion_app.services.system_theme import system_theme
 from companion_app.shell import Frame, Shell
 from companion_app.start import Options, Services
@@ -57,6 +59,8 @@ SCREENS = {
     Screen.ASK: AskScreen,
     Screen.MODELS: ModelsScreen,
     Screen.TEACH: TeachScreen,
+    Screen.TRAIN: TrainScreen,
+    Screen.DATA: DataScreen,
     Screen.QUESTIONS: QuestionsScreen,
     Screen.SIGN: SignScreen,
     Screen.KEYS: KeysScreen,
@@ -82,6 +86,7 @@ class CompanionApp(App):
         self.memory, self.store = self.services.memory, self.services.store
         self.commands, self.hosting = self.services.commands, self.services.hosting
         self.questions, self.signing = self.services.questions, self.services.signing
+        self.training, self.rows = self.services.training, self.services.rows
         self.choosing = self.services.choosing
         state = self.store.state
         if state.preferences.local_only:

@@ -7,11 +7,14 @@ from typing import Protocol
 from companion_app.i18n import N_
 from companion_app.i18n.languages import CODES, LANGUAGES
 from companion_app.registry import Choices, Command, CommandError
+from companion_app.screens.train import commands as train_screen
 from companion_app.services.choosing import Choosing
 from companion_app.services.commands import Commands
 from companion_app.services.host_commands import HostCommands
 from companion_app.services.question_commands import QuestionCommands
+from companion_app.services.rows_commands import RowsCommands
 from companion_app.services.signing_commands import SigningCommands
+from companion_app.services.train_commands import TrainCommands
 from companion_app.state import actions as act
 from companion_app.state import host_actions as hact
 from companion_app.state.host import KeyWay
@@ -48,6 +51,10 @@ class Core(Protocol):
     @property
     def signing(self) -> SigningCommands: ...
     @property
+    def training(self) -> TrainCommands: ...
+    @property
+    def rows(self) -> RowsCommands: ...
+    @property
     def choosing(self) -> Choosing: ...
 
     def open(self, screen: Screen | str) -> None:
@@ -56,7 +63,7 @@ class Core(Protocol):
 
 def commands(core: Core) -> tuple[Command, ...]:
     """All of them."""
-    return (*device_commands(core), *host_commands(core), *look_commands(core))
+    return (*device_commands(core), *host_commands(core), *train_screen.commands(core), *look_commands(core))
 
 
 def device_commands(core: Core) -> tuple[Command, ...]:

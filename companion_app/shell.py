@@ -29,6 +29,8 @@ PLACES = (
     (Screen.ASK, N_("Ask"), "ask"),
     (Screen.MODELS, N_("Specialists"), "models"),
     (Screen.TEACH, N_("Teach"), "teach"),
+    (Screen.TRAIN, N_("Train"), "train"),
+    (Screen.DATA, N_("Data"), "data"),
     (Screen.QUESTIONS, N_("Questions"), "question"),
     (Screen.SIGN, N_("Signatures"), "sign"),
     (Screen.KEYS, N_("API keys"), "key"),
@@ -57,7 +59,7 @@ WITHIN = {
     Screen.PAIR_HOST: Screen.DEVICES,
     Screen.SHORTCUTS: Screen.SETTINGS,
 }
-OF_THE_HOST = (Screen.TEACH, Screen.QUESTIONS, Screen.SIGN, Screen.KEYS, Screen.PAIR_HOST)
+OF_THE_HOST = (Screen.TEACH, Screen.TRAIN, Screen.DATA, Screen.QUESTIONS, Screen.SIGN, Screen.KEYS, Screen.PAIR_HOST)
 TITLES = {
     Screen.ASK: N_("Ask"),
     Screen.MODELS: N_("Specialists"),
@@ -67,6 +69,8 @@ TITLES = {
     Screen.PAIR: N_("Pair a device"),
     Screen.PAIR_HOST: N_("Pair with a host"),
     Screen.TEACH: N_("Teach"),
+    Screen.TRAIN: N_("Train"),
+    Screen.DATA: N_("Data"),
     Screen.QUESTIONS: N_("Questions"),
     Screen.SIGN: N_("Signatures"),
     Screen.KEYS: N_("API keys"),

@@ -11,7 +11,9 @@ from companion_app.services.commands import Commands
 from companion_app.services.host_commands import HostCommands
 from companion_app.services.question_commands import QuestionCommands
 from companion_app.services.remember import Memory, Remembered, RememberedHost, RememberError
+from companion_app.services.rows_commands import RowsCommands
 from companion_app.services.signing_commands import SigningCommands
+from companion_app.services.train_commands import TrainCommands
 from companion_app.state import actions as act
 from companion_app.state.host import Host
 from companion_app.state.inventory import Inventory, InventoryError, read_inventory
@@ -43,12 +45,15 @@ class Services:
         self.hosting = HostCommands(self.store, self.memory)
         self.questions = QuestionCommands(self.store, self.memory, self.hosting.client)
         self.signing = SigningCommands(self.store, self.memory, self.hosting.client)
+        self.training = TrainCommands(self.store, self.hosting.client)
+        self.rows = RowsCommands(self.store, self.hosting.client)
 
     def start(self) -> None:
         """Connect; needs a running event loop."""
         self.commands.start(self._devices)
         self.questions.start()
         self.signing.start()
+        self.training.start()
         self.hosting.start(self._host)
 
     def open(self, screen: Screen | str) -> None:
@@ -57,6 +62,8 @@ class Services:
 
     async def close(self) -> None:
         """End every connection."""
+        await self.rows.close()
+        await self.training.close()
         await self.signing.close()
         await self.questions.close()
         await self.hosting.close()

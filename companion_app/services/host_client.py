@@ -248,6 +248,18 @@ class HostClient:
             yield self._parsed(message.data)
         raise HostError(tr("The connection to {address} broke; it is made again by itself.", address=self.base_url))
 
+    async def call(
+        self,
+        method: str,
+        path: str,
+        body: Json | None = None,
+        *,
+        deadline: float = CALL_DEADLINE,
+        most: int = MAX_ANSWER_BYTES,
+    ) -> Json:
+        """Ask an address that has no method here."""
+        return await self._call(method, path, body, deadline=deadline, most=most)
+
     async def _call(
         self,
         method: str,

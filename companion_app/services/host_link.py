@@ -10,8 +10,10 @@ from companion_app.i18n import tr
 from companion_app.services.host_client import HostClient, HostError, Json
 from companion_app.services.host_wire import lesson_from, lessons_from, offer_from
 from companion_app.services.link import Dispatch, Sleep, backoff, sentence_of
+from companion_app.services.train_wire import job_from
 from companion_app.services.work import together
 from companion_app.state import host_actions as hact
+from companion_app.state import train_actions as tact
 
 # Lessons tell of themselves at once; this only finds what no event tells, such as a key from the command line.
 REFRESH = 10.0
@@ -69,6 +71,8 @@ class HostLink:
                 lesson = lesson_from(item)
                 self._told.add(lesson.id)
                 self._dispatch(hact.LessonTold(lesson))
+            elif item.get("type") in ("training", "release"):
+                self._dispatch(tact.JobTold(job_from(item)))
 
     async def _refresh(self, listening: asyncio.Task[None]) -> None:
         """Look at once, after news, and now and then; apart from `_listen`, which must keep up."""

@@ -10,7 +10,9 @@ from companion_app.state.inventory import Inventory
 from companion_app.state.model import Answer, Device, Event, Screen, Specialist
 from companion_app.state.preferences import Preferences
 from companion_app.state.question_actions import QuestionAction
+from companion_app.state.rows_actions import RowsAction
 from companion_app.state.signing_actions import SigningAction
+from companion_app.state.train_actions import TrainAction
 
 
 @dataclass(frozen=True)
@@ -223,5 +225,7 @@ Action = (
     | HostAction
     | QuestionAction
     | SigningAction
+    | TrainAction
+    | RowsAction
     | ChatAction
 )

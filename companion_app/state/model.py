@@ -11,7 +11,9 @@ from companion_app.state.inventory import Inventory
 from companion_app.state.phase import Phase
 from companion_app.state.preferences import Preferences, theme_of
 from companion_app.state.questions import Asking
+from companion_app.state.rows import Rows
 from companion_app.state.signing import Signing
+from companion_app.state.training import Training
 
 
 class Screen(StrEnum):
@@ -24,6 +26,8 @@ class Screen(StrEnum):
     CHAT = "chat"
     MODELS = "models"
     TEACH = "teach"
+    TRAIN = "train"
+    DATA = "data"
     QUESTIONS = "questions"
     SIGN = "sign"
     KEYS = "keys"
@@ -168,6 +172,8 @@ class AppState:
     teach: TeachForm = field(default_factory=TeachForm)
     asking: Asking = field(default_factory=Asking)
     signing: Signing = field(default_factory=Signing)
+    training: Training = field(default_factory=Training)
+    rows: Rows = field(default_factory=Rows)
     chat: Chat = field(default_factory=Chat)
     notice: str | None = None
 

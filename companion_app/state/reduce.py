@@ -25,8 +25,12 @@ from companion_app.state.model import (
 )
 from companion_app.state.question_actions import QuestionAction
 from companion_app.state.question_reduce import reduce_questions
+from companion_app.state.rows_actions import RowsAction
+from companion_app.state.rows_reduce import reduce_rows
 from companion_app.state.signing_actions import SigningAction
 from companion_app.state.signing_reduce import reduce_signing
+from companion_app.state.train_actions import TrainAction
+from companion_app.state.train_reduce import reduce_training
 
 # What stays on the screen: enough to look back on, few enough to lay out within a frame.
 MAX_EXCHANGES = 40
@@ -231,6 +235,10 @@ for kind in get_args(HostAction):
     _reduce.register(kind, reduce_host)
 for kind in get_args(QuestionAction):
     _reduce.register(kind, reduce_questions)
+for kind in get_args(TrainAction):
+    _reduce.register(kind)(reduce_training)
+for kind in get_args(RowsAction):
+    _reduce.register(kind)(reduce_rows)
 for kind in get_args(SigningAction):
     _reduce.register(kind, reduce_signing)
 for kind in get_args(ChatAction):

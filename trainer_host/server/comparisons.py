@@ -176,7 +176,7 @@ def ratings(workspace: Workspace) -> list[Json]:
 
 
 def _votes_file(workspace: Workspace) -> Path:
-    return workspace.home / "preferences" / "votes.jsonl"
+    return workspace.home / "preferences" / "comparisons.jsonl"
 
 
 def _append(file: Path, row: Json) -> None:

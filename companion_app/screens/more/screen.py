@@ -18,6 +18,8 @@ ABOUT = {
     Screen.ASK: N_("Say something to a specialist, and see what it makes of it"),
     Screen.MODELS: N_("What the device runs, and what happened there"),
     Screen.TEACH: N_("Have a big model write examples to learn from"),
+    Screen.TRAIN: N_("Train specialists, watch them learn, compare and release them"),
+    Screen.DATA: N_("Look through the rows of a dataset, and mend them"),
     Screen.QUESTIONS: N_("Say what texts mean that a specialist was not sure about"),
     Screen.SIGN: N_("Agree to models before any device takes them"),
     Screen.KEYS: N_("Keys of the teachers that the host asks: see, use, add, delete"),

@@ -95,8 +95,8 @@ async def test_a_vote_that_was_cut_off_spoils_no_other(client: Client, workspace
     for _ in range(2):
         found = await compared(client)
         await client.call("POST", f"/v1/comparisons/{found['id']}/vote", {"winner": "first"})
-        with (workspace.home / "preferences" / "votes.jsonl").open("a") as votes:
+        with (workspace.home / "preferences" / "comparisons.jsonl").open("a") as votes:
             votes.write('{"task": "chat", "runs"')
     assert sum(one["votes"] for one in (await client.get("/v1/comparisons"))["ratings"]) == 4
     with pytest.raises(DataError):
-        list(read_preferences(workspace.home / "preferences" / "votes.jsonl"))
+        list(read_preferences(workspace.home / "preferences" / "comparisons.jsonl"))

@@ -1,0 +1,1 @@
+"""The screen where rows are looked at and mended."""

@@ -1,0 +1,189 @@
+"""The rows of a dataset: looked through, filtered, changed, deleted; what is saved is a new version."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from kivy.lang import Builder
+from kivy.properties import BooleanProperty, StringProperty
+from kivy.uix.widget import Widget
+
+from companion_app.i18n import N_, ntr, tr
+from companion_app.screens.base import AppScreen
+from companion_app.screens.data.listing import RowView
+from companion_app.state.model import AppState
+from companion_app.state.rows import Filter, Rows, WholeRow
+from companion_app.state.teaching import host_problem
+from companion_app.state.train_words import dataset_note, empty_line
+from companion_app.theme.widgets import Column, Entry, arrange
+
+QUALITIES = (
+    ("0", N_("Any quality")),
+    ("0.5", N_("0.5 and above")),
+    ("0.8", N_("0.8 and above")),
+    ("1", N_("Faultless")),
+)
+
+
+class Area(Entry):
+    """Several lines of text."""
+
+
+class Part(Column):
+    """A field of a row under its name."""
+
+    name = StringProperty("")
+
+
+class DataScreen(AppScreen):
+    """What to look at, the list, and below it what isn't saved; a row that is open takes the list's place."""
+
+    problem = StringProperty("")
+    empty = StringProperty("")
+    counted = StringProperty("")
+    unsaved = StringProperty("")
+    held_out = BooleanProperty(False)
+    held_meant = BooleanProperty(False)
+    saving = BooleanProperty(False)
+    made = StringProperty("")
+    row_title = StringProperty("")
+    row_meta = StringProperty("")
+
+    def __init__(self, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self._list, self._editor = self.ids.listing.__self__, self.ids.editor.__self__
+        self._list.fill, self._list.need, self._list.pressed = self._fill, self._need, self._pressed
+        self._rows = Rows()
+        self._opened: WholeRow | None = None
+        self._fields: dict[tuple[str, str], tuple[Area, bool]] = {}
+        self.ids.least.options = [(value, tr(name), "") for value, name in QUALITIES]
+        self.ids.least.value = "0"
+        self._meant = self.ids.meant.__self__
+        self._acts = self.ids.acts.__self__
+
+    def show(self, state: AppState) -> None:
+        rows, training = state.rows, state.training
+        self.problem = host_problem(state.host) or rows.problem
+        self.empty = empty_line(training, state.host)
+        options = [(card.name, card.name, dataset_note(card)) for card in training.datasets]
+        if rows.dataset and rows.dataset not in [card.name for card in training.datasets]:
+            options.insert(0, (rows.dataset, rows.dataset, ""))
+        self.ids.dataset.options, self.ids.dataset.value = options, rows.dataset
+        card = next((card for card in training.datasets if card.name == rows.dataset), None)
+        labels = card.labels if card else ()
+        self.ids.label.options = [("", tr("Every label"), ""), *((label, label, "") for label in labels)]
+        self.ids.label.value = rows.filter.label
+        self.ids.train.on, self.ids.heldout.on = rows.split == "train", rows.split == "heldout"
+        self.counted = ntr("{number} row", "{number} rows", rows.total) if rows.known else ""
+        self.unsaved = (
+            ntr("{number} row is changed", "{number} rows are changed", len(rows.changes)) if rows.changes else ""
+        )
+        self.held_out, self.held_meant = rows.changes_held_out, rows.held_out
+        self.saving = rows.saving
+        self.made = tr("Saved as {name}; what it was made of is as it was.", name=rows.made) if rows.made else ""
+        parts: list[Widget] = [self._meant] if self.held_out else []
+        arrange(self.ids.below, [*parts, self._acts] if rows.changes else [])
+        if rows.opened != self._opened:
+            self._open(rows.opened)
+        arrange(self.ids.place, [self._editor if rows.opened is not None else self._list])
+        fresh = rows is not self._rows
+        if (rows.dataset, rows.split, rows.filter) != (self._rows.dataset, self._rows.split, self._rows.filter):
+            self._list.offset = 0.0
+        self._rows = rows
+        if self._list.count != rows.total:
+            self._list.count = rows.total
+        elif fresh:
+            self._list.refresh()
+
+    def search(self, *_: object) -> None:
+        """A filter changed."""
+        ids = self.ids
+        self.app.rows.search(Filter(ids.text.entry.text.strip(), ids.label.value, float(ids.least.value or 0)))
+
+    def pick_label(self, label: str) -> None:
+        """Only rows of a label."""
+        self.ids.label.value = label
+        self.search()
+
+    def pick_least(self, least: str) -> None:
+        """Only rows of a quality."""
+        self.ids.least.value = least
+        self.search()
+
+    def keep_row(self) -> None:
+        """Take what was typed."""
+        opened = self._opened
+        if opened is None:
+            return
+        made: dict[str, dict[str, object]] = {"input": json.loads(opened.input), "output": json.loads(opened.output)}
+        try:
+            for (side, name), (area, plain) in self._fields.items():
+                made[side][name] = area.text if plain else json.loads(area.text)
+        except ValueError:
+            self.app.rows.change("", "")  # says what both have to be
+            return
+        same = made == {"input": json.loads(opened.input), "output": json.loads(opened.output)}
+        texts = [json.dumps(made[side], ensure_ascii=False) for side in ("input", "output")]
+        if same:
+            self.app.rows.close_row()
+        else:
+            self.app.rows.change(*texts)
+
+    def delete_row(self) -> None:
+        """The open row goes."""
+        if self._opened is not None:
+            self.app.rows.delete(self._opened.number)
+            self.app.rows.close_row()
+
+    def _open(self, row: WholeRow | None) -> None:
+        self._opened = row
+        self._fields = {}
+        self.ids.fields.clear_widgets()
+        if row is None:
+            return
+        self.row_title = tr("Row {number}", number=row.number + 1)
+        self.row_meta = row.meta if row.meta not in ("{}", "null") else ""
+        for side, text in (("input", row.input), ("output", row.output)):
+            for name, value in json.loads(text).items():
+                plain = isinstance(value, str)
+                shown = value if plain else json.dumps(value, ensure_ascii=False)
+                part = Part(name=f"{name}" if side == "input" else tr("{name} (answer)", name=name))
+                part.ids.area.text = shown
+                part.ids.area.spoken = part.name
+                self._fields[side, name] = (part.ids.area, plain)
+                self.ids.fields.add_widget(part)
+
+    def _fill(self, view: RowView, place: int) -> None:
+        row = self._rows.row(place)
+        if row is None:
+            view.text, view.answer, view.about, view.mark = "…", "", "", ""
+            view.spoken = tr("Row {number}, on its way", number=place + 1)
+            return
+        change = self._rows.change_of(row.number)
+        quality = "" if row.quality is None else tr("quality {score}", score=f"{row.quality:.2f}")
+        view.text, view.answer = row.text, row.answer
+        view.about = "  ·  ".join(part for part in (f"{row.number + 1}", row.source, quality, row.why) if part)
+        if change is not None:
+            view.mark, view.tone = (tr("goes"), "bad") if change.deletes else (tr("changed"), "warn")
+        elif row.quality is not None and row.quality < 0.5:
+            view.mark, view.tone = tr("doubtful"), "bad"
+        else:
+            view.mark, view.tone = (tr("edited"), "accent") if row.edited else ("", "plain")
+        view.spoken = ", ".join(part for part in (row.text, row.answer, view.about, view.mark) if part)
+
+    def _need(self, place: int) -> None:
+        if place < self._rows.total:
+            self.app.rows.need(place)
+
+    def _pressed(self, place: int) -> None:
+        row = self._rows.row(int(place))
+        if row is None:
+            return
+        if self._rows.change_of(row.number) is not None:
+            self.app.rows.keep(row.number)
+        else:
+            self.app.rows.edit(row.number)
+
+
+Builder.load_file(str(Path(__file__).with_name("screen.kv")))

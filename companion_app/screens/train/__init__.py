@@ -1,0 +1,1 @@
+"""The screen where models are trained."""

@@ -1,0 +1,98 @@
+"""The commands about trainings and rows; they need no window."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from companion_app.i18n import N_
+from companion_app.registry import Choices, Command
+from companion_app.services.rows_commands import RowsCommands
+from companion_app.services.train_commands import TrainCommands
+from companion_app.state.model import AppState, Screen
+from companion_app.state.phase import Phase
+from companion_app.state.store import Store
+from companion_app.state.train_words import form_obstacle, may_move
+from companion_app.state.training import Job
+
+TEXT = {"type": "string"}
+JOB = {"id": {**TEXT, "title": N_("Training"), "default": ""}}
+NO_HOST = N_("The host is away; it can't be asked now.")
+
+
+class Core(Protocol):
+    """What the commands act on."""
+
+    @property
+    def store(self) -> Store: ...
+    @property
+    def training(self) -> TrainCommands: ...
+    @property
+    def rows(self) -> RowsCommands: ...
+
+    def open(self, screen: Screen | str) -> None:
+        """Go to a screen."""
+
+
+def commands(core: Core) -> tuple[Command, ...]:
+    """All of them."""
+    training = core.training
+
+    def shown(id: str) -> str:
+        job = core.store.state.training.job
+        return id or (job.id if job else "")
+
+    return (
+        Command(
+            "train.start", N_("Begin the training that the form describes"), training.train, scope="operator", of="host",
+            icon="train", when=lambda state: not form_obstacle(state.training), lacks=N_("The form under Train isn't complete yet."),
+        ),
+        Command(
+            "train.pause", N_("Pause a training"), lambda id="": training.pause(shown(id)), scope="operator", of="host",
+            arguments=JOB, choices={"id": _that(lambda job: job.open and job.pausable)}, when=_job, lacks=N_("Nothing is trained."),
+        ),
+        Command(
+            "train.resume", N_("Go on with a training"), lambda id="": training.resume(shown(id)), scope="operator",
+            of="host", arguments=JOB, choices={"id": _that(lambda job: job.resumable)}, when=_job, lacks=N_("Nothing is trained."),
+        ),
+        Command(
+            "train.cancel", N_("End a training, and keep its last checkpoint"), lambda id="": training.cancel(shown(id)),
+            scope="operator", of="host", arguments=JOB, choices={"id": _that(lambda job: job.open)}, when=_job,
+            lacks=N_("Nothing is trained."),
+        ),
+        Command(
+            "train.undo", N_("Take the open run back a checkpoint"), training.undo, scope="operator", of="host", icon="undo",
+            when=lambda state: _may(state)[0], lacks=N_("No run with an earlier checkpoint is open."),
+        ),
+        Command(
+            "train.redo", N_("Take the open run on a checkpoint"), training.redo, scope="operator", of="host", icon="redo",
+            when=lambda state: _may(state)[1], lacks=N_("No run with a later checkpoint is open."),
+        ),
+        Command(
+            "train.jobs", N_("Show the trainings"), lambda: core.open(Screen.TRAIN), scope="viewer", of="host", icon="train",
+            when=_online, lacks=NO_HOST,
+        ),
+        Command(
+            "data.save", N_("Save the changed rows as a new version"), core.rows.save, scope="operator", of="host", icon="data",
+            when=lambda state: bool(state.rows.changes), lacks=N_("No row is changed."),
+        ),
+    )  # fmt: skip
+
+
+def _online(state: AppState) -> bool:
+    return state.host is not None and state.host.phase is Phase.ONLINE
+
+
+def _job(state: AppState) -> bool:
+    return state.training.job is not None
+
+
+def _may(state: AppState) -> tuple[bool, bool]:
+    return (False, False) if state.training.looked_at is None else may_move(state.training.looked_at)
+
+
+def _that(holds: Callable[[Job], bool]) -> Callable[[AppState], Choices]:
+    def choices(state: AppState) -> Choices:
+        return [(job.id, job.run) for job in state.training.jobs if job.kind == "train" and holds(job)]
+
+    return choices
