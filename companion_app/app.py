@@ -20,10 +20,11 @@ from companion_app.registry import Registry
 from companion_app.screens.ask.screen import AskScreen
 from companion_app.screens.base import AppScreen
 from companion_app.screens.data.screen import DataScreen
+from companion_app.screens.device.screen import DeviceScreen
 from companion_app.screens.devices.screen import DevicesScreen
 from companion_app.screens.home.screen import HomeScreen
+from companion_app.screens.journal.screen import JournalScreen
 from companion_app.screens.keys.screen import KeysScreen
-from companion_app.screens.models.screen import ModelsScreen
 from companion_app.screens.more.screen import MoreScreen
 from companion_app.screens.pair.screen import PairHostScreen, PairScreen
 from companion_app.screens.palette.overlay import Over
@@ -57,7 +58,8 @@ SCREENS = {
     Screen.PAIR: PairScreen,
     Screen.PAIR_HOST: PairHostScreen,
     Screen.ASK: AskScreen,
-    Screen.MODELS: ModelsScreen,
+    Screen.DEVICE: DeviceScreen,
+    Screen.JOURNAL: JournalScreen,
     Screen.TEACH: TeachScreen,
     Screen.TRAIN: TrainScreen,
     Screen.DATA: DataScreen,
@@ -87,7 +89,7 @@ class CompanionApp(App):
         self.commands, self.hosting = self.services.commands, self.services.hosting
         self.questions, self.signing = self.services.questions, self.services.signing
         self.training, self.rows = self.services.training, self.services.rows
-        self.choosing = self.services.choosing
+        self.choosing, self.devices = self.services.choosing, self.services.devices
         state = self.store.state
         if state.preferences.local_only:
             local_only.enforce()

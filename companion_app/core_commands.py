@@ -8,8 +8,10 @@ from companion_app.i18n import N_
 from companion_app.i18n.languages import CODES, LANGUAGES
 from companion_app.registry import Choices, Command, CommandError
 from companion_app.screens.train import commands as train_screen
+from companion_app.screens.device import commands as device_screen
 from companion_app.services.choosing import Choosing
 from companion_app.services.commands import Commands
+from companion_app.services.device_commands import DeviceCommands
 from companion_app.services.host_commands import HostCommands
 from companion_app.services.question_commands import QuestionCommands
 from companion_app.services.rows_commands import RowsCommands
@@ -56,6 +58,8 @@ class Core(Protocol):
     def rows(self) -> RowsCommands: ...
     @property
     def choosing(self) -> Choosing: ...
+    @property
+    def devices(self) -> DeviceCommands: ...
 
     def open(self, screen: Screen | str) -> None:
         """Go to a screen."""
@@ -63,7 +67,7 @@ class Core(Protocol):
 
 def commands(core: Core) -> tuple[Command, ...]:
     """All of them."""
-    return (*device_commands(core), *host_commands(core), *train_screen.commands(core), *look_commands(core))
+    return (*device_commands(core), *device_screen.commands(core), *host_commands(core), *train_screen.commands(core), *look_commands(core))
 
 
 def device_commands(core: Core) -> tuple[Command, ...]:
@@ -105,7 +109,7 @@ def device_commands(core: Core) -> tuple[Command, ...]:
             told=lambda state: [{"address": one.address, "name": one.name, "scope": one.role} for one in state.devices],
         ),
         Command(
-            "device.status", N_("Show what the device runs"), lambda: core.open(Screen.MODELS), icon="models",
+            "device.status", N_("Show what the device runs"), lambda: core.open(Screen.DEVICE), icon="models",
             when=_has_device, lacks=NO_DEVICE, told=_device_status,
         ),
         Command(

@@ -27,7 +27,7 @@ LARGE = 1.3
 
 PLACES = (
     (Screen.ASK, N_("Ask"), "ask"),
-    (Screen.MODELS, N_("Specialists"), "models"),
+    (Screen.DEVICE, N_("Device"), "models"),
     (Screen.TEACH, N_("Teach"), "teach"),
     (Screen.TRAIN, N_("Train"), "train"),
     (Screen.DATA, N_("Data"), "data"),
@@ -42,7 +42,7 @@ PLACES = (
 # Five is what fits beside each other under a phone's thumb; the rest is behind the last one.
 NARROW_PLACES = (
     (Screen.ASK, N_("Ask"), "ask"),
-    (Screen.MODELS, N_("Specialists"), "models"),
+    (Screen.DEVICE, N_("Device"), "models"),
     (Screen.TEACH, N_("Teach"), "teach"),
     (Screen.DEVICES, N_("Devices"), "devices"),
     (Screen.MORE, N_("More"), "more"),
@@ -57,12 +57,14 @@ SIMPLE_PLACES = (
 WITHIN = {
     Screen.PAIR: Screen.DEVICES,
     Screen.PAIR_HOST: Screen.DEVICES,
+    Screen.JOURNAL: Screen.DEVICE,
     Screen.SHORTCUTS: Screen.SETTINGS,
 }
 OF_THE_HOST = (Screen.TEACH, Screen.TRAIN, Screen.DATA, Screen.QUESTIONS, Screen.SIGN, Screen.KEYS, Screen.PAIR_HOST)
 TITLES = {
     Screen.ASK: N_("Ask"),
-    Screen.MODELS: N_("Specialists"),
+    Screen.DEVICE: N_("Device"),
+    Screen.JOURNAL: N_("Journal"),
     Screen.HOME: N_("Home"),
     Screen.PUSH: N_("Push a bundle"),
     Screen.DEVICES: N_("Devices"),

@@ -8,6 +8,8 @@ from pathlib import Path
 from companion_app.i18n import tr
 from companion_app.services.choosing import Choosing
 from companion_app.services.commands import Commands
+from companion_app.services.device_commands import DeviceCommands
+from companion_app.services.discovery import Nearby
 from companion_app.services.host_commands import HostCommands
 from companion_app.services.question_commands import QuestionCommands
 from companion_app.services.remember import Memory, Remembered, RememberedHost, RememberError
@@ -34,7 +36,8 @@ class Options:
 
 class Services:
     """The store, and all that talks to devices and the host: `commands` (devices), `hosting` (the host), `questions`
-    (what the host asks), `signing` (what waits for a signature) and `choosing` (preferences)."""
+    (what the host asks), `signing` (what waits for a signature), `choosing` (preferences), `devices` (what a device is told
+    to do) and `nearby` (devices that announce themselves)."""
 
     def __init__(self, options: Options) -> None:
         self.memory = Memory(options.config)
@@ -42,6 +45,8 @@ class Services:
         self.store = Store(state)
         self.choosing = Choosing(self.store, self.memory)
         self.commands = Commands(self.store, self.memory)
+        self.devices = DeviceCommands(self.store, self.memory, self.commands)
+        self.nearby = Nearby(self.store, self.commands.poke)
         self.hosting = HostCommands(self.store, self.memory)
         self.questions = QuestionCommands(self.store, self.memory, self.hosting.client)
         self.signing = SigningCommands(self.store, self.memory, self.hosting.client)
@@ -50,6 +55,7 @@ class Services:
 
     def start(self) -> None:
         """Connect; needs a running event loop."""
+        self.devices.start()
         self.commands.start(self._devices)
         self.questions.start()
         self.signing.start()
@@ -67,6 +73,8 @@ class Services:
         await self.signing.close()
         await self.questions.close()
         await self.hosting.close()
+        await self.nearby.close()
+        await self.devices.close()
         await self.commands.close()
 
 

@@ -26,6 +26,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "edge_runtime.tasks.knobs",  # what "be more creative" turns: rules without I/O, the same wherever it is said
         "edge_runtime.addresses",
         "edge_runtime.identity.grants",  # which scope reaches as far as which
+        "edge_runtime.discovery",
         "edge_runtime.update.cosign",  # the phone's half of a signature, without I/O: written once, for whatever signs
     ),
     "firmware_bridge": (),

@@ -13,8 +13,10 @@ from urllib.parse import urlsplit
 
 from companion_app.i18n import tr
 from companion_app.services.choosing import settings_of
+from companion_app.services.device_code import PICTURES, CodeError, read_picture
 from companion_app.services.link import Link, sentence_of
 from companion_app.services.remember import Memory, Remembered, RememberError
+from companion_app.services.sending import Sending
 from companion_app.services.wire import answer_from, request_for
 from companion_app.services.work import Work
 from companion_app.state import actions as act
@@ -44,8 +46,10 @@ class Commands:
         self._clients: dict[str, DeviceClient] = {}
         self._links: dict[str, tuple[Link, asyncio.Task[None]]] = {}
         self._work = Work(lambda sentence: store.dispatch(act.Noticed(sentence)))
+        self._sending = Sending(store, self.client, self.poke)
         self._remembered: dict[str, Remembered] = {}
         self._number = 0
+        self._watched: str | None = None
 
     def start(self, devices: tuple[Remembered, ...]) -> None:
         """Connect to the remembered devices; needs a running event loop."""
@@ -79,6 +83,16 @@ class Commands:
             return
         self._store.dispatch(act.PairingStarted())
         self._work.begin(self._pair(base, code.strip(), certificate))
+
+    def read_code(self, path: str) -> None:
+        """Pair by the picture of a QR code."""
+        if self._store.state.pairing.busy:
+            return
+        if not path.strip():
+            self._store.dispatch(act.PairingFailed(tr("Give the path of a picture of the code, or drop one on this window.")))
+            return
+        self._store.dispatch(act.PairingStarted())
+        self._work.begin(self._read_code(Path(path.strip()).expanduser()))
 
     def forget(self, address: str) -> None:
         """Drop a device and its token from this machine."""
@@ -133,7 +147,11 @@ class Commands:
         self._work.begin(self._push(device.address, file))
 
     def drop(self, path: str) -> None:
-        """A file fell on the window: a home is loaded, keys are imported; anything else is taken for a bundle."""
+        """A file fell on the window: a home is loaded, keys are imported, a code pairs; the rest is taken for a bundle."""
+        if path.lower().endswith(PICTURES) and self._store.state.screen in (Screen.PAIR, Screen.DEVICES):
+            self._store.dispatch(act.Opened(Screen.PAIR))
+            self.read_code(path)
+            return
         if path.lower().endswith(".age"):
             self._store.dispatch(KeyMovePicked(KeyWay.IMPORT, path))
             self._store.dispatch(act.Opened(Screen.KEYS))
@@ -154,6 +172,15 @@ class Commands:
         self._store.dispatch(act.InventoryLoaded(inventory))
         self._keep()
         return True
+
+    async def _read_code(self, path: Path) -> None:
+        try:
+            text = await asyncio.to_thread(read_picture, path)
+        except CodeError as error:
+            self._store.dispatch(act.PairingFailed(str(error)))
+            return
+        self._store.dispatch(act.PairingFailed(""))  # that was read; what follows is the pairing itself
+        self.pair(text, "")
 
     async def _pair(self, base: str, code: str, certificate: str | None) -> None:
         try:
@@ -189,7 +216,7 @@ class Commands:
         begun = time.perf_counter()
         try:
             async with asyncio.timeout(ASK_DEADLINE):
-                raw = await self._client(address).run(
+                raw = await self.client(address).run(
                     specialist, request_for(task, sentence, state.inventory, state.area)
                 )
         except (EdgeError, TimeoutError, OSError) as error:
@@ -204,7 +231,9 @@ class Commands:
 
         try:
             async with asyncio.timeout(PUSH_DEADLINE):
-                result = await self._client(address).push(file, progress)
+                result = await self._sending.once(
+                    address, lambda client, key: client.push(file, progress, key=key), repeatable=True, seconds=PUSH_DEADLINE
+                )
         except (EdgeError, TimeoutError, OSError) as error:
             self._store.dispatch(act.PushFailed(sentence_of(error)))
             return
@@ -217,11 +246,23 @@ class Commands:
             sentence = tr("{name} now answers.", name=name)
         self._store.dispatch(act.PushDone(sentence))
 
-    def _client(self, address: str) -> DeviceClient:
+    def client(self, address: str) -> DeviceClient:
+        """For what a person asks of a device, and not for its link. Raises OSError where it was forgotten."""
         client = self._clients.get(address)
         if client is None:
             raise OSError(tr("this device was just forgotten"))
         return client
+
+    def poke(self, address: str) -> None:
+        """Have the link to a device look at once, where there is one."""
+        if address in self._links:
+            self._links[address][0].poke()
+
+    def watch(self, address: str | None) -> None:
+        """A person looks at this device, so that its figures are to be live; None at none."""
+        self._watched = address
+        for known, (link, _) in self._links.items():
+            link.watch(known == address)
 
     def _connect(self, device: Remembered) -> None:
         def client() -> DeviceClient:
@@ -233,6 +274,7 @@ class Commands:
             )
 
         link = Link(client(), device.address, self._store.dispatch)
+        link.watch(device.address == self._watched)
         self._clients[device.address] = client()
         self._links[device.address] = (link, self._work.begin(link.run()))
 

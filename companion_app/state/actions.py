@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from companion_app.state.chat_actions import ChatAction
+from companion_app.state.fleet_actions import FleetAction
 from companion_app.state.host_actions import HostAction
 from companion_app.state.inventory import Inventory
 from companion_app.state.model import Answer, Device, Event, Screen, Specialist
@@ -99,11 +100,12 @@ class LinkUpdated:
 
 @dataclass(frozen=True)
 class LinkLost:
-    """The device went away; the next try is in `retry_in` seconds."""
+    """The device went away; the next try is in `retry_in` seconds. refused: it is there, and takes our token no more."""
 
     address: str
     sentence: str
     retry_in: float
+    refused: bool = False
 
 
 @dataclass(frozen=True)
@@ -222,6 +224,7 @@ Action = (
     | PushProgressed
     | PushDone
     | PushFailed
+    | FleetAction
     | HostAction
     | QuestionAction
     | SigningAction

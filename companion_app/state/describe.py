@@ -77,7 +77,9 @@ def human_bytes(size: int) -> str:
         return f"{size} B"
     if size < 1_000_000:
         return tr("{value:.0f} kB", value=size / 1000)
-    return tr("{value:.1f} MB", value=size / 1000000)
+    if size < 1_000_000_000:
+        return tr("{value:.1f} MB", value=size / 1000000)
+    return tr("{value:.1f} GB", value=size / 1000000000)
 
 
 def latency(answer: Answer) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from companion_app.state.chat import Chat
+from companion_app.state.fleet import Fleet
 from companion_app.state.host import Host, KeyForm, KeyMove, TeachForm
 from companion_app.state.inventory import Inventory
 from companion_app.state.phase import Phase
@@ -22,9 +23,10 @@ class Screen(StrEnum):
     DEVICES = "devices"
     PAIR = "pair"
     PAIR_HOST = "pair_host"
+    JOURNAL = "journal"
     ASK = "ask"
     CHAT = "chat"
-    MODELS = "models"
+    DEVICE = "device"
     TEACH = "teach"
     TRAIN = "train"
     DATA = "data"
@@ -72,7 +74,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Link:
-    """The live side of a device. `models` is what it last said, also while it is away."""
+    """The live side of a device. `models` is what it last said, also while it is away; `refused`: it takes our token no more."""
 
     phase: Phase = Phase.CONNECTING
     ready: bool | None = None
@@ -80,6 +82,7 @@ class Link:
     events: tuple[Event, ...] = ()
     retry_in: float = 0.0
     error: str | None = None
+    refused: bool = False
 
 
 @dataclass(frozen=True)
@@ -172,6 +175,7 @@ class AppState:
     teach: TeachForm = field(default_factory=TeachForm)
     asking: Asking = field(default_factory=Asking)
     signing: Signing = field(default_factory=Signing)
+    fleet: Fleet = field(default_factory=Fleet)
     training: Training = field(default_factory=Training)
     rows: Rows = field(default_factory=Rows)
     chat: Chat = field(default_factory=Chat)

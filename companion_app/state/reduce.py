@@ -10,6 +10,8 @@ from typing import get_args
 from companion_app.state import actions as act
 from companion_app.state.chat_actions import ChatAction
 from companion_app.state.chat_reduce import reduce_chat
+from companion_app.state.fleet_actions import FleetAction
+from companion_app.state.fleet_reduce import forgotten, reduce_fleet
 from companion_app.state.host_actions import HostAction
 from companion_app.state.host_reduce import reduce_host
 from companion_app.state.model import (
@@ -108,7 +110,7 @@ def _(action: act.Paired, state: AppState) -> AppState:
         selected=action.device.address,
         specialist=None,
         pairing=Pairing(),
-        screen=Screen.MODELS if here else state.screen,
+        screen=Screen.DEVICE if here else state.screen,
         behind=(Screen.DEVICES,) if here else behind,
         notice=None,
     )
@@ -129,7 +131,7 @@ def _(action: act.DeviceForgotten, state: AppState) -> AppState:
     selected = state.selected
     if selected == action.address:
         selected = devices[0].address if devices else None
-    return replace(state, devices=devices, selected=selected)
+    return replace(state, devices=devices, selected=selected, fleet=forgotten(state.fleet, action.address))
 
 
 @_reduce.register
@@ -143,7 +145,7 @@ def _(action: act.LinkUpdated, state: AppState) -> AppState:
         state,
         action.address,
         lambda link: replace(
-            link, phase=Phase.ONLINE, ready=action.ready, models=action.models, error=None, retry_in=0.0
+            link, phase=Phase.ONLINE, ready=action.ready, models=action.models, error=None, retry_in=0.0, refused=False
         ),
     )
 
@@ -153,7 +155,14 @@ def _(action: act.LinkLost, state: AppState) -> AppState:
     return _with_link(
         state,
         action.address,
-        lambda link: replace(link, phase=Phase.WAITING, ready=None, error=action.sentence, retry_in=action.retry_in),
+        lambda link: replace(
+            link,
+            phase=Phase.WAITING,
+            ready=None,
+            error=action.sentence,
+            retry_in=action.retry_in,
+            refused=action.refused,
+        ),
     )
 
 
@@ -231,6 +240,8 @@ def _(action: act.PushFailed, state: AppState) -> AppState:
     return replace(state, push=replace(state.push, phase=PushPhase.FAILED, message=action.sentence))
 
 
+for kind in get_args(FleetAction):
+    _reduce.register(kind, reduce_fleet)
 for kind in get_args(HostAction):
     _reduce.register(kind, reduce_host)
 for kind in get_args(QuestionAction):

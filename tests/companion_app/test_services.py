@@ -20,7 +20,7 @@ from companion_app.state.model import AppState, Device, Phase
 from companion_app.state.preferences import Preferences
 from companion_app.state.store import Store
 from edge_runtime.client import DeviceClient
-from edge_runtime.errors import DeviceUnreachable
+from edge_runtime.errors import DeviceUnreachable, NotFound
 from tests.edge_runtime.conftest import edge
 
 from . import samples
@@ -250,6 +250,7 @@ class Breaking:
     """A device whose events break off when `gate` is set."""
 
     token = "t"
+    certificate = None
 
     def __init__(self) -> None:
         self.gate, self.closed = asyncio.Event(), 0
@@ -259,6 +260,9 @@ class Breaking:
 
     async def ready(self) -> bool:
         return True
+
+    async def status(self) -> dict[str, object]:
+        raise NotFound("There is nothing at this address.")
 
     async def events(self) -> AsyncIterator[dict[str, object]]:
         await self.gate.wait()

@@ -66,7 +66,7 @@ def test_a_paired_device_is_selected_and_replaces_the_one_at_its_address(app_sta
     state = run(app_state, act.Opened(Screen.PAIR), act.PairingStarted(), act.Paired(renamed))
     assert [device.name for device in state.devices] == ["Kitchen Pi", "Loft"]
     assert state.device == renamed
-    assert state.screen is Screen.MODELS
+    assert state.screen is Screen.DEVICE
     assert run(state, act.WentBack()).screen is Screen.DEVICES
 
 

@@ -47,7 +47,7 @@ async def test_pair_push_ask_on_a_real_device(
         await driver.type(samples.one_time_code(device.state, "releaser"))
         await driver.touch(driver.find("Act", text="Pair"))
         await driver.until(lambda: store.state.device and store.state.device.link.ready, "the connection")
-        assert store.state.screen is Screen.MODELS
+        assert store.state.screen is Screen.DEVICE
         assert store.state.device.role == "releaser"
         kept = options.config / "devices.json"
         assert stat.S_IMODE(kept.stat().st_mode) == 0o600
@@ -69,7 +69,7 @@ async def test_pair_push_ask_on_a_real_device(
         assert driver.find("NavItem", text="More").here
         await driver.touch(driver.find("RoundAct", text="Back"))
         assert store.state.screen is Screen.MORE
-        await driver.touch(driver.find("NavItem", text="Specialists"))
+        await driver.touch(driver.find("NavItem", text="Device"))
         await driver.until(lambda: driver.find_all("SpecialistCard"), "the card")
         assert driver.find("SpecialistCard").name == "tiny"
         assert any("now answers" in line.text for line in driver.find_all("EventLine"))
@@ -91,9 +91,12 @@ async def test_pair_push_ask_on_a_real_device(
         await driver.until(lambda: driver.app.frame.status == "Ready", "a remembered device")
         assert driver.app.store.state.screen is Screen.ASK
         await driver.touch(driver.find("NavItem", text="Devices"))
-        row = driver.find("DeviceRow")
-        await driver.touch(next(w for w in row.walk() if getattr(w, "text", "") == "Forget this"))
-        await driver.touch(row.ids.forget)
+        await driver.touch(driver.find("DeviceCard"))
+        forget = driver.find("Danger", text="Forget this device")
+        await driver.reach(forget)
+        forget.dispatch("on_confirm")
+        await driver.settle()
+        assert driver.app.store.state.screen is Screen.DEVICES
         assert not driver.app.store.state.devices
         assert json.loads((options.config / "devices.json").read_text())["devices"] == []
 

@@ -1,25 +1,55 @@
-"""The devices and the host that this companion is paired with, each with its live state."""
+"""All devices that this companion is paired with, those near it, and the host, each with its live state."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from kivy.lang import Builder
+from kivy.metrics import dp
 from kivy.properties import BooleanProperty, StringProperty
 
+from companion_app.i18n import N_, tr
 from companion_app.screens.base import AppScreen
+from companion_app.state import fleet_actions as fact
 from companion_app.state.describe import device_line, status_of
+from companion_app.state.fleet import Found
+from companion_app.state.fleet_words import filters, label_line, shown_devices, update_word, vitals_line
 from companion_app.state.host import Host
-from companion_app.state.model import AppState, Screen
+from companion_app.state.model import AppState, Device, Screen
 from companion_app.state.teaching import host_status
-from companion_app.theme.widgets import Row, arrange, reveal
+from companion_app.theme.recycled import Recycled
+from companion_app.theme.widgets import Choice, Row, arrange, reveal
+
+# From so many on, a person looks for one rather than at all.
+MANY = 5
+ALL = N_("All")
 
 
-class PairedRow(Row):
-    """Something paired. `leaving` asks whether to forget it; `on_forget` follows only from there."""
+class DeviceCard(Row):
+    """One device, in four lines; a press shows all of it."""
+
+    address = StringProperty("")
+    name = StringProperty("")
+    about = StringProperty("")
+    vitals = StringProperty("")
+    sorted_as = StringProperty("")
+    status = StringProperty("")
+    tone = StringProperty("plain")
+    update = StringProperty("")
+    bad = BooleanProperty(False)
+
+
+class FoundRow(Row):
+    """A device near us that we aren't paired with; a press pairs."""
 
     name = StringProperty("")
-    address = StringProperty("")
+    about = StringProperty("")
+
+
+class HostRow(Row):
+    """The host; a press shows what it teaches. `leaving` asks whether to forget it; `on_forget` follows only from there."""
+
+    name = StringProperty("")
     about = StringProperty("")
     status = StringProperty("")
     tone = StringProperty("plain")
@@ -40,50 +70,106 @@ class PairedRow(Row):
         """It shall be forgotten, and that was confirmed."""
 
 
-class DeviceRow(PairedRow):
-    """One device; a press makes it the current one."""
-
-
-class HostRow(PairedRow):
-    """The host; a press shows what it teaches."""
-
-
 class DevicesScreen(AppScreen):
     """All devices and the host, and the way to new ones."""
 
     empty = BooleanProperty(True)
+    nothing = StringProperty("")
+    look_note = StringProperty("")
 
     def __init__(self, **kwargs: object) -> None:
         super().__init__(**kwargs)
-        self._rows: dict[str, DeviceRow] = {}
-        self._welcome = self.ids.welcome.__self__
-        self._no_host = self.ids.no_host.__self__
+        self._found: tuple[Found, ...] = ()
+        self._labels: tuple[str, ...] = ()
+        self._parts = {name: self.ids[name].__self__ for name in ("search", "filters", "welcome", "near", "no_host")}
+        self._list = Recycled(make=self._make_card, gap=dp(10), spoken=tr("Devices"))
+        self.ids.rows.add_widget(self._list)
         self._host = HostRow()
         self._host.bind(on_release=lambda _: self.app.open(Screen.TEACH))
         self._host.bind(on_forget=lambda _: self.hosting.forget())
 
+    def on_pre_enter(self, *args: object) -> None:
+        """Look for devices near us while the list is seen."""
+        self.app.services.nearby.want(True)
+
+    def on_leave(self, *args: object) -> None:
+        """Nobody sees what is near."""
+        self.app.services.nearby.want(False)
+
     def show(self, state: AppState) -> None:
+        fleet = state.fleet
         self.empty = not state.devices
-        reveal(self.ids.page.column, self._welcome, self.empty)
-        rows = self.ids.rows
-        for address in set(self._rows) - {device.address for device in state.devices}:
-            rows.remove_widget(self._rows.pop(address))
-        for device in state.devices:
-            row = self._rows.get(device.address)
-            if row is None:
-                row = self._rows[device.address] = DeviceRow(address=device.address)
-                row.bind(on_release=lambda row: self.pick(row.address))
-                row.bind(on_forget=lambda row: self.commands.forget(row.address))
-                rows.add_widget(row)
-            row.on = device.address == state.selected
-            row.name = device.name
-            row.about = device_line(device)
-            row.status, row.tone = status_of(device)
-            row.problem = device.link.error or ""
+        devices = shown_devices(state)
+        labels = filters(fleet)
+        self._arrange(len(state.devices) >= MANY or bool(fleet.search), bool(labels))
+        self._show_filters(labels, fleet.filter)
+        self.nothing = tr("No device is like that.") if state.devices and not devices else ""
+        self._list.data = [self._card(state, device) for device in devices]
+        self._show_found(state)
         self._show_host(state.host)
 
+    def _arrange(self, search: bool, labels: bool) -> None:
+        parts = self._parts
+        wanted = [parts["search"]] if search else []
+        wanted += [parts["filters"]] if labels else []
+        wanted += [parts["welcome"]] if self.empty else []
+        arrange(self.ids.top, wanted)
+
+    def _card(self, state: AppState, device: Device) -> dict[str, object]:
+        detail = state.fleet.details.get(device.address)
+        status, tone = status_of(device)
+        problem = device.link.error or ""
+        card = {
+            "key": device.address,
+            "address": device.address,
+            "on": device.address == state.selected,
+            "name": device.name,
+            "about": device_line(device),
+            "vitals": problem or vitals_line(detail),
+            "bad": bool(problem),
+            "sorted_as": label_line(state.fleet, device.address),
+            "status": status,
+            "tone": tone,
+            "update": update_word(detail),
+        }
+        words = (card["name"], status, card["update"], card["vitals"], card["sorted_as"])
+        return card | {"spoken": ", ".join(str(word) for word in words if word)}
+
+    def _make_card(self) -> DeviceCard:
+        card = DeviceCard()
+        card.bind(on_release=lambda card: self.pick(card.address))
+        return card
+
+    def _show_filters(self, labels: tuple[str, ...], chosen: str) -> None:
+        row = self._parts["filters"]
+        if labels != self._labels:
+            self._labels = labels
+            row.clear_widgets()
+            for label in ("", *labels):
+                choice = Choice(text=label or tr(ALL))
+                choice.value = label
+                choice.bind(on_release=lambda choice: self.app.store.dispatch(fact.Filtered(choice.value)))
+                row.add_widget(choice)
+        for choice in row.children:
+            choice.on = choice.value == chosen
+
+    def _show_found(self, state: AppState) -> None:
+        known = {device.address for device in state.devices}
+        found = tuple(one for one in state.fleet.found if one.url not in known)
+        fleet = state.fleet
+        self.look_note = fleet.look_problem or (tr("Looking around…") if fleet.looking and not found else "")
+        if found == self._found:
+            return
+        self._found = found
+        rows = self._parts["near"]
+        rows.clear_widgets()
+        for one in found:
+            row = FoundRow(name=one.name or one.url, about=one.url.split("//", 1)[-1])
+            row.bind(on_release=lambda _, url=one.url: self.pair(url))
+            rows.add_widget(row)
+
     def _show_host(self, host: Host | None) -> None:
-        arrange(self.ids.host, [self._no_host] if host is None else [self._host])
+        arrange(self.ids.host, [self._parts["no_host"]] if host is None else [self._host])
         if host is None:
             self._host.leaving = False
             return
@@ -92,10 +178,19 @@ class DevicesScreen(AppScreen):
         row.status, row.tone = host_status(host)
         row.problem = host.error or ""
 
+    def search(self, words: str) -> None:
+        """Show the devices that have these words somewhere."""
+        self.app.store.dispatch(fact.Searched(words))
+
     def pick(self, address: str) -> None:
-        """Make a device the current one and show what it runs."""
+        """Make a device the current one and show all of it."""
         self.commands.select(address)
-        self.app.open(Screen.MODELS)
+        self.app.open(Screen.DEVICE)
+
+    def pair(self, address: str) -> None:
+        """Pair with a device that was found; only its code is to be typed."""
+        self.app.store.dispatch(fact.PairingPicked(address))
+        self.app.open(Screen.PAIR)
 
 
 Builder.load_file(str(Path(__file__).with_name("screen.kv")))

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from kivy.app import App
+from kivy.graphics.texture import Texture
 from kivy.lang import Builder
-from kivy.properties import BooleanProperty, StringProperty
+from kivy.properties import BooleanProperty, NumericProperty, ObjectProperty, StringProperty
 
 from companion_app.i18n import tr
 from companion_app.screens.base import AppScreen
 from companion_app.services.commands import DEFAULT_PORT
 from companion_app.services.host_commands import HOST_PORT
 from companion_app.state.model import AppState, Pairing
+from companion_app.theme.widgets import Card
 
 
 class PairForm(AppScreen):
@@ -46,6 +49,35 @@ class PairForm(AppScreen):
         field.entry.focus = True
 
 
+class CodeCard(Card):
+    """Pairing by a QR code: from a picture, or held before the camera."""
+
+    busy = BooleanProperty(False)
+    scanning = BooleanProperty(False)
+    picture = ObjectProperty(None, allownone=True)
+    ratio = NumericProperty(0.0)
+
+    def read(self) -> None:
+        """Read the picture that is named."""
+        App.get_running_app().commands.read_code(self.ids.path.text)
+
+    def scan(self) -> None:
+        """Look through the camera, or stop that."""
+        devices = App.get_running_app().devices
+        if self.scanning:
+            devices.stop_scanning()
+        else:
+            devices.scan(self._see)
+
+    def _see(self, width: int, height: int, pixels: bytes) -> None:
+        if self.picture is None or self.picture.size != (width, height):
+            self.picture = Texture.create(size=(width, height), colorfmt="rgb")
+            self.picture.flip_vertical()
+            self.ratio = height / width
+        self.picture.blit_buffer(pixels, colorfmt="rgb", bufferfmt="ubyte")
+        self.ids.view.canvas.ask_update()
+
+
 class PairScreen(PairForm):
     """Pairing with a device."""
 
@@ -53,11 +85,25 @@ class PairScreen(PairForm):
         super().__init__(**kwargs)
         self.intro = tr(
             "On the device, run  enigma-edge pair  and type here what it prints. A code works once and for a few "
-            "minutes. Or run  enigma-edge pair --qr , let your phone's camera read it, and put the whole text into the "
-            "address."
+            "minutes. Or run  enigma-edge pair --qr  and show its code below."
         )
         self.address_hint = f"192.168.1.20:{DEFAULT_PORT}"
         self.code_label = tr("One-time code (not needed for a device on this machine)")
+
+        self._invited = ""
+        self._code = CodeCard()
+        self.ids.page.add_widget(self._code)
+
+    def show(self, state: AppState) -> None:
+        super().show(state)
+        self._code.busy, self._code.scanning = state.pairing.busy, state.fleet.scanning
+        if state.fleet.invited != self._invited:
+            self._invited = state.fleet.invited
+            self.ids.address.entry.text = self._invited
+
+    def on_leave(self, *args: object) -> None:
+        """Nobody holds a code before the camera any more."""
+        self.app.devices.stop_scanning()
 
     def pairing_of(self, state: AppState) -> Pairing:
         return state.pairing

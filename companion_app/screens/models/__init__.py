@@ -1,1 +1,0 @@
-"""The specialists on a device and what happens to them."""
