@@ -208,6 +208,14 @@ class PresenceConfig:
     ca_file: str = _key("", "Certificates (PEM) that the broker's is checked by; empty: the system's.")
     topic: str = _key("enigma", "What topics begin with.")
     report_seconds: float = _key(900.0, "How often the report is told, besides whenever something changed.", 5, 86400)
+    home_assistant: str = _key(
+        "",
+        "Home Assistant's discovery prefix, usually homeassistant, for it to find this device and its robot. Empty: it isn't "
+        "told. See docs/home-assistant.md.",
+    )
+    home_assistant_acts: bool = _key(
+        False, "Whether it may send the robot somewhere and say who drives, besides stopping it."
+    )
 
 
 @dataclass(frozen=True)
