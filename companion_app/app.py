@@ -19,6 +19,8 @@ from companion_app.i18n.languages import system_language
 from companion_app.registry import Registry
 from companion_app.screens.ask.screen import AskScreen
 from companion_app.screens.base import AppScreen
+from companion_app.screens.chat.commands import commands as chat_commands
+from companion_app.screens.chat.screen import ChatScreen
 from companion_app.screens.data.screen import DataScreen
 from companion_app.screens.device.screen import DeviceScreen
 from companion_app.screens.devices.screen import DevicesScreen
@@ -58,6 +60,7 @@ SCREENS = {
     Screen.PAIR: PairScreen,
     Screen.PAIR_HOST: PairHostScreen,
     Screen.ASK: AskScreen,
+    Screen.CHAT: ChatScreen,
     Screen.DEVICE: DeviceScreen,
     Screen.JOURNAL: JournalScreen,
     Screen.TEACH: TeachScreen,
@@ -88,6 +91,7 @@ class CompanionApp(App):
         self.memory, self.store = self.services.memory, self.services.store
         self.commands, self.hosting = self.services.commands, self.services.hosting
         self.questions, self.signing = self.services.questions, self.services.signing
+        self.chats = self.services.chats
         self.training, self.rows = self.services.training, self.services.rows
         self.choosing, self.devices = self.services.choosing, self.services.devices
         state = self.store.state
@@ -97,6 +101,7 @@ class CompanionApp(App):
         self.registry = Registry(lambda: self.store.state, lambda said: self.store.dispatch(act.Noticed(said)))
         self.registry.add(*window_commands(self))
         self.registry.add(*commands(self))
+        self.registry.add(*chat_commands(self))
         self._speak(state)
         self._scale(state)
         self.palette = Palette()
@@ -230,7 +235,9 @@ class CompanionApp(App):
             self.store.dispatch(act.SystemThemeSeen(theme))
 
     def _on_drop_file(self, window: object, path: bytes | str, *where: object) -> None:
-        self.commands.drop(path.decode("utf-8", "surrogateescape") if isinstance(path, bytes) else path)
+        file = path.decode("utf-8", "surrogateescape") if isinstance(path, bytes) else path
+        if not self.shell.manager.current_screen.dropped(file):
+            self.commands.drop(file)
 
 
 def _someone_has_focus() -> bool:

@@ -27,6 +27,7 @@ LARGE = 1.3
 
 PLACES = (
     (Screen.ASK, N_("Ask"), "ask"),
+    (Screen.CHAT, N_("Chat"), "chat"),
     (Screen.DEVICE, N_("Device"), "models"),
     (Screen.TEACH, N_("Teach"), "teach"),
     (Screen.TRAIN, N_("Train"), "train"),
@@ -63,6 +64,7 @@ WITHIN = {
 OF_THE_HOST = (Screen.TEACH, Screen.TRAIN, Screen.DATA, Screen.QUESTIONS, Screen.SIGN, Screen.KEYS, Screen.PAIR_HOST)
 TITLES = {
     Screen.ASK: N_("Ask"),
+    Screen.CHAT: N_("Chat"),
     Screen.DEVICE: N_("Device"),
     Screen.JOURNAL: N_("Journal"),
     Screen.HOME: N_("Home"),

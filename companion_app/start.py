@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from companion_app.i18n import tr
+from companion_app.services.chat_commands import ChatCommands
 from companion_app.services.choosing import Choosing
 from companion_app.services.commands import Commands
 from companion_app.services.device_commands import DeviceCommands
@@ -48,6 +49,7 @@ class Services:
         self.devices = DeviceCommands(self.store, self.memory, self.commands)
         self.nearby = Nearby(self.store, self.commands.poke)
         self.hosting = HostCommands(self.store, self.memory)
+        self.chats = ChatCommands(self.store, options.config, self.commands.client, self.hosting.client)
         self.questions = QuestionCommands(self.store, self.memory, self.hosting.client)
         self.signing = SigningCommands(self.store, self.memory, self.hosting.client)
         self.training = TrainCommands(self.store, self.hosting.client)
@@ -59,6 +61,7 @@ class Services:
         self.commands.start(self._devices)
         self.questions.start()
         self.signing.start()
+        self.chats.start()
         self.training.start()
         self.hosting.start(self._host)
 
@@ -70,6 +73,7 @@ class Services:
         """End every connection."""
         await self.rows.close()
         await self.training.close()
+        await self.chats.close()
         await self.signing.close()
         await self.questions.close()
         await self.hosting.close()

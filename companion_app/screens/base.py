@@ -36,6 +36,10 @@ class AppScreen(Accessible, Screen):
         """A key was pressed that writes this, and nobody types; whether it was for this screen."""
         return False
 
+    def dropped(self, path: str) -> bool:
+        """A file fell on the window; whether it was for this screen."""
+        return False
+
     @property
     def app(self) -> CompanionApp:
         return cast("CompanionApp", App.get_running_app())

@@ -206,6 +206,34 @@ class ChatCommands:
             self._store.dispatch(cact.ChatOpened(one))
         self._store.dispatch(cact.KnobsTurned(phrase.strip(), turn(phrase, one.knobs)))
 
+    def undo_knobs(self) -> None:
+        """Take the last change of the knobs back."""
+        self._store.dispatch(cact.KnobsUndone())
+
+    def knobs_seen(self) -> None:
+        """What a phrase changed has been read."""
+        self._store.dispatch(cact.KnobsSeen())
+
+    def show_list(self, shown: bool) -> None:
+        """Show the list of conversations in a narrow window, or hide it."""
+        self._store.dispatch(cact.ChatListShown(shown))
+
+    def delete_ask(self, id: str | None) -> None:
+        """Ask whether one is to be deleted; None takes the question back."""
+        self._store.dispatch(cact.ChatDeleteAsked(id))
+
+    def rename_begin(self, on: bool) -> None:
+        """Let the title be typed, or not any more."""
+        self._store.dispatch(cact.ChatRenaming(on))
+
+    def edit_begin(self, number: int | None) -> None:
+        """Take a message into the field, to be sent otherwise; None ends that."""
+        self._store.dispatch(cact.ChatEditBegun(number))
+
+    def set_blind(self, blind: bool) -> None:
+        """Whether names are hidden until a vote."""
+        self._store.dispatch(cact.ChatBlindSet(blind))
+
     def set_knob(self, name: str, value: float) -> None:
         """Move one knob by hand."""
         one = self._chat.conversation or self._new()

@@ -143,6 +143,11 @@ class KnobsUndone:
 
 
 @dataclass(frozen=True)
+class KnobsSeen:
+    """A person has read what a phrase changed."""
+
+
+@dataclass(frozen=True)
 class ChatEditBegun:
     """A message is taken into the field to be sent otherwise; None ends that."""
 
@@ -204,6 +209,7 @@ ChatAction = (
     | KnobsTurned
     | KnobsSet
     | KnobsUndone
+    | KnobsSeen
     | ChatEditBegun
     | ChatRenaming
     | ChatRenamed

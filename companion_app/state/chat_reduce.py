@@ -147,6 +147,11 @@ def _(action: cact.KnobsUndone, chat: Chat) -> Chat:
 
 
 @_reduce.register
+def _(action: cact.KnobsSeen, chat: Chat) -> Chat:
+    return chat if chat.turned is None else replace(chat, turned=None, phrase="")
+
+
+@_reduce.register
 def _(action: cact.ChatEditBegun, chat: Chat) -> Chat:
     return chat if chat.editing == action.number else replace(chat, editing=action.number)
 

@@ -313,6 +313,7 @@ class Page(ScrollView):
     """A column that scrolls, centred and not wider than one can read."""
 
     column = ObjectProperty(None)
+    widest = NumericProperty("760dp")
     scroll_y: float  # Kivy's: 1 is the top
 
     def __init__(self, **kwargs: object) -> None:

@@ -16,6 +16,7 @@ from companion_app.theme.widgets import Pressable, arrange
 # What a place is for, under its name.
 ABOUT = {
     Screen.ASK: N_("Say something to a specialist, and see what it makes of it"),
+    Screen.CHAT: N_("Talk with a language model, or with two at once"),
     Screen.DEVICE: N_("What the device runs, and what happened there"),
     Screen.TEACH: N_("Have a big model write examples to learn from"),
     Screen.TRAIN: N_("Train specialists, watch them learn, compare and release them"),

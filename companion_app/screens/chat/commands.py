@@ -1,0 +1,60 @@
+"""What can be done in a chat, for the table of commands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from companion_app.i18n import N_
+from companion_app.registry import Command
+from companion_app.state.model import AppState, Screen
+
+if TYPE_CHECKING:
+    from companion_app.app import CompanionApp
+
+TEXT = {"type": "string"}
+KINDS = (("md", "Markdown"), ("pdf", "PDF"), ("json", "JSON"))
+
+
+def commands(app: CompanionApp) -> tuple[Command, ...]:
+    """All of them."""
+    chats = app.chats
+
+    def show() -> None:
+        app.open(Screen.CHAT)
+
+    def begin() -> None:
+        show()
+        chats.begin()
+
+    def send(text: str) -> None:
+        show()
+        chats.send(text)
+
+    def say(phrase: str) -> None:
+        show()
+        chats.say(phrase)
+
+    return (
+        Command("chat.show", N_("Chat"), show, icon="chat"),
+        Command("chat.new", N_("New conversation"), begin, icon="plus"),
+        Command("chat.send", N_("Write to a model"), send, arguments={"text": {**TEXT, "title": N_("Message")}}, icon="chat"),
+        Command("chat.stop", N_("Stop the answer"), chats.stop, when=_running, lacks=N_("No answer is being written."), icon="stop"),
+        Command("chat.adjust", N_("Say how it should answer"), say, arguments={"phrase": {**TEXT, "title": N_("For example: more creative")}}, icon="knobs"),
+        Command("chat.undo_adjusting", N_("Undo the last change of how it answers"), chats.undo_knobs, when=lambda state: bool(state.chat.undo), lacks=N_("Nothing was adjusted."), icon="undo"),
+        Command(
+            "chat.export", N_("Export the conversation"), chats.export, icon="export", when=_has_turns,
+            lacks=N_("There is nothing to export yet."),
+            arguments={"kind": {**TEXT, "title": N_("Kind")}, "path": {**TEXT, "title": N_("File or folder"), "default": ""}},
+            choices={"kind": lambda state: list(KINDS)},
+        ),
+        Command("chat.import", N_("Import a conversation"), chats.import_, arguments={"path": {**TEXT, "title": N_("JSON file")}}, icon="list"),
+        Command("chat.delete", N_("Delete a conversation"), chats.delete, dangerous=True, arguments={"id": {**TEXT, "title": N_("Conversation")}}, choices={"id": lambda state: [(one.id, one.title) for one in state.chat.known]}, when=lambda state: bool(state.chat.known), lacks=N_("There are no conversations yet."), icon="trash"),
+    )  # fmt: skip
+
+
+def _running(state: AppState) -> bool:
+    return state.chat.conversation is not None and state.chat.conversation.running
+
+
+def _has_turns(state: AppState) -> bool:
+    return state.chat.conversation is not None and bool(state.chat.conversation.turns)
