@@ -25,14 +25,14 @@ def min_max(steps: Sequence[int], values: Sequence[float], columns: int) -> Poin
 
 def ticks(low: float, high: float, count: int = 4) -> list[float]:
     """Round numbers, `count` or so, from one at or below `low` to one at or above `high`."""
-    if high <= low:
+    if high - low <= 1e-9 * max(abs(low), abs(high)):
         half = abs(low) / 2 or 0.5
         low, high = low - half, high + half
     raw = (high - low) / count
     unit = 10 ** math.floor(math.log10(raw))
     step = next(unit * factor for factor in (1, 2, 5, 10) if unit * factor >= raw * 0.999)
     first, last = math.floor(low / step), math.ceil(high / step)
-    return [round(number * step, 12) for number in range(first, last + 1)]
+    return [number * step for number in range(first, last + 1)]
 
 
 def shortly(value: float) -> str:

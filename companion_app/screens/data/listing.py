@@ -10,11 +10,11 @@ from kivy.graphics.vertex_instructions import Rectangle
 from kivy.input.motionevent import MotionEvent
 from kivy.metrics import dp, sp
 from kivy.properties import NumericProperty, StringProperty
-from kivy.uix.behaviors import FocusBehavior
 from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.floatlayout import FloatLayout
 
 from companion_app.theme.accessible import Accessible, Role
+from companion_app.theme.focus import Reachable
 from companion_app.theme.widgets import Pressable
 
 _WHEEL = 1.5  # rows per notch
@@ -34,7 +34,7 @@ class RowView(Pressable, BoxLayout):
     tone = StringProperty("plain")
 
 
-class RowList(FocusBehavior, Accessible, FloatLayout):
+class RowList(Reachable, Accessible, FloatLayout):
     """`count` rows of one height. fill: brings a `RowView` in line with its place; need: hears the place of rows that come
     into view; pressed: hears the place of one that is pressed."""
 

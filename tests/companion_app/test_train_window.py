@@ -1,0 +1,115 @@
+"""The screens Train and Data in a real window: a curve, a map, a list of 100,000 rows, and a host that is too old."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from companion_app.state import rows_actions as ract
+from companion_app.state import train_actions as tact
+from companion_app.state.rows import PAGE, DataRow, Filter
+from companion_app.state.training import Curve, DatasetCard, Heat, Job, JobState, Part, RunDetails
+
+from . import window
+from .fake_host import FakeHost
+
+if TYPE_CHECKING:
+    from companion_app.app import Options
+
+MISSING = "This host can't train for the companion; update Enigma there."
+
+
+async def paired(driver: window.Driver, host: FakeHost) -> None:
+    driver.app.hosting.pair(host.url, host.code)
+    state = driver.app.store
+    await driver.until(lambda: state.state.host is not None and state.state.host.phase.value == "online", "the host")
+
+
+async def test_a_host_without_trainings_is_told_in_one_sentence(options: Options) -> None:
+    async with FakeHost() as host, window.opened(options, drawn=False) as driver:
+        await paired(driver, host)
+        driver.app.open("train")
+        await driver.until(lambda: driver.app.store.state.training.problem, "the sentence")
+        assert driver.app.screen.empty == MISSING
+        driver.app.open("data")
+        await driver.settle()
+        assert driver.app.screen.empty == MISSING and not driver.clipped()
+
+
+async def test_curves_maps_and_states_are_drawn_and_told_in_words(options: Options) -> None:
+    async with FakeHost() as host, window.opened(options) as driver:
+        await paired(driver, host)
+        app, dispatch = driver.app, driver.app.store.dispatch
+        app.open("train")
+        await driver.until(lambda: app.store.state.training.problem, "the first look")
+        job = Job("train-1", run="talk", task="chat", data="talk", state=JobState.RUNNING, step=10_000, pausable=True)
+        dispatch(tact.HostDataTold((DatasetCard("talk", "chat", train=38),), (job,)))
+        steps = tuple(range(1, 10_001))
+        dispatch(tact.CurveTold(Curve("train-1", "loss", steps, tuple(5 / step for step in steps), ("loss",)), True))
+        await driver.settle()
+        plot = driver.find_all("CurvePlot")[0]
+        assert plot.spoken == "Loss: 5 at step 1, 5e-04 at step 10000; least 5e-04, greatest 5."
+        assert driver.find("Act", text="Pause").disabled is False and not driver.clipped()
+        colours = driver.picture().crop(driver.region(plot)).getcolors(100_000)
+        accent = tuple(round(255 * part) for part in app.palette.accent[:3])
+        assert any(all(abs(a - b) < 12 for a, b in zip(colour, accent, strict=True)) for _, colour in colours)
+
+        dispatch(tact.TrainPartPicked(Part.HISTORY))
+        run = RunDetails(app_run(), "enigma train", checkpoints=((5, 0.5), (9, 0.4)), now=5, curves=("loss",))
+        dispatch(tact.RunTold(run, None))
+        names = ("delivery", "refund")
+        dispatch(tact.HeatsTold((Heat("mails", "label", names, ((0.75, 0.25), (0.0, 1.0)), ((3, 1), (0, 4))),)))
+        await driver.settle()
+        heat = driver.find("HeatMap")
+        assert heat.told == '"delivery" was answered as "delivery" in 75.0 % (3 times).'
+        heat.focus = True
+        await driver.press(275, "right")
+        assert heat.told == '"delivery" was answered as "refund" in 25.0 % (1 times).'
+        assert driver.find("Act", text="Undo").disabled and not driver.find("Act", text="Redo").disabled
+
+
+async def test_a_hundred_thousand_rows_scroll_through_a_few_widgets(options: Options) -> None:
+    async with FakeHost() as host, window.opened(options, drawn=False) as driver:
+        await paired(driver, host)
+        app, dispatch = driver.app, driver.app.store.dispatch
+        asked: list[int] = []
+
+        def need(place: int) -> None:
+            start = place - place % PAGE
+            if app.store.state.rows.row(start) is None and start not in asked:
+                asked.append(start)
+                rows = tuple(DataRow(n, f"row {n}", "a", "person", 0.9) for n in range(start, start + PAGE))
+                dispatch(ract.PageTold("many", "train", Filter(), "c", 100_000, start, rows))
+
+        app.rows.need = need
+        app.open("data")
+        await driver.until(lambda: app.store.state.training.problem, "the first look")
+        dispatch(tact.HostDataTold((DatasetCard("many", "router", train=100_000),), ()))
+        app.rows.open("many")
+        await driver.settle()
+        listing = driver.find("RowList")
+        assert listing.count == 100_000 and len(driver.find_all("RowView")) <= listing.height / listing.row_height + 3
+        listing.focus = True
+        await driver.press(279, "end")
+        assert {"row 99999"} & {view.text for view in driver.find_all("RowView")}
+        last = max((view for view in driver.find_all("RowView") if not view.disabled), key=lambda view: view.place)
+        # It stands where it is drawn to the pixel, however far down the list is.
+        assert last.y == pytest.approx(listing.y + 4, abs=8) and len(asked) <= 3
+        await driver.press(278, "home")
+        assert listing.offset == 0 and "row 0" in {view.text for view in driver.find_all("RowView")}
+        listing.scroll_to(50_000.25)
+        await driver.settle()
+        assert "row 50001" in {view.text for view in driver.find_all("RowView")}
+        app.rows.delete(50_001)
+        await driver.settle()
+        marked = next(view for view in driver.find_all("RowView") if view.place == 50_001)
+        assert (marked.mark, marked.tone) == ("goes", "bad") and "goes" in marked.spoken
+        assert driver.find("Act", text="Save as a new version").disabled is False
+
+
+def app_run() -> object:
+    """A run of the history."""
+    from companion_app.services.train_wire import run_from
+
+    return run_from({"id": 1, "name": "mails", "task": "router", "state": "done"})
