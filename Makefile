@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: run test test-tflite test-arm64 test-fastdds lint clean
+.PHONY: run test test-tflite test-arm64 test-fastdds test-home-assistant lint clean
 
 run: $(VENV)/.trainer
 	$(BIN)/enigma quickstart $(ARGS)
@@ -24,6 +24,14 @@ test-arm64: $(VENV)/.dev
 # Our ROS 2 node beside a peer of another maker, in C++; half a minute, needs Debian's apt
 test-fastdds: $(VENV)/.dev
 	VENV=$(VENV) sh scripts/test_fastdds.sh $(ARGS)
+
+# A real Home Assistant beside a device and a simulated robot; the first time some minutes to install it, 400 MB
+test-home-assistant: $(VENV)/.dev
+	VENV=$(VENV) sh scripts/test_home_assistant.sh $(ARGS)
+
+# The companion as a folder that needs no Python; in build/desktop
+app: $(VENV)/.dev
+	$(BIN)/python scripts/package_companion.py desktop
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
