@@ -6,7 +6,7 @@ import asyncio
 import random
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,6 +35,7 @@ from edge_runtime.tasks.knobs import Knobs, turn
 MAX_MESSAGE = 30_000  # characters; devices take 32,000 of a whole conversation, and say where that is too much
 MAX_TITLE = 120
 PICTURE_DEADLINE = 40.0
+WRITE_DEADLINE = 5.0
 
 
 class ChatCommands:
@@ -58,6 +59,7 @@ class ChatCommands:
         self._chance = chance
         self._work = Work(lambda sentence: store.dispatch(act.Noticed(sentence)))
         self._answers: dict[Place, asyncio.Task[None]] = {}
+        self._writes: set[asyncio.Task[None]] = set()  # what a person was told is done: the app ends after it
         self.files = ChatStore(folder)
         self._keeping = Keeping(store, self.files)
         self._votes = Votes(store, self.files, host)
@@ -72,6 +74,8 @@ class ChatCommands:
     async def close(self) -> None:
         """End every answer, keep what came of it, and close the file."""
         self._stop_listening()
+        if self._writes:
+            await asyncio.wait(self._writes, timeout=WRITE_DEADLINE)
         await self._work.close()
         await self._keeping.close()
         await asyncio.to_thread(self.files.close)
@@ -93,14 +97,14 @@ class ChatCommands:
         title = " ".join(title.split())[:MAX_TITLE]
         self._store.dispatch(cact.ChatRenamed(id, title or tr("Conversation")))
         if self._chat.one(id) is None:
-            self._work.begin(self._keeping.rename(id, title))
+            self._write(self._keeping.rename(id, title))
 
     def delete(self, id: str) -> None:
         """Remove a conversation for good; the screen has asked before."""
         for place in [place for place in self._answers if place[0] == id]:
             self._answers[place].cancel()
         self._store.dispatch(cact.ChatDeleted(id))
-        self._work.begin(self._keeping.delete(id))
+        self._write(self._keeping.delete(id))
 
     def pick(self, models: tuple[Model, ...]) -> None:
         """Say whom the next conversation is with."""
@@ -165,7 +169,7 @@ class ChatCommands:
             return
         replies = tuple(Reply() if at == model else reply for at, reply in enumerate(again.replies))
         if again.vote is not None:
-            self._work.begin(self._votes.take_back(one, again))
+            self._write(self._votes.take_back(one, again))
         self._store.dispatch(cact.ChatSaid(one.id, replace(again, replies=replies, vote=None), self._clock()))
         self._begin((one.id, number, model))
 
@@ -196,7 +200,7 @@ class ChatCommands:
         now = self._chat.one(one.id)
         voted = now.turn(number) if now else None
         if now is not None and voted is not None and voted.vote == vote:
-            self._work.begin(self._votes.keep(now, voted))
+            self._write(self._votes.keep(now, voted))
 
     def say(self, phrase: str) -> None:
         """Turn knobs by saying so."""
@@ -297,7 +301,18 @@ class ChatCommands:
         answer = Answer(place, self._store.dispatch)
         task = self._work.begin(answer.read(lambda: chunks(model, body, self._device, self._host)))
         self._answers[place] = task
-        task.add_done_callback(lambda _: self._answers.pop(place, None))
+        task.add_done_callback(lambda _: self._ended(place, task))
+
+    def _ended(self, place: Place, task: asyncio.Task[None]) -> None:
+        if self._answers.get(place) is task:
+            del self._answers[place]
+            # One that is stopped before it began says nothing of its end.
+            self._store.dispatch(cact.ReplyEnded(*place, ReplyPhase.STOPPED, tr("Stopped by you.")))
+
+    def _write(self, work: Coroutine[object, object, None]) -> None:
+        task = self._work.begin(work)
+        self._writes.add(task)
+        task.add_done_callback(self._writes.discard)
 
     async def _look(self, one: Conversation, number: int, path: Path, then_ask: bool) -> None:
         specialist, seen, problem = "", "", ""

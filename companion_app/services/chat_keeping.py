@@ -23,7 +23,8 @@ class Keeping:
     def __init__(self, store: Store, files: ChatStore) -> None:
         self._store = store
         self._files = files
-        self._kept: dict[str, Conversation] = {}
+        self._seen: dict[str, Conversation] = {}
+        self._waiting: dict[str, Conversation] = {}  # also of those that aren't loaded any more
         self._wanted = asyncio.Event()
         self._turn = asyncio.Lock()
         self._gone: set[str] = set()
@@ -47,10 +48,12 @@ class Keeping:
         """Write all that changed, now. Raises `ChatFileError`."""
         async with self._turn:
             self._wanted.clear()
-            for one in self._store.state.chat.loaded:
-                if self._kept.get(one.id) is not one and one.id not in self._gone and (one.turns or one.draft.strip()):
+            while self._waiting:
+                id, one = next(iter(self._waiting.items()))
+                if id not in self._gone:
                     await asyncio.to_thread(self._files.keep, one)
-                    self._kept[one.id] = one
+                if self._waiting.get(id) is one:  # it didn't change meanwhile
+                    del self._waiting[id]
 
     async def read(self, id: str) -> Conversation:
         """A conversation out of the file. Raises `ChatFileError`."""
@@ -75,8 +78,10 @@ class Keeping:
             self._store.dispatch(cact.ChatNoted(str(error), wrong=True))
 
     def _watch(self, state: AppState) -> None:
-        if any(self._kept.get(one.id) is not one for one in state.chat.loaded):
-            self._wanted.set()
+        for one in state.chat.loaded:
+            if self._seen.get(one.id) is not one and (one.turns or one.draft.strip() or one.id in self._seen):
+                self._seen[one.id] = self._waiting[one.id] = one
+                self._wanted.set()
 
     async def _run(self) -> None:
         said = ""
