@@ -71,3 +71,23 @@ async def test_pairs_updates_and_asks_a_device(
         box = driver.find("ExchangeBox")
         await reader.heard(box.question or box.verdict)
         await reader.find("entry", "Type a sentence", "focused")
+
+
+async def test_changes_settings(options: Options) -> None:
+    async with window.opened(options, drawn=False) as driver, screen_reader.reader() as reader:
+        chosen = driver.app.choosing
+        await reader.press("link", "More")
+        await reader.press("push button", "Settings*")
+        box = await reader.find("check box", "Less motion")
+        assert "checked" not in box["states"]
+        await reader.press("check box", "Less motion")
+        await reader.find("check box", "Less motion", "checked")
+        assert chosen.now.reduced_motion
+        await reader.press("radio button", "Light")
+        await reader.find("radio button", "Light", "checked")
+        assert driver.app.palette.name == "light"
+        # A list to choose from opens, is read, and closes; then everything is there in the other language.
+        await reader.press("combo box", "Language*")
+        await reader.press("list item", "Deutsch*")
+        await driver.until(lambda: chosen.now.language == "de", "the language")
+        await reader.find("landmark", "Einstellungen")
