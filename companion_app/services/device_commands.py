@@ -12,6 +12,7 @@ from companion_app.i18n import tr
 from companion_app.services.commands import Commands
 from companion_app.services.device_code import CodeError, read_camera
 from companion_app.services.device_journal import read_journal
+from companion_app.services.device_look import versions_from
 from companion_app.services.link import sentence_of
 from companion_app.services.remember import Memory, RememberError
 from companion_app.services.sending import Answer, Sending
@@ -19,10 +20,10 @@ from companion_app.services.wire import as_list, as_number, as_text, request_for
 from companion_app.services.work import Work
 from companion_app.state import actions as act
 from companion_app.state import fleet_actions as fact
-from companion_app.state.fleet import MAX_TAGS, Label, Log, Sample
+from companion_app.state.fleet import MAX_TAGS, Label, Log, Sample, steerable
 from companion_app.state.model import Device
 from companion_app.state.store import Store
-from edge_runtime.client import DeviceClient, EdgeError
+from edge_runtime.client import DeviceClient, EdgeError, NotFound
 
 LABELS = "labels.json"
 MAX_LABEL = 40
@@ -75,17 +76,28 @@ class DeviceCommands:
     def roll_back(self, specialist: str) -> None:
         """Let the version before serve again."""
         device = self._store.state.device
-        detail = self._store.state.fleet.details.get(device.address) if device else None
-        lying = detail.versions.get(specialist, ()) if detail and detail.versions is not None else None
-        before = next((one for one in lying or () if not one.active), None)
-        if before is not None:  # by its name, so that twice is as once
-            self.switch(specialist, before.bundle)
+        if device is None:
             return
-        self._begin(
-            f"switch {specialist}",
-            lambda client, key: client.roll_back(specialist, key=key),
-            lambda answer: _now_answers(specialist, answer),
-        )
+        detail = self._store.state.fleet.details.get(device.address)
+        if detail is not None and detail.versions is None and not steerable(detail):
+            self._begin(
+                f"switch {specialist}",
+                lambda client, key: client.roll_back(specialist, key=key),
+                lambda answer: _now_answers(specialist, answer),
+            )
+            return
+        before: list[str] = []
+
+        async def back(client: DeviceClient, key: str) -> Answer:
+            # The device is asked which one that is, once: sent again, it is the same, so that twice is as once.
+            if not before:
+                lying = versions_from(await client.versions()).get(specialist, ())
+                before.extend(one.bundle for one in lying if not one.active)
+            if not before:
+                raise NotFound(tr("{name} has no version before this one on the device.", name=specialist))
+            return await client.switch(specialist, before[0], key=key)
+
+        self._begin(f"switch {specialist}", back, lambda answer: _now_answers(specialist, answer), repeatable=True)
 
     def pipeline(self, pipeline: str, on: bool) -> None:
         """Start or stop a pipeline."""

@@ -7,6 +7,7 @@ import contextlib
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 
+from companion_app.state.fleet import steerable
 from companion_app.state.model import Phase
 from companion_app.state.store import Store
 from edge_runtime.client import DeviceClient, DeviceUnreachable, Interrupted, Overloaded
@@ -60,9 +61,8 @@ class Sending:
                     raise
 
     def _knows_keys(self, address: str) -> bool:
-        """Devices that list their versions have keys too; an older one would do a command twice."""
-        detail = self._store.state.fleet.details.get(address)
-        return detail is not None and detail.versions is not None
+        """An older device would do a command twice."""
+        return steerable(self._store.state.fleet.details.get(address))
 
     async def _back(self, address: str, ends: float) -> bool:
         """Wait until the link says that the device is back; whether it came in time."""

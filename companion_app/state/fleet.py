@@ -102,6 +102,14 @@ class Detail:
     certificate: str = ""
 
 
+def steerable(detail: Detail | None) -> bool:
+    """Whether a device is of a version that can be switched and restarted from here, and does each command once.
+
+    Those tell when they were started; older ones do not.
+    """
+    return detail is not None and detail.vitals is not None and detail.vitals.started > 0
+
+
 @dataclass(frozen=True)
 class Found:
     """A device near us that announces itself."""

@@ -11,7 +11,13 @@ import pytest
 from companion_app import i18n
 from companion_app.state.inventory import Inventory
 from companion_app.state.model import AppState, Device
-from tests.edge_runtime.conftest import bundles, start_device, state  # noqa: F401 - fixtures by their names
+from tests.edge_runtime.conftest import (  # noqa: F401 - fixtures by their names
+    bundles,
+    kept_versions,
+    start_device,
+    state,
+    two_versions,
+)
 
 from . import samples, window
 

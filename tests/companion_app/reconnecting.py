@@ -40,6 +40,7 @@ class Companion:
     def __init__(self, home: Inventory, folder: Path) -> None:
         self.store = Store(AppState(inventory=home))
         self.ended: list[fact.CommandEnded] = []
+        self.device: RunningDevice | None = None  # the one that `cycles` left running
         dispatch = self.store.dispatch
 
         def listening(action: object) -> None:
@@ -107,7 +108,7 @@ async def cycles(companion: Companion, device: RunningDevice, count: int, seed: 
             told.interrupted += 1
         if now not in (wanted, before) or (now != wanted and not ended.failed) or len(companion.ended) > heard + 1:
             told.wrong.append(f"cycle {number}: from {before} to {now}, and was told {ended}")
-    companion.device = device  # type: ignore[attr-defined] - whoever asked for the cycles stops it
+    companion.device = device
     return told
 
 

@@ -7,7 +7,9 @@ from pathlib import Path
 import companion_app
 from companion_app.state.inventory import Inventory, read_inventory
 from companion_app.state.model import Specialist
-from tests.edge_runtime.conftest import edge
+from edge_runtime.identity.files import IdentityFolder
+from edge_runtime.identity.grants import Grant
+from edge_runtime.identity.pairing import issue_code
 
 KITCHEN = "http://192.168.1.20:8765"
 ATTIC = "http://10.0.0.4:8765"
@@ -32,10 +34,8 @@ ROBOT_ANSWER: dict[str, object] = {
 
 
 def one_time_code(state: Path, scope: str) -> str:
-    """What `enigma-edge pair` prints on a device."""
-    printed = edge("pair", "--state", state, "--scope", scope)
-    assert printed.returncode == 0, printed.stderr
-    return printed.stdout.strip()
+    """What `enigma-edge pair` prints on a device, without a process for it."""
+    return issue_code(IdentityFolder(state), Grant(scope), 10.0, 5)
 
 
 def home() -> Inventory:

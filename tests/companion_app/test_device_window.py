@@ -14,7 +14,6 @@ from companion_app.state import actions as act
 from companion_app.state import fleet_actions as fact
 from companion_app.state.fleet import Coming, Detail, Found, Label, Log, LogLine, PipelineTold, Updates, Version, Vitals
 from companion_app.state.model import Device, Phase, Screen
-from tests.edge_runtime.conftest import edge
 
 from . import samples, window
 
@@ -115,15 +114,13 @@ async def test_what_the_pairing_may_not_do_is_shown_with_the_reason(options: Opt
 
 
 async def test_a_device_is_steered_by_touches_and_what_is_typed_stays(
-    options: Options, start_device: Callable, bundles: dict[str, Path], state: Path
+    options: Options, start_device: Callable, two_versions: Path
 ) -> None:
-    for name in ("v1", "v2"):
-        assert edge("install", bundles[name], "--state", state).returncode == 0
     device = start_device()
     async with window.opened(options, drawn=False) as driver:
         store = driver.app.store
         driver.app.open(Screen.PAIR)
-        driver.app.commands.pair(device.url, await asyncio.to_thread(samples.one_time_code, state, "owner"))
+        driver.app.commands.pair(device.url, await asyncio.to_thread(samples.one_time_code, two_versions, "owner"))
         await driver.until(lambda: driver.find_all("SpecialistCard"), "the device's screen")
         await driver.until(lambda: len(driver.find("SpecialistCard").ids.versions.children) == 2, "its versions")
         await driver.touch(driver.find("Choice", text="1.0.0"))

@@ -277,12 +277,10 @@ async def test_devices_near_us_are_listed_while_somebody_looks(
 
 
 @pytest.fixture
-def device(start_device: Callable, bundles: dict[str, Path], state: Path) -> RunningDevice:
-    """A daemon with two versions, of which the second serves, and a pipeline that is stopped."""
-    for name in ("v1", "v2"):
-        assert edge("install", bundles[name], "--state", state).returncode == 0
-    (state / "pipelines").mkdir()
-    (state / "pipelines" / "words.toml").write_text(PIPELINE)
+def device(start_device: Callable, two_versions: Path) -> RunningDevice:
+    """A daemon with two versions, of which the second serves, and a pipeline."""
+    (two_versions / "pipelines").mkdir()
+    (two_versions / "pipelines" / "words.toml").write_text(PIPELINE)
     with socket.socket() as probe:  # a port of its own, as a restart must come back to it
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -376,9 +374,10 @@ async def test_a_device_that_is_killed_in_the_middle_of_commands_does_each_once(
     companion = Companion(home, tmp_path)
     try:
         await paired(companion, device)
-        told = await cycles(companion, device, 3, seed=1)
-        await asyncio.to_thread(companion.device.stop)  # type: ignore[attr-defined]
-        assert told.wrong == [] and len(told.seconds) == 3
+        told = await cycles(companion, device, 5, seed=1)
+        assert companion.device is not None
+        await asyncio.to_thread(companion.device.stop)
+        assert told.wrong == [] and len(told.seconds) == 5
     finally:
         await companion.close()
 

@@ -29,7 +29,18 @@ from . import samples
 from .fake_host import TOKEN, FakeHost
 
 # What each command asks of a device or a host, as the API names it.
-ON_DEVICE = {"device.ask": ("POST", "/v1/run/{specialist}"), "device.push": ("POST", "/v1/bundles")}
+ON_DEVICE = {
+    "device.ask": ("POST", "/v1/run/{specialist}"),
+    "device.push": ("POST", "/v1/bundles"),
+    "device.switch": ("POST", "/v1/switch/{specialist}"),
+    "device.rollback": ("POST", "/v1/rollback/{specialist}"),
+    "device.sample": ("GET", "/v1/samples/{specialist}"),
+    "device.pipeline": ("POST", "/v1/pipelines/{pipeline}/start"),
+    "device.updates": ("POST", "/v1/updates/check"),
+    "device.restart": ("POST", "/v1/restart"),
+    "device.reboot": ("POST", "/v1/restart"),
+    "device.journal": ("GET", "/v1/updates/journal"),
+}
 ON_HOST = {
     "host.lessons": ("GET", "/v1/lessons"),
     "lesson.generate": ("POST", "/v1/lessons"),

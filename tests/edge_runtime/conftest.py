@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import shutil
 import signal
 import ssl
 import subprocess
@@ -177,6 +178,23 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     made["foreign"] = folder / "foreign.enigma"
     tiny.make_bundle(made["foreign"], tiny.usable_manifest("9.0.0"), seed=9, key=tiny.OTHER_KEY)
     return made
+
+
+@pytest.fixture(scope="session")
+def kept_versions(tmp_path_factory: pytest.TempPathFactory, bundles: dict[str, Path]) -> Path:
+    """A state folder with two versions, installed once; `two_versions` gives each test its own copy."""
+    folder = tmp_path_factory.mktemp("versions") / "device"
+    trust(folder)
+    for name in ("v1", "v2"):
+        assert edge("install", bundles[name], "--state", folder).returncode == 0
+    return folder
+
+
+@pytest.fixture
+def two_versions(state: Path, kept_versions: Path) -> Path:
+    """The test's state folder, with versions 1 and 2 of `tiny`, of which the second serves."""
+    shutil.copytree(kept_versions, state, dirs_exist_ok=True)
+    return state
 
 
 @pytest.fixture

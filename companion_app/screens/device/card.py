@@ -13,10 +13,22 @@ from companion_app.state.describe import specialist_facts
 from companion_app.state.fleet import Detail, Sample, Version
 from companion_app.state.fleet_words import figures_line, sample_line
 from companion_app.state.model import Specialist
-from companion_app.theme.widgets import Card, Choice, Fact, reveal
+from companion_app.theme.widgets import Card, Choice, Fact, Flow, reveal
 
 # Tasks that take a sentence; others are tried with what their makers left.
 TYPED = ("robot", "router", "chat", "code", "math", "avatar", "game", "image_gen", "audio_gen", "video_gen", "3d_gen")
+
+
+def show_facts(flow: Flow, facts: tuple[tuple[str, str], ...]) -> None:
+    """Show these, as (name, value), in the widgets that are there as far as they go: figures change every other second."""
+    there = flow.children[::-1]
+    if [fact.name for fact in there] != [name for name, _ in facts]:
+        flow.clear_widgets()
+        there = [Fact(name=name) for name, _ in facts]
+        for fact in there:
+            flow.add_widget(fact)
+    for fact, (_, value) in zip(there, facts, strict=True):
+        fact.value = value
 
 
 class SpecialistCard(Card):
@@ -37,7 +49,6 @@ class SpecialistCard(Card):
 
     def __init__(self, **kwargs: object) -> None:
         super().__init__(**kwargs)
-        self._facts: tuple[tuple[str, str], ...] = ()
         self._versions: tuple[Version, ...] = ()
         self._parts = {name: self.ids[name].__self__ for name in ("sentence", "result", "versions_box")}
 
@@ -45,12 +56,7 @@ class SpecialistCard(Card):
         """Bring it in line with what the device told."""
         self.task, self.switching = model.task, switching
         self.figures = figures_line(detail.figures.get(model.name) if detail else None)
-        facts = specialist_facts(model)
-        if facts != self._facts:
-            self._facts = facts
-            self.ids.facts.clear_widgets()
-            for name, value in facts:
-                self.ids.facts.add_widget(Fact(name=name, value=value))
+        show_facts(self.ids.facts, specialist_facts(model))
         self.old = detail is None or detail.versions is None
         self._show_versions(detail.versions.get(model.name, ()) if detail and detail.versions else ())
         reveal(self.ids.sample, self._parts["sentence"], model.task in TYPED)

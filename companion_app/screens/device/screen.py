@@ -10,7 +10,7 @@ from kivy.uix.boxlayout import BoxLayout
 
 from companion_app.i18n import ntr, tr
 from companion_app.screens.base import AppScreen
-from companion_app.screens.device.card import SpecialistCard
+from companion_app.screens.device.card import SpecialistCard, show_facts
 from companion_app.state import fleet_actions as fact
 from companion_app.state.describe import device_line
 from companion_app.state.fleet import Detail, Fleet, PipelineTold
@@ -25,7 +25,7 @@ from companion_app.state.fleet_words import (
 )
 from companion_app.state.model import AppState, Device, Event, Phase, Screen
 from companion_app.theme.forms import Check
-from companion_app.theme.widgets import Caption, Column, Fact, arrange
+from companion_app.theme.widgets import Caption, Column, arrange
 
 # The newest events, newest first: what fits without scrolling past the specialists.
 SHOWN_EVENTS = 12
@@ -82,7 +82,6 @@ class DeviceScreen(AppScreen):
         self._parts = {name: self.ids[name].__self__ for name in ids}
         self._cards: dict[str, SpecialistCard] = {}
         self._pipes: dict[str, Check] = {}
-        self._facts: tuple[tuple[str, str], ...] = ()
         self._events: tuple[Event, ...] = ()
         self._lines: tuple[str, ...] = ()
         self._paired: tuple[str, ...] = ()
@@ -144,12 +143,7 @@ class DeviceScreen(AppScreen):
         arrange(column, wanted)
 
     def _show_facts(self, detail: Detail | None) -> None:
-        facts = vitals_facts(detail) if detail else ()
-        if facts != self._facts:
-            self._facts = facts
-            self.ids.facts.clear_widgets()
-            for name, value in facts:
-                self.ids.facts.add_widget(Fact(name=name, value=value))
+        show_facts(self.ids.facts, vitals_facts(detail) if detail else ())
 
     def _show_cards(self, state: AppState, device: Device | None, detail: Detail | None) -> None:
         models = device.link.models if device else ()

@@ -15,10 +15,8 @@ from ..conftest import RunningDevice, StartDevice, edge
 
 
 @pytest.fixture
-def device(start_device: StartDevice, bundles: dict[str, Path], state: Path) -> RunningDevice:
+def device(start_device: StartDevice, two_versions: Path) -> RunningDevice:
     """A daemon that has two versions, of which the second serves."""
-    assert edge("install", bundles["v1"], "--state", state).returncode == 0
-    assert edge("install", bundles["v2"], "--state", state).returncode == 0
     return start_device()
 
 
