@@ -33,6 +33,8 @@ from companion_app.screens.palette.overlay import Over
 from companion_app.screens.palette.overlay import Palette as CommandPalette
 from companion_app.screens.push.screen import PushScreen
 from companion_app.screens.questions.screen import QuestionsScreen
+from companion_app.screens.robot.commands import robot_commands
+from companion_app.screens.robot.screen import RobotScreen
 from companion_app.screens.settings.screen import SettingsScreen
 from companion_app.screens.shortcuts.screen import ShortcutsScreen
 from companion_app.screens.sign.screen import SignScreen
@@ -73,6 +75,7 @@ SCREENS = {
     Screen.HOME: HomeScreen,
     Screen.SETTINGS: SettingsScreen,
     Screen.SHORTCUTS: ShortcutsScreen,
+    Screen.ROBOT: RobotScreen,
     Screen.MORE: MoreScreen,
 }
 
@@ -91,6 +94,7 @@ class CompanionApp(App):
         self.memory, self.store = self.services.memory, self.services.store
         self.commands, self.hosting = self.services.commands, self.services.hosting
         self.questions, self.signing = self.services.questions, self.services.signing
+        self.robots = self.services.robots
         self.chats = self.services.chats
         self.training, self.rows = self.services.training, self.services.rows
         self.choosing, self.devices = self.services.choosing, self.services.devices
@@ -101,6 +105,7 @@ class CompanionApp(App):
         self.registry = Registry(lambda: self.store.state, lambda said: self.store.dispatch(act.Noticed(said)))
         self.registry.add(*window_commands(self))
         self.registry.add(*commands(self))
+        self.registry.add(*robot_commands(self))
         self.registry.add(*chat_commands(self))
         self._speak(state)
         self._scale(state)

@@ -17,7 +17,9 @@ from companion_app.i18n import N_, tr
 from companion_app.screens.base import AppScreen
 from companion_app.state.describe import status_of
 from companion_app.state.model import AppState, PushPhase, Screen
+from companion_app.state.robot_words import stop_words
 from companion_app.state.teaching import host_status, running_lesson, strip_line
+from companion_app.theme.estop import StopBar
 from companion_app.theme.widgets import Column, Icon, NavItem, Pressable, reveal
 
 # From here on a rail beside the content leaves it wide enough to read.
@@ -38,6 +40,7 @@ PLACES = (
     (Screen.HOME, N_("Home"), "home"),
     (Screen.PUSH, N_("Push"), "push"),
     (Screen.DEVICES, N_("Devices"), "devices"),
+    (Screen.ROBOT, N_("Robot"), "robot"),
     (Screen.SETTINGS, N_("Settings"), "settings"),
 )
 # Five is what fits beside each other under a phone's thumb; the rest is behind the last one.
@@ -80,6 +83,7 @@ TITLES = {
     Screen.KEYS: N_("API keys"),
     Screen.SETTINGS: N_("Settings"),
     Screen.SHORTCUTS: N_("Shortcuts"),
+    Screen.ROBOT: N_("Robot"),
     Screen.MORE: N_("More"),
 }
 
@@ -131,6 +135,7 @@ class Shell(BoxLayout):
         self._items: list[tuple[Screen, NavItem]] = []
         self._strip = JobStrip()
         self._strip.bind(on_release=lambda _: App.get_running_app().open(Screen.TEACH))
+        self._estop = StopBar()
         self.bind(width=self.fit)
         frame.wide, frame.large = self._shape()
         self._arrange()
@@ -164,6 +169,8 @@ class Shell(BoxLayout):
         if state.host is not None and lesson is not None:
             self.frame.job, self.frame.job_share = strip_line(state.host, lesson), lesson.progress
         reveal(self._body, self._strip, lesson is not None and state.screen is not Screen.TEACH, top=False)
+        self._estop.said, self._estop.tone = stop_words(state)
+        reveal(self._body, self._estop, bool(state.robots.known), top=False)
         for place, item in self._items:
             item.here = place is here
         self.manager.current_screen.show(state)
@@ -206,8 +213,9 @@ class Shell(BoxLayout):
         self.clear_widgets()
         self.orientation = "horizontal" if self.frame.wide else "vertical"
         bar: BoxLayout = Rail() if self.frame.wide else BottomBar()
-        if self._strip.parent:
-            self._strip.parent.remove_widget(self._strip)
+        for strip in (self._strip, self._estop):
+            if strip.parent:
+                strip.parent.remove_widget(strip)
         body = self._body = BoxLayout(orientation="vertical")
         self._bar = TopBar()
         self._back = self._bar.ids.back.__self__

@@ -15,6 +15,7 @@ from companion_app.services.host_commands import HostCommands
 from companion_app.services.question_commands import QuestionCommands
 from companion_app.services.remember import Memory, Remembered, RememberedHost, RememberError
 from companion_app.services.rows_commands import RowsCommands
+from companion_app.services.robot_commands import RobotCommands
 from companion_app.services.signing_commands import SigningCommands
 from companion_app.services.train_commands import TrainCommands
 from companion_app.state import actions as act
@@ -48,6 +49,7 @@ class Services:
         self.commands = Commands(self.store, self.memory)
         self.devices = DeviceCommands(self.store, self.memory, self.commands)
         self.nearby = Nearby(self.store, self.commands.poke)
+        self.robots = RobotCommands(self.store, self.memory)
         self.hosting = HostCommands(self.store, self.memory)
         self.chats = ChatCommands(self.store, options.config, self.commands.client, self.hosting.client)
         self.questions = QuestionCommands(self.store, self.memory, self.hosting.client)
@@ -59,6 +61,7 @@ class Services:
         """Connect; needs a running event loop."""
         self.devices.start()
         self.commands.start(self._devices)
+        self.robots.start()
         self.questions.start()
         self.signing.start()
         self.chats.start()
@@ -79,6 +82,7 @@ class Services:
         await self.hosting.close()
         await self.nearby.close()
         await self.devices.close()
+        await self.robots.close()
         await self.commands.close()
 
 

@@ -12,6 +12,7 @@ from companion_app.state.model import Answer, Device, Event, Screen, Specialist
 from companion_app.state.preferences import Preferences
 from companion_app.state.question_actions import QuestionAction
 from companion_app.state.rows_actions import RowsAction
+from companion_app.state.robot_actions import RobotAction
 from companion_app.state.signing_actions import SigningAction
 from companion_app.state.train_actions import TrainAction
 
@@ -227,6 +228,7 @@ Action = (
     | FleetAction
     | HostAction
     | QuestionAction
+    | RobotAction
     | SigningAction
     | TrainAction
     | RowsAction

@@ -12,6 +12,7 @@ from companion_app.state.inventory import Inventory
 from companion_app.state.phase import Phase
 from companion_app.state.preferences import Preferences, theme_of
 from companion_app.state.questions import Asking
+from companion_app.state.robot import Robots
 from companion_app.state.rows import Rows
 from companion_app.state.signing import Signing
 from companion_app.state.training import Training
@@ -37,6 +38,7 @@ class Screen(StrEnum):
     HOME = "home"
     SETTINGS = "settings"
     SHORTCUTS = "shortcuts"
+    ROBOT = "robot"
     MORE = "more"
 
 
@@ -175,6 +177,7 @@ class AppState:
     teach: TeachForm = field(default_factory=TeachForm)
     asking: Asking = field(default_factory=Asking)
     signing: Signing = field(default_factory=Signing)
+    robots: Robots = field(default_factory=Robots)
     fleet: Fleet = field(default_factory=Fleet)
     training: Training = field(default_factory=Training)
     rows: Rows = field(default_factory=Rows)

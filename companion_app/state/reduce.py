@@ -29,6 +29,8 @@ from companion_app.state.question_actions import QuestionAction
 from companion_app.state.question_reduce import reduce_questions
 from companion_app.state.rows_actions import RowsAction
 from companion_app.state.rows_reduce import reduce_rows
+from companion_app.state.robot_actions import RobotAction
+from companion_app.state.robot_reduce import reduce_robots
 from companion_app.state.signing_actions import SigningAction
 from companion_app.state.signing_reduce import reduce_signing
 from companion_app.state.train_actions import TrainAction
@@ -250,6 +252,8 @@ for kind in get_args(TrainAction):
     _reduce.register(kind)(reduce_training)
 for kind in get_args(RowsAction):
     _reduce.register(kind)(reduce_rows)
+for kind in get_args(RobotAction):
+    _reduce.register(kind, reduce_robots)
 for kind in get_args(SigningAction):
     _reduce.register(kind, reduce_signing)
 for kind in get_args(ChatAction):

@@ -1,0 +1,1 @@
+"""The robot beside a device: its map, driving it, zones, places, sensors."""

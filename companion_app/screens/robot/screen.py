@@ -1,0 +1,289 @@
+"""The robot beside a device: its map, driving it, zones, places, and what its sensors say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kivy.core.window import Keyboard, Window
+from kivy.lang import Builder
+from kivy.properties import BooleanProperty, NumericProperty, StringProperty
+from kivy.uix.boxlayout import BoxLayout
+from kivy.uix.widget import Widget
+
+from companion_app.i18n import tr
+from companion_app.registry import covers
+from companion_app.screens.base import AppScreen
+from companion_app.screens.robot.map import MapView
+from companion_app.screens.robot.stick import TURNING, Stick
+from companion_app.state import robot_actions as act
+from companion_app.state.model import AppState
+from companion_app.state.phase import Phase
+from companion_app.state.robot import Plan, Robot, Tool
+from companion_app.state.robot_words import EVENTS, battery_words, doing, mode_words, sensor_facts, shown_robot
+from companion_app.theme.focus import attached, focus, plain
+from companion_app.theme.widgets import Act, Choice, Fact, Page, arrange, reveal
+
+SPEEDS = (0.2, 0.4, 0.7, 1.0)  # of the fastest that its robot.toml allows
+HOLD_KEY = "h"
+MODE_OF = {"take": "manual", "assist": "assisted", "automate": "autonomous"}
+
+
+class NamedLine(BoxLayout):
+    """A place or a zone; `on_go` and `on_remove`."""
+
+    name = StringProperty("")
+    note = StringProperty("")
+
+    def __init__(self, goes: bool, removable: bool, **kwargs: object) -> None:
+        self.register_event_type("on_go")
+        self.register_event_type("on_remove")
+        super().__init__(**kwargs)
+        for wanted, name in ((goes, "go"), (removable, "remove")):
+            if not wanted:
+                self.remove_widget(self.ids[name].__self__)
+
+    def on_go(self) -> None:
+        """The robot shall go there."""
+
+    def on_remove(self) -> None:
+        """It isn't wanted any more."""
+
+
+class HoldAct(Act):
+    """Held down, it is the deadman of assisted driving."""
+
+
+class MapPane(BoxLayout):
+    """The map with its tools, and the stick over it."""
+
+    simulated = BooleanProperty(False)
+    tool = StringProperty("look")
+
+    def pick(self, tool: str) -> None:
+        """What a finger on the map does from now on."""
+        store = self.parent.parent.app.store
+        store.dispatch(act.ToolPicked(Tool(tool)))
+
+
+class NoRobot(Page):
+    """How one gets here."""
+
+    problem = StringProperty("")
+
+
+class RobotScreen(AppScreen):
+    """Shows the current device's robot, else the first one."""
+
+    simulated = BooleanProperty(False)
+    tool = StringProperty("look")
+    corners = NumericProperty(0)
+    hint = StringProperty("")
+    trouble = StringProperty("")
+    mode = StringProperty("")
+    mode_tone = StringProperty("plain")
+    battery = StringProperty("")
+    battery_tone = StringProperty("plain")
+    doing = StringProperty("")
+    why = StringProperty("")
+    docked = BooleanProperty(False)
+    busy = BooleanProperty(False)
+
+    def __init__(self, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self._split = self.ids.split.__self__
+        self._none = NoRobot()
+        self._trouble, self._pen = self.ids.trouble.__self__, self.ids.pen.__self__
+        self._pen_zone = self.ids.pen_zone.__self__
+        self._release, self._may_not = self.ids.release.__self__, self.ids.may_not.__self__
+        pane = self.ids.pane.ids
+        self._map: MapView = pane.map.__self__
+        self._stick: Stick = pane.stick.__self__
+        self._hold: HoldAct = pane.hold.__self__
+        self._around: Widget = pane.around.__self__
+        self._map.bind(on_point=self._point, on_corner=self._corner)
+        self._map.bind(on_back=lambda *_: self.take_back(), on_finish=lambda *_: self.finish_zone())
+        self._stick.bind(along=self._drive, about=self._drive)
+        self._hold.bind(state=lambda _, state: self.app.robots.hold(state == "down"))
+        self._robot: Robot | None = None
+        self._plan: Plan | None = None
+        self._facts: dict[str, Fact] = {}
+        self._modes = {
+            event: Choice(
+                text=tr(name), height=self._stick.height / 3, on_release=lambda _, event=event: self._ask(event)
+            )
+            for event, name in EVENTS
+        }
+        for choice in self._modes.values():
+            self.ids.modes.add_widget(choice)
+        self._speeds: list[tuple[float, Choice]] = []
+
+    # Keys that are held drive, wherever the focus is, but for a field, the map and what takes arrows itself.
+
+    def on_pre_enter(self) -> None:
+        """The screen is shown."""
+        Window.bind(on_key_down=self._down, on_key_up=self._up, focus=self._left)
+
+    def on_leave(self) -> None:
+        """Another screen is shown: nobody drives."""
+        Window.unbind(on_key_down=self._down, on_key_up=self._up, focus=self._left)
+        self._left()
+
+    def show(self, state: AppState) -> None:
+        robot = shown_robot(state)
+        drawing = state.robots.drawing
+        arrange(self, [self._split] if robot is not None else [self._none])
+        if robot is None:
+            self._left()
+            return
+        self._robot = robot
+        self.tool, self.corners, self.simulated = drawing.tool.value, len(drawing.corners), robot.simulated
+        self._map.show(robot, drawing)
+        self.mode, self.mode_tone = mode_words(robot)
+        self.battery, self.battery_tone = battery_words(robot)
+        self.doing = doing(robot)
+        frame = robot.frame
+        there = frame is not None and robot.phase is Phase.ONLINE
+        self.why = robot.refused or (
+            "; ".join(frame.why) if frame is not None and there and (frame.v or frame.path) else ""
+        )
+        mode = frame.mode if frame is not None else ""
+        self.docked, self.busy = (
+            mode == "docked",
+            bool(frame and (frame.path or (frame.orders and frame.orders[-1].state == "waiting"))),
+        )
+        for event, choice in self._modes.items():
+            choice.on = MODE_OF[event] == mode
+        stick, hold = there and mode == "manual" and not robot.stopped, there and mode == "assisted"
+        if not stick:
+            self._stick.let_go()
+        reveal(self._around, self._stick, stick)
+        reveal(self._around, self._hold, hold)
+        self._show_trouble(state, robot)
+        self._show_pen(mode)
+        if robot.plan is not None and robot.plan is not self._plan:
+            self._plan = robot.plan
+            self._show_plan(robot.plan)
+        for speed, choice in self._speeds:
+            choice.on = frame is not None and abs(frame.limit - speed) < 0.005
+        self._show_facts(robot)
+
+    def finish_zone(self) -> None:
+        """The corners that were tapped become a zone."""
+        self.app.robots.add_zone(self.ids.zone_name.text, self.app.store.state.robots.drawing.corners)
+        self.ids.zone_name.entry.text = ""
+
+    def take_back(self) -> None:
+        """The last corner wasn't meant."""
+        self.app.store.dispatch(act.CornerTakenBack())
+
+    def save_place(self) -> None:
+        """Where the robot stands gets a name."""
+        self.app.robots.add_place(self.ids.place_name.text)
+        self.ids.place_name.entry.text = ""
+
+    def _show_trouble(self, state: AppState, robot: Robot) -> None:
+        frame = robot.frame
+        stopped, fault = robot.stopped, frame.fault if frame is not None else ""
+        wrong = stopped or (frame is not None and frame.mode == "fault")
+        self.trouble = (
+            tr("Emergency stop") if stopped else fault or tr("A fault is kept: release it once its cause is gone.")
+        )
+        reveal(self.ids.page.column, self._trouble, wrong)
+        held = next((device.role for device in state.devices if device.address == robot.address), "")
+        reveal(self._trouble, self._release, covers(held, "releaser"), top=False)
+        reveal(self._trouble, self._may_not, not covers(held, "releaser"), top=False)
+
+    def _show_pen(self, mode: str) -> None:
+        if self.tool == Tool.ZONE:
+            self.hint = tr("Tap the corners of where it must never go, one after the other.")
+        else:
+            self.hint = (
+                tr("Tap where it shall go.")
+                if mode in ("autonomous", "assisted")
+                else tr("It goes where you tap once it drives by itself, or assisted.")
+            )
+        column = self.ids.page.column
+        if self.tool == Tool.LOOK:
+            reveal(column, self._pen, False)
+        elif self._pen.parent is None:  # under what is wrong, above all else
+            column.add_widget(self._pen, index=len(column.children) - (self._trouble.parent is not None))
+        reveal(self._pen, self._pen_zone, self.tool == Tool.ZONE, top=False)
+
+    def _show_plan(self, plan: Plan) -> None:
+        rows = []
+        for place in plan.places:
+            line = NamedLine(True, place.drawn, name=place.name, note=tr("dock") if place.name == plan.dock else "")
+            line.bind(on_go=lambda line: self.app.robots.go_to(line.name))
+            line.bind(on_remove=lambda line: self.app.robots.remove_place(line.name))
+            rows.append(line)
+        arrange(self.ids.places, rows)
+        rows = []
+        for zone in plan.zones:
+            line = NamedLine(False, zone.drawn, name=zone.name, note="" if zone.drawn else "robot.toml")
+            line.bind(on_remove=lambda line: self.app.robots.remove_zone(line.name))
+            rows.append(line)
+        arrange(self.ids.zones, rows)
+        self._speeds = [
+            (
+                round(part * plan.most_speed, 2),
+                Choice(text=tr("{speed} m/s", speed=f"{part * plan.most_speed:.2f}"), height=self._stick.height / 3),
+            )
+            for part in SPEEDS
+        ]
+        for speed, choice in self._speeds:
+            choice.bind(on_release=lambda _, speed=speed: self.app.robots.limit(speed))
+        arrange(self.ids.speeds, [choice for _, choice in self._speeds])
+
+    def _show_facts(self, robot: Robot) -> None:
+        facts = sensor_facts(robot)
+        if [name for name, _ in facts] != list(self._facts):
+            self._facts = {name: Fact(name=name) for name, _ in facts}
+            arrange(self.ids.facts, list(self._facts.values()))
+        for name, value in facts:
+            self._facts[name].value = value
+
+    def _point(self, _: MapView, x: float, y: float) -> None:
+        if self.tool == Tool.GO:
+            self.app.robots.go(x, y)
+        elif self.tool == Tool.ZONE:
+            self.app.store.dispatch(act.CornerAdded((round(x, 3), round(y, 3))))
+
+    def _corner(self, _: MapView, zone: str, number: int, x: float, y: float) -> None:
+        self.app.robots.move_corner(zone, number, (x, y))
+
+    def _ask(self, event: str) -> None:
+        self.app.robots.mode(event)
+
+    def _drive(self, *_: object) -> None:
+        robot, stick = self._robot, self._stick
+        if robot is None or robot.plan is None:
+            return
+        most = robot.frame.limit if robot.frame is not None and robot.frame.limit else robot.plan.most_speed
+        back = min(most, robot.plan.most_back)
+        v = stick.along * (most if stick.along > 0 else back)
+        self.app.robots.drive(v, stick.about * robot.plan.most_turn * TURNING)
+
+    def _left(self, *arguments: object) -> None:
+        if arguments and arguments[-1] is True:  # the window has the focus again
+            return
+        self._stick.let_go()
+        self.app.robots.hold(False)
+
+    def _down(self, window: object, key: int, scancode: int, text: str | None, modifiers: list[str]) -> bool:
+        name = Keyboard.keycode_to_string(window, key)
+        free = focus.widget in (None, self._stick) or not attached(focus.widget)
+        if not plain(modifiers) or not free or self.app.over.shown is not None:
+            return False
+        if name == HOLD_KEY and self._hold.parent is not None:
+            self.app.robots.hold(True)
+            return True
+        return self._stick.parent is not None and self._stick.press(name)
+
+    def _up(self, window: object, key: int, *_: object) -> bool:
+        name = Keyboard.keycode_to_string(window, key)
+        if name == HOLD_KEY:
+            self.app.robots.hold(False)
+        return self._stick.lift(name)
+
+
+Builder.load_file(str(Path(__file__).with_name("screen.kv")))
