@@ -7,9 +7,25 @@ from typing import TYPE_CHECKING
 
 from companion_app.services.wire import answer_from
 from companion_app.state import actions as act
+from companion_app.state import fleet_actions as fact
 from companion_app.state import host_actions as hact
 from companion_app.state import question_actions as qact
 from companion_app.state import signing_actions as sact
+from companion_app.state.fleet import (
+    Coming,
+    Detail,
+    Figures,
+    Found,
+    Label,
+    Log,
+    LogLine,
+    PairedWith,
+    PipelineTold,
+    Sample,
+    Updates,
+    Version,
+    Vitals,
+)
 from companion_app.state.host import Host, Lesson, LessonState, Offer, Provider, StoredKey, Task
 from companion_app.state.model import Device, Event
 from companion_app.state.questions import Question, Queue, Topic
@@ -74,6 +90,17 @@ EXPIRES = datetime(2026, 12, 24, tzinfo=UTC)
 ASK = Ask("models/robot", 4, EXPIRES, (), (Bundle("home-en", "1.4.0", "robot", 980_000, "3f1c" * 16, (("onnxruntime", 0.973),)),), 1, 2, True)  # fmt: skip
 
 
+DETAIL = Detail(
+    Vitals("0.9.0", 1.7e9, 61.0, 40.0, 52_000_000, 12_300_000_000, "sparing", ("61",)),
+    {"home-en": Figures(0.83, 1204, 3_100_000)},
+    {"home-en": (Version("sha256:aa", "1.1.0", True), Version("sha256:bb", "1.0.0", False))},
+    (PipelineTold("door-camera", "running", "", 431), PipelineTold("dial", "stopped")),
+    Updates(True, "", (Coming("tickets", "staged"),)),
+    (PairedWith("42", "owner", "2026-11-20"),),
+    "ab12cd34ef56ab78.0",
+)
+
+
 def furnish(store: Store) -> None:
     """Put it all into a state."""
     do = store.dispatch
@@ -82,6 +109,11 @@ def furnish(store: Store) -> None:
     do(act.DeviceSelected(samples.KITCHEN))
     do(act.LinkUpdated(samples.KITCHEN, True, (samples.HOME_EN, samples.TICKETS)))
     do(act.EventSeen(samples.KITCHEN, Event("10:11:12", "4711")))
+    do(fact.DetailSeen(samples.KITCHEN, DETAIL))
+    do(fact.Labelled(samples.KITCHEN, Label("1", ("2",))))
+    do(fact.NearbyLooked(False, (Found("4711", "x", "https://192.168.1.77:8765"),)))
+    do(fact.SampleSeen(samples.KITCHEN, "home-en", Sample(False, "42", "43", "44", 0.8)))
+    do(fact.LogSeen(Log(samples.KITCHEN, False, tuple(LogLine(1e9 + at, "log", str(at), at == 3) for at in range(30)))))
     answer = answer_from(samples.ROBOT_ANSWER, store.state.inventory, 12.0)
     do(act.Asked(1, "home-en", "42!"))
     do(act.Answered(1, answer))
