@@ -25,6 +25,7 @@ from companion_app.screens.data.screen import DataScreen
 from companion_app.screens.device.screen import DeviceScreen
 from companion_app.screens.devices.screen import DevicesScreen
 from companion_app.screens.home.screen import HomeScreen
+from companion_app.screens.imports.screen import ImportsScreen
 from companion_app.screens.journal.screen import JournalScreen
 from companion_app.screens.keys.screen import KeysScreen
 from companion_app.screens.more.screen import MoreScreen
@@ -40,6 +41,7 @@ from companion_app.screens.shortcuts.screen import ShortcutsScreen
 from companion_app.screens.sign.screen import SignScreen
 from companion_app.screens.teach.screen import TeachScreen
 from companion_app.screens.train.screen import TrainScreen
+from companion_app.services.dropped import takes
 from companion_app.services.system_theme import system_theme
 from companion_app.shell import Frame, Shell
 from companion_app.start import Options, Services
@@ -73,6 +75,7 @@ SCREENS = {
     Screen.KEYS: KeysScreen,
     Screen.PUSH: PushScreen,
     Screen.HOME: HomeScreen,
+    Screen.IMPORTS: ImportsScreen,
     Screen.SETTINGS: SettingsScreen,
     Screen.SHORTCUTS: ShortcutsScreen,
     Screen.ROBOT: RobotScreen,
@@ -95,8 +98,9 @@ class CompanionApp(App):
         self.commands, self.hosting = self.services.commands, self.services.hosting
         self.questions, self.signing = self.services.questions, self.services.signing
         self.robots = self.services.robots
-        self.chats = self.services.chats
         self.training, self.rows = self.services.training, self.services.rows
+        self.chats = self.services.chats
+        self.accounts, self.upkeep = self.services.accounts, self.services.upkeep
         self.choosing, self.devices = self.services.choosing, self.services.devices
         state = self.store.state
         if state.preferences.local_only:
@@ -241,7 +245,11 @@ class CompanionApp(App):
 
     def _on_drop_file(self, window: object, path: bytes | str, *where: object) -> None:
         file = path.decode("utf-8", "surrogateescape") if isinstance(path, bytes) else path
-        if not self.shell.manager.current_screen.dropped(file):
+        if self.shell.manager.current_screen.dropped(file):
+            return
+        if takes(file):
+            self.upkeep.drop(file)
+        else:
             self.commands.drop(file)
 
 

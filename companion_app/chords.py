@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from companion_app.i18n import tr
+
 MODIFIERS = ("ctrl", "alt", "shift", "meta")
 FUNCTION_KEYS = tuple(f"f{number}" for number in range(1, 16))
 # What moves about, presses and edits, in every app: nobody may take them away from a person who needs them.
@@ -68,7 +70,7 @@ def written(text: str) -> str:
     *held, key = text.lower().replace(" ", "").split("+") if text.strip() else [""]
     held = ["ctrl" if name == "control" else "meta" if name in ("cmd", "command") else name for name in held]
     if not key or not set(held) <= set(MODIFIERS) or len(set(held)) < len(held):
-        raise ValueError(f'"{text}" names no keys; write them like ctrl+shift+p or f1.')
+        raise ValueError(tr('"{keys}" names no keys; write them like ctrl+shift+p or f1.', keys=text))
     return chord(key, held)
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from companion_app.i18n import N_
+from companion_app.i18n import N_, tr
 from companion_app.i18n.languages import CODES, LANGUAGES
 from companion_app.registry import Choices, Command, CommandError
-from companion_app.screens.train import commands as train_screen
 from companion_app.screens.device import commands as device_screen
+from companion_app.screens.train import commands as train_screen
+from companion_app.services.account_commands import AccountCommands
 from companion_app.services.choosing import Choosing
 from companion_app.services.commands import Commands
 from companion_app.services.device_commands import DeviceCommands
@@ -17,6 +18,7 @@ from companion_app.services.question_commands import QuestionCommands
 from companion_app.services.rows_commands import RowsCommands
 from companion_app.services.signing_commands import SigningCommands
 from companion_app.services.train_commands import TrainCommands
+from companion_app.services.upkeep_commands import UpkeepCommands
 from companion_app.state import actions as act
 from companion_app.state import host_actions as hact
 from companion_app.state.host import KeyWay
@@ -36,6 +38,7 @@ THEME_NAMES = {
     "contrast_light": N_("High contrast, light"),
 }
 NO_DEVICE = N_("Pair with a device first.")
+NO_REPOSITORY = N_("This app follows no repository of updates yet.")
 NO_HOST = N_("Pair with a host first.")
 
 
@@ -57,6 +60,10 @@ class Core(Protocol):
     @property
     def rows(self) -> RowsCommands: ...
     @property
+    def accounts(self) -> AccountCommands: ...
+    @property
+    def upkeep(self) -> UpkeepCommands: ...
+    @property
     def choosing(self) -> Choosing: ...
     @property
     def devices(self) -> DeviceCommands: ...
@@ -67,7 +74,14 @@ class Core(Protocol):
 
 def commands(core: Core) -> tuple[Command, ...]:
     """All of them."""
-    return (*device_commands(core), *device_screen.commands(core), *host_commands(core), *train_screen.commands(core), *look_commands(core))
+    return (
+        *device_commands(core),
+        *device_screen.commands(core),
+        *host_commands(core),
+        *train_screen.commands(core),
+        *look_commands(core),
+        *upkeep_commands(core),
+    )
 
 
 def device_commands(core: Core) -> tuple[Command, ...]:
@@ -258,6 +272,38 @@ def look_commands(core: Core) -> tuple[Command, ...]:
     )  # fmt: skip
 
 
+def upkeep_commands(core: Core) -> tuple[Command, ...]:
+    """Accounts, files for the host, and the app's own version."""
+    upkeep = core.upkeep
+    return (
+        Command("account.list", N_("See who is paired"), core.accounts.look, told=_accounts),
+        Command(
+            "account.end", N_("End a pairing"), core.accounts.end, dangerous=True,
+            arguments={"address": ADDRESS, "id": TEXT}, when=lambda state: bool(state.upkeep.accounts),
+            lacks=N_("Nobody is paired, or it wasn't looked yet; open the settings."),
+        ),
+        Command(
+            "data.import", N_("Import a file or a folder"), upkeep.drop, scope="operator", of="host", icon="import",
+            arguments={"path": {**TEXT, "title": N_("File or folder")}},
+        ),
+        Command(
+            "app.look_for_update", N_("Look for a newer version of this app"), upkeep.look_for_update,
+            when=lambda state: bool(state.upkeep.version.place), lacks=NO_REPOSITORY, told=_version,
+        ),
+        Command(
+            "app.fetch_update", N_("Fetch the newer version of this app"), upkeep.fetch_update,
+            when=lambda state: bool(state.upkeep.version.place), lacks=NO_REPOSITORY, told=_version,
+        ),
+        Command(
+            "app.follow_updates", N_("Say where updates of this app come from"), upkeep.follow_updates, told=_version,
+            arguments={
+                "place": {**TEXT, "title": N_("Address or folder of the repository")},
+                "root": {**TEXT, "title": N_("File of its root metadata (root.json)")},
+            },
+        ),
+    )  # fmt: skip
+
+
 def _devices(state: AppState) -> Choices:
     return [(one.address, one.name) for one in state.devices]
 
@@ -309,7 +355,7 @@ def _device_status(state: AppState) -> object:
     if device is None or device.link.phase is Phase.CONNECTING:
         return None
     if device.link.phase is Phase.WAITING:
-        raise CommandError(device.link.error or "The device can't be reached.")
+        raise CommandError(device.link.error or tr("The device can't be reached."))
     specialists = [
         {"name": one.name, "task": one.task, "version": one.version, "runtime": one.runtime, "bytes": one.size}
         for one in device.link.models
@@ -344,11 +390,35 @@ def _pushed(state: AppState) -> object:
     return state.push.message if state.push.phase is PushPhase.DONE else None
 
 
+def _accounts(state: AppState) -> object:
+    found = state.upkeep.accounts
+    if any(one.others is None and not one.problem for one in found):
+        return None
+    return [
+        {
+            "address": one.address,
+            "scope": one.scope,
+            "since": one.since,
+            "pairings": [{"id": it.id, "name": it.name, "scope": it.scope} for it in one.others or ()],
+        }
+        for one in found
+    ]
+
+
+def _version(state: AppState) -> object:
+    version = state.upkeep.version
+    if version.busy or not version.said:
+        return None
+    if version.failed:
+        raise CommandError(version.said)
+    return {"version": version.own, "newest": version.newest, "file": version.file, "said": version.said}
+
+
 def _online(state: AppState) -> bool:
     if state.host is None:
         raise CommandError(NO_HOST)
     if state.host.phase is Phase.WAITING:
-        raise CommandError(state.host.error or "The host can't be reached.")
+        raise CommandError(state.host.error or tr("The host can't be reached."))
     return state.host.phase is Phase.ONLINE
 
 

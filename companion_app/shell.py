@@ -40,6 +40,7 @@ PLACES = (
     (Screen.HOME, N_("Home"), "home"),
     (Screen.PUSH, N_("Push"), "push"),
     (Screen.DEVICES, N_("Devices"), "devices"),
+    (Screen.IMPORTS, N_("Import files"), "import"),
     (Screen.ROBOT, N_("Robot"), "robot"),
     (Screen.SETTINGS, N_("Settings"), "settings"),
 )
@@ -64,7 +65,16 @@ WITHIN = {
     Screen.JOURNAL: Screen.DEVICE,
     Screen.SHORTCUTS: Screen.SETTINGS,
 }
-OF_THE_HOST = (Screen.TEACH, Screen.TRAIN, Screen.DATA, Screen.QUESTIONS, Screen.SIGN, Screen.KEYS, Screen.PAIR_HOST)
+OF_THE_HOST = (
+    Screen.TEACH,
+    Screen.IMPORTS,
+    Screen.TRAIN,
+    Screen.DATA,
+    Screen.QUESTIONS,
+    Screen.SIGN,
+    Screen.KEYS,
+    Screen.PAIR_HOST,
+)
 TITLES = {
     Screen.ASK: N_("Ask"),
     Screen.CHAT: N_("Chat"),
@@ -81,6 +91,7 @@ TITLES = {
     Screen.QUESTIONS: N_("Questions"),
     Screen.SIGN: N_("Signatures"),
     Screen.KEYS: N_("API keys"),
+    Screen.IMPORTS: N_("Import files"),
     Screen.SETTINGS: N_("Settings"),
     Screen.SHORTCUTS: N_("Shortcuts"),
     Screen.ROBOT: N_("Robot"),

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from companion_app.i18n import tr
+from companion_app.i18n import N_, tr
+from companion_app.services.account_commands import AccountCommands
 from companion_app.services.chat_commands import ChatCommands
 from companion_app.services.choosing import Choosing
 from companion_app.services.commands import Commands
@@ -14,15 +15,17 @@ from companion_app.services.discovery import Nearby
 from companion_app.services.host_commands import HostCommands
 from companion_app.services.question_commands import QuestionCommands
 from companion_app.services.remember import Memory, Remembered, RememberedHost, RememberError
-from companion_app.services.rows_commands import RowsCommands
 from companion_app.services.robot_commands import RobotCommands
+from companion_app.services.rows_commands import RowsCommands
 from companion_app.services.signing_commands import SigningCommands
 from companion_app.services.train_commands import TrainCommands
+from companion_app.services.upkeep_commands import UpkeepCommands, version_now
 from companion_app.state import actions as act
 from companion_app.state.host import Host
 from companion_app.state.inventory import Inventory, InventoryError, read_inventory
 from companion_app.state.model import AppState, Device, Screen
 from companion_app.state.store import Store
+from companion_app.state.upkeep import Upkeep
 
 SAMPLE_HOME = Path(__file__).with_name("data") / "sample_home.json"
 
@@ -34,6 +37,7 @@ class Options:
     config: Path
     inventory: Path | None = None
     theme: str | None = None
+    language: str | None = None
 
 
 class Services:
@@ -54,6 +58,8 @@ class Services:
         self.chats = ChatCommands(self.store, options.config, self.commands.client, self.hosting.client)
         self.questions = QuestionCommands(self.store, self.memory, self.hosting.client)
         self.signing = SigningCommands(self.store, self.memory, self.hosting.client)
+        self.accounts = AccountCommands(self.store, self.memory)
+        self.upkeep = UpkeepCommands(self.store, self.memory, self.hosting.client)
         self.training = TrainCommands(self.store, self.hosting.client)
         self.rows = RowsCommands(self.store, self.hosting.client)
 
@@ -64,8 +70,8 @@ class Services:
         self.robots.start()
         self.questions.start()
         self.signing.start()
-        self.chats.start()
         self.training.start()
+        self.chats.start()
         self.hosting.start(self._host)
 
     def open(self, screen: Screen | str) -> None:
@@ -74,9 +80,11 @@ class Services:
 
     async def close(self) -> None:
         """End every connection."""
+        await self.chats.close()
         await self.rows.close()
         await self.training.close()
-        await self.chats.close()
+        await self.upkeep.close()
+        await self.accounts.close()
         await self.signing.close()
         await self.questions.close()
         await self.hosting.close()
@@ -115,10 +123,13 @@ def initial_state(memory: Memory, options: Options) -> tuple[AppState, tuple[Rem
     state = AppState(
         inventory=inventory,
         screen=Screen.ASK if devices else Screen.TEACH if host else Screen.DEVICES,
-        preferences=replace(preferences, theme=options.theme) if options.theme else preferences,
+        preferences=replace(
+            preferences, theme=options.theme or preferences.theme, language=options.language or preferences.language
+        ),
         devices=devices,
         selected=selected,
         host=Host(host.address, host.name, scope=host.scope) if host else None,
+        upkeep=Upkeep(version=version_now(memory.folder)),
         notice=notice,
     )
     return state, remembered, host
@@ -126,5 +137,5 @@ def initial_state(memory: Memory, options: Options) -> tuple[AppState, tuple[Rem
 
 def sample_home() -> Inventory:
     """The small home that comes with the app."""
-    home = read_inventory(SAMPLE_HOME, title="Sample home")
+    home = read_inventory(SAMPLE_HOME, title=N_("Sample home"))
     return Inventory(home.title, None, home.areas, home.entities, home.document)

@@ -27,6 +27,9 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "edge_runtime.addresses",
         "edge_runtime.identity.grants",  # which scope reaches as far as which
         "edge_runtime.discovery",
+        "edge_runtime.__version__",
+        "edge_runtime.update.reach",  # newer versions of the app come from the repository that devices follow
+        "edge_runtime.update.source",
         "edge_runtime.update.cosign",  # the phone's half of a signature, without I/O: written once, for whatever signs
     ),
     "firmware_bridge": (),

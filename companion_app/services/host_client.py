@@ -22,6 +22,7 @@ MAX_EVENT_BYTES = 64 * 1024
 CALL_DEADLINE = 15.0
 # A host may have to open its vault first, which is slow on purpose, and draws prompts for an estimate.
 SLOW_DEADLINE = 60.0
+UPLOAD_DEADLINE = 660.0  # the largest file over a slow network, and what the host makes of it
 HEARTBEAT = 20.0  # finds a host that vanished without a word
 
 Json = dict[str, object]
@@ -83,6 +84,30 @@ class HostClient:
             await self.close()  # from here on the certificate is pinned
         self._token, self.certificate, self.scope = token, seen.digest, str(told.get("scope") or "")[:20]
         return token
+
+    async def tokens(self) -> Json:
+        """All pairings: `{"tokens": [{"id", "name", "created", "scope", …}]}`; needs the scope owner."""
+        return await self._call("GET", "/v1/tokens")
+
+    async def remove_token(self, id: str) -> Json:
+        """End a pairing, which is answered; needs the scope owner."""
+        return await self._call("DELETE", f"/v1/tokens/{quote(id, safe='')}")
+
+    async def send_file(self, name: str, content: AsyncIterator[bytes]) -> Json:
+        """Send a file of rows or texts: `{"id", "files", "refused", "rows", "texts"}`."""
+        path = f"/v1/imports?name={quote(name, safe='')}"
+        return await self._call("POST", path, content=content, deadline=UPLOAD_DEADLINE)
+
+    async def add_file(self, id: str, kind: str, task: str, dataset: str) -> Json:
+        """Put what was sent into a dataset: `{"dataset", "task", "new", "train", "heldout"}`."""
+        body: Json = {"kind": kind, "dataset": dataset}
+        if kind == "rows":
+            body["task"] = task
+        return await self._call("POST", f"/v1/imports/{quote(id, safe='')}", body, deadline=UPLOAD_DEADLINE)
+
+    async def forget_file(self, id: str) -> None:
+        """Drop what was sent."""
+        await self._call("DELETE", f"/v1/imports/{quote(id, safe='')}")
 
     async def tasks(self) -> Json:
         """`{"tasks", "presets"}`."""
@@ -266,6 +291,7 @@ class HostClient:
         path: str,
         body: Json | None = None,
         *,
+        content: AsyncIterator[bytes] | None = None,
         deadline: float = CALL_DEADLINE,
         most: int = MAX_ANSWER_BYTES,
         seen: Seen | None = None,
@@ -277,17 +303,22 @@ class HostClient:
                 asyncio.timeout(deadline),
                 # A redirect could carry the token, or a key, to someone else.
                 self._open(seen).request(
-                    method, self.base_url + path, json=body, headers=self._headers(), allow_redirects=False
+                    method,
+                    self.base_url + path,
+                    json=body,
+                    data=content,
+                    headers=self._headers(),
+                    allow_redirects=False,
                 ) as response,
             ):
-                content = await self._read(response, most)
+                said = await self._read(response, most)
         except EdgeError as error:  # what is kept of the certificate is damaged, or another is shown while pairing
             raise HostError(str(error)) from None
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as cause:
             raise self._unreachable(cause) from None
         if response.status >= 300:
-            raise self._refused(response.status, content)
-        return self._parsed(content) if content else {}
+            raise self._refused(response.status, said)
+        return self._parsed(said) if said else {}
 
     async def _read(self, response: aiohttp.ClientResponse, most: int) -> bytes:
         content = bytearray()

@@ -11,10 +11,11 @@ from companion_app.state.inventory import Inventory
 from companion_app.state.model import Answer, Device, Event, Screen, Specialist
 from companion_app.state.preferences import Preferences
 from companion_app.state.question_actions import QuestionAction
-from companion_app.state.rows_actions import RowsAction
 from companion_app.state.robot_actions import RobotAction
+from companion_app.state.rows_actions import RowsAction
 from companion_app.state.signing_actions import SigningAction
 from companion_app.state.train_actions import TrainAction
+from companion_app.state.upkeep import UpkeepAction
 
 
 @dataclass(frozen=True)
@@ -230,6 +231,7 @@ Action = (
     | QuestionAction
     | RobotAction
     | SigningAction
+    | UpkeepAction
     | TrainAction
     | RowsAction
     | ChatAction

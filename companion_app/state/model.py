@@ -16,6 +16,7 @@ from companion_app.state.robot import Robots
 from companion_app.state.rows import Rows
 from companion_app.state.signing import Signing
 from companion_app.state.training import Training
+from companion_app.state.upkeep import Upkeep
 
 
 class Screen(StrEnum):
@@ -36,6 +37,7 @@ class Screen(StrEnum):
     KEYS = "keys"
     PUSH = "push"
     HOME = "home"
+    IMPORTS = "imports"
     SETTINGS = "settings"
     SHORTCUTS = "shortcuts"
     ROBOT = "robot"
@@ -178,10 +180,11 @@ class AppState:
     asking: Asking = field(default_factory=Asking)
     signing: Signing = field(default_factory=Signing)
     robots: Robots = field(default_factory=Robots)
-    fleet: Fleet = field(default_factory=Fleet)
     training: Training = field(default_factory=Training)
     rows: Rows = field(default_factory=Rows)
     chat: Chat = field(default_factory=Chat)
+    fleet: Fleet = field(default_factory=Fleet)
+    upkeep: Upkeep = field(default_factory=Upkeep)
     notice: str | None = None
 
     @property

@@ -27,14 +27,15 @@ from companion_app.state.model import (
 )
 from companion_app.state.question_actions import QuestionAction
 from companion_app.state.question_reduce import reduce_questions
-from companion_app.state.rows_actions import RowsAction
-from companion_app.state.rows_reduce import reduce_rows
 from companion_app.state.robot_actions import RobotAction
 from companion_app.state.robot_reduce import reduce_robots
+from companion_app.state.rows_actions import RowsAction
+from companion_app.state.rows_reduce import reduce_rows
 from companion_app.state.signing_actions import SigningAction
 from companion_app.state.signing_reduce import reduce_signing
 from companion_app.state.train_actions import TrainAction
 from companion_app.state.train_reduce import reduce_training
+from companion_app.state.upkeep import UpkeepAction, reduce_upkeep
 
 # What stays on the screen: enough to look back on, few enough to lay out within a frame.
 MAX_EXCHANGES = 40
@@ -258,6 +259,14 @@ for kind in get_args(SigningAction):
     _reduce.register(kind, reduce_signing)
 for kind in get_args(ChatAction):
     _reduce.register(kind, reduce_chat)
+
+
+def _upkeep(action: object, state: AppState) -> AppState:
+    return replace(state, upkeep=reduce_upkeep(action, state.upkeep))
+
+
+for kind in get_args(UpkeepAction):
+    _reduce.register(kind, _upkeep)
 
 
 def _fresh(pairing: Pairing) -> Pairing:

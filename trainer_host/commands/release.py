@@ -59,6 +59,12 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     made.add_argument(
         "--memory-mb", type=int, metavar="N", help="roll back where it takes more (default: by its size; 0: never)"
     )
+    made = command(
+        actions, "app", app, "Publish the packaged companion, which then offers itself to those that are installed."
+    )
+    made.add_argument("file", type=Path, metavar="FILE", help="what is installed: an archive, an .apk, an installer")
+    made.add_argument("--platform", required=True, metavar="NAME", help="as in linux-x86_64")
+    made.add_argument("--version", required=True, metavar="N.N.N", help="its version")
     made = command(actions, "list", show_all, "List what is published, and until when the signatures count.")
     made.add_argument("--json", action="store_true", help="print it as JSON")
     made = command(actions, "withdraw", withdraw, "Take published bundles out.")
@@ -195,6 +201,16 @@ def publish(args: argparse.Namespace) -> None:
     if not done.waiting:
         one = releases[-1].manifest
         show.say(f"Next: enigma rollout start {one.name} --release {one.version}")
+
+
+def app(args: argparse.Namespace) -> None:
+    """The companion itself as a target."""
+    from trainer_host.release.app import publish_app, target_of
+
+    show = presenter_for()
+    done = publish_app(_repository(args), args.file, platform=args.platform, version=args.version)
+    show.say(f"{target_of(args.platform)} {args.version}")
+    _waits(done, show)
 
 
 def show_all(args: argparse.Namespace) -> None:

@@ -27,6 +27,7 @@ ABOUT = {
     Screen.PUSH: N_("Carry a .enigma file to the device"),
     Screen.HOME: N_("The rooms and things that sentences are about"),
     Screen.DEVICES: N_("The devices and the host that this app is paired with"),
+    Screen.IMPORTS: N_("Put files of rows or texts into a dataset of the host"),
     Screen.ROBOT: N_("Map, driving, zones and places of the robot beside a device"),
     Screen.SETTINGS: N_("Looks, language, keys, accounts, backups"),
 }

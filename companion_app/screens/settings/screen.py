@@ -11,6 +11,7 @@ from companion_app.core_commands import THEME_NAMES
 from companion_app.i18n import tr
 from companion_app.i18n.languages import LANGUAGES
 from companion_app.screens.base import AppScreen
+from companion_app.screens.settings.upkeep import AccountsCard, BackupCard, VersionCard
 from companion_app.state.model import AppState
 from companion_app.theme.widgets import Choice
 from edge_runtime import local_only
@@ -44,6 +45,13 @@ class SettingsScreen(AppScreen):
         self.ids.speech.on = chosen.speak_focus
         self.local_only = chosen.local_only
         self.local_note = self._local_note()
+        self.ids.accounts.show(state.upkeep.accounts)
+        self.ids.backup.show(state.upkeep.backup)
+        self.ids.version.show(state.upkeep.version)
+
+    def on_leave(self, *args: object) -> None:
+        """Whoever goes away leaves no passphrase behind."""
+        self.ids.backup.forget()
 
     def toggle_local_only(self) -> None:
         """On counts at once; off, once the app was closed: nothing in a process can take it back."""
@@ -60,5 +68,8 @@ class SettingsScreen(AppScreen):
             "When it is on, devices and hosts outside of private networks can't be reached, and this app gets no updates from the internet."
         )
 
+
+# Named in the rule.
+__all__ = ["AccountsCard", "BackupCard", "SettingsScreen", "VersionCard"]
 
 Builder.load_file(str(Path(__file__).with_name("screen.kv")))

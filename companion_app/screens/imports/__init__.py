@@ -1,0 +1,1 @@
+"""Files that were dropped for the host."""

@@ -1,0 +1,183 @@
+"""One sealed file of all that this app keeps: pairings, the signing key, settings, answers and conversations on their way.
+
+A line that says what it is, then argon2id's cost and salt, then XSalsa20-Poly1305 over packed JSON (libsodium's SecretBox).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import struct
+import zlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from companion_app.i18n import ntr, tr
+from companion_app.services.remember import DEVICES, HOST, SETTINGS, Memory
+from companion_app.services.signing_key import KEY_FILE
+
+if TYPE_CHECKING:
+    from nacl.secret import SecretBox
+
+NAME = "enigma-companion.backup"  # where a person gives a folder
+MAGIC = b"enigma-companion backup 1\n"
+MAX_BYTES = 64 * 2**20
+MAX_FILES = 200
+# RFC 9106's second choice asks for 64 MB and 3 passes; a phone can do twice that. Later versions may ask for more.
+OPS, MEMORY = 3, 128 * 2**20
+MOST_OPS, MOST_MEMORY = 20, 2**30
+_HEADER = struct.Struct(">II16s")
+
+
+class BackupError(Exception):
+    """The backup can't be made or used; the message is one sentence for the person."""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What a backup holds: when it was made (ISO 8601), and documents by their file's name."""
+
+    made: str
+    files: dict[str, dict[str, object]]
+
+    def lines(self, memory: Memory) -> tuple[str, ...]:
+        """What it holds, for a person who decides on it."""
+        devices = self.files.get(DEVICES, {}).get("devices")
+        count = len(devices) if isinstance(devices, list) else 0
+        host = self.files.get(HOST, {}).get("host")
+        found = [
+            tr("Made on {day}.", day=self.made[:10]),
+            ntr("{number} paired device.", "{number} paired devices.", count),
+        ]
+        if isinstance(host, dict):
+            found.append(tr("The host {name}.", name=str(host.get("name"))[:80]))
+        if KEY_FILE in self.files:
+            same = memory.read(KEY_FILE, "") in (None, self.files[KEY_FILE])
+            found.append(
+                tr("The key that signs updates.")
+                if same
+                else tr("Another key that signs updates: it would take the place of this machine's.")
+            )
+        if SETTINGS in self.files:
+            found.append(tr("The settings."))
+        others = len(self.files.keys() - {DEVICES, HOST, KEY_FILE, SETTINGS})
+        if others:
+            found.append(ntr("{number} other file of this app.", "{number} other files of this app.", others))
+        return tuple(found)
+
+
+def collect(memory: Memory) -> dict[str, dict[str, object]]:
+    """All documents of the config folder. Raises `RememberError`."""
+    names = sorted(path.name for path in memory.folder.glob("*.json") if path.is_file() and not path.is_symlink())
+    found: dict[str, dict[str, object]] = {}
+    for name in names[:MAX_FILES]:
+        document = memory.read(name, tr("it is left out of the backup"))
+        if document is not None:
+            found[name] = document
+    return found
+
+
+def seal(files: dict[str, dict[str, object]], passphrase: str) -> bytes:
+    """The backup's bytes. It takes about a second, on purpose."""
+    plain = json.dumps({"made": datetime.now(UTC).isoformat(timespec="seconds"), "files": files}).encode()
+    salt = os.urandom(16)
+    return (
+        MAGIC + _HEADER.pack(OPS, MEMORY, salt) + _box(passphrase, OPS, MEMORY, salt).encrypt(zlib.compress(plain, 9))
+    )
+
+
+def unseal(content: bytes, passphrase: str) -> Opened:
+    """What a backup holds. Raises `BackupError`: no backup, another passphrase, changed since."""
+    from nacl.exceptions import CryptoError
+
+    if not content.startswith(MAGIC) or len(content) < len(MAGIC) + _HEADER.size + 40:
+        raise BackupError(tr("That is no backup of this app; choose another file."))
+    ops, memory, salt = _HEADER.unpack_from(content, len(MAGIC))
+    if not (1 <= ops <= MOST_OPS and 8192 <= memory <= MOST_MEMORY):
+        raise BackupError(tr("That is a backup of a newer version; update this app first."))
+    try:
+        packed = _box(passphrase, ops, memory, salt).decrypt(content[len(MAGIC) + _HEADER.size :])
+    except CryptoError:
+        raise BackupError(
+            tr("The passphrase is another one, or the file was changed; nothing was changed here.")
+        ) from None
+    unpacking = zlib.decompressobj()
+    try:
+        plain = unpacking.decompress(packed, MAX_BYTES)
+        document = json.loads(plain)
+        files = document["files"]
+        good = isinstance(files, dict) and all(
+            isinstance(one, dict) and name.endswith(".json") and Path(name).name == name and not name.startswith(".")
+            for name, one in files.items()
+        )
+    except (zlib.error, ValueError, KeyError, TypeError, RecursionError):
+        good, document, files = False, {}, {}
+    if not good:
+        raise BackupError(tr("The backup can't be read; nothing was changed here."))
+    return Opened(str(document.get("made"))[:40], files)
+
+
+def restore(memory: Memory, opened: Opened) -> None:
+    """Put its documents in the place of those that are here; others stay. Raises `RememberError`."""
+    for name, document in opened.files.items():
+        memory.write(name, document)
+
+
+def write(path: str, content: bytes) -> Path:
+    """A new file, for this user alone; raises `BackupError` where there is one already."""
+    file = _path(path)
+    if file.is_dir():
+        file /= NAME
+    try:
+        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise BackupError(tr("There is a file {path} already; choose another name.", path=file)) from None
+    except OSError as error:
+        raise _cannot(file, error) from None
+    try:
+        with os.fdopen(handle, "wb") as out:
+            out.write(content)
+            out.flush()
+            os.fsync(out.fileno())
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            file.unlink(missing_ok=True)
+        raise _cannot(file, error) from None
+    return file
+
+
+def read(path: str) -> bytes:
+    """A file's bytes; raises `BackupError`."""
+    file = _path(path)
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise _cannot(file, error) from None
+    if len(content) > MAX_BYTES:
+        raise BackupError(tr("{path} is too large for a backup of this app; choose another file.", path=file))
+    return content
+
+
+def _box(passphrase: str, ops: int, memory: int, salt: bytes) -> SecretBox:
+    from nacl.pwhash import argon2id
+    from nacl.secret import SecretBox
+
+    return SecretBox(argon2id.kdf(SecretBox.KEY_SIZE, passphrase.encode(), salt, opslimit=ops, memlimit=memory))
+
+
+def _path(path: str) -> Path:
+    try:
+        return Path(path.strip()).expanduser()
+    except RuntimeError:
+        raise BackupError(
+            tr("There is no home folder for {path}; give the whole path.", path=path.strip()[:80])
+        ) from None
+
+
+def _cannot(path: Path, error: OSError) -> BackupError:
+    why = (error.strerror or str(error)).lower()
+    return BackupError(tr("Cannot use {path} ({why}); choose another file.", path=path, why=why))
