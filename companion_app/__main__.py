@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from companion_app import __doc__ as about
+from companion_app.i18n.languages import CODES
 from companion_app.state.preferences import THEME_CHOICES
 from edge_runtime import local_only
 
@@ -53,7 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
     except ImportError as error:
         sys.stderr.write(f"The window cannot open: {error}. {HELP}\n")
         return 1
-    app = CompanionApp(Options(config=config, inventory=inventory, theme=options.theme))
+    app = CompanionApp(Options(config=config, inventory=inventory, theme=options.theme, language=options.language))
     try:
         asyncio.run(app.serve())
     except KeyboardInterrupt:
@@ -68,7 +69,7 @@ def _without_window(options: argparse.Namespace, config: Path, inventory: Path |
     from companion_app.registry import CommandError
     from companion_app.start import Options
 
-    i18n.use(system_language())
+    i18n.use(options.language or system_language())
     chosen = Options(config=config, inventory=inventory)
     if options.action == "commands":
         sys.stdout.write(listed(chosen) + "\n")
@@ -108,6 +109,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="enigma-companion", description=about)
     parser.add_argument("--config", metavar="DIR", help="where paired devices and settings are kept")
     parser.add_argument("--inventory", metavar="FILE", help="the home to talk about (JSON; default: a sample)")
+    parser.add_argument("--language", choices=CODES, help="default: the one used last, at first the system's")
     parser.add_argument("--theme", choices=THEME_CHOICES, help="default: the one used last, at first the system's")
     parser.add_argument("--size", metavar="WxH", type=_size, default=(1100, 700), help="default: 1100x700")
     parser.add_argument("--verbose", action="store_true", help="log what happens to standard error")

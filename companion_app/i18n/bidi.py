@@ -23,7 +23,11 @@ _FROM_RIGHT = re.compile(
 _UNSEEN = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]")
 
 
+# Two letters that may join.
+_ARABIC = re.compile("[\u0620-\u06ff]{2}")
 _OPENING = {"(": ")", "[": "]", "{": "}"}
+# Python-bidi stops at characters that Unicode has not assigned, as a model may write them, and at isolates.
+_UNKNOWN = frozenset({"", "LRI", "RLI", "FSI", "PDI"})
 
 # What python-bidi keeps of a line.
 Storage = dict[str, Any]
@@ -71,10 +75,16 @@ def caret(line: str, column: int, width: Callable[[str], float]) -> float:
     for start, end, level in _visual_runs(line, base):
         text = line[start:end]
         if start <= at < end:
-            before = width(text[: column - start]) if column else 0.0
+            before = width(_cut(text, column - start)) if column else 0.0
             return left + (width(text) - before if level % 2 else before)
         left += width(text)
     return left
+
+
+def _cut(text: str, length: int) -> str:
+    """The beginning of a text, its last letter as it is drawn within the whole: joined to the next one."""
+    joined = length < len(text) and _ARABIC.fullmatch(text[length - 1 : length + 1]) is not None
+    return text[:length] + ("\u200d" if joined else "")
 
 
 @lru_cache(4096)
@@ -130,6 +140,9 @@ def _resolved(line: str, base: str) -> Storage:
     storage: Storage = algorithm.get_empty_storage()
     storage["base_level"], storage["base_dir"] = (1, "R") if base == "R" else (0, "L")
     algorithm.get_embedding_levels(line, storage)
+    for char in storage["chars"]:
+        if char["type"] in _UNKNOWN:
+            char["type"] = "ON"
     algorithm.explicit_embed_and_overrides(storage)
     algorithm.resolve_weak_types(storage)
     for run in storage["runs"]:
