@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 MONO = "RobotoMono-Regular"
 # Two answers beside each other are readable from here on; below, one is shown at a time.
-BESIDE = 720
+BESIDE = 600
 NAMES = ("A", "B")
 
 
