@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from companion_app.i18n import tr
 from companion_app.services.link import sentence_of
@@ -44,6 +45,7 @@ class RobotCommands:
         self._clients: dict[str, DeviceClient] = {}
         self._links: dict[str, tuple[RobotLink, asyncio.Task[None]]] = {}
         self._stopping: dict[str, asyncio.Task[None]] = {}
+        self._drawing = asyncio.Lock()
         self._number = 0
         self._looked: dict[str, float] = {}
         self._stick: tuple[str, float, float] | None = None
@@ -217,26 +219,22 @@ class RobotCommands:
             return
         wanted = name.strip()[:MOST_NAME] or _free(tr("Zone"), [zone.name for zone in plan.zones])
         zone = Zone(wanted, tuple(corners), True)
-        self._draw(plan, zones=[*(each for each in plan.zones if each.drawn), zone], then=robot_act.DrawingDropped())
+        self._draw(zones=lambda plan: [*_drawn(plan.zones), zone], then=robot_act.DrawingDropped())
 
     def move_corner(self, name: str, at: int, point: Point) -> None:
         """Put one corner of a drawn zone somewhere else."""
-        plan = self._plan()
-        if plan is None:
-            return
 
         def moved(zone: Zone) -> Zone:
-            if zone.name != name or not zone.drawn:
+            if zone.name != name:
                 return zone
             corners = tuple(point if number == at else corner for number, corner in enumerate(zone.corners))
             return replace(zone, corners=corners)
 
-        self._draw(plan, zones=[moved(zone) for zone in plan.zones if zone.drawn])
+        self._draw(zones=lambda plan: [moved(zone) for zone in _drawn(plan.zones)])
 
     def remove_zone(self, name: str) -> None:
         """Take a drawn zone away."""
-        if (plan := self._plan()) is not None:
-            self._draw(plan, zones=[zone for zone in plan.zones if zone.drawn and zone.name != name])
+        self._draw(zones=lambda plan: [zone for zone in _drawn(plan.zones) if zone.name != name])
 
     def add_place(self, name: str, at: Place | None = None) -> None:
         """Save a place under a name: where the robot stands, if nothing else is said."""
@@ -254,54 +252,57 @@ class RobotCommands:
         if at is None and pose is not None:
             at = Place(wanted, pose.x, pose.y, pose.degrees)
         assert at is not None
-        kept = [place for place in plan.places if place.drawn and place.name.lower() != wanted.lower()]
-        self._draw(plan, places=[*kept, replace(at, name=wanted, drawn=True)])
+        place = replace(at, name=wanted, drawn=True)
+        self._draw(places=lambda plan: [*(p for p in _drawn(plan.places) if p.name.lower() != wanted.lower()), place])
 
     def remove_place(self, name: str) -> None:
         """Forget a saved place."""
-        if (plan := self._plan()) is not None:
-            self._draw(plan, places=[place for place in plan.places if place.drawn and place.name != name])
+        self._draw(places=lambda plan: [place for place in _drawn(plan.places) if place.name != name])
 
     def _draw(
         self,
-        plan: Plan,
-        zones: list[Zone] | None = None,
-        places: list[Place] | None = None,
+        zones: Callable[[Plan], list[Zone]] | None = None,
+        places: Callable[[Plan], list[Place]] | None = None,
         then: robot_act.RobotAction | None = None,
     ) -> None:
+        """One change after the other, each of the plan that the one before left."""
+
         async def drawn(client: DeviceClient) -> None:
-            await client.robot.draw(
-                plan.revision,
-                None if zones is None else [zone_json(zone) for zone in zones],
-                None if places is None else [place_json(place) for place in places],
-            )
+            async with self._drawing:
+                plan = self._plan()
+                if plan is None:
+                    return
+                try:
+                    await client.robot.draw(
+                        plan.revision,
+                        None if zones is None else [zone_json(zone) for zone in zones(plan)],
+                        None if places is None else [place_json(place) for place in places(plan)],
+                    )
+                finally:  # what was drawn, or what somebody else drew meanwhile
+                    with contextlib.suppress(EdgeError):
+                        found = (await client.robot.about()).get("plan")
+                        robot = self._robot()
+                        if isinstance(found, dict) and robot is not None:
+                            self._store.dispatch(robot_act.RobotPlanned(robot.address, plan_from(found)))
             if then is not None:
                 self._store.dispatch(then)
 
-        self._begin(drawn, look=True)
+        self._begin(drawn)
 
     def _order(self, calls: list[Json]) -> None:
         self._begin(lambda client: client.robot.order(calls))
 
-    def _begin(self, ask: Callable[[DeviceClient], Awaitable[None]], look: bool = False) -> None:
+    def _begin(self, ask: Callable[[DeviceClient], Awaitable[None]]) -> None:
         robot = self._robot()
         if robot is None:
             self._say(tr("There is no robot beside this device."))
             return
-        self._work.begin(self._ask(robot.address, ask, look))
+        self._work.begin(self._ask(robot.address, ask))
 
-    async def _ask(self, address: str, ask: Callable[[DeviceClient], Awaitable[None]], look: bool) -> None:
+    async def _ask(self, address: str, ask: Callable[[DeviceClient], Awaitable[None]]) -> None:
         try:
             async with asyncio.timeout(DEADLINE):
-                client = self._known(address)
-                try:
-                    await ask(client)
-                finally:
-                    if look:  # what was drawn, or what somebody else drew meanwhile
-                        with contextlib.suppress(EdgeError):
-                            plan = (await client.robot.about()).get("plan")
-                            if isinstance(plan, dict):
-                                self._store.dispatch(robot_act.RobotPlanned(address, plan_from(plan)))
+                await ask(self._known(address))
         except (EdgeError, TimeoutError, OSError) as error:
             self._say(sentence_of(error))
 
@@ -359,6 +360,13 @@ class RobotCommands:
         if known is None:
             raise OSError(tr("this device was just forgotten"))
         return DeviceClient(address, known.token or None, certificate=known.certificate)
+
+
+Drawn = TypeVar("Drawn", Zone, Place)
+
+
+def _drawn(things: Sequence[Drawn]) -> list[Drawn]:
+    return [thing for thing in things if thing.drawn]
 
 
 def _free(word: str, taken: list[str]) -> str:

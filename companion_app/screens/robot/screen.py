@@ -38,7 +38,7 @@ class NamedLine(BoxLayout):
         self.register_event_type("on_go")
         self.register_event_type("on_remove")
         super().__init__(**kwargs)
-        for wanted, name in ((goes, "go"), (removable, "remove")):
+        for wanted, name in ((goes, "go"), (removable, "trash")):
             if not wanted:
                 self.remove_widget(self.ids[name].__self__)
 
