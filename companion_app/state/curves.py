@@ -12,14 +12,17 @@ def min_max(steps: Sequence[int], values: Sequence[float], columns: int) -> Poin
     """(step, value) in order, at most four per column: what a line through all of them would cover."""
     count = len(values)
     if count <= 2 * columns:
-        return list(zip(map(float, steps), values, strict=True))
+        return list(zip(steps, values, strict=True))
     made: Points = []
+    last = -1
     for column in range(columns):
         first, end = column * count // columns, (column + 1) * count // columns
         part = values[first:end]
-        low, high = min(part), max(part)
-        places = {first, first + part.index(low), first + part.index(high), end - 1}
-        made += [(float(steps[place]), values[place]) for place in sorted(places)]
+        low, high = part.index(min(part)), part.index(max(part))
+        for place in (0, min(low, high), max(low, high), end - first - 1):
+            if first + place > last:
+                last = first + place
+                made.append((steps[last], values[last]))
     return made
 
 
