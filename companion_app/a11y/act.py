@@ -48,7 +48,10 @@ def set_value(widget: Widget, value: object) -> None:
     """Write a text, or set a number."""
     if widget.disabled:
         return
-    if isinstance(widget, TextInput) and isinstance(value, str):
+    if isinstance(widget, Slide) and isinstance(value, int | float):
+        # Nobody says yes with one number either: each brings it a step nearer.
+        widget.step(1 if value > widget.value else -1)
+    elif isinstance(widget, TextInput) and isinstance(value, str):
         widget.text = value
     elif isinstance(widget, Slider) and isinstance(value, int | float):
         widget.value = min(widget.max, max(widget.min, value))

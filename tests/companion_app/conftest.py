@@ -19,7 +19,7 @@ from tests.edge_runtime.conftest import (  # noqa: F401 - fixtures by their name
     two_versions,
 )
 
-from . import samples, window
+from . import samples, screen_reader, window
 
 if TYPE_CHECKING:
     from companion_app.app import Options
@@ -58,6 +58,25 @@ def options(display: None, tmp_path: Path) -> Options:
     from companion_app.app import Options
 
     return Options(config=tmp_path / "config")
+
+
+@pytest.fixture(scope="session")
+def reader_bus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The bus of screen readers, one for all tests: accesskit stays with the first one that it finds."""
+    pytest.importorskip("accesskit")
+    if screen_reader.missing():
+        pytest.skip(screen_reader.missing())
+    with screen_reader.bus(tmp_path_factory.mktemp("bus")) as variables:
+        yield variables
+
+
+@pytest.fixture
+def listened_to(reader_bus: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A screen reader listens to the windows of this test."""
+    for name in ("AT_SPI_BUS_ADDRESS", "DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in reader_bus.items():
+        monkeypatch.setenv(name, value)
 
 
 @pytest.fixture(autouse=True)

@@ -12,8 +12,6 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-import pytest
-
 LAUNCHER = Path("/usr/libexec/at-spi-bus-launcher")
 SYSTEM_PYTHON = "/usr/bin/python3"
 CLIENT = Path(__file__).with_name("reader_client.py")
@@ -31,30 +29,28 @@ def missing() -> str:
 
 
 @contextlib.contextmanager
-def bus(folder: Path) -> Iterator[None]:
-    """A session of D-Bus with the bus of screen readers, in this process's environment; ends with the block."""
+def bus(folder: Path) -> Iterator[dict[str, str]]:
+    """A session of D-Bus with the bus of screen readers, as variables of the environment; ends with the block."""
     folder.mkdir(mode=0o700, exist_ok=True)
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("XDG_RUNTIME_DIR", str(folder))
-        environment.delenv("AT_SPI_BUS_ADDRESS", raising=False)
-        environment.delenv("DISPLAY", raising=False)
-        daemon = subprocess.Popen(
-            ["dbus-daemon", "--session", "--nofork", "--nopidfile", "--print-address"],
-            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-        )  # fmt: skip
-        assert daemon.stdout is not None
-        environment.setenv("DBUS_SESSION_BUS_ADDRESS", daemon.stdout.readline().strip())
-        launcher = subprocess.Popen(
-            [LAUNCHER, "--launch-immediately", "--a11y=1", "--screen-reader=1"],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        try:
-            yield
-        finally:
-            for process in (launcher, daemon):
-                process.terminate()
-                process.wait()
-            daemon.stdout.close()
+    there = {"XDG_RUNTIME_DIR": str(folder)}
+    others = {name: value for name, value in os.environ.items() if name not in ("AT_SPI_BUS_ADDRESS", "DISPLAY")}
+    daemon = subprocess.Popen(
+        ["dbus-daemon", "--session", "--nofork", "--nopidfile", "--print-address"],
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=others | there,
+    )  # fmt: skip
+    assert daemon.stdout is not None
+    there["DBUS_SESSION_BUS_ADDRESS"] = daemon.stdout.readline().strip()
+    launcher = subprocess.Popen(
+        [LAUNCHER, "--launch-immediately", "--a11y=1", "--screen-reader=1"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=others | there,
+    )  # fmt: skip
+    try:
+        yield there
+    finally:
+        for process in (launcher, daemon):
+            process.terminate()
+            process.wait()
+        daemon.stdout.close()
 
 
 class Reader:
@@ -93,13 +89,22 @@ class Reader:
     async def press(self, role: str, name: str) -> None:
         """Do what a press does, by the bus alone."""
         await self.find(role, name, "enabled", actions=["click"])
-        assert await self.ask(do="press", role=role, name=name) is True
+        await self.do("press", role, name)
 
     async def focus(self, role: str, name: str) -> None:
         """Bring the focus there, by the bus alone, and wait until it is there."""
         await self.find(role, name)
-        assert await self.ask(do="focus", role=role, name=name) is True
+        await self.do("focus", role, name)
         await self.find(role, name, "focused")
+
+    async def do(self, verb: str, role: str, name: str, **more: str) -> None:
+        """Do something with a node; once more where another one went while the client looked for it."""
+        for _ in range(5):
+            answer = await self.ask(do=verb, role=role, name=name, **more)
+            if answer is True:
+                return
+            await asyncio.sleep(0.2)
+        raise AssertionError(f"{verb} {role} {name!r}: {answer}")
 
     async def heard(self, name: str) -> None:
         """Wait until something was announced or got the focus whose name holds this."""

@@ -19,7 +19,7 @@ from companion_app.state.model import Screen
 from companion_app.state.robot import Robot, StopPhase, Tool
 from tests.edge_runtime.conftest import RunningDevice, edge_environment
 
-from . import window
+from . import screen_reader, window
 
 pytest.importorskip("shapely")
 
@@ -118,6 +118,32 @@ async def test_the_emergency_stop_is_one_touch_or_one_key_away_on_every_screen(
         await driver.until(lambda: not robot_of(driver).stopped, "the release", PATIENT)
         await driver.until(lambda: robot.state["mode"] == "manual", "the end of the fault", PATIENT)
         assert driver.find("StopBar").said == "Rover"
+
+
+async def test_by_a_screen_reader_alone_a_robot_is_stopped_and_released(
+    paired: Options, robot: SimulatedRobot, listened_to: None
+) -> None:
+    async with window.opened(paired, drawn=False) as driver, screen_reader.reader() as reader:
+        await online(driver)
+        driver.app.open(Screen.HOME)
+        await reader.find("landmark", driver.app.frame.title)
+        await reader.press("push button", "Emergency stop of every robot")
+        await reader.heard("Stopped by Rover")
+        assert robot.state["stopped"]
+        await reader.press("link", "More")
+        await reader.press("push button", "Robot*")
+        await driver.until(lambda: driver.find_all("Slide"), "the slide", PATIENT)
+        release = driver.find("Slide").text
+        for far in (0.2, 0.4, 0.6, 0.8):
+            # One number takes it one step only, however large it is.
+            await reader.do("set", "slider", release, value="1.0")
+            assert (await reader.find("slider", release, value=pytest.approx(far)))["value"]
+            assert robot_of(driver).stopped
+        await reader.focus("slider", release)
+        await driver.until(lambda: robot_of(driver).stop.phase is StopPhase.STANDS, "the last answer", PATIENT)
+        for _ in range(5):
+            await driver.press(275)
+        await driver.until(lambda: not robot_of(driver).stopped, "the release", PATIENT)
 
 
 async def test_it_is_driven_by_held_keys_and_the_stick_sent_by_a_tap_and_kept_out_of_a_zone_that_was_tapped(

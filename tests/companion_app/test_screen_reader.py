@@ -3,7 +3,7 @@ types on the keyboard, as one does who can't see; the device is a real one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,14 +18,7 @@ BACKSPACE, ENTER = 8, 13
 CODE = "One-time code (not needed for a device on this machine)"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def bus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The bus of screen readers."""
-    pytest.importorskip("accesskit")
-    if screen_reader.missing():
-        pytest.skip(screen_reader.missing())
-    with screen_reader.bus(tmp_path_factory.mktemp("bus")):
-        yield
+pytestmark = pytest.mark.usefixtures("listened_to")
 
 
 async def test_pairs_updates_and_asks_a_device(
@@ -76,6 +69,8 @@ async def test_pairs_updates_and_asks_a_device(
 async def test_changes_settings(options: Options) -> None:
     async with window.opened(options, drawn=False) as driver, screen_reader.reader() as reader:
         chosen = driver.app.choosing
+        await reader.find("frame", "Enigma")
+        assert [node["role"] for node in await reader.tree()].count("frame") == 1  # no window stays behind
         await reader.press("link", "More")
         await reader.press("push button", "Settings*")
         box = await reader.find("check box", "Less motion")
