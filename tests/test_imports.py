@@ -23,6 +23,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "edge_runtime.client",
         "edge_runtime.bundle",
         "edge_runtime.local_only",
+        "edge_runtime.server_sent",  # how a stream of answers is read, from a device and from a host alike
         "edge_runtime.tasks.knobs",  # what "be more creative" turns: rules without I/O, the same wherever it is said
         "edge_runtime.addresses",
         "edge_runtime.identity.grants",  # which scope reaches as far as which
