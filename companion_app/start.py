@@ -17,7 +17,6 @@ from companion_app.services.question_commands import QuestionCommands
 from companion_app.services.remember import Memory, Remembered, RememberedHost, RememberError
 from companion_app.services.robot_commands import RobotCommands
 from companion_app.services.rows_commands import RowsCommands
-from companion_app.services.robot_commands import RobotCommands
 from companion_app.services.signing_commands import SigningCommands
 from companion_app.services.train_commands import TrainCommands
 from companion_app.services.upkeep_commands import UpkeepCommands, version_now

@@ -13,7 +13,6 @@ from companion_app.state.preferences import Preferences
 from companion_app.state.question_actions import QuestionAction
 from companion_app.state.robot_actions import RobotAction
 from companion_app.state.rows_actions import RowsAction
-from companion_app.state.robot_actions import RobotAction
 from companion_app.state.signing_actions import SigningAction
 from companion_app.state.train_actions import TrainAction
 from companion_app.state.upkeep import UpkeepAction

@@ -31,8 +31,6 @@ from companion_app.state.robot_actions import RobotAction
 from companion_app.state.robot_reduce import reduce_robots
 from companion_app.state.rows_actions import RowsAction
 from companion_app.state.rows_reduce import reduce_rows
-from companion_app.state.robot_actions import RobotAction
-from companion_app.state.robot_reduce import reduce_robots
 from companion_app.state.signing_actions import SigningAction
 from companion_app.state.signing_reduce import reduce_signing
 from companion_app.state.train_actions import TrainAction
