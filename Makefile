@@ -29,6 +29,14 @@ test-fastdds: $(VENV)/.dev
 test-home-assistant: $(VENV)/.dev
 	VENV=$(VENV) sh scripts/test_home_assistant.sh $(ARGS)
 
+# Every screen of the companion in each size, theme and kind of language, read from the pixels; minutes
+test-screens: $(VENV)/.dev
+	ENIGMA_ALL_SCREENS=1 $(BIN)/python -m pytest tests/companion_app/test_every_screen.py $(ARGS)
+
+# docs/images/screens
+screenshots: $(VENV)/.dev
+	$(BIN)/python scripts/make_screenshots.py
+
 # The companion as a folder that needs no Python; in build/desktop
 app: $(VENV)/.dev
 	$(BIN)/python scripts/package_companion.py desktop
