@@ -210,3 +210,23 @@ async def test_a_client_that_leaves_stops_the_writing(client: Client, talk: None
     async with asyncio.timeout(20):
         while (await client.call("POST", "/v1/chat/completions", {**asked, "max_tokens": 1})).status != 200:  # noqa: ASYNC110 - it says 503 until its thread is free
             await asyncio.sleep(0.02)
+
+
+async def test_the_companions_own_client_talks_votes_and_is_told_what_is_wrong(
+    workspace: Workspace, client: Client, talk: None
+) -> None:
+    from companion_app.services.chat_wire import words_of, writers_from
+    from companion_app.services.host_client import HostClient, HostError
+
+    async with HostClient(client.url, str(client.token)) as companion:
+        (model,) = writers_from(await companion.chat_models())
+        assert (model.name, model.label) == ("run:talk", "talk on the host")
+        asked: Json = {"model": model.name, "messages": HELLO, "max_tokens": 8}
+        said = [words_of(chunk) async for chunk in companion.chat(asked)]
+        whole = await client.call("POST", "/v1/chat/completions", asked)
+        assert "".join(text for text, _ in said) == whole.json["choices"][0]["message"]["content"]  # type: ignore[index]
+        assert said[-1][1] in ("length", "stop")
+        with pytest.raises(HostError, match="gone"):
+            await anext(companion.chat({**asked, "model": "run:gone"}))
+        await companion.prefer(PAIR)
+        assert len(list(read_preferences(votes_path(workspace)))) == 1
