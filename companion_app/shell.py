@@ -224,9 +224,9 @@ class Shell(BoxLayout):
         self.clear_widgets()
         self.orientation = "horizontal" if self.frame.wide else "vertical"
         bar: BoxLayout = Rail() if self.frame.wide else BottomBar()
-        for strip in (self._strip, self._estop):
-            if strip.parent:
-                strip.parent.remove_widget(strip)
+        if self._strip.parent:
+            self._strip.parent.remove_widget(self._strip)
+        self._estop = StopBar()  # anew, as the language may be another one
         body = self._body = BoxLayout(orientation="vertical")
         self._bar = TopBar()
         self._back = self._bar.ids.back.__self__

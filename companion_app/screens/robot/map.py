@@ -16,6 +16,7 @@ from kivy.input.motionevent import MotionEvent
 from kivy.metrics import dp, sp
 from kivy.properties import NumericProperty, OptionProperty
 from kivy.uix.stencilview import StencilView
+from kivy.uix.widget import Widget
 
 from companion_app.screens.robot.view import View, fitted
 from companion_app.state.robot import Drawing, MapLies, Plan, Robot, Tool
@@ -55,7 +56,7 @@ class MapView(Reachable, Accessible, StencilView):
             self.canvas.add(layer)
         palette = App.get_running_app().palette
         palette.bind(name=self._all)
-        self.bind(pos=self._all, size=self._all, focus=self._draw_pen)
+        self.bind(pos=self._all, size=self._all, tool=self._all, focus=self._draw_pen)
 
     def on_point(self, x: float, y: float) -> None:
         """A person points there."""
@@ -205,7 +206,18 @@ class MapView(Reachable, Accessible, StencilView):
     def _there(self, point: Pixels) -> Pixels:
         return self.view.there(point, self.center)
 
+    def add_widget(self, widget: Widget, *args: object, **kwargs: object) -> None:
+        """What lies over the map, in its lower right corner."""
+        super().add_widget(widget, *args, **kwargs)
+        widget.bind(size=self._place)
+        self._place()
+
+    def _place(self, *_: object) -> None:
+        for child in self.children:
+            child.pos = self.right - child.width - dp(14), self.y + dp(14)
+
     def _all(self, *_: object) -> None:
+        self._place()
         self.pixels_per_metre = self.view.scale
         self._draw_ground()
         self._draw_live()
@@ -239,6 +251,7 @@ class MapView(Reachable, Accessible, StencilView):
             middle = [sum(corner[axis] for corner in zone.corners) / len(zone.corners) for axis in (0, 1)]
             self._word(zone.name, (middle[0], middle[1]), palette.bad, 0.0)
             if zone.drawn and self.tool == Tool.ZONE:
+                layer.add(Color(rgba=palette.bad))
                 for corner in zone.corners:
                     x, y = self._there(corner)
                     layer.add(Ellipse(pos=(x - dp(5), y - dp(5)), size=(dp(10), dp(10))))

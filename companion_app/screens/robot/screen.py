@@ -8,7 +8,6 @@ from kivy.core.window import Keyboard, Window
 from kivy.lang import Builder
 from kivy.properties import BooleanProperty, NumericProperty, StringProperty
 from kivy.uix.boxlayout import BoxLayout
-from kivy.uix.widget import Widget
 
 from companion_app.i18n import tr
 from companion_app.registry import covers
@@ -47,6 +46,10 @@ class NamedLine(BoxLayout):
 
     def on_remove(self) -> None:
         """It isn't wanted any more."""
+
+
+class TallChoice(Choice):
+    """A chip that a thumb hits while it drives."""
 
 
 class HoldAct(Act):
@@ -99,7 +102,6 @@ class RobotScreen(AppScreen):
         self._map: MapView = pane.map.__self__
         self._stick: Stick = pane.stick.__self__
         self._hold: HoldAct = pane.hold.__self__
-        self._around: Widget = pane.around.__self__
         self._map.bind(on_point=self._point, on_corner=self._corner)
         self._map.bind(on_back=lambda *_: self.take_back(), on_finish=lambda *_: self.finish_zone())
         self._stick.bind(along=self._drive, about=self._drive)
@@ -108,9 +110,7 @@ class RobotScreen(AppScreen):
         self._plan: Plan | None = None
         self._facts: dict[str, Fact] = {}
         self._modes = {
-            event: Choice(
-                text=tr(name), height=self._stick.height / 3, on_release=lambda _, event=event: self._ask(event)
-            )
+            event: TallChoice(text=tr(name), on_release=lambda _, event=event: self.app.robots.mode(event))
             for event, name in EVENTS
         }
         for choice in self._modes.values():
@@ -156,8 +156,8 @@ class RobotScreen(AppScreen):
         stick, hold = there and mode == "manual" and not robot.stopped, there and mode == "assisted"
         if not stick:
             self._stick.let_go()
-        reveal(self._around, self._stick, stick)
-        reveal(self._around, self._hold, hold)
+        reveal(self._map, self._stick, stick)
+        reveal(self._map, self._hold, hold)
         self._show_trouble(state, robot)
         self._show_pen(mode)
         if robot.plan is not None and robot.plan is not self._plan:
@@ -226,7 +226,7 @@ class RobotScreen(AppScreen):
         self._speeds = [
             (
                 round(part * plan.most_speed, 2),
-                Choice(text=tr("{speed} m/s", speed=f"{part * plan.most_speed:.2f}"), height=self._stick.height / 3),
+                TallChoice(text=tr("{speed} m/s", speed=f"{part * plan.most_speed:.2f}")),
             )
             for part in SPEEDS
         ]
@@ -250,9 +250,6 @@ class RobotScreen(AppScreen):
 
     def _corner(self, _: MapView, zone: str, number: int, x: float, y: float) -> None:
         self.app.robots.move_corner(zone, number, (x, y))
-
-    def _ask(self, event: str) -> None:
-        self.app.robots.mode(event)
 
     def _drive(self, *_: object) -> None:
         robot, stick = self._robot, self._stick
