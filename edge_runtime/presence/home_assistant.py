@@ -143,10 +143,10 @@ class HomeAssistant:
             async with self._door.line() as line:
                 said = (await line.ask({"op": "state"}))["state"]
                 state = said if isinstance(said, dict) else None
-                plan = await line.ask({"op": "plan"})
-            places = plan.get("places")
-            self._places = [str(each["name"]) for each in places] if isinstance(places, list) else []
-            self._dock = str(plan.get("dock") or "")
+                plan = (await line.ask({"op": "plan"}))["plan"]
+            if isinstance(plan, dict):
+                self._places = [str(each["name"]) for each in plan["places"]]
+                self._dock = str(plan.get("dock") or "")
         except (EdgeError, KeyError, TypeError) as error:
             _log.debug("the robot can't be asked how it is: %s", error)
         return made + entities.robot(state, self._places, self._dock, self._acts)

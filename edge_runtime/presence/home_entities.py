@@ -99,7 +99,7 @@ def robot(state: Json | None, places: Sequence[str], dock: str, acts: bool) -> l
         else "idle"
     )  # fmt: skip
     features = ["start", "stop", "pause", "return_home"] if dock else ["start", "stop", "pause"]
-    vacuum: Json = {"name": "Rounds", "schema": "state", "supported_features": features}
+    vacuum: Json = {"name": "Rounds", "supported_features": features}
     made.append(Entity("vacuum", VACUUM, vacuum, {"state": doing}, sets=True))
     made.append(
         Entity(

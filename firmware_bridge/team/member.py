@@ -6,7 +6,7 @@
     cell = member.goes_to(now)                   # where the robot may drive now, or None: it stands
     member.arrived()                             # when it is there
 
-The leader alone gives away cells, by numbers of a way that only grow, so messages may be lost, late or doubled. A robot goes on
+Nobody moves until all of the team were heard once. The leader alone gives away cells, by numbers of a way that only grow, so messages may be lost, late or doubled. A robot goes on
 only while it hears the leader. It is lost when it was silent for longer than that: then it stands, somewhere on what it was
 granted, and nobody else enters there. A leader needs more than half of the team, as in Raft (Ongaro, Ousterhout, 2014), and the
 newest ledger of all who voted for it; so a way that was granted is known to every leader that follows.
@@ -47,7 +47,7 @@ class Member:
         self._heard = -1e9  # from the leader
         self._alive_since: float | None = None
         self._told: dict[str, tuple[float, Message]] = {}  # what others said in this epoch, and when
-        self._last = -1e9
+        self._last, self._number = -1e9, 0
         self._led_since, self._planned = 0.0, -1e9
         self._issued: dict[str, int] = {}
         self._held: dict[str, int] | None = None  # cells at the beginning of each way that were its robot's already
@@ -90,6 +90,8 @@ class Member:
             return
         if epoch > self.epoch:
             self._enter(epoch)
+        if who in self._told and message["number"] <= self._told[who][1]["number"]:
+            return  # overtaken by a later one, or doubled
         self._told[who] = (now, message)
         ledger = read(message["ledger"]) if "ledger" in message else None
         if ledger is not None and ledger.stamp > self.ledger.stamp:
@@ -111,7 +113,7 @@ class Member:
             self._alive_since = now
         if now - self._last < EVERY:
             return []
-        self._last = now
+        self._last, self._number = now, self._number + 1
         self._look()
         if not self.leads:
             patience = ELECTION + APART * self.ids.index(self.name)
@@ -122,7 +124,7 @@ class Member:
         if self.leads:
             self._lead(now)
         message: Message = {
-            "from": self.name, "epoch": self.epoch, "leader": self.leader, "vote": self.vote,
+            "from": self.name, "number": self._number, "epoch": self.epoch, "leader": self.leader, "vote": self.vote,
             "at": self.at, "granted": self.granted, "done": sorted(self.done), "start": list(self.start),
             "stamp": list(self.ledger.stamp),
             "wishes": {name: [list(task.cell), task.priority] for name, task in self.wishes.items() if name not in self.ledger.tasks},
@@ -159,7 +161,7 @@ class Member:
         heard = {name: message for name, (at, message) in self._told.items() if now - at <= LOST}
         if (len(heard) + 1) * 2 <= len(self.ids):
             if now - self._heard > LOST:  # alone: others may have another leader by now
-                self._enter(self.epoch)
+                self._enter(self.epoch + 1)  # nobody votes twice in one
                 self._alive_since = now
             return
         self._heard = now
@@ -252,8 +254,8 @@ class Member:
         """As far along its way as each may go: into cells that all who come before it there have left."""
         stamp = list(self.ledger.stamp)
         known = 1 + sum(message.get("stamp") == stamp for message in heard.values())
-        if known * 2 <= len(self.ids) or self._held is None:
-            return
+        if known * 2 <= len(self.ids) or self._held is None or self.ledger.ways.keys() != set(self.ids):
+            return  # somebody who was never heard stands who knows where
         ways = {name: self.ledger.ways[name] for name in places}
         queues = order({name: way.cells for name, way in ways.items()}, self._held)
         blocked = {cell for cells in self.ledger.wrecks.values() for cell in cells}

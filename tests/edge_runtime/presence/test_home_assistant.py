@@ -57,11 +57,8 @@ class Robot:
             state = {"mode": self.mode, "stopped": self.stopped, "fault": None, "battery": battery, "orders": orders}
             return {"accepted": True, "state": state}
         if asked.get("op") == "plan":
-            return {
-                "accepted": True,
-                "dock": "dock",
-                "places": [{"name": "dock"}, {"name": "kitchen"}, {"name": "hall"}],
-            }
+            places = [{"name": "dock"}, {"name": "kitchen"}, {"name": "hall"}]
+            return {"accepted": True, "plan": {"dock": "dock", "places": places}}
         self.asked.append({key: value for key, value in asked.items() if key != "token"})
         if "calls" in asked and self.mode != "autonomous":
             return {"accepted": False, "reason": "The robot is manual, and takes no orders."}
