@@ -38,11 +38,16 @@ _METRICS = {
 }
 
 
+def role_words(role: str) -> str:
+    """What a pairing of this scope may do."""
+    return tr(_ROLES.get(role, _ROLES["operator"]))
+
+
 def device_line(device: Device) -> str:
     """One line: where a device is, how we may use it, what it runs."""
     count = len(device.link.models)
     models = ntr("{number} specialist", "{number} specialists", count) if device.link.phase is Phase.ONLINE else ""
-    role = tr(_ROLES.get(device.role, _ROLES["operator"]))
+    role = role_words(device.role)
     where = device.address.removeprefix("http://").removeprefix("https://")
     return "  ·  ".join(part for part in (where, role, models) if part)
 

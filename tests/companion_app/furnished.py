@@ -95,7 +95,7 @@ DETAIL = Detail(
     Vitals("0.9.0", 1.7e9, 61.0, 40.0, 52_000_000, 12_300_000_000, "sparing", ("61",)),
     {"home-en": Figures(0.83, 1204, 3_100_000)},
     {"home-en": (Version("sha256:aa", "1.1.0", True), Version("sha256:bb", "1.0.0", False))},
-    (PipelineTold("door-camera", "running", "", 431), PipelineTold("dial", "stopped")),
+    (PipelineTold("11", "running", "", 431), PipelineTold("12", "stopped")),
     Updates(True, "", (Coming("tickets", "staged"),)),
     (PairedWith("42", "owner", "2026-11-20"),),
     "ab12cd34ef56ab78.0",

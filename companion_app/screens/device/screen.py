@@ -12,7 +12,7 @@ from companion_app.i18n import ntr, tr
 from companion_app.screens.base import AppScreen
 from companion_app.screens.device.card import SpecialistCard, show_facts
 from companion_app.state import fleet_actions as fact
-from companion_app.state.describe import device_line
+from companion_app.state.describe import device_line, role_words
 from companion_app.state.fleet import Detail, Fleet, PipelineTold
 from companion_app.state.fleet_words import (
     PIPELINE_STATES,
@@ -198,11 +198,11 @@ class DeviceScreen(AppScreen):
                 self.ids.events.add_widget(EventLine(at=event.at, text=event.text, bad=event.bad))
 
     def _show_pairing(self, device: Device, detail: Detail | None) -> None:
-        self.scope = device.role
+        self.scope = role_words(device.role)
         certificate = detail.certificate if detail else ""
         digits = certificate.partition(".")[0][:16]
         self.certificate = " ".join(digits[at : at + 4] for at in range(0, len(digits), 4))
-        lines = tuple(f"{one.name}  ·  {one.scope}  ·  {one.created}" for one in detail.paired) if detail else ()
+        lines = tuple(f"{one.name}  ·  {role_words(one.scope)}  ·  {one.created}" for one in detail.paired) if detail else ()
         if lines != self._paired:
             self._paired = lines
             self.ids.paired.clear_widgets()
