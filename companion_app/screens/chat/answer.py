@@ -12,7 +12,8 @@ from kivy.properties import BooleanProperty, NumericProperty, StringProperty
 from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.widget import Widget
 
-from companion_app.i18n import tr
+from companion_app import i18n
+from companion_app.i18n import bidi, tr
 from companion_app.screens.chat import icons as icons
 from companion_app.services.chat_markdown import Block, blocks, markup
 from companion_app.state.chat import TIE, Conversation, Reply, ReplyPhase, Turn, hidden, shown_order
@@ -50,6 +51,7 @@ class BlockView(BoxLayout):
         """Fill in."""
         self.depth = min(block.depth + (1 if block.quoted else 0), 6)
         self.marker, self.heading, self.quoted = block.marker, block.kind == "heading", block.quoted
+        self.ids.words.halign = "right" if bidi.base_direction(block.plain) == "R" else "left"
         self.ids.words.text = markup(block, MONO)
 
 
@@ -57,6 +59,7 @@ class CodeView(Column):
     """A block of code, as it stands."""
 
     code = StringProperty("")
+    side = StringProperty("left")
     language = StringProperty("")
 
     def __init__(self, block: Block, **kwargs: object) -> None:
@@ -66,6 +69,8 @@ class CodeView(Column):
     def show(self, block: Block) -> None:
         """Fill in."""
         self.code, self.language = block.plain, block.language
+        # Code begins at the left in every language; plain labels change sides in one from the right.
+        self.side = "right" if i18n.right_to_left() else "left"
 
 
 class RuleView(Widget):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from kivy.app import App
 from kivy.clock import Clock
 from kivy.lang import Builder
+from kivy.metrics import dp
 from kivy.properties import BooleanProperty, StringProperty
 from kivy.uix.boxlayout import BoxLayout
 
@@ -74,6 +75,10 @@ class ChatList(BoxLayout):
         super().__init__(**kwargs)
         self._told: object = None
         self._search = Clock.create_trigger(lambda _: _app().chats.search(self.ids.query.text), PAUSE)
+
+    def on_kv_post(self, base_widget: object) -> None:
+        """The rule has made the rest: rows as wide as what is above them."""
+        self.ids.page.column.padding = 0, dp(4), dp(6), dp(12)
 
     def show(self, chat: Chat) -> None:
         """Bring it in line."""
