@@ -231,3 +231,10 @@ def test_the_app_brings_fonts_for_arabic_and_emoji() -> None:
     assert family_with("ع") == arabic and family_with("😀") == emoji
     assert family_with("\U0010fffd") is None
     assert not covers("/no/such/font.ttf", "a")
+
+
+def test_the_docs_name_every_language_and_the_option() -> None:
+    docs = (SCRIPT.parents[1] / "docs" / "companion.md").read_text(encoding="utf-8")
+    section = docs.split("## Languages")[1].split("\n## ")[0]
+    assert all(f"({name})" in section for name in LANGUAGES.values())
+    assert "`--language " + "\\|".join(LANGUAGES) + "`" in docs
