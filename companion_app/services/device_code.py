@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,10 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
+# Where pictures and screenshots go on desktops and on phones.
+PLACES = ("Pictures", "Pictures/Screenshots", "Downloads", "Desktop", "DCIM/Camera")
+MOST_NEWEST = 5
+MAX_LOOKED = 2000  # of a folder
 MAX_BYTES = 20_000_000
 MAX_PIXELS = 50_000_000  # of the largest phones' cameras
 SCAN_SECONDS = 60.0
@@ -49,6 +55,18 @@ def read_picture(path: Path) -> str:
         why = (error.strerror or str(error)).lower()
         raise CodeError(tr("{name} can't be opened: {why}.", name=path.name, why=why)) from None
     return _chosen(zxingcpp, grey, path.name)
+
+
+def newest_pictures(home: Path) -> tuple[str, ...]:
+    """The paths of the newest pictures where systems put them, the newest first; folders that can't be read have none."""
+    found: list[tuple[float, str]] = []
+    for name in PLACES:
+        with contextlib.suppress(OSError):
+            for path in islice((home / name).iterdir(), MAX_LOOKED):
+                with contextlib.suppress(OSError):
+                    if path.suffix.lower() in PICTURES and path.is_file():
+                        found.append((path.stat().st_mtime, str(path)))
+    return tuple(path for _, path in sorted(found, reverse=True)[:MOST_NEWEST])
 
 
 def read_camera(

@@ -7,10 +7,11 @@ import json
 import threading
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from companion_app.i18n import tr
 from companion_app.services.commands import Commands
-from companion_app.services.device_code import CodeError, read_camera
+from companion_app.services.device_code import CodeError, newest_pictures, read_camera
 from companion_app.services.device_journal import read_journal
 from companion_app.services.device_look import versions_from
 from companion_app.services.link import sentence_of
@@ -178,6 +179,10 @@ class DeviceCommands:
         if address or device is not None:
             self._commands.poke(address or (device.address if device else ""))
 
+    def find_pictures(self) -> None:
+        """See which pictures came last, so that one can be picked."""
+        self._work.begin(self._find_pictures())
+
     def scan(self, preview: Preview) -> None:
         """Pair by the code that somebody holds before the camera. preview: gets the pictures, in the event loop."""
         if self._scanning is None and not self._store.state.pairing.busy:
@@ -248,6 +253,9 @@ class DeviceCommands:
         made = Sample(False, sentence, expected, reading(answer), as_number(answer.get("ms")), number=number + 1)
         self._tried(device.address, specialist, made)
         self._commands.poke(device.address)
+
+    async def _find_pictures(self) -> None:
+        self._store.dispatch(fact.PicturesFound(await asyncio.to_thread(newest_pictures, Path.home())))
 
     async def _scan(self, stop: threading.Event, preview: Preview) -> None:
         loop = asyncio.get_running_loop()

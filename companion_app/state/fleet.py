@@ -165,7 +165,8 @@ class Log:
 @dataclass(frozen=True)
 class Fleet:
     """All of it. busy: (address, what is being done there). note: by address, what came of the latest command, and whether
-    it failed. filter: a group or a tag, empty for all. invited: the address that a person picked to pair with."""
+    it failed. filter: a group or a tag, empty for all. invited: the address that a person picked to pair with.
+    pictures: paths of the newest ones here, one of which may show a code."""
 
     details: Mapping[str, Detail] = field(default_factory=dict)
     labels: Mapping[str, Label] = field(default_factory=dict)
@@ -180,6 +181,7 @@ class Fleet:
     log: Log = Log()
     scanning: bool = False
     invited: str = ""
+    pictures: tuple[str, ...] = ()
 
 
 def with_item(mapping: Mapping[K, V], key: K, value: V) -> Mapping[K, V]:

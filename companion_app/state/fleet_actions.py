@@ -88,6 +88,13 @@ class PairingPicked:
 
 
 @dataclass(frozen=True)
+class PicturesFound:
+    """The newest pictures on this machine, of which one may show a code."""
+
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Scanning:
     """The camera looks for a code, or stopped."""
 
@@ -105,5 +112,6 @@ FleetAction = (
     | SampleSeen
     | LogSeen
     | PairingPicked
+    | PicturesFound
     | Scanning
 )

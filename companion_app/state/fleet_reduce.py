@@ -93,5 +93,10 @@ def _(action: fact.PairingPicked, fleet: Fleet) -> Fleet:
 
 
 @_reduce.register
+def _(action: fact.PicturesFound, fleet: Fleet) -> Fleet:
+    return fleet if action.paths == fleet.pictures else replace(fleet, pictures=action.paths)
+
+
+@_reduce.register
 def _(action: fact.Scanning, fleet: Fleet) -> Fleet:
     return fleet if action.on == fleet.scanning else replace(fleet, scanning=action.on)

@@ -82,6 +82,25 @@ async def test_fifty_devices_scroll_on_a_handful_of_cards(options: Options) -> N
         assert driver.app.screen.ids.address.text == "https://192.168.7.7:8765"
 
 
+async def test_a_code_is_picked_among_the_newest_pictures(
+    options: Options, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    segno = pytest.importorskip("segno")
+    pytest.importorskip("zxingcpp")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "Pictures").mkdir()
+    (tmp_path / "Pictures" / "cat.png").write_text("no picture")
+    text = f"enigma://127.0.0.1:9/482913?certificate={'A' * 43}"  # nobody listens there
+    async with window.opened(options, drawn=False) as driver:
+        driver.app.open(Screen.PAIR)
+        await driver.until(lambda: driver.find_all("PictureRow"), "the pictures")
+        await driver.touch(driver.find("PictureRow", name="cat.png"))
+        await driver.until(lambda: "can't be read" in driver.app.screen.error, "a sentence")
+        segno.make(text).save(str(tmp_path / "Pictures" / "code.png"), scale=4)
+        await driver.drop(tmp_path / "Pictures" / "code.png")
+        await driver.until(lambda: "127.0.0.1:9" in driver.app.screen.error, "the try to pair")
+
+
 async def test_what_the_pairing_may_not_do_is_shown_with_the_reason(options: Options) -> None:
     async with window.opened(options, drawn=False) as driver:
         dispatch = driver.app.store.dispatch

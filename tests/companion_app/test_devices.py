@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import socket
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from companion_app.services.device_code import CodeError, read_camera, read_picture
+from companion_app.services.device_code import CodeError, newest_pictures, read_camera, read_picture
 from companion_app.services.device_commands import asked, reading
 from companion_app.services.device_journal import update_line
 from companion_app.services.device_look import (
@@ -211,6 +212,17 @@ def test_a_code_is_read_from_a_picture_and_everything_else_is_one_sentence(tmp_p
         with pytest.raises(CodeError, match=said) as refused:
             read_picture(tmp_path / f"{name}.png")
         assert str(refused.value).endswith(".") and "\n" not in str(refused.value)
+
+
+def test_the_newest_pictures_can_be_picked(tmp_path: Path) -> None:
+    for age, name in enumerate(("Pictures/a.png", "Downloads/b.JPG", "Downloads/c.txt", "Desktop/d.webp/e.png")):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (1000 - age, 1000 - age))
+    assert [Path(path).name for path in newest_pictures(tmp_path)] == ["a.png", "b.JPG"]  # a folder is no picture
+    for number in range(9):
+        (tmp_path / "Pictures" / f"{number}.png").touch()
+    assert len(newest_pictures(tmp_path)) == 5 and newest_pictures(tmp_path / "none") == ()
 
 
 def test_a_code_is_read_from_a_camera(tmp_path: Path) -> None:

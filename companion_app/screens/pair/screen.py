@@ -14,7 +14,7 @@ from companion_app.screens.base import AppScreen
 from companion_app.services.commands import DEFAULT_PORT
 from companion_app.services.host_commands import HOST_PORT
 from companion_app.state.model import AppState, Pairing
-from companion_app.theme.widgets import Card
+from companion_app.theme.widgets import Card, Row
 
 
 class PairForm(AppScreen):
@@ -49,6 +49,13 @@ class PairForm(AppScreen):
         field.entry.focus = True
 
 
+class PictureRow(Row):
+    """A picture on this machine; a press reads the code in it."""
+
+    name = StringProperty("")
+    path = StringProperty("")
+
+
 class CodeCard(Card):
     """Pairing by a QR code: from a picture, or held before the camera."""
 
@@ -56,6 +63,21 @@ class CodeCard(Card):
     scanning = BooleanProperty(False)
     picture = ObjectProperty(None, allownone=True)
     ratio = NumericProperty(0.0)
+
+    def __init__(self, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self._pictures: tuple[str, ...] = ()
+
+    def show(self, pictures: tuple[str, ...]) -> None:
+        """Let one of these be picked."""
+        if pictures == self._pictures:
+            return
+        self._pictures = pictures
+        self.ids.pictures.clear_widgets()
+        for path in pictures:
+            row = PictureRow(name=Path(path).name, path=path)
+            row.bind(on_release=lambda row: App.get_running_app().commands.read_code(row.path))
+            self.ids.pictures.add_widget(row)
 
     def read(self) -> None:
         """Read the picture that is named."""
@@ -97,9 +119,14 @@ class PairScreen(PairForm):
     def show(self, state: AppState) -> None:
         super().show(state)
         self._code.busy, self._code.scanning = state.pairing.busy, state.fleet.scanning
+        self._code.show(state.fleet.pictures)
         if state.fleet.invited != self._invited:
             self._invited = state.fleet.invited
             self.ids.address.entry.text = self._invited
+
+    def on_pre_enter(self, *args: object) -> None:
+        super().on_pre_enter(*args)
+        self.app.devices.find_pictures()
 
     def on_leave(self, *args: object) -> None:
         """Nobody holds a code before the camera any more."""
