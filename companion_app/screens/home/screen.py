@@ -12,14 +12,17 @@ from companion_app.i18n import ntr, tr
 from companion_app.screens.base import AppScreen
 from companion_app.state.inventory import Entity, Inventory
 from companion_app.state.model import AppState
+from companion_app.theme.accessible import Accessible, Role
 from companion_app.theme.widgets import Card
 
 # A large home has more than a screen can lay out within a frame; the first ones show what it is.
 SHOWN_ENTITIES = 120
 
 
-class ThingLine(BoxLayout):
+class ThingLine(Accessible, BoxLayout):
     """One entity."""
+
+    role = Role("label")
 
     name = StringProperty("")
     domain = StringProperty("")
