@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kivy.core.window import Window
+
 from companion_app.a11y.bridge import Bridge
 from companion_app.a11y.keeper import Keeper
+from companion_app.a11y.paging import page_key
 from companion_app.a11y.speaker import Speaker
 from companion_app.state.model import AppState
 from companion_app.theme.motion import motion
@@ -26,6 +29,7 @@ class Assist:
 
     def start(self) -> None:
         """The window is there."""
+        Window.bind(on_key_down=self._on_key_down)
         self.keeper.start()
         self.bridge.start()
         self._changed(self._app.store.state)
@@ -33,6 +37,7 @@ class Assist:
     def stop(self) -> None:
         """The window closes."""
         self._stop_listening()
+        Window.unbind(on_key_down=self._on_key_down)
         self.keeper.stop()
         self.bridge.stop()
         self.speaker.stop()
@@ -40,6 +45,9 @@ class Assist:
     async def close(self) -> None:
         """Wait until nothing is said any more."""
         await self.speaker.close()
+
+    def _on_key_down(self, window: object, key: int, scancode: int, text: str | None, modifiers: list[str]) -> bool:
+        return self._app.shell is not None and page_key(self._app.shell.manager.current_screen, key, modifiers)
 
     def _changed(self, state: AppState) -> None:
         self.keeper.look()

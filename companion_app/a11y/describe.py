@@ -15,6 +15,7 @@ from kivy.uix.textinput import TextInput
 from kivy.uix.widget import Widget
 
 from companion_app.a11y.nodes import Edited, Node, Number
+from companion_app.i18n import tr
 from companion_app.theme.accessible import ROLES, Accessible
 from companion_app.theme.focus import shown
 from companion_app.theme.slide import STEP, Slide
@@ -88,6 +89,8 @@ def describe(widget: Widget, children: tuple[int, ...], shift: tuple[float, floa
     """All that is told of a widget that has a role."""
     role = role_of(widget)
     name, value, placeholder, edited = name_of(widget), "", "", None
+    if role == "progressbar" and not name:
+        name = tr("Progress")
     if isinstance(widget, TextInput):
         edited = _edited(widget)
         value = edited.shown
@@ -115,7 +118,7 @@ def describe(widget: Widget, children: tuple[int, ...], shift: tuple[float, floa
         selected=on if role in SELECTED else None,
         expanded=getattr(widget, "expanded", None),
         invalid=bool(getattr(widget, "wrong", False)),
-        modal=isinstance(widget, ModalView),
+        modal=role == "dialog",
         edited=edited,
         number=_number(widget, role),
     )

@@ -34,6 +34,7 @@ class Keeper:
         focus.unbind(widget=self._moved)
         self.look.cancel()
         self._at, self._order = None, []
+        focus.widget = None
         self._last.clear()
 
     def _moved(self, _: object, widget: Widget | None) -> None:

@@ -64,15 +64,18 @@ class Speaker:
             return
         before = dict(self._tree.nodes)
         _, changed = self._tree.update(_roots())
-        said = [node.name for number, node in changed.items() if _is_news(before.get(number), node)]
         if focus.widget is not self._named:
             self._named = focus.widget
             node = self._tree.nodes.get(focus.widget.uid) if focus.widget is not None else None
-            said += [sentence_of(node)] if node is not None else []
+            if node is not None:
+                self._voice.say(sentence_of(node))
         elif focus.widget is not None and focus.widget.uid in changed:
-            said += _change(before.get(focus.widget.uid), changed[focus.widget.uid])
-        if said:
-            self._voice.say(". ".join(said))
+            change = _change(before.get(focus.widget.uid), changed[focus.widget.uid])
+            if change:
+                self._voice.say(". ".join(change))
+        for number, node in changed.items():
+            if _is_news(before.get(number), node):
+                self._voice.say(node.name, cut=False)
 
 
 def _is_news(before: Node | None, node: Node) -> bool:

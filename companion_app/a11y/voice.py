@@ -13,6 +13,8 @@ from collections.abc import Callable
 log = logging.getLogger(__name__)
 # Seconds that the focus rests before it is named: Tab, Tab, Tab names only the last one.
 REST = 0.12
+# Texts that wait; whoever is told more than this hears only the last of it.
+MOST = 8
 # Nothing that is worth saying takes longer; a command that hangs is ended then.
 LONGEST = 60.0
 
@@ -30,33 +32,32 @@ def speech_command(language: str) -> tuple[str, ...] | None:
 
 
 class Voice:
-    """Says one text at a time. command: gives the speech command, or None; asked each time, as the language may change."""
+    """Says one text after the other. command: gives the speech command, or None; asked each time, as the language may change."""
 
     def __init__(self, command: Callable[[], tuple[str, ...] | None]) -> None:
         self._command = command
-        self._saying: asyncio.Task[None] | None = None
+        self._saying: list[asyncio.Task[None]] = []
 
-    def say(self, text: str) -> None:
-        """Say this instead of what is being said."""
-        self.hush()
-        if text:
-            self._saying = asyncio.get_running_loop().create_task(self._say(text, self._saying))
+    def say(self, text: str, *, cut: bool = True) -> None:
+        """Say this instead of what is being said, or after it (cut: False)."""
+        if cut:
+            self.hush()
+        self._saying = [task for task in self._saying if not task.done()][-MOST:]
+        self._saying.append(asyncio.get_running_loop().create_task(self._say(text, tuple(self._saying))))
 
     def hush(self) -> None:
         """Say nothing any more."""
-        if self._saying is not None:
-            self._saying.cancel()
+        for task in self._saying:
+            task.cancel()
 
     async def close(self) -> None:
         """As `hush`, and wait until the command has ended."""
         self.hush()
-        if self._saying is not None:
-            await asyncio.gather(self._saying, return_exceptions=True)
+        await asyncio.gather(*self._saying, return_exceptions=True)
 
-    async def _say(self, text: str, before: asyncio.Task[None] | None) -> None:
+    async def _say(self, text: str, before: tuple[asyncio.Task[None], ...]) -> None:
         await asyncio.sleep(REST)
-        if before is not None:
-            await asyncio.gather(before, return_exceptions=True)
+        await asyncio.gather(*before, return_exceptions=True)
         command = self._command()
         if command is None:
             return

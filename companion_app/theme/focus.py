@@ -12,6 +12,8 @@ from kivy.uix.behaviors import FocusBehavior
 from kivy.uix.scrollview import ScrollView
 from kivy.uix.widget import Widget
 
+from companion_app.i18n import right_to_left
+
 # How much of what lies around it a page shows with what has the focus, in dp.
 AROUND = 24
 FORWARD, BACKWARD = ("right", "down"), ("left", "up")
@@ -85,7 +87,7 @@ def neighbour(widget: Widget, step: int) -> Widget | None:
     return None if other is widget else other
 
 
-def beside(widget: Widget, key: str, backward: tuple[str, ...] = BACKWARD) -> Widget | None:
+def beside(widget: Widget, key: str) -> Widget | None:
     """The one of the same role that an arrow key leads to among those beside it; None at an end."""
     row = [
         child
@@ -94,7 +96,9 @@ def beside(widget: Widget, key: str, backward: tuple[str, ...] = BACKWARD) -> Wi
     ]
     if widget not in row:
         return None
-    at = row.index(widget) + (-1 if key in backward else 1)
+    # Lines begin at the other side where people read from the right.
+    sides = {"left": "right", "right": "left"} if right_to_left() else {}
+    at = row.index(widget) + (-1 if sides.get(key, key) in BACKWARD else 1)
     focus.by_keys = True
     return row[at] if 0 <= at < len(row) else None
 

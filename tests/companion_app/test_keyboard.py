@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from companion_app.app import Options
 
 TAB, ESCAPE, ENTER, DOWN, UP = 9, 27, 13, 274, 273
+HOME, END, PAGE_DOWN = 278, 279, 281
 TARGET = 44  # dp, the smallest side of what a finger can hit
 
 pytestmark = pytest.mark.usefixtures("display")
@@ -180,6 +181,19 @@ async def test_who_goes_by_keys_is_never_lost(paired: Options) -> None:
         driver.app.assist.keeper.look()
         await driver.settle()
         assert focus.widget is places[0]  # what came before it
+
+
+async def test_a_page_without_anything_to_press_is_read_by_keys(options: Options) -> None:
+    async with window.opened(options, (420, 480), drawn=False) as driver:
+        driver.app.open(Screen.HOME)
+        await driver.settle()
+        page = driver.find("HomeScreen").children[0]
+        for key, expected in ((PAGE_DOWN, False), (END, True), (DOWN, True), (UP, False)):
+            await driver.press(key)
+            assert page.scroll_y < 1
+            assert (page.scroll_y == 0) is expected
+        await driver.press(HOME)
+        assert page.scroll_y == 1
 
 
 async def test_a_list_opens_closes_and_gives_the_focus_back(paired: Options) -> None:
