@@ -8,8 +8,14 @@ import time
 from pathlib import Path
 
 import pytest
+from aiohttp.test_utils import TestClient, TestServer
 
+from edge_runtime.api.access import Access
+from edge_runtime.api.app import make_app
 from edge_runtime.client import BadRequest, DeviceClient, Forbidden, Interrupted, NotFound
+from edge_runtime.config import Config, UpdateConfig
+from edge_runtime.device import Device
+from edge_runtime.identity.grants import Grant
 
 from ..conftest import RunningDevice, StartDevice, edge
 
@@ -102,3 +108,30 @@ async def test_the_daemon_starts_again_in_its_own_process_where_its_owner_asks(
         with pytest.raises(Forbidden, match="owner"):
             await client.restart()
         assert (await client.status())["started"] == after
+
+
+async def test_the_machine_is_rebooted_by_its_owners_hook_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "hooks"
+    folder.mkdir(mode=0o700)
+    hook = folder / "reboot"
+    hook.write_text("#!/bin/sh\ntouch ran\n")
+    hook.chmod(0o700)
+    device = Device(tmp_path / "state", Config(update=UpdateConfig(hooks=str(folder))))
+    token = device.tokens.add("owner", Grant("owner"))
+    app = make_app(device, Access(device.tokens, open_on_loopback=True))
+    async with TestClient(TestServer(app)) as client:
+
+        async def reboot(key: str) -> int:
+            headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": key}
+            response = await client.post("/v1/restart", json={"what": "machine"}, headers=headers)
+            return response.status
+
+        assert await reboot("one") == 200 and (folder / "ran").exists()
+        (folder / "ran").unlink()
+        assert await reboot("one") == 200 and not (folder / "ran").exists()  # it was, and isn't again
+        first, second = await asyncio.gather(reboot("two"), reboot("two"))  # at the same time
+        assert (first, second) == (200, 200)
+        hook.write_text("#!/bin/sh\necho not now\nexit 1\n")
+        assert await reboot("three") == 501
+        hook.chmod(0o722)  # others could change it
+        assert await reboot("four") != 200
