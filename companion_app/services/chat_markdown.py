@@ -5,6 +5,8 @@ HTML is text, a picture is its description, a link is its text and its address. 
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
@@ -51,10 +53,45 @@ def blocks(text: str) -> tuple[Block, ...]:
         return ()
     if len(text) > MAX_MARKDOWN:
         return tuple(Block("text", (Span(text[at : at + _PLAIN_PART]),)) for at in range(0, len(text), _PLAIN_PART))
+    return _blocks(_parser().parse(text))
+
+
+class Growing:
+    """The blocks of a text to which more is added at its end: what is settled isn't read again.
+
+    A block is settled once another one begins after it outside of lists and quotes, with a line that is complete. (A link's address that is told later
+    doesn't reach back; nor are links opened.)
+    """
+
+    def __init__(self) -> None:
+        self._text = ""
+        self._settled: tuple[Block, ...] = ()
+
+    def blocks(self, text: str) -> tuple[Block, ...]:
+        """As the function `blocks`."""
+        if len(text) > MAX_MARKDOWN:
+            return blocks(text)
+        if not text.startswith(self._text):
+            self._text, self._settled = "", ()
+        rest = text[len(self._text) :]
+        tokens = _parser().parse(rest)
+        # Lines as the parser counts them. The last one may go on, and become something else by that.
+        lines = re.split(r"(?<=\n)|(?<=\r)(?!\n)", rest)
+        begun = (token.map[0] for token in tokens if token.level == 0 and token.map is not None)
+        line = max((at for at in begun if at < len(lines) - 1), default=0)
+        if line:
+            done = "".join(lines[:line])
+            self._settled += _blocks(_parser().parse(done))
+            self._text += done
+            tokens = _parser().parse(rest[len(done) :])
+        return (*self._settled, *_blocks(tokens))
+
+
+def _blocks(tokens: Iterable[Token]) -> tuple[Block, ...]:
     made: list[Block] = []
     lists: list[int | None] = []  # the next number of each list around, None for bullets
     quotes, marker, kind = 0, "", "text"
-    for token in _parser().parse(text):
+    for token in tokens:
         if token.type == "ordered_list_open":
             lists.append(int(token.attrs.get("start", 1)))
         elif token.type == "bullet_list_open":
@@ -65,6 +102,10 @@ def blocks(text: str) -> tuple[Block, ...]:
             number = lists[-1]
             marker = "•" if number is None else f"{number}."
             lists[-1] = None if number is None else number + 1
+        elif token.type == "list_item_close":
+            if marker:  # an item without anything in it
+                made.append(Block("text", (), len(lists), marker, quotes > 0))
+            marker = ""
         elif token.type == "blockquote_open":
             quotes += 1
         elif token.type == "blockquote_close":

@@ -18,7 +18,7 @@ from companion_app.services import chat_pdf
 from companion_app.services.chat_export import to_markdown
 from companion_app.services.chat_files import file_name, read_conversation, write_conversation
 from companion_app.services.chat_json import ChatFileError, dumps, loads
-from companion_app.services.chat_markdown import blocks, markup
+from companion_app.services.chat_markdown import Growing, blocks, markup
 from companion_app.state.chat import Conversation, Model, Picture, Reply, ReplyPhase, Turn
 from companion_app.theme.fonts import family_with
 from edge_runtime.tasks.knobs import Knobs
@@ -168,6 +168,33 @@ def test_answers_are_drawn_as_markdown_and_never_as_the_apps_own_markup() -> Non
 def test_any_text_becomes_blocks_whose_markup_is_ours_alone(text: str) -> None:
     for block in blocks(text):
         assert not set(re.findall(r"\[([^\]]*)\]", markup(block, "M"))) - {"b", "/b", "i", "/i", "font=M", "/font"}
+
+
+PARTS = ["```", "\n", "\n\n", "- ", "1. ", "> ", "# ", "a b", "**b**", "    ", "`c`", "---", "\r\n", "\r", "é😀"]
+
+
+@given(st.lists(st.sampled_from(PARTS), max_size=30))
+@settings(max_examples=60)
+def test_a_text_that_grows_becomes_the_blocks_of_the_whole_text(parts: list[str]) -> None:
+    growing, text = Growing(), ""
+    for part in parts:
+        text += part
+        found = growing.blocks(text)
+    if parts:
+        assert found == blocks(text)
+    assert growing.blocks("another") == blocks("another")
+
+
+def test_a_long_answer_is_not_read_again_for_each_word() -> None:
+    calls: list[int] = []
+    parse = MarkdownIt.parse
+    growing, text = Growing(), ""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MarkdownIt, "parse", lambda self, src, env=None: calls.append(len(src)) or parse(self, src, env))
+        for number in range(200):
+            text += f"Paragraph {number} of it.\n\n"
+            growing.blocks(text)
+    assert max(calls) < 200 < len(text)
 
 
 def _letters(text: str) -> str:

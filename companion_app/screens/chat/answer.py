@@ -15,7 +15,7 @@ from kivy.uix.widget import Widget
 from companion_app import i18n
 from companion_app.i18n import bidi, tr
 from companion_app.screens.chat import icons as icons
-from companion_app.services.chat_markdown import Block, blocks, markup
+from companion_app.services.chat_markdown import Block, Growing, markup
 from companion_app.state.chat import TIE, Conversation, Reply, ReplyPhase, Turn, hidden, shown_order
 from companion_app.theme.widgets import Card, Choice, Column, Flow, Prose, arrange
 
@@ -103,6 +103,7 @@ class ReplyCard(Card):
         super().__init__(**kwargs)
         self.number, self.model = number, model
         self._reply: Reply | None = None
+        self._growing = Growing()
         self._shown: list[tuple[Block, View]] = []
 
     def show(self, reply: Reply) -> None:
@@ -110,7 +111,7 @@ class ReplyCard(Card):
         if reply is self._reply:
             return
         if self._reply is None or reply.text != self._reply.text:
-            self._show_blocks(blocks(reply.text))
+            self._show_blocks(self._growing.blocks(reply.text))
         self._reply = reply
         self.running = reply.phase is ReplyPhase.RUNNING
         self.finished = not self.running

@@ -25,7 +25,7 @@ from companion_app.theme.widgets import Entry, Pressable, arrange, reveal
 
 # From here on the list has its place beside the conversation.
 WITH_LIST = 900
-MOST_TURNS = 60  # on the page; earlier ones are in the file and in exports
+MOST_TURNS = 30  # on the page; earlier ones are in the file and in exports
 
 
 class MessageEntry(Entry):
