@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from kivy.lang import Builder
+from kivy.metrics import sp
 from kivy.properties import BooleanProperty, StringProperty
 from kivy.uix.widget import Widget
 
@@ -24,6 +25,9 @@ QUALITIES = (
     ("0.8", N_("0.8 and above")),
     ("1", N_("Faultless")),
 )
+
+
+ROOM = 470  # sp; on a lower screen what is chosen and the rows have no room beside each other
 
 
 class Area(Entry):
@@ -49,10 +53,13 @@ class DataScreen(AppScreen):
     made = StringProperty("")
     row_title = StringProperty("")
     row_meta = StringProperty("")
+    unfolded = BooleanProperty(False)
 
     def __init__(self, **kwargs: object) -> None:
         super().__init__(**kwargs)
-        self._list, self._editor = self.ids.listing.__self__, self.ids.editor.__self__
+        self._list, self._editor, self._choosing, self._filters, self._fold, self._count = (
+            self.ids[name].__self__ for name in ("listing", "editor", "choosing", "filters", "fold", "count")
+        )
         self._list.fill, self._list.need, self._list.pressed = self._fill, self._need, self._pressed
         self._rows = Rows()
         self._opened: WholeRow | None = None
@@ -61,6 +68,7 @@ class DataScreen(AppScreen):
         self.ids.least.value = "0"
         self._meant = self.ids.meant.__self__
         self._acts = self.ids.acts.__self__
+        self.bind(size=lambda *_: self._rooms(self._opened is not None))
 
     def show(self, state: AppState) -> None:
         rows, training = state.rows, state.training
@@ -86,7 +94,7 @@ class DataScreen(AppScreen):
         arrange(self.ids.below, [*parts, self._acts] if rows.changes else [])
         if rows.opened != self._opened:
             self._open(rows.opened)
-        arrange(self.ids.place, [self._editor if rows.opened is not None else self._list])
+        self._rooms(rows.opened is not None)
         fresh = rows is not self._rows
         if (rows.dataset, rows.split, rows.filter) != (self._rows.dataset, self._rows.split, self._rows.filter):
             self._list.offset = 0.0
@@ -95,6 +103,19 @@ class DataScreen(AppScreen):
             self._list.count = rows.total
         elif fresh:
             self._list.refresh()
+
+    def turn(self) -> None:
+        """Show the filters in the place of the rows, or the rows again: for where large letters leave no room for both."""
+        self.unfolded = not self.unfolded
+        self._rooms(self._opened is not None)
+
+    def _rooms(self, editing: bool) -> None:
+        roomy = self.height >= sp(ROOM)
+        self.unfolded = self.unfolded and not roomy
+        shown = self._editor if editing else self._choosing if self.unfolded else self._list
+        arrange(self.ids.place, [shown])
+        arrange(self._choosing.column, [] if roomy else [self._filters])
+        arrange(self.ids.top, [self._filters, self._count] if roomy else [self._fold, self._count])
 
     def search(self, *_: object) -> None:
         """A filter changed."""
