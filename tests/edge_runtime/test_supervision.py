@@ -21,21 +21,24 @@ def _listening(path: Path) -> socket.socket:
     return listener
 
 
-def test_a_daemon_says_that_it_is_ready_lives_and_stops(start_device: StartDevice, tmp_path: Path) -> None:
+def test_a_daemon_says_that_it_is_ready_lives_begins_again_and_stops(start_device: StartDevice, tmp_path: Path) -> None:
     with _listening(tmp_path / "notify") as listener:
         device = start_device(NOTIFY_SOCKET=str(tmp_path / "notify"), WATCHDOG_USEC="200000")
         time.sleep(0.5)
+        device.request("POST", "/v1/restart", {}, {"Authorization": f"Bearer {device.token}"})
+        said: list[str] = []
+        while said.count("READY=1") < 2:  # the process begins again, and to systemd it never ended
+            said += listener.recv(4096).decode().splitlines()
         device.stop()
-        said = []
         listener.setblocking(False)
         while True:
             try:
                 said += listener.recv(4096).decode().splitlines()
             except BlockingIOError:
                 break
-    assert said.count("READY=1") == 1 and said.count("STOPPING=1") == 1 and said.count("WATCHDOG=1") >= 3
+    assert said.count("RELOADING=1") == 1 and said.count("STOPPING=1") == 1 and said.count("WATCHDOG=1") >= 3
     assert "STATUS=ready: no specialist yet" in said
-    assert said.index("READY=1") < said.index("STOPPING=1")
+    assert said.index("READY=1") < said.index("RELOADING=1") < said.index("STOPPING=1")
 
 
 def test_an_abstract_address_works_and_one_that_is_gone_hurts_nobody(
