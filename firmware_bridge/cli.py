@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from firmware_bridge.arm import commands as arm
 from firmware_bridge.errors import BridgeError, NoAnswer
 from firmware_bridge.robot import commands as robot
+from firmware_bridge.team import commands as team
 
 if TYPE_CHECKING:
     from firmware_bridge.board import Board
@@ -80,6 +81,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_commands(commands.add_parser("ros", help=text, description=text), lambda line: print(line, flush=True))
     robot.add(commands)
     arm.add(commands, lambda line: print(line, flush=True))
+    team.add(commands, lambda line: print(line, flush=True))
     return parser
 
 

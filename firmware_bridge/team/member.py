@@ -27,6 +27,7 @@ EVERY = 0.2  # seconds between two messages
 LEASE = 1.0  # seconds that a robot goes on without the leader
 LOST = 3.0  # of silence until a robot counts as lost: its lease is over by then, and it stands
 ELECTION, APART = 1.2, 0.25  # seconds without a leader until the first member stands for it, and between two members
+KEPT = 100  # tasks that are done, so that one that comes late isn't done again
 AGAIN = 2.0  # seconds until robots that got no way are looked at again
 Message = dict[str, Any]
 
@@ -183,6 +184,8 @@ class Member:
                 if tuple(cell) in self.floor.cells and name not in tasks:
                     wished.setdefault(name, Task((cell[0], cell[1]), priority))
         tasks |= wished
+        settled = [name for name, task in tasks.items() if task.done]
+        tasks = {name: task for name, task in tasks.items() if name not in settled[: max(0, len(settled) - KEPT)]}
         finished = set(self.done).union(*(message["done"] for message in heard.values()))
         for name, task in tasks.items():
             if name in finished and not task.done:

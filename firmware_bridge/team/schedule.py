@@ -21,12 +21,14 @@ _STEPS = ((0, 0), (0, 1), (1, 0), (0, -1), (-1, 0))
 
 @dataclass(frozen=True)
 class Floor:
-    """The cells that robots may be in: (column, row). size: metres of a cell; west, south: the corner of cell (0, 0)."""
+    """The cells that robots may be in: (column, row). size: metres of a cell; west, south: the corner of cell (0, 0).
+    walls: neighbours between which there is no way."""
 
     cells: frozenset[Cell]
     size: float
     west: float = 0.0
     south: float = 0.0
+    walls: frozenset[tuple[Cell, Cell]] = frozenset()
 
     def middle(self, cell: Cell) -> tuple[float, float]:
         """Metres."""
@@ -44,7 +46,8 @@ class Floor:
             for x, y in edge:
                 for dx, dy in _STEPS[1:]:
                     there = (x + dx, y + dy)
-                    if there in self.cells and there not in steps and there not in without:
+                    closed = there in without or ((x, y), there) in self.walls
+                    if there in self.cells and there not in steps and not closed:
                         steps[there] = steps[x, y] + 1
                         ahead.append(there)
             edge = ahead
@@ -99,7 +102,7 @@ def way_to(
             continue
         for dx, dy in _STEPS:
             there = (cell[0] + dx, cell[1] + dy)
-            if there not in steps or (there, time + 1) in seen:
+            if there not in steps or (there, time + 1) in seen or (cell, there) in floor.walls:
                 continue
             if table.free(cell, time) and table.free(there, time):
                 seen.add((there, time + 1))
