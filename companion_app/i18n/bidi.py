@@ -57,6 +57,16 @@ def drawn(line: str, paragraph: str | None = None) -> str:
     return unseen(_drawn(line, base))
 
 
+def ordered(parts: list[str], base: str) -> list[int]:
+    """The places of a line's parts (of one style each) as they are drawn from left to right; each part is one direction."""
+    levels = []
+    for part in parts:
+        strong = next((kind for sign in part if (kind := unicodedata.bidirectional(sign)) in ("L", "R", "AL")), base)
+        levels.append((0 if strong == "L" else 1) if base == "L" else (2 if strong == "L" else 1))
+    runs = _reversed_by_level([(at, at + 1, level) for at, level in enumerate(levels)])
+    return [start for start, _, _ in runs]
+
+
 def unseen(text: str) -> str:
     """Without the characters that have no shape."""
     return _UNSEEN.sub("", text)
@@ -115,7 +125,12 @@ def _visual_runs(line: str, base: str) -> tuple[tuple[int, int, int], ...]:
             runs[-1] = (runs[-1][0], at + 1, level)
         else:
             runs.append((at, at + 1, level))
-    for level in range(max(levels), 0, -1):
+    return tuple(_reversed_by_level(runs))
+
+
+def _reversed_by_level(runs: list[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
+    """Runs (start, end, level) in the order of drawing: from the highest level down, what is at it or above is turned."""
+    for level in range(max((level for _, _, level in runs), default=0), 0, -1):
         start = 0
         while start < len(runs):
             end = start
@@ -123,7 +138,7 @@ def _visual_runs(line: str, base: str) -> tuple[tuple[int, int, int], ...]:
                 end += 1
             runs[start:end] = runs[start:end][::-1]
             start = max(end, start + 1)
-    return tuple(runs)
+    return runs
 
 
 def _levels(line: str, base: str) -> list[int]:

@@ -2,7 +2,7 @@
 
 It changes Kivy's own text provider, so it holds for labels, buttons and text fields alike. What it can't do: scripts
 whose characters change places or melt together (Devanagari, Thai, Khmer) are drawn character by character, emoji
-without colours and without their joins, and Kivy's markup is reordered part by part.
+without colours and without their joins, and what has a style of its own in Kivy's markup is put into order by itself.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import TypeVar
 
 from kivy.core.text import Label
+from kivy.core.text.markup import MarkupLabel
 
 from companion_app import i18n
 from companion_app.i18n import bidi
@@ -21,6 +22,7 @@ from companion_app.theme.fonts import covers, family_with
 # Kivy's own fonts have these, and no rule of direction moves them in a line that begins from the left.
 _SIMPLE = re.compile("[\t\n -~\u00a0-\u017f–—‘’“”•…]*")
 _LETTER = re.compile("[A-Za-z\u00c0-\u017f]")
+_TAG = re.compile(r"\[[^\]]*\]")
 # An alef before a lam, drawn from the left, is a lam before an alef to the font, which would melt them.
 _MELTS = re.compile("[\ufedf\ufee0][\ufe82\ufe84\ufe88\ufe8e]")
 
@@ -38,6 +40,8 @@ def install() -> None:
     Label.get_extents = _extents_by(extents)
     Label._render_text = _rendering_by(Label._render_text, extents)
     Label.render = _aligning(Label.render)
+    MarkupLabel.render = _aligning(MarkupLabel.render)
+    MarkupLabel._pre_render = _ordering(MarkupLabel._pre_render)
 
 
 @lru_cache(8192)
@@ -86,7 +90,8 @@ def _rendering_by(
         if _simple(text):
             plain(self, text, x, y)
             return
-        parts = _pieces(self, bidi.drawn(text, _paragraph(self.text, text)))
+        whole = _TAG.sub("", self.text) if isinstance(self, MarkupLabel) else self.text
+        parts = _pieces(self, bidi.drawn(text, _paragraph(whole, text)))
         ascents: list[float] = [_with_font(self, file, Label.get_ascent) for file, _ in parts]
         for (file, piece), ascent in zip(parts, ascents, strict=True):
             # On one base line, whatever the fonts leave above their letters.
@@ -111,6 +116,19 @@ def _aligning(plain: Callable[..., object]) -> Callable[..., object]:
             self.options["halign"] = chosen
 
     return render
+
+
+def _ordering(plain: Callable[[MarkupLabel], tuple[int, int]]) -> Callable[[MarkupLabel], tuple[int, int]]:
+    def _pre_render(self: MarkupLabel) -> tuple[int, int]:
+        size = plain(self)
+        base = bidi.base_direction(_TAG.sub("", self.text))
+        for line in self._cached_lines:
+            words = line.words
+            if len(words) > 1 and (base == "R" or any(bidi.has_right_to_left(word.text) for word in words)):
+                line.words = [words[at] for at in bidi.ordered([word.text for word in words], base)]
+        return size
+
+    return _pre_render
 
 
 def _with_font(label: Label, file: str, call: Callable[..., Result], *arguments: object) -> Result:

@@ -214,6 +214,13 @@ def test_the_first_letter_decides_where_a_line_begins() -> None:
     assert bidi.drawn("85 %") == "% 85"
 
 
+def test_parts_of_one_style_are_drawn_in_the_order_of_their_line() -> None:
+    assert bidi.ordered(["هذا ", "نص ", "عربي"], "R") == [2, 1, 0]
+    assert bidi.ordered(["هذا ", "very ", "good ", "نص"], "R") == [3, 1, 2, 0]
+    assert bidi.ordered(["see ", "هذا ", "نص ", "there"], "L") == [0, 2, 1, 3]
+    assert bidi.ordered([], "R") == []
+
+
 def test_the_caret_is_where_the_next_letter_comes() -> None:
     places = [bidi.caret("abc", column, len) for column in range(4)]
     assert places == [0, 1, 2, 3]
