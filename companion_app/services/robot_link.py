@@ -6,6 +6,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 from companion_app.i18n import tr
 from companion_app.services.link import Dispatch, backoff, sentence_of
@@ -15,7 +16,9 @@ from companion_app.services.work import together
 from companion_app.state import robot_actions as act
 from companion_app.state.robot import MapLies
 from edge_runtime.client import DeviceClient, EdgeError, NotFound, Unauthorized
-from edge_runtime.robot_client import RobotWatch
+
+if TYPE_CHECKING:
+    from edge_runtime.robot_client import RobotWatch
 
 log = logging.getLogger(__name__)
 
