@@ -247,6 +247,7 @@ class Shell(BoxLayout):
             item.bind(on_release=lambda _, place=place: App.get_running_app().open(place))
             if self.frame.large and not self.frame.wide:
                 item.clear_widgets([part for part in item.children if not isinstance(part, Icon)])
+                item.padding = 0, dp(10), 0, dp(28)  # on its light, which is at the top
             bar.ids.places.add_widget(item)
             self._items.append((place, item))
         for widget in (bar, body) if self.frame.wide else (body, bar):

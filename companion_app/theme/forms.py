@@ -13,7 +13,7 @@ from kivy.uix.dropdown import DropDown
 
 from companion_app.theme.accessible import Accessible, Role
 from companion_app.theme.focus import focus
-from companion_app.theme.widgets import Column, Entry, IconText, Pressable, RoundAct
+from companion_app.theme.widgets import Column, Entry, Pressable, RoundAct, Worded
 
 # Where Kivy keeps what text fields drew, by its text, for a minute.
 TEXT_CACHES = ("textinput.label", "textinput.width")
@@ -92,7 +92,7 @@ class SecretField(Column):
         self.hidden = True
 
 
-class Option(IconText):
+class Option(Worded):
     """One line of an opened drop-down."""
 
     role = Role("option")

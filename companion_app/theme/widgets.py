@@ -34,6 +34,7 @@ from companion_app.theme.icons import DIRECTED, ICONS
 
 # The smallest side of what a finger can hit, in dp (Material and WCAG 2.5.5 agree within 4).
 TOUCH_TARGET = 44
+AS_WIDE_AS_IT_NEEDS = 100_000.0
 # A tone's ink and paper, as names of tokens.
 TONES = {
     "plain": ("muted", "raised"),
@@ -154,7 +155,44 @@ class IconText(Pressable, BoxLayout):
     icon = StringProperty("")
 
 
-class Act(IconText):
+class Worded(IconText):
+    """As wide as its words on one line; where there is no room for that, they wrap. room: for all of it, in pixels."""
+
+    room = NumericProperty(0.0)
+
+    def __init__(self, **kwargs: object) -> None:
+        self._around: Widget | None = None
+        super().__init__(**kwargs)
+
+    def on_parent(self, widget: Widget, parent: Widget | None) -> None:
+        """There is as much room as what it lies in has."""
+        if isinstance(self._around, Widget):
+            self._around.funbind("width", self._fit)
+        self._around = parent
+        if isinstance(parent, Widget):
+            parent.fbind("width", self._fit)
+            self._fit()
+
+    def _fit(self, *_: object) -> None:
+        padding = getattr(self._around, "padding", (0, 0, 0, 0))
+        around = padding[0] + padding[2] if isinstance(padding, list | tuple) and len(padding) == 4 else 0
+        if (
+            isinstance(self._around, BoxLayout)
+            and self._around.orientation == "horizontal"
+            and self._around.size_hint_x is None
+        ):
+            self.room = AS_WIDE_AS_IT_NEEDS  # the layout is as wide as its buttons, and scrolls
+        else:
+            self.room = max(0.0, self._around.width - around) if self._around is not None else 0.0
+
+    def natural(self, font_size: float, bold: bool) -> float:
+        """The width of its words on one line, in pixels."""
+        line = CoreLabel(text=self.text, font_size=font_size, bold=bold)
+        line.refresh()
+        return float(line.content_width)
+
+
+class Act(Worded):
     """A button. `kind` primary is for the one thing that a screen is for, danger for what cannot be undone."""
 
     kind = OptionProperty("primary", options=("primary", "quiet", "danger"))
@@ -174,7 +212,7 @@ class NavItem(IconText):
     wide = BooleanProperty(False)
 
 
-class Choice(IconText):
+class Choice(Worded):
     """One of several chips of which one is on."""
 
     role = Role("radio")

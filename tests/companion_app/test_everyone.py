@@ -1,0 +1,189 @@
+"""For everyone: every action by keys, a palette that finds them, letters of 300 %, few choices, a dropped file."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from companion_app.chords import MODIFIERS, chord
+from companion_app.state import actions as act
+from companion_app.state.model import Device, Screen
+from companion_app.state.upkeep import DropStage
+from tests.companion_app import clipping, samples, window
+
+if TYPE_CHECKING:
+    from companion_app.app import Options
+
+ENTER, ESCAPE, DOWN, TAB = 13, 27, 274, 9
+
+
+def furnish(app: object) -> None:
+    """A device with two specialists."""
+    store = app.store  # type: ignore[attr-defined]
+    store.dispatch(act.Paired(Device(samples.KITCHEN, "Kitchen Pi", "operator")))
+    store.dispatch(act.LinkUpdated(samples.KITCHEN, True, (samples.HOME_EN, samples.TICKETS)))
+
+
+async def press(driver: window.Driver, keys: str) -> None:
+    """Press a chord, as SDL reports it."""
+    from kivy.core.window import Keyboard
+
+    *held, key = keys.split("+")
+    name = {"plus": "+", "minus": "-"}.get(key, key)
+    code = Keyboard.keycodes.get(name, ord(name[0]))
+    await driver.press(code, name if len(name) == 1 else "", tuple(held))
+
+
+async def test_every_bound_action_runs_by_its_keys(options: Options, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with window.opened(options, (1100, 700), drawn=False) as driver:
+        app, ran = driver.app, []
+        furnish(app)
+        for name, keys in app.registry.bindings().items():
+            command = app.registry._commands[name]
+            app.registry._commands[name] = replace(
+                command, run=lambda name=name, **_: ran.append(name), when=lambda state: True, scope=None, arguments={}
+            )
+            await press(driver, keys)
+            assert ran == [name], f"{keys} for {name} ran {ran}"
+            ran.clear()
+        assert {chord(key, ("ctrl",)) for key in ("k", "q", "plus", "minus")} <= set(app.registry.bindings().values())
+        assert set(MODIFIERS) >= {"ctrl", "alt", "shift", "meta"}
+
+
+async def test_keys_are_given_away_and_a_taken_one_is_refused(options: Options) -> None:
+    async with window.opened(options, (1100, 700), drawn=False) as driver:
+        app = driver.app
+        await press(driver, "f1")
+        assert app.store.state.screen is Screen.SHORTCUTS
+        row = next(row for row in driver.find_all("ShortcutRow") if row.name == "theme.toggle")
+        app.screen.wait_for(row)
+        await press(driver, "ctrl+k")
+        assert "All commands" in row.problem and not row.waiting
+        app.screen.wait_for(row)
+        await press(driver, "f8")
+        assert row.problem == "" and row.keys == "F8"
+        before = app.store.state.theme
+        await press(driver, "f8")
+        assert app.store.state.theme != before
+        await press(driver, "ctrl+shift+l")
+        assert app.store.state.theme != before, "the old keys are free"
+    async with window.opened(options, (1100, 700), drawn=False) as driver:
+        assert driver.app.registry.bindings()["theme.toggle"] == "f8", "remembered"
+        driver.app.open(Screen.SHORTCUTS)
+        await driver.settle()
+        row = next(row for row in driver.find_all("ShortcutRow") if row.name == "theme.toggle")
+        driver.app.screen.reset(row)
+        assert row.keys == "Ctrl+Shift+L"
+
+
+async def test_the_palette_finds_runs_asks_and_says_why_not(options: Options) -> None:
+    async with window.opened(options, (420, 800), drawn=False) as driver:
+        app, store = driver.app, driver.app.store
+        furnish(app)
+        await press(driver, "ctrl+k")
+        await driver.type("larger")
+        await driver.press(ENTER)
+        assert store.state.preferences.font_scale == pytest.approx(1.15)
+        assert app.over.shown is None
+        await press(driver, "ctrl+k")
+        await driver.type("push a bundle to")
+        await driver.press(ENTER)
+        assert "releaser" in app.over.shown._search.ids.more.text, "this pairing may only ask"
+        await driver.press(ESCAPE)
+        assert app.over.shown is None and store.state.screen is not Screen.PUSH
+        await press(driver, "ctrl+k")
+        await driver.type("set the size")
+        await driver.press(ENTER)
+        field = app.over.shown._inputs["percent"]
+        assert field.entry.focus
+        await driver.type("900")
+        await driver.press(ENTER)
+        assert "300" in field.problem
+        field.entry.text = ""
+        await driver.type("200")
+        await driver.press(ENTER)
+        assert store.state.preferences.font_scale == 2.0 and app.over.shown is None
+        await press(driver, "ctrl+0")
+        await press(driver, "ctrl+k")
+        await driver.type("forget a dev")
+        await driver.press(ENTER)
+        assert driver.find_all("Slide", text="Slide to do it"), "what can't be undone is slid"
+        await driver.press(ESCAPE)
+        assert store.state.devices
+
+
+# The buttons of the screens that people use most, and the command that does the same.
+BUTTONS = {
+    Screen.ASK: {"Send": "device.ask"},
+    Screen.DEVICES: {"Pair a device": "open.pair"},
+    Screen.PUSH: {"Push": "device.push"},
+    Screen.SETTINGS: {
+        "Smaller letters": "text.smaller",
+        "Larger letters": "text.larger",
+        "Few choices": "simplified.toggle",
+        "Less motion": "motion.toggle",
+        "Say aloud what has the focus": "speech.toggle",
+        "Shortcuts": "open.shortcuts",
+        "Look again": "account.list",
+        "Where updates come from": "app.follow_updates",
+    },
+}
+
+
+async def test_letters_of_300_percent_are_whole_and_few_choices_lose_nothing(options: Options) -> None:
+    async with window.opened(options, (420, 800), drawn=False) as driver:
+        app = driver.app
+        furnish(app)
+        app.open(Screen.PUSH)
+        await driver.settle()
+        app.screen.ids.path.entry.text = "half-typed.enigma"
+        for screen, buttons in BUTTONS.items():
+            app.open(screen)
+            await driver.settle()
+            shown = {widget.text for widget in driver.find_all("Pressable") if hasattr(widget, "text")}
+            assert buttons.keys() <= shown, screen
+            assert all(name in app.registry for name in buttons.values())
+        for place, _, _ in (*app.shell.places(), *app.shell.hidden_places()):
+            assert f"open.{place}" in app.registry
+        app.choosing.change(font_scale=3.0)
+        for screen in (Screen.ASK, Screen.DEVICES, Screen.SETTINGS, Screen.IMPORTS, Screen.MORE):
+            app.open(screen)
+            await driver.settle()
+            await driver.settle()
+            assert clipping.clipped(app.shell) == [], screen
+        app.choosing.change(font_scale=1.0, simplified=True)
+        every = {place for place, _, _ in (*app.shell.places(), *app.shell.hidden_places())}
+        for size in ((420, 800), (1100, 700)):
+            await driver.resize(*size)
+            for place in (Screen.ASK, Screen.DEVICES, Screen.SETTINGS):
+                app.open(place)
+                await driver.settle()
+                frame = [one for one in driver.find_all("Pressable") if one not in list(app.screen.walk(restrict=True))]
+                assert 0 < len(frame) <= 6, [one.text for one in frame]
+            app.open(Screen.MORE)
+            await driver.settle()
+            led = {place for place, _, _ in app.shell.places()}
+            assert len(driver.find_all("PlaceRow")) == len(every - led), "all the others are behind More"
+        app.choosing.change(simplified=False)
+        app.open(Screen.PUSH)
+        await driver.settle()
+        assert app.screen.ids.path.entry.text == "half-typed.enigma"
+    kept = json.loads((options.config / "settings.json").read_text())
+    assert (kept["font_scale"], kept["simplified"]) == (1.0, False)
+
+
+async def test_a_gigabyte_dropped_on_the_window_is_refused_in_a_sentence(options: Options, tmp_path: Path) -> None:
+    async with window.opened(options, (420, 800), drawn=False) as driver:
+        store = driver.app.store
+        huge = tmp_path / "huge.jsonl"
+        with huge.open("wb") as file:
+            file.truncate(2**30)
+        await driver.drop(huge)
+        await driver.until(lambda: store.state.upkeep.dropped.stage is DropStage.FAILED, "the refusal")
+        assert store.state.screen is Screen.IMPORTS
+        assert "Pair with a host first" in driver.find("ImportsScreen").failed
+        assert driver.find("Act", text="Look at it"), "the form is there for another one"
