@@ -40,6 +40,14 @@ FIGURES = {
     "tokens_per_second": N_("Tokens per second"),
 }
 
+# What a run's card tells, the first that it has.
+RUN_FIGURES = {
+    "held-out loss": N_("Held-out loss"),
+    "loss": N_("Loss"),
+    "validation_accuracy": N_("Accuracy"),
+    "validation accuracy": N_("Accuracy"),
+}
+
 
 def job_state(job: Job) -> tuple[str, str]:
     """A job's state as a word and its tone."""
@@ -148,9 +156,9 @@ def run_line(run: Run) -> str:
     parts = [run.task, datetime.fromtimestamp(run.begun).strftime("%Y-%m-%d %H:%M") if run.begun else ""]
     parts.append(duration(run.seconds) if run.seconds is not None else "")
     figures = dict(run.figures)
-    for name in ("held-out loss", "loss", "validation_accuracy", "validation accuracy"):
+    for name, title in RUN_FIGURES.items():
         if name in figures:
-            parts.append(f"{name.replace('_', ' ')} {figures[name]:.4g}")
+            parts.append(f"{tr(title)} {figures[name]:.4g}")
             break
     return "  ·  ".join(part for part in parts if part)
 
