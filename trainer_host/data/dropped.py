@@ -97,7 +97,7 @@ def add_rows(
 
     Raises `DataError`, `ImportRefused` with the lines to correct; nothing is written then.
     """
-    files = [path for path in _files(folder) if path.suffix.lower() in ROWS]
+    files = _usable(folder, "rows")
     if not files:
         raise DataError("There are no rows among these files; rows are .jsonl or .csv.")
     if not (workspace.data / checked_name(name) / "dataset.json").is_file():
@@ -124,8 +124,7 @@ def add_texts(workspace: Workspace, folder: Path, *, name: str, seed: int = 0) -
         Source(
             f"{path.relative_to(folder).as_posix()} {number}", "dropped", "dropped", "", functools.partial(str, piece)
         )
-        for path in _files(folder)
-        if path.suffix.lower() in TEXTS
+        for path in _usable(folder, "texts")
         for number, piece in enumerate(_pieces(_text(path)), 1)
     ]
     if not sources:
@@ -133,6 +132,11 @@ def add_texts(workspace: Workspace, folder: Path, *, name: str, seed: int = 0) -
     corpus = gather(sources, MAX_TEXT_BYTES, seed)
     made = make_dataset(workspace, name, corpus, seed=seed, params={"dropped": True})
     return made, made.counts["train"] + made.counts["heldout"]
+
+
+def _usable(folder: Path, kind: str) -> list[Path]:
+    """The files of a kind that the preview didn't refuse."""
+    return [folder / one.name for one in preview(folder).found if one.kind == kind]
 
 
 def _inside(archive: str, entry: zipfile.ZipInfo) -> Path:

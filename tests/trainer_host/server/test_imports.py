@@ -52,7 +52,7 @@ async def test_rows_are_shown_then_make_a_dataset_and_grow_it(client: Client, wo
     assert answer.status == 201 and answer.json["new"] == 40
     assert (await client.call("POST", f"/v1/imports/{seen['id']}", asked)).status == 404, "once"
     csv = "text,label\n" + "".join(f"and a new one {at},refund\n" for at in range(5)) + f"{ROWS[0]['text']},refund\n"
-    _, more = await send(client, "more.zip", packed({"a/more.csv": csv.encode()}))
+    _, more = await send(client, "more.zip", packed({"a/more.csv": csv.encode(), "bad.csv": b"\xff\xfe"}))
     grown = await client.call("POST", f"/v1/imports/{more['id']}", asked)
     dataset = open_dataset(workspace.dataset("mails"))
     assert grown.json["new"] == 5 and len(list(dataset.rows("train"))) + len(list(dataset.rows("heldout"))) == 45
