@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import singledispatch
+from typing import Any
 
 from companion_app.state import train_actions as tact
 from companion_app.state.model import AppState
@@ -68,7 +69,8 @@ def _(action: tact.CurveTold, training: Training) -> Training:
 
 @_reduce.register
 def _(action: tact.TrainTyped, training: Training) -> Training:
-    form = replace(training.form, **{action.field: action.text}, refused="")
+    typed: dict[str, Any] = {action.field: action.text, "refused": ""}
+    form = replace(training.form, **typed)
     return training if form == training.form else replace(training, form=form)
 
 
