@@ -10,13 +10,14 @@ priority = "low"
 deadline_ms = 500
 
 [[sinks]]
-kind = "event"                        # event, topic, webhook or action
+kind = "event"                        # event, topic, webhook, action or home_assistant
 when = { label = "person" }
 """
 
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -164,11 +165,22 @@ class Action:
 
 
 @dataclass(frozen=True)
+class HomeAssistant:
+    """Calls a Home Assistant's services. entities: patterns of those that it may move; max_age: as an action's."""
+
+    url: str
+    token_file: Path
+    entities: tuple[str, ...]
+    timeout: float
+    max_age: float
+
+
+@dataclass(frozen=True)
 class Sink:
     """after: the models whose answers it takes; () where there is no model. every_seconds: the least between two."""
 
     kind: str
-    to: Event | Publish | Webhook | Action
+    to: Event | Publish | Webhook | Action | HomeAssistant
     after: tuple[str, ...]
     when: When
     every_seconds: float
@@ -422,6 +434,28 @@ def _publish(table: Table, folder: Path, models: bool) -> Publish:
 
 
 def _webhook(table: Table, folder: Path, models: bool) -> Webhook:
+    url = _near_or_encrypted(table)
+    secret = table.path("secret_file", folder) if table.has("secret_file") else None
+    return Webhook(url, secret, table.number("timeout_seconds", 5.0, 0.05, 60), table.whole("tries", 3, 1, 10))
+
+
+def _home_assistant(table: Table, folder: Path, models: bool) -> HomeAssistant:
+    if not models:
+        raise BadRequest(f"{table.where} needs a model whose answer holds calls, as one of the task robot.")
+    raw = table.raw("entities")
+    listed = [raw] if isinstance(raw, str) else raw
+    if (
+        not isinstance(listed, list)
+        or not listed
+        or not all(isinstance(e, str) and _PATTERN.fullmatch(e) for e in listed)
+    ):
+        raise BadRequest(f'{table.key("entities")} must name entities, or all of a kind, as ["light.*", "switch.fan"].')
+    age = table.number("max_age_ms", 2000, 10, 60_000) / 1000
+    timeout = table.number("timeout_seconds", 5.0, 0.05, 60)
+    return HomeAssistant(_near_or_encrypted(table), table.path("token_file", folder), tuple(listed), timeout, age)
+
+
+def _near_or_encrypted(table: Table) -> str:
     url = table.text("url")
     parts = _split(table.key("url"), url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -430,8 +464,7 @@ def _webhook(table: Table, folder: Path, models: bool) -> Webhook:
         raise BadRequest(f'{table.key("url")} holds a password; sign with a "secret_file" instead.')
     if parts.scheme == "http" and not is_near(parts.hostname):
         raise BadRequest(f"{table.key('url')} must begin with https:// beyond this machine and its private networks.")
-    secret = table.path("secret_file", folder) if table.has("secret_file") else None
-    return Webhook(url, secret, table.number("timeout_seconds", 5.0, 0.05, 60), table.whole("tries", 3, 1, 10))
+    return url
 
 
 def _action(table: Table, folder: Path, models: bool) -> Action:
@@ -445,6 +478,7 @@ def _action(table: Table, folder: Path, models: bool) -> Action:
     return Action(socket, calls, table.number("timeout_seconds", 1.0, 0.05, 30), age, token)
 
 
+_PATTERN = re.compile(r"[a-z0-9_]+\.(?:\*|[a-z0-9_]+\*?)")  # an entity of Home Assistant, or those that begin so
 _SOURCES: Mapping[str, Callable[[Table, Path], Source]] = {
     "camera": _camera,
     "microphone": _microphone,
@@ -452,9 +486,10 @@ _SOURCES: Mapping[str, Callable[[Table, Path], Source]] = {
     "topic": _topic,
     "timer": _timer,
 }
-_SINKS: Mapping[str, Callable[[Table, Path, bool], Event | Publish | Webhook | Action]] = {
+_SINKS: Mapping[str, Callable[[Table, Path, bool], Event | Publish | Webhook | Action | HomeAssistant]] = {
     "event": _event,
     "topic": _publish,
     "webhook": _webhook,
     "action": _action,
+    "home_assistant": _home_assistant,
 }

@@ -43,6 +43,10 @@ def open_sink(
         from edge_runtime.pipelines.webhook import Webhook
 
         return Webhook(declared.to, pipeline)
+    if isinstance(declared.to, declare.HomeAssistant):
+        from edge_runtime.pipelines.home_assistant import HomeAssistantCalls
+
+        return HomeAssistantCalls(declared.to, pipeline, events)
     from edge_runtime.pipelines.actions import Actions
 
     return Actions(_at_home(declared.to, robot), pipeline, events)

@@ -84,6 +84,11 @@ WRONG = [
     (TIMER + '[[sinks]]\nkind = "webhook"\nurl = "http://example.org/x"\n', r"sinks\[0\]\.url must begin with https"),
     (TIMER + '[[sinks]]\nkind = "webhook"\nurl = "https://me:pw@example.org/"\n', r"sinks\[0\]\.url holds a password"),
     (TIMER + '[[sinks]]\nkind = "webhook"\nurl = "https://a/"\nsecret = "x"\n', r"There is no key sinks\[0\]\.secret"),
+    (TIMER + '[[sinks]]\nkind = "home_assistant"\nurl = "http://127.0.0.1:8123"\n', "needs a model whose answer"),
+    (
+        TIMER + EYE + '[[sinks]]\nkind = "home_assistant"\nurl = "http://127.0.0.1:8123"\nentities = "*"\n',
+        r"sinks\[0\]\.entities must name entities",
+    ),
     (TIMER + '[[sinks]]\nkind = "action"\nsocket = "s"\ncalls = "x"\n', r"sinks\[0\]\.calls must be a list of calls"),
     (TIMER + '[[sinks]]\nkind = "action"\nsocket = "s"\nmax_age_ms = 90000\n', r"sinks\[0\]\.max_age_ms must be"),
 ]

@@ -14,8 +14,12 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from edge_runtime.events import EventHub
 from edge_runtime.identity.files import IdentityFolder
 from edge_runtime.identity.keys import device_key
+from edge_runtime.pipelines import declare
+from edge_runtime.pipelines.home_assistant import HomeAssistantCalls
+from edge_runtime.pipelines.items import Captured, Item
 from tests import mosquitto
 from tests.edge_runtime.conftest import RunningDevice
 from tests.mosquitto import HOST
@@ -134,7 +138,7 @@ async def test_home_assistant_finds_the_device_and_its_robot_and_moves_it(
             )
             async with home_assistant(tmp_path / "hass", broker.port) as hass:
                 device = RunningDevice(state)
-                await scenario(hass, robot, device)
+                await scenario(hass, robot, device, tmp_path)
             log = (tmp_path / "hass" / "home-assistant.log").read_text()
             complaints = [
                 line for line in log.splitlines() if "mqtt" in line.lower() and ("ERROR" in line or "WARNING" in line)
@@ -144,7 +148,19 @@ async def test_home_assistant_finds_the_device_and_its_robot_and_moves_it(
         robot.end()
 
 
-async def scenario(hass: Hass, robot: object, device: RunningDevice) -> None:
+async def understood(hass: Hass, folder: Path, call: dict[str, object]) -> None:
+    """A pipeline's sink, by the REST API."""
+    (folder / "token").write_text(hass.token)
+    (folder / "token").chmod(0o600)
+    allowed = declare.HomeAssistant(hass.url, folder / "token", ("switch.rover_*",), 30.0, 30.0)
+    home = HomeAssistantCalls(allowed, "ear", EventHub())
+    try:
+        assert await home.deliver(Item({}, Captured.now(), 0.0, answer={"calls": [call], "unsure": False}))
+    finally:
+        await home.close()
+
+
+async def scenario(hass: Hass, robot: object, device: RunningDevice, folder: Path) -> None:
     found = {
         "sensor.rover_battery", "sensor.rover_mode", "binary_sensor.rover_problem", "button.rover_emergency_stop",
         "vacuum.rover_vacuum", "switch.rover_autonomous", "select.rover_place",
@@ -163,8 +179,10 @@ async def scenario(hass: Hass, robot: object, device: RunningDevice) -> None:
     assert states["sensor.rover_mode"]["state"] == "manual"
     assert float(str(states["sensor.rover_battery"]["state"])) > 0
     places = states["select.rover_place"]["attributes"]["options"]  # type: ignore[index]
-    await hass.call("switch", "turn_on", entity_id="switch.rover_autonomous")
-    await until(lambda: is_state("sensor.rover_mode", "autonomous"), "it drives by itself")
+    await understood(hass, folder, {"name": "HassTurnOn", "arguments": {}, "targets": ["switch.rover_autonomous"]})
+    await until(
+        lambda: is_state("sensor.rover_mode", "autonomous"), "it drives by itself, as a home specialist understood"
+    )
     place = next(name for name in places if name != "dock")
     await hass.call("select", "select_option", entity_id="select.rover_place", option=place)
     await until(lambda: is_state("vacuum.rover_vacuum", "cleaning"), "it goes")
