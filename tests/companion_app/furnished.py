@@ -32,6 +32,7 @@ from companion_app.state.questions import Question, Queue, Topic
 from companion_app.state.signing import Ask, Bundle
 
 from . import samples
+from .a_chat import furnish_chat
 from .a_robot import furnish_robot
 
 if TYPE_CHECKING:
@@ -130,3 +131,4 @@ def furnish(store: Store) -> None:
     do(sact.KeyFound("ab" * 32))
     do(sact.SignaturesTold((ASK,)))
     furnish_robot(store)
+    furnish_chat(store)
