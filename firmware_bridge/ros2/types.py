@@ -41,8 +41,13 @@ if TYPE_CHECKING:
 MAX_FILES = 2000  # of definitions in a folder
 # What moves something: here a number that is none is refused, wherever it comes from.
 COMMANDS = frozenset(
-    {"geometry_msgs/msg/Twist", "geometry_msgs/msg/TwistStamped", "geometry_msgs/msg/PoseStamped"}
-)  # fmt: skip
+    {
+        "geometry_msgs/msg/Twist",
+        "geometry_msgs/msg/TwistStamped",
+        "geometry_msgs/msg/PoseStamped",
+        "trajectory_msgs/msg/JointTrajectory",
+    }
+)
 _PARTS = {"msg": 1, "srv": 2, "action": 3}
 
 

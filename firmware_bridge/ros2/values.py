@@ -94,3 +94,10 @@ def finite(message: Any, where: str) -> None:
                 raise BadValue(f"{where}.{each.name} is {value}, which is no number that can be obeyed.")
         elif dataclasses.is_dataclass(value):
             finite(value, f"{where}.{each.name}")
+        elif isinstance(value, np.ndarray) and value.dtype.kind == "f":
+            if not np.isfinite(value).all():
+                raise BadValue(f"{where}.{each.name} holds what is no number that can be obeyed.")
+        elif isinstance(value, list):
+            for at, part in enumerate(value):
+                if dataclasses.is_dataclass(part):
+                    finite(part, f"{where}.{each.name}[{at}]")

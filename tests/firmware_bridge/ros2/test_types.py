@@ -117,6 +117,11 @@ def test_what_is_no_message_is_one_kind_of_error(type_: str, data: st.DataObject
     [
         ("geometry_msgs/msg/Twist", {"linear": {"x": float("inf")}}, r"linear\.x is inf"),
         ("geometry_msgs/msg/PoseStamped", {"pose": {"position": {"y": float("nan")}}}, r"position\.y is nan"),
+        (
+            "trajectory_msgs/msg/JointTrajectory",
+            {"points": [{"positions": [0.1]}, {"positions": [0.1, float("nan")]}]},
+            r"points\[1\]\.positions holds what is no number",
+        ),
         ("geometry_msgs/msg/Twist", {"linear": {"x": "fast"}}, "must be a number"),
         ("geometry_msgs/msg/Twist", {"linear": 1}, "must be an object"),
         ("geometry_msgs/msg/Twist", {"liner": {}}, "has no liner; it has linear, angular"),
