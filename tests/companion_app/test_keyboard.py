@@ -81,8 +81,23 @@ def problems(driver: window.Driver) -> list[str]:
     found += [
         f"{called(one)} comes before {called(other)}" for one, other in pairwise(order) if comes_before(other, one)
     ]
+    found += [f"{called(widget)} looks the same with the focus" for widget in order if not draws_focus(widget)]
     assert len(set(order)) == len(order)
     return found
+
+
+def draws_focus(widget: object) -> bool:
+    """Whether a rule of it draws something by whether it has the focus."""
+    from kivy.lang import Builder
+
+    drawn = [
+        instruction
+        for rule in Builder.match(widget)
+        for canvas in (rule.canvas_before, rule.canvas_root, rule.canvas_after)
+        if canvas is not None
+        for instruction in canvas.children
+    ]
+    return any(["self", "focus"] in (made.watched_keys or []) for one in drawn for made in one.properties.values())
 
 
 def above(widget: object) -> list:
