@@ -31,6 +31,7 @@ STOP_DEADLINE = 3.0  # of one try over one way
 STOP_AGAIN = 0.5  # seconds between two tries
 DEADLINE = 15.0
 LOOK_EVERY = 0.5  # seconds between two looks for the token of a device that was paired just now
+ROBOTS = "robots.json"
 LEAST_CORNERS, MOST_NAME = 3, 64
 Json = dict[str, object]
 
@@ -46,6 +47,7 @@ class RobotCommands:
         self._links: dict[str, tuple[RobotLink, asyncio.Task[None]]] = {}
         self._stopping: dict[str, asyncio.Task[None]] = {}
         self._drawing = asyncio.Lock()
+        self._kept: tuple[str, ...] = ()
         self._number = 0
         self._looked: dict[str, float] = {}
         self._stick: tuple[str, float, float] | None = None
@@ -54,7 +56,16 @@ class RobotCommands:
         self._stop_listening: Callable[[], None] = lambda: None
 
     def start(self) -> None:
-        """Look for robots beside the devices; needs a running event loop."""
+        """Look for robots beside the devices; needs a running event loop.
+
+        One that was there before can be stopped from the first moment on, though it may be out of reach.
+        """
+        with contextlib.suppress(RememberError):
+            kept = (self._memory.read(ROBOTS, tr("look for your robots again")) or {}).get("robots")
+            self._kept = tuple(str(address) for address in kept) if isinstance(kept, list) else ()
+        for device in self._store.state.devices:
+            if device.address in self._kept:
+                self._store.dispatch(robot_act.RobotFound(device.address))
         self._stop_listening = self._store.listen(self._follow)
         self._follow(self._store.state)
 
@@ -319,6 +330,11 @@ class RobotCommands:
     # Which devices there are.
 
     def _follow(self, state: AppState) -> None:
+        robots = tuple(robot.address for robot in state.robots.known)
+        if robots != self._kept:
+            self._kept = robots
+            with contextlib.suppress(RememberError):  # they are looked for anyway
+                self._memory.write(ROBOTS, {"robots": list(robots)})
         addresses = {device.address for device in state.devices}
         for address in set(self._links) - addresses:
             self._work.begin(self._end(address))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
@@ -19,8 +18,6 @@ from edge_runtime.client import DeviceClient, EdgeError, NotFound, Unauthorized
 
 if TYPE_CHECKING:
     from edge_runtime.robot_client import RobotWatch
-
-log = logging.getLogger(__name__)
 
 HZ = 10.0
 # A device that has no robot may get one: its configuration is read when it starts.
@@ -51,9 +48,11 @@ class RobotLink:
         while True:
             try:
                 await self._follow()
-            except (NotFound, Unauthorized) as none:
+            except NotFound:
                 self._dispatch(act.RobotGone(self._address))
-                log.debug("no robot at %s: %s", self._address, none)
+                await self._ended(LOOK_AGAIN)
+            except Unauthorized as refused:  # the robot may be there all the same
+                self._dispatch(act.RobotAway(self._address, sentence_of(refused)))
                 await self._ended(LOOK_AGAIN)
             except (EdgeError, TimeoutError, OSError) as failed:
                 self._dispatch(act.RobotAway(self._address, sentence_of(failed)))

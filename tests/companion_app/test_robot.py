@@ -243,6 +243,10 @@ async def test_a_stop_that_does_not_come_through_says_so_loudly_and_is_tried_unt
         await driver.until(lambda: robot_of(driver).stop.tries >= 2, "a second try", PATIENT)
         bar = driver.find("StopBar")
         assert "NOT DELIVERED to Rover" in bar.said and bar.tone == "bad"
+    async with window.opened(paired, drawn=False) as driver:  # a companion that starts while the robot is away
+        await driver.until(lambda: driver.find_all("StopBar"), "the bar of a robot that was there before")
+        driver.app.registry.run("robot.stop")
+        await driver.until(lambda: robot_of(driver).stop.tries >= 2, "another try", PATIENT)
         robot.again()
         await driver.until(lambda: robot_of(driver).stop.phase is StopPhase.STANDS, "its way through", PATIENT)
         assert robot.state["stopped"]
