@@ -10,6 +10,7 @@ from companion_app.arguments import ArgumentError, read_arguments
 from companion_app.core_commands import commands
 from companion_app.i18n import tr
 from companion_app.registry import Command, CommandError, Registry
+from companion_app.screens.chat.commands import commands as chat_commands
 from companion_app.start import Options, Services
 from companion_app.state import actions as act
 from companion_app.state.model import AppState
@@ -71,7 +72,7 @@ async def run(options: Options, name: str, words: Sequence[str]) -> str:
 def _registry(services: Services) -> Registry:
     store = services.store
     registry = Registry(lambda: store.state, lambda said: store.dispatch(act.Noticed(said)))
-    registry.add(*commands(services))
+    registry.add(*commands(services), *chat_commands(services))
     return registry
 
 

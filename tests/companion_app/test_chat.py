@@ -392,3 +392,21 @@ async def test_deleting_a_conversation_ends_its_answers(tmp_path: Path) -> None:
         assert kitchen.sent <= came + 1
         assert talk.chat.loaded == ()
         talk.store.dispatch(cact.ChatDrafted("x"))  # nothing is open: nothing happens
+
+
+async def test_a_model_answers_on_the_command_line_without_a_window(tmp_path: Path) -> None:
+    from companion_app import headless
+    from companion_app.registry import CommandError
+    from companion_app.services.remember import Memory, Remembered
+    from companion_app.start import Options
+
+    kitchen = FakeWriter("Kitchen", words=("Good", "morning"))
+    async with writing(kitchen):
+        memory = Memory(tmp_path)
+        memory.prepare()
+        memory.keep_devices((Remembered(kitchen.url, "Kitchen", "open", ""),))
+        said = await headless.run(Options(config=tmp_path), "chat.send", ["--text", "be more creative"])
+        assert said == "Good morning "
+        kitchen.cut = 1
+        with pytest.raises(CommandError, match=r"\.$"):
+            await headless.run(Options(config=tmp_path), "chat.send", ["--text", "again"])

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from companion_app.i18n import N_
-from companion_app.registry import Command
+from companion_app.registry import Command, CommandError
+from companion_app.services.chat_commands import ChatCommands
+from companion_app.state.chat import ReplyPhase
+from companion_app.state.chat_models import available
 from companion_app.state.model import AppState, Screen
-
-if TYPE_CHECKING:
-    from companion_app.app import CompanionApp
 
 TEXT = {"type": "string"}
 KINDS = (("md", "Markdown"), ("pdf", "PDF"), ("json", "JSON"))
 
 
-def commands(app: CompanionApp) -> tuple[Command, ...]:
+class Talking(Protocol):
+    """What the commands act on: the app, or the services alone."""
+
+    @property
+    def chats(self) -> ChatCommands: ...
+
+    def open(self, screen: Screen | str) -> None:
+        """Go to a screen."""
+
+
+def commands(app: Talking) -> tuple[Command, ...]:
     """All of them."""
     chats = app.chats
 
@@ -28,7 +38,7 @@ def commands(app: CompanionApp) -> tuple[Command, ...]:
 
     def send(text: str) -> None:
         show()
-        chats.send(text)
+        chats.send(text, as_message=True)
 
     def say(phrase: str) -> None:
         show()
@@ -37,7 +47,11 @@ def commands(app: CompanionApp) -> tuple[Command, ...]:
     return (
         Command("chat.show", N_("Chat"), show, icon="chat"),
         Command("chat.new", N_("New conversation"), begin, icon="plus"),
-        Command("chat.send", N_("Write to a model"), send, arguments={"text": {**TEXT, "title": N_("Message")}}, icon="chat"),
+        Command(
+            "chat.send", N_("Write to a model"), send, arguments={"text": {**TEXT, "title": N_("Message")}}, icon="chat",
+            when=lambda state: bool(available(state)), told=_answered,
+            lacks=N_("No language model is there; push one to a device, or train one on the host."),
+        ),
         Command("chat.stop", N_("Stop the answer"), chats.stop, when=_running, lacks=N_("No answer is being written."), icon="stop"),
         Command("chat.adjust", N_("Say how it should answer"), say, arguments={"phrase": {**TEXT, "title": N_("For example: more creative")}}, icon="knobs"),
         Command("chat.undo_adjusting", N_("Undo the last change of how it answers"), chats.undo_knobs, when=lambda state: bool(state.chat.undo), lacks=N_("Nothing was adjusted."), icon="undo"),
@@ -58,3 +72,16 @@ def _running(state: AppState) -> bool:
 
 def _has_turns(state: AppState) -> bool:
     return state.chat.conversation is not None and bool(state.chat.conversation.turns)
+
+
+def _answered(state: AppState) -> str | None:
+    """The answer, once it is whole. Raises `CommandError` where there is none."""
+    one = state.chat.conversation
+    if state.chat.wrong:
+        raise CommandError(state.chat.said)
+    if one is None or not one.turns or one.running:
+        return None
+    (reply, *_) = one.turns[-1].replies
+    if reply.phase is ReplyPhase.BROKEN:
+        raise CommandError(reply.problem)
+    return reply.text
