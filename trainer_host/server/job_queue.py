@@ -123,7 +123,10 @@ class JobQueue:
         """What the history of trainings has of a job: an entry per process, the oldest first."""
         if job.kind != "train" or job.begun is None or (history := self.history()) is None:
             return []
-        return history.attempts(job.run, job.begun)
+        # Behind its end the name may be another job's.
+        return [
+            entry for entry in history.attempts(job.run, job.begun) if job.ended is None or entry.begun <= job.ended
+        ]
 
     def history(self) -> History | None:
         """The history of trainings; None while there is none."""
@@ -163,7 +166,8 @@ class JobQueue:
         command = [sys.executable, "-m", "trainer_host.server.job_process", str(self._folder), job.id]
         command += [str(self._workspace.home), json.dumps(job.commands)]
         try:
-            with (self._folder / f"{job.id}.log").open("ab") as log:
+            handle = os.open(self._folder / f"{job.id}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            with os.fdopen(handle, "ab") as log:
                 # A session of its own: what ends the server's terminal or service doesn't end it.
                 self._process = subprocess.Popen(
                     command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
