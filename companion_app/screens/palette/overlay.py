@@ -20,7 +20,7 @@ from companion_app.registry import Command
 from companion_app.theme.accessible import Accessible, Role
 from companion_app.theme.forms import Check, Select
 from companion_app.theme.slide import Slide
-from companion_app.theme.widgets import Act, Column, Entry, Field, IconText
+from companion_app.theme.widgets import Act, Column, Entry, Field, IconText, arrange
 
 if TYPE_CHECKING:
     from companion_app.app import CompanionApp
@@ -78,6 +78,7 @@ class Palette(Accessible, AnchorLayout):
         self._command: Command | None = None
         self._inputs: dict[str, Field | Select | Check] = {}
         self._lines: list[CommandLine] = []
+        self._made: list[CommandLine] = []
         entry = self._entry = PaletteEntry(move=self.move)
         entry.bind(text=lambda *_: self.find(), on_text_validate=lambda *_: self.enter())
         if name:
@@ -105,25 +106,26 @@ class Palette(Accessible, AnchorLayout):
         text = self._entry.text
         found = [command for command in registry.matching(text) if command.name != "app.palette"]
         keys = registry.bindings()
-        lines = self._search.ids.lines
-        lines.clear_widgets()
         self._lines = []
-        for command in found[:MOST]:
-            line = CommandLine(
-                name=command.name,
-                text=tr(command.title),
-                icon=command.icon,
-                keys=shown(keys[command.name]) if command.name in keys else "",
-                reason=registry.why_not(command),
-                on=not self._lines,
-            )
-            line.bind(on_release=lambda line: self.run(line.name))
-            lines.add_widget(line)
+        for at, command in enumerate(found[:MOST]):
+            line = self._line(at)
+            line.name, line.text, line.icon = command.name, tr(command.title), command.icon
+            line.keys = shown(keys[command.name]) if command.name in keys else ""
+            line.reason, line.on = registry.why_not(command), at == 0
             self._lines.append(line)
+        arrange(self._search.ids.lines, list(self._lines))
         more = len(found) - len(self._lines)
         self._search.ids.more.text = (
             ntr("{number} more; type on.", "{number} more; type on.", more) if more > 0 else ""
         ) or ("" if found else tr("Nothing is called like that."))
+
+    def _line(self, at: int) -> CommandLine:
+        """The line of a place: they are used again with every letter, as making them would take longer than typing."""
+        while len(self._made) <= at:
+            line = CommandLine()
+            line.bind(on_release=lambda line: self.run(line.name))
+            self._made.append(line)
+        return self._made[at]
 
     def move(self, steps: int) -> None:
         """Go to another line."""

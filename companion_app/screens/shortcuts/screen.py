@@ -6,13 +6,13 @@ from pathlib import Path
 
 from kivy.core.window import Keyboard, Window
 from kivy.lang import Builder
-from kivy.properties import BooleanProperty, StringProperty
+from kivy.properties import BooleanProperty, ObjectProperty, StringProperty
 
 from companion_app.chords import MODIFIERS, chord_of, shown
 from companion_app.i18n import N_, tr
 from companion_app.screens.base import AppScreen
 from companion_app.state.model import AppState
-from companion_app.theme.widgets import Column, arrange
+from companion_app.theme.widgets import Column, Row, arrange, reveal
 
 # What works everywhere and can't be changed: (keys, what they do).
 FIXED = (
@@ -22,8 +22,14 @@ FIXED = (
 )
 
 
-class ShortcutRow(Column):
-    """A command and its keys. `waiting`: the next keys that are pressed will be its own."""
+class RowActs(Column):
+    """What can be done with a command's keys; made when it is first asked for, as there are many rows."""
+
+    row = ObjectProperty(None)
+
+
+class ShortcutRow(Row):
+    """A command and its keys; a press shows what can be done. `waiting`: the next keys that are pressed are its own."""
 
     name = StringProperty("")
     title = StringProperty("")
@@ -31,6 +37,18 @@ class ShortcutRow(Column):
     waiting = BooleanProperty(False)
     problem = StringProperty("")
     changed = BooleanProperty(False)
+    acts = ObjectProperty(None, allownone=True)
+
+    def on_release(self) -> None:
+        """Show what can be done, or hide it."""
+        self.unfold(self.acts is None or self.acts.parent is None)
+
+    def unfold(self, shown: bool) -> None:
+        """Show what can be done, or hide it."""
+        if shown and self.acts is None:
+            self.acts = RowActs(row=self)
+        if self.acts is not None:
+            reveal(self, self.acts, shown, top=False)
 
 
 class FixedRow(Column):
@@ -72,6 +90,7 @@ class ShortcutsScreen(AppScreen):
     def wait_for(self, row: ShortcutRow) -> None:
         """Take the next keys for a command; Escape ends that."""
         self.stop_waiting()
+        row.unfold(True)
         self._waiting = row
         row.waiting, row.problem = True, ""
         Window.bind(on_key_down=self._pressed)
