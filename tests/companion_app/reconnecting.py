@@ -15,9 +15,10 @@ from pathlib import Path
 from companion_app.services.commands import Commands
 from companion_app.services.device_commands import DeviceCommands
 from companion_app.services.remember import Memory
+from companion_app.state import actions as act
 from companion_app.state import fleet_actions as fact
 from companion_app.state.inventory import Inventory
-from companion_app.state.model import AppState, Phase
+from companion_app.state.model import AppState, Device, Phase
 from companion_app.state.store import Store
 from tests.edge_runtime.conftest import RunningDevice
 
@@ -49,9 +50,9 @@ class Companion:
             dispatch(action)  # type: ignore[arg-type]
 
         self.store.dispatch = listening  # type: ignore[method-assign, assignment]
-        memory = Memory(folder)
-        self.commands = Commands(self.store, memory)
-        self.devices = DeviceCommands(self.store, memory, self.commands)
+        self.memory = Memory(folder)
+        self.commands = Commands(self.store, self.memory)
+        self.devices = DeviceCommands(self.store, self.memory, self.commands)
 
     async def close(self) -> None:
         """End all of it."""
@@ -110,6 +111,23 @@ async def cycles(companion: Companion, device: RunningDevice, count: int, seed: 
             told.wrong.append(f"cycle {number}: from {before} to {now}, and was told {ended}")
     companion.device = device
     return told
+
+
+async def reopened(home: Inventory, folder: Path, count: int) -> list[float]:
+    """Open the companion of a config folder again and again: seconds until its remembered device is online, each time."""
+    took = []
+    for _ in range(count):
+        companion = Companion(home, folder)
+        try:
+            began = time.monotonic()
+            remembered = companion.memory.devices()
+            companion.store.dispatch(act.Paired(Device(remembered[0].address, "d", remembered[0].role)))
+            companion.commands.start(remembered)
+            await companion.until(lambda companion=companion: companion.online, "the remembered device")  # type: ignore[misc]
+            took.append(time.monotonic() - began)
+        finally:
+            await companion.close()
+    return took
 
 
 def _knows(companion: Companion) -> bool:

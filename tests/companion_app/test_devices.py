@@ -47,7 +47,7 @@ from edge_runtime.discovery import Found as Announced
 from tests.edge_runtime.conftest import RunningDevice, edge
 
 from . import samples
-from .reconnecting import Companion, cycles
+from .reconnecting import Companion, cycles, reopened
 
 PIPELINE = """
 [source]
@@ -387,6 +387,8 @@ async def test_a_device_that_is_killed_in_the_middle_of_commands_does_each_once(
     try:
         await paired(companion, device)
         told = await cycles(companion, device, 5, seed=1)
+        await companion.close()
+        assert len(await reopened(home, tmp_path, 3)) == 3
         assert companion.device is not None
         await asyncio.to_thread(companion.device.stop)
         assert told.wrong == [] and len(told.seconds) == 5
