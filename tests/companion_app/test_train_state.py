@@ -48,6 +48,7 @@ def test_whatever_a_host_sends_makes_an_answer_of_the_apps_own(answer: dict[str,
     wire.whole_row_from("train", [answer])
 
 
+@settings(max_examples=40)
 @given(st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=2000), st.integers(1, 100))
 def test_a_plot_keeps_the_least_and_the_greatest_of_each_column(values: list[float], columns: int) -> None:
     made = min_max(range(1, len(values) + 1), values, columns)
@@ -58,6 +59,7 @@ def test_a_plot_keeps_the_least_and_the_greatest_of_each_column(values: list[flo
     assert made[0] == (1.0, values[0]) and made[-1] == (float(len(values)), values[-1])
 
 
+@settings(max_examples=50)
 @given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6))
 def test_numbers_beside_an_axis_reach_around_what_is_drawn(one: float, other: float) -> None:
     low, high = min(one, other), max(one, other)

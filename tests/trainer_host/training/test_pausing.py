@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.trainer_host.training.language_runs import small_model
@@ -39,6 +39,7 @@ def test_a_training_that_is_told_to_end_saves_the_step_it_was_in_and_goes_on_to_
     assert bytes_of(tmp_path / "straight" / last) == bytes_of(tmp_path / "paused" / last)
 
 
+@settings(max_examples=40)
 @given(st.lists(st.floats(-1e6, 1e6), max_size=300), st.integers(4, 60))
 def test_a_curve_with_fewer_points_keeps_its_ends_and_its_extremes(values: list[float], most: int) -> None:
     points = list(enumerate(values))
