@@ -11,7 +11,7 @@ from companion_app.services.remember import Memory, Remembered
 from companion_app.state.chat_models import available
 from companion_app.state.model import Screen
 
-from . import window
+from . import screen_reader, window
 from .fake_chat import FakeWriter, writing
 
 if TYPE_CHECKING:
@@ -88,6 +88,27 @@ async def test_a_real_device_answers_is_stopped_and_is_readable_in_large_letters
         screen.toggle("knobs")
         await driver.settle()
         assert driver.clipped() == []
+
+
+async def test_by_a_screen_reader_alone_a_model_is_asked(
+    options: Options, talker: RunningDevice, listened_to: None
+) -> None:
+    remember(options, (talker.url, "Kitchen"))
+    async with window.opened(options, drawn=False) as driver, screen_reader.reader() as reader:
+        store = driver.app.store
+        await driver.until(lambda: available(store.state), "the model")
+        await reader.press("link", "More")
+        await reader.press("push button", "Chat*")
+        await reader.find("entry", "Write a message", "focused")
+        driver.app.chats.say("at most 40 tokens")
+        await driver.type("hello")
+        await reader.press("push button", "Send")
+        await driver.until(lambda: store.state.chat.conversation.turns, "the message")
+        await driver.until(lambda: not store.state.chat.conversation.running, "the answer")
+        reply = store.state.chat.conversation.turns[0].replies[0].text
+        (reply,) = store.state.chat.conversation.turns[0].replies
+        await reader.heard(reply.text)
+        await reader.find("entry", "Write a message", "focused")
 
 
 async def test_two_models_side_by_side_a_vote_knobs_and_the_list(options: Options, tmp_path: Path) -> None:

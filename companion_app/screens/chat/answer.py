@@ -112,9 +112,14 @@ class ReplyCard(Card):
             return
         if self._reply is None or reply.text != self._reply.text:
             self._show_blocks(self._growing.blocks(reply.text))
+        written_now = self._reply is not None and self._reply.phase is ReplyPhase.RUNNING
         self._reply = reply
         self.running = reply.phase is ReplyPhase.RUNNING
         self.finished = not self.running
+        # Read out once, when it becomes whole: nobody can listen to a text that grows, nor wants all old ones.
+        if self.finished and written_now:
+            self.ids.blocks.live = "polite"
+        self.ids.blocks.spoken = reply.text if self.finished else ""
         self.note = tr("Writing…") if self.running else ""
         self.problem = reply.problem
         self.badge, self.badge_tone = {
