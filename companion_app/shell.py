@@ -20,6 +20,7 @@ from companion_app.state.model import AppState, PushPhase, Screen
 from companion_app.state.robot_words import stop_words
 from companion_app.state.teaching import host_status, running_lesson, strip_line
 from companion_app.theme.estop import StopBar
+from companion_app.theme.focus import reveal_on_page
 from companion_app.theme.widgets import Column, Icon, NavItem, Pressable, reveal
 
 # From here on a rail beside the content leaves it wide enough to read.
@@ -146,7 +147,6 @@ class Shell(BoxLayout):
         self._items: list[tuple[Screen, NavItem]] = []
         self._strip = JobStrip()
         self._strip.bind(on_release=lambda _: App.get_running_app().open(Screen.TEACH))
-        self._estop = StopBar()
         self.bind(width=self.fit)
         frame.wide, frame.large = self._shape()
         self._arrange()
@@ -183,6 +183,9 @@ class Shell(BoxLayout):
         self._estop.said, self._estop.tone = stop_words(state)
         reveal(self._body, self._estop, bool(state.robots.known), top=False)
         for place, item in self._items:
+            rail = item.parent.parent
+            if place is here and not item.here and self.frame.wide and item.parent.height > rail.height:
+                reveal_on_page(item)  # the window is low
             item.here = place is here
         self.manager.current_screen.show(state)
 
