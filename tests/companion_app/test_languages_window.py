@@ -25,14 +25,16 @@ PHONE, DESKTOP = (420, 800), (1100, 700)
 # As programs, files, keys of a keyboard and languages are called, in every language.
 NAMED = re.compile(
     r"\bEnigma|enigma[- ][\w .~/-]*|llama3.2|https?://\S+|models/|[0-9a-f]{16,}|NAME|DATASET|OLD|PAPER|\[log\]|unsure"
-    r"|config\.toml|JSON|PDF|Markdown|F\d+|[Cc]trl|[Aa]lt|[Ss]hift|Tab|Esc|Left|Right|Up|Down|Space|Enter|English"
+    r"|\w+\.toml|JSON|PDF|Markdown|F\d+|[Cc]trl|[Aa]lt|[Ss]hift|Tab|Esc|Left|Right|Up|Down|Space|Enter|English"
     r"|Deutsch|Español"
 )
 
 
 def furnished_words() -> frozenset[str]:
     """The words of the data that are shown: people and machines chose them, the app doesn't translate them."""
-    sources = [Path(module.__file__ or "").read_text(encoding="utf-8") for module in (furnished, samples)]
+    here = Path(__file__).parent
+    files = (here / "furnished.py", here / "samples.py", *here.glob("a_*.py"))
+    sources = [path.read_text(encoding="utf-8") for path in files]
     texts = [node.value for source in sources for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant)]
     texts.append(samples.SAMPLE_HOME.read_text(encoding="utf-8"))
     return frozenset(re.findall("[A-Za-z]{3,}", " ".join(str(text) for text in texts)))
@@ -45,28 +47,23 @@ def raw_english(text: str, known: frozenset[str]) -> bool:
     return not set(re.findall("[A-Za-z]{3,}", NAMED.sub("", text))) <= known
 
 
-# English is the shorter one of two: where the made-up language has room, it has.
-@pytest.mark.parametrize("language", ["ar", "pseudo"])
-async def test_no_screen_cuts_or_covers_its_words(options: Options, language: str) -> None:
+async def test_no_screen_cuts_its_words_or_leaves_them_in_english(options: Options) -> None:
+    """In the made-up language, which is longer than any; `test_every_screen` has the others and all sizes."""
     from companion_app.app import SCREENS
 
     async with window.opened(options, PHONE, drawn=False) as driver:
         store = driver.app.store
-        driver.app.choosing.change(language=language)
+        driver.app.choosing.change(language="pseudo")
         furnished.furnish(store)
         known = furnished_words()
         wrong = []
-        for size in (PHONE, DESKTOP) if language == "pseudo" else (PHONE,):
-            await driver.resize(*size)
-            for screen in SCREENS:
-                driver.app.open(screen)
-                await driver.settle()
-                found = clipping.clipped(driver.app.shell) + clipping.overlapping(driver.app.shell)
-                if language == "pseudo":
-                    found += [
-                        f"raw: {one.text}" for one in clipping.labels(driver.app.shell) if raw_english(one.text, known)
-                    ]
-                wrong += [f"{screen} {size[0]}: {sentence}" for sentence in found]
+        for screen in SCREENS:
+            driver.app.open(screen)
+            await driver.settle()
+            shell = driver.app.shell
+            found = clipping.clipped(shell) + clipping.overlapping(shell)
+            found += [f"raw: {one.text}" for one in clipping.labels(shell) if raw_english(one.text, known)]
+            wrong += [f"{screen}: {sentence}" for sentence in found]
         assert wrong == []
 
 
@@ -102,8 +99,7 @@ async def test_a_change_of_language_loses_nothing_that_was_typed(options: Option
         assert driver.find("TeachScreen").ids.budget.text == "3.5"
         assert driver.find("NavItem", text="Enseñar")
         assert driver.app.store.state.screen is Screen.TEACH
-    async with window.opened(options, PHONE, drawn=False) as driver:
-        assert driver.find("NavItem", text="Enseñar"), "it is remembered"
+        assert driver.app.memory.settings().preferences.language == "es"
 
 
 async def test_what_is_drawn_is_what_fribidi_orders(options: Options, monkeypatch: pytest.MonkeyPatch) -> None:
