@@ -7,9 +7,9 @@ from pathlib import Path
 from kivy.lang import Builder
 from kivy.properties import BooleanProperty, StringProperty
 
-from companion_app.core_commands import THEME_NAMES
 from companion_app.i18n import tr
 from companion_app.i18n.languages import LANGUAGES
+from companion_app.own_commands import THEME_NAMES
 from companion_app.screens.base import AppScreen
 from companion_app.screens.settings.upkeep import AccountsCard, BackupCard, VersionCard
 from companion_app.state.model import AppState
