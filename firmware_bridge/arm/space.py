@@ -9,7 +9,7 @@ import numpy as np
 
 from firmware_bridge.arm.kinematics import Kinematics
 
-EVERY = 0.005  # metres that the arm moves at most between two looks along a way
+EVERY = 0.005  # metres: where two looks along a way are so near to each other, there is none between them
 
 
 @dataclass(frozen=True)
@@ -90,13 +90,23 @@ class Space:
 
     def free(self, a: np.ndarray, b: np.ndarray, keep: float) -> bool:
         """Whether the joints' straight way from a [n] to b [n] keeps `keep` metres of room all along."""
-        count = max(1, int(np.ceil(self.kinematics.moves(a, b) / EVERY)))
-        between = self.kinematics.moves(a, b) / count
-        for first in range(0, count + 1, 64):
-            parts = np.arange(first, min(first + 64, count + 1)) / count
-            if (self.clearance(a + parts[:, None] * (b - a)) < keep + between / 2).any():
+        length = self.kinematics.moves(a, b)
+        lows, highs = np.zeros(1), np.ones(1)
+        at_low, at_high = self.clearance(a[None]), self.clearance(b[None])
+        while True:
+            if (at_low < keep).any() or (at_high < keep).any():
                 return False
-        return True
+            # Room changes by no more than the arm moves, so two looks tell the least between them.
+            open_ = at_low + at_high - (highs - lows) * length < 2 * keep
+            if not open_.any():
+                return True
+            lows, highs, at_low, at_high = lows[open_], highs[open_], at_low[open_], at_high[open_]
+            if (highs - lows)[0] * length <= EVERY:
+                return False
+            middles = (lows + highs) / 2
+            rooms = self.clearance(a + middles[:, None] * (b - a))
+            lows, highs = np.concatenate([lows, middles]), np.concatenate([middles, highs])
+            at_low, at_high = np.concatenate([at_low, rooms]), np.concatenate([rooms, at_high])
 
     def _points(self, q: np.ndarray) -> np.ndarray:
         frames = self.kinematics.frames(q)[:, self._links]
