@@ -89,7 +89,9 @@ class Commands:
         if self._store.state.pairing.busy:
             return
         if not path.strip():
-            self._store.dispatch(act.PairingFailed(tr("Give the path of a picture of the code, or drop one on this window.")))
+            self._store.dispatch(
+                act.PairingFailed(tr("Give the path of a picture of the code, or drop one on this window."))
+            )
             return
         self._store.dispatch(act.PairingStarted())
         self._work.begin(self._read_code(Path(path.strip()).expanduser()))
@@ -232,7 +234,10 @@ class Commands:
         try:
             async with asyncio.timeout(PUSH_DEADLINE):
                 result = await self._sending.once(
-                    address, lambda client, key: client.push(file, progress, key=key), repeatable=True, seconds=PUSH_DEADLINE
+                    address,
+                    lambda client, key: client.push(file, progress, key=key),
+                    repeatable=True,
+                    seconds=PUSH_DEADLINE,
                 )
         except (EdgeError, TimeoutError, OSError) as error:
             self._store.dispatch(act.PushFailed(sentence_of(error)))

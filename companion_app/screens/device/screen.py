@@ -202,7 +202,11 @@ class DeviceScreen(AppScreen):
         certificate = detail.certificate if detail else ""
         digits = certificate.partition(".")[0][:16]
         self.certificate = " ".join(digits[at : at + 4] for at in range(0, len(digits), 4))
-        lines = tuple(f"{one.name}  ·  {role_words(one.scope)}  ·  {one.created}" for one in detail.paired) if detail else ()
+        lines = (
+            tuple(f"{one.name}  ·  {role_words(one.scope)}  ·  {one.created}" for one in detail.paired)
+            if detail
+            else ()
+        )
         if lines != self._paired:
             self._paired = lines
             self.ids.paired.clear_widgets()
