@@ -23,6 +23,13 @@ ORDERS = {
     "failed": N_("failed"),
     "dropped": N_("dropped"),
 }
+BOARDS = {"connected": N_("connected"), "looking": N_("looked for"), "closed": N_("closed")}
+SENSES = {
+    "odometry": N_("wheels"),
+    "gyro": N_("gyro"),
+    "scan": N_("scanner"),
+    "agreement of gyro and wheels": N_("agreement of gyro and wheels"),
+}
 _WORST = (StopPhase.UNDELIVERED, StopPhase.SENDING, StopPhase.SILENT, StopPhase.STANDS, StopPhase.NONE)
 
 
@@ -126,7 +133,7 @@ def sensor_facts(robot: Robot) -> tuple[tuple[str, str], ...]:
             (tr("Tilt"), f"{frame.imu.roll:.0f}°, {frame.imu.pitch:.0f}°"),
             (tr("Turning"), f"{frame.imu.rate:.0f} °/s"),
         ]
-    facts.append((tr("Board"), frame.board))
+    facts.append((tr("Board"), tr(BOARDS.get(frame.board, frame.board))))
     if frame.missing:
-        facts.append((tr("Silent"), ", ".join(frame.missing)))
+        facts.append((tr("Silent"), ", ".join(tr(SENSES.get(each, each)) for each in frame.missing)))
     return tuple(facts)

@@ -1,4 +1,4 @@
-"""A robot that has something to show, for the app without one."""
+"""A robot that has something to show, for the app without one; its names are numbers, the same in every language."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ PLAN: dict[str, object] = {
     "most_speed": 0.5,
     "most_back": 0.25,
     "most_turn": 1.5,
-    "dock": "dock",
+    "dock": "4711",
     "fence": [[0, 0], [7, 0], [7, 5], [0, 5]],
     "zones": [
-        {"name": "stairs", "corners": [[5.9, 0], [7, 0], [7, 1], [5.9, 1]], "drawn": False},
-        {"name": "rug", "corners": [[1, 3], [2, 3], [2, 4]], "drawn": True},
+        {"name": "4713", "corners": [[5.9, 0], [7, 0], [7, 1], [5.9, 1]], "drawn": False},
+        {"name": "4714", "corners": [[1, 3], [2, 3], [2, 4]], "drawn": True},
     ],
     "places": [
-        {"name": "dock", "at": [0.5, 0.5, 90], "drawn": False},
-        {"name": "window", "at": [5.5, 4, 0], "drawn": True},
+        {"name": "4711", "at": [0.5, 0.5, 90], "drawn": False},
+        {"name": "4712", "at": [5.5, 4, 0], "drawn": True},
     ],
 }
 FRAME: dict[str, object] = {
@@ -37,9 +37,9 @@ FRAME: dict[str, object] = {
     "board": "connected",
     "pose": {"x": 2.0, "y": 1.5, "degrees": 40.0, "doubt": 0.05, "missing": ["gyro"]},
     "speed": {"v": 0.2, "w": 0.1},
-    "why": ["somebody or something is near"],
+    "why": ["42"],
     "battery": {"charge": 0.7, "sure": 0.66, "asks": "nothing"},
-    "orders": [{"place": "window", "state": "going", "why": None}],
+    "orders": [{"place": "4712", "state": "going", "why": None}],
     "path": [[3.0, 2.4], [5.5, 4.0]],
     "limit": 0.35,
     "plan": 2,

@@ -219,7 +219,7 @@ class RobotScreen(AppScreen):
         arrange(self.ids.places, rows)
         rows = []
         for zone in plan.zones:
-            line = NamedLine(False, zone.drawn, name=zone.name, note="" if zone.drawn else "robot.toml")
+            line = NamedLine(False, zone.drawn, name=zone.name, note="" if zone.drawn else tr("fixed"))
             line.bind(on_remove=lambda line: self.app.robots.remove_zone(line.name))
             rows.append(line)
         arrange(self.ids.zones, rows)
