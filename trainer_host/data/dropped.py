@@ -17,7 +17,7 @@ from edge_runtime.errors import BadRequest
 from trainer_host.data.dataset import Dataset, Row, open_dataset
 from trainer_host.data.derive import with_more_rows
 from trainer_host.data.labelled import reader_for
-from trainer_host.data.text_corpus import gather, make_dataset
+from trainer_host.data.text_corpus import FEWEST, gather, make_dataset
 from trainer_host.data.text_files import Unreadable, decoded, read_bytes
 from trainer_host.data.text_sources import Source
 from trainer_host.data.transfer import import_rows, read_rows
@@ -129,6 +129,8 @@ def add_texts(workspace: Workspace, folder: Path, *, name: str, seed: int = 0) -
     ]
     if not sources:
         raise DataError("There is no text among these files; texts are .txt, .md or .pdf.")
+    if len(sources) < FEWEST:
+        raise DataError(f"There are {len(sources)} pieces of text, and {FEWEST} are needed; drop more texts at once.")
     corpus = gather(sources, MAX_TEXT_BYTES, seed)
     made = make_dataset(workspace, name, corpus, seed=seed, params={"dropped": True})
     return made, made.counts["train"] + made.counts["heldout"]

@@ -68,6 +68,9 @@ async def test_texts_make_a_dataset_of_their_own(client: Client, workspace: Work
     assert (status, seen["rows"]) == (200, 0) and seen["files"][0]["kind"] == "texts"
     answer = await client.call("POST", f"/v1/imports/{seen['id']}", {"kind": "texts", "dataset": "book"})
     assert answer.status == 201 and answer.json["task"] == "base" and answer.json["train"] != 0
+    _, short = await send(client, "note.txt", book[:900].encode())
+    few = await client.call("POST", f"/v1/imports/{short['id']}", {"kind": "texts", "dataset": "note"})
+    assert few.status == 422 and "pieces of text" in few.message
     _, again = await send(client, "book.md", book.encode())
     refused = await client.call("POST", f"/v1/imports/{again['id']}", {"kind": "texts", "dataset": "book"})
     assert refused.status == 422 and "another name" in refused.message
