@@ -28,6 +28,7 @@ ELSEWHERE = {
     "commands.py": "^Companion on ",
     "host_commands.py": "^Companion on ",
     "remember.py": "token hidden",
+    "robot_words.py": "^agreement of gyro and wheels$",
     "registry.py": "two commands|can't be a shortcut|is for",
     "signing_words.py": "^enigma release ",
     "ask/screen.py": "coffee machine|reading lamp|room blinds|Rosie",
