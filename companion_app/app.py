@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
+from collections.abc import Callable
 
 from kivy.app import App
 from kivy.core.window import Keyboard, Window
@@ -17,30 +19,11 @@ from companion_app.chords import chord_of, types_nothing
 from companion_app.core_commands import commands
 from companion_app.i18n.languages import system_language
 from companion_app.registry import Registry
-from companion_app.screens.ask.screen import AskScreen
 from companion_app.screens.base import AppScreen
 from companion_app.screens.chat.commands import commands as chat_commands
-from companion_app.screens.chat.screen import ChatScreen
-from companion_app.screens.data.screen import DataScreen
-from companion_app.screens.device.screen import DeviceScreen
-from companion_app.screens.devices.screen import DevicesScreen
-from companion_app.screens.home.screen import HomeScreen
-from companion_app.screens.imports.screen import ImportsScreen
-from companion_app.screens.journal.screen import JournalScreen
-from companion_app.screens.keys.screen import KeysScreen
-from companion_app.screens.more.screen import MoreScreen
-from companion_app.screens.pair.screen import PairHostScreen, PairScreen
 from companion_app.screens.palette.overlay import Over
 from companion_app.screens.palette.overlay import Palette as CommandPalette
-from companion_app.screens.push.screen import PushScreen
-from companion_app.screens.questions.screen import QuestionsScreen
 from companion_app.screens.robot.commands import robot_commands
-from companion_app.screens.robot.screen import RobotScreen
-from companion_app.screens.settings.screen import SettingsScreen
-from companion_app.screens.shortcuts.screen import ShortcutsScreen
-from companion_app.screens.sign.screen import SignScreen
-from companion_app.screens.teach.screen import TeachScreen
-from companion_app.screens.train.screen import TrainScreen
 from companion_app.services.dropped import takes
 from companion_app.services.system_theme import system_theme
 from companion_app.shell import Frame, Shell
@@ -59,27 +42,38 @@ TAB = 9
 # What the system's own letters are larger by, on a phone; ours are larger or smaller than that.
 SYSTEM_SCALE = Metrics.fontscale
 
+
+def _made_when_seen(place: str, name: str) -> Callable[[], AppScreen]:
+    """A screen, imported when it is first shown: the first frame comes sooner."""
+
+    def make() -> AppScreen:
+        made: AppScreen = getattr(importlib.import_module(f"companion_app.screens.{place}.screen"), name)()
+        return made
+
+    return make
+
+
 SCREENS = {
-    Screen.DEVICES: DevicesScreen,
-    Screen.PAIR: PairScreen,
-    Screen.PAIR_HOST: PairHostScreen,
-    Screen.ASK: AskScreen,
-    Screen.CHAT: ChatScreen,
-    Screen.DEVICE: DeviceScreen,
-    Screen.JOURNAL: JournalScreen,
-    Screen.TEACH: TeachScreen,
-    Screen.TRAIN: TrainScreen,
-    Screen.DATA: DataScreen,
-    Screen.QUESTIONS: QuestionsScreen,
-    Screen.SIGN: SignScreen,
-    Screen.KEYS: KeysScreen,
-    Screen.PUSH: PushScreen,
-    Screen.HOME: HomeScreen,
-    Screen.IMPORTS: ImportsScreen,
-    Screen.SETTINGS: SettingsScreen,
-    Screen.SHORTCUTS: ShortcutsScreen,
-    Screen.ROBOT: RobotScreen,
-    Screen.MORE: MoreScreen,
+    Screen.DEVICES: _made_when_seen("devices", "DevicesScreen"),
+    Screen.PAIR: _made_when_seen("pair", "PairScreen"),
+    Screen.PAIR_HOST: _made_when_seen("pair", "PairHostScreen"),
+    Screen.ASK: _made_when_seen("ask", "AskScreen"),
+    Screen.CHAT: _made_when_seen("chat", "ChatScreen"),
+    Screen.DEVICE: _made_when_seen("device", "DeviceScreen"),
+    Screen.JOURNAL: _made_when_seen("journal", "JournalScreen"),
+    Screen.TEACH: _made_when_seen("teach", "TeachScreen"),
+    Screen.TRAIN: _made_when_seen("train", "TrainScreen"),
+    Screen.DATA: _made_when_seen("data", "DataScreen"),
+    Screen.QUESTIONS: _made_when_seen("questions", "QuestionsScreen"),
+    Screen.SIGN: _made_when_seen("sign", "SignScreen"),
+    Screen.KEYS: _made_when_seen("keys", "KeysScreen"),
+    Screen.PUSH: _made_when_seen("push", "PushScreen"),
+    Screen.HOME: _made_when_seen("home", "HomeScreen"),
+    Screen.IMPORTS: _made_when_seen("imports", "ImportsScreen"),
+    Screen.SETTINGS: _made_when_seen("settings", "SettingsScreen"),
+    Screen.SHORTCUTS: _made_when_seen("shortcuts", "ShortcutsScreen"),
+    Screen.ROBOT: _made_when_seen("robot", "RobotScreen"),
+    Screen.MORE: _made_when_seen("more", "MoreScreen"),
 }
 
 

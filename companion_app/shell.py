@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from kivy.app import App
@@ -137,7 +137,7 @@ class Frame(EventDispatcher):
 class Shell(BoxLayout):
     """The root widget."""
 
-    def __init__(self, screens: Mapping[Screen, type[AppScreen]], frame: Frame, **kwargs: object) -> None:
+    def __init__(self, screens: Mapping[Screen, Callable[[], AppScreen]], frame: Frame, **kwargs: object) -> None:
         super().__init__(**kwargs)
         self.frame = frame
         self.manager = ScreenManager(transition=NoTransition())
