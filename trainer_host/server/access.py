@@ -16,7 +16,15 @@ CODE_TRIES = 5
 # Everything else needs a token, on loopback too.
 OPEN = frozenset({("GET", "/healthz"), ("POST", "/v1/pair"), ("POST", "/v1/pair/finish")})
 # What who teaches may change; keys, releases and rollouts are the owner's.
-TEACHING = ("/v1/lessons", "/v1/estimates", "/v1/trainings", "/v1/runs", "/v1/comparisons", "/v1/datasets", "/v1/imports")
+TEACHING = (
+    "/v1/lessons",
+    "/v1/estimates",
+    "/v1/trainings",
+    "/v1/runs",
+    "/v1/comparisons",
+    "/v1/datasets",
+    "/v1/imports",
+)
 
 _PAIR_FIRST = "pair with a code from 'enigma serve --pair', and send the token as 'Authorization: Bearer TOKEN'."
 
