@@ -179,9 +179,11 @@ class Shell(BoxLayout):
         lesson = running_lesson(state)
         if state.host is not None and lesson is not None:
             self.frame.job, self.frame.job_share = strip_line(state.host, lesson), lesson.progress
-        reveal(self._body, self._strip, lesson is not None and state.screen is not Screen.TEACH, top=False)
         self._estop.said, self._estop.tone = stop_words(state)
         reveal(self._body, self._estop, bool(state.robots.known), top=False)
+        # Over the stop, which must always be in the same place.
+        working = lesson is not None and state.screen is not Screen.TEACH
+        reveal(self._body, self._strip, working, top=False, over=self._estop)
         for place, item in self._items:
             rail = item.parent.parent
             if place is here and not item.here and self.frame.wide and item.parent.height > rail.height:

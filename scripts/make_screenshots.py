@@ -29,7 +29,7 @@ async def main() -> None:
 
     window.open_display()
     from companion_app.app import SCREENS, Options
-    from tests.companion_app.furnished import furnish
+    from tests.companion_app.furnished import furnish, furnish_training
 
     OUT.mkdir(parents=True, exist_ok=True)
     made: dict[str, list[Image.Image]] = {screen.value: [] for screen in SCREENS}
@@ -43,6 +43,8 @@ async def main() -> None:
                 for screen in SCREENS:
                     driver.app.open(screen)
                     await driver.settle()
+                    if screen.value in ("train", "data"):
+                        furnish_training(driver.app.store)  # what no host answered
                     await driver.settle()
                     made[screen.value].append(driver.picture())  # type: ignore[arg-type]
     for name, (phone, desktop) in made.items():

@@ -82,14 +82,16 @@ class Mono(Prose):
 
 
 class Icon(Accessible, Widget):
-    """A line drawing from `theme.icons`; an ornament, unless it has a role."""
+    """A line drawing from `theme.icons`; an ornament, unless it has a role. colour: `plain`, the text's, where it has none."""
 
     name = StringProperty("")
-    colour = ColorProperty((1, 1, 1, 1))
+    # Two properties: of two rules for one, that wins which a change of theme comes to last.
+    colour = ColorProperty(None, allownone=True)
+    plain = ColorProperty((1, 1, 1, 1))
 
     def __init__(self, **kwargs: object) -> None:
         super().__init__(**kwargs)
-        self.bind(name=self._draw, colour=self._draw, pos=self._draw, size=self._draw)
+        self.bind(name=self._draw, colour=self._draw, plain=self._draw, pos=self._draw, size=self._draw)
         self._draw()
 
     def _draw(self, *_: object) -> None:
@@ -100,7 +102,7 @@ class Icon(Accessible, Widget):
         if self.name in DIRECTED and i18n.right_to_left():
             left, scale = left + side, -scale
         with self.canvas:
-            Color(rgba=self.colour)
+            Color(rgba=self.colour or self.plain)
             for stroke in ICONS.get(self.name, ()):
                 points = [value for x, y in stroke for value in (left + x * scale, bottom + y * side / 24)]
                 SmoothLine(points=points, width=max(1.0, side / 20), cap="round", joint="round")
@@ -382,10 +384,11 @@ class Page(ScrollView):
             self.column.add_widget(widget, *args, **kwargs)
 
 
-def reveal(parent: Widget, widget: Widget, shown: bool, *, top: bool = True) -> None:
-    """Add or remove a widget: what is not shown must not take the focus either."""
+def reveal(parent: Widget, widget: Widget, shown: bool, *, top: bool = True, over: Widget | None = None) -> None:
+    """Add or remove a widget: what is not shown must not take the focus either. over: the last child, if it is there."""
     if shown and widget.parent is None:
-        parent.add_widget(widget, index=len(parent.children) if top else 0)
+        last = 1 if over is not None and over.parent is parent else 0
+        parent.add_widget(widget, index=len(parent.children) if top else last)
     elif not shown and widget.parent is not None:
         widget.parent.remove_widget(widget)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,9 @@ from companion_app.state import actions as act
 from companion_app.state import fleet_actions as fact
 from companion_app.state import host_actions as hact
 from companion_app.state import question_actions as qact
+from companion_app.state import rows_actions as ract
 from companion_app.state import signing_actions as sact
+from companion_app.state import train_actions as tact
 from companion_app.state.fleet import (
     Coming,
     Detail,
@@ -29,7 +32,9 @@ from companion_app.state.fleet import (
 from companion_app.state.host import Host, Lesson, LessonState, Offer, Provider, StoredKey, Task
 from companion_app.state.model import Device, Event
 from companion_app.state.questions import Question, Queue, Topic
+from companion_app.state.rows import DataRow, Filter
 from companion_app.state.signing import Ask, Bundle
+from companion_app.state.training import Curve, DatasetCard, Job, JobState
 
 from . import samples
 from .a_chat import furnish_chat
@@ -132,3 +137,29 @@ def furnish(store: Store) -> None:
     do(sact.SignaturesTold((ASK,)))
     furnish_robot(store)
     furnish_chat(store)
+    furnish_training(store)
+
+
+def furnish_training(store: Store) -> None:
+    """A training under way with its curve, one that is done, and a dataset's rows."""
+    do = store.dispatch
+    datasets = (
+        DatasetCard("mails", "robot", "openai", train=3_842, heldout=960),
+        DatasetCard("tickets", "router", "ollama", train=412, heldout=103, labels=("4711", "4712", "4713")),
+    )
+    running = Job(
+        "train-2", run="home-en", task="robot", data="mails", state=JobState.RUNNING, progress=0.63,
+        step=1_260, figures=(("loss", 0.412), ("held_out", 0.455)), rate=11.2, eta=66.0, pausable=True,
+    )  # fmt: skip
+    done = Job("train-1", run="tickets", task="router", data="tickets", state=JobState.DONE, progress=1.0, step=400)
+    do(tact.HostDataTold(datasets, (running, done)))
+    do(tact.JobOpened("train-2"))
+    steps = tuple(range(1, 1_261))
+    losses = tuple(0.38 + 4.6 / (1 + step / 60) + 0.05 * math.sin(step * 1.7) for step in steps)
+    do(tact.CurveTold(Curve("train-2", "loss", steps, losses, ("loss", "held_out")), True))
+    rows = tuple(
+        DataRow(at, f"{4711 + at}: {1234 + 7 * at} {5678 - 3 * at}?", f"{4711 + at % 3}", "openai", 0.99 - at % 5 / 20)
+        for at in range(30)
+    )
+    do(ract.DatasetOpened("tickets"))
+    do(ract.PageTold("tickets", "train", Filter(), "c", 412, 0, rows))
