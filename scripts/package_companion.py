@@ -24,7 +24,7 @@ PACKAGES = ("companion_app", "edge_runtime")
 KEPT = {".py", ".kv", ".json", ".png", ".ttf", ".mo"}
 # Pure Python, so that a phone's tools only copy them; python-bidi from 0.5 on isn't. The last ones are aiohttp's.
 PURE = (
-    "platformdirs", "arabic-reshaper", "python-bidi==0.4.2", "six", "zeroconf", "ifaddr",
+    "platformdirs", "arabic-reshaper", "python-bidi==0.4.2", "six", "markdown-it-py", "mdurl", "zeroconf", "ifaddr",
     "multidict", "yarl", "frozenlist", "aiosignal", "attrs", "charset-normalizer", "async-timeout", "idna",
 )  # fmt: skip
 MAIN = '"""Where a phone begins."""\n\nimport sys\n\nfrom companion_app.__main__ import main\n\nsys.exit(main([]))\n'

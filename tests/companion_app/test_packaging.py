@@ -20,7 +20,7 @@ _SPEC.loader.exec_module(package_companion)
 STARTED = "Start application main loop"
 # What a phone's tools build or copy, by the names that are imported.
 ON_A_PHONE = {
-    "kivy", "aiohttp", "nacl", "cffi", "_cffi_backend", "pycparser", "platformdirs", "arabic_reshaper", "bidi", "six",
+    "kivy", "aiohttp", "nacl", "cffi", "_cffi_backend", "pycparser", "platformdirs", "arabic_reshaper", "bidi", "six", "markdown_it", "mdurl",
     "zeroconf", "ifaddr", "multidict", "yarl", "frozenlist", "aiosignal", "attr", "attrs", "charset_normalizer",
     "async_timeout", "idna", "propcache", "aiohappyeyeballs", "typing_extensions", "companion_app", "edge_runtime",
     "filetype", "cython_runtime", "main",
