@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.usefixtures("display")
 
-SIZES = {"phone": (420, 800), "tablet": (800, 1100), "desktop": (1100, 700)}
+SIZES = {"phone": (420, 800), "tablet": (768, 800), "desktop": (1100, 700)}
 THEMES = ("dark", "light")
 LANGUAGES = ("en", "ar", "pseudo")
 # All of it takes four minutes of a processor; `make test-screens` does it, the ordinary suite a part.
@@ -32,12 +32,12 @@ LARGE, LARGE_CONTRAST = 24, 3.0
 
 def visible(label: Label, driver: window.Driver) -> tuple[int, int, int, int] | None:
     """A label's box in a picture, without what is scrolled away; None where less than all of its height is left."""
-    from kivy.uix.scrollview import ScrollView
+    from kivy.graphics import StencilPush
 
     left, top, right, bottom = whole = driver.region(label)
     around = label.parent
     while around is not None and around is not around.parent:
-        if isinstance(around, ScrollView):
+        if any(isinstance(step, StencilPush) for step in around.canvas.before.children):
             box = driver.region(around)
             left, top, right, bottom = (
                 max(left, box[0]),

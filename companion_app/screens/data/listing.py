@@ -66,7 +66,7 @@ class RowList(Reachable, Accessible, FloatLayout):
     @property
     def row_height(self) -> float:
         """Of every row, in pixels; grows with the letters."""
-        return float(sp(58) + dp(14))
+        return float(sp(58) + dp(26))
 
     @property
     def most(self) -> float:
