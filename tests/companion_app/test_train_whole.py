@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import signal
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable
@@ -67,6 +69,18 @@ class Watched:
         return found
 
 
+async def held_behind_two_steps(home: Path) -> int:
+    """Let the training's process wait once it has two steps, however quick it is; its number."""
+    [job] = (home / "server" / "jobs").glob("train-*.json")
+    pid = int(json.loads(job.read_bytes())["pid"])
+    with history_of(home) as history:
+        async with asyncio.timeout(SECONDS):
+            while not any(len(history.points(one.id, "loss")) >= 2 for one in history.entries()):  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+    os.kill(pid, signal.SIGSTOP)
+    return pid
+
+
 async def test_a_training_is_watched_paused_resumed_and_undone_though_its_host_is_killed(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path / "home")
     small_talk(workspace, tmp_path)
@@ -85,10 +99,13 @@ async def test_a_training_is_watched_paused_resumed_and_undone_though_its_host_i
 
         process.kill()  # SIGKILL: the host can tidy up nothing
         await process.wait()
+        pid = await held_behind_two_steps(workspace.home)
         process, _ = await host(workspace.home, int(url.rpartition(":")[2]))
         seen = await app.job(lambda job: job.state is JobState.RUNNING and job.step >= 2)
         assert seen.pausable and dict(seen.figures)["loss"] > 0
         training.pause(seen.id)
+        await app.job(lambda job: job.asked == "pause")
+        os.kill(pid, signal.SIGCONT)
         paused = await app.job(lambda job: job.state is JobState.PAUSED)
         assert 2 <= paused.step < 38 and paused.message == f"It goes on from step {paused.step}."
         training.resume(seen.id)
