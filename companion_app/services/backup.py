@@ -5,7 +5,6 @@ A line that says what it is, then argon2id's cost and salt, then XSalsa20-Poly13
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import struct
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from companion_app.i18n import ntr, tr
+from companion_app.services.private_files import write_new
 from companion_app.services.remember import DEVICES, HOST, SETTINGS, Memory
 from companion_app.services.signing_key import KEY_FILE
 
@@ -132,19 +132,10 @@ def write(path: str, content: bytes) -> Path:
     if file.is_dir():
         file /= NAME
     try:
-        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        write_new(file, content)
     except FileExistsError:
         raise BackupError(tr("There is a file {path} already; choose another name.", path=file)) from None
     except OSError as error:
-        raise _cannot(file, error) from None
-    try:
-        with os.fdopen(handle, "wb") as out:
-            out.write(content)
-            out.flush()
-            os.fsync(out.fileno())
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            file.unlink(missing_ok=True)
         raise _cannot(file, error) from None
     return file
 

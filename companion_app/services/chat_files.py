@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
 import unicodedata
 from pathlib import Path
@@ -11,6 +9,7 @@ from pathlib import Path
 from companion_app.i18n import tr
 from companion_app.services.chat_export import to_markdown
 from companion_app.services.chat_json import MAX_BYTES, ChatFileError, dumps, loads
+from companion_app.services.private_files import write_new
 from companion_app.state.chat import Conversation
 
 KINDS = ("md", "json", "pdf")
@@ -92,18 +91,8 @@ def _downloads() -> Path:
 
 def _write(file: Path, content: bytes) -> None:
     try:
-        # What was said may be private, and folders for downloads are often open to others.
-        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        write_new(file, content)
     except OSError as error:
-        raise _cannot(file, error) from None
-    try:
-        with os.fdopen(handle, "wb") as out:
-            out.write(content)
-            out.flush()
-            os.fsync(out.fileno())
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            file.unlink(missing_ok=True)
         raise _cannot(file, error) from None
 
 

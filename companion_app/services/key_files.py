@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import base64
-import contextlib
-import os
 from pathlib import Path
 
 from companion_app.i18n import tr
+from companion_app.services.private_files import write_new
 
 NAME = "enigma-keys.age"  # where a person gives a folder
 MAX_BYTES = 6 * 1024 * 1024  # base64 of it fits what a host takes
@@ -39,19 +38,10 @@ def write_key_file(path: Path, content: bytes) -> None:
     if not content.startswith((_BARE, _ARMOUR)):
         raise KeyFileError(tr("The host did not send a sealed file; nothing was written."))
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        write_new(path, content)  # whole or not at all: half of it can't be opened
     except FileExistsError:
         raise KeyFileError(tr("There is a file {path} already; choose another name.", path=path)) from None
     except OSError as error:
-        raise _cannot("write", path, error) from None
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            path.unlink(missing_ok=True)  # half of it can't be opened
         raise _cannot("write", path, error) from None
 
 

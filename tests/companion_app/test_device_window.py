@@ -99,6 +99,7 @@ async def test_a_code_is_picked_among_the_newest_pictures(
         segno.make(text).save(str(tmp_path / "Pictures" / "code.png"), scale=4)
         await driver.drop(tmp_path / "Pictures" / "code.png")
         await driver.until(lambda: "127.0.0.1:9" in driver.app.screen.error, "the try to pair")
+        assert driver.app.store.state.devices == ()
 
 
 async def test_what_the_pairing_may_not_do_is_shown_with_the_reason(options: Options) -> None:

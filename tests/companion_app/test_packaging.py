@@ -73,6 +73,7 @@ def test_the_folder_for_a_desktop_opens_the_companion(display: None, tmp_path: P
 def test_what_goes_on_a_phone_opens_with_nothing_but_what_its_recipe_names(display: None, tmp_path: Path) -> None:
     package_companion.stage(tmp_path)
     opens([sys.executable, "-c", PHONE, str(tmp_path / "app"), str(tmp_path / "config")], tmp_path)
+    assert (tmp_path / "config").is_dir()
 
 
 def test_androids_recipe_asks_for_what_the_app_uses_and_no_more(

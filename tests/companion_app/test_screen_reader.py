@@ -62,6 +62,7 @@ async def test_pairs_updates_and_asks_a_device(
         await reader.press("push button", "Send")
         await driver.until(lambda: driver.find_all("ExchangeBox", pending=False), "the answer")
         box = driver.find("ExchangeBox")
+        assert [one.sentence for one in store.state.exchanges] == ["turn on the light"]
         await reader.heard(box.question or box.verdict)
         await reader.find("entry", "Type a sentence", "focused")
 
