@@ -12,6 +12,7 @@ from urllib.parse import unquote
 from nacl.signing import SigningKey
 
 from edge_runtime.update.places import Refused, Unreachable
+from edge_runtime.update.tuf.client import UpdateClient
 from edge_runtime.update.tuf.metadata import (
     Content,
     Delegation,
@@ -149,3 +150,24 @@ class Memory:
         if len(self.files[path]) > most:
             raise NotTrusted("too long")
         return self.files[path]
+
+
+class Device:
+    """A client whose clock a test sets."""
+
+    def __init__(self, made: Made, folder: Path) -> None:
+        self.made = made
+        self.folder = made.begin(folder)
+        self.now = NOW
+        self.transport = Memory(made.files)
+        self.start()
+
+    def start(self) -> None:
+        """As after a restart."""
+        self.client = UpdateClient(self.folder, self.transport, lambda: self.now)
+
+    async def refresh(self) -> bool:
+        return await self.client.refresh()
+
+    def kept(self) -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in sorted(self.folder.iterdir())}
