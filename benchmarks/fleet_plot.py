@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from PIL import Image, ImageDraw, ImageFont
 
 if TYPE_CHECKING:
-    from benchmarks.fleet import Outcome
+    from benchmarks.fleet_host import Outcome
 
 Json = dict
 WIDTH, HEIGHT = 1000, 620

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.fleet import BAD, GOOD, PARTLY, Setting, simulate
+from benchmarks.fleet_host import simulate
 from benchmarks.fleet_plot import plot
+from benchmarks.fleet_world import BAD, GOOD, PARTLY, Setting
 
 HOUR = 3600.0
 SMALL = Setting(
