@@ -42,7 +42,10 @@ NEVER: dict[str, frozenset[str]] = {
     "firmware_bridge": frozenset({"torch", "aiohttp"}),
     "trainer_host": frozenset({"kivy", "tensorflow"}),
 }
-BUT = {("firmware_bridge", "device.py", "aiohttp")}  # lazily: what ROS 2 asks of the device's API
+BUT = {  # lazily
+    ("firmware_bridge", "device.py", "aiohttp"),  # what ROS 2 asks of the device's API
+    ("firmware_bridge", "rosbridge_link.py", "aiohttp"),
+}
 DEVICE_NEEDS = frozenset({"numpy", "aiohttp", "yarl", "nacl"})  # yarl: aiohttp's own addresses
 DEVICE_RUNTIMES = frozenset({"onnxruntime", "ai_edge_litert", "tflite_runtime"})
 DEVICE_MEDIA = frozenset({"PIL", "manifold3d"})  # what draws and builds, where a device has it

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from firmware_bridge.errors import BridgeError
+from firmware_bridge.ros2.options import ways
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,7 +45,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser], say: Call
         made = command(name, text, run)
         made.add_argument("--dry", action="store_true", help="only plan, from home, and say what it would do")
         made.add_argument("--seed", type=int, default=0, metavar="N", help="of the search for a way (default: 0)")
-        _ros(made)
+        ways(made)
         return made
 
     command("check", "Say what an arm.toml declares, or what is wrong with it.", _check)
@@ -58,15 +59,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser], say: Call
     pick.add_argument("object", metavar="OBJECT", help="a name of arm.toml's [[objects]]")
     pick.add_argument("to", metavar="SPOT", help="a name of its [[spots]], or X,Y,Z")
     stop = command("stop", "The emergency stop of whatever moves the arm.", _stop)
-    _ros(stop)
-
-
-def _ros(made: argparse.ArgumentParser) -> None:
-    made.add_argument(
-        "--over", choices=("auto", "cyclone", "zenoh", "rclpy"), default="auto", help="the way to ROS 2 (default: auto)"
-    )
-    made.add_argument("--domain", type=int, metavar="N", help="the domain (default: ROS_DOMAIN_ID, else 0)")
-    made.add_argument("--interface", metavar="WHERE", help="as of `ros` (default: this machine only)")
+    ways(stop)
 
 
 def _load(args: argparse.Namespace) -> Arm:

@@ -8,10 +8,12 @@ import contextlib
 import json
 import signal
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from firmware_bridge.errors import NoAnswer, RosError
+from firmware_bridge.ros2.options import ways
 
 if TYPE_CHECKING:
     from firmware_bridge.ros2.graph import RosGraph
@@ -29,18 +31,7 @@ def add_commands(parser: argparse.ArgumentParser, say: Say) -> None:
     def command(name: str, text: str, work: Callable[..., Coroutine[Any, Any, None]]) -> argparse.ArgumentParser:
         made = commands.add_parser(name, help=text, description=text)
         made.set_defaults(command=lambda args: _run(work(args, say)))
-        made.add_argument(
-            "--over",
-            choices=("auto", "cyclone", "zenoh", "rclpy"),
-            default="auto",
-            help="the way to ROS 2 (default: auto)",
-        )
-        made.add_argument("--domain", type=int, metavar="N", help="the domain (default: ROS_DOMAIN_ID, else 0)")
-        made.add_argument(
-            "--interface",
-            metavar="WHERE",
-            help="a network or its address, zenoh's router, or environment (default: this machine only)",
-        )
+        ways(made)
         made.add_argument(
             "--distro", choices=_RELEASES, default="jazzy", help="the release that the others run (default: jazzy)"
         )
@@ -66,6 +57,7 @@ def add_commands(parser: argparse.ArgumentParser, say: Say) -> None:
     echo.add_argument("topic", metavar="TOPIC")
     echo.add_argument("type", nargs="?", metavar="TYPE", help="its type (default: what others publish on it)")
     echo.add_argument("--count", type=int, metavar="N", help="end after so many (default: at Ctrl-C)")
+    echo.add_argument("--every", type=float, default=0.0, metavar="S", help="seconds between two (default: all)")
     quality(echo, "sensors")
     waits(echo)
     pub = command("pub", "Publish messages.", _pub)
@@ -165,13 +157,15 @@ async def _topics(args: argparse.Namespace, say: Say) -> None:
         await asyncio.sleep(args.wait)
         for each in graph.seen():
             who = ("served by", "used by") if each.kind == "service" else ("published by", "read by")
-            say(f"{each.kind:8s} {each.name}  {each.type}  {who[0]} {each.publishers}, {who[1]} {each.subscribers}")
+            counts = ("?" if count is None else count for count in (each.publishers, each.subscribers))
+            told = ", ".join(f"{does} {count}" for does, count in zip(who, counts, strict=True))
+            say(f"{each.kind:8s} {each.name}  {each.type}  {told}")
 
 
 async def _echo(args: argparse.Namespace, say: Say) -> None:
     async with await _open(args) as graph:
         type_ = args.type or await _type_of(graph, args.topic, args.wait)
-        reader, shown = graph.subscribe(args.topic, type_, _qos(args)), 0
+        reader, shown = graph.subscribe(args.topic, type_, replace(_qos(args), every=args.every)), 0
         while args.count is None or shown < args.count:
             with contextlib.suppress(NoAnswer):
                 say(json.dumps(graph.types.plain(await reader.next(3600))))
@@ -204,7 +198,7 @@ async def _record(args: argparse.Namespace, say: Say) -> None:
         chosen = [_pair(each) for each in args.topics]
         if not chosen or not all(type_ for _, type_ in chosen):
             await asyncio.sleep(args.wait)
-        there = {each.name: each.type for each in graph.seen() if each.kind == "topic" and each.publishers}
+        there = {each.name: each.type for each in graph.seen() if each.kind == "topic" and each.publishers != 0}
         if not chosen:
             known = {name: type_ for name, type_ in there.items() if type_ in graph.types.store.fielddefs}
             for name in there.keys() - known.keys():
@@ -252,7 +246,9 @@ async def _type_of(graph: RosGraph, topic: str, seconds: float) -> str:
     name = check_name(topic)
 
     def types() -> set[str]:
-        return {each.type for each in graph.seen() if each.name == name and each.kind == "topic" and each.publishers}
+        return {
+            each.type for each in graph.seen() if each.name == name and each.kind == "topic" and each.publishers != 0
+        }
 
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(max(seconds, 0.05)):

@@ -1,4 +1,4 @@
-"""ROS 2's graph, typed: publish, subscribe, serve and call, the same over CycloneDDS, zenoh and rclpy.
+"""ROS 2's graph, typed: publish, subscribe, serve and call, the same over CycloneDDS, zenoh, rclpy and rosbridge.
 
     async with await RosGraph.open("bridge") as graph:
         scans = graph.subscribe("/scan", "sensor_msgs/msg/LaserScan", SENSORS)
@@ -15,6 +15,7 @@ import asyncio
 import contextlib
 import importlib.util
 import logging
+import math
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
@@ -23,13 +24,14 @@ from typing import Any
 
 from firmware_bridge.errors import BadValue, BridgeError, NoAnswer, RosError
 from firmware_bridge.ros2.definitions import MAX_BYTES
-from firmware_bridge.ros2.names import DEFAULT, Distro, Qos, Service, Topic, check_name, check_node, domain
+from firmware_bridge.ros2.names import DEFAULT, WAYS, Distro, Qos, Service, Topic, check_name, check_node, domain
 from firmware_bridge.ros2.transport import Caller, Closable, Outlet, Reply, Seen, Transport, until
 from firmware_bridge.ros2.types import Types
 
 _log = logging.getLogger(__name__)
 MAX_ENDPOINTS = 500
 AT_ONCE = 16  # requests that one service works on at the same time
+_EARLY = 0.9  # of `Qos.every`: a server that holds back keeps no exact time
 Answer = Callable[[Any], Awaitable[Any]]
 
 
@@ -54,8 +56,8 @@ class RosGraph:
     ) -> RosGraph:
         """Join the graph as `node` (with its namespace: /robot1/bridge). Raises RosError.
 
-        over: "cyclone", "zenoh", "rclpy", or "auto": the first of rclpy, cyclone, zenoh that is here.
-        number: the domain, else ROS_DOMAIN_ID, else 0. interface: None for this machine only, see `Cyclone` and `Zenoh`.
+        over: "cyclone", "zenoh", "rclpy", "rosbridge", or "auto": the first of rclpy, cyclone, zenoh that is here.
+        number: the domain, else ROS_DOMAIN_ID, else 0. interface: None for this machine only, see `Cyclone`, `Zenoh`, `Rosbridge`.
         folders: of packages of your own types.
         """
         types = Types(distro, folders)
@@ -176,6 +178,7 @@ class Subscription:
         self._waiting: deque[bytes] = deque()
         self._news = asyncio.Event()
         self.closed, self._gone, self.unreadable = False, 0, 0
+        self._due = -math.inf
         self._end = transport.subscribe(topic, self._take)
 
     @property
@@ -236,6 +239,10 @@ class Subscription:
         if len(data) > MAX_BYTES:
             self.unreadable += 1
             return
+        if self.topic.qos.every:
+            if (now := time.monotonic()) < self._due:
+                return
+            self._due = now + self.topic.qos.every * _EARLY
         if len(self._waiting) >= self.topic.qos.depth:
             self._waiting.popleft()
             self._gone += 1
@@ -333,4 +340,8 @@ def _transport(over: str, types: Types, node: tuple[str, str], number: int, inte
         from firmware_bridge.ros2.rclpy import Rclpy
 
         return Rclpy(types, node, number, interface)
-    raise RosError(f"'{over}' is no way to ROS 2: choose auto, cyclone, zenoh or rclpy.")
+    if over == "rosbridge":
+        from firmware_bridge.ros2.rosbridge import Rosbridge
+
+        return Rosbridge(types, node, number, interface)
+    raise RosError(f"'{over}' is no way to ROS 2: choose auto, {', '.join(WAYS[1:])}.")

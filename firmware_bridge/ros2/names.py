@@ -12,6 +12,7 @@ from enum import Enum
 
 from firmware_bridge.errors import RosError
 
+WAYS = ("auto", "cyclone", "zenoh", "rclpy", "rosbridge")  # to a graph
 _TOKEN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _TYPE = re.compile(r"[a-z][a-z0-9_]*/(msg|srv|action)/[A-Za-z][A-Za-z0-9_]*")
 _DDS_TYPE = re.compile(r"([a-z][a-z0-9_]*)::(msg|srv|action)::dds_::([A-Za-z][A-Za-z0-9_]*)_")
@@ -41,13 +42,19 @@ class Distro(Enum):
 
 @dataclass(frozen=True)
 class Qos:
-    """What a topic promises: `depth` messages are kept; `latched` ones are for those who come later, too."""
+    """What a topic promises: `depth` messages are kept; `latched` ones are for those who come later, too.
+
+    every: seconds from one message that is read to the next; what comes between is left out, over rosbridge by the server.
+    """
 
     depth: int = 10
     reliable: bool = True
     latched: bool = False
+    every: float = 0.0
 
     def __post_init__(self) -> None:
+        if not 0 <= self.every <= 3600:
+            raise RosError("Between two messages there are 0 to 3600 seconds.")
         if not 1 <= self.depth <= 1000:
             raise RosError("A topic keeps 1 to 1000 messages.")
 

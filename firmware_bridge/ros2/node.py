@@ -15,7 +15,7 @@ import json
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from firmware_bridge.errors import BridgeError, NoAnswer, Overloaded, RosError
@@ -54,7 +54,7 @@ class Node:
         self._graph, self._device, self._base = graph, device, check_name(name, "node")
         self._feeds, self._events = feeds, events
         self._served: dict[str, _Specialist] = {}
-        self.counts: dict[str, int] = {"asked": 0, "fed": 0, "left out": 0, "failed": 0}
+        self.counts: dict[str, int] = {"asked": 0, "fed": 0, "failed": 0}
         self._told: set[str] = set()
 
     async def run(self) -> None:
@@ -105,16 +105,11 @@ class Node:
             return {"ok": False, "error": str(error)}
 
     async def _feed(self, feed: Feed) -> None:
-        reader = self._graph.subscribe(feed.topic, feed.type, feed.qos)
+        reader = self._graph.subscribe(feed.topic, feed.type, replace(feed.qos, every=feed.every))
         outlet = None
         if feed.specialist is not None:
             outlet = self._graph.advertise(f"{self._base}/{token(feed.specialist)}/seen", _STRING)
-        due = 0.0
         async for message in reader.each():
-            if (now := time.monotonic()) < due:
-                self.counts["left out"] += 1
-                continue
-            due = now + feed.every
             try:
                 await self._pass(feed, message, outlet)
                 self.counts["fed"] += 1
@@ -163,14 +158,17 @@ class _Specialist:
         graph, base = node._graph, f"{node._base}/{token(name)}"
         self._node, self._name = node, name
         self._service = graph.serve(f"{base}/ask", "enigma_interfaces/srv/Ask", self._answer, ANSWER_SECONDS + 5)
-        self._action = ActionServer(graph, f"{base}/work", "enigma_interfaces/action/Ask", self._work, _failed)
+        self._action: ActionServer | None = None
+        if graph.transport.acts:
+            self._action = ActionServer(graph, f"{base}/work", "enigma_interfaces/action/Ask", self._work, _failed)
         self._requests = graph.subscribe(f"{base}/request", _STRING)
         self._answers = graph.advertise(f"{base}/answer", _STRING)
         self._task = asyncio.get_running_loop().create_task(self._listen(self._requests))
 
     async def close(self) -> None:
         self._task.cancel()
-        await self._action.close()
+        if self._action is not None:
+            await self._action.close()
         for end in (self._service, self._requests, self._answers):
             end.close()
 

@@ -26,6 +26,7 @@ class Rclpy:
     """A node of rclpy with an executor in a thread of its own."""
 
     kind: ClassVar[str] = "rclpy"
+    acts: ClassVar[bool] = True
 
     def __init__(self, types: Types, node: tuple[str, str], domain: int, interface: str | None = None) -> None:
         """interface: None for this machine only, where the environment doesn't say otherwise; "environment"."""

@@ -21,13 +21,16 @@ MAX_SEEN = 2000  # endpoints of others that are looked at
 
 @dataclass(frozen=True)
 class Seen:
-    """A topic or service that others offer or use: how many publish (or serve) it, and how many read (or call) it."""
+    """A topic or service that others offer or use: how many publish (or serve) it, and how many read (or call) it.
+
+    None: that isn't told.
+    """
 
     name: str
     type: str
     kind: str  # "topic" or "service"
-    publishers: int
-    subscribers: int
+    publishers: int | None
+    subscribers: int | None
 
 
 def seen_of(found: dict[tuple[str, str, str], list[int]]) -> list[Seen]:
@@ -87,9 +90,10 @@ async def until(true: Callable[[], bool]) -> None:
 
 
 class Transport(Protocol):
-    """A back end: CycloneDDS, zenoh or rclpy."""
+    """A back end: CycloneDDS, zenoh, rclpy or rosbridge."""
 
     kind: ClassVar[str]
+    acts: ClassVar[bool]  # whether actions go over it
 
     async def open(self) -> None:
         """Join the graph. Raises RosError."""

@@ -12,6 +12,7 @@ import pytest
 
 from firmware_bridge.ros2.graph import RosGraph
 from tests.firmware_bridge.ros2 import rclpy_stand_in
+from tests.firmware_bridge.ros2.rosbridge_server import RosbridgeServer
 
 DOMAIN = 2 + os.getpid() % 98  # above 101 the ports of DDS are among those that any program may be given
 Opens = Callable[..., Awaitable[RosGraph]]
@@ -31,7 +32,7 @@ def free_port() -> int:
         return int(made.getsockname()[1])
 
 
-@pytest.fixture(params=["cyclone", "zenoh", "rclpy-stand-in", "rclpy"])
+@pytest.fixture(params=["cyclone", "zenoh", "rclpy-stand-in", "rclpy", "rosbridge"])
 def over(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """A back end: the real rclpy where ROS 2 is sourced, and a stand-in of it, see there, where it isn't."""
     need("rosbags")
@@ -40,7 +41,7 @@ def over(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
     if request.param == "rclpy-stand-in":
         rclpy_stand_in.install(monkeypatch)
         return "rclpy"
-    need({"cyclone": "cyclonedds"}.get(request.param, request.param))
+    need({"cyclone": "cyclonedds", "rosbridge": "aiohttp"}.get(request.param, request.param))
     return str(request.param)
 
 
@@ -50,9 +51,10 @@ async def opens(over: str) -> AsyncIterator[Opens]:
     endpoint = f"tcp/127.0.0.1:{free_port()}"
     opened: list[RosGraph] = []
     async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(RosbridgeServer()) if over == "rosbridge" else None
 
         async def one(name: str, **more: object) -> RosGraph:
-            where = ("listen " * (not opened) + endpoint) if over == "zenoh" else None
+            where = ("listen " * (not opened) + endpoint) if over == "zenoh" else server and server.url
             graph = await RosGraph.open(name, over=over, number=DOMAIN, interface=where, **more)  # type: ignore[arg-type]
             opened.append(await stack.enter_async_context(graph))
             return graph

@@ -37,11 +37,13 @@ async def test_messages_services_and_names_come_over(pair: Pair) -> None:
     replies = await asyncio.gather(*(client.call(seconds=SECONDS) for _ in range(5)))
     assert {reply.message for reply in replies} == {"gone"}
 
+    names = {"/one", "/robot/two"} if one.transport.acts else {"/rosapi"}  # behind rosbridge nobody has a name
+    count = 1 if one.transport.acts else None
     async with asyncio.timeout(SECONDS):
-        await until(lambda: {"/one", "/robot/two"} <= set(one.nodes()) and len(two.seen()) >= 2)
+        await until(lambda: names <= set(one.nodes()) and len(two.seen()) >= 2)
     seen = {each.name: each for each in two.seen()}
-    assert (seen["/cmd_vel"].type, seen["/cmd_vel"].publishers, seen["/cmd_vel"].subscribers) == (TWIST, 1, 1)
-    assert (seen["/go"].type, seen["/go"].kind, seen["/go"].publishers) == (TRIGGER, "service", 1)
+    assert (seen["/cmd_vel"].type, seen["/cmd_vel"].publishers, seen["/cmd_vel"].subscribers) == (TWIST, count, count)
+    assert (seen["/go"].type, seen["/go"].kind, seen["/go"].publishers) == (TRIGGER, "service", count)
 
     await two.close()
     async with asyncio.timeout(SECONDS):
@@ -61,6 +63,8 @@ async def test_who_comes_later_gets_what_is_latched(pair: Pair) -> None:
 
 async def test_an_action_gives_feedback_a_result_and_up(pair: Pair) -> None:
     one, two = pair
+    if not one.transport.acts:
+        return
     begun, ended = asyncio.Event(), asyncio.Event()
 
     async def work(goal: Any, tell: Any) -> dict[str, object]:
@@ -115,12 +119,12 @@ async def test_what_is_wrong_is_refused_and_leaves_the_others_alone(pair: Pair) 
     assert await command.matched(SECONDS)
     with pytest.raises(BadValue, match=r"linear\.x is nan"):
         command.publish(linear={"x": float("nan")})
-    command.send(b"\0\1\0\0" + b"\xff" * 48)  # twelve times NaN, from a peer that doesn't look
     refused = 0
-    try:
-        command.send(b"\0\1\0\0short!!!")
-    except BadValue:  # CycloneDDS looks at what it is given
-        refused = 1
+    for data in (b"\xff" * 48, b"short!!!"):  # twelve times NaN, from a peer that doesn't look
+        try:
+            command.send(b"\0\1\0\0" + data)
+        except BadValue:  # CycloneDDS looks at what it is given, and JSON has no NaN
+            refused += 1
     command.publish(angular={"z": -1.0})
     assert (await wheels.next(SECONDS)).angular.z == -1.0 and wheels.unreadable + refused == 2
     with pytest.raises(BadValue, match="can be sent"):
@@ -151,7 +155,10 @@ async def test_a_service_that_fails_goes_on(pair: Pair, over: str) -> None:
     two.serve("/set", "std_srvs/srv/SetBool", answer, seconds=0.5)
     client = one.client("/set", "std_srvs/srv/SetBool")
     assert (await client.call(data=True, seconds=SECONDS)).success
-    if over == "rclpy":  # which has no way to give no answer
+    if over == "rosbridge":  # which says so
+        with pytest.raises(NoAnswer, match="or failed: The request wasn't answered"):
+            await client.call(data=False, seconds=SECONDS)
+    elif over == "rclpy":  # which has no way to give no answer
         assert not (await client.call(data=False, seconds=SECONDS)).success
     else:
         with pytest.raises(NoAnswer, match="doesn't answer within"):
@@ -191,4 +198,4 @@ async def test_humble_has_longer_ids_and_no_hashes(opens: Opens, over: str) -> N
     two.serve("/go", TRIGGER, answer)
     assert (await one.client("/go", TRIGGER).call(seconds=SECONDS)).success
     async with asyncio.timeout(SECONDS):
-        await until(lambda: {"/one", "/two"} <= set(one.nodes()))
+        await until(lambda: over == "rosbridge" or {"/one", "/two"} <= set(one.nodes()))
