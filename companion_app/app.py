@@ -29,6 +29,7 @@ from companion_app.services.system_theme import system_theme
 from companion_app.shell import Frame, Shell
 from companion_app.start import Options, Services
 from companion_app.state import actions as act
+from companion_app.state.drafts import Drafted
 from companion_app.state.model import AppState, Screen
 from companion_app.theme.focus import focus
 from companion_app.theme.palette import Palette
@@ -161,6 +162,14 @@ class CompanionApp(App):
     def dismiss(self) -> None:
         """Hide the sentence under the title."""
         self.store.dispatch(act.Noticed(None))
+
+    def draft(self, name: str) -> str:
+        """What is typed in a field and not sent."""
+        return self.store.state.drafts.get(name, "")
+
+    def keep_draft(self, name: str, text: str) -> None:
+        """A field holds another text."""
+        self.store.dispatch(Drafted(name, text))
 
     def _changed(self, state: AppState) -> None:
         self._scale(state)

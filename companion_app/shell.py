@@ -20,8 +20,8 @@ from companion_app.state.model import AppState, PushPhase, Screen
 from companion_app.state.robot_words import stop_words
 from companion_app.state.teaching import host_status, running_lesson, strip_line
 from companion_app.theme.estop import StopBar
-from companion_app.theme.focus import reveal_on_page
-from companion_app.theme.widgets import Column, Icon, NavItem, Pressable, reveal
+from companion_app.theme.focus import focus, reveal_on_page
+from companion_app.theme.widgets import Column, Entry, Icon, NavItem, Pressable, reveal
 
 # From here on a rail beside the content leaves it wide enough to read.
 WIDE = 760
@@ -208,9 +208,26 @@ class Shell(BoxLayout):
         return tuple((place, TITLES[place], icon) for place, _, icon in PLACES if place not in led)
 
     def rebuild(self) -> None:
-        """Make every screen anew, in another language."""
+        """Make every screen anew, in another language. What is typed is in the state, but for secrets: they never are."""
+        secrets = [entry.text for entry in self._secrets()]
+        typing = focus.widget.draft if isinstance(focus.widget, Entry) else ""
         self.manager.clear_widgets()
         self._arrange()
+        entries = self._secrets()
+        if len(entries) == len(secrets):
+            for entry, secret in zip(entries, secrets, strict=True):
+                entry.text = secret
+        for entry in self._entries():
+            if typing and entry.draft == typing:
+                entry.focus = True
+
+    def _entries(self) -> list[Entry]:
+        """Every field that is shown."""
+        screen = self.manager.current_screen
+        return [widget for widget in screen.walk() if isinstance(widget, Entry)] if screen is not None else []
+
+    def _secrets(self) -> list[Entry]:
+        return [entry for entry in self._entries() if entry.secret]
 
     def fit(self, *_: object) -> None:
         """Arrange anew where the width or the size of letters asks for another shape."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from companion_app.state.chat_actions import ChatAction
+from companion_app.state.drafts import DraftAction
 from companion_app.state.fleet_actions import FleetAction
 from companion_app.state.host_actions import HostAction
 from companion_app.state.inventory import Inventory
@@ -235,4 +236,5 @@ Action = (
     | TrainAction
     | RowsAction
     | ChatAction
+    | DraftAction
 )

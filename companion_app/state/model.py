@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -185,6 +186,7 @@ class AppState:
     chat: Chat = field(default_factory=Chat)
     fleet: Fleet = field(default_factory=Fleet)
     upkeep: Upkeep = field(default_factory=Upkeep)
+    drafts: Mapping[str, str] = field(default_factory=dict)
     notice: str | None = None
 
     @property

@@ -10,7 +10,8 @@ from typing import get_args
 from companion_app.state import actions as act
 from companion_app.state.chat_actions import ChatAction
 from companion_app.state.chat_reduce import reduce_chat
-from companion_app.state.fleet_actions import FleetAction
+from companion_app.state.drafts import Drafted, reduce_drafts
+from companion_app.state.fleet_actions import FleetAction, PairingPicked
 from companion_app.state.fleet_reduce import forgotten, reduce_fleet
 from companion_app.state.host_actions import HostAction
 from companion_app.state.host_reduce import reduce_host
@@ -113,6 +114,7 @@ def _(action: act.Paired, state: AppState) -> AppState:
         selected=action.device.address,
         specialist=None,
         pairing=Pairing(),
+        drafts=reduce_drafts(Drafted("pair.code", ""), state.drafts),
         screen=Screen.DEVICE if here else state.screen,
         behind=(Screen.DEVICES,) if here else behind,
         notice=None,
@@ -261,12 +263,24 @@ for kind in get_args(ChatAction):
     _reduce.register(kind, reduce_chat)
 
 
+@_reduce.register
+def _(action: PairingPicked, state: AppState) -> AppState:
+    drafts = reduce_drafts(Drafted("pair.address", action.address), state.drafts)
+    return reduce_fleet(action, replace(state, drafts=drafts))
+
+
 def _upkeep(action: object, state: AppState) -> AppState:
     return replace(state, upkeep=reduce_upkeep(action, state.upkeep))
 
 
 for kind in get_args(UpkeepAction):
     _reduce.register(kind, _upkeep)
+
+
+@_reduce.register
+def _(action: Drafted, state: AppState) -> AppState:
+    drafts = reduce_drafts(action, state.drafts)
+    return state if drafts is state.drafts else replace(state, drafts=drafts)
 
 
 def _fresh(pairing: Pairing) -> Pairing:

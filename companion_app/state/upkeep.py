@@ -41,8 +41,9 @@ class Dropped:
 
 @dataclass(frozen=True)
 class Backup:
-    """A backup that is made or brought back. holds: what an opened one has, a line each."""
+    """A backup that is made or brought back. way: "save" or "restore" where a form is open; holds: what an opened one has."""
 
+    way: str = ""
     busy: bool = False
     path: str = ""
     holds: tuple[str, ...] = ()
@@ -93,13 +94,20 @@ class BackupTold:
 
 
 @dataclass(frozen=True)
+class BackupPicked:
+    """A person opens one of the two forms, or closes it: ""."""
+
+    way: str
+
+
+@dataclass(frozen=True)
 class VersionTold:
     """How the app's own version stands."""
 
     version: Version
 
 
-UpkeepAction = AccountsTold | DropTold | BackupTold | VersionTold
+UpkeepAction = AccountsTold | DropTold | BackupPicked | BackupTold | VersionTold
 
 
 @singledispatch
@@ -120,7 +128,12 @@ def _(action: DropTold, upkeep: Upkeep) -> Upkeep:
 
 @reduce_upkeep.register
 def _(action: BackupTold, upkeep: Upkeep) -> Upkeep:
-    return replace(upkeep, backup=action.backup)
+    return replace(upkeep, backup=replace(action.backup, way=upkeep.backup.way))
+
+
+@reduce_upkeep.register
+def _(action: BackupPicked, upkeep: Upkeep) -> Upkeep:
+    return replace(upkeep, backup=replace(upkeep.backup, way=action.way))
 
 
 @reduce_upkeep.register

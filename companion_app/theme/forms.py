@@ -51,6 +51,7 @@ class Stepper(Column):
 class SecretEntry(Entry):
     """A key: dots until it is shown, and nothing of it goes to a clipboard or a keyboard's memory."""
 
+    secret = True
     role = Role("password")
 
     def copy(self, data: str = "") -> None:

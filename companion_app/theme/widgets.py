@@ -290,10 +290,28 @@ class Meter(Accessible, Toned, Widget):
 
 
 class Entry(Reachable, Accessible, TextInput):
-    """One line of text; Enter is `on_text_validate`, Tab goes on to the next field. `wrong` colours its border."""
+    """One line of text; Enter is `on_text_validate`, Tab goes on to the next field. `wrong` colours its border.
+
+    draft: the name under which the app's state keeps what is typed, for when screens are built anew; "" keeps nothing.
+    """
 
     role = Role("textbox")
+    secret = False
     wrong = BooleanProperty(False)
+    draft = StringProperty("")
+
+    def __init__(self, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self.fbind("text", self._keep)
+
+    def on_draft(self, *_: object) -> None:
+        """It is this field now: what was typed in it is in it again."""
+        if self.draft:
+            self.text = App.get_running_app().draft(self.draft)
+
+    def _keep(self, *_: object) -> None:
+        if self.draft:
+            App.get_running_app().keep_draft(self.draft, self.text)
 
     def cursor_offset(self) -> float:
         """Where the caret is in its line, which may be drawn in another order than it is read."""
@@ -335,6 +353,7 @@ class Field(Column):
     text = StringProperty("")
     problem = StringProperty("")
     entry = ObjectProperty(None)
+    draft = StringProperty("")
     password = BooleanProperty(False)
 
     def __init__(self, **kwargs: object) -> None:

@@ -75,7 +75,7 @@ class ChatScreen(AppScreen):
         self._editing, self._picture = ids.editing.__self__, ids.picture.__self__
         self._diff = KnobDiff()
         self._panel = ""
-        self._with_picture = False
+        self._with_picture = bool(self._picture.entry.text)
         self._boxes: dict[int, TurnBox] = {}
         self._id: str | None = None
         self._edited: int | None = None
@@ -132,6 +132,8 @@ class ChatScreen(AppScreen):
         self._judge()
         if self._edited is None:
             self.chats.typed(text)
+        else:
+            self.app.keep_draft(_edited_draft(self._edited), text)
 
     def go(self) -> None:
         """The button: stop what is being written, or send."""
@@ -165,8 +167,8 @@ class ChatScreen(AppScreen):
             self._stick = False
             if self._panel:
                 self.ids.page.scroll_y = 1
-        if self._panel == "rename":
-            self.ids.name.entry.text = self.title
+        if panel == "rename":
+            self.ids.name.entry.text = self.title if self._panel else ""
         self._again()
 
     def toggle_list(self) -> None:
@@ -260,9 +262,14 @@ class ChatScreen(AppScreen):
         reveal(notes, self._editing, chat.editing is not None, top=False)
         reveal(notes, self._picture, self._with_picture, top=False)
         if chat.editing != self._edited:
+            if self._edited is not None:
+                self.app.keep_draft(_edited_draft(self._edited), "")
             self._edited = chat.editing
             former = one.turn(chat.editing) if one is not None and chat.editing is not None else None
-            self.ids.entry.text = former.text if former is not None else (one.draft if one is not None else "")
+            typed = self.app.draft(_edited_draft(chat.editing)) if chat.editing is not None else ""
+            self.ids.entry.text = typed or (
+                former.text if former is not None else (one.draft if one is not None else "")
+            )
             self.ids.entry.focus = True
 
     def _show_setup(self, state: AppState) -> None:
@@ -298,6 +305,10 @@ class ChatScreen(AppScreen):
         if self._stick:
             page = self.ids.page
             page.scroll_y = 0 if page.column.height > page.height and self._boxes else 1
+
+
+def _edited_draft(turn: int) -> str:
+    return f"chat.turn.{turn}"
 
 
 Builder.load_file(str(Path(__file__).with_name("screen.kv")))

@@ -65,7 +65,7 @@ class DataScreen(AppScreen):
         self._opened: WholeRow | None = None
         self._fields: dict[tuple[str, str], tuple[Area, bool]] = {}
         self.ids.least.options = [(value, tr(name), "") for value, name in QUALITIES]
-        self.ids.least.value = "0"
+        self.ids.least.value = f"{self.app.store.state.rows.filter.least:g}"
         self._meant = self.ids.meant.__self__
         self._acts = self.ids.acts.__self__
         self.bind(size=lambda *_: self._rooms(self._opened is not None))
@@ -158,6 +158,8 @@ class DataScreen(AppScreen):
             self.app.rows.close_row()
 
     def _open(self, row: WholeRow | None) -> None:
+        for area, _ in self._fields.values():
+            area.text = ""  # it is no draft any more
         self._opened = row
         self._fields = {}
         self.ids.fields.clear_widgets()
@@ -165,12 +167,14 @@ class DataScreen(AppScreen):
             return
         self.row_title = tr("Row {number}", number=row.number + 1)
         self.row_meta = row.meta if row.meta not in ("{}", "null") else ""
+        dataset = self.app.store.state.rows.dataset
         for side, text in (("input", row.input), ("output", row.output)):
             for name, value in json.loads(text).items():
                 plain = isinstance(value, str)
                 shown = value if plain else json.dumps(value, ensure_ascii=False)
                 part = Part(name=f"{name}" if side == "input" else tr("{name} (answer)", name=name))
-                part.ids.area.text = shown
+                part.ids.area.draft = f"row.{dataset}.{row.split}.{row.number}.{side}.{name}"
+                part.ids.area.text = part.ids.area.text or shown
                 part.ids.area.spoken = part.name
                 self._fields[side, name] = (part.ids.area, plain)
                 self.ids.fields.add_widget(part)

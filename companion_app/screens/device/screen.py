@@ -123,9 +123,11 @@ class DeviceScreen(AppScreen):
         self._address = address
         self.commands.watch(address)
         label = fleet.labels.get(address or "")
-        self.ids.group.entry.text = label.group if label else ""
-        self.ids.tags.entry.text = ", ".join(label.tags) if label else ""
-        self._sorting = False
+        now = {"group": label.group if label else "", "tags": ", ".join(label.tags) if label else ""}
+        for name, text in now.items():
+            self.ids[name].draft = f"device.{name}.{address}"
+            self.ids[name].entry.text = self.ids[name].text or text
+        self._sorting = any(self.ids[name].text != text for name, text in now.items())
         for card in self._cards.values():
             self.ids.cards.remove_widget(card)
         self._cards.clear()

@@ -55,13 +55,15 @@ class HomeScreen(AppScreen):
         inventory = state.inventory
         if inventory is self._shown:
             return
+        built_anew = self._shown is None and self.ids.path.text
         self._shown = inventory
         # The small home that comes with the app is named by the app.
         title = inventory.title if inventory.path else tr(inventory.title)
         things = ntr("{number} thing", "{number} things", len(inventory.entities))
         rooms = ntr("{number} room", "{number} rooms", len(inventory.areas))
         self.summary = tr("{home}: {things} in {rooms}.", home=title, things=things, rooms=rooms)
-        self.ids.path.entry.text = inventory.path or ""
+        if not built_anew:
+            self.ids.path.entry.text = inventory.path or ""
         self.ids.areas.clear_widgets()
         for name, entities in by_area(inventory):
             self.ids.areas.add_widget(AreaCard(name, entities))

@@ -62,6 +62,8 @@ class ImportsScreen(AppScreen):
         arrange(self.ids.parts, [self._parts[name] for name in parts])
         if now is not None and seen and (before is None or before.id != now.id):
             self._fill(now)
+        elif before is not None and now is None:
+            self.ids.dataset.entry.text = ""
 
     def go(self) -> None:
         """Put it into the dataset."""
@@ -97,7 +99,8 @@ class ImportsScreen(AppScreen):
         self.texts = now.rows == 0
         arrange(self.ids.kind, [self._kinds] if now.rows and now.texts else [])
         stem = re.sub(r"[^a-z0-9]+", "-", Path(now.path).stem.lower()).strip("-")[:40]
-        self.ids.dataset.entry.text = stem
+        self.ids.dataset.draft = f"imports.{now.id}"
+        self.ids.dataset.entry.text = self.ids.dataset.text or stem
 
 
 Builder.load_file(str(Path(__file__).with_name("screen.kv")))

@@ -61,10 +61,12 @@ class MoveCard(Card):
         if move == self._move:
             return
         ids = self.ids
+        built_anew = self._move is None and ids.path.text
         changed = self._move is None or move.way != self._move.way
         if changed or move.done:
             self.forget()
-        if changed or move.path or (move.done and not move.skipped):  # what was skipped may be asked for again
+        done = move.done and not move.skipped  # what was skipped may be asked for again
+        if not built_anew and (changed or move.path or done):
             ids.path.entry.text = move.path
         self._move = move
         self.way = move.way or ""

@@ -133,7 +133,7 @@ class KeysScreen(AppScreen):
     def _show_form(self, form: KeyForm) -> None:
         if form == self._form:
             return
-        if form.saved:
+        if form.saved and self._form is not None:
             self.ids.key.forget()
             for name in ("name", "endpoint", "base_url", "model"):
                 self.ids[name].entry.text = ""

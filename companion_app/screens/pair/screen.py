@@ -40,8 +40,9 @@ class PairForm(AppScreen):
         self.error = pairing.error or ""
 
     def on_pre_enter(self, *args: object) -> None:
-        """A used code is of no use again; the address may be."""
-        self.ids.code.entry.text = ""
+        """What was typed here and is of use no more is in the state no more, such as a used code."""
+        for field in (self.ids.address, self.ids.code):
+            field.entry.on_draft()
 
     def on_enter(self, *args: object) -> None:
         """The first thing to type is the address."""
@@ -112,7 +113,7 @@ class PairScreen(PairForm):
         self.address_hint = f"192.168.1.20:{DEFAULT_PORT}"
         self.code_label = tr("One-time code (not needed for a device on this machine)")
 
-        self._invited = ""
+        self._invited: str | None = None
         self._code = CodeCard()
         self.ids.page.add_widget(self._code)
 
@@ -121,8 +122,9 @@ class PairScreen(PairForm):
         self._code.busy, self._code.scanning = state.pairing.busy, state.fleet.scanning
         self._code.show(state.fleet.pictures)
         if state.fleet.invited != self._invited:
+            if self._invited is not None:  # else what is typed is in the field already
+                self.ids.address.entry.text = state.fleet.invited
             self._invited = state.fleet.invited
-            self.ids.address.entry.text = self._invited
 
     def on_pre_enter(self, *args: object) -> None:
         super().on_pre_enter(*args)

@@ -25,11 +25,12 @@ class PushScreen(AppScreen):
 
     def __init__(self, **kwargs: object) -> None:
         super().__init__(**kwargs)
-        self._push = Push()
+        self._push: Push | None = None
 
     def show(self, state: AppState) -> None:
         push, device = state.push, state.device
-        if push.path != self._push.path:
+        built_anew = self._push is None and self.ids.path.text
+        if not built_anew and (self._push is None or push.path != self._push.path):
             self.ids.path.entry.text = push.path
         self._push = push
         self.busy = push.phase in (PushPhase.SENDING, PushPhase.CHECKING)

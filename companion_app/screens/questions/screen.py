@@ -159,7 +159,7 @@ class QuestionsScreen(AppScreen):
         labels = asking.queue.labels if asking.queue else ()
         if question == self._question and labels == self._labels:
             return
-        if question != self._question:
+        if question != self._question and self._question is not None:
             self.ids.search.entry.text = ""
             self.ids.page.scroll_y = 1
         self._question, self._labels = question, labels

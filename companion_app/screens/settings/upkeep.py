@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from kivy.app import App
 from kivy.lang import Builder
 from kivy.properties import BooleanProperty, ObjectProperty, StringProperty
 
 from companion_app.i18n import ntr, tr
 from companion_app.state.accounts import Account, Other
 from companion_app.state.describe import human_bytes
-from companion_app.state.upkeep import Backup, Version
+from companion_app.state.upkeep import Backup, BackupPicked, Version
 from companion_app.theme.widgets import Card, Choice, Column, Pressable, arrange, reveal
 
 
@@ -103,8 +104,7 @@ class BackupCard(Card):
     def pick(self, way: str) -> None:
         """Open one of the two forms, or close it."""
         self.forget()
-        self.way = "" if self.way == way else way
-        self._arrange()
+        App.get_running_app().store.dispatch(BackupPicked("" if self.way == way else way))
 
     def forget(self) -> None:
         """Empty the passphrases."""
@@ -114,7 +114,7 @@ class BackupCard(Card):
     def show(self, backup: Backup) -> None:
         """Bring it in line with the state."""
         done = self.busy and not backup.busy and not backup.failed
-        self.busy, self.said, self.failed = backup.busy, backup.said, backup.failed
+        self.way, self.busy, self.said, self.failed = backup.way, backup.busy, backup.said, backup.failed
         self.holds = "\n".join(backup.holds)
         if done:
             self.forget()
