@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from firmware_bridge.errors import BridgeError
+from firmware_bridge.ros2.options import ways
 
 if TYPE_CHECKING:
     from firmware_bridge.robot.config import Robot
@@ -79,6 +80,13 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     draw = command("map", "Make a map of what `serve --record` kept.", _map)
     draw.add_argument("log", type=Path, metavar="NPZ", help="ranges, odometry, first and step")
     draw.add_argument("out", type=Path, metavar="OUT", help="the map, .npz; its picture gets .png beside it")
+    ros = client("ros", "Put it into a graph of ROS 2: it tells what it does there, and takes orders.", _ros)
+    ways(ros)
+    ros.add_argument("--hz", type=float, default=10.0, metavar="HZ", help="so often a second (default: 10)")
+    ros.add_argument(
+        "--prefix", default="", metavar="NAME", help="of its topics and frames, if there are several robots"
+    )
+    ros.add_argument("--scanner", default="", metavar="TOPIC", help="take its scans from a LaserScan of the graph")
     token = command("token", "Make a token for a program, or end one.", _token)
     token.add_argument("name", metavar="NAME", help="whose it is")
     token.add_argument("--scope", action="append", choices=_SCOPES, help="what it is good for; may be repeated")
@@ -259,15 +267,45 @@ def _pose(text: str, robot: Robot) -> tuple[float, float, float]:
     return place.x, place.y, place.heading
 
 
+def _ros(args: argparse.Namespace) -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+
+    async def main() -> None:
+        from firmware_bridge.robot.ros import Options, RosRobot
+        from firmware_bridge.ros2.graph import RosGraph
+
+        options, ends = Options(args.hz, args.prefix, args.scanner), asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, ends.set)
+        node = f"{args.prefix}/enigma_robot" if args.prefix else "enigma_robot"
+        token, path = _kept_token(args), args.socket or _beside(args, "robot.sock")
+        async with await RosGraph.open(node, over=args.over, number=args.domain, interface=args.interface) as graph:
+            running = asyncio.create_task(RosRobot(graph, path, token, options).run())
+            print(f"{path} is in the graph over {graph.transport.kind}; Ctrl-C ends it.", flush=True)
+            waits = asyncio.create_task(ends.wait())
+            await asyncio.wait((running, waits), return_when=asyncio.FIRST_COMPLETED)
+            waits.cancel()
+            if not running.done():
+                running.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await running
+
+    asyncio.run(main())
+
+
+def _kept_token(args: argparse.Namespace) -> str:
+    path = args.token_file or _beside(args, "robot.token")
+    try:
+        return str(path.read_text(encoding="utf-8").strip())
+    except OSError as error:
+        raise BridgeError(f"The token in {path} can't be read: {error.strerror}.") from None
+
+
 def _ask(args: argparse.Namespace, asked: dict[str, object]) -> dict[str, object]:
     from firmware_bridge.robot.serve import ask
 
-    path = args.token_file or _beside(args, "robot.token")
     if asked.get("op") != "stop":
-        try:
-            asked["token"] = path.read_text(encoding="utf-8").strip()
-        except OSError as error:
-            raise BridgeError(f"The token in {path} can't be read: {error.strerror}.") from None
+        asked["token"] = _kept_token(args)
     return asyncio.run(ask(args.socket or _beside(args, "robot.sock"), asked))
 
 

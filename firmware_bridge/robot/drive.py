@@ -370,6 +370,8 @@ class Driver:
                 "x": round(x, 3),
                 "y": round(y, 3),
                 "degrees": round(math.degrees(heading), 1),
+                "v": round(float(self.estimate.state[3]), 3),
+                "w": round(float(self.estimate.state[4]), 3),
                 "doubt": round(doubt, 3),
                 "doubt_degrees": round(math.degrees(turn_doubt), 1),
                 "missing": self.estimate.missing(now),

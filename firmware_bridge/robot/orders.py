@@ -164,6 +164,8 @@ class Orders:
         if name == "go_to" and {"x", "y"} <= arguments.keys():
             x, y = _within(arguments["x"], FAR, "go_to: x"), _within(arguments["y"], FAR, "go_to: y")
             heading = math.atan2(y - last.y, x - last.x) if math.dist((x, y), (last.x, last.y)) > 1e-6 else last.heading
+            if "degrees" in arguments:
+                heading = math.radians(_within(arguments["degrees"], 360.0, "go_to: degrees"))
             return Place(f"{x:.2f}, {y:.2f}", x, y, heading)
         if name == "go_to":
             targets = call.get("targets") or [arguments.get("place")]

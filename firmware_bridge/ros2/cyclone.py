@@ -41,6 +41,7 @@ class Cyclone:
 
     kind: ClassVar[str] = "cyclone"
     acts: ClassVar[bool] = True
+    nan: ClassVar[bool] = True
 
     def __init__(self, types: Types, node: tuple[str, str], domain: int, interface: str | None = None) -> None:
         """interface: "lo" and None: only this machine; a network's name or address; "environment": by CYCLONEDDS_URI."""

@@ -27,6 +27,7 @@ class Rclpy:
 
     kind: ClassVar[str] = "rclpy"
     acts: ClassVar[bool] = True
+    nan: ClassVar[bool] = True
 
     def __init__(self, types: Types, node: tuple[str, str], domain: int, interface: str | None = None) -> None:
         """interface: None for this machine only, where the environment doesn't say otherwise; "environment"."""

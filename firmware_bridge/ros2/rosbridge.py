@@ -34,6 +34,7 @@ class Rosbridge:
 
     kind: ClassVar[str] = "rosbridge"
     acts: ClassVar[bool] = False
+    nan: ClassVar[bool] = False
 
     def __init__(self, types: Types, node: tuple[str, str], domain: int, interface: str | None = None) -> None:
         """interface: the server, as ws://192.168.1.5:9090 or wss://...; None: port 9090 of this machine.

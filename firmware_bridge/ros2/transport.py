@@ -94,6 +94,7 @@ class Transport(Protocol):
 
     kind: ClassVar[str]
     acts: ClassVar[bool]  # whether actions go over it
+    nan: ClassVar[bool]  # whether numbers that are none do
 
     async def open(self) -> None:
         """Join the graph. Raises RosError."""

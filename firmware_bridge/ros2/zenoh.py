@@ -33,6 +33,7 @@ class Zenoh:
 
     kind: ClassVar[str] = "zenoh"
     acts: ClassVar[bool] = True
+    nan: ClassVar[bool] = True
 
     def __init__(self, types: Types, node: tuple[str, str], domain: int, interface: str | None = None) -> None:
         """interface: the router, as tcp/192.168.1.5:7447; None: the one of this machine, where one runs.
