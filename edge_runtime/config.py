@@ -138,6 +138,13 @@ class UpdateConfig:
     window: str = _key(
         "", "The hours in which a new version may take over, as in '22:00-06:00'. Empty: all day.", pattern=WINDOW
     )
+    condition_days: float = _key(
+        14.0,
+        "How long a new version that lies ready may wait until the device is idle, docked, charging, within its hours, or its "
+        "hook says yes; then it is given up, until another one is wanted. A paused rollout's wait doesn't count.",
+        0.0001,
+        3650,
+    )
     probation_requests: int = _key(20, "Requests without a fault after which a new version stays.", 1, 100000)
     probation_seconds: float = _key(
         60.0, "It stays too where fewer came within so long; it goes back at once where something fails.", 1, 86400

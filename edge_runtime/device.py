@@ -6,7 +6,6 @@ import asyncio
 import base64
 import contextlib
 import dataclasses
-import functools
 import logging
 import random
 import time
@@ -46,6 +45,7 @@ if TYPE_CHECKING:
 
     from edge_runtime.language.generate import Piece
     from edge_runtime.serving.streaming import Begin
+    from edge_runtime.update.admit import Loaded
     from edge_runtime.update.agent import UpdateAgent
     from edge_runtime.update.source import Source
 
@@ -373,11 +373,16 @@ class Device:
         await self._write_down("went_back", name, version=done["version"], bundle=done["bundle"])
         return done
 
-    async def go_back(self, name: str, cause: str) -> Json:
-        """See `roll_back`; `changing` is held."""
-        fits = functools.partial(self._make_room, asyncio.get_running_loop(), name)
+    async def go_back(self, name: str, cause: str, still: Callable[[], None] = lambda: None) -> Json:
+        """See `roll_back`; `changing` is held. still: called once it is loaded; where it raises, nothing changes."""
+        loop = asyncio.get_running_loop()
+
+        def check(got: Loaded) -> None:
+            still()
+            self._make_room(loop, name, got.memory)
+
         try:
-            loaded = await asyncio.to_thread(self.installer.roll_back, name, lambda got: fits(got.memory))
+            loaded = await asyncio.to_thread(self.installer.roll_back, name, check)
         finally:
             self.serving.release(name)
         self.serving.swap(loaded)

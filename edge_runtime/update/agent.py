@@ -37,6 +37,7 @@ from edge_runtime.update.machine import (
 )
 from edge_runtime.update.receive import finish
 from edge_runtime.update.source import Source, follow, forget, source_of, trust_folder, updates_folder
+from edge_runtime.update.waiting import Overdue, Waits
 
 if TYPE_CHECKING:
     from edge_runtime.update.reach import Reach
@@ -60,6 +61,7 @@ class UpdateAgent:
         self.ground = ground
         self.device = device
         self.journal = Journal(updates_folder(state))
+        self.waits = Waits()
         self.hindered: dict[str, str] = {}  # specialist -> why it doesn't go on now
         self.cause = ""  # why nothing new can be taken, empty where it can
         self.checked = 0.0  # when the repository was asked last, in seconds since 1970
@@ -305,20 +307,30 @@ class UpdateAgent:
                 case State.VERIFIED:
                     event = await steps.stage(self, name, unit.release)
                 case State.STAGED:
-                    if not await steps.ready(self, name, unit.release):
-                        return False
-                    self._switching.add(name)
-                    try:
-                        await finish(self._switch(name, unit.release))
-                    finally:
-                        self._switching.discard(name)
-                    return self._unit(name).state is not State.STAGED
+                    return await self._activate(name, unit.release)
                 case State.PROBATION:
                     event = await self._watch(name, unit)
         if event is None:
             return False
         await self._happen(name, event)
         return True
+
+    async def _activate(self, name: str, release: Release) -> bool:
+        """Wait for a staged release's conditions and switch to it; whether there may be another step."""
+        from edge_runtime.update import steps
+
+        try:
+            if not await steps.ready(self, name, release):
+                return False
+        except Overdue as error:
+            await self._happen(name, Event(What.FAILED, cause=str(error), evidence={"at": "condition"}))
+            return True
+        self._switching.add(name)
+        try:
+            await finish(self._switch(name, release))
+        finally:
+            self._switching.discard(name)
+        return self._unit(name).state is not State.STAGED
 
     async def _switch(self, name: str, release: Release) -> None:
         from edge_runtime.update import steps
@@ -373,6 +385,7 @@ class UpdateAgent:
                 told["seen"] = event.evidence
             await asyncio.to_thread(self.journal.record, event.what.value, name, unit, **told)
         if Effect.DISCARD in effects or Effect.TIDY in effects:
+            self.waits.over(name)
             await asyncio.to_thread(disk.remove, self.folder(name))
         moved = unit.state is not former.state
         if moved or event.what is What.WANT:

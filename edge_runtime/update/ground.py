@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 from edge_runtime import strict_json
 from edge_runtime.errors import AdmissionError, BundleError, EdgeError, NotFound
 from edge_runtime.serving.governor import charging
+from edge_runtime.serving.memory import rss_bytes
 from edge_runtime.update.conditions import Readings
 from edge_runtime.update.install import Installed, Installer, Tell
+from edge_runtime.update.trial import try_out
 
 if TYPE_CHECKING:
     from edge_runtime.device import Device
@@ -52,6 +54,12 @@ class Ground(Protocol):
 
     async def replay(self, name: str, digest: str) -> tuple[int, int, list[float], float]:
         """Ask the golden vectors of the bundle that serves: (answered rightly, all, milliseconds each, its megabytes)."""
+
+    def memory(self) -> tuple[float, object] | None:
+        """Megabytes of this process now, and what is loaded in it; None while that changes.
+
+        As long as the second stays the same, what the first grows by is what loaded models took while they answered.
+        """
 
 
 class Alone:
@@ -96,6 +104,10 @@ class Alone:
         """Nothing serves; raises `NotFound`."""
         raise NotFound(f"No daemon serves '{name}'.")
 
+    def memory(self) -> tuple[float, object] | None:
+        """Nothing serves."""
+        return None
+
 
 class OnDevice:
     """A device that serves."""
@@ -131,8 +143,10 @@ class OnDevice:
         return Readings(busy, time.monotonic() - used, _minute(), charging(sysfs), None, window)
 
     async def switch(self, staged: Path, digest: str) -> None:
-        """See `Ground`."""
+        """See `Ground`. It is loaded elsewhere first, and here once it stood that: a hang ends, and a crash isn't the daemon's."""
         device = self._device
+        if digest not in {device.serving.current(name).loaded.digest for name in device.serving.names()}:
+            await try_out(device.state, staged, device.config.models, SWITCH_SECONDS)
         async with device.changing:
             serving = {name: device.serving.current(name).loaded.digest for name in device.serving.names()}
 
@@ -160,7 +174,7 @@ class OnDevice:
                 await device.drop(name)
                 return
             try:
-                await device.go_back(name, cause)
+                await _in_time(lambda at: device.go_back(name, cause, lambda: at("admitted")))
             except EdgeError as error:
                 await asyncio.to_thread(point_back, device.installer, name, digest)
                 device.serving.drop(name)
@@ -186,6 +200,12 @@ class OnDevice:
             took.append(1000 * answer.seconds)
             right += agrees(pair["response"], cast(Json, described(answer.value)))
         return right, len(pairs), took, loaded.memory / 2**20
+
+    def memory(self) -> tuple[float, object] | None:
+        """See `Ground`."""
+        if self._device.changing.locked():
+            return None
+        return rss_bytes() / 2**20, frozenset(self._device.serving.held.items())
 
 
 async def _in_time(begin: Callable[[Callable[[str], None]], Coroutine[object, object, T]]) -> T:

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, cast
 from edge_runtime.bundle import HEADER_BYTES
 from edge_runtime.errors import BundleError, EdgeError, EngineError, MissingBase
 from edge_runtime.update import compatibility, delta, disk, hooks
-from edge_runtime.update.conditions import Readings, unmet
+from edge_runtime.update.conditions import HELD, Readings, unmet
 from edge_runtime.update.fetch import Budget, FetchError, Limits, NotOffered, OverBudget, Plan
 from edge_runtime.update.fetch import fetch as fetch_plan
 from edge_runtime.update.machine import Event, Release, Unit, What
+from edge_runtime.update.trial import TookTooLong
+from edge_runtime.update.waiting import FILE_NAME as WAITED
 from edge_runtime.update.ways import Way, ways
 
 if TYPE_CHECKING:
@@ -83,21 +85,32 @@ async def stage(agent: UpdateAgent, name: str, release: Release) -> Event:
 
 
 async def ready(agent: UpdateAgent, name: str, release: Release) -> bool:
-    """Wait until it may begin to serve; False where it has to be tried again at the next poll."""
+    """Wait until it may begin to serve; False where it has to be tried again at the next poll.
+
+    Raises `Overdue` where the device's own conditions, or its hook, kept it waiting for longer than `condition_days`.
+    """
     for path in agent.folder(name).glob("*"):  # what it was made of; the staged folder is enough from here on
-        if path.is_file() and path.name != "spent.json":
+        if path.is_file() and path.name not in ("spent.json", WAITED):
             await asyncio.to_thread(disk.remove, path)
+    waited = agent.waits.of(name, release, agent.folder(name), agent.config.update.condition_days)
     while True:
         if why := _unsigned(agent, name, release):
+            await waited.paused()
             agent.hinder(name, why)
             return False
         wish = agent.wish(name)
-        waits = unmet(release.when if wish is None else wish.release.when, await _readings(agent))
+        when = release.when if wish is None else wish.release.when
+        waits = unmet(when, await _readings(agent))
         if not waits:
             break
         agent.hinder(name, " ".join(waits))
+        if HELD in when:  # somebody paused it, who may take a holiday
+            await waited.paused()
+        else:
+            await waited.goes_on(" ".join(waits))
         await asyncio.sleep(CONDITION_SECONDS)
     if why := await _hook(agent, hooks.PRE, name, release):
+        await waited.goes_on(why)
         agent.hinder(name, why)
         return False
     return True
@@ -130,7 +143,7 @@ async def switch(agent: UpdateAgent, name: str, release: Release) -> Event | Non
             agent.hinder(name, str(error))
             return None
         except (BundleError, EngineError) as error:
-            if last:
+            if last or isinstance(error, TookTooLong):
                 return Event(What.FAILED, cause=str(error), evidence={"at": "admission", "code": error.code})
     return Event(What.SWITCHED, former=former)
 

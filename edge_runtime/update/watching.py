@@ -22,6 +22,11 @@ class Watch:
         self._probation = Probation(rules, boots)
         self._news = asyncio.Event()
         self._late = 0
+        self._ground: Ground | None = None
+        self._loaded = 0.0  # megabytes that it took when it was loaded and checked
+        self._least = 0.0  # of the process since, as long as the same models are loaded
+        self._grown = 0.0  # before others were loaded or went
+        self._others: object = None
 
     def told(self, milliseconds: float, error: EdgeError | None) -> None:
         """An answer came, or failed. What is the caller's mistake, or the device's load, says nothing of the model."""
@@ -33,8 +38,25 @@ class Watch:
             self._probation.request(milliseconds, str(error))
         elif error is None:
             self._late = 0
+            self._remember()
             self._probation.request(milliseconds)
         self._news.set()
+
+    def _remember(self) -> None:
+        """Judge what the process grew by since it serves: a cache or a buffer that live requests filled is the model's.
+
+        Only an answer of its own is a moment to look, and only growth while the same models are loaded counts, so that
+        nobody else's memory is taken for its own as far as that can be told in one process.
+        """
+        found = None if self._ground is None else self._ground.memory()
+        if found is None:
+            return
+        now, others = found
+        if others != self._others:
+            self._others, self._least = others, now - self._grown
+        self._least = min(self._least, now)
+        self._grown = now - self._least
+        self._probation.memory(self._loaded + self._grown)
 
     async def verdict(self, ground: Ground, name: str, release: Release) -> Verdict:
         """Wait for the end of the probation."""
@@ -76,4 +98,7 @@ class Watch:
                 return
             self._probation.golden(right, of, took)
             self._probation.memory(megabytes)
+            self._loaded = megabytes
+            self._ground = ground
+            self._remember()
             return

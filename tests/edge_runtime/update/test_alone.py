@@ -44,9 +44,10 @@ def state(tmp_path: Path, site: Site) -> Iterator[Path]:
     yield folder
 
 
-def agent_of(state: Path) -> UpdateAgent:
-    installer = Installer(Slots(state), TrustStore(IdentityFolder(state)), Config())
-    return UpdateAgent(state, Config(), installer, Alone(installer), "device-1")
+def agent_of(state: Path, config: Config | None = None) -> UpdateAgent:
+    config = config or Config()
+    installer = Installer(Slots(state), TrustStore(IdentityFolder(state)), config)
+    return UpdateAgent(state, config, installer, Alone(installer), "device-1")
 
 
 def update(state: Path) -> UpdateAgent:
@@ -187,6 +188,32 @@ def test_a_condition_that_is_lifted_lets_it_go_on(site: Site, state: Path, monke
 
     asyncio.run(waited())
     assert active(state) is not None
+
+
+def test_a_condition_that_never_comes_is_given_up_and_what_is_paused_is_not(
+    site: Site, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(steps, "CONDITION_SECONDS", 0.02)
+    target = site.publish("1.0.0")
+    site.want(target, when=("docked", "held"))
+    short = dataclasses.replace(Config(), update=dataclasses.replace(Config().update, condition_days=0.2 / 86400))
+
+    async def waited() -> None:
+        agent = agent_of(state, short)
+        await agent.check()
+        await until(agent, State.STAGED)
+        await asyncio.sleep(0.4)
+        assert agent.units[NAME].state is State.STAGED
+        site.want(target, when=("docked",), again=True)
+        await agent.check()
+        await until(agent, State.ROLLED_BACK)
+        assert agent.units[NAME].evidence == {"at": "condition"}
+        assert "as long as condition_days allows. It waits until the device is docked" in agent.units[NAME].cause
+        await agent.close()
+
+    asyncio.run(waited())
+    assert active(state) is None
+    assert not (updates_folder(state) / "incoming" / NAME).exists()
 
 
 def test_what_is_staged_needs_no_network_but_signatures_that_still_count(

@@ -27,6 +27,7 @@ class Bench:
         self._answer = (right, 6, [milliseconds] * 6, megabytes)
         self._raises = list(raises)
         self.now: str | None = RELEASE.bundle
+        self.holds: list[tuple[float, object] | None] = [None]  # what the process holds, in turn
 
     def emit(self, kind: str, **fields: object) -> None: ...
 
@@ -48,6 +49,9 @@ class Bench:
         if self._raises:
             raise self._raises.pop(0)
         return self._answer
+
+    def memory(self) -> tuple[float, object] | None:
+        return self.holds.pop(0) if len(self.holds) > 1 else self.holds[0]
 
 
 async def verdict(ground: Bench, rules: Rules, *answers: tuple[float, EdgeError | None], boots: int = 0) -> Verdict:
@@ -109,3 +113,18 @@ async def test_another_bundle_in_its_place_ends_it() -> None:
     ground.now = "c" * 64
     found = await verdict(ground, Rules(9, 60))
     assert found.outcome is Outcome.FAILED and "Another bundle" in found.cause
+
+
+async def test_what_live_requests_take_beyond_the_budget_ends_it() -> None:
+    ground = Bench(megabytes=50.0)
+    ground.holds = [(200.0, "a"), (203.0, "a"), (209.0, "a"), (212.0, "a")]
+    found = await verdict(ground, Rules(9, 60, memory_mb=60.0), *[(1.0, None)] * 3)
+    assert found.outcome is Outcome.FAILED and "takes 62.0 MB of memory, and its budget is 60.0 MB" in found.cause
+
+
+async def test_memory_that_others_take_or_give_back_is_not_its_own() -> None:
+    ground = Bench(megabytes=50.0)
+    # The version before goes, another one is being installed, serves, and goes; it grows by 4 and 3 MB itself.
+    ground.holds = [(300.0, "a"), (204.0, "a"), (208.0, "a"), None, (900.0, "ab"), (903.0, "ab"), (400.0, "a")]
+    found = await verdict(ground, Rules(6, 60, memory_mb=60.0), *[(1.0, None)] * 6)
+    assert found.outcome is Outcome.PASSED and found.evidence["memory_mb"] == 57.0

@@ -1,0 +1,104 @@
+"""Tries a staged bundle in a process of its own: a model that hangs, crashes or takes all memory does it there.
+
+    python -m edge_runtime.update.trial < what to try, as JSON
+
+The daemon loads what stood this by itself afterwards, by the same code; nothing of the trial is kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+from pathlib import Path
+
+from edge_runtime import strict_json
+from edge_runtime.bundle import Manifest
+from edge_runtime.bundle.manifest import MANIFEST_NAME
+from edge_runtime.config import ModelsConfig
+from edge_runtime.errors import AdmissionError, EdgeError, by_code
+from edge_runtime.update.slots import Slots
+
+
+class TookTooLong(AdmissionError):
+    """A model didn't load, or didn't answer its golden vectors, in the time that it had."""
+
+
+async def try_out(state: Path, staged: Path, models: ModelsConfig, seconds: float) -> None:
+    """Load a staged bundle elsewhere and ask its golden vectors; raises what `admit` would raise.
+
+    `TookTooLong` after so many seconds, when the process is killed; `AdmissionError` where it ended otherwise than it should.
+    """
+    asked = {
+        "state": str(state),
+        "staged": str(staged),
+        "threads": models.threads,
+        "runtimes": list(models.runtimes),
+        "cold": models.cold,
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        __name__,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        async with asyncio.timeout(seconds):
+            answer, _ = await process.communicate(json.dumps(asked).encode())
+    except TimeoutError:
+        raise TookTooLong(
+            f"It wasn't loaded and checked within {seconds:.0f} seconds, in a process of its own."
+        ) from None
+    finally:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+    _judge(process.returncode, answer)
+
+
+def _judge(status: int | None, answer: bytes) -> None:
+    if status == 0:
+        return
+    failed: EdgeError | None = None
+    with contextlib.suppress(EdgeError):  # it ended before it could answer
+        told = strict_json.loads_object(answer, "The trial's answer")
+        failed = by_code(str(told.get("code")))(str(told.get("message")))
+    if failed is not None:
+        raise failed
+    how = f"was ended by signal {-status}" if status is not None and status < 0 else f"ended with status {status}"
+    raise AdmissionError(f"The process that tried it {how}: it may crash, or need more memory than there is.")
+
+
+def main() -> int:
+    """Try what standard input names; what went wrong is written to standard output."""
+    with contextlib.suppress(OSError):  # where memory runs out, this process goes and not the daemon
+        Path("/proc/self/oom_score_adj").write_text("1000", "ascii")
+    answer = os.dup(1)
+    os.dup2(2, 1)  # whatever a runtime prints isn't the answer
+    asked = json.load(sys.stdin)
+    try:
+        _try(Slots(Path(asked["state"])), Path(asked["staged"]), asked["threads"], asked["runtimes"], asked["cold"])
+    except EdgeError as error:
+        os.write(answer, json.dumps({"code": error.code, "message": str(error)}).encode())
+        return 1
+    return 0
+
+
+def _try(slots: Slots, staged: Path, threads: int, runtimes: list[str], cold: bool) -> None:
+    from edge_runtime.update.adapters import find_base, wanted_by
+    from edge_runtime.update.admit import admit
+
+    files = slots.files_in(staged)
+    manifest = Manifest.from_json((files / MANIFEST_NAME).read_bytes())
+    wanted = wanted_by(manifest)
+    base = None if wanted is None else find_base(slots, wanted)
+    admit(manifest, slots.head_of(staged), files, threads, runtimes, base, cold=cold)
+
+
+if __name__ == "__main__":
+    os._exit(main())  # without the ends of a runtime's threads, for which nobody waits

@@ -1,0 +1,87 @@
+"""A staged bundle is tried in a process of its own, which may hang or crash without harm."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+import pytest
+
+from edge_runtime.bundle import read_envelope
+from edge_runtime.config import Config, ModelsConfig
+from edge_runtime.device import Device
+from edge_runtime.errors import AdmissionError, UnsupportedRuntime
+from edge_runtime.identity.files import IdentityFolder
+from edge_runtime.identity.trust import TrustStore
+from edge_runtime.update import ground, trial
+from edge_runtime.update.ground import OnDevice
+from edge_runtime.update.install import Installer
+from edge_runtime.update.slots import Slots
+from edge_runtime.update.trial import TookTooLong, try_out
+
+from .. import tiny
+from .following import NAME, wrong_golden
+
+
+def staged(state: Path, make: object = None) -> tuple[Path, str]:
+    """A bundle as the updater stages it, and its hash."""
+    bundle = state / "bundle.enigma"
+    state.mkdir(parents=True, exist_ok=True)
+    if callable(make):
+        make(bundle)
+    else:
+        tiny.make_bundle(bundle, tiny.usable_manifest("1.0.0"), key=tiny.OTHER_KEY)
+    with bundle.open("rb") as head:
+        digest = read_envelope(head).digest
+    installer = Installer(Slots(state), TrustStore(IdentityFolder(state)), Config())
+    return installer.stage(bundle, NAME, digest), digest
+
+
+def program(folder: Path, script: str) -> str:
+    """Something else in Python's place."""
+    path = folder / "python"
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o700)
+    return str(path)
+
+
+async def test_a_sound_bundle_stands_it_and_one_that_answers_otherwise_says_why(tmp_path: Path) -> None:
+    folder, digest = staged(tmp_path / "sound")
+    await try_out(tmp_path / "sound", folder, ModelsConfig(), 60)
+    assert Slots.head_of(folder) == digest  # it lies there as before
+    folder, _ = staged(tmp_path / "wrong", wrong_golden("2.0.0"))
+    with pytest.raises(AdmissionError, match="Golden vector 1 of 6"):
+        await try_out(tmp_path / "wrong", folder, ModelsConfig(), 60)
+    with pytest.raises(UnsupportedRuntime, match="was scored in"):
+        await try_out(tmp_path / "wrong", folder, ModelsConfig(runtimes=("xllamacpp",)), 60)
+
+
+async def test_a_crash_is_the_models_fault_and_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trial.sys, "executable", program(tmp_path, "cat >/dev/null; kill -SEGV $$"))
+    with pytest.raises(AdmissionError, match="ended by signal 11"):
+        await try_out(tmp_path, tmp_path, ModelsConfig(), 60)
+    monkeypatch.setattr(trial.sys, "executable", program(tmp_path, "cat >/dev/null; exit 3"))
+    with pytest.raises(AdmissionError, match="ended with status 3"):
+        await try_out(tmp_path, tmp_path, ModelsConfig(), 60)
+
+
+async def test_a_load_that_hangs_is_ended_and_the_daemon_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = tmp_path / "pid"
+    monkeypatch.setattr(trial.sys, "executable", program(tmp_path, f"echo $$ >{told}; exec sleep 60"))
+    monkeypatch.setattr(ground, "SWITCH_SECONDS", 2.0)
+    device = Device(tmp_path / "state", Config())
+    folder, digest = staged(tmp_path / "state")
+    switching = asyncio.create_task(OnDevice(device).switch(folder, digest))
+    while not (told.exists() or switching.done()):  # noqa: ASYNC110 - another process writes it
+        await asyncio.sleep(0.01)
+    assert not device.changing.locked()  # whoever pushes meanwhile isn't kept waiting
+    began = time.monotonic()
+    with pytest.raises(TookTooLong, match="within 2 seconds"):
+        await switching
+    assert time.monotonic() - began < 20
+    assert not Path(f"/proc/{told.read_text().strip()}").exists()
+    assert device.slots.pointers() == {}
+    await device.close()
