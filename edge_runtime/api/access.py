@@ -9,6 +9,7 @@ import socket
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from aiohttp import web
 
@@ -16,6 +17,7 @@ from edge_runtime.addresses import is_loopback
 from edge_runtime.errors import Forbidden, TooMany, Unauthorized
 from edge_runtime.identity.grants import Grant
 from edge_runtime.identity.tokens import PREFIX, TokenStore, hash_token
+from edge_runtime.update.source import signed_only
 
 _PAIR_FIRST = "pair with 'enigma-edge pair' on the device and send the token as 'Authorization: Bearer TOKEN'."
 _MAX_COUNTED = 1024  # tokens whose requests are counted at once; more than there can be
@@ -145,6 +147,19 @@ class Access:
         if share.left < 1:
             raise TooMany(f"This token may send {most} requests a minute; wait a moment.", (1 - share.left) * 60 / most)
         share.left -= 1
+
+
+def may_choose(request: web.BaseRequest, state: Path) -> None:
+    """Raise `Forbidden` for whoever isn't the owner, where what serves is chosen by signed releases alone.
+
+    There a stolen host, which is a releaser, could otherwise bring an older version back, or take one away.
+    """
+    grant = caller(request).grant
+    if not (grant is not None and grant.covers(Need.OWN.scope)) and signed_only(state):
+        raise Forbidden(
+            "This device takes releases from its repository of updates alone, so only its owner may choose here what "
+            "serves; give the version out with 'enigma rollout start', or ask the owner."
+        )
 
 
 def caller(request: web.BaseRequest) -> Caller:

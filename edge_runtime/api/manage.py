@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from aiohttp import web
 from aiohttp.http_exceptions import BadHttpMessage
 
+from edge_runtime.api.access import may_choose
 from edge_runtime.api.wire import Json, read_body, read_json, reply
 from edge_runtime.device import Device
 from edge_runtime.errors import BadRequest, BundleError, EdgeError, PairingError
@@ -145,11 +146,13 @@ class ManageRoutes:
         return await self.plan(request)
 
     async def roll_back(self, request: web.Request) -> web.Response:
-        """Let the previous bundle serve again."""
+        """Let the previous bundle serve again; a device that takes signed releases alone lets its owner alone do so."""
+        may_choose(request, self._device.state)
         return reply(await self._device.roll_back(request.match_info["specialist"]))
 
     async def remove(self, request: web.Request) -> web.Response:
-        """Unload a specialist and forget its bundles."""
+        """Unload a specialist and forget its bundles; by whom, as for going back."""
+        may_choose(request, self._device.state)
         return reply(await self._device.remove(request.match_info["specialist"]))
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from edge_runtime.api.access import may_choose
 from edge_runtime.api.wire import read_json, reply
 from edge_runtime.device import Device
 from edge_runtime.errors import BadRequest, NotEquipped
@@ -31,7 +32,8 @@ class SteerRoutes:
         return reply({"specialists": await asyncio.to_thread(versions, self._device)})
 
     async def switch(self, request: web.Request) -> web.Response:
-        """Let another bundle that lies on the device serve: {"bundle"}; twice is as once."""
+        """Let another bundle that lies on the device serve: {"bundle"}; twice is as once. By whom, as for going back."""
+        may_choose(request, self._device.state)
         bundle = (await read_json(request, SMALL_BYTES)).get("bundle")
         if not isinstance(bundle, str) or not bundle:
             raise BadRequest('Send the "bundle" that shall serve, as GET /v1/versions names it.')

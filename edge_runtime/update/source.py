@@ -126,10 +126,15 @@ def forget(state: Path) -> bool:
     return True
 
 
+def signed_only(state: Path) -> bool:
+    """Whether this device takes releases from its repository alone; raises `StateError`."""
+    source = source_of(state)
+    return source is not None and not source.direct_push
+
+
 def refuse_push(state: Path) -> None:
     """Raise `Forbidden` where this device takes releases from its repository alone."""
-    source = source_of(state)
-    if source is not None and not source.direct_push:
+    if signed_only(state):
         raise Forbidden(
             "This device takes bundles only from the repository of updates that it follows; publish there, with "
             "'enigma release publish'."

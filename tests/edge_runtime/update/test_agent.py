@@ -217,6 +217,11 @@ def test_pushes_are_refused_where_the_repository_alone_counts(
     pushed = followed.device.push(bundles["v3"])
     assert pushed.status == 403 and "enigma release publish" in pushed.message
     followed.answers_as(before)
+    for path in (f"/v1/rollback/{NAME}", f"/v1/remove/{NAME}", f"/v1/switch/{NAME}"):
+        token = followed.owner("POST", "/v1/tokens", {"name": "a stolen host", "scope": "releaser"})["token"]
+        refused = followed.device.request("POST", path, {"bundle": "x"}, {"Authorization": f"Bearer {token}"})
+        assert refused.status == 403 and "only its owner may choose" in refused.message
+    followed.answers_as(before)
     written = followed.owner("GET", "/v1/updates/journal?most=1")["journal"][0]
     assert written["what"] == "refused" and "enigma release publish" in written["cause"]
     assert main(["install", str(bundles["v3"]), "--state", str(followed.device.state)]) == 1
