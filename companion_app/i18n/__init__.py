@@ -8,6 +8,7 @@ from __future__ import annotations
 import gettext
 from pathlib import Path
 
+from companion_app.i18n import figures
 from companion_app.i18n.languages import ENGLISH, PSEUDO, RIGHT_TO_LEFT
 from companion_app.i18n.pseudo import Pseudo
 
@@ -16,12 +17,14 @@ DOMAIN = "companion"
 
 _words: gettext.NullTranslations = gettext.NullTranslations()
 _language = ENGLISH
+_format = figures.Figures().format
 
 
 def use(language: str) -> None:
     """Speak this language from now on (a code of `languages`); what is on screen has to be built again."""
     global _words, _language
     _language = language
+    figures.use(language)
     _words = Pseudo() if language == PSEUDO else gettext.translation(DOMAIN, CATALOGUES, [language], fallback=True)
 
 
@@ -41,12 +44,12 @@ def N_(text: str) -> str:
 
 
 def tr(text: str, **values: object) -> str:
-    """The text in the language in use; `{name}` in it stands for one of `values`."""
+    """The text in the language in use; `{name}` in it stands for one of `values`, numbers as it writes them."""
     # gettext answers an empty text with the header of the catalogue.
     said = _words.gettext(text) if text else ""
-    return said.format(**values) if values else said
+    return _format(said, **values) if values else said
 
 
 def ntr(one: str, many: str, number: int, **values: object) -> str:
     """As `tr`, by the plural rule of the language; `{number}` in either text stands for the number."""
-    return _words.ngettext(one, many, number).format(number=number, **values)
+    return _format(_words.ngettext(one, many, number), number=number, **values)

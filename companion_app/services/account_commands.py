@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from companion_app.i18n import tr
+from companion_app.i18n.figures import day_of
 from companion_app.registry import covers
 from companion_app.services.host_client import HostClient, HostError
 from companion_app.services.link import sentence_of
@@ -122,7 +123,7 @@ def _other(item: Mapping[str, object]) -> Other:
     if item.get("per_minute"):
         limits.append(tr("{number} requests a minute", number=as_text(item.get("per_minute"))))
     if item.get("until"):
-        limits.append(tr("until {day}", day=_day(item.get("until"))))
+        limits.append(tr("until {day}", day=day_of(_day(item.get("until")))))
     return Other(
         as_text(item.get("id")), as_text(item.get("name")), as_text(item.get("scope")), _day(item.get("created")),
         ", ".join(limits),

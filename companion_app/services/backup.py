@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from companion_app.i18n import ntr, tr
+from companion_app.i18n.figures import day_of
 from companion_app.services.private_files import write_new
 from companion_app.services.remember import DEVICES, HOST, SETTINGS, Memory
 from companion_app.services.signing_key import KEY_FILE
@@ -49,7 +50,7 @@ class Opened:
         count = len(devices) if isinstance(devices, list) else 0
         host = self.files.get(HOST, {}).get("host")
         found = [
-            tr("Made on {day}.", day=self.made[:10]),
+            tr("Made on {day}.", day=day_of(self.made)),
             ntr("{number} paired device.", "{number} paired devices.", count),
         ]
         if isinstance(host, dict):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from companion_app.i18n import tr
+from companion_app.i18n.figures import day_and_clock
 from companion_app.state.chat import TIE, Conversation, Turn
 
 
@@ -47,7 +48,7 @@ def to_markdown(one: Conversation) -> str:
 
 def about(one: Conversation) -> str:
     """With whom and when."""
-    begun = datetime.fromtimestamp(one.created, UTC).astimezone().strftime("%Y-%m-%d %H:%M")
+    begun = day_and_clock(datetime.fromtimestamp(one.created, UTC).astimezone())
     names = ", ".join(model.label for model in one.models)
     return tr("With {names}, begun {begun}", names=names, begun=begun) if names else begun
 

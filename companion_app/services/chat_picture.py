@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from companion_app.i18n import tr
+from companion_app.i18n.figures import number
 from companion_app.services.wire import as_number, as_text
 
 MAX_BYTES = 8 * 1024 * 1024  # what a device takes unless it is told otherwise (`max_file_kb`)
@@ -29,7 +30,7 @@ def read_picture(path: Path) -> tuple[str, bytes]:
                 tr(
                     "{file} has {size} MB; a picture may have {most} MB: make it smaller.",
                     file=path.name,
-                    size=f"{size / 1_048_576:,.0f}",
+                    size=number(size / 1_048_576, ",.0f"),
                     most=MAX_BYTES // 1_048_576,
                 )
             )
@@ -58,4 +59,4 @@ def seen_words(answer: Mapping[str, object]) -> str:
 
 
 def _sure(label: str, item: Mapping[str, object]) -> str:
-    return tr("{label} ({share} %)", label=label, share=f"{as_number(item.get('confidence')) * 100:.0f}")
+    return tr("{label} ({share} %)", label=label, share=number(as_number(item.get("confidence")) * 100, ".0f"))

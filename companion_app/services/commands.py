@@ -79,7 +79,8 @@ class Commands:
                 address, code, certificate = invited.url, invited.code, invited.certificate
             base = clean_address(address)
         except (ValueError, EdgeError) as error:
-            self._store.dispatch(act.PairingFailed(str(error)))
+            sentence = sentence_of(error) if isinstance(error, EdgeError) else str(error)
+            self._store.dispatch(act.PairingFailed(sentence))
             return
         self._store.dispatch(act.PairingStarted())
         self._work.begin(self._pair(base, code.strip(), certificate))

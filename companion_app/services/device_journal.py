@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Mapping
 from datetime import datetime
 
 from companion_app.i18n import tr
+from companion_app.i18n.figures import number
 from companion_app.services.wire import as_list, as_number, as_text
 from companion_app.state.fleet import Log, LogLine
 from edge_runtime.client import DeviceClient, Forbidden, NotFound, Overloaded, Unauthorized
@@ -43,7 +44,7 @@ def log_line(one: Mapping[str, object]) -> LogLine:
 def request_line(one: Mapping[str, object]) -> LogLine:
     """A request that was answered."""
     status = int(as_number(one.get("status")))
-    text = f"{as_text(one.get('method'))} {as_text(one.get('path'))}  {status}  {as_number(one.get('ms')):.1f} ms"
+    text = f"{as_text(one.get('method'))} {as_text(one.get('path'))}  {status}  {number(as_number(one.get('ms')), '.1f')} ms"
     return LogLine(as_number(one.get("at")), "request", text, status >= 400)
 
 

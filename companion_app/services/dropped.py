@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from companion_app.i18n import tr
+from companion_app.i18n.figures import number
 
 SUFFIXES = (".txt", ".md", ".pdf", ".jsonl", ".csv")
 MAX_BYTES = 128 * 2**20  # what a host takes at once
@@ -94,7 +95,7 @@ def _too_large(path: Path, size: int) -> DropError:
         tr(
             "{name} has {size} MB; at most {most} MB are taken at once, so split it.",
             name=path.name,
-            size=f"{size / 2**20:,.0f}",
+            size=number(size / 2**20, ",.0f"),
             most=MAX_BYTES // 2**20,
         )
     )

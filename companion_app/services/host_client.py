@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from companion_app.i18n import tr
+from companion_app.services.said import refusal
 from edge_runtime.client import EdgeError, Seen, checked_by, pair_over, refused_certificate
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class HostClient:
         try:
             token, told = await pair_over(call, code, {"name": name}, seen)
         except EdgeError as error:
-            raise HostError(str(error)) from None
+            raise HostError(refusal(error.code, str(error))) from None
         finally:
             await self.close()  # from here on the certificate is pinned
         self._token, self.certificate, self.scope = token, seen.digest, str(told.get("scope") or "")[:20]
@@ -226,7 +227,7 @@ class HostClient:
                             return
                         chunk = self._parsed(data)
                         if "error" in chunk:
-                            raise HostError(str(chunk.get("message"))[:500])
+                            raise HostError(refusal(str(chunk.get("error")), str(chunk.get("message"))[:500]))
                         yield chunk
             finally:
                 response.close()  # not given back: what else is on its way isn't read any more
@@ -254,7 +255,7 @@ class HostClient:
         except aiohttp.WSServerHandshakeError as refused:
             raise self._refused(refused.status) from None
         except EdgeError as error:  # what is kept of the certificate is damaged, or another is shown while pairing
-            raise HostError(str(error)) from None
+            raise HostError(refusal(error.code, str(error))) from None
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as cause:
             raise self._unreachable(cause) from None
         try:
@@ -313,7 +314,7 @@ class HostClient:
             ):
                 said = await self._read(response, most)
         except EdgeError as error:  # what is kept of the certificate is damaged, or another is shown while pairing
-            raise HostError(str(error)) from None
+            raise HostError(refusal(error.code, str(error))) from None
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as cause:
             raise self._unreachable(cause) from None
         if response.status >= 300:
@@ -364,11 +365,12 @@ class HostClient:
         )
 
     def _refused(self, status: int, content: bytes = b"") -> HostError:
-        said: object = None
+        answer: Json = {}
         with contextlib.suppress(HostError):
-            said = self._parsed(content).get("message")
+            answer = self._parsed(content)
+        said = answer.get("message")
         if isinstance(said, str) and said:
-            return HostError(said[:500], status)
+            return HostError(refusal(str(answer.get("error")), said[:500]), status)
         if status == 401:
             return HostError(tr("The host does not know this companion; pair with it again."), status)
         return HostError(

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from companion_app.i18n import tr
+from companion_app.i18n.figures import typed
 from companion_app.services.commands import clean_address
 from companion_app.services.host_client import HostClient, HostError
 from companion_app.services.host_link import HostLink
@@ -141,7 +142,7 @@ class HostCommands:
 
     def resume(self, id: str, budget: str = "") -> None:
         """Go on with a lesson, with another budget where one was typed (checked before)."""
-        self._work.begin(self._tell(lambda client: client.resume(id, budget.strip())))
+        self._work.begin(self._tell(lambda client: client.resume(id, typed(budget))))
 
     async def _pair(self, base: str, code: str) -> None:
         try:

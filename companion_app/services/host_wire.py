@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from companion_app.i18n.figures import typed
 from companion_app.services.wire import MAX_ITEMS, as_list, as_number, as_text
 from companion_app.state.checks import NewKey
 from companion_app.state.host import Estimate, Lesson, LessonState, Offer, Order, Provider, StoredKey, Task
@@ -112,7 +113,7 @@ def order_body(order: Order, budget: str = "") -> dict[str, object]:
     if order.model:
         body["model"] = order.model
     if budget.strip():
-        body["budget"] = budget.strip()
+        body["budget"] = typed(budget)
     return body
 
 

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from companion_app.i18n import tr
 from companion_app.services.device_look import DeviceLook
 from companion_app.services.host_client import HostError
+from companion_app.services.said import refusal
 from companion_app.services.wire import changes_models, event_from, specialist_from
 from companion_app.services.work import together
 from companion_app.state import actions as act
@@ -149,7 +150,9 @@ class Link:
 
 def sentence_of(error: BaseException) -> str:
     """One sentence for a person."""
-    if isinstance(error, EdgeError | HostError):
+    if isinstance(error, EdgeError):
+        return refusal(error.code, str(error))
+    if isinstance(error, HostError):
         return str(error)
     if isinstance(error, TimeoutError):
         return tr("The device did not answer in time; is it on, and on this network?")

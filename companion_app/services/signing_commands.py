@@ -10,7 +10,9 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from companion_app.i18n import N_, tr
+from companion_app.i18n.figures import day
 from companion_app.services.host_client import HostClient, HostError
+from companion_app.services.link import sentence_of
 from companion_app.services.remember import Memory, RememberError
 from companion_app.services.signing_key import keep_signed, make_seed, read_seed, signed_before
 from companion_app.services.wire import MAX_ITEMS, as_number, as_text
@@ -105,7 +107,9 @@ class SigningCommands:
             async with self._turn:
                 await self._sign_shown(role)
         except (HostError, RememberError, EdgeError) as error:
-            self._store.dispatch(sact.SigningRefused(role, str(error)))
+            self._store.dispatch(
+                sact.SigningRefused(role, sentence_of(error) if isinstance(error, EdgeError) else str(error))
+            )
             self.look()
 
     async def _sign_shown(self, role: str) -> None:
@@ -150,7 +154,7 @@ class SigningCommands:
         try:
             said = look(role, raw, before.get(role))
         except EdgeError as error:
-            return Ask(role, int(as_number(item.get("version"))), have=have, need=need, obstacle=str(error))
+            return Ask(role, int(as_number(item.get("version"))), have=have, need=need, obstacle=sentence_of(error))
         scores = item.get("scores")
         bundles = tuple(_bundle(one, scores if isinstance(scores, dict) else {}) for one in said.bundles)
         return Ask(
@@ -162,7 +166,7 @@ class SigningCommands:
         if expires <= self._clock():
             return tr(
                 "This counted until {date}, by this machine's clock; the host has to make it anew.",
-                date=f"{expires:%Y-%m-%d}",
+                date=day(expires),
             )
         public, lacking = self._store.state.signing.public, item.get("lacking")
         seed = read_seed(self._memory) if public else None

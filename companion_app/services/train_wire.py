@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import TypeGuard
 
+from companion_app.i18n.figures import typed
 from companion_app.services.wire import as_text
 from companion_app.state.rows import Change, DataRow, WholeRow
 from companion_app.state.training import (
@@ -92,7 +93,7 @@ def train_body(form: TrainForm) -> Json:
         if value := getattr(form, name).strip():
             options[name] = value
     for name in ("epochs", "seconds"):
-        if value := getattr(form, name).strip().replace(",", "."):
+        if value := typed(getattr(form, name)):
             options[name] = _typed(value, float)
     if value := form.seed.strip():
         options["seed"] = _typed(value, int)

@@ -214,7 +214,7 @@ class UpkeepCommands:
             self._memory.prepare()
             self_update.follow_repository(self._memory.folder, place.strip(), Path(root.strip()).expanduser())
         except (EdgeError, RememberError, RuntimeError) as error:
-            self._tell_version(said=str(error), failed=True)
+            self._tell_version(said=_sentence(error), failed=True)
             return
         self.look_for_update()
 
@@ -259,7 +259,7 @@ class UpkeepCommands:
         try:
             place = self_update.followed(self._memory.folder)
         except EdgeError as error:
-            place, changes = "", {**changes, "said": str(error), "failed": True}
+            place, changes = "", {**changes, "said": sentence_of(error), "failed": True}
         now = replace(self._store.state.upkeep.version, own=self_update.own_version(), place=place)
         self._store.dispatch(VersionTold(replace(now, **changes)))  # type: ignore[arg-type]
 
@@ -269,10 +269,10 @@ def version_now(folder: Path) -> Version:
     try:
         return Version(self_update.own_version(), self_update.followed(folder))
     except EdgeError as error:
-        return Version(self_update.own_version(), said=str(error), failed=True)
+        return Version(self_update.own_version(), said=sentence_of(error), failed=True)
 
 
 def _sentence(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return tr("The repository of updates did not answer in time; is this machine on the network?")
-    return sentence_of(error)
+    return sentence_of(error) if isinstance(error, EdgeError | OSError) else str(error)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from companion_app.i18n import ntr, tr
+from companion_app.i18n.figures import clock, number
 from companion_app.state.inventory import Inventory
 from companion_app.state.model import Answer, Call, Event, Specialist
 
@@ -96,7 +97,7 @@ def event_from(item: Mapping[str, object]) -> Event:
     at = item.get("time")
     known = isinstance(at, int | float) and not isinstance(at, bool) and 0 < at < MAX_TIME
     when = datetime.fromtimestamp(float(at)) if known and isinstance(at, int | float) else datetime.now()
-    return Event(at=when.strftime("%H:%M:%S"), text=text, bad=kind in ("error", "rolled_back"))
+    return Event(at=clock(when, seconds=True), text=text, bad=kind in ("error", "rolled_back"))
 
 
 def changes_models(item: Mapping[str, object]) -> bool:
@@ -109,7 +110,7 @@ def _install_line(item: Mapping[str, object]) -> str:
     if stage == "receiving":
         total = as_number(item.get("total"))
         share = 100 * as_number(item.get("bytes")) / total if total else 0.0
-        return tr("Receiving a bundle: {percent} %.", percent=f"{share:.0f}")
+        return tr("Receiving a bundle: {percent} %.", percent=number(share, ".0f"))
     words = {
         "verified": tr("The bundle's signature is good."),
         "unpacked": tr("The bundle is unpacked."),

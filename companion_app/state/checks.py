@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from companion_app.i18n import tr
+from companion_app.i18n.figures import number, typed
 from companion_app.state.host import CUSTOM, KeyWay
 from edge_runtime.addresses import is_near
 
@@ -160,8 +161,9 @@ def budget_problem(text: str) -> str:
     """What is wrong with the most that a lesson may cost, in dollars; none at all is fine."""
     if not text.strip():
         return ""
-    if not re.fullmatch(r"\d{1,9}(\.\d{1,6})?", text.strip()) or not 0 < float(text) <= MAX_BUDGET:
-        return tr("An amount in dollars, such as 2.00, or nothing.")
+    amount = typed(text)
+    if not re.fullmatch(r"\d{1,9}(\.\d{1,6})?", amount) or not 0 < float(amount) <= MAX_BUDGET:
+        return tr("An amount in dollars, such as {example}, or nothing.", example=number(2, ".2f"))
     return ""
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from companion_app.i18n.figures import number
+
 Points = list[tuple[float, float]]
 
 
@@ -41,5 +43,5 @@ def ticks(low: float, high: float, count: int = 4) -> list[float]:
 def shortly(value: float) -> str:
     """A figure as an axis shows it."""
     if value and abs(value) < 1e-3:
-        return f"{value:.0e}"
-    return f"{value / 1000:g}k" if abs(value) >= 10_000 else f"{value:.4g}"
+        return number(value, ".0e")
+    return number(value / 1000, "g") + "k" if abs(value) >= 10_000 else number(value, ".4g")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from companion_app.i18n import N_, ntr, tr
+from companion_app.i18n.figures import number
 from companion_app.state.model import Answer, AppState, Device, Phase, Specialist
 
 
@@ -70,10 +71,10 @@ def metric(name: str, value: float) -> str:
     """A metric as people write it: shares as percent, the rest as it is."""
     shares = ("accuracy", "exact", "f1", "precision", "recall", "coverage", "hassil", "rate")
     if 0 <= value <= 1 and any(word in name for word in shares):
-        return f"{value * 100:.1f} %"
+        return number(value * 100, ".1f") + " %"
     if name.endswith("_ms"):
         return tr("{value:.2f} ms", value=value)
-    return f"{value:,.0f}" if float(value).is_integer() else f"{value:.3g}"
+    return number(value, ",.0f") if float(value).is_integer() else number(value, ".3g")
 
 
 def human_bytes(size: int) -> str:
@@ -89,7 +90,9 @@ def human_bytes(size: int) -> str:
 
 def latency(answer: Answer) -> str:
     """The two times of an answer."""
-    return tr("{ms} ms on the device, {all} ms in all", ms=f"{answer.ms:.1f}", all=f"{answer.round_trip_ms:.0f}")
+    return tr(
+        "{ms} ms on the device, {all} ms in all", ms=number(answer.ms, ".1f"), all=number(answer.round_trip_ms, ".0f")
+    )
 
 
 def where_to_ask(state: AppState) -> str:

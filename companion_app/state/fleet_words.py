@@ -6,6 +6,7 @@ import time
 from datetime import datetime
 
 from companion_app.i18n import N_, ntr, tr
+from companion_app.i18n.figures import clock, day_and_clock, number
 from companion_app.state.describe import human_bytes
 from companion_app.state.fleet import Coming, Detail, Figures, Fleet, Sample, Updates
 from companion_app.state.model import AppState, Device
@@ -72,9 +73,9 @@ def vitals_line(detail: Detail | None) -> str:
         return ""
     parts = []
     if vitals.celsius is not None:
-        parts.append(tr("{degrees} °C", degrees=f"{vitals.celsius:.0f}"))
+        parts.append(tr("{degrees} °C", degrees=number(vitals.celsius, ".0f")))
     if vitals.battery is not None:
-        parts.append(tr("{share} % battery", share=f"{vitals.battery:.0f}"))
+        parts.append(tr("{share} % battery", share=number(vitals.battery, ".0f")))
     if vitals.version:
         parts.append(tr("Enigma {version}", version=vitals.version))
     return "  ·  ".join(parts)
@@ -87,8 +88,11 @@ def vitals_facts(detail: Detail) -> tuple[tuple[str, str], ...]:
         return ()
     unknown = tr("not told")
     return (
-        (tr("Temperature"), unknown if vitals.celsius is None else tr("{degrees} °C", degrees=f"{vitals.celsius:.0f}")),
-        (tr("Battery"), tr("none in use") if vitals.battery is None else f"{vitals.battery:.0f} %"),
+        (
+            tr("Temperature"),
+            unknown if vitals.celsius is None else tr("{degrees} °C", degrees=number(vitals.celsius, ".0f")),
+        ),
+        (tr("Battery"), tr("none in use") if vitals.battery is None else number(vitals.battery, ".0f") + " %"),
         (tr("Enigma"), vitals.version),
         (tr("Up since"), when(vitals.started) if vitals.started else unknown),
         (tr("Memory"), human_bytes(vitals.memory)),
@@ -168,8 +172,8 @@ def when(at: float) -> str:
     except (OverflowError, OSError, ValueError):
         return ""
     today = datetime.fromtimestamp(time.time()).date()
-    return f"{moment:%H:%M:%S}" if moment.date() == today else f"{moment:%Y-%m-%d %H:%M}"
+    return clock(moment, seconds=True) if moment.date() == today else day_and_clock(moment)
 
 
 def _short(ms: float) -> str:
-    return f"{ms:.2f}" if ms < 1 else f"{ms:.1f}" if ms < 100 else f"{ms:.0f}"
+    return number(ms, ".2f") if ms < 1 else number(ms, ".1f") if ms < 100 else number(ms, ".0f")

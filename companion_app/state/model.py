@@ -70,7 +70,7 @@ class Specialist:
 
 @dataclass(frozen=True)
 class Event:
-    """Something a device said happened; `at` is this machine's clock as HH:MM:SS."""
+    """Something a device said happened; `at` is this machine's clock, as the language writes it."""
 
     at: str
     text: str

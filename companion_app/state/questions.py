@@ -6,6 +6,7 @@ import unicodedata
 from dataclasses import dataclass
 
 from companion_app.i18n import ntr, tr
+from companion_app.i18n.figures import number
 from companion_app.state.host import Host
 from companion_app.state.phase import Phase
 
@@ -163,7 +164,7 @@ def unsent_line(asking: Asking, host: Host | None) -> str:
 def guess_line(question: Question, label: str) -> str:
     """How likely the specialist held a label, where it said so."""
     score = dict(question.guesses).get(label)
-    return "" if score is None else tr("guess {percent} %", percent=f"{score * 100:.0f}")
+    return "" if score is None else tr("guess {percent} %", percent=number(score * 100, ".0f"))
 
 
 def undo_line(asking: Asking) -> str:
@@ -176,7 +177,7 @@ def undo_line(asking: Asking) -> str:
 
 def topic_line(topic: Topic) -> str:
     """A dataset, and how much it asks."""
-    return f"{topic.dataset}  ·  {topic.waiting:,}"
+    return f"{topic.dataset}  ·  {number(topic.waiting)}"
 
 
 def answered_line(queue: Queue) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from companion_app.i18n import N_, ntr, tr
+from companion_app.i18n.figures import number
 from companion_app.state.model import AppState
 from companion_app.state.phase import Phase
 from companion_app.state.robot import Robot, StopPhase
@@ -64,7 +65,7 @@ def stop_words(state: AppState) -> tuple[str, str]:
     if stop.phase is StopPhase.SILENT:
         return tr("{name} has the stop; its board is silent, so its deadman stops it.", name=name), "warn"
     if stop.phase is StopPhase.STANDS:
-        return tr("Stopped by {name}, {ms} ms", name=name, ms=f"{stop.ms:.0f}"), "good"
+        return tr("Stopped by {name}, {ms} ms", name=name, ms=number(stop.ms, ".0f")), "good"
     if robot.stopped:
         return tr("{name}: emergency stop is on", name=name), "warn"
     if any(each.phase is Phase.WAITING for each in known):
@@ -81,7 +82,7 @@ def battery_words(robot: Robot) -> tuple[str, str]:
     if battery is None:
         return "", "plain"
     tones = {"nothing": "good", "save": "warn", "home": "warn", "stand": "bad"}
-    return tr("Battery {charge} %", charge=f"{100 * battery.sure:.0f}"), tones.get(battery.asks, "plain")
+    return tr("Battery {charge} %", charge=number(100 * battery.sure, ".0f")), tones.get(battery.asks, "plain")
 
 
 def mode_words(robot: Robot) -> tuple[str, str]:
@@ -104,7 +105,7 @@ def doing(robot: Robot) -> str:
     if frame.fault:
         return frame.fault
     going = next((order for order in frame.orders if order.state == "going"), None)
-    speed = tr("{speed} m/s", speed=f"{abs(frame.v):.2f}")
+    speed = tr("{speed} m/s", speed=number(abs(frame.v), ".2f"))
     if going is not None:
         return tr("On its way to {place}, {speed}", place=going.place, speed=speed)
     last = frame.orders[-1] if frame.orders else None
@@ -120,18 +121,18 @@ def sensor_facts(robot: Robot) -> tuple[tuple[str, str], ...]:
         return ()
     facts = []
     if frame.pose is not None:
-        place = f"{frame.pose.x:.2f}, {frame.pose.y:.2f} m"
+        place = f"{number(frame.pose.x, '.2f')}; {number(frame.pose.y, '.2f')} m"
         facts += [
             (tr("Place"), place),
-            (tr("Heading"), tr("{degrees}°", degrees=f"{frame.pose.degrees:.0f}")),
-            (tr("Give or take"), f"{100 * frame.pose.doubt:.0f} cm"),
+            (tr("Heading"), tr("{degrees}°", degrees=number(frame.pose.degrees, ".0f"))),
+            (tr("Give or take"), number(100 * frame.pose.doubt, ".0f") + " cm"),
         ]
     if robot.scan is not None and (seen := [each for each in robot.scan.metres if each > 0]):
-        facts.append((tr("Nearest by scan"), f"{min(seen):.2f} m"))
+        facts.append((tr("Nearest by scan"), number(min(seen), ".2f") + " m"))
     if frame.imu is not None:
         facts += [
-            (tr("Tilt"), f"{frame.imu.roll:.0f}°, {frame.imu.pitch:.0f}°"),
-            (tr("Turning"), f"{frame.imu.rate:.0f} °/s"),
+            (tr("Tilt"), f"{number(frame.imu.roll, '.0f')}°, {number(frame.imu.pitch, '.0f')}°"),
+            (tr("Turning"), number(frame.imu.rate, ".0f") + " °/s"),
         ]
     facts.append((tr("Board"), tr(BOARDS.get(frame.board, frame.board))))
     if frame.missing:

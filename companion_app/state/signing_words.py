@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from companion_app.i18n import ntr, tr
+from companion_app.i18n.figures import day, number
 from companion_app.state.describe import human_bytes
 from companion_app.state.signing import Ask, Bundle
 
@@ -30,7 +31,7 @@ def facts_of(ask: Ask) -> tuple[tuple[str, str], ...]:
     if ask.need:
         facts.append((tr("Signatures"), tr("{number:,} of {all:,}", number=ask.have, all=ask.need)))
     if ask.expires is not None:
-        facts.append((tr("Counts until"), f"{ask.expires:%Y-%m-%d}"))
+        facts.append((tr("Counts until"), day(ask.expires)))
     return tuple(facts)
 
 
@@ -42,7 +43,7 @@ def bundle_facts(bundle: Bundle) -> tuple[tuple[str, str], ...]:
 def scores_line(bundle: Bundle) -> str:
     """How it did in the gate; empty where the host doesn't say."""
     said = ", ".join(
-        tr("{percent} % right in {runtime}", percent=f"{share * 100:.1f}", runtime=runtime)
+        tr("{percent} % right in {runtime}", percent=number(share * 100, ".1f"), runtime=runtime)
         for runtime, share in bundle.scores
     )
     return tr("Its gate, as the host says: {said}.", said=said) if said else ""

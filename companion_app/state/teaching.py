@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from companion_app.i18n import N_, ntr, tr
+from companion_app.i18n.figures import number
 from companion_app.state import checks
 from companion_app.state.host import CUSTOM, Estimate, Host, Lesson, LessonState, Order, Provider, StoredKey, Task
 from companion_app.state.model import AppState
@@ -262,8 +263,8 @@ def lesson_facts(lesson: Lesson) -> tuple[tuple[str, str], ...]:
     wanted = lesson.examples * len(lesson.tasks)
     facts = [
         (tr("Accepted"), tr("{number:,} of {all:,}", number=lesson.accepted, all=wanted)),
-        (tr("Rejected"), f"{sum(count for _, count in lesson.rejected):,}"),
-        (tr("Errors"), f"{lesson.errors:,}"),
+        (tr("Rejected"), number(sum(count for _, count in lesson.rejected), ",")),
+        (tr("Errors"), number(lesson.errors, ",")),
     ]
     if lesson.running:
         facts.append((tr("Rate"), tr("{number:,.0f} a minute", number=lesson.rate) if lesson.rate else "…"))
@@ -280,7 +281,7 @@ def lesson_facts(lesson: Lesson) -> tuple[tuple[str, str], ...]:
 def reasons_line(lesson: Lesson) -> str:
     """Why examples were rejected, the most frequent reason first."""
     ranked = sorted(lesson.rejected, key=lambda pair: -pair[1])
-    words = [f"{reason} {count:,}" for reason, count in ranked[:SHOWN_REASONS]]
+    words = [f"{reason} {number(count)}" for reason, count in ranked[:SHOWN_REASONS]]
     return tr("Rejected: {reasons}", reasons=", ".join(words)) if words else ""
 
 
@@ -291,7 +292,7 @@ def datasets_line(lesson: Lesson) -> str:
 
 def percent(share: float) -> str:
     """0 to 1 as whole percent; 100 % only where all is done."""
-    return f"{int(min(1.0, max(0.0, share)) * 100 + 1e-9)} %"
+    return number(int(min(1.0, max(0.0, share)) * 100 + 1e-9)) + " %"
 
 
 def duration(seconds: float) -> str:
@@ -311,5 +312,5 @@ def duration(seconds: float) -> str:
 def money(amount: float) -> str:
     """Dollars: cents, and more digits where it is less than a few of them."""
     if amount == 0 or amount >= 0.095:
-        return f"${amount:,.2f}"
-    return f"${amount:.2g}" if amount >= 0.0001 else tr("under $0.0001")
+        return f"${number(amount, ',.2f')}"
+    return f"${number(amount, '.2g')}" if amount >= 0.0001 else tr("under $0.0001")

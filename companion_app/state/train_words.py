@@ -6,6 +6,7 @@ import json
 from datetime import datetime
 
 from companion_app.i18n import N_, ntr, tr
+from companion_app.i18n.figures import day_and_clock, number
 from companion_app.state.curves import shortly
 from companion_app.state.host import Host
 from companion_app.state.training import Curve, DatasetCard, Job, JobState, Rating, Rollout, Run, RunDetails, Training
@@ -83,13 +84,13 @@ def job_facts(job: Job) -> tuple[tuple[str, str], ...]:
     """Figures of a training, as (name, value)."""
     made: list[tuple[str, str]] = []
     if job.step:
-        made.append((tr("Step"), f"{job.step:,}"))
+        made.append((tr("Step"), number(job.step, ",")))
     figures = dict(job.figures)
-    made += [(tr(FIGURES[name]), f"{figures[name]:.4g}") for name in ("loss", "held_out") if name in figures]
+    made += [(tr(FIGURES[name]), number(figures[name], ".4g")) for name in ("loss", "held_out") if name in figures]
     if "held-out loss" in figures:
-        made.append((tr("Held-out loss"), f"{figures['held-out loss']:.4g}"))
+        made.append((tr("Held-out loss"), number(figures["held-out loss"], ".4g")))
     if job.state is JobState.RUNNING and job.rate > 0:
-        made.append((tr("Speed"), tr("{rate} steps/s", rate=f"{job.rate:.3g}")))
+        made.append((tr("Speed"), tr("{rate} steps/s", rate=number(job.rate, ".3g"))))
     if job.state is JobState.RUNNING and job.eta is not None:
         made.append((tr("Left"), duration(job.eta)))
     return tuple(made)
@@ -138,7 +139,7 @@ def dataset_note(card: DatasetCard) -> str:
     """What a dataset holds."""
     if card.problem:
         return card.problem
-    return tr("{task}, {rows} rows", task=card.task, rows=f"{card.train:,}")
+    return tr("{task}, {rows} rows", task=card.task, rows=number(card.train, ","))
 
 
 def form_obstacle(training: Training) -> str:
@@ -153,12 +154,12 @@ def form_obstacle(training: Training) -> str:
 
 def run_line(run: Run) -> str:
     """One line about a run."""
-    parts = [run.task, datetime.fromtimestamp(run.begun).strftime("%Y-%m-%d %H:%M") if run.begun else ""]
+    parts = [run.task, day_and_clock(datetime.fromtimestamp(run.begun)) if run.begun else ""]
     parts.append(duration(run.seconds) if run.seconds is not None else "")
     figures = dict(run.figures)
     for name, title in RUN_FIGURES.items():
         if name in figures:
-            parts.append(f"{tr(title)} {figures[name]:.4g}")
+            parts.append(f"{tr(title)} {number(figures[name], '.4g')}")
             break
     return "  ·  ".join(part for part in parts if part)
 
@@ -172,7 +173,7 @@ def run_facts(details: RunDetails) -> tuple[tuple[str, str], ...]:
         (tr("Data"), run.data.removeprefix("sha256:")[:16]),
         (tr("Revision of Enigma's code"), run.revision or tr("none")),
     ]
-    made += [(name.replace("_", " "), f"{value:,.6g}") for name, value in run.figures]
+    made += [(name.replace("_", " "), number(value, ",.6g")) for name, value in run.figures]
     made += [(name, value) for name, value in details.config if name != "content" and value not in ("null", "false")]
     return tuple(made)
 
@@ -200,7 +201,7 @@ def may_move(details: RunDetails) -> tuple[bool, bool]:
 def rating_line(rating: Rating) -> str:
     """How a run fared."""
     votes = ntr("{number} vote", "{number} votes", rating.votes)
-    return tr("{rating} after {votes}", rating=f"{rating.rating:.1f}", votes=votes)
+    return tr("{rating} after {votes}", rating=number(rating.rating, ".1f"), votes=votes)
 
 
 def rollout_line(rollout: Rollout) -> str:
@@ -226,7 +227,7 @@ def heat_cell(
 ) -> str:
     """A cell of a map in words. place: row and column."""
     row, column = place
-    share = f"{rows[row][column] * 100:.1f} %"
+    share = number(rows[row][column] * 100, ".1f") + " %"
     one, other = (json.dumps(names[at], ensure_ascii=False) for at in place)
     if counts:
         return tr(

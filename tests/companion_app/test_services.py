@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import stat
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -160,7 +161,7 @@ def test_events_are_lines_that_people_read(raw: dict[str, object], text: str, ba
     event = event_from(raw)
     assert text in event.text
     assert event.bad is bad
-    assert len(event.at) == 8
+    assert re.fullmatch(r"\d+:\d\d:\d\d\s[AP]M", event.at)
 
 
 def test_a_request_holds_what_its_task_takes(home: Inventory) -> None:

@@ -9,6 +9,7 @@ from kivy.lang import Builder
 from kivy.properties import BooleanProperty, NumericProperty, StringProperty
 
 from companion_app.i18n import tr
+from companion_app.i18n.figures import number
 from companion_app.screens.base import AppScreen
 from companion_app.state import actions as act
 from companion_app.state.describe import latency, where_to_ask
@@ -68,7 +69,9 @@ class ExchangeBox(Column):
         self.sure = not answer.unsure
         self.question = question_of(answer)
         self.verdict, self.others = verdict_of(answer)
-        self.footer = "  ·  ".join((tr("{percent} % sure", percent=f"{answer.confidence * 100:.0f}"), latency(answer)))
+        self.footer = "  ·  ".join(
+            (tr("{percent} % sure", percent=number(answer.confidence * 100, ".0f")), latency(answer))
+        )
         for call in answer.calls:
             self.ids.calls.add_widget(CallBox(call))
 
@@ -141,8 +144,8 @@ class AskScreen(AppScreen):
             choice.on = choice.area == state.area
 
     def _show_exchanges(self, exchanges: tuple[Exchange, ...]) -> None:
-        for number in set(self._boxes) - {exchange.number for exchange in exchanges}:
-            self.ids.log.remove_widget(self._boxes.pop(number)[1])
+        for gone in set(self._boxes) - {exchange.number for exchange in exchanges}:
+            self.ids.log.remove_widget(self._boxes.pop(gone)[1])
         for exchange in exchanges:
             shown = self._boxes.get(exchange.number)
             if shown is not None and shown[0] is exchange:
@@ -176,7 +179,7 @@ def question_of(answer: Answer) -> str:
 def verdict_of(answer: Answer) -> tuple[str, str]:
     """A router's label and what came next to it, or that there is nothing to do."""
     if answer.label is not None:
-        others = [f"{name} {score * 100:.0f} %" for name, score in answer.scores if name != answer.label]
+        others = [f"{name} {number(score * 100, '.0f')} %" for name, score in answer.scores if name != answer.label]
         return answer.label, tr("then {others}", others=", ".join(others)) if others else ""
     return "" if answer.calls or answer.unsure or answer.question else tr("Nothing to do."), ""
 

@@ -11,6 +11,7 @@ from kivy.properties import StringProperty
 from kivy.uix.boxlayout import BoxLayout
 
 from companion_app.i18n import N_, tr
+from companion_app.i18n.figures import number
 from companion_app.state.chat import Chat
 from companion_app.theme.widgets import Act, Card, Prose
 from edge_runtime.tasks.knobs import BOUNDS, Change, Knobs, Turned
@@ -132,7 +133,7 @@ def changed(change: Change) -> str:
 
 def shown(name: str, value: float) -> str:
     """A knob's value."""
-    return f"{value:.0f}" if name == "max_tokens" else f"{value:.2f}"
+    return number(value, ".0f") if name == "max_tokens" else number(value, ".2f")
 
 
 def _app() -> CompanionApp:

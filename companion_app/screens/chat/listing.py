@@ -14,6 +14,7 @@ from kivy.properties import BooleanProperty, StringProperty
 from kivy.uix.boxlayout import BoxLayout
 
 from companion_app.i18n import tr
+from companion_app.i18n.figures import day_and_clock
 from companion_app.state.chat import Chat, Listed
 from companion_app.theme.widgets import Card
 
@@ -36,7 +37,7 @@ class ListedRow(BoxLayout):
         super().__init__(**kwargs)
         self._id = listed.id
         self.title, self.found = listed.title or tr("Conversation"), listed.found
-        self.when = f"{datetime.fromtimestamp(listed.updated):%Y-%m-%d %H:%M}"
+        self.when = day_and_clock(datetime.fromtimestamp(listed.updated))
 
     def open(self) -> None:
         """Go on with it."""

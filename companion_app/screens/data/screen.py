@@ -11,6 +11,7 @@ from kivy.properties import BooleanProperty, StringProperty
 from kivy.uix.widget import Widget
 
 from companion_app.i18n import N_, ntr, tr
+from companion_app.i18n.figures import number
 from companion_app.screens.base import AppScreen
 from companion_app.screens.data.listing import RowView
 from companion_app.state.model import AppState
@@ -186,7 +187,7 @@ class DataScreen(AppScreen):
             view.spoken = tr("Row {number}, on its way", number=place + 1)
             return
         change = self._rows.change_of(row.number)
-        quality = "" if row.quality is None else tr("quality {score}", score=f"{row.quality:.2f}")
+        quality = "" if row.quality is None else tr("quality {score}", score=number(row.quality, ".2f"))
         view.text, view.answer = row.text, row.answer
         view.about = "  ·  ".join(part for part in (f"{row.number + 1}", row.source, quality, row.why) if part)
         if change is not None:

@@ -9,6 +9,7 @@ from kivy.properties import BooleanProperty, StringProperty
 from kivy.uix.boxlayout import BoxLayout
 
 from companion_app.i18n import ntr, tr
+from companion_app.i18n.figures import day_of
 from companion_app.screens.base import AppScreen
 from companion_app.screens.device.card import SpecialistCard, show_facts
 from companion_app.state import fleet_actions as fact
@@ -205,7 +206,7 @@ class DeviceScreen(AppScreen):
         digits = certificate.partition(".")[0][:16]
         self.certificate = " ".join(digits[at : at + 4] for at in range(0, len(digits), 4))
         lines = (
-            tuple(f"{one.name}  ·  {role_words(one.scope)}  ·  {one.created}" for one in detail.paired)
+            tuple(f"{one.name}  ·  {role_words(one.scope)}  ·  {day_of(one.created)}" for one in detail.paired)
             if detail
             else ()
         )

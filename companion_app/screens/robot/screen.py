@@ -10,6 +10,7 @@ from kivy.properties import BooleanProperty, NumericProperty, StringProperty
 from kivy.uix.boxlayout import BoxLayout
 
 from companion_app.i18n import tr
+from companion_app.i18n.figures import number
 from companion_app.registry import covers
 from companion_app.screens.base import AppScreen
 from companion_app.screens.robot.map import MapView
@@ -226,7 +227,7 @@ class RobotScreen(AppScreen):
         self._speeds = [
             (
                 round(part * plan.most_speed, 2),
-                TallChoice(text=tr("{speed} m/s", speed=f"{part * plan.most_speed:.2f}")),
+                TallChoice(text=tr("{speed} m/s", speed=number(part * plan.most_speed, ".2f"))),
             )
             for part in SPEEDS
         ]

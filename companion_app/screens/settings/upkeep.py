@@ -9,6 +9,7 @@ from kivy.lang import Builder
 from kivy.properties import BooleanProperty, ObjectProperty, StringProperty
 
 from companion_app.i18n import ntr, tr
+from companion_app.i18n.figures import day_of
 from companion_app.state.accounts import Account, Other
 from companion_app.state.describe import human_bytes
 from companion_app.state.upkeep import Backup, BackupPicked, Version
@@ -28,7 +29,7 @@ class OtherRow(Column):
         super().__init__(**kwargs)
         self.address, self.other = address, other
         limits = f" · {other.limits}" if other.limits else ""
-        since = tr("since {day}", day=other.since) if other.since else ""
+        since = tr("since {day}", day=day_of(other.since)) if other.since else ""
         self.name, self.about = other.name, " · ".join(part for part in (other.scope, since) if part) + limits
         self._confirm = self.ids.confirm.__self__
         self.bind(leaving=lambda *_: reveal(self, self._confirm, self.leaving, top=False))
@@ -48,7 +49,7 @@ class AccountRow(Column):
         self.name = account.name
         where = account.address.removeprefix("http://").removeprefix("https://")
         scope = tr("open on this machine") if account.scope == "open" else account.scope or tr("scope not known")
-        since = tr("since {day}", day=account.since) if account.since else ""
+        since = tr("since {day}", day=day_of(account.since)) if account.since else ""
         self.about = " · ".join(part for part in (where, scope, since) if part)
         self.problem = account.problem
         rows = account.others or ()

@@ -10,6 +10,7 @@ from kivy.properties import BooleanProperty, ObjectProperty, StringProperty
 from kivy.uix.widget import Widget
 
 from companion_app.i18n import N_, tr
+from companion_app.i18n.figures import number
 from companion_app.screens.base import AppScreen
 from companion_app.screens.train import heat, plot  # noqa: F401 - the rules of screen.kv name their widgets
 from companion_app.screens.train.cards import JobRow, RolloutCard, RunRow, fill_facts, fill_pairs
@@ -232,7 +233,7 @@ class TrainScreen(AppScreen):
         self.versus_problem, self.asking = versus.problem, versus.asking
         self.first, self.second = versus.answers if len(versus.answers) == 2 else ("", "")
         self.can_vote = bool(versus.id) and not versus.winner
-        names = [tr("{run}, {ms} ms", run=run, ms=f"{ms:.3g}") for run, ms in versus.revealed]
+        names = [tr("{run}, {ms} ms", run=run, ms=number(ms, ".3g")) for run, ms in versus.revealed]
         self.first_name, self.second_name = names if len(names) == 2 else (tr("First answer"), tr("Second answer"))
         arrange(self.ids.answers_place, [self._answers] if versus.answers else [])
         fill_pairs(self.ids.ratings, [(f"{one.run} ({one.task})", rating_line(one)) for one in training.ratings])
