@@ -59,7 +59,7 @@ class Services:
         self.questions = QuestionCommands(self.store, self.memory, self.hosting.client)
         self.signing = SigningCommands(self.store, self.memory, self.hosting.client)
         self.accounts = AccountCommands(self.store, self.memory)
-        self.upkeep = UpkeepCommands(self.store, self.memory, self.hosting.client)
+        self.upkeep = UpkeepCommands(self.store, self.memory, self.hosting.client, self.chats.written)
         self.training = TrainCommands(self.store, self.hosting.client)
         self.rows = RowsCommands(self.store, self.hosting.client)
 

@@ -1,4 +1,4 @@
-"""One sealed file of all that this app keeps: pairings, the signing key, settings, answers and conversations on their way.
+"""One sealed file of all that this app keeps: pairings, the signing key, settings, answers; conversations where wanted.
 
 A line that says what it is, then argon2id's cost and salt, then XSalsa20-Poly1305 over packed JSON (libsodium's SecretBox).
 """
@@ -9,6 +9,7 @@ import json
 import os
 import struct
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from companion_app.i18n import ntr, tr
 from companion_app.i18n.figures import day_of
+from companion_app.services.chat_json import ChatFileError, from_json
 from companion_app.services.private_files import write_new
 from companion_app.services.remember import DEVICES, HOST, SETTINGS, Memory
 from companion_app.services.signing_key import KEY_FILE
@@ -23,9 +25,13 @@ from companion_app.services.signing_key import KEY_FILE
 if TYPE_CHECKING:
     from nacl.secret import SecretBox
 
+    from companion_app.services.chat_store import ChatStore
+    from companion_app.state.chat import Conversation
+
 NAME = "enigma-companion.backup"  # where a person gives a folder
 MAGIC = b"enigma-companion backup 1\n"
 MAX_BYTES = 64 * 2**20
+ROOM = 8 * 2**20  # of it for all but conversations
 MAX_FILES = 200
 # RFC 9106's second choice asks for 64 MB and 3 passes; a phone can do twice that. Later versions may ask for more.
 OPS, MEMORY = 3, 128 * 2**20
@@ -39,10 +45,11 @@ class BackupError(Exception):
 
 @dataclass(frozen=True)
 class Opened:
-    """What a backup holds: when it was made (ISO 8601), and documents by their file's name."""
+    """What a backup holds: when it was made (ISO 8601), documents by their file's name, and conversations."""
 
     made: str
     files: dict[str, dict[str, object]]
+    conversations: tuple[Conversation, ...] = ()
 
     def lines(self, memory: Memory) -> tuple[str, ...]:
         """What it holds, for a person who decides on it."""
@@ -64,6 +71,8 @@ class Opened:
             )
         if SETTINGS in self.files:
             found.append(tr("The settings."))
+        if self.conversations:
+            found.append(ntr("{number:,} conversation.", "{number:,} conversations.", len(self.conversations)))
         others = len(self.files.keys() - {DEVICES, HOST, KEY_FILE, SETTINGS})
         if others:
             found.append(ntr("{number} other file of this app.", "{number} other files of this app.", others))
@@ -81,9 +90,27 @@ def collect(memory: Memory) -> dict[str, dict[str, object]]:
     return found
 
 
-def seal(files: dict[str, dict[str, object]], passphrase: str) -> bytes:
+def conversations(chats: ChatStore) -> list[bytes]:
+    """The document of each conversation. Raises `BackupError` for more than a backup takes, and `ChatFileError`."""
+    found, size = [], 0
+    for document in chats.every():
+        found.append(document)
+        size += len(document)
+        if size > MAX_BYTES - ROOM:
+            raise BackupError(
+                tr(
+                    "The conversations hold more than the {size:,} MB that a backup takes; delete some, or leave them out.",
+                    size=(MAX_BYTES - ROOM) // 2**20,
+                )
+            )
+    return found
+
+
+def seal(files: dict[str, dict[str, object]], passphrase: str, conversations: Sequence[bytes] = ()) -> bytes:
     """The backup's bytes. It takes about a second, on purpose."""
-    plain = json.dumps({"made": datetime.now(UTC).isoformat(timespec="seconds"), "files": files}).encode()
+    made = datetime.now(UTC).isoformat(timespec="seconds")
+    said = [json.loads(document) for document in conversations]
+    plain = json.dumps({"made": made, "files": files, "conversations": said}, ensure_ascii=False).encode()
     salt = os.urandom(16)
     return (
         MAGIC + _HEADER.pack(OPS, MEMORY, salt) + _box(passphrase, OPS, MEMORY, salt).encrypt(zlib.compress(plain, 9))
@@ -110,19 +137,24 @@ def unseal(content: bytes, passphrase: str) -> Opened:
         plain = unpacking.decompress(packed, MAX_BYTES)
         document = json.loads(plain)
         files = document["files"]
+        said = document.get("conversations", [])
         good = isinstance(files, dict) and all(
             isinstance(one, dict) and name.endswith(".json") and Path(name).name == name and not name.startswith(".")
             for name, one in files.items()
         )
-    except (zlib.error, ValueError, KeyError, TypeError, RecursionError):
-        good, document, files = False, {}, {}
+        talks = tuple(from_json(one) for one in said)
+    except (zlib.error, ValueError, KeyError, TypeError, AttributeError, RecursionError, ChatFileError):
+        good, document, files, talks = False, {}, {}, ()
     if not good:
         raise BackupError(tr("The backup can't be read; nothing was changed here."))
-    return Opened(str(document.get("made"))[:40], files)
+    return Opened(str(document.get("made"))[:40], files, talks)
 
 
-def restore(memory: Memory, opened: Opened) -> None:
-    """Put its documents in the place of those that are here; others stay. Raises `RememberError`."""
+def restore(memory: Memory, opened: Opened, chats: ChatStore | None = None) -> None:
+    """Put what it holds in the place of what is here; what it doesn't hold stays. Raises `RememberError`, `ChatFileError`."""
+    if chats is not None:
+        for one in opened.conversations:
+            chats.keep(one)
     for name, document in opened.files.items():
         memory.write(name, document)
 

@@ -81,6 +81,11 @@ class ChatCommands:
         await self._keeping.close()
         await asyncio.to_thread(self.files.close)
 
+    async def written(self) -> ChatStore:
+        """The file, with all that was said so far in it. Raises `ChatFileError`."""
+        await self._keeping.flush()
+        return self.files
+
     def begin(self) -> None:
         """Show the beginning of a new conversation."""
         self._store.dispatch(cact.ChatOpened(None))

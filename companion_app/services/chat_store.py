@@ -78,6 +78,16 @@ class ChatStore:
         with self._open() as database:
             database.execute("INSERT OR REPLACE INTO chats VALUES(?, ?, ?, ?, ?)", row)
 
+    def every(self) -> Iterator[bytes]:
+        """The document of each, the oldest first."""
+        with self._open() as database:
+            ids = [row[0] for row in database.execute("SELECT id FROM chats ORDER BY updated")]
+        for id in ids:  # one at a time: others may write in between
+            with self._open() as database:
+                row = database.execute("SELECT document FROM chats WHERE id = ?", (id,)).fetchone()
+            if row is not None:
+                yield bytes(row[0])
+
     def delete(self, id: str) -> None:
         """Remove one for good: SQLite overwrites what it held."""
         with self._open() as database:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 
 from companion_app.i18n import ntr, tr
 from companion_app.services import backup, dropped, self_update
 from companion_app.services.backup import BackupError, Opened
+from companion_app.services.chat_json import ChatFileError
+from companion_app.services.chat_store import ChatStore
 from companion_app.services.dropped import DropError
 from companion_app.services.host_client import HostClient, HostError
 from companion_app.services.link import sentence_of
@@ -20,7 +22,16 @@ from companion_app.state import actions as act
 from companion_app.state.checks import passphrase_problem
 from companion_app.state.model import Screen
 from companion_app.state.store import Store
-from companion_app.state.upkeep import Backup, BackupTold, Dropped, DropStage, DropTold, Version, VersionTold
+from companion_app.state.upkeep import (
+    Backup,
+    BackupPicked,
+    BackupTold,
+    Dropped,
+    DropStage,
+    DropTold,
+    Version,
+    VersionTold,
+)
 from edge_runtime.client import EdgeError
 
 MAX_SHOWN = 100
@@ -32,11 +43,18 @@ BUSY = (DropStage.READING, DropStage.SENDING, DropStage.ADDING)
 class UpkeepCommands:
     """Owns the calls that are under way; `close` ends them all."""
 
-    def __init__(self, store: Store, memory: Memory, client: Callable[[], HostClient]) -> None:
-        """client: the paired host's; raises `HostError` without one."""
+    def __init__(
+        self,
+        store: Store,
+        memory: Memory,
+        client: Callable[[], HostClient],
+        chats: Callable[[], Awaitable[ChatStore]] | None = None,
+    ) -> None:
+        """client: the paired host's; raises `HostError` without one. chats: the file of conversations, all written."""
         self._store = store
         self._memory = memory
         self._client = client
+        self._chats = chats
         self._work = Work(lambda sentence: store.dispatch(act.Noticed(sentence)))
         self._opened: Opened | None = None
 
@@ -138,15 +156,19 @@ class UpkeepCommands:
 
     # Backups
 
-    def save_backup(self, path: str, passphrase: str, again: str) -> None:
-        """Write all that this app keeps into a new file that only the passphrase opens."""
+    def pick_backup(self, way: str, *, with_chats: bool = False) -> None:
+        """Open the form that makes one ("save") or brings one back ("restore"), or close both ("")."""
+        self._store.dispatch(BackupPicked(way, with_chats))
+
+    def save_backup(self, path: str, passphrase: str, again: str, *, with_chats: bool = False) -> None:
+        """Write all that this app keeps into a new file that only the passphrase opens; conversations where wanted."""
         problem = passphrase_problem(passphrase)
         if not problem and passphrase != again:
             problem = tr("The two passphrases differ; type the same one again.")
         if not problem and not path.strip():
             problem = tr("Say where to write the file, such as ~/enigma-companion.backup.")
         if self._may(problem):
-            self._work.begin(self._save(path, passphrase))
+            self._work.begin(self._save(path, passphrase, with_chats))
 
     def open_backup(self, path: str, passphrase: str) -> None:
         """See what a backup holds; nothing is changed by it."""
@@ -158,25 +180,32 @@ class UpkeepCommands:
         if self._opened is None or self._store.state.upkeep.backup.busy:
             return
         opened, self._opened = self._opened, None
-        try:
-            backup.restore(self._memory, opened)
-        except RememberError as error:
-            self._fail(str(error))
-            return
-        said = tr("It is back; close the app and open it again, and it is as it was then.")
-        self._store.dispatch(BackupTold(Backup(said=said)))
+        self._store.dispatch(BackupTold(Backup(busy=True)))
+        self._work.begin(self._restore(opened))
 
     def forget_backup(self) -> None:
         """Close an opened backup."""
         self._opened = None
         self._store.dispatch(BackupTold(Backup()))
 
-    async def _save(self, path: str, passphrase: str) -> None:
+    async def _restore(self, opened: Opened) -> None:
         try:
-            files = backup.collect(self._memory)
-            content = await asyncio.to_thread(backup.seal, files, passphrase)
+            chats = await self._chats() if self._chats is not None else None
+            await asyncio.to_thread(backup.restore, self._memory, opened, chats)
+        except (RememberError, ChatFileError) as error:
+            self._fail(str(error))
+            return
+        said = tr("It is back; close the app and open it again, and it is as it was then.")
+        self._store.dispatch(BackupTold(Backup(said=said)))
+
+    async def _save(self, path: str, passphrase: str, with_chats: bool) -> None:
+        try:
+            files, talks = backup.collect(self._memory), list[bytes]()
+            if with_chats and self._chats is not None:
+                talks = await asyncio.to_thread(backup.conversations, await self._chats())
+            content = await asyncio.to_thread(backup.seal, files, passphrase, talks)
             file = await asyncio.to_thread(backup.write, path, content)
-        except (BackupError, RememberError) as error:
+        except (BackupError, RememberError, ChatFileError) as error:
             self._fail(str(error))
             return
         said = tr("The backup is {path}. Nobody can open it without the passphrase; keep that elsewhere.", path=file)

@@ -41,9 +41,13 @@ class Dropped:
 
 @dataclass(frozen=True)
 class Backup:
-    """A backup that is made or brought back. way: "save" or "restore" where a form is open; holds: what an opened one has."""
+    """A backup that is made or brought back. way: "save" or "restore" where a form is open; holds: what an opened one has.
+
+    with_chats: conversations shall go into it too.
+    """
 
     way: str = ""
+    with_chats: bool = False
     busy: bool = False
     path: str = ""
     holds: tuple[str, ...] = ()
@@ -98,6 +102,7 @@ class BackupPicked:
     """A person opens one of the two forms, or closes it: ""."""
 
     way: str
+    with_chats: bool = False
 
 
 @dataclass(frozen=True)
@@ -128,12 +133,12 @@ def _(action: DropTold, upkeep: Upkeep) -> Upkeep:
 
 @reduce_upkeep.register
 def _(action: BackupTold, upkeep: Upkeep) -> Upkeep:
-    return replace(upkeep, backup=replace(action.backup, way=upkeep.backup.way))
+    return replace(upkeep, backup=replace(action.backup, way=upkeep.backup.way, with_chats=upkeep.backup.with_chats))
 
 
 @reduce_upkeep.register
 def _(action: BackupPicked, upkeep: Upkeep) -> Upkeep:
-    return replace(upkeep, backup=replace(upkeep.backup, way=action.way))
+    return replace(upkeep, backup=replace(upkeep.backup, way=action.way, with_chats=action.with_chats))
 
 
 @reduce_upkeep.register

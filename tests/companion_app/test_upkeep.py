@@ -7,6 +7,7 @@ import json
 import os
 import stat
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,10 +16,12 @@ from aiohttp import web
 
 from companion_app.services import backup, dropped, self_update
 from companion_app.services.account_commands import AccountCommands
+from companion_app.services.chat_store import ChatStore
 from companion_app.services.host_client import HostClient, HostError
 from companion_app.services.remember import Memory, Remembered, RememberedHost
 from companion_app.services.signing_key import make_seed, read_seed
 from companion_app.services.upkeep_commands import UpkeepCommands
+from companion_app.state.chat import Conversation, Turn
 from companion_app.state.inventory import Inventory
 from companion_app.state.model import AppState, Screen
 from companion_app.state.store import Store
@@ -77,10 +80,41 @@ async def test_a_backup_brings_all_back_on_another_machine(home: Inventory, tmp_
     assert any("1 paired device" in line for line in store.state.upkeep.backup.holds)
     assert not list(there.folder.glob("*.json")), "looking changes nothing"
     other.restore_backup()
+    await wait_for(lambda: not store.state.upkeep.backup.busy)
     assert there.devices() == here.devices()
     assert there.host() == here.host()
     assert read_seed(there) == seed
     assert not {WORDS, "secret-token"} & set(repr(store.state).split("'"))
+
+
+async def test_conversations_go_along_where_a_person_says_so(home: Inventory, tmp_path: Path) -> None:
+    talk = Conversation("0123456789abcdef", (), title="Plans", turns=(Turn(0, "what about a hidden word", ()),))
+    stores = {}
+    for name in ("here", "there"):
+        stores[name] = ChatStore(tmp_path / name)
+        stores[name].keep(replace(talk, id="f" * 16, title=name))
+    stores["here"].keep(talk)
+
+    async def chats(name: str) -> ChatStore:
+        return stores[name]
+
+    store = Store(AppState(inventory=home))
+    saving = UpkeepCommands(store, Memory(tmp_path / "here"), no_host, lambda: chats("here"))
+    bringing = UpkeepCommands(store, Memory(tmp_path / "there"), no_host, lambda: chats("there"))
+    for file, with_chats in (("without", False), ("with", True)):
+        saving.save_backup(str(tmp_path / file), WORDS, WORDS, with_chats=with_chats)
+        await wait_for(lambda: not store.state.upkeep.backup.busy)
+    assert b"hidden word" not in (tmp_path / "with").read_bytes()
+    bringing.open_backup(str(tmp_path / "without"), WORDS)
+    await wait_for(lambda: store.state.upkeep.backup.holds)
+    assert not any("conversation" in line for line in store.state.upkeep.backup.holds)
+    bringing.open_backup(str(tmp_path / "with"), WORDS)
+    await wait_for(lambda: any("2 conversations" in line for line in store.state.upkeep.backup.holds))
+    bringing.restore_backup()
+    await wait_for(lambda: store.state.upkeep.backup.said)
+    assert stores["there"].read(talk.id) == talk
+    assert {one.title for one in stores["there"].listed()} == {"here", "Plans"}, "one of the same id is replaced"
+    assert stores["there"].search("hidden"), "it is found again"
 
 
 async def test_a_wrong_passphrase_or_a_changed_file_changes_nothing(tmp_path: Path, home: Inventory) -> None:
@@ -94,6 +128,7 @@ async def test_a_wrong_passphrase_or_a_changed_file_changes_nothing(tmp_path: Pa
         (b"not a backup", WORDS),
         (backup.MAGIC + b"\xff" * 200, WORDS),
         (backup.seal({"../evil.json": {}}, WORDS), WORDS),
+        (backup.seal({}, WORDS, [b'{"format": "another"}']), WORDS),
     ):
         with pytest.raises(backup.BackupError) as caught:
             backup.unseal(wrong, words)

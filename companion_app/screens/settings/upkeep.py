@@ -12,7 +12,7 @@ from companion_app.i18n import ntr, tr
 from companion_app.i18n.figures import day_of
 from companion_app.state.accounts import Account, Other
 from companion_app.state.describe import human_bytes
-from companion_app.state.upkeep import Backup, BackupPicked, Version
+from companion_app.state.upkeep import Backup, Version
 from companion_app.theme.widgets import Card, Choice, Column, Pressable, arrange, reveal
 
 
@@ -86,6 +86,7 @@ class BackupCard(Card):
     """A file of all that the app keeps. `way`: save or restore, empty while it is closed."""
 
     way = StringProperty("")
+    with_chats = BooleanProperty(False)
     busy = BooleanProperty(False)
     said = StringProperty("")
     failed = BooleanProperty(False)
@@ -93,7 +94,8 @@ class BackupCard(Card):
 
     def on_kv_post(self, base_widget: object) -> None:
         """The rule has made the parts."""
-        self._form, self._again = self.ids.form.__self__, self.ids.again.__self__
+        self._form = self.ids.form.__self__
+        self._for_new = [self.ids[name].__self__ for name in ("again", "chats")]
         self._opened = self.ids.opened.__self__
         for way, name in (("save", tr("Make a backup")), ("restore", tr("Bring one back"))):
             choice = Choice(text=name)
@@ -105,7 +107,7 @@ class BackupCard(Card):
     def pick(self, way: str) -> None:
         """Open one of the two forms, or close it."""
         self.forget()
-        App.get_running_app().store.dispatch(BackupPicked("" if self.way == way else way))
+        App.get_running_app().upkeep.pick_backup("" if self.way == way else way)
 
     def forget(self) -> None:
         """Empty the passphrases."""
@@ -115,7 +117,13 @@ class BackupCard(Card):
     def show(self, backup: Backup) -> None:
         """Bring it in line with the state."""
         done = self.busy and not backup.busy and not backup.failed
-        self.way, self.busy, self.said, self.failed = backup.way, backup.busy, backup.said, backup.failed
+        self.with_chats, self.way, self.busy, self.said, self.failed = (
+            backup.with_chats,
+            backup.way,
+            backup.busy,
+            backup.said,
+            backup.failed,
+        )
         self.holds = "\n".join(backup.holds)
         if done:
             self.forget()
@@ -123,7 +131,7 @@ class BackupCard(Card):
 
     def _arrange(self) -> None:
         reveal(self.ids.open, self._form, bool(self.way) and not self.holds)
-        reveal(self.ids.only, self._again, self.way == "save")
+        arrange(self.ids.only, self._for_new if self.way == "save" else [])
         reveal(self.ids.preview, self._opened, bool(self.holds))
 
 
