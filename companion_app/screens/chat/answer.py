@@ -14,7 +14,6 @@ from kivy.uix.widget import Widget
 
 from companion_app import i18n
 from companion_app.i18n import bidi, tr
-from companion_app.screens.chat import icons as icons
 from companion_app.services.chat_markdown import Block, Growing, markup
 from companion_app.state.chat import TIE, Conversation, Reply, ReplyPhase, Turn, hidden, shown_order
 from companion_app.theme.widgets import Card, Choice, Column, Flow, Prose, arrange
