@@ -334,9 +334,13 @@ class DeviceClient:
         """Let the device ask the repository that it follows now; what came of it, as `updates` tells."""
         return await self._call("POST", "/v1/updates/check", json={}, timeout=PUSH_TIMEOUT)
 
-    async def update_journal(self, most: int = 200) -> Json:
-        """`{"journal": [...], "head"}`: what happened to releases, the newest first, in a chain of hashes."""
-        return await self._call("GET", f"/v1/updates/journal?most={most}")
+    async def update_journal(self, most: int = 200, before: int | None = None) -> Json:
+        """`{"journal": [...], "head", "signed"}`: what happened to releases, the newest first, in a chain of hashes.
+
+        before: only lines with a lower number. signed: where the chain ends now, see `edge_runtime.update.journal_head`.
+        """
+        older = "" if before is None else f"&before={before}"
+        return await self._call("GET", f"/v1/updates/journal?most={most}{older}")
 
     async def apply_updates(self, folder: str) -> Json:
         """Let the device take updates once from a folder of its own, as a stick; needs an owner's token."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import time
 
 from aiohttp import web
 
@@ -14,6 +15,7 @@ from edge_runtime.errors import BadRequest
 SOURCE_BYTES = 512 * 1024  # of a body with root metadata in base64
 SMALL_BYTES = 4096
 MOST_LINES = 200
+_MOST_NUMBER = 10**12  # of a line
 
 
 class UpdateRoutes:
@@ -33,14 +35,16 @@ class UpdateRoutes:
         return reply({**plain_report(report_of(self._device)), "source": followed})
 
     async def journal(self, request: web.Request) -> web.Response:
-        """What happened to releases, the newest first: lines in a chain of hashes, and the hash of the last one."""
-        agent = self._device.updater
-        told = request.query.get("most", str(MOST_LINES))
-        if not (told.isascii() and told.isdigit() and 1 <= int(told[:9]) <= MOST_LINES):
-            raise BadRequest(f"'most' must be a number from 1 to {MOST_LINES}.")
-        if agent is None:
-            return reply({"journal": [], "head": ""})
-        return reply({"journal": await agent.history(int(told)), "head": agent.journal.head})
+        """What happened to releases, the newest first: lines in a chain of hashes, and its end, signed by the device's key."""
+        from edge_runtime.update.journal import START
+        from edge_runtime.update.journal_head import Head, sign_head
+
+        key, agent = self._device.key, self._device.updater
+        most = _whole(request, "most", MOST_LINES, MOST_LINES)
+        before = _whole(request, "before", None, _MOST_NUMBER)
+        lines, count, last = ([], 0, START) if agent is None else await agent.history(most or MOST_LINES, before)
+        signed = sign_head(Head(key.id, count, last, round(time.time(), 3)), key)
+        return reply({"journal": lines, "head": "" if agent is None else last, "signed": signed})
 
     async def check(self, request: web.Request) -> web.Response:
         """Ask the repository now, and tell what came of it; what it wants is fetched afterwards."""
@@ -80,3 +84,13 @@ class UpdateRoutes:
         """Follow nothing any more; what serves goes on."""
         agent = self._device.updater
         return reply({"forgotten": await agent.forget() if agent is not None else False})
+
+
+def _whole(request: web.Request, name: str, default: int | None, most: int) -> int | None:
+    """A whole number of the query; raises `BadRequest`."""
+    told = request.query.get(name)
+    if told is None:
+        return default
+    if not (told.isascii() and told.isdigit() and 1 <= int(told[:16]) <= most):
+        raise BadRequest(f"'{name}' must be a number from 1 to {most}.")
+    return int(told)

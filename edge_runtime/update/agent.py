@@ -178,10 +178,11 @@ class UpdateAgent:
                 self.cause = ""
             self._start_drives()
 
-    async def history(self, most: int) -> list[Json]:
-        """The latest lines of the journal, the newest first."""
+    async def history(self, most: int, before: int | None = None) -> tuple[list[Json], int, str]:
+        """The latest lines of the journal, the newest first; how many were ever written; and the hash of the last one."""
         async with self._writing:
-            return await asyncio.to_thread(self.journal.entries, most)
+            lines = await asyncio.to_thread(self.journal.entries, most, before)
+            return lines, self.journal.count, self.journal.head
 
     async def rest(self, seconds: float) -> None:
         """Wait until nothing can go on now, at most so long."""

@@ -28,7 +28,7 @@ DAMAGED_NAME = "journal.damaged.jsonl"
 MOST_BYTES = 256 * 1024  # some 300 lines; with the one before it twice that lies on the disk
 MOST_SHOWN = 200
 _MOST_LINE = 64 * 1024
-_START = "0" * 64  # what the first line of all comes after
+START = "0" * 64  # what the first line of all comes after
 
 
 class Journal:
@@ -43,7 +43,7 @@ class Journal:
         self._most = most
         self.units: dict[str, Unit] = {}
         self.since: dict[str, float] = {}
-        self.head = _START
+        self.head = START
         self._count = 0
         self._size = 0
         with disk.storage_errors(folder):
@@ -66,17 +66,22 @@ class Journal:
             self._stands(specialist, unit, written)
         return written
 
-    def entries(self, most: int = MOST_SHOWN) -> list[Json]:
-        """The latest lines, the newest first."""
+    @property
+    def count(self) -> int:
+        """How many lines were ever written, those that aren't kept any more too."""
+        return self._count
+
+    def entries(self, most: int = MOST_SHOWN, before: int | None = None) -> list[Json]:
+        """The latest lines, the newest first. before: only those with a lower number than this."""
         with disk.storage_errors(self._folder):
             found = _read(self._path)[0]
-            if len(found) < most:
+            if len(found) < most or before is not None:
                 found = _read(self._folder / FORMER_NAME)[0] + found
-        return found[::-1][:most]
+        return [line for line in found[::-1] if before is None or _number(line) < before][:most]
 
     def _append(self, what: str, fields: Json) -> Json:
         line = {"n": self._count, "at": round(time.time(), 3), "what": what, **fields, "prev": self.head}
-        line["hash"] = _hash(line)
+        line["hash"] = hash_of(line)
         raw = strict_json.dumps(line)
         if len(raw) > _MOST_LINE and what != "checkpoint":
             raise StateError("A line of the journal of updates would be too long.")
@@ -159,7 +164,7 @@ def _read(path: Path) -> tuple[list[Json], int, bool]:
         except StateError:
             break
         told = line.get("hash")
-        if told != _hash(line) or (before and line.get("prev") != before) or _number(line) < 0:
+        if told != hash_of(line) or (before and line.get("prev") != before) or _number(line) < 0:
             break
         before = str(told)
         lines.append(line)
@@ -169,7 +174,8 @@ def _read(path: Path) -> tuple[list[Json], int, bool]:
     return lines, taken, rest.count(b"\n") == 0 or (rest.count(b"\n") == 1 and rest.endswith(b"\n"))
 
 
-def _hash(line: Json) -> str:
+def hash_of(line: Json) -> str:
+    """What a line's "hash" must be, over all else that it holds."""
     return hashlib.sha256(strict_json.dumps({key: value for key, value in line.items() if key != "hash"})).hexdigest()
 
 

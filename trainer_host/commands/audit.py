@@ -63,6 +63,12 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         action="store_true",
         help="show what was asked and answered, where 'teach --record-prompts' kept it",
     )
+    made.add_argument(
+        "--device",
+        metavar="NAME",
+        help="check a paired device's journal of updates instead: its chain, its signature, and that it goes on from where it "
+        "ended when this host last asked; status 1 where it doesn't",
+    )
 
 
 def add_log_options(parser: argparse.ArgumentParser, what: str) -> None:
@@ -80,6 +86,9 @@ def add_log_options(parser: argparse.ArgumentParser, what: str) -> None:
 
 def audit(args: argparse.Namespace) -> None:
     """List, sum up and verify; raises `LogChanged`."""
+    if args.device is not None:
+        _audit_device(args)
+        return
     from trainer_host.teacher.audit import audit_path, entries
     from trainer_host.teacher.audit_check import verify
 
@@ -110,6 +119,52 @@ def audit(args: argparse.Namespace) -> None:
         show.table(["provider", "key", "task", "calls", "answered", "tokens", "cost"], _sums(totals))
     if checked is not None:
         tell_check(checked, None if args.json else show, "calls")
+
+
+def _audit_device(args: argparse.Namespace) -> None:
+    """Check a device's journal; raises `LogChanged`."""
+    from dataclasses import replace
+
+    from trainer_host.release.device_journal import check_device
+    from trainer_host.release.devices import device_named
+
+    if args.provider or args.task or args.prompts:
+        raise TrainerError("--provider, --task and --prompts are of calls to providers; leave them out with --device.")
+    workspace, show = workspace_of(args), presenter_for()
+    checked = check_device(workspace, device_named(workspace, args.device), args.known)
+    head = checked.head
+    if args.json:
+        told = replace(checked, lines=checked.lines[: args.last])
+        show.say(json.dumps(asdict(told), indent=1, ensure_ascii=False))
+    elif checked.lines:
+        rows = [_journal_row(line) for line in reversed(checked.lines[: args.last])]
+        show.table(["#", "time (UTC)", "what", "specialist", "state"], rows)
+    if checked.problem:
+        raise LogChanged(checked.problem)
+    if args.json:
+        return
+    since = "" if checked.known is None else f", and goes on from line {checked.known.count}, where it ended before"
+    if checked.gap:
+        since = ""
+        show.warn(
+            f"The device doesn't keep the {checked.gap} lines after those that this host knew any more, so it can't be shown "
+            "that these go on from there; ask it more often."
+        )
+    show.say(
+        f"The journal of {args.device} is whole: {len(checked.lines)} of its {head.count} lines were looked at{since}."
+    )
+    show.say(f"Keep this elsewhere, for --known: {head.count}:{head.hash}")
+
+
+def _journal_row(line: Json) -> list[str]:
+    from datetime import UTC, datetime
+
+    at, number, unit = line.get("at"), line.get("n"), line.get("unit")
+    when = f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S}" if isinstance(at, int | float) else ""
+    which = " ".join(str(line.get(key, "")) for key in ("specialist", "version")).strip()
+    state = str(unit.get("state", "")) if isinstance(unit, dict) else ""
+    shown = [str(number + 1) if isinstance(number, int) else "", when, str(line.get("what", "")), which, state]
+    return [_plain_text(text)[:80] for text in shown]
 
 
 def plain_check(checked: Verification) -> Json:
