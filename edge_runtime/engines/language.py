@@ -42,7 +42,7 @@ class LanguageEngine(Protocol):
 
 
 def open_language_engine(
-    path: Path, threads: int = 1, context: int | None = None, adapter: Path | None = None
+    path: Path, threads: int = 1, context: int | None = None, adapter: Path | None = None, cache: str = "float"
 ) -> LanguageEngine:
     """Open a decoder that `trainer_host.export.language_onnx` or `language_tflite` wrote, or a .gguf file.
 
@@ -50,8 +50,8 @@ def open_language_engine(
 
     context: most tokens in the cache, to spare memory; by default, and at most, what the model was exported for.
     adapter: an .onnx_adapter file of `trainer_host.export.language_adapter`, whose low-rank products are added to the
-    layers' own. All engines over one .onnx file share its weights, with and without
-    adapters, until the last is closed.
+    layers' own. cache: what a .gguf file's keys and values are kept in, "float" or "int8"; our own files say it
+    themselves. All engines over one .onnx file share its weights, with and without adapters, until the last is closed.
     """
     if path.suffix not in (".onnx", ".tflite", ".gguf"):
         raise EngineError(f"{path.name} is none of .onnx, .tflite and .gguf, so no language runtime here can open it.")
@@ -62,7 +62,7 @@ def open_language_engine(
     if path.suffix == ".gguf":
         from edge_runtime.engines.language_gguf import GgufLanguageEngine
 
-        return GgufLanguageEngine(path, threads, context)
+        return GgufLanguageEngine(path, threads, context, cache)
     have = available_runtimes()
     fitting = BY_SUFFIX[path.suffix]
     runtime = next((name for name in fitting if name in have), fitting[0])

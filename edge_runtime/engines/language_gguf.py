@@ -25,7 +25,13 @@ from edge_runtime.errors import EngineError
 _OPAQUE = 1024  # bytes; the structures have about 80 and 200
 _DEFAULTS = (512, 2048, 512, 1)  # of n_ctx, n_batch, n_ubatch and n_seq_max, the first fields of llama_context_params
 _CONTROL = 1 << 0 | 1 << 3  # of a token's attributes: it is the unknown one, or one that steers (llama.h)
-_ERROR = 4  # of llama.cpp's levels of log lines (ggml.h, GGML_LOG_LEVEL_ERROR)
+_INFO, _ERROR = 2, 4  # of llama.cpp's levels of log lines (ggml.h, GGML_LOG_LEVEL_*)
+# What keys and values are kept as (ggml.h, GGML_TYPE_*): 16 bits where nothing is said; int8 is Q8_0, which has a scale
+# of 16 bits for each 32 numbers.
+_CACHES = {"float": 1, "int8": 8}
+# Both types stand behind a -1.0 and two empty pointers in llama_context_params; as long as they are 16 bits.
+_TYPES = re.compile(rb"\x00\x00\x80\xbf(?:\x00{4})?\x00{16}(?=\x01\x00\x00\x00\x01\x00\x00\x00)")
+_KEPT = re.compile(r"size =\s*([\d.]+) MiB .*K \((\w+)\).*V \((\w+)\)")  # its line about the cache
 
 _UNKNOWN = re.compile(r"unknown (?:model )?(architecture|pre-tokenizer type|tokenizer)[^']*'([^']*)'")
 
@@ -55,17 +61,22 @@ class _Batch(ctypes.Structure):
 
 
 class GgufLanguageEngine:
-    """A decoder in llama.cpp on the CPU; see `LanguageEngine`. Its cache holds 16-bit keys and values."""
+    """A decoder in llama.cpp on the CPU; see `LanguageEngine`."""
 
     runtime = XLLAMACPP
 
-    def __init__(self, path: Path, threads: int = 1, context: int | None = None) -> None:
-        """context: most tokens in the cache; by default, and at most, what the model was trained on."""
+    def __init__(self, path: Path, threads: int = 1, context: int | None = None, cache: str = "float") -> None:
+        """context: most tokens in the cache; by default, and at most, what the model was trained on.
+
+        cache: "float" keeps keys and values in 16 bits, "int8" in eight and a half. Raises `EngineError` where llama.cpp
+        can't: for int8 it needs heads of a multiple of 32 numbers, and attention in one piece ("flash attention").
+        """
         self._model = self._context = None
         self._batch: _Batch | None = None
         if not path.is_file():
             raise EngineError(f"There is no model file {path.name}.")
         self._library = library = _library()
+        _context_params(1, cache)  # refuses what can't be, before anything is loaded
         _said.clear()
         self._model = library.llama_model_load_from_file(os.fsencode(path), library.llama_model_default_params())
         if not self._model:
@@ -80,12 +91,20 @@ class GgufLanguageEngine:
         self._words = library.llama_model_get_vocab(self._model)
         self.vocabulary: int = library.llama_vocab_n_tokens(self._words)
         self.length = 0
-        params = library.llama_context_default_params()
-        ctypes.c_uint32.from_buffer(params).value = self.context
+        params = _context_params(self.context, cache)
+        _kept.clear()
         self._context = library.llama_init_from_model(self._model, params)
+        kinds = {kind for _, *pair in _kept for kind in pair}
+        if cache == "int8" and (not self._context or kinds != {"q8_0"}):
+            self.close()
+            raise EngineError(
+                f"llama.cpp can't keep the cache of {path.name} in int8{_why()}; keep it in float, or choose a smaller "
+                "context."
+            )
         if not self._context:
             self.close()
             raise EngineError(f"llama.cpp can't keep {self.context} tokens{_why()}; choose a smaller context.")
+        self.cache_bytes = round(sum(size for size, *_ in _kept) * 2**20)
         library.llama_set_n_threads(self._context, threads, threads)
         self._most = min(library.llama_n_batch(self._context), self.context)
         self._batch = library.llama_batch_init(self._most, 0, 1)
@@ -242,18 +261,37 @@ def version_here() -> str | None:
         return None
 
 
-# llama.cpp's last errors; it keeps one log for the whole process, and so do we.
+# llama.cpp's last errors, and its last caches: MiB, and what keys and values are kept as. It keeps one log for the
+# whole process, and so do we.
 _said: list[str] = []
+_kept: list[tuple[float, str, str]] = []
 
 
 @_OnLog
 def _listen(level: int, text: bytes | None, _: int | None) -> None:
     if level == _ERROR and text and len(_said) < 8:
         _said.append(text.decode("utf-8", "replace").strip())
+    elif level == _INFO and text and (found := _KEPT.search(text.decode("utf-8", "replace"))):
+        _kept.append((float(found[1]), found[2], found[3]))
 
 
 def _why() -> str:
     return f" ({_said[0][:160].rstrip('.')})" if _said else ""
+
+
+def _context_params(context: int, cache: str) -> _Opaque:
+    """llama_context_params for so many tokens; raises `EngineError` where the cache's type isn't found in it."""
+    params: _Opaque = _library().llama_context_default_params()
+    ctypes.c_uint32.from_buffer(params).value = context
+    if cache not in _CACHES:
+        raise EngineError(f"There is no cache of '{cache[:20]}'; there are float and int8.")
+    if cache != "float":
+        found = list(_TYPES.finditer(bytes(params.raw)))
+        if len(found) != 1:
+            raise EngineError("This version of xllamacpp isn't known for a cache of int8; keep it in float.")
+        for place in (found[0].end(), found[0].end() + 4):
+            ctypes.c_int32.from_buffer(params, place).value = _CACHES[cache]
+    return params
 
 
 def _unopened(name: str) -> str:

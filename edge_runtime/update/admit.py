@@ -148,7 +148,10 @@ def _open(
     # A .gguf file is as it came, and says how long texts may be at most; the cache of all that would fill the memory.
     context = manifest.options.get("context") if path.suffix == ".gguf" else None
     most = context if isinstance(context, int) else None
-    return cast(Engine, open_language_engine(path, threads, most))  # its task's `load` takes a language engine
+    kept = manifest.options.get("cache")
+    kind = str(kept.get(model.file, "float")) if isinstance(kept, dict) else "float"
+    # Its task's `load` takes a language engine.
+    return cast(Engine, open_language_engine(path, threads, most, cache=kind))
 
 
 def _admitted(

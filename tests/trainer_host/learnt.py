@@ -53,11 +53,14 @@ def tokenizer() -> str:
 
 
 @functools.cache
-def learnt(tied: bool = True, rope: str | None = None) -> Learnt:
-    """Trained until it knows the text. rope: a kind of scaling, by 4 over 64 positions; the text is three times as long."""
+def learnt(tied: bool = True, rope: str | None = None, head: int | None = None) -> Learnt:
+    """Trained until it knows the text. rope: a kind of scaling, by 4 over 64 positions; the text is three times as long.
+
+    head: numbers of a head, 16 where nothing is said.
+    """
     text = tokenizer()
     encoder = FastTokenizer(text)
-    config = replace(SHAPE, vocabulary=encoder.size, tied=tied)
+    config = replace(SHAPE, vocabulary=encoder.size, tied=tied, head_size=head)
     if rope is not None:
         config = replace(config, rope={"type": rope, "factor": 4.0, "trained": 64})
     torch.manual_seed(7)

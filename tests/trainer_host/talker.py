@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from edge_runtime.language.template import CHATML
-from tests.trainer_host.learnt import learnt
+from tests.trainer_host.learnt import Learnt, learnt
 from trainer_host.data.dataset import Dataset, Row, seal, write_rows
 from trainer_host.students.language.run_files import write_assets
 from trainer_host.training.run import Run, open_run
@@ -17,15 +17,15 @@ from trainer_host.workspace import Workspace
 ASKED = ("Who sleeps on the shelf?", "Where was the lamp?", "What did the clock say?", "Who turned it off?")
 
 
-def talker(workspace: Workspace) -> tuple[Run, Dataset]:
-    """The run "cat" and its dataset "talk"."""
+def talker(workspace: Workspace, made: Learnt | None = None) -> tuple[Run, Dataset]:
+    """The run "cat" and its dataset "talk". made: its model, by default `learnt()`."""
     data = workspace.data / "talk"
     data.mkdir(parents=True)
     rows = [Row({"messages": [{"role": "user", "content": asked}]}, {"reply": "the cat"}) for asked in ASKED]
     write_rows(data / "train.jsonl", rows[:2])
     write_rows(data / "heldout.jsonl", rows[2:])
     dataset = seal(data, name="talk", task="chat", teacher="t", seed=1, params={}, figures={})
-    made, folder = learnt(), workspace.runs / "cat"
+    made, folder = made or learnt(), workspace.runs / "cat"
     folder.mkdir(parents=True)
     save_weights(folder, made.model)
     write_assets(folder, made.tokenizer, CHATML)

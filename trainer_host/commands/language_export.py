@@ -55,8 +55,12 @@ def export_for_others(args: argparse.Namespace) -> None:
     from trainer_host.export.language_run import GGUF, PRECISIONS, export_language, read_language_run
     from trainer_host.training.run import open_run
 
-    if args.adapter or args.adapters or args.cache is not None:
-        raise DataError("--adapter, --adapters and --cache are of the ONNX files; leave --format out, or them.")
+    if args.adapter or args.adapters:
+        raise DataError("--adapter and --adapters are of the ONNX files; leave --format out, or them.")
+    if args.cache is not None and (args.format not in (TFLITE, GGUF) or args.to):
+        raise DataError(
+            "--cache says what our devices keep while they write; other programs are told so themselves, so leave it out."
+        )
     if args.format == TFLITE and (args.to or args.licence or args.task):
         raise DataError(
             "A .tflite file has no tokenizer and no licence in it, so it stays in the run; leave --to, --licence and "
@@ -89,13 +93,13 @@ def _export_beside(args: argparse.Namespace) -> None:
     workspace, show = workspace_of(args), presenter_for()
     run = open_run(workspace.run(args.run))
     usual = GGUF_PRECISIONS if args.format == GGUF else TFLITE_PRECISIONS
-    precisions = (args.precision,) if args.precision else usual
+    precisions, cache = (args.precision,) if args.precision else usual, args.cache or "float"
     with show.working("exporting") as step:
         if args.format == GGUF:
-            licence, task = args.licence, args.task
-            made = add_gguf(run, lambda: dataset_of(workspace, run), step, precisions, licence=licence, task=task)
+            about = {"licence": args.licence, "task": args.task, "cache": cache}
+            made = add_gguf(run, lambda: dataset_of(workspace, run), step, precisions, **about)
         else:
-            made = add_tflite(run, lambda: dataset_of(workspace, run), step, precisions)
+            made = add_tflite(run, lambda: dataset_of(workspace, run), step, precisions, cache)
     rows = [[item.file, f"{item.bytes / 1e6:.2f} MB", f"{item.error:.2g}"] for item in made]
     show.table(["file", "size", "largest difference"], rows)
     show.say(f"Next: enigma gate {run.name}")

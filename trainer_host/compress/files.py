@@ -43,7 +43,8 @@ OnStep = Callable[[float, str], None]  # the share done, and what happens now
 class ModelFile:
     """One file: where it may run, how its tensors are called, and how far it is from the torch module.
 
-    error: largest absolute difference of any output on calibration inputs. weights: bytes by type.
+    error: largest absolute difference of any output on calibration inputs. weights: bytes by type. cache: what a
+    language model's keys and values are kept in, "float" or "int8".
     """
 
     file: str
@@ -55,6 +56,7 @@ class ModelFile:
     sha256: str
     error: float
     weights: dict[str, int]
+    cache: str = "float"
 
 
 def export_run(
@@ -248,6 +250,7 @@ def _written(
             _sha256(path),
             float(f"{item.error:.3g}"),
             weights,
+            "float" if item.precision == "fp32" else options.cache,
         )
 
 
@@ -255,14 +258,6 @@ def _write_card(run: Run, made: list[ModelFile], more: dict[str, object] | None 
     card = {"models": [asdict(item) for item in made], "weights": run.weights, **(more or {})}
     write_json(run.folder / CARD, card)
     return made
-
-
-def export_options(run: Run) -> ExportOptions:
-    """How an exported language run's files were written."""
-    try:
-        return ExportOptions(**json.loads((run.folder / CARD).read_bytes()).get("options", {}))
-    except (OSError, ValueError, TypeError, AttributeError):
-        raise ExportError(f"{run.folder / CARD} is damaged; run 'enigma export {run.name}' again.") from None
 
 
 def exported(run: Run) -> list[ModelFile]:

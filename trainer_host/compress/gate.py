@@ -18,7 +18,7 @@ from edge_runtime.engines.language import open_language_engine
 from edge_runtime.tasks import Specialist, task_module
 from trainer_host.compress.adapter import adapter_base, base_file
 from trainer_host.compress.files import ModelFile as Exported
-from trainer_host.compress.files import export_options, exported, with_own_scales
+from trainer_host.compress.files import exported, with_own_scales
 from trainer_host.compress.other_python import PipedEngine, other_runtimes
 from trainer_host.data.dataset import Dataset
 from trainer_host.errors import GateRefused, NotThere, TrainerError
@@ -149,7 +149,7 @@ def gate_run(
         with opened(run, student, item, runtime) as (specialist, engine):
             figures = student.evaluate(run.folder, dataset.folder, specialist, rows)
             p50, p99 = latency(specialist, student.golden(run.folder, dataset.folder, 64), engine)
-        if item.precision != "fp32" and item.file.endswith(".onnx") and export_options(run).cache == "int8":
+        if item.cache == "int8":
             agreement = cast(TextStudent, student).cache_agreement
             figures["cache_agreement"] = agreement(run.folder, dataset.folder, run.folder / item.file, item.precision)
         if not math.isfinite(figures["accuracy"]):
@@ -214,7 +214,7 @@ def opened(run: Run, student: Student, item: Exported, runtime: str) -> Iterator
         model, adapter = (path, None) if base is None else (base_file(run, base), path)
         with SilentDescriptors():  # LiteRT greets on standard error
             # The task's `load` takes a language engine.
-            engine = cast(Engine, open_language_engine(model, adapter=adapter))
+            engine = cast(Engine, open_language_engine(model, adapter=adapter, cache=item.cache))
     elif runtime not in available_runtimes() and runtime in (others := other_runtimes()):
         engine = PipedEngine(path, others[runtime], item.inputs, item.outputs)
     else:

@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from trainer_host.export.language_run import GGUF, LanguageRun, export_language,
 from trainer_host.export.language_tflite import PRECISIONS as TFLITE_PRECISIONS
 from trainer_host.export.language_tflite import check_precision, export_language_tflite
 from trainer_host.export.tflite import SilentDescriptors
+from trainer_host.students import TextStudent, student_for
 from trainer_host.training.run import Run, write_json
 
 if TYPE_CHECKING:
@@ -39,14 +40,21 @@ def add_gguf(
     *,
     licence: str = "",
     task: str | None = None,
+    cache: str = "float",
 ) -> list[ModelFile]:
     """Write model.PRECISION.gguf into the run and export.json; gives these files.
 
     The gate compares with the float file in ONNX, so a run that wasn't exported yet gets its ONNX files first; they
-    need the dataset. licence, task: see `export_language`, for programs other than ours that read the file. Raises
-    `DataError` for a run that holds no language model, and `ExportError`.
+    need the dataset. licence, task: see `export_language`, for programs other than ours that read the file. cache: what
+    devices keep keys and values in, "float" (16 bits) or "int8"; the file is the same. Raises `DataError` for a run that
+    holds no language model, and `ExportError`.
     """
     model = read_language_run(run.folder)
+    if cache == "int8" and model.config.head % 32:
+        raise ExportError(
+            f"llama.cpp keeps keys and values in int8 by 32 numbers, and this model's heads have {model.config.head}; leave "
+            "--cache out, or export as ONNX or TFLite."
+        )
     if not _whole(run):
         export_run(run, dataset(), on_step)
     made = []
@@ -54,18 +62,22 @@ def add_gguf(
         on_step(at / len(precisions), f"gguf {precision}")
         path = run.folder / f"model.{precision}.gguf"
         export_language(model, path, GGUF, precision, licence=licence, task=task, beside=True)
-        made.append(_entry(path, precision, (XLLAMACPP,), _difference(model, path)))
+        made.append(_entry(path, precision, (XLLAMACPP,), _difference(model, path), cache))
     add_files(run, made)
     on_step(1.0, "done")
     return made
 
 
 def add_tflite(
-    run: Run, dataset: Callable[[], Dataset], on_step: OnStep, precisions: Sequence[str] = TFLITE_PRECISIONS
+    run: Run,
+    dataset: Callable[[], Dataset],
+    on_step: OnStep,
+    precisions: Sequence[str] = TFLITE_PRECISIONS,
+    cache: str = "float",
 ) -> list[ModelFile]:
     """Write model.PRECISION.tflite into the run and export.json, as `add_gguf` does; gives these files.
 
-    Raises `DataError` for a run that holds no language model, and `ExportError` where a file in float answers
+    cache: "int8" keeps keys and values so, but for a file in float. Raises `DataError` for a run that holds no language model, and `ExportError` where a file in float answers
     differently from the model.
     """
     model = read_language_run(run.folder)
@@ -74,18 +86,22 @@ def add_tflite(
     if not _whole(run):
         export_run(run, dataset(), on_step)
     tokens, wanted = _answered(model)
+    scales = None
+    if cache == "int8":
+        scales = cast(TextStudent, student_for(run.task)).cache_scales(run.folder, dataset().folder)
     made = []
     for at, precision in enumerate(precisions):
         on_step(at / len(precisions), f"tflite {precision}")
         path = run.folder / f"model.{precision}.tflite"
-        export_language_tflite(model.state, model.config, path, precision)
+        kept = None if precision == "fp32" else scales  # what all files are compared with stays as it was trained
+        export_language_tflite(model.state, model.config, path, precision, cache=kept)
         with SilentDescriptors():  # LiteRT greets on standard error
             engine = open_language_engine(path)
         with closing(engine):
             error = float(np.abs(engine.feed(tokens, len(tokens)) - wanted).max())
         if precision == "fp32" and not error <= LARGEST_ERROR:
             raise ExportError(f"{path.name} differs from the trained module by {error:.2g}; export it again.")
-        made.append(_entry(path, precision, (LITERT,), error))
+        made.append(_entry(path, precision, (LITERT,), error, "float" if kept is None else cache))
     add_files(run, made)
     on_step(1.0, "done")
     return made
@@ -108,11 +124,11 @@ def _whole(run: Run) -> bool:
         return False
 
 
-def _entry(path: Path, precision: str, runtimes: tuple[str, ...], error: float) -> ModelFile:
+def _entry(path: Path, precision: str, runtimes: tuple[str, ...], error: float, cache: str) -> ModelFile:
     with path.open("rb") as source:
         digest = hashlib.file_digest(source, "sha256").hexdigest()
     size, rounded = path.stat().st_size, float(f"{error:.3g}")
-    return ModelFile(path.name, precision, runtimes, {}, {}, size, digest, rounded, weight_bytes(path))
+    return ModelFile(path.name, precision, runtimes, {}, {}, size, digest, rounded, weight_bytes(path), cache)
 
 
 def _difference(run: LanguageRun, path: Path) -> float:

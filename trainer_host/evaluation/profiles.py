@@ -125,5 +125,5 @@ def _file_engine(run: Run, student: Student, item: ModelFile, runtime: str, thre
     path = run.folder / item.file
     with SilentDescriptors():  # LiteRT greets on standard error
         if student.family == "language":
-            return cast(Engine, open_language_engine(path, threads))
+            return cast(Engine, open_language_engine(path, threads, cache=item.cache))
         return open_engine(path, threads, runtime, item.inputs, item.outputs)

@@ -14,7 +14,7 @@ import numpy as np
 
 from edge_runtime.engines.language_litert import SIGNATURE
 from trainer_host.errors import ExportError
-from trainer_host.export.language_onnx import rope_of, weight_of
+from trainer_host.export.language_onnx import CacheScales, rope_of, weight_of
 from trainer_host.export.tflite_graph import FlatGraph
 
 if TYPE_CHECKING:
@@ -31,11 +31,13 @@ def export_language_tflite(
     path: Path,
     precision: str = "fp32",
     context: int | None = None,
+    cache: CacheScales | None = None,
 ) -> None:
     """Write a decoder; raises `ExportError` for weights that don't fit the config.
 
     state, context: as for `export_language_onnx`. precision: int8 has one scale for each row of a matrix, and the
-    runtime rounds the other factor to int8 as well, row by row ("dynamic range"). Inputs for T tokens, of which K get
+    runtime rounds the other factor to int8 as well, row by row ("dynamic range"). cache: keep keys and values as int8
+    with these scales, a quarter of the memory. Inputs for T tokens, of which K get
     logits, with a cache of C places: tokens int32 [T], cos and sin float32 [T, 1, head] (of their positions; the first
     half of sin is negative), wanted int32 [K], bias float32 [1, T * group, C + T] (added to the scores of a token's
     heads: 0 for what it sees, else very negative; group is heads / kv_heads), where layers have windows also bias.W
@@ -45,7 +47,7 @@ def export_language_tflite(
     [layers], 0 for a layer without one. The caches of those layers, and their bias, may have fewer places than C.
     """
     check_precision(precision)
-    _Decoder(state, config, precision == "int8", context or config.context).write(path)
+    _Decoder(state, config, precision == "int8", context or config.context, cache).write(path)
 
 
 def check_precision(precision: str) -> None:
@@ -58,10 +60,16 @@ class _Decoder:
     """The graph while it grows. Sums as in `trainer_host.students.language.model`."""
 
     def __init__(
-        self, state: Mapping[str, Tensor | np.ndarray], config: LanguageConfig, small: bool, context: int
+        self,
+        state: Mapping[str, Tensor | np.ndarray],
+        config: LanguageConfig,
+        small: bool,
+        context: int,
+        cache: CacheScales | None,
     ) -> None:
         self.state, self.config, self.small, self.context = state, config, small, context
         self.graph = FlatGraph()
+        self.scales = None if cache is None else {"keys": cache.keys, "values": cache.values}
 
     def write(self, path: Path) -> None:
         """Build and write."""
@@ -81,7 +89,7 @@ class _Decoder:
         place = [config.kv_heads, context, config.head]
         for layer in range(config.layers):
             for part in ("keys", "values"):
-                inputs.append(graph.input(f"{part}.{layer}", np.float32, place))
+                inputs.append(graph.input(f"{part}.{layer}", np.float32 if self.scales is None else np.int8, place))
         graph.constant("rope", rope_of(config, context))
         if config.window is not None:
             looks_back = [config.looks_back(layer) or 0 for layer in range(config.layers)]
@@ -160,30 +168,57 @@ class _Decoder:
         queries = self.cut(turned, "start", "end of queries", f"{name}.q", [-1, config.heads, head])
         keys = self.cut(turned, "from keys", "end of keys", f"{name}.k", [-1, kv, head])
         values = self.cut(split, "from values", "end", f"{name}.v", [-1, kv, head])
-        keys = graph.node("TRANSPOSE", [keys, "heads first"], f"new_keys.{layer}", [kv, -1, head])
-        values = graph.node("TRANSPOSE", [values, "heads first"], f"new_values.{layer}", [kv, -1, head])
         # The heads that share keys become rows beside each other, so that one product serves them all.
         queries = graph.node("RESHAPE", [queries, "by group"], f"{name}.q by group", [-1, kv, group * head])
         queries = graph.node("TRANSPOSE", [queries, "heads first"], f"{name}.q by kv", [kv, -1, group * head])
         queries = graph.node("RESHAPE", [queries, "rows of heads"], f"{name}.q rows", [kv, -1, head])
-        scores = [
-            graph.node("BATCH_MATMUL", [queries, against], f"{name}.scores {number}", [kv, -1, -1], adjY=True)
-            for number, against in enumerate((f"keys.{layer}", keys))
-        ]
-        joined = self.join(scores, f"{name}.scores", [kv, -1, -1], 2)
-        biased = graph.node(
-            "ADD",
-            [joined, _bias(config.looks_back(layer))],
-            f"{name}.biased",
-            [kv, -1, -1],
-            fusedActivationFunction=0,
-        )
-        shares = graph.node("SOFTMAX", [biased], f"{name}.shares", [kv, -1, -1], beta=1.0)
-        every = self.join([f"values.{layer}", values], f"{name}.values", [kv, -1, head], 1)
-        seen = graph.node("BATCH_MATMUL", [shares, every], f"{name}.seen", [kv, -1, head], adjY=False)
+        seen = self.seen(layer, queries, keys, values)
         seen = graph.node("RESHAPE", [seen, "rows of groups"], f"{name}.seen by kv", [kv, -1, group * head])
         seen = graph.node("TRANSPOSE", [seen, "heads first"], f"{name}.seen by token", [-1, kv, group * head])
         return graph.node("RESHAPE", [seen, "by token"], f"{name}.seen rows", [-1, config.heads * head])
+
+    def seen(self, layer: int, queries: str, keys: str, values: str) -> str:
+        """What queries see, both [kv, T * group, head]; gives out the new keys and values, [T, kv, head] here."""
+        graph, name, kv, head = self.graph, f"layers.{layer}", self.config.kv_heads, self.config.head
+        if self.scales is None:
+            keys = graph.node("TRANSPOSE", [keys, "heads first"], f"new_keys.{layer}", [kv, -1, head])
+            values = graph.node("TRANSPOSE", [values, "heads first"], f"new_values.{layer}", [kv, -1, head])
+            parts = [self.scores(queries, each, f"{name}.scores {i}") for i, each in enumerate((f"keys.{layer}", keys))]
+            scores = self.join(parts, f"{name}.scores", [kv, -1, -1], 2)
+            every = self.join([f"values.{layer}", values], f"{name}.values", [kv, -1, head], 1)
+        else:
+            keys, values = self.steps(layer, "keys", keys), self.steps(layer, "values", values)
+            queries = self.multiply([queries, f"{name}.keys.scale"], f"{name}.q scaled", [kv, -1, head])
+            scores, every = self.scores(queries, keys, f"{name}.scores"), values
+        bias = _bias(self.config.looks_back(layer))
+        biased = graph.node("ADD", [scores, bias], f"{name}.biased", [kv, -1, -1], fusedActivationFunction=0)
+        shares = graph.node("SOFTMAX", [biased], f"{name}.shares", [kv, -1, -1], beta=1.0)
+        seen = graph.node("BATCH_MATMUL", [shares, every], f"{name}.seen", [kv, -1, head], adjY=False)
+        if self.scales is None:
+            return seen
+        return self.multiply([seen, f"{name}.values.scale"], f"{name}.seen scaled", [kv, -1, head])
+
+    def scores(self, queries: str, keys: str, out: str) -> str:
+        """How much each query asks for each key."""
+        return self.graph.node("BATCH_MATMUL", [queries, keys], out, [self.config.kv_heads, -1, -1], adjY=True)
+
+    def steps(self, layer: int, part: str, new: str) -> str:
+        """All keys or values, cached and new, in steps of their scales: whole numbers in float32 [kv, C + T, head].
+
+        new: [T, kv, head]; the new ones are given out in int8. Old and new are joined before they become floats, so
+        that a layer's floats are made when its turn comes: else those of all layers would lie in memory together. Only
+        CAST does: BATCH_MATMUL of float by int8, and DEQUANTIZE once it is resized, are wrong in LiteRT 2.3.
+        """
+        assert self.scales is not None
+        graph, name, shape = self.graph, f"layers.{layer}.{part}", [self.config.kv_heads, -1, self.config.head]
+        scales = self.scales[part][layer][:, None].astype(np.float32)
+        graph.constant(f"{name}.scale", scales)
+        graph.constant(f"{name}.per step", 1 / scales)
+        new = graph.node("TRANSPOSE", [new, "heads first"], f"{name}.new", shape)
+        new = self.multiply([new, f"{name}.per step"], f"{name}.new steps", shape)
+        new = graph.node("QUANTIZE", [new], f"new_{part}.{layer}", shape, dtype=np.int8)
+        every = self.join([f"{part}.{layer}", new], f"{name}.every", shape, 1, np.int8)
+        return graph.node("CAST", [every], f"{name}.steps", shape)
 
     def rotated(self, x: str, name: str) -> str:
         """Rotary positions, see `rotate` in the model: the halves change places, and the sines bring the sign."""
@@ -220,9 +255,9 @@ class _Decoder:
         # SLICE can't be resized: its kernel holds the output to the shape that the file says.
         return self.graph.node("STRIDED_SLICE", [x, begin, end, "steps"], out, shape, endMask=1)
 
-    def join(self, parts: list[str], out: str, shape: list[int], axis: int) -> str:
+    def join(self, parts: list[str], out: str, shape: list[int], axis: int, dtype: type = np.float32) -> str:
         """One behind the other."""
-        return self.graph.node("CONCATENATION", parts, out, shape, axis=axis, fusedActivationFunction=0)
+        return self.graph.node("CONCATENATION", parts, out, shape, dtype, axis=axis, fusedActivationFunction=0)
 
     def matrix(self, name: str) -> str:
         """The constant of a weight [out, in]."""

@@ -49,18 +49,24 @@ class FlatGraph:
         self._data.append(np.ascontiguousarray(value))
         made.buffer = len(self._data)  # the buffer 0 is the empty one
         if scales is not None:
-            made.quantization = self._schema.QuantizationParametersT()
-            made.quantization.scale = scales.astype(np.float32)
-            made.quantization.zeroPoint = np.zeros(len(scales), np.int64)
+            self._scale(made, scales)
         return name
 
-    def node(self, kind: str, inputs: Sequence[str], out: str, shape: Sequence[int], **options: object) -> str:
-        """An operator of one float32 output; gives its name. options: fields of the schema's table of options."""
+    def node(
+        self,
+        kind: str,
+        inputs: Sequence[str],
+        out: str,
+        shape: Sequence[int],
+        dtype: type = np.float32,
+        **options: object,
+    ) -> str:
+        """An operator of one output; gives its name. options: fields of the schema's table of options."""
         made = self._schema.OperatorT()
         code = int(getattr(self._schema.BuiltinOperator, kind))
         made.opcodeIndex = self._codes.setdefault(code, len(self._codes))
         made.inputs = [self._names[name] for name in inputs]
-        tensor = self._tensor(out, np.float32)
+        tensor = self._tensor(out, dtype)
         # The runtime finds the true sizes when it opens the file; what stands here has only to be as many.
         tensor.shape = [max(1, size) for size in shape]
         made.outputs = [self._names[out]]
@@ -117,6 +123,11 @@ class FlatGraph:
             made.buffers.append(buffer)
         return made
 
+    def _scale(self, tensor: fbs.TensorT, scales: np.ndarray) -> None:
+        tensor.quantization = self._schema.QuantizationParametersT()
+        tensor.quantization.scale = scales.astype(np.float32)
+        tensor.quantization.zeroPoint = np.zeros(len(scales), np.int64)
+
     def _mapped(self, name: str, tensor: str) -> fbs.TensorMapT:
         made = self._schema.TensorMapT()
         made.name, made.tensorIndex = name, self._names[tensor]
@@ -128,13 +139,17 @@ class FlatGraph:
         kinds = {"float32": "FLOAT32", "int32": "INT32", "int8": "INT8"}
         made = self._schema.TensorT()
         made.name, made.type = name, int(getattr(self._schema.TensorType, kinds[np.dtype(dtype).name]))
+        if made.type == self._schema.TensorType.INT8:
+            self._scale(
+                made, np.ones(1)
+            )  # integers that mean themselves; kernels read a scale whether there is one or not
         self._names[name] = len(self._graph.tensors)
         self._graph.tensors.append(made)
         return made
 
 
 # Whose table of options is called otherwise than the operator.
-_TABLES = {"BATCH_MATMUL": "BATCH_MAT_MUL", "MEAN": "REDUCER"}
+_TABLES = {"BATCH_MATMUL": "BATCH_MAT_MUL", "MEAN": "REDUCER", "REDUCE_MAX": "REDUCER", "SUM": "REDUCER"}
 
 
 def schema() -> ModuleType:

@@ -17,7 +17,7 @@ from edge_runtime.language.specialist import TEMPLATE_FILE
 from edge_runtime.media import described
 from edge_runtime.tasks import task_module
 from trainer_host.compress.adapter import adapter_base
-from trainer_host.compress.files import export_options, exported
+from trainer_host.compress.files import exported
 from trainer_host.compress.gate import GateReport, draft_manifest, loaded
 from trainer_host.data.dataset import Dataset, Json
 from trainer_host.data.packs.card import LICENCES, check_licences, parents_json, parents_of
@@ -210,9 +210,10 @@ def _manifest(
     first = chosen[0]
     metrics: Json = {key: round(value, 4) for key, value in first.figures.items()}
     metrics |= {"accuracy": round(first.accuracy, 4), "held_out": dataset.counts["heldout"]}
-    draft, options, base = draft_manifest(run, student), export_options(run), adapter_base(run)
-    if options.cache != "float":
-        draft = dataclasses.replace(draft, options={**draft.options, "cache": options.cache})
+    draft, base = draft_manifest(run, student), adapter_base(run)
+    kept = {item.file: item.cache for item in exported(run)}
+    if caches := {model.file: kept[model.file] for model in models if kept[model.file] != "float"}:
+        draft = dataclasses.replace(draft, options={**draft.options, "cache": caches})
     if base is not None and draft.tokenizer is not None:
         metrics["adapter_share"] = base.share
         whole = {**draft.options, "adapter": base.option(base.run)}

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import torch
 
     from edge_runtime.tasks import Specialist
+    from trainer_host.export.language_onnx import CacheScales
 
 # What is learnt, by the module of the same name: the twelve tasks, several of them in one model, plain texts, a wake word.
 TRAINED = (*TASKS, "combo", "base", "wake_word")
@@ -126,10 +127,13 @@ class TextStudent(Student, Protocol):
         """Write the model files into `run`, the fp32 one first. dataset: its texts measure a cache of int8. base: the
         folder of an exported run, whose scales are kept where they fit."""
 
+    def cache_scales(self, run: Path, dataset: Path) -> CacheScales:
+        """The scales of a cache of int8, measured on the texts of training rows."""
+
     def cache_agreement(self, run: Path, dataset: Path, model: Path, precision: str) -> float:
         """How often a file with a cache of int8 finds the same next token most likely as with one of float, 0 to 1.
 
-        Measured on the answers of held-out rows.
+        Measured on the answers of held-out rows, in the runtime of the file.
         """
 
     def origin(self, run: Path) -> Json | None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from edge_runtime.bundle import read_envelope, unpack_bundle
+from edge_runtime.engines.language_gguf import GgufLanguageEngine
 from edge_runtime.errors import UnsupportedRuntime
 from edge_runtime.update.admit import admit, choose_models
+from tests.trainer_host.learnt import learnt
 from tests.trainer_host.talker import ASKED, said, talker
 from trainer_host.cli import main
 from trainer_host.commands.stages import RUNTIMES
@@ -19,6 +23,7 @@ from trainer_host.compress.files import exported
 from trainer_host.compress.gate import gate_run
 from trainer_host.compress.gate import loaded as loaded_file
 from trainer_host.compress.language_files import add_gguf, add_tflite
+from trainer_host.errors import GateRefused
 from trainer_host.release.bundle import build_bundle
 from trainer_host.release.keys import signing_key
 from trainer_host.students import student_for
@@ -128,11 +133,56 @@ def test_a_device_with_litert_alone_answers_with_the_tflite_file_that_passed(
         choose_models(manifest, ["onnxruntime", "ai-edge-litert"], {"onnxruntime": "1.32.0"})
 
 
+@needs_litert
+@needs_xllamacpp
+def test_a_cache_of_int8_is_held_against_one_of_float_in_each_runtime_and_told_to_the_device(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gate, "LATENCY_SECONDS", 0.05)
+    run, dataset = talker(workspace, learnt(head=32))
+    export = ["--home", str(workspace.home), "export", "cat", "--cache", "int8"]
+    for more in ([], ["--format", "tflite"], ["--format", "gguf", "--precision", "q8_0"]):
+        assert main([*export, *more]) == 0
+    report = gate_run(run, dataset)
+    agreed = {score.file: score.figures["cache_agreement"] for score in report.scores if score.file != gate.REFERENCE}
+    assert set(agreed) == {"model.int8.onnx", "model.int4.onnx", "model.int8.tflite", "model.q8_0.gguf"}
+    assert all(gate.LEAST_AGREEMENT <= share <= 1 for share in agreed.values())
+    monkeypatch.setattr(gate, "LEAST_AGREEMENT", 1.01)
+    with pytest.raises(GateRefused, match=r"int8 cache: same token in .*at least 101%"):
+        gate_run(run, dataset, rows=1)
+    monkeypatch.undo()
+
+    made = build_bundle(workspace, run, dataset, report, signing_key(workspace), licence="MIT")
+    folder = tmp_path / "slot"
+    folder.mkdir()
+    with made.path.open("rb") as source:
+        envelope = read_envelope(source)
+    manifest = unpack_bundle(made.path, envelope, folder)
+    assert manifest.options["cache"] == {model.file: "int8" for model in manifest.models}
+    loaded = admit(manifest, envelope.digest, folder, 1, ["xllamacpp"])
+    with closing(GgufLanguageEngine(folder / "model.q8_0.gguf")) as plain:
+        assert cast(GgufLanguageEngine, loaded.engine).cache_bytes < 0.6 * plain.cache_bytes
+    loaded.engine.close()
+
+
+@needs_xllamacpp
+def test_a_cache_that_nobody_can_keep_is_refused_at_the_export(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    talker(workspace)
+    export = ["--home", str(workspace.home), "export", "cat", "--cache", "int8"]
+    assert main([*export, "--format", "gguf"]) != 0
+    assert "by 32 numbers, and this model's heads have 16; leave --cache out" in capsys.readouterr().err
+    for more in (["--format", "hf"], ["--format", "gguf", "--to", "a.gguf"]):
+        assert main([*export, *more]) != 0
+        assert "other programs are told so themselves" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("more", "said"),
     [
         (["--to", "a.tflite"], "leave --to, --licence and --task out"),
-        (["--cache", "int8"], "of the ONNX files"),
+        (["--adapters"], "of the ONNX files"),
         (["--precision", "q8_0"], "no precision 'q8_0' in TFLite; there are fp32, int8"),
     ],
 )

@@ -59,6 +59,7 @@ from trainer_host.workspace import write_atomic
 if TYPE_CHECKING:
     from edge_runtime.tasks.dialogue import Writer
     from trainer_host.compress.language import Text
+    from trainer_host.export.language_onnx import CacheScales
     from trainer_host.students.language.model import LanguageModel
     from trainer_host.training.distil import Soft
     from trainer_host.training.loop import TrainSettings
@@ -346,7 +347,6 @@ class LanguageStudent:
         """model.fp32.onnx, model.int8.onnx and model.int4.onnx; see `TextStudent`."""
         import torch
 
-        from trainer_host.compress.language import cache_scales
         from trainer_host.export.language_onnx import export_language_onnx
 
         config, model = trained_model(run)
@@ -359,7 +359,7 @@ class LanguageStudent:
         if options is not None and options.cache == "int8":
             if dataset is None:
                 raise DataError("A cache of int8 is measured on texts; name the dataset.")
-            scales = cache_scales(model, self._answers(run, dataset, "train"))
+            scales = self.cache_scales(run, dataset)
         made = []
         for at, precision in enumerate(PRECISIONS):
             on_step(at / len(PRECISIONS), f"onnx {precision}")
@@ -383,16 +383,29 @@ class LanguageStudent:
         on_step(1.0, "done")
         return made
 
+    def cache_scales(self, run: Path, dataset: Path) -> CacheScales:
+        """See `TextStudent.cache_scales`."""
+        from trainer_host.compress.language import cache_scales
+
+        return cache_scales(trained_model(run)[1], self._answers(run, dataset, "train"))
+
     def cache_agreement(self, run: Path, dataset: Path, model: Path, precision: str) -> float:
         """See `TextStudent.cache_agreement`."""
         from trainer_host.compress.language import compare
         from trainer_host.export.language_onnx import export_language_onnx
+        from trainer_host.export.language_tflite import export_language_tflite
 
         config, trained = trained_model(run)
         with tempfile.TemporaryDirectory(prefix="enigma-language-") as name:
-            twin = Path(name) / "model.onnx"
-            export_language_onnx(trained.state_dict(), config, twin, precision, config.context)
-            with closing(open_language_engine(twin)) as reference, closing(open_language_engine(model)) as other:
+            twin = Path(name) / model.name
+            if model.suffix == ".gguf":  # what it keeps is said when it is opened
+                twin.symlink_to(model.absolute())
+            elif model.suffix == ".tflite":
+                export_language_tflite(trained.state_dict(), config, twin, precision, config.context)
+            else:
+                export_language_onnx(trained.state_dict(), config, twin, precision, config.context)
+            reference, other = open_language_engine(twin), open_language_engine(model, cache="int8")
+            with closing(reference), closing(other):
                 return compare(reference, other, self._answers(run, dataset, "heldout")).agreement
 
     def prompts(self, run: Path, dataset: Path, count: int) -> list[list[int]]:
