@@ -53,7 +53,13 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     serve.add_argument(
         "--at", metavar="PLACE", help="a place's name or X,Y,DEGREES: where it is now (default: the dock)"
     )
-    serve.add_argument("--simulated", action="store_true", help="the firmware in simavr, with wheels that aren't there")
+    serve.add_argument(
+        "--on",
+        choices=("simulation", "simavr", "hardware"),
+        default="simulation",
+        help="a board that isn't there, the firmware in simavr with wheels that aren't, or the board that is plugged in,"
+        " which `arm` lets move (default: simulation)",
+    )
     serve.add_argument("--record", type=Path, metavar="NPZ", help="keep scans and odometry, for `map`")
     simulate = command("simulate", "Serve a robot that isn't there, in a room that isn't: to try everything.", _serve)
     simulate.add_argument(
@@ -61,12 +67,16 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     simulate.add_argument("--socket", type=Path, metavar="PATH", help="(default: robot.sock beside the file)")
     simulate.add_argument("--at", metavar="PLACE", help="where it begins (default: the dock)")
-    simulate.set_defaults(simulated=False, record=None)
+    simulate.set_defaults(on="simulation", record=None)
     client("state", "Show where it is, what it does, and what changed its orders.", _state)
     client("stop", "The emergency stop, until `release`; needs no token.", _simple({"op": "stop"}))
     client("release", "End the emergency stop.", _simple({"op": "release"}))
     client("clear", "End a fault whose cause is gone.", _simple({"op": "clear"}))
     client("reload", "Read robot.toml anew, as after a zone was drawn.", _simple({"op": "reload"}))
+    arm = client("arm", "Let the motors of a real robot turn for a while; see docs/robots.md.", _arm)
+    arm.add_argument("--minutes", type=float, metavar="N", help="(default: 15, up to 480)")
+    arm.add_argument("--new-board", action="store_true", help="also on another board or firmware than last time")
+    client("disarm", "Take that back: it brakes, and stands.", _simple({"op": "disarm"}))
     mode = client("mode", "Say who drives.", _mode)
     mode.add_argument("event", choices=("take", "assist", "automate", "dock", "undock"), help="see docs/robots.md")
     go = client("go", "Send it to places, one after the other.", _go)
@@ -147,13 +157,18 @@ async def _run(args: argparse.Namespace) -> None:
     from firmware_bridge.board import Board
     from firmware_bridge.ports import finder
     from firmware_bridge.robot import room as rooms
+    from firmware_bridge.robot.arming import Arming
     from firmware_bridge.robot.drive import Driver
     from firmware_bridge.robot.serve import Server
     from firmware_bridge.robot.shown import ShownMap
     from firmware_bridge.robot.tokens import Tokens, write_private
 
-    room = rooms.load(args.room, args.robot) if "room" in args else None
+    if "room" in args:
+        rooms.load(args.room, args.robot)  # which copies its robot.toml where there is none
     robot = _load(args)
+    room = None
+    if args.on == "simulation":
+        room = rooms.load(args.room, args.robot) if "room" in args else rooms.around(robot, args.robot)
     start = _start(args, robot)
     tokens, own = Tokens(_beside(args, "robot.tokens")), _beside(args, "robot.token")
     if not own.exists() or "owner" not in tokens.read():
@@ -165,21 +180,21 @@ async def _run(args: argparse.Namespace) -> None:
     async with contextlib.AsyncExitStack() as stack:
         if room is not None:
             driver = await _pretend(stack, robot, room, start or (0.0, 0.0, 0.0))
-            if robot.map.grid and not (kept := _beside(args, robot.map.grid)).exists():
-                room.map(robot.body.radius).save(kept)
         else:
-            if args.simulated:
+            if args.on == "simavr":
                 find = await _simulate(stack, robot, start or (0.0, 0.0, 0.0))
             else:
                 find = finder(args.port)
             board = await stack.enter_async_context(Board(find, args.number))
-            driver = await stack.enter_async_context(Driver(robot, board, start))
-            driver.simulated = args.simulated
+            arming = Arming(args.robot, board) if args.on == "hardware" else None
+            driver = await stack.enter_async_context(Driver(robot, board, start, arming=arming))
+            driver.simulated = args.on == "simavr"
         if robot.map.grid:
             from firmware_bridge.robot.grid import Grid
             from firmware_bridge.robot.scan_match import Localizer
 
-            grid = Grid.load(_beside(args, robot.map.grid))
+            # What is simulated has walls of its own, whatever the house's map shows.
+            grid = room.map(robot.body.radius) if room is not None else Grid.load(_beside(args, robot.map.grid))
             driver.orders.walls(grid.walls())
             driver.localizer = Localizer(grid.walls())
             driver.map = ShownMap(grid, grows=False)
@@ -188,6 +203,8 @@ async def _run(args: argparse.Namespace) -> None:
         await stack.enter_async_context(Server(driver, tokens, socket, args.robot))
         what = "a SIMULATED robot" if driver.simulated else "the robot"
         print(f"serving {what} at {socket}", flush=True)
+        if driver.arming is not None:
+            print("It stands until it is armed: enigma-bridge robot arm", flush=True)
         await ends.wait()
     if args.record is not None and driver.record:
         _, poses, first, step, ranges = zip(*driver.record, strict=True)
@@ -325,6 +342,9 @@ def _state(args: argparse.Namespace) -> None:
         return
     pose, battery = state["pose"], state["battery"]
     print(f"{state['mode']}, board {state['board']}" + (", EMERGENCY STOP" if state["stopped"] else ""))
+    armed = state["armed_seconds"]
+    if armed is not None:
+        print(f"armed for {armed / 60:.0f} more minutes" if armed else "not armed: enigma-bridge robot arm")
     if state["fault"]:
         print(f"fault: {state['fault']}")
     if pose:
@@ -340,6 +360,11 @@ def _state(args: argparse.Namespace) -> None:
         print(
             f"{each['seconds_ago']:g} s ago: asked {each['asked']}, given {each['given']}: {'; '.join(each['why']) or '-'}"
         )
+
+
+def _arm(args: argparse.Namespace) -> None:
+    asked: dict[str, object] = {"op": "arm", "accept": args.new_board}
+    _simple(asked if args.minutes is None else {**asked, "minutes": args.minutes})(args)
 
 
 def _mode(args: argparse.Namespace) -> None:

@@ -18,6 +18,7 @@ import numpy as np
 from firmware_bridge.board import Board, Condition
 from firmware_bridge.errors import BridgeError, NoAnswer, Refused
 from firmware_bridge.messages import Analogue, Encoders, Flags, Imu, M, State, Status
+from firmware_bridge.robot.arming import Arming
 from firmware_bridge.robot.battery import Battery, Need
 from firmware_bridge.robot.config import Robot, RobotError
 from firmware_bridge.robot.envelope import Envelope, sentences
@@ -46,6 +47,7 @@ class Driver:
     """One robot on one board. Used as an async context manager.
 
     start: where it is now, if that is known. within: seconds that a drive may take to the board; more where this machine is busy.
+    arming: a person's leave for the motors to turn; None: there is nothing to arm, as in a simulation.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class Driver:
         board: Board | SimulatedBoard,
         start: tuple[float, float, float] | None = None,
         within: float = WITHIN,
+        arming: Arming | None = None,
     ) -> None:
         self.robot, self.board = robot, board
         self.modes = Modes()
@@ -64,7 +67,8 @@ class Driver:
         self.localizer: Localizer | None = None
         self.seen: np.ndarray | None = None  # what the last scan saw, on the map
         self.record: list[tuple[float, tuple[float, float, float], float, float, list[float]]] | None = None
-        self.simulated = not isinstance(board, Board)  # or `serve --simulated`, which says so
+        self.simulated = not isinstance(board, Board)  # or `serve --on simavr`, which says so
+        self.arming = arming
         self.latest_scan: Scan | None = None
         self.tilt: Tilt | None = None
         self.map = ShownMap.around(robot.fence)
@@ -120,6 +124,7 @@ class Driver:
 
     def twist(self, v: float, w: float) -> None:
         """A person's sticks. Raises RobotError where it isn't a person who drives."""
+        self._must_be_armed()
         if self.modes.mode is not Mode.MANUAL:
             raise RobotError(f"The robot is {self.modes.mode.value}: take it over first, with mode manual.")
         self.envelope.ask(_now(), v, w)
@@ -207,6 +212,7 @@ class Driver:
             self.orders.drop("stop")
             self.envelope.ask(_now(), 0.0, 0.0)
             return
+        self._must_be_armed()
         if not self.modes.takes_orders and not (self.modes.mode is Mode.DOCKED and names[:1] == ["undock"]):
             raise RobotError(f"The robot is {self.modes.mode.value}, and takes no orders.")
         if self.modes.mode is Mode.DOCKED:
@@ -215,6 +221,20 @@ class Driver:
         if self.estimate is None:
             raise RobotError("The robot doesn't know where it is: tell it, with locate.")
         await self.orders.take(calls, self.estimate.pose)
+
+    def arm(self, minutes: float, who: str, accept: bool = False) -> None:
+        """A person gives the motors leave to turn. Raises RobotError."""
+        if self.arming is not None:
+            self.arming.arm(_now(), minutes, who, self.robot, accept)
+
+    def disarm(self, who: str) -> None:
+        """Takes it back: it brakes."""
+        if self.arming is not None:
+            self.arming.disarm(f"by {who}")
+
+    def _must_be_armed(self) -> None:
+        if self.arming is not None and not self.arming.look(_now()):
+            raise RobotError("The robot isn't armed, and stands: enigma-bridge robot arm.")
 
     # What goes on by itself.
 
@@ -243,6 +263,9 @@ class Driver:
                 envelope.moving(float(self.estimate.state[3]))
         await self._power(now)
         envelope.allowed = self.modes.moves
+        armed, envelope.armed = envelope.armed, self.arming is None or self.arming.look(now)
+        if armed and not envelope.armed:
+            self.orders.drop("it isn't armed any more")
         envelope.cap = min(0.5 if self.need in (Need.SAVE, Need.HOME) else 1.0, self.speed / self.robot.limits.speed)
         order = await self._next(now)
         if order is not None:
@@ -379,6 +402,7 @@ class Driver:
         return {
             "simulated": self.simulated,
             "mode": self.modes.mode.value,
+            "armed_seconds": None if self.arming is None else round(self.arming.left(now)),
             "stopped": envelope.stopped,
             "fault": envelope.fault or None,
             "board": self.board.condition.value,

@@ -55,6 +55,7 @@ class Why(IntFlag):
     NO_SCAN = 1 << 15
     NO_IMU = 1 << 16
     NO_GROUND = 1 << 17
+    UNARMED = 1 << 18
 
 
 _SENTENCES = {
@@ -76,6 +77,7 @@ _SENTENCES = {
     Why.NO_SCAN: "the scanner tells nothing new",
     Why.NO_IMU: "the inertial unit tells nothing new",
     Why.NO_GROUND: "zones and fence can't be used",
+    Why.UNARMED: "it isn't armed: enigma-bridge robot arm",
 }
 _ORDINARY = int(Why.SPEED | Why.RAMP)
 _STANDS = ~int(
@@ -108,12 +110,12 @@ class Change(NamedTuple):
 class Envelope:
     """Rules of one robot. ground: its zones; None: robot.toml has no fence, or (with `grounded`) it couldn't be used.
 
-    allowed: whether its mode lets it move. cap: part of the speed that battery and mode leave.
+    allowed: whether its mode lets it move. armed: whether a person gave its motors leave. cap: part of the speed that battery and mode leave.
     """
 
     def __init__(self, robot: Robot, ground: Ground | None, grounded: bool = True) -> None:
         self.robot, self.ground = robot, ground
-        self.allowed, self.cap = True, 1.0
+        self.allowed, self.armed, self.cap = True, True, 1.0
         self.grounded = grounded and (ground is not None or not robot.fence)
         self.stopped = False
         self.fault = ""
@@ -239,6 +241,8 @@ class Envelope:
             why |= Why.FAULT.value
         if not self.allowed:
             why |= Why.MODE.value
+        if not self.armed:
+            why |= Why.UNARMED.value
         if not self.grounded:
             why |= Why.NO_GROUND.value
         if self._bad:

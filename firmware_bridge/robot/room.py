@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from firmware_bridge.robot.config import FAR, RobotError
+from firmware_bridge.robot.config import FAR, Robot, RobotError
 from firmware_bridge.robot.grid import Grid
 from firmware_bridge.robot.slam import points_of
 
@@ -20,6 +20,7 @@ MOST_WALLS = 5000
 REACH = 8.0  # metres of the scanner
 RAYS = 180
 FIRST, STEP = -math.pi, 2 * math.pi / RAYS
+_SQUARE = ((-5.0, -5.0), (5.0, -5.0), (5.0, 5.0), (-5.0, 5.0))
 EVERY = 0.8  # metres between the places from which the map is drawn
 
 
@@ -54,6 +55,14 @@ class Room:
         for x in np.arange(west + EVERY / 2, east, EVERY):
             for y in np.arange(south + EVERY / 2, north, EVERY):
                 yield float(x), float(y)
+
+
+def around(robot: Robot, toml: Path) -> Room:
+    """The room of a robot.toml: the walls.toml beside it, else walls along its fence, else a square. Raises RobotError."""
+    if (toml.resolve().parent / "walls.toml").exists():
+        return load(str(toml.resolve().parent), toml)
+    corners = np.array(robot.fence or _SQUARE, dtype=np.float64)
+    return Room(np.stack([corners, np.roll(corners, -1, axis=0)], axis=1))
 
 
 def names() -> list[str]:

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from firmware_bridge.errors import BridgeError
 from firmware_bridge.robot import config, drawn, shown
+from firmware_bridge.robot.arming import USUAL
 from firmware_bridge.robot.config import RobotError
 from firmware_bridge.robot.drive import Driver
 from firmware_bridge.robot.modes import Event
@@ -56,6 +57,8 @@ OPS = {
     "locate": "manage",
     "reload": "manage",
     "undock": "manage",
+    "arm": "manage",
+    "disarm": "drive",
 }
 Json = dict[str, object]
 
@@ -157,6 +160,11 @@ class Server:
             driver.on(Event(wanted))
         elif op == "undock":
             driver.on(Event.UNDOCK)
+        elif op == "arm":
+            minutes = _number(asked, "minutes") if "minutes" in asked else USUAL
+            driver.arm(minutes, self._tokens.name(asked.get("token")), asked.get("accept") is True)
+        elif op == "disarm":
+            driver.disarm(self._tokens.name(asked.get("token")))
         elif op == "release":
             await driver.release()
         elif op == "clear":
@@ -180,6 +188,7 @@ class Server:
                 self._drawn = drawn.read(self._toml)
             except RobotError:
                 driver.envelope.grounded = False  # nothing moves by zones that can't be read
+                driver.disarm("zones that can't be read")
                 raise
         return {}
 

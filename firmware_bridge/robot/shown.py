@@ -149,7 +149,10 @@ def frame(driver: Driver, now: float, revision: int, scanned: float) -> Json:
     state = driver.state()
     made: Json = {
         "t": round(now, 4),
-        **{key: state[key] for key in ("simulated", "mode", "stopped", "fault", "board", "pose", "speed", "why")},
+        **{
+            key: state[key]
+            for key in ("simulated", "armed_seconds", "mode", "stopped", "fault", "board", "pose", "speed", "why")
+        },
         "battery": state["battery"],
         "orders": _latest(driver),
         "path": [[round(x, 2), round(y, 2)] for x, y in driver.orders.path[:SHOWN_POINTS]],

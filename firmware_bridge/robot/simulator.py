@@ -1,7 +1,7 @@
 """A robot that isn't there, in plain arithmetic: a board with a deadman, two wheels, a gyro, a battery and a scanner in a room.
 
 The drive loop can't tell it from a board: the same calls, refusals and streams. What it does depends on nothing but what it
-is told and how much time `step` is given, in pieces of PIECE seconds. `enigma-bridge robot serve --simulated` runs the real
+is told and how much time `step` is given, in pieces of PIECE seconds. `enigma-bridge robot serve --on simavr` runs the real
 firmware instead.
 """
 

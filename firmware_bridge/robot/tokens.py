@@ -18,7 +18,7 @@ SCOPES = {
     "sense": "hand over scans",
     "act": "give orders: go_to, dock, move, turn",
     "drive": "drive it by hand, and hold the deadman",
-    "manage": "modes, release, clear, locate, reload",
+    "manage": "modes, arm, release, clear, locate, reload",
 }
 
 
@@ -70,12 +70,19 @@ class Tokens:
 
     def scopes(self, token: object) -> frozenset[str]:
         """What a token is good for; nothing where there is no such one."""
+        return self._find(token)[1]
+
+    def name(self, token: object) -> str:
+        """Whose it is; empty where there is no such one."""
+        return self._find(token)[0]
+
+    def _find(self, token: object) -> tuple[str, frozenset[str]]:
         if not isinstance(token, str) or not 0 < len(token) <= 200:
-            return frozenset()
-        asked, found = _hash(token), frozenset[str]()
-        for each in self.read().values():  # all of them, whichever it is
+            return "", frozenset()
+        asked, found = _hash(token), ("", frozenset[str]())
+        for name, each in self.read().items():  # all of them, whichever it is
             if hmac.compare_digest(asked, str(each["sha256"])):
-                found = frozenset(each["scopes"])
+                found = name, frozenset(each["scopes"])
         return found
 
     def _write(self, kept: dict[str, dict[str, Any]]) -> None:

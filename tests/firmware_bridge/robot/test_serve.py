@@ -11,14 +11,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-import shapely
 
 from edge_runtime.events import EventHub
 from edge_runtime.pipelines import declare
 from edge_runtime.pipelines.actions import Actions
 from edge_runtime.pipelines.items import Captured, Item, SinkError
 from firmware_bridge.board import Board
-from firmware_bridge.errors import BridgeError
 from firmware_bridge.robot import orders
 from firmware_bridge.robot.battery import Need
 from firmware_bridge.robot.config import RobotError, load
@@ -111,87 +109,6 @@ async def until(condition: Callable[[], object], seconds: float = PATIENT) -> No
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110  # what is waited for is the board's, which has no event
             await asyncio.sleep(0.02)
-
-
-async def test_it_goes_to_a_place_round_a_zone_and_is_stopped_whatever_it_does(
-    simulated: Simulated, tmp_path: Path
-) -> None:
-    async with served(simulated, tmp_path) as robot:
-        with pytest.raises(RobotError, match="manual, and takes no orders"):
-            await robot.ask("act", calls=[{"name": "go_to", "targets": ["table"]}])
-        await robot.ask("manage", op="mode", event="automate")
-        for call, why in (
-            ({"name": "go_to", "targets": ["tub"]}, "can't stand at the place 'tub': it is in a zone"),
-            ({"name": "go_to", "targets": ["attic"]}, "no place 'attic'"),
-            ({"name": "fly"}, "no action 'fly'"),
-            ({"name": "move", "arguments": {"metres": math.nan}}, "move: metres must be a number"),
-        ):
-            with pytest.raises(RobotError, match=why):
-                await robot.ask("act", calls=[call])
-        await robot.ask("act", calls=[{"name": "go_to", "targets": ["table"]}], age_ms=20, max_age_ms=500)
-        ended = robot.driver.orders.ended
-        await until(lambda: ended)
-        assert (ended[-1].state, ended[-1].why) == ("done", "")
-        x, y, _ = robot.wheels.pose
-        assert math.dist((x, y), (1.1, 1.0)) < 0.25
-        ground = robot.driver.envelope.ground
-        assert ground is not None
-        trail = shapely.LineString(robot.wheels.trail)
-        assert all(trail.distance(zone) > 0.15 for zone in ground.zones.values())
-        await robot.ask("act", calls=[{"name": "dock"}])
-        await until(lambda: robot.driver.envelope.v or robot.driver.envelope.w)
-        await ask(robot.path, {"op": "stop"}, PATIENT)  # without a token
-        await until(lambda: robot.simulated.motors() == (0, 0))
-        await until(lambda: robot.driver.envelope.why & Why.STOPPED)
-        said = (await robot.ask("read", op="state"))["state"]
-        assert isinstance(said, dict) and said["mode"] == "fault" and said["stopped"]
-        assert "the emergency stop is on: release it" in said["why"] and said["orders"][-1]["state"] == "dropped"
-        with pytest.raises(RobotError, match="release it first"):
-            await robot.ask("manage", op="clear")
-        await robot.ask("manage", op="release")
-        await robot.ask("manage", op="clear")
-        assert robot.driver.modes.mode.value == "manual"
-
-
-async def test_a_person_drives_as_long_as_the_deadman_is_held_and_zones_that_cannot_be_read_stop_all(
-    simulated: Simulated, tmp_path: Path
-) -> None:
-    async with served(simulated, tmp_path) as robot:
-        token = robot.tokens.add("sticks", ["drive"])
-
-        async def push(v: float, w: float) -> None:
-            await ask(robot.path, {"token": token, "op": "drive", "v": v, "w": w}, PATIENT)
-
-        async def drive_off() -> None:
-            async with asyncio.timeout(PATIENT):
-                while robot.driver.envelope.v < 0.05:
-                    await push(0.2, 0.0)
-
-        envelope = robot.driver.envelope
-        await drive_off()
-        await until(lambda: envelope.why & Why.SILENT and robot.simulated.motors() == (0, 0))  # the sticks were let go
-        with pytest.raises(RobotError, match="the robot stands"):
-            await push(math.nan, 0.0)
-        await until(lambda: envelope.why & Why.BAD)
-        with pytest.raises(RobotError, match="too large"):
-            await push(10**400, 0.0)
-        robot.simulated.ask("button 1")  # its red button
-        await until(lambda: robot.driver.modes.mode.value == "fault")
-        with pytest.raises(BridgeError, match="emergency stop"):
-            await robot.ask("manage", op="release")
-        robot.simulated.ask("button 0")
-        await asyncio.sleep(0.1)
-        await robot.ask("manage", op="release")
-        await until(lambda: not robot.driver.envelope.stopped)
-        await robot.ask("manage", op="clear")
-        robot.toml.write_text(TOML.replace("[1.6, 0.5], [1.2, 0.5]", "[1.2, 0.5], [1.6, 0.5]"))  # crosses itself
-        with pytest.raises(RobotError, match="'stairs' can't be used"):
-            await robot.ask("manage", op="reload")
-        await push(0.2, 0.0)
-        await until(lambda: robot.driver.envelope.why & Why.NO_GROUND)
-        robot.toml.write_text(TOML)
-        await robot.ask("manage", op="reload")
-        await drive_off()
 
 
 async def test_a_pipeline_asks_for_actions_with_its_token_and_nothing_else(
