@@ -88,6 +88,15 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     made.add_argument("--old", metavar="PUBLIC", help="the key that ends (default: this host's own)")
     made.add_argument("--new", metavar="PUBLIC", help="the key that takes its place (default: one that is made here)")
     _no_passphrase(made)
+    made = command(
+        actions, "add-cosigner", add_cosigner, "Let a phone sign too, in a repository that began without one."
+    )
+    made.add_argument(
+        "cosigners", nargs="+", metavar="PUBLIC", help="a phone's key, without which no model is published from then on"
+    )
+    made.add_argument(
+        "--root-key", action="append", default=[], metavar="PUBLIC", help="another key that signs the root; repeat it"
+    )
     made = command(actions, "export", export, "Write a copy for devices without a network, as on a USB stick.")
     made.add_argument("folder", type=Path, metavar="DIR", help="to write, or to bring up to date")
     made.add_argument(
@@ -357,6 +366,24 @@ def rotate(args: argparse.Namespace) -> None:
     secret = _secret(args, replacing=True) if args.role in OFFLINE and new is None else None
     done = trust.rotate(repository, args.role, old, new, secret)
     show.say(f"Replaced the key of {args.role}." if not done.waiting else f"The key of {args.role} is to be replaced.")
+    _waits(done, show)
+
+
+def add_cosigner(args: argparse.Namespace) -> None:
+    """One more signer."""
+    from trainer_host.release import trust
+    from trainer_host.release.roles import checked_public
+
+    show = presenter_for()
+    cosigners, others = ([checked_public(text) for text in texts] for texts in (args.cosigners, args.root_key))
+    if not others:
+        show.warn(
+            "Without --root-key, a lost phone leaves a repository that nobody can change; a sheet of paper will do."
+        )
+    done = trust.add_cosigner(_repository(args), cosigners, others)
+    show.say(
+        "From the moment that it has signed this, nothing is published without it; until then all goes on as before."
+    )
     _waits(done, show)
 
 

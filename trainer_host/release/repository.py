@@ -300,19 +300,30 @@ class Repository:
         if trust or waiting:
             self.files.keep(pending)
         new_root = pending.get(ROOT)
+        again: dict[str, Signed] = {}
         if waiting and trust:
             # New keys may take days to be signed; what the old ones say counts until then, as that a rollout pauses.
+            have = old.named() if old else {}
             changed = {
                 name: signed
                 for name, signed in pending.items()
-                if old is not None and name not in (ROOT, TARGETS) and meets(name, signed, rules[0])
+                if old is not None
+                and name not in (ROOT, TARGETS)
+                and meets(name, signed, rules[0])
+                and (meets(name, signed, rules[-1]) or not _says_the_same(have.get(name), signed))
+            }
+            # What counts by the old keys alone has to be signed for the new ones too.
+            again = {
+                name: self._signed(name, self._renewed(name, signed.content), rules)
+                for name, signed in changed.items()
+                if not meets(name, signed, rules[-1])
             }
             new_root = None
         if old is not None or not waiting:
             self._commit(old, changed, new_root, renew)
         done = {*changed, *({ROOT} if new_root is not None else {})}
         if trust or waiting:
-            self.files.keep({name: signed for name, signed in pending.items() if name not in done})
+            self.files.keep({**{name: signed for name, signed in pending.items() if name not in done}, **again})
         if trust and not waiting:
             self._retire()
         if (now := self._state()) is not None:
@@ -450,6 +461,14 @@ class Repository:
             yield
         finally:
             os.close(handle)
+
+
+def _says_the_same(before: Signed | None, made: Signed) -> bool:
+    """Whether metadata say what those before them said, but for a version and a date: only their signatures are new."""
+    if before is None:
+        return False
+    old = before.content
+    return bool(dataclasses.replace(made.content, version=old.version, expires=old.expires) == old)
 
 
 def _role_of(target: str) -> str:

@@ -137,6 +137,57 @@ def rotate(
     )
 
 
+def add_cosigner(repository: Repository, cosigners: Sequence[bytes], root_keys: Sequence[bytes] = ()) -> Done:
+    """Let nothing be published, and no key be replaced, without another signer from now on, in a repository that began without.
+
+    cosigners, root_keys: public keys, as in `Plan`. The root in force signs the new one, which counts once a new signer has
+    signed it too; until then all goes on as before. One more co-signer may be added the same way.
+    """
+    state = repository.state()
+    root, targets = state.root.content, state.targets.content
+    if any(each.name in (ROOT, TARGETS) for each in repository.waiting()):
+        raise TrainerError("Another change of keys still lacks signatures; see 'enigma release pending'.")
+    if not cosigners:
+        raise TrainerError("Say whose key is to sign too, by its public half.")
+    given = [*cosigners, *root_keys]
+    known = {*root.keys, *targets.keys}
+    if len(set(given)) < len(given) or any(key_of(public).keyid in known for public in given):
+        raise TrainerError("One of these keys signs here already, or is given twice; each signer needs its own.")
+    if len(root.roles[ROOT].keyids) + len(given) > MOST_KEYS:
+        raise TrainerError(f"The root has at most {MOST_KEYS} keys.")
+    phones = _keys(cosigners)
+    every = _keys(given)
+    now = repository.clock()
+    more = {ROOT: every, TARGETS: phones}
+    new_root = dataclasses.replace(
+        root,
+        version=root.version + 1,
+        expires=now + LIFETIME[ROOT],
+        keys=_merged(root.keys, every),
+        roles={name: _guarded(role, more[name]) if name in more else role for name, role in root.roles.items()},
+    )
+    new_targets = dataclasses.replace(
+        targets,
+        version=targets.version + 1,
+        expires=now + LIFETIME[TARGETS],
+        keys=_merged(targets.keys, phones),
+        delegations=tuple(_guarded_below(each, phones) for each in targets.delegations),
+    )
+    return repository.change_trust(new_root, new_targets)
+
+
+def _guarded(role: Role, more: dict[str, Key]) -> Role:
+    """With one signature enough, a host could say by itself that no co-signature is needed."""
+    return Role((*role.keyids, *more), max(2, role.threshold))
+
+
+def _guarded_below(each: Delegation, more: dict[str, Key]) -> Delegation:
+    if group(each.name) != MODELS:
+        return each
+    role = _guarded(each.role, more)
+    return dataclasses.replace(each, keyids=role.keyids, threshold=role.threshold)
+
+
 def _own_key(keys: RoleKeys, role: str, secret: Secret | None) -> bytes:
     """The key of a role, made where an earlier try didn't come so far."""
     held = keys.held(role)
