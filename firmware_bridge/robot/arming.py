@@ -67,7 +67,8 @@ class Arming:
             write_private(self._toml.with_name(BOARD), json.dumps({"board": announced}) + "\n")
         self._until, self._who, self._armed_with = now + 60 * minutes, who, announced
         self._write(
-            f"armed for {minutes:g} minutes by {who}" + (", another board than before" if before != announced else "")
+            f"armed for {minutes:g} minutes by {who}"
+            + (", another board than before" if before and before != announced else "")
         )
 
     def disarm(self, why: str) -> None:

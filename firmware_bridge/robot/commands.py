@@ -344,7 +344,7 @@ def _state(args: argparse.Namespace) -> None:
     print(f"{state['mode']}, board {state['board']}" + (", EMERGENCY STOP" if state["stopped"] else ""))
     armed = state["armed_seconds"]
     if armed is not None:
-        print(f"armed for {armed / 60:.0f} more minutes" if armed else "not armed: enigma-bridge robot arm")
+        print(f"armed for {armed:,} more seconds" if armed else "not armed: enigma-bridge robot arm")
     if state["fault"]:
         print(f"fault: {state['fault']}")
     if pose:

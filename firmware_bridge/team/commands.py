@@ -42,6 +42,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser], say: Call
     run.add_argument("name", metavar="NAME", help="which of team.toml's members this is")
     run.add_argument("--socket", type=Path, metavar="PATH", help="(default: robot.sock beside robot.toml)")
     run.add_argument("--token-file", type=Path, metavar="FILE", help="of read and act (default: robot.token beside it)")
+    run.add_argument("--anew", action="store_true", help="forget the team; only where all of it are started anew")
     task = command("task", "Have somebody of the team go to a place.", _task)
     task.add_argument("place", metavar="PLACE", help="a place of robot.toml, or X,Y")
     task.add_argument("--priority", type=int, default=0, metavar="N", help="more urgent ones first (default: 0)")
@@ -71,6 +72,7 @@ async def _serve(args: argparse.Namespace, say: Callable[[str], None]) -> None:
     from firmware_bridge.robot.config import load as load_robot
     from firmware_bridge.robot.serve import ask
     from firmware_bridge.team.config import floor_of, load
+    from firmware_bridge.team.kept import Kept
     from firmware_bridge.team.member import Member
     from firmware_bridge.team.run import Runner
 
@@ -97,7 +99,10 @@ async def _serve(args: argparse.Namespace, say: Callable[[str], None]) -> None:
     ends = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ends.set)
-    async with Runner(team, Member(args.name, team.members, floor, cell), tell):
+    kept = Kept(beside / f"team.{args.name}.json", args.name, team.members, floor)
+    if args.anew:
+        kept.forget()
+    async with Runner(team, Member(args.name, team.members, floor, cell, kept), tell):
         say(f"{args.name} is in the team")
         await ends.wait()
 

@@ -9,7 +9,8 @@
 Nobody moves until all of the team were heard once. The leader alone gives away cells, by numbers of a way that only grow, so messages may be lost, late or doubled. A robot goes on
 only while it hears the leader. It is lost when it was silent for longer than that: then it stands, somewhere on what it was
 granted, and nobody else enters there. A leader needs more than half of the team, as in Raft (Ongaro, Ousterhout, 2014), and the
-newest ledger of all who voted for it; so a way that was granted is known to every leader that follows.
+newest ledger of all who voted for it; so a way that was granted is known to every leader that follows. What a member promised
+is on its disk before anybody hears of it (`kept`), so one that is started again votes no second time, and stands where it stood.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import logging
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from firmware_bridge.team.kept import Kept, Promised
 from firmware_bridge.team.ledger import Ledger, Task, TeamError, Way, read
 from firmware_bridge.team.schedule import Cell, Floor, order, schedule
 
@@ -28,14 +30,18 @@ LEASE = 1.0  # seconds that a robot goes on without the leader
 LOST = 3.0  # of silence until a robot counts as lost: its lease is over by then, and it stands
 ELECTION, APART = 1.2, 0.25  # seconds without a leader until the first member stands for it, and between two members
 KEPT = 100  # tasks that are done, so that one that comes late isn't done again
+NUMBERS = 1000  # of messages that are kept at once
 AGAIN = 2.0  # seconds until robots that got no way are looked at again
 Message = dict[str, Any]
 
 
 class Member:
-    """See the module. ids: all of the team, by which it is known what more than half is."""
+    """See the module. ids: all of the team, by which it is known what more than half is. cell: where it stands.
 
-    def __init__(self, name: str, ids: Collection[str], floor: Floor, cell: Cell) -> None:
+    kept: where its promises lie, also those from before it was started again; None: it forgets them. Raises TeamError.
+    """
+
+    def __init__(self, name: str, ids: Collection[str], floor: Floor, cell: Cell, kept: Kept | None = None) -> None:
         if name not in ids or cell not in floor.cells:
             raise TeamError(f"{name} must be one of the team, and stand on a cell of the floor.")
         self.name, self.ids, self.floor = name, sorted(ids), floor
@@ -52,6 +58,10 @@ class Member:
         self._led_since, self._planned = 0.0, -1e9
         self._issued: dict[str, int] = {}
         self._held: dict[str, int] | None = None  # cells at the beginning of each way that were its robot's already
+        self._kept, self._saved = kept, Promised(start=cell)
+        self._forgetful = False  # what was promised couldn't be kept: it stands, and says nothing
+        if kept is not None and (before := kept.read()) is not None:
+            self._remember(before, cell)
 
     @property
     def leads(self) -> bool:
@@ -66,7 +76,7 @@ class Member:
     def goes_to(self, now: float) -> Cell | None:
         """The next cell of this robot's way, if it may go there."""
         way = self.ledger.ways.get(self.name)
-        if way is None or self.at >= self.granted or now - self._heard > LEASE:
+        if way is None or self._forgetful or self.at >= self.granted or now - self._heard > LEASE:
             return None
         return way.cells[self.at + 1 - way.first]
 
@@ -74,6 +84,35 @@ class Member:
         """It is in that cell, and has left the one before."""
         self.at += 1
         self._look()
+
+    def _remember(self, before: Promised, cell: Cell) -> None:
+        """It was started again. Raises TeamError where it was moved meanwhile."""
+        self.epoch, self.vote, self.ledger = before.epoch, before.vote, before.ledger
+        self.granted, self.start, self.done = before.granted, before.start, set(before.done)
+        self._number, self._saved = before.numbers, before
+        way = self.ledger.ways.get(self.name)
+        own = [before.start] if way is None else list(way.after(before.at)[: before.granted - before.at + 1])
+        if cell not in own:
+            raise TeamError(
+                f"{self.name} isn't where its team lets it stand: put it back on its way, or start all of the team with --anew."
+            )
+        self.at = before.at + own.index(cell)
+        if self.vote == self.name:  # it may have led, and doesn't know any more what it let others do
+            self._enter(self.epoch + 1)
+        self._save()
+
+    def _save(self) -> None:
+        """Keeps what is promised, where that changed, before it is told or acted upon. Raises TeamError."""
+        if self._kept is None:
+            return
+        numbers = self._saved.numbers if self._number < self._saved.numbers else self._number + NUMBERS
+        now = Promised(
+            self.epoch, self.vote, self.ledger, self.at, self.granted, self.start, frozenset(self.done), numbers
+        )
+        if now != self._saved:
+            self._forgetful = True
+            self._kept.write(now)
+            self._saved, self._forgetful = now, False
 
     def _look(self) -> None:
         mine, way = self.ledger.task_of(self.name), self.ledger.ways.get(self.name)
@@ -107,9 +146,10 @@ class Member:
                 self.granted = max(self.granted, min(mine, way.last))
         elif message.get("stands") is True and not self.vote:
             self.vote = str(who)
+        self._save()
 
     def tick(self, now: float) -> list[Message]:
-        """What to tell all others now."""
+        """What to tell all others now. Raises TeamError where it can't be kept."""
         if self._alive_since is None:
             self._alive_since = now
         if now - self._last < EVERY:
@@ -136,6 +176,7 @@ class Member:
             message["grants"] = dict(self._issued)
         if self.vote == self.name and not self.leader:
             message["stands"] = True
+        self._save()
         return [message]
 
     # Elections.

@@ -117,12 +117,12 @@ class Runner(asyncio.DatagramProtocol):
     async def _speak(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            for message in self.member.tick(loop.time()):
-                try:
-                    data = seal(self.team.key, message)
-                except TeamError as error:
-                    log.error("%s", error)
-                    continue
+            try:
+                sealed = [seal(self.team.key, message) for message in self.member.tick(loop.time())]
+            except TeamError as error:
+                log.error("%s", error)
+                sealed = []
+            for data in sealed:
                 for name, address in self.team.members.items():
                     if name != self.member.name and self._transport is not None:
                         self._transport.sendto(data, address)

@@ -52,7 +52,7 @@ def test_it_ends_by_itself_and_by_a_restart_and_all_of_it_is_written_down(toml: 
     assert not Arming(toml, board()).look(301.0)
     written = (toml.parent / LOG).read_text().splitlines()
     assert [line.partition(" ")[2] for line in written] == [
-        "armed for 2 minutes by owner, another board than before",
+        "armed for 2 minutes by owner",
         "not armed any more: its time is over",
         "armed for 1 minutes by owner",
         "not armed any more: by owner",

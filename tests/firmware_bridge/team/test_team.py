@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import itertools
 import math
+import os
 import random
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from firmware_bridge.team.kept import Kept, Promised
 from firmware_bridge.team.ledger import Ledger, TeamError, Way, read
 from firmware_bridge.team.member import EVERY, LOST, Member, Message
 from firmware_bridge.team.schedule import Cell, Floor, order, schedule
@@ -63,20 +66,30 @@ def test_twenty_robots_as_late_as_they_like_never_own_one_cell_together_and_all_
 class World:
     """Members, the air between them, and robots that take their time."""
 
-    def __init__(self, seed: int, count: int, loss: float = 0.2) -> None:
+    def __init__(self, seed: int, count: int, loss: float = 0.2, folder: Path | None = None) -> None:
         self.rng, self.loss, self.now = random.Random(seed), loss, 0.0
         self.floor = floor_of(self.rng, 9, 8, 8)
         self.names = NAMES[:count]
         cells = self.rng.sample(sorted(self.floor.cells), count)
         self.members = {
-            name: Member(name, self.names, self.floor, cell) for name, cell in zip(self.names, cells, strict=True)
+            name: Member(name, self.names, self.floor, cell, self.kept(name, folder) if folder else None)
+            for name, cell in zip(self.names, cells, strict=True)
         }
         self.dead: set[str] = set()
+        self.led: dict[int, str] = {}
         self.cut: Callable[[str, str], bool] = lambda a, b: False
         self.part = dict.fromkeys(self.names, 0.0)  # of the way to the next cell
         self.air: list[tuple[float, str, Message]] = []
         self.visits: list[tuple[str, Cell]] = []
         self.finished: list[tuple[str, str]] = []  # (task, robot), when a robot says that it did it
+
+    def again(self, name: str, folder: Path) -> None:
+        """Ends a member, and starts it anew where its robot stands; on from the cell that it was on its way to."""
+        self.part[name] = 0.0
+        self.members[name] = Member(name, self.names, self.floor, self.at(name)[0], self.kept(name, folder))
+
+    def kept(self, name: str, folder: Path) -> Kept:
+        return Kept(folder / f"{name}.json", name, self.names, self.floor)
 
     def at(self, name: str) -> tuple[Cell, Cell]:
         member = self.members[name]
@@ -104,6 +117,8 @@ class World:
                     if other != name and not self.cut(name, other) and self.rng.random() >= self.loss:
                         for _ in range(1 + (self.rng.random() < 0.1)):  # some come twice
                             self.air.append((self.now + self.rng.uniform(0, 0.3), other, message))
+            if member.leads:
+                assert self.led.setdefault(member.epoch, name) == name, "two led in one epoch"
             if member.goes_to(self.now) is not None:
                 self.part[name] += TICK * self.rng.uniform(0.3, 2.0)
                 if self.part[name] >= 1:
@@ -212,6 +227,65 @@ def test_the_more_urgent_task_is_done_first_and_goes_to_the_nearest() -> None:
             alone.arrived()
         done += [task for task in alone.done if task not in done]
     assert done == ["now", "later"]
+
+
+def test_members_that_are_started_again_at_random_vote_once_and_stand_where_they_stood(tmp_path: Path) -> None:
+    world = World(7, 5, folder=tmp_path)
+    world.wishes(8)
+    world.run(lambda: len(world.ledger().tasks) == 8)
+    for _ in range(10):
+        until = world.now + world.rng.uniform(0.3, 4.0)
+        world.run(lambda until=until: world.now > until)  # type: ignore[misc]
+        for name in world.rng.sample(world.names, world.rng.choice([1, 1, 2, 5])):
+            world.again(name, tmp_path)
+    world.run(lambda: len({task for task, _ in world.finished}) == 8)
+
+
+def _stands(who: str, epoch: int) -> Message:
+    return {"from": who, "number": 1, "epoch": epoch, "leader": "", "vote": who, "stands": True} | {
+        "at": 0, "granted": 0, "done": [], "start": [0, 0], "stamp": [0, 0],
+    }  # fmt: skip
+
+
+def test_a_vote_and_its_epoch_outlive_the_member_and_are_kept_before_they_are_told(tmp_path: Path) -> None:
+    floor, ids = Floor(frozenset((x, 0) for x in range(4)), 0.5), ["a", "b", "c"]
+    kept = Kept(tmp_path / "a.json", "a", ids, floor)
+
+    def member(cell: Cell = (0, 0)) -> Member:
+        return Member("a", ids, floor, cell, kept)
+
+    one = member()
+    one.hear(0.0, _stands("b", 3))
+    assert (kept.read() or Promised()).vote == "b"
+    (told,) = one.tick(0.3)
+    again = member()
+    again.hear(0.0, _stands("c", 3))
+    (more,) = again.tick(0.3)
+    assert (more["epoch"], more["vote"]) == (3, "b") and more["number"] > told["number"]
+    again.hear(0.5, _stands("c", 4))
+    assert again.vote == "c" and member().vote == "c"
+    again.tick(99.0)  # nobody leads: it stands for itself
+    assert (again.epoch, again.vote) == (5, "a") and (member().epoch, member().vote) == (6, "")
+    with pytest.raises(TeamError, match="isn't where its team lets it stand"):
+        member((2, 0))
+    last = member()
+    tmp_path.chmod(0o500)
+    try:
+        if not os.access(tmp_path, os.W_OK):  # the administrator may write everywhere
+            with pytest.raises(TeamError, match="says nothing to its team, and stands"):
+                last.hear(0.0, _stands("b", 9))
+    finally:
+        tmp_path.chmod(0o700)
+    for text, why in (
+        ("{", "can't be read"),
+        (kept.path.read_text().replace('"epoch": 6', '"epoch": -1'), "can't be read"),
+        (kept.path.read_text().replace('"of": "', '"of": "0'), "is of another team"),
+    ):
+        kept.path.write_text(text)
+        with pytest.raises(TeamError, match=why):
+            member()
+    kept.forget()
+    assert member().epoch == 0
 
 
 @pytest.mark.parametrize(
