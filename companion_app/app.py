@@ -17,11 +17,12 @@ from companion_app import i18n
 from companion_app.a11y.assist import Assist
 from companion_app.chords import chord_of, types_nothing
 from companion_app.core_commands import commands
+from companion_app.i18n import tr
 from companion_app.i18n.languages import system_language
 from companion_app.registry import Registry
 from companion_app.screens.base import AppScreen
 from companion_app.screens.chat.commands import commands as chat_commands
-from companion_app.screens.palette.overlay import Over
+from companion_app.screens.files.overlay import FileDialog
 from companion_app.screens.palette.overlay import Palette as CommandPalette
 from companion_app.screens.robot.commands import robot_commands
 from companion_app.services.dropped import takes
@@ -32,6 +33,8 @@ from companion_app.state import actions as act
 from companion_app.state.drafts import Drafted
 from companion_app.state.model import AppState, Screen
 from companion_app.theme.focus import focus
+from companion_app.theme.forms import PathField
+from companion_app.theme.over import Over
 from companion_app.theme.palette import Palette
 from companion_app.window_commands import window_commands
 from edge_runtime import local_only
@@ -97,6 +100,7 @@ class CompanionApp(App):
         self.chats = self.services.chats
         self.accounts, self.upkeep = self.services.accounts, self.services.upkeep
         self.choosing, self.devices = self.services.choosing, self.services.devices
+        self.files = self.services.files
         state = self.store.state
         if state.preferences.local_only:
             local_only.enforce()
@@ -119,6 +123,7 @@ class CompanionApp(App):
         """Kivy calls this for the root widget."""
         self.shell = Shell(SCREENS, self.frame)
         self.shell.show(self.store.state)
+        self.files.filled = self.shell.fill
         Window.clearcolor = self.palette.background
         return self.shell
 
@@ -159,6 +164,14 @@ class CompanionApp(App):
         """Go where we came from."""
         self.store.dispatch(act.WentBack())
 
+    def choose_file(self) -> None:
+        """Look for a file for the first field of this screen that takes one."""
+        field = next((widget for widget in self.screen.walk() if isinstance(widget, PathField)), None)
+        if field is not None:
+            field.browse()
+        else:
+            self.store.dispatch(act.Noticed(tr("This screen has no field for a file.")))
+
     def dismiss(self) -> None:
         """Hide the sentence under the title."""
         self.store.dispatch(act.Noticed(None))
@@ -180,6 +193,18 @@ class CompanionApp(App):
             Window.clearcolor = self.palette.background
         if self.shell is not None:
             self.shell.show(state)
+            self._show_files(state)
+
+    def _show_files(self, state: AppState) -> None:
+        """The dialog for files lies over the window as long as a person looks for one."""
+        dialog = self.over.shown if isinstance(self.over.shown, FileDialog) else None
+        if state.browsing is None:
+            if dialog is not None:
+                self.over.close()
+        elif dialog is None:
+            self.over.show(FileDialog(state.browsing), focus.widget)
+        else:
+            dialog.show(state.browsing)
 
     def _on_key_down(self, window: object, key: int, scancode: int, text: str | None, modifiers: list[str]) -> bool:
         if key == ESCAPE:

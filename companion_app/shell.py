@@ -221,6 +221,12 @@ class Shell(BoxLayout):
             if typing and entry.draft == typing:
                 entry.focus = True
 
+    def fill(self, draft: str) -> None:
+        """The field of this draft has got its text from elsewhere."""
+        for entry in self._entries():
+            if entry.draft == draft:
+                entry.on_draft()
+
     def _entries(self) -> list[Entry]:
         """Every field that is shown."""
         screen = self.manager.current_screen

@@ -12,6 +12,7 @@ from companion_app.services.choosing import Choosing
 from companion_app.services.commands import Commands
 from companion_app.services.device_commands import DeviceCommands
 from companion_app.services.discovery import Nearby
+from companion_app.services.file_commands import FileCommands
 from companion_app.services.host_commands import HostCommands
 from companion_app.services.question_commands import QuestionCommands
 from companion_app.services.remember import Memory, Remembered, RememberedHost, RememberError
@@ -60,6 +61,7 @@ class Services:
         self.signing = SigningCommands(self.store, self.memory, self.hosting.client)
         self.accounts = AccountCommands(self.store, self.memory)
         self.upkeep = UpkeepCommands(self.store, self.memory, self.hosting.client, self.chats.written)
+        self.files = FileCommands(self.store)
         self.training = TrainCommands(self.store, self.hosting.client)
         self.rows = RowsCommands(self.store, self.hosting.client)
 
@@ -83,6 +85,7 @@ class Services:
         await self.chats.close()
         await self.rows.close()
         await self.training.close()
+        await self.files.close()
         await self.upkeep.close()
         await self.accounts.close()
         await self.signing.close()

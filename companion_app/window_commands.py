@@ -21,6 +21,7 @@ def window_commands(app: CompanionApp) -> tuple[Command, ...]:
     return (
         Command("app.palette", N_("All commands"), app.show_palette, shortcut="ctrl+k", icon="search"),
         Command("app.back", N_("Back"), app.back, shortcut="alt+left", icon="back"),
+        Command("file.choose", N_("Choose a file for the field on this screen"), app.choose_file, icon="folder"),
         Command("app.quit", N_("Close the app"), app.stop, shortcut="ctrl+q", icon="close"),
         *(_way(app, screen) for screen in TITLES),
     )

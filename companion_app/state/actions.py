@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from companion_app.state.chat_actions import ChatAction
 from companion_app.state.drafts import DraftAction
+from companion_app.state.files import FilesAction
 from companion_app.state.fleet_actions import FleetAction
 from companion_app.state.host_actions import HostAction
 from companion_app.state.inventory import Inventory
@@ -237,4 +238,5 @@ Action = (
     | RowsAction
     | ChatAction
     | DraftAction
+    | FilesAction
 )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from companion_app.state.chat import Chat
+from companion_app.state.files import Browsing
 from companion_app.state.fleet import Fleet
 from companion_app.state.host import Host, KeyForm, KeyMove, TeachForm
 from companion_app.state.inventory import Inventory
@@ -187,6 +188,7 @@ class AppState:
     fleet: Fleet = field(default_factory=Fleet)
     upkeep: Upkeep = field(default_factory=Upkeep)
     drafts: Mapping[str, str] = field(default_factory=dict)
+    browsing: Browsing | None = None
     notice: str | None = None
 
     @property

@@ -11,6 +11,7 @@ from companion_app.state import actions as act
 from companion_app.state.chat_actions import ChatAction
 from companion_app.state.chat_reduce import reduce_chat
 from companion_app.state.drafts import Drafted, reduce_drafts
+from companion_app.state.files import FilesAction, reduce_files
 from companion_app.state.fleet_actions import FleetAction, PairingPicked
 from companion_app.state.fleet_reduce import forgotten, reduce_fleet
 from companion_app.state.host_actions import HostAction
@@ -275,6 +276,15 @@ def _upkeep(action: object, state: AppState) -> AppState:
 
 for kind in get_args(UpkeepAction):
     _reduce.register(kind, _upkeep)
+
+
+def _files(action: FilesAction, state: AppState) -> AppState:
+    browsing, drafts = reduce_files(action, state.browsing, state.drafts)
+    return replace(state, browsing=browsing, drafts=drafts)
+
+
+for kind in get_args(FilesAction):
+    _reduce.register(kind, _files)
 
 
 @_reduce.register

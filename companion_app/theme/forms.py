@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from kivy.app import App
 from kivy.cache import Cache
 from kivy.clock import Clock
 from kivy.lang import Builder
@@ -11,6 +12,7 @@ from kivy.properties import BooleanProperty, ListProperty, ObjectProperty, Strin
 from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.dropdown import DropDown
 
+from companion_app.state.files import OPEN, Wanted
 from companion_app.theme.accessible import Accessible, Role
 from companion_app.theme.focus import focus
 from companion_app.theme.widgets import Column, Entry, Pressable, RoundAct, Worded
@@ -91,6 +93,31 @@ class SecretField(Column):
         """Empty it, and hide what is typed next."""
         self.entry.forget()
         self.hidden = True
+
+
+class PathField(Column):
+    """The path of a file: typed, or chosen in a dialog. way, suffixes: see `state.files.Wanted`."""
+
+    label = StringProperty("")
+    hint = StringProperty("")
+    problem = StringProperty("")
+    text = StringProperty("")
+    draft = StringProperty("")
+    way = StringProperty(OPEN)
+    suffixes = ListProperty([])
+    entry = ObjectProperty(None)
+
+    def __init__(self, **kwargs: object) -> None:
+        self.register_event_type("on_enter")
+        super().__init__(**kwargs)
+
+    def on_enter(self) -> None:
+        """Enter was pressed in the field."""
+
+    def browse(self) -> None:
+        """Let a person choose."""
+        wanted = Wanted(self.draft, self.way, self.label or self.spoken, tuple(self.suffixes))
+        App.get_running_app().files.browse(wanted, self.text)
 
 
 class Option(Worded):

@@ -46,7 +46,7 @@ def test_every_field_of_every_screen_keeps_its_text_somewhere() -> None:
         lines = path.read_text(encoding="utf-8").splitlines()
         for number, line in enumerate(lines):
             kind = line.strip()
-            if kind not in ("Field:", "Entry:", "Area:", "MessageEntry:", "Stepper:"):
+            if kind not in ("Field:", "PathField:", "Entry:", "Area:", "MessageEntry:", "Stepper:"):
                 continue
             depth = len(line) - len(line.lstrip())
             own = []

@@ -30,6 +30,7 @@ ELSEWHERE = {
     "remember.py": "token hidden",
     "robot_words.py": "^agreement of gyro and wheels$",
     "registry.py": "two commands|can't be a shortcut|is for",
+    "system_dialog.py": "^on run |ended with",  # a script, and an error that nobody is shown
     "signing_words.py": "^enigma release ",
     "ask/screen.py": "coffee machine|reading lamp|room blinds|Rosie",
     "chat.py": r"^\[Picture",

@@ -6,19 +6,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kivy.clock import Clock
-from kivy.core.window import Window
-from kivy.input.motionevent import MotionEvent
 from kivy.lang import Builder
 from kivy.properties import BooleanProperty, ObjectProperty, StringProperty
-from kivy.uix.anchorlayout import AnchorLayout
 from kivy.uix.widget import Widget
 
 from companion_app.arguments import ArgumentError, read_arguments
 from companion_app.chords import shown
 from companion_app.i18n import ntr, tr
 from companion_app.registry import Command
-from companion_app.theme.accessible import Accessible, Role
+from companion_app.theme.accessible import Role
 from companion_app.theme.forms import Check, Select
+from companion_app.theme.over import Overlay
 from companion_app.theme.slide import Slide
 from companion_app.theme.widgets import Act, Column, Entry, Field, IconText, arrange
 
@@ -63,13 +61,10 @@ class Asked(Column):
     title = StringProperty("")
 
 
-class Palette(Accessible, AnchorLayout):
-    """Lies over the window. `on_close` when a person is done with it."""
-
-    role = Role("dialog")
+class Palette(Overlay):
+    """Lies over the window."""
 
     def __init__(self, app: CompanionApp, name: str = "", **kwargs: object) -> None:
-        self.register_event_type("on_close")
         self.app = app
         super().__init__(**kwargs)
         self.spoken = tr("All commands")
@@ -88,17 +83,6 @@ class Palette(Accessible, AnchorLayout):
             self.ids.body.add_widget(self._search)
             self.find()
         Clock.schedule_once(lambda *_: self._take_focus(), 0)
-
-    def on_close(self) -> None:
-        """It isn't needed any more."""
-
-    def on_touch_down(self, touch: MotionEvent) -> bool:
-        """Beside the card, a touch closes it; nothing behind it hears of any."""
-        if not self.ids.card.collide_point(*touch.pos):
-            self.dispatch("on_close")
-        else:
-            super().on_touch_down(touch)
-        return True
 
     def find(self) -> None:
         """List what the letters may mean."""
@@ -233,32 +217,6 @@ class Palette(Accessible, AnchorLayout):
         else:
             widget = first if first is not None else self._asked.ids.go.children[0]
             widget.focus = True
-
-
-class Over:
-    """What lies over the window, at most one; gives the focus back when it goes."""
-
-    def __init__(self) -> None:
-        self.shown: Palette | None = None
-        self._before: Widget | None = None
-
-    def show(self, made: Palette, focused: Widget | None) -> None:
-        """Put it on the window."""
-        self.close()
-        self.shown, self._before = made, focused
-        made.bind(on_close=lambda *_: self.close())
-        Window.add_widget(made)
-
-    def close(self) -> bool:
-        """Take it away; whether there was one."""
-        made, before = self.shown, self._before
-        if made is None:
-            return False
-        self.shown = self._before = None
-        Window.remove_widget(made)
-        if before is not None and before.get_root_window() is not None:
-            before.focus = True
-        return True
 
 
 def _text(made: Field | Select | Check) -> str:

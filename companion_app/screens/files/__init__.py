@@ -1,0 +1,1 @@
+"""The app's own dialog for files."""
