@@ -103,16 +103,40 @@ class ModelsConfig:
         0,
         1048576,
     )
+    answers: int = _key(
+        4,
+        "Answers that one language model writes at the same time, token by token in turn, where the memory has room for "
+        "the text of each; others wait.",
+        1,
+        64,
+    )
+    hang_seconds: float = _key(
+        60.0,
+        "After how long a model that doesn't come back from one run, or one token, is given up: who waits for it gets "
+        "503, and it is loaded anew.",
+        1,
+        3600,
+    )
     cold: bool = _key(
         False,
         "Whether .onnx models from 1 MB on map their weights from the disk and leave them as they are: for many models that are asked "
         "seldom, as one is loaded in milliseconds and the kernel may drop its weights. Answers take longer, and its "
         "weights lie on the disk twice. Language models are loaded as usual.",
     )
+    small_cache: bool = _key(
+        False,
+        "Whether .gguf models keep keys and values in int8, in half the memory, also where their bundles don't say so. "
+        "One whose golden vectors aren't answered as they were then keeps what its bundle says.",
+    )
     runtimes: tuple[str, ...] = _key(
         ("onnxruntime", "ai-edge-litert", "tflite-runtime", "xllamacpp"),
         "The runtimes that may be used, the preferred first.",
     )
+
+    @property
+    def ways(self) -> dict[str, bool]:
+        """How a model is loaded, as `edge_runtime.update.admit.admit` takes it."""
+        return {"cold": self.cold, "small_cache": self.small_cache}
 
     @property
     def turns(self) -> int:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from edge_runtime import telling, tracing
 from edge_runtime.config import Config
-from edge_runtime.errors import BundleError, EdgeError, NotFound, OutOfMemory, Overloaded
+from edge_runtime.errors import BundleError, EdgeError, NotFound, OutOfMemory, Overloaded, Stuck
 from edge_runtime.events import EventHub
 from edge_runtime.identity.files import IdentityFolder
 from edge_runtime.identity.keys import DeviceKey, device_key
@@ -44,12 +44,14 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
     from edge_runtime.language.generate import Piece
+    from edge_runtime.serving.generation import Generation
     from edge_runtime.serving.streaming import Begin
     from edge_runtime.update.admit import Loaded
     from edge_runtime.update.agent import UpdateAgent
     from edge_runtime.update.source import Source
 
 _log = logging.getLogger(__name__)
+_MOST_LOST = 4  # threads that didn't come back from a runtime; then only a new process has their memory
 _MOST_SHADOWS = 8  # comparisons under way; more are left out
 T = TypeVar("T")
 Json = dict[str, object]
@@ -93,6 +95,9 @@ class Device:
             self._turns,
             config.models.memory_mb * 2**20,
             self.installer.reload,
+            config.models.answers,
+            config.models.hang_seconds,
+            self._hung,
         )
         self._follow(load_plan(state))
         self.pipelines = Pipelines(state, self, config.robot)
@@ -256,6 +261,18 @@ class Device:
                 reasons = "; ".join(self.governor.reasons)
                 self.events.emit("governor", state=state.name.lower(), message=reasons or None)
             await asyncio.sleep(seconds)
+
+    def _hung(self, name: str, generation: Generation) -> None:
+        """A model didn't come back from its runtime; its thread and its memory are lost until the process ends."""
+        self.metrics.count("enigma_stuck_total", specialist=name)
+        if generation.sick:
+            self.failed[name] = generation.sick
+        message = generation.sick or "A run didn't come back from its runtime, so the model is loaded anew."
+        _log.error("%s: %s", name, message)
+        self.events.emit("error", specialist=name, code=Stuck.code, message=message)
+        if self.serving.lost >= _MOST_LOST and self.on_restart is not None:
+            _log.error("%d threads don't come back; the daemon begins again", self.serving.lost)
+            self.on_restart()
 
     async def _run_one(self, name: str, request: Json, urgency: Urgency) -> Answer:
         started = time.perf_counter()

@@ -108,6 +108,12 @@ class OutOfMemory(Overloaded):
     code = "out_of_memory"
 
 
+class Stuck(Overloaded):
+    """The model didn't come back from its runtime; it is loaded anew, or given up."""
+
+    code = "stuck"
+
+
 class BundleError(EdgeError):
     """The bundle is damaged or malformed."""
 

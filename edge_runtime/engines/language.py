@@ -21,6 +21,7 @@ class LanguageEngine(Protocol):
     context: int  # most tokens that the cache holds
     vocabulary: int
     length: int  # tokens that the cache holds now
+    text_bytes: int  # of memory that a text takes beside the weights, at most
 
     def feed(self, tokens: Sequence[int], wanted: int = 1) -> np.ndarray:
         """Append tokens; float32 [wanted, vocabulary] logits of what follows the last `wanted` of them.
@@ -37,8 +38,14 @@ class LanguageEngine(Protocol):
         further than they reach, it forgets all: `length` says what is left.
         """
 
+    def another(self) -> LanguageEngine:
+        """An engine for one text more over the same model, with a cache of its own, for any thread.
+
+        It is closed by itself. Raises `EngineError` where there is no memory for it.
+        """
+
     def close(self) -> None:
-        """Free the model and the cache; `feed` must not be called afterwards."""
+        """Free the cache, and the model with its last engine; `feed` must not be called afterwards."""
 
 
 def open_language_engine(

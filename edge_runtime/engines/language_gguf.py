@@ -9,11 +9,13 @@ can still end the process, as all native code can; a bundle's signature keeps su
 
 from __future__ import annotations
 
+import copy
 import ctypes
 import functools
 import importlib.util
 import os
 import re
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,6 +23,7 @@ import numpy as np
 
 from edge_runtime.engines import XLLAMACPP
 from edge_runtime.errors import EngineError
+from edge_runtime.serving.memory import rss_bytes
 
 _OPAQUE = 1024  # bytes; the structures have about 80 and 200
 _DEFAULTS = (512, 2048, 512, 1)  # of n_ctx, n_batch, n_ubatch and n_seq_max, the first fields of llama_context_params
@@ -32,6 +35,7 @@ _CACHES = {"float": 1, "int8": 8}
 # Both types stand behind a -1.0 and two empty pointers in llama_context_params; as long as they are 16 bits.
 _TYPES = re.compile(rb"\x00\x00\x80\xbf(?:\x00{4})?\x00{16}(?=\x01\x00\x00\x00\x01\x00\x00\x00)")
 _KEPT = re.compile(r"size =\s*([\d.]+) MiB .*K \((\w+)\).*V \((\w+)\)")  # its line about the cache
+_COMPUTE = re.compile(rb"compute buffer size =\s*([\d.]+) MiB")
 
 _UNKNOWN = re.compile(r"unknown (?:model )?(architecture|pre-tokenizer type|tokenizer)[^']*'([^']*)'")
 
@@ -60,6 +64,24 @@ class _Batch(ctypes.Structure):
     ]
 
 
+class _Sharing:
+    """How many engines are over one model."""
+
+    def __init__(self) -> None:
+        self._count = 1
+        self._lock = threading.Lock()
+
+    def join(self) -> None:
+        with self._lock:
+            self._count += 1
+
+    def leave(self) -> bool:
+        """Whether that was the last one."""
+        with self._lock:
+            self._count -= 1
+            return not self._count
+
+
 class GgufLanguageEngine:
     """A decoder in llama.cpp on the CPU; see `LanguageEngine`."""
 
@@ -73,6 +95,7 @@ class GgufLanguageEngine:
         """
         self._model = self._context = None
         self._batch: _Batch | None = None
+        self._sharing: _Sharing | None = None
         if not path.is_file():
             raise EngineError(f"There is no model file {path.name}.")
         self._library = library = _library()
@@ -90,24 +113,45 @@ class GgufLanguageEngine:
         self.context = context or most
         self._words = library.llama_model_get_vocab(self._model)
         self.vocabulary: int = library.llama_vocab_n_tokens(self._words)
+        self._threads, self._sharing = threads, _Sharing()
+        self._name, self._kind = path.name, cache
+        self._begin()
+
+    def another(self) -> GgufLanguageEngine:
+        """See `LanguageEngine.another`: a context of its own over the same weights."""
+        if self._batch is None:
+            raise EngineError("The model was closed.")
+        made = copy.copy(self)
+        assert self._sharing is not None
+        self._sharing.join()
+        made._context, made._batch = None, None
+        made._begin()
+        return made
+
+    def _begin(self) -> None:
+        """An empty cache of its own."""
+        library, held = self._library, rss_bytes()
         self.length = 0
-        params = _context_params(self.context, cache)
+        params = _context_params(self.context, self._kind)
         _kept.clear()
+        _computing.clear()
         self._context = library.llama_init_from_model(self._model, params)
         kinds = {kind for _, *pair in _kept for kind in pair}
-        if cache == "int8" and (not self._context or kinds != {"q8_0"}):
+        if self._kind == "int8" and (not self._context or kinds != {"q8_0"}):
             self.close()
             raise EngineError(
-                f"llama.cpp can't keep the cache of {path.name} in int8{_why()}; keep it in float, or choose a smaller "
+                f"llama.cpp can't keep the cache of {self._name} in int8{_why()}; keep it in float, or choose a smaller "
                 "context."
             )
         if not self._context:
             self.close()
             raise EngineError(f"llama.cpp can't keep {self.context} tokens{_why()}; choose a smaller context.")
         self.cache_bytes = round(sum(size for size, *_ in _kept) * 2**20)
-        library.llama_set_n_threads(self._context, threads, threads)
-        self._most = min(library.llama_n_batch(self._context), self.context)
+        library.llama_set_n_threads(self._context, self._threads, self._threads)
+        self._most: int = min(library.llama_n_batch(self._context), self.context)
         self._batch = library.llama_batch_init(self._most, 0, 1)
+        # A cache that isn't kept by token has no such line; what computing takes is touched later.
+        self.text_bytes = max(self.cache_bytes, rss_bytes() - held) + round(sum(_computing) * 2**20)
 
     def feed(self, tokens: Sequence[int], wanted: int = 1) -> np.ndarray:
         """See `LanguageEngine.feed`; the result is the caller's own."""
@@ -144,7 +188,7 @@ class GgufLanguageEngine:
             self._forget(length)
 
     def close(self) -> None:
-        """Free the model; nothing else may be called afterwards."""
+        """Free the cache, and the model with its last engine; nothing else may be called afterwards."""
         if self._batch is not None:
             self._library.llama_batch_free(self._batch)
             self._batch = None
@@ -152,7 +196,8 @@ class GgufLanguageEngine:
             self._library.llama_free(self._context)
             self._context = None
         if self._model:
-            self._library.llama_model_free(self._model)
+            if self._sharing is None or self._sharing.leave():
+                self._library.llama_model_free(self._model)
             self._model = None
 
     def tokenize(self, text: str, marks: bool = False) -> list[int]:
@@ -265,6 +310,7 @@ def version_here() -> str | None:
 # whole process, and so do we.
 _said: list[str] = []
 _kept: list[tuple[float, str, str]] = []
+_computing: list[float] = []  # MiB that computing takes beside the cache
 
 
 @_OnLog
@@ -273,6 +319,8 @@ def _listen(level: int, text: bytes | None, _: int | None) -> None:
         _said.append(text.decode("utf-8", "replace").strip())
     elif level == _INFO and text and (found := _KEPT.search(text.decode("utf-8", "replace"))):
         _kept.append((float(found[1]), found[2], found[3]))
+    elif level == _INFO and text and (computed := _COMPUTE.search(text)):
+        _computing.append(float(computed[1]))
 
 
 def _why() -> str:

@@ -9,6 +9,8 @@ interpreter's own memory, so that a step copies nothing but what is new.
 from __future__ import annotations
 
 import ctypes
+import math
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,6 +41,8 @@ class LiteRtLanguageEngine:
         self, path: Path, threads: int, version: str, context: int | None = None, runtime: str = LITERT
     ) -> None:
         graph = _Graph(path, threads, runtime, version)
+        self._threads = threads
+        self._file = path.open("rb")  # for `another`: a bundle's folder is renamed when it is placed
         if context is not None and not 1 <= context <= graph.context:
             raise EngineError(
                 f"{path.name} was exported for up to {graph.context} tokens; "
@@ -54,6 +58,15 @@ class LiteRtLanguageEngine:
         graph.shape(1, 1, self._room(1))
         self._turns = graph.turns(self.context)
         self._graph: _Graph | None = graph
+        # An interpreter packs the weights for itself; a cache that grows lies there twice for a moment.
+        self.text_bytes = os.fstat(self._file.fileno()).st_size + 2 * graph.cache_bytes(self.context)
+
+    def another(self) -> LiteRtLanguageEngine:
+        """See `LanguageEngine.another`: an interpreter of its own over the same file."""
+        if self._graph is None:
+            raise EngineError("The model was closed.")
+        path = Path(f"/proc/self/fd/{self._file.fileno()}")
+        return LiteRtLanguageEngine(path, self._threads, self.version, self.context, self.runtime)
 
     def feed(self, tokens: Sequence[int], wanted: int = 1) -> np.ndarray:
         """See `LanguageEngine.feed`; the result is the caller's own."""
@@ -102,6 +115,7 @@ class LiteRtLanguageEngine:
         """Free the interpreter, and the cache with it."""
         self._graph = None
         self._near.arrays = []
+        self._file.close()
 
     def _read(self, piece: np.ndarray, logits: np.ndarray, places: int) -> None:
         """Append tokens; fills logits, float32 [K, vocabulary], of the last K of them. places: that will be needed."""
@@ -172,6 +186,18 @@ class _Graph:
         )
         values = () if place is None else self._interpreter.get_tensor(place)
         return {layer: int(window) for layer, window in enumerate(values) if window}
+
+    def cache_bytes(self, places: int) -> int:
+        """Of a cache of so many places in all layers, or of their windows."""
+        details = {detail["name"]: detail for detail in self._interpreter.get_input_details()}
+        return sum(
+            math.prod(shape)
+            // self.context
+            * (min(places, self.near.places) if name in self._near_cache else places)
+            * np.dtype(details[name]["dtype"]).itemsize
+            for name, shape in self._shapes.items()
+            if name.startswith(("keys.", "values."))
+        )
 
     def turns(self, context: int) -> tuple[np.ndarray, np.ndarray]:
         """Cosines and sines of so many positions, float32 [context, 1, head] each; the sines' first half is negative."""

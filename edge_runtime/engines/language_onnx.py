@@ -5,6 +5,7 @@ A file that is open already is opened once: engines over it, with and without an
 
 from __future__ import annotations
 
+import copy
 import threading
 import weakref
 from collections.abc import Callable, Mapping, Sequence
@@ -53,16 +54,21 @@ class OnnxLanguageEngine:
         self.version = version
         self.context = context or model.context
         self.vocabulary = model.vocabulary
-        self.length = 0
         self._value: _Value = ort.OrtValue.ortvalue_from_numpy  # no copy on the CPU
         self._adapter = {} if adapter is None else _read_adapter(adapter, path, model)
         self._model: _Model | None = model
+        self._begin(model)
+
+    def _begin(self, model: _Model) -> None:
+        """An empty cache of its own."""
+        self.length = 0
         self._near = Window.of(model.window, self.context, _PIECE)
         arrays = {
             name: np.zeros((1, heads, self._near.places if name in model.near else self.context, head), dtype)
             for name, (heads, head, dtype) in model.cache.items()
         }
         self._near.arrays = [arrays[name] for name in sorted(model.near)]
+        self.text_bytes = sum(array.nbytes for array in arrays.values())
         self._cache = {name: self._value(array) for name, array in arrays.items()}
         self._steps: dict[tuple[int, int], _Step] = {}
 
@@ -131,13 +137,22 @@ class OnnxLanguageEngine:
         self._near.first = 0
         return 0
 
+    def another(self) -> OnnxLanguageEngine:
+        """See `LanguageEngine.another`: the session and the adapter are the same."""
+        if self._model is None:
+            raise EngineError("The model was closed.")
+        made = copy.copy(self)
+        try:
+            made._begin(self._model)
+        except MemoryError:
+            raise EngineError("There is no memory for another text.") from None
+        return made
+
     def close(self) -> None:
         """Free the cache, and the session where no other engine is over the same file."""
         self._model = None
-        self._steps.clear()
-        self._cache.clear()
+        self._steps, self._cache, self._adapter = {}, {}, {}
         self._near.arrays = []
-        self._adapter = {}
 
 
 @dataclass(frozen=True, eq=False)

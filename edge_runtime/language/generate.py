@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import itertools
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -11,15 +13,15 @@ import numpy as np
 
 from edge_runtime.errors import BadRequest, EngineError
 from edge_runtime.language.sampling import Sampler, Sampling
-from edge_runtime.language.speculative import Draft, Patient, common_prefix, rewind_to
-from edge_runtime.language.template import THINK, THOUGHT, TOOL_CALL, TOOL_CALLED, ReasoningSplitter
-from edge_runtime.language.tokenizer import StreamDecoder, TextTokenizer
+from edge_runtime.language.shown import Bracket, Shown
+from edge_runtime.language.speculative import Draft, DraftModel, Patient, common_prefix, rewind_to
+from edge_runtime.language.template import THOUGHT
+from edge_runtime.language.tokenizer import TextTokenizer
 
 if TYPE_CHECKING:
     from edge_runtime.engines.language import LanguageEngine
 
 _PREFILL = 64  # tokens of a prompt between two looks at whether the answer is still wanted
-MARKS = (THINK, THOUGHT, TOOL_CALL, TOOL_CALLED)
 Finish = Literal["stop", "length", "cancelled"]
 
 
@@ -101,14 +103,67 @@ class Options:
     cancelled: Callable[[], bool] = field(default=lambda: False)
 
 
+class _Text:
+    """A cache of an engine's: what it holds, and the answer that has it now."""
+
+    def __init__(self, engine: LanguageEngine) -> None:
+        self.engine = engine
+        self.fed: list[int] = []  # what the engine's cache holds, or a beginning of it
+        self.draft: DraftModel | None = None  # the one that guesses ahead in this text
+        self.turn = 0  # of the answer that has it; 0 for none
+        self.thread = 0  # that writes it
+        self.used = 0  # the last answer's turn
+
+    def feed(self, tokens: list[int], wanted: int) -> np.ndarray:
+        """See `LanguageEngine.feed`."""
+        logits = self.engine.feed(tokens, wanted)
+        self.fed += tokens
+        return logits
+
+    def back(self, length: int) -> None:
+        """Forget what is behind."""
+        # What was interrupted may have left more in the cache than is known of.
+        if length < self.engine.length:
+            rewind_to(self.engine, self.fed, length)
+
+    def close(self) -> None:
+        """Free the cache."""
+        self.engine.close()
+        if self.draft is not None:
+            self.draft.close()
+
+
 class Generator:
-    """Writes answers over one engine, one at a time; keeps the cache, so that a conversation is read only once."""
+    """Writes answers over one model; keeps what was read, so that a conversation is read only once.
+
+    It has one cache, and with `widen` more. Each answer takes a free one, that with its conversation where there is
+    one, else that which nobody used for the longest time. A thread writes one answer at a time: the next one that it
+    begins ends the one before. So as many threads may write as there are caches.
+    """
 
     def __init__(self, engine: LanguageEngine, tokenizer: TextTokenizer) -> None:
-        self.engine = engine
         self.tokenizer = tokenizer
-        self._fed: list[int] = []  # what the engine's cache holds, or a beginning of it
-        self._turn = 0
+        self.engine, self.context = engine, engine.context
+        self._texts = [_Text(engine)]
+        self._lock = threading.Lock()
+        self._turns = itertools.count(1)
+        self._latest = threading.local()  # the turn of the answer that this thread began last
+
+    def widen(self) -> None:
+        """Have one cache more; raises `EngineError` where there is no memory for it."""
+        made = _Text(self._texts[0].engine.another())
+        with self._lock:
+            self._texts.append(made)
+
+    def narrow(self) -> None:
+        """Free a cache that no answer has, where there is more than one."""
+        with self._lock:
+            free = [text for text in self._texts[1:] if not text.turn]
+            if not free:
+                return
+            text = min(free, key=lambda each: each.used)
+            self._texts.remove(text)
+        text.close()
 
     def generate(self, prompt: Sequence[int], sampling: Sampling, options: Options) -> Iterator[Piece]:
         """The pieces of the answer to a prompt; the last one has a `finish`.
@@ -117,45 +172,57 @@ class Generator:
         iterator ends the answer. Raises `BadRequest` where the prompt leaves no room in the context, at once.
         """
         prompt = list(prompt)
-        room = self.engine.context - len(prompt)
+        room = self.context - len(prompt)
         if not prompt:
             raise BadRequest("There is nothing to answer; send a text.")
         if room < 1:
             raise BadRequest(
-                f"The text has {len(prompt)} tokens, and the model reads {self.engine.context} with its answer; "
+                f"The text has {len(prompt)} tokens, and the model reads {self.context} with its answer; "
                 "send less of it, or fewer messages."
             )
         most = room if options.max_tokens is None else min(options.max_tokens, room)
         if most < 1:
             raise BadRequest("max_tokens must be 1 or more.")
-        self._turn += 1
-        return self._pieces(prompt, Sampler(sampling), options, most, self._turn)
+        return self._pieces(prompt, Sampler(sampling), options, most, self._next())
 
     def losses(self, tokens: Sequence[int], first: int) -> np.ndarray:
         """How surprising a text is: float64, minus the logarithm of the probability of each token from `first` on."""
-        if not 1 <= first < len(tokens) <= self.engine.context:
-            raise BadRequest(f"A text of 2 to {self.engine.context} tokens can be examined, from its second on.")
-        self._turn += 1
-        self._back(0)
-        logits = self._feed(list(tokens[:-1]), len(tokens) - first).astype(np.float64)
+        if not 1 <= first < len(tokens) <= self.context:
+            raise BadRequest(f"A text of 2 to {self.context} tokens can be examined, from its second on.")
+        text = self._take(tokens, self._next())
+        try:
+            text.back(0)
+            logits = text.feed(list(tokens[:-1]), len(tokens) - first).astype(np.float64)
+        finally:
+            text.turn = 0
         logits -= logits.max(axis=1, keepdims=True)
         chosen = logits[np.arange(len(logits)), np.array(tokens[first:])]
         lost: np.ndarray = np.log(np.exp(logits).sum(axis=1)) - chosen
         return lost
 
     def _pieces(self, prompt: list[int], sampler: Sampler, options: Options, most: int, turn: int) -> Iterator[Piece]:
+        text = self._take(prompt, turn)
+        try:
+            yield from self._written(text, prompt, sampler, options, most, turn)
+        finally:
+            if text.turn == turn:
+                text.turn = 0
+
+    def _written(
+        self, text: _Text, prompt: list[int], sampler: Sampler, options: Options, most: int, turn: int
+    ) -> Iterator[Piece]:
+        engine = text.engine
         answer = _Answer(self.tokenizer, sampler, options, prompt, most)
-        draft = Patient(options.draft) if options.draft is not None else None
-        self._check(turn)
-        del self._fed[self.engine.length :]  # somebody may have used the engine meanwhile, and left it empty
-        answer.cached = min(common_prefix(self._fed, prompt), len(prompt) - 1)
-        self._back(answer.cached)
-        answer.cached = self.engine.length  # less where the model can't go back so far
+        draft = Patient(self._own(text, options.draft)) if options.draft is not None else None
+        del text.fed[engine.length :]  # somebody may have used the engine meanwhile, and left it empty
+        answer.cached = min(common_prefix(text.fed, prompt), len(prompt) - 1)
+        text.back(answer.cached)
+        answer.cached = engine.length  # less where the model can't go back so far
         for start in range(answer.cached, len(prompt), _PREFILL):
             if options.cancelled():
                 yield answer.cancelled()
                 return
-            rows = self._feed(prompt[start : start + _PREFILL], int(start + _PREFILL >= len(prompt)))
+            rows = text.feed(prompt[start : start + _PREFILL], int(start + _PREFILL >= len(prompt)))
         guessed: list[int] = []
         at = 0  # how many of the guessed tokens were right
         while True:
@@ -166,32 +233,59 @@ class Generator:
             if options.cancelled():
                 yield answer.cancelled()
                 return
-            self._check(turn)
+            self._check(text, turn)
             token = answer.tokens[-1]
             if at < len(guessed) and guessed[at] == token:
                 at += 1
                 continue
             if draft is not None:
                 draft.learn(len(guessed), at)
-            self._back(len(answer.tokens) - 1)
+            text.back(len(answer.tokens) - 1)
             left = most - answer.count - 1  # beyond the token that the next row gives in any case
             guessed = answer.forced[:left] if answer.forced or draft is None else draft.propose(answer.tokens, left)
             # All that isn't in the cache: the token alone, but where the model had to forget more.
-            rows, at = self._feed([*answer.tokens[self.engine.length :], *guessed], 1 + len(guessed)), 0
+            rows, at = text.feed([*answer.tokens[engine.length :], *guessed], 1 + len(guessed)), 0
 
-    def _feed(self, tokens: list[int], wanted: int) -> np.ndarray:
-        logits = self.engine.feed(tokens, wanted)
-        self._fed += tokens
-        return logits
+    def _next(self) -> int:
+        """The turn of an answer that this thread begins."""
+        turn = self._latest.turn = next(self._turns)
+        return turn
 
-    def _back(self, length: int) -> None:
-        # What was interrupted may have left more in the cache than is known of.
-        if length < self.engine.length:
-            rewind_to(self.engine, self._fed, length)
+    def _take(self, prompt: Sequence[int], turn: int) -> _Text:
+        """A cache for an answer of this thread; raises `EngineError` where another one was begun here since."""
+        thread = threading.get_ident()
+        with self._lock:
+            if getattr(self._latest, "turn", turn) != turn:
+                raise _ended()
+            free = [text for text in self._texts if not text.turn or text.thread == thread]
+            if not free:
+                raise EngineError("As many answers are being written as the model has caches for; ask again.")
+            kept = {id(text): common_prefix(text.fed, prompt) for text in free}
+            known = [text for text in free if 2 * kept[id(text)] >= max(1, len(text.fed))]
+            if known:  # most of what it holds is of use
+                text = max(known, key=lambda each: (kept[id(each)], each.used))
+            else:
+                text = min(free, key=lambda each: each.used)
+            for each in free:
+                each.turn = 0
+            text.turn, text.thread, text.used = turn, thread, turn
+        return text
 
-    def _check(self, turn: int) -> None:
-        if turn != self._turn:
-            raise EngineError("Another answer was begun with this model, so this one can't go on.")
+    def _own(self, text: _Text, draft: Draft) -> Draft:
+        """A model that guesses has a cache too: the first text uses the one that was given, the others their own."""
+        if not isinstance(draft, DraftModel) or text is self._texts[0]:
+            return draft
+        if text.draft is None:
+            text.draft = draft.another()
+        return text.draft
+
+    def _check(self, text: _Text, turn: int) -> None:
+        if text.turn != turn or getattr(self._latest, "turn", turn) != turn:
+            raise _ended()
+
+
+def _ended() -> EngineError:
+    return EngineError("Another answer was begun with this model, so this one can't go on.")
 
 
 class _Answer:
@@ -205,9 +299,9 @@ class _Answer:
         self._options = options
         self._most = most
         self._prompt = len(prompt)
-        self._text = _Text(tokenizer, options.stop_strings, options.thinking)
+        self._text = Shown(tokenizer, options.stop_strings, options.thinking)
         self._constraint = options.constraint
-        self._bracket = _Bracket(options.bracketed, tokenizer) if options.bracketed else None
+        self._bracket = Bracket(options.bracketed, tokenizer) if options.bracketed else None
         self._counts: dict[int, int] = {}
         self._thoughts = 0
         self.tokens = list(prompt)  # and the answer's
@@ -287,101 +381,3 @@ class _Answer:
 
     def _usage(self) -> Usage:
         return Usage(self._prompt, self.cached, self.count, self._thoughts)
-
-
-class _Text:
-    """From tokens to the text that may be shown: whole characters, thoughts apart, stop strings held back."""
-
-    def __init__(self, tokenizer: TextTokenizer, stops: tuple[str, ...], thinking: bool) -> None:
-        self._decoder = StreamDecoder(tokenizer)
-        # A tokenizer may have the marks as special tokens, which stand for no text elsewhere.
-        self._marks = marks_of(tokenizer)
-        self._splitter = ReasoningSplitter(thinking)
-        self._stops = stops
-        self._held = ""
-        self.stopped = False
-
-    @property
-    def thinking(self) -> bool:
-        return self._splitter.thinking
-
-    def push(self, token: int) -> tuple[str, str]:
-        """(more of the thought, more of the answer)."""
-        mark = self._marks.get(token)
-        thought, text = self._splitter.push(self._decoder.push(token) if mark is None else mark)
-        return thought, self._until_stop(text)
-
-    def finish(self) -> tuple[str, str]:
-        """What was held back, now that nothing follows; after a stop string, nothing."""
-        if self.stopped:
-            return "", ""
-        thought, text = self._splitter.push(self._decoder.finish())
-        more, rest = self._splitter.finish()
-        shown = self._until_stop(text + rest)
-        held, self._held = ("" if self.stopped else self._held), ""
-        return thought + more, shown + held
-
-    def _until_stop(self, text: str) -> str:
-        if not self._stops:
-            return text
-        self._held += text
-        found = [at for stop in self._stops if (at := self._held.find(stop)) >= 0]
-        if found:
-            self.stopped = True
-            shown, self._held = self._held[: min(found)], ""
-            return shown
-        keep = max(_begun(self._held, stop) for stop in self._stops)
-        shown = self._held[: len(self._held) - keep]
-        self._held = self._held[len(shown) :]
-        return shown
-
-
-class _Bracket:
-    """Watches for the first mark, gives the constraint for what follows, and then forces the second mark."""
-
-    def __init__(self, rule: Bracketed, tokenizer: TextTokenizer) -> None:
-        self._rule = rule
-        self._tokenizer = tokenizer
-        self._marks = {number: text.encode() for number, text in marks_of(tokenizer).items()}
-        self._tail = b""
-        self.constraint: Constraint | None = None
-
-    def within(self, token: int) -> tuple[int, list[int]]:
-        """The token, or what takes its place and must follow where it would go on behind the first mark.
-
-        A tokenizer may have joined the mark's end with what follows; the constraint must see that from its beginning.
-        """
-        if self.constraint is not None or token in self._marks:
-            return token, []
-        begin = self._rule.begin.encode()
-        text = self._tail + self._tokenizer.token_bytes(token)
-        at = text.find(begin)
-        if at < 0 or at + len(begin) == len(text):
-            return token, []
-        first, *rest = self._tokenizer.encode(text[len(self._tail) : at + len(begin)].decode("utf-8", "replace"))
-        return first, rest
-
-    def take(self, token: int) -> list[int]:
-        """Note a token; the tokens that must follow, where it completes what stands between the marks."""
-        if self.constraint is not None:
-            self.constraint.accept(token)
-            if not self.constraint.done:
-                return []
-            self.constraint = None
-            return self._tokenizer.encode(self._rule.end)
-        begin = self._rule.begin.encode()
-        self._tail += self._marks.get(token) or self._tokenizer.token_bytes(token)
-        if self._tail.endswith(begin):
-            self._tail, self.constraint = b"", self._rule.make()
-        self._tail = self._tail[-len(begin) + 1 :]
-        return []
-
-
-def marks_of(tokenizer: TextTokenizer) -> Mapping[int, str]:
-    """The marks of thoughts and calls that a tokenizer has as special tokens, by their ids."""
-    return {tokenizer.special[mark]: mark for mark in MARKS if mark in tokenizer.special}
-
-
-def _begun(text: str, stop: str) -> int:
-    """How many characters at the end of `text` may be the beginning of `stop`."""
-    return next((n for n in range(min(len(stop) - 1, len(text)), 0, -1) if text.endswith(stop[:n])), 0)

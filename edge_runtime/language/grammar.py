@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 import json
+import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
@@ -204,10 +205,16 @@ class _Native:
 _vocabularies: weakref.WeakKeyDictionary[TextTokenizer, Vocabulary] = weakref.WeakKeyDictionary()
 _automata: weakref.WeakKeyDictionary[TextTokenizer, OrderedDict[str, Automaton]] = weakref.WeakKeyDictionary()
 _natives: weakref.WeakKeyDictionary[TextTokenizer, llguidance.LLTokenizer] = weakref.WeakKeyDictionary()
+_making = threading.Lock()
 
 
 def _automaton(tokenizer: TextTokenizer, kind: str, content: object) -> Automaton:
     """The automaton of this content, kept with its masks: the first answer pays for the next ones."""
+    with _making:
+        return _automaton_alone(tokenizer, kind, content)
+
+
+def _automaton_alone(tokenizer: TextTokenizer, kind: str, content: object) -> Automaton:
     kept = _automata.setdefault(tokenizer, OrderedDict())
     key = f"{kind} {json.dumps(content)}"
     if key in kept:

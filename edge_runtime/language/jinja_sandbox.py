@@ -48,7 +48,7 @@ class Refused(Exception):
 
 
 class ChatJinja:
-    """A compiled template. One thread at a time."""
+    """A compiled template, for any thread."""
 
     def __init__(self, source: str) -> None:
         """Raises `BundleError` for what isn't Jinja, or uses what isn't known here; `EngineError` without jinja2."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from array import array
 from collections.abc import Sequence
 
@@ -71,12 +72,13 @@ class Vocabulary:
 
 
 class Automaton:
-    """A schema's states and their masks over a vocabulary, kept from one answer to the next."""
+    """A schema's states and their masks over a vocabulary, kept from one answer to the next, of any thread."""
 
     def __init__(self, schema: Schema, vocabulary: Vocabulary, start: State) -> None:
         self.schema, self.vocabulary, self.start = schema, vocabulary, start
         self._steps: dict[tuple[State, int], State] = {}
         self._masks: dict[State, np.ndarray] = {}
+        self._lock = threading.Lock()
 
     def step(self, state: State, byte: int) -> State:
         """The state after one more byte; empty where it can't follow."""
@@ -91,13 +93,14 @@ class Automaton:
     def mask(self, state: State) -> np.ndarray:
         """bool [size], which tokens may follow; it isn't to be changed."""
         state = self._alike(state)
-        mask = self._masks.get(state)
-        if mask is None:
-            mask = self._make(state)
-            mask.flags.writeable = False
-            if len(self._masks) >= _KEPT_MASKS:
-                del self._masks[next(iter(self._masks))]
-            self._masks[state] = mask
+        with self._lock:
+            mask = self._masks.get(state)
+            if mask is None:
+                mask = self._make(state)
+                mask.flags.writeable = False
+                if len(self._masks) >= _KEPT_MASKS:
+                    del self._masks[next(iter(self._masks))]
+                self._masks[state] = mask
         return mask
 
     def _alike(self, state: State) -> State:

@@ -35,7 +35,9 @@ LONGEST_STOP = 256  # characters of a stop string
 
 
 class LanguageSpecialist:
-    """One model, one text at a time. `interrupted` is asked before every token of every answer, beside `cancelled`.
+    """One model. `interrupted` is asked before every token of every answer, beside `cancelled`, in its thread.
+
+    One answer is written at a time; for more of them, each in a thread of its own, there are `widen` and `narrow`.
 
     context: most tokens of a prompt with its answer. tasks: what the model was trained on; with more than one, the
     task of a request is told to it by a token. thresholds: the manifest's.
@@ -153,6 +155,19 @@ class LanguageSpecialist:
             return self._generate(self.template.plain(prompt), sampling, options)
         begin = [self.tokenizer.special_id(self.template.begin)] if self.template.begin else []
         return self._generate(begin + self.tokenizer.encode(prompt), sampling, options)
+
+    @property
+    def text_bytes(self) -> int:
+        """Memory that `widen` takes, in bytes, at most."""
+        return self.engine.text_bytes + (0 if self.draft is None else self.draft.text_bytes)
+
+    def widen(self) -> None:
+        """Let one thread more write answers; see `Generator.widen`."""
+        self._generator.widen()
+
+    def narrow(self) -> None:
+        """Give the memory of that back; see `Generator.narrow`."""
+        self._generator.narrow()
 
     def losses(self, tokens: Sequence[int], first: int) -> np.ndarray:
         """See `Generator.losses`."""

@@ -57,6 +57,19 @@ class DraftModel:
         self._engine = engine
         self._fed: list[int] = []
 
+    @property
+    def text_bytes(self) -> int:
+        """See `LanguageEngine`."""
+        return self._engine.text_bytes
+
+    def another(self) -> DraftModel:
+        """One for another text, over the same model; raises `EngineError`."""
+        return DraftModel(self._engine.another())
+
+    def close(self) -> None:
+        """Free its cache."""
+        self._engine.close()
+
     def propose(self, tokens: Sequence[int], most: int) -> list[int]:
         """See `Draft`; none once the text is longer than the smaller model's context."""
         most = min(most, self._engine.context - len(tokens))

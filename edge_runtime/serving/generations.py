@@ -4,91 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import logging
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
-from edge_runtime.engines import Engine, GraphEngine
-from edge_runtime.errors import BadRequest, EngineError, NotFound, OutOfMemory, Overloaded
+from edge_runtime.engines import GraphEngine
+from edge_runtime.errors import BadRequest, NotFound, OutOfMemory, Overloaded, Stuck
 from edge_runtime.serving import memory
+from edge_runtime.serving.generation import Generation
+from edge_runtime.serving.seat import HANG_SECONDS
 from edge_runtime.serving.turns import USUAL, Turns, Urgency
 from edge_runtime.serving.worker import Answer, Worker
-from edge_runtime.tasks import Embeds, Specialist
+from edge_runtime.tasks import Specialist
 from edge_runtime.update.admit import Loaded
 
 if TYPE_CHECKING:
     import numpy as np
 
     from edge_runtime.language.generate import Piece
-    from edge_runtime.language.specialist import LanguageSpecialist
     from edge_runtime.serving.streaming import Begin, StreamWorker, Writes
 
 _log = logging.getLogger(__name__)
+MOST_STUCK = 2  # threads of one version that didn't come back; then it isn't loaded again
+_SPARE_SECONDS = 0.5  # that closing a cache takes at most
 DRAIN_SECONDS = 10.0  # longer than any deadline that clients usually have; afterwards the process ends anyway
-
-
-@dataclass
-class Generation:
-    """A specialist with its worker; `retired` once another one took its place.
-
-    Asleep, it has no worker, and its engine is a stand-in that only says what the model takes and gives.
-    """
-
-    loaded: Loaded
-    since: float
-    worker: Worker | StreamWorker | None = None
-    retired: bool = False
-    used: float = 0.0  # by the monotonic clock, when it was asked last
-    asked: int = 0  # requests that wait for it to be loaded, or for their answer
-    loads: int = 1
-    _known: tuple[Engine, GraphEngine | None] | None = field(default=None, init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        self.writes = self.language is not None
-        self.embeds = self.embedder is not None
-
-    @property
-    def language(self) -> LanguageSpecialist | None:
-        """The language model below the specialist, None where it is another kind of model, or asleep."""
-        return getattr(self.loaded.specialist, "language", None)
-
-    @property
-    def embedder(self) -> Specialist | None:
-        """What places texts, None where the specialist doesn't, or is asleep."""
-        specialist = self.loaded.specialist
-        return specialist.embedder if isinstance(specialist, Embeds) else None
-
-    @property
-    def graph(self) -> GraphEngine | None:
-        """The engine, None where it has no single graph; found out once, as `isinstance` of a protocol takes 0.1 ms."""
-        engine = self.loaded.engine
-        if self._known is None or self._known[0] is not engine:
-            self._known = engine, engine if isinstance(engine, GraphEngine) else None
-        return self._known[1]
-
-    @property
-    def asleep(self) -> bool:
-        """Whether its memory was given back, until somebody asks it."""
-        return isinstance(self.loaded.engine, Asleep)
-
-
-class Asleep:
-    """Stands for the engine and the specialist of a model that gave its memory back."""
-
-    def __init__(self, engine: Engine) -> None:
-        self.runtime, self.version = engine.runtime, engine.version
-        if isinstance(engine, GraphEngine):
-            self.inputs, self.outputs = engine.inputs, engine.outputs
-
-    def run(self, inputs: object) -> Any:
-        """Nothing runs; raises `EngineError`."""
-        raise EngineError("The model gave its memory back; ask again.")
-
-    def close(self) -> None:
-        """Nothing is left to free."""
 
 
 class Serving:
@@ -101,8 +41,17 @@ class Serving:
         turns: Turns | None = None,
         budget: int = 0,
         reload: Callable[[str], Loaded] | None = None,
+        answers: int = 1,
+        hang_seconds: float = HANG_SECONDS,
+        on_stuck: Callable[[str, Generation], None] = lambda name, generation: None,
     ) -> None:
-        """budget: bytes of memory for all models, 0 without a bound. reload: loads a bundle again, by its hash; blocks."""
+        """budget: bytes of memory for all models, 0 without a bound. reload: loads a bundle again, by its hash; blocks.
+
+        answers: most that one language model writes at once. hang_seconds: after which a run doesn't come back.
+        """
+        self._answers, self._hang_seconds, self._on_stuck = answers, hang_seconds, on_stuck
+        # Whose thread didn't come back: their memory stays taken until it does.
+        self._lost: list[tuple[str, Worker | StreamWorker, Loaded]] = []
         self._queue = queue
         self._budget = budget
         self._reload = reload
@@ -208,6 +157,8 @@ class Serving:
     async def wake(self, name: str) -> Generation:
         """The generation that serves, loaded again where it was asleep; raises `OutOfMemory`."""
         while (generation := self.current(name)).worker is None:
+            if generation.sick:
+                raise Stuck(generation.sick, 60.0)
             with self._asking(name):
                 task = self._waking.get(name)
                 if task is None:
@@ -238,7 +189,13 @@ class Serving:
     @property
     def held(self) -> dict[str, int]:
         """Bytes that each loaded specialist was measured to hold."""
-        return {name: each.loaded.memory for name, each in self._current.items() if not each.asleep}
+        held = {name: each.loaded.memory + each.spare_bytes for name, each in self._current.items() if not each.asleep}
+        return held | {f"{name}, which hangs": loaded.memory for name, _, loaded in self._lost}
+
+    @property
+    def lost(self) -> int:
+        """Threads that didn't come back from a runtime."""
+        return len(self._lost)
 
     async def make_room(self, name: str, needed: int) -> None:
         """Let others give their memory back until `needed` bytes for `name` fit; raises `OutOfMemory` where they don't.
@@ -250,6 +207,8 @@ class Serving:
         if not self._budget:
             return
         ends = time.monotonic() + self._deadline
+        self._look_for_lost()
+        spared = False  # whether the others' spare caches were asked for
         while True:
             taken = {**self.held, **self._reserved}
             free = self._budget - needed - sum(each for other, each in taken.items() if other != name)
@@ -257,18 +216,20 @@ class Serving:
                 self._reserved[name] = needed
                 break
             could = [other for other in self.held if other not in self._reserved | {name: 0} and self._may_sleep(other)]
+            if not spared:
+                spared = True
+                if self._ask_for_spares():
+                    await self._calmed(min(_SPARE_SECONDS, max(0.0, ends - time.monotonic())))
+                    continue
             idle = [other for other in could if not self._current[other].asked and not self.waiting(other)]
             left = ends - time.monotonic()
             coming = sum(each for other, each in self._reserved.items() if other != name)
             if free + coming + sum(self.held[other] for other in could) < 0 or (not idle and left <= 0):
-                raise OutOfMemory(self._who_holds_what(name, needed), 1.0)
+                raise OutOfMemory(memory.who_holds_what(name, needed, self._budget, self.held, self.pinned), 1.0)
             if idle:
                 self.sleep(min(idle, key=lambda other: self._current[other].used))
                 continue
-            self._calm.clear()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(left):
-                    await self._calm.wait()
+            await self._calmed(left)
         await asyncio.gather(*self._closing)  # the bound holds for what is held, not only for what is counted
 
     def release(self, name: str) -> None:
@@ -276,34 +237,70 @@ class Serving:
         if self._reserved.pop(name, None) is not None:
             self._calm.set()
 
+    async def _calmed(self, seconds: float) -> None:
+        """Wait until something that was busy is idle, at most so long."""
+        self._calm.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._calm.wait()
+
+    def _ask_for_spares(self) -> bool:
+        """Let language models close the caches that no answer is written in; whether any will."""
+        asked = False
+        for each in self._current.values():
+            if each.spare_bytes and each.worker is not None and not isinstance(each.worker, Worker):
+                each.worker.give_back()
+                asked = True
+        return asked
+
+    def _has_room(self, generation: Generation) -> bool:
+        """Whether the memory lets a language model write one answer more at once; nobody loses theirs for it."""
+        language = generation.language
+        if language is None or generation.retired:
+            return False
+        taken = sum(self.held.values()) + sum(self._reserved.values())
+        if self._budget and taken + language.text_bytes > self._budget:
+            return False
+        available = memory.available_bytes()
+        return available is None or available > 2 * language.text_bytes
+
+    def _stuck(self, name: str, generation: Generation) -> None:
+        """A thread of its didn't come back: load it anew where it is asked again, unless it happened before."""
+        worker = generation.worker
+        assert worker is not None
+        worker.stop()
+        self._lost.append((name, worker, generation.lie_down()))
+        generation.stuck += 1
+        if generation.stuck >= MOST_STUCK or self._reload is None:
+            generation.sick = (
+                f"'{name}' didn't come back from its runtime {generation.stuck} times, so it isn't loaded again; go back "
+                "to the version before, push another one, or restart the device."
+            )
+        if generation.retired:
+            self._end()
+        self._calm.set()
+        self._on_stuck(name, generation)
+
+    def _look_for_lost(self) -> None:
+        """Free what came back after all."""
+        back = [each for each in self._lost if each[1].join(0)]
+        self._lost = [each for each in self._lost if each not in back]
+        for _, worker, loaded in back:
+            self._free(worker, loaded)
+
     def _may_sleep(self, name: str) -> bool:
+        if name not in self._current:  # it hangs
+            return False
         # A specialist that listens has sessions, which hold its model.
         return name not in self.pinned and not hasattr(self._current[name].loaded.specialist, "listen")
-
-    def _who_holds_what(self, name: str, needed: int) -> str:
-        def megabytes(count: int) -> str:
-            return f"{count / 2**20:.1f} MB"
-
-        holders = [
-            f"{other} {megabytes(held)}{' (pinned)' if other in self.pinned else ''}"
-            for other, held in sorted(self.held.items(), key=lambda item: -item[1])
-            if other != name
-        ]
-        return (
-            f"'{name}' needs {megabytes(needed)} of the {megabytes(self._budget)} for models, which are held by "
-            f"{', '.join(holders) or 'nobody'}; raise models.memory_mb, unpin or remove one."
-        )
 
     def sleep(self, name: str) -> None:
         """Give an idle specialist's memory back; it is loaded again when it is asked."""
         generation = self._current[name]
-        worker, loaded = generation.worker, generation.loaded
+        worker = generation.worker
         if worker is None or worker.waiting or self._reload is None:
             return
-        stand_in = Asleep(loaded.engine)
-        generation.loaded = dataclasses.replace(loaded, engine=stand_in, specialist=stand_in)
-        generation.worker = None
-        self._free(worker, loaded)
+        self._free(worker, generation.lie_down())
 
     def swap(self, loaded: Loaded) -> None:
         """Let `loaded` take all requests from now on; the generation before ends with its last request."""
@@ -321,8 +318,18 @@ class Serving:
         if new.language is not None:
             from edge_runtime.serving.streaming import StreamWorker  # for language models alone
 
-            specialist = cast("Writes", loaded.specialist)
-            new.worker = StreamWorker(name, specialist, self._queue, lambda: self._idle(new), self._turns)
+            new.worker = StreamWorker(
+                name,
+                cast("Writes", loaded.specialist),
+                self._queue,
+                lambda: self._idle(new),
+                self._turns,
+                most=self._answers,
+                room=lambda: self._has_room(new),
+                on_room=self._calm.set,
+                on_stuck=lambda: self._stuck(name, new),
+                hang_seconds=self._hang_seconds,
+            )
         else:
             new.worker = Worker(
                 name,
@@ -332,6 +339,8 @@ class Serving:
                 self._turns,
                 loaded.engine,
                 loaded.rows,
+                lambda: self._stuck(name, new),
+                self._hang_seconds,
             )
 
     def drop(self, name: str) -> None:
@@ -369,8 +378,12 @@ class Serving:
         if not generation.retired or worker is None:
             return
         generation.worker = None
-        self._retired -= 1
         self._free(worker, generation.loaded)
+        self._end()
+
+    def _end(self) -> None:
+        """A retired generation has no request any more."""
+        self._retired -= 1
         if self._retired == 0:
             self._drained.set()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import os
+from collections.abc import Container, Mapping
 from pathlib import Path
 
 
@@ -29,6 +30,15 @@ def peak_bytes() -> int:
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), 0)
 
 
+def available_bytes() -> int | None:
+    """What programs may still take without others losing theirs to the disk; None where the system doesn't tell."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), None)
+
+
 def trim() -> None:
     """Return freed memory to the system: glibc otherwise keeps most of a closed model (215 MB, measured)."""
     try:
@@ -46,3 +56,20 @@ def settle() -> None:
     gc.collect()
     gc.freeze()
     trim()
+
+
+def who_holds_what(name: str, needed: int, budget: int, held: Mapping[str, int], pinned: Container[str]) -> str:
+    """Why a model that needs so many bytes doesn't fit, as a sentence for a person."""
+
+    def megabytes(count: int) -> str:
+        return f"{count / 2**20:.1f} MB"
+
+    holders = [
+        f"{other} {megabytes(count)}{' (pinned)' if other in pinned else ''}"
+        for other, count in sorted(held.items(), key=lambda item: -item[1])
+        if other != name
+    ]
+    return (
+        f"'{name}' needs {megabytes(needed)} of the {megabytes(budget)} for models, which are held by "
+        f"{', '.join(holders) or 'nobody'}; raise models.memory_mb, unpin or remove one."
+    )

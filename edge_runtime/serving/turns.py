@@ -54,7 +54,7 @@ class Turns:
         self.at_once = at_once
         self._free = at_once
         self._lock = threading.Lock()
-        self._waiting: list[_Waiter] = []  # one for each model at the most, so that a search is cheap
+        self._waiting: list[_Waiter] = []  # one for each thread at the most, so that a search is cheap
 
     def take(self, wants: Callable[[], Rank]) -> None:
         """Wait for a turn. wants: asked whenever one is given, as what waits may have become more urgent meanwhile."""
@@ -104,7 +104,7 @@ class Turns:
         self.give()
         waiter.called.wait()
 
-    def let_pass(self, own: Rank) -> None:
-        """In the middle of a long turn: let go first who is more urgent than `own`."""
-        if self._waiting:  # asked for every token; who comes right now passes at the next one
-            self.again(lambda: own)
+    @property
+    def wanted(self) -> bool:
+        """Whether somebody waits; asked for every token: who comes right now passes at the next one."""
+        return bool(self._waiting)

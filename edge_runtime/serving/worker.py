@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from edge_runtime.errors import DeadlinePassed, EdgeError, EngineError, QueueFull
+from edge_runtime.serving.seat import HANG_SECONDS, Abandoned, Seat, Watch, stuck
 from edge_runtime.serving.turns import USUAL, Rank, Turns, Urgency, rank
 from edge_runtime.tasks import Specialist, Stepwise
 
@@ -68,7 +69,8 @@ class _Job:
 class Worker:
     """Runs a specialist, one run at a time; `run` must be called in the loop that made it.
 
-    rows: most requests that one run of `engine` answers, 1 where it takes one alone.
+    rows: most requests that one run of `engine` answers, 1 where it takes one alone. on_stuck: told once the thread
+    didn't come back; nothing may be asked any more then.
     """
 
     def __init__(
@@ -80,7 +82,10 @@ class Worker:
         turns: Turns | None = None,
         engine: Engine | None = None,
         rows: int = 1,
+        on_stuck: Callable[[], None] = lambda: None,
+        hang_seconds: float = HANG_SECONDS,
     ) -> None:
+        self._name = name
         self._specialist = specialist
         self._bound = bound
         self._on_idle = on_idle
@@ -96,6 +101,11 @@ class Worker:
         self._quick = 0  # answers in a row, until now, that took less than INLINE_SECONDS
         self._stood = 0.0  # seconds that the event loop computed here since an answer let others go first
         self._gathering = False
+        self._on_stuck = on_stuck
+        self._seat = Seat(self._turns)
+        self._running: list[_Job] = []  # in the thread
+        self._gone = False
+        self._watch = Watch(self, hang_seconds)
         # A daemon thread: native code that hangs must not keep the process from ending.
         self._thread = threading.Thread(target=self._work, name=f"worker-{name}", daemon=True)
         self._thread.start()
@@ -130,6 +140,7 @@ class Worker:
         answer: asyncio.Future[Answer] = self._loop.create_future()
         job = _Job(rank(urgency.priority, seconds), by or self._specialist, request, answer)
         self.waiting += 1
+        self._watch.begin()
         with self._lock:
             heapq.heappush(self._jobs, job)
         if apart:
@@ -180,22 +191,41 @@ class Worker:
             self._signals.put(True)
 
     def _work(self) -> None:
-        while self._signals.get():
-            if not self._jobs:  # it went along with one before it, or isn't wanted any more
-                continue
-            self._turns.take(self._wants)
-            while self._once():
-                self._turns.again(self._wants)
-            self._turns.give()
+        with contextlib.suppress(Abandoned):
+            while self._signals.get():
+                if not self._jobs:  # it went along with one before it, or isn't wanted any more
+                    continue
+                self._seat.take(self._wants)
+                while self._once():
+                    self._seat.again(self._wants)
+                self._seat.give()
 
     def _once(self) -> bool:
         """Run what is most urgent; whether there is more."""
-        jobs = self._pop()
+        jobs = self._running = self._pop()
         outcomes = self._answer(jobs)
+        self._seat.check()
         # Where the loop is closed, nobody waits any more.
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._finish, jobs, outcomes)
         return bool(self._jobs)
+
+    def seats(self) -> list[Seat]:
+        """See `Watched`."""
+        return [self._seat]
+
+    def give_up(self, seat: Seat) -> None:
+        """See `Watched`: what it ran and what waits fails."""
+        self._gone = True
+        with self._lock:
+            lost, self._jobs = [*self._running, *self._jobs], []
+            for job in lost:
+                job.taken = True
+        for job in lost:
+            self.waiting -= 1
+            if not job.answer.done():
+                job.answer.set_exception(stuck(self._name))
+        self._on_stuck()
 
     def _wants(self) -> Rank:
         with self._lock:
@@ -260,6 +290,8 @@ class Worker:
         self._quick = self._quick + 1 if quick else 0
 
     def _finish(self, jobs: Sequence[_Job], outcomes: Sequence[Outcome]) -> None:
+        if self._gone:
+            return
         for job, outcome in zip(jobs, outcomes, strict=True):
             self.waiting -= 1
             self._note(outcome)

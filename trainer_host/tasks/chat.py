@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from edge_runtime.arithmetic.steps import wrong_steps
 from edge_runtime.errors import BadRequest
-from edge_runtime.language.generate import MARKS
+from edge_runtime.language.shown import MARKS
 from edge_runtime.tasks.dialogue import MOST_TOOLS, read_tools
 from trainer_host.errors import DataError
 from trainer_host.tasks import Example, Json, Prompt, Rejected, TaskSpec

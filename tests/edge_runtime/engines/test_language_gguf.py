@@ -136,3 +136,18 @@ def test_importing_it_loads_no_native_library() -> None:
         pytest.skip("this system doesn't say what is loaded")
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
     assert done.stdout.strip() == "False", done.stderr
+
+
+def test_another_text_over_the_same_weights_outlives_the_first(path: Path) -> None:
+    engine = GgufLanguageEngine(path, context=96)
+    ids = list(range(20, 40))
+    whole = engine.feed(ids)
+    other = engine.another()
+    assert other.length == 0 and other.text_bytes > 0
+    other.feed(ids[::-1])
+    engine.rewind(10)
+    np.testing.assert_allclose(engine.feed(ids[10:]), whole, atol=1e-3)
+    engine.close()
+    other.rewind(0)
+    np.testing.assert_allclose(other.feed(ids), whole, atol=1e-3)
+    other.close()

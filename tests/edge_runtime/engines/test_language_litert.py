@@ -247,3 +247,22 @@ def test_a_generator_streams_is_stopped_guesses_and_keeps_to_json_over_it(tmp_pa
         assert cut[-1].finish == "cancelled" and len(cut) == 4
         found.append([[(piece.text, piece.token) for piece in run] for run in (plain, again, held, cut)])
     assert found[0] == found[1]
+
+
+def test_another_text_is_over_the_same_file_wherever_that_went(file: Path, tmp_path: Path) -> None:
+    here, moved = tmp_path / "a.tflite", tmp_path / "b.tflite"
+    here.write_bytes(file.read_bytes())
+    engine = open_language_engine(here)
+    whole = engine.feed(TEXT[:20])
+    here.rename(moved)
+    other = engine.another()
+    assert other.length == 0 and other.text_bytes > moved.stat().st_size
+    other.feed(TEXT[20:40])
+    engine.rewind(10)
+    np.testing.assert_allclose(engine.feed(TEXT[10:20]), whole, atol=1e-4)
+    engine.close()
+    other.rewind(0)
+    np.testing.assert_allclose(other.feed(TEXT[:20]), whole, atol=1e-4)
+    with pytest.raises(EngineError, match="was closed"):
+        engine.another()
+    other.close()

@@ -203,3 +203,16 @@ def test_files_that_are_no_decoder_are_refused(tmp_path: Path) -> None:
     save(helper.make_model(graph, ir_version=10, opset_imports=[helper.make_opsetid("", 21)]), tmp_path / "model.onnx")
     with pytest.raises(EngineError, match="isn't a language model of ours"):
         open_language_engine(tmp_path / "model.onnx")
+
+
+def test_another_text_over_the_same_weights_has_its_own_cache(engine: LanguageEngine) -> None:
+    whole = engine.feed(TEXT)
+    other = engine.another()
+    assert (other.length, engine.length) == (0, 40) and other.text_bytes == engine.text_bytes > 0
+    other.feed(TEXT[::-1])
+    assert other._model is engine._model  # type: ignore[attr-defined]
+    engine.rewind(20)
+    np.testing.assert_allclose(engine.feed(TEXT[20:]), whole, atol=1e-5)
+    engine.close()
+    other.rewind(0)
+    np.testing.assert_allclose(other.feed(TEXT), whole, atol=1e-5)

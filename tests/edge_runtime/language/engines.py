@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from edge_runtime.engines.language import LanguageEngine
 from edge_runtime.errors import EngineError
 from edge_runtime.language.tokenizer import Tokenizer
 
@@ -25,6 +26,9 @@ class NumpyEngine:
         self.cache: list[int] = []
         self.fed: list[int] = []  # how many tokens at each call
         self._predict = predict
+        self.text_bytes = 8 * context
+        self.others: list[NumpyEngine] = []  # that were opened over the same model
+        self.closed = False
 
     @property
     def length(self) -> int:
@@ -46,8 +50,14 @@ class NumpyEngine:
             raise EngineError("The engine can't go there.")
         del self.cache[length:]
 
+    def another(self) -> LanguageEngine:
+        made = type(self)(self._predict, self.vocabulary, self.context)
+        self.others.append(made)
+        return made  # type: ignore[return-value]
+
     def close(self) -> None:
         self.cache.clear()
+        self.closed = True
 
 
 def random_engine(vocabulary: int, order: int = 2, context: int = 256, seed: int = 0) -> NumpyEngine:

@@ -9,6 +9,7 @@ import time
 import pytest
 
 from edge_runtime.errors import DeadlinePassed, QueueFull
+from edge_runtime.serving.seat import Seat
 from edge_runtime.serving.streaming import StreamWorker
 from edge_runtime.serving.turns import PRIORITIES, Turns, Urgency
 from edge_runtime.serving.worker import INLINE_AFTER, Worker
@@ -104,7 +105,8 @@ async def test_a_quick_model_answers_in_the_loop_only_while_a_turn_is_free() -> 
 def test_a_turn_that_is_passed_on_comes_back() -> None:
     turns = Turns(1)
     order: list[str] = []
-    turns.take(lambda: (1, 1.0, 1))
+    seat = Seat(turns)
+    seat.take(lambda: (1, 1.0, 1))
 
     def other(name: str, rank: tuple[int, float, int]) -> None:
         turns.take(lambda: rank)
@@ -118,7 +120,7 @@ def test_a_turn_that_is_passed_on_comes_back() -> None:
         thread.start()
     while len(turns._waiting) < 2:
         time.sleep(0.001)
-    turns.let_pass((1, 1.0, 1))
+    seat.let_pass((1, 1.0, 1))
     order.append("own")
     turns.give()
     for thread in threads:
