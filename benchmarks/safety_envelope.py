@@ -24,6 +24,7 @@ from firmware_bridge.robot.envelope import Envelope, Why
 from firmware_bridge.robot.zones import Ground
 
 ROOM = 20.0
+RUNS = 3
 
 
 def cost(commands: int, seed: int = 7) -> tuple[np.ndarray, float]:
@@ -84,12 +85,15 @@ def main() -> None:
     parser.add_argument("--commands", type=int, default=0, help="adversarial commands (default: none)")
     args = parser.parse_args()
     logging.disable(logging.WARNING)
-    taken, changed = cost(20_000)
-    p50, p99 = np.percentile(taken, [50, 99])
-    print(
-        f"a command: mean {taken.mean():.1f} us, p50 {p50:.1f}, p99 {p99:.1f}, most {taken.max():.0f}; "
-        f"{changed:.0%} of them changed by a zone"
-    )
+    runs = [cost(20_000) for _ in range(RUNS)]
+    # The same commands each time, so what differs between runs is the machine's, and the least is the command's own.
+    for words, taken in (
+        ("in one run", runs[0][0]),
+        (f"least of {RUNS} runs", np.min([each for each, _ in runs], axis=0)),
+    ):
+        p50, p99 = np.percentile(taken, [50, 99])
+        print(f"a command, {words}: mean {taken.mean():.1f} us, p50 {p50:.1f}, p99 {p99:.1f}, most {taken.max():.0f}")
+    print(f"{runs[0][1]:.0%} of them changed by a zone")
     if args.commands:
         begun = time.process_time()
         attack(args.commands)
