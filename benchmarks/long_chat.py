@@ -3,9 +3,9 @@
     python benchmarks/long_chat.py --home FOLDER [--minutes 2] [--turns 5000] [--json FILE]
 
 A nano base learns the texts of `enigma train-base` (Python's sources, packages' docs, manual pages), which are split by
-file. Its int8 file is written with a cache of floats and with one of int8, whose scales are measured on training texts;
-both read the held-out texts, and the share of tokens after which both find the same next one likeliest is told. It is at
-least .98 for a release, see `trainer_host.compress.gate`.
+file. Its files for each engine are written with a cache of floats and with one of int8, whose scales are measured on
+training texts; both read the held-out texts, and the share of tokens after which both find the same next one likeliest
+is told. It is at least .98 for a release, see `trainer_host.compress.gate`.
 
 Then each file answers a chat of many turns, in a process of its own and through the device's own code: lines of held-out
 texts are the person's messages, and the answers go into the chat. Where it would outgrow the context, its older half is
@@ -16,6 +16,7 @@ behind the first tenth, in which buffers find their sizes, lie within 5 % of the
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import random
@@ -23,6 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -38,7 +40,8 @@ if TYPE_CHECKING:
 
 READINGS, ANSWER, FLAT, AGREEMENT = 100, 12, 0.05, 0.98
 _ROOM = 96  # tokens that a message and its answer may take
-FILES = {"float cache": "float.onnx", "int8 cache": "int8.onnx", "TFLite": "model.tflite"}
+ENGINES = {"onnxruntime": "onnx", "LiteRT": "tflite", "llama.cpp": "gguf"}
+CACHES = ("float", "int8")
 
 
 @dataclass(frozen=True)
@@ -83,18 +86,21 @@ def main() -> None:
     result: dict[str, object] = {"training, CPU s": round(figures.get("cpu", 0.0), 1)}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for precision in ("int8", "int4"):
-            found = compared(run, dataset, folder, precision)
-            result[f"{precision}: same next token"] = round(found.agreement, 4)
-            result[f"{precision}: perplexity, float and int8 cache"] = (found.reference, found.other)
-            print(
-                f"{precision} weights: the same next token in {found.agreement:.2%} of {found.tokens:,} (at least "
-                f"{AGREEMENT:.0%}); perplexity {found.reference:.3f} and {found.other:.3f}",
-                flush=True,
-            )
+        for precision in ("int4", "int8"):
+            for engine, found in compared(run, dataset, folder, precision):
+                what = f"{engine}, {precision} weights"
+                result[f"{what}: same next token"] = round(found.agreement, 4)
+                result[f"{what}: perplexity, float and int8 cache"] = (found.reference, found.other)
+                print(
+                    f"{what}: the same next token in {found.agreement:.2%} of {found.tokens:,} (at least "
+                    f"{AGREEMENT:.0%}); perplexity {found.reference:.3f} and {found.other:.3f}",
+                    flush=True,
+                )
         write_chat(run, dataset, folder)
-        for what, file in FILES.items():
-            command = [sys.executable, __file__, "--chat", str(folder), file, "--turns", str(args.turns)]
+        for engine, cache in itertools.product(ENGINES, CACHES):
+            what = f"{engine}, {cache} cache"
+            command = [sys.executable, __file__, "--chat", str(folder), f"{cache}.{ENGINES[engine]}"]
+            command += ["--turns", str(args.turns)]
             made = Chat(**json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
             result[what] = asdict(made) | {"drift": made.drift}
             first, least, most = made.megabytes
@@ -108,11 +114,12 @@ def main() -> None:
         args.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
-def compared(run: Run, dataset: Dataset, folder: Path, precision: str) -> Comparison:
-    """Files of a precision with both kinds of cache, on the held-out texts; those of int8 stay in the folder."""
+def compared(run: Run, dataset: Dataset, folder: Path, precision: str) -> Iterator[tuple[str, Comparison]]:
+    """Files of a precision with both kinds of cache, on the held-out texts, by engine; they stay in the folder."""
     from edge_runtime.engines.language import open_language_engine
     from trainer_host.compress.language import Text, cache_scales, compare
     from trainer_host.data.text_corpus import text_of
+    from trainer_host.export.gguf import export_gguf
     from trainer_host.export.language_onnx import export_language_onnx
     from trainer_host.export.language_tflite import export_language_tflite
     from trainer_host.students.language.base import examined
@@ -120,21 +127,26 @@ def compared(run: Run, dataset: Dataset, folder: Path, precision: str) -> Compar
     from trainer_host.students.language.tokenizers import FastTokenizer
 
     config, model = trained_model(run.folder)
-    tokenizer = FastTokenizer((run.folder / "tokenizer.json").read_text(encoding="utf-8"))
+    spelling = (run.folder / "tokenizer.json").read_text(encoding="utf-8")
+    tokenizer = FastTokenizer(spelling)
     learnt = [text_of(row) for row in dataset.rows("train")][:64]
     scales = cache_scales(model, [Text(tokenizer.encode(text)[:2048]) for text in learnt])
-    files = {"float.onnx": None, "int8.onnx": scales}
-    for file, cache in files.items():
-        export_language_onnx(model.state_dict(), config, folder / f"{precision}.{file}", precision, cache=cache)
-        if precision == "int8":
-            (folder / f"{precision}.{file}").rename(folder / file)
-    if precision == "int8":
-        export_language_tflite(model.state_dict(), config, folder / FILES["TFLite"], "int8")
-    place = "" if precision == "int8" else f"{precision}."
     held_out = [Text(tokenizer.encode(text_of(row))[:1024]) for row in examined(dataset.folder)][:40]
-    reference, other = (open_language_engine(folder / f"{place}{file}") for file in files)
-    with closing(reference), closing(other):
-        return compare(reference, other, held_out)
+    state = model.state_dict()
+    for engine, kind in ENGINES.items():
+        if (kind, precision) == ("tflite", "int4"):  # there are none
+            continue
+        paths = [folder / f"{cache}.{kind}" for cache in CACHES]
+        for path, kept in zip(paths, (None, scales), strict=True):
+            if kind == "onnx":
+                export_language_onnx(state, config, path, precision, cache=kept)
+            elif kind == "tflite":
+                export_language_tflite(state, config, path, precision, cache=kept)
+            else:  # what it keeps is said when it is opened
+                export_gguf(state, config, spelling, path, {"int8": "q8_0", "int4": "q4_0"}[precision])
+        reference, other = (open_language_engine(path, cache=path.stem) for path in paths)
+        with closing(reference), closing(other):
+            yield engine, compare(reference, other, held_out)
 
 
 def write_chat(run: Run, dataset: Dataset, folder: Path) -> None:
@@ -156,7 +168,7 @@ def chat(folder: Path, file: str, turns: int) -> Chat:
     from edge_runtime.language.tokenizer import Tokenizer
 
     tokenizer = Tokenizer.read(folder / "tokenizer.json")
-    engine = open_language_engine(folder / file)
+    engine = open_language_engine(folder / file, cache=Path(file).stem)
     language = LanguageSpecialist(engine, tokenizer, CHATML, engine.context, ["chat"], {})
     lines, draw = json.loads((folder / "lines.json").read_text(encoding="utf-8")), random.Random(5)
     messages: list[dict[str, object]] = []

@@ -45,7 +45,7 @@ def measure(state: Path, name: str, config: Config, seconds: float) -> Json:
     before = memory.rss_bytes()
     models = config.models
     with disk.storage_errors(state):
-        loaded = admit_installed(slots, pointer.active, models.threads, models.runtimes, cold=models.cold)
+        loaded = admit_installed(slots, pointer.active, models.threads, models.runtimes, **models.ways)
     manifest, folder = loaded.manifest, slots.folder(pointer.active)
     try:
         golden = strict_json.loads((folder / manifest.golden.file).read_bytes(), manifest.golden.file)
@@ -60,6 +60,7 @@ def measure(state: Path, name: str, config: Config, seconds: float) -> Json:
             "accuracy": manifest.metrics.get("accuracy"),
             "runtime": f"{loaded.engine.runtime} {loaded.engine.version}",
             "precision": loaded.model.precision,
+            "cache": loaded.cache if language is not None else None,
             "model_bytes": loaded.bytes,
             "processor": _processor(),
             "threads": config.models.threads,

@@ -68,6 +68,7 @@ def model(device: Device, name: str) -> Json:
         "load_seconds": round(loaded.seconds, 3),
         "rows_together": loaded.rows,
         "memory_bytes": loaded.memory,
+        "cache": loaded.cache if generation.writes else None,
         "asleep": generation.asleep,
     }
 

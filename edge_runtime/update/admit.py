@@ -44,6 +44,7 @@ class Loaded:
     seconds: float
     rows: int = 1  # most requests that are worth one run together, as measured here
     memory: int = 0  # bytes that loading and answering took here, at least those of its file
+    cache: str = "float"  # what a language model keeps keys and values in: float or int8
 
     @property
     def bytes(self) -> int:
@@ -82,13 +83,21 @@ def choose_models(
 
 
 def admit_installed(
-    slots: Slots, digest: str, threads: int, allowed: Sequence[str], *, cold: bool = False, again: int | None = None
+    slots: Slots,
+    digest: str,
+    threads: int,
+    allowed: Sequence[str],
+    *,
+    cold: bool = False,
+    small_cache: bool = False,
+    again: int | None = None,
 ) -> Loaded:
     """`admit` a bundle that lies in its slot, with the base beside which it was installed where it is an adapter."""
     manifest = slots.check(digest, again is not None)
     wanted, base = wanted_by(manifest), slots.base_of(digest)
     found = base_in(slots, base, wanted) if wanted is not None and base is not None else None
-    return admit(manifest, digest, slots.folder(digest), threads, allowed, found, cold=cold, again=again)
+    folder, ways = slots.folder(digest), {"cold": cold, "small_cache": small_cache}
+    return admit(manifest, digest, folder, threads, allowed, found, again=again, **ways)
 
 
 def admit(
@@ -100,11 +109,14 @@ def admit(
     base: Base | None = None,
     *,
     cold: bool = False,
+    small_cache: bool = False,
     again: int | None = None,
 ) -> Loaded:
     """Load a bundle from its verified folder and run its golden vectors.
 
     cold: map the weights of .onnx files from a copy beside the bundle's files, see `open_engine`.
+    small_cache: let .gguf files keep keys and values in int8 also where their bundles don't say so; one that can't, or
+    answers otherwise then, is opened as its bundle says.
     again: it passed them in this process, and only its first one is run, to warm up; its `Loaded.rows` then.
     base: where the model lies that the bundle is an adapter for; the adapter runs over the same weights in memory.
     Tries the next eligible runtime where one can't open its file or answers otherwise. Raises, for the preferred one,
@@ -118,23 +130,39 @@ def admit(
     pairs = choose_models(manifest, allowed)
     golden = _read_golden(manifest, folder)[: None if again is None else 1]
     failures: list[EdgeError] = []
-    for model, runtime in pairs:
+    ways = [(model, runtime, cache) for model, runtime in pairs for cache in _caches(manifest, model, small_cache)]
+    for model, runtime, cache in ways:
         started, held = time.perf_counter(), rss_bytes()
         try:
-            engine = _open(manifest, model, folder, threads, runtime, base, cold)
+            engine = _open(manifest, model, folder, threads, runtime, base, cold, cache)
             specialist = _admitted(task, manifest if base is None else base.lend(manifest), folder, engine, golden)
         except (EngineError, AdmissionError) as cause:
-            _log.warning("%s %s in %s: %s", manifest.name, manifest.version, runtime, cause)
+            how = f"{runtime} with a cache of int8" if cache == "int8" else runtime
+            _log.warning("%s %s in %s: %s", manifest.name, manifest.version, how, cause)
             failures.append(cause)
             continue
         rows = most_rows(engine, MOST_ROWS) if again is None else again
         took = max(rss_bytes() - held, manifest.files[model.file].bytes)
-        return Loaded(manifest, digest, model, engine, specialist, time.perf_counter() - started, rows, took)
+        return Loaded(manifest, digest, model, engine, specialist, time.perf_counter() - started, rows, took, cache)
     raise failures[0]
 
 
+def _caches(manifest: Manifest, model: ModelFile, small: bool) -> tuple[str, ...]:
+    """What a language model's keys and values may be kept in, the preferred first; .gguf files leave it to the device."""
+    told = manifest.options.get("cache")
+    own = "int8" if isinstance(told, dict) and told.get(model.file) == "int8" else "float"
+    return ("int8", own) if small and own == "float" and model.file.endswith(".gguf") else (own,)
+
+
 def _open(
-    manifest: Manifest, model: ModelFile, folder: Path, threads: int, runtime: str, base: Base | None, cold: bool
+    manifest: Manifest,
+    model: ModelFile,
+    folder: Path,
+    threads: int,
+    runtime: str,
+    base: Base | None,
+    cold: bool,
+    cache: str,
 ) -> Engine:
     """The engine of a model file: of graphs, or, where the manifest says so, of decoders with a cache."""
     path = folder / model.file
@@ -148,10 +176,8 @@ def _open(
     # A .gguf file is as it came, and says how long texts may be at most; the cache of all that would fill the memory.
     context = manifest.options.get("context") if path.suffix == ".gguf" else None
     most = context if isinstance(context, int) else None
-    kept = manifest.options.get("cache")
-    kind = str(kept.get(model.file, "float")) if isinstance(kept, dict) else "float"
     # Its task's `load` takes a language engine.
-    return cast(Engine, open_language_engine(path, threads, most, cache=kind))
+    return cast(Engine, open_language_engine(path, threads, most, cache=cache))
 
 
 def _admitted(

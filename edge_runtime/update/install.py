@@ -139,7 +139,7 @@ class Installer:
             self.slots.keep_base(staged, base.digest)
         models = self._config.models
         files = self.slots.files_in(staged)
-        loaded = admit(manifest, digest, files, models.threads, models.runtimes, base, cold=models.cold)
+        loaded = admit(manifest, digest, files, models.threads, models.runtimes, base, **models.ways)
         self._rows[loaded.digest] = loaded.rows
         try:
             runtime = f"{loaded.engine.runtime} {loaded.engine.version}"
@@ -190,9 +190,8 @@ class Installer:
         """Load a bundle again that was admitted before in this process and gave its memory back."""
         models = self._config.models
         with disk.storage_errors(self.slots.state):
-            return admit_installed(
-                self.slots, digest, models.threads, models.runtimes, cold=models.cold, again=self._rows.get(digest)
-            )
+            again = self._rows.get(digest)
+            return admit_installed(self.slots, digest, models.threads, models.runtimes, again=again, **models.ways)
 
     def remove(self, name: str) -> None:
         """Forget a specialist and its bundles; raises `NotFound`."""
@@ -204,7 +203,7 @@ class Installer:
         with disk.storage_errors(self.slots.state):
             if not models.cold:  # it was before
                 disk.remove(cold_folder(self.slots.folder(digest)))
-            loaded = admit_installed(self.slots, digest, models.threads, models.runtimes, cold=models.cold)
+            loaded = admit_installed(self.slots, digest, models.threads, models.runtimes, **models.ways)
         self._rows[digest] = loaded.rows
         return loaded
 

@@ -36,7 +36,7 @@ async def try_out(state: Path, staged: Path, models: ModelsConfig, seconds: floa
         "staged": str(staged),
         "threads": models.threads,
         "runtimes": list(models.runtimes),
-        "cold": models.cold,
+        "ways": models.ways,
     }
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -82,14 +82,14 @@ def main() -> int:
     os.dup2(2, 1)  # whatever a runtime prints isn't the answer
     asked = json.load(sys.stdin)
     try:
-        _try(Slots(Path(asked["state"])), Path(asked["staged"]), asked["threads"], asked["runtimes"], asked["cold"])
+        _try(Slots(Path(asked["state"])), Path(asked["staged"]), asked["threads"], asked["runtimes"], asked["ways"])
     except EdgeError as error:
         os.write(answer, json.dumps({"code": error.code, "message": str(error)}).encode())
         return 1
     return 0
 
 
-def _try(slots: Slots, staged: Path, threads: int, runtimes: list[str], cold: bool) -> None:
+def _try(slots: Slots, staged: Path, threads: int, runtimes: list[str], ways: dict[str, bool]) -> None:
     from edge_runtime.update.adapters import find_base, wanted_by
     from edge_runtime.update.admit import admit
 
@@ -97,7 +97,7 @@ def _try(slots: Slots, staged: Path, threads: int, runtimes: list[str], cold: bo
     manifest = Manifest.from_json((files / MANIFEST_NAME).read_bytes())
     wanted = wanted_by(manifest)
     base = None if wanted is None else find_base(slots, wanted)
-    admit(manifest, slots.head_of(staged), files, threads, runtimes, base, cold=cold)
+    admit(manifest, slots.head_of(staged), files, threads, runtimes, base, **ways)
 
 
 if __name__ == "__main__":

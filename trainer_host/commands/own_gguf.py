@@ -10,7 +10,7 @@ from trainer_host.commands.options import workspace_of
 from trainer_host.errors import NotThere, TrainerError
 from trainer_host.presentation import presenter_for
 
-_OPTIONS = ("task", "data", "context", "rows")
+_OPTIONS = ("task", "data", "context", "rows", "cache")
 
 
 def add_options(made: argparse.ArgumentParser) -> None:
@@ -25,6 +25,7 @@ def add_options(made: argparse.ArgumentParser) -> None:
         metavar="N",
         help="most tokens of a text with its answer (default: the file's, at most 2048)",
     )
+    text.add_argument("--cache", choices=("float", "int8"), help="int8 keeps keys and values in half the memory")
 
 
 def refuse_options(args: argparse.Namespace) -> None:
@@ -61,6 +62,7 @@ def bundle(args: argparse.Namespace) -> None:
             context=args.context,
             dataset=None if args.data is None else open_dataset(workspace.dataset(args.data)),
             rows=args.rows,
+            cache=args.cache or "float",
         )
     what = "Wrote" if made.fresh else "The same bundle was there already:"
     show.say(f"{what} {made.path} ({made.bytes / 1e6:.2f} MB, {made.golden} golden vectors)\n{made.address}")

@@ -14,7 +14,7 @@ from tests.trainer_host.learnt import learnt
 from tests.trainer_host.talker import ASKED, said, talker
 from trainer_host.cli import main
 from trainer_host.data.dataset import open_dataset
-from trainer_host.errors import DataError
+from trainer_host.errors import DataError, GateRefused
 from trainer_host.release.keys import signing_key
 from trainer_host.workspace import Workspace
 
@@ -22,22 +22,23 @@ pytest.importorskip("xllamacpp", reason="the files run on it")
 pytest.importorskip("gguf", reason="the tests' files are written with it")
 
 
-def written(path: Path, **options: str | None) -> Path:
-    """A file with ChatML's template."""
+def written(path: Path, head: int | None = 32, **options: str | None) -> Path:
+    """A file with ChatML's template. head: numbers of a head, see `learnt`."""
     from trainer_host.export.gguf import export_gguf
     from trainer_host.students.language.chat_jinja import jinja_of
 
-    made = learnt()
+    made = learnt(head=head)
     given = {"chat_template": jinja_of(CHATML), "end": CHATML.end, "licence": "mit", "name": "Cat", **options}
     export_gguf(made.state, made.config, made.tokenizer, path, "q8_0", **given)  # type: ignore[arg-type]
     return path
 
 
-def admitted(path: Path, folder: Path) -> Loaded:
+def admitted(path: Path, folder: Path, *, small_cache: bool = False) -> Loaded:
     folder.mkdir()
     with path.open("rb") as source:
         envelope = read_envelope(source)
-    return admit(unpack_bundle(path, envelope, folder), envelope.digest, folder, 1, ["xllamacpp"])
+    manifest = unpack_bundle(path, envelope, folder)
+    return admit(manifest, envelope.digest, folder, 1, ["xllamacpp"], small_cache=small_cache)
 
 
 def test_it_answers_out_of_its_bundle_and_the_manifest_says_what_was_not_examined(
@@ -78,6 +79,40 @@ def test_on_a_dataset_it_is_examined(workspace: Workspace, tmp_path: Path) -> No
     assert metrics["rows"] == 2
     assert loaded.manifest.models[0].scored_in[0].accuracy == metrics["accuracy"]
     assert float(str(metrics["perplexity"])) > 1
+
+
+def test_with_a_cache_of_int8_it_must_find_the_same_tokens(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from trainer_host.release import own_gguf
+
+    path, options = written(tmp_path / "cat.gguf"), {"name": "cat", "context": 128, "cache": "int8"}
+    made = own_gguf.bundle_own(workspace, path, signing_key(workspace), **options)  # type: ignore[arg-type]
+    loaded = admitted(made.path, tmp_path / "slot")
+    loaded.engine.close()
+    assert loaded.manifest.options["cache"] == {"model.gguf": "int8"}
+    assert own_gguf.LEAST_AGREEMENT <= float(str(loaded.manifest.metrics["cache_agreement"])) <= 1
+    talker(workspace)
+    options["dataset"] = open_dataset(workspace.dataset("talk"))
+    monkeypatch.setattr(own_gguf, "LEAST_AGREEMENT", 1.01)
+    with pytest.raises(GateRefused, match=r"the same next token in .*should in 101%; leave --cache out"):
+        own_gguf.bundle_own(workspace, path, signing_key(workspace), **options)  # type: ignore[arg-type]
+
+
+def test_a_device_may_keep_a_smaller_cache_than_the_bundle_says_where_the_answers_stay(
+    workspace: Workspace, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    from trainer_host.release.own_gguf import bundle_own
+
+    for head, cache in ((32, "int8"), (None, "float")):
+        path = written(tmp_path / f"{cache}.gguf", head)
+        made = bundle_own(workspace, path, signing_key(workspace), name=cache, context=128)
+        loaded = admitted(made.path, tmp_path / cache, small_cache=True)
+        assert loaded.cache == cache
+        loaded.engine.close()
+    assert [record.getMessage()[:52] for record in caplog.records] == [
+        "float 1.0.0 in xllamacpp with a cache of int8: llama"
+    ]
 
 
 def test_what_a_device_could_not_use_is_refused_in_a_sentence(workspace: Workspace, tmp_path: Path) -> None:
