@@ -90,3 +90,10 @@ def test_a_bad_exam_is_refused_in_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "cases.jsonl").write_text('{"home": "villa", "text": "hi", "expect": {}}\n')
     with pytest.raises(DataError, match="villa"):
         load_exam(tmp_path)
+
+
+def test_home_assistants_sentences_are_what_its_own_grammar_knows() -> None:
+    cases, homes = load_exam(EXAMS / "home_assistant")
+    assert len(cases) >= 200 and {case.home for case in cases} == homes.keys()
+    assert summary(grade(cases, homes, Hassil().run))["accuracy"] > 0.9  # the rest is of other versions of it
+    assert summary(grade(cases, homes, lambda request: {"calls": []}))["accuracy"] < 0.02
