@@ -121,7 +121,7 @@ class ModelsConfig:
         False,
         "Whether .onnx models from 1 MB on map their weights from the disk and leave them as they are: for many models that are asked "
         "seldom, as one is loaded in milliseconds and the kernel may drop its weights. Answers take longer, and its "
-        "weights lie on the disk twice. Language models are loaded as usual.",
+        "weights lie on the disk twice.",
     )
     small_cache: bool = _key(
         False,

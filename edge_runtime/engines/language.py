@@ -23,6 +23,10 @@ class LanguageEngine(Protocol):
     length: int  # tokens that the cache holds now
     text_bytes: int  # of memory that a text takes beside the weights, at most
 
+    @property
+    def unfilled(self) -> int:
+        """Bytes of memory that the cache doesn't take yet, and will where a text fills it."""
+
     def feed(self, tokens: Sequence[int], wanted: int = 1) -> np.ndarray:
         """Append tokens; float32 [wanted, vocabulary] logits of what follows the last `wanted` of them.
 
@@ -49,7 +53,12 @@ class LanguageEngine(Protocol):
 
 
 def open_language_engine(
-    path: Path, threads: int = 1, context: int | None = None, adapter: Path | None = None, cache: str = "float"
+    path: Path,
+    threads: int = 1,
+    context: int | None = None,
+    adapter: Path | None = None,
+    cache: str = "float",
+    cold: Path | None = None,
 ) -> LanguageEngine:
     """Open a decoder that `trainer_host.export.language_onnx` or `language_tflite` wrote, or a .gguf file.
 
@@ -58,7 +67,8 @@ def open_language_engine(
     context: most tokens in the cache, to spare memory; by default, and at most, what the model was exported for.
     adapter: an .onnx_adapter file of `trainer_host.export.language_adapter`, whose low-rank products are added to the
     layers' own. cache: what a .gguf file's keys and values are kept in, "float" or "int8"; our own files say it
-    themselves. All engines over one .onnx file share its weights, with and without adapters, until the last is closed.
+    themselves. cold: see `open_engine`, though weights in blocks (int8, int4) are packed anew all the same. All engines
+    over one .onnx file share its weights, with and without adapters, until the last is closed.
     """
     if path.suffix not in (".onnx", ".tflite", ".gguf"):
         raise EngineError(f"{path.name} is none of .onnx, .tflite and .gguf, so no language runtime here can open it.")
@@ -81,4 +91,4 @@ def open_language_engine(
         return LiteRtLanguageEngine(path, threads, have[runtime], context, runtime)
     from edge_runtime.engines.language_onnx import OnnxLanguageEngine
 
-    return OnnxLanguageEngine(path, threads, have[runtime], context, adapter)
+    return OnnxLanguageEngine(path, threads, have[runtime], context, adapter, cold)

@@ -41,9 +41,15 @@ class OnnxLanguageEngine:
     runtime = ONNX
 
     def __init__(
-        self, path: Path, threads: int, version: str, context: int | None = None, adapter: Path | None = None
+        self,
+        path: Path,
+        threads: int,
+        version: str,
+        context: int | None = None,
+        adapter: Path | None = None,
+        cold: Path | None = None,
     ) -> None:
-        model = _open_model(path, threads, version)
+        model = _open_model(path, threads, version, cold)
         import onnxruntime as ort  # only now: where it is missing, `open_session` says so
 
         self._failures = model.failures
@@ -137,6 +143,11 @@ class OnnxLanguageEngine:
         self._near.first = 0
         return 0
 
+    @property
+    def unfilled(self) -> int:
+        """See `LanguageEngine.unfilled`: the system gives memory to what is written first."""
+        return self.text_bytes * (self.context - self.length) // self.context
+
     def another(self) -> OnnxLanguageEngine:
         """See `LanguageEngine.another`: the session and the adapter are the same."""
         if self._model is None:
@@ -176,23 +187,23 @@ _open: weakref.WeakValueDictionary[tuple[int, ...], _Model] = weakref.WeakValueD
 _opening = threading.Lock()
 
 
-def _open_model(path: Path, threads: int, version: str) -> _Model:
+def _open_model(path: Path, threads: int, version: str, cold: Path | None) -> _Model:
     """The file's session, the one that is open where there is one; raises `EngineError`."""
     try:
         about = path.stat()
     except OSError as cause:
         raise EngineError(f"{path.name} can't be read: {cause.strerror}.") from None
     # A bundle's folder is renamed when it is placed, so that a path doesn't tell which file it is.
-    key = (about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns, threads)
+    key = (about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns, threads, cold is not None)
     with _opening:
         model = _open.get(key)
         if model is None:
-            model = _open[key] = _opened(path, threads, version)
+            model = _open[key] = _opened(path, threads, version, cold)
     return model
 
 
-def _opened(path: Path, threads: int, version: str) -> _Model:
-    session, failures = open_session(path, threads, version)
+def _opened(path: Path, threads: int, version: str, cold: Path | None) -> _Model:
+    session, failures = open_session(path, threads, version, cold)
     facts = session.get_modelmeta().custom_metadata_map
     shapes = {i.name: (i.type, i.shape) for i in session.get_inputs()}
     if "context" not in facts or "keys.0" not in shapes:

@@ -67,7 +67,7 @@ def check_outside(path: Path) -> bool:
     Every file of a bundle is flat and covered by its hash, so that a name without a folder leads nowhere else.
     """
     # Each such weight says its place under this name.
-    if path.stat().st_size <= _SEARCHED and not _mentions(path, b"location"):
+    if path.stat().st_size <= _SEARCHED and not mentions(path, b"location"):
         return False
     if path.stat().st_size == 0:
         return False  # the runtime says what is wrong
@@ -234,7 +234,7 @@ def _damaged() -> EngineError:
     return EngineError("The model isn't an ONNX file; build the bundle again.")
 
 
-def _mentions(path: Path, word: bytes) -> bool:
+def mentions(path: Path, word: bytes) -> bool:
     """Whether a file holds some bytes."""
     tail = b""
     with path.open("rb", buffering=0) as source:

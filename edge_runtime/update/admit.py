@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from edge_runtime import strict_json
 from edge_runtime.bundle import Manifest, ModelFile
@@ -28,6 +28,9 @@ from edge_runtime.update.adapters import Base, base_in, wanted_by
 from edge_runtime.update.compatibility import new_enough
 from edge_runtime.update.slots import Slots, cold_folder
 
+if TYPE_CHECKING:
+    from edge_runtime.engines.language import LanguageEngine
+
 _log = logging.getLogger(__name__)
 Json = dict[str, object]
 
@@ -43,7 +46,7 @@ class Loaded:
     specialist: Specialist
     seconds: float
     rows: int = 1  # most requests that are worth one run together, as measured here
-    memory: int = 0  # bytes that loading and answering took here, at least those of its file
+    memory: int = 0  # bytes that it takes: what loading and answering took, and what a full cache takes more
     cache: str = "float"  # what a language model keeps keys and values in: float or int8
 
     @property
@@ -143,6 +146,8 @@ def admit(
             continue
         rows = most_rows(engine, MOST_ROWS) if again is None else again
         took = max(rss_bytes() - held, manifest.files[model.file].bytes)
+        if manifest.options.get("family") == "language":
+            took += cast("LanguageEngine", engine).unfilled
         return Loaded(manifest, digest, model, engine, specialist, time.perf_counter() - started, rows, took, cache)
     raise failures[0]
 
@@ -166,18 +171,19 @@ def _open(
 ) -> Engine:
     """The engine of a model file: of graphs, or, where the manifest says so, of decoders with a cache."""
     path = folder / model.file
+    beside = cold_folder(folder) if cold else None
     if manifest.options.get("family") != "language":
-        beside = cold_folder(folder) if cold else None
         return open_engine(path, threads, runtime, model.inputs, model.outputs, beside)
     from edge_runtime.engines.language import open_language_engine
 
     if base is not None:
-        return cast(Engine, open_language_engine(base.model, threads, adapter=path))
+        shared = cold_folder(base.folder) if cold else None
+        return cast(Engine, open_language_engine(base.model, threads, adapter=path, cold=shared))
     # A .gguf file is as it came, and says how long texts may be at most; the cache of all that would fill the memory.
     context = manifest.options.get("context") if path.suffix == ".gguf" else None
     most = context if isinstance(context, int) else None
     # Its task's `load` takes a language engine.
-    return cast(Engine, open_language_engine(path, threads, most, cache=cache))
+    return cast(Engine, open_language_engine(path, threads, most, cache=cache, cold=beside))
 
 
 def _admitted(
