@@ -10,7 +10,6 @@ from aiohttp import web
 
 from edge_runtime.api.wire import read_json, reply
 from edge_runtime.errors import BadRequest
-from trainer_host.asking import MADE, WRITTEN
 from trainer_host.commands.train import MOST_DEVICES
 from trainer_host.data.dataset import open_dataset
 from trainer_host.server import fields
@@ -25,8 +24,6 @@ BODY_BYTES = 16 * 1024
 MAX_NAME_CHARS = 64
 MAX_POINTS = 20_000  # of one figure in an answer, some 400 kB; more are decimated
 TRAIN = "train"
-# Tasks whose student keeps checkpoints, see `trainer_host.students.language`; the others are trained within minutes.
-PAUSABLE = frozenset({*WRITTEN, *MADE, "combo"})
 # The options of `enigma train`, by what they take. Those that name files or hubs take names of runs here.
 _NUMBERS = ("seconds", "epochs", "rate", "replay", "distil_weight", "temperature")
 _COUNTS = {"context": 1_000_000, "window": 1_000_000, "rows": 65_536, "patience": 100_000, "self_play": 1_000_000}
@@ -78,10 +75,8 @@ class TrainingRoutes:
         return reply({**self.plain(job.id), "log": log})
 
     async def pause(self, request: web.Request) -> web.Response:
-        """Save a checkpoint and end; `resume` goes on from it."""
+        """Keep how far it is and end; `resume` goes on from there."""
         job = self._queue.job(request.match_info["training"], TRAIN)
-        if job.task not in PAUSABLE:
-            raise Conflict(f"A {job.task} is trained within minutes and keeps no checkpoints; cancel it instead.")
         return reply(self._queue.stop(job.id, pause=True).plain(), 202)
 
     async def cancel(self, request: web.Request) -> web.Response:
@@ -109,7 +104,7 @@ class TrainingRoutes:
         job = self._queue.job(id_)
         numbers: Json = {"history": [entry.id for entry in self._queue.attempts(job)]}
         kind = "training" if job.kind == TRAIN else job.kind
-        return {"type": kind, **job.plain(), **numbers, "pausable": job.kind == TRAIN and job.task in PAUSABLE}
+        return {"type": kind, **job.plain(), **numbers, "pausable": job.kind == TRAIN}
 
     def _taken(self, name: str) -> bool:
         busy = self._queue.busy_with(name) is not None

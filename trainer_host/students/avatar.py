@@ -26,6 +26,7 @@ from trainer_host.students.baselines import majority_accuracy, naive_bayes_accur
 from trainer_host.students.practice import ROWS, STEPS, groups_of, practice
 from trainer_host.students.text_heads import HeadsNet, Recipe, Shape, encoded, folds_for, planned_steps, train_heads
 from trainer_host.tasks import Example
+from trainer_host.training.steps import Steps
 from trainer_host.training.weights import load_weights, save_weights
 from trainer_host.workspace import write_atomic
 
@@ -112,6 +113,7 @@ class AvatarStudent:
             ordered(list(opened.rows("train"))) if curriculum else None,
             groups_of(opened, more),
             None if base is None else _network(base, config),
+            Steps(work),
         )
         by_head = dict(zip(HEADS, found, strict=True))
         save_weights(run, model)

@@ -36,6 +36,7 @@ from trainer_host.students.game_self_play import improve
 from trainer_host.tasks.game import GAMES
 from trainer_host.training.calibration import threshold_of
 from trainer_host.training.determinism import prepare
+from trainer_host.training.steps import Steps
 from trainer_host.training.weights import load_weights, save_weights
 from trainer_host.workspace import write_atomic
 
@@ -97,7 +98,8 @@ class GameStudent:
         boards, worlds = board_lessons(kept, unseen, seed), world_lessons(kept, unseen, seed)
         net = PlayerNet(Shape())
         share = 0.5 if games else 1.0
-        _learn(net.world, worlds, "world", steps, seed, lambda done, loss: on_progress(share * done * 0.4, loss))
+        told = Steps(work)
+        _learn(net.world, worlds, "world", steps, seed, lambda done, loss: on_progress(share * done * 0.4, loss), told)
         _learn(
             net.board,
             boards,
@@ -105,6 +107,7 @@ class GameStudent:
             steps * 3 // 2,
             seed,
             lambda done, loss: on_progress(share * (0.4 + done * 0.6), loss),
+            told,
         )
         figures: dict[str, float] = {}
         if games:
@@ -202,6 +205,7 @@ def _learn(
     steps: int,
     seed: int,
     on_progress: Callable[[float, dict[str, float]], None],
+    told: Steps | None = None,
 ) -> None:
     shuffle = torch.Generator().manual_seed(seed)
     parts = [
@@ -214,7 +218,7 @@ def _learn(
     optimizer = torch.optim.AdamW(tower.parameters(), lr=RATES[name], weight_decay=0.01 if name == "board" else 1e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATES[name], total_steps=steps)
     tower.train()
-    for step in range(steps):
+    for step in (told or Steps(None)).of(name, steps, tower, optimizer, schedule, shuffle):
         picked = [some[torch.randint(len(some), (count,), generator=shuffle)] for some, count in parts]
         planes, best, legal = lessons.drawn(torch.cat(picked), shuffle)
         scores = tower(planes).reshape(best.shape)

@@ -72,6 +72,7 @@ class RobotStudent:
         from trainer_host.students.robot_align import with_labels
         from trainer_host.students.robot_fit import fit
         from trainer_host.students.robot_model import RobotConfig, RobotNet
+        from trainer_host.training.steps import Steps
 
         base = begins_with(self.task, settings, run)
         if curriculum:
@@ -106,7 +107,7 @@ class RobotStudent:
             left = seconds - practice.SECONDS_PER_ROW * len(more)
             room_for = max(1, int(left / (SECONDS_PER_EXAMPLE * len(learnt))))
             epochs = room_for if base is None else min(epochs, room_for)
-        loss = fit(net, arrays, vocabulary, seed, epochs, on_progress, 1.0 if base is None else TUNED)
+        loss = fit(net, arrays, vocabulary, seed, epochs, on_progress, 1.0 if base is None else TUNED, Steps(work))
         write_atomic(run / VOCABULARY, "".join(f"{word}\n" for word in vocabulary).encode())
         write_atomic(run / CONFIG, json.dumps({**config.to_json(), "epochs": epochs}, indent=1).encode())
         save_weights(run, net)

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -110,6 +111,14 @@ class Augmenter:
                 grams = ngrams_of(word)
                 self._ngrams[row, : len(grams)] = grams
         self._rows = len(vocabulary)
+
+    def state_dict(self) -> dict[str, object]:
+        """What it draws next."""
+        return {"rng": self._rng.bit_generator.state}
+
+    def load_state_dict(self, state: dict[str, object]) -> None:
+        """Go on from there."""
+        self._rng.bit_generator.state = cast("dict[str, object]", state["rng"])
 
     def __call__(self, words: np.ndarray, ngrams: np.ndarray, tags: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         words, ngrams = words.copy(), ngrams.copy()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from torch.nn.functional import cross_entropy
 
 from edge_runtime.tasks.robot import HEADS
 from trainer_host.students.robot_data import Arrays, Augmenter
+from trainer_host.training.steps import State, Steps
 
 if TYPE_CHECKING:
     from trainer_host.students import OnProgress
@@ -37,8 +38,10 @@ def fit(
     epochs: int,
     on_progress: OnProgress,
     rates: float = 1.0,
+    steps: Steps | None = None,
 ) -> float:
-    """Train `net` in place; returns the last epoch's mean loss. rates: share of the usual ones.
+    """Train `net` in place; returns the last epoch's mean loss. rates: share of the usual ones. steps: where it keeps
+    how far it is.
 
     A batch is halved between two Python threads with one torch thread each. Torch's own threads wait at a barrier in
     every operator, which on two busy cores cost up to eight times the whole training (docs/log.md, 2026-11-23).
@@ -52,32 +55,62 @@ def fit(
     adam = torch.optim.AdamW(
         [p for name, p in named if name not in inside], lr=_ADAM_RATE, betas=(0.9, 0.98), weight_decay=0.0, fused=True
     )
-    rng = np.random.default_rng(seed)
-    augment = Augmenter(vocabulary, seed)
-    steps = epochs * len(batches(arrays.lengths, np.random.default_rng(0)))
+    augment, course = Augmenter(vocabulary, seed), _Course(arrays.lengths, seed)
+    count = epochs * course.each
     chances = [torch.Generator().manual_seed(seed * WORKERS + i) for i in range(WORKERS)]
-    done, mean = 0, 0.0
     with ThreadPoolExecutor(WORKERS, initializer=torch.set_num_threads, initargs=(1,)) as workers:
-        for _ in range(epochs):
-            total, parts = 0.0, batches(arrays.lengths, rng)
-            for batch in parts:
-                inputs = [_inputs(arrays, part, augment) for part in np.array_split(batch, WORKERS) if len(part)]
-                results = list(workers.map(_gradients, [net] * len(inputs), inputs, chances))
-                for i, parameter in enumerate(parameters):
-                    parameter.grad = sum((grads[i] for _, grads in results[1:]), results[0][1][i]) / len(results)
-                torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-                share = rates * rate(done, steps)
-                for group in adam.param_groups:
-                    group["lr"] = _ADAM_RATE * share
-                adam.step()
-                muon.step(_MUON_RATE * share)
-                loss = sum(value for value, _ in results) / len(results)
-                done, total = done + 1, total + loss
-                if done % 20 == 0:
-                    on_progress(done / steps, {"loss": loss})
-            mean = total / len(parts)
+        for step in (steps or Steps(None)).of("sentences", count, net, adam, muon, augment, course, *chances):
+            batch = course.next()
+            inputs = [_inputs(arrays, part, augment) for part in np.array_split(batch, WORKERS) if len(part)]
+            results = list(workers.map(_gradients, [net] * len(inputs), inputs, chances))
+            for i, parameter in enumerate(parameters):
+                parameter.grad = sum((grads[i] for _, grads in results[1:]), results[0][1][i]) / len(results)
+            torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+            share = rates * rate(step, count)
+            for group in adam.param_groups:
+                group["lr"] = _ADAM_RATE * share
+            adam.step()
+            muon.step(_MUON_RATE * share)
+            loss = sum(value for value, _ in results) / len(results)
+            course.total += loss
+            if (step + 1) % 20 == 0:
+                on_progress((step + 1) / count, {"loss": loss})
+    mean = course.total / course.each
     on_progress(1.0, {"loss": mean})
     return mean
+
+
+class _Course:
+    """The batches of all epochs, one after the other; total: of the losses of the current epoch."""
+
+    def __init__(self, lengths: np.ndarray, seed: int) -> None:
+        self._lengths = lengths
+        self._rng = np.random.default_rng(seed)
+        self.each = len(batches(lengths, np.random.default_rng(0)))  # batches of an epoch
+        self.total = 0.0
+        self._open()
+
+    def next(self) -> np.ndarray:
+        """The next batch, rows' places."""
+        if self._place == len(self._parts):
+            self._open()
+        self._place += 1
+        return self._parts[self._place - 1]
+
+    def _open(self) -> None:
+        self._before = self._rng.bit_generator.state
+        self._parts = batches(self._lengths, self._rng)
+        self._place, self.total = 0, 0.0
+
+    def state_dict(self) -> State:
+        """See `Stateful`."""
+        return {"before": self._before, "place": self._place, "total": self.total}
+
+    def load_state_dict(self, state: State) -> None:
+        """See `Stateful`."""
+        self._rng.bit_generator.state = cast(State, state["before"])
+        self._open()
+        self._place, self.total = cast(int, state["place"]), cast(float, state["total"])
 
 
 def rate(step: int, steps: int) -> float:
@@ -97,6 +130,14 @@ class Muon:
         self._alike: dict[tuple[int, int], list[int]] = {}  # matrices of one shape are multiplied together
         for i, (_, *shape) in enumerate(self._shapes):
             self._alike.setdefault((shape[0], shape[1]), []).append(i)
+
+    def state_dict(self) -> State:
+        """See `Stateful`."""
+        return {"moments": self._moments}
+
+    def load_state_dict(self, state: State) -> None:
+        """See `Stateful`."""
+        self._moments = list(cast("list[Tensor]", state["moments"]))
 
     @torch.no_grad()
     def step(self, rate: float) -> None:

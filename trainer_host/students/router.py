@@ -37,6 +37,7 @@ from trainer_host.students.text_heads import (
     train_heads,
 )
 from trainer_host.training.calibration import Calibration
+from trainer_host.training.steps import Steps
 from trainer_host.training.weights import load_weights, save_weights
 from trainer_host.workspace import write_atomic
 
@@ -117,6 +118,7 @@ class RouterStudent:
             ordered(list(opened.rows("train"))) if curriculum else None,
             groups_of(opened, more),
             None if base is None else _start(base, labels, seed),
+            Steps(work),
         )
         save_weights(run, model)
         least = threshold_of_familiarity(texts, names, groups_of(opened, more) or range(len(texts)), seed)

@@ -19,6 +19,7 @@ from trainer_host.data.curriculum import available
 from trainer_host.errors import DataError
 from trainer_host.training.calibration import Calibration, calibrate
 from trainer_host.training.determinism import prepare
+from trainer_host.training.steps import Steps
 
 
 class Aside(NamedTuple):
@@ -136,6 +137,7 @@ def train_heads(
     order: Sequence[int] | None = None,
     groups: Sequence[object] | None = None,
     start: HeadsNet | None = None,
+    steps: Steps | None = None,
 ) -> tuple[HeadsNet, list[Calibration]]:
     """Calibrate on models that haven't seen the rows, then train on all of them.
 
@@ -143,8 +145,9 @@ def train_heads(
     order: positions of the rows, easy ones first, for a curriculum; None for the plain order. groups: one per row, as
     the template that it was made from: those of one group calibrate together, unseen; None: each row is its own.
     start: what the last one begins with, and is then changed little; it may have seen the rows, so that those which
-    calibrate begin with nothing.
+    calibrate begin with nothing. steps: where each model keeps how far it is.
     """
+    steps = steps or Steps(None)
     eased = order is not None
     if order is not None:  # from here on, rows stand in the order of their difficulty
         tokens, wanted, strata = tokens[list(order)], wanted[list(order)], [strata[i] for i in order]
@@ -160,7 +163,9 @@ def train_heads(
     truth: list[Tensor] = []
     for fold in range(aside.models):
         back = fold_of == fold
-        model = _fit(shape, tokens[~back], wanted[~back], recipe, seed + 1 + fold, progress, eased)
+        model = _fit(
+            shape, tokens[~back], wanted[~back], recipe, seed + 1 + fold, progress, eased, steps, f"fold {fold}"
+        )
         with torch.inference_mode():
             seen.append(tuple(part.clone() for part in model.logits(tokens[back])))
         truth.append(wanted[back])
@@ -171,7 +176,7 @@ def train_heads(
     ]
     if start is not None:
         recipe = replace(recipe, steps=max(1, int(recipe.steps * TUNED)), rate=recipe.rate * TUNED)
-    model = _fit(shape, tokens, wanted, recipe, seed, progress, eased, start)
+    model = _fit(shape, tokens, wanted, recipe, seed, progress, eased, steps, "whole", start)
     with torch.no_grad():
         model.temperature.copy_(torch.tensor([item.temperature for item in found]))
     return model, found
@@ -228,6 +233,8 @@ def _fit(
     seed: int,
     progress: Progress,
     eased: bool,
+    steps: Steps,
+    name: str,
     start: HeadsNet | None = None,
 ) -> HeadsNet:
     prepare(seed)
@@ -243,7 +250,7 @@ def _fit(
     if start is not None:
         begun = start.state_dict()
         model.load_state_dict({**begun, "table.weight": begun["table.weight"][used.long()] / rarity.clamp(min=_COMMON)})
-    model = _descend(model, rows, wanted, rarity, recipe, seed, progress, eased)
+    model = _descend(model, rows, wanted, rarity, recipe, seed, progress, eased, steps, name)
     whole = HeadsNet(shape, shape.features.buckets + 1)
     with torch.no_grad():
         state = model.state_dict()
@@ -264,6 +271,8 @@ def _descend(
     seed: int,
     progress: Progress,
     eased: bool,
+    steps: Steps,
+    name: str,
 ) -> HeadsNet:
     """Train on `rows`, int64 [texts, length]: positions in the table of used features. eased: the first ones first."""
     model.train()
@@ -278,7 +287,7 @@ def _descend(
     # Half of the noise is drawn as features occur: what a foreign text has in common with the rows are the usual ones.
     usual = (torch.arange(noisy) % 2 == 0)[:, None]
     undecided = [torch.full((noisy, labels), 1.0 / labels) for labels in model.heads]
-    for step in range(recipe.steps):
+    for step in steps.of(name, recipe.steps, model, optimizer, schedule, shuffle):
         most = available(step / recipe.steps, len(rows)) if eased else len(rows)
         chosen = torch.randint(most, (recipe.batch - noisy,), generator=shuffle)
         clean = rows[chosen]

@@ -58,6 +58,7 @@ from trainer_host.students.vision_net import (
 )
 from trainer_host.students.vision_practice import PRACTISED, drawn_around, joined
 from trainer_host.training.determinism import prepare
+from trainer_host.training.steps import Steps
 from trainer_host.training.uncertainty import calibration_error
 from trainer_host.training.weights import load_weights, save_weights
 from trainer_host.workspace import write_atomic
@@ -162,7 +163,7 @@ class VisionStudent:
             boxed, aside = drawn_here[:PRACTISED], drawn_here[PRACTISED:]
             learnt, checked = np.concatenate([learnt, boxed]), np.concatenate([checked, aside])
         loss = classifier_loss if config.kind == "classifier" else detector_loss
-        fit(net, loss, shown, learnt, variation, recipe, seed, tell, order, boxed)
+        fit(net, loss, shown, learnt, variation, recipe, seed, tell, order, boxed, Steps(work))
         config, figures = _calibrated(net, config, pictures, rows, (shown, checked), held)
         save_weights(run, net)
         write_atomic(run / CONFIG, strict_json.dumps(asdict(config)))

@@ -6,6 +6,7 @@ import copy
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from trainer_host.errors import DataError
 from trainer_host.students.vision_data import Pictures, Variation, varied
 from trainer_host.students.vision_net import Shape
 from trainer_host.training.determinism import prepare
+from trainer_host.training.steps import Part, State, Steps
 
 HALVES = 2  # of a batch, each with its own batch statistics: the result is the same on one core and on many
 HELD_BACK = 0.1  # of the rows: temperature and thresholds are chosen on what the network hasn't seen
@@ -85,10 +87,12 @@ def fit(
     on_progress: Progress,
     order: Sequence[int] | None = None,
     boxed: np.ndarray | None = None,
+    steps: Steps | None = None,
 ) -> None:
     """Train `net` in place on these rows. order: the rows' places, easy ones first, for a curriculum.
 
-    boxed: those that tiles are cut of, where not all are; the others have no box but the whole picture's.
+    boxed: those that tiles are cut of, where not all are; the others have no box but the whole picture's. steps: where it
+    keeps how far it is.
     """
     prepare(seed)
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -111,7 +115,8 @@ def fit(
         return float(found.detach()), torch.autograd.grad(found, parameters)
 
     with ThreadPoolExecutor(HALVES, initializer=torch.set_num_threads, initargs=(1,)) as workers:
-        for step in range(recipe.steps):
+        parts: list[Part] = [*replicas, optimiser, draws, *([] if tile_draws is draws else [tile_draws])]
+        for step in (steps or Steps(None)).of("pictures", recipe.steps, *parts):
             batch = recipe.tiles if step < recipe.tiled else recipe.batch
             chosen = (tile_draws if step < recipe.tiled else draws).next(
                 max(1, batch // HALVES) * HALVES, step / recipe.steps
@@ -136,6 +141,15 @@ class _Draws:
         self._eased = eased
         self._draw = np.random.default_rng([seed, 2])
         self._left = np.empty(0, np.int64)
+
+    def state_dict(self) -> State:
+        """See `Stateful`."""
+        return {"draw": self._draw.bit_generator.state, "left": torch.from_numpy(self._left)}
+
+    def load_state_dict(self, state: State) -> None:
+        """See `Stateful`."""
+        self._draw.bit_generator.state = cast(State, state["draw"])
+        self._left = cast(Tensor, state["left"]).numpy()
 
     def next(self, count: int, share: float) -> np.ndarray:
         while len(self._left) < count:

@@ -16,6 +16,7 @@ from edge_runtime.audio.wake import LIMIT, PAUSE_SECONDS, SMOOTH, STEP_SECONDS, 
 from trainer_host.students.wake_data import CLIP_STEPS, Clips, Material, windows
 from trainer_host.students.wake_net import WakeNet
 from trainer_host.training.determinism import prepare
+from trainer_host.training.steps import Arrays, Steps
 
 OnProgress = Callable[[int, float], None]
 # Seconds behind a phrase's end in which the network says yes; around them it isn't asked.
@@ -45,14 +46,23 @@ def planned(recipe: Recipe, seconds: float | None) -> Recipe:
     return Recipe(steps, recipe.third, recipe.rate, recipe.decay, recipe.warm)
 
 
-def fit(net: WakeNet, material: Material, recipe: Recipe, seed: int, on_progress: OnProgress) -> None:
-    """Train `net` in place, and leave it in eval mode."""
+def fit(
+    net: WakeNet,
+    material: Material,
+    recipe: Recipe,
+    seed: int,
+    on_progress: OnProgress,
+    steps: Steps | None = None,
+) -> None:
+    """Train `net` in place, and leave it in eval mode. steps: where it keeps how far it is."""
     prepare(seed)
     net.train()
     draw = np.random.default_rng([seed, 3])
     places = windows(material.talk)
-    talk_weight = np.full(len(places), 1 / max(1, len(places)))
-    near_weight = np.full(len(material.near.ends), 1 / len(material.near.ends))
+    weights = Arrays(
+        talk=np.full(len(places), 1 / max(1, len(places))),
+        near=np.full(len(material.near.ends), 1 / len(material.near.ends)),
+    )
     matrices = [p for p in net.parameters() if p.dim() > 1]
     groups = [
         {"params": matrices, "weight_decay": recipe.decay},
@@ -60,15 +70,15 @@ def fit(net: WakeNet, material: Material, recipe: Recipe, seed: int, on_progress
     ]
     optimiser = torch.optim.AdamW(groups, lr=recipe.rate)
     looks = {int(share * recipe.steps) for share in _LOOKS}
-    for step in range(recipe.steps):
+    for step in (steps or Steps(None)).of("sounds", recipe.steps, net, optimiser, weights, draw):
         if step in looks:
-            talk_weight, near_weight = _harder(net, material, places)
+            weights["talk"], weights["near"] = _harder(net, material, places)
         phrases = draw.integers(0, len(material.phrases.ends), recipe.third)
-        near = draw.choice(len(near_weight), recipe.third, p=near_weight)
+        near = draw.choice(len(weights["near"]), recipe.third, p=weights["near"])
         parts = [material.phrases.features[phrases], material.near.features[near]]
         ends = [material.phrases.ends[phrases], material.near.ends[near]]
         if len(places):
-            chosen = places[draw.choice(len(places), recipe.third, p=talk_weight)]
+            chosen = places[draw.choice(len(places), recipe.third, p=weights["talk"])]
             parts.append(_cut(material, chosen))
             ends.append(np.full(recipe.third, -1.0, np.float32))
         features = torch.from_numpy(_masked(draw, np.concatenate(parts).astype(np.float32)))

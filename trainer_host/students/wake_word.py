@@ -32,6 +32,7 @@ from trainer_host.students.wake_fit import Recipe, alarms, fit, peaks, planned, 
 from trainer_host.students.wake_net import WIDTHS, Shape, WakeNet, WakeStep, memories
 from trainer_host.training.calibration import platt
 from trainer_host.training.determinism import prepare
+from trainer_host.training.steps import Steps
 from trainer_host.training.uncertainty import calibration_error
 from trainer_host.training.weights import load_weights, save_weights
 from trainer_host.workspace import write_atomic
@@ -120,7 +121,7 @@ class WakeStudent:
             if recorder is not None:
                 recorder.record(step, {"loss": loss})
 
-        fit(net, learnt, recipe, seed, tell)
+        fit(net, learnt, recipe, seed, tell, Steps(work))
         config, figures = _decided(net, config, checked)
         save_weights(run, net)
         write_atomic(run / CONFIG, strict_json.dumps(asdict(config)))

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import threading
+from pathlib import Path
 from types import FrameType
 
 from trainer_host.training.ranks import ranks
+
+STEPS = "steps"  # the folder of `trainer_host.training.steps`, in that of a training that isn't done
+
+
+def forget_steps(work: Path) -> None:
+    """Remove what small students kept of their steps: the training is done."""
+    shutil.rmtree(work / STEPS, ignore_errors=True)
 
 
 class TrainingPaused(SystemExit):

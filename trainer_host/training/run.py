@@ -20,6 +20,7 @@ from trainer_host.errors import DataError
 from trainer_host.students import OnProgress, Student, TrainReport, student_for
 from trainer_host.training import checkpoints
 from trainer_host.training.lineage import Record, child, read_lineage, write_lineage
+from trainer_host.training.pausing import forget_steps
 from trainer_host.training.ranks import from_first, joined, ranks
 from trainer_host.training.runs import history_of
 from trainer_host.training.weights import FILE as WEIGHTS
@@ -143,6 +144,7 @@ def train_run(
         write_json(folder / CARD, made._card())
         figures = {"seconds": round(time.perf_counter() - started, 3), "figures": dict(report.figures)}
         write_json(folder / REPORT, figures)
+    forget_steps(work)
     return open_run(workspace.runs / name), report
 
 
