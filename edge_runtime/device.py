@@ -34,9 +34,10 @@ from edge_runtime.serving.recent import Recent
 from edge_runtime.serving.turns import USUAL, Turns, Urgency
 from edge_runtime.serving.worker import Answer
 from edge_runtime.update import disk
-from edge_runtime.update.install import Installed, Installer, Tell
+from edge_runtime.update.deadline import TookTooLong, in_time
+from edge_runtime.update.install import Installed, Installer, Started, Tell
 from edge_runtime.update.receive import receive
-from edge_runtime.update.slots import Slots
+from edge_runtime.update.slots import Pointer, Slots
 from edge_runtime.update.source import updates_folder
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ class Device:
                 with self._serving_anyway():
                     await self.updates.before_start()
             for name, pointer in self.slots.pointers().items():
-                result = await asyncio.to_thread(self.installer.start, name, pointer)
+                result = await self._begun(name, pointer)
                 if result.loaded is not None:
                     try:
                         await self.serving.make_room(name, result.loaded.memory)
@@ -153,6 +154,13 @@ class Device:
             with self._serving_anyway():
                 await self.updater.after_start(fell)
             self._following.set()
+
+    async def _begun(self, name: str, pointer: Pointer | None) -> Started:
+        """What one specialist's start comes to; one that hangs keeps the others from theirs for a while, and not for ever."""
+        try:
+            return await in_time(lambda still: asyncio.to_thread(self.installer.start, name, pointer, still))
+        except TookTooLong as late:
+            return Started(name, None, None, str(late))
 
     @contextlib.contextmanager
     def _serving_anyway(self) -> Iterator[None]:

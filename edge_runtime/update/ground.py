@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from edge_runtime import strict_json
-from edge_runtime.errors import AdmissionError, BundleError, EdgeError, NotFound
+from edge_runtime.errors import BundleError, EdgeError, NotFound
 from edge_runtime.serving.governor import charging
 from edge_runtime.serving.memory import rss_bytes
+from edge_runtime.update import deadline
 from edge_runtime.update.conditions import Readings
+from edge_runtime.update.deadline import in_time
 from edge_runtime.update.install import Installed, Installer, Tell
 from edge_runtime.update.trial import try_out
 
 if TYPE_CHECKING:
     from edge_runtime.device import Device
 
-T = TypeVar("T")
-SWITCH_SECONDS = 600.0  # for loading and all golden vectors; a language model on a small board takes some minutes
 Json = dict[str, object]
 Told = Callable[[str, float, EdgeError | None], None]  # (specialist, milliseconds, what failed)
 
@@ -90,8 +89,10 @@ class Alone:
 
     async def switch(self, staged: Path, digest: str) -> None:
         """See `Ground`."""
-        installed = await _in_time(
-            lambda at: asyncio.to_thread(self._installer.switch, staged, digest, lambda stage, fields: at(stage))
+        installed = await in_time(
+            lambda still: asyncio.to_thread(
+                self._installer.switch, staged, digest, lambda stage, fields: still() if stage == "admitted" else None
+            )
         )
         if installed.loaded is not None:
             installed.loaded.engine.close()
@@ -146,21 +147,22 @@ class OnDevice:
         """See `Ground`. It is loaded elsewhere first, and here once it stood that: a hang ends, and a crash isn't the daemon's."""
         device = self._device
         if digest not in {device.serving.current(name).loaded.digest for name in device.serving.names()}:
-            await try_out(device.state, staged, device.config.models, SWITCH_SECONDS)
+            await try_out(device.state, staged, device.config.models, deadline.LOAD_SECONDS)
         async with device.changing:
             serving = {name: device.serving.current(name).loaded.digest for name in device.serving.names()}
 
-            def begin(at: Callable[[str], None]) -> Coroutine[object, object, Installed]:
+            def begin(still: Callable[[], None]) -> Coroutine[object, object, Installed]:
                 def install(tell: Tell) -> Installed:
                     def told(stage: str, fields: Json) -> None:
-                        at(stage)
+                        if stage == "admitted":
+                            still()
                         tell(stage, fields)
 
                     return device.installer.switch(staged, digest, told, serving)
 
                 return device.take(install)
 
-            await _in_time(begin)
+            await in_time(begin)
         device.metrics.count("enigma_installs_total", result="installed")
 
     async def revert(self, name: str, digest: str, cause: str) -> None:
@@ -174,7 +176,7 @@ class OnDevice:
                 await device.drop(name)
                 return
             try:
-                await _in_time(lambda at: device.go_back(name, cause, lambda: at("admitted")))
+                await in_time(lambda still: device.go_back(name, cause, still))
             except EdgeError as error:
                 await asyncio.to_thread(point_back, device.installer, name, digest)
                 device.serving.drop(name)
@@ -206,32 +208,6 @@ class OnDevice:
         if self._device.changing.locked():
             return None
         return rss_bytes() / 2**20, frozenset(self._device.serving.held.items())
-
-
-async def _in_time(begin: Callable[[Callable[[str], None]], Coroutine[object, object, T]]) -> T:
-    """The result of an installation, which goes on in its thread; raises `AdmissionError` where its model takes too long.
-
-    begin: gets what is to be called with each stage; past the deadline it raises at "admitted", so that nothing changes late.
-    """
-    late = AdmissionError(f"It wasn't loaded and checked within {SWITCH_SECONDS:.0f} seconds.")
-    gate, over, through = threading.Lock(), False, False
-
-    def at(stage: str) -> None:
-        nonlocal through
-        if stage == "admitted":
-            with gate:
-                if over:
-                    raise late
-                through = True  # from here on it is a matter of milliseconds, and isn't given up
-
-    task = asyncio.create_task(begin(at))
-    done, _ = await asyncio.wait([task], timeout=SWITCH_SECONDS)
-    with gate:
-        over = not done and not through
-    if over:
-        task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())  # nobody waits for it any more
-        raise late
-    return await task
 
 
 def point_back(installer: Installer, name: str, digest: str) -> None:

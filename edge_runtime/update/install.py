@@ -153,18 +153,21 @@ class Installer:
         tell("activated", who)
         return Installed(manifest.name, manifest.version, address, loaded)
 
-    def start(self, name: str, pointer: Pointer | None) -> Started:
-        """Load what a pointer names; where that fails, roll back to the previous bundle."""
+    def start(self, name: str, pointer: Pointer | None, still: Callable[[], None] = lambda: None) -> Started:
+        """Load what a pointer names; where that fails, roll back to the previous bundle.
+
+        still: called once it is loaded, before anything changes; raises where nobody waits for it any more.
+        """
         if pointer is None:
             return Started(name, None, None, f"the pointer of '{name}' is damaged; push its bundle again")
         try:
-            return Started(name, self._load(pointer.active), None, None)
+            return Started(name, self._loaded(pointer.active, still), None, None)
         except EdgeError as error:
             cause = str(error)
         if pointer.previous is None:
             return Started(name, None, None, cause)
         try:
-            loaded = self._load(pointer.previous)
+            loaded = self._loaded(pointer.previous, still)
             with disk.storage_errors(self.slots.state):
                 self.slots.roll_back(name)
         except EdgeError as error:
@@ -197,6 +200,15 @@ class Installer:
         """Forget a specialist and its bundles; raises `NotFound`."""
         with disk.storage_errors(self.slots.state):
             self.slots.forget(name)
+
+    def _loaded(self, digest: str, still: Callable[[], None]) -> Loaded:
+        loaded = self._load(digest)
+        try:
+            still()
+        except EdgeError:
+            loaded.engine.close()
+            raise
+        return loaded
 
     def _load(self, digest: str) -> Loaded:
         models = self._config.models

@@ -12,10 +12,10 @@ from edge_runtime.bundle import HEADER_BYTES
 from edge_runtime.errors import BundleError, EdgeError, EngineError, MissingBase
 from edge_runtime.update import compatibility, delta, disk, hooks
 from edge_runtime.update.conditions import HELD, Readings, unmet
+from edge_runtime.update.deadline import TookTooLong
 from edge_runtime.update.fetch import Budget, FetchError, Limits, NotOffered, OverBudget, Plan
 from edge_runtime.update.fetch import fetch as fetch_plan
 from edge_runtime.update.machine import Event, Release, Unit, What
-from edge_runtime.update.trial import TookTooLong
 from edge_runtime.update.waiting import FILE_NAME as WAITED
 from edge_runtime.update.ways import Way, ways
 

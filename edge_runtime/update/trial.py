@@ -19,11 +19,8 @@ from edge_runtime.bundle import Manifest
 from edge_runtime.bundle.manifest import MANIFEST_NAME
 from edge_runtime.config import ModelsConfig
 from edge_runtime.errors import AdmissionError, EdgeError, by_code
+from edge_runtime.update.deadline import TookTooLong
 from edge_runtime.update.slots import Slots
-
-
-class TookTooLong(AdmissionError):
-    """A model didn't load, or didn't answer its golden vectors, in the time that it had."""
 
 
 async def try_out(state: Path, staged: Path, models: ModelsConfig, seconds: float) -> None:

@@ -16,7 +16,7 @@ from edge_runtime.cli import main
 from edge_runtime.config import Config
 from edge_runtime.identity.files import IdentityFolder
 from edge_runtime.identity.trust import TrustStore
-from edge_runtime.update import ground, install, steps
+from edge_runtime.update import deadline, install, steps
 from edge_runtime.update.agent import UpdateAgent
 from edge_runtime.update.ground import Alone
 from edge_runtime.update.install import Installer
@@ -245,7 +245,7 @@ def test_what_is_staged_needs_no_network_but_signatures_that_still_count(
 def test_a_model_that_does_not_load_in_time_changes_nothing_however_late(
     site: Site, state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ground, "SWITCH_SECONDS", 0.05)
+    monkeypatch.setattr(deadline, "LOAD_SECONDS", 0.05)
     loads = install.admit
 
     def slow(*arguments: Any, **named: Any) -> Any:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,11 +16,12 @@ from edge_runtime.device import Device
 from edge_runtime.errors import AdmissionError, UnsupportedRuntime
 from edge_runtime.identity.files import IdentityFolder
 from edge_runtime.identity.trust import TrustStore
-from edge_runtime.update import ground, trial
+from edge_runtime.update import deadline, install, trial
+from edge_runtime.update.deadline import TookTooLong
 from edge_runtime.update.ground import OnDevice
 from edge_runtime.update.install import Installer
 from edge_runtime.update.slots import Slots
-from edge_runtime.update.trial import TookTooLong, try_out
+from edge_runtime.update.trial import try_out
 
 from .. import tiny
 from .following import NAME, wrong_golden
@@ -71,7 +74,7 @@ async def test_a_load_that_hangs_is_ended_and_the_daemon_goes_on(
 ) -> None:
     told = tmp_path / "pid"
     monkeypatch.setattr(trial.sys, "executable", program(tmp_path, f"echo $$ >{told}; exec sleep 60"))
-    monkeypatch.setattr(ground, "SWITCH_SECONDS", 2.0)
+    monkeypatch.setattr(deadline, "LOAD_SECONDS", 2.0)
     device = Device(tmp_path / "state", Config())
     folder, digest = staged(tmp_path / "state")
     switching = asyncio.create_task(OnDevice(device).switch(folder, digest))
@@ -85,3 +88,31 @@ async def test_a_load_that_hangs_is_ended_and_the_daemon_goes_on(
     assert not Path(f"/proc/{told.read_text().strip()}").exists()
     assert device.slots.pointers() == {}
     await device.close()
+
+
+async def test_a_start_that_hangs_is_given_up_and_changes_nothing_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = tmp_path / "state"
+    folder, digest = staged(state)
+    installer = Installer(Slots(state), TrustStore(IdentityFolder(state)), Config())
+    installed = installer.switch(folder, digest, lambda stage, fields: None)
+    assert installed.loaded is not None
+    installed.loaded.engine.close()
+    loads, gone = install.admit_installed, threading.Event()
+
+    def slow(*arguments: Any, **named: Any) -> Any:
+        gone.wait(30)
+        return loads(*arguments, **named)
+
+    monkeypatch.setattr(deadline, "LOAD_SECONDS", 0.05)
+    monkeypatch.setattr(install, "admit_installed", slow)
+    device = Device(state, Config())
+    await device.start()
+    assert "loaded and checked within" in device.failed[NAME] and not device.ready
+    assert device.serving.names() == []
+    gone.set()
+    await device.close()
+    await asyncio.get_running_loop().shutdown_default_executor()  # the thread's end
+    pointer = device.slots.pointers()[NAME]
+    assert pointer is not None and pointer.active == digest
