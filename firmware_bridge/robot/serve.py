@@ -71,6 +71,8 @@ class Server:
         self._drawn = drawn.read(toml)
         self._drawing = asyncio.Lock()
         self._connections = self._watchers = 0
+        self._serving: set[asyncio.Task[None]] = set()
+        self._closing = False
         self._server: asyncio.Server | None = None
 
     async def __aenter__(self) -> Server:
@@ -87,12 +89,19 @@ class Server:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._closing = True
         if self._server is not None:
             self._server.close()
+        for task in self._serving:
+            task.cancel()
+        await asyncio.gather(*self._serving, return_exceptions=True)
         self._path.unlink(missing_ok=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._connections += 1
+        if (task := asyncio.current_task()) is not None:
+            self._serving.add(task)
+            task.add_done_callback(self._serving.discard)
         try:
             if self._connections > MOST:
                 await _say(writer, {"accepted": False, "reason": f"{MOST} connections are open: close some."})
@@ -109,6 +118,9 @@ class Server:
                     return await self._watch(writer, line, every)
         except (TimeoutError, OSError):
             return
+        except asyncio.CancelledError:
+            if not self._closing:  # asyncio's streams log a task of theirs that ends cancelled
+                raise
         except ValueError:  # of readline
             with contextlib.suppress(OSError, TimeoutError):
                 await _say(writer, {"accepted": False, "reason": f"A line has up to {LINE:,} bytes."})

@@ -69,7 +69,8 @@ def numbers(kind: str, items: Iterable[Any], node: int, bound: int, none: bool, 
         raise BadValue(f"{where} must be a list of {'truths' if kind == 'bool' else 'numbers'} that fit {kind}.")
     if dtype.kind in "iu" and len(given):
         low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
-        if not (low <= min(given) and max(given) <= high):
+        ends = (given.min(), given.max()) if isinstance(given, np.ndarray) else (min(given), max(given))
+        if not (low <= ends[0] and ends[1] <= high):
             raise BadValue(f"{where} holds a number that doesn't fit {kind}.")
     check_length(len(given), node, bound, where)
     return np.asarray(given, dtype)
