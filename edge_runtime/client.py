@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from edge_runtime import errors, strict_json
 from edge_runtime.addresses import is_loopback
-from edge_runtime.connecting import UNIX, Seen, checked_by, pair_over, refused_certificate, with_scheme
+from edge_runtime.connecting import UNIX, Seen, checked_by, pair_over, pin_told, refused_certificate, with_scheme
 from edge_runtime.errors import (
     BadRequest,
     BundleError,
@@ -58,6 +58,7 @@ __all__ = [
     "is_invitation",
     "is_loopback",
     "pair_over",
+    "pin_told",
     "read_invitation",
     "refused_certificate",
     "with_scheme",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from edge_runtime.addresses import is_loopback
 from edge_runtime.errors import DeviceUnreachable, PairingError
 from edge_runtime.identity.handshake import Initiator
-from edge_runtime.identity.pin import read_pin
+from edge_runtime.identity.pin import pin_of, read_pin
 
 if TYPE_CHECKING:
     import aiohttp
@@ -54,6 +55,14 @@ class Seen:
                 "The other side shows another certificate than a moment ago; somebody stands in between."
             )
         self.digest, self.der = digest, shown or b""
+
+
+def pin_told(seen: Seen, public: object) -> str:
+    """What to keep of the certificate that was seen while pairing. public: the other side's key in hex, where it told it."""
+    if not seen.digest:
+        return ""
+    known = isinstance(public, str) and re.fullmatch(r"[0-9a-f]{64}", public)
+    return str(pin_of(seen.der, bytes.fromhex(public) if known else None))  # type: ignore[arg-type]
 
 
 def checked_by(

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from types import TracebackType
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from companion_app.i18n import tr
 from companion_app.services.said import refusal
-from edge_runtime.client import EdgeError, Seen, checked_by, pair_over, refused_certificate
+from edge_runtime.client import EdgeError, Seen, checked_by, pair_over, pin_told, refused_certificate
 
 if TYPE_CHECKING:
     import aiohttp
@@ -41,10 +41,17 @@ class HostClient:
     """One host over HTTP; an async context manager. Every method raises `HostError` and nothing else.
 
     base_url: as `services.commands.clean_address` makes it. token, certificate: from `pair`; no other certificate is
-    taken then.
+    taken then, but a later one that the same host signed: on_renewed gets what to keep of it.
     """
 
-    def __init__(self, base_url: str, token: str = "", certificate: str = "") -> None:
+    def __init__(
+        self,
+        base_url: str,
+        token: str = "",
+        certificate: str = "",
+        on_renewed: Callable[[str], None] | None = None,
+    ) -> None:
+        self._on_renewed = on_renewed
         self.base_url = base_url
         self.certificate = certificate
         self.scope = ""  # known after `pair`
@@ -83,7 +90,8 @@ class HostClient:
             raise HostError(refusal(error.code, str(error))) from None
         finally:
             await self.close()  # from here on the certificate is pinned
-        self._token, self.certificate, self.scope = token, seen.digest, str(told.get("scope") or "")[:20]
+        self._token, self.scope = token, str(told.get("scope") or "")[:20]
+        self.certificate = pin_told(seen, told.get("public_key"))
         return token
 
     async def tokens(self) -> Json:
@@ -352,9 +360,14 @@ class HostClient:
             self._session = aiohttp.ClientSession(
                 timeout=aiohttp.ClientTimeout(total=None),
                 trust_env=False,
-                connector=aiohttp.TCPConnector(ssl=checked_by(self.certificate, seen)),
+                connector=aiohttp.TCPConnector(ssl=checked_by(self.certificate, seen, self._renewed)),
             )
         return self._session
+
+    def _renewed(self, certificate: str) -> None:
+        self.certificate = certificate
+        if self._on_renewed is not None:
+            self._on_renewed(certificate)
 
     def _headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._token}"} if self._token else {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
@@ -284,9 +285,16 @@ class HostCommands:
     def _connect(self, host: RememberedHost) -> None:
         self._remembered = host
         # The link closes its client to reconnect; what a person asked for goes over another one, untouched.
-        self._client = HostClient(host.address, host.token, host.certificate)
-        self._link = HostLink(HostClient(host.address, host.token, host.certificate), self._store.dispatch)
+        self._client = HostClient(host.address, host.token, host.certificate, self._renewed)
+        again = HostClient(host.address, host.token, host.certificate, self._renewed)
+        self._link = HostLink(again, self._store.dispatch)
         self._linked = self._work.begin(self._link.run())
+
+    def _renewed(self, certificate: str) -> None:
+        """The host shows another certificate, and signed it: the former one is never taken again."""
+        if self._remembered is not None:
+            self._remembered = replace(self._remembered, certificate=certificate)
+            self._keep()
 
     async def _disconnect(self) -> None:
         link, linked, client = self._link, self._linked, self._client

@@ -21,14 +21,6 @@ MOST_RENEWALS = 999_999_999
 CHOICES = ("network", "always", "never")
 
 
-def server_context(
-    identity: IdentityFolder, key: DeviceKey, listen: str, tls: str
-) -> tuple[ssl.SSLContext | None, str]:
-    """(what a server encrypts with, the hash of its certificate in hex); (None, "") where it doesn't; see `Shown`."""
-    shown = Shown(identity, key, listen, tls)
-    return shown.context, shown.fingerprint
-
-
 class Shown:
     """The certificate that a server shows, which may be renewed while it serves.
 

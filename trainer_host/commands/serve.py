@@ -46,6 +46,11 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     )
     actions.add_argument("--paired", action="store_true", help="list who is paired, and end")
     actions.add_argument("--unpair", metavar="ID", help="end a pairing at once, and end")
+    actions.add_argument(
+        "--renew-certificate",
+        action="store_true",
+        help="take another key for TLS, where somebody may have got hold of it, and end; who is paired takes it",
+    )
 
 
 def serve(args: argparse.Namespace) -> None:
@@ -55,6 +60,8 @@ def serve(args: argparse.Namespace) -> None:
         return _list(workspace, show)
     if args.unpair is not None:
         return _unpair(workspace, args.unpair, show)
+    if args.renew_certificate:
+        return _renew(workspace, show)
     _serve(args, workspace, show)
 
 
@@ -121,6 +128,19 @@ def _list(workspace: Workspace, show: Presenter) -> None:
         for paired in found
     ]
     show.table(["id", "name", "scope", "since"], rows)
+
+
+def _renew(workspace: Workspace, show: Presenter) -> None:
+    from edge_runtime.identity.files import IdentityFolder
+    from edge_runtime.identity.keys import device_key
+    from edge_runtime.identity.tls import renew
+    from trainer_host.server.run import folder_of, running
+
+    identity = IdentityFolder(folder_of(workspace))
+    certificate, count = renew(identity, device_key(identity))
+    show.say(f"Renewed ({count} times by now): SHA-256 {certificate.fingerprint}.")
+    if running(workspace):
+        show.warn("the server that runs shows the former one until it is started again.")
 
 
 def _unpair(workspace: Workspace, id_: str, show: Presenter) -> None:

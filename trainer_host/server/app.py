@@ -11,6 +11,7 @@ from edge_runtime import __version__
 from edge_runtime.api.wire import reply
 from edge_runtime.errors import EdgeError
 from edge_runtime.identity.files import IdentityFolder
+from edge_runtime.identity.tls import Shown
 from edge_runtime.identity.tokens import TokenStore
 from trainer_host.errors import TrainerError
 from trainer_host.server.access import Guard
@@ -34,6 +35,7 @@ from trainer_host.server.signatures import SignatureRoutes
 from trainer_host.server.tasks import tasks_answer
 from trainer_host.server.timetable import Timetable
 from trainer_host.server.trainings import TrainingRoutes
+from trainer_host.server.tunings import TuningRoutes
 from trainer_host.server.workbench import Workbench
 from trainer_host.workspace import Workspace
 
@@ -49,20 +51,20 @@ def make_app(
     *,
     loopback_only: bool,
     names: Iterable[str] = (),
-    certificate: str = "",
+    shown: Shown | None = None,
     chat_budget: str | None = None,
 ) -> web.Application:
     """The application over a home folder; its lessons run from its start to its shutdown.
 
-    identity: where pairings are kept. loopback_only, names: see `Guard`. certificate: the hash of the one that clients
-    see, in hex; empty without TLS. chat_budget: see `ChatRoutes`.
+    identity: where pairings are kept. loopback_only, names: see `Guard`. shown: the certificate that clients see.
+    chat_budget: see `ChatRoutes`.
     """
     tokens = TokenStore(identity)
     guard = Guard(tokens, loopback_only, names)
     hub, thread = Hub(), VaultThread()
     timetable = Timetable(workspace, hub.changed)
     keys, lessons = KeyRoutes(workspace, thread), LessonRoutes(workspace, timetable, thread)
-    pairing = PairRoutes(identity, tokens, certificate)
+    pairing = PairRoutes(identity, tokens, shown)
     questions, signatures = QuestionRoutes(workspace, guard), SignatureRoutes(workspace)
     files = KeyFileRoutes(workspace, thread, guard)
     chat, preferences = ChatRoutes(workspace, thread, chat_budget), PreferenceRoutes(workspace, guard)
@@ -70,7 +72,7 @@ def make_app(
     workbench = Workbench(workspace)
     trainings, runs = TrainingRoutes(workspace, queue), RunRoutes(workspace, queue)
     comparisons, datasets = ComparisonRoutes(workspace, workbench, guard), DatasetRoutes(workspace, guard)
-    imports = ImportRoutes(workspace)
+    imports, tunings = ImportRoutes(workspace), TuningRoutes(workspace, queue, guard)
     releases, rollouts = ReleaseRoutes(workspace, queue), RolloutRoutes(workspace, guard)
 
     def ids() -> list[str]:
@@ -92,6 +94,8 @@ def make_app(
         ("GET", "/healthz", health),
         ("POST", "/v1/pair", pairing.pair),
         ("POST", "/v1/pair/finish", pairing.finish),
+        ("GET", "/v1/certificate", pairing.certificate),
+        ("POST", "/v1/certificate", pairing.renew_certificate),
         ("GET", "/v1/tokens", pairing.tokens),
         ("DELETE", "/v1/tokens/{id}", pairing.remove),
         ("GET", "/v1/tasks", tasks),
@@ -139,6 +143,11 @@ def make_app(
         ("GET", "/v1/comparisons", comparisons.ratings),
         ("POST", "/v1/comparisons", comparisons.ask),
         ("POST", "/v1/comparisons/{comparison}/vote", comparisons.vote),
+        ("POST", "/v1/examinations", comparisons.examine),
+        ("GET", "/v1/tunings", tunings.all),
+        ("POST", "/v1/tunings", tunings.begin),
+        ("POST", "/v1/tunings/{tuning}/cancel", tunings.cancel),
+        ("POST", "/v1/tunings/{tuning}/resume", tunings.resume),
         ("POST", "/v1/imports", imports.send),
         ("POST", "/v1/imports/{id}", imports.add),
         ("DELETE", "/v1/imports/{id}", imports.forget),

@@ -17,7 +17,7 @@ from edge_runtime.identity.files import IdentityFolder
 from edge_runtime.identity.grants import grant
 from edge_runtime.identity.keys import device_key
 from edge_runtime.identity.pairing import issue_code
-from edge_runtime.identity.tls import server_context
+from edge_runtime.identity.tls import Shown
 from edge_runtime.update.slots import lock
 from trainer_host.errors import TrainerError
 from trainer_host.listening import bounded_server
@@ -86,13 +86,14 @@ async def listening(
     try:
         identity = IdentityFolder(folder_of(workspace))
         listen = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        context, certificate = server_context(identity, device_key(identity), listen, tls)
+        shown = Shown(identity, device_key(identity), listen, tls)
+        context = shown.context
         app = make_app(
             workspace,
             identity,
             loopback_only=is_loopback(host),
             names=names,
-            certificate=certificate,
+            shown=shown,
             chat_budget=chat_budget,
         )
         runner = web.AppRunner(

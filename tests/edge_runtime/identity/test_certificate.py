@@ -13,7 +13,7 @@ from edge_runtime.errors import ConfigError
 from edge_runtime.identity.certificate import device_certificate
 from edge_runtime.identity.files import IdentityFolder
 from edge_runtime.identity.keys import device_key
-from edge_runtime.identity.tls import context_of, server_context
+from edge_runtime.identity.tls import Shown, context_of
 
 
 def test_it_is_the_same_each_time_and_another_for_each_device() -> None:
@@ -80,11 +80,12 @@ def test_only_what_leaves_the_machine_is_encrypted_unless_asked(
     tmp_path: Path, listen: str, tls: str, encrypts: bool
 ) -> None:
     identity = IdentityFolder(tmp_path)
-    context, fingerprint = server_context(identity, device_key(identity), listen, tls)
+    shown = Shown(identity, device_key(identity), listen, tls)
+    context, fingerprint = shown.context, shown.fingerprint
     assert (context is not None) == bool(fingerprint) == encrypts
 
 
 def test_a_setting_that_there_is_not_says_what_there_is(tmp_path: Path) -> None:
     identity = IdentityFolder(tmp_path)
     with pytest.raises(ConfigError, match="network, always or never"):
-        server_context(identity, device_key(identity), "127.0.0.1:1", "sometimes")
+        Shown(identity, device_key(identity), "127.0.0.1:1", "sometimes")

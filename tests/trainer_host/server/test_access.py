@@ -33,7 +33,7 @@ def routes(workspace: Workspace) -> list[tuple[str, str]]:
 async def test_every_route_but_three_needs_a_token(client: Client, workspace: Workspace) -> None:
     client.token = None
     known = routes(workspace)
-    assert len(known) == 68 and set(known) >= OPEN
+    assert len(known) == 70 and set(known) >= OPEN
     for method, path in known:
         for headers in ({}, {"Authorization": "Bearer enigma_wrong"}, {"Authorization": "Basic eDp5"}):
             answer = await client.call(method, path, {} if method == "POST" else None, **headers)
@@ -83,7 +83,7 @@ async def test_a_code_gives_one_token_once(client: Client, workspace: Workspace)
     client.token = None
     code = pairing_code(workspace)
     answer = await paired(client, f"{code[:3]} {code[3:]}", "my phone")
-    assert answer.keys() == {"token", "scope", "certificate"} and answer["scope"] == "owner"
+    assert answer.keys() == {"token", "scope", "certificate", "public_key"} and answer["scope"] == "owner"
     client.token = str(answer["token"])
     assert client.token not in "".join(client.heard)
     assert (await client.call("GET", "/v1/tasks")).status == 200
@@ -119,6 +119,9 @@ async def test_a_token_reaches_as_far_as_its_scope(client: Client, workspace: Wo
         ("POST", "/v1/trainings", 1),
         ("POST", "/v1/runs/none/undo", 1),
         ("POST", "/v1/comparisons", 1),
+        ("POST", "/v1/examinations", 1),
+        ("GET", "/v1/tunings", 0),
+        ("POST", "/v1/tunings", 1),
         ("GET", "/v1/datasets", 0),
         ("GET", "/v1/datasets/none/rows", 1),
         ("POST", "/v1/datasets/none/edits", 1),
@@ -128,6 +131,8 @@ async def test_a_token_reaches_as_far_as_its_scope(client: Client, workspace: Wo
         ("POST", "/v1/keys", 2),
         ("DELETE", "/v1/keys/openai/none", 2),
         ("POST", "/v1/keys/export", 2),
+        ("GET", "/v1/certificate", 0),
+        ("POST", "/v1/certificate", 2),
     ):
         for reach, token in enumerate((*tokens, whole)):
             client.token = token
