@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -78,24 +80,28 @@ def test_the_host_sees_on_a_real_device_that_its_journal_was_cut_off(
     for number in range(5):
         journal.record("note", specialist="tiny", version=f"1.0.{number}")
 
+    @contextlib.contextmanager
+    def running() -> Iterator[None]:
+        device = RunningDevice(state)
+        remember(home, Device("robo", device.url, device.token, device_key(IdentityFolder(state)).id))
+        yield
+        assert device.stop() == 0
+
     def audit(*options: str) -> tuple[int, str]:
-        running = RunningDevice(state)
-        try:
-            remember(home, Device("robo", running.url, running.token, device_key(IdentityFolder(state)).id))
-            code = main(["audit", "--device", "robo", *options])
-        finally:
-            assert running.stop() == 0
+        code = main(["audit", "--device", "robo", *options])
         told = capsys.readouterr()
         return code, told.out + told.err
 
-    code, told = audit()
+    with running():
+        code, told = audit()
     assert code == 0 and "tiny 1.0.4" in told and "robo is whole: 5 of its 5 lines" in told
     kept = told.rsplit(maxsplit=1)[-1]
     path = updates_folder(state) / FILE_NAME
     path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:3]))
-    code, told = audit()
-    assert code == 1 and "3 lines and had 5" in told
-    (home.home / FILE).unlink()  # what the host itself kept may be lost
-    code, told = audit("--known", kept, "--json")
+    with running():
+        code, told = audit()
+        assert code == 1 and "3 lines and had 5" in told
+        (home.home / FILE).unlink()  # what the host itself kept may be lost
+        code, told = audit("--known", kept, "--json")
     assert code == 1 and "had 5 on the day that you kept" in told
     assert json.loads(told[: told.rindex("}") + 1])["head"]["count"] == 3
