@@ -71,7 +71,7 @@ def measure(state: Path, name: str, config: Config, seconds: float) -> Json:
             "min_ms": round(times[0], 3),
             "median_ms": round(statistics.median(times), 3),
             "p99_ms": round(times[int(len(times) * 0.99)], 3),
-            **(_written(language) if language is not None else {}),
+            **(written(language) if language is not None else {}),
         }
     finally:
         loaded.engine.close()
@@ -122,7 +122,7 @@ def _timed(loaded: Loaded, requests: Sequence[Json], seconds: float) -> list[flo
     return times
 
 
-def _written(language: LanguageSpecialist) -> Json:
+def written(language: LanguageSpecialist) -> Json:
     """How long the first token takes behind a text, the median of some; and tokens a second of all that is written."""
     firsts: list[float] = []
     count, spent = 0, 0.0

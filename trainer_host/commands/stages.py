@@ -115,9 +115,19 @@ def compare(args: argparse.Namespace) -> None:
     dataset = open_dataset(workspace.dataset(args.data)) if args.data else dataset_of(workspace, runs[0])
     with show.working("examining") as step:
         made = examine(runs, dataset, rows=args.rows, on_step=step)
+    speaks = any(one.tokens_per_second is not None for one in made)
     extra = sorted({key for one in made for key in one.figures if key.startswith(("accuracy_", "perplexity"))})
     show.table(
-        ["run", "file", "MB", "acc. %", "+-", "p50 ms", *(key.removeprefix("accuracy_") for key in extra)],
+        [
+            "run",
+            "file",
+            "MB",
+            "acc. %",
+            "+-",
+            "p50 ms",
+            *(["tok/s"] if speaks else []),
+            *(key.removeprefix("accuracy_") for key in extra),
+        ],
         [
             [
                 one.run,
@@ -126,6 +136,7 @@ def compare(args: argparse.Namespace) -> None:
                 f"{one.accuracy * 100:.2f}",
                 f"{one.margin * 100:.2f}",
                 f"{one.p50_ms:.2f}",
+                *([f"{one.tokens_per_second or 0:.1f}"] if speaks else []),
                 *(f"{one.figures.get(key, float('nan')):.3f}" for key in extra),
             ]
             for one in made

@@ -43,12 +43,24 @@ class Bench:
         from trainer_host.evaluation.heat import attention, confusion
         from trainer_host.training.run import dataset_of, open_run
 
+        if what == "examine":
+            return self._examine([str(one) for one in order["runs"]], int(str(order["rows"])))  # type: ignore[attr-defined]
         run = open_run(self._workspace.run(name))
         if what == "attention":
             layer, head = (None if order[key] is None else int(str(order[key])) for key in ("layer", "head"))
             return asdict(attention(run, str(order["text"]), layer, head))
         found = confusion(run, dataset_of(self._workspace, run), int(str(order["rows"])), lambda share, note: None)
         return {"maps": {what: asdict(heat) for what, heat in found.items()}}
+
+    def _examine(self, names: list[str], rows: int) -> Json:
+        from trainer_host.evaluation.compare import compare, differ
+        from trainer_host.training.run import dataset_of, open_run
+
+        runs = [open_run(self._workspace.run(name)) for name in names]
+        made = compare(runs, dataset_of(self._workspace, runs[0]), rows=rows, on_step=lambda share, note: None)
+        best = max(made, key=lambda one: one.accuracy)
+        worse = [one.run for one in made if one is not best and differ(best, one)]
+        return {"models": [asdict(one) for one in made], "best": best.run, "worse": worse}
 
     def _ask(self, name: str, text: str, inner: object) -> Json:
         from trainer_host.asking import MADE, WRITTEN, describe, make_request

@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from edge_runtime.bench import written
+from edge_runtime.language.specialist import LanguageSpecialist
 from trainer_host.compress.files import ModelFile, exported
 from trainer_host.compress.gate import latency, opened
 from trainer_host.data.combos import COMBO
@@ -29,6 +31,7 @@ class Compared:
     margin: float
     rows: int
     p50_ms: float
+    tokens_per_second: float | None  # of what it writes, behind a short text; None of what writes nothing
     figures: dict[str, float]
 
 
@@ -54,11 +57,16 @@ def compare(
         with opened(run, student, item, item.runtimes[0]) as (specialist, engine):
             figures = student.evaluate(run.folder, dataset.folder, specialist, rows)
             p50, _ = latency(specialist, student.golden(run.folder, dataset.folder, 16), engine)
+            language = getattr(specialist, "language", None)
+            speed = written(language)["decode_tokens_per_second"] if isinstance(language, LanguageSpecialist) else None
         accuracy, count = float(figures["accuracy"]), int(figures.get("rows", dataset.counts["heldout"]))
         # A score between 0 and 1 varies at most as much as a right-or-wrong one of the same mean.
         margin = _NORMAL_95 * math.sqrt(max(accuracy * (1 - accuracy), 0.25 / count) / count)
+        tokens = speed if isinstance(speed, float) else None
         made.append(
-            Compared(run.name, item.file, item.runtimes[0], item.bytes, accuracy, margin, count, p50, dict(figures))
+            Compared(
+                run.name, item.file, item.runtimes[0], item.bytes, accuracy, margin, count, p50, tokens, dict(figures)
+            )
         )
     on_step(1.0, "done")
     return made

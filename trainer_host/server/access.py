@@ -22,6 +22,8 @@ TEACHING = (
     "/v1/trainings",
     "/v1/runs",
     "/v1/comparisons",
+    "/v1/examinations",
+    "/v1/tunings",
     "/v1/datasets",
     "/v1/imports",
 )

@@ -32,7 +32,7 @@ _TAIL_BYTES = 4096
 
 @dataclass(frozen=True)
 class Job:
-    """kind: train or release. run: the run that it makes or reads. commands: one after another, the words behind `enigma`.
+    """kind: train, release or tune. run: the run that it makes or reads. commands: one after another, the words behind `enigma`.
 
     created, begun, ended: seconds since 1970; begun: of its first process. asked: what its process was told. pid,
     alive: of the process, see `trainer_host.training.runs.sign_of_life`. progress: 0 to 1. note: what it does now.

@@ -33,7 +33,7 @@ def routes(workspace: Workspace) -> list[tuple[str, str]]:
 async def test_every_route_but_three_needs_a_token(client: Client, workspace: Workspace) -> None:
     client.token = None
     known = routes(workspace)
-    assert len(known) == 70 and set(known) >= OPEN
+    assert len(known) == 75 and set(known) >= OPEN
     for method, path in known:
         for headers in ({}, {"Authorization": "Bearer enigma_wrong"}, {"Authorization": "Basic eDp5"}):
             answer = await client.call(method, path, {} if method == "POST" else None, **headers)
