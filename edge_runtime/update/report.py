@@ -64,7 +64,8 @@ class Report:
     """A device at a moment. at: seconds since 1970 by its own clock. agent: what its updater does, a lower-case word.
 
     cause: why the updater can't go on, empty where it can. memory_mb: of the whole daemon. runtime: Enigma's version on
-    it. left_out: specialists that didn't fit into `MOST_BYTES`.
+    it. left_out: specialists that didn't fit into `MOST_BYTES`. journal: how many lines were ever written into its journal of
+    updates, and the hash of the last one in hex, empty before the first; None from a device that is too old to tell.
     """
 
     device: str
@@ -77,6 +78,7 @@ class Report:
     memory_mb: float | None = None
     runtime: str = ""
     left_out: int = 0
+    journal: tuple[int, str] | None = None
 
 
 def plain_report(report: Report) -> Json:
@@ -92,6 +94,8 @@ def plain_report(report: Report) -> Json:
         "memory_mb": report.memory_mb,
         "runtime": report.runtime,
     }
+    if report.journal is not None:
+        top["journal"] = {"lines": report.journal[0], "hash": report.journal[1]}
     told: dict[str, Json] = {}
     room = MOST_BYTES - len(strict_json.dumps(top)) - 2048  # the rest for what is added to sign it
     for name, one in sorted(report.specialists.items(), key=lambda item: (not item[1].rollout, item[0])):
@@ -143,7 +147,17 @@ def report_of(top: Json) -> Report:
         memory_mb=_number(top, "memory_mb", _MOST_NUMBER),
         runtime=_match(top, "runtime", _VERSION),
         left_out=left_out,
+        journal=_journal(top.get("journal")),
     )
+
+
+def _journal(raw: object) -> tuple[int, str] | None:
+    if raw is None:
+        return None
+    lines = raw.get("lines") if isinstance(raw, dict) else None
+    if not isinstance(raw, dict) or isinstance(lines, bool) or not isinstance(lines, int) or not 0 <= lines <= 10**12:
+        raise ReportError("The device's report: 'journal' must say how many lines there are.")
+    return lines, _match(raw, "hash", _HASH)
 
 
 def _told(name: str, raw: object) -> Told:

@@ -30,6 +30,7 @@ def report_of(device: Device) -> Report:
         cause="" if agent is None else agent.cause,
         memory_mb=round(memory.rss_bytes() / 2**20, 1),
         runtime=__version__,
+        journal=(0, "") if agent is None or not agent.journal.count else (agent.journal.count, agent.journal.head),
     )
 
 

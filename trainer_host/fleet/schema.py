@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     Column,
     Connection,
@@ -96,15 +97,28 @@ events = Table(
     Column("by", String(64), nullable=False),
     Column("detail", JSON, nullable=False),
 )
+# Where each device's journal of updates ended when it told so last: it only ever grows. at: by the device's clock.
+journals = Table(
+    "fleet_journals",
+    tables,
+    Column("device", String(64), primary_key=True),
+    Column("lines", BigInteger, nullable=False),
+    Column("hash", String(64), nullable=False),
+    Column("at", Float, nullable=False),
+)
 
 
 def _first(connection: Connection) -> None:
     tables.create_all(connection)
 
 
+def _with_journals(connection: Connection) -> None:
+    journals.create(connection, checkfirst=True)  # a new database has it already
+
+
 Step = Callable[[Connection], None]
 # Each step brings the form of its number to the next one. A step is never changed once it was released.
-STEPS: tuple[Step, ...] = (_first,)
+STEPS: tuple[Step, ...] = (_first, _with_journals)
 
 
 def migrate(connection: Connection, steps: Sequence[Step] = STEPS) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import getpass
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -150,7 +150,7 @@ class Session:
         self.take_all([report], now, via)
 
     def take_all(self, reports: Sequence[Report], now: float, via: str = "lan") -> None:
-        """Keep what devices tell; a device that is new, and a version that one went back from, are events.
+        """Keep what devices tell; a device that is new, a version that one went back from, and a journal that was cut are events.
 
         Raises `TrainerError` where as many devices are known as may be; none of the reports is kept then.
         """
@@ -188,7 +188,28 @@ class Session:
             for each in one.specialists.values():
                 if each.rollout and each.state == _FAILED and (one.device, each.rollout) not in failed:
                     happened.append(("device.failed", {**who, "rollout": each.rollout, "cause": each.cause}))
-        self._events(happened, now, via)
+        self._events([*happened, *self._journals(latest.values())], now, via)
+
+    def _journals(self, reports: Collection[Report]) -> list[tuple[str, Json]]:
+        """Keep where journals end; those that are shorter than they were, or end otherwise, are events."""
+        told = {one.device: (one, *one.journal) for one in reports if one.journal is not None}
+        table, known = schema.journals, {}
+        for part in _parts(list(told)):
+            rows = self._connection.execute(select(table).where(table.c.device.in_(part)))
+            known.update({row.device: row for row in rows})
+        cut: list[tuple[str, Json]] = []
+        kept: list[Json] = []
+        for device, (one, lines, last) in told.items():
+            before = known.get(device)
+            if before is not None and one.at < before.at:  # it says what it said earlier, as over another way
+                continue
+            if before is not None and (lines < before.lines or (lines == before.lines and last != before.hash)):
+                who: Json = {"device": device, "name": one.name}
+                cut.append(("device.cut", {**who, "lines": lines, "before": int(before.lines)}))
+            if lines or before is not None:
+                kept.append({"device": device, "lines": lines, "hash": last, "at": one.at})
+        self._put(table, ("device",), kept)
+        return cut
 
     def away(self, device: str, now: float) -> None:
         """A device said that it goes, or its connection broke (a last will). One that isn't known is passed over."""
@@ -232,7 +253,7 @@ class Session:
 
     def forget(self, device: str, now: float) -> None:
         """Drop all that is known of a device; it is new where it reports again."""
-        for table in (schema.specialists, schema.outcomes, schema.given, schema.devices):
+        for table in (schema.specialists, schema.outcomes, schema.given, schema.journals, schema.devices):
             self._connection.execute(delete(table).where(table.c.device == device))
         self.event("device.forgotten", now, device=device)
 

@@ -16,7 +16,17 @@ from edge_runtime.update.report import Report, ReportError, Told, parse_report, 
 
 TOLD = Told("1.4.0", "a" * 64, State.COMMITTED.value, "", "r-0007", 1.0, 12.5, 31.0, 1_795_000_000.0)
 FULL = Report(
-    "0123456789abcdef", "Küche", ("kitchen", "floor:2"), 1.5, "idle", {"home-en": TOLD}, "", 80.0, "0.9.0", left_out=0
+    "0123456789abcdef",
+    "Küche",
+    ("kitchen", "floor:2"),
+    1.5,
+    "idle",
+    {"home-en": TOLD},
+    "",
+    80.0,
+    "0.9.0",
+    0,
+    (7, "c" * 64),
 )
 numbers = st.none() | st.floats(0, 1e6)
 tolds = st.builds(
@@ -50,6 +60,17 @@ def test_more_specialists_than_fit_are_counted_and_those_of_rollouts_are_kept() 
     assert sum(bool(one.rollout) for one in told.specialists.values()) == min(50, len(told.specialists))
     few = {f"s-{n:03}": Told() for n in range(300)}
     assert len(parse_report(write_report(dataclasses.replace(FULL, specialists=few))).specialists) == 256
+
+
+@pytest.mark.parametrize(
+    "wrong", [5, [], {"lines": -1, "hash": ""}, {"lines": True, "hash": ""}, {"lines": 1, "hash": "x"}]
+)
+def test_a_journal_that_ends_nowhere_is_refused_and_none_is_fine(wrong: object) -> None:
+    told = plain_report(FULL)
+    with pytest.raises(ReportError, match=r"'(journal|hash)'"):
+        report.report_of({**told, "journal": wrong})
+    del told["journal"]
+    assert report.report_of(told).journal is None
 
 
 def test_what_would_steer_a_terminal_is_written_as_spaces_and_refused_when_read() -> None:

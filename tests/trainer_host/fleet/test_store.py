@@ -174,6 +174,37 @@ def test_an_old_database_is_brought_to_the_new_form_whole_or_not_at_all(database
         opened_with(schema.STEPS)
 
 
+def test_an_older_database_gets_the_table_of_journals(database: str) -> None:
+    with opened(database) as store, store.changing() as session:
+        session.take(report("d1"), 1.0)
+        session._connection.execute(text("DROP TABLE fleet_journals"))
+        session._connection.execute(text("UPDATE fleet_about SET format = 1"))  # as before there was one
+    with opened(database) as store, store.changing() as session:
+        session.take(replace(report("d1"), journal=(3, "a" * 64)), 2.0)
+        assert session.device("d1").seen == 2.0
+
+
+def test_a_journal_that_became_shorter_or_another_one_is_an_event_once(store: Store) -> None:
+    def told(lines: int, digest: str, at: float) -> list[tuple[object, object]]:
+        with store.changing() as session:
+            before = session.last_event()
+            session.take(replace(report("d1"), at=at, journal=(lines, digest * 64)), at)
+            found = session.events(after=before)
+            assert {event.kind for event in found} <= {"device.cut", "device.joined"}
+            return [(each.detail["before"], each.detail["lines"]) for each in found if each.kind == "device.cut"]
+
+    assert told(5, "a", 10.0) == told(5, "a", 11.0) == told(9, "b", 12.0) == []
+    assert told(5, "a", 11.0) == []  # what it said earlier, by another way
+    assert told(9, "c", 13.0) == [(9, 9)]
+    assert told(4, "d", 14.0) == [(9, 4)]
+    assert told(4, "d", 15.0) == told(6, "e", 16.0) == []
+    assert told(0, "", 17.0) == [(6, 0)]
+    with store.changing() as session:
+        session.take(report("d1"), 18.0)  # an older version of Enigma, which says nothing of it
+        session.forget("d1", 19.0)
+    assert told(2, "f", 20.0) == []
+
+
 def test_the_default_lies_in_the_home_folder_for_its_owner_alone(workspace: Workspace) -> None:
     with open_store(workspace) as store, store.changing() as session:
         session.take(report("d1"), 1.0)
