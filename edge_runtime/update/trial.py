@@ -14,6 +14,7 @@ import os
 import sys
 from pathlib import Path
 
+import edge_runtime
 from edge_runtime import strict_json
 from edge_runtime.bundle import Manifest
 from edge_runtime.bundle.manifest import MANIFEST_NAME
@@ -21,6 +22,8 @@ from edge_runtime.config import ModelsConfig
 from edge_runtime.errors import AdmissionError, EdgeError, by_code
 from edge_runtime.update.deadline import TookTooLong
 from edge_runtime.update.slots import Slots
+
+_HERE = Path(edge_runtime.__file__).parents[1]  # what the daemon runs is what tries
 
 
 async def try_out(state: Path, staged: Path, models: ModelsConfig, seconds: float) -> None:
@@ -37,11 +40,13 @@ async def try_out(state: Path, staged: Path, models: ModelsConfig, seconds: floa
     }
     process = await asyncio.create_subprocess_exec(
         sys.executable,
+        "-P",  # nothing from the folder that the daemon happens to run in
         "-m",
-        __name__,
+        "edge_runtime.update.trial",
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(_HERE), *filter(None, [os.environ.get("PYTHONPATH")])])},
     )
     try:
         async with asyncio.timeout(seconds):

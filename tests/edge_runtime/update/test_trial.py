@@ -49,7 +49,12 @@ def program(folder: Path, script: str) -> str:
     return str(path)
 
 
-async def test_a_sound_bundle_stands_it_and_one_that_answers_otherwise_says_why(tmp_path: Path) -> None:
+async def test_a_sound_bundle_stands_it_and_one_that_answers_otherwise_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "edge_runtime").mkdir()
+    (tmp_path / "edge_runtime" / "__init__.py").write_text("raise SystemExit(9)")
+    monkeypatch.chdir(tmp_path)  # whatever lies where the daemon was started, that isn't run
     folder, digest = staged(tmp_path / "sound")
     await try_out(tmp_path / "sound", folder, ModelsConfig(), 60)
     assert Slots.head_of(folder) == digest  # it lies there as before
