@@ -86,6 +86,7 @@ class GgufLanguageEngine:
     """A decoder in llama.cpp on the CPU; see `LanguageEngine`."""
 
     runtime = XLLAMACPP
+    unfilled = 0  # a cache is taken whole at the start
 
     def __init__(self, path: Path, threads: int = 1, context: int | None = None, cache: str = "float") -> None:
         """context: most tokens in the cache; by default, and at most, what the model was trained on.
@@ -146,7 +147,7 @@ class GgufLanguageEngine:
         if not self._context:
             self.close()
             raise EngineError(f"llama.cpp can't keep {self.context} tokens{_why()}; choose a smaller context.")
-        self.cache_bytes = round(sum(size for size, *_ in _kept) * 2**20)
+        self.cache_bytes: int = round(sum(size for size, *_ in _kept) * 2**20)
         library.llama_set_n_threads(self._context, self._threads, self._threads)
         self._most: int = min(library.llama_n_batch(self._context), self.context)
         self._batch = library.llama_batch_init(self._most, 0, 1)

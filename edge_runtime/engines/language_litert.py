@@ -61,6 +61,12 @@ class LiteRtLanguageEngine:
         # An interpreter packs the weights for itself; a cache that grows lies there twice for a moment.
         self.text_bytes = os.fstat(self._file.fileno()).st_size + 2 * graph.cache_bytes(self.context)
 
+    @property
+    def unfilled(self) -> int:
+        """See `LanguageEngine.unfilled`."""
+        graph = self._graph
+        return 0 if graph is None else graph.cache_bytes(self._most) - graph.cache_bytes(graph.room)
+
     def another(self) -> LiteRtLanguageEngine:
         """See `LanguageEngine.another`: an interpreter of its own over the same file."""
         if self._graph is None:

@@ -75,9 +75,11 @@ def test_it_takes_a_quarter_of_the_memory(kind: str, folder: Path) -> None:
     sizes = {}
     for cache in ("float", "int8"):
         with closing(opened(folder, kind, cache)) as engine:
+            empty = engine.unfilled
             engine.feed(known())
-            sizes[cache] = sum(array.nbytes for array in held(engine))
-    assert sizes["float"] == 4 * sizes["int8"]
+            sizes[cache] = sum(array.nbytes for array in held(engine)), empty, engine.unfilled
+    assert [whole == 4 * part for whole, part in zip(sizes["float"], sizes["int8"], strict=True)] == [True] * 3
+    assert sizes["int8"][1] > sizes["int8"][2]
 
 
 @needs_gguf

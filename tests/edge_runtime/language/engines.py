@@ -20,6 +20,7 @@ class NumpyEngine:
     """A language engine whose logits `predict` gives, [vocabulary] for all tokens so far."""
 
     runtime, version = "numpy", np.__version__
+    unfilled = 0
 
     def __init__(self, predict: Callable[[Sequence[int]], np.ndarray], vocabulary: int, context: int = 256) -> None:
         self.context, self.vocabulary = context, vocabulary
