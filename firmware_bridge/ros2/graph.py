@@ -16,6 +16,7 @@ import contextlib
 import importlib.util
 import logging
 import math
+import os
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
@@ -56,11 +57,14 @@ class RosGraph:
     ) -> RosGraph:
         """Join the graph as `node` (with its namespace: /robot1/bridge). Raises RosError.
 
-        over: "cyclone", "zenoh", "rclpy", "rosbridge", or "auto": the first of rclpy, cyclone, zenoh that is here.
-        number: the domain, else ROS_DOMAIN_ID, else 0. interface: None for this machine only, see `Cyclone`, `Zenoh`, `Rosbridge`.
+        over: "cyclone", "zenoh", "rclpy", "rosbridge", or "auto": ENIGMA_ROS_OVER, else the first of rclpy, cyclone, zenoh
+        that is here. number: the domain, else ROS_DOMAIN_ID, else 0. interface: else ENIGMA_ROS_INTERFACE, else this machine
+        only, see `Cyclone`, `Zenoh`, `Rosbridge`.
         folders: of packages of your own types.
         """
         types = Types(distro, folders)
+        over = os.environ.get("ENIGMA_ROS_OVER", over) if over == "auto" else over
+        interface = interface if interface is not None else os.environ.get("ENIGMA_ROS_INTERFACE")
         transport = _transport(over, types, check_node(node), domain(number), interface)
         await transport.open()
         return cls(transport, types)

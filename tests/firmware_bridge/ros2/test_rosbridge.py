@@ -6,7 +6,9 @@ import asyncio
 import json
 import logging
 import math
+import sys
 from collections.abc import AsyncIterator
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -129,6 +131,60 @@ async def test_it_comes_back_after_a_break_and_sends_no_old_command(
     assert await writer.matched(SECONDS) and not server.of("publish")
     writer.publish(data=2)
     assert (await reader.next(SECONDS)).data == 2 and (await client.call(seconds=SECONDS)).success
+
+
+async def test_the_environment_says_which_way(server: RosbridgeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENIGMA_ROS_OVER", "rosbridge")
+    monkeypatch.setenv("ENIGMA_ROS_INTERFACE", server.url)
+    async with await RosGraph.open() as graph:
+        assert graph.transport.kind == "rosbridge" and len(server.clients) == 1
+    with pytest.raises(RosError, match="No rosbridge answers"):
+        await RosGraph.open(interface="ws://127.0.0.1:1")
+    monkeypatch.setenv("ENIGMA_ROS_OVER", "pigeon")
+    with pytest.raises(RosError, match="'pigeon' is no way to ROS 2"):
+        await RosGraph.open()
+
+
+_PEER = """
+import base64, sys, threading, roslibpy
+ros = roslibpy.Ros("127.0.0.1", int(sys.argv[1]))
+ros.run()
+came = threading.Event()
+roslibpy.Topic(ros, "/to_peer", "geometry_msgs/msg/Twist").subscribe(lambda told: (print(told["linear"]["x"]), came.set()))
+def answer(request, response):
+    response.update(success=request["data"], message="from roslibpy")
+    return True
+roslibpy.Service(ros, "/peer", "std_srvs/srv/SetBool").advertise(answer)
+camera = roslibpy.Topic(ros, "/camera", "sensor_msgs/msg/Image", queue_size=1, latch=True)
+camera.advertise()
+camera.publish({"width": 2, "height": 1, "encoding": "mono8", "step": 2, "data": base64.b64encode(bytes([1, 255])).decode()})
+print("ready", flush=True)
+assert came.wait(30)
+print(roslibpy.Service(ros, "/ours", "std_srvs/srv/Trigger").call({}, timeout=30)["message"], flush=True)
+ros.terminate()
+"""
+
+
+@pytest.mark.skipif(find_spec("roslibpy") is None, reason="another maker's client: pip install roslibpy")
+async def test_roslibpy_and_ours_understand_each_other(server: RosbridgeServer, graph: RosGraph) -> None:
+    async def answer(request: Any) -> dict[str, object]:
+        return {"success": True, "message": "from ours"}
+
+    graph.serve("/ours", TRIGGER, answer)
+    peer = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", _PEER, str(server.port), stdout=asyncio.subprocess.PIPE
+    )
+    assert peer.stdout is not None
+    async with asyncio.timeout(SECONDS):
+        assert await peer.stdout.readline() == b"ready\n"
+        pictures = graph.subscribe("/camera", "sensor_msgs/msg/Image", LATCHED)
+        assert (await pictures.next(SECONDS)).data.tolist() == [1, 255]
+        reply = await graph.client("/peer", "std_srvs/srv/SetBool").call(data=True, seconds=SECONDS)
+        assert (reply.success, reply.message) == (True, "from roslibpy")
+        wheels = graph.advertise("/to_peer", TWIST)
+        assert await wheels.matched(SECONDS)
+        wheels.publish(linear={"x": 0.5})
+        assert (await peer.stdout.read()).decode().split() == ["0.5", "from", "ours"]
 
 
 async def test_every_leaves_out_what_comes_between(server: RosbridgeServer, graph: RosGraph) -> None:
