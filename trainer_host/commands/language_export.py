@@ -52,6 +52,7 @@ def add_upload(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def export_for_others(args: argparse.Namespace) -> None:
     """A run as a folder or as .gguf files; what `enigma export` does where `--format` is given."""
+    from trainer_host.compress.language_files import rounded_weights
     from trainer_host.export.language_run import GGUF, PRECISIONS, export_language, read_language_run
     from trainer_host.training.run import open_run
 
@@ -78,8 +79,9 @@ def export_for_others(args: argparse.Namespace) -> None:
     if args.format != GGUF and to.is_dir() and any(to.iterdir()) and not (to / "config.json").is_file():
         raise DataError(f"{to} is a folder with other things in it, and would be replaced; name another with --to.")
     model = read_language_run(run.folder)
+    rounded = rounded_weights(run, model) if args.format == GGUF else {}
     with show.working("exporting"):
-        export_language(model, to, args.format, args.precision, licence=args.licence, task=args.task)
+        export_language(model, to, args.format, args.precision, licence=args.licence, task=args.task, rounded=rounded)
     size = to.stat().st_size if to.is_file() else sum(path.stat().st_size for path in to.iterdir())
     show.say(f"Wrote {to} ({size / 1e6:.1f} MB)")
 

@@ -51,7 +51,7 @@ def perplexity(engine: LanguageEngine, texts: Sequence[Text]) -> float:
     A text longer than the engine's context is read in pieces of it, each without what came before.
     """
     loss, tokens = 0.0, 0
-    for piece, counted in _pieces(texts, engine.context):
+    for piece, counted in pieces(texts, engine.context):
         loss += float(-_of_next(_logits(engine, piece), piece)[counted].sum())
         tokens += int(counted.sum())
     return _perplexity(loss, tokens)
@@ -67,7 +67,7 @@ def compare(reference: LanguageEngine, other: LanguageEngine, texts: Sequence[Te
             f"One model has {reference.vocabulary} tokens and the other {other.vocabulary}; compare files of one model."
         )
     losses, largest, same, tokens = [0.0, 0.0], 0.0, 0, 0
-    for piece, counted in _pieces(texts, min(reference.context, other.context)):
+    for piece, counted in pieces(texts, min(reference.context, other.context)):
         first, second = _logits(reference, piece)[counted], _logits(other, piece)[counted]
         after = [token for token, counts in zip(piece[1:], counted, strict=True) if counts]
         losses[0] -= float(_of_next(first, [0, *after]).sum())
@@ -94,7 +94,7 @@ def cache_scales(model: LanguageModel, texts: Sequence[Text]) -> CacheScales:
     model.eval()
     read = 0
     with torch.no_grad():
-        for piece, _ in _pieces(texts, config.context):
+        for piece, _ in pieces(texts, config.context):
             cache = Cache(config.layers)
             model.hidden(torch.tensor([piece]), cache=cache)
             for part, kept in enumerate((cache.keys, cache.values)):
@@ -109,7 +109,7 @@ def cache_scales(model: LanguageModel, texts: Sequence[Text]) -> CacheScales:
     return CacheScales(keys, values)
 
 
-def _pieces(texts: Sequence[Text], context: int) -> Iterator[tuple[list[int], np.ndarray]]:
+def pieces(texts: Sequence[Text], context: int) -> Iterator[tuple[list[int], np.ndarray]]:
     """Parts of at most `context` tokens; bool [tokens - 1]: which of those after the first one count."""
     for text in texts:
         counted = np.ones(len(text.tokens), bool) if text.counted is None else np.asarray(text.counted, bool)

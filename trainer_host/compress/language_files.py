@@ -14,10 +14,12 @@ import numpy as np
 
 from edge_runtime.engines import LITERT, XLLAMACPP
 from edge_runtime.engines.language import open_language_engine
+from trainer_host.compress.blocks import Blocks
 from trainer_host.compress.files import CARD, LARGEST_ERROR, ModelFile, OnStep, export_run, exported
 from trainer_host.compress.inspect import weight_bytes
 from trainer_host.data.dataset import Dataset
 from trainer_host.errors import ExportError, NotThere
+from trainer_host.export.language_onnx import blocks_of
 from trainer_host.export.language_run import GGUF, LanguageRun, export_language, read_language_run
 from trainer_host.export.language_tflite import PRECISIONS as TFLITE_PRECISIONS
 from trainer_host.export.language_tflite import check_precision, export_language_tflite
@@ -61,7 +63,8 @@ def add_gguf(
     for at, precision in enumerate(precisions):
         on_step(at / len(precisions), f"gguf {precision}")
         path = run.folder / f"model.{precision}.gguf"
-        export_language(model, path, GGUF, precision, licence=licence, task=task, beside=True)
+        rounded = rounded_weights(run, model)
+        export_language(model, path, GGUF, precision, licence=licence, task=task, beside=True, rounded=rounded)
         made.append(_entry(path, precision, (XLLAMACPP,), _difference(model, path), cache))
     add_files(run, made)
     on_step(1.0, "done")
@@ -113,6 +116,12 @@ def add_files(run: Run, made: Sequence[ModelFile]) -> None:
     models = [*(item for item in exported(run) if item.file not in names), *made]
     card = json.loads((run.folder / CARD).read_bytes())
     write_json(run.folder / CARD, {**card, "models": [dataclasses.asdict(item) for item in models]})
+
+
+def rounded_weights(run: Run, model: LanguageRun) -> dict[str, Blocks]:
+    """The weights in 4 bits of a run's exported int4 file, by their names; none where it isn't there."""
+    path = run.folder / "model.int4.onnx"
+    return blocks_of(path, model.config) if _whole(run) and path.is_file() else {}
 
 
 def _whole(run: Run) -> bool:

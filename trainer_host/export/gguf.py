@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trainer_host.compress.blocks import Blocks
 from trainer_host.errors import ExportError
 from trainer_host.students.language.config import LanguageConfig
 from trainer_host.students.language.vocabulary import Vocabulary, check_vocabulary, read_vocabulary
@@ -49,13 +50,14 @@ def export_gguf(
     end: str | None = None,
     name: str = "",
     licence: str = "",
+    rounded: Mapping[str, Blocks] | None = None,
 ) -> None:
     """Write one .gguf file, atomically; its bytes depend on the arguments alone.
 
     state: as `LanguageModel.state_dict()`. tokenizer: the text of tokenizer.json. chat_template: Jinja. end: the
     special token that ends an answer. precision: one of `PRECISIONS`; norms stay float32, a matrix whose rows
     aren't a multiple of 32 becomes F16, and with q4_0 the tables of tokens are q8_0, as four bits hurt them most.
-    Raises `ExportError` for what llama.cpp has no place for, `DataError` for a tokenizer of another checkpoint.
+    rounded: weights in 4 bits that q4_0 takes as they are, by our names (see `trainer_host.compress.gptq`). Raises `ExportError` for what llama.cpp has no place for, `DataError` for a tokenizer of another checkpoint.
     """
     from gguf import GGUFWriter
 
@@ -74,7 +76,7 @@ def export_gguf(
             _add_vocabulary(writer, vocabulary, config, end)
             if chat_template is not None:
                 writer.add_chat_template(chat_template)
-            for tensor, values, kind in _tensors(state, config, precision):
+            for tensor, values, kind in _tensors(state, config, precision, rounded or {}):
                 writer.add_tensor(tensor, values, raw_dtype=kind)
             writer.write_header_to_file()
             writer.write_kv_data_to_file()
@@ -179,7 +181,7 @@ def _add_vocabulary(writer: GGUFWriter, vocabulary: Vocabulary, config: Language
 
 
 def _tensors(
-    state: Mapping[str, Tensor], config: LanguageConfig, precision: str
+    state: Mapping[str, Tensor], config: LanguageConfig, precision: str, rounded: Mapping[str, Blocks]
 ) -> Iterator[tuple[str, np.ndarray, GGMLQuantizationType | None]]:
     """GGUF's name, the numbers or blocks, and the kind of the blocks; in the order of a model's layers."""
     import numpy as np
@@ -191,19 +193,38 @@ def _tensors(
         "q8_0": GGMLQuantizationType.Q8_0,
         "q4_0": GGMLQuantizationType.Q4_0,
     }
+    turned = {"q_proj.weight": config.heads, "k_proj.weight": config.kv_heads}
     for ours, tensor in state.items():
         values = tensor.detach().cpu().float().numpy()
         name = gguf_name(ours)
         if values.ndim == 1:
             yield name, np.ascontiguousarray(values, np.float32), None
             continue
-        if ours.endswith("q_proj.weight"):
-            values = interleaved(values, config.heads)
-        elif ours.endswith("k_proj.weight"):
-            values = interleaved(values, config.kv_heads)
+        heads = next((heads for end, heads in turned.items() if ours.endswith(end)), None)
         kind = kinds[precision]
         if kind == GGMLQuantizationType.Q4_0 and ours.startswith(("embed_tokens", "lm_head")):
             kind = GGMLQuantizationType.Q8_0
         if precision.startswith("q") and values.shape[-1] % BLOCK:
             kind = GGMLQuantizationType.F16
+        blocks = rounded.get(ours) if kind == GGMLQuantizationType.Q4_0 else None
+        if blocks is not None and blocks.size == BLOCK:
+            yield name, _q4_0(blocks, heads), kind
+            continue
+        if heads is not None:
+            values = interleaved(values, heads)
         yield name, quantize(np.ascontiguousarray(values, np.float32), kind), kind
+
+
+def _q4_0(blocks: Blocks, heads: int | None) -> np.ndarray:
+    """The blocks as ggml's Q4_0, uint8 [rows, columns / 32 * 18]: a float16 scale, then two codes to a byte.
+
+    A byte's lower half is of a block's first 16 numbers, its upper half of the last. heads: see `interleaved`.
+    """
+    import numpy as np
+
+    codes, scales = blocks.signed() + 8, blocks.scales.astype("<f2")
+    if heads is not None:
+        codes, scales = interleaved(codes, heads), interleaved(scales, heads)
+    parts = codes.astype(np.uint8).reshape(len(codes), -1, 2, BLOCK // 2)
+    both = parts[:, :, 0] | parts[:, :, 1] << 4
+    return np.concatenate((np.ascontiguousarray(scales)[..., None].view(np.uint8), both), -1).reshape(len(codes), -1)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trainer_host.compress.blocks import Blocks, quantize_blocks
+from trainer_host.compress.blocks import Blocks, joined, quantize_blocks
 from trainer_host.errors import ExportError
 
 if TYPE_CHECKING:
@@ -28,10 +28,16 @@ _INT8 = 4  # MatMulNBits' accuracy_level that rounds the other factor to int8, i
 # Numbers of a row that share a scale, the first that divides the row. Scales are float32, so that a weight takes 8.5
 # bits, and 5; four bits lose much more in larger blocks.
 _SIZES: Mapping[int, tuple[int, ...]] = {8: (64, 32, 16), 4: (32, 16)}
-# A table of tokens in 4 bits costs as much quality as all layers; in 8 it would make files of narrow models, which are
-# mostly table, larger than the 18 % of fp32 that int4 stands for.
-_WIDE = 512
 _DOMAIN = "com.microsoft"
+_TABLE, _HEAD = "embed_tokens.weight", "lm_head.weight"
+# The products of a layer, and the weights of each; what reads the same is one.
+_PARTS: Mapping[str, tuple[str, ...]] = {
+    "qkv": ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
+    "attended": ("self_attn.o_proj",),
+    "gate_up": ("mlp.gate_proj", "mlp.up_proj"),
+    "mlp": ("mlp.down_proj",),
+}
+_PLAIN_PRODUCT = ".plain"  # behind the name of a product that an adapter's is added to
 _ENDS = ("first", "end")  # of the cache that layers with a window have
 _OPSET, _IR = 21, 10  # read by onnxruntime from 1.20 on
 _LARGEST = 2**31 - 2**20  # bytes; a protobuf message ends at 2 GB
@@ -57,6 +63,7 @@ def export_language_onnx(
     cache: CacheScales | None = None,
     adapters: bool = False,
     like: Path | None = None,
+    rounded: Mapping[str, Blocks] | None = None,
 ) -> None:
     """Write a decoder; raises `ExportError` for weights that don't fit the config, or that the runtime can't run.
 
@@ -64,7 +71,8 @@ def export_language_onnx(
     config's. cache: keep keys and values as int8 with these scales, a quarter of the memory. adapters: give each linear
     layer of a block two low-rank matrices that can be set while the model is open (see `language_adapter`); they are
     inputs NAME.down [in, r] and NAME.up [r, out] with defaults of rank 0, which add nothing. like: a file of this
-    precision of the model that this one began with, whose scales are kept where they fit.
+    precision of the model that this one began with, whose scales are kept where they fit. rounded: weights of this
+    precision that were rounded before, by their names (see `trainer_host.compress.gptq`); others are rounded here.
 
     Inputs: tokens int64 [1, T], last int32 [1] (tokens in the cache then, less one), total int32 [] (tokens in the
     cache then), wanted int64 [K] (which of the T get logits), keys.N and values.N float32 or int8
@@ -75,7 +83,10 @@ def export_language_onnx(
     """
     if precision not in PRECISIONS:
         raise ExportError(f"There is no precision '{precision[:40]}'; there are {', '.join(PRECISIONS)}.")
-    model = _Decoder(state, config, precision, context or config.context, cache, adapters, _scales_of(like)).model()
+    at_most = context or config.context
+    before = {} if like is None else blocks_of(like, config)
+    decoder = _Decoder(state, config, precision, at_most, cache, adapters, before, rounded or {})
+    model = decoder.model()
     if model.ByteSize() > _LARGEST:
         raise ExportError("The model has over 2 GB, which one ONNX file can't hold; export it as int8 or int4.")
     path.write_bytes(model.SerializeToString(deterministic=True))
@@ -91,14 +102,13 @@ class _Decoder:
         precision: str,
         context: int,
         cache: CacheScales | None,
-        adapters: bool = False,
-        like: Mapping[str, np.ndarray] | None = None,
+        adapters: bool,
+        like: Mapping[str, Blocks],
+        rounded: Mapping[str, Blocks],
     ) -> None:
         self.state, self.config, self.precision, self.context, self.cache = state, config, precision, context, cache
         self.bits = {"fp32": 32, "int8": 8, "int4": 4}[precision]
-        self.table_bits = 8 if precision == "int4" and config.width >= _WIDE else self.bits
-        self.adapters = adapters
-        self.like = like or {}
+        self.adapters, self.like, self.rounded = adapters, like, rounded
         self.low: list[tuple[str, int, int]] = []  # layers with an adapter: name, numbers in and out
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
@@ -167,9 +177,7 @@ class _Decoder:
         """The residual stream and its norm after a layer, given both before it."""
         config, name = self.config, f"layers.{layer}"
         window = config.looks_back(layer)
-        packed = self.adapted(
-            normed, np.concatenate([self.weight(f"{name}.self_attn.{p}_proj.weight") for p in "qkv"]), f"{name}.qkv"
-        )
+        packed = self.adapted(normed, _weights(layer, "qkv"), f"{name}.qkv")
         near = _near(config, layer)
         inputs = [packed, "", "", f"keys.{layer}", f"values.{layer}"]
         inputs += [f"{near}{part}" for part in ("last", "total", "cos", "sin")]
@@ -192,15 +200,14 @@ class _Decoder:
         if layer + 1 == config.layers:  # what follows is of interest only where logits are
             seen = self.node("Gather", [seen, "wanted"], f"{name}.seen_wanted", axis=1)
             x = self.node("Gather", [x, "wanted"], f"{name}.x_wanted", axis=1)
-        out = self.adapted(seen, self.weight(f"{name}.self_attn.o_proj.weight"), f"{name}.attended")
+        out = self.adapted(seen, _weights(layer, "attended"), f"{name}.attended")
         x, normed = self.add_and_norm(x, out, f"{name}.post_attention_layernorm")
-        both = np.concatenate([self.weight(f"{name}.mlp.{p}_proj.weight") for p in ("gate", "up")])
-        both_out = self.adapted(normed, both, f"{name}.gate_up")
+        both_out = self.adapted(normed, _weights(layer, "gate_up"), f"{name}.gate_up")
         gate = self.node("Split", [both_out], f"{name}.gate", outputs=[f"{name}.up"], axis=-1, num_outputs=2)
         # QuickGelu with alpha 1 is SiLU in one node; onnxruntime has no SwiGLU for the CPU.
         gate = self.node("QuickGelu", [gate], f"{name}.gate_silu", alpha=1.0)
         gated = self.node("Mul", [gate, f"{name}.up"], f"{name}.gated")
-        out = self.adapted(gated, self.weight(f"{name}.mlp.down_proj.weight"), f"{name}.mlp")
+        out = self.adapted(gated, _weights(layer, "mlp"), f"{name}.mlp")
         after = "norm" if layer + 1 == config.layers else f"layers.{layer + 1}.input_layernorm"
         return self.add_and_norm(x, out, after)
 
@@ -217,11 +224,10 @@ class _Decoder:
 
     def embed(self, tokens: str) -> str:
         """The tokens' rows of the table."""
-        table = self.weight("embed_tokens.weight")
         if self.bits == 32:
-            self.constant("table", table)
+            self.constant("table", self.weight(_TABLE))
             return self.node("Gather", ["table", tokens], "embedded")
-        blocks = self.quantized(table, self.table_bits, "table")
+        blocks = self.quantized(_TABLE)
         self.constant("table", blocks.codes)
         self.constant("table.scales", blocks.scales)
         return self.node(
@@ -237,57 +243,53 @@ class _Decoder:
     def logits(self, normed: str) -> None:
         """The products of the last norm with the table, or with a head of its own."""
         if not self.config.tied:
-            self.linear(normed, self.weight("lm_head.weight"), "logits", self.table_bits)
+            self.linear(normed, [_HEAD], "logits")
         elif self.bits == 32:
             self.node("MatMul", [normed, self.node("Transpose", ["table"], "table.turned", perm=[1, 0])], "logits")
         else:  # the integers of the table once more, seen as blocks
-            size = self.block_size(self.config.width, self.table_bits)
-            shape = [self.config.vocabulary, self.config.width // size, size * self.table_bits // 8]
+            size = block_size(self.config.width, self.bits)
+            shape = [self.config.vocabulary, self.config.width // size, size * self.bits // 8]
             self.constant("table.shape", np.array(shape, np.int64))
             blocks = self.node("Reshape", ["table", "table.shape"], "table.blocks")
             shape = [self.config.vocabulary, self.config.width]
-            self.multiply([normed, blocks, "table.scales"], "logits", shape, self.table_bits, size)
+            self.multiply([normed, blocks, "table.scales"], "logits", shape, size)
 
-    def adapted(self, x: str, weight: np.ndarray, out: str) -> str:
-        """x times a weight [out, in], and where the graph takes adapters, times two low-rank matrices as well."""
+    def adapted(self, x: str, names: Sequence[str], out: str) -> str:
+        """x times weights [out, in], and where the graph takes adapters, times two low-rank matrices as well."""
         if not self.adapters:
-            return self.linear(x, weight, out)
-        columns, rows = weight.shape
+            return self.linear(x, names, out)
+        columns, rows = sum(_shape(name, self.config)[0] for name in names), _shape(names[0], self.config)[1]
         self.low.append((out, rows, columns))
         self.constant(f"{out}.down", np.zeros((rows, 0), np.float32))
         self.constant(f"{out}.up", np.zeros((0, columns), np.float32))
-        plain = self.linear(x, weight, f"{out}.plain")
+        plain = self.linear(x, names, f"{out}{_PLAIN_PRODUCT}")
         low = self.node("MatMul", [x, f"{out}.down"], f"{out}.low")
         return self.node("Add", [plain, self.node("MatMul", [low, f"{out}.up"], f"{out}.more")], out)
 
-    def linear(self, x: str, weight: np.ndarray, out: str, bits: int | None = None) -> str:
-        """x times a weight [out, in]."""
+    def linear(self, x: str, names: Sequence[str], out: str) -> str:
+        """x times weights [out, in], one below the other."""
         if self.bits == 32:
-            self.constant(f"{out}.weight", weight.T)
+            self.constant(f"{out}.weight", np.concatenate([self.weight(name) for name in names]).T)
             return self.node("MatMul", [x, f"{out}.weight"], out)
-        blocks = self.quantized(weight, bits or self.bits, out)
-        rows, columns = weight.shape
-        self.constant(f"{out}.weight", blocks.codes.reshape(rows, columns // blocks.size, -1))
+        blocks = joined([self.quantized(name) for name in names])
+        rows, sizes = blocks.scales.shape
+        self.constant(f"{out}.weight", blocks.codes.reshape(rows, sizes, -1))
         self.constant(f"{out}.scales", blocks.scales)
-        return self.multiply([x, f"{out}.weight", f"{out}.scales"], out, [rows, columns], blocks.bits, blocks.size)
+        inputs = [x, f"{out}.weight", f"{out}.scales"]
+        return self.multiply(inputs, out, [rows, sizes * blocks.size], blocks.size)
 
-    def multiply(self, inputs: Sequence[str], out: str, shape: Sequence[int], bits: int, size: int) -> str:
+    def multiply(self, inputs: Sequence[str], out: str, shape: Sequence[int], size: int) -> str:
         """x times quantized blocks. Its rows are rounded to int8 too: sums of integers are what makes it fast."""
         n, k = shape
-        return self.node("MatMulNBits", inputs, out, bits=bits, block_size=size, N=n, K=k, accuracy_level=_INT8)
+        return self.node("MatMulNBits", inputs, out, bits=self.bits, block_size=size, N=n, K=k, accuracy_level=_INT8)
 
-    def quantized(self, weight: np.ndarray, bits: int, name: str) -> Blocks:
+    def quantized(self, name: str) -> Blocks:
         """A weight in blocks."""
-        size = self.block_size(weight.shape[1], bits)
-        return quantize_blocks(weight, bits, size, self.like.get(f"{name}.scales"))
-
-    @staticmethod
-    def block_size(columns: int, bits: int) -> int:
-        """Numbers that share a scale; raises `ExportError` where none of the runtime's sizes divides a row."""
-        size = next((size for size in _SIZES[bits] if columns % size == 0), None)
-        if size is None:
-            raise ExportError(f"Rows of {columns} numbers aren't a multiple of 16, so they stay fp32; export as fp32.")
-        return size
+        if name in self.rounded:
+            return self.rounded[name]
+        weight, before = self.weight(name), self.like.get(name)
+        size = block_size(weight.shape[1], self.bits)
+        return quantize_blocks(weight, self.bits, size, None if before is None else before.scales)
 
     def norm_weight(self, name: str) -> str:
         """The constant of a norm's weight."""
@@ -323,17 +325,49 @@ class _Decoder:
         self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
 
 
-def _scales_of(path: Path | None) -> dict[str, np.ndarray]:
-    """The scales of a file that was written here, by name."""
+def block_size(columns: int, bits: int) -> int:
+    """Numbers that share a scale; raises `ExportError` where none of the runtime's sizes divides a row."""
+    size = next((size for size in _SIZES[bits] if columns % size == 0), None)
+    if size is None:
+        raise ExportError(f"Rows of {columns} numbers aren't a multiple of 16, so they stay fp32; export as fp32.")
+    return size
+
+
+def blocks_of(path: Path, config: LanguageConfig) -> dict[str, Blocks]:
+    """The weights of a file in int8 or int4 that was written here, by their names, where they have the config's shape."""
     import onnx
     from onnx import numpy_helper
 
-    constants = [] if path is None else onnx.load(path).graph.initializer
-    return {each.name: numpy_helper.to_array(each) for each in constants if each.name.endswith(".scales")}
+    constants = {each.name: each for each in onnx.load(path).graph.initializer}
+    products = {"table": [_TABLE], "logits": [_HEAD]}
+    products |= {f"layers.{at}.{part}": _weights(at, part) for at in range(config.layers) for part in _PARTS}
+    found: dict[str, Blocks] = {}
+    for product, names in products.items():
+        stem = f"{product}{_PLAIN_PRODUCT}" if f"{product}{_PLAIN_PRODUCT}.scales" in constants else product
+        if f"{stem}.scales" not in constants:
+            continue
+        scales = numpy_helper.to_array(constants[f"{stem}.scales"])
+        codes = numpy_helper.to_array(constants[stem if product == "table" else f"{stem}.weight"])
+        shapes = [_shape(name, config) for name in names]
+        rows, columns = sum(shape[0] for shape in shapes), shapes[0][1]
+        bits = codes.size * 8 // (rows * columns)
+        if len(scales) != rows or codes.size * 8 != rows * columns * bits or columns % scales.shape[1]:
+            continue  # of another vocabulary, for instance
+        codes, start = codes.reshape(rows, -1), 0
+        for name, (height, _) in zip(names, shapes, strict=True):
+            part = slice(start, start + height)
+            found[name] = Blocks(codes[part], scales[part], bits, columns // scales.shape[1])
+            start += height
+    return found
 
 
 # Operators of ONNX itself, and one of onnxruntime's that it keeps there.
 _PLAIN = {"Add", "Gather", "MatMul", "Mul", "Reshape", "SimplifiedLayerNormalization", "Slice", "Split", "Transpose"}
+
+
+def _weights(layer: int, product: str) -> list[str]:
+    """The names of the weights whose product the graph calls so, one below the other."""
+    return [f"layers.{layer}.{name}.weight" for name in _PARTS[product]]
 
 
 def _near(config: LanguageConfig, layer: int) -> str:

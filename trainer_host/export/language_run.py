@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from edge_runtime import strict_json
 from edge_runtime.errors import BadRequest, EdgeError
 from edge_runtime.language.template import Template, task_token
+from trainer_host.compress.blocks import Blocks
 from trainer_host.errors import DataError, ExportError
 from trainer_host.students.language.config import LanguageConfig
 from trainer_host.training.weights import FILE as WEIGHTS
@@ -87,12 +88,13 @@ def export_language(
     licence: str = "",
     task: str | None = None,
     beside: bool = False,
+    rounded: Mapping[str, Blocks] | None = None,
 ) -> None:
     """Write a folder (`HF`) or a file (`GGUF`) at `to`. licence: where the run's lineage says none.
 
     task: for a combo, the task that is meant where a chat names none; without it other programs would leave out the
     token that the model expects. beside: the .gguf file is for our own devices, which have the template beside it; a
-    combo's without a task then has none in it. Raises `ExportError` for a format, precision or task that there is none of.
+    combo's without a task then has none in it. rounded: see `export_gguf`. Raises `ExportError` for a format, precision or task that there is none of.
     """
     if form not in PRECISIONS:
         raise ExportError(f"There is no format '{form[:40]}'; there are {', '.join(PRECISIONS)}.")
@@ -134,6 +136,7 @@ def export_language(
         end=run.template.end,
         name=run.name,
         licence=licence,
+        rounded=rounded,
     )
 
 

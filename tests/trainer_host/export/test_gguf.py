@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
 import math
@@ -16,6 +17,8 @@ import torch
 from edge_runtime.engines.language_gguf import GgufLanguageEngine
 from edge_runtime.language.template import CHATML
 from tests.trainer_host.learnt import TEXT, Learnt, learnt
+from trainer_host.compress.gptq import round_matrices
+from trainer_host.compress.language import Text
 from trainer_host.errors import DataError, ExportError
 from trainer_host.export.gguf import export_gguf
 from trainer_host.students.language.chat_jinja import jinja_of
@@ -109,6 +112,26 @@ def test_eight_bits_change_the_perplexity_by_less_than_a_hundredth_and_four_by_a
     assert found["f32"] == pytest.approx(ours, rel=0.002)
     assert found["q8_0"] == pytest.approx(ours, rel=0.01)
     assert found["q4_0"] < ours * 1.2
+
+
+def test_weights_rounded_for_what_the_model_reads_are_written_as_they_are(tmp_path: Path) -> None:
+    made = learnt()
+    blocks = round_matrices(copy.deepcopy(made.model), [Text(made.encode(TEXT))])
+    path = tmp_path / "a.gguf"
+    export_gguf(made.state, made.config, made.tokenizer, path, "q4_0", end="<|im_end|>", rounded=blocks)
+    state = read_gguf(path).state
+    for name, each in blocks.items():
+        if name.startswith("layers"):
+            np.testing.assert_allclose(state[name].numpy(), each.weight(), rtol=1e-3)  # scales are float16
+    export_gguf(made.state, made.config, made.tokenizer, path, "q4_0", end="<|im_end|>")
+    plain, ids = read_gguf(path).state, torch.tensor([made.encode(TEXT)[:200]])
+    wanted = made.model(ids)
+    lost = []
+    for found in (state, plain):
+        model = LanguageModel(made.config)
+        model.load_state_dict(found)
+        lost.append(((model.eval()(ids) - wanted) ** 2).mean().item())
+    assert lost[0] < 0.6 * lost[1]
 
 
 @pytest.mark.parametrize("pre", [GPT2, SMOLLM, LLAMA3, QWEN2])

@@ -167,6 +167,23 @@ class LanguageModel(nn.Module):
         cache: Cache | None = None,
     ) -> Tensor:
         """The last layer's output, normed: [batch, length, width]; arguments as for `forward`."""
+        x, rope, masks = self.before_layers(tokens, positions=positions, segments=segments, cache=cache)
+        for layer in self.layers:
+            if self.checkpointing and self.training and cache is None:
+                x = checkpoint(layer, x, rope, masks, None, use_reentrant=False)
+            else:
+                x = layer(x, rope, masks, cache)
+        return self.norm(x)
+
+    def before_layers(
+        self,
+        tokens: Tensor,
+        *,
+        positions: Tensor | None = None,
+        segments: Tensor | None = None,
+        cache: Cache | None = None,
+    ) -> tuple[Tensor, tuple[Tensor, Tensor], dict[int | None, Tensor | None]]:
+        """What the first layer gets, without the cache: the tokens' rows, rotary positions, and masks by window."""
         past = 0 if cache is None else cache.length
         length = tokens.shape[1]
         if positions is None:
@@ -175,13 +192,7 @@ class LanguageModel(nn.Module):
         longest = max(past + length, self.config.context if self.config.rope is None else past + length)
         rope = self._rope(positions, longest, x)
         windows: set[int | None] = {self.config.looks_back(layer) for layer in range(self.config.layers)}
-        masks = {window: _mask(past, length, window, segments, tokens.device) for window in windows}
-        for layer in self.layers:
-            if self.checkpointing and self.training and cache is None:
-                x = checkpoint(layer, x, rope, masks, None, use_reentrant=False)
-            else:
-                x = layer(x, rope, masks, cache)
-        return self.norm(x)
+        return x, rope, {window: _mask(past, length, window, segments, tokens.device) for window in windows}
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Logits, float32, of normed outputs."""

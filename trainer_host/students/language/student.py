@@ -8,7 +8,9 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from copy import deepcopy
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
@@ -347,6 +349,7 @@ class LanguageStudent:
         """model.fp32.onnx, model.int8.onnx and model.int4.onnx; see `TextStudent`."""
         import torch
 
+        from trainer_host.compress.gptq import round_matrices
         from trainer_host.export.language_onnx import export_language_onnx
 
         config, model = trained_model(run)
@@ -364,6 +367,11 @@ class LanguageStudent:
         for at, precision in enumerate(PRECISIONS):
             on_step(at / len(PRECISIONS), f"onnx {precision}")
             path = run / f"model.{precision}.onnx"
+            like = None if base is None or precision == "fp32" else base / path.name
+            rounded = None
+            if precision == "int4" and dataset is not None:
+                share = partial(_of_all, on_step, at, f"rounding to {precision}")
+                rounded = round_matrices(deepcopy(model), self._answers(run, dataset, "train"), like, share)
             export_language_onnx(
                 model.state_dict(),
                 config,
@@ -372,7 +380,8 @@ class LanguageStudent:
                 config.context,
                 None if precision == "fp32" else scales,  # what all files are compared with stays as it was trained
                 options is not None and options.adapters,
-                None if base is None or precision == "fp32" else base / path.name,
+                like,
+                rounded,
             )
             engine = open_language_engine(path)
             try:
@@ -392,7 +401,7 @@ class LanguageStudent:
     def cache_agreement(self, run: Path, dataset: Path, model: Path, precision: str) -> float:
         """See `TextStudent.cache_agreement`."""
         from trainer_host.compress.language import compare
-        from trainer_host.export.language_onnx import export_language_onnx
+        from trainer_host.export.language_onnx import blocks_of, export_language_onnx
         from trainer_host.export.language_tflite import export_language_tflite
 
         config, trained = trained_model(run)
@@ -403,7 +412,8 @@ class LanguageStudent:
             elif model.suffix == ".tflite":
                 export_language_tflite(trained.state_dict(), config, twin, precision, config.context)
             else:
-                export_language_onnx(trained.state_dict(), config, twin, precision, config.context)
+                same = {} if precision == "fp32" else blocks_of(model, config)
+                export_language_onnx(trained.state_dict(), config, twin, precision, config.context, rounded=same)
             reference, other = open_language_engine(twin), open_language_engine(model, cache="int8")
             with closing(reference), closing(other):
                 return compare(reference, other, self._answers(run, dataset, "heldout")).agreement
@@ -511,3 +521,8 @@ def _whole(config: LanguageConfig, chosen: LanguageSettings, weights: Path) -> L
         add_lora(model, chosen.lora)
     model.load_state_dict(read_tensors(weights))
     return model
+
+
+def _of_all(on_step: Callable[[float, str], None], at: int, what: str, share: float) -> None:
+    """Tell how far the files are, given the share of one that is done."""
+    on_step((at + share) / len(PRECISIONS), what)
