@@ -98,6 +98,7 @@ class CompanionApp(App):
         self.robots = self.services.robots
         self.training, self.rows = self.services.training, self.services.rows
         self.chats = self.services.chats
+        self.judging = self.services.judging
         self.accounts, self.upkeep = self.services.accounts, self.services.upkeep
         self.choosing, self.devices = self.services.choosing, self.services.devices
         self.files = self.services.files

@@ -14,6 +14,7 @@ from companion_app.services.choosing import Choosing
 from companion_app.services.commands import Commands
 from companion_app.services.device_commands import DeviceCommands
 from companion_app.services.host_commands import HostCommands
+from companion_app.services.judging_commands import JudgingCommands
 from companion_app.services.question_commands import QuestionCommands
 from companion_app.services.rows_commands import RowsCommands
 from companion_app.services.signing_commands import SigningCommands
@@ -48,6 +49,8 @@ class Core(Protocol):
     def signing(self) -> SigningCommands: ...
     @property
     def training(self) -> TrainCommands: ...
+    @property
+    def judging(self) -> JudgingCommands: ...
     @property
     def rows(self) -> RowsCommands: ...
     @property

@@ -14,6 +14,7 @@ from companion_app.services.device_commands import DeviceCommands
 from companion_app.services.discovery import Nearby
 from companion_app.services.file_commands import FileCommands
 from companion_app.services.host_commands import HostCommands
+from companion_app.services.judging_commands import JudgingCommands
 from companion_app.services.question_commands import QuestionCommands
 from companion_app.services.remember import Memory, Remembered, RememberedHost, RememberError
 from companion_app.services.robot_commands import RobotCommands
@@ -63,6 +64,7 @@ class Services:
         self.upkeep = UpkeepCommands(self.store, self.memory, self.hosting.client, self.chats.written)
         self.files = FileCommands(self.store)
         self.training = TrainCommands(self.store, self.hosting.client)
+        self.judging = JudgingCommands(self.store, self.hosting.client)
         self.rows = RowsCommands(self.store, self.hosting.client)
 
     def start(self) -> None:
@@ -85,6 +87,7 @@ class Services:
         await self.chats.close()
         await self.rows.close()
         await self.training.close()
+        await self.judging.close()
         await self.files.close()
         await self.upkeep.close()
         await self.accounts.close()

@@ -71,7 +71,7 @@ class HostLink:
                 lesson = lesson_from(item)
                 self._told.add(lesson.id)
                 self._dispatch(hact.LessonTold(lesson))
-            elif item.get("type") in ("training", "release"):
+            elif item.get("type") in ("training", "release", "tune"):
                 self._dispatch(tact.JobTold(job_from(item)))
 
     async def _refresh(self, listening: asyncio.Task[None]) -> None:

@@ -9,6 +9,7 @@ from companion_app.services.host_client import SLOW_DEADLINE, HostClient, HostEr
 
 MISSING = 404
 MODEL_DEADLINE = 120.0  # models are loaded first, on a machine that trains meanwhile
+EXAM_DEADLINE = 310.0  # two models answer hundreds of rows
 MOVE_DEADLINE = 310.0  # an undone run finds out anew what it doubts
 
 
@@ -37,8 +38,8 @@ class TrainClient:
         return await self._host.call("POST", "/v1/trainings", body, deadline=SLOW_DEADLINE)
 
     async def tell(self, kind: str, id: str, what: str) -> Json:
-        """pause, cancel or resume a job; kind: "train" or "release"."""
-        place = "trainings" if kind == "train" else "releases"
+        """pause, cancel or resume a job; kind: "train", "release" or "tune"."""
+        place = {"train": "trainings", "tune": "tunings"}.get(kind, "releases")
         return await self._host.call("POST", f"/v1/{place}/{_part(id)}/{what}")
 
     async def curve(self, id: str, figure: str, after: int) -> Json:
@@ -88,6 +89,24 @@ class TrainClient:
     async def vote(self, id: str, winner: str) -> Json:
         """Say which is better; who is who."""
         return await self._host.call("POST", f"/v1/comparisons/{_part(id)}/vote", {"winner": winner})
+
+    async def examine(self, runs: tuple[str, ...]) -> Json:
+        """Runs on the same held-out rows."""
+        return await self._host.call("POST", "/v1/examinations", {"runs": list(runs)}, deadline=EXAM_DEADLINE)
+
+    async def tunings(self) -> Json:
+        """Runs that learn from preferences, and how many of these there are; an older host has neither."""
+        try:
+            return await self._host.call("GET", "/v1/tunings")
+        except HostError as error:
+            if error.status == MISSING:
+                return {}
+            raise
+
+    async def tune(self, run: str, name: str) -> Json:
+        """Teach a run what people preferred."""
+        body: Json = {"run": run, **({"name": name} if name else {})}
+        return await self._host.call("POST", "/v1/tunings", body, deadline=SLOW_DEADLINE)
 
     async def ratings(self) -> object:
         """How runs fare."""

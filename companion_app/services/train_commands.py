@@ -17,6 +17,7 @@ from companion_app.services.train_wire import (
     heat_from,
     job_from,
     jobs_from,
+    preferences_from,
     published_from,
     ratings_from,
     rollout_from,
@@ -191,9 +192,12 @@ class TrainCommands:
     async def _look(self, part: Part) -> None:
         host = self._host
         datasets = datasets_from(await host.datasets())
-        jobs = jobs_from(*await host.jobs())
+        tunings = await host.tunings()
+        jobs = jobs_from(*await host.jobs(), tunings.get("tunings"))
         self._store.dispatch(tact.HostDataTold(datasets, jobs))
         self._store.dispatch(tact.RunsTold(*runs_from(await host.runs())))
+        tuning = replace(self._store.state.training.tuning, preferences=preferences_from(tunings))
+        self._store.dispatch(tact.TuningChanged(tuning))
         if part is Part.COMPARE:
             self._store.dispatch(tact.RatingsTold(ratings_from(await host.ratings())))
         if part is Part.RELEASE:

@@ -7,12 +7,13 @@ import math
 from collections.abc import Mapping
 from typing import TypeGuard
 
-from companion_app.i18n.figures import typed
 from companion_app.services.wire import as_text
 from companion_app.state.rows import Change, DataRow, WholeRow
 from companion_app.state.training import (
     Curve,
     DatasetCard,
+    Exam,
+    Examined,
     Heat,
     Job,
     JobState,
@@ -40,7 +41,7 @@ def job_from(item: Answer) -> Job:
     state = as_text(item.get("state"))
     return Job(
         id=as_text(item.get("id")),
-        kind="release" if item.get("kind") == "release" else "train",
+        kind=kind if (kind := as_text(item.get("kind"))) in ("release", "tune") else "train",
         run=as_text(item.get("run")),
         task=as_text(item.get("task")),
         data=as_text(item.get("data")),
@@ -93,7 +94,7 @@ def train_body(form: TrainForm) -> Json:
         if value := getattr(form, name).strip():
             options[name] = value
     for name in ("epochs", "seconds"):
-        if value := typed(getattr(form, name)):
+        if value := getattr(form, name).strip().replace(",", "."):
             options[name] = _typed(value, float)
     if value := form.seed.strip():
         options["seed"] = _typed(value, int)
@@ -179,6 +180,31 @@ def ratings_from(items: object) -> tuple[Rating, ...]:
         Rating(as_text(one.get("task")), as_text(one.get("run")), _whole(one.get("votes")), _number(one.get("rating")))
         for one in _objects(items)
     )
+
+
+def exam_from(runs: tuple[str, ...], answer: Answer) -> Exam:
+    """What an exam found."""
+    models = tuple(
+        Examined(
+            run=as_text(one.get("run")),
+            bytes=max(0, _whole(one.get("bytes"))),
+            runtime=as_text(one.get("runtime")),
+            accuracy=min(1.0, max(0.0, _number(one.get("accuracy")))),
+            margin=min(1.0, max(0.0, _number(one.get("margin")))),
+            rows=max(0, _whole(one.get("rows"))),
+            p50_ms=max(0.0, _number(one.get("p50_ms"))),
+            tokens=None if one.get("tokens_per_second") is None else max(0.0, _number(one.get("tokens_per_second"))),
+        )
+        for one in _objects(answer.get("models"))
+    )
+    worse = tuple(as_text(one) for one in _list(answer.get("worse"))[:MAX_ITEMS])
+    return Exam(runs, models=models, best=as_text(answer.get("best")), worse=worse)
+
+
+def preferences_from(answer: Answer) -> tuple[tuple[str, int], ...]:
+    """How many preferences of people there are of each task."""
+    told = answer.get("preferences")
+    return tuple((str(task)[:64], _whole(count)) for task, count in told.items()) if isinstance(told, dict) else ()
 
 
 def rollout_from(item: Answer) -> Rollout:

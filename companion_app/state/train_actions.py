@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from companion_app.state.training import Curve, DatasetCard, Heat, Job, Part, Rating, Rollout, Run, RunDetails, Versus
+from companion_app.state.training import (
+    Curve,
+    DatasetCard,
+    Exam,
+    Heat,
+    Job,
+    Part,
+    Rating,
+    Rollout,
+    Run,
+    RunDetails,
+    Tuning,
+    Versus,
+)
 
 
 @dataclass(frozen=True)
@@ -124,6 +137,20 @@ class VersusChanged:
 
 
 @dataclass(frozen=True)
+class ExamChanged:
+    """The exam of some runs stands otherwise."""
+
+    exam: Exam
+
+
+@dataclass(frozen=True)
+class TuningChanged:
+    """There are other preferences, or a run begins to learn from them."""
+
+    tuning: Tuning
+
+
+@dataclass(frozen=True)
 class RatingsTold:
     """How runs fare in comparisons."""
 
@@ -177,6 +204,8 @@ TrainAction = (
     | DiffTold
     | HeatsTold
     | VersusChanged
+    | ExamChanged
+    | TuningChanged
     | RatingsTold
     | ReleasesTold
     | RolloutTold

@@ -133,6 +133,16 @@ def _(action: tact.VersusChanged, training: Training) -> Training:
 
 
 @_reduce.register
+def _(action: tact.ExamChanged, training: Training) -> Training:
+    return training if action.exam == training.exam else replace(training, exam=action.exam)
+
+
+@_reduce.register
+def _(action: tact.TuningChanged, training: Training) -> Training:
+    return training if action.tuning == training.tuning else replace(training, tuning=action.tuning)
+
+
+@_reduce.register
 def _(action: tact.RatingsTold, training: Training) -> Training:
     return training if action.ratings == training.ratings else replace(training, ratings=action.ratings)
 

@@ -77,6 +77,10 @@ def job_about(job: Job) -> str:
     if job.kind == "release":
         steps = [words.removeprefix("enigma ").split()[0] for words in job.commands]
         return tr("Release: {steps}", steps=", ".join(steps))
+    if job.kind == "tune":
+        count = job.data.partition(" ")[0]
+        votes = ntr("{number} vote", "{number} votes", int(count)) if count.isdecimal() else job.data
+        return tr("{task}, from {dataset}", task=job.task, dataset=votes)
     return tr("{task}, from {dataset}", task=job.task, dataset=job.data)
 
 
@@ -101,7 +105,7 @@ def job_line(job: Job) -> str:
     if job.state is JobState.WAITING:
         return tr("It begins when those before it have ended.")
     if job.state is JobState.RUNNING and not job.step:
-        return tr("Reading the rows …") if job.kind == "train" else job.note
+        return tr("Reading the rows …") if job.kind != "release" else job.note
     return job.message
 
 

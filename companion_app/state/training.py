@@ -32,7 +32,7 @@ class JobState(StrEnum):
 
 @dataclass(frozen=True)
 class Job:
-    """A training or a release. kind: "train" or "release". asked: "pause", "cancel" or "". rate: steps per second.
+    """A training or a release. kind: "train", "release" or "tune". asked: "pause", "cancel" or "". rate: steps per second.
 
     eta: seconds, None where nobody knows. history: the numbers that it has in the history of runs.
     """
@@ -180,6 +180,41 @@ class Versus:
 
 
 @dataclass(frozen=True)
+class Examined:
+    """A run on held-out rows. accuracy: 0 to 1; margin: half of its 95 % interval; tokens: a second, of what it writes."""
+
+    run: str
+    bytes: int = 0
+    runtime: str = ""
+    accuracy: float = 0.0
+    margin: float = 0.0
+    rows: int = 0
+    p50_ms: float = 0.0
+    tokens: float | None = None
+
+
+@dataclass(frozen=True)
+class Exam:
+    """Runs on the same rows. worse: those that differ from the best one by more than chance."""
+
+    runs: tuple[str, ...] = ()
+    busy: bool = False
+    models: tuple[Examined, ...] = ()
+    best: str = ""
+    worse: tuple[str, ...] = ()
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What people preferred. preferences: how many there are of each task."""
+
+    preferences: tuple[tuple[str, int], ...] = ()
+    busy: bool = False
+    problem: str = ""
+
+
+@dataclass(frozen=True)
 class Rating:
     """How a run fared in comparisons, careful where there were few votes."""
 
@@ -246,6 +281,8 @@ class Training:
     heat_problem: str = ""
     versus: Versus = field(default_factory=Versus)
     ratings: tuple[Rating, ...] = ()
+    exam: Exam = field(default_factory=Exam)
+    tuning: Tuning = field(default_factory=Tuning)
     rollouts: tuple[Rollout, ...] = ()
     rollout_message: str = ""
     published: tuple[str, ...] | None = None

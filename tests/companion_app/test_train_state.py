@@ -13,11 +13,12 @@ from companion_app.services import train_wire as wire
 from companion_app.state import rows_actions as ract
 from companion_app.state import train_actions as tact
 from companion_app.state.curves import min_max, ticks
+from companion_app.state.judging_words import exam_facts, exam_line, preferences_line
 from companion_app.state.model import AppState
 from companion_app.state.reduce import reduce
 from companion_app.state.rows import PAGE, Change, DataRow, Filter
 from companion_app.state.train_words import curve_line, heat_cell, job_facts, may_move
-from companion_app.state.training import Curve, DatasetCard, Job, JobState, RunDetails, TrainForm
+from companion_app.state.training import Curve, DatasetCard, Job, JobState, RunDetails, TrainForm, Tuning
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
@@ -44,8 +45,30 @@ def test_whatever_a_host_sends_makes_an_answer_of_the_apps_own(answer: dict[str,
     if heat is not None:
         assert heat_cell(heat.names, heat.rows, (), (0, 0))
     wire.jobs_from([answer]), wire.datasets_from([answer]), wire.runs_from(answer), wire.differences_from(answer)
-    wire.ratings_from([answer]), wire.rollout_from(answer), wire.published_from([answer]), wire.rows_from([answer])
+    (
+        wire.exam_from((), answer),
+        wire.preferences_from(answer),
+        wire.ratings_from([answer]),
+        wire.rollout_from(answer),
+        wire.published_from([answer]),
+        wire.rows_from([answer]),
+    )
     wire.whole_row_from("train", [answer])
+
+
+def test_an_exam_says_whether_runs_differ_at_all() -> None:
+    model = {"run": "talk", "bytes": 1_234_567, "runtime": "onnxruntime", "accuracy": 0.912, "margin": 0.0391, "rows": 200,
+             "p50_ms": 0.254, "tokens_per_second": 812.4}  # fmt: skip
+    other = {**model, "run": "mails", "accuracy": 0.88, "tokens_per_second": None}
+    exam = wire.exam_from(("talk", "mails"), {"models": [model, other, 7], "best": "talk", "worse": []})
+    facts = dict(exam_facts(exam.models[0]))
+    assert facts["Accuracy"] == "91.2 ± 3.9 %" and facts["Size"] == "1.2 MB" and facts["Tokens per second"] == "812"
+    assert "Tokens per second" not in dict(exam_facts(exam.models[1]))
+    assert exam_line(exam) == "No difference beyond chance between talk and mails (200 held-out rows, 95 %)."
+    assert "talk is better than mails" in exam_line(replace(exam, worse=("mails",)))
+    assert exam_line(wire.exam_from((), {"models": "none"})) == ""
+    assert wire.preferences_from({"preferences": {"chat": 3}}) == (("chat", 3),)
+    assert "3 votes of the task chat" in preferences_line(Tuning((("chat", 3),)))
 
 
 @settings(max_examples=40)

@@ -128,6 +128,19 @@ async def test_a_training_is_watched_paused_resumed_and_undone_though_its_host_i
         moved = (await app.until(lambda now: now.looked_at is not None and now.looked_at.said)).looked_at
         assert moved is not None and moved.now == paused.step and f"step {paused.step}" in moved.said[0]
         assert open_run(workspace.run("talk")).weights != trained
+
+        # What a person preferred in the chat becomes a run of its own.
+        for number in range(9):
+            said = [[{"role": "assistant", "content": text}] for text in ("yes", "no")]
+            pair = {"prompt": [{"role": "user", "content": f"is it {number}?"}], "chosen": said[0], "rejected": said[1]}
+            await app.services.hosting.client().prefer({**pair, "source": {"id": str(number), "way": "vote"}})
+        training.pick_part("compare")
+        await app.until(lambda now: now.tuning.preferences == (("chat", 9),))
+        app.services.judging.tune("talk", "liked")
+        await app.until(lambda now: any(job.kind == "tune" and not job.open for job in now.jobs))
+        [job] = [job for job in app.training.jobs if job.kind == "tune"]
+        assert job.state is JobState.DONE, job.message
+        assert open_run(workspace.run("liked")).weights != open_run(workspace.run("talk")).weights
     finally:
         await app.services.close()
         process.kill()

@@ -24,7 +24,7 @@ BODY_BYTES = 4 * 1024
 MAX_NAME_CHARS = 64
 TUNE = "tune"
 COMBO = "combo"
-LEAST = 2  # one is kept back and examined
+LEAST = 9  # a batch of DPO, and one that is kept back and examined
 
 
 class TuningRoutes:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from companion_app.i18n import N_
 from companion_app.registry import Choices, Command
+from companion_app.services.judging_commands import JudgingCommands
 from companion_app.services.rows_commands import RowsCommands
 from companion_app.services.train_commands import TrainCommands
 from companion_app.state.model import AppState, Screen
@@ -27,6 +28,8 @@ class Core(Protocol):
     def store(self) -> Store: ...
     @property
     def training(self) -> TrainCommands: ...
+    @property
+    def judging(self) -> JudgingCommands: ...
     @property
     def rows(self) -> RowsCommands: ...
 
@@ -69,6 +72,17 @@ def commands(core: Core) -> tuple[Command, ...]:
             when=lambda state: _may(state)[1], lacks=N_("No run with a later checkpoint is open."),
         ),
         Command(
+            "train.examine", N_("Compare two runs in figures"), core.judging.examine, scope="operator", of="host",
+            arguments={"one": {**TEXT, "title": N_("One run")}, "other": {**TEXT, "title": N_("Another run")}},
+            choices={"one": _there, "other": _there}, when=_two, lacks=N_("There are fewer than two runs."),
+        ),
+        Command(
+            "train.tune", N_("Teach a run what people preferred"), core.judging.tune, scope="operator", of="host",
+            arguments={"run": {**TEXT, "title": N_("The run that learns")}, "name": {**TEXT, "title": N_("Name of the new run (may be left empty)"), "default": ""}},
+            choices={"run": _there}, when=lambda state: bool(state.training.tuning.preferences),
+            lacks=N_("Nobody has voted yet."),
+        ),
+        Command(
             "train.jobs", N_("Show the trainings"), lambda: core.open(Screen.TRAIN), scope="viewer", of="host", icon="train",
             when=_online, lacks=NO_HOST,
         ),
@@ -89,6 +103,14 @@ def _job(state: AppState) -> bool:
 
 def _may(state: AppState) -> tuple[bool, bool]:
     return (False, False) if state.training.looked_at is None else may_move(state.training.looked_at)
+
+
+def _there(state: AppState) -> Choices:
+    return [(name, name) for name in state.training.there]
+
+
+def _two(state: AppState) -> bool:
+    return len(state.training.there) > 1
 
 
 def _that(holds: Callable[[Job], bool]) -> Callable[[AppState], Choices]:

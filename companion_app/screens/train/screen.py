@@ -12,7 +12,7 @@ from kivy.uix.widget import Widget
 from companion_app.i18n import N_, tr
 from companion_app.i18n.figures import number
 from companion_app.screens.base import AppScreen
-from companion_app.screens.train import heat, plot  # noqa: F401 - the rules of screen.kv name their widgets
+from companion_app.screens.train import heat, judging, plot  # noqa: F401 - the rules of screen.kv name their widgets
 from companion_app.screens.train.cards import JobRow, RolloutCard, RunRow, fill_facts, fill_pairs
 from companion_app.services.train_commands import WORKING
 from companion_app.state import train_actions as tact
@@ -89,7 +89,19 @@ class TrainScreen(AppScreen):
 
     def __init__(self, **kwargs: object) -> None:
         super().__init__(**kwargs)
-        names = ("job", "form", "jobs_list", "history", "details", "versus", "ratings_card", "release", "rollouts_card")
+        names = (
+            "job",
+            "form",
+            "jobs_list",
+            "history",
+            "details",
+            "versus",
+            "exam",
+            "votes",
+            "ratings_card",
+            "release",
+            "rollouts_card",
+        )
         self._cards = {name: self.ids[name].__self__ for name in names}
         self._answers = self.ids.answers.__self__
         self._jobs: dict[str, JobRow] = {}
@@ -138,6 +150,10 @@ class TrainScreen(AppScreen):
     def compare(self) -> None:
         """Ask both."""
         self.app.training.compare(self.ids.one.value, self.ids.other.value, self.ids.question.entry.text)
+
+    def examine(self) -> None:
+        """Examine both."""
+        self.app.judging.examine(self.ids.one.value, self.ids.other.value)
 
     def _show_jobs(self, training: Training) -> tuple[str, ...]:
         job = training.job
@@ -237,7 +253,9 @@ class TrainScreen(AppScreen):
         self.first_name, self.second_name = names if len(names) == 2 else (tr("First answer"), tr("Second answer"))
         arrange(self.ids.answers_place, [self._answers] if versus.answers else [])
         fill_pairs(self.ids.ratings, [(f"{one.run} ({one.task})", rating_line(one)) for one in training.ratings])
-        return ("versus", *(("ratings_card",) if training.ratings else ()))
+        self.ids.exam.show(training)
+        self.ids.votes.show(training)
+        return ("versus", "exam", "votes", *(("ratings_card",) if training.ratings else ()))
 
     def _show_releases(self, training: Training) -> tuple[str, ...]:
         self.ids.release_run.options = [(name, name, "") for name in training.there]

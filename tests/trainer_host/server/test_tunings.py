@@ -44,23 +44,24 @@ async def test_what_people_preferred_becomes_a_job_that_tunes(client: Client, wo
     chat, math = (preferences_file(workspace, task) for task in ("chat", "math"))
     prefer(chat, "who?", "we", "they")
     prefer(chat, "who?", "they", "we")  # a later vote on the same
-    prefer(votes_path(workspace), "when?", "now", "later")
+    for number in range(8):
+        prefer(votes_path(workspace), f"when {number}?", "now", "later")
     prefer(math, "1 + 1?", "2", "3")
     with chat.open("a") as out:
         out.write('{"prompt": [')  # cut off
     for name, task in (("talk", "chat"), ("sums", "math"), ("all", "combo"), ("easy", "router")):
         a_run(workspace, name, task)
     told = await client.get("/v1/tunings")
-    assert told == {"tunings": [], "preferences": {"chat": 2, "math": 1}}
+    assert told == {"tunings": [], "preferences": {"chat": 9, "math": 1}}
     begun = await client.call("POST", "/v1/tunings", {"run": "talk", "name": "liked", "epochs": 3})
     assert begun.status == 202, begun.text
-    assert (begun.json["kind"], begun.json["run"], begun.json["data"]) == ("tune", "liked", "2 votes")
+    assert (begun.json["kind"], begun.json["run"], begun.json["data"]) == ("tune", "liked", "9 votes")
     words = shlex.split(str(begun.json["commands"][0]))[1:]
     args = build_parser().parse_args(words)
     assert (args.run, args.to, args.author, args.epochs) == ("talk", "liked", "test", 3)
     kept = list(read_preferences(Path(args.pairs)))
-    assert [(one.chosen, one.rejected) for one in kept] == [("they", "we"), ("now", "later")]
-    assert len(preferences(workspace, "combo")) == 3
+    assert [(one.chosen, one.rejected) for one in kept] == [("they", "we"), *[("now", "later")] * 8]
+    assert len(preferences(workspace, "combo")) == 10
     job = (await client.get("/v1/tunings"))["tunings"][0]
     assert job["state"] == "waiting"
     assert (await client.call("POST", f"/v1/tunings/{job['id']}/cancel")).json["state"] == "cancelled"
