@@ -51,8 +51,9 @@ class Ground(Protocol):
     async def revert(self, name: str, digest: str, cause: str) -> None:
         """Let what served before this bundle serve again; nothing where the pointer names another one already."""
 
-    async def replay(self, name: str, digest: str) -> tuple[int, int, list[float], float]:
-        """Ask the golden vectors of the bundle that serves: (answered rightly, all, milliseconds each, its megabytes)."""
+    async def replay(self, name: str, digest: str) -> tuple[int, int, list[float], float, float]:
+        """Ask the golden vectors of the bundle that serves: (answered rightly, all, milliseconds each, its megabytes, of them
+        those that it was counted with and doesn't take yet, as of a cache that isn't full)."""
 
     def memory(self) -> tuple[float, object] | None:
         """Megabytes of this process now, and what is loaded in it; None while that changes.
@@ -101,7 +102,7 @@ class Alone:
         """Move the pointer; what it names is looked at when a daemon starts."""
         await asyncio.to_thread(point_back, self._installer, name, digest)
 
-    async def replay(self, name: str, digest: str) -> tuple[int, int, list[float], float]:
+    async def replay(self, name: str, digest: str) -> tuple[int, int, list[float], float, float]:
         """Nothing serves; raises `NotFound`."""
         raise NotFound(f"No daemon serves '{name}'.")
 
@@ -183,7 +184,7 @@ class OnDevice:
                 device.failed[name] = str(error)
                 device.events.emit("error", specialist=name, code=error.code, message=str(error))
 
-    async def replay(self, name: str, digest: str) -> tuple[int, int, list[float], float]:
+    async def replay(self, name: str, digest: str) -> tuple[int, int, list[float], float, float]:
         """See `Ground`. They are asked as programs on the device ask, so a model that takes the daemon down does it here."""
         from edge_runtime.media import described
         from edge_runtime.serving.groups import IN_THE_SHADOW
@@ -201,7 +202,8 @@ class OnDevice:
             answer = await serving.run(name, pair["request"], IN_THE_SHADOW)
             took.append(1000 * answer.seconds)
             right += agrees(pair["response"], cast(Json, described(answer.value)))
-        return right, len(pairs), took, loaded.memory / 2**20
+        unfilled = int(getattr(loaded.engine, "unfilled", 0))  # of language models alone
+        return right, len(pairs), took, loaded.memory / 2**20, unfilled / 2**20
 
     def memory(self) -> tuple[float, object] | None:
         """See `Ground`."""

@@ -24,6 +24,7 @@ class Watch:
         self._late = 0
         self._ground: Ground | None = None
         self._loaded = 0.0  # megabytes that it took when it was loaded and checked
+        self._unfilled = 0.0  # of them those that it will only take
         self._least = 0.0  # of the process since, as long as the same models are loaded
         self._grown = 0.0  # before others were loaded or went
         self._others: object = None
@@ -56,7 +57,7 @@ class Watch:
             self._others, self._least = others, now - self._grown
         self._least = min(self._least, now)
         self._grown = now - self._least
-        self._probation.memory(self._loaded + self._grown)
+        self._probation.memory(self._loaded + max(0.0, self._grown - self._unfilled))
 
     async def verdict(self, ground: Ground, name: str, release: Release) -> Verdict:
         """Wait for the end of the probation."""
@@ -83,7 +84,7 @@ class Watch:
         while True:
             try:
                 async with asyncio.timeout(max(0.0, ends - time.monotonic())):
-                    right, of, took, megabytes = await ground.replay(name, release.bundle)
+                    right, of, took, megabytes, unfilled = await ground.replay(name, release.bundle)
             except TimeoutError:
                 self._probation.fault(f"Its golden vectors weren't answered within {GOLDEN_SECONDS:.0f} seconds.")
                 return
@@ -98,7 +99,7 @@ class Watch:
                 return
             self._probation.golden(right, of, took)
             self._probation.memory(megabytes)
-            self._loaded = megabytes
+            self._loaded, self._unfilled = megabytes, unfilled
             self._ground = ground
             self._remember()
             return

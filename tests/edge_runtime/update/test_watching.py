@@ -25,6 +25,7 @@ class Bench:
 
     def __init__(self, right: int = 6, milliseconds: float = 1.0, megabytes: float = 5.0, *raises: EdgeError) -> None:
         self._answer = (right, 6, [milliseconds] * 6, megabytes)
+        self.unfilled = 0.0
         self._raises = list(raises)
         self.now: str | None = RELEASE.bundle
         self.holds: list[tuple[float, object] | None] = [None]  # what the process holds, in turn
@@ -45,10 +46,10 @@ class Bench:
 
     async def revert(self, name: str, digest: str, cause: str) -> None: ...
 
-    async def replay(self, name: str, digest: str) -> tuple[int, int, list[float], float]:
+    async def replay(self, name: str, digest: str) -> tuple[int, int, list[float], float, float]:
         if self._raises:
             raise self._raises.pop(0)
-        return self._answer
+        return *self._answer, self.unfilled
 
     def memory(self) -> tuple[float, object] | None:
         return self.holds.pop(0) if len(self.holds) > 1 else self.holds[0]
@@ -128,3 +129,11 @@ async def test_memory_that_others_take_or_give_back_is_not_its_own() -> None:
     ground.holds = [(300.0, "a"), (204.0, "a"), (208.0, "a"), None, (900.0, "ab"), (903.0, "ab"), (400.0, "a")]
     found = await verdict(ground, Rules(6, 60, memory_mb=60.0), *[(1.0, None)] * 6)
     assert found.outcome is Outcome.PASSED and found.evidence["memory_mb"] == 57.0
+
+
+async def test_a_cache_that_was_counted_before_it_is_full_is_not_counted_twice() -> None:
+    ground = Bench(megabytes=50.0)
+    ground.unfilled = 20.0
+    ground.holds = [(200.0, "a"), (215.0, "a"), (225.0, "a")]
+    found = await verdict(ground, Rules(2, 60, memory_mb=60.0), *[(1.0, None)] * 2)
+    assert found.outcome is Outcome.PASSED and found.evidence["memory_mb"] == 55.0
