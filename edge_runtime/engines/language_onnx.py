@@ -89,17 +89,17 @@ class OnnxLanguageEngine:
             raise EngineError(
                 f"The text has {self.length + count} tokens, and the model reads {self.context} at most; shorten it."
             )
-        ids = np.asarray(tokens, np.int64)
-        if int(ids.min()) < 0 or int(ids.max()) >= self.vocabulary:
+        # Lists as they are: a step of one token is so short that making an array, and asking it, can be told.
+        if min(tokens) < 0 or max(tokens) >= self.vocabulary:
             raise EngineError(
-                f"Token {int(ids.max())} isn't in the model's vocabulary of {self.vocabulary}; "
+                f"Token {max(tokens)} isn't in the model's vocabulary of {self.vocabulary}; "
                 "the tokenizer doesn't belong to this model."
             )
         before = self.length
         found: list[np.ndarray] = []
         try:
             for start in range(0, count, _PIECE):
-                piece = ids[start : start + _PIECE]
+                piece = tokens[start : start + _PIECE]
                 # of the last `wanted` tokens of all, those in this piece
                 found.append(self._read(piece, len(piece) - min(max(count - wanted - start, 0), len(piece))))
         except self._failures as cause:
@@ -107,17 +107,18 @@ class OnnxLanguageEngine:
             raise EngineError(f"onnxruntime couldn't run the model: {first_line(cause)}") from None
         return found[0] if len(found) == 1 else np.concatenate(found)
 
-    def _read(self, piece: np.ndarray, wanted: int) -> np.ndarray:
+    def _read(self, piece: Sequence[int], wanted: int) -> np.ndarray:
         assert self._model is not None
         step = self._step(len(piece), wanted)
         total = self.length + len(piece)
-        self._near.make_room(self.length, total)
         step.tokens[0] = piece
         step.total[...] = total
         step.last[0] = total - 1
-        step.near_total[...] = total - self._near.first
-        step.near_last[0] = total - self._near.first - 1
-        step.near_first[0], step.near_end[0] = self._near.first, total
+        if self._model.window is not None:
+            self._near.make_room(self.length, total)
+            step.near_total[...] = total - self._near.first
+            step.near_last[0] = total - self._near.first - 1
+            step.near_first[0], step.near_end[0] = self._near.first, total
         self._model.session.run_with_iobinding(step.binding)
         self.length = total
         return step.logits[0].copy()

@@ -99,9 +99,10 @@ def adjusted(
 def candidates(
     sampling: Sampling, logits: np.ndarray, recent: Sequence[int] = (), allowed: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(tokens int64 [n], chances float64 [n], the likeliest first): what a draw chooses from.
+    """(tokens int64 [n], chances float64 [n]): what a draw chooses from.
 
-    The order is transformers': penalty, temperature, top-k, top-p, min-p. A temperature of 0 gives one token.
+    The steps come in transformers' order: penalty, temperature, top-k, top-p, min-p. Behind top-k and top-p the likeliest
+    token is the first, else they lie as in the vocabulary: sorting 49,152 takes 5 ms. A temperature of 0 gives one.
     """
     scores = adjusted(sampling, logits, recent, allowed)
     if sampling.temperature == 0:
@@ -121,8 +122,9 @@ def candidates(
         # Tokens less likely than this add up to less than what is cut anyway, so they needn't be sorted.
         keep = np.flatnonzero(chances > (1 - sampling.top_p) / len(chances))
         tokens, chances = tokens[keep], chances[keep]
-    order = np.argsort(-chances, kind="stable")
-    tokens, chances = tokens[order], chances[order]
+    if sampling.top_k > 0 or sampling.top_p < 1:
+        order = np.argsort(-chances, kind="stable")
+        tokens, chances = tokens[order], chances[order]
     if sampling.top_p < 1:
         before = np.cumsum(chances) - chances
         keep_count = max(1, int(np.searchsorted(before, sampling.top_p, side="left")))
