@@ -8,7 +8,6 @@ import contextlib
 import json
 import logging
 import signal
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,12 +17,10 @@ from firmware_bridge.ros2.options import ways
 
 if TYPE_CHECKING:
     from firmware_bridge.robot.config import Robot
-    from firmware_bridge.robot.drive import Driver
-    from firmware_bridge.robot.room import Room
 
 RUNS = "robot.toml"
 AGAIN = 0.1  # seconds between two drives; less than any deadman
-_SCOPES = ("read", "sense", "act", "drive", "manage")
+SCOPES = ("read", "sense", "act", "drive", "manage")
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -99,7 +96,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     ros.add_argument("--scanner", default="", metavar="TOPIC", help="take its scans from a LaserScan of the graph")
     token = command("token", "Make a token for a program, or end one.", _token)
     token.add_argument("name", metavar="NAME", help="whose it is")
-    token.add_argument("--scope", action="append", choices=_SCOPES, help="what it is good for; may be repeated")
+    token.add_argument("--scope", action="append", choices=SCOPES, help="what it is good for; may be repeated")
     token.add_argument("--remove", action="store_true", help="end it")
 
 
@@ -148,140 +145,9 @@ def _check(args: argparse.Namespace) -> None:
 
 def _serve(args: argparse.Namespace) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    asyncio.run(_run(args))
+    from firmware_bridge.robot.start import serve
 
-
-async def _run(args: argparse.Namespace) -> None:
-    import numpy as np
-
-    from firmware_bridge.board import Board
-    from firmware_bridge.ports import finder
-    from firmware_bridge.robot import room as rooms
-    from firmware_bridge.robot.arming import Arming
-    from firmware_bridge.robot.drive import Driver
-    from firmware_bridge.robot.serve import Server
-    from firmware_bridge.robot.shown import ShownMap
-    from firmware_bridge.robot.tokens import Tokens, write_private
-
-    if "room" in args:
-        rooms.load(args.room, args.robot)  # which copies its robot.toml where there is none
-    robot = _load(args)
-    room = None
-    if args.on == "simulation":
-        room = rooms.load(args.room, args.robot) if "room" in args else rooms.around(robot, args.robot)
-    start = _start(args, robot)
-    tokens, own = Tokens(_beside(args, "robot.tokens")), _beside(args, "robot.token")
-    if not own.exists() or "owner" not in tokens.read():
-        write_private(own, tokens.add("owner", _SCOPES) + "\n")
-    socket = args.socket or _beside(args, "robot.sock")
-    ends = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, ends.set)
-    async with contextlib.AsyncExitStack() as stack:
-        if room is not None:
-            driver = await _pretend(stack, robot, room, start or (0.0, 0.0, 0.0))
-        else:
-            if args.on == "simavr":
-                find = await _simulate(stack, robot, start or (0.0, 0.0, 0.0))
-            else:
-                find = finder(args.port)
-            board = await stack.enter_async_context(Board(find, args.number))
-            arming = Arming(args.robot, board) if args.on == "hardware" else None
-            driver = await stack.enter_async_context(Driver(robot, board, start, arming=arming))
-            driver.simulated = args.on == "simavr"
-        if robot.map.grid:
-            from firmware_bridge.robot.grid import Grid
-            from firmware_bridge.robot.scan_match import Localizer
-
-            # What is simulated has walls of its own, whatever the house's map shows.
-            grid = room.map(robot.body.radius) if room is not None else Grid.load(_beside(args, robot.map.grid))
-            driver.orders.walls(grid.walls())
-            driver.localizer = Localizer(grid.walls())
-            driver.map = ShownMap(grid, grows=False)
-        if args.record is not None:
-            driver.record = []
-        await stack.enter_async_context(Server(driver, tokens, socket, args.robot))
-        what = "a SIMULATED robot" if driver.simulated else "the robot"
-        print(f"serving {what} at {socket}", flush=True)
-        if driver.arming is not None:
-            print("It stands until it is armed: enigma-bridge robot arm", flush=True)
-        await ends.wait()
-    if args.record is not None and driver.record:
-        _, poses, first, step, ranges = zip(*driver.record, strict=True)
-        rays = max(map(len, ranges))
-        even = [[*each, *[float("nan")] * (rays - len(each))] for each in ranges]
-        with args.record.open("wb") as file:
-            np.savez_compressed(file, odometry=poses, ranges=even, first=first[0], step=step[0])
-
-
-async def _pretend(
-    stack: contextlib.AsyncExitStack, robot: Robot, room: Room, start: tuple[float, float, float]
-) -> Driver:
-    """Starts a robot that isn't there, and its scanner."""
-    from firmware_bridge.robot.drive import Driver
-    from firmware_bridge.robot.simulator import SimulatedBoard, World, look
-
-    world = World(robot, room, *start)
-    board = await stack.enter_async_context(SimulatedBoard(world))
-    driver = await stack.enter_async_context(Driver(robot, board, start))
-    looking = asyncio.create_task(look(world, driver.scan))
-
-    async def end() -> None:
-        looking.cancel()
-        await asyncio.gather(looking, return_exceptions=True)
-
-    stack.push_async_callback(end)
-    return driver
-
-
-async def _simulate(
-    stack: contextlib.AsyncExitStack, robot: Robot, start: tuple[float, float, float]
-) -> Callable[[], list[str]]:
-    """Starts simavr and the wheels; where the board is found."""
-    from firmware_bridge.robot.simulated import Wheels
-    from firmware_bridge.simulator import Simulated, build, missing
-
-    if why := missing():
-        raise BridgeError(why)
-    folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-    built = await asyncio.to_thread(build, folder, "avr", "sim")
-    simulated = stack.enter_context(Simulated(built, folder / "tty"))
-    simulated.ask("button 0")
-    if robot.battery is not None:
-        from firmware_bridge.robot.battery import CURVES
-
-        volts = CURVES[robot.battery.chemistry][9] * robot.battery.cells
-        simulated.ask(f"adc 0 {round(volts / 4 * 1000)}")
-    rolling = asyncio.create_task(Wheels(simulated, robot.body, *start).run())
-
-    async def end() -> None:
-        rolling.cancel()
-        await asyncio.gather(rolling, return_exceptions=True)
-
-    stack.push_async_callback(end)
-    return lambda: [str(folder / "tty")]
-
-
-def _start(args: argparse.Namespace, robot: Robot) -> tuple[float, float, float] | None:
-    if args.at:
-        return _pose(args.at, robot)
-    if robot.dock:
-        return _pose(robot.dock, robot)
-    return None
-
-
-def _pose(text: str, robot: Robot) -> tuple[float, float, float]:
-    """A place's name, or X,Y,DEGREES. Raises RobotError."""
-    import math
-
-    parts = text.split(",")
-    if len(parts) == 3:
-        with contextlib.suppress(ValueError):
-            x, y, degrees = map(float, parts)
-            if math.isfinite(x + y + degrees):
-                return x, y, math.radians(degrees)
-    place = robot.place(text)
-    return place.x, place.y, place.heading
+    asyncio.run(serve(args, lambda line: print(line, flush=True)))
 
 
 def _ros(args: argparse.Namespace) -> None:
@@ -378,7 +244,9 @@ def _go(args: argparse.Namespace) -> None:
 def _locate(args: argparse.Namespace) -> None:
     import math
 
-    x, y, heading = _pose(args.at, _load(args))
+    from firmware_bridge.robot.start import pose
+
+    x, y, heading = pose(args.at, _load(args))
     _simple({"op": "locate", "x": x, "y": y, "degrees": math.degrees(heading)})(args)
 
 

@@ -21,7 +21,7 @@ from firmware_bridge.messages import Analogue, Encoders, Flags, Imu, M, State, S
 from firmware_bridge.robot.arming import Arming
 from firmware_bridge.robot.battery import Battery, Need
 from firmware_bridge.robot.config import Robot, RobotError
-from firmware_bridge.robot.envelope import Envelope, sentences
+from firmware_bridge.robot.envelope import Envelope
 from firmware_bridge.robot.estimate import Estimate
 from firmware_bridge.robot.modes import Event, Mode, Modes
 from firmware_bridge.robot.orders import Orders
@@ -381,55 +381,6 @@ class Driver:
         self._told_at = now
         if self.estimate is not None:
             self.estimate.odometry(now, sum(metres) / 2 / dt, (metres[1] - metres[0]) / body.track / dt)
-
-    def state(self) -> dict[str, object]:
-        """All of it for people, in plain values."""
-        envelope, now = self.envelope, _now()
-        pose = None
-        if self.estimate is not None:
-            x, y, heading = self.estimate.pose
-            doubt, turn_doubt = self.estimate.doubt
-            pose = {
-                "x": round(x, 3),
-                "y": round(y, 3),
-                "degrees": round(math.degrees(heading), 1),
-                "v": round(float(self.estimate.state[3]), 3),
-                "w": round(float(self.estimate.state[4]), 3),
-                "doubt": round(doubt, 3),
-                "doubt_degrees": round(math.degrees(turn_doubt), 1),
-                "missing": self.estimate.missing(now),
-            }
-        return {
-            "simulated": self.simulated,
-            "mode": self.modes.mode.value,
-            "armed_seconds": None if self.arming is None else round(self.arming.left(now)),
-            "stopped": envelope.stopped,
-            "fault": envelope.fault or None,
-            "board": self.board.condition.value,
-            "pose": pose,
-            "speed": {"v": round(envelope.v, 3), "w": round(envelope.w, 3)},
-            "why": sentences(envelope.why),
-            "battery": None
-            if self.battery is None
-            else {
-                "charge": round(self.battery.charge, 3),
-                "sure": round(self.battery.sure, 3),
-                "asks": self.need.value,
-            },
-            "orders": [
-                {"place": each.place.name, "state": each.state, "why": each.why or None}
-                for each in (*self.orders.ended, *self.orders.queue)
-            ],
-            "changes": [
-                {
-                    "seconds_ago": round(now - each.at, 2),
-                    "asked": [round(part, 3) for part in each.asked],
-                    "given": [round(part, 3) for part in each.given],
-                    "why": sentences(each.why),
-                }
-                for each in list(envelope.changes)[-20:]
-            ],
-        }
 
 
 def _now() -> float:

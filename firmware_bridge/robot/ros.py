@@ -25,7 +25,7 @@ from firmware_bridge.errors import BridgeError
 from firmware_bridge.robot import ros_messages as made
 from firmware_bridge.robot.config import RobotError
 from firmware_bridge.robot.serve import FASTEST, ask
-from firmware_bridge.ros2.graph import Publisher, RosGraph
+from firmware_bridge.ros2.graph import RosGraph
 from firmware_bridge.ros2.names import DEFAULT, LATCHED, SENSORS, Qos, check_name
 
 log = logging.getLogger(__name__)
@@ -74,22 +74,17 @@ class RosRobot:
         base = check_name(self.options.prefix).lstrip("/") if self.options.prefix else ""
         self._frames = made.Frames(base)
         self._base = f"/{base}/" if base else "/"
+        names = ("odom", "map", "plan", "battery_state", "refused", *(() if self.options.scanner else ("scan",)))
         self._out = {
-            name: self._advertise(name, LATCHED if name == "map" else SENSORS if name == "scan" else DEFAULT)
-            for name in ("odom", "map", "plan", "battery_state", "refused")
+            name: graph.advertise(self._base + name, TYPES[name], LATCHED if name == "map" else DEFAULT)
+            for name in names
         }
-        if not self.options.scanner:
-            self._out["scan"] = self._advertise("scan", DEFAULT)
         self._out["tf"] = graph.advertise("/tf", TF)
         self._out["tf_static"] = graph.advertise("/tf_static", TF, LATCHED)
         self._out["diagnostics"] = graph.advertise("/diagnostics", DIAGNOSTICS)
-        self._seen: float | None = None  # the robot's clock in the latest frame
-        self._map, self._path_told = 0, [None]  # type: tuple[int, list[Any]]
+        self._map, self._path_told = 0, None  # type: tuple[int, list[Any] | None]
         self._slowly = self._mapped_at = -math.inf
         self._said: set[str] = set()
-
-    def _advertise(self, name: str, qos: Qos) -> Publisher:
-        return self._graph.advertise(self._base + name, TYPES[name], qos)
 
     async def run(self) -> None:
         """Tells and takes. Raises RosError where a topic can't be."""
@@ -112,14 +107,12 @@ class RosRobot:
         while True:
             try:
                 async for frame in self._watch():
-                    self._seen = float(frame["t"])
                     self.counts["frames"] += 1
                     await self._publish(frame, time.time())
             except BridgeError as error:
                 self._say(str(error))
             except (OSError, TimeoutError, ValueError, KeyError, TypeError) as error:
                 self._say(f"The robot at {self._path} went away ({error or 'it is silent'}); it is looked for.")
-            self._seen = None
             await asyncio.sleep(AGAIN)
 
     async def _watch(self) -> AsyncIterator[dict[str, Any]]:

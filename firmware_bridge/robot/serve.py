@@ -153,7 +153,7 @@ class Server:
             raise RobotError(f"op must be stop, calls, {', '.join(OPS)}.")
         self._may(asked, OPS[op])
         if op == "state":
-            return {"state": driver.state()}
+            return {"state": shown.state(driver, _now())}
         if op in ("drive", "hold"):
             _fresh(asked)
         if op == "drive":

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from firmware_bridge.robot.envelope import sentences
 from firmware_bridge.robot.grid import CELL, Grid
 
 if TYPE_CHECKING:
@@ -144,16 +145,66 @@ def plan(driver: Driver, drawn: Drawn) -> Json:
     }
 
 
+def state(driver: Driver, now: float) -> Json:
+    """All of it for people, in plain values."""
+    envelope = driver.envelope
+    pose = None
+    if driver.estimate is not None:
+        x, y, heading = driver.estimate.pose
+        doubt, turn_doubt = driver.estimate.doubt
+        pose = {
+            "x": round(x, 3),
+            "y": round(y, 3),
+            "degrees": round(math.degrees(heading), 1),
+            "v": round(float(driver.estimate.state[3]), 3),
+            "w": round(float(driver.estimate.state[4]), 3),
+            "doubt": round(doubt, 3),
+            "doubt_degrees": round(math.degrees(turn_doubt), 1),
+            "missing": driver.estimate.missing(now),
+        }
+    return {
+        "simulated": driver.simulated,
+        "mode": driver.modes.mode.value,
+        "armed_seconds": None if driver.arming is None else round(driver.arming.left(now)),
+        "stopped": envelope.stopped,
+        "fault": envelope.fault or None,
+        "board": driver.board.condition.value,
+        "pose": pose,
+        "speed": {"v": round(envelope.v, 3), "w": round(envelope.w, 3)},
+        "why": sentences(envelope.why),
+        "battery": None
+        if driver.battery is None
+        else {
+            "charge": round(driver.battery.charge, 3),
+            "sure": round(driver.battery.sure, 3),
+            "asks": driver.need.value,
+        },
+        "orders": [
+            {"place": each.place.name, "state": each.state, "why": each.why or None}
+            for each in (*driver.orders.ended, *driver.orders.queue)
+        ],
+        "changes": [
+            {
+                "seconds_ago": round(now - each.at, 2),
+                "asked": [round(part, 3) for part in each.asked],
+                "given": [round(part, 3) for part in each.given],
+                "why": sentences(each.why),
+            }
+            for each in list(envelope.changes)[-20:]
+        ],
+    }
+
+
 def frame(driver: Driver, now: float, revision: int, scanned: float) -> Json:
     """What changes all the time. scanned: when the scan was taken that the reader has already."""
-    state = driver.state()
+    told = state(driver, now)
     made: Json = {
         "t": round(now, 4),
         **{
-            key: state[key]
+            key: told[key]
             for key in ("simulated", "armed_seconds", "mode", "stopped", "fault", "board", "pose", "speed", "why")
         },
-        "battery": state["battery"],
+        "battery": told["battery"],
         "orders": _latest(driver),
         "path": [[round(x, 2), round(y, 2)] for x, y in driver.orders.path[:SHOWN_POINTS]],
         "limit": driver.speed,

@@ -20,6 +20,7 @@ from firmware_bridge.robot.config import RobotError, load
 from firmware_bridge.robot.drawn import NAME
 from firmware_bridge.robot.drive import Driver
 from firmware_bridge.robot.envelope import Why
+from firmware_bridge.robot.shown import state
 from firmware_bridge.robot.simulator import SimulatedBoard, World
 
 from .test_serve import TOML, until
@@ -119,7 +120,7 @@ async def test_a_robot_that_is_not_armed_stands_whatever_it_is_told(
         Driver(robot, there, (0.5, 0.5, 0.0), arming=Arming(toml, board())) as driver,
     ):
         await until(lambda: driver.envelope.why & Why.UNARMED)
-        assert driver.state()["armed_seconds"] == 0
+        assert state(driver, 0.0)["armed_seconds"] == 0
         with pytest.raises(RobotError, match="isn't armed, and stands"):
             driver.twist(0.2, 0.0)
         with pytest.raises(RobotError, match="isn't armed, and stands"):

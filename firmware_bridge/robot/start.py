@@ -1,0 +1,153 @@
+"""Starts what `enigma-bridge robot serve` serves: a board that isn't there, the firmware in simavr, or the board that is plugged in."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import math
+import signal
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from firmware_bridge.board import Board
+from firmware_bridge.errors import BridgeError
+from firmware_bridge.ports import finder
+from firmware_bridge.robot import drawn
+from firmware_bridge.robot import room as rooms
+from firmware_bridge.robot.arming import Arming
+from firmware_bridge.robot.battery import CURVES
+from firmware_bridge.robot.config import Robot
+from firmware_bridge.robot.drive import Driver
+from firmware_bridge.robot.grid import Grid
+from firmware_bridge.robot.room import Room
+from firmware_bridge.robot.scan_match import Localizer
+from firmware_bridge.robot.serve import Server
+from firmware_bridge.robot.shown import ShownMap
+from firmware_bridge.robot.simulated import Wheels
+from firmware_bridge.robot.simulator import SimulatedBoard, World, look
+from firmware_bridge.robot.tokens import SCOPES, Tokens, write_private
+from firmware_bridge.robot.zones import Ground
+from firmware_bridge.simulator import Simulated, build, missing
+
+
+async def serve(args: argparse.Namespace, say: Callable[[str], None]) -> None:
+    """Serves as the options of `serve` or `simulate` say, until it is told to end."""
+
+    if "room" in args:
+        rooms.load(args.room, args.robot)  # which copies its robot.toml where there is none
+    robot, here = drawn.load(args.robot), args.robot.resolve().parent
+    room = None
+    if args.on == "simulation":
+        room = rooms.load(args.room, args.robot) if "room" in args else rooms.around(robot, args.robot)
+    start = _start(args, robot)
+    tokens, own = Tokens(here / "robot.tokens"), here / "robot.token"
+    if not own.exists() or "owner" not in tokens.read():
+        write_private(own, tokens.add("owner", SCOPES) + "\n")
+    socket = args.socket or here / "robot.sock"
+    ends = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, ends.set)
+    async with contextlib.AsyncExitStack() as stack:
+        if room is not None:
+            driver = await _pretend(stack, robot, room, start or _inside(robot))
+        else:
+            if args.on == "simavr":
+                find = await _simulate(stack, robot, start or _inside(robot))
+            else:
+                find = finder(args.port)
+            board = await stack.enter_async_context(Board(find, args.number))
+            arming = Arming(args.robot, board) if args.on == "hardware" else None
+            driver = await stack.enter_async_context(Driver(robot, board, start, arming=arming))
+            driver.simulated = args.on == "simavr"
+        if robot.map.grid:
+            # What is simulated has walls of its own, whatever the house's map shows.
+            grid = room.map(robot.body.radius) if room is not None else Grid.load(here / robot.map.grid)
+            driver.orders.walls(grid.walls())
+            driver.localizer = Localizer(grid.walls())
+            driver.map = ShownMap(grid, grows=False)
+        if args.record is not None:
+            driver.record = []
+        await stack.enter_async_context(Server(driver, tokens, socket, args.robot))
+        what = "a SIMULATED robot" if driver.simulated else "the robot"
+        say(f"serving {what} at {socket}")
+        if driver.arming is not None:
+            say("It stands until it is armed: enigma-bridge robot arm")
+        await ends.wait()
+    if args.record is not None and driver.record:
+        _, poses, first, step, ranges = zip(*driver.record, strict=True)
+        rays = max(map(len, ranges))
+        even = [[*each, *[float("nan")] * (rays - len(each))] for each in ranges]
+        with args.record.open("wb") as file:
+            np.savez_compressed(file, odometry=poses, ranges=even, first=first[0], step=step[0])
+
+
+async def _pretend(
+    stack: contextlib.AsyncExitStack, robot: Robot, room: Room, start: tuple[float, float, float]
+) -> Driver:
+    """Starts a robot that isn't there, and its scanner."""
+    world = World(robot, room, *start)
+    board = await stack.enter_async_context(SimulatedBoard(world))
+    driver = await stack.enter_async_context(Driver(robot, board, start))
+    looking = asyncio.create_task(look(world, driver.scan))
+
+    async def end() -> None:
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
+
+    stack.push_async_callback(end)
+    return driver
+
+
+async def _simulate(
+    stack: contextlib.AsyncExitStack, robot: Robot, start: tuple[float, float, float]
+) -> Callable[[], list[str]]:
+    """Starts simavr and the wheels; where the board is found."""
+    if why := missing():
+        raise BridgeError(why)
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+    built = await asyncio.to_thread(build, folder, "avr", "sim")
+    simulated = stack.enter_context(Simulated(built, folder / "tty"))
+    simulated.ask("button 0")
+    if robot.battery is not None:
+        volts = CURVES[robot.battery.chemistry][9] * robot.battery.cells
+        simulated.ask(f"adc 0 {round(volts / 4 * 1000)}")
+    rolling = asyncio.create_task(Wheels(simulated, robot.body, *start).run())
+
+    async def end() -> None:
+        rolling.cancel()
+        await asyncio.gather(rolling, return_exceptions=True)
+
+    stack.push_async_callback(end)
+    return lambda: [str(folder / "tty")]
+
+
+def _start(args: argparse.Namespace, robot: Robot) -> tuple[float, float, float] | None:
+    if args.at:
+        return pose(args.at, robot)
+    if robot.dock:
+        return pose(robot.dock, robot)
+    return None
+
+
+def pose(text: str, robot: Robot) -> tuple[float, float, float]:
+    """A place's name, or X,Y,DEGREES. Raises RobotError."""
+    parts = text.split(",")
+    if len(parts) == 3:
+        with contextlib.suppress(ValueError):
+            x, y, degrees = map(float, parts)
+            if math.isfinite(x + y + degrees):
+                return x, y, math.radians(degrees)
+    place = robot.place(text)
+    return place.x, place.y, place.heading
+
+
+def _inside(robot: Robot) -> tuple[float, float, float]:
+    """Where one that is simulated begins if nobody says it: somewhere that it fits into."""
+    if not robot.fence:
+        return 0.0, 0.0, 0.0
+    free = Ground(robot).free.buffer(-robot.body.radius - robot.map.margin).representative_point()
+    return free.x, free.y, 0.0
