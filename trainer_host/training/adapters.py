@@ -86,7 +86,8 @@ def add_lora(model: LanguageModel, lora: Lora) -> LanguageModel:
     config = peft.LoraConfig(
         r=lora.rank, lora_alpha=lora.alpha, target_modules=list(lora.targets), lora_dropout=lora.dropout, bias="none"
     )
-    peft.inject_adapter_in_model(config, model)
+    with _without_warnings_of_kernels():
+        peft.inject_adapter_in_model(config, model)
     for name, weight in model.named_parameters():  # said by PEFT too; here it doesn't depend on its version
         weight.requires_grad_("lora_" in name)
     return model
@@ -182,7 +183,8 @@ def merge_lora(model: LanguageModel) -> LanguageModel:
 def quantize_base(model: LanguageModel, targets: tuple[str, ...]) -> None:
     """Keep the weights of the targets in 4 bits (NF4, double quantized), in place; sums stay in the model's dtype."""
     try:
-        import bitsandbytes as bnb
+        with _without_warnings_of_kernels():
+            import bitsandbytes as bnb
     except ImportError:
         raise TrainerError(
             "bits=4 needs the package bitsandbytes; install Enigma with the extra 'llm', or leave bits out."
@@ -216,10 +218,10 @@ def _dequantized(layer: Any) -> Tensor:
 
 
 @contextlib.contextmanager
-def _without_torchaos_warnings() -> Iterator[None]:
-    """PEFT loads torchao where that is installed (other extras bring it), which warns of kernels for GPUs that it lacks;
-    no adapter of ours uses it."""
-    noisy = [logging.getLogger(name) for name in ("torchao", "torch.utils._pytree")]
+def _without_warnings_of_kernels() -> Iterator[None]:
+    """PEFT loads torchao and bitsandbytes where they are installed, which warn of kernels that they lack; no adapter of
+    ours needs them."""
+    noisy = [logging.getLogger(name) for name in ("torchao", "torch.utils._pytree", "bitsandbytes")]
     levels = [logger.level for logger in noisy]
     for logger in noisy:
         logger.setLevel(logging.ERROR)
@@ -232,7 +234,7 @@ def _without_torchaos_warnings() -> Iterator[None]:
 
 def _peft() -> Any:
     try:
-        with _without_torchaos_warnings():
+        with _without_warnings_of_kernels():
             import peft
     except ImportError:
         raise TrainerError("Adapters need the package peft; install Enigma with the extra 'llm'.") from None
