@@ -64,6 +64,7 @@ __all__ = [
     "with_scheme",
 ]
 
+PICTURE_BYTES = 2 * 2**20
 MAX_ANSWER_BYTES = 4 * 1024 * 1024  # a device's longest answer, its models, has a few kilobytes each
 PUSH_CHUNK = 64 * 1024
 # A push waits for unpacking, syncing to a slow SD card and the golden vectors.
@@ -363,6 +364,32 @@ class DeviceClient:
     async def pipelines(self) -> Json:
         """`{"pipelines": [...]}`, each with its state, counts, last error and stages; see docs/pipelines.md."""
         return await self._call("GET", "/v1/pipelines")
+
+    async def picture(self, pipeline: str, tag: str = "") -> tuple[bytes, str, float] | None:
+        """What a pipeline's camera saw last, where its file says `shown = true`: (a JPEG, its tag, seconds since 1970).
+
+        tag: of the picture that is known; None where there is no newer one. Needs an operator's token.
+        """
+        import aiohttp
+
+        headers = self._headers() | ({"If-None-Match": tag} if tag else {})
+        path = f"{self._origin}/v1/pipelines/{_named(pipeline)}/picture"
+        try:
+            async with asyncio.timeout(self._timeout):
+                async with self._open().get(path, headers=headers, allow_redirects=False) as response:
+                    if response.status == 304:
+                        return None
+                    if response.status != 200:
+                        raise _error_from(response.status, await self._read(response), None)
+                    content = bytearray()
+                    async for piece in response.content.iter_chunked(64 * 1024):
+                        content += piece
+                        if len(content) > PICTURE_BYTES:
+                            raise DeviceUnreachable(f"{self.base_url} sends a picture without end.")
+                    captured = float(response.headers.get("X-Captured", "0"))
+                    return bytes(content), response.headers.get("ETag", ""), captured
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as cause:
+            raise self._unreachable(cause) from None
 
     async def start_pipeline(self, name: str, *, key: str | None = None) -> Json:
         """Start a pipeline by its file as it is now; needs a host's token."""

@@ -250,6 +250,9 @@ def _responses(route: Route) -> dict[str, object]:
         error = _OPENAI_ERROR
     if route.path in ("/v1/events", "/v1/robot/watch"):
         good: dict[str, object] = {"101": {"description": "What happens, over a WebSocket."}}
+    elif route.path == "/v1/pipelines/{pipeline}/picture":
+        picture = _answer("image/jpeg", {"type": "string", "format": "binary"})
+        good = {"200": picture, "304": {"description": "It is the same still."}}
     elif route.path == "/v1/robot/map":
         good = {"200": _answer("image/png", {"type": "string", "format": "binary"})}
     elif route.path in ("/v1/chat/completions", "/v1/completions"):

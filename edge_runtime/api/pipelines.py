@@ -18,7 +18,7 @@ _SKEW_SECONDS = 86_400.0  # that a message may be older than now, and no younger
 
 
 class PipelineRoutes:
-    """GET /v1/pipelines, POST /v1/pipelines/{pipeline}/start and /stop, POST /v1/topics."""
+    """GET /v1/pipelines and /v1/pipelines/{pipeline}/picture, POST .../start and /stop, POST /v1/topics."""
 
     def __init__(self, device: Device) -> None:
         self._device = device
@@ -34,6 +34,21 @@ class PipelineRoutes:
     async def stop(self, request: web.Request) -> web.Response:
         """Stop a pipeline; it stays so after a restart."""
         return reply(await self._device.pipelines.stop(request.match_info["pipeline"]))
+
+    async def picture(self, request: web.Request) -> web.Response:
+        """The latest picture of a camera whose pipeline says `shown = true`, at most 640 pixels wide and high, a JPEG.
+
+        X-Captured: when it was, in seconds since 1970. With If-None-Match of its ETag, 304 where it is the same still.
+        """
+        grant = caller(request).grant
+        if grant is not None and grant.only:
+            raise Forbidden(f"This token is good for {', '.join(grant.only)}; a camera sees more than one specialist.")
+        media, captured = await self._device.pipelines.picture(request.match_info["pipeline"])
+        tag = f'"{captured.wall:.6f}"'
+        headers = {"ETag": tag, "X-Captured": f"{captured.wall:.3f}", "Cache-Control": "no-store"}
+        if request.headers.get("If-None-Match") == tag:
+            return web.Response(status=304, headers=headers)
+        return web.Response(body=media.content, content_type=media.content_type, headers=headers)
 
     async def publish(self, request: web.Request) -> web.Response:
         """Publish {"topic", "value", "captured"?} to the pipelines that read the topic, and answer to how many.

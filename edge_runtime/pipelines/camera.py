@@ -18,6 +18,8 @@ from edge_runtime.pipelines.items import Captured, Frame, Item, SourceError
 
 OPEN_MS = READ_MS = 5000  # a stream that says nothing for so long is gone
 JPEG_QUALITY = 92
+# For a person who looks over a slow network: some 40 kB.
+PREVIEW_SIDE, PREVIEW_QUALITY = 640, 70
 _MOST_PIXELS = 8192 * 8192
 _CREDENTIAL_BYTES = 512
 
@@ -105,13 +107,20 @@ def _frame(cv2: Any, capture: Any, declared: Camera) -> Frame:
     if declared.width and picture.shape[:2] != (declared.height, declared.width):
         picture = cv2.resize(picture, (declared.width, declared.height), interpolation=cv2.INTER_AREA)
 
-    def encode() -> Media:
-        done, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    def jpeg(pixels: Any, quality: int) -> Media:
+        done, data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])
         if not done:
             raise SourceError(f"A picture of {_called(declared)} can't be written as JPEG.")
         return Media("image/jpeg", data.tobytes())
 
-    return Frame(picture.shape[1], picture.shape[0], encode)
+    def preview() -> Media:
+        height, width = picture.shape[:2]
+        share = min(1.0, PREVIEW_SIDE / max(height, width))
+        size = max(1, round(width * share)), max(1, round(height * share))
+        small = picture if share == 1 else cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+        return jpeg(small, PREVIEW_QUALITY)
+
+    return Frame(picture.shape[1], picture.shape[0], lambda: jpeg(picture, JPEG_QUALITY), preview)
 
 
 def _called(declared: Camera) -> str:

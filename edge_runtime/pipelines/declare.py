@@ -67,7 +67,10 @@ class Microphone:
 
 @dataclass(frozen=True)
 class Camera:
-    """One of a V4L2 device, a file, and an address. fps: pictures a second at most, all where 0."""
+    """One of a V4L2 device, a file, and an address. fps: pictures a second at most, all where 0.
+
+    shown: whether who may have the device act may look at its latest picture over the API.
+    """
 
     device: str
     file: Path | None
@@ -78,6 +81,7 @@ class Camera:
     fps: float
     fast: bool
     loop: bool
+    shown: bool = False
 
 
 @dataclass(frozen=True)
@@ -396,7 +400,8 @@ def _camera(table: Table, folder: Path) -> Camera:
         table.raw(key)
     if not all(size) and any(size):
         raise BadRequest(f"{table.where} needs both width and height, or neither.")
-    return Camera(device, file, url, credentials, size[0], size[1], table.number("fps", 0.0, 0, 1000), fast, loop)
+    fps, shown = table.number("fps", 0.0, 0, 1000), table.flag("shown", False)
+    return Camera(device, file, url, credentials, size[0], size[1], fps, fast, loop, shown)
 
 
 def _stream_url(table: Table) -> str:

@@ -81,9 +81,11 @@ class Sound:
 class Frame:
     """A picture of a camera; encoded once, for all models that look at it, and only where one does."""
 
-    def __init__(self, width: int, height: int, encode: Callable[[], Media]) -> None:
+    def __init__(
+        self, width: int, height: int, encode: Callable[[], Media], preview: Callable[[], Media] | None = None
+    ) -> None:
         self.width, self.height = width, height
-        self._encode = encode
+        self._encode, self._preview = encode, preview or encode
         self._encoded: Media | None = None
 
     def encoded(self) -> Media:
@@ -91,6 +93,10 @@ class Frame:
         if self._encoded is None:
             self._encoded = self._encode()
         return self._encoded
+
+    def preview(self) -> Media:
+        """A small JPEG for a person; raises and takes time as above."""
+        return self._preview()
 
 
 @dataclass(frozen=True)

@@ -10,15 +10,17 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 
-from edge_runtime.errors import EdgeError
+from edge_runtime.errors import EdgeError, NotFound
+from edge_runtime.media import Media
 from edge_runtime.pipelines.asking import Asking, Host
-from edge_runtime.pipelines.declare import Pipeline, When
+from edge_runtime.pipelines.declare import Camera, Pipeline, When
 from edge_runtime.pipelines.declare import Sink as DeclaredSink
-from edge_runtime.pipelines.items import Captured, Item, Json, SourceError
+from edge_runtime.pipelines.items import Captured, Frame, Item, Json, SourceError
 from edge_runtime.pipelines.sinks import Sink
 from edge_runtime.pipelines.sources import Source, reads_end
 from edge_runtime.pipelines.stages import Mistakes, Stage
 
+PICTURE_EVERY = 0.2  # seconds; people look, models get every picture
 DRAIN_SECONDS = 30.0  # for what is under way when a source has ended
 _CLOSE_SECONDS = 5.0
 _log = logging.getLogger(__name__)
@@ -50,6 +52,10 @@ class Running:
         self.declared = declared
         self.state = State.RUNNING
         self.latest: Captured | None = None
+        self._shown = isinstance(declared.source, Camera) and declared.source.shown
+        self._seen: tuple[Frame, Captured] | None = None  # of a camera that is shown, the latest picture
+        self._drawn: tuple[float, Media, Captured] | None = None
+        self._drawing = asyncio.Lock()
         self.taken = self.lost = self.restarts = self.source_errors = 0
         self._source = source
         self._sequence = -1  # each opening of the source adds one more than its items
@@ -106,6 +112,24 @@ class Running:
                     async with asyncio.timeout(_CLOSE_SECONDS):
                         await sink.close()
 
+    async def picture(self) -> tuple[Media, Captured]:
+        """The camera's latest picture, small, and when it was; made anew five times a second at most.
+
+        Raises `NotFound` where it isn't to be shown, or there is none yet.
+        """
+        if not self._shown:
+            raise NotFound(
+                f"The pipeline '{self.declared.name}' shows no pictures; for those of a camera, its [source] says shown = true."
+            )
+        async with self._drawing:
+            if self._seen is None:
+                raise NotFound(f"The camera of the pipeline '{self.declared.name}' has given no picture yet.")
+            frame, captured = self._seen
+            now = time.monotonic()
+            if self._drawn is None or (now - self._drawn[0] >= PICTURE_EVERY and captured != self._drawn[2]):
+                self._drawn = now, await asyncio.to_thread(frame.preview), captured
+            return self._drawn[1:]
+
     def stopped(self) -> None:
         """Say that it was stopped, also before it did anything; what had ended before stays so."""
         if self.state in (State.RUNNING, State.RETRYING):
@@ -161,6 +185,8 @@ class Running:
             self._mistakes.well("source")
         self.taken += 1
         self.latest = item.captured
+        if self._shown and isinstance(item.value, Frame):
+            self._seen = item.value, item.captured
         self._sequence += gap + 1
         numbered = dataclasses.replace(item, sequence=self._sequence)
         for stage in self._roots:
@@ -193,6 +219,7 @@ class Running:
             "name": self.declared.name,
             "state": self.state.value,
             "source": self.declared.kind,
+            "shown": self._shown,
             "in": self.taken,
             "dropped": self.dropped,
             "out": sum(stage.counts.out for stage in self._ends),

@@ -19,8 +19,10 @@ from edge_runtime.update import disk
 
 if TYPE_CHECKING:
     from edge_runtime.config import RobotConfig
+    from edge_runtime.media import Media
     from edge_runtime.pipelines.asking import Host
     from edge_runtime.pipelines.declare import Pipeline
+    from edge_runtime.pipelines.items import Captured
     from edge_runtime.pipelines.runner import Running
     from edge_runtime.pipelines.topics import Topics
 
@@ -100,6 +102,15 @@ class Pipelines:
         if name not in self._files():  # nothing is left of it
             self._entries.pop(name, None)
         return told
+
+    async def picture(self, name: str) -> tuple[Media, Captured]:
+        """What the camera of a pipeline sees, see `Running.picture`; raises `NotFound`, too, where it doesn't run."""
+        entry = self._entries.get(name)
+        if entry is None:
+            self._path(name)
+        if entry is None or entry.running is None or entry.task is None or entry.task.done():
+            raise NotFound(f"The pipeline '{name[:64]}' doesn't run.")
+        return await entry.running.picture()
 
     def all(self) -> list[Json]:
         """Every file of the folder, with what its pipeline does; also what still runs without its file."""

@@ -162,6 +162,7 @@ MATRIX = {
     ("GET", "/v1/plan"): "viewer",
     ("PUT", "/v1/plan"): "releaser",
     ("GET", "/v1/pipelines"): "viewer",
+    ("GET", "/v1/pipelines/{pipeline}/picture"): "operator",
     ("POST", "/v1/pipelines/{pipeline}/start"): "releaser",
     ("POST", "/v1/pipelines/{pipeline}/stop"): "releaser",
     ("POST", "/v1/topics"): "operator",

@@ -14,6 +14,7 @@ from edge_runtime.client import BadRequest, DeviceClient, Forbidden, NotFound
 from edge_runtime.pipelines.service import FOLDER
 
 from ..conftest import RunningDevice, StartDevice
+from .test_sources import write_video
 
 TICK = """
 [source]
@@ -160,3 +161,39 @@ def test_without_a_daemon_files_are_listed_checked_and_tried(
     ):
         status, _, said = edge("pipelines", *arguments)
         assert status == 1 and why in said, arguments
+
+
+async def test_a_camera_is_looked_at_only_where_its_file_says_so(
+    start_device: StartDevice, state: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("cv2")
+    write_video(tmp_path / "a.avi")
+    (state / FOLDER).mkdir(parents=True)
+    source = f'[source]\nkind = "camera"\nfile = "{tmp_path / "a.avi"}"\nloop = true\n'
+    for name, more in (("open", "shown = true\n"), ("private", "")):
+        (state / FOLDER / f"{name}.toml").write_text(f'{source}{more}[[sinks]]\nkind = "topic"\ntopic = "x/{name}"\n')
+    device = start_device()
+    async with DeviceClient(device.url, device.token) as client, asyncio.timeout(20):
+        listed = {each["name"]: each["shown"] for each in (await client.pipelines())["pipelines"]}  # type: ignore[attr-defined]
+        assert listed == {"open": True, "private": False}
+        found = None
+        while found is None:
+            try:
+                found = await client.picture("open")
+            except NotFound as nothing:  # the first picture takes a moment
+                assert "no picture yet" in str(nothing)
+                await asyncio.sleep(0.02)
+        content, tag, captured = found
+        assert content.startswith(b"\xff\xd8\xff") and len(content) < 20_000 and captured > 1e9
+        seen = {tag}
+        for _ in range(40):  # asked much more often than pictures are made
+            newer = await client.picture("open", tag)
+            if newer is not None:
+                tag = newer[1]
+                seen.add(tag)
+        assert len(seen) < 20
+        with pytest.raises(NotFound, match="shown = true"):
+            await client.picture("private")
+        with pytest.raises(NotFound, match="no pipeline"):
+            await client.picture("none")
+    assert device.get("/v1/pipelines/open/picture").status == 401, "a program on the device needs a token too"
