@@ -17,6 +17,7 @@ from companion_app.services.host_commands import HostCommands
 from companion_app.services.judging_commands import JudgingCommands
 from companion_app.services.question_commands import QuestionCommands
 from companion_app.services.remember import Memory, Remembered, RememberedHost, RememberError
+from companion_app.services.robot_camera import RobotCamera
 from companion_app.services.robot_commands import RobotCommands
 from companion_app.services.rows_commands import RowsCommands
 from companion_app.services.signing_commands import SigningCommands
@@ -56,6 +57,7 @@ class Services:
         self.devices = DeviceCommands(self.store, self.memory, self.commands)
         self.nearby = Nearby(self.store, self.commands.poke)
         self.robots = RobotCommands(self.store, self.memory)
+        self.camera = RobotCamera(self.store, self.commands.client)
         self.hosting = HostCommands(self.store, self.memory)
         self.chats = ChatCommands(self.store, options.config, self.commands.client, self.hosting.client)
         self.questions = QuestionCommands(self.store, self.memory, self.hosting.client)
@@ -72,6 +74,7 @@ class Services:
         self.devices.start()
         self.commands.start(self._devices)
         self.robots.start()
+        self.camera.start()
         self.questions.start()
         self.signing.start()
         self.training.start()
@@ -96,6 +99,7 @@ class Services:
         await self.hosting.close()
         await self.nearby.close()
         await self.devices.close()
+        await self.camera.close()
         await self.robots.close()
         await self.commands.close()
 

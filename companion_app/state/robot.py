@@ -193,11 +193,23 @@ class Drawing:
 
 
 @dataclass(frozen=True)
+class Camera:
+    """What the camera of the shown robot sees. pipeline: that shows it; picture: a JPEG; looked: whether it was asked for."""
+
+    address: str = ""
+    pipeline: str = ""
+    picture: bytes = field(default=b"", repr=False)
+    problem: str = ""
+    looked: bool = False
+
+
+@dataclass(frozen=True)
 class Robots:
     """All of them, by their devices' addresses, and what is drawn on the map of the one that is shown."""
 
     known: tuple[Robot, ...] = ()
     drawing: Drawing = Drawing()
+    camera: Camera = Camera()
 
     def of(self, address: str | None) -> Robot | None:
         """The robot of a device."""

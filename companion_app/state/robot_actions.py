@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from companion_app.state.robot import Frame, MapLies, Plan, Point, Scan, Tool
+from companion_app.state.robot import Camera, Frame, MapLies, Plan, Point, Scan, Tool
 
 
 @dataclass(frozen=True)
@@ -99,6 +99,13 @@ class ToolPicked:
 
 
 @dataclass(frozen=True)
+class CameraTold:
+    """What the shown robot's camera sees, or why nothing is seen."""
+
+    camera: Camera
+
+
+@dataclass(frozen=True)
 class CornerAdded:
     """A corner of the zone that is drawn."""
 
@@ -126,6 +133,7 @@ RobotAction = (
     | StopSent
     | StopAnswered
     | StopFailed
+    | CameraTold
     | ToolPicked
     | CornerAdded
     | CornerTakenBack

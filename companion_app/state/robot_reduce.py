@@ -102,6 +102,11 @@ def _(action: act.StopFailed, robots: Robots) -> Robots:
 
 
 @_reduce.register
+def _(action: act.CameraTold, robots: Robots) -> Robots:
+    return robots if action.camera == robots.camera else replace(robots, camera=action.camera)
+
+
+@_reduce.register
 def _(action: act.ToolPicked, robots: Robots) -> Robots:
     return replace(robots, drawing=Drawing(action.tool))
 

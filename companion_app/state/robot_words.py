@@ -6,7 +6,7 @@ from companion_app.i18n import N_, ntr, tr
 from companion_app.i18n.figures import number
 from companion_app.state.model import AppState
 from companion_app.state.phase import Phase
-from companion_app.state.robot import Robot, StopPhase
+from companion_app.state.robot import Camera, Robot, StopPhase
 
 MODES = {
     "manual": N_("By hand"),
@@ -112,6 +112,17 @@ def doing(robot: Robot) -> str:
     if last is not None and last.state == "failed":
         return tr("{place}: {why}", place=last.place, why=last.why)
     return speed
+
+
+def camera_line(camera: Camera) -> str:
+    """What there is to say of a picture, or of none."""
+    if camera.problem or camera.picture:
+        return camera.problem
+    if not camera.looked:
+        return tr("Looking for a camera…")
+    if camera.pipeline:
+        return tr("The camera has given no picture yet.")
+    return tr("No camera is shown. In the file of its pipeline, set shown = true under [source], and start it again.")
 
 
 def sensor_facts(robot: Robot) -> tuple[tuple[str, str], ...]:

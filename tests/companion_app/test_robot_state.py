@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from dataclasses import replace
 
 import pytest
 
 from companion_app.screens.robot.view import MOST, View, fitted
+from companion_app.services.robot_camera import RobotCamera
 from companion_app.services.robot_wire import frame_from, lies_from, plan_from, scan_from
 from companion_app.state import robot_actions as act
-from companion_app.state.model import AppState
+from companion_app.state.actions import Opened
+from companion_app.state.model import AppState, Screen
 from companion_app.state.reduce import reduce
-from companion_app.state.robot import Frame, StopPhase, Tool
-from companion_app.state.robot_words import doing, sensor_facts, shown_robot, stop_words
+from companion_app.state.robot import Camera, Frame, StopPhase, Tool
+from companion_app.state.robot_words import camera_line, doing, sensor_facts, shown_robot, stop_words
+from companion_app.state.store import Store
+from edge_runtime.client import DeviceUnreachable
 
 from . import samples
+from .a_robot import furnish_robot
 
 
 def found(state: AppState) -> AppState:
@@ -115,3 +121,50 @@ def test_a_view_shows_all_and_what_is_under_a_finger_stays_there() -> None:
     assert view.zoomed(1e9, pixel, at).scale == MOST
     assert view.moved(10, 0).there((1, 1), at)[0] == pytest.approx(view.there((1, 1), at)[0] + 10)
     assert fitted([], 0, 0) == View()
+
+
+async def test_a_camera_is_looked_at_while_its_robot_is_on_the_screen(app_state: AppState) -> None:
+    class Client:
+        def __init__(self) -> None:
+            self.listed: list[dict[str, object]] = [{"name": "eye", "shown": False, "state": "running"}]
+            self.pictures = iter([(b"one", "1", 0.0), None, (b"two", "2", 0.0)])
+            self.asked: list[tuple[str, str]] = []
+
+        async def pipelines(self) -> dict[str, object]:
+            return {"pipelines": self.listed}
+
+        async def picture(self, name: str, tag: str) -> tuple[bytes, str, float] | None:
+            self.asked.append((name, tag))
+            found = next(self.pictures, "end")
+            if found == "end":
+                raise DeviceUnreachable("It went away.")
+            return found  # type: ignore[return-value]
+
+    store, client = Store(app_state), Client()
+    furnish_robot(store)
+    camera = RobotCamera(store, lambda address: client)  # type: ignore[arg-type, return-value]
+    camera.start()
+    seen: list[Camera] = []
+    store.listen(lambda state: seen.append(state.robots.camera))
+    await asyncio.sleep(0)
+    assert not client.asked, "nobody looks"
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("EVERY", "LOOK_AGAIN"):
+            patch.setattr(f"companion_app.services.robot_camera.{name}", 0.001)
+        store.dispatch(Opened(Screen.ROBOT))
+        async with asyncio.timeout(10):
+            while not seen or not seen[-1].looked:  # noqa: ASYNC110 - a state has no event to wait for
+                await asyncio.sleep(0.005)
+        assert "shown = true" in camera_line(seen[-1])
+        client.listed = [*client.listed, {"name": "front", "shown": True, "state": "running"}]
+        async with asyncio.timeout(10):
+            while "went away" not in seen[-1].problem:  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+    assert client.asked[:4] == [("front", ""), ("front", "1"), ("front", "1"), ("front", "2")]
+    assert seen[-1].picture == b"two" and "went away" in camera_line(seen[-1]), "the last one stays, with what is wrong"
+    store.dispatch(Opened(Screen.ASK))
+    await asyncio.sleep(0.01)
+    asked = len(client.asked)
+    await asyncio.sleep(0.02)
+    assert len(client.asked) == asked
+    await camera.close()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
+from kivy.core.image import Image as CoreImage
 from kivy.core.window import Keyboard, Window
 from kivy.lang import Builder
-from kivy.properties import BooleanProperty, NumericProperty, StringProperty
+from kivy.properties import BooleanProperty, NumericProperty, ObjectProperty, StringProperty
 from kivy.uix.boxlayout import BoxLayout
+from kivy.uix.widget import Widget
 
 from companion_app.i18n import tr
 from companion_app.i18n.figures import number
@@ -18,10 +21,19 @@ from companion_app.screens.robot.stick import TURNING, Stick
 from companion_app.state import robot_actions as act
 from companion_app.state.model import AppState
 from companion_app.state.phase import Phase
-from companion_app.state.robot import Plan, Robot, Tool
-from companion_app.state.robot_words import EVENTS, battery_words, doing, mode_words, sensor_facts, shown_robot
+from companion_app.state.robot import Camera, Plan, Robot, Tool
+from companion_app.state.robot_words import (
+    EVENTS,
+    battery_words,
+    camera_line,
+    doing,
+    mode_words,
+    sensor_facts,
+    shown_robot,
+)
+from companion_app.theme.accessible import Accessible, Role
 from companion_app.theme.focus import attached, focus, plain
-from companion_app.theme.widgets import Act, Choice, Fact, Page, arrange, reveal
+from companion_app.theme.widgets import Act, Card, Choice, Fact, Page, arrange, reveal
 
 SPEEDS = (0.2, 0.4, 0.7, 1.0)  # of the fastest that its robot.toml allows
 HOLD_KEY = "h"
@@ -55,6 +67,38 @@ class TallChoice(Choice):
 
 class HoldAct(Act):
     """Held down, it is the deadman of assisted driving."""
+
+
+class CameraView(Accessible, Widget):
+    """A picture as wide as its card."""
+
+    role = Role("image")
+    texture = ObjectProperty(None, allownone=True)
+
+
+class CameraCard(Card):
+    """What its camera sees."""
+
+    line = StringProperty("")
+    texture = ObjectProperty(None, allownone=True)
+    ratio = NumericProperty(0.0)
+
+    def __init__(self, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self._shown = b""
+
+    def show(self, camera: Camera, address: str) -> None:
+        """Bring it in line; another robot's picture isn't this one's."""
+        mine = camera if camera.address == address else Camera(address)
+        self.line = camera_line(mine)
+        if mine.picture is self._shown:
+            return
+        self._shown = mine.picture
+        try:
+            self.texture = CoreImage(io.BytesIO(mine.picture), ext="jpg").texture if mine.picture else None
+        except Exception:  # Kivy's loaders raise all kinds for bytes that are no picture, and none of them matters more
+            self.texture, self.line = None, tr("The camera's picture can't be read.")
+        self.ratio = self.texture.height / self.texture.width if self.texture is not None else 0.0
 
 
 class MapPane(BoxLayout):
@@ -167,6 +211,7 @@ class RobotScreen(AppScreen):
         for speed, choice in self._speeds:
             choice.on = frame is not None and abs(frame.limit - speed) < 0.005
         self._show_facts(robot)
+        self.ids.camera.show(state.robots.camera, robot.address)
 
     def finish_zone(self) -> None:
         """The corners that were tapped become a zone."""
