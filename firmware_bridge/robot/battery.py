@@ -38,7 +38,7 @@ class Battery:
     def __init__(self, declared: Declared) -> None:
         self.declared = declared
         self.charge, self._variance = 0.5, 0.25
-        self.measured_at = -math.inf
+        self.measured_at, self.volts = -math.inf, 0.0  # the latest voltage, under its load
         self._at: float | None = None
         self._power = declared.idle
         self._curve = CURVES[declared.chemistry]
@@ -74,7 +74,7 @@ class Battery:
         gain = self._variance / (self._variance + noise)
         self.charge += gain * (told - self.charge)
         self._variance = max(self._variance * (1 - gain), 0.01**2)
-        self.measured_at = now
+        self.measured_at, self.volts = now, volts
         return True
 
     def needs(self, now: float, home: float | None, speed: float) -> Need:

@@ -89,9 +89,10 @@ def scan(at: float, told: Json, every: float, frames: Frames) -> Json:
 
 def battery(at: float, told: Json, frames: Frames, unknown: float) -> Json:
     """sensor_msgs/msg/BatteryState: the charge that is there for sure. unknown: of what isn't measured, NaN by its definition."""
-    unmeasured = ("voltage", "temperature", "current", "charge", "capacity", "design_capacity")
+    unmeasured = ("temperature", "current", "charge", "capacity", "design_capacity")
     return {
         "header": header(at, frames.base),
+        "voltage": unknown if told["volts"] is None else float(told["volts"]),
         "percentage": float(told["sure"]),
         "present": True,
         **dict.fromkeys(unmeasured, unknown),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from firmware_bridge.robot.battery import MISSING
 from firmware_bridge.robot.envelope import sentences
 from firmware_bridge.robot.grid import CELL, Grid
 
@@ -177,6 +178,7 @@ def state(driver: Driver, now: float) -> Json:
         else {
             "charge": round(driver.battery.charge, 3),
             "sure": round(driver.battery.sure, 3),
+            "volts": round(driver.battery.volts, 2) if now - driver.battery.measured_at <= MISSING else None,
             "asks": driver.need.value,
         },
         "orders": [
