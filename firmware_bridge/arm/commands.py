@@ -43,7 +43,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser], say: Call
         name: str, text: str, run: Callable[[argparse.Namespace, Callable[[str], None]], None]
     ) -> argparse.ArgumentParser:
         made = command(name, text, run)
-        made.add_argument("--dry", action="store_true", help="only plan, from home, and say what it would do")
+        made.add_argument(
+            "--live", action="store_true", help="move it (default: only plan, from home, and say what it would do)"
+        )
         made.add_argument("--seed", type=int, default=0, metavar="N", help="of the search for a way (default: 0)")
         ways(made)
         return made
@@ -152,8 +154,10 @@ def _carry_out(args: argparse.Namespace, say: Callable[[str], None], plan: Plan)
     import numpy as np
 
     arm, rng = _load(args), np.random.default_rng(args.seed)
-    if args.dry:
+    if not args.live:  # a real arm moves only where that was said, each time
         _tell(plan(arm, arm.home, rng), args, say)
+        if not args.json:
+            say("Nothing moved: --live carries it out.")
         return
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     asyncio.run(_run(arm, args, say, plan, rng))
