@@ -129,7 +129,7 @@ async def test_a_robot_that_is_not_armed_stands_whatever_it_is_told(
         await asyncio.sleep(0.15)
         assert world.trail == [(0.5, 0.5)]
         with caplog.at_level(logging.WARNING):
-            driver.arm(0.5 / 60, "owner")
+            driver.arm(5.0, "owner")
         assert "armed for" in caplog.text
 
         def moved() -> bool:
@@ -138,6 +138,8 @@ async def test_a_robot_that_is_not_armed_stands_whatever_it_is_told(
             return world.speed[0] > 0.02
 
         await until(moved)
+        assert driver.arming is not None
+        driver.arming._until = asyncio.get_running_loop().time()  # its time is over
         await until(lambda: not driver.envelope.armed and driver.envelope.v == 0)
 
 
