@@ -86,8 +86,9 @@ def test_it_takes_a_quarter_of_the_memory(kind: str, folder: Path) -> None:
 def test_in_llama_cpp_it_takes_eight_and_a_half_bits_instead_of_sixteen(folder: Path) -> None:
     from edge_runtime.engines.language_gguf import GgufLanguageEngine
 
-    with closing(GgufLanguageEngine(folder / "int8.gguf", cache="int8")) as engine:
+    with closing(GgufLanguageEngine(folder / "int8.gguf", cache="int8")) as engine, closing(engine.another()) as other:
         small = engine.cache_bytes
+        assert other.cache_bytes == small
     with closing(GgufLanguageEngine(folder / "int8.gguf")) as engine:
         assert 0 < small < 0.6 * engine.cache_bytes  # llama.cpp tells it to a hundredth of a MiB
 
