@@ -22,7 +22,7 @@ import torch
 
 from edge_runtime.tasks.text import Features
 from trainer_host.students import text_heads
-from trainer_host.students.text_heads import Recipe, Shape, encoded, train_heads
+from trainer_host.students.text_heads import SHORT, Recipe, Shape, encoded, train_heads
 from trainer_host.tasks import task_spec
 from trainer_host.training.uncertainty import doubt_of, most_useful
 
@@ -95,7 +95,7 @@ def curve(pool: Pairs, asked: Pairs, seed: int, most: int, *, useful: bool) -> l
             tokens[known],
             truth[known][:, None],
             [pool[place][1] for place in known],
-            Recipe(STEPS),
+            Recipe(STEPS, aside=SHORT),  # only the model is asked
             seed,
             lambda step, loss: None,
         )

@@ -39,7 +39,7 @@ def exported_once(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     folder = tmp_path_factory.mktemp("router")
     home = Workspace(folder / "home")
     dataset = easy_dataset(home, folder)
-    run, _ = train_run(home, dataset, "easy", seed=1, seconds=None, on_progress=nothing)
+    run, _ = train_run(home, dataset, "easy", seed=1, seconds=10, on_progress=nothing)
     export_run(run, dataset, nothing)
     return Trained(home, dataset, run)
 

@@ -24,7 +24,7 @@ from trainer_host.errors import DataError
 from trainer_host.students import Json, ModelIO, OnProgress, Recorder, TrainReport, begins_with
 from trainer_host.students.baselines import majority_accuracy, naive_bayes_accuracy
 from trainer_host.students.practice import ROWS, STEPS, groups_of, practice
-from trainer_host.students.text_heads import HeadsNet, Recipe, Shape, encoded, folds_for, planned_steps, train_heads
+from trainer_host.students.text_heads import HeadsNet, Shape, encoded, planned, train_heads
 from trainer_host.tasks import Example
 from trainer_host.training.steps import Steps
 from trainer_host.training.weights import load_weights, save_weights
@@ -98,10 +98,9 @@ class AvatarStudent:
         learnt = [*rows, *(_pair(example) for example in more)]
         texts = [text for text, _ in learnt]
         wanted = torch.tensor([[labels.index(choice[head]) for head, labels in HEADS.items()] for _, choice in learnt])
-        recipe = Recipe(planned_steps(len(learnt), seconds, "An avatar"), drop=DROP)
-        if more:
-            recipe = replace(recipe, steps=min(recipe.steps, STEPS))
-        total = recipe.steps * (folds_for(len(learnt)) + 1)
+        recipe, models = planned(len(learnt), seconds, "An avatar")
+        recipe = replace(recipe, drop=DROP, steps=min(recipe.steps, STEPS) if more else recipe.steps)
+        total = recipe.steps * models
         model, found = train_heads(
             config.shape,
             encoded(texts, config.features),

@@ -32,8 +32,7 @@ from trainer_host.students.text_heads import (
     Shape,
     WithEmbedding,
     encoded,
-    folds_for,
-    planned_steps,
+    planned,
     train_heads,
 )
 from trainer_host.training.calibration import Calibration
@@ -103,10 +102,10 @@ class RouterStudent:
             config = replace(config, features=before.features, width=before.width, hidden=before.hidden)
         texts, names = zip(*rows, *((example.input["text"], example.output["label"]) for example in more), strict=True)
         wanted = torch.tensor([[labels.index(name)] for name in names])
-        recipe = Recipe(planned_steps(len(texts), seconds, "A router"))
+        recipe, models = planned(len(texts), seconds, "A router")
         if more:
             recipe = replace(recipe, steps=min(recipe.steps, STEPS))
-        total = recipe.steps * (folds_for(len(texts)) + 1)
+        total = recipe.steps * models
         model, [found] = train_heads(
             config.shape,
             encoded(texts, config.features),

@@ -35,6 +35,13 @@ def separation(inside: np.ndarray, outside: np.ndarray) -> float:
     return float(first / (len(inside) * len(outside)))
 
 
+def clustered_error(hits: np.ndarray, groups: Sequence[object]) -> float:
+    """Standard error of the share of hits where those of one group fare alike (Liang & Zeger 1986); bool [rows], one group each."""
+    _, places = np.unique([str(group) for group in groups], return_inverse=True)
+    sums = np.bincount(places, np.asarray(hits, np.float64) - np.mean(hits))
+    return float(np.sqrt((sums**2).sum() * len(sums) / max(len(sums) - 1, 1)) / len(places))
+
+
 def most_useful(texts: Sequence[str], doubt: Sequence[float], count: int, known: Sequence[str] = ()) -> list[int]:
     """The places of `count` inputs to ask a teacher about, most useful first.
 

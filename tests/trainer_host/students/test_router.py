@@ -21,7 +21,7 @@ from trainer_host.students import student_for, text_heads
 from trainer_host.students.baselines import majority_accuracy, naive_bayes_accuracy
 from trainer_host.students.familiar import SHARE, known_of, threshold_of_familiarity
 from trainer_host.students.router import STUDENT, load_config
-from trainer_host.students.text_heads import encoded
+from trainer_host.students.text_heads import encoded, planned
 from trainer_host.training.run import train_run
 from trainer_host.workspace import Workspace
 
@@ -145,6 +145,18 @@ def test_of_new_texts_as_many_are_familiar_as_was_asked_for_and_of_foreign_ones_
     foreign = [familiarity(known, text.replace("w", "x"), ("a", "b"), 0) for text in texts]
     assert np.mean(np.array(new) >= least) >= SHARE - 0.02
     assert least > 0.1 and np.mean(np.array(foreign) >= least) < 0.1
+
+
+def test_all_of_few_rows_calibrate_unless_the_budget_is_short() -> None:
+    for rows, seconds, parts, models in (
+        (1000, None, 10, 10),
+        (1000, 60.0, 10, 10),
+        (1000, 6.0, 10, 5),
+        (4000, None, 5, 1),
+    ):
+        recipe, count = planned(rows, seconds, "A router")
+        assert recipe.aside == (parts, models) and count == models + 1
+        assert seconds is None or recipe.steps * count <= seconds * text_heads.STEPS_PER_SECOND
 
 
 def test_a_budget_too_small_to_train_in_is_refused(workspace: Workspace, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from tests.trainer_host.samples import easy_rows
 from trainer_host.training.calibration import conformal_threshold
-from trainer_host.training.uncertainty import doubt_of, most_useful, separation
+from trainer_host.training.uncertainty import clustered_error, doubt_of, most_useful, separation
 
 
 def test_the_conformal_promise_holds_for_small_calibration_sets() -> None:
@@ -20,6 +20,19 @@ def test_separation_counts_pairs() -> None:
     inside, outside = rng.integers(0, 9, 50), rng.integers(0, 6, 40)
     pairs = [(a > b) + 0.5 * (a == b) for a in inside for b in outside]
     assert abs(separation(inside, outside) - float(np.mean(pairs))) < 1e-12
+
+
+def test_rows_that_fare_alike_tell_less_and_the_error_says_how_much() -> None:
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(100), 4)
+    shares, alike, single = [], [], []
+    for _ in range(300):
+        hits = np.repeat(rng.random(100) < 0.9, 4)
+        shares.append(float(hits.mean()))
+        alike.append(clustered_error(hits, groups.tolist()))
+        single.append(clustered_error(hits, range(400)))
+    assert abs(float(np.mean(alike)) / float(np.std(shares)) - 1) < 0.1
+    assert abs(float(np.mean(alike)) / float(np.mean(single)) - 2) < 0.1  # 4 of each
 
 
 def test_the_most_useful_inputs_are_unsure_and_different() -> None:
