@@ -67,7 +67,7 @@ def open_language_engine(
     context: most tokens in the cache, to spare memory; by default, and at most, what the model was exported for.
     adapter: an .onnx_adapter file of `trainer_host.export.language_adapter`, whose low-rank products are added to the
     layers' own. cache: what a .gguf file's keys and values are kept in, "float" or "int8"; our own files say it
-    themselves. cold: see `open_engine`, though weights in blocks (int8, int4) are packed anew all the same. All engines
+    themselves. cold: see `open_engine`; nothing changes for weights in blocks (int8, int4). All engines
     over one .onnx file share its weights, with and without adapters, until the last is closed.
     """
     if path.suffix not in (".onnx", ".tflite", ".gguf"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from edge_runtime.engines import ONNX, Tensor, check_input, check_names
-from edge_runtime.engines.onnx_file import check_outside, lay_out, mentions
+from edge_runtime.engines.onnx_file import check_outside, lay_out, without_weights
 from edge_runtime.errors import EngineError
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 # Bytes. Smaller models load in some milliseconds anyway, and answer quicker when their weights are packed.
 COLD_FROM = 1 << 20
+# onnxruntime from which a graph in memory may have its weights in files of a folder; before, of the working folder.
+_MAPS_FROM_MEMORY = (1, 20)
 _DTYPES = {
     "tensor(float)": np.float32,
     "tensor(float16)": np.float16,
@@ -126,20 +129,34 @@ def open_session(
     options.log_severity_level = 3
     # Spinning threads burn 31 to 51 % of a core in a 30 Hz loop, and 2 % without.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    outside = check_outside(path)
-    shown = path.name
-    if cold is not None and path.stat().st_size >= COLD_FROM:
+    outside, shown, large = check_outside(path), path.name, path.stat().st_size >= COLD_FROM
+    head = without_weights(path) if large and not outside else None
+    graph = path.read_bytes() if outside else head or b""
+    # Weights in blocks, unpacked, would be made floats anew in every run: 71 ms a token instead of 6 (measured).
+    if cold is not None and large and b"MatMulNBits" not in graph:
         if not outside:  # else its weights lie in files of their own already
-            path = lay_out(path, cold)
-        # Weights in blocks would be made floats anew in every run: 71 ms a token instead of 6 (measured).
-        if not mentions(path, b"MatMulNBits"):
-            options.add_session_config_entry("session.disable_prepacking", "1")
+            path, head = lay_out(path, cold), None
+        options.add_session_config_entry("session.disable_prepacking", "1")
+    if head is not None and _release(version) >= _MAPS_FROM_MEMORY:
+        folder = str(path.parent.absolute())
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", folder)
+    else:
+        head = None
     # onnxruntime's errors share no base class but RuntimeError's siblings; this is the package boundary.
     failures: tuple[type[Exception], ...] = (RuntimeError, ValueError, *ort_errors())
     try:
+        if head is not None:
+            with contextlib.suppress(*failures):  # what it can't open so, it may as a file, or says why
+                return ort.InferenceSession(head, options, providers=["CPUExecutionProvider"]), failures
         return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"]), failures
     except failures as cause:
         raise EngineError(f"onnxruntime {version} can't open {shown}: {first_line(cause)}") from None
+
+
+def _release(version: str) -> tuple[int, ...]:
+    """Major and minor of a version; nothing where it isn't one."""
+    parts = version.split(".")[:2]
+    return tuple(int(part) for part in parts) if all(part.isdecimal() for part in parts) else ()
 
 
 def ort_errors() -> tuple[type[Exception], ...]:

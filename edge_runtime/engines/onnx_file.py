@@ -10,7 +10,7 @@ import mmap
 import os
 import secrets
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -67,7 +67,7 @@ def check_outside(path: Path) -> bool:
     Every file of a bundle is flat and covered by its hash, so that a name without a folder leads nowhere else.
     """
     # Each such weight says its place under this name.
-    if path.stat().st_size <= _SEARCHED and not mentions(path, b"location"):
+    if path.stat().st_size <= _SEARCHED and not _mentions(path, b"location"):
         return False
     if path.stat().st_size == 0:
         return False  # the runtime says what is wrong
@@ -107,8 +107,18 @@ def lay_out(path: Path, folder: Path) -> Path:
     return graph
 
 
-def _parted(data: memoryview, name: str) -> tuple[bytes, list[_Weight]]:
-    """The model without its larger weights, and these."""
+def without_weights(path: Path) -> bytes | None:
+    """The model without its larger weights, each of which says where it lies in `path`; None where there are none.
+
+    A runtime that maps them from there and packs them one after the other never holds them twice.
+    """
+    with _mapped(path) as data:
+        head, weights = _parted(data, path.name, in_place=True)
+    return head if weights else None
+
+
+def _parted(data: memoryview, name: str, in_place: bool = False) -> tuple[bytes, list[_Weight]]:
+    """The model without its larger weights, and these. in_place: they stay where they are, else each gets its pages."""
     weights: list[_Weight] = []
     out = bytearray()
     for field in _fields(data, 0, len(data)):
@@ -118,6 +128,7 @@ def _parted(data: memoryview, name: str) -> tuple[bytes, list[_Weight]]:
         graph = bytearray()
         for inner in _fields(data, field.at, field.end):
             if inner.number == _GRAPH_INITIALIZER and (weight := _movable(data, inner, weights)) is not None:
+                weight = replace(weight, offset=weight.start) if in_place else weight
                 weights.append(weight)
                 graph += _message(_GRAPH_INITIALIZER, _pointing(data, inner, weight, name))
             else:
@@ -234,7 +245,7 @@ def _damaged() -> EngineError:
     return EngineError("The model isn't an ONNX file; build the bundle again.")
 
 
-def mentions(path: Path, word: bytes) -> bool:
+def _mentions(path: Path, word: bytes) -> bool:
     """Whether a file holds some bytes."""
     tail = b""
     with path.open("rb", buffering=0) as source:
