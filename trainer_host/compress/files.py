@@ -266,6 +266,8 @@ def exported(run: Run) -> list[ModelFile]:
     try:
         raw = json.loads(path.read_bytes())
         made = [ModelFile(**{**item, "runtimes": tuple(item["runtimes"])}) for item in raw["models"]]
+        if raw.get("options", {}).get("cache") == "int8" and not all("cache" in item for item in raw["models"]):
+            raise KeyError("cache")  # written before each file said it, and the gate would ask none for its own
     except FileNotFoundError:
         raise NotThere(f"The run '{run.name}' has no model files yet; run 'enigma export {run.name}'.") from None
     except (OSError, ValueError, KeyError, TypeError):

@@ -24,7 +24,7 @@ from trainer_host.compress.files import exported
 from trainer_host.compress.gate import gate_run
 from trainer_host.compress.gate import loaded as loaded_file
 from trainer_host.compress.language_files import add_gguf, add_tflite
-from trainer_host.errors import GateRefused
+from trainer_host.errors import ExportError, GateRefused
 from trainer_host.release.bundle import build_bundle
 from trainer_host.release.keys import signing_key
 from trainer_host.students import student_for
@@ -148,6 +148,13 @@ def test_a_cache_of_int8_is_held_against_one_of_float_in_each_runtime_and_told_t
     export = ["--home", str(workspace.home), "export", "cat", "--cache", "int8"]
     for more in ([], ["--format", "tflite"], ["--format", "gguf", "--precision", "q8_0"]):
         assert main([*export, *more]) == 0
+    card, whole = run.folder / "export.json", (run.folder / "export.json").read_text()
+    old = json.loads(whole)
+    del old["models"][1]["cache"]  # as before files said it
+    card.write_text(json.dumps(old))
+    with pytest.raises(ExportError, match="damaged; run 'enigma export cat' again"):
+        exported(run)
+    card.write_text(whole)
     report = gate_run(run, dataset)
     agreed = {score.file: score.figures["cache_agreement"] for score in report.scores if score.file != gate.REFERENCE}
     assert set(agreed) == {"model.int8.onnx", "model.int4.onnx", "model.int8.tflite", "model.q8_0.gguf"}
