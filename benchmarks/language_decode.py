@@ -7,7 +7,8 @@ are loaded in one process and take turns, so that whatever else the machine does
 process's CPU time, ratios are medians over the rounds. llama.cpp is called through its C interface (no server), and
 onnxruntime-genai runs what its own model builder made, both where they are installed. "enigma" is ours in onnxruntime,
 "enigma, LiteRT" ours in ai-edge-litert (which has no int4). A turn: read the prompt, then
-choose greedily so many tokens behind it. Files differ in what they do with the table of tokens; see the sizes.
+choose greedily so many tokens behind it. Files differ in what they do with the table of tokens (llama.cpp's Q4_0 keeps it in
+8 bits); see the sizes.
 """
 
 from __future__ import annotations
