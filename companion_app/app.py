@@ -22,7 +22,6 @@ from companion_app.i18n.languages import system_language
 from companion_app.registry import Registry
 from companion_app.screens.base import AppScreen
 from companion_app.screens.chat.commands import commands as chat_commands
-from companion_app.screens.files.overlay import FileDialog
 from companion_app.screens.palette.overlay import Palette as CommandPalette
 from companion_app.screens.robot.commands import robot_commands
 from companion_app.services.dropped import takes
@@ -34,7 +33,7 @@ from companion_app.state.drafts import Drafted
 from companion_app.state.model import AppState, Screen
 from companion_app.theme.focus import focus
 from companion_app.theme.forms import PathField
-from companion_app.theme.over import Over
+from companion_app.theme.over import Over, Overlay
 from companion_app.theme.palette import Palette
 from companion_app.window_commands import window_commands
 from edge_runtime import local_only
@@ -106,6 +105,7 @@ class CompanionApp(App):
         if state.preferences.local_only:
             local_only.enforce()
         self.over = Over()
+        self._files: Overlay | None = None
         self.registry = Registry(lambda: self.store.state, lambda said: self.store.dispatch(act.Noticed(said)))
         self.registry.add(*window_commands(self))
         self.registry.add(*commands(self))
@@ -198,14 +198,21 @@ class CompanionApp(App):
 
     def _show_files(self, state: AppState) -> None:
         """The dialog for files lies over the window as long as a person looks for one."""
-        dialog = self.over.shown if isinstance(self.over.shown, FileDialog) else None
+        if state.browsing is None and self._files is None:
+            return
+        # Imported when it is first wanted: the first frame comes sooner.
+        from companion_app.screens.files.overlay import FileDialog
+
+        shown = self._files if self._files is self.over.shown else None
         if state.browsing is None:
-            if dialog is not None:
+            self._files = None
+            if shown is not None:
                 self.over.close()
-        elif dialog is None:
-            self.over.show(FileDialog(state.browsing), focus.widget)
+        elif isinstance(shown, FileDialog):
+            shown.show(state.browsing)
         else:
-            dialog.show(state.browsing)
+            self._files = FileDialog(state.browsing)
+            self.over.show(self._files, focus.widget)
 
     def _on_key_down(self, window: object, key: int, scancode: int, text: str | None, modifiers: list[str]) -> bool:
         if key == ESCAPE:

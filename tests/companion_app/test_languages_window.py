@@ -88,20 +88,6 @@ async def test_a_screen_in_arabic_is_a_mirror(options: Options) -> None:
         assert label.right < icon.x
 
 
-async def test_a_change_of_language_loses_nothing_that_was_typed(options: Options) -> None:
-    async with window.opened(options, PHONE, drawn=False) as driver:
-        furnished.furnish(driver.app.store)
-        driver.app.open(Screen.TEACH)
-        await driver.settle()
-        await driver.write(driver.find("TeachScreen").ids.budget.entry, "3.5")
-        driver.app.choosing.change(language="es")
-        await driver.settle()
-        assert driver.find("TeachScreen").ids.budget.text == "3.5"
-        assert driver.find("NavItem", text="Enseñar")
-        assert driver.app.store.state.screen is Screen.TEACH
-        assert driver.app.memory.settings().preferences.language == "es"
-
-
 async def test_what_is_drawn_is_what_fribidi_orders(options: Options, monkeypatch: pytest.MonkeyPatch) -> None:
     from kivy.core.text import Label
 
