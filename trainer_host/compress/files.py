@@ -98,12 +98,13 @@ def export_run(
     with torch.inference_mode():
         wanted = [_as_dict(module(*_tensors(row, names)), names) for row in rows[:32]]
     edges, full = bool(getattr(module, "float_edges", False)), bool(getattr(module, "full_ranges", False))
+    many = bool(getattr(module, "many_rows", False))
     module = equalise_embeddings(module, student.module(base.folder)[0] if base is not None else None)
     folder = run.folder
     same = {name: name for name in (*names.inputs, *names.outputs)}
     as_onnx = {name: same[name] for name in names.inputs}, {name: same[name] for name in names.outputs}
     as_tflite = tensor_names(names)
-    export_onnx(module, examples, names, folder / "model.fp32.onnx")
+    export_onnx(module, examples, names, folder / "model.fp32.onnx", rows=many)
     on_step(0.25, "onnx int8")
     alike = [base is not None and requantize_onnx(*_beside(folder, base, "onnx"))]
     if not alike[0]:

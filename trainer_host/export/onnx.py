@@ -17,11 +17,21 @@ if TYPE_CHECKING:
     import torch
 
 
-def export_onnx(module: torch.nn.Module, examples: tuple[torch.Tensor, ...], names: ModelIO, path: Path) -> None:
-    """Export with static shapes; inputs and outputs get the task's names. Raises `ExportError`."""
+def export_onnx(
+    module: torch.nn.Module, examples: tuple[torch.Tensor, ...], names: ModelIO, path: Path, *, rows: bool = False
+) -> None:
+    """Export with static shapes; inputs and outputs get the task's names. Raises `ExportError`.
+
+    rows: the first axis of all inputs and outputs, one in the examples, may have any size: a device that is asked by
+    several runs them together.
+    """
     import onnx
     import torch
 
+    shapes = None
+    if rows:
+        shapes = tuple({0: torch.export.Dim("rows")} for _ in examples)
+        examples = tuple(torch.cat([each, each]) for each in examples)  # of one row, its number is taken for fixed
     try:
         with quiet():
             program = torch.onnx.export(
@@ -32,6 +42,7 @@ def export_onnx(module: torch.nn.Module, examples: tuple[torch.Tensor, ...], nam
                 dynamo=True,
                 external_data=False,  # the default writes a second file, and a bundle signs each alone
                 verbose=False,
+                dynamic_shapes=shapes,
             )
     except torch.onnx.errors.OnnxExporterError as cause:
         first = str(cause).strip().splitlines()[0]

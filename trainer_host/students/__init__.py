@@ -106,7 +106,8 @@ class GraphStudent(Student, Protocol):
     def module(self, run: Path) -> tuple[torch.nn.Module, tuple[torch.Tensor, ...], ModelIO]:
         """The trained module in eval mode, example inputs of the static shapes it is exported with, names.
 
-        A module with a true attribute `float_edges` keeps its first layer and its output layers in float.
+        A module with a true attribute `float_edges` keeps its first layer and its output layers in float. One with
+        `many_rows` may be asked for several rows at once, which its ONNX files take then.
         """
 
     def calibration(self, run: Path, dataset: Path, limit: int) -> Iterator[dict[str, np.ndarray]]:

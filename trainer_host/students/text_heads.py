@@ -73,6 +73,7 @@ class HeadsNet(nn.Module):
     rows: of the table, 0 among them; a training holds only the rows that its texts use.
     """
 
+    many_rows = True  # sixteen texts in one run take an eighth of sixteen runs (measured)
     temperature: Tensor
 
     def __init__(self, shape: Shape, rows: int) -> None:
@@ -112,6 +113,8 @@ class HeadsNet(nn.Module):
 class WithEmbedding(nn.Module):
     """A net of one head with its bag as a second output: probabilities, and float32 [1, width] of length 1, for searches
     by likeness."""
+
+    many_rows = True
 
     def __init__(self, net: HeadsNet) -> None:
         super().__init__()

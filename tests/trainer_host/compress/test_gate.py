@@ -14,7 +14,8 @@ import pytest
 import torch
 from onnx import numpy_helper
 
-from edge_runtime.engines import Engine, open_engine
+from edge_runtime.engines import Engine, GraphEngine, open_engine
+from edge_runtime.serving.batching import joined, same_rows
 from edge_runtime.tasks import Specialist
 from tests.trainer_host.conftest import Trained, nothing
 from trainer_host.compress import files
@@ -24,7 +25,7 @@ from trainer_host.compress.inspect import check_int8, weight_bytes
 from trainer_host.compress.quantize import quantize_tflite
 from trainer_host.errors import ExportError, GateRefused, NotThere
 from trainer_host.export.tflite import export_tflite
-from trainer_host.students import student_for
+from trainer_host.students import GraphStudent, student_for
 
 
 def rewrite(trained: Trained, name: str, change: object) -> None:
@@ -61,6 +62,16 @@ def test_int8_answers_like_fp32_in_every_runtime(exported_once: Trained) -> None
         assert 0 < score.p50_ms <= score.p99_ms
         assert score.bytes < 4_000_000 or score.precision == "fp32"
     assert read_report(exported_once.run) == report
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_a_device_runs_texts_together_in_the_files_that_we_export(exported_once: Trained, precision: str) -> None:
+    engine = cast(GraphEngine, open_engine(exported_once.run.folder / f"model.{precision}.onnx"))
+    student = cast(GraphStudent, student_for(exported_once.run.task))
+    rows = list(student.calibration(exported_once.run.folder, exported_once.dataset.folder, 9))
+    assert all(tensor.shape[0] is None for tensor in (*engine.inputs, *engine.outputs))
+    assert same_rows(engine.run(joined(rows)), [engine.run(row) for row in rows])
+    engine.close()
 
 
 def test_a_broken_quantization_is_refused_with_the_table(exported: Trained) -> None:
