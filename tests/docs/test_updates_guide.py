@@ -36,7 +36,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
 def lines(title: str) -> list[str]:
     """The host's commands of a section, in order; what runs until it is stopped isn't among them."""
     text = GUIDE.read_text(encoding="utf-8")
-    body = re.search(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+    body = re.search(rf"^##+ {re.escape(title)}\n(.*?)(?=^##+ |\Z)", text, re.MULTILINE | re.DOTALL)
     assert body is not None, title
     found = re.findall(r"^    enigma (release .+)$", body[1], re.MULTILINE)
     assert found, title
@@ -64,10 +64,22 @@ def test_the_way_of_one_host(home: Workspace, capsys: pytest.CaptureFixture[str]
 
 
 def test_the_way_with_a_phone(home: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    walk(lines("A phone that must agree"), capsys)
+    assert TARGET in Repository.of(home).targets()
+    assert Repository.of(home).state().root.content.roles["root"].threshold == 2
+
+
+def test_the_way_with_a_phone_that_comes_later(home: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    keys = [line for line in lines("A phone that must agree") if line.startswith("release keys new")]
+    walk([*lines("Start"), *keys, *lines("A phone that comes later"), "release cosign --key phone.key"], capsys)
+    assert Repository.of(home).state().root.content.roles["root"].threshold == 2
+
+
+def walk(commands: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Run commands, the keys that they print filled into those that follow."""
     keys: dict[str, str] = {}
-    for line in lines("A phone that must agree"):
+    for line in commands:
+        capsys.readouterr()
         run(line, **keys)
         if line.startswith("release keys new"):
             keys[line.split()[-1].removesuffix(".key").upper()] = capsys.readouterr().out.splitlines()[0]
-    assert TARGET in Repository.of(home).targets()
-    assert Repository.of(home).state().root.content.roles["root"].threshold == 2
