@@ -1,0 +1,1 @@
+"""The calls of `edge_runtime.client.DeviceClient`, by subject."""
