@@ -162,7 +162,10 @@ def test_the_commands_plan_without_an_arm(capsys: pytest.CaptureFixture[str]) ->
     assert "turn 0" in capsys.readouterr().out
     assert main(["arm", "pick", *arm, "red cube", "tray"]) == 0
     said = capsys.readouterr().out.splitlines()
-    assert said[:4] == ["open the fingers", "go above it", "go down to it", "take it"] and said[-2:] == ["go home", "Nothing moved: --live carries it out."]
+    assert said[:4] == ["open the fingers", "go above it", "go down to it", "take it"] and said[-2:] == [
+        "go home",
+        "Nothing moved: --live carries it out.",
+    ]
     assert main(["arm", "pick", *arm, "red cube", "attic"]) == 1
     assert "no spot 'attic'" in capsys.readouterr().err
     assert len(list(itertools.islice(said, 20))) == 11
