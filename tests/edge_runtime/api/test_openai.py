@@ -7,6 +7,7 @@ import contextlib
 import json
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,21 @@ def test_the_stream_joined_is_the_whole_answer_and_its_usage_comes_last(client: 
     assert chunks[-1].usage.completion_tokens == whole.usage.completion_tokens == 40
     assert chunks[-1].usage.prompt_tokens_details.cached_tokens == whole.usage.prompt_tokens - 1
     assert len({chunk.id for chunk in chunks}) == 1
+
+
+def test_four_chats_at_once_are_answered_as_one_after_the_other(client: Any) -> None:
+    def ask(number: int) -> str:
+        asked: list[Any] = [{"role": "user", "content": f"hello {number}"}]
+        made = client.chat.completions.create(
+            model="chatty", messages=asked, max_tokens=120, temperature=1.0, seed=number
+        )
+        return str(made.choices[0].message.content)
+
+    alone = [ask(number) for number in range(4)]
+    with ThreadPoolExecutor(
+        4
+    ) as threads:  # who gets which token's turn is in tests/edge_runtime/serving/test_answers.py
+        assert list(threads.map(ask, range(4))) == alone
 
 
 def test_logprobs_cover_the_text(client: Any) -> None:
