@@ -65,6 +65,12 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     simulate.add_argument("--socket", type=Path, metavar="PATH", help="(default: robot.sock beside the file)")
     simulate.add_argument("--at", metavar="PLACE", help="where it begins (default: the dock)")
     simulate.set_defaults(on="simulation", record=None)
+    text = (
+        "Say what orders would come to: a line of JSON in, a line out, with the planner and in a room that isn't there."
+    )
+    rehearse = parts.add_parser("rehearse", help=text, description=text)
+    rehearse.set_defaults(command=_rehearse)
+    rehearse.add_argument("room", metavar="ROOM", nargs="?", default="flat", help="as for `simulate` (default: flat)")
     client("state", "Show where it is, what it does, and what changed its orders.", _state)
     client("stop", "The emergency stop, until `release`; needs no token.", _simple({"op": "stop"}))
     client("release", "End the emergency stop.", _simple({"op": "release"}))
@@ -148,6 +154,15 @@ def _serve(args: argparse.Namespace) -> None:
     from firmware_bridge.robot.start import serve
 
     asyncio.run(serve(args, lambda line: print(line, flush=True)))
+
+
+def _rehearse(args: argparse.Namespace) -> None:
+    import sys
+
+    from firmware_bridge.robot.rehearse import answers, in_room
+
+    for line in answers(in_room(args.room), sys.stdin):
+        print(line, flush=True)
 
 
 def _ros(args: argparse.Namespace) -> None:
