@@ -52,6 +52,26 @@ class RobotDoor:
             raise _away(path, cause) from None
         return RobotLine(path, reader, writer, self._token(), seconds)
 
+    async def order(self, calls: object, share: float | None = None) -> Json:
+        """Orders, and the share of robot.toml's speed that it may have from now on. Raises as `ask`.
+
+        It is slowed before it has the orders, and let go faster only once it took them.
+        """
+        async with self.line() as line:
+            limit: Json = {}
+            if share is not None:
+                plan = (await line.ask({"op": "plan"})).get("plan")
+                most = plan.get("most_speed") if isinstance(plan, dict) else None
+                if not isinstance(most, int | float):
+                    raise Overloaded("The robot didn't say how fast it may be; update its bridge.")
+                limit = {"op": "limit", "speed": share * most}
+            if limit and share is not None and share < 1:
+                await line.ask(limit)
+            said = await line.ask({"calls": calls}) if calls != [] or not limit else {}
+            if limit and share is not None and share >= 1:
+                await line.ask(limit)
+            return said
+
     async def watch(self, hz: float) -> AsyncIterator[bytes]:
         """Frames, each a line of JSON, until the robot ends them. Raises as `ask`."""
         async with self.line() as line:

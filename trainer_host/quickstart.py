@@ -76,6 +76,23 @@ def teach_home(workspace: Workspace, name: str, *, examples: int, seed: int, on_
     return open_dataset(workspace.data / name)
 
 
+def teach_mobile(workspace: Workspace, name: str, *, examples: int, seed: int, on_step: OnStep) -> Dataset:
+    """The same for pack `robot-en`. Raises `DataError` where the bridge, which drives each row, can't be started."""
+    from trainer_host.data.dataset import seal
+    from trainer_host.teacher.mobile.generate import generate
+
+    with making(workspace.data / name) as folder:
+        figures = generate(
+            folder,
+            examples=examples,
+            seed=seed,
+            on_progress=lambda done, total: on_step(done / total, f"{done:,} examples driven in the map"),
+        )
+        params: Json = {"examples": examples, "pack": "robot-en"}
+        seal(folder, name=name, task="robot", teacher="robot-grammar", seed=seed, params=params, figures=figures)
+    return open_dataset(workspace.data / name)
+
+
 def home_exam(specialist: object) -> Json | None:
     """The hand-written exam, with the result of Home Assistant's own grammar beside ours."""
     from typing import cast

@@ -24,6 +24,7 @@ from edge_runtime.api.access import Caller, caller
 from edge_runtime.api.wire import read_json, reply
 from edge_runtime.device import Device
 from edge_runtime.errors import BadRequest, EdgeError, Forbidden, Overloaded
+from edge_runtime.mobile.bridge import for_bridge
 from edge_runtime.robot import STOP_SECONDS, RobotDoor, Sticks
 
 _log = logging.getLogger(__name__)
@@ -80,9 +81,19 @@ class RobotRoutes:
         return await self._do(request, {"op": "limit", **await _only(request, "speed")})
 
     async def orders(self, request: web.Request) -> web.Response:
-        """Orders, all of them or none: {"calls": [{"name": "go_to", "targets": ["kitchen"]}]}; `stop` drops all others."""
+        """Orders, all of them or none: {"calls": [{"name": "go_to", "targets": ["kitchen"]}]}; `stop` drops all others.
+
+        Those of a specialist of pack `robot-en` are taken too, see `edge_runtime.mobile.bridge`.
+        """
         body = await _only(request, "calls")
-        return await self._do(request, {"calls": body["calls"]})
+        who, calls = caller(request), body["calls"]
+        _may_act(who)
+        share = None
+        if isinstance(calls, list) and all(isinstance(call, dict) for call in calls):
+            calls, share = for_bridge(calls)
+        said = await self._door.order(calls, share)
+        self._device.events.emit("robot", did="orders", by=who.id or None)
+        return reply(said)
 
     async def draw(self, request: web.Request) -> web.Response:
         """Replace the zones or the places that people drew: {"revision", "zones"?, "places"?}; robot.toml's own stay."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from edge_runtime.home.lexicon import ACTIONS, KINDS, TAGS
@@ -57,15 +58,18 @@ def _majority(values: list[int]) -> int:
     return max(sorted(different), key=values.count)
 
 
-def clauses_of(tokens: list[str], labels: TokenLabels) -> list[Clause]:
-    """Group labelled tokens to clauses; a clause's action and kind are the most frequent of its tokens."""
+def clauses_of(tokens: list[str], labels: TokenLabels, names: Sequence[str] = ACTIONS) -> list[Clause]:
+    """Group labelled tokens to clauses; a clause's action and kind are the most frequent of its tokens.
+
+    names: the actions that labels.actions are indices into.
+    """
     starts = [i for i in range(len(tokens)) if i == 0 or labels.begins[i]]
     clauses: list[Clause] = []
     for start, stop in zip(starts, [*starts[1:], len(tokens)], strict=True):
         if stop <= start:
             continue
         clause = Clause(
-            action=ACTIONS[_majority(labels.actions[start:stop])],
+            action=names[_majority(labels.actions[start:stop])],
             kind=KINDS[_majority(labels.kinds[start:stop])],
             tokens=tokens[start:stop],
             start=start,

@@ -7,13 +7,13 @@ is doubtful in is read once.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import cast
 
 import numpy as np
 
-from edge_runtime.home.lexicon import TAGS
+from edge_runtime.home.lexicon import ACTIONS, TAGS
 from edge_runtime.home.parse import Clause, TokenLabels, clauses_of
 from edge_runtime.home.words import similar
 
@@ -36,8 +36,8 @@ _EXCLUDING = frozenset({
 })  # fmt: skip
 
 
-def read(tokens: list[str], label: Label) -> tuple[list[Clause], float]:
-    """Clauses and their confidence (0..1); at least one token."""
+def read(tokens: list[str], label: Label, names: Sequence[str] = ACTIONS) -> tuple[list[Clause], float]:
+    """Clauses and their confidence (0..1); at least one token. names: of the actions that are labelled."""
     n = len(tokens)
     known: dict[tuple[int, int], Logits] = {}
 
@@ -58,10 +58,10 @@ def read(tokens: list[str], label: Label) -> tuple[list[Clause], float]:
                 for head in ("action", "tag", "excluded", "kind"):
                     mixed = (1 - _ALONE) * said[head][start:stop] + _ALONE * alone[head]
                     said[head][start:stop] = _log_softmax(mixed)
-    return _clauses(tokens, starts, said)
+    return _clauses(tokens, starts, said, names)
 
 
-def _clauses(tokens: list[str], starts: list[int], said: Logits) -> tuple[list[Clause], float]:
+def _clauses(tokens: list[str], starts: list[int], said: Logits, names: Sequence[str]) -> tuple[list[Clause], float]:
     n = len(tokens)
     sure = np.exp(said["tag"].max(axis=-1))
     actions, confidence = [0] * n, 1.0
@@ -75,7 +75,7 @@ def _clauses(tokens: list[str], starts: list[int], said: Logits) -> tuple[list[C
     begins = [i in set(starts) for i in range(n)]
     tags_said = _valid(said["tag"].argmax(axis=-1).tolist())
     labels = TokenLabels(begins, actions, tags_said, excluded, said["kind"].argmax(axis=-1).tolist())
-    return clauses_of(tokens, labels), confidence
+    return clauses_of(tokens, labels, names), confidence
 
 
 def _likeliest(starts: list[int], begin: np.ndarray, chances: Callable[[int, int], Logits]) -> list[int]:

@@ -5,7 +5,7 @@ The envelope is another process, which listens on a UNIX socket of this machine.
     {"token"?, "pipeline", "calls": [{"name", "arguments", "targets"}], "captured": {"monotonic", "wall"}, "age_ms", "max_age_ms"}
 
 and answers one, {"accepted": true} or {"accepted": false, "reason": "..."}. Where it isn't there, nothing moves; there
-is no other way. What is unsure, old or no list of calls isn't even asked for.
+is no other way. Orders of pack `robot-en` are said as the bridge takes them first. What is unsure, old or no list of calls isn't even asked for.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from edge_runtime import strict_json
 from edge_runtime.errors import BadRequest
 from edge_runtime.media import to_json
+from edge_runtime.mobile.bridge import for_bridge
 from edge_runtime.pipelines import declare
 from edge_runtime.pipelines.items import Item, Json, SinkError
 from edge_runtime.pipelines.references import fill
@@ -48,6 +49,10 @@ class Actions:
         calls = _calls(to_json(fill(self._declared.calls, value, item.answer, "calls")))
         if not calls:
             return False
+        try:
+            calls, share = for_bridge(calls)
+        except BadRequest as cause:
+            raise SinkError(str(cause)) from None
         if item.captured.age > self._declared.max_age:
             raise SinkError(
                 f"An action wasn't asked for: what it is about is {item.captured.age * 1000:.0f} ms old, over max_age_ms."
@@ -60,6 +65,10 @@ class Actions:
             "age_ms": round(item.captured.age * 1000, 1),
             "max_age_ms": round(self._declared.max_age * 1000),
         }
+        if share is not None:
+            await self._limit(share)
+            if not calls:
+                return True
         answer = await self._ask(request)
         accepted, reason = answer.get("accepted"), str(answer.get("reason") or "")[:_SHOWN]
         if not isinstance(accepted, bool):
@@ -78,6 +87,17 @@ class Actions:
 
     async def close(self) -> None:
         """Nothing is held."""
+
+    async def _limit(self, share: float) -> None:
+        """Let the robot have that share of its most speed, from now on."""
+        token: Json = {} if self._token is None else {"token": self._token}
+        plan = (await self._ask({**token, "op": "plan"})).get("plan")
+        most = plan.get("most_speed") if isinstance(plan, dict) else None
+        if not isinstance(most, int | float):
+            raise SinkError(f"The safety envelope at {self._declared.socket} knows no speeds; leave them out.")
+        said = await self._ask({**token, "op": "limit", "speed": share * most})
+        if said.get("accepted") is not True:
+            raise SinkError(f"The safety envelope refused: {str(said.get('reason') or 'it gave no reason')[:_SHOWN]}.")
 
     async def _ask(self, request: Json) -> Json:
         path = self._declared.socket

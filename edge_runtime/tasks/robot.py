@@ -1,10 +1,14 @@
-"""Task `robot`: a command in words plus the inventory of a home gives calls of Home Assistant intents."""
+"""Task `robot`: a command in words plus the inventory of a home gives calls of Home Assistant intents.
+
+A model of pack `robot-en` reads the same way what is said to a robot that drives about, with actions of its own.
+"""
 
 from __future__ import annotations
 
 import io
 import zlib
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -22,6 +26,8 @@ from edge_runtime.home.resolve import Outcome, resolve
 from edge_runtime.home.spelling import Spelling
 from edge_runtime.home.words import stem, tokenize
 from edge_runtime.kept_json import Kept
+from edge_runtime.mobile import lexicon as mobile
+from edge_runtime.mobile.resolve import resolve as resolve_mobile
 
 if TYPE_CHECKING:
     from edge_runtime.bundle.manifest import Manifest
@@ -36,6 +42,24 @@ NGRAM_BUCKETS = 4096
 _HOMES = 8  # whose word tables are kept, also while their states change
 _REMEMBERED = 2000  # words that were looked up; bounds what a client can make a device hold
 HEADS = {"begin": 2, "action": len(ACTIONS), "tag": len(TAGS), "excluded": 2, "kind": len(KINDS)}
+
+
+@dataclass(frozen=True)
+class Pack:
+    """A vocabulary of the task: its actions, and what clauses of them come to in an inventory."""
+
+    name: str
+    actions: tuple[str, ...]
+    resolve: Callable[[list[Clause], Home, str | None], Outcome]
+
+    @property
+    def heads(self) -> dict[str, int]:
+        """Classes of each head of a model of this pack."""
+        return {**HEADS, "action": len(self.actions)}
+
+
+HOME = Pack("home-en", ACTIONS, resolve)  # that of models which name none
+PACKS = {pack.name: pack for pack in (HOME, Pack(mobile.PACK, mobile.ACTIONS, resolve_mobile))}
 
 _STRING = {"type": "string"}
 REQUEST_SCHEMA: dict[str, object] = {
@@ -160,11 +184,14 @@ def encode(tokens: list[str], vocabulary: Words, index: match.Index, here: tuple
 class Robot:
     """A loaded specialist. Keeps the word tables of the last homes, so that a person's second sentence is quick."""
 
-    def __init__(self, engine: Engine, vocabulary: Words, unsure: float, spelling: Spelling | None = None) -> None:
+    def __init__(
+        self, engine: Engine, vocabulary: Words, unsure: float, spelling: Spelling | None = None, pack: Pack = HOME
+    ) -> None:
         self._engine = engine
         self._vocabulary = vocabulary
         self._unsure = unsure
         self._spelling = spelling
+        self._pack = pack
         self._indexes: OrderedDict[tuple[object, ...], match.Index] = OrderedDict()
 
     def run(self, request: dict[str, object]) -> dict[str, object]:
@@ -177,7 +204,7 @@ class Robot:
             question = f"That has more than {TOKENS} words and marks; please say it in fewer, or one thing at a time."
             return _answer(Outcome(question=question), 0.0, True)
         clauses, confidence = self.read(tokens, checked)
-        outcome = resolve(clauses, checked.home, checked.here)
+        outcome = self._pack.resolve(clauses, checked.home, checked.here)
         confidence *= outcome.score
         if outcome.question:
             return _answer(outcome, confidence, True)
@@ -200,7 +227,7 @@ class Robot:
             outputs = self._engine.run(encode(meant[start:stop], self._vocabulary, index, here).inputs())
             return {head: outputs[head][0, : stop - start] for head in HEADS}
 
-        return read(tokens, label)
+        return read(tokens, label, self._pack.actions)
 
     def _meant(self, token: str, index: match.Index) -> str:
         """What the model reads for a word: where neither it nor the home knows it, the word that it slipped from."""
@@ -234,14 +261,19 @@ def load(manifest: Manifest, folder: Path, engine: Engine) -> Robot:
     tokenizer = manifest.tokenizer
     if tokenizer is None or tokenizer.scheme != SCHEME or tokenizer.file is None:
         raise BundleError(f"This bundle's tokenizer isn't {SCHEME}; train and push the specialist again.")
-    expected = {"actions": list(ACTIONS), "tags": list(TAGS), "kinds": list(KINDS), "tokens": TOKENS}
+    pack = PACKS.get(str(manifest.options.get("pack", HOME.name)))
+    if pack is None:
+        raise BundleError(
+            "This bundle's pack isn't known here; update this device, or push a specialist of another pack."
+        )
+    expected = {"actions": list(pack.actions), "tags": list(TAGS), "kinds": list(KINDS), "tokens": TOKENS}
     if {key: manifest.options.get(key) for key in expected} != expected:
         raise BundleError("This bundle's labels are of another version of the task; train and push it again.")
     unsure = manifest.thresholds.get("unsure")
     if unsure is None:
         raise BundleError("This bundle has no `unsure` threshold; train and push the specialist again.")
     vocabulary = folder / tokenizer.file
-    return Robot(engine, read_vocabulary(vocabulary), unsure, Spelling(vocabulary.read_bytes()))
+    return Robot(engine, read_vocabulary(vocabulary), unsure, Spelling(vocabulary.read_bytes()), pack)
 
 
 class Vocabulary:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from trainer_host.commands import device_options, language_export, own_gguf, train
 from trainer_host.commands.options import Commands, command, workspace_of
 from trainer_host.errors import TrainerError
 from trainer_host.presentation import presenter_for
+
+if TYPE_CHECKING:
+    from edge_runtime.tasks import Specialist
+    from trainer_host.presentation import Presenter
 
 # What a person calls a runtime by, which is the kind of file; and what the gate calls it.
 RUNTIMES = {"onnx": ("onnxruntime",), "tflite": ("ai-edge-litert", "tflite-runtime"), "gguf": ("xllamacpp",)}
@@ -153,17 +158,21 @@ def exam(args: argparse.Namespace) -> None:
     """A home specialist's marks on sentences written by hand."""
     from dataclasses import asdict
 
+    from edge_runtime.mobile.lexicon import PACK
     from trainer_host.compress.files import exported
     from trainer_host.compress.gate import loaded
-    from trainer_host.evaluation import exam_folder, exam_report
+    from trainer_host.evaluation import exam_folder, exam_report, mobile_exam
     from trainer_host.evaluation.exam import grade, load_exam
     from trainer_host.quickstart import exam_table
     from trainer_host.students import student_for
+    from trainer_host.students.robot import pack_of_run
     from trainer_host.training.run import open_run
 
     workspace, show = workspace_of(args), presenter_for()
-    folder = Path(args.sentences) if args.sentences else exam_folder()
     run = open_run(workspace.run(args.run))
+    mobile = run.task == "robot" and pack_of_run(run.folder) == PACK
+    own = mobile_exam.exam_folder() if mobile else exam_folder()
+    folder = Path(args.sentences) if args.sentences else own
     if run.task != "robot":
         raise TrainerError(f"'{run.name}' is of the task {run.task}; an exam of sentences is for the task robot.")
     if folder is None:
@@ -172,6 +181,8 @@ def exam(args: argparse.Namespace) -> None:
     if item is None:
         raise TrainerError(f"'{run.name}' has no int8 model yet; run: enigma export {run.name}")
     with loaded(run, student_for(run.task), item, item.runtimes[0]) as specialist:
+        if mobile:
+            return _mobile_exam(specialist, folder, args.wrong, show)
         report = exam_report(specialist, folder)
         assert report is not None
         show.table(*exam_table(asdict(report)))
@@ -180,6 +191,24 @@ def exam(args: argparse.Namespace) -> None:
                 if not verdict.right:
                     answer = verdict.answer.get("question") or verdict.got or "nothing"
                     show.say(f"{verdict.case.text}\n    wanted {verdict.case.expect or 'nothing'}, got {answer}")
+
+
+def _mobile_exam(specialist: Specialist, folder: Path, wrong: bool, show: Presenter) -> None:
+    """The same for pack `robot-en`, beside keyword matching."""
+    from trainer_host.evaluation import mobile_exam
+
+    cases = mobile_exam.load(folder)
+    rows = []
+    for who, answer in (("this specialist", specialist.run), ("keyword matching", mobile_exam.keywords)):
+        found = mobile_exam.grade(cases, answer)
+        shares = [f"{found[key] * 100:.1f} %" for key in ("accuracy", "easy", "hard", "moved_wrongly")]
+        rows.append([f"{who}, {len(cases)} sentences", *shares])
+    show.table(["who", "all", "easy", "hard", "moves, must not"], rows)
+    for case in cases if wrong else ():
+        got = specialist.run(case.request)
+        if not mobile_exam.right(case, got):
+            wanted = case.calls or ("a question" if case.asks else "nothing")
+            show.say(f"{case.request['text']}\n    wanted {wanted}, got {got['question'] or got['calls'] or 'nothing'}")
 
 
 def bundle(args: argparse.Namespace) -> None:

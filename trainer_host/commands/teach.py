@@ -204,12 +204,12 @@ def _lesson(args: argparse.Namespace) -> Lesson:
     tasks = _tasks(args) or ("robot",)
     home = provider == BUILT_IN and tasks == ("robot",)
     options = _options(args, tasks)
-    if home and options.get("robot"):
-        raise TrainerError(
-            f"The built-in teacher has no robot.{min(options['robot'])}; name a --provider, or leave it out."
-        )
+    if home and (others := sorted(options.get("robot", {}).keys() - {"pack"})):
+        raise TrainerError(f"The built-in teacher has no robot.{others[0]}; name a --provider, or leave it out.")
     examples = args.examples if args.examples is not None else HOME_EXAMPLES if home else EXAMPLES
-    name = args.name or (HOME_DATASET if home else lesson_name(provider))
+    name = args.name or (_pack(options) if home else lesson_name(provider))
+    if home:
+        options = {}  # the pack is the command's own
     made = Lesson(
         name,
         tasks,
@@ -227,18 +227,30 @@ def _lesson(args: argparse.Namespace) -> Lesson:
     return checked_lesson(made)
 
 
+def _pack(options: dict[str, Json]) -> str:
+    """The pack that the built-in teacher is asked for. Raises `TrainerError`."""
+    from edge_runtime.tasks.robot import PACKS
+
+    pack = str(options.get("robot", {}).get("pack", HOME_DATASET))
+    if pack not in PACKS:
+        raise TrainerError(f"There is no pack '{pack[:40]}'; the packs of the task robot are {', '.join(PACKS)}.")
+    return pack
+
+
 def _home(args: argparse.Namespace, workspace: Workspace, show: Presenter) -> None:
     """The built-in teacher of home commands has a way of its own: it labels every word."""
     from trainer_host.commands.quickstart import check_examples
-    from trainer_host.quickstart import teach_home
+    from trainer_host.quickstart import teach_home, teach_mobile
 
     if args.estimate:
         show.say("The built-in teacher costs nothing.")
         return
+    pack = _pack(_options(args, ("robot",)))
     examples = args.examples if args.examples is not None else HOME_EXAMPLES
     check_examples(examples)
+    teach_pack = teach_home if pack == HOME_DATASET else teach_mobile
     with show.working("teaching") as step:
-        made = teach_home(workspace, args.name or HOME_DATASET, examples=examples, seed=args.seed, on_step=step)
+        made = teach_pack(workspace, args.name or pack, examples=examples, seed=args.seed, on_step=step)
     show.say(f"Dataset '{made.name}': {made.counts['train']:,} rows to train, {made.counts['heldout']:,} held out.")
 
 

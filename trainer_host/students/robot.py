@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from edge_runtime.home.lexicon import ACTIONS, KINDS, TAGS
-from edge_runtime.tasks.robot import HEADS, NGRAMS, SCHEME, TOKENS
+from edge_runtime.home.lexicon import KINDS, TAGS
+from edge_runtime.tasks.robot import HEADS, HOME, NGRAMS, PACKS, SCHEME, TOKENS, Pack
 from trainer_host.errors import DataError
 from trainer_host.students import Json, ModelIO, OnProgress, Recorder, TrainReport, begins_with
 from trainer_host.students import robot_practice as practice
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from edge_runtime.tasks import Specialist
-    from trainer_host.students.robot_model import RobotNet
+    from trainer_host.students.robot_model import RobotConfig, RobotNet
 
 VOCABULARY = "vocab.txt"
 CONFIG = "config.json"
@@ -90,12 +90,17 @@ class RobotStudent:
             rows, read_rows(dataset / "heldout.jsonl"), homes, room(len(rows), seconds), seed
         )
         learnt = [*rows, *more]
+        pack = pack_of(rows)
         if base is not None:
             vocabulary, net = _vocabulary(base), _open(base)
             config = net.config
+            if config.pack != pack.name:
+                raise DataError(
+                    f"The run {base.name} is of pack {config.pack}, these rows are of {pack.name}; leave out --init."
+                )
         else:
             vocabulary, known = build_vocabulary(learnt, common_words())
-            config = RobotConfig(vocabulary=len(vocabulary), known=known)
+            config = RobotConfig(vocabulary=len(vocabulary), known=known, pack=pack.name)
             net = RobotNet(config)
             _start(net, vocabulary, seed)
         learnt += clauses_alone(learnt)
@@ -153,10 +158,12 @@ class RobotStudent:
         import hashlib
 
         digest = hashlib.sha256((run / VOCABULARY).read_bytes()).hexdigest()
+        pack = PACKS[_config(run).pack]
+        options = {"actions": list(pack.actions), "tags": list(TAGS), "kinds": list(KINDS), "tokens": TOKENS}
         return {
-            "labels": list(ACTIONS),
+            "labels": list(pack.actions),
             "thresholds": {"unsure": UNSURE},
-            "options": {"actions": list(ACTIONS), "tags": list(TAGS), "kinds": list(KINDS), "tokens": TOKENS},
+            "options": options if pack is HOME else {**options, "pack": pack.name},
             "tokenizer": {"file": VOCABULARY, "sha256": digest, "scheme": SCHEME},
         }
 
@@ -197,6 +204,21 @@ def room(rows: int, seconds: float | None) -> int:
     return max(0, min(practice.ROWS - rows, int((seconds - rows * each) / (practice.SECONDS_PER_ROW + each))))
 
 
+def pack_of_run(run: Path) -> str:
+    """The name of the pack that a run's student was trained on."""
+    return _config(run).pack
+
+
+def pack_of(rows: list[dict]) -> Pack:
+    """The pack that a dataset's rows are of. Raises `DataError` for several, or one that isn't known."""
+    names = {row.get("meta", {}).get("pack", HOME.name) for row in rows}
+    if len(names) != 1 or not names <= PACKS.keys():
+        raise DataError(
+            f"The rows must be of one pack: {', '.join(PACKS)}; not {', '.join(sorted(map(str, names)))[:80]}."
+        )
+    return PACKS[names.pop()]
+
+
 def _request(row: dict, homes: dict[int, dict]) -> Json:
     given = row["input"]
     return {"text": given["text"], "context": given.get("context") or {}, "inventory": homes[given["home"]]}
@@ -215,12 +237,18 @@ def _vocabulary(run: Path) -> list[str]:
     return (run / VOCABULARY).read_text(encoding="utf-8").splitlines()
 
 
-def _open(run: Path) -> RobotNet:
-    from trainer_host.students.robot_model import RobotConfig, RobotNet
+def _config(run: Path) -> RobotConfig:
+    from trainer_host.students.robot_model import RobotConfig
 
     settings = json.loads((run / CONFIG).read_text(encoding="utf-8"))
     settings.pop("epochs", None)
-    net = RobotNet(RobotConfig(**settings))
+    return RobotConfig(**settings)
+
+
+def _open(run: Path) -> RobotNet:
+    from trainer_host.students.robot_model import RobotNet
+
+    net = RobotNet(_config(run))
     load_weights(run, net)
     return net.eval()
 

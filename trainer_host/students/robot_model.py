@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear, pad
 
 from edge_runtime.home.match import FEATURES
-from edge_runtime.tasks.robot import HEADS, NGRAM_BUCKETS
+from edge_runtime.tasks.robot import HOME, NGRAM_BUCKETS, PACKS
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class RobotConfig:
     attention_layers: int = 2
     attention_heads: int = 4
     dropout: float = 0.1
+    pack: str = HOME.name  # whose actions it labels
 
     def to_json(self) -> dict[str, object]:
         return asdict(self)
@@ -73,7 +74,7 @@ class AttentionBlock(nn.Module):
 
 
 class RobotNet(nn.Module):
-    """Per-token logits of every head in `HEADS`, in its order.
+    """Per-token logits of every head of its pack, in the order of `HEADS`.
 
     words int32 [B, T], ngrams int32 [B, T, G], features float32 [B, T, F] -> tuple of float32 [B, T, classes].
     """
@@ -97,7 +98,7 @@ class RobotNet(nn.Module):
         )
         self.conv2 = ConvBlock(width)
         self.norm = nn.LayerNorm(width)
-        self.heads = nn.ModuleList(nn.Linear(width, classes) for classes in HEADS.values())
+        self.heads = nn.ModuleList(nn.Linear(width, classes) for classes in PACKS[config.pack].heads.values())
 
     def forward(
         self, words: Tensor, ngrams: Tensor, features: Tensor, chance: torch.Generator | None = None

@@ -19,7 +19,7 @@ from edge_runtime.errors import BadRequest
 from edge_runtime.home.inventory import Home, parse_home
 from edge_runtime.home.resolve import Call
 from edge_runtime.home.words import tokenize
-from edge_runtime.tasks.robot import REQUEST_SCHEMA, RESPONSE_SCHEMA, TOKENS, Request, parse_request
+from edge_runtime.tasks.robot import HOME, PACKS, REQUEST_SCHEMA, RESPONSE_SCHEMA, TOKENS, Request, parse_request
 from trainer_host.errors import DataError
 from trainer_host.tasks import Example, Json, Prompt, Rejected, TaskSpec, canonical
 from trainer_host.tasks import robot_free as free
@@ -290,10 +290,19 @@ def _texts(value: object) -> list[str]:
 
 
 def spec(options: Json) -> RobotSpec:
-    """The robot's spec; option `mode`: "reword" (default: the teacher only rewords) or "free" (for big models)."""
-    if extra := sorted(options.keys() - {"mode"}):
-        raise DataError(f"The task robot has no option '{extra[0][:40]}'; it knows mode.")
-    mode = options.get("mode", "reword")
+    """The robot's spec; option `mode`: "reword" (default: the teacher only rewords) or "free" (for big models).
+
+    Option `pack` may only say home-en here: robot-en is written by the built-in teacher alone, see `enigma teach`.
+    """
+    if extra := sorted(options.keys() - {"mode", "pack"}):
+        raise DataError(f"The task robot has no option '{extra[0][:40]}'; it knows mode and pack.")
+    mode, pack = options.get("mode", "reword"), options.get("pack", HOME.name)
     if mode not in ("reword", "free"):
         raise DataError("The option mode of the task robot is reword or free.")
+    if pack not in PACKS:
+        raise DataError(f"The option pack of the task robot is {' or '.join(PACKS)}.")
+    if pack != HOME.name:
+        raise DataError(
+            f"Pack {pack} is written by the built-in teacher, and alone: enigma teach --task robot --option robot.pack={pack}."
+        )
     return RobotSpec(str(mode))

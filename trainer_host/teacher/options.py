@@ -33,7 +33,7 @@ FORMS: dict[str, dict[str, Form]] = {
     "chat": {"language": Form.TEXT, "tools": Form.JSON, "steps": Form.FLAG},
     "vision": {"images": Form.FOLDER, "labels": Form.WORDS, "whole": Form.FLAG},
     "audio_gen": {"kinds": Form.WORDS},
-    "robot": {"mode": Form.TEXT},
+    "robot": {"mode": Form.TEXT, "pack": Form.TEXT},
     "router": {"labels": Form.TABLE, "language": Form.TEXT},
 }
 

@@ -281,6 +281,38 @@ def test_an_action_without_a_socket_needs_a_robot_in_the_configuration(tmp_path:
         open_sink(sink, "ear", EventHub(), Topics(), RobotConfig())
 
 
+async def test_orders_of_a_specialist_are_said_as_the_bridge_takes_them(
+    device: RunningDevice, robot: SimulatedRobot
+) -> None:
+    async def limit() -> float:
+        async with (
+            DeviceClient(device.url, device.token) as client,
+            client.robot.watch(20) as watch,
+            frames(watch) as following,
+        ):
+            seen = (await following("frame"))["frame"]
+            assert isinstance(seen, dict)
+            return float(seen["limit"])
+
+    robot.fresh()
+    robot.ask(op="mode", event="automate")
+    key = {"Authorization": f"Bearer {device.token}"}
+    calls = [{"name": "patrol", "arguments": {"speed": "slow"}, "targets": ["sofa", "kitchen"]}]
+    reply = device.request("POST", "/v1/robot/orders", {"calls": calls}, key)
+    assert reply.status == 200, reply.body
+    assert "sofa" in str(robot.state["orders"]) and "kitchen" in str(robot.state["orders"])
+    most = robot.ask(op="plan")["plan"]["most_speed"]  # type: ignore[index]
+    assert await limit() == pytest.approx(0.4 * most)
+    fetch = {"name": "fetch", "arguments": {}, "targets": ["cup"]}
+    reply = device.request("POST", "/v1/robot/orders", {"calls": [{"name": "stop", "targets": []}, fetch]}, key)
+    assert reply.status == 400 and "no arm" in reply.message
+    assert "sofa" in str(robot.state["orders"])  # what is refused stops nothing, either
+    normal = {"name": "set_speed", "arguments": {"speed": "normal"}, "targets": []}
+    assert device.request("POST", "/v1/robot/orders", {"calls": [normal]}, key).status == 200
+    assert await limit() == pytest.approx(most)
+    robot.ask(calls=[{"name": "stop"}])
+
+
 def test_errors_of_the_client_are_the_devices(device: RunningDevice) -> None:
     assert issubclass(Overloaded, EdgeError)
     for path, body in (

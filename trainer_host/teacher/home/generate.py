@@ -6,7 +6,7 @@ import hashlib
 import json
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -88,8 +88,8 @@ def templates_of(sentence: str) -> list[str]:
     return [name for name in names if name not in (_TERSE_NAME, _FOLLOW_UP) and not name.startswith(f"{_PREAMBLE} ")]
 
 
-def label(clauses: list[Clause]) -> tuple[list[str], TokenLabels]:
-    """Tokens and per-token labels of labelled clauses."""
+def label(clauses: list[Clause], names: Sequence[str] = ACTIONS) -> tuple[list[str], TokenLabels]:
+    """Tokens and per-token labels of labelled clauses. names: of the actions that there are."""
     tokens: list[str] = []
     labels = TokenLabels([], [], [], [], [])
     for clause in clauses:
@@ -97,7 +97,7 @@ def label(clauses: list[Clause]) -> tuple[list[str], TokenLabels]:
         for i, word in enumerate(clause.words):
             tokens.append(word.text)
             labels.begins.append(i == 0)
-            labels.actions.append(ACTIONS.index(clause.action))
+            labels.actions.append(names.index(clause.action))
             tag = "O"
             if word.slot:
                 tag = f"{'B' if word.begin or open_slot != word.slot else 'I'}-{word.slot}"

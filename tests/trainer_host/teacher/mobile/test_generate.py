@@ -1,0 +1,136 @@
+"""Pack `robot-en`: every row is carried out in the map, by the bridge; what ends elsewhere than meant is no row."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("shapely")
+
+from edge_runtime.home.inventory import parse_home
+from edge_runtime.home.lexicon import TAGS
+from edge_runtime.home.match import FEATURES
+from edge_runtime.home.parse import TokenLabels, clauses_of
+from edge_runtime.home.words import tokenize
+from edge_runtime.mobile.lexicon import ACTIONS, ORDERS
+from edge_runtime.mobile.resolve import resolve
+from edge_runtime.tasks.robot import HEADS, HOME, TOKENS
+from trainer_host.errors import DataError
+from trainer_host.evaluation import mobile_exam
+from trainer_host.students import robot as student
+from trainer_host.students.robot import STUDENT
+from trainer_host.students.robot_data import read_homes, read_rows
+from trainer_host.tasks import task_spec
+from trainer_host.teacher.mobile import generate as module
+from trainer_host.teacher.mobile.generate import generate
+from trainer_host.teacher.mobile.grammar import sections
+from trainer_host.teacher.mobile.inventory import SPOTS
+from trainer_host.teacher.mobile.rehearse import Rehearsal
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("mobile")
+    figures = generate(folder, examples=300, seed=9)
+    assert figures["train"] == 270 and figures["heldout"] == 30 and int(str(figures["driven"])) > 300
+    return folder
+
+
+def test_rows_are_the_same_for_a_seed_and_their_labels_give_their_orders(dataset: Path, tmp_path: Path) -> None:
+    generate(tmp_path, examples=300, seed=9)
+    for name in ("homes.jsonl", "train.jsonl", "heldout.jsonl"):
+        assert (tmp_path / name).read_bytes() == (dataset / name).read_bytes()
+    homes = {number: parse_home(raw) for number, raw in read_homes(dataset).items()}
+    train, held = read_rows(dataset / "train.jsonl"), read_rows(dataset / "heldout.jsonl")
+    for row in (*train, *held):
+        labels, given = row["meta"]["labels"], row["input"]
+        read = TokenLabels(*([*map(bool, labels["begins"])], labels["actions"], labels["tags"], [*map(bool, labels["excluded"])], labels["kinds"]))  # fmt: skip
+        outcome = resolve(clauses_of(tokenize(given["text"]), read, ACTIONS), homes[given["home"]], given["context"].get("area"))  # fmt: skip
+        assert [(c.name, c.arguments, list(c.targets)) for c in outcome.calls] == [
+            (c["name"], c["arguments"], c["targets"]) for c in row["output"]["calls"]
+        ]
+        assert outcome.question == row["output"]["question"]
+        assert max(labels["tags"]) < len(TAGS)
+    assert {row["input"]["home"] for row in train}.isdisjoint(row["input"]["home"] for row in held)
+    assert {call["name"] for row in train for call in row["output"]["calls"]} == set(ORDERS.values())
+    assert {"none", *ORDERS} == sections().keys()
+
+
+def test_a_sentence_whose_labels_lead_elsewhere_is_no_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = module.resolve
+    raw: dict[str, object] = {
+        "areas": [{"id": f"place.{i}", "name": name, "at": list(SPOTS[i])} for i, name in enumerate(("kitchen", "hall"))],
+        "entities": [{"id": "cup", "name": "cup", "area": "place.0"}],
+        "robot": "place.0",
+    }  # fmt: skip
+    home = parse_home(raw)
+    monkeypatch.setattr(module, "resolve", lambda clauses, home, here: real(clauses[:1], home, here))
+    refused: Counter[str] = Counter()
+    with Rehearsal() as bridge:
+        for seed in range(60):
+            module.make(raw, home, "place.1", False, random.Random(seed), bridge, refused)
+        assert refused["other end than meant"] > 5
+        monkeypatch.setattr(module, "resolve", real)
+        raw["areas"][1]["at"] = list(SPOTS[-1])  # type: ignore[index]
+        before = refused["refused by the bridge"]
+        for seed in range(60):
+            module.make(raw, home, "place.1", False, random.Random(seed), bridge, refused)
+        assert before == 0 and refused["refused by the bridge"] > 10
+        assert "zone" in str(bridge.drive(SPOTS[0], [SPOTS[-1]]))
+
+
+def test_a_bridge_that_does_not_start_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Rehearsal("/nowhere") as bridge, pytest.raises(DataError, match="enigma-bridge robot rehearse"):
+        bridge.drive((1.0, 1.0), [(2.0, 2.0)])
+
+
+def test_a_student_of_the_pack_has_its_actions_and_one_of_a_home_is_as_before(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(student, "common_words", list)  # the pretrained words are nothing of the pack's
+    monkeypatch.setattr(student, "vectors", lambda words, width: np.zeros((len(words), width), np.float32))
+    run = tmp_path / "run"
+    run.mkdir()
+    STUDENT.train(dataset, run, seed=1, seconds=0.01, on_progress=lambda share, figures: None)
+    net, example, _ = STUDENT.module(run)
+    assert [out.shape[-1] for out in net(*example)] == [*{**HEADS, "action": len(ACTIONS)}.values()]
+    assert example[2].shape == (1, TOKENS, FEATURES)
+    fields = STUDENT.manifest_fields(run)
+    assert fields["labels"] == list(ACTIONS) and fields["options"]["pack"] == "robot-en"  # type: ignore[index]
+    config = json.loads((run / "config.json").read_text())
+    del config["pack"]  # as runs were written before there were packs
+    (run / "config.json").write_text(json.dumps(config))
+    fields = STUDENT.manifest_fields(run)
+    assert fields["labels"] == list(HOME.actions) and "pack" not in fields["options"]  # type: ignore[operator]
+    rows = read_rows(dataset / "train.jsonl")
+    rows[0]["meta"]["pack"] = "home-en"
+    (tmp_path / "homes.jsonl").write_bytes((dataset / "homes.jsonl").read_bytes())
+    for name in ("train", "heldout"):
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(DataError, match="one pack"):
+        STUDENT.train(tmp_path, tmp_path, seed=1, seconds=0.01, on_progress=lambda share, figures: None)
+
+
+def test_the_pack_is_the_built_in_teachers_alone() -> None:
+    with pytest.raises(DataError, match="--option robot"):
+        task_spec("robot", {"pack": "robot-en"})
+    with pytest.raises(DataError, match="home-en or robot-en"):
+        task_spec("robot", {"pack": "boat"})
+    assert task_spec("robot", {"pack": "home-en"}).name == "robot"
+
+
+def test_the_exam_reads_and_its_baseline_gets_the_plain_ones(tmp_path: Path) -> None:
+    folder = mobile_exam.exam_folder()
+    assert folder is not None
+    cases = mobile_exam.load(folder)
+    found = mobile_exam.grade(cases, mobile_exam.keywords)
+    assert found["cases"] == 96 and found["easy"] > 0.8 > 0.5 > found["hard"]
+    silent = mobile_exam.grade(cases, lambda request: {"calls": [], "question": None})
+    assert silent["accuracy"] < 0.2 and silent["moved_wrongly"] == 0
+    with pytest.raises(DataError, match="no exam"):
+        mobile_exam.load(tmp_path)
