@@ -52,7 +52,7 @@ def test_two_trainings_with_one_seed_give_the_same_bundle(exported: Trained) -> 
     shutil.rmtree(exported.workspace.bundles)
     shutil.rmtree(exported.run.folder)
     run, _ = train_run(
-        exported.workspace, exported.dataset, "easy", seed=1, seconds=None, on_progress=lambda share, figures: None
+        exported.workspace, exported.dataset, "easy", seed=1, seconds=10, on_progress=lambda share, figures: None
     )
     export_run(run, exported.dataset, lambda share, what: None)
     second = build(Trained(exported.workspace, exported.dataset, run))
