@@ -43,6 +43,9 @@ EXAMPLES_PER_ROW = 1.35  # of the built-in teacher's: a row of several clauses s
 SECONDS_PER_EXAMPLE = 0.0005
 TUNED = 0.1  # of the rates and of the epochs (one at the least), where a robot begins with another one
 UNSURE = 0.12  # below it most readings of the development sentences are wrong
+# What a robot shouldn't do is worse than a question: on held-out sentences of the grammar it does a third fewer wrong things than
+# at 0.12, and gets one sentence in a hundred less right.
+UNSURE_OF = {"robot-en": 0.5}
 
 
 class RobotStudent:
@@ -162,7 +165,7 @@ class RobotStudent:
         options = {"actions": list(pack.actions), "tags": list(TAGS), "kinds": list(KINDS), "tokens": TOKENS}
         return {
             "labels": list(pack.actions),
-            "thresholds": {"unsure": UNSURE},
+            "thresholds": {"unsure": UNSURE_OF.get(pack.name, UNSURE)},
             "options": options if pack is HOME else {**options, "pack": pack.name},
             "tokenizer": {"file": VOCABULARY, "sha256": digest, "scheme": SCHEME},
         }

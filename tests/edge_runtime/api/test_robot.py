@@ -268,6 +268,14 @@ def test_an_action_of_a_pipeline_goes_to_the_robot_of_the_configuration(robot: S
             await until(lambda: "sofa" in str(robot.state["orders"]))
 
         asyncio.run(goes())
+        patrol = {"name": "patrol", "arguments": {"speed": "slow"}, "targets": ["kitchen"]}
+        assert device.request("POST", "/v1/topics", {"topic": "go", "value": {"calls": [patrol]}}).json["readers"] == 1
+
+        async def goes_round() -> None:
+            await until(lambda: "kitchen" in str(robot.state["orders"]))
+
+        asyncio.run(goes_round())
+        robot.ask(op="limit", speed=robot.ask(op="plan")["plan"]["most_speed"])  # type: ignore[index]
         robot.ask(calls=[{"name": "stop"}])
     finally:
         assert device.stop() == 0

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
 import pytest
 
-from edge_runtime.errors import BadRequest
+from edge_runtime.bundle.manifest import Tokenizer
+from edge_runtime.errors import BadRequest, BundleError
 from edge_runtime.home.inventory import parse_home
+from edge_runtime.home.lexicon import KINDS, TAGS
 from edge_runtime.home.parse import Clause, Span
 from edge_runtime.home.resolve import Call, Outcome
 from edge_runtime.mobile.bridge import for_bridge
 from edge_runtime.mobile.errands import execute, world
+from edge_runtime.mobile.lexicon import ACTIONS
 from edge_runtime.mobile.resolve import resolve
+from edge_runtime.tasks.robot import HEADS, SCHEME, TOKENS, load
+
+from .. import tiny
 
 HOME = parse_home({
     "areas": [{"id": "k", "name": "kitchen"}, {"id": "h", "name": "hall"}, {"id": "w1", "name": "ward 1"}, {"id": "w2", "name": "ward 2"}],
@@ -121,10 +132,47 @@ def test_the_bridge_gets_what_it_has_and_the_rest_is_refused_in_a_sentence() -> 
     ]  # fmt: skip
     assert share == 0.4 and all(call["arguments"] == {} for call in calls)
     assert for_bridge(plain(Call("set_speed", {"speed": "normal"}, ()))) == ([], 1.0)
-    other = [{"name": "move", "arguments": {"metres": 1}}]
+    other: list[dict[str, object]] = [{"name": "move", "arguments": {"metres": 1}}]
     assert for_bridge(other) == (other, None)
     for name, why in (("fetch", "no arm"), ("place", "no arm"), ("follow", "no detector"), ("find", "no detector")):
         with pytest.raises(BadRequest, match=why):
             for_bridge(plain(Call("go_to", {}, ("k",)), Call(name, {}, ("cup",))))
     with pytest.raises(BadRequest, match="slow, normal, fast"):
         for_bridge([{"name": "go_to", "arguments": {"speed": "warp"}, "targets": ["k"]}])
+
+
+class Goes:
+    """An engine that reads a going to the place that the last word names."""
+
+    runtime, version = "told", "1"
+
+    def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        out = {head: np.zeros((1, TOKENS, classes), np.float32) for head, classes in HEADS.items()}
+        out["action"] = np.zeros((1, TOKENS, len(ACTIONS)), np.float32)
+        out["action"][..., ACTIONS.index("go")] = 9
+        out["tag"][..., 0] = out["begin"][..., 0] = out["excluded"][..., 0] = out["kind"][..., 0] = 9
+        last = int((inputs["words"] > 0).sum()) - 1
+        out["tag"][0, last, TAGS.index("B-AREA")] = 18
+        return out
+
+
+def test_a_bundle_carries_its_pack_and_one_that_is_not_known_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "vocab.txt").write_text("\n\u2047\n0\ngo\n")
+    options: dict[str, object] = {"actions": list(ACTIONS), "tags": list(TAGS), "kinds": list(KINDS), "tokens": TOKENS}
+
+    def opened(**more: object) -> dict[str, object]:
+        manifest = dataclasses.replace(
+            tiny.manifest(),
+            thresholds={"unsure": 0.1},
+            options={**options, **more},
+            tokenizer=Tokenizer(SCHEME, "vocab.txt", "0" * 64),
+        )
+        specialist = load(manifest, tmp_path, Goes())  # type: ignore[arg-type]
+        return specialist.run({"text": "go to the hall", "inventory": {"areas": [{"id": "h", "name": "hall"}]}})
+
+    said = opened(pack="robot-en")
+    assert said["calls"] == [{"name": "go_to", "arguments": {}, "targets": ["h"]}] and not said["unsure"]
+    with pytest.raises(BundleError, match="another version"):
+        opened()  # a home's, whose actions are others
+    with pytest.raises(BundleError, match="update this device"):
+        opened(pack="boat-en")
