@@ -28,7 +28,11 @@ class RobotConfig:
     pack: str = HOME.name  # whose actions it labels
 
     def to_json(self) -> dict[str, object]:
-        return asdict(self)
+        """Without the pack of a home, as runs were written before there were packs."""
+        plain = asdict(self)
+        if self.pack == HOME.name:
+            del plain["pack"]
+        return plain
 
 
 class ConvBlock(nn.Module):

@@ -21,7 +21,7 @@ from trainer_host.teacher.home.grammar import Clause
 from trainer_host.teacher.home.noise import roughen
 from trainer_host.teacher.home.say import Unsayable, Word
 from trainer_host.teacher.mobile import inventory
-from trainer_host.teacher.mobile.grammar import Scene, clause, sections, side
+from trainer_host.teacher.mobile.grammar import Scene, clause, remarks, sections, side
 from trainer_host.teacher.mobile.rehearse import Rehearsal
 
 Json = dict[str, object]
@@ -69,6 +69,7 @@ _CLOSINGS = (
     "when you can",
     "if you can",
 )
+_REMARKS = 0.4  # of sentences that mean nothing, those that the home's teacher has
 _HERE = 0.6  # share of speakers whose place is known
 
 
@@ -172,7 +173,8 @@ def _sentence(scene: Scene, held_out: bool) -> tuple[list[Clause], list[Call] | 
 
 
 def _clause(action: str, scene: Scene, held_out: bool) -> tuple[Clause, list[Call] | None]:
-    templates = side(sections()[action], held_out) or list(sections()[action])
+    known = remarks() if action == "none" and scene.rng.random() < _REMARKS else sections()[action]
+    templates = side(known, held_out) or list(known)
     return clause(action, scene.rng.choice(templates), scene)
 
 

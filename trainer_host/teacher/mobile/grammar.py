@@ -2,7 +2,7 @@
 
 Slots: {place} a place, {thing} a thing or a person, {it} what was spoken of, {here} and {me} where the speaker is, {back} there
 or, for a thing, where it belongs, {there} the place that was spoken of, {source} where a thing is, {places} two or three of
-them, {all} every place, {but} all save one, {speed} and {careful} how fast, {pace} the same as an order and
+them, {all} every place, {but} all save one, {speed} and {careful} how fast, {r} and {text} as the home's, {pace} the same as an order and
 {manner} as an adjective.
 """
 
@@ -20,6 +20,7 @@ from edge_runtime.home.lexicon import AREA_SYNONYMS
 from edge_runtime.home.resolve import Call
 from edge_runtime.mobile.lexicon import ORDERS
 from trainer_host.teacher.home.grammar import Clause
+from trainer_host.teacher.home.phrases import RECIPES
 from trainer_host.teacher.home.say import Unsayable, Word, literal, tagged
 from trainer_host.teacher.home.templates import Slot, draw, parsed
 
@@ -65,6 +66,19 @@ _GHOSTS = (
     "igloo",
     "swimming pool",
 )
+_TEXTS = (
+    "the weather",
+    "ready",
+    "at noon",
+    "very nice",
+    "my brother",
+    "late again",
+    "too loud",
+    "your turn",
+    "the answer",
+)
+# Words by which what is nothing for a home is a stop for a robot.
+_STOPS = re.compile(r"\b(stop|wait|hold|cancel|enough|halt)")
 _SYNONYMS = 0.12  # of places that are called by another name
 _PART = 0.2  # of things whose name is said in part
 _GHOST = 0.03  # of names that the inventory doesn't have
@@ -107,6 +121,15 @@ def sections() -> Mapping[str, tuple[str, ...]]:
         elif line.strip() and not line.startswith("#"):
             found.setdefault(action, []).append(line.strip())
     return {name: tuple(lines) for name, lines in found.items()}
+
+
+@lru_cache(maxsize=1)
+def remarks() -> tuple[str, ...]:
+    """What the home's teacher knows that means nothing at all: the same remarks are made to robots."""
+    found = (text for recipe in RECIPES if recipe.action == "none" for text in recipe.templates)
+    return tuple(
+        text for text in found if not _STOPS.search(text) and set(re.findall(r"{(\w+)}", text)) <= {"r", "text"}
+    )
 
 
 def side(templates: Sequence[str], held_out: bool) -> list[str]:
@@ -157,6 +180,12 @@ def _slot(name: str, action: str, meant: _Meant, scene: Scene) -> list[Word]:
                 return [*literal("the"), *tagged(rng.choice(_GHOSTS), "NAME")]
             meant.thing = rng.choice(entities)
             return _thing(meant.thing, rng)
+        case "r":
+            if scene.home.entities and rng.random() < 0.6:
+                return _thing(rng.choice(scene.home.entities), rng)
+            return _area(rng.choice(scene.home.areas), rng)
+        case "text":
+            return literal(rng.choice(_TEXTS))
         case "it":
             if scene.thing is None or (scene.thing.domain == "person" and action in ("fetch", "place")):
                 raise Unsayable

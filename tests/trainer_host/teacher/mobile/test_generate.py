@@ -36,13 +36,13 @@ from trainer_host.teacher.mobile.rehearse import Rehearsal
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("mobile")
-    figures = generate(folder, examples=300, seed=9)
-    assert figures["train"] == 270 and figures["heldout"] == 30 and int(str(figures["driven"])) > 300
+    figures = generate(folder, examples=200, seed=9)
+    assert figures["train"] == 180 and figures["heldout"] == 20 and int(str(figures["driven"])) > 150
     return folder
 
 
 def test_rows_are_the_same_for_a_seed_and_their_labels_give_their_orders(dataset: Path, tmp_path: Path) -> None:
-    generate(tmp_path, examples=300, seed=9)
+    generate(tmp_path, examples=200, seed=9)
     for name in ("homes.jsonl", "train.jsonl", "heldout.jsonl"):
         assert (tmp_path / name).read_bytes() == (dataset / name).read_bytes()
     homes = {number: parse_home(raw) for number, raw in read_homes(dataset).items()}
