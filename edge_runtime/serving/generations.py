@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 MOST_STUCK = 2  # threads of one version that didn't come back; then it isn't loaded again
-_SPARE_SECONDS = 0.5  # that closing a cache takes at most
+_SPARE_SECONDS = 2.0  # that closing unused caches takes at most; some milliseconds, but for a busy machine
 DRAIN_SECONDS = 10.0  # longer than any deadline that clients usually have; afterwards the process ends anyway
 
 
@@ -208,7 +208,7 @@ class Serving:
             return
         ends = time.monotonic() + self._deadline
         self._look_for_lost()
-        spared = False  # whether the others' spare caches were asked for
+        spares_until = min(ends, time.monotonic() + _SPARE_SECONDS)  # the others' spare caches are waited for
         while True:
             taken = {**self.held, **self._reserved}
             free = self._budget - needed - sum(each for other, each in taken.items() if other != name)
@@ -216,11 +216,9 @@ class Serving:
                 self._reserved[name] = needed
                 break
             could = [other for other in self.held if other not in self._reserved | {name: 0} and self._may_sleep(other)]
-            if not spared:
-                spared = True
-                if self._ask_for_spares():
-                    await self._calmed(min(_SPARE_SECONDS, max(0.0, ends - time.monotonic())))
-                    continue
+            if (left := spares_until - time.monotonic()) > 0 and self._ask_for_spares():
+                await self._calmed(left)
+                continue
             idle = [other for other in could if not self._current[other].asked and not self.waiting(other)]
             left = ends - time.monotonic()
             coming = sum(each for other, each in self._reserved.items() if other != name)
@@ -250,7 +248,7 @@ class Serving:
         for each in self._current.values():
             if each.spare_bytes and each.worker is not None and not isinstance(each.worker, Worker):
                 each.worker.give_back()
-                asked = True
+                asked |= each.worker.waiting <= each.worker.spares
         return asked
 
     def _has_room(self, generation: Generation) -> bool:
