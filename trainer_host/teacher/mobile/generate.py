@@ -185,8 +185,8 @@ def _literal(text: str) -> list[Word]:
 def generate(folder: Path, *, examples: int, seed: int, on_progress: Callable[[int, int], None] | None = None) -> Json:
     """Write `homes.jsonl`, `train.jsonl` and `heldout.jsonl` into `folder` and return the figures.
 
-    Train and held-out share no inventory, and no template but of actions of which no template is on the held-out side. The bytes depend on `examples` and
-    `seed` alone. Raises `DataError` where the bridge can't be started.
+    Train and held-out share no inventory, and no template but of actions of which none is on the held-out side. The bytes
+    depend on `examples` and `seed` alone. Raises `DataError` where the bridge can't be started.
     """
     folder.mkdir(parents=True, exist_ok=True)
     held = round(examples * HELD_OUT_SHARE)
