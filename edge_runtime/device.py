@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from edge_runtime import telling, tracing
 from edge_runtime.config import Config
-from edge_runtime.errors import BundleError, EdgeError, NotFound, OutOfMemory, Overloaded, Stuck
+from edge_runtime.errors import BundleError, EdgeError, NotFound, OutOfMemory, Overloaded, Stuck, TookTooLong
 from edge_runtime.events import EventHub
 from edge_runtime.identity.files import IdentityFolder
 from edge_runtime.identity.keys import DeviceKey, device_key
@@ -34,7 +34,7 @@ from edge_runtime.serving.recent import Recent
 from edge_runtime.serving.turns import USUAL, Turns, Urgency
 from edge_runtime.serving.worker import Answer
 from edge_runtime.update import disk
-from edge_runtime.update.deadline import TookTooLong, in_time
+from edge_runtime.update.deadline import in_time
 from edge_runtime.update.install import Installed, Installer, Started, Tell
 from edge_runtime.update.receive import receive
 from edge_runtime.update.slots import Pointer, Slots

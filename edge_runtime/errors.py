@@ -140,6 +140,12 @@ class AdmissionError(BundleError):
     code = "admission"
 
 
+class TookTooLong(AdmissionError):
+    """A model didn't load, or didn't answer its golden vectors, in the time that it had."""
+
+    code = "took_too_long"
+
+
 class MissingBase(BundleError):
     """The bundle is an adapter, and the model that it is for isn't on this device."""
 

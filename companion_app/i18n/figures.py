@@ -6,11 +6,11 @@ A test compares it with Babel's copy of the CLDR. Babel itself would add 36 MB t
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from string import Formatter
 
-from companion_app.i18n.languages import ENGLISH
+from companion_app.i18n.languages import ENGLISH, PSEUDO
 
 # The CLDR has a narrow one, which the app's font lacks.
 _SPACE = "\N{NO-BREAK SPACE}"
@@ -55,6 +55,7 @@ _LOCALES = {
         joined="{date}، {time}",
         halves=("ص", "م"),
     ),
+    PSEUDO: replace(_ENGLISH, date=f"[{_ENGLISH.date}]", time=f"[{_ENGLISH.time}]"),
 }
 
 _now = _ENGLISH

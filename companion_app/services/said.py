@@ -29,6 +29,7 @@ _HEADLINES = {
     "untrusted_signer": N_("The bundle isn't signed by a key that is trusted there."),
     "unsupported_runtime": N_("Nothing in the bundle runs there."),
     "admission": N_("The bundle didn't pass its golden examples there."),
+    "took_too_long": N_("The bundle took too long to load there."),
     "missing_base": N_("The model that the bundle builds upon isn't there."),
     "unknown_task": N_("The bundle is for a newer version."),
     "engine": N_("The model can't be run there."),

@@ -7,14 +7,10 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import TypeVar
 
-from edge_runtime.errors import AdmissionError
+from edge_runtime.errors import TookTooLong
 
 T = TypeVar("T")
 LOAD_SECONDS = 600.0  # for loading and all golden vectors; a language model on a small board takes some minutes
-
-
-class TookTooLong(AdmissionError):
-    """A model didn't load, or didn't answer its golden vectors, in the time that it had."""
 
 
 async def in_time(begin: Callable[[Callable[[], None]], Coroutine[object, object, T]]) -> T:

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from edge_runtime.bundle import HEADER_BYTES
-from edge_runtime.errors import BundleError, EdgeError, EngineError, MissingBase
+from edge_runtime.errors import BundleError, EdgeError, EngineError, MissingBase, TookTooLong
 from edge_runtime.update import compatibility, delta, disk, hooks
 from edge_runtime.update.conditions import HELD, Readings, unmet
-from edge_runtime.update.deadline import TookTooLong
 from edge_runtime.update.fetch import Budget, FetchError, Limits, NotOffered, OverBudget, Plan
 from edge_runtime.update.fetch import fetch as fetch_plan
 from edge_runtime.update.machine import Event, Release, Unit, What

@@ -19,8 +19,7 @@ from edge_runtime import strict_json
 from edge_runtime.bundle import Manifest
 from edge_runtime.bundle.manifest import MANIFEST_NAME
 from edge_runtime.config import ModelsConfig
-from edge_runtime.errors import AdmissionError, EdgeError, by_code
-from edge_runtime.update.deadline import TookTooLong
+from edge_runtime.errors import AdmissionError, EdgeError, TookTooLong, by_code
 from edge_runtime.update.slots import Slots
 
 _HERE = Path(edge_runtime.__file__).parents[1]  # what the daemon runs is what tries

@@ -13,11 +13,10 @@ import pytest
 from edge_runtime.bundle import read_envelope
 from edge_runtime.config import Config, ModelsConfig
 from edge_runtime.device import Device
-from edge_runtime.errors import AdmissionError, UnsupportedRuntime
+from edge_runtime.errors import AdmissionError, TookTooLong, UnsupportedRuntime
 from edge_runtime.identity.files import IdentityFolder
 from edge_runtime.identity.trust import TrustStore
 from edge_runtime.update import deadline, install, trial
-from edge_runtime.update.deadline import TookTooLong
 from edge_runtime.update.ground import OnDevice
 from edge_runtime.update.install import Installer
 from edge_runtime.update.slots import Slots
