@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 MOST_TOKENS = 16_384  # that are read; twice as many took twice as long and were hardly better
 _DAMPING = 0.01  # of the diagonal's mean, added to it, so that it can be inverted (the paper's section 3.3)
+_NEAR = 0.6  # steps; half would be to round as if there were no base
 _ROWS = 8192  # of a matrix, rounded at once, for the memory
 
 
@@ -47,8 +48,8 @@ def round_matrices(
     def rounded(modules: Mapping[str, nn.Linear | nn.Embedding], moments: Tensor) -> None:
         factor = error_factor(moments)
         for name, module in modules.items():
-            size, scales = block_size(moments.shape[0], 4), before[name].scales if name in before else None
-            made[name] = blocks = round_matrix(module.weight.float(), factor, size, scales)
+            size = block_size(moments.shape[0], 4)
+            made[name] = blocks = round_matrix(module.weight.float(), factor, size, before.get(name))
             module.weight.copy_(torch.from_numpy(blocks.weight()))
 
     with torch.inference_mode():
@@ -98,14 +99,19 @@ def error_factor(moments: Tensor) -> Tensor:
     return torch.linalg.cholesky(torch.cholesky_inverse(torch.linalg.cholesky(moments)), upper=True)
 
 
-def round_matrix(weight: Tensor, factor: Tensor, size: int, like: np.ndarray | None = None) -> Blocks:
+def round_matrix(weight: Tensor, factor: Tensor, size: int, like: Blocks | None = None) -> Blocks:
     """A matrix [rows, columns], float32, in 4 bits and blocks of `size` columns.
 
-    factor: see `error_factor`. like: scales to keep where they fit, float32 [rows, columns / size].
+    factor: see `error_factor`. like: what the matrix that this one began with was rounded to: a block keeps its scale
+    where that fits, and a weight its integer where it is within `_NEAR` of it, or else the errors that are made good
+    would change many integers behind one that changed.
     """
     import torch
 
     columns = weight.shape[1]
+    if like is not None and (like.scales.shape != (len(weight), columns // size) or like.bits != 4):
+        like = None  # of another vocabulary, for instance
+    kept = None if like is None else torch.from_numpy(like.signed().astype(np.float32))
     codes = np.empty((len(weight), columns), np.int8)
     scales = np.empty((len(weight), columns // size), np.float32)
     for first in range(0, len(weight), _ROWS):
@@ -115,13 +121,18 @@ def round_matrix(weight: Tensor, factor: Tensor, size: int, like: np.ndarray | N
             here = slice(block * size, (block + 1) * size)
             part, inner = left[:, here], factor[here, here]
             importance = (1 / inner.diagonal() ** 2).numpy()  # of what is left of a column's error
-            before = None if like is None else like[rows, block : block + 1]
+            before = None if like is None else like.scales[rows, block : block + 1]
             scales[rows, block] = block_scales(part.numpy()[:, None], 4, before, importance)[:, 0]
             scale = torch.from_numpy(scales[rows, block].copy())
+            same = None if before is None else torch.from_numpy(scales[rows, block] == before[:, 0])
             inverse = torch.where(scale == 0, 0.0, 1 / scale)
             errors = torch.empty_like(part)
             for column in range(size):
-                code = (part[:, column] * inverse).round_().clamp_(-8, 7)
+                exact = part[:, column] * inverse
+                code = exact.round().clamp_(-8, 7)
+                if kept is not None and same is not None:
+                    old = kept[rows, here.start + column]
+                    code = torch.where(same & ((exact - old).abs() <= _NEAR), old, code)
                 codes[rows, here.start + column] = code.numpy()
                 errors[:, column] = (part[:, column] - code * scale) / inner[column, column]
                 part[:, column + 1 :] -= errors[:, column, None] * inner[column, column + 1 :]

@@ -63,16 +63,31 @@ def test_numbers_that_the_codes_can_say_and_dead_inputs_change_nothing() -> None
     np.testing.assert_allclose(found.weight(), weight.numpy(), atol=1e-6)
 
 
-def test_scales_of_before_are_kept_where_they_fit() -> None:
+def test_scales_and_most_integers_of_before_are_kept_after_a_little_training() -> None:
     draw = np.random.default_rng(4)
     weight = torch.from_numpy(draw.standard_normal((32, 64)).astype(np.float32))
     inputs = torch.from_numpy(draw.standard_normal((500, 64)).astype(np.float32))
-    factor = error_factor(inputs.T @ inputs)
-    before = round_matrix(weight, factor, 32)
+    before = round_matrix(weight, error_factor(inputs.T @ inputs), 32)
     tuned = weight + 0.01 * torch.from_numpy(draw.standard_normal((32, 64)).astype(np.float32))
-    after = round_matrix(tuned, factor, 32, before.scales)
+    factor = error_factor(inputs[:400].T @ inputs[:400])
+    after, own = round_matrix(tuned, factor, 32, before), round_matrix(tuned, factor, 32)
     assert (after.scales == before.scales).mean() > 0.9
-    assert (after.codes == before.codes).mean() > (round_matrix(tuned, factor, 32).codes == before.codes).mean()
+    changed = [(each.signed() != before.signed()).mean() for each in (after, own)]
+    assert changed[0] < 0.5 * changed[1]
+    # Far from its base, a weight is rounded as if there were none.
+    far = weight + torch.from_numpy(draw.standard_normal((32, 64)).astype(np.float32))
+    lost = [((torch.from_numpy(each.weight()) - far) @ inputs.T).pow(2).mean().item()
+            for each in (round_matrix(far, factor, 32, before), round_matrix(far, factor, 32))]  # fmt: skip
+    assert lost[0] < 2 * lost[1]
+
+
+def test_what_had_another_shape_is_no_base() -> None:
+    draw = np.random.default_rng(5)
+    weight = torch.from_numpy(draw.standard_normal((32, 64)).astype(np.float32))
+    factor = error_factor(torch.eye(64))
+    fewer, alone = round_matrix(weight[:-1] * 1.1, factor, 32), round_matrix(weight, factor, 32)
+    found = round_matrix(weight, factor, 32, fewer)
+    assert (found.codes == alone.codes).all() and (found.scales == alone.scales).all()
 
 
 @pytest.mark.parametrize("config", [SHAPE, UNTIED], ids=["tied", "untied"])
