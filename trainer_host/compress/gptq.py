@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from trainer_host.students.language.model import LanguageModel, Layer
 
-MOST_TOKENS = 16_384  # that are read; twice as many took twice as long and were hardly better
+MOST_TOKENS = 16_384  # that are read: some ten times the columns of a small model's widest matrix
 _DAMPING = 0.01  # of the diagonal's mean, added to it, so that it can be inverted (the paper's section 3.3)
 _NEAR = 0.6  # steps; half would be to round as if there were no base
 _ROWS = 8192  # of a matrix, rounded at once, for the memory
@@ -38,7 +38,7 @@ def round_matrices(
     """The matrices of all layers, and the one that gives the logits, in 4 bits, by the names of their weights.
 
     texts: what the model will read; at most `MOST_TOKENS` are. like: see `export_language_onnx`. The model's weights
-    become what the blocks stand for. Raises `DataError` where there is no text.
+    become what the blocks stand for. Raises `DataError` where there is no text, or the model gives no finite numbers.
     """
     import torch
 
@@ -89,14 +89,17 @@ def error_factor(moments: Tensor) -> Tensor:
     """The upper Cholesky factor of the inverse of a matrix's moments: how later columns make good an earlier one's error.
 
     moments: the sum of x xᵀ over the inputs x [columns] that the matrix gets, float32 [columns, columns], as the result.
+    Raises `DataError` where they aren't finite.
     """
     import torch
 
-    moments = moments.clone()
+    if not moments.isfinite().all():
+        raise DataError("The model gives numbers that aren't finite; its training went wrong, so train it again.")
+    moments = moments.double()
     diagonal = moments.diagonal()
     diagonal += _DAMPING * diagonal.mean()
     diagonal += (diagonal == 0).float()  # inputs that are always zero
-    return torch.linalg.cholesky(torch.cholesky_inverse(torch.linalg.cholesky(moments)), upper=True)
+    return torch.linalg.cholesky(torch.cholesky_inverse(torch.linalg.cholesky(moments)), upper=True).float()
 
 
 def round_matrix(weight: Tensor, factor: Tensor, size: int, like: Blocks | None = None) -> Blocks:

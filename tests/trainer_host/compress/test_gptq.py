@@ -125,3 +125,10 @@ def test_logits_of_other_texts_change_less_than_with_each_weight_rounded_for_its
 def test_without_a_text_one_sentence_says_so() -> None:
     with pytest.raises(DataError, match="no texts to round"):
         round_matrices(decoder(SHAPE), [])
+
+
+def test_a_model_that_gives_no_finite_numbers_is_refused() -> None:
+    model = decoder(SHAPE)
+    model.get_parameter("layers.1.input_layernorm.weight")[0] = float("nan")
+    with pytest.raises(DataError, match="aren't finite"):
+        round_matrices(model, texts(1, 2))
