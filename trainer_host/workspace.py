@@ -109,13 +109,25 @@ def write_atomic(path: Path, content: bytes, mode: int = 0o644) -> None:
 
 @contextlib.contextmanager
 def making(folder: Path) -> Iterator[Path]:
-    """An empty folder that takes the place of `folder` where the block ends well, and else goes away."""
+    """An empty folder that takes the place of `folder` where the block ends well, and else goes away.
+
+    What a process left that was killed in such a block goes away too, once the same folder is made again.
+    """
     import shutil  # here, since `enigma --help` imports this module
 
     with storage_errors(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
-        part = folder.with_name(f".{folder.name}.{_random_name()}.part")
-        part.mkdir()
+        for left in [path for path in folder.parent.iterdir() if _is_part(path.name, folder.name)]:
+            if (lock := _locked(left, wait=False)) is not None:  # nobody makes it any more
+                shutil.rmtree(left, ignore_errors=True)
+                os.close(lock)
+        while True:
+            part = folder.with_name(f".{folder.name}.{_random_name()}.part")
+            part.mkdir()
+            lock = _locked(part, wait=True)
+            if lock is None or part.exists():  # else it was taken for something left, before it was locked
+                break
+            os.close(lock)
         try:
             yield part
             if folder.exists():
@@ -127,6 +139,30 @@ def making(folder: Path) -> Iterator[Path]:
                 part.rename(folder)
         finally:
             shutil.rmtree(part, ignore_errors=True)
+            if lock is not None:
+                os.close(lock)
+
+
+def _is_part(name: str, of: str) -> bool:
+    return re.fullmatch(rf"\.{re.escape(of)}\.[0-9a-f]{{8}}\.part", name) is not None
+
+
+def _locked(folder: Path, *, wait: bool) -> int | None:
+    """A descriptor that keeps a folder locked until it is closed, or the process ends; None where that can't be."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return None
+    try:
+        found = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:  # a file, or gone already
+        return None
+    try:
+        fcntl.flock(found, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError:  # another process has it, or this disk knows no locks
+        os.close(found)
+        return None
+    return found
 
 
 @contextlib.contextmanager

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -45,6 +47,29 @@ def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
         (folder / "b").write_text("3")
     assert [path.name for path in target.iterdir()] == ["b"]
     assert [path.name for path in tmp_path.iterdir()] == ["made"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="folders can't be locked there, so what is left stays")
+def test_what_a_killed_process_left_goes_away_and_what_another_one_makes_does_not(tmp_path: Path) -> None:
+    target = tmp_path / "a[1]"
+    code = "import sys, pathlib, trainer_host.workspace as w\nwith w.making(pathlib.Path(sys.argv[1])):\n print(flush=True)\n input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(target)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        with making(target) as folder:
+            assert len(list(tmp_path.iterdir())) == 2  # both make it
+            (folder / "x").write_text("ours")
+        other.kill()
+        other.wait()
+    assert len(list(tmp_path.iterdir())) == 2
+    (tmp_path / ".a[1].0123abcd.part").write_text("a file, which write_atomic may be at")
+    (tmp_path / ".a[1].shards.part").mkdir()  # somebody else's
+    with making(target) as folder:
+        (folder / "x").write_text("again")
+    assert {path.name for path in tmp_path.iterdir()} == {"a[1]", ".a[1].0123abcd.part", ".a[1].shards.part"}
+    assert (target / "x").read_text() == "again"
 
 
 def test_an_atomic_write_leaves_no_part_behind(tmp_path: Path) -> None:
