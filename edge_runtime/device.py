@@ -7,7 +7,6 @@ import base64
 import contextlib
 import dataclasses
 import logging
-import random
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
@@ -26,11 +25,12 @@ from edge_runtime.pipelines.service import Pipelines
 from edge_runtime.serving.doubts import Doubts
 from edge_runtime.serving.generations import Serving
 from edge_runtime.serving.governor import Governor, Limits, State
-from edge_runtime.serving.groups import IN_THE_SHADOW, alike, ask_group
+from edge_runtime.serving.groups import ask_group
 from edge_runtime.serving.metrics import Metrics
 from edge_runtime.serving.plan import FILE_NAME as PLAN_FILE
 from edge_runtime.serving.plan import Plan, load_plan, parse_plan
 from edge_runtime.serving.recent import Recent
+from edge_runtime.serving.shadows import Shadows
 from edge_runtime.serving.turns import USUAL, Turns, Urgency
 from edge_runtime.serving.worker import Answer
 from edge_runtime.update import disk
@@ -53,7 +53,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _MOST_LOST = 4  # threads that didn't come back from a runtime; then only a new process has their memory
-_MOST_SHADOWS = 8  # comparisons under way; more are left out
 T = TypeVar("T")
 Json = dict[str, object]
 
@@ -77,15 +76,12 @@ class Device:
         self.on_restart: Callable[[], None] | None = None  # ends the process so that it begins again
         self.doubts = Doubts(state, config.log.unsure)
         self.failed: dict[str, str] = {}
-        self.compared: dict[
-            str, dict[str, int]
-        ] = {}  # by "specialist and candidate", how often their answers were alike
         limits = config.governor
         self.governor = Governor(
             Path(limits.sysfs),
             Limits(limits.warm_celsius, limits.hot_celsius, limits.battery_low_percent, limits.battery_empty_percent),
         )
-        self._shadows: set[asyncio.Task[None]] = set()
+        self.shadows = Shadows(self._run_one, self.governor, self.metrics)
         self.stopping = False
         self.slots = Slots(state)
         self.installer = Installer(self.slots, self.trust, config)
@@ -208,28 +204,9 @@ class Device:
             return dataclasses.replace(answer, value={**answer.value, "answered_by": smaller})
         answer = await self._run_one(name, request, urgency)
         shadow = self.plan.shadows.get(name)
-        if shadow is not None and random.random() < shadow.share:
-            if len(self._shadows) < _MOST_SHADOWS and self.governor.state is State.FREE:
-                task = asyncio.create_task(self._compare(name, shadow.candidate, request, answer.value))
-                self._shadows.add(task)
-                task.add_done_callback(self._shadows.discard)
-            else:
-                self._compared(name, shadow.candidate, "skipped")
+        if shadow is not None:
+            self.shadows.follow(name, shadow, request, answer.value)
         return answer
-
-    async def _compare(self, name: str, candidate: str, request: Json, value: Json) -> None:
-        """Ask a candidate what was answered already; nobody waits for it."""
-        try:
-            answer = await self._run_one(candidate, request, IN_THE_SHADOW)
-        except EdgeError:
-            self._compared(name, candidate, "failed")
-            return
-        self._compared(name, candidate, "same" if alike(value, answer.value) else "different")
-
-    def _compared(self, name: str, candidate: str, result: str) -> None:
-        self.metrics.count("enigma_shadow_total", specialist=name, candidate=candidate, result=result)
-        kept = self.compared.setdefault(f"{name} and {candidate}", {})
-        kept[result] = kept.get(result, 0) + 1
 
     def known(self, name: str) -> None:
         """Raise `NotFound` (`Overloaded` while it starts) unless a specialist or a group has this name."""
@@ -248,7 +225,7 @@ class Device:
     def _follow(self, plan: Plan) -> None:
         self.plan = plan
         self.serving.pinned = plan.pinned
-        self.compared = {}
+        self.shadows.compared = {}
 
     @property
     def missing(self) -> list[str]:
@@ -453,8 +430,7 @@ class Device:
     async def close(self) -> None:
         """End the pipelines, finish what installs, then the last requests, then free the models."""
         await self.pipelines.close()
-        for task in self._shadows:
-            task.cancel()
+        self.shadows.close()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=10.0)
         await self.serving.close()

@@ -40,7 +40,7 @@ def status(device: Device) -> Json:
             "battery_percent": device.governor.reading.battery,
         },
         "pipelines": device.pipelines.all(),
-        "plan": {"groups": sorted(device.plan.groups), "missing": device.missing, "compared": device.compared},
+        "plan": {"groups": sorted(device.plan.groups), "missing": device.missing, "compared": device.shadows.compared},
         "paired": [paired.plain() for paired in device.tokens.paired()],
         "signers": [{"key": s.key.hex(), "name": s.name, "added": s.added} for s in device.trust.signers()],
     }

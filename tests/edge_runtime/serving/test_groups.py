@@ -74,7 +74,7 @@ async def test_an_ensemble_averages_a_shadow_is_compared_and_a_smaller_one_takes
     without = (await device.run("all", request)).value
     assert without["answered_by"] == ["one", "three"] and without["missing"] == ["two"]
     assert device.missing == ["two"]
-    await asyncio.gather(*device._shadows)
+    await asyncio.gather(*device.shadows.running)
     compared = device.status()["plan"]["compared"]["three and two"]  # type: ignore[index]
     assert sum(compared.values()) == 3 and compared["failed"] == 1
     assert 'enigma_shadow_total{candidate="two",result="failed",specialist="three"} 1' in device.metrics_text()

@@ -157,13 +157,13 @@ def test_half_a_download_changes_nothing_and_a_newer_release_does_not_wait_for_i
     followed.server.cut = 500
     rollout = followed.site.want(followed.site.publish("4.0.0"))
     followed.check()
-    followed.until(lambda told: (told["rollout"], told["state"]) == (rollout, "fetching"))
+    followed.comes_to(rollout, "fetching")
     followed.answers_as(before)
     newer = followed.site.publish("4.1.0")
     followed.server.cut = None
     rollout = followed.site.want(newer)
     followed.check()
-    followed.comes_to(rollout, "committed")
+    assert followed.comes_to(rollout, "committed")["rollout"] == rollout
     followed.answers_as("4.1.0")
 
 

@@ -239,6 +239,9 @@ def test_members_that_are_started_again_at_random_vote_once_and_stand_where_they
         for name in world.rng.sample(world.names, world.rng.choice([1, 1, 2, 5])):
             world.again(name, tmp_path)
     world.run(lambda: len({task for task, _ in world.finished}) == 8)
+    # `World.step` has asserted at each moment that no two led in one epoch and that none came too near.
+    kept = [world.kept(name, tmp_path).read() for name in world.names]
+    assert all(one is not None and one.epoch > 0 for one in kept)
 
 
 def _stands(who: str, epoch: int) -> Message:

@@ -132,8 +132,9 @@ def test_the_loops_of_a_player_and_of_a_wake_word(tmp_path: Path) -> None:
         fit_wake(net, learnt, WakeRecipe(8, third=2), 1, tell, Steps(work))
         return net
 
-    paused_and_not(player, tmp_path / "player", 1)
-    paused_and_not(wake_word, tmp_path / "wake", 5)
+    for name, train, call in (("player", player, 1), ("wake", wake_word, 5)):
+        paused_and_not(train, tmp_path / name, call)  # the same bits, and no step done twice
+        assert list((tmp_path / name / STEPS).iterdir())
 
 
 def test_a_router_that_is_paused_twice_is_the_router_that_never_was(tmp_path: Path) -> None:

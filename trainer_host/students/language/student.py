@@ -7,10 +7,8 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
-from copy import deepcopy
+from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
@@ -27,6 +25,7 @@ from trainer_host.errors import DataError
 from trainer_host.students import ExportOptions, Json, OnProgress, Recorder, TrainReport, WrittenModel
 from trainer_host.students.language.config import LanguageConfig, sized
 from trainer_host.students.language.data import Encoded, encode_rows
+from trainer_host.students.language.model_files import cache_agreement, write_onnx
 from trainer_host.students.language.perplexity import perplexity
 from trainer_host.students.language.plan import plan_of
 from trainer_host.students.language.rows import (
@@ -66,7 +65,6 @@ if TYPE_CHECKING:
     from trainer_host.training.distil import Soft
     from trainer_host.training.loop import TrainSettings
 
-PRECISIONS: tuple[Literal["fp32", "int8", "int4"], ...] = ("fp32", "int8", "int4")
 GOLDEN_TOKENS = 24  # per golden vector: a device writes all of them whenever it starts
 GOLDEN_MOST = 8
 EXAMINED_ROWS = 200  # held-out rows, unless the gate says how many: each is written token by token
@@ -347,50 +345,8 @@ class LanguageStudent:
         base: Path | None = None,
     ) -> list[WrittenModel]:
         """model.fp32.onnx, model.int8.onnx and model.int4.onnx; see `TextStudent`."""
-        import torch
-
-        from trainer_host.compress.gptq import round_matrices
-        from trainer_host.export.language_onnx import export_language_onnx
-
-        config, model = trained_model(run)
-        tokens = torch.randint(
-            0, config.vocabulary, (1, min(48, config.context)), generator=torch.Generator().manual_seed(1)
-        )
-        with torch.inference_mode():
-            wanted = model(tokens)[0].numpy()
-        scales = None
-        if options is not None and options.cache == "int8":
-            if dataset is None:
-                raise DataError("A cache of int8 is measured on texts; name the dataset.")
-            scales = self.cache_scales(run, dataset)
-        made = []
-        for at, precision in enumerate(PRECISIONS):
-            on_step(at / len(PRECISIONS), f"onnx {precision}")
-            path = run / f"model.{precision}.onnx"
-            like = None if base is None or precision == "fp32" else base / path.name
-            rounded = None
-            if precision == "int4" and dataset is not None:
-                share = partial(_of_all, on_step, at, f"rounding to {precision}")
-                rounded = round_matrices(deepcopy(model), self._answers(run, dataset, "train"), like, share)
-            export_language_onnx(
-                model.state_dict(),
-                config,
-                path,
-                precision,
-                config.context,
-                None if precision == "fp32" else scales,  # what all files are compared with stays as it was trained
-                options is not None and options.adapters,
-                like,
-                rounded,
-            )
-            engine = open_language_engine(path)
-            try:
-                got = engine.feed(tokens[0].tolist(), wanted=tokens.shape[1])
-            finally:
-                engine.close()
-            made.append(WrittenModel(path.name, precision, float(np.abs(got - wanted).max())))
-        on_step(1.0, "done")
-        return made
+        texts = None if dataset is None else self._answers(run, dataset, "train")
+        return write_onnx(run, texts, on_step, options or ExportOptions(), base)
 
     def cache_scales(self, run: Path, dataset: Path) -> CacheScales:
         """See `TextStudent.cache_scales`."""
@@ -400,23 +356,7 @@ class LanguageStudent:
 
     def cache_agreement(self, run: Path, dataset: Path, model: Path, precision: str) -> float:
         """See `TextStudent.cache_agreement`."""
-        from trainer_host.compress.language import compare
-        from trainer_host.export.language_onnx import blocks_of, export_language_onnx
-        from trainer_host.export.language_tflite import export_language_tflite
-
-        config, trained = trained_model(run)
-        with tempfile.TemporaryDirectory(prefix="enigma-language-") as name:
-            twin = Path(name) / model.name
-            if model.suffix == ".gguf":  # what it keeps is said when it is opened
-                twin.symlink_to(model.absolute())
-            elif model.suffix == ".tflite":
-                export_language_tflite(trained.state_dict(), config, twin, precision, config.context)
-            else:
-                same = {} if precision == "fp32" else blocks_of(model, config)
-                export_language_onnx(trained.state_dict(), config, twin, precision, config.context, rounded=same)
-            reference, other = open_language_engine(twin), open_language_engine(model, cache="int8")
-            with closing(reference), closing(other):
-                return compare(reference, other, self._answers(run, dataset, "heldout")).agreement
+        return cache_agreement(run, self._answers(run, dataset, "heldout"), model, precision)
 
     def prompts(self, run: Path, dataset: Path, count: int) -> list[list[int]]:
         """At most `count` requests as tokens, without their answers: held-out rows', then others'."""
@@ -521,8 +461,3 @@ def _whole(config: LanguageConfig, chosen: LanguageSettings, weights: Path) -> L
         add_lora(model, chosen.lora)
     model.load_state_dict(read_tensors(weights))
     return model
-
-
-def _of_all(on_step: Callable[[float, str], None], at: int, what: str, share: float) -> None:
-    """Tell how far the files are, given the share of one that is done."""
-    on_step((at + share) / len(PRECISIONS), what)
