@@ -78,6 +78,7 @@ class _Share:
 
 
 CALLER = web.RequestKey("caller", Caller)
+_NEARBY = Caller(None)
 
 
 class Access:
@@ -100,7 +101,7 @@ class Access:
             if not need.open_on_loopback or not local:
                 raise Unauthorized(f"This needs a token; {_PAIR_FIRST}")
             refuse_browsers(request)
-            request[CALLER] = Caller(None)
+            request[CALLER] = _NEARBY
             return
         assert found.grant is not None
         if not found.grant.covers(need.scope):

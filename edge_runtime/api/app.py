@@ -35,15 +35,17 @@ def make_app(device: Device, access: Access, shown: Shown | None = None) -> web.
     needs: dict[tuple[str, str], Need] = {}
     routes: list[tuple[str, str, Need, Callable[[], str]]] = []
     app = web.Application(
-        middlewares=[_errors(device), _guarded(access, needs), _once(device)],
+        # One, as each costs every request some time.
+        middlewares=[_errors(device, lambda request: _guard(request, access, needs))],
         client_max_size=max(server.max_body_kb, server.max_file_kb) * 1024,
     )
+    once = Once(device.state)
     run, inference, observe = RunRoutes(device), InferenceRoutes(device), ObserveRoutes(device, access.still)
 
     def add(method: str, path: str, need: Need, handler: Handler, says: Callable[[], str] | None = None) -> None:
         needs[method, path] = need
         routes.append((method, path, need, says or (lambda: handler.__doc__ or "")))
-        app.router.add_route(method, path, handler)
+        app.router.add_route(method, path, once.around(handler) if method == "POST" and path in ONCE_PATHS else handler)
 
     def add_later(method: str, path: str, need: Need, found: Later, name: str) -> None:
         add(method, path, need, found.handler(name), lambda: found.says(name))
@@ -132,40 +134,25 @@ def make_app(device: Device, access: Access, shown: Shown | None = None) -> web.
     return app
 
 
-def _guarded(access: Access, needs: Mapping[tuple[str, str], Need]) -> Callable[..., Awaitable[web.StreamResponse]]:
-    """Checks who asks before any handler runs. A route that `needs` doesn't know is open to nobody."""
-
-    @web.middleware
-    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        match = request.match_info
-        if match.http_exception is None:
-            resource = match.route.resource
-            need = needs.get((request.method, "" if resource is None else resource.canonical))
-            if need is None:
-                raise Forbidden("This address is open to nobody.")
-            access.check(request, need)
-            if need is Need.ASK and "specialist" in match:
-                caller(request).may_use(match["specialist"])
-        return await handler(request)
-
-    return middleware
+def _guard(request: web.Request, access: Access, needs: Mapping[tuple[str, str], Need]) -> None:
+    """Raise unless whoever asks may. A route that `needs` doesn't know is open to nobody."""
+    match = request.match_info
+    if match.http_exception is not None:
+        return
+    resource = match.route.resource
+    need = needs.get((request.method, "" if resource is None else resource.canonical))
+    if need is None:
+        raise Forbidden("This address is open to nobody.")
+    access.check(request, need)
+    if need is Need.ASK and "specialist" in match:
+        caller(request).may_use(match["specialist"])
 
 
-def _once(device: Device) -> Callable[..., Awaitable[web.StreamResponse]]:
-    """Does a command once that is sent twice by the same key; see `edge_runtime.api.once`."""
-    once = Once(device.state)
+def _errors(
+    device: Device, guard: Callable[[web.Request], None] = lambda request: None
+) -> Callable[..., Awaitable[web.StreamResponse]]:
+    """Lets the guard look before any handler runs, makes a sentence of every error, and counts."""
 
-    @web.middleware
-    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        resource = request.match_info.route.resource
-        if request.method != "POST" or resource is None or resource.canonical not in ONCE_PATHS:
-            return await handler(request)
-        return await once.answer(request, caller(request).id, handler)
-
-    return middleware
-
-
-def _errors(device: Device) -> Callable[..., Awaitable[web.StreamResponse]]:
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         if device.traces is not None:
@@ -180,6 +167,7 @@ def _errors(device: Device) -> Callable[..., Awaitable[web.StreamResponse]]:
     async def answered(request: web.Request, handler: Handler) -> web.StreamResponse:
         began = time.perf_counter()
         try:
+            guard(request)
             response = await handler(request)
         except EdgeError as error:
             response = _reply_error(error, request)

@@ -17,6 +17,7 @@ from pathlib import Path
 from aiohttp import web
 
 from edge_runtime import strict_json
+from edge_runtime.api.access import caller
 from edge_runtime.api.later import Handler
 from edge_runtime.errors import BadRequest, EdgeError, Interrupted, StateError
 from edge_runtime.update import disk
@@ -59,6 +60,14 @@ class Once:
         self._kept: dict[str, _Done] | None = None
         self._under_way: dict[str, asyncio.Future[None]] = {}
         self._writing = asyncio.Lock()
+
+    def around(self, handler: Handler) -> Handler:
+        """A handler of one of `PATHS` that does a command once."""
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            return await self.answer(request, caller(request).id, handler)
+
+        return handle
 
     async def answer(self, request: web.Request, who: str, handler: Handler) -> web.StreamResponse:
         """What the handler answers, or answered the first time; raises `BadRequest`, `Interrupted`, and what it does."""

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import functools
 import math
+import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
@@ -35,6 +37,19 @@ _NAMES = {
 }
 DTYPES = {name: np.dtype(kind) for name, kind in _NAMES.items()}
 _DATATYPES = {dtype: name for name, dtype in DTYPES.items()}
+_LITTLE = sys.byteorder == "little"
+
+
+@dataclass(frozen=True)
+class Given:
+    """An input as a request's JSON has it: its numbers, or where its bytes stand behind the JSON (`values` is None)."""
+
+    name: str
+    dtype: np.dtype
+    shape: tuple[int, ...]
+    values: np.ndarray | None
+    at: int = 0
+    size: int = 0
 
 
 @functools.lru_cache(maxsize=64)  # asked for every tensor of every request
@@ -52,16 +67,16 @@ def metadata(tensor: Tensor) -> Json:
     return {"name": tensor.name, "datatype": datatype(tensor.dtype), "shape": shape}
 
 
-def read_tensors(request: Json, tail: bytes, wanted: Sequence[Tensor]) -> dict[str, np.ndarray]:
+def read_inputs(request: Json, wanted: Sequence[Tensor]) -> list[Given]:
     """The inputs of a request, each of the dtype and shape that the model takes; raises `BadRequest`.
 
-    tail: what stands behind the JSON. Nothing is converted: a model that takes int8 gets no float.
+    Nothing is converted: a model that takes int8 gets no float.
     """
     raw = request.get("inputs")
     if not isinstance(raw, list) or not 1 <= len(raw) <= MOST_TENSORS:
         raise BadRequest(f"`inputs` must be a list of 1 to {MOST_TENSORS} tensors.")
     specs = {tensor.name: tensor for tensor in wanted}
-    found: dict[str, np.ndarray] = {}
+    found: dict[str, Given] = {}
     at = 0
     for number, item in enumerate(raw):
         where = f"inputs[{number}]"
@@ -76,18 +91,34 @@ def read_tensors(request: Json, tail: bytes, wanted: Sequence[Tensor]) -> dict[s
             raise BadRequest(f"{where}: '{name}' takes {datatype(spec.dtype)}, not {str(item.get('datatype'))[:20]}.")
         size = _binary_size(item.get("parameters"), where)
         if size is None:
-            found[name] = _from_json(item.get("data"), spec, shape, where)
+            found[name] = Given(name, spec.dtype, shape, _from_json(item.get("data"), spec, shape, where))
             continue
         expected = math.prod(shape) * spec.dtype.itemsize
-        if "data" in item or size != expected or at + size > len(tail):
+        if "data" in item or size != expected:
             raise BadRequest(f"{where}: '{name}' has {expected:,} bytes behind the JSON; send exactly those.")
-        found[name] = np.frombuffer(tail, spec.dtype.newbyteorder("<"), math.prod(shape), at).reshape(shape)
+        found[name] = Given(name, spec.dtype.newbyteorder("<"), shape, None, at, size)
         at += size
-    if at != len(tail):
-        raise BadRequest(f"The body goes on for {len(tail) - at:,} bytes that belong to no input.")
     if missing := sorted(specs.keys() - found.keys()):
         raise BadRequest(f"The input '{missing[0]}' is missing; the model takes {', '.join(specs)}.")
-    return found
+    return list(found.values())
+
+
+def filled(given: Sequence[Given], body: bytes, begins: int) -> dict[str, np.ndarray]:
+    """The arrays of inputs, with their bytes out of a body behind its JSON, which `begins` bytes have; raises `BadRequest`."""
+    made: dict[str, np.ndarray] = {}
+    end = begins
+    for each in given:
+        if each.values is None:
+            end = begins + each.at + each.size
+            if end > len(body):
+                raise BadRequest(f"'{each.name}' has {each.size:,} bytes behind the JSON; send exactly those.")
+            array = np.frombuffer(body, each.dtype, each.size // each.dtype.itemsize, begins + each.at)
+            made[each.name] = array.reshape(each.shape)
+        else:
+            made[each.name] = each.values
+    if end != len(body):
+        raise BadRequest(f"The body goes on for {len(body) - end:,} bytes that belong to no input.")
+    return made
 
 
 def write_tensors(request: Json, made: Mapping[str, np.ndarray]) -> tuple[list[Json], bytes]:
@@ -115,7 +146,7 @@ def write_tensors(request: Json, made: Mapping[str, np.ndarray]) -> tuple[list[J
         value = made[name]
         item = {"name": name, "datatype": datatype(value.dtype), "shape": list(value.shape)}
         if binary:
-            content = value.astype(value.dtype.newbyteorder("<"), copy=False).tobytes()
+            content = raw_bytes(value)
             tail.append(content)
             listed.append({**item, "parameters": {"binary_data_size": len(content)}})
         else:
@@ -123,6 +154,11 @@ def write_tensors(request: Json, made: Mapping[str, np.ndarray]) -> tuple[list[J
                 raise EngineError(f"The output '{name}' holds a number that JSON can't write; ask for binary data.")
             listed.append({**item, "data": value.reshape(-1).tolist()})
     return listed, b"".join(tail)
+
+
+def raw_bytes(value: np.ndarray) -> bytes:
+    """An array's values as the protocol has them."""
+    return value.tobytes() if _LITTLE else value.astype(value.dtype.newbyteorder("<"), copy=False).tobytes()
 
 
 def _shape(raw: object, spec: Tensor, where: str) -> tuple[int, ...]:

@@ -134,9 +134,10 @@ def advice(runtime: str) -> str:
 
 def check_input(name: str, value: np.ndarray, dtype: np.dtype, shape: list[int | None]) -> None:
     """Raise `EngineError` unless the array has this dtype and shape (None or -1: any length)."""
-    fits = len(value.shape) == len(shape) and all(
-        want is None or want < 0 or have == want for have, want in zip(value.shape, shape, strict=True)
-    )
+    given = value.shape
+    fits = len(given) == len(shape)
+    if fits and given != tuple(shape):
+        fits = all(want is None or want < 0 or have == want for have, want in zip(given, shape, strict=True))
     if value.dtype != dtype or not fits:
         raise EngineError(
             f"Input '{name}' must be {dtype} {shape}, and the task gave {value.dtype} {list(value.shape)}; "

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable
 from typing import TYPE_CHECKING, cast
 
 from edge_runtime.engines import GraphEngine
@@ -29,6 +29,22 @@ _log = logging.getLogger(__name__)
 MOST_STUCK = 2  # threads of one version that didn't come back; then it isn't loaded again
 _SPARE_SECONDS = 2.0  # that closing unused caches takes at most; some milliseconds, but for a busy machine
 DRAIN_SECONDS = 10.0  # longer than any deadline that clients usually have; afterwards the process ends anyway
+
+
+class _Asking:
+    """A class, as a generator's context takes a microsecond more; see `Serving._asking`."""
+
+    def __init__(self, generation: Generation, calm: asyncio.Event) -> None:
+        self._generation, self._calm = generation, calm
+
+    def __enter__(self) -> None:
+        self._generation.asked += 1
+        self._generation.used = time.monotonic()
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        self._generation.asked -= 1
+        if not self._generation.asked:
+            self._calm.set()
 
 
 class Serving:
@@ -141,18 +157,9 @@ class Serving:
                 async for piece in pieces:
                     yield piece
 
-    @contextlib.contextmanager
-    def _asking(self, name: str) -> Iterator[None]:
+    def _asking(self, name: str) -> _Asking:
         """Who is asked stays awake, from before it is loaded, or others would put it to sleep again at once."""
-        generation = self.current(name)
-        generation.asked += 1
-        generation.used = time.monotonic()
-        try:
-            yield
-        finally:
-            generation.asked -= 1
-            if not generation.asked:
-                self._calm.set()
+        return _Asking(self.current(name), self._calm)
 
     async def wake(self, name: str) -> Generation:
         """The generation that serves, loaded again where it was asleep; raises `OutOfMemory`."""

@@ -66,8 +66,9 @@ class Governor:
 
     def check(self, urgency: Urgency) -> None:
         """Raise `Overloaded` where a request is less urgent than the state asks for."""
-        least = {State.FREE: max(PRIORITIES.values()), State.SPARING: NORMAL, State.URGENT: PRIORITIES["high"]}
-        if urgency.priority > least[self.state]:
+        if self.state is State.FREE:
+            return
+        if urgency.priority > (PRIORITIES["high"] if self.state is State.URGENT else NORMAL):
             wanted = "of high priority" if self.state is State.URGENT else "of normal or high priority"
             raise Overloaded(
                 f"The device spares itself ({'; '.join(self.reasons)}) and answers only requests {wanted}.",

@@ -35,13 +35,17 @@ class Metrics:
     def count(self, name: str, amount: float = 1.0, /, **labels: str) -> None:
         """Add to a counter."""
         series = self._counters.setdefault(name, {})
-        key = tuple(sorted(labels.items()))
+        key = _key(labels)
         series[key] = series.get(key, 0.0) + amount
 
     def observe(self, name: str, seconds: float, /, **labels: str) -> None:
         """Add a duration to a histogram."""
         series = self._histograms.setdefault(name, {})
-        series.setdefault(tuple(sorted(labels.items())), Histogram()).observe(seconds)
+        key = _key(labels)
+        histogram = series.get(key)
+        if histogram is None:
+            histogram = series[key] = Histogram()
+        histogram.observe(seconds)
 
     def render(self, gauges: Mapping[str, Iterable[tuple[Mapping[str, str], float]]]) -> str:
         """The text, with the given gauges beside what was counted."""
@@ -57,6 +61,10 @@ class Metrics:
             lines.append(f"# TYPE {name} gauge")
             lines += [f"{name}{_braces(tuple(sorted(labels.items())))} {value:.15g}" for labels, value in values]
         return "\n".join(lines) + "\n"
+
+
+def _key(labels: dict[str, str]) -> Labels:
+    return tuple(labels.items()) if len(labels) < 2 else tuple(sorted(labels.items()))
 
 
 def _histogram(name: str, labels: Labels, histogram: Histogram) -> list[str]:

@@ -13,22 +13,25 @@ class Recent:
     """A ring. most: of requests, none are kept where it is 0."""
 
     def __init__(self, most: int) -> None:
-        self._kept: deque[Json] = deque(maxlen=most)
+        self._kept: deque[tuple[float, str, str, str, int, float, str | None]] = deque(maxlen=most)
 
     def add(self, method: str, path: str, caller: str, status: int, seconds: float, asked: str | None = None) -> None:
         """One that was answered. path: as it came. caller: the id of its pairing. asked: its body, where it is wanted."""
-        entry: Json = {
-            "at": round(time.time(), 3),
-            "method": method[:16],
-            "path": path[:200],
-            "caller": caller,
-            "status": status,
-            "ms": round(seconds * 1000, 3),
-        }
-        if asked is not None:
-            entry["asked"] = asked[:MAX_INPUT_CHARACTERS]
-        self._kept.append(entry)
+        kept = None if asked is None else asked[:MAX_INPUT_CHARACTERS]
+        self._kept.append((time.time(), method[:16], path[:200], caller, status, seconds, kept))
 
     def newest_first(self) -> list[Json]:
         """All that are kept."""
-        return list(reversed(self._kept))
+        return [_told(*each) for each in reversed(self._kept)]
+
+
+def _told(at: float, method: str, path: str, caller: str, status: int, seconds: float, asked: str | None) -> Json:
+    entry: Json = {
+        "at": round(at, 3),
+        "method": method,
+        "path": path,
+        "caller": caller,
+        "status": status,
+        "ms": round(seconds * 1000, 3),
+    }
+    return entry if asked is None else {**entry, "asked": asked}

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import AsyncIterator
+from pathlib import Path
 
 import numpy as np
 import pytest
+from aiohttp.test_utils import TestClient, TestServer
+
+from edge_runtime.api.access import Access
+from edge_runtime.api.app import make_app
+from edge_runtime.config import Config
+from edge_runtime.device import Device
 
 from .. import tiny
 from ..conftest import Reply, RunningDevice
@@ -15,8 +23,8 @@ PATH = "/v2/models/tiny"
 TOKENS = tiny.FEATURES.length
 
 
-def expected(tokens: np.ndarray) -> np.ndarray:
-    logits = tiny.table(1)[tokens[0]].sum(axis=0)
+def expected(tokens: np.ndarray, seed: int = 1) -> np.ndarray:
+    logits = tiny.table(seed)[tokens[0]].sum(axis=0)
     shares = np.exp(logits - logits.max())
     return shares / shares.sum()
 
@@ -148,6 +156,45 @@ def test_a_body_that_doesn_t_hold_what_it_says_is_refused(shared_device: Running
     assert binary(shared_device, {"inputs": [tensor(tokens)]}, nan).status == 400
     assert shared_device.request("POST", "/v2/models/none/infer", {}).json["error"].startswith("There is no specialist")
     assert shared_device.run("still there").status == 200
+
+
+async def test_what_is_kept_of_a_request_is_only_what_it_said(
+    state: Path, bundles: dict[str, Path], tokens: np.ndarray
+) -> None:
+    """A request's JSON is read once; the bytes behind it, the model below it and the headers are each request's own."""
+    device = Device(state, Config())
+    await device.start()
+    item = tensor(tokens, parameters={"binary_data_size": tokens.nbytes})
+    del item["data"]
+    head = json.dumps({"inputs": [item], "parameters": {"binary_data_output": True}}).encode()
+
+    async def push(version: str) -> None:
+        async def chunks() -> AsyncIterator[bytes]:
+            yield bundles[version].read_bytes()
+
+        await device.install(chunks(), bundles[version].stat().st_size)
+
+    async with TestClient(TestServer(make_app(device, Access(device.tokens, open_on_loopback=True)))) as client:
+
+        async def asked(tail: bytes, **headers: str) -> tuple[int, bytes, int]:
+            headers = {"Inference-Header-Content-Length": str(len(head)), **headers}
+            async with client.post(f"{PATH}/infer", data=head + tail, headers=headers) as reply:
+                length = int(reply.headers.get("Inference-Header-Content-Length", "0"))
+                return reply.status, await reply.read(), length
+
+        for number in (1, 2):
+            await push(f"v{number}")
+            for seed in range(3):
+                drawn = np.random.default_rng(seed).integers(0, 200, (1, TOKENS), np.int32)
+                status, body, length = await asked(drawn.astype("<i4").tobytes())
+                told = json.loads(body[:length])
+                assert status == 200 and told["model_version"] == f"{number}.0.0" and "id" not in told
+                assert np.allclose(np.frombuffer(body[length:], "<f4"), expected(drawn, number), atol=1e-5)
+            content = tokens.astype("<i4").tobytes()
+            assert (await asked(content[:-1]))[0] == (await asked(content + b"x"))[0] == 400
+            assert (await asked(content, **{"Enigma-Deadline-Ms": "soon"}))[0] == 400
+            assert (await asked(content, **{"X-Forwarded-For": "192.0.2.1"}))[0] == 401
+    await device.close()
 
 
 def test_how_urgent_a_request_is_may_be_said_in_headers_and_parameters(
