@@ -1,7 +1,6 @@
-"""A specialist's orders as the robot's bridge takes them: places to go to, its dock, a stop, and a limit of its speed.
+"""A specialist's orders as the robot's bridge takes them: the same ones, but for rounds and speeds.
 
-What needs an arm or a detector isn't passed on: the bridge has neither, and a robot that silently does half of what it was told
-is worse than one that says so.
+The bridge knows whether it has a gripper, a detector and the things that are spoken of, and refuses in a sentence what it can't do.
 """
 
 from __future__ import annotations
@@ -12,12 +11,6 @@ from edge_runtime.errors import BadRequest
 
 Json = dict[str, object]
 SHARES = {"slow": 0.4, "normal": 1.0, "fast": 1.0}  # of robot.toml's speed, which nobody may go beyond
-_CANT = {
-    "fetch": "This robot has no arm, so it can't fetch anything; it can go there.",
-    "place": "This robot has no arm, so it can't put anything down; it can go there.",
-    "follow": "This robot has no detector of people and things, so it can't follow; it can go to a place.",
-    "find": "This robot has no detector of people and things, so it can't look for anything; it can go to a place.",
-}
 
 
 def for_bridge(calls: Sequence[Json]) -> tuple[list[Json], float | None]:
@@ -30,8 +23,6 @@ def for_bridge(calls: Sequence[Json]) -> tuple[list[Json], float | None]:
     shares: list[float] = []
     for call in calls:
         name, arguments = str(call.get("name")), call.get("arguments")
-        if name in _CANT:
-            raise BadRequest(_CANT[name])
         speed = arguments.get("speed") if isinstance(arguments, dict) else None
         if isinstance(arguments, dict) and speed is not None:
             if speed not in SHARES:

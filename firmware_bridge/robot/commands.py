@@ -90,6 +90,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     drive.add_argument("--seconds", type=float, metavar="S", help="(default: until Ctrl-C)")
     locate = client("locate", "Say where it is.", _locate)
     locate.add_argument("at", metavar="PLACE", help="a place's name or X,Y,DEGREES")
+    picture = client("picture", "Draw the map, zones, the way that it went and what is left of it: a PNG.", _picture)
+    picture.add_argument("out", type=Path, metavar="PNG", help="the file to write")
     draw = command("map", "Make a map of what `serve --record` kept.", _map)
     draw.add_argument("log", type=Path, metavar="NPZ", help="ranges, odometry, first and step")
     draw.add_argument("out", type=Path, metavar="OUT", help="the map, .npz; its picture gets .png beside it")
@@ -272,6 +274,13 @@ def _drive(args: argparse.Namespace) -> None:
     while time.monotonic() < ends:
         _ask(args, {"op": "drive", "v": args.v, "w": args.w})
         time.sleep(AGAIN)
+
+
+def _picture(args: argparse.Namespace) -> None:
+    import base64
+
+    args.out.write_bytes(base64.b64decode(str(_ask(args, {"op": "picture"})["png"])))
+    print(json.dumps({"picture": str(args.out)}) if args.json else str(args.out))
 
 
 def _map(args: argparse.Namespace) -> None:

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import math
+from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -37,8 +38,10 @@ log = logging.getLogger(__name__)
 
 TICK = 0.05
 WITHIN = 0.2  # less than the firmware's deadman
+TRAIL, APART = 10_000, 0.03  # points of the way that it went, and metres between two
 LOST = 1.0  # metres or rad of doubt at which the place counts as unknown
 MOST_SCANS = 20_000  # that are recorded; half an hour of ten a second
+MATCH = 0.18  # seconds between two scans that are fitted to the map: wheels and gyro are good for longer
 MISSED = 4  # drives in a row without an answer: the board is gone
 HOME_EVERY = 5.0  # seconds between two looks how far home is
 
@@ -66,6 +69,7 @@ class Driver:
         self.need = Need.NOTHING
         self.localizer: Localizer | None = None
         self.seen: np.ndarray | None = None  # what the last scan saw, on the map
+        self.trail: deque[tuple[float, float]] = deque(maxlen=TRAIL)
         self.record: list[tuple[float, tuple[float, float, float], float, float, list[float]]] | None = None
         self.simulated = not isinstance(board, Board)  # or `serve --on simavr`, which says so
         self.arming = arming
@@ -73,7 +77,7 @@ class Driver:
         self.tilt: Tilt | None = None
         self.map = ShownMap.around(robot.fence)
         self.speed = robot.limits.speed  # the most that a person lets it have, m/s
-        self._holds_until = -math.inf
+        self._holds_until = self._matched_at = -math.inf
         self._home: float | None = None
         self._home_at = -math.inf
         self._looking: asyncio.Task[float | None] | None = None
@@ -200,13 +204,20 @@ class Driver:
             self.record.append((now, self.estimate.pose, first, step, list(ranges)))
         self.latest_scan = Scan(now, self.estimate.pose, first, step, tuple(ranges))
         points = points_of(first, step, np.asarray(ranges))
-        if self.localizer is not None and (match := self.localizer.match(self.estimate.pose, points)) is not None:
-            self.estimate.matched(now, match.x, match.y, match.heading, match.covariance)
+        if self.localizer is not None and now - self._matched_at >= MATCH:
+            self._matched_at = now
+            if (match := self.localizer.match(self.estimate.pose, points)) is not None:
+                self.estimate.matched(now, match.x, match.y, match.heading, match.covariance)
         self.seen = placed(points, self.estimate.pose)
+        self.orders.people.scan(now, self.seen)
         self.map.add(now, self.estimate.pose, self.seen)
 
+    def sight(self, seen: Sequence[tuple[str, float, float]]) -> None:
+        """What a detector sees now, by name and in metres on the map; nothing is told, too. Raises RobotError."""
+        self.orders.things.report(_now(), seen)
+
     async def call(self, calls: Sequence[dict[str, object]]) -> None:
-        """Orders of a model, all or none: stop alone; or go_to, dock, move, turn, one after the other. Raises RobotError."""
+        """Orders of a model, all or none: stop alone; or those of `errands`, one after the other. Raises RobotError."""
         names = [call.get("name") for call in calls]
         if names[:1] == ["stop"]:
             self.orders.drop("stop")
@@ -220,7 +231,7 @@ class Driver:
             calls = calls[1:]
         if self.estimate is None:
             raise RobotError("The robot doesn't know where it is: tell it, with locate.")
-        await self.orders.take(calls, self.estimate.pose)
+        await self.orders.take(calls, self.estimate.pose, _now())
 
     def arm(self, minutes: float, who: str, accept: bool = False) -> None:
         """A person gives the motors leave to turn. Raises RobotError."""
@@ -261,6 +272,8 @@ class Driver:
             if now - self._told_at <= self.robot.times.pose and max(doubt, turn_doubt) < LOST:
                 envelope.pose(now, *self.estimate.pose, doubt, turn_doubt)
                 envelope.moving(float(self.estimate.state[3]))
+            if not self.trail or math.dist(self.trail[-1], self.estimate.pose[:2]) > APART:
+                self.trail.append(self.estimate.pose[:2])
         await self._power(now)
         envelope.allowed = self.modes.moves
         armed, envelope.armed = envelope.armed, self.arming is None or self.arming.look(now)

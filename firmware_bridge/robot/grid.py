@@ -35,7 +35,8 @@ class Grid:
         if not made:
             raise RobotError("There are no scans to make a map of.")
         every = np.concatenate([np.array([pose[:2] for pose, _ in made]), *(points for _, points in made)])
-        west, south = every.min(axis=0) - 2 * cell
+        # Half a cell more: a wall along the edge of two cells would always be drawn in the one behind it.
+        west, south = every.min(axis=0) - 2.5 * cell
         columns, rows = (np.ceil((every.max(axis=0) - (west, south)) / cell) + 2).astype(int)
         if columns * rows > MOST_CELLS:
             raise RobotError(f"The map would have {columns * rows:,} cells; up to {MOST_CELLS:,} are possible.")

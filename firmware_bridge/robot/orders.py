@@ -1,4 +1,4 @@
-"""What a robot was sent to do, one after the other: checked and planned before it is accepted, then followed to its end."""
+"""What a robot was sent to do, one after the other: checked and planned before it is accepted, then carried out to its end."""
 
 from __future__ import annotations
 
@@ -8,44 +8,67 @@ import logging
 import math
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from firmware_bridge.robot.config import FAR, Place, Robot, RobotError
-from firmware_bridge.robot.follow import Follower
+from firmware_bridge.robot import errands
+from firmware_bridge.robot.config import Place, Robot, RobotError
+from firmware_bridge.robot.going import Doing, Following, Going, Handling, Looking
+from firmware_bridge.robot.gripper import Gripper
+from firmware_bridge.robot.legs import Tracker
 from firmware_bridge.robot.plan import Costmap, Point, length, plan
+from firmware_bridge.robot.things import Sighting, Thing, Things
 from firmware_bridge.robot.zones import Ground
 
 log = logging.getLogger(__name__)
 
-MOST = 8  # orders that wait
-BLOCKED, REPLANS = 3.0, 3  # seconds of standing before it looks for another way, and how often it does
+MOST = 8  # calls that wait
+STANDS_OFF = 16  # directions from which it may come near to a thing
+EYES, PERSON = (0.4, 0.8), (0.8, 1.2)  # metres from a thing that it only looks at, and from a person
 Pose = tuple[float, float, float]
 
 
 @dataclass
 class Order:
-    """Somewhere to go; state: waiting, going, done, failed or dropped."""
+    """A part of a call; state: waiting, going, done, failed or dropped.
+
+    does: go, near (to a thing that was seen), look, take, put or follow. place: where it ends as far as is known.
+    """
 
     place: Place
-    points: list[Point]
+    points: list[Point] = field(default_factory=list)
     state: str = "waiting"
     why: str = ""
-    replans: int = 0
+    does: str = "go"
+    thing: Thing | None = None
+    rest: tuple[Place, ...] = ()  # where else to look
+    call: int = 0
+
+    @property
+    def says(self) -> str:
+        """For people."""
+        if self.does == "go":
+            return self.place.name
+        name = self.thing.name if self.thing is not None else "whoever is near"
+        does = {"near": "go to the {}", "look": "look for the {}", "take": "take the {}", "put": "put the {} down"}
+        person = self.thing is None or self.thing.person
+        return does.get(self.does, "follow the {}").replace("the {}" if person else "{}", name)
 
 
 class Orders:
     """The orders of one robot on its ground; without a ground there are none."""
 
-    def __init__(self, robot: Robot, ground: Ground | None) -> None:
+    def __init__(self, robot: Robot, ground: Ground | None, things: Things | None = None) -> None:
         self.robot, self.ground = robot, ground
+        self.things, self.people = things or Things(), Tracker()
+        self.gripper: Gripper | None = None
         self.queue: deque[Order] = deque()
         self.ended: deque[Order] = deque(maxlen=20)
-        self._walls: np.ndarray | None = None
+        self.built: np.ndarray | None = None
         self._costmap: Costmap | None = None
-        self._follower: Follower | None = None
-        self._stands_since = math.inf
+        self._doing: Doing | None = None
+        self._calls = 0
 
     def use(self, robot: Robot, ground: Ground | None) -> None:
         """Another robot.toml."""
@@ -53,7 +76,7 @@ class Orders:
 
     def walls(self, points: np.ndarray) -> None:
         """Where something stands on a map: float64 [N, 2], metres."""
-        self._walls, self._costmap = points, None
+        self.built, self._costmap, self.people = points, None, Tracker(points)
 
     def drop(self, why: str) -> None:
         """No order is carried out any more."""
@@ -61,17 +84,33 @@ class Orders:
             order.state, order.why = "dropped", why
             self.ended.append(order)
         self.queue.clear()
-        self._follower = None
+        self._leave()
 
-    async def take(self, calls: Sequence[dict[str, object]], pose: Pose) -> None:
-        """All calls or none: go_to, dock, move, turn. Raises RobotError where one can't be carried out."""
-        if len(self.queue) + len(calls) > MOST:
+    async def take(self, calls: Sequence[dict[str, object]], pose: Pose, now: float = 0.0) -> None:
+        """All calls or none: go_to, dock, move, turn, find, fetch, place, follow. Raises RobotError where one can't be done."""
+        if len({order.call for order in self.queue}) + len(calls) > MOST:
             raise RobotError(f"Up to {MOST} orders wait for each other.")
+        waiting = [order for order in self.queue if order.does != "follow"]
+        last = waiting[-1].place if waiting else Place("here", *pose)
         made: list[Order] = []
+        holds = self.gripper.holds if self.gripper is not None else None
+        for order in waiting:
+            holds = order.thing if order.does == "take" else None if order.does == "put" else holds
         for call in calls:
-            last = made[-1].place if made else self.queue[-1].place if self.queue else Place("here", *pose)
-            place = self._place(call, last)
-            made.append(Order(place, await self.way((last.x, last.y), place)))
+            if made and made[-1].does == "follow":
+                raise RobotError("The robot follows until it is told something else: say that last.")
+            self._calls += 1
+            parts, holds = await errands.parts(self, call, last, holds, now)
+            for part in parts:
+                part.call = self._calls
+            made += parts
+            last = made[-1].place
+        if self.queue and self.queue[-1].does == "follow":  # it goes on until it is told something else
+            if len(self.queue) == 1:
+                self._leave()
+            follows = self.queue.pop()
+            follows.state = "done"
+            self.ended.append(follows)
         self.queue.extend(made)
 
     async def home(self, pose: Pose) -> None:
@@ -84,8 +123,8 @@ class Orders:
     @property
     def path(self) -> list[Point]:
         """What is left of the way of the order that is carried out."""
-        if self._follower is not None:
-            return list(self._follower.left)
+        if self._doing is not None:
+            return self._doing.path
         return self.queue[0].points[1:] if self.queue else []
 
     @property
@@ -108,85 +147,105 @@ class Orders:
         if not self.queue or self.ground is None:
             return None
         order = self.queue[0]
-        if self._follower is None:
-            order.state, self._stands_since = "going", math.inf
-            self._follower = Follower(self.robot, self.ground, order.points, order.place.heading)
-        asked = self._follower.twist(*pose, seen)
-        if asked is None:
-            self._end(order, "done", "")
+        try:
+            if self._doing is None:
+                order.state = "going"
+                self._doing = await self._begin(order, pose)
+            doing = self._doing
+            asked = await doing.next(now, pose, seen, given)
+        except RobotError as error:
+            if self.queue and self.queue[0] is order:
+                self._end(order, "failed", str(error))
+                self.drop("the order before failed")
             return 0.0, 0.0
-        stands = self._follower.blocked or (asked[0] != 0 and abs(given) < 1e-3)
-        self._stands_since = min(self._stands_since, now) if stands else math.inf
-        if now - self._stands_since > BLOCKED:
-            await self._other_way(order, pose[:2], seen)
+        if doing is not self._doing:  # it was dropped meanwhile
+            return 0.0, 0.0
+        if asked is None:
+            self._end(order, "done", order.why)
             return 0.0, 0.0
         return asked
 
     async def way(self, start: Point, place: Place, seen: np.ndarray | None = None) -> list[Point]:
         """A way round zones, walls and what was `seen`. Raises RobotError where there is none."""
-        if self.ground is None:
-            raise RobotError("Going somewhere needs a fence in robot.toml.")
         goal = (place.x, place.y)
-        if math.dist(start, goal) < 1e-6:
+        if self.ground is not None and math.dist(start, goal) < 1e-6:
             return [start, goal]
-        if self._costmap is None:
-            self._costmap = await asyncio.to_thread(Costmap, self.robot, self.ground, self._walls)
-        costmap = self._costmap
-        if seen is not None:
-            walls = seen if self._walls is None else np.concatenate([self._walls, seen])
+        costmap = await self._map()
+        if seen is not None and self.ground is not None:
+            walls = seen if self.built is None else np.concatenate([self.built, seen])
             costmap = await asyncio.to_thread(Costmap, self.robot, self.ground, walls)
         return await asyncio.to_thread(plan, costmap, start, goal, f"the place {place.name!r}")
 
-    async def _other_way(self, order: Order, at: Point, seen: np.ndarray | None) -> None:
-        self._follower = None
-        order.replans += 1
-        try:
-            if order.replans > REPLANS:
-                raise RobotError(f"The way to {order.place.name!r} is blocked.")
-            order.points = await self.way(at, order.place, seen)
-        except RobotError as error:
-            self._end(order, "failed", str(error))
-            self.drop("the order before failed")
+    async def near(self, start: Point, thing: Thing, at: Sighting) -> Order:
+        """The way to where the gripper, or eyes, are near enough to a thing that was seen. Raises RobotError."""
+        costmap = await self._map()
+        least, most = self.gripper.reach if self.gripper is not None else EYES
+        if thing.person:
+            least, most = PERSON
+        stands = []
+        for away in np.linspace(least, most, 3).tolist():
+            for angle in np.linspace(-math.pi, math.pi, STANDS_OFF, endpoint=False).tolist():
+                x, y = at.x - away * math.cos(angle), at.y - away * math.sin(angle)
+                if costmap.free(*costmap.at(x, y)):
+                    stands.append((math.dist(start, (x, y)), Place(f"near {thing.name}", x, y, angle)))
+        for _, place in sorted(stands, key=lambda each: each[0])[:8]:
+            with contextlib.suppress(RobotError):
+                return Order(place, await self.way(start, place), does="near", thing=thing)
+        raise RobotError(f"The robot can't get near {thing.name!r}: zones or walls are round it.")
+
+    async def _map(self) -> Costmap:
+        if self.ground is None:
+            raise RobotError("Going somewhere needs a fence in robot.toml.")
+        if self._costmap is None:
+            self._costmap = await asyncio.to_thread(Costmap, self.robot, self.ground, self.built)
+        return self._costmap
+
+    async def _begin(self, order: Order, pose: Pose) -> Doing:
+        thing, gripper = order.thing, self.gripper
+        if order.does == "follow":
+            return Following(self, thing)
+        if order.does == "look" and thing is not None:
+            return Looking(self, thing, (order.place,), order.rest)
+        if order.does == "near" and thing is not None:
+            at = self.things.where(thing)
+            if at is None:
+                raise RobotError(f"Nobody knows any more where {thing.name!r} is.")
+            there = await self.near(pose[:2], thing, at)
+            order.place, order.points = there.place, there.points
+        if order.does in ("take", "put"):
+            if gripper is None or thing is None:
+                raise RobotError(errands.NO_GRIPPER)
+            return Handling(
+                self, self._take(gripper, thing, pose) if order.does == "take" else self._put(gripper, pose)
+            )
+        if order.does == "go" and (not order.points or math.dist(order.points[0], pose[:2]) > 0.5):
+            order.points = await self.way(pose[:2], order.place)
+        return Going(self, order.place, order.points)
+
+    async def _take(self, gripper: Gripper, thing: Thing, pose: Pose) -> None:
+        if gripper.holds == thing:
+            return
+        at = self.things.where(thing)
+        if at is None:
+            raise RobotError(f"Nobody knows any more where {thing.name!r} is.")
+        await gripper.take(thing, at, pose)
+        self.things.lost(thing)
+
+    async def _put(self, gripper: Gripper, pose: Pose) -> None:
+        thing = gripper.holds
+        if thing is None:
+            raise RobotError("The gripper holds nothing.")
+        self.things.put(thing, *await gripper.put(pose))
 
     def _end(self, order: Order, state: str, why: str) -> None:
         order.state, order.why = state, why
-        log.info("%s: %s. %s", order.place.name, state, why)
+        log.info("%s: %s. %s", order.says, state, why)
         with contextlib.suppress(ValueError):  # it was dropped meanwhile
             self.queue.remove(order)
             self.ended.append(order)
-        self._follower = None
+        self._leave()
 
-    def _place(self, call: dict[str, object], last: Place) -> Place:
-        """Where a call leads to from where the one before ended."""
-        name, arguments = call.get("name"), call.get("arguments") or {}
-        if not isinstance(arguments, dict):
-            raise RobotError("arguments must be an object.")
-        if name == "go_to" and {"x", "y"} <= arguments.keys():
-            x, y = _within(arguments["x"], FAR, "go_to: x"), _within(arguments["y"], FAR, "go_to: y")
-            heading = math.atan2(y - last.y, x - last.x) if math.dist((x, y), (last.x, last.y)) > 1e-6 else last.heading
-            if "degrees" in arguments:
-                heading = math.radians(_within(arguments["degrees"], 360.0, "go_to: degrees"))
-            return Place(f"{x:.2f}, {y:.2f}", x, y, heading)
-        if name == "go_to":
-            targets = call.get("targets") or [arguments.get("place")]
-            if not isinstance(targets, list) or len(targets) != 1 or not isinstance(targets[0], str):
-                raise RobotError(
-                    'go_to needs one place: {"name": "go_to", "targets": ["kitchen"]}, or x and y in metres.'
-                )
-            return self.robot.place(targets[0])
-        if name == "dock":
-            return self.robot.place(self.robot.dock or "dock")
-        if name == "move":
-            way = _within(arguments.get("metres"), 20.0, "move: metres")
-            x, y = last.x + way * math.cos(last.heading), last.y + way * math.sin(last.heading)
-            return Place(f"{way:g} m on", x, y, last.heading)
-        if name == "turn":
-            angle = _within(arguments.get("degrees"), 360.0, "turn: degrees")
-            return Place(f"turned by {angle:g} degrees", last.x, last.y, last.heading + math.radians(angle))
-        raise RobotError(f"The robot has no action {str(name)[:40]!r}: go_to, dock, move, turn, undock and stop are.")
-
-
-def _within(value: object, most: float, what: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= most:
-        raise RobotError(f"{what} must be a number from {-most:g} to {most:g}.")
-    return float(value)
+    def _leave(self) -> None:
+        doing, self._doing = self._doing, None
+        if doing is not None:
+            doing.stop()

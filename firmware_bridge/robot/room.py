@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import shutil
 import tomllib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +14,10 @@ import numpy as np
 from firmware_bridge.robot.config import FAR, Robot, RobotError
 from firmware_bridge.robot.grid import Grid
 from firmware_bridge.robot.slam import points_of
+from firmware_bridge.robot.things import INVENTORY
 
 ROOMS = Path(__file__).parent / "rooms"
-MOST_WALLS = 5000
+MOST_WALLS, MOST_THINGS = 5000, 200
 REACH = 8.0  # metres of the scanner
 RAYS = 180
 FIRST, STEP = -math.pi, 2 * math.pi / RAYS
@@ -26,9 +27,11 @@ EVERY = 0.8  # metres between the places from which the map is drawn
 
 @dataclass(frozen=True)
 class Room:
-    """walls: float64 [S, 2, 2], the ends of segments, metres."""
+    """walls: float64 [S, 2, 2], the ends of segments, metres. things: where each lies. people: the ways that each walks."""
 
     walls: np.ndarray
+    things: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    people: Mapping[str, tuple[tuple[float, float], ...]] = field(default_factory=dict)
 
     def scan(self, x: float, y: float, heading: float) -> np.ndarray:
         """Metres to the nearest wall, float64 [RAYS], from FIRST on in steps of STEP; inf beyond REACH."""
@@ -80,6 +83,8 @@ def load(room: str, toml: Path) -> Room:
         raw = tomllib.loads((folder / "walls.toml").read_text(encoding="utf-8"))
         if not toml.exists():
             shutil.copyfile(folder / "robot.toml", toml)
+            if (folder / INVENTORY).exists() and not toml.with_name(INVENTORY).exists():
+                shutil.copyfile(folder / INVENTORY, toml.with_name(INVENTORY))
     except OSError as error:
         raise RobotError(
             f"There is no room {room!r}: {', '.join(names())}, or a folder with walls.toml and robot.toml ({error.strerror})."
@@ -89,7 +94,24 @@ def load(room: str, toml: Path) -> Room:
     walls = raw.get("walls")
     if not isinstance(walls, list) or not 0 < len(walls) <= MOST_WALLS or not all(_wall(each) for each in walls):
         raise RobotError(f"walls in {folder / 'walls.toml'} must be a list of [x, y, x, y] in metres.")
-    return Room(np.array(walls, dtype=np.float64).reshape(-1, 2, 2))
+    things, people = raw.get("things", {}), raw.get("people", {})
+    if not isinstance(things, dict) or len(things) > MOST_THINGS or not all(_point(each) for each in things.values()):
+        raise RobotError(
+            f"things in {folder / 'walls.toml'} must be up to {MOST_THINGS} names, each with [x, y] in metres."
+        )
+    if (
+        not isinstance(people, dict)
+        or len(people) > MOST_THINGS
+        or not all(isinstance(way, list) and way and all(map(_point, way)) for way in people.values())
+    ):
+        raise RobotError(
+            f"people in {folder / 'walls.toml'} must be names, each with a list of [x, y] that they walk along."
+        )
+    return Room(
+        np.array(walls, dtype=np.float64).reshape(-1, 2, 2),
+        {name: (float(x), float(y)) for name, (x, y) in things.items()},
+        {name: tuple((float(x), float(y)) for x, y in way) for name, way in people.items()},
+    )
 
 
 def cast(walls: np.ndarray, pose: tuple[float, float, float], angles: np.ndarray, farthest: float) -> np.ndarray:
@@ -105,9 +127,13 @@ def cast(walls: np.ndarray, pose: tuple[float, float, float], angles: np.ndarray
     return np.where(nearest <= farthest, nearest, np.inf)
 
 
-def _wall(value: object) -> bool:
+def _wall(value: object, parts: int = 4) -> bool:
     return (
         isinstance(value, list)
-        and len(value) == 4
+        and len(value) == parts
         and all(isinstance(part, int | float) and not isinstance(part, bool) and abs(part) <= FAR for part in value)
     )
+
+
+def _point(value: object) -> bool:
+    return _wall(value, 2)

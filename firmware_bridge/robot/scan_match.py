@@ -43,7 +43,8 @@ class Field:
         if not len(points):
             raise ValueError("a field needs points")
         reach = math.ceil(3 * BLUR / CELL)
-        low = points.min(axis=0) - (reach + POOL + 1) * CELL
+        # Half a cell more, so that points in the middles of a map's cells are in the middles of these.
+        low = points.min(axis=0) - (reach + POOL + 1.5) * CELL
         cells = np.unique(np.floor((points - low) / CELL).astype(np.int64), axis=0)
         shape = cells.max(axis=0) + reach + POOL + 2
         self.low = low

@@ -21,11 +21,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from firmware_bridge.errors import BridgeError
-from firmware_bridge.robot import config, drawn, shown
+from firmware_bridge.robot import config, drawn, shown, things
 from firmware_bridge.robot.arming import USUAL
 from firmware_bridge.robot.config import RobotError
 from firmware_bridge.robot.drive import Driver
 from firmware_bridge.robot.modes import Event
+from firmware_bridge.robot.picture import picture
 from firmware_bridge.robot.tokens import SCOPES, Tokens
 from firmware_bridge.robot.zones import Ground
 
@@ -40,7 +41,7 @@ FASTEST = 20.0  # frames a second
 RECHECK = 1.0  # seconds until a token that was taken back is noticed by a watcher
 # Seconds since the frame that somebody saw who drives: an order that was long on its way moves nothing.
 FRESH = 0.5
-CALLS = 32
+CALLS, MOST_SIGHTS = 32, 200
 OPS = {
     "state": "read",
     "watch": "read",
@@ -49,6 +50,8 @@ OPS = {
     "limit": "drive",
     "draw": "manage",
     "scan": "sense",
+    "sight": "sense",
+    "picture": "read",
     "drive": "drive",
     "hold": "drive",
     "mode": "manage",
@@ -165,6 +168,10 @@ class Server:
             if not isinstance(ranges, list) or not 1 <= len(ranges) <= 4000:
                 raise RobotError("ranges must be a list of up to 4000 metres; null is a ray that failed.")
             driver.scan(_number(asked, "first"), _number(asked, "step"), [_range(each) for each in ranges])
+        elif op == "sight":
+            driver.sight(_sights(asked.get("things")))
+        elif op == "picture":
+            return {"png": b64encode(await asyncio.to_thread(picture, driver)).decode()}
         elif op == "mode":
             wanted = asked.get("event")
             if wanted not in [event.value for event in Event]:
@@ -197,6 +204,7 @@ class Server:
         elif op == "reload":
             try:
                 driver.use(drawn.load(self._toml))
+                driver.orders.things = things.load(self._toml)
                 self._drawn = drawn.read(self._toml)
             except RobotError:
                 driver.envelope.grounded = False  # nothing moves by zones that can't be read
@@ -331,6 +339,19 @@ def _number(asked: Json, name: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise RobotError(f"{name} must be a number.")
     return float(value)
+
+
+def _sights(raw: object) -> list[tuple[str, float, float]]:
+    """Of [{"name", "at": [x, y]}]."""
+    made: list[tuple[str, float, float]] = []
+    for each in raw if isinstance(raw, list) and len(raw) <= MOST_SIGHTS else [None]:
+        name, at = (each.get("name"), each.get("at")) if isinstance(each, dict) else (None, None)
+        if not isinstance(name, str) or not isinstance(at, list) or len(at) != 2:
+            raise RobotError(
+                f'things must be up to {MOST_SIGHTS} of {{"name": "cup", "at": [x, y]}}, metres on the map.'
+            )
+        made.append((name, _number({"x": at[0]}, "x"), _number({"y": at[1]}, "y")))
+    return made
 
 
 def _range(value: object) -> float:

@@ -181,8 +181,14 @@ def state(driver: Driver, now: float) -> Json:
             "volts": round(driver.battery.volts, 2) if now - driver.battery.measured_at <= MISSING else None,
             "asks": driver.need.value,
         },
+        "gripper": None
+        if driver.orders.gripper is None
+        else {
+            "kind": driver.orders.gripper.kind,
+            "holds": None if driver.orders.gripper.holds is None else driver.orders.gripper.holds.id,
+        },
         "orders": [
-            {"place": each.place.name, "state": each.state, "why": each.why or None}
+            {"place": each.says, "state": each.state, "why": each.why or None}
             for each in (*driver.orders.ended, *driver.orders.queue)
         ],
         "changes": [
@@ -236,4 +242,4 @@ def frame(driver: Driver, now: float, revision: int, scanned: float) -> Json:
 
 def _latest(driver: Driver) -> list[Json]:
     every = (*driver.orders.ended, *driver.orders.queue)
-    return [{"place": e.place.name, "state": e.state, "why": e.why or None} for e in every[-SHOWN_ORDERS:]]
+    return [{"place": e.says, "state": e.state, "why": e.why or None} for e in every[-SHOWN_ORDERS:]]

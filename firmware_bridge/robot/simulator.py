@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Self
 
 import numpy as np
@@ -19,8 +20,10 @@ from firmware_bridge.board import Condition, Subscription
 from firmware_bridge.errors import BridgeError, Refused
 from firmware_bridge.messages import Encoders, Flags, Imu, M, State, Status
 from firmware_bridge.robot.battery import CURVES
-from firmware_bridge.robot.config import Robot
-from firmware_bridge.robot.room import FIRST, STEP, Room
+from firmware_bridge.robot.config import Robot, RobotError
+from firmware_bridge.robot.gripper import Pose, ahead, seen_from
+from firmware_bridge.robot.room import FIRST, RAYS, STEP, Room, cast
+from firmware_bridge.robot.things import Sighting, Thing
 
 PIECE = 0.005  # seconds
 TURN = 0.02  # seconds between two looks at the clock
@@ -31,6 +34,10 @@ CHARGED = 0.9  # of the battery at the beginning
 CHARGING = 60.0  # W in the dock
 NEAR_DOCK = 0.2  # metres
 GRAVITY = 9.81
+EYES, SIDE = 2.5, math.radians(45)  # metres and rad to each side that its camera sees
+GRIPS, GRIPS_SIDE, GRIPS_SECONDS = 0.3, math.radians(25), 1.0  # metres before its middle, rad, and how long it takes
+WALK = 0.35  # m/s of people
+LEG, LEG_APART = 0.06, 0.12  # metres: radius of a leg, and its distance from a person's middle
 
 
 class World:
@@ -46,6 +53,8 @@ class World:
         self.counts = [0.0, 0.0]
         self._duties, self._told_at = (0.0, 0.0), -math.inf
         self._speeds = [0.0, 0.0]
+        self.things = dict(room.things)
+        self.held = ""
         self._rng = np.random.default_rng(seed)
         self._rest = 0.0
 
@@ -73,8 +82,44 @@ class World:
 
     def scan(self) -> list[float]:
         """A scan from where it is, metres."""
-        away = self.room.scan(*self.pose)
+        away = self._rays()
         return [float(each) for each in away + self._rng.normal(0, NOISE, len(away))]
+
+    def people(self) -> dict[str, tuple[float, float]]:
+        """Where each is: to and fro along their ways."""
+        return {name: _walked(way, self.time * WALK) for name, way in self.room.people.items()}
+
+    def sights(self) -> list[tuple[str, float, float]]:
+        """What a camera sees of things and people, and about where: nothing behind walls, behind it, or far away."""
+        seen = []
+        for name, (x, y) in {**self.things, **self.people()}.items():
+            away, angle = seen_from(self.pose, x, y)
+            wall = float(cast(self.room.walls, self.pose, np.array([angle]), EYES)[0])
+            if name != self.held and abs(angle) < SIDE and away < min(wall, EYES):
+                dx, dy = self._rng.normal(0, NOISE, 2)
+                seen.append((name, x + float(dx), y + float(dy)))
+        return seen
+
+    def take(self, name: str) -> bool:
+        """Closes the gripper on what lies before it; whether that is it."""
+        if not self.held and name in self.things:
+            away, angle = seen_from(self.pose, *self.things[name])
+            if away <= GRIPS + 0.15 and abs(angle) < GRIPS_SIDE:
+                self.held = name
+        return self.held == name
+
+    def put(self) -> tuple[float, float]:
+        """Opens it; where the thing lies then."""
+        self.things[self.held] = there = ahead(self.pose, GRIPS)
+        self.held = ""
+        return there
+
+    def _rays(self) -> np.ndarray:
+        away = self.room.scan(*self.pose)
+        for x, y in self.people().values():
+            for side in (-LEG_APART, LEG_APART):
+                away = np.minimum(away, _leg(self.pose, x, y + side))
+        return away
 
     @property
     def volts(self) -> float:
@@ -101,6 +146,8 @@ class World:
         for wheel in (0, 1):
             self.counts[wheel] += self._speeds[wheel] * PIECE * body.counts_per_metre
         self.pose = (*there, heading + w * PIECE)
+        if self.held:
+            self.things[self.held] = ahead(self.pose, GRIPS)
         if math.dist(self.trail[-1], there) > 0.01:
             self.trail.append(there)
         self._power()
@@ -189,9 +236,62 @@ class SimulatedBoard:
         return State(world.time, 0.0, 0.0, world.volts, int(flags), 0, 0)
 
 
-async def look(world: World, scan: object, every: float = 0.2) -> None:
-    """Hands a scan to `scan(first, step, ranges)` so often, until cancelled."""
+class SimulatedGripper:
+    """The `Gripper` of a `World`: what lies right before the robot is carried there, without fingers, weight or slips."""
+
+    kind = "a gripper in the simulator"
+    reach = (0.27, 0.36)
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.holds: Thing | None = None
+
+    async def take(self, thing: Thing, at: Sighting, pose: Pose) -> None:
+        """See `Gripper`."""
+        await asyncio.sleep(GRIPS_SECONDS)
+        if not self._world.take(thing.id):
+            raise RobotError(f"The gripper closed on nothing: {thing.name!r} isn't before it.")
+        self.holds = thing
+
+    async def put(self, pose: Pose) -> tuple[float, float]:
+        """See `Gripper`."""
+        await asyncio.sleep(GRIPS_SECONDS)
+        self._world.put()
+        self.holds = None
+        return ahead(pose, GRIPS)
+
+    def stop(self) -> None:
+        """See `Gripper`."""
+
+
+async def look(world: World, scan: object, every: float = 0.1, sight: object = None) -> None:
+    """Hands a scan to `scan(first, step, ranges)` so often, and what a camera sees to `sight(seen)`, until cancelled."""
     assert callable(scan)
     while True:
+        if callable(sight):
+            sight(world.sights())
         scan(FIRST, STEP, world.scan())
         await asyncio.sleep(every)
+
+
+def _walked(way: Sequence[tuple[float, float]], metres: float) -> tuple[float, float]:
+    """The point so far along a way and back, and again."""
+    legs = [*itertools.pairwise(way), *itertools.pairwise(way[::-1])]
+    whole = sum(math.dist(a, b) for a, b in legs)
+    left = metres % whole if whole else 0.0
+    for a, b in legs:
+        long = math.dist(a, b)
+        if left <= long and long:
+            return a[0] + (b[0] - a[0]) * left / long, a[1] + (b[1] - a[1]) * left / long
+        left -= long
+    return way[0]
+
+
+def _leg(pose: Pose, x: float, y: float) -> np.ndarray:
+    """Metres to a leg in each direction of a scan, float64 [RAYS]; inf where it isn't."""
+    away, angle = seen_from(pose, x, y)
+    off = np.angle(np.exp(1j * (FIRST + STEP * np.arange(RAYS) - angle)))
+    across = away * np.sin(off)
+    hit = (np.abs(across) < LEG) & (np.abs(off) < math.pi / 2)
+    depth = np.sqrt(np.maximum(LEG**2 - across**2, 0.0))
+    return np.where(hit, np.maximum(away * np.cos(off) - depth, 0.02), np.inf)

@@ -16,7 +16,7 @@ import numpy as np
 from firmware_bridge.board import Board
 from firmware_bridge.errors import BridgeError
 from firmware_bridge.ports import finder
-from firmware_bridge.robot import drawn
+from firmware_bridge.robot import drawn, things
 from firmware_bridge.robot import room as rooms
 from firmware_bridge.robot.arming import Arming
 from firmware_bridge.robot.battery import CURVES
@@ -28,7 +28,7 @@ from firmware_bridge.robot.scan_match import Localizer
 from firmware_bridge.robot.serve import Server
 from firmware_bridge.robot.shown import ShownMap
 from firmware_bridge.robot.simulated import Wheels
-from firmware_bridge.robot.simulator import SimulatedBoard, World, look
+from firmware_bridge.robot.simulator import SimulatedBoard, SimulatedGripper, World, look
 from firmware_bridge.robot.tokens import SCOPES, Tokens, write_private
 from firmware_bridge.robot.zones import Ground
 from firmware_bridge.simulator import Simulated, build, missing
@@ -69,6 +69,7 @@ async def serve(args: argparse.Namespace, say: Callable[[str], None]) -> None:
             driver.orders.walls(grid.walls())
             driver.localizer = Localizer(grid.walls())
             driver.map = ShownMap(grid, grows=False)
+        driver.orders.things = things.load(args.robot)
         if args.record is not None:
             driver.record = []
         await stack.enter_async_context(Server(driver, tokens, socket, args.robot))
@@ -92,7 +93,14 @@ async def _pretend(
     world = World(robot, room, *start)
     board = await stack.enter_async_context(SimulatedBoard(world))
     driver = await stack.enter_async_context(Driver(robot, board, start))
-    looking = asyncio.create_task(look(world, driver.scan))
+    driver.orders.gripper = SimulatedGripper(world)
+
+    def sight(seen: list[tuple[str, float, float]]) -> None:
+        """Its camera's, of what the inventory names."""
+        known = driver.orders.things.known
+        driver.sight([each for each in seen if each[0] in known])
+
+    looking = asyncio.create_task(look(world, driver.scan, sight=sight))
 
     async def end() -> None:
         looking.cancel()

@@ -122,7 +122,7 @@ def test_what_is_forbidden_is_not_done_whatever_the_model_says() -> None:
     ]
 
 
-def test_the_bridge_gets_what_it_has_and_the_rest_is_refused_in_a_sentence() -> None:
+def test_the_bridge_gets_orders_as_they_are_but_for_rounds_and_speeds() -> None:
     def plain(*calls: Call) -> list[dict[str, object]]:
         return [{"name": c.name, "arguments": c.arguments, "targets": list(c.targets)} for c in calls]
 
@@ -134,9 +134,8 @@ def test_the_bridge_gets_what_it_has_and_the_rest_is_refused_in_a_sentence() -> 
     assert for_bridge(plain(Call("set_speed", {"speed": "normal"}, ()))) == ([], 1.0)
     other: list[dict[str, object]] = [{"name": "move", "arguments": {"metres": 1}}]
     assert for_bridge(other) == (other, None)
-    for name, why in (("fetch", "no arm"), ("place", "no arm"), ("follow", "no detector"), ("find", "no detector")):
-        with pytest.raises(BadRequest, match=why):
-            for_bridge(plain(Call("go_to", {}, ("k",)), Call(name, {}, ("cup",))))
+    fetch = plain(Call("fetch", {"to": "h", "speed": "slow"}, ("cup",)), Call("follow", {}, ()))
+    assert for_bridge(fetch) == (plain(Call("fetch", {"to": "h"}, ("cup",)), Call("follow", {}, ())), 0.4)
     with pytest.raises(BadRequest, match="slow, normal, fast"):
         for_bridge([{"name": "go_to", "arguments": {"speed": "warp"}, "targets": ["k"]}])
 

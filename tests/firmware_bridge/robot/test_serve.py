@@ -17,7 +17,7 @@ from edge_runtime.pipelines import declare
 from edge_runtime.pipelines.actions import Actions
 from edge_runtime.pipelines.items import Captured, Item, SinkError
 from firmware_bridge.board import Board
-from firmware_bridge.robot import orders
+from firmware_bridge.robot import going
 from firmware_bridge.robot.battery import Need
 from firmware_bridge.robot.config import RobotError, load
 from firmware_bridge.robot.drive import Driver
@@ -184,7 +184,7 @@ async def test_with_a_low_battery_it_goes_home_by_itself_and_an_empty_one_lets_n
 async def test_scans_come_through_the_socket_and_what_stands_in_the_way_is_gone_round_or_told(
     simulated: Simulated, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(orders, "BLOCKED", 0.5)
+    monkeypatch.setattr(going, "BLOCKED", 0.5)
     text = TOML.replace("[tilt]", "[tilt]\n\n[proximity]\nstop = 0.1\nslow = 0.5\n")
     async with served(simulated, tmp_path, text, (0.5, 1.5, 0.0)) as robot:
         token = robot.tokens.add("eyes", ["sense"])
