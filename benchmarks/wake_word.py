@@ -31,8 +31,9 @@ from trainer_host.compress.files import exported
 from trainer_host.compress.gate import loaded
 from trainer_host.data.dataset import Row
 from trainer_host.speech.acoustics import NOISES, Scene, heard, noise
+from trainer_host.speech.kinds import PHRASE, TALK
 from trainer_host.speech.phrases import holds
-from trainer_host.speech.rows import PHRASE, TALK, speaker_of
+from trainer_host.speech.rows import speaker_of
 from trainer_host.speech.texts import foreign, paragraph
 from trainer_host.speech.voices import ESPEAK, FLITE, HELD_OUT, Speaker, draw_speaker, require_speech, say_all
 from trainer_host.students import student_for
@@ -203,9 +204,9 @@ def said(seed: int, phrase: str, count: int, programs: list[str]) -> Iterator[tu
         return Row({"text": text, "voice": draw_speaker(rng, HELD_OUT, programs).__dict__}, {}, {"kind": kind})
 
     rows = [row(phrase, PHRASE) for _ in range(count)] + [row(paragraph(rng, 3), TALK) for _ in range(30)]
-    clips = (one for one in heard_rows(rows, seed, Scene(), (1, 1), lambda share: None) if one.kind == PHRASE)
-    for row, one in zip(rows[:count], clips, strict=True):
-        yield one.samples, one.end, speaker_of(row).program
+    clips = (one for one in heard_rows(rows, Path(), seed, Scene(), (1, 1), lambda share: None) if one.kind == PHRASE)
+    for asked, one in zip(rows[:count], clips, strict=True):
+        yield one.samples, one.end, speaker_of(asked).program
 
 
 def threshold_for(trace: np.ndarray, hours: float, rate: float) -> float:

@@ -105,6 +105,7 @@ def make_app(device: Device, access: Access, shown: Shown | None = None) -> web.
     add_later("PUT", "/v1/plan", Need.RELEASE, manage, "set_plan")
     add_later("GET", "/v1/pipelines", Need.VIEW, pipelines, "all")
     add_later("GET", "/v1/pipelines/{pipeline}/picture", Need.ACT, pipelines, "picture")
+    add_later("GET", "/v1/pipelines/{pipeline}/sound", Need.ACT, pipelines, "sound")
     add_later("POST", "/v1/pipelines/{pipeline}/start", Need.RELEASE, pipelines, "start")
     add_later("POST", "/v1/pipelines/{pipeline}/stop", Need.RELEASE, pipelines, "stop")
     add_later("POST", "/v1/topics", Need.ASK, pipelines, "publish")

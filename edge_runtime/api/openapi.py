@@ -253,6 +253,8 @@ def _responses(route: Route) -> dict[str, object]:
     elif route.path == "/v1/pipelines/{pipeline}/picture":
         picture = _answer("image/jpeg", {"type": "string", "format": "binary"})
         good = {"200": picture, "304": {"description": "It is the same still."}}
+    elif route.path == "/v1/pipelines/{pipeline}/sound":
+        good = {"200": _answer("audio/wav", {"type": "string", "format": "binary"})}
     elif route.path == "/v1/robot/map":
         good = {"200": _answer("image/png", {"type": "string", "format": "binary"})}
     elif route.path in ("/v1/chat/completions", "/v1/completions"):

@@ -14,11 +14,12 @@ from edge_runtime.pipelines.items import Captured
 from edge_runtime.pipelines.topics import Message
 
 TOPIC_BYTES = 64 * 1024
+SOUND_SECONDS = (0.1, 60.0)  # that a person may listen at once
 _SKEW_SECONDS = 86_400.0  # that a message may be older than now, and no younger
 
 
 class PipelineRoutes:
-    """GET /v1/pipelines and /v1/pipelines/{pipeline}/picture, POST .../start and /stop, POST /v1/topics."""
+    """GET /v1/pipelines and /v1/pipelines/{pipeline}/picture and /sound, POST .../start and /stop, POST /v1/topics."""
 
     def __init__(self, device: Device) -> None:
         self._device = device
@@ -40,9 +41,7 @@ class PipelineRoutes:
 
         X-Captured: when it was, in seconds since 1970. With If-None-Match of its ETag, 304 where it is the same still.
         """
-        grant = caller(request).grant
-        if grant is not None and grant.only:
-            raise Forbidden(f"This token is good for {', '.join(grant.only)}; a camera sees more than one specialist.")
+        _whole(request, "a camera sees more than one specialist")
         media, captured = await self._device.pipelines.picture(request.match_info["pipeline"])
         tag = f'"{captured.wall:.6f}"'
         headers = {"ETag": tag, "X-Captured": f"{captured.wall:.3f}", "Cache-Control": "no-store"}
@@ -50,14 +49,29 @@ class PipelineRoutes:
             return web.Response(status=304, headers=headers)
         return web.Response(body=media.content, content_type=media.content_type, headers=headers)
 
+    async def sound(self, request: web.Request) -> web.Response:
+        """What a microphone whose pipeline says `heard = true` hears from now on: a WAV, ?seconds=N of it (2).
+
+        X-Captured: when it began, in seconds since 1970. A sound that the source cut is shorter.
+        """
+        _whole(request, "a microphone hears more than one specialist")
+        try:
+            seconds = float(request.query.get("seconds", "2"))
+        except ValueError:
+            seconds = 0.0
+        low, high = SOUND_SECONDS
+        if not low <= seconds <= high:  # also what is no number
+            raise BadRequest(f'"seconds" must be from {low:g} to {high:g}.')
+        media, captured = await self._device.pipelines.sound(request.match_info["pipeline"], seconds)
+        headers = {"X-Captured": f"{captured.wall:.3f}", "Cache-Control": "no-store"}
+        return web.Response(body=media.content, content_type=media.content_type, headers=headers)
+
     async def publish(self, request: web.Request) -> web.Response:
         """Publish {"topic", "value", "captured"?} to the pipelines that read the topic, and answer to how many.
 
         captured: when it was, in seconds since 1970; now where it isn't said.
         """
-        grant = caller(request).grant
-        if grant is not None and grant.only:
-            raise Forbidden(f"This token is good for {', '.join(grant.only)}; a topic may reach any specialist.")
+        _whole(request, "a topic may reach any specialist")
         body = await read_json(request, TOPIC_BYTES)
         topic, value, captured = body.get("topic"), body.get("value"), body.get("captured")
         if not isinstance(topic, str) or not isinstance(value, dict) or body.keys() - {"topic", "value", "captured"}:
@@ -71,3 +85,10 @@ class PipelineRoutes:
                 raise BadRequest('"captured" must be within the last day by this device\'s clock.')
             moment = moment.later(-ago)
         return reply({"readers": self._device.pipelines.topics.publish(Message(topic, value, moment))})
+
+
+def _whole(request: web.Request, why: str) -> None:
+    """Raises `Forbidden` for a token that is good for some specialists only."""
+    grant = caller(request).grant
+    if grant is not None and grant.only:
+        raise Forbidden(f"This token is good for {', '.join(grant.only)}; {why}.")

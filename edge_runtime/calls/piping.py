@@ -1,4 +1,4 @@
-"""A device's pipelines, their topics, and what their cameras see."""
+"""A device's pipelines, their topics, and what their cameras see and their microphones hear."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from edge_runtime.calls.link import Json, Link, error_from, named, once
 from edge_runtime.errors import DeviceUnreachable
 
 PICTURE_BYTES = 2 * 2**20
+SOUND_BYTES = 2**21  # a minute
 PIPELINE_TIMEOUT = 30.0  # a source, its stages and its sinks end in turn
 
 
@@ -23,13 +24,31 @@ class Piping(Link):
 
         tag: of the picture that is known; None where there is no newer one. Needs an operator's token.
         """
+        headers = {"If-None-Match": tag} if tag else {}
+        return await self._media(f"/v1/pipelines/{named(pipeline)}/picture", headers, PICTURE_BYTES, self._timeout)
+
+    async def sound(self, pipeline: str, seconds: float = 2.0) -> tuple[bytes, float]:
+        """What a pipeline's microphone hears from now on, where its file says `heard = true`: (a WAV, when it began).
+
+        seconds: 0.1 to 60 of it; less comes where the source was cut. Needs an operator's token.
+        """
+        path = f"/v1/pipelines/{named(pipeline)}/sound?seconds={seconds:g}"
+        found = await self._media(path, {}, SOUND_BYTES, self._timeout + seconds)
+        if found is None:
+            raise DeviceUnreachable(f"{self.base_url} sends no sound; update its software.")
+        return found[0], found[2]
+
+    async def _media(
+        self, path: str, headers: dict[str, str], most: int, timeout: float
+    ) -> tuple[bytes, str, float] | None:
+        """(A file of at most so many bytes, its tag, when it was captured); None where it is the same still."""
         import aiohttp
 
-        headers = self._headers() | ({"If-None-Match": tag} if tag else {})
-        path = f"{self._origin}/v1/pipelines/{named(pipeline)}/picture"
         try:
-            async with asyncio.timeout(self._timeout):
-                async with self._open().get(path, headers=headers, allow_redirects=False) as response:
+            async with asyncio.timeout(timeout):
+                async with self._open().get(
+                    self._origin + path, headers=self._headers() | headers, allow_redirects=False
+                ) as response:
                     if response.status == 304:
                         return None
                     if response.status != 200:
@@ -37,8 +56,8 @@ class Piping(Link):
                     content = bytearray()
                     async for piece in response.content.iter_chunked(64 * 1024):
                         content += piece
-                        if len(content) > PICTURE_BYTES:
-                            raise DeviceUnreachable(f"{self.base_url} sends a picture without end.")
+                        if len(content) > most:
+                            raise DeviceUnreachable(f"{self.base_url} sends a file without end.")
                     captured = float(response.headers.get("X-Captured", "0"))
                     return bytes(content), response.headers.get("ETag", ""), captured
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as cause:

@@ -57,12 +57,16 @@ class Topic:
 
 @dataclass(frozen=True)
 class Microphone:
-    """A microphone by its ALSA name ("": the default one), or a WAV file in its place."""
+    """A microphone by its ALSA name ("": the default one), or a WAV file in its place.
+
+    heard: whether who may have the device act may listen to it over the API.
+    """
 
     device: str
     file: Path | None
     fast: bool
     loop: bool
+    heard: bool = False
 
 
 @dataclass(frozen=True)
@@ -374,12 +378,13 @@ def _topic_name(table: Table, *, pattern: bool) -> str:
 
 
 def _microphone(table: Table, folder: Path) -> Microphone:
+    heard = table.flag("heard", False)
     if not table.has("file"):
         device = table.text("device", "")
         if device == "-":
             raise BadRequest(f"{table.key('device')} must be the name of a microphone; 'arecord -L' lists them.")
-        return Microphone(device, None, False, False)
-    return Microphone("", table.path("file", folder), *_played(table))
+        return Microphone(device, None, False, False, heard)
+    return Microphone("", table.path("file", folder), *_played(table), heard)
 
 
 def _played(table: Table) -> tuple[bool, bool]:

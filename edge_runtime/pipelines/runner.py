@@ -10,19 +10,23 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 
-from edge_runtime.errors import EdgeError, NotFound
+from edge_runtime.errors import EdgeError, NotFound, Overloaded
 from edge_runtime.media import Media
 from edge_runtime.pipelines.asking import Asking, Host
-from edge_runtime.pipelines.declare import Camera, Pipeline, When
+from edge_runtime.pipelines.box import Box
+from edge_runtime.pipelines.declare import Camera, Microphone, Pipeline, When
 from edge_runtime.pipelines.declare import Sink as DeclaredSink
-from edge_runtime.pipelines.items import Captured, Frame, Item, Json, SourceError
+from edge_runtime.pipelines.items import Captured, Frame, Item, Json, Sound, SourceError
 from edge_runtime.pipelines.sinks import Sink
 from edge_runtime.pipelines.sources import Source, reads_end
 from edge_runtime.pipelines.stages import Mistakes, Stage
 
 PICTURE_EVERY = 0.2  # seconds; people look, models get every picture
+LISTENERS = 4  # that may take a pipeline's sound at the same time
 DRAIN_SECONDS = 30.0  # for what is under way when a source has ended
 _CLOSE_SECONDS = 5.0
+_LATE_SECONDS = 5.0  # that a microphone may be behind before whoever listens is told so
+_PIECES = 256  # of sound that wait for a listener, some thirteen seconds
 _log = logging.getLogger(__name__)
 
 
@@ -56,6 +60,8 @@ class Running:
         self._seen: tuple[Frame, Captured] | None = None  # of a camera that is shown, the latest picture
         self._drawn: tuple[float, Media, Captured] | None = None
         self._drawing = asyncio.Lock()
+        self._heard = isinstance(declared.source, Microphone) and declared.source.heard
+        self._listeners: set[Box[Item]] = set()
         self.taken = self.lost = self.restarts = self.source_errors = 0
         self._source = source
         self._sequence = -1  # each opening of the source adds one more than its items
@@ -104,6 +110,8 @@ class Running:
             self.state = State.FAILED
             self._mistakes.tell("pipeline", EdgeError("It failed; the device's log says why."))
         finally:
+            for box in self._listeners:
+                box.close()
             for task in (reading, *working):
                 task.cancel()
             await asyncio.wait([reading, *working], timeout=_CLOSE_SECONDS)
@@ -129,6 +137,44 @@ class Running:
             if self._drawn is None or (now - self._drawn[0] >= PICTURE_EVERY and captured != self._drawn[2]):
                 self._drawn = now, await asyncio.to_thread(frame.preview), captured
             return self._drawn[1:]
+
+    async def sound(self, seconds: float) -> tuple[Media, Captured]:
+        """What the microphone hears from now on, a WAV of so many seconds, and when it began.
+
+        It is one sound: what a failure of the source cuts ends it. Raises `NotFound` where it isn't to be heard, or
+        nothing comes, and `Overloaded` where many listen.
+        """
+        import numpy as np
+
+        from edge_runtime.audio.files import RATE
+
+        if not self._heard:
+            raise NotFound(
+                f"The pipeline '{self.declared.name}' lets nobody listen; to a microphone, where its [source] says heard = true."
+            )
+        if len(self._listeners) >= LISTENERS:
+            raise Overloaded(f"{LISTENERS} listen to the pipeline '{self.declared.name}' already; try again later.")
+        box: Box[Item] = Box(_PIECES)
+        self._listeners.add(box)
+        parts: list[np.ndarray] = []
+        wanted, count = round(seconds * RATE), 0
+        began: Captured | None = None
+        last = 0
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds + _LATE_SECONDS):
+                    while count < wanted and (item := await box.take()) is not None:
+                        if began is not None and item.sequence != last + 1:
+                            break
+                        assert isinstance(item.value, Sound)
+                        began, last = began or item.captured, item.sequence
+                        parts.append(item.value.samples)
+                        count += len(item.value.samples)
+        finally:
+            self._listeners.discard(box)
+        if began is None:
+            raise NotFound(f"The microphone of the pipeline '{self.declared.name}' gives nothing now.")
+        return Sound(np.concatenate(parts)[:wanted]).encoded(), began
 
     def stopped(self) -> None:
         """Say that it was stopped, also before it did anything; what had ended before stays so."""
@@ -189,6 +235,8 @@ class Running:
             self._seen = item.value, item.captured
         self._sequence += gap + 1
         numbered = dataclasses.replace(item, sequence=self._sequence)
+        for box in self._listeners:
+            box.offer(numbered)
         for stage in self._roots:
             await stage.give(numbered)
 
@@ -220,6 +268,7 @@ class Running:
             "state": self.state.value,
             "source": self.declared.kind,
             "shown": self._shown,
+            "heard": self._heard,
             "in": self.taken,
             "dropped": self.dropped,
             "out": sum(stage.counts.out for stage in self._ends),

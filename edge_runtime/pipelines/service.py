@@ -105,12 +105,19 @@ class Pipelines:
 
     async def picture(self, name: str) -> tuple[Media, Captured]:
         """What the camera of a pipeline sees, see `Running.picture`; raises `NotFound`, too, where it doesn't run."""
+        return await self._running(name).picture()
+
+    async def sound(self, name: str, seconds: float) -> tuple[Media, Captured]:
+        """What the microphone of a pipeline hears, see `Running.sound`; raises `NotFound`, too, where it doesn't run."""
+        return await self._running(name).sound(seconds)
+
+    def _running(self, name: str) -> Running:
         entry = self._entries.get(name)
         if entry is None:
             self._path(name)
         if entry is None or entry.running is None or entry.task is None or entry.task.done():
             raise NotFound(f"The pipeline '{name[:64]}' doesn't run.")
-        return await entry.running.picture()
+        return entry.running
 
     def all(self) -> list[Json]:
         """Every file of the folder, with what its pipeline does; also what still runs without its file."""

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainer_host.commands import prefer, unsure
+from trainer_host.commands import prefer, record, unsure
 from trainer_host.commands.options import Commands, add_seed, command, group, workspace_of
 from trainer_host.errors import TrainerError
 from trainer_host.presentation import Presenter, presenter_for
@@ -34,7 +34,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         "file",
         type=Path,
         metavar="FILE",
-        help="a .csv with a header, a .jsonl, or a folder of pictures in LABEL/ folders",
+        help="a .csv with a header, a .jsonl, or a folder of pictures and films in LABEL/ folders",
     )
     made.add_argument("--task", metavar="TASK", help="what the rows teach: one of the twelve (a folder's: vision)")
     made.add_argument("--sheet", type=Path, metavar="PNG", help="a folder's: where to show some of each label")
@@ -82,6 +82,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     made.add_argument("--to", required=True, metavar="NAME", help="the new dataset")
     prefer.add(actions)
     unsure.add(actions)
+    record.add(actions)
     made = command(
         actions,
         "teaching",
@@ -203,6 +204,10 @@ def _import_pictures(args: argparse.Namespace, show: Presenter) -> None:
     """A folder with a folder of pictures for each label."""
     from trainer_host.data.pictures import import_pictures
 
+    if args.task == "wake_word" or any(args.file.glob("*/*.wav")) or (args.file / "recordings.csv").is_file():
+        raise TrainerError(
+            f"Sounds teach a wake word; say its phrase, as in: enigma wakeword teach PHRASE --recordings {args.file}."
+        )
     if args.task not in (None, "vision"):
         raise TrainerError(f"A folder of pictures teaches vision, not {args.task}; name a file of rows.")
     name = args.name or _name_from(args.file.absolute())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainer_host.commands.options import Commands, add_seed, command, group, workspace_of
@@ -14,6 +15,7 @@ from trainer_host.presentation import presenter_for
 if TYPE_CHECKING:
     from trainer_host.data.dataset import Dataset
     from trainer_host.presentation import Presenter
+    from trainer_host.speech.recordings import Recordings
 
 _SYNTHETIC = (
     "It was measured on synthetic speakers, not yet on people; try it with the voices that will use it "
@@ -66,7 +68,8 @@ def teach(args: argparse.Namespace) -> int:
         show.warn(f"{made.name} wasn't signed.\n{found.refused}")
         return 1
     show.table(*_figures(args, found.run))
-    show.say(f"Wrote {found.bundle} ({found.bundle.stat().st_size / 1e6:.2f} MB)\n{_SYNTHETIC}")
+    said = _SYNTHETIC if args.recordings is None else ""
+    show.say(f"Wrote {found.bundle} ({found.bundle.stat().st_size / 1e6:.2f} MB)\n{said}".rstrip())
     show.say(f"Next: enigma push {made.name}, then on the device: enigma-edge listen {made.name}")
     return 0
 
@@ -77,6 +80,13 @@ def _add_options(made: argparse.ArgumentParser) -> None:
     made.add_argument(
         "--amount", type=float, default=1.0, metavar="X", help="times the usual amount of speech (default: 1)"
     )
+    made.add_argument(
+        "--recordings",
+        type=Path,
+        metavar="FOLDER",
+        help="WAVs of people: the phrase in FOLDER/PHRASE/ (or FOLDER/PHRASE/WHO/), other sounds in any other folder",
+    )
+    made.add_argument("--sheet", type=Path, metavar="PNG", help="with --recordings: where to show some of them")
     made.add_argument("--hours", type=float, metavar="N", help="of other talk by held-out speakers (default: 1)")
     add_seed(made)
 
@@ -89,10 +99,41 @@ def _dataset(args: argparse.Namespace, show: Presenter) -> Dataset:
         raise TrainerError("--hours must be from above 0 to 500.")
     phrase = checked_phrase(args.phrase)
     name = args.name or re.sub(r"[^a-z0-9]+", "-", phrase)
-    made = make_dataset(workspace_of(args), name, phrase, seed=args.seed, scale=args.amount, held_out_hours=args.hours)
+    if args.sheet is not None and args.recordings is None:
+        raise TrainerError("--sheet shows recordings; name their folder with --recordings.")
+    recordings = _recordings(args, phrase, show) if args.recordings is not None else None
+    made = make_dataset(
+        workspace_of(args),
+        name,
+        phrase,
+        seed=args.seed,
+        scale=args.amount,
+        held_out_hours=args.hours,
+        recordings=recordings,
+    )
     counts = made.counts
     show.say(f"Dataset '{name}': {counts['train']:,} sounds to train with, {counts['heldout']:,} held out")
     return made
+
+
+def _recordings(args: argparse.Namespace, phrase: str, show: Presenter) -> Recordings:
+    """What people recorded, said to the person."""
+    from trainer_host.speech.kinds import PHRASE
+    from trainer_host.speech.recordings import contact_sheet, read_recordings
+    from trainer_host.workspace import storage_errors, write_atomic
+
+    with show.working("reading recordings"):
+        found = read_recordings(args.recordings, phrase)
+    said = sum(one.kind == PHRASE for one in found.kept)
+    people = f" by {len(found.speakers)} people" if found.speakers else ""
+    show.say(f"{said} recordings of '{phrase}'{people}, {len(found.kept) - said} of other sounds.")
+    for reason, count in found.refused.items():
+        show.warn(f"{count} files were left out: {reason}.")
+    if args.sheet is not None:
+        with storage_errors(args.sheet):
+            write_atomic(args.sheet, contact_sheet(args.recordings, found))
+        show.say(f"Some of them, the phrase framed where it was found: {args.sheet}")
+    return found
 
 
 def _figures(args: argparse.Namespace, name: str) -> tuple[list[str], list[list[str]]]:
@@ -101,6 +142,7 @@ def _figures(args: argparse.Namespace, name: str) -> tuple[list[str], list[list[
     from trainer_host.training.run import open_run
 
     scores = read_report(open_run(workspace_of(args).run(name))).scores
+    by_people = all("people_miss" in one.figures for one in scores)
     rows = [
         [
             one.file,
@@ -110,10 +152,12 @@ def _figures(args: argparse.Namespace, name: str) -> tuple[list[str], list[list[
             f"{one.figures['hours']:.2f}",
             f"{one.figures['near_alarms'] * 100:.1f}",
             f"{one.bytes / 1000:.0f}",
+            *([f"{one.figures['people_miss'] * 100:.1f}"] if by_people else []),
         ]
         for one in scores
     ]
-    return ["file", "runtime", "missed %", "alarms/h", "hours", "near misses %", "kB"], rows
+    headers = ["people missed %"] if by_people else []
+    return ["file", "runtime", "missed %", "alarms/h", "hours", "near misses %", "kB", *headers], rows
 
 
 def _one_thread() -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trainer_host.data import films
 from trainer_host.data.build import build_dataset
 from trainer_host.data.dataset import Dataset, Json, Row
 from trainer_host.data.labelled import Labelled
@@ -31,6 +32,7 @@ KEPT_SIDE = 256  # pixels of a picture that is kept: more than any network of ou
 MAX_PICTURES = 50_000
 MAX_CLASSES = 1000
 LEAST_PER_CLASS = 5
+_MANY_FILMS, _STRETCH_SECONDS = 5, 10.0  # of one label, before whole films are held out
 _HASH_SIDE = 16  # a difference hash of so many by so many bits
 _BAND_BITS = 16  # 16 bands: two hashes that differ in at most 15 bits share one
 _NEAR_BITS = 10  # of 256; and the pictures must look the same besides:
@@ -74,6 +76,8 @@ class _Picture:
     content: bytes
     bits: int
     look: np.ndarray  # float32 [_LOOK_SIDE, _LOOK_SIDE, 3], 0 to 255
+    film: str = ""  # that it comes from
+    second: float = 0.0  # of the film
 
 
 @dataclass
@@ -93,7 +97,7 @@ def import_pictures(
     held_out: float = 0.2,
     sheet: Path | None = None,
 ) -> Imported:
-    """Make the vision dataset `name` of FOLDER/LABEL/*.png and *.jpg; replaces one of that name.
+    """Make the vision dataset `name` of FOLDER/LABEL/*.png and *.jpg, and of films there; replaces one of that name.
 
     Pictures are kept at most `KEPT_SIDE` pixels large, without what a camera writes into them (place, time). Of
     pictures that look the same one is kept. sheet: where to write a PNG with some of each label, the doubtful first.
@@ -125,7 +129,7 @@ def import_pictures(
         workspace,
         name,
         "vision",
-        [_row(picture) for picture in kept],
+        [_row(picture, group) for picture, group in zip(kept, _groups(kept), strict=True)],
         teacher="person",
         seed=seed,
         held_out=held_out,
@@ -164,9 +168,7 @@ def _pictures(folder: Path, refused: Counter[str]) -> Iterator[_Picture]:
             seen += 1
             if seen > MAX_PICTURES:
                 raise DataError(f"{folder} has more than {MAX_PICTURES} files; import a part of them.")
-            picture = _picture(path, path.relative_to(folder).as_posix(), label, refused)
-            if picture is not None:
-                yield picture
+            yield from _pictures_in(path, path.relative_to(folder).as_posix(), label, refused)
 
 
 def _entries(folder: Path) -> list[Path]:
@@ -176,29 +178,53 @@ def _entries(folder: Path) -> list[Path]:
         raise DataError(f"{folder} can't be read ({cause.strerror}); give a folder of pictures.") from None
 
 
-def _picture(path: Path, file: str, label: str, refused: Counter[str]) -> _Picture | None:
-    import numpy as np
+def _pictures_in(path: Path, file: str, label: str, refused: Counter[str]) -> Iterator[_Picture]:
+    """The picture that a file is, or those of a film."""
+    suffix = path.suffix.lower()
+    if suffix in SUFFIXES:
+        if (content := _content(path, refused)) is not None:
+            yield from _picture(content, file, label, refused, photo=suffix != ".png")
+        return
+    if suffix not in films.SUFFIXES:
+        refused["neither a picture nor a film"] += 1
+    elif not films.can_read_films():
+        refused["films need the extra camera"] += 1
+    else:
+        number = 0
+        for number, content in enumerate(films.pictures_of(path), 1):
+            second = (number - 1) * films.EVERY_SECONDS
+            yield from _picture(content, f"{file}, {second:g} s", label, refused, photo=True, film=file, second=second)
+        if not number:
+            refused["damaged, or not a film"] += 1
 
-    from edge_runtime.media.pictures import MAX_FILE_BYTES, read_picture
 
-    if path.suffix.lower() not in SUFFIXES:
-        refused["neither PNG nor JPEG"] += 1
-        return None
+def _content(path: Path, refused: Counter[str]) -> bytes | None:
+    from edge_runtime.media.pictures import MAX_FILE_BYTES
+
     try:
         with path.open("rb") as source:
-            content = source.read(MAX_FILE_BYTES + 1)
+            return source.read(MAX_FILE_BYTES + 1)
     except OSError:
         refused["file can't be opened"] += 1
         return None
+
+
+def _picture(
+    content: bytes, file: str, label: str, refused: Counter[str], *, photo: bool, film: str = "", second: float = 0.0
+) -> Iterator[_Picture]:
+    import numpy as np
+
+    from edge_runtime.media.pictures import read_picture
+
     try:
         picture = read_picture(content, KEPT_SIDE)
     except Rejected as cause:
         refused[_reason(cause.detail)] += 1
-        return None
-    kept = _encoded(picture, photo=path.suffix.lower() != ".png")
-    suffix = ".jpg" if path.suffix.lower() != ".png" else ".png"
+        return
+    kept = _encoded(picture, photo)
     look = np.asarray(picture.resize((_LOOK_SIDE, _LOOK_SIDE), _box()), np.float32)
-    return _Picture(file, label, picture_name(kept, suffix), kept, _difference_hash(picture), look)
+    name = picture_name(kept, ".jpg" if photo else ".png")
+    yield _Picture(file, label, name, kept, _difference_hash(picture), look, film, second)
 
 
 def _reason(detail: str) -> str:
@@ -307,10 +333,24 @@ def _check(folder: Path, counts: dict[str, int], refused: Counter[str]) -> None:
         raise DataError(f"Each label needs {LEAST_PER_CLASS} different pictures or more; too few have {listed}{tail}.")
 
 
-def _row(picture: _Picture) -> Labelled:
+def _groups(kept: Sequence[_Picture]) -> list[str | None]:
+    """What stands on one side of the split together: pictures of one film, or where a label has few, of ten seconds."""
+    shot = {label: {one.film for one in kept if one.label == label and one.film} for label in {p.label for p in kept}}
+    return [
+        None
+        if not one.film
+        else one.film
+        if len(shot[one.label]) >= _MANY_FILMS
+        else f"{one.film} {one.second // _STRETCH_SECONDS:g}"
+        for one in kept
+    ]
+
+
+def _row(picture: _Picture, group: str | None) -> Labelled:
     output: Json = {"objects": [{"label": picture.label, "box": [0.0, 0.0, 1.0, 1.0]}]}
     row = Row({"image": picture.name}, output, {"file": picture.file})
-    return Labelled(row, hashlib.sha256(picture.content).hexdigest(), canonical(output), picture.label)
+    key = hashlib.sha256(picture.content).hexdigest()
+    return Labelled(row, key, canonical(output), picture.label, group)
 
 
 def _write_files(target: Path, kept: Sequence[_Picture]) -> None:

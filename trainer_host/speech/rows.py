@@ -9,7 +9,9 @@ import numpy as np
 
 from trainer_host.data.dataset import Dataset, Json, Row, open_dataset, seal, write_rows
 from trainer_host.errors import DataError
+from trainer_host.speech.kinds import NEAR, PHRASE, TALK
 from trainer_host.speech.phrases import altered, check_sounds, checked_phrase, holds, near_text, near_words
+from trainer_host.speech.recordings import FILES, Recordings, rows_of
 from trainer_host.speech.texts import WORDS, foreign, paragraph
 from trainer_host.speech.voices import (
     CHECK,
@@ -24,8 +26,7 @@ from trainer_host.speech.voices import (
 from trainer_host.workspace import Workspace, checked_name, making
 
 TASK = "wake_word"
-TEACHER = "synthetic speakers"
-PHRASE, NEAR, TALK = "phrase", "near", "talk"
+TEACHER, WITH_PEOPLE = "synthetic speakers", "synthetic speakers and people"
 _TALK_SECONDS = 13.0  # what a row of talk lasts, about
 _SENTENCES = 5
 _MOST_ROWS = 200_000
@@ -41,15 +42,23 @@ class Amount:
 
 
 # By side. What decides the threshold needs hours: an alarm in two of them is the rate that is allowed.
-AMOUNTS = {TRAIN: Amount(1_200, 1_200, 2.0), CHECK: Amount(250, 250, 2.0), HELD_OUT: Amount(400, 400, 1.0)}
+AMOUNTS = {TRAIN: Amount(2_400, 1_600, 5.0), CHECK: Amount(250, 250, 2.0), HELD_OUT: Amount(400, 400, 1.0)}
 
 
 def make_dataset(
-    workspace: Workspace, name: str, phrase: str, *, seed: int, scale: float = 1.0, held_out_hours: float | None = None
+    workspace: Workspace,
+    name: str,
+    phrase: str,
+    *,
+    seed: int,
+    scale: float = 1.0,
+    held_out_hours: float | None = None,
+    recordings: Recordings | None = None,
 ) -> Dataset:
     """Write the dataset of a phrase; replaces one of that name. Raises `DataError` or `TrainerError`.
 
     scale: times the usual amounts, in all sides. held_out_hours: of talk by speakers that aren't trained with.
+    recordings: what people said, besides.
     """
     checked_name(name)
     phrase = checked_phrase(phrase)
@@ -67,16 +76,27 @@ def make_dataset(
     for number, (side, amount) in enumerate(amounts.items()):
         rng = np.random.default_rng([seed, number])
         made[side] = list(_rows(rng, phrase, first, near, side, amount, programs))
+    params: Json = {"phrase": phrase, "phonemes": first, "speech": versions()}
+    if recordings is not None:
+        for side, rows in rows_of(recordings).items():
+            made[side] += rows
+        said = [one for one in recordings.kept if one.kind == PHRASE]
+        others, speakers = len(recordings.kept) - len(said), len(recordings.speakers)
+        params["people"] = {"phrases": len(said), "others": others, "speakers": speakers}
     with making(workspace.data / name) as folder:
         write_rows(folder / "train.jsonl", [*made[TRAIN], *made[CHECK]])
         write_rows(folder / "heldout.jsonl", made[HELD_OUT])
+        if recordings is not None:
+            (folder / FILES).mkdir()
+            for one in recordings.kept:
+                (folder / one.name).write_bytes(one.content)
         seal(
             folder,
             name=name,
             task=TASK,
-            teacher=TEACHER,
+            teacher=TEACHER if recordings is None else WITH_PEOPLE,
             seed=seed,
-            params={"phrase": phrase, "phonemes": first, "speech": versions()},
+            params=params,
             figures={side: asdict(amount) for side, amount in amounts.items()},
         )
     return open_dataset(workspace.data / name)

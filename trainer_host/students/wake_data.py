@@ -16,8 +16,10 @@ from edge_runtime.audio.frontend import BANDS, HOP, Frontend
 from edge_runtime.audio.wake import STRIDE
 from trainer_host.data.dataset import Row
 from trainer_host.speech.acoustics import NOISES, Scene, heard, noise
-from trainer_host.speech.rows import NEAR, PHRASE, TALK, speaker_of
-from trainer_host.speech.voices import say_all
+from trainer_host.speech.kinds import NEAR, PHRASE, TALK
+from trainer_host.speech.recordings import is_recorded, recorded_sound
+from trainer_host.speech.rows import speaker_of
+from trainer_host.speech.voices import say, side_by_side
 from trainer_host.workspace import write_atomic
 
 CLIP_STEPS = 80  # of 30 ms
@@ -49,6 +51,7 @@ class Heard:
     kind: str
     samples: np.ndarray
     end: float
+    by_people: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,11 +69,11 @@ class Material:
 
 
 def heard_rows(
-    rows: Sequence[Row], seed: int, scene: Scene, versions: tuple[int, int], on_step: OnStep
+    rows: Sequence[Row], dataset: Path, seed: int, scene: Scene, versions: tuple[int, int], on_step: OnStep
 ) -> Iterator[Heard]:
     """Say all rows and let them be heard in rooms and noise: phrases, near misses, then talk.
 
-    versions: of each phrase, and of each near miss, every one in another room.
+    dataset: the folder of what people recorded. versions: of each phrase, and of each near miss, every one in another room.
     """
     of_kind = {kind: [row for row in rows if row.meta["kind"] == kind] for kind in (PHRASE, NEAR, TALK)}
     weights = {PHRASE: versions[0] + 1, NEAR: versions[1] + 1, TALK: 4}  # of the work that a row makes, about
@@ -83,17 +86,18 @@ def heard_rows(
         if done // 100 != (done - work) // 100:
             on_step(min(done / total, 1.0))
 
-    others = list(_said(of_kind[TALK][:_OTHERS]))
+    others = list(_said(of_kind[TALK][:_OTHERS], dataset))
     babble = others[:_BABBLE]
     for number, (kind, count) in enumerate(((PHRASE, versions[0]), (NEAR, versions[1]))):
-        for place, sound in enumerate(_said(of_kind[kind])):
+        for place, sound in enumerate(_said(of_kind[kind], dataset)):
+            by_people = is_recorded(of_kind[kind][place])
             did(1)
             for version in range(count):
                 rng = np.random.default_rng([seed, number, version, place])
                 samples, end = _clip(rng, sound, others, babble, scene)
-                yield Heard(kind, samples, end if kind == PHRASE else -1.0)
+                yield Heard(kind, samples, end if kind == PHRASE else -1.0, by_people)
                 did(1)
-    for place, sound in enumerate(chain(others, _said(of_kind[TALK][_OTHERS:]))):
+    for place, sound in enumerate(chain(others, _said(of_kind[TALK][_OTHERS:], dataset))):
         rng = np.random.default_rng([seed, place, 9])
         yield Heard(TALK, heard(rng, sound, babble, scene, np.abs(sound) > 0.01), -1.0)
         if place % _NOISE_EACH == 0:
@@ -104,16 +108,21 @@ def heard_rows(
         did(weights[TALK])
 
 
-def _said(rows: Sequence[Row]) -> Iterator[np.ndarray]:
-    return say_all((speaker_of(row), str(row.input["text"])) for row in rows)
+def _said(rows: Sequence[Row], dataset: Path) -> Iterator[np.ndarray]:
+    def sound(row: Row) -> np.ndarray:
+        return recorded_sound(row, dataset) if is_recorded(row) else say(speaker_of(row), str(row.input["text"]))
+
+    return side_by_side(sound, rows)
 
 
-def material(rows: Sequence[Row], seed: int, scene: Scene, versions: tuple[int, int], on_step: OnStep) -> Material:
+def material(
+    rows: Sequence[Row], dataset: Path, seed: int, scene: Scene, versions: tuple[int, int], on_step: OnStep
+) -> Material:
     """The features of `heard_rows`."""
     clips: dict[str, list[np.ndarray]] = {PHRASE: [], NEAR: []}
     ends: dict[str, list[float]] = {PHRASE: [], NEAR: []}
     talk: list[np.ndarray] = []
-    for one in heard_rows(rows, seed, scene, versions, on_step):
+    for one in heard_rows(rows, dataset, seed, scene, versions, on_step):
         features = Frontend().feed(one.samples).astype(np.float16)
         if one.kind == TALK:
             talk.append(features)

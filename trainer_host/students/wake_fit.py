@@ -31,7 +31,7 @@ SECONDS_A_STEP = 0.1  # of one thread, in the smallest usual size; only to plan 
 class Recipe:
     """third: clips of each kind in a step."""
 
-    steps: int = 2_000
+    steps: int = 5_000
     third: int = 16
     rate: float = 4e-3
     decay: float = 1e-2

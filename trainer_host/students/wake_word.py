@@ -21,10 +21,12 @@ from edge_runtime.audio.frontend import BANDS, Frontend
 from edge_runtime.audio.wake import FRAMES, KEPT, LOGIT, MEMORY, STRIDE
 from edge_runtime.errors import BadRequest
 from edge_runtime.tasks import Specialist, wake_word
-from trainer_host.data.dataset import Row, open_dataset
+from trainer_host.data.dataset import Dataset, Row, open_dataset
 from trainer_host.errors import DataError
 from trainer_host.speech.acoustics import Scene
-from trainer_host.speech.rows import NEAR, PHRASE, TALK, phrase_of
+from trainer_host.speech.kinds import NEAR, PHRASE, TALK
+from trainer_host.speech.recordings import is_recorded
+from trainer_host.speech.rows import phrase_of
 from trainer_host.speech.voices import CHECK, TRAIN
 from trainer_host.students import Json, ModelIO, OnProgress, Recorder, TrainReport
 from trainer_host.students.wake_data import Heard, Material, heard_rows, kept, material
@@ -43,6 +45,7 @@ UNSURE_AN_HOUR = 6.0  # as many sounds may be doubtful
 LEAST_ROWS = 8  # of phrases, and of near misses
 _VERSIONS = (3, 2)  # of each phrase, and of each near miss, that are learnt from
 _MARGIN = 0.4  # of log-odds above what the rate allows: hours of other speakers hold worse than those that were seen
+_PEOPLE_SHARE, _MOST_REPEATED = 0.25, 40  # of the phrases that are learnt from, by people; and how often one may come
 _LATE, _EARLY = 0.8, 0.3  # seconds after and before a phrase's end in which a detection is right
 _CALIBRATED = 8  # rows of a kind
 _CANDIDATES, _GOLDEN_TALK = 24, 4  # rows that golden requests are chosen from, and of talk before and behind them
@@ -61,6 +64,7 @@ class WakeConfig:
     unsure: float = 0.5
     scale: float = 1.0
     shift: float = 0.0
+    people: int = 0  # recordings of the phrase by people, among what was learnt from and examined
 
     @property
     def shape(self) -> Shape:
@@ -97,19 +101,20 @@ class WakeStudent:
             raise DataError("The task wake_word has no curriculum; leave out --curriculum.")
         started = time.perf_counter()
         card = open_dataset(dataset)
-        config = WakeConfig(phrase_of(card), _size(dict(settings or {})))
+        config = WakeConfig(phrase_of(card), _size(dict(settings or {})), people=_people(card))
         rows = list(card.rows("train"))
         sides = {side: [row for row in rows if row.meta.get("side") == side] for side in (TRAIN, CHECK)}
         for side, some in sides.items():
             kinds = [row.meta.get("kind") for row in some]
             if min(kinds.count(PHRASE), kinds.count(NEAR)) < LEAST_ROWS:
                 raise DataError(f"The dataset has too few rows of the side '{side}'; make it again with more.")
+        sides[TRAIN] = _balanced(sides[TRAIN])
         recipe = planned(Recipe(), seconds)
 
         def sounds(side: str, number: int, versions: tuple[int, int], begin: float, end: float) -> Material:
             say = functools.partial(_tell, on_progress, begin, end)
             path = None if work is None else work / f"{side}.npz"
-            return kept(path, lambda: material(sides[side], seed + number, Scene(), versions, say))
+            return kept(path, lambda: material(sides[side], dataset, seed + number, Scene(), versions, say))
 
         learnt = sounds(TRAIN, 0, _VERSIONS, 0.0, 0.35)
         checked = sounds(CHECK, 1, (1, 1), 0.35, 0.5)
@@ -146,7 +151,7 @@ class WakeStudent:
         card = open_dataset(dataset)
         rows = _some(list(card.rows("train")), _CALIBRATED, TRAIN)
         net = _network(run)
-        sounds = list(heard_rows(rows, 1, Scene(), (1, 1), lambda share: None))
+        sounds = list(heard_rows(rows, dataset, 1, Scene(), (1, 1), lambda share: None))
         each = max(1, limit // len(sounds))
         for sound in sounds:
             frames = Frontend().feed(sound.samples[: 4 * RATE])
@@ -174,7 +179,7 @@ class WakeStudent:
                 "memory": [config.shape.memory, config.shape.width],
                 "platt": [config.scale, config.shift],
                 # A person who reads a manifest must not take synthetic speakers for people.
-                "measured_on": "synthetic speakers",
+                "measured_on": "synthetic speakers" + (" and recordings of people" if config.people else ""),
             },
             "tokenizer": None,
         }
@@ -183,10 +188,12 @@ class WakeStudent:
         """On held-out speakers. `accuracy`: the mean of phrases that were heard and of near misses that weren't.
 
         Besides: `miss`, the share of phrases that weren't heard; `near_alarms`, of near misses that were;
-        `alarms_per_hour` of other talk, in `hours`; `ece`, the calibration error of clips' confidence.
+        `alarms_per_hour` of other talk, in `hours`; `ece`, the calibration error of clips' confidence; where people
+        recorded the phrase, `people_miss` of `people` clips that weren't learnt from.
         """
         assert isinstance(specialist, wake_word.WakeWord)
         found: dict[str, list[tuple[bool, float]]] = {PHRASE: [], NEAR: []}
+        by_people: list[bool] = []
         count, samples = 0, 0
         for one in _held_out(str(dataset), open_dataset(dataset).content, limit):
             if one.kind == TALK:
@@ -199,6 +206,8 @@ class WakeStudent:
             heard = [at.seconds for at in session.feed(one.samples.astype(np.float32))]
             right = any(one.end - _EARLY <= at <= one.end + _LATE for at in heard) if one.end >= 0 else not heard
             found[one.kind].append((right, session.peak))
+            if one.by_people and one.kind == PHRASE:
+                by_people.append(right)
         hits, quiet = (np.array([right for right, _ in found[kind]], float) for kind in (PHRASE, NEAR))
         sure = np.array([peak for kind in (PHRASE, NEAR) for _, peak in found[kind]])
         truth = np.array([kind == PHRASE for kind in (PHRASE, NEAR) for _ in found[kind]])
@@ -210,6 +219,7 @@ class WakeStudent:
             "alarms_per_hour": count / hours if hours else 0.0,
             "hours": hours,
             "ece": calibration_error(sure, truth),
+            **({"people_miss": 1 - sum(by_people) / len(by_people), "people": len(by_people)} if by_people else {}),
         }
 
     def golden(self, run: Path, dataset: Path, count: int) -> list[Json]:
@@ -221,7 +231,7 @@ class WakeStudent:
         limit = _mean_at(config)
         rows = _some(list(open_dataset(dataset).rows("heldout")), _CANDIDATES, None, talk=_GOLDEN_TALK)
         found: dict[str, list[tuple[float, str]]] = {PHRASE: [], NEAR: []}
-        for one in heard_rows(rows, 3, Scene(snr_db=(10.0, 30.0), clipped=0.0), (1, 1), lambda share: None):
+        for one in heard_rows(rows, dataset, 3, Scene(snr_db=(10.0, 30.0), clipped=0.0), (1, 1), lambda share: None):
             if one.kind == TALK:
                 continue
             middle = one.end if one.end >= 0 else 2.2
@@ -299,8 +309,8 @@ def _held_out(dataset: str, content: str, limit: int | None) -> tuple[Heard, ...
     if limit is not None:
         rows = _some(rows, max(LEAST_ROWS, limit // 3), None)
     return tuple(
-        Heard(one.kind, one.samples.astype(np.float16), one.end)
-        for one in heard_rows(rows, 2, Scene(), (1, 1), lambda share: None)
+        Heard(one.kind, one.samples.astype(np.float16), one.end, one.by_people)
+        for one in heard_rows(rows, Path(dataset), 2, Scene(), (1, 1), lambda share: None)
     )
 
 
@@ -312,6 +322,22 @@ def _some(rows: list[Row], each: int, side: str | None, *, talk: int | None = No
         most = talk if kind == TALK and talk is not None else each
         made += of[:: max(1, len(of) // most)][:most]
     return made
+
+
+def _balanced(rows: list[Row]) -> list[Row]:
+    """With the few that people recorded as often as makes them a part of all phrases, each time in another room."""
+    said = [row for row in rows if row.meta["kind"] == PHRASE]
+    people = [row for row in said if is_recorded(row)]
+    if not people:
+        return rows
+    wanted = _PEOPLE_SHARE / (1 - _PEOPLE_SHARE) * (len(said) - len(people))
+    return rows + people * (min(_MOST_REPEATED, max(1, round(wanted / len(people)))) - 1)
+
+
+def _people(card: Dataset) -> int:
+    people = card.params.get("people")
+    count = people.get("phrases") if isinstance(people, dict) else 0
+    return count if isinstance(count, int) else 0
 
 
 def _network(run: Path) -> WakeNet:

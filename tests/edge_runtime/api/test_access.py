@@ -163,6 +163,7 @@ MATRIX = {
     ("PUT", "/v1/plan"): "releaser",
     ("GET", "/v1/pipelines"): "viewer",
     ("GET", "/v1/pipelines/{pipeline}/picture"): "operator",
+    ("GET", "/v1/pipelines/{pipeline}/sound"): "operator",
     ("POST", "/v1/pipelines/{pipeline}/start"): "releaser",
     ("POST", "/v1/pipelines/{pipeline}/stop"): "releaser",
     ("POST", "/v1/topics"): "operator",

@@ -66,7 +66,7 @@ def test_what_cannot_be_read_is_counted_by_its_reason(folder: Path, workspace: W
     found = import_pictures(workspace, folder, name="mine")
     assert found.refused == {
         "damaged, or not a picture": 2,
-        "neither PNG nor JPEG": 2,
+        "neither a picture nor a film": 2,
         "not in a label's folder": 1,
         "too many pixels": 1,
         "too small": 1,
@@ -152,3 +152,29 @@ def test_a_folder_that_teaches_nothing_is_one_sentence(case: str, folder: Path, 
 def test_the_same_folder_gives_the_same_dataset(folder: Path, tmp_path: Path) -> None:
     one, two = (import_pictures(Workspace(tmp_path / name), folder, name="mine") for name in ("a", "b"))
     assert one.dataset.content == two.dataset.content
+
+
+def test_films_give_pictures_whose_neighbours_examine_nothing(tmp_path: Path, workspace: Workspace) -> None:
+    cv2 = pytest.importorskip("cv2")
+    rng = np.random.default_rng(1)
+    for kind in ("disc", "bar"):
+        (tmp_path / kind).mkdir()
+        film = cv2.VideoWriter(str(tmp_path / kind / "turn.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 4.0, (64, 64))
+        for seed in range(200):  # 50 seconds, of which every other picture is taken
+            film.write(np.asarray(drawing(seed, kind))[:, :, ::-1] // 2 + rng.integers(0, 9, (64, 64, 3), np.uint8))
+        film.release()
+    (tmp_path / "bar" / "torn.mp4").write_bytes(b"no film")
+    found = import_pictures(workspace, tmp_path, name="mine", held_out=0.25)
+    assert all(80 < count <= 100 for count in found.counts.values()), "each half second, but for pictures that repeat"
+    assert found.refused == {"damaged, or not a film": 1}
+    for kind in ("disc", "bar"):
+        sides = {
+            split: {
+                float(str(row.meta["file"]).split(", ")[1].split()[0]) // 10
+                for row in found.dataset.rows(split)
+                if str(row.meta["file"]).startswith(f"{kind}/turn.avi")
+            }
+            for split in SPLITS
+        }
+        assert sides["train"] | sides["heldout"] == {0, 1, 2, 3, 4}
+        assert sides["heldout"] and not sides["train"] & sides["heldout"], "ten seconds stand on one side"

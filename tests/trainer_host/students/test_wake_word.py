@@ -29,8 +29,9 @@ from trainer_host.compress.quantize import quantize_onnx
 from trainer_host.data.dataset import Dataset
 from trainer_host.export.onnx import export_onnx
 from trainer_host.speech.acoustics import Scene
+from trainer_host.speech.kinds import NEAR, PHRASE, TALK
 from trainer_host.speech.phrases import holds
-from trainer_host.speech.rows import NEAR, PHRASE, TALK, make_dataset
+from trainer_host.speech.rows import make_dataset
 from trainer_host.students import GraphStudent, student_for
 from trainer_host.students.wake_data import CLIP_STEPS, Clips, Heard, Material, heard_rows
 from trainer_host.students.wake_fit import Recipe, alarms, fit, means_of
@@ -71,7 +72,7 @@ def taught(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Taught]:
     int8 = run.folder / "int8.onnx"
     quantize_onnx(run.folder / "fp32.onnx", int8, student.calibration(run.folder, dataset.folder, 60))
     engine = open_engine(int8)
-    heard = list(heard_rows(list(dataset.rows("heldout")), 2, Scene(), (2, 1), lambda share: None))
+    heard = list(heard_rows(list(dataset.rows("heldout")), dataset.folder, 2, Scene(), (2, 1), lambda share: None))
     word = wake_word.load(draft_manifest(run, student), run.folder, engine)
     yield Taught(dataset, run, int8, word, heard)
     engine.close()
@@ -147,7 +148,7 @@ def test_a_device_that_installed_it_listens_to_a_file_and_to_raw_sound(taught: T
 def test_the_same_rows_sound_the_same(taught: Taught) -> None:
     rows = list(taught.dataset.rows("heldout"))
     few = [next(row for row in rows if row.meta["kind"] == kind) for kind in (PHRASE, NEAR, TALK)]
-    first, again = (list(heard_rows(few, 5, Scene(), (1, 1), lambda share: None)) for _ in range(2))
+    first, again = (list(heard_rows(few, taught.dataset.folder, 5, Scene(), (1, 1), lambda share: None)) for _ in range(2))
     assert len(first) == 4  # and one of noise alone
     for one, other in zip(first, again, strict=True):
         assert np.array_equal(one.samples, other.samples) and (one.kind, one.end) == (other.kind, other.end)
