@@ -191,7 +191,9 @@ class Driver:
         """A person says where it is."""
         if not math.isfinite(x + y + heading):
             raise RobotError("A place is x and y in metres and a heading.")
-        self.estimate = Estimate(x, y, heading, 0.05, 0.05)
+        before, self.estimate = self.estimate, Estimate(x, y, heading, 0.05, 0.05)
+        if before is not None:
+            self.estimate.odom, self.estimate.odom_doubt = before.odom, before.odom_doubt
         self.orders.drop("it was put somewhere else")
 
     def scan(self, first: float, step: float, ranges: Sequence[float]) -> None:

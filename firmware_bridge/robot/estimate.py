@@ -19,15 +19,21 @@ WHEEL_PART, WHEEL_LEAST = 0.05, 0.01
 TURN_PART, TURN_LEAST, SAME, READINGS = 0.15, 0.02, 2.0, 40
 GYRO, BIAS_WALK = 0.01, 0.0005
 ODD, ODD_PART = 0.2, 0.4  # rad/s, and part of it, by which wheels and gyro may differ
+Pose = tuple[float, float, float]
 SLIP = 0.03  # of the way goes astray whatever wheels say: metres for the square root of a metre
 
 
 class Estimate:
-    """The filter. state: float64 [6]; covariance: float64 [6, 6]."""
+    """The filter. state: float64 [6]; covariance: float64 [6, 6].
+
+    odom: x, y, heading by speeds alone, which no matched pose moves: it drifts, and never jumps (REP 105). odom_doubt: its
+    variances, m2 and rad2.
+    """
 
     def __init__(self, x: float, y: float, heading: float, doubt: float = 0.02, turn_doubt: float = 0.02) -> None:
         self.state = np.array([x, y, heading, 0.0, 0.0, 0.0])
         self.covariance = np.diag([doubt**2, doubt**2, turn_doubt**2, 0.01, 0.01, 0.02**2])
+        self.odom, self.odom_doubt = (x, y, heading), (1e-4, 1e-4)  # 0 would mean unknown to ROS
         self.refused = 0  # poses that were too far off to be believed
         self._at: float | None = None
         self._wheels = (-math.inf, 0.0)  # when they told which turn rate
@@ -64,6 +70,9 @@ class Estimate:
         middle = heading + w * dt / 2
         along, across = math.cos(middle), math.sin(middle)
         self.state = np.array([x + v * dt * along, y + v * dt * across, heading + w * dt, v, w, bias])
+        ox, oy, turn = self.odom
+        middle = turn + w * dt / 2
+        self.odom = (float(ox + v * dt * math.cos(middle)), float(oy + v * dt * math.sin(middle)), float(turn + w * dt))
         jacobian = np.eye(6)
         jacobian[0, 2], jacobian[0, 3], jacobian[0, 4] = -v * dt * across, dt * along, -v * dt * dt / 2 * across
         jacobian[1, 2], jacobian[1, 3], jacobian[1, 4] = v * dt * along, dt * across, v * dt * dt / 2 * along
@@ -71,6 +80,8 @@ class Estimate:
         slip = SLIP**2 * abs(v) * dt
         # Without a gyro turns are as wrong as the wheels', which err the same way for seconds.
         turned = (TURN_PART * w) ** 2 * dt * SAME if now - self._gyro_at > SILENT else 0.0
+        wide, bent = self.odom_doubt
+        self.odom_doubt = float(wide + slip + bent * (v * dt) ** 2), float(bent + slip / 4 + turned)
         walk = [slip, slip, slip / 4 + turned, SPEED_WALK**2 * dt, TURN_WALK**2 * dt, BIAS_WALK**2 * dt]
         self.covariance = jacobian @ self.covariance @ jacobian.T + np.diag(walk)
 
@@ -128,6 +139,14 @@ class Estimate:
         self.state = self.state + gain @ off
         kept = np.eye(6) - gain @ rows
         self.covariance = kept @ self.covariance @ kept.T + gain @ noise @ gain.T  # Joseph's form stays symmetric
+
+
+def between_frames(there: Pose, here: Pose) -> Pose:
+    """The pose of the frame in which something is at `here`, in the frame in which it is at `there`."""
+    turn = wrap(there[2] - here[2])
+    x = there[0] - math.cos(turn) * here[0] + math.sin(turn) * here[1]
+    y = there[1] - math.sin(turn) * here[0] - math.cos(turn) * here[1]
+    return x, y, turn
 
 
 def wrap(angle: float) -> float:

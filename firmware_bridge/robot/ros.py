@@ -1,6 +1,6 @@
 """A robot in a graph of ROS 2, beside its own process: it tells where it is and what it sees, and takes orders.
 
-    out     odom, tf, tf_static, scan, map, plan, battery_state, /diagnostics, refused
+    out     odom, tf, scan, map, plan, battery_state, /diagnostics, refused
     in      cmd_vel, goal_pose, stop, and a scanner's topic
 
 It is one more client of the robot's socket: what comes in goes through the same tokens, modes and safety envelope as a
@@ -24,6 +24,7 @@ from typing import Any
 from firmware_bridge.errors import BridgeError
 from firmware_bridge.robot import ros_messages as made
 from firmware_bridge.robot.config import RobotError
+from firmware_bridge.robot.pose_graph import compose
 from firmware_bridge.robot.serve import FASTEST, ask
 from firmware_bridge.ros2.graph import RosGraph
 from firmware_bridge.ros2.names import DEFAULT, LATCHED, SENSORS, Qos, check_name
@@ -80,7 +81,7 @@ class RosRobot:
             for name in names
         }
         self._out["tf"] = graph.advertise("/tf", TF)
-        self._out["tf_static"] = graph.advertise("/tf_static", TF, LATCHED)
+        self._odom = (0.0, 0.0, 0.0)  # where it lies in map
         self._out["diagnostics"] = graph.advertise("/diagnostics", DIAGNOSTICS)
         self._map, self._path_told = 0, None  # type: tuple[int, list[Any] | None]
         self._slowly = self._mapped_at = -math.inf
@@ -138,7 +139,8 @@ class RosRobot:
         frames, pose = self._frames, frame["pose"]
         if pose is not None:
             self._put("odom", made.odometry(now, pose, frames))
-            self._put("tf", made.transform(now, frames.odom, frames.base, pose))
+            self._put("tf", made.transforms(now, pose, frames))
+            self._odom = made.in_map(pose)
         if frame["path"] != self._path_told:
             self._path_told = frame["path"]
             self._put("plan", made.path(now, frame["path"], frames))
@@ -147,7 +149,6 @@ class RosRobot:
             self._put("scan", made.scan(taken, frame["scan"], 1 / self.options.hz, frames))
         if now - self._slowly > SLOWLY:
             self._slowly = now
-            self._put("tf_static", made.transform(now, frames.map, frames.odom))
             self._put("diagnostics", made.diagnostics(now, frame, f"robot{self._base}".rstrip("/")))
             if frame["battery"] is not None:
                 unknown = math.nan if self._graph.transport.nan else 0.0
@@ -187,6 +188,8 @@ class RosRobot:
                 self._refuse("goal_pose: its orientation is no turn about the vertical axis.")
             else:
                 x, y = float(goal.pose.position.x), float(goal.pose.position.y)
+                if frame == self._frames.odom:
+                    x, y, heading = compose(self._odom, (x, y, heading))
                 there = {"x": x, "y": y, "degrees": math.degrees(heading)}
                 await self._order({"calls": [{"name": "go_to", "arguments": there}]}, "goal_pose")
 

@@ -1,6 +1,7 @@
 """What a robot tells, as messages of ROS 2: fields by name, from the frames of `shown`.
 
-Frames of reference as in REP 105: map, odom, base_link; places come from one estimate, so map and odom are the same here.
+Frames of reference as in REP 105: base_link in odom is by wheels and gyro alone, so it drifts and never jumps; odom in map is what
+scans and people have set right.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import math
 from typing import Any
 
 import numpy as np
+
+from firmware_bridge.robot.estimate import between_frames
 
 Json = dict[str, Any]
 NEAR, REACH = 0.03, 6.0  # metres that a shown scan can hold; beyond and 0: nothing was measured there
@@ -49,26 +52,42 @@ def heading_of(quaternion: Any) -> float | None:
 
 
 def odometry(at: float, pose: Json, frames: Frames) -> Json:
-    """nav_msgs/msg/Odometry: place and measured speed, with the variances of place and heading."""
-    place, turn = (pose["doubt"] / 2) ** 2, math.radians(pose["doubt_degrees"] / 2) ** 2
+    """nav_msgs/msg/Odometry: place in odom and measured speed, with the variances of place and heading."""
+    place, turn = (pose["odom_doubt"][0] / 2) ** 2, math.radians(pose["odom_doubt"][1] / 2) ** 2
+    x, y, degrees = pose["odom"]
     covariance = np.zeros((6, 6))
     covariance[[0, 1], [0, 1]], covariance[5, 5] = place, turn
     return {
         "header": header(at, frames.odom),
         "child_frame_id": frames.base,
         "pose": {
-            "pose": {"position": _point(pose["x"], pose["y"]), "orientation": turned(math.radians(pose["degrees"]))},
+            "pose": {"position": _point(x, y), "orientation": turned(math.radians(degrees))},
             "covariance": covariance.ravel(),
         },
         "twist": {"twist": {"linear": {"x": float(pose["v"])}, "angular": {"z": float(pose["w"])}}},
     }
 
 
-def transform(at: float, parent: str, child: str, pose: Json | None = None) -> Json:
-    """tf2_msgs/msg/TFMessage of one transform; without a pose: none."""
-    made = pose or {"x": 0.0, "y": 0.0, "degrees": 0.0}
-    about = {"translation": _point(made["x"], made["y"]), "rotation": turned(math.radians(made["degrees"]))}
-    return {"transforms": [{"header": header(at, parent), "child_frame_id": child, "transform": about}]}
+def transforms(at: float, pose: Json, frames: Frames) -> Json:
+    """tf2_msgs/msg/TFMessage: map to odom, and odom to base_link."""
+    x, y, degrees = pose["odom"]
+    odom = x, y, math.radians(degrees)
+    made = []
+    for parent, child, (px, py, heading) in (
+        (frames.map, frames.odom, in_map(pose)),
+        (frames.odom, frames.base, odom),
+    ):
+        about = {"translation": _point(px, py), "rotation": turned(heading)}
+        made.append({"header": header(at, parent), "child_frame_id": child, "transform": about})
+    return {"transforms": made}
+
+
+def in_map(pose: Json) -> tuple[float, float, float]:
+    """Where odom lies in map: metres and rad."""
+    x, y, degrees = pose["odom"]
+    return between_frames(
+        (float(pose["x"]), float(pose["y"]), math.radians(pose["degrees"])), (float(x), float(y), math.radians(degrees))
+    )
 
 
 def scan(at: float, told: Json, every: float, frames: Frames) -> Json:

@@ -153,6 +153,7 @@ def state(driver: Driver, now: float) -> Json:
     if driver.estimate is not None:
         x, y, heading = driver.estimate.pose
         doubt, turn_doubt = driver.estimate.doubt
+        odom, wide = driver.estimate.odom, driver.estimate.odom_doubt
         pose = {
             "x": round(x, 3),
             "y": round(y, 3),
@@ -162,6 +163,9 @@ def state(driver: Driver, now: float) -> Json:
             "doubt": round(doubt, 3),
             "doubt_degrees": round(math.degrees(turn_doubt), 1),
             "missing": driver.estimate.missing(now),
+            # By wheels and gyro alone: it never jumps; and two of its standard deviations, m and degrees.
+            "odom": [round(odom[0], 4), round(odom[1], 4), round(math.degrees(odom[2]), 2)],
+            "odom_doubt": [round(2 * math.sqrt(wide[0]), 3), round(2 * math.degrees(math.sqrt(wide[1])), 2)],
         }
     return {
         "simulated": driver.simulated,

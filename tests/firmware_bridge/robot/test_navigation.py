@@ -130,14 +130,17 @@ def test_wheels_and_gyro_together_are_twice_as_good_as_either_alone_and_the_doub
 
 def test_poses_of_scans_hold_the_drift_and_one_that_is_far_off_is_not_believed() -> None:
     walk, estimate = Walk(3), Estimate(0, 0, 0)
-    spread = np.diag([0.02**2, 0.02**2, 0.02**2])
+    spread, before = np.diag([0.02**2, 0.02**2, 0.02**2]), estimate.odom
     for step in range(800):
         v, w, _ = walk.step(False)
         estimate.odometry(walk.now, v, w)
+        assert math.dist(estimate.odom[:2], before[:2]) < 0.02  # also where a scan has just moved the pose
+        before = estimate.odom
         if step % 20 == 0:
             x, y, heading = walk.pose + walk.rng.normal(0, 0.02, 3)
             assert estimate.matched(walk.now, x, y, heading + 2 * math.pi, spread)
     assert math.dist(estimate.pose[:2], walk.pose[:2]) < 0.08 and estimate.doubt[0] < 0.2
+    assert math.dist(estimate.odom[:2], walk.pose[:2]) > 0.1 and 2 * math.sqrt(estimate.odom_doubt[0]) > 0.2
     assert not estimate.matched(walk.now, walk.pose[0] + 3, walk.pose[1], walk.pose[2], spread)
     assert not estimate.matched(walk.now, math.nan, 0, 0, spread) and estimate.refused == 1
 

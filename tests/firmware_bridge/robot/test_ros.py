@@ -18,6 +18,7 @@ from firmware_bridge.robot import ros_messages as made
 from firmware_bridge.robot.config import RobotError
 from firmware_bridge.robot.grid import Grid
 from firmware_bridge.robot.modes import Mode
+from firmware_bridge.robot.pose_graph import compose
 from firmware_bridge.robot.shown import ShownMap
 
 from .test_serve import PATIENT, until
@@ -74,8 +75,14 @@ async def test_what_it_tells_is_where_it_is_and_what_it_sees(tmp_path: Path) -> 
         ahead = round((0 - scan.angle_min) / scan.angle_increment)
         truth = robot.world.room.scan(*robot.world.pose)[ahead]
         assert scan.ranges[ahead] == pytest.approx(truth, abs=0.15) and scan.header.frame_id == "base_link"
-        transform = (await some(frames)).transforms[0]
+        about, transform = (await some(frames)).transforms
         assert (transform.header.frame_id, transform.child_frame_id) == ("odom", "base_link")
+        assert (about.header.frame_id, about.child_frame_id) == ("map", "odom")
+        before = transform.transform.translation
+        robot.driver.locate(2.0, 1.0, 0.0)  # map to odom takes the jump
+        moved = await some(frames, lambda told: told.transforms[0].transform.translation.x > 1.0)
+        there = moved.transforms[1].transform.translation
+        assert math.dist((there.x, there.y), (before.x, before.y)) < 0.02
         grid = await some(read["map"])
         assert len(grid.data) == grid.info.width * grid.info.height and set(grid.data.tolist()) == {-1, 0, 100}
         battery = await some(read["battery_state"], lambda told: told.voltage > 0)
@@ -147,6 +154,18 @@ async def test_a_token_that_only_reads_drives_nothing_a_prefix_is_everywhere_and
             await until(lambda: bridge.counts["scans"])
             scan = robot.driver.latest_scan
             assert scan is not None and robot.driver.envelope.v == 0
+
+
+def test_map_to_odom_and_odom_to_base_link_make_the_pose() -> None:
+    pose = {"x": 2.0, "y": -1.0, "degrees": 100.0, "odom": [0.4, 0.3, 20.0]}
+    about, base = made.transforms(1.0, pose, made.Frames())["transforms"]
+    parts = []
+    for each in (about, base):
+        at = each["transform"]["translation"]
+        turn = made.heading_of(SimpleNamespace(**each["transform"]["rotation"]))
+        assert turn is not None
+        parts.append((at["x"], at["y"], turn))
+    assert compose(*parts) == pytest.approx((2.0, -1.0, math.radians(100)))
 
 
 def test_a_map_keeps_its_corner_and_its_rows(tmp_path: Path) -> None:
