@@ -86,7 +86,9 @@ async def test_what_it_tells_is_where_it_is_and_what_it_sees(tmp_path: Path) -> 
         grid = await some(read["map"])
         assert len(grid.data) == grid.info.width * grid.info.height and set(grid.data.tolist()) == {-1, 0, 100}
         battery = await some(read["battery_state"], lambda told: told.voltage > 0)
-        assert 0.5 < battery.percentage <= 0.9 and battery.voltage == pytest.approx(robot.world.volts, abs=0.1)
+        assert 0.5 < battery.percentage <= robot.world.charge + 0.01 and battery.voltage == pytest.approx(
+            robot.world.volts, abs=0.1
+        )
         status = (await some(health)).status[0]
         told = {each.key: each.value for each in status.values}
         assert told["simulated"] == "true" and told["mode"] == "manual" and status.hardware_id == "simulated"
