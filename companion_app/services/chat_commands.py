@@ -14,7 +14,7 @@ from pathlib import Path
 from companion_app.i18n import tr
 from companion_app.services.chat_answers import Answer, Place
 from companion_app.services.chat_files import read_conversation, write_conversation
-from companion_app.services.chat_json import ChatFileError
+from companion_app.services.chat_json import MAX_FORMER, ChatFileError
 from companion_app.services.chat_keeping import Keeping
 from companion_app.services.chat_picture import PictureError, read_picture, seen_words
 from companion_app.services.chat_store import ChatStore
@@ -25,7 +25,19 @@ from companion_app.services.link import sentence_of
 from companion_app.services.work import Work
 from companion_app.state import actions as act
 from companion_app.state import chat_actions as cact
-from companion_app.state.chat import Chat, Conversation, Model, Picture, Reply, ReplyPhase, Turn, ended, title_of
+from companion_app.state.chat import (
+    Chat,
+    Conversation,
+    Former,
+    Model,
+    Picture,
+    Reply,
+    ReplyPhase,
+    Turn,
+    ended,
+    shown_order,
+    title_of,
+)
 from companion_app.state.chat_models import chosen, obstacle, seer
 from companion_app.state.model import AppState, Screen
 from companion_app.state.phase import Phase
@@ -176,7 +188,12 @@ class ChatCommands:
         replies = tuple(Reply() if at == model else reply for at, reply in enumerate(again.replies))
         if again.vote is not None:
             self._write(self._votes.take_back(one, again))
-        self._store.dispatch(cact.ChatSaid(one.id, replace(again, replies=replies, vote=None), self._clock()))
+        before = again.replies[model]
+        former = again.former
+        if before.liked is not None:  # it stays what a person said of that answer; a better one makes a pair of both
+            former = (*former, Former(model, before.text, before.liked))[-MAX_FORMER:]
+        asked = replace(again, replies=replies, vote=None, former=former)
+        self._store.dispatch(cact.ChatSaid(one.id, asked, self._clock()))
         self._begin((one.id, number, model))
 
     def edit(self, number: int, text: str) -> None:
@@ -207,6 +224,28 @@ class ChatCommands:
         voted = now.turn(number) if now else None
         if now is not None and voted is not None and voted.vote == vote:
             self._write(self._votes.keep(now, voted))
+
+    def like(self, number: int, model: int, liked: bool) -> None:
+        """Say that an answer is good or bad; the same again takes it back. It goes to the host, which learns from it."""
+        one = self._chat.conversation
+        judged = one.turn(number) if one else None
+        if one is None or judged is None or not judged.replies[model].likable:
+            return
+        told = None if judged.replies[model].liked is liked else liked
+        self._store.dispatch(cact.ReplyLiked(one.id, number, model, told))
+        now = self._chat.one(one.id)
+        changed = now.turn(number) if now else None
+        if now is not None and changed is not None:
+            self._write(self._votes.keep_thumb(now, changed, model))
+
+    def like_last(self, liked: bool) -> None:
+        """The same of the last answer that is whole."""
+        one = self._chat.conversation
+        for said in reversed(one.turns if one else ()):
+            for model in reversed(shown_order(one, said) if one else ()):
+                if said.replies[model].likable:
+                    self.like(said.number, model, liked)
+                    return
 
     def say(self, phrase: str) -> None:
         """Turn knobs by saying so."""

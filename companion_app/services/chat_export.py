@@ -56,6 +56,8 @@ def about(one: Conversation) -> str:
 def _notes(turn: Turn, at: int, problem: str) -> Iterator[str]:
     if problem:
         yield problem
+    if (liked := turn.replies[at].liked) is not None:
+        yield tr("You found this answer good.") if liked else tr("You found this answer bad.")
     if turn.vote == at:
         yield tr("You preferred this answer.")
     elif turn.vote == TIE:

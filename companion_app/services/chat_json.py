@@ -8,12 +8,13 @@ import re
 from typing import TypeVar
 
 from companion_app.i18n import tr
-from companion_app.state.chat import Conversation, Model, Picture, Reply, ReplyPhase, Turn
+from companion_app.state.chat import Conversation, Former, Model, Picture, Reply, ReplyPhase, Turn
 from edge_runtime.tasks.knobs import Knobs
 
 FORMAT = "enigma-chat-1"
 MAX_BYTES = 32 * 1024 * 1024
 MAX_TURNS = 10_000
+MAX_FORMER = 64
 MAX_TEXT = 1_000_000  # characters of one message or answer
 _ID = re.compile(r"[0-9a-f]{16}")
 _MAX_TIME = 253_402_300_799  # the year 9999, which is as far as datetime goes
@@ -102,7 +103,8 @@ def _turn(turn: Turn) -> Json:
         "number": turn.number,
         "text": turn.text,
         "replies": [
-            {"text": reply.text, "phase": reply.phase.value, "problem": reply.problem} for reply in turn.replies
+            {"text": reply.text, "phase": reply.phase.value, "problem": reply.problem, "liked": reply.liked}
+            for reply in turn.replies
         ],
         "picture": None
         if picture is None
@@ -114,12 +116,13 @@ def _turn(turn: Turn) -> Json:
         },
         "flipped": turn.flipped,
         "vote": turn.vote,
+        "former": [{"model": one.model, "text": one.text, "liked": one.liked} for one in turn.former],
     }
 
 
 def _turn_from(raw: Json, models: int) -> Turn:
     replies = tuple(
-        Reply(_text(item, "text", MAX_TEXT), _phase(item), _text(item, "problem", 1000))
+        Reply(_text(item, "text", MAX_TEXT), _phase(item), _text(item, "problem", 1000), _liked(item))
         for item in _items(raw, "replies", 2)
     )
     picture, vote = raw.get("picture"), raw.get("vote")
@@ -132,6 +135,10 @@ def _turn_from(raw: Json, models: int) -> Turn:
         item = _mapping(picture, "picture")
         names = (_text(item, "name", 300), _text(item, "specialist", 100))
         shown = Picture(*names, _text(item, "seen", 10_000), _text(item, "problem", 1000))
+    former = tuple(
+        Former(int(_number(item, "model", 0, max(0, models - 1))), _text(item, "text", MAX_TEXT), _flag(item, "liked"))
+        for item in _items({"former": [], **raw}, "former", MAX_FORMER)
+    )
     return Turn(
         number=int(_number(raw, "number", 0, 1e9)),
         text=_text(raw, "text", MAX_TEXT),
@@ -139,6 +146,7 @@ def _turn_from(raw: Json, models: int) -> Turn:
         picture=shown,
         flipped=_flag(raw, "flipped"),
         vote=vote,
+        former=former,
     )
 
 
@@ -176,6 +184,11 @@ def _number(raw: Json, name: str, low: float, high: float) -> float:
     if not math.isfinite(value) or not low <= value <= high:
         raise _wrong(name)
     return value
+
+
+def _liked(raw: Json) -> bool | None:
+    # Files of versions without thumbs have none.
+    return None if raw.get("liked") is None else _flag(raw, "liked")
 
 
 def _flag(raw: Json, name: str) -> bool:

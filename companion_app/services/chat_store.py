@@ -25,6 +25,7 @@ CREATE TABLE IF NOT EXISTS chats(
     id TEXT PRIMARY KEY, title TEXT NOT NULL, updated REAL NOT NULL, words TEXT NOT NULL, document BLOB NOT NULL
 );
 CREATE INDEX IF NOT EXISTS chats_updated ON chats(updated DESC);
+-- sent: 0 not yet; 1 the host has it; 2 the host has a former one, and hears of this.
 CREATE TABLE IF NOT EXISTS votes(id TEXT PRIMARY KEY, pair TEXT NOT NULL, sent INTEGER NOT NULL DEFAULT 0);
 """
 
@@ -95,25 +96,29 @@ class ChatStore:
         with self._open() as database:
             database.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # what it held stands in the journal too
 
-    def keep_vote(self, id: str, pair: dict[str, object] | None) -> None:
-        """Keep a vote for the host; None where it was taken back before it was sent."""
+    def keep_vote(self, id: str, row: dict[str, object] | None) -> None:
+        """Keep a vote or a thumb for the host; None where it was taken back, which the host hears if it has it."""
         with self._open() as database:
-            if pair is None:
-                database.execute("DELETE FROM votes WHERE id = ?", (id,))
+            if row is None:
+                database.execute("DELETE FROM votes WHERE id = ? AND sent = 0", (id,))
+                database.execute("UPDATE votes SET pair = 'null', sent = 2 WHERE id = ?", (id,))
             else:
                 database.execute(
-                    "INSERT OR REPLACE INTO votes VALUES(?, ?, 0)", (id, json.dumps(pair, ensure_ascii=False))
+                    "INSERT INTO votes VALUES(?, ?, 0) ON CONFLICT(id) DO UPDATE SET pair = excluded.pair, "
+                    "sent = CASE WHEN sent = 0 THEN 0 ELSE 2 END",
+                    (id, json.dumps(row, ensure_ascii=False)),
                 )
 
-    def votes(self) -> tuple[dict[str, object], ...]:
-        """Those that the host hasn't confirmed, the oldest first."""
+    def votes(self) -> tuple[tuple[str, dict[str, object] | None], ...]:
+        """(id, row) of those that the host hasn't confirmed, the oldest first; None where it is taken back."""
         with self._open() as database:
-            rows = database.execute("SELECT pair FROM votes WHERE sent = 0 ORDER BY rowid LIMIT 1000").fetchall()
-        return tuple(json.loads(row[0]) for row in rows)
+            rows = database.execute("SELECT id, pair FROM votes WHERE sent <> 1 ORDER BY rowid LIMIT 1000").fetchall()
+        return tuple((str(id), json.loads(row)) for id, row in rows)
 
     def sent(self, id: str) -> None:
-        """The host has this vote."""
+        """The host has this vote, or has none of it any more."""
         with self._open() as database:
+            database.execute("DELETE FROM votes WHERE id = ? AND pair = 'null'", (id,))
             database.execute("UPDATE votes SET sent = 1 WHERE id = ?", (id,))
 
     @contextlib.contextmanager

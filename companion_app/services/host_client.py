@@ -244,8 +244,12 @@ class HostClient:
         raise HostError(tr("{address} went away in the middle of its answer.", address=self.base_url))
 
     async def prefer(self, pair: Json) -> None:
-        """Give a preference between two answers, in TRL's form; the same one twice counts once."""
+        """Give a preference between two answers, or an opinion on one, in TRL's form; the same one twice counts once."""
         await self._call("POST", "/v1/preferences", pair, deadline=SLOW_DEADLINE)
+
+    async def unprefer(self, id: str) -> None:
+        """Take one back."""
+        await self._call("DELETE", f"/v1/preferences/{quote(id, safe='')}", deadline=SLOW_DEADLINE)
 
     @contextlib.asynccontextmanager
     async def listening(self) -> AsyncIterator[AsyncIterator[Json]]:

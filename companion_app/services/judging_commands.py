@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -14,6 +15,9 @@ from companion_app.state import actions as act
 from companion_app.state import train_actions as tact
 from companion_app.state.store import Store
 from companion_app.state.training import Exam
+
+LOOK_SECONDS = 0.5  # so often a host is asked how far its exam is
+MISSED = 20  # looks in a row without an answer: a host that begins again takes seconds
 
 
 class JudgingCommands:
@@ -39,6 +43,12 @@ class JudgingCommands:
         self._tell(exam)
         self._work.begin(self._examine(exam))
 
+    def end_exam(self) -> None:
+        """End the exam that is under way."""
+        exam = self._store.state.training.exam
+        if exam.busy and exam.id:
+            self._work.begin(self._end_exam(exam))
+
     def tune(self, run: str, name: str = "") -> None:
         """Teach a run what people preferred; a new run comes of it."""
         tuning = self._store.state.training.tuning
@@ -50,11 +60,29 @@ class JudgingCommands:
             self._work.begin(self._tune(run, name.strip()))
 
     async def _examine(self, exam: Exam) -> None:
+        missed = 0
         try:
             told = exam_from(exam.runs, await TrainClient(self._client()).examine(exam.runs))
+            self._tell(told)
+            while told.busy:
+                await asyncio.sleep(LOOK_SECONDS)
+                try:
+                    told = exam_from(exam.runs, await TrainClient(self._client()).exam(told.id))
+                    missed = 0
+                except HostError as error:
+                    missed += 1
+                    if error.status or missed == MISSED:  # it answers, and knows nothing of this exam; or it is gone
+                        raise
+                    continue
+                self._tell(told)
         except HostError as error:
-            told = replace(exam, busy=False, problem=str(error))
-        self._tell(told)
+            self._tell(replace(exam, problem=str(error), busy=False))
+
+    async def _end_exam(self, exam: Exam) -> None:
+        try:
+            self._tell(exam_from(exam.runs, await TrainClient(self._client()).end_exam(exam.id)))
+        except HostError as error:
+            self._tell(replace(exam, problem=str(error)))
 
     async def _tune(self, run: str, name: str) -> None:
         problem = ""

@@ -91,8 +91,16 @@ class TrainClient:
         return await self._host.call("POST", f"/v1/comparisons/{_part(id)}/vote", {"winner": winner})
 
     async def examine(self, runs: tuple[str, ...]) -> Json:
-        """Runs on the same held-out rows."""
+        """Begin to examine runs on the same held-out rows; an older host answers when it is done."""
         return await self._host.call("POST", "/v1/examinations", {"runs": list(runs)}, deadline=EXAM_DEADLINE)
+
+    async def exam(self, id: str) -> Json:
+        """How far an exam is, or what it found."""
+        return await self._host.call("GET", f"/v1/examinations/{_part(id)}")
+
+    async def end_exam(self, id: str) -> Json:
+        """End it."""
+        return await self._host.call("POST", f"/v1/examinations/{_part(id)}/cancel")
 
     async def tunings(self) -> Json:
         """Runs that learn from preferences, and how many of these there are; an older host has neither."""

@@ -197,6 +197,7 @@ class TrainCommands:
         self._store.dispatch(tact.HostDataTold(datasets, jobs))
         self._store.dispatch(tact.RunsTold(*runs_from(await host.runs())))
         tuning = replace(self._store.state.training.tuning, preferences=preferences_from(tunings))
+        tuning = replace(tuning, opinions=preferences_from(tunings, "opinions"))
         self._store.dispatch(tact.TuningChanged(tuning))
         if part is Part.COMPARE:
             self._store.dispatch(tact.RatingsTold(ratings_from(await host.ratings())))

@@ -183,7 +183,7 @@ def ratings_from(items: object) -> tuple[Rating, ...]:
 
 
 def exam_from(runs: tuple[str, ...], answer: Answer) -> Exam:
-    """What an exam found."""
+    """How far an exam is, or what it found. A host of a version before it told how far answered with what it found."""
     models = tuple(
         Examined(
             run=as_text(one.get("run")),
@@ -198,12 +198,23 @@ def exam_from(runs: tuple[str, ...], answer: Answer) -> Exam:
         for one in _objects(answer.get("models"))
     )
     worse = tuple(as_text(one) for one in _list(answer.get("worse"))[:MAX_ITEMS])
-    return Exam(runs, models=models, best=as_text(answer.get("best")), worse=worse)
+    state = as_text(answer.get("state"))
+    return Exam(
+        runs,
+        busy=state == "running",
+        id=as_text(answer.get("id")),
+        progress=min(1.0, max(0.0, _number(answer.get("progress")))),
+        answering=as_text(answer.get("note")),
+        models=models,
+        best=as_text(answer.get("best")),
+        worse=worse,
+        problem=as_text(answer.get("message")) if state == "failed" else "",
+    )
 
 
-def preferences_from(answer: Answer) -> tuple[tuple[str, int], ...]:
-    """How many preferences of people there are of each task."""
-    told = answer.get("preferences")
+def preferences_from(answer: Answer, name: str = "preferences") -> tuple[tuple[str, int], ...]:
+    """How many preferences or opinions of people there are of each task."""
+    told = answer.get(name)
     return tuple((str(task)[:64], _whole(count)) for task, count in told.items()) if isinstance(told, dict) else ()
 
 

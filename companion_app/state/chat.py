@@ -34,11 +34,27 @@ class Model:
 
 @dataclass(frozen=True)
 class Reply:
-    """One model's answer; what had come before it broke is kept. problem: why it ended early, in a sentence."""
+    """One model's answer; what had come before it broke is kept. problem: why it ended early, in a sentence.
+    liked: whether a person found it good or bad, or None."""
 
     text: str = ""
     phase: ReplyPhase = ReplyPhase.RUNNING
     problem: str = ""
+    liked: bool | None = None
+
+    @property
+    def likable(self) -> bool:
+        """Whether there is something to have an opinion on."""
+        return self.phase is not ReplyPhase.RUNNING and bool(self.text.strip())
+
+
+@dataclass(frozen=True)
+class Former:
+    """An answer that a person had an opinion on before the model was asked again."""
+
+    model: int
+    text: str
+    liked: bool
 
 
 @dataclass(frozen=True)
@@ -58,7 +74,7 @@ class Picture:
 @dataclass(frozen=True)
 class Turn:
     """A message and its answers, one for each model. flipped: the second answer is shown first, where names are hidden.
-    vote: which answer was preferred, `TIE`, or None."""
+    vote: which answer was preferred, `TIE`, or None. former: answers in whose place others stand now."""
 
     number: int
     text: str
@@ -66,6 +82,7 @@ class Turn:
     picture: Picture | None = None
     flipped: bool = False
     vote: int | None = None
+    former: tuple[Former, ...] = ()
 
     @property
     def running(self) -> bool:
@@ -223,6 +240,27 @@ def preference(conversation: Conversation, turn: Turn) -> dict[str, object] | No
             "blind": conversation.blind,
             "chosen": names[turn.vote],
             "rejected": names[1 - turn.vote],
+        },
+    }
+
+
+def opinion(conversation: Conversation, turn: Turn, model: int) -> dict[str, object] | None:
+    """A thumb as a row of TRL's unpaired form, which the host's KTO learns from; None where there is none."""
+    reply = turn.replies[model]
+    if reply.liked is None:
+        return None
+    # The answers of before keep their own.
+    number = sum(one.model == model for one in turn.former)
+    writer = f"{conversation.models[model].where} {conversation.models[model].name}"
+    return {
+        "prompt": history(conversation, turn.number),
+        "completion": [{"role": "assistant", "content": reply.text}],
+        "label": reply.liked,
+        "source": {
+            "id": f"{conversation.id}-{turn.number}-{model}-{number}",
+            "way": "thumb",
+            "blind": hidden(conversation, turn),
+            "chosen" if reply.liked else "rejected": writer,
         },
     }
 

@@ -116,6 +116,16 @@ class ChatVoted:
 
 
 @dataclass(frozen=True)
+class ReplyLiked:
+    """A person found an answer good or bad; None takes that back."""
+
+    id: str
+    number: int
+    model: int
+    liked: bool | None
+
+
+@dataclass(frozen=True)
 class VotesWaiting:
     """So many votes wait for the host."""
 
@@ -205,6 +215,7 @@ ChatAction = (
     | ReplyEnded
     | PictureSeen
     | ChatVoted
+    | ReplyLiked
     | VotesWaiting
     | KnobsTurned
     | KnobsSet

@@ -112,6 +112,18 @@ def _(action: cact.ChatVoted, chat: Chat) -> Chat:
 
 
 @_reduce.register
+def _(action: cact.ReplyLiked, chat: Chat) -> Chat:
+    def changed(turn: Turn) -> Turn:
+        replies = tuple(
+            replace(reply, liked=action.liked) if at == action.model and reply.likable else reply
+            for at, reply in enumerate(turn.replies)
+        )
+        return replace(turn, replies=replies)
+
+    return _with_turn(chat, action.id, action.number, changed)
+
+
+@_reduce.register
 def _(action: cact.VotesWaiting, chat: Chat) -> Chat:
     return chat if chat.waiting_votes == action.count else replace(chat, waiting_votes=action.count)
 

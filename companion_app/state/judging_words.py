@@ -20,6 +20,13 @@ def exam_facts(model: Examined) -> tuple[tuple[str, str], ...]:
     return tuple((name, value) for name, value in facts if value)
 
 
+def exam_progress(exam: Exam) -> str:
+    """How far it is; empty where the host doesn't tell."""
+    if not exam.busy or not exam.answering:
+        return ""
+    return tr("{run} answers; {share} % is done.", run=exam.answering, share=number(exam.progress * 100, ".0f"))
+
+
 def exam_line(exam: Exam) -> str:
     """Whether they differ at all; empty before they were examined."""
     if not exam.models:
@@ -38,8 +45,19 @@ def exam_line(exam: Exam) -> str:
 
 def preferences_line(tuning: Tuning) -> str:
     """How many preferences of people the host has."""
-    said = [
+    votes = [
         ntr("{number:,} vote of the task {task}", "{number:,} votes of the task {task}", count, task=task)
         for task, count in tuning.preferences
     ]
-    return "  ·  ".join(said) or tr("Nobody has voted yet: choose two models in the chat, or compare two runs above.")
+    judged = [
+        ntr(
+            "{number:,} judged answer of the task {task}",
+            "{number:,} judged answers of the task {task}",
+            count,
+            task=task,
+        )
+        for task, count in tuning.opinions
+    ]
+    return "  ·  ".join([*votes, *judged]) or tr(
+        "Nobody has judged an answer yet: put thumbs on answers in the chat, or compare two runs above."
+    )

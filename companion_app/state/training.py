@@ -195,10 +195,14 @@ class Examined:
 
 @dataclass(frozen=True)
 class Exam:
-    """Runs on the same rows. worse: those that differ from the best one by more than chance."""
+    """Runs on the same rows. id: by which the host knows it; progress: 0 to 1; answering: the run that answers now.
+    worse: those that differ from the best one by more than chance."""
 
     runs: tuple[str, ...] = ()
     busy: bool = False
+    id: str = ""
+    progress: float = 0.0
+    answering: str = ""
     models: tuple[Examined, ...] = ()
     best: str = ""
     worse: tuple[str, ...] = ()
@@ -207,9 +211,10 @@ class Exam:
 
 @dataclass(frozen=True)
 class Tuning:
-    """What people preferred. preferences: how many there are of each task."""
+    """What people preferred. preferences: how many there are of each task; opinions: of single answers, thumbs and votes."""
 
     preferences: tuple[tuple[str, int], ...] = ()
+    opinions: tuple[tuple[str, int], ...] = ()
     busy: bool = False
     problem: str = ""
 

@@ -28,6 +28,22 @@ def _box(left: float, bottom: float, right: float, top: float, radius: float = 2
     )
 
 
+def _flipped(stroke: Stroke) -> Stroke:
+    return tuple((x, 24 - y) for x, y in stroke)
+
+
+_THUMB: Stroke = (
+    (7, 12.5),
+    (11, 20.5),
+    *_arc(12.4, 19.6, 1.6, 120, -10, 6),
+    (13.4, 14.5),
+    *_arc(18.5, 13, 1.5, 90, 0, 4),
+    (18.6, 6),
+    *_arc(16.8, 5.8, 1.8, -10, -90, 4),
+    (7, 4),
+)
+
+
 ICONS: dict[str, tuple[Stroke, ...]] = {
     # A board with its antenna.
     "devices": (
@@ -177,6 +193,9 @@ ICONS: dict[str, tuple[Stroke, ...]] = {
     # Two lists beside each other.
     "list": tuple(((x, y), (x + w, y)) for x, w in ((4, 0.01), (8, 12)) for y in (6, 12, 18)),
     "pencil": (((4, 4), (5, 9), (16, 20), (20, 16), (9, 5), (4, 4)), ((13.5, 17.5), (17.5, 13.5))),
+    # A thumb beside a cuff; the other is the same upside down.
+    "like": (_box(3, 4, 7, 13, 1), _THUMB),
+    "dislike": (_flipped(_box(3, 4, 7, 13, 1)), _flipped(_THUMB)),
     "copy": (
         ((8, 8), (20, 8), (20, 20), (8, 20), (8, 8)),
         ((16, 8), (16, 4), (4, 4), (4, 16), (8, 16)),

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from companion_app.services.chat_commands import ChatCommands
-from companion_app.services.chat_json import ChatFileError, loads
+from companion_app.services.chat_export import to_markdown
+from companion_app.services.chat_json import ChatFileError, dumps, loads
 from companion_app.services.chat_store import FILE, ChatStore
 from companion_app.services.host_client import HostClient, HostError
 from companion_app.state import chat_actions as cact
@@ -24,6 +25,7 @@ from companion_app.state.chat import (
     TIE,
     Chat,
     Conversation,
+    Former,
     Model,
     Reply,
     ReplyPhase,
@@ -310,6 +312,52 @@ async def test_a_vote_waits_for_the_host_and_is_a_pair_over_the_same_history(tmp
     assert pair["prompt"] == [{"role": "user", "content": "First"}]
     assert pair["chosen"] == [{"role": "assistant", "content": "B "}]
     assert pair["rejected"] == [{"role": "assistant", "content": "A "}]
+
+
+async def test_a_thumb_is_kept_sent_changed_and_taken_back(tmp_path: Path) -> None:
+    one = FakeWriter("One", words=("A",))
+    sent: list[dict[str, object]] = []
+    gone: list[str] = []
+    older = True
+
+    class Host(HostClient):
+        async def prefer(self, pair: dict[str, object]) -> None:
+            if older and "completion" in pair:  # a version before thumbs
+                raise HostError("", 422)
+            sent.append(pair)
+
+        async def unprefer(self, id: str) -> None:
+            gone.append(id)
+
+    async with talking(tmp_path, one) as talk:
+        talk.chats.pick((model(one),))
+        turn = await talk.said("First")
+        talk.host = Host("http://127.0.0.1:1")
+        talk.chats.like(turn.number, 0, False)
+        await talk.until(lambda: talk.chat.waiting_votes == 1)
+        assert talk.last.replies[0].liked is False and not sent
+        one.words = ("B",)
+        talk.chats.retry(turn.number, 0)
+        await talk.until(lambda: not talk.one.running)
+        assert talk.last.replies[0].liked is None and talk.last.former == (Former(0, "A ", False),)
+        older = False
+        talk.chats.like_last(True)
+        await talk.until(lambda: talk.chat.waiting_votes == 0 and len(sent) == 2)
+        # As the host pairs them: two answers to the same, each with a name of its own.
+        assert [(row["completion"][0]["content"], row["label"]) for row in sent] == [("A ", False), ("B ", True)]  # type: ignore[index]
+        assert sent[0]["prompt"] == sent[1]["prompt"] and sent[0]["source"] != sent[1]["source"]
+        kept = loads(dumps(talk.one))
+        assert kept.turns[0].former == talk.last.former and kept.turns[0].replies[0].liked is True
+        assert "You found this answer good." in to_markdown(talk.one)
+        talk.chats.like_last(True)  # the same again takes it back
+        await talk.until(lambda: gone)
+        assert gone == [sent[1]["source"]["id"]] and talk.last.replies[0].liked is None  # type: ignore[index]
+        id = talk.one.id
+        talk.chats.like_last(False)
+        await talk.until(lambda: len(sent) == 3)
+    again = ChatStore(tmp_path)
+    assert again.read(id).turns[0].replies[0].liked is False and not again.votes()
+    again.close()
 
 
 def test_hidden_answers_are_shown_in_an_order_of_chance() -> None:

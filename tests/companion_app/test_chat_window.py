@@ -142,6 +142,10 @@ async def test_two_models_side_by_side_a_vote_knobs_and_the_list(options: Option
             await driver.touch(driver.find("Choice", text="Answer A is better"))
             assert sorted(card.who for card in driver.find_all("ReplyCard")) == ["One on Kitchen", "Two on Attic"]
             await driver.until(lambda: store.state.chat.waiting_votes == 1, "the vote")
+            thumb = driver.find_all("Thumb", text="Bad answer")[0]
+            await driver.touch(thumb)
+            await driver.until(lambda: store.state.chat.waiting_votes == 2, "the thumb")
+            assert thumb.on and [thumb.on for thumb in driver.find_all("Thumb")].count(True) == 1
 
             await driver.write(driver.find("ChatScreen").ids.entry, "sei kreativer")
             await driver.press(ENTER)

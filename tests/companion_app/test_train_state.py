@@ -13,7 +13,7 @@ from companion_app.services import train_wire as wire
 from companion_app.state import rows_actions as ract
 from companion_app.state import train_actions as tact
 from companion_app.state.curves import min_max, ticks
-from companion_app.state.judging_words import exam_facts, exam_line, preferences_line
+from companion_app.state.judging_words import exam_facts, exam_line, exam_progress, preferences_line
 from companion_app.state.model import AppState
 from companion_app.state.reduce import reduce
 from companion_app.state.rows import PAGE, Change, DataRow, Filter
@@ -68,7 +68,12 @@ def test_an_exam_says_whether_runs_differ_at_all() -> None:
     assert "talk is better than mails" in exam_line(replace(exam, worse=("mails",)))
     assert exam_line(wire.exam_from((), {"models": "none"})) == ""
     assert wire.preferences_from({"preferences": {"chat": 3}}) == (("chat", 3),)
-    assert "3 votes of the task chat" in preferences_line(Tuning((("chat", 3),)))
+    told = preferences_line(Tuning((("chat", 3),), (("chat", 7),)))
+    assert "3 votes of the task chat" in told and "7 judged answers of the task chat" in told
+    asked = wire.exam_from(("talk", "mails"), {"id": "e", "state": "running", "progress": 0.25, "note": "talk"})
+    assert asked.busy and exam_progress(asked) == "talk answers; 25 % is done." and exam_line(asked) == ""
+    failed = wire.exam_from(("talk", "mails"), {"id": "e", "state": "failed", "message": "Too little memory."})
+    assert (failed.busy, failed.problem) == (False, "Too little memory.")
 
 
 @settings(max_examples=40)

@@ -129,13 +129,13 @@ async def test_a_training_is_watched_paused_resumed_and_undone_though_its_host_i
         assert moved is not None and moved.now == paused.step and f"step {paused.step}" in moved.said[0]
         assert open_run(workspace.run("talk")).weights != trained
 
-        # What a person preferred in the chat becomes a run of its own.
+        # What a person thought of answers in the chat becomes a run of its own.
         for number in range(9):
-            said = [[{"role": "assistant", "content": text}] for text in ("yes", "no")]
-            pair = {"prompt": [{"role": "user", "content": f"is it {number}?"}], "chosen": said[0], "rejected": said[1]}
-            await app.services.hosting.client().prefer({**pair, "source": {"id": str(number), "way": "vote"}})
+            thumb = {"completion": [{"role": "assistant", "content": "yes"}], "label": number % 2 == 0}
+            asked = {"prompt": [{"role": "user", "content": f"is it {number}?"}], **thumb}
+            await app.services.hosting.client().prefer({**asked, "source": {"id": str(number), "way": "thumb"}})
         training.pick_part("compare")
-        await app.until(lambda now: now.tuning.preferences == (("chat", 9),))
+        await app.until(lambda now: now.tuning.opinions == (("chat", 9),))
         app.services.judging.tune("talk", "liked")
         await app.until(lambda now: any(job.kind == "tune" and not job.open for job in now.jobs))
         [job] = [job for job in app.training.jobs if job.kind == "tune"]

@@ -1,7 +1,7 @@
 """A process that asks models for the host's server, which stays small and lives on whatever happens here.
 
 `python -m trainer_host.evaluation.bench HOME` reads an order per line as JSON and writes an answer per line:
-`{"answer": ...}`, or `{"error": sentence}`.
+`{"answer": ...}`, or `{"error": sentence}`. An exam writes lines of `{"share": 0 to 1, "note": ...}` before.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import os
 import sys
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from trainer_host.training.run import Run
 
 MOST_LOADED = 2  # the pair that is compared
+TELL_SECONDS = 0.25  # how far an exam is, is told so often
+OnStep = Callable[[float, str], None]
 
 
 class Bench:
@@ -35,8 +38,8 @@ class Bench:
         self._workspace = workspace
         self._loaded: OrderedDict[str, tuple[Run, Specialist, contextlib.ExitStack]] = OrderedDict()
 
-    def do(self, order: Json) -> Json:
-        """One order; raises `TrainerError` or `EdgeError`."""
+    def do(self, order: Json, on_step: OnStep = lambda share, note: None) -> Json:
+        """One order; raises `TrainerError` or `EdgeError`. on_step: hears how far an exam is, 0 to 1."""
         what, name = str(order["do"]), str(order["run"])
         if what == "ask":
             return self._ask(name, str(order["text"]), order.get("task"))
@@ -44,7 +47,8 @@ class Bench:
         from trainer_host.training.run import dataset_of, open_run
 
         if what == "examine":
-            return self._examine([str(one) for one in order["runs"]], int(str(order["rows"])))  # type: ignore[attr-defined]
+            names = [str(one) for one in order["runs"]]  # type: ignore[attr-defined]
+            return self._examine(names, int(str(order["rows"])), on_step)
         run = open_run(self._workspace.run(name))
         if what == "attention":
             layer, head = (None if order[key] is None else int(str(order[key])) for key in ("layer", "head"))
@@ -52,12 +56,12 @@ class Bench:
         found = confusion(run, dataset_of(self._workspace, run), int(str(order["rows"])), lambda share, note: None)
         return {"maps": {what: asdict(heat) for what, heat in found.items()}}
 
-    def _examine(self, names: list[str], rows: int) -> Json:
+    def _examine(self, names: list[str], rows: int, on_step: OnStep) -> Json:
         from trainer_host.evaluation.compare import compare, differ
         from trainer_host.training.run import dataset_of, open_run
 
         runs = [open_run(self._workspace.run(name)) for name in names]
-        made = compare(runs, dataset_of(self._workspace, runs[0]), rows=rows, on_step=lambda share, note: None)
+        made = compare(runs, dataset_of(self._workspace, runs[0]), rows=rows, on_step=on_step)
         best = max(made, key=lambda one: one.accuracy)
         worse = [one.run for one in made if one is not best and differ(best, one)]
         return {"models": [asdict(one) for one in made], "best": best.run, "worse": worse}
@@ -111,15 +115,26 @@ def main(home: str) -> None:
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     bench = Bench(Workspace(Path(home)))
+    told = 0.0
+
+    def write(line: Json) -> None:
+        out.write(json.dumps(line, ensure_ascii=False) + "\n")
+        out.flush()
+
+    def tell(share: float, note: str) -> None:
+        nonlocal told
+        if (now := time.monotonic()) - told >= TELL_SECONDS:
+            told = now
+            write({"share": round(share, 4), "note": note})
+
     for line in sys.stdin:
         try:
-            answer: Json = {"answer": bench.do(json.loads(line))}
+            answer: Json = {"answer": bench.do(json.loads(line), tell)}
         except (TrainerError, EdgeError) as error:
             answer = {"error": str(error)}
         except ModuleNotFoundError as error:
             answer = {"error": f"The package '{error.name}' is missing on the host; install Enigma's extra 'trainer'."}
-        out.write(json.dumps(answer, ensure_ascii=False) + "\n")
-        out.flush()
+        write(answer)
 
 
 if __name__ == "__main__":

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from edge_runtime.bench import written
 from edge_runtime.language.specialist import LanguageSpecialist
+from edge_runtime.tasks import Specialist
 from trainer_host.compress.files import ModelFile, exported
 from trainer_host.compress.gate import latency, opened
 from trainer_host.data.combos import COMBO
@@ -38,7 +40,7 @@ class Compared:
 def compare(
     runs: Sequence[Run], dataset: Dataset, *, rows: int | None, on_step: Callable[[float, str], None]
 ) -> list[Compared]:
-    """Examine the smallest file of each run on the dataset's held-out rows.
+    """Examine the smallest file of each run on the dataset's held-out rows. on_step: how far it is, 0 to 1, and with which run.
 
     Raises `DataError` for runs of different tasks, or a dataset of another one.
     """
@@ -55,7 +57,11 @@ def compare(
         student, item = student_for(run.task), smallest(exported(run))
         on_step(number / len(runs), run.name)
         with opened(run, student, item, item.runtimes[0]) as (specialist, engine):
-            figures = student.evaluate(run.folder, dataset.folder, specialist, rows)
+            asked = min(rows or dataset.counts["heldout"], dataset.counts["heldout"])
+            counted = _Counted(specialist, partial(_told, on_step, run.name, number, len(runs), asked))
+            # A wake word listens to a stream, without a request for each row.
+            examined = specialist if hasattr(specialist, "listen") else counted
+            figures = student.evaluate(run.folder, dataset.folder, examined, rows)
             p50, _ = latency(specialist, student.golden(run.folder, dataset.folder, 16), engine)
             language = getattr(specialist, "language", None)
             speed = written(language)["decode_tokens_per_second"] if isinstance(language, LanguageSpecialist) else None
@@ -70,6 +76,27 @@ def compare(
         )
     on_step(1.0, "done")
     return made
+
+
+def _told(on_step: Callable[[float, str], None], name: str, number: int, of: int, asked: int, row: int) -> None:
+    on_step((number + min(1.0, row / asked)) / of, name)
+
+
+class _Counted:
+    """A specialist that says how many answers it has given."""
+
+    def __init__(self, specialist: Specialist, on_answer: Callable[[int], None]) -> None:
+        self._specialist, self._on_answer, self._count = specialist, on_answer, 0
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._specialist, name)
+
+    def run(self, request: dict[str, object]) -> dict[str, object]:
+        """See `Specialist`."""
+        answer = self._specialist.run(request)
+        self._count += 1
+        self._on_answer(self._count)
+        return answer
 
 
 def smallest(files: Sequence[ModelFile]) -> ModelFile:

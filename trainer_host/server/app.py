@@ -20,6 +20,7 @@ from trainer_host.server.comparisons import ComparisonRoutes
 from trainer_host.server.datasets import DatasetRoutes
 from trainer_host.server.errors import Unprocessable, error_reply, from_aiohttp, from_trainer, missing_package
 from trainer_host.server.events import EventRoutes, Hub
+from trainer_host.server.examinations import ExaminationRoutes
 from trainer_host.server.fields import Json
 from trainer_host.server.imports import ImportRoutes
 from trainer_host.server.job_queue import JobQueue
@@ -73,6 +74,7 @@ def make_app(
     trainings, runs = TrainingRoutes(workspace, queue), RunRoutes(workspace, queue)
     comparisons, datasets = ComparisonRoutes(workspace, workbench, guard), DatasetRoutes(workspace, guard)
     imports, tunings = ImportRoutes(workspace), TuningRoutes(workspace, queue, guard)
+    examinations = ExaminationRoutes(workspace)
     releases, rollouts = ReleaseRoutes(workspace, queue), RolloutRoutes(workspace, guard)
 
     def ids() -> list[str]:
@@ -123,6 +125,7 @@ def make_app(
         ("POST", "/v1/chat/completions", chat.complete),
         ("GET", "/v1/preferences", preferences.all),
         ("POST", "/v1/preferences", preferences.add),
+        ("DELETE", "/v1/preferences/{id}", preferences.remove),
         ("GET", "/v1/signatures", signatures.waiting),
         ("POST", "/v1/signatures", signatures.sign),
         ("GET", "/v1/trainings", trainings.all),
@@ -143,7 +146,9 @@ def make_app(
         ("GET", "/v1/comparisons", comparisons.ratings),
         ("POST", "/v1/comparisons", comparisons.ask),
         ("POST", "/v1/comparisons/{comparison}/vote", comparisons.vote),
-        ("POST", "/v1/examinations", comparisons.examine),
+        ("POST", "/v1/examinations", examinations.begin),
+        ("GET", "/v1/examinations/{examination}", examinations.one),
+        ("POST", "/v1/examinations/{examination}/cancel", examinations.cancel),
         ("GET", "/v1/tunings", tunings.all),
         ("POST", "/v1/tunings", tunings.begin),
         ("POST", "/v1/tunings/{tuning}/cancel", tunings.cancel),
@@ -178,6 +183,7 @@ def make_app(
         await timetable.close()
         await queue.close()
         await workbench.close()
+        await examinations.close()
         hub.close()
         thread.close()
 

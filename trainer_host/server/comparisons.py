@@ -33,9 +33,6 @@ MAX_TEXT_CHARS = 8000
 MAX_NAME_CHARS = 64
 ASK_SECONDS = 110.0  # both are loaded, and write token by token on a small machine
 HEAT_SECONDS = 110.0
-EXAM_SECONDS = 300.0  # a model that writes answers a row in a second
-EXAM_ROWS = 200  # a margin of some 4 % at 90 %
-MOST_EXAMINED = 8
 MAX_PENDING = 64  # comparisons without a vote
 HEAT_ROWS = 400  # as `enigma show` asks
 WINNERS = ("first", "second", "tie")
@@ -101,22 +98,6 @@ class ComparisonRoutes:
     async def ratings(self, request: web.Request) -> web.Response:
         """All that were compared, the best first."""
         return reply({"ratings": await asyncio.to_thread(ratings, self._workspace)})
-
-    async def examine(self, request: web.Request) -> web.Response:
-        """Runs on the held-out rows of the first one's dataset: score, size, speed, and whether they differ at all."""
-        body = await read_json(request, BODY_BYTES)
-        fields.only(body, "runs", "rows")
-        given = body.get("runs")
-        if (
-            not isinstance(given, list)
-            or not 2 <= len(given) <= MOST_EXAMINED
-            or len(set(map(str, given))) < len(given)
-        ):
-            raise Unprocessable(f'"runs" must name 2 to {MOST_EXAMINED} different runs.')
-        runs = [checked_name(str(name)) for name in given]
-        rows = fields.whole(body, "rows", 1, 10_000) if "rows" in body else EXAM_ROWS
-        order: Json = {"do": "examine", "run": runs[0], "runs": runs, "rows": rows}
-        return reply((await self._workbench.ask([order], EXAM_SECONDS))[0])
 
     async def attention(self, request: web.Request) -> web.Response:
         """Where a run's language model looks."""

@@ -1,4 +1,7 @@
-"""Preferences of people over the API: which of two answers was better, kept in the file that 'enigma tune --pairs' reads."""
+"""What people thought of answers, over the API: which of two was better, and which ones were good or bad.
+
+Both are kept in files that `enigma tune` reads, the former with --pairs, the latter with --thumbs.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +17,14 @@ from trainer_host.server import fields
 from trainer_host.server.access import Guard
 from trainer_host.server.errors import Unprocessable
 from trainer_host.server.fields import Json
-from trainer_host.workspace import Workspace, storage_errors
+from trainer_host.workspace import Workspace, storage_errors, write_atomic
 
 BODY_BYTES = 512 * 1024  # a conversation as long as a device takes it, and two answers
 MAX_MESSAGES = 256
 MAX_CHARS = 100_000  # of one message or answer
 MAX_FILE_BYTES = 256 * 1024 * 1024
 FILE = "votes.jsonl"
+THUMBS = "thumbs.jsonl"
 _ROLES = ("system", "user", "assistant")
 _TOLD = ("id", "way", "blind", "chosen", "rejected")  # what a client says about how a preference came about
 
@@ -30,28 +34,46 @@ def votes_path(workspace: Workspace) -> Path:
     return workspace.home / "preferences" / FILE
 
 
+def thumbs_path(workspace: Workspace) -> Path:
+    """Where answers lie that people found good or bad, in the form of TRL's unpaired datasets."""
+    return workspace.home / "preferences" / THUMBS
+
+
 class PreferenceRoutes:
     """/v1/preferences."""
 
     def __init__(self, workspace: Workspace, guard: Guard) -> None:
-        self._path = votes_path(workspace)
+        self._path, self._thumbs = votes_path(workspace), thumbs_path(workspace)
         self._guard = guard
         self._turn = asyncio.Lock()
 
     async def all(self, request: web.Request) -> web.Response:
-        """How many there are, and in which file."""
+        """How many there are of both, and in which file those of two answers."""
         async with self._turn:
-            count = await asyncio.to_thread(lambda: len(_ids(self._path)))
-        return reply({"preferences": count, "file": str(self._path)})
+            counts = await asyncio.to_thread(self._counts)
+        return reply({**counts, "file": str(self._path)})
 
     async def add(self, request: web.Request) -> web.Response:
-        """Keep one; one of the same id takes the place of the former, so that it may be sent again and a vote changed."""
+        """Keep one; one of the same id takes the place of the former, so that it may be sent again and changed."""
         body = await read_json(request, BODY_BYTES)
-        row = _checked(body)
+        single = "completion" in body
+        row = _checked_thumb(body) if single else _checked(body)
         row["source"] = {**_source(body), "by": self._guard.paired(request).name}
         async with self._turn:
-            count = await asyncio.to_thread(_keep, self._path, row)
-        return reply({"preferences": count})
+            await asyncio.to_thread(_keep, self._thumbs if single else self._path, row)
+            counts = await asyncio.to_thread(self._counts)
+        return reply(counts)
+
+    async def remove(self, request: web.Request) -> web.Response:
+        """Take one back; nothing happens where there is none of this id."""
+        async with self._turn:
+            for path in (self._path, self._thumbs):
+                await asyncio.to_thread(_drop, path, request.match_info["id"])
+            counts = await asyncio.to_thread(self._counts)
+        return reply(counts)
+
+    def _counts(self) -> Json:
+        return {"preferences": len(_ids(self._path)), "thumbs": len(_ids(self._thumbs))}
 
 
 def _checked(body: Json) -> Json:
@@ -65,6 +87,14 @@ def _checked(body: Json) -> Json:
     if chosen[0]["content"] == rejected[0]["content"]:
         raise Unprocessable("Both answers are the same, so none is better.")
     return {"prompt": prompt, "chosen": chosen, "rejected": rejected}
+
+
+def _checked_thumb(body: Json) -> Json:
+    fields.only(body, "prompt", "completion", "label", "source")
+    prompt, completion = _messages(body, "prompt", MAX_MESSAGES), _messages(body, "completion", 1)
+    if prompt[-1]["role"] != "user" or completion[0]["role"] != "assistant":
+        raise Unprocessable('The last message of "prompt" must be the user\'s, "completion" one of the assistant.')
+    return {"prompt": prompt, "completion": completion, "label": fields.flag(body, "label")}
 
 
 def _messages(body: Json, name: str, most: int) -> list[dict[str, str]]:
@@ -99,8 +129,8 @@ def _source(body: Json) -> Json:
     return told
 
 
-def _keep(path: Path, row: Json) -> int:
-    """Put a row at the end of the file, or in the place of the one of its id; how many there are then. Blocks."""
+def _keep(path: Path, row: Json) -> None:
+    """Put a row at the end of the file, or in the place of the one of its id. Blocks."""
     source = row["source"]
     assert isinstance(source, dict)
     line = json.dumps(row, ensure_ascii=False).encode() + b"\n"
@@ -108,19 +138,26 @@ def _keep(path: Path, row: Json) -> int:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         known = _ids(path)
         if source["id"] in known:
-            from trainer_host.workspace import write_atomic
-
             lines = path.read_bytes().splitlines(keepends=True)
             lines[known.index(str(source["id"]))] = line
             write_atomic(path, b"".join(lines), 0o600)
-            return len(lines)
+            return
         if path.exists() and path.stat().st_size > MAX_FILE_BYTES:
             raise Unprocessable(f"{path.name} is full; move it elsewhere on the host, and a new one begins.")
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as out:
             out.write(line)
             out.flush()
             os.fsync(out.fileno())
-        return len(known) + 1
+
+
+def _drop(path: Path, id_: str) -> None:
+    """Take the row of an id out of the file. Blocks."""
+    with storage_errors(path):
+        known = _ids(path)
+        if id_ in known:
+            lines = path.read_bytes().splitlines(keepends=True)
+            del lines[known.index(id_)]
+            write_atomic(path, b"".join(lines), 0o600)
 
 
 def _ids(path: Path) -> list[str]:

@@ -23,6 +23,7 @@ from trainer_host.students.language.model import LanguageModel
 
 Json = Mapping[str, object]
 OnStep = Callable[[int, dict[str, float]], None]  # called with the step (from 1) and its figures
+Text = tuple[Sequence[int], Sequence[int]]  # the tokens of a prompt and of an answer
 LEAST_PAIRS = 8
 
 
@@ -83,21 +84,33 @@ def encode_pair(
 
     What comes behind the end mark is left out: the model never writes it.
     """
-    opened = tuple(encode_chat(tokenizer, template, messages, task=task, tools=tools, answering=True)[0])
-    answers = []
-    for text in (chosen, rejected):
-        whole = [*messages, {"role": "assistant", "content": text}]
-        ids, mask = encode_chat(tokenizer, template, whole, task=task, tools=tools, answering=False)
-        if tuple(ids[: len(opened)]) != opened:
-            raise DataError("The chat template writes an answer otherwise than it opens one; make the template again.")
-        last = max(place for place, learn in enumerate(mask) if learn)
-        answers.append(tuple(ids[len(opened) : last + 1]))
-    if answers[0] == answers[1]:
+    opened, better = encode_answer(tokenizer, template, messages, chosen, task=task, tools=tools)
+    _, worse = encode_answer(tokenizer, template, messages, rejected, task=task, tools=tools)
+    if better == worse:
         raise DataError("The better answer and the worse one are the same; leave the pair out.")
-    return Pair(opened, answers[0], answers[1])
+    return Pair(opened, better, worse)
 
 
-def padded(texts: Sequence[tuple[Sequence[int], Sequence[int]]], device: torch.device) -> tuple[Tensor, Tensor]:
+def encode_answer(
+    tokenizer: Tokenizer,
+    template: Template,
+    messages: Sequence[Json],
+    text: str,
+    *,
+    task: str | None = None,
+    tools: Sequence[Json] = (),
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """A conversation and an answer to it as tokens, by the template that the device uses; see `encode_pair`."""
+    opened = tuple(encode_chat(tokenizer, template, messages, task=task, tools=tools, answering=True)[0])
+    whole = [*messages, {"role": "assistant", "content": text}]
+    ids, mask = encode_chat(tokenizer, template, whole, task=task, tools=tools, answering=False)
+    if tuple(ids[: len(opened)]) != opened:
+        raise DataError("The chat template writes an answer otherwise than it opens one; make the template again.")
+    last = max(place for place, learn in enumerate(mask) if learn)
+    return opened, tuple(ids[len(opened) : last + 1])
+
+
+def padded(texts: Sequence[Text], device: torch.device) -> tuple[Tensor, Tensor]:
     """Prompts with answers as int64 [rows, longest] and the mask of the answers' tokens; padding (0) stands behind."""
     longest = max(len(prompt) + len(answer) for prompt, answer in texts)
     tokens = torch.zeros(len(texts), longest, dtype=torch.int64)
@@ -148,11 +161,12 @@ def tune_dpo(
                 f"Pair {number} has {length} tokens, more than the context of {model.config.context}; shorten it."
             )
     first = copy.deepcopy(model).eval().requires_grad_(False)
+    kept = [(pair.prompt, pair.chosen) for pair in held_out]
     rng = random.Random(settings.seed)
     optimizer = optimizer_for(model, settings.rate)
     steps = settings.epochs * math.ceil(len(pairs) / settings.batch)
     step, loss_now, stopped = 0, math.nan, False
-    good = _state(model)
+    good = state_of(model)
     model.train()
     for _ in range(settings.epochs):
         order = rng.sample(range(len(pairs)), len(pairs))
@@ -169,11 +183,11 @@ def tune_dpo(
                 on_step(step, {"loss": loss_now, "margin": float((chosen - rejected).detach().mean())})
             if step % settings.check_every and step != steps:
                 continue
-            if drift(model, first, held_out) > settings.most_drift:
+            if drift(model, first, kept) > settings.most_drift:
                 model.load_state_dict(good)
                 stopped = True
                 break
-            good = _state(model)
+            good = state_of(model)
         if stopped:
             break
     model.eval()
@@ -181,14 +195,14 @@ def tune_dpo(
         chosen, rejected, _ = _gains(model, first, held_out)
     margins = chosen - rejected
     preferred = float((margins > 0).float().mean())
-    return DpoReport(step, loss_now, preferred, float(margins.mean()), drift(model, first, held_out), stopped)
+    return DpoReport(step, loss_now, preferred, float(margins.mean()), drift(model, first, kept), stopped)
 
 
 @torch.no_grad()
-def drift(model: LanguageModel, first: LanguageModel, pairs: Sequence[Pair], limit: int = 64) -> float:
-    """Mean KL(model || first) over the tokens of the chosen answers, in nats."""
+def drift(model: LanguageModel, first: LanguageModel, texts: Sequence[Text], limit: int = 64) -> float:
+    """Mean KL(model || first) over the tokens of the answers, in nats."""
     device = next(model.parameters()).device
-    tokens, mask = padded([(pair.prompt, pair.chosen) for pair in pairs[:limit]], device)
+    tokens, mask = padded(texts[:limit], device)
     now, before = (torch.log_softmax(one(tokens[:, :-1]), -1)[mask[:, 1:]] for one in (model, first))
     return float((now.exp() * (now - before)).sum(-1).mean())
 
@@ -233,5 +247,6 @@ def _gains(model: LanguageModel, first: LanguageModel, pairs: Sequence[Pair]) ->
     return chosen, rejected, now[: len(pairs)].sum(1) / lengths
 
 
-def _state(model: LanguageModel) -> dict[str, Tensor]:
+def state_of(model: LanguageModel) -> dict[str, Tensor]:
+    """A copy of its weights."""
     return {name: weight.detach().clone() for name, weight in model.state_dict().items()}

@@ -1,4 +1,5 @@
-"""Tuning after training: a run becomes another one that learnt from preferences (DPO) or from its verifier (GRPO)."""
+"""Tuning after training: a run becomes another one that learnt from preferences (DPO), from thumbs (KTO), or from its
+verifier (GRPO)."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ from edge_runtime.errors import BadRequest
 from edge_runtime.language.template import encode_chat, stop_ids
 from edge_runtime.language.tokenizer import Tokenizer
 from trainer_host.errors import DataError, TrainerError
-from trainer_host.students.language.preferences_data import read_preferences
+from trainer_host.students.language.preferences_data import read_opinions, read_preferences
 from trainer_host.students.language.rows import COMBO, mixed, request_of, task_of, text_task, training_rows
 from trainer_host.students.language.run_files import CONFIG, TOKENIZER, read_template, trained_model
 from trainer_host.students.language.student import LanguageStudent
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from trainer_host.students.language.model import LanguageModel
     from trainer_host.training.preference import DpoSettings, Pair
     from trainer_host.training.rewards import GrpoSettings
+    from trainer_host.training.unpaired import Judged, KtoSettings
 
 Json = dict[str, object]
 OnProgress = Callable[[float, dict[str, float]], None]
@@ -71,6 +73,40 @@ def prefer_run(
 
     config: Json = {"tuned": run.name, "pairs": hashlib.sha256(pairs.read_bytes()).hexdigest(), **asdict(settings)}
     return _tuned(workspace, run, student, into, "dpo", config, author, licence, work)
+
+
+def like_run(
+    workspace: Workspace,
+    run: Run,
+    thumbs: Path,
+    into: str,
+    settings: KtoSettings,
+    *,
+    author: str,
+    licence: str = "Apache-2.0",
+    on_progress: OnProgress,
+) -> tuple[Run, Figures]:
+    """Run `into`: `run`, tuned on single answers that people found good or bad (see `read_opinions`).
+
+    A tenth of them is kept back and examined. Raises `DataError`; nothing is written then.
+    """
+    from trainer_host.training.unpaired import tune_kto
+
+    student, tokenizer = _student(run), Tokenizer.read(run.folder / TOKENIZER)
+    made = _judged(run, tokenizer, thumbs)
+    kept = max(1, int(len(made) * HELD_BACK))
+    steps = settings.epochs * -(-(len(made) - kept) // settings.batch)
+
+    def work(model: LanguageModel, record: OnStep) -> Figures:
+        def on_step(step: int, values: Figures) -> None:
+            record(step, values)
+            on_progress(step / max(1, steps), values)
+
+        report = tune_kto(model, made[kept:], made[:kept], settings, on_step)
+        return {key.replace("_", " "): float(value) for key, value in asdict(report).items()}
+
+    config: Json = {"tuned": run.name, "thumbs": hashlib.sha256(thumbs.read_bytes()).hexdigest(), **asdict(settings)}
+    return _tuned(workspace, run, student, into, "kto", config, author, licence, work)
 
 
 def reward_run(
@@ -190,6 +226,27 @@ def _pairs(run: Run, tokenizer: Tokenizer, path: Path) -> list[Pair]:
         messages = [{"role": message.role, "content": message.text} for message in row.messages]
         task = str(row.source["task"]) if run.task == COMBO and "task" in row.source else None
         made.append(encode_pair(tokenizer, template, messages, row.chosen, row.rejected, task=task))
+    return made
+
+
+def _judged(run: Run, tokenizer: Tokenizer, path: Path) -> list[Judged]:
+    """The opinions as tokens, in an order that depends on what they say alone."""
+    from trainer_host.training.preference import encode_answer
+    from trainer_host.training.unpaired import Judged
+
+    template = read_template(run.folder)
+    try:
+        rows = list(read_opinions(path))
+    except OSError as cause:
+        raise DataError(f"{path} can't be read: {cause.strerror}.") from None
+    if not rows:
+        raise DataError(f"{path.name} has no opinions; add lines with prompt, completion and label.")
+    rows.sort(key=lambda row: hashlib.sha256(repr((row.messages, row.answer, row.good)).encode()).digest())
+    made = []
+    for row in rows:
+        messages = [{"role": message.role, "content": message.text} for message in row.messages]
+        task = str(row.source["task"]) if run.task == COMBO and "task" in row.source else None
+        made.append(Judged(*encode_answer(tokenizer, template, messages, row.answer, task=task), row.good))
     return made
 
 

@@ -16,7 +16,8 @@ from companion_app import i18n
 from companion_app.i18n import bidi, tr
 from companion_app.services.chat_markdown import Block, Growing, markup
 from companion_app.state.chat import TIE, Conversation, Reply, ReplyPhase, Turn, hidden, shown_order
-from companion_app.theme.widgets import Card, Choice, Column, Flow, Prose, arrange
+from companion_app.theme.accessible import Role
+from companion_app.theme.widgets import Card, Choice, Column, Flow, Prose, RoundAct, arrange
 
 if TYPE_CHECKING:
     from companion_app.app import CompanionApp
@@ -86,6 +87,13 @@ View = BlockView | CodeView | RuleView
 VIEWS: dict[str, type[View]] = {"code": CodeView, "rule": RuleView}
 
 
+class Thumb(RoundAct):
+    """Up or down; on: this is what a person thought."""
+
+    role = Role("checkbox")
+    on = BooleanProperty(False)
+
+
 class ReplyCard(Card):
     """One answer. who: its model, or a letter while that is hidden."""
 
@@ -97,6 +105,8 @@ class ReplyCard(Card):
     running = BooleanProperty(True)
     finished = BooleanProperty(False)
     last = BooleanProperty(False)
+    likable = BooleanProperty(False)
+    liked = StringProperty("")  # good, bad, or nothing
 
     def __init__(self, number: int, model: int, **kwargs: object) -> None:
         super().__init__(**kwargs)
@@ -115,6 +125,8 @@ class ReplyCard(Card):
         self._reply = reply
         self.running = reply.phase is ReplyPhase.RUNNING
         self.finished = not self.running
+        self.likable = reply.likable
+        self.liked = "" if reply.liked is None else "good" if reply.liked else "bad"
         # Read out once, when it becomes whole: nobody can listen to a text that grows, nor wants all old ones.
         if self.finished and written_now:
             self.ids.blocks.live = "polite"
@@ -131,6 +143,10 @@ class ReplyCard(Card):
         """To the clipboard, as it was written."""
         if self._reply is not None:
             _copy(self._reply.text)
+
+    def like(self, liked: bool) -> None:
+        """Find it good or bad; the same again takes that back."""
+        _app().chats.like(self.number, self.model, liked)
 
     def retry(self) -> None:
         """Ask again."""

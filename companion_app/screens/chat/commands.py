@@ -53,6 +53,8 @@ def commands(app: Talking) -> tuple[Command, ...]:
             lacks=N_("No language model is there; push one to a device, or train one on the host."),
         ),
         Command("chat.stop", N_("Stop the answer"), chats.stop, when=_running, lacks=N_("No answer is being written."), icon="stop"),
+        Command("chat.like", N_("Good answer"), lambda: chats.like_last(True), when=_likable, lacks=N_("There is no answer yet."), icon="like"),
+        Command("chat.dislike", N_("Bad answer"), lambda: chats.like_last(False), when=_likable, lacks=N_("There is no answer yet."), icon="dislike"),
         Command("chat.adjust", N_("Say how it should answer"), say, arguments={"phrase": {**TEXT, "title": N_("For example: more creative")}}, icon="knobs"),
         Command("chat.undo_adjusting", N_("Undo the last change of how it answers"), chats.undo_knobs, when=lambda state: bool(state.chat.undo), lacks=N_("Nothing was adjusted."), icon="undo"),
         Command(
@@ -68,6 +70,11 @@ def commands(app: Talking) -> tuple[Command, ...]:
 
 def _running(state: AppState) -> bool:
     return state.chat.conversation is not None and state.chat.conversation.running
+
+
+def _likable(state: AppState) -> bool:
+    one = state.chat.conversation
+    return one is not None and any(reply.likable for turn in one.turns for reply in turn.replies)
 
 
 def _has_turns(state: AppState) -> bool:

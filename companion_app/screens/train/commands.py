@@ -77,10 +77,14 @@ def commands(core: Core) -> tuple[Command, ...]:
             choices={"one": _there, "other": _there}, when=_two, lacks=N_("There are fewer than two runs."),
         ),
         Command(
+            "train.end_exam", N_("End the exam of two runs"), core.judging.end_exam, scope="operator", of="host",
+            when=lambda state: state.training.exam.busy, lacks=N_("No runs are being examined."),
+        ),
+        Command(
             "train.tune", N_("Teach a run what people preferred"), core.judging.tune, scope="operator", of="host",
             arguments={"run": {**TEXT, "title": N_("The run that learns")}, "name": {**TEXT, "title": N_("Name of the new run (may be left empty)"), "default": ""}},
-            choices={"run": _there}, when=lambda state: bool(state.training.tuning.preferences),
-            lacks=N_("Nobody has voted yet."),
+            choices={"run": _there}, when=lambda state: bool(state.training.tuning.preferences or state.training.tuning.opinions),
+            lacks=N_("Nobody has judged an answer yet."),
         ),
         Command(
             "train.jobs", N_("Show the trainings"), lambda: core.open(Screen.TRAIN), scope="viewer", of="host", icon="train",

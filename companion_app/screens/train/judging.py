@@ -6,12 +6,13 @@ from pathlib import Path
 
 from kivy.app import App
 from kivy.lang import Builder
-from kivy.properties import BooleanProperty, StringProperty
+from kivy.properties import BooleanProperty, NumericProperty, StringProperty
 
+from companion_app.i18n import tr
 from companion_app.screens.train.cards import JobRow, fill_facts
-from companion_app.state.judging_words import exam_facts, exam_line, preferences_line
+from companion_app.state.judging_words import exam_facts, exam_line, exam_progress, preferences_line
 from companion_app.state.training import Examined, Training
-from companion_app.theme.widgets import Card, arrange
+from companion_app.theme.widgets import Act, Card, arrange
 
 SHOWN_JOBS = 5
 
@@ -34,11 +35,22 @@ class ExamCard(Card):
     busy = BooleanProperty(False)
     problem = StringProperty("")
     verdict = StringProperty("")
+    line = StringProperty("")
+    share = NumericProperty(0.0)
+    stoppable = BooleanProperty(False)
+
+    def __init__(self, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self._end = Act(text=tr("End the exam"), icon="stop", kind="quiet")
+        self._end.bind(on_release=lambda _: App.get_running_app().judging.end_exam())
 
     def show(self, training: Training) -> None:
         """Bring it in line."""
         exam = training.exam
         self.busy, self.problem, self.verdict = exam.busy, exam.problem, exam_line(exam)
+        self.line = exam_progress(exam)
+        self.share, self.stoppable = exam.progress, exam.busy and bool(exam.id)
+        arrange(self.ids.ending, [self._end] if self.stoppable else [])
         rows = self.ids.models.children[::-1]
         rows = [*rows, *(ExamRow() for _ in exam.models[len(rows) :])][: len(exam.models)]
         for row, model in zip(rows, exam.models, strict=True):
@@ -62,7 +74,7 @@ class VotesCard(Card):
         """Bring it in line."""
         tuning = training.tuning
         self.busy, self.problem, self.counted = tuning.busy, tuning.problem, preferences_line(tuning)
-        self.ready = bool(tuning.preferences)
+        self.ready = bool(tuning.preferences or tuning.opinions)
         self.ids.run.options = [(name, name, "") for name in training.there]
         rows = []
         for job in [one for one in training.jobs if one.kind == "tune"][:SHOWN_JOBS]:

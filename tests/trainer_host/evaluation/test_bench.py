@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-
 import pytest
 
 from tests.trainer_host.conftest import Trained
@@ -28,18 +25,6 @@ def test_a_run_answers_and_its_confusions_add_up(exported_once: Trained) -> None
         bench.do({"do": "attention", "run": name, "text": "x", "layer": None, "head": None})
     with pytest.raises(NotThere):
         bench.do({"do": "ask", "run": "none", "text": "x"})
-
-
-def test_the_same_model_twice_shows_no_difference(exported: Trained) -> None:
-    runs = exported.workspace.runs
-    shutil.copytree(runs / "easy", runs / "same")
-    card = json.loads((runs / "same" / "run.json").read_text())
-    (runs / "same" / "run.json").write_text(json.dumps({**card, "name": "same"}))
-    told = Bench(exported.workspace).do({"do": "examine", "run": "easy", "runs": ["easy", "same"], "rows": 40})
-    one, other = told["models"]
-    assert told["worse"] == [] and [one["run"], other["run"]] == ["easy", "same"]
-    assert one["accuracy"] == other["accuracy"] and 0 < one["margin"] < 0.2 and one["rows"] <= 40
-    assert one["bytes"] > 1000 and one["p50_ms"] > 0 and one["tokens_per_second"] is None
 
 
 def test_of_many_labels_the_rare_ones_are_one() -> None:

@@ -33,7 +33,7 @@ def routes(workspace: Workspace) -> list[tuple[str, str]]:
 async def test_every_route_but_three_needs_a_token(client: Client, workspace: Workspace) -> None:
     client.token = None
     known = routes(workspace)
-    assert len(known) == 75 and set(known) >= OPEN
+    assert len(known) == 78 and set(known) >= OPEN
     for method, path in known:
         for headers in ({}, {"Authorization": "Bearer enigma_wrong"}, {"Authorization": "Basic eDp5"}):
             answer = await client.call(method, path, {} if method == "POST" else None, **headers)
@@ -120,6 +120,8 @@ async def test_a_token_reaches_as_far_as_its_scope(client: Client, workspace: Wo
         ("POST", "/v1/runs/none/undo", 1),
         ("POST", "/v1/comparisons", 1),
         ("POST", "/v1/examinations", 1),
+        ("GET", "/v1/examinations/none", 0),
+        ("POST", "/v1/examinations/none/cancel", 1),
         ("GET", "/v1/tunings", 0),
         ("POST", "/v1/tunings", 1),
         ("GET", "/v1/datasets", 0),

@@ -19,9 +19,9 @@ from edge_runtime.identity.grants import grant
 from edge_runtime.identity.tokens import TokenStore
 from tests.trainer_host.server.conftest import KEY, Client, serving
 from tests.trainer_host.teacher.fake_api import FakeApi
-from trainer_host.server.preferences import votes_path
+from trainer_host.server.preferences import thumbs_path, votes_path
 from trainer_host.server.run import folder_of
-from trainer_host.students.language.preferences_data import read_preferences
+from trainer_host.students.language.preferences_data import read_opinions, read_preferences
 from trainer_host.teacher.prices import Flat
 from trainer_host.workspace import Workspace
 
@@ -161,17 +161,19 @@ async def test_the_chat_needs_an_operator(workspace: Workspace, client: Client, 
         ("POST", "/v1/chat/completions"),
         ("GET", "/v1/preferences"),
         ("POST", "/v1/preferences"),
+        ("DELETE", "/v1/preferences/x"),
     ):
         assert (await client.call(method, path, {} if method == "POST" else None)).status == 403
 
 
 async def test_a_vote_is_a_preference_that_dpo_reads(workspace: Workspace, client: Client) -> None:
-    assert (await client.call("POST", "/v1/preferences", PAIR)).json == {"preferences": 1}
-    assert (await client.call("POST", "/v1/preferences", PAIR)).json == {"preferences": 1}  # sent again
+    one = {"preferences": 1, "thumbs": 0}
+    assert (await client.call("POST", "/v1/preferences", PAIR)).json == one
+    assert (await client.call("POST", "/v1/preferences", PAIR)).json == one  # sent again
     changed = {**PAIR, "chosen": PAIR["rejected"], "rejected": PAIR["chosen"]}
-    assert (await client.call("POST", "/v1/preferences", changed)).json == {"preferences": 1}
+    assert (await client.call("POST", "/v1/preferences", changed)).json == one
     other = {**PAIR, "source": {"id": "abc-2", "blind": False}}
-    assert (await client.call("POST", "/v1/preferences", other)).json == {"preferences": 2}
+    assert (await client.call("POST", "/v1/preferences", other)).json == {"preferences": 2, "thumbs": 0}
     path = votes_path(workspace)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     first, second = read_preferences(path)
@@ -181,6 +183,26 @@ async def test_a_vote_is_a_preference_that_dpo_reads(workspace: Workspace, clien
         cut.write(b'{"half')
     assert (await client.get("/v1/preferences"))["preferences"] == 2
     assert len(list(read_preferences(path))) == 2
+
+
+async def test_a_thumb_is_an_opinion_that_kto_reads_and_can_be_taken_back(workspace: Workspace, client: Client) -> None:
+    thumb = {
+        "prompt": PAIR["prompt"],
+        "completion": PAIR["chosen"],
+        "label": True,
+        "source": {"id": "abc-1-0", "blind": False},
+    }
+    assert (await client.call("POST", "/v1/preferences", thumb)).json == {"preferences": 0, "thumbs": 1}
+    await client.call("POST", "/v1/preferences", {**thumb, "label": False})
+    await client.call("POST", "/v1/preferences", {**thumb, "source": {"id": "abc-1-1", "blind": False}})
+    bad, good = read_opinions(thumbs_path(workspace))
+    assert (bad.answer, bad.good, good.good, good.source["by"]) == ("Hello!", False, True, "test")
+    assert stat.S_IMODE(thumbs_path(workspace).stat().st_mode) == 0o600
+    for _ in "ab":
+        assert (await client.call("DELETE", "/v1/preferences/abc-1-0")).json == {"preferences": 0, "thumbs": 1}
+    assert [one.good for one in read_opinions(thumbs_path(workspace))] == [True]
+    for change in ({"label": 1}, {"completion": []}, {"completion": PAIR["prompt"]}, {"chosen": PAIR["chosen"]}):
+        assert (await client.call("POST", "/v1/preferences", {**thumb, **change})).status == 422, change
 
 
 @pytest.mark.parametrize(

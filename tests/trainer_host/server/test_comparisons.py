@@ -22,9 +22,6 @@ class Asked:
     async def ask(self, bench: Workbench, orders: list[Json], seconds: float) -> list[Json]:
         made: list[Json] = []
         for order in orders:
-            if order["do"] == "examine":
-                made.append({"models": [{"run": run} for run in order["runs"]], "best": "plain", "worse": []})
-                continue
             if order["text"] == "?":
                 raise Unprocessable("The run 'plain' has no model files yet; run 'enigma export plain'.")
             task = "math" if order["run"] == "other" else "chat"
@@ -92,13 +89,6 @@ async def test_what_cannot_be_compared_is_refused(client: Client, workspace: Wor
     found = await compared(client)
     assert (await client.call("POST", f"/v1/comparisons/{found['id']}/vote", {"winner": "me"})).status == 422
     assert not (workspace.home / "preferences").exists()
-
-
-async def test_runs_are_examined_on_held_out_rows(client: Client, workspace: Workspace, asked: Asked) -> None:
-    told = await client.call("POST", "/v1/examinations", {"runs": ["plain", "fine"], "rows": 50})
-    assert told.status == 200 and [one["run"] for one in told.json["models"]] == ["plain", "fine"]
-    for body in ({"runs": ["plain"]}, {"runs": ["plain", "plain"]}, {"runs": ["plain", "fine"], "rows": 0}, {}):
-        assert (await client.call("POST", "/v1/examinations", body)).status == 422, body
 
 
 async def test_a_vote_that_was_cut_off_spoils_no_other(client: Client, workspace: Workspace, asked: Asked) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from functools import cache
 
 import torch
 from torch.nn import functional as F
@@ -20,8 +21,9 @@ def digit(prompt: tuple[int, ...]) -> int:
     return (prompt[0] + prompt[2]) % 10
 
 
+@cache
 def learned(steps: int, rude: float = 0.5, seed: int = 0) -> LanguageModel:
-    """A model that learned the sums for so many steps; `rude`: the share of answers that were so."""
+    """A model that learned the sums for so many steps; `rude`: the share of answers that were so. Read only."""
     torch.manual_seed(seed)
     rng = random.Random(seed)
     model = LanguageModel(SHAPE)

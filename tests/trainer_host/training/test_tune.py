@@ -110,8 +110,8 @@ def test_rewards_make_a_new_run_with_all_that_a_run_needs(workspace: Workspace, 
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ((), "--pairs FILE or --reward, one of the two"),
-        (("--pairs", "p.jsonl", "--reward"), "one of the two"),
+        ((), "--pairs FILE, --thumbs FILE or --reward, one of them"),
+        (("--pairs", "p.jsonl", "--reward"), "one of them"),
         (("--reward", "--epochs", "2"), "--epochs is for --pairs"),
         (("--pairs", "p.jsonl", "--steps", "2"), "--steps is for --reward"),
         (("--reward", "--group", "1"), "--group must be a whole number from 2"),

@@ -162,6 +162,33 @@ def read_preferences(path: Path) -> Iterator[Preference]:
                 ) from None
 
 
+@dataclass(frozen=True)
+class Opinion:
+    """A question (the last message of a conversation), an answer, and whether somebody found it good."""
+
+    messages: tuple[Message, ...]
+    answer: str
+    good: bool
+    source: Json = field(default_factory=dict)
+
+
+def read_opinions(path: Path) -> Iterator[Opinion]:
+    """Opinions as TRL's unpaired datasets have them: prompt, completion, label; raises `DataError` with the line's number."""
+    with path.open("rb") as source:
+        for number, line in enumerate(source, 1):
+            try:
+                raw = strict_json.loads_object(line, f"Line {number} of {path.name}")
+                messages = tuple(Message(item["role"], str(item["content"])) for item in raw["prompt"])  # type: ignore[attr-defined]
+                answer, label, made = raw["completion"][0]["content"], raw["label"], raw.get("source", {})  # type: ignore[index]
+                if not isinstance(label, bool):
+                    raise TypeError
+                yield Opinion(messages, str(answer), label, made if isinstance(made, dict) else {})
+            except (BadRequest, KeyError, IndexError, TypeError):
+                raise DataError(
+                    f"Line {number} of {path.name} isn't an opinion with prompt, completion and label."
+                ) from None
+
+
 async def _all(questions: Sequence[str], one: Callable[[str], Awaitable[Preference]]) -> Preferences:
     """The preferences in the questions' order; ends early where the teacher does, with what was made until then."""
     made: list[Preference] = []
