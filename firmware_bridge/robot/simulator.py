@@ -127,7 +127,8 @@ class World:
         declared = self.robot.battery
         if declared is None:
             return 0.0
-        return float(np.interp(self.charge, np.linspace(0, 1, 11), CURVES[declared.chemistry])) * declared.cells
+        rest = float(np.interp(self.charge, np.linspace(0, 1, 11), CURVES[declared.chemistry])) * declared.cells
+        return rest - (declared.idle + declared.driving * self._load) / rest * declared.resistance
 
     def _piece(self) -> None:
         self.time += PIECE
@@ -152,11 +153,15 @@ class World:
             self.trail.append(there)
         self._power()
 
+    @property
+    def _load(self) -> float:
+        return max(map(abs, self._speeds)) / self.robot.body.wheel_speed
+
     def _power(self) -> None:
         declared = self.robot.battery
         if declared is None:
             return
-        load = max(map(abs, self._speeds)) / self.robot.body.wheel_speed
+        load = self._load
         watts = declared.idle + declared.driving * load
         if self.robot.dock:
             dock = self.robot.place(self.robot.dock)
