@@ -46,6 +46,7 @@ async def serve(state: Path, config: Config, port_file: Path | None = None) -> b
     port_file: gets the port, atomically, once the daemon listens (for port 0).
     """
     began = time.perf_counter()
+    memory.give_back_large()
     stop, supervisor = asyncio.Event(), Supervisor()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -62,6 +62,7 @@ LATER = (
     "edge_runtime.serving.streaming",
     "edge_runtime.update.agent",
     "edge_runtime.update.tuf.client",
+    "numpy.random",
 )
 OTHERS = frozenset({"brotli", "cryptography", "opentelemetry", "PIL", "psutil", "pydantic", "torch", "zeroconf"})
 
