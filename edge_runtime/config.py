@@ -169,6 +169,18 @@ class UpdateConfig:
         0.0001,
         3650,
     )
+    release_days: float = _key(
+        30.0,
+        "How long a release may take in all, from being wanted to the switch, whatever it waits for, in days that the device runs; "
+        "then it is given up, until another one is wanted. A paused rollout's wait doesn't count.",
+        0.0001,
+        3650,
+    )
+    trial: bool = _key(
+        True,
+        "Load each new model in a process of its own first, where it may hang or crash without harm. That takes some 60 MB "
+        "beside the model for a moment, and as long again as loading does.",
+    )
     probation_requests: int = _key(20, "Requests without a fault after which a new version stays.", 1, 100000)
     probation_seconds: float = _key(
         60.0, "It stays too where fewer came within so long; it goes back at once where something fails.", 1, 86400
@@ -258,6 +270,10 @@ class RobotConfig:
         "",
         "A file that holds a token of 'enigma-bridge robot token edge' with the scopes read, act, drive and manage, or "
         "fewer, and that only the daemon's user can read.",
+    )
+    may_arm: bool = _key(
+        False,
+        "Whether an owner may arm a real robot from afar, for some minutes. Without it whoever arms the robot is on its machine.",
     )
 
 

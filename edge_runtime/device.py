@@ -35,6 +35,7 @@ from edge_runtime.serving.turns import USUAL, Turns, Urgency
 from edge_runtime.serving.worker import Answer
 from edge_runtime.update import disk
 from edge_runtime.update.deadline import in_time
+from edge_runtime.update.disk_threads import in_thread
 from edge_runtime.update.install import Installed, Installer, Started, Tell
 from edge_runtime.update.receive import receive
 from edge_runtime.update.slots import Pointer, Slots
@@ -168,7 +169,7 @@ class Device:
     async def _begun(self, name: str, pointer: Pointer | None) -> Started:
         """What one specialist's start comes to; one that hangs keeps the others from theirs for a while, and not for ever."""
         try:
-            return await in_time(lambda still: asyncio.to_thread(self.installer.start, name, pointer, still))
+            return await in_time(lambda still: in_thread(self.installer.start, name, pointer, still))
         except TookTooLong as late:
             return Started(name, None, None, str(late))
 
@@ -392,7 +393,7 @@ class Device:
             self._make_room(loop, name, got.memory)
 
         try:
-            loaded = await asyncio.to_thread(self.installer.roll_back, name, check)
+            loaded = await in_thread(self.installer.roll_back, name, check)
         finally:
             self.serving.release(name)
         self.serving.swap(loaded)
@@ -444,7 +445,13 @@ class Device:
         await self.serving.close()
 
     async def take(self, install: Callable[[Tell], Installed]) -> Installed:
-        """Let what is installed in a thread serve; `changing` is held. install: by the stages that it tells."""
+        """Let what is installed in a thread serve; `changing` is held. install: by the stages that it tells.
+
+        Raises `TookTooLong` where it isn't admitted in time, and then changes nothing however late it is.
+        """
+        return await in_time(lambda still: self._taken(install, still))
+
+    async def _taken(self, install: Callable[[Tell], Installed], still: Callable[[], None]) -> Installed:
         loop = asyncio.get_running_loop()
 
         coming = ""
@@ -452,12 +459,13 @@ class Device:
         def tell(stage: str, fields: Json) -> None:
             nonlocal coming
             if stage == "admitted":
+                still()
                 coming = str(fields["specialist"])
                 self._make_room(loop, coming, cast(int, fields["memory_bytes"]))
             loop.call_soon_threadsafe(lambda: self.events.emit("install", stage=stage, **fields))
 
         try:
-            installed = await asyncio.to_thread(install, tell)
+            installed = await in_thread(install, tell)
         finally:
             self.serving.release(coming)
         if installed.loaded is not None:

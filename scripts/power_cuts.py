@@ -18,7 +18,6 @@ After each, the model must be the old or the new one, whole, and loadable; and t
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import os
 import random
@@ -29,12 +28,14 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from edge_runtime.update import disk_threads
 from tests.edge_runtime.update import crash_disk, updating
 from tests.edge_runtime.update.updating import Case
 
@@ -219,10 +220,15 @@ def tree_of(folder: Path) -> crash_disk.Tree:
 def in_this_thread() -> None:
     """strace counts the calls of each thread by itself: what the client does in threads is done in its own."""
 
-    async def to_thread(work: Callable[..., object], /, *arguments: object, **named: object) -> object:
-        return work(*arguments, **named)
+    def begun(work: Callable[..., object], arguments: tuple[object, ...]) -> Future[object]:
+        promise: Future[object] = Future()
+        try:
+            promise.set_result(work(*arguments))
+        except BaseException as error:  # as the thread does
+            promise.set_exception(error)
+        return promise
 
-    asyncio.to_thread = to_thread  # type: ignore[assignment]
+    disk_threads._begun = begun  # type: ignore[assignment]
 
 
 def main() -> int:
@@ -233,6 +239,7 @@ def main() -> int:
     parser.add_argument("--kinds", default="faults,crashes,chains", help="which of the ways (default: %(default)s)")
     parser.add_argument("--calls", default=",".join(CALLS), help="which system calls fail")
     parser.add_argument("--unsynced", action="store_true", help="leave fsync out, to see that this is found")
+    parser.add_argument("--untried", action="store_true", help="leave the process out in which a model is tried first")
     parser.add_argument("--json", action="store_true", help="print the counts as JSON")
     args = parser.parse_args()
     if shutil.which("strace") is None:
@@ -245,7 +252,7 @@ def main() -> int:
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made).resolve()
-        case = updating.prepare(folder)
+        case = updating.prepare(folder, not args.untried)
         counts = count_calls(case, folder)
         every = [(c, f, n) for c in args.calls.split(",") for f in FAULTS for n in range(1, counts[c] + 1)]
         points: list[Point] = []

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 
 from edge_runtime import strict_json
 from edge_runtime.errors import EdgeError
-from edge_runtime.identity.certificate import id_of
 from edge_runtime.identity.keys import DeviceKey
+from edge_runtime.identity.statement import check, sign
 from edge_runtime.update.report import MOST_BYTES, Report, plain_report, report_of
 
 Json = dict[str, object]
@@ -26,7 +26,6 @@ MOST_COMMAND = 64  # bytes
 MOST_MESSAGE = MOST_BYTES  # bytes; what signs a report fits in beside it
 _TOPIC = re.compile(r"(?P<prefix>.+)/(?P<device>[0-9a-f]{16})/(?P<kind>presence|report)")
 _PREFIX = re.compile(r"[A-Za-z0-9_.-]{1,40}(?:/[A-Za-z0-9_.-]{1,40}){0,4}")
-_KEY, _SIGNATURE = re.compile(r"[0-9a-f]{64}"), re.compile(r"[0-9a-f]{128}")
 _FAR = 1e12  # seconds
 
 
@@ -125,38 +124,11 @@ def read_command(raw: object) -> Command:
 
 
 def _signed(kind: Kind, content: Json, key: DeviceKey) -> bytes:
-    from nacl.signing import SigningKey
-
-    signature = SigningKey(key.seed).sign(_to_sign(kind, content)).signature
-    return strict_json.dumps({"signed": content, "key": key.public.hex(), "signature": signature.hex()})
+    return strict_json.dumps(sign(kind, content, key))
 
 
 def _checked(kind: Kind, raw: bytes, device: str, known: Mapping[str, str]) -> Json:
-    from nacl.exceptions import BadSignatureError
-    from nacl.signing import VerifyKey
-
     if len(raw) > MOST_MESSAGE:
         raise MessageError(f"The message has {len(raw):,} bytes; at most {MOST_MESSAGE:,} are read.")
     top = strict_json.loads_object(raw, "The message", MessageError)
-    content, key, signature = top.get("signed"), top.get("key"), top.get("signature")
-    if not (
-        isinstance(content, dict)
-        and isinstance(key, str)
-        and isinstance(signature, str)
-        and _KEY.fullmatch(key)
-        and _SIGNATURE.fullmatch(signature)
-    ):
-        raise MessageError("The message isn't signed as a device signs.")
-    public = bytes.fromhex(key)
-    if id_of(public) != device or known.get(device, key) != key:
-        raise MessageError("The message is signed by another key than the device's.")
-    try:
-        VerifyKey(public).verify(_to_sign(kind, content), bytes.fromhex(signature))
-    except (BadSignatureError, ValueError):  # the latter for numbers that JSON can't hold, as 1e999
-        raise MessageError("The message's signature is wrong.") from None
-    return content
-
-
-def _to_sign(kind: Kind, content: Json) -> bytes:
-    # The kind keeps a signature from being taken for one over something else by the same key.
-    return f"enigma {kind}\0".encode() + strict_json.dumps(content)
+    return check(kind, top, device, known.get(device, ""), "The message", MessageError)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from edge_runtime.errors import TookTooLong
@@ -13,7 +13,7 @@ T = TypeVar("T")
 LOAD_SECONDS = 600.0  # for loading and all golden vectors; a language model on a small board takes some minutes
 
 
-async def in_time(begin: Callable[[Callable[[], None]], Coroutine[object, object, T]]) -> T:
+async def in_time(begin: Callable[[Callable[[], None]], Awaitable[T]]) -> T:
     """The result of what loads a model; raises `TookTooLong` where that takes longer than `LOAD_SECONDS`.
 
     begin: gets what is to be called once it is loaded and before anything changes; past the deadline that raises.
@@ -28,7 +28,7 @@ async def in_time(begin: Callable[[Callable[[], None]], Coroutine[object, object
                 raise late
             through = True  # from here on it is a matter of milliseconds, and isn't given up
 
-    task = asyncio.create_task(begin(still))
+    task = asyncio.ensure_future(begin(still))
     done, _ = await asyncio.wait([task], timeout=LOAD_SECONDS)
     with gate:
         over = not done and not through

@@ -9,22 +9,27 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
-import os
 import random
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
 
 from edge_runtime import strict_json
-from edge_runtime.errors import EdgeError, StateError
+from edge_runtime.errors import StateError
 from edge_runtime.update import disk
+from edge_runtime.update.chunks import (
+    FetchError,
+    NotOffered,
+    Plan,
+    complete,
+    is_whole,
+    sound_chunks,
+    write_chunk,
+)
+from edge_runtime.update.disk_threads import on_disk
 from edge_runtime.update.places import Opened, Place, Refused, Unreachable
 
-CHUNK_BYTES = 2**20
-MOST_BYTES = 4096 * CHUNK_BYTES  # as max_bundle_mb at most
 ATTEMPTS = 8  # of one place without a new chunk between; with the pauses below that is about four minutes
 FIRST_PAUSE, LONGEST_PAUSE = 2.0, 60.0  # seconds, doubled each time
 LONGEST_RETRY_AFTER = 3600.0  # seconds of a Retry-After that are believed
@@ -32,48 +37,12 @@ RATE_SECONDS = 20.0  # over which the least rate is measured: mobile networks st
 _PART, _WHOLE = ".part", ".whole"
 
 Tell = Callable[[int, int], None]
-_T = TypeVar("_T")
-
-
-class FetchError(EdgeError):
-    """A target wasn't fetched; what was, stays for the next try."""
-
-    status = 502
-    code = "fetch"
-
-
-class NotOffered(FetchError):
-    """No place has the target as it was signed: to try them again soon is in vain, another target may do."""
-
-    code = "not_offered"
 
 
 class OverBudget(FetchError):
     """The data that this update may take is used up."""
 
     code = "over_budget"
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A signed target. paths: below a place's address, tried in this order; length: bytes; hashes: hex SHA-256.
-
-    chunks: of each MiB in turn, the last one shorter. Raises `FetchError` where they don't fit the length.
-    """
-
-    target: str
-    paths: tuple[str, ...]
-    length: int
-    sha256: str
-    chunks: tuple[str, ...]
-
-    def __post_init__(self) -> None:
-        if not 0 < self.length <= MOST_BYTES or len(self.chunks) != -(-self.length // CHUNK_BYTES) or not self.paths:
-            raise FetchError(f"The target '{self.target[:80]}' doesn't list its chunks as it should; publish it again.")
-
-    def size(self, chunk: int) -> int:
-        """Bytes of a chunk."""
-        return min(CHUNK_BYTES, self.length - chunk * CHUNK_BYTES)
 
 
 class Budget:
@@ -153,13 +122,13 @@ async def fetch(plan: Plan, places: Sequence[Place], into: Path, limits: Limits,
 
     tell: called with the verified bytes and the bytes in all, after each chunk. A cancellation, an error or a power cut
     leaves the verified chunks for the next call. Raises `StorageFull` before the first byte where it doesn't fit,
-    `OverBudget` likewise, `NotOffered` where every place refuses it (4xx) or gives other bytes than were signed, and
-    `FetchError` where no place could be asked, or past the deadline.
+    `OverBudget` likewise, `NotOffered` where every place refuses it (4xx) or gives other bytes than were signed,
+    `FetchError` where no place could be asked, or past the deadline, and `DiskHangs`.
     """
     with disk.storage_errors(into):
-        await asyncio.to_thread(disk.make_private, into)
+        await on_disk(into, disk.make_private, into)
         whole = into / f"{plan.sha256}{_WHOLE}"
-        if await asyncio.to_thread(_is_whole, plan, whole):
+        if await on_disk(into, is_whole, plan, whole, most_bytes=plan.length):
             tell(plan.length, plan.length)
             return whole
         download = _Download(plan, places, into / f"{plan.sha256}{_PART}", limits, tell)
@@ -171,9 +140,11 @@ async def fetch(plan: Plan, places: Sequence[Place], into: Path, limits: Limits,
                 f"'{plan.target[:80]}' wasn't fetched within {limits.deadline:.0f} seconds ({download.told()}); it goes on next time."
             ) from None
         finally:
-            with contextlib.suppress(OSError):  # a full disk has its own error, and the budget isn't worth another
-                await asyncio.to_thread(limits.budget.save)
-        await _finish(_complete, plan, download.path, whole)
+            with contextlib.suppress(
+                OSError, StateError
+            ):  # a full disk has its own error, and the budget isn't worth another
+                await on_disk(into, limits.budget.save)
+        await on_disk(into, complete, plan, download.path, whole, most_bytes=plan.length)
         return whole
 
 
@@ -207,12 +178,12 @@ class _Download:
         self._random = random.Random()
 
     async def run(self) -> None:
-        plan, loop = self._plan, asyncio.get_running_loop()
-        self._done = await _finish(_sound_chunks, plan, self.path)
-        left = plan.length - self._at(self._done)
-        disk.need_space(self.path.parent, left, self._limits.room)
+        plan, folder, loop = self._plan, self.path.parent, asyncio.get_running_loop()
+        self._done = await on_disk(folder, sound_chunks, plan, self.path, most_bytes=plan.length)
+        left = plan.length - self._plan.at(self._done)
+        await on_disk(folder, disk.need_space, folder, left, self._limits.room)
         self._limits.budget.check(left)
-        self._tell(self._at(self._done), plan.length)
+        self._tell(self._plan.at(self._done), plan.length)
         while self._done < len(plan.chunks):
             standing = self._next()
             await asyncio.sleep(max(0.0, standing.until - loop.time()))
@@ -262,7 +233,7 @@ class _Download:
         if self._alone and self._givers != [standing]:
             self._buffer.clear()
             self._givers.clear()
-        first = self._at(self._done) + len(self._buffer)
+        first = self._plan.at(self._done) + len(self._buffer)
         path = self._plan.paths[standing.path]
         async with standing.place.open(path, first, standing.validator) as opened:
             self._check_head(opened, first)
@@ -326,7 +297,7 @@ class _Download:
             chunk, mixed = bytes(self._buffer), len(self._givers) > 1
             self._buffer.clear()
             self._givers.clear()
-            if not await _finish(_write_chunk, plan, self._done, chunk, self.path):
+            if not await on_disk(self.path.parent, write_chunk, plan, self._done, chunk, self.path):
                 if mixed:
                     self._alone = True
                     raise Unreachable("what it and another place sent together wasn't what was signed")
@@ -334,67 +305,8 @@ class _Download:
             self._done += 1
             self._alone = False
             if self._limits.budget.most:
-                await asyncio.to_thread(self._limits.budget.save)
-            self._tell(self._at(self._done), plan.length)
-
-    def _at(self, chunk: int) -> int:
-        return min(chunk * CHUNK_BYTES, self._plan.length)
-
-
-def _write_chunk(plan: Plan, number: int, chunk: bytes, path: Path) -> bool:
-    """Append a chunk durably; False where it isn't the signed one."""
-    if hashlib.sha256(chunk).hexdigest() != plan.chunks[number]:
-        return False
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-    try:
-        os.lseek(handle, number * CHUNK_BYTES, os.SEEK_SET)
-        disk.write_all(handle, chunk)
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-    if not number:
-        disk.sync_folder(path.parent)
-    return True
-
-
-def _sound_chunks(plan: Plan, path: Path) -> int:
-    """How many chunks in a row lie in a part; what follows them is cut off."""
-    try:
-        part = path.open("r+b")
-    except FileNotFoundError:
-        return 0
-    with part:
-        number = 0
-        while number < len(plan.chunks):
-            chunk = part.read(plan.size(number))
-            if hashlib.sha256(chunk).hexdigest() != plan.chunks[number]:
-                break
-            number += 1
-        part.truncate(min(number * CHUNK_BYTES, plan.length))
-    return number
-
-
-def _is_whole(plan: Plan, path: Path) -> bool:
-    """Whether a file is the target; one that isn't any more is removed."""
-    try:
-        sound = path.stat().st_size == plan.length and _hash(path) == plan.sha256
-    except FileNotFoundError:
-        return False
-    if not sound:
-        disk.remove(path)
-    return sound
-
-
-def _complete(plan: Plan, part: Path, whole: Path) -> None:
-    if part.stat().st_size != plan.length or _hash(part) != plan.sha256:
-        disk.remove(part)
-        raise NotOffered(f"The chunks of '{plan.target[:80]}' aren't those of its hash; publish it again.")
-    disk.move(part, whole)
-
-
-def _hash(path: Path) -> str:
-    with path.open("rb") as whole:
-        return hashlib.file_digest(whole, "sha256").hexdigest()
+                await on_disk(self.path.parent, self._limits.budget.save)
+            self._tell(self._plan.at(self._done), plan.length)
 
 
 def _spent(file: Path) -> int:
@@ -403,13 +315,3 @@ def _spent(file: Path) -> int:
     except (OSError, StateError):  # none yet; a power cut leaves the old file or the new one
         return 0
     return spent if isinstance(spent, int) and not isinstance(spent, bool) and spent >= 0 else 0
-
-
-async def _finish(work: Callable[..., _T], *arguments: object) -> _T:
-    """Await a thread's work; a cancellation waits for it, or a later fetch would meet it in the same file."""
-    task = asyncio.ensure_future(asyncio.to_thread(work, *arguments))
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait([task])
-        raise

@@ -6,22 +6,24 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 from edge_runtime import strict_json
-from edge_runtime.errors import BundleError, EdgeError, NotFound
+from edge_runtime.errors import BundleError, EdgeError, NotFound, Overloaded
 from edge_runtime.serving.governor import charging
 from edge_runtime.serving.memory import rss_bytes
-from edge_runtime.update import deadline
+from edge_runtime.update import deadline, disk_threads
 from edge_runtime.update.conditions import Readings
 from edge_runtime.update.deadline import in_time
-from edge_runtime.update.install import Installed, Installer, Tell
-from edge_runtime.update.trial import try_out
+from edge_runtime.update.disk_threads import in_thread, on_disk, within
+from edge_runtime.update.install import Installed, Installer
 
 if TYPE_CHECKING:
     from edge_runtime.device import Device
 
+T = TypeVar("T")
 Json = dict[str, object]
+CHANGING_SECONDS = 900.0  # to wait for somebody's push, which has upload_seconds and then the time to load it
 Told = Callable[[str, float, EdgeError | None], None]  # (specialist, milliseconds, what failed)
 
 
@@ -89,18 +91,23 @@ class Alone:
         return Readings(0, float("inf"), _minute(), charging(Path("/sys")), None, window)
 
     async def switch(self, staged: Path, digest: str) -> None:
-        """See `Ground`."""
-        installed = await in_time(
-            lambda still: asyncio.to_thread(
-                self._installer.switch, staged, digest, lambda stage, fields: still() if stage == "admitted" else None
-            )
-        )
+        """See `Ground`. It is loaded in a process of its own first, as on a device that serves."""
+        await in_thread(self._installer.try_out, staged)
+
+        async def begin(still: Callable[[], None]) -> Installed:
+            def tell(stage: str, fields: Json) -> None:
+                if stage == "admitted":
+                    still()
+
+            return await in_thread(self._installer.switch, staged, digest, tell)
+
+        installed = await _switched(self._installer.slots.state, in_time(begin))
         if installed.loaded is not None:
             installed.loaded.engine.close()
 
     async def revert(self, name: str, digest: str, cause: str) -> None:
         """Move the pointer; what it names is looked at when a daemon starts."""
-        await asyncio.to_thread(point_back, self._installer, name, digest)
+        await on_disk(self._installer.slots.state, point_back, self._installer, name, digest)
 
     async def replay(self, name: str, digest: str) -> tuple[int, int, list[float], float, float]:
         """Nothing serves; raises `NotFound`."""
@@ -147,42 +154,55 @@ class OnDevice:
     async def switch(self, staged: Path, digest: str) -> None:
         """See `Ground`. It is loaded elsewhere first, and here once it stood that: a hang ends, and a crash isn't the daemon's."""
         device = self._device
-        if digest not in {device.serving.current(name).loaded.digest for name in device.serving.names()}:
-            await try_out(device.state, staged, device.config.models, deadline.LOAD_SECONDS)
-        async with device.changing:
-            serving = {name: device.serving.current(name).loaded.digest for name in device.serving.names()}
-
-            def begin(still: Callable[[], None]) -> Coroutine[object, object, Installed]:
-                def install(tell: Tell) -> Installed:
-                    def told(stage: str, fields: Json) -> None:
-                        if stage == "admitted":
-                            still()
-                        tell(stage, fields)
-
-                    return device.installer.switch(staged, digest, told, serving)
-
-                return device.take(install)
-
-            await in_time(begin)
+        if digest not in self._digests().values():
+            await in_thread(device.installer.try_out, staged)
+        await self._change(lambda: self._install(staged, digest))
         device.metrics.count("enigma_installs_total", result="installed")
+
+    def _digests(self) -> dict[str, str]:
+        serving = self._device.serving
+        return {name: serving.current(name).loaded.digest for name in serving.names()}
+
+    async def _install(self, staged: Path, digest: str) -> None:
+        serving = self._digests()
+        await self._device.take(lambda tell: self._device.installer.switch(staged, digest, tell, serving))
+
+    async def _change(self, work: Callable[[], Coroutine[object, object, object]]) -> None:
+        """Do what changes the device, under its lock, which stays taken where a disk hangs until that is back."""
+        device = self._device
+
+        async def changed() -> None:
+            try:
+                await work()
+            finally:
+                device.changing.release()
+
+        try:
+            async with asyncio.timeout(CHANGING_SECONDS):
+                await device.changing.acquire()
+        except TimeoutError:
+            raise Overloaded("Another bundle is being installed all the time; it goes on when that is over.") from None
+        await _switched(device.state, changed())
 
     async def revert(self, name: str, digest: str, cause: str) -> None:
         """See `Ground`; where the one before can't be loaded now, the pointer is moved all the same."""
+        await self._change(lambda: self._go_back(name, digest, cause))
+
+    async def _go_back(self, name: str, digest: str, cause: str) -> None:
         device = self._device
-        async with device.changing:
-            pointer = device.slots.pointers().get(name)
-            if pointer is None or pointer.active != digest:
-                return
-            if pointer.previous is None:
-                await device.drop(name)
-                return
-            try:
-                await in_time(lambda still: device.go_back(name, cause, still))
-            except EdgeError as error:
-                await asyncio.to_thread(point_back, device.installer, name, digest)
-                device.serving.drop(name)
-                device.failed[name] = str(error)
-                device.events.emit("error", specialist=name, code=error.code, message=str(error))
+        pointer = (await on_disk(device.state, device.slots.pointers)).get(name)
+        if pointer is None or pointer.active != digest:
+            return
+        if pointer.previous is None:
+            await device.drop(name)
+            return
+        try:
+            await in_time(lambda still: device.go_back(name, cause, still))
+        except EdgeError as error:
+            await on_disk(device.state, point_back, device.installer, name, digest)
+            device.serving.drop(name)
+            device.failed[name] = str(error)
+            device.events.emit("error", specialist=name, code=error.code, message=str(error))
 
     async def replay(self, name: str, digest: str) -> tuple[int, int, list[float], float, float]:
         """See `Ground`. They are asked as programs on the device ask, so a model that takes the daemon down does it here."""
@@ -196,7 +216,7 @@ class OnDevice:
             raise NotFound(f"Another version of '{name}' serves.")
         agrees = task_module(loaded.manifest.task).agrees
         path = self._device.slots.folder(digest) / loaded.manifest.golden.file
-        pairs = strict_json.loads(await asyncio.to_thread(path.read_bytes), path.name, BundleError)
+        pairs = strict_json.loads(await on_disk(self._device.state, path.read_bytes), path.name, BundleError)
         pairs = pairs if isinstance(pairs, list) else []
         for pair in pairs:
             answer = await serving.run(name, pair["request"], IN_THE_SHADOW)
@@ -210,6 +230,11 @@ class OnDevice:
         if self._device.changing.locked():
             return None
         return rss_bytes() / 2**20, frozenset(self._device.serving.held.items())
+
+
+async def _switched(state: Path, work: Coroutine[object, object, T]) -> T:
+    """Await what moves a pointer, which past its deadline may still do so; raises `DiskHangs`."""
+    return await within(deadline.LOAD_SECONDS + disk_threads.SECONDS, state, work)
 
 
 def point_back(installer: Installer, name: str, digest: str) -> None:

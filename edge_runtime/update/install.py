@@ -13,11 +13,12 @@ from edge_runtime.bundle.unpack import check_payload
 from edge_runtime.config import Config
 from edge_runtime.errors import BundleError, EdgeError, UntrustedSigner
 from edge_runtime.identity.trust import TrustStore
-from edge_runtime.update import disk
+from edge_runtime.update import deadline, disk
 from edge_runtime.update.adapters import find_base, wanted_by
 from edge_runtime.update.admit import Loaded, admit, admit_installed
 from edge_runtime.update.slots import Pointer, Slots, cold_folder
 from edge_runtime.update.source import refuse_push
+from edge_runtime.update.trial import try_out
 
 _log = logging.getLogger(__name__)
 Tell = Callable[[str, dict[str, object]], None]
@@ -102,6 +103,11 @@ class Installer:
                 raise BundleError(f"The bundle is '{manifest.name}' and was published as '{specialist}'.")
             return staged
 
+    def try_out(self, staged: Path) -> None:
+        """Load a staged bundle in a process of its own first; raises what `switch` would, and where it hangs or crashes."""
+        if self._config.update.trial:
+            try_out(self.slots.state, staged, self._config.models, deadline.LOAD_SECONDS)
+
     def still_staged(self, staged: Path, digest: str) -> bool:
         """Whether a folder that `stage` gave is whole: its files, and the head, which is written after them."""
         try:
@@ -110,7 +116,10 @@ class Installer:
             return False
 
     def switch(self, staged: Path, digest: str, tell: Tell, serving: Mapping[str, str] | None = None) -> Installed:
-        """Admit a staged bundle and point at it; on any error nothing has changed, and it stays staged. See `install`."""
+        """Admit a staged bundle and point at it; on any error nothing has changed, and it stays staged. See `install`.
+
+        `try_out` comes first.
+        """
         with disk.storage_errors(self.slots.state):
             manifest = Manifest.from_json((self.slots.files_in(staged) / MANIFEST_NAME).read_bytes())
             return self._switch(staged, manifest, digest, tell, serving)
@@ -122,6 +131,8 @@ class Installer:
         try:
             who = {"specialist": manifest.name, "version": manifest.version}
             tell("unpacked", {"bundle": envelope.address, **who})
+            if not self._serves_already(manifest.name, envelope.digest, serving):
+                self.try_out(staged)
             return self._switch(staged, manifest, envelope.digest, tell, serving)
         finally:
             disk.remove(staged)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from edge_runtime import strict_json
 from edge_runtime.errors import EdgeError
-from edge_runtime.identity.certificate import id_of
 from edge_runtime.identity.keys import DeviceKey
+from edge_runtime.identity.statement import check, sign
 
 Json = dict[str, object]
-_ABOUT = b"enigma journal head\0"  # keeps the signature from being taken for one over something else by the same key
+_KIND = "journal head"
 _HASH = re.compile(r"[0-9a-f]{64}")
-_SIGNATURE = re.compile(r"[0-9a-f]{128}")
 _MOST_LINES = 10**12
 
 
@@ -37,11 +35,7 @@ class Head:
 
 def sign_head(head: Head, key: DeviceKey) -> Json:
     """As JSON with the device's signature; `read_head` reads it."""
-    from nacl.signing import SigningKey
-
-    content = {"device": head.device, "count": head.count, "hash": head.hash, "at": head.at}
-    signature = SigningKey(key.seed).sign(_ABOUT + strict_json.dumps(content)).signature
-    return {"signed": content, "key": key.public.hex(), "signature": signature.hex()}
+    return sign(_KIND, dataclasses.asdict(head), key)
 
 
 def read_head(raw: object, device: str, known: str = "") -> Head:
@@ -49,25 +43,7 @@ def read_head(raw: object, device: str, known: str = "") -> Head:
 
     device: its id, which is the first 64 bits of its key; known: the whole key in hex, empty where it isn't known.
     """
-    from nacl.exceptions import BadSignatureError
-    from nacl.signing import VerifyKey
-
-    top: Mapping[str, object] = raw if isinstance(raw, dict) else {}
-    content, key, signature = top.get("signed"), top.get("key"), top.get("signature")
-    if not (
-        isinstance(content, dict)
-        and isinstance(key, str)
-        and isinstance(signature, str)
-        and _HASH.fullmatch(key)
-        and _SIGNATURE.fullmatch(signature)
-    ):
-        raise HeadError("The device doesn't sign the head of its journal; update Enigma on it.")
-    if id_of(bytes.fromhex(key)) != device or known not in ("", key):
-        raise HeadError("The head of the journal is signed by another key than the device's.")
-    try:
-        VerifyKey(bytes.fromhex(key)).verify(_ABOUT + strict_json.dumps(content), bytes.fromhex(signature))
-    except (BadSignatureError, ValueError):
-        raise HeadError("The signature of the journal's head is wrong.") from None
+    content = check(_KIND, raw, device, known, "The head of the journal", HeadError)
     count, last, at = content.get("count"), content.get("hash"), content.get("at")
     if (
         content.get("device") != device

@@ -10,17 +10,19 @@ import re
 import stat
 import time
 import urllib.parse
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from edge_runtime import local_only
+from edge_runtime.update.disk_threads import DiskHangs, on_disk
 
 if TYPE_CHECKING:
     import aiohttp
 
+T = TypeVar("T")
 _PIECE_BYTES = 64 * 1024
 _HEAD_SECONDS = 20.0  # to connect and to get the answer's head
 _LATER = (408, 425, 429)  # the 4xx that say to come again (RFC 9110 15.5.9, RFC 8470 5.2, RFC 6585 4)
@@ -125,21 +127,40 @@ class FolderPlace:
         """See `Place`."""
         if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts or "\0" in path:
             raise Refused("its path leads out of the folder")
+        handle, begin, length = await self._read(_opened, self._folder, path, first)
         try:
-            # Not to wait for a writer, where somebody put a pipe there.
-            handle = await asyncio.to_thread(os.open, self._folder / path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        except (FileNotFoundError, NotADirectoryError):
-            raise Refused("it hasn't got the file" if self._folder.is_dir() else "it isn't there") from None
-        except OSError as cause:
-            raise Unreachable(_why(cause)) from None
-        try:
-            found = os.fstat(handle)
-            if not stat.S_ISREG(found.st_mode):
-                raise Refused("its file isn't a plain one")
-            begin = os.lseek(handle, min(first, found.st_size), os.SEEK_SET)
-            yield Opened(begin, found.st_size, "", _pieces(handle))
+            yield Opened(begin, length, "", self._pieces(handle))
         finally:
             os.close(handle)
+
+    async def _pieces(self, handle: int) -> AsyncGenerator[bytes, None]:
+        while piece := await self._read(os.read, handle, _PIECE_BYTES):
+            yield piece
+
+    async def _read(self, work: Callable[..., T], *arguments: object) -> T:
+        try:
+            return await on_disk(self._folder, work, *arguments, seconds=_HEAD_SECONDS)
+        except DiskHangs:  # the stick, or a server's folder
+            raise Unreachable("it doesn't answer") from None
+        except OSError as cause:  # the stick was pulled out
+            raise Unreachable(_why(cause)) from None
+
+
+def _opened(folder: Path, path: str, first: int) -> tuple[int, int, int]:
+    """(a handle at a byte or at the end, where that is, the length) of a file."""
+    try:
+        # Not to wait for a writer, where somebody put a pipe there.
+        handle = os.open(folder / path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        raise Refused("it hasn't got the file" if folder.is_dir() else "it isn't there") from None
+    try:
+        found = os.fstat(handle)
+        if not stat.S_ISREG(found.st_mode):
+            raise Refused("its file isn't a plain one")
+        return handle, os.lseek(handle, min(first, found.st_size), os.SEEK_SET), found.st_size
+    except BaseException:
+        os.close(handle)
+        raise
 
 
 @contextlib.contextmanager
@@ -178,17 +199,6 @@ async def _body(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]
     while True:
         with _failures():
             piece = await response.content.read(_PIECE_BYTES)
-        if not piece:
-            return
-        yield piece
-
-
-async def _pieces(handle: int) -> AsyncGenerator[bytes, None]:
-    while True:
-        try:
-            piece = await asyncio.to_thread(os.read, handle, _PIECE_BYTES)
-        except OSError as cause:  # the stick was pulled out
-            raise Unreachable(_why(cause)) from None
         if not piece:
             return
         yield piece

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_runtime.errors import EdgeError
+from edge_runtime.update.disk_threads import on_disk
 from edge_runtime.update.places import FolderPlace, HttpPlace, Place
 from edge_runtime.update.tuf.client import NotReached, UpdateClient, utc_now
 from edge_runtime.update.tuf.metadata import TargetFile
@@ -34,6 +35,7 @@ class Reach:
         self._trusted: Trusted | None = None  # as of the last time that all of it was fine
         self._now: Callable[[], datetime] = utc_now  # the time, not before what was signed then and what passed since
         self._root = b""  # by which
+        self._kept_root = b""  # that lies on the disk
         self._places: tuple[str, ...] = ()
         self._sessions: dict[bool, aiohttp.ClientSession] = {}  # by whether they know the system's certificates
 
@@ -84,7 +86,7 @@ class Reach:
         what can't be trusted is, and so is a root that took keys back.
         """
         trusted = self._trusted
-        if trusted is None or trusted.timestamp is None or trusted.snapshot is None or self._root != self._kept_root():
+        if trusted is None or trusted.timestamp is None or trusted.snapshot is None or self._root != self._kept_root:
             return "It waits until the repository of updates can be asked again."
         ends = (until, *(each.expires for each in (trusted.root, trusted.timestamp, trusted.snapshot)))
         if max(self._now(), trusted.now) >= min(ends):
@@ -103,12 +105,15 @@ class Reach:
             if self._client is None or place != self._place:
                 self._client = UpdateClient(self._trust, self._transport(place))
                 self._place = place
-            async with asyncio.timeout(REFRESH_SECONDS):
-                changed = await self._client.refresh()
-            self._trusted, self._root, self._now = self._client.trusted, self._kept_root(), self._client.now
+            try:
+                async with asyncio.timeout(REFRESH_SECONDS):
+                    changed = await self._client.refresh()
+            finally:
+                self._kept_root = await on_disk(self._trust, self._read_root)
+            self._trusted, self._root, self._now = self._client.trusted, self._kept_root, self._client.now
             return changed
 
-    def _kept_root(self) -> bytes:
+    def _read_root(self) -> bytes:
         try:
             return (self._trust / "root.json").read_bytes()
         except OSError:

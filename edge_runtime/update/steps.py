@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, cast
 from edge_runtime.bundle import HEADER_BYTES
 from edge_runtime.errors import BundleError, EdgeError, EngineError, MissingBase, TookTooLong
 from edge_runtime.update import compatibility, delta, disk, hooks
+from edge_runtime.update.chunks import Plan
 from edge_runtime.update.conditions import HELD, Readings, unmet
-from edge_runtime.update.fetch import Budget, FetchError, Limits, NotOffered, OverBudget, Plan
+from edge_runtime.update.disk_threads import on_disk
+from edge_runtime.update.fetch import Budget, FetchError, Limits, NotOffered, OverBudget
 from edge_runtime.update.fetch import fetch as fetch_plan
 from edge_runtime.update.machine import Event, Release, Unit, What
-from edge_runtime.update.waiting import FILE_NAME as WAITED
 from edge_runtime.update.ways import Way, ways
 
 if TYPE_CHECKING:
-    from edge_runtime.update.agent import UpdateAgent
+    from edge_runtime.update.drives import Drives
     from edge_runtime.update.wishes import Wish
 
 _log = logging.getLogger(__name__)
@@ -27,23 +28,25 @@ Json = dict[str, object]
 FETCH_SECONDS = 3600.0  # beside what a bandwidth cap asks for; what is there stays for the next try
 CONDITION_SECONDS = 5.0  # between two looks at the conditions
 HOOK_SECONDS = {hooks.PRE: 60.0, hooks.POST: 60.0, hooks.DOCKED: 5.0, hooks.CHARGING: 5.0}
-FILE = "bundle.enigma"
+FILE, SPENT = "bundle.enigma", "spent.json"
+_BASES = 3  # that a release has deltas from
 _MOST_CHUNKS = 4096  # of a target, as many as the longest has
 
 
-async def fetch(agent: UpdateAgent, name: str, release: Release) -> Event | None:
+async def fetch(agent: Drives, name: str, release: Release) -> Event | None:
     """Get the bundle's file, by the cheapest way that is open here; None where it can't go on now."""
     wish = agent.wish(name)
     if wish is None or not wish.release.same(release) or agent.reach is None:
         return None
-    if why := await asyncio.to_thread(_misfit, agent, wish):
+    if why := await on_disk(agent.state, _misfit, agent, wish):
         return Event(What.FAILED, cause=why, evidence={"at": "compatibility"})
     folder = agent.folder(name)
     with disk.storage_errors(folder):
-        await asyncio.to_thread(disk.make_private, folder)
-    budget = Budget(int(agent.config.update.budget_mb * 2**20), folder / "spent.json")
+        await on_disk(folder, disk.make_private, folder)
+    budget = await on_disk(folder, Budget, int(agent.config.update.budget_mb * 2**20), folder / SPENT)
     tried: list[str] = []
-    open_ways = await asyncio.to_thread(_ways, agent, wish, budget)
+    bases = _BASES * agent.installer.max_bundle_bytes
+    open_ways = await on_disk(agent.state, _ways, agent, wish, budget, most_bytes=bases)
     later = False
     for way in open_ways:
         try:
@@ -68,33 +71,32 @@ async def fetch(agent: UpdateAgent, name: str, release: Release) -> Event | None
     return Event(What.FAILED, cause=cause, evidence={"at": "fetch", "tried": tried, "bytes": budget.spent})
 
 
-async def stage(agent: UpdateAgent, name: str, release: Release) -> Event:
+async def stage(agent: Drives, name: str, release: Release) -> Event:
     """Unpack the file beside it, compared with its hashes all the way."""
     installer, bundle = agent.installer, agent.folder(name) / FILE
     staged = installer.slots.staged_beside(bundle)
-    if await asyncio.to_thread(installer.still_staged, staged, release.bundle):
+    folder, most = agent.folder(name), 3 * installer.max_bundle_bytes  # it is read twice, and written
+    if await on_disk(folder, installer.still_staged, staged, release.bundle, most_bytes=most):
         return Event(What.STAGED)
-    if not bundle.is_file():
+    if not await on_disk(folder, bundle.is_file):
         return Event(What.LOST)
     try:
-        await asyncio.to_thread(installer.stage, bundle, name, release.bundle)
+        await on_disk(folder, installer.stage, bundle, name, release.bundle, most_bytes=most)
     except BundleError as error:
         return Event(What.FAILED, cause=str(error), evidence={"at": "stage"})
     return Event(What.STAGED)
 
 
-async def ready(agent: UpdateAgent, name: str, release: Release) -> bool:
+async def ready(agent: Drives, name: str, release: Release) -> bool:
     """Wait until it may begin to serve; False where it has to be tried again at the next poll.
 
     Raises `Overdue` where the device's own conditions, or its hook, kept it waiting for longer than `condition_days`.
     """
-    for path in agent.folder(name).glob("*"):  # what it was made of; the staged folder is enough from here on
-        if path.is_file() and path.name not in ("spent.json", WAITED):
-            await asyncio.to_thread(disk.remove, path)
-    waited = agent.waits.of(name, release, agent.folder(name), agent.config.update.condition_days)
+    await on_disk(agent.folder(name), _remove_what_it_was_made_of, agent.folder(name))
+    waited, days = agent.waits.of(name, release), agent.config.update.condition_days
     while True:
         if why := _unsigned(agent, name, release):
-            await waited.paused()
+            waited.waits_for_others()
             agent.hinder(name, why)
             return False
         wish = agent.wish(name)
@@ -104,18 +106,24 @@ async def ready(agent: UpdateAgent, name: str, release: Release) -> bool:
             break
         agent.hinder(name, " ".join(waits))
         if HELD in when:  # somebody paused it, who may take a holiday
-            await waited.paused()
+            waited.paused()
         else:
-            await waited.goes_on(" ".join(waits))
+            waited.waits(" ".join(waits), days)
         await asyncio.sleep(CONDITION_SECONDS)
     if why := await _hook(agent, hooks.PRE, name, release):
-        await waited.goes_on(why)
+        waited.waits(why, days)
         agent.hinder(name, why)
         return False
     return True
 
 
-def _unsigned(agent: UpdateAgent, name: str, release: Release) -> str:
+def _remove_what_it_was_made_of(folder: Path) -> None:
+    for path in folder.glob("*"):  # the staged folder is enough from here on
+        if path.is_file() and path.name != SPENT:
+            disk.remove(path)
+
+
+def _unsigned(agent: Drives, name: str, release: Release) -> str:
     """Why the signers' word for a release doesn't count now, empty where it does: nothing is installed on an expired one."""
     wish, reach = agent.wish(name), agent.reach
     if wish is None or not wish.release.same(release) or reach is None:
@@ -123,13 +131,16 @@ def _unsigned(agent: UpdateAgent, name: str, release: Release) -> str:
     return reach.stale(wish.until)
 
 
-async def switch(agent: UpdateAgent, name: str, release: Release) -> Event | None:
+async def switch(agent: Drives, name: str, release: Release) -> Event | None:
     """Let it serve, once its golden vectors agree; None where that is to be tried again."""
-    installer = agent.installer
-    staged = installer.slots.staged_beside(agent.folder(name) / FILE)
-    if not await asyncio.to_thread(installer.still_staged, staged, release.bundle):
+    installer, folder = agent.installer, agent.folder(name)
+    staged = installer.slots.staged_beside(folder / FILE)
+    pointer = (await on_disk(agent.state, installer.slots.pointers)).get(name)
+    most = installer.max_bundle_bytes
+    if not await on_disk(folder, installer.still_staged, staged, release.bundle, most_bytes=most):
+        if pointer is not None and pointer.active == release.bundle == agent.ground.serving(name):
+            return Event(What.SWITCHED, former=pointer.previous)  # by a switch that the disk ended late
         return Event(What.LOST)
-    pointer = installer.slots.pointers().get(name)
     former = None
     if pointer is not None:
         former = pointer.active if pointer.active != release.bundle else pointer.previous
@@ -147,7 +158,7 @@ async def switch(agent: UpdateAgent, name: str, release: Release) -> Event | Non
     return Event(What.SWITCHED, former=former)
 
 
-async def after(agent: UpdateAgent, name: str, unit: Unit) -> None:
+async def after(agent: Drives, name: str, unit: Unit) -> None:
     """Tell the owner's hook how it went."""
     if unit.release is not None:
         told = {"ENIGMA_STATE": unit.state.value, "ENIGMA_CAUSE": unit.cause}
@@ -155,7 +166,7 @@ async def after(agent: UpdateAgent, name: str, unit: Unit) -> None:
             agent.ground.emit("error", specialist=name, code="hook", message=why)
 
 
-def _misfit(agent: UpdateAgent, wish: Wish) -> str:
+def _misfit(agent: Drives, wish: Wish) -> str:
     most = agent.installer.max_bundle_bytes
     if wish.file.length - HEADER_BYTES > most:
         return (
@@ -165,7 +176,7 @@ def _misfit(agent: UpdateAgent, wish: Wish) -> str:
     return " ".join(compatibility.misfits(wish.file.custom, compatibility.this_device(agent.config)))
 
 
-def _ways(agent: UpdateAgent, wish: Wish, budget: Budget) -> list[Way]:
+def _ways(agent: Drives, wish: Wish, budget: Budget) -> list[Way]:
     slots = agent.installer.slots
 
     def holds(base: str) -> bool:
@@ -179,7 +190,7 @@ def _ways(agent: UpdateAgent, wish: Wish, budget: Budget) -> list[Way]:
     return ways(file.name, file.length, file.custom, holds, _free_mb(), budget.allows)
 
 
-async def _take(agent: UpdateAgent, name: str, wish: Wish, way: Way, budget: Budget) -> bool:
+async def _take(agent: Drives, name: str, wish: Wish, way: Way, budget: Budget) -> bool:
     """Fetch one way's target and make the bundle's file of it; whether that has the signed hash."""
     assert agent.reach is not None
     file = wish.file
@@ -214,10 +225,10 @@ async def _take(agent: UpdateAgent, name: str, wish: Wish, way: Way, budget: Bud
     agent.ground.count("enigma_update_fetched_total", way=way.scheme or "whole")
     bundle = folder / FILE
     with disk.storage_errors(folder):
-        return await asyncio.to_thread(_make, agent, way, got, bundle, wish)
+        return await on_disk(folder, _make, agent, way, got, bundle, wish, most_bytes=3 * whole)
 
 
-def _make(agent: UpdateAgent, way: Way, got: Path, bundle: Path, wish: Wish) -> bool:
+def _make(agent: Drives, way: Way, got: Path, bundle: Path, wish: Wish) -> bool:
     disk.remove(bundle)
     if not way.scheme:
         disk.move(got, bundle)
@@ -241,7 +252,7 @@ def _is_way(custom: Json, way: Way, of: str) -> bool:
     return told == ("delta", of, way.base, way.scheme)
 
 
-async def _readings(agent: UpdateAgent) -> Readings:
+async def _readings(agent: Drives) -> Readings:
     readings = agent.ground.readings(agent.config.update.window)
     found = {word: await _asked(agent, hook) for word, hook in (("docked", hooks.DOCKED), ("charging", hooks.CHARGING))}
     docked, charging = found["docked"], found["charging"]
@@ -255,7 +266,7 @@ async def _readings(agent: UpdateAgent) -> Readings:
     )
 
 
-async def _asked(agent: UpdateAgent, hook: str) -> bool | None:
+async def _asked(agent: Drives, hook: str) -> bool | None:
     """What a hook answers, None without it, or where it answers neither yes nor no."""
     try:
         path = await _found(agent, hook)
@@ -266,7 +277,7 @@ async def _asked(agent: UpdateAgent, hook: str) -> bool | None:
     return {0: True, 1: False}.get(cast(int, run.status)) if run is not None else None
 
 
-async def _hook(agent: UpdateAgent, hook: str, name: str, release: Release, more: dict[str, str] | None = None) -> str:
+async def _hook(agent: Drives, hook: str, name: str, release: Release, more: dict[str, str] | None = None) -> str:
     """Run a hook; why it said no, empty where it didn't, or there is none."""
     told = {
         "ENIGMA_SPECIALIST": name,
@@ -281,9 +292,9 @@ async def _hook(agent: UpdateAgent, hook: str, name: str, release: Release, more
         return str(error)
 
 
-async def _found(agent: UpdateAgent, hook: str) -> Path | None:
+async def _found(agent: Drives, hook: str) -> Path | None:
     folder = agent.config.update.hooks
-    return await asyncio.to_thread(hooks.find_hook, Path(folder), hook) if folder else None
+    return await on_disk(Path(folder), hooks.find_hook, Path(folder), hook) if folder else None
 
 
 def _free_mb() -> float:

@@ -7,10 +7,10 @@ The daemon loads what stood this by itself afterwards, by the same code; nothing
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -19,16 +19,18 @@ from edge_runtime import strict_json
 from edge_runtime.bundle import Manifest
 from edge_runtime.bundle.manifest import MANIFEST_NAME
 from edge_runtime.config import ModelsConfig
-from edge_runtime.errors import AdmissionError, EdgeError, TookTooLong, by_code
+from edge_runtime.errors import AdmissionError, EdgeError, StateError, TookTooLong, by_code
 from edge_runtime.update.slots import Slots
 
+_END_SECONDS = 10.0
 _HERE = Path(edge_runtime.__file__).parents[1]  # what the daemon runs is what tries
 
 
-async def try_out(state: Path, staged: Path, models: ModelsConfig, seconds: float) -> None:
-    """Load a staged bundle elsewhere and ask its golden vectors; raises what `admit` would raise.
+def try_out(state: Path, staged: Path, models: ModelsConfig, seconds: float) -> None:
+    """Load a staged bundle elsewhere and ask its golden vectors; raises what `admit` would raise. Blocks.
 
-    `TookTooLong` after so many seconds, when the process is killed; `AdmissionError` where it ended otherwise than it should.
+    `TookTooLong` after so many seconds, when the process is killed; `AdmissionError` where it ended otherwise than it should;
+    `StateError` where it couldn't be started.
     """
     asked = {
         "state": str(state),
@@ -37,32 +39,35 @@ async def try_out(state: Path, staged: Path, models: ModelsConfig, seconds: floa
         "runtimes": list(models.runtimes),
         "ways": models.ways,
     }
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-P",  # nothing from the folder that the daemon happens to run in
-        "-m",
-        "edge_runtime.update.trial",
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(_HERE), *filter(None, [os.environ.get("PYTHONPATH")])])},
-    )
+    path = os.pathsep.join([str(_HERE), *filter(None, [os.environ.get("PYTHONPATH")])])
+    # -P: nothing from the folder that the daemon happens to run in
+    command = [sys.executable, "-P", "-m", "edge_runtime.update.trial"]
+    pipe, environment = subprocess.PIPE, {**os.environ, "PYTHONPATH": path}
     try:
-        async with asyncio.timeout(seconds):
-            answer, _ = await process.communicate(json.dumps(asked).encode())
-    except TimeoutError:
+        process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, env=environment)
+    except OSError as cause:  # no memory for it, or too many processes
+        raise StateError(
+            f"The process to try it in can't be started: {cause.strerror}; it is tried again later."
+        ) from None
+    try:
+        answer, _ = process.communicate(json.dumps(asked).encode(), seconds)
+    except OSError as cause:
+        raise StateError(
+            f"The process to try it in can't be asked: {cause.strerror}; it is tried again later."
+        ) from None
+    except subprocess.TimeoutExpired:
         raise TookTooLong(
             f"It wasn't loaded and checked within {seconds:.0f} seconds, in a process of its own."
         ) from None
     finally:
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
+        if process.poll() is None:
+            process.kill()
+            with contextlib.suppress(subprocess.TimeoutExpired):  # on a disk that hangs not even SIGKILL ends it
+                process.wait(_END_SECONDS)
     _judge(process.returncode, answer)
 
 
-def _judge(status: int | None, answer: bytes) -> None:
+def _judge(status: int, answer: bytes) -> None:
     if status == 0:
         return
     failed: EdgeError | None = None
@@ -71,7 +76,7 @@ def _judge(status: int | None, answer: bytes) -> None:
         failed = by_code(str(told.get("code")))(str(told.get("message")))
     if failed is not None:
         raise failed
-    how = f"was ended by signal {-status}" if status is not None and status < 0 else f"ended with status {status}"
+    how = f"was ended by signal {-status}" if status < 0 else f"ended with status {status}"
     raise AdmissionError(f"The process that tried it {how}: it may crash, or need more memory than there is.")
 
 

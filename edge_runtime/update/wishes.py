@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from pathlib import Path
 from edge_runtime.errors import BadRequest
 from edge_runtime.update import disk
 from edge_runtime.update.desired import MOST_BYTES, TARGET, Rollout, chosen, parse_desired
+from edge_runtime.update.disk_threads import on_disk
 from edge_runtime.update.machine import Release
 from edge_runtime.update.probation import rules_of
 from edge_runtime.update.tuf.client import UpdateClient
@@ -55,12 +55,12 @@ async def read_wishes(
 async def _list(client: UpdateClient, file: TargetFile, kept: Path) -> bytes:
     path = kept / _KEPT
     with contextlib.suppress(OSError, MetadataError):
-        raw = await asyncio.to_thread(path.read_bytes)
+        raw = await on_disk(kept, path.read_bytes)
         check_bytes(raw, file.length, file.hashes, "the list of rollouts")
         return raw
     raw = await client.read(file, MOST_BYTES)
     with disk.storage_errors(kept):
-        await asyncio.to_thread(disk.write_atomic, path, raw)
+        await on_disk(kept, disk.write_atomic, path, raw)
     return raw
 
 

@@ -31,6 +31,8 @@ settings.load_profile("device")
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 30.0
+# A process more for each push; that it is tried in one first, update/test_trial.py and test_agent.py show.
+UNTRIED = "[update]\ntrial = false\n"
 
 
 def edge_environment(**extra: str) -> dict[str, str]:
@@ -185,6 +187,7 @@ def kept_versions(tmp_path_factory: pytest.TempPathFactory, bundles: dict[str, P
     """A state folder with two versions, installed once; `two_versions` gives each test its own copy."""
     folder = tmp_path_factory.mktemp("versions") / "device"
     trust(folder)
+    (folder / "config.toml").write_text(UNTRIED)
     for name in ("v1", "v2"):
         assert edge("install", bundles[name], "--state", folder).returncode == 0
     return folder
@@ -202,6 +205,7 @@ def state(tmp_path: Path) -> Path:
     """The state folder of a device that trusts the test's signer."""
     folder = tmp_path / "device"
     trust(folder)
+    (folder / "config.toml").write_text(UNTRIED)
     return folder
 
 
@@ -228,6 +232,7 @@ def shared_device(tmp_path_factory: pytest.TempPathFactory, bundles: dict[str, P
     """One daemon for a module's tests that don't change what it serves: version 1 of `tiny`."""
     folder = tmp_path_factory.mktemp("shared") / "device"
     trust(folder)
+    (folder / "config.toml").write_text(UNTRIED)
     device = RunningDevice(folder)
     pushed = device.push(bundles["v1"])
     assert pushed.status == 200, pushed.body

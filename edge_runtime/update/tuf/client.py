@@ -13,9 +13,11 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TypeVar
 
 from edge_runtime.errors import EdgeError, StateError
 from edge_runtime.update import disk
+from edge_runtime.update.disk_threads import on_disk
 from edge_runtime.update.places import Refused, Unreachable
 from edge_runtime.update.tuf.metadata import (
     ED25519,
@@ -37,6 +39,7 @@ from edge_runtime.update.tuf.transport import METADATA, Transport
 from edge_runtime.update.tuf.transport import TARGETS as TARGET_FILES
 from edge_runtime.update.tuf.trusted import Trusted, issued
 
+T = TypeVar("T")
 # What is read of a file before anything of it can be verified, in bytes; read as JSON it takes some 10 times that.
 MOST_TIMESTAMP_BYTES = 16 * 1024
 MOST_BYTES = 512 * 1024
@@ -93,7 +96,7 @@ class UpdateClient:
         After an error nothing is trusted to be installed (`trusted` raises); what was verified before it is kept.
         """
         self._trusted = None
-        trusted = self._first_trusted()
+        trusted = await self._first_trusted()
         changes = [
             await self._newest_roots(trusted),
             await self._newest_timestamp(trusted),
@@ -140,8 +143,8 @@ class UpdateClient:
         check_bytes(raw, target.length, target.hashes, f"The target '{target.name[:100]}'")
         return raw
 
-    def _first_trusted(self) -> Trusted:
-        raw = self._stored(ROOT)
+    async def _first_trusted(self) -> Trusted:
+        raw = await self._stored(ROOT)
         if raw is None:
             raise StateError(f"No update repository is trusted yet: there is no root.json in {self._folder}.")
         try:
@@ -163,14 +166,14 @@ class UpdateClient:
             if _took_keys_back(before, trusted.root):
                 # Section 5.3.11: whoever had those keys may have used up the versions (fast forward).
                 for role in (TIMESTAMP, SNAPSHOT):
-                    disk.remove(self._folder / file_name(role))
+                    await self._on_disk(disk.remove, self._folder / file_name(role))
                 self._floor = None  # and the time
                 trusted.now = self.now()
-            self._keep(ROOT, raw)
+            await self._keep(ROOT, raw)
         return trusted.root.version > first
 
     async def _newest_timestamp(self, trusted: Trusted) -> bool:
-        if (stored := self._stored(TIMESTAMP)) is not None:
+        if (stored := await self._stored(TIMESTAMP)) is not None:
             with contextlib.suppress(MetadataError):  # expired, or its key was taken back
                 trusted.update_timestamp(stored)
             self._learn(trusted)
@@ -178,31 +181,31 @@ class UpdateClient:
         if not trusted.update_timestamp(raw):
             return False
         self._learn(trusted)
-        self._keep(TIMESTAMP, raw)
+        await self._keep(TIMESTAMP, raw)
         return True
 
     async def _newest_snapshot(self, trusted: Trusted) -> bool:
-        if (stored := self._stored(SNAPSHOT)) is not None:
+        if (stored := await self._stored(SNAPSHOT)) is not None:
             with contextlib.suppress(MetadataError):
                 trusted.update_snapshot(stored, stored=True)
                 return False
         assert trusted.timestamp is not None
         raw = await self._fetch_metadata(trusted, SNAPSHOT, trusted.timestamp.snapshot)
         trusted.update_snapshot(raw)
-        self._keep(SNAPSHOT, raw)
+        await self._keep(SNAPSHOT, raw)
         return True
 
     async def _newest_targets(self, trusted: Trusted, role: str, delegator: str, above: Targets | None) -> bool:
         if trusted.has_targets(role, delegator):
             return False
         about = trusted.about(role)
-        if (stored := self._stored(role)) is not None:
+        if (stored := await self._stored(role)) is not None:
             with contextlib.suppress(MetadataError):
                 trusted.update_targets(stored, role, delegator, above)
                 return False
         raw = await self._fetch_metadata(trusted, role, about)
         trusted.update_targets(raw, role, delegator, above)
-        self._keep(role, raw)
+        await self._keep(role, raw)
         return True
 
     async def _fetch_metadata(self, trusted: Trusted, role: str, about: MetaFile) -> bytes:
@@ -221,19 +224,15 @@ class UpdateClient:
         except Unreachable as cause:
             raise NotReached(f"The update repository can't be reached ({cause}); it is asked again later.") from None
 
-    def _stored(self, role: str) -> bytes | None:
-        path = self._folder / file_name(role)
-        with disk.storage_errors(self._folder):
-            try:
-                with path.open("rb") as opened:
-                    raw = opened.read(MOST_BYTES + 1)
-            except FileNotFoundError:
-                return None
-        return raw if len(raw) <= MOST_BYTES else None
+    async def _stored(self, role: str) -> bytes | None:
+        return await self._on_disk(_read, self._folder / file_name(role))
 
-    def _keep(self, role: str, raw: bytes) -> None:
+    async def _keep(self, role: str, raw: bytes) -> None:
+        await self._on_disk(disk.write_atomic, self._folder / file_name(role), raw)
+
+    async def _on_disk(self, work: Callable[..., T], *arguments: object) -> T:
         with disk.storage_errors(self._folder):
-            disk.write_atomic(self._folder / file_name(role), raw)
+            return await on_disk(self._folder, work, *arguments)
 
     def _learn(self, trusted: Trusted) -> None:
         """Take the time at which the trusted timestamp says it was signed, where it is later than what was known."""
@@ -245,6 +244,16 @@ class UpdateClient:
     def _now_by_floor(floor: tuple[datetime, float]) -> datetime:
         signed, then = floor
         return signed + timedelta(seconds=_running() - then)
+
+
+def _read(path: Path) -> bytes | None:
+    """What was kept, None where nothing was, or more than that can be."""
+    try:
+        with path.open("rb") as opened:
+            raw = opened.read(MOST_BYTES + 1)
+    except FileNotFoundError:
+        return None
+    return raw if len(raw) <= MOST_BYTES else None
 
 
 def _running() -> float:

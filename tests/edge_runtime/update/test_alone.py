@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from edge_runtime.cli import main
-from edge_runtime.config import Config
+from edge_runtime.config import Config, UpdateConfig
 from edge_runtime.identity.files import IdentityFolder
 from edge_runtime.identity.trust import TrustStore
 from edge_runtime.update import deadline, install, steps
@@ -50,11 +50,11 @@ def agent_of(state: Path, config: Config | None = None) -> UpdateAgent:
     return UpdateAgent(state, config, installer, Alone(installer), "device-1")
 
 
-def update(state: Path) -> UpdateAgent:
+def update(state: Path, config: Config | None = None) -> UpdateAgent:
     """Once, to where it rests."""
 
     async def once() -> UpdateAgent:
-        agent = agent_of(state)
+        agent = agent_of(state, config)
         await agent.before_start()
         await agent.check()
         await agent.rest(30)
@@ -254,7 +254,7 @@ def test_a_model_that_does_not_load_in_time_changes_nothing_however_late(
 
     monkeypatch.setattr(install, "admit", slow)
     site.want(site.publish("1.0.0"))
-    unit = update(state).units[NAME]
+    unit = update(state, Config(update=UpdateConfig(trial=False))).units[NAME]
     assert unit.state is State.ROLLED_BACK and "loaded and checked within" in unit.cause
     assert active(state) is None and not list((state / "bundles").iterdir())
 

@@ -18,18 +18,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_runtime.errors import StateError, StorageFull
-from edge_runtime.update import disk
+from edge_runtime.update import chunks, disk
 from edge_runtime.update import fetch as module
-from edge_runtime.update.fetch import (
-    Budget,
-    FetchError,
-    Limits,
-    NotOffered,
-    OverBudget,
-    Plan,
-    TokenBucket,
-    fetch,
-)
+from edge_runtime.update.chunks import FetchError, NotOffered, Plan
+from edge_runtime.update.fetch import Budget, Limits, OverBudget, TokenBucket, fetch
 from edge_runtime.update.places import FolderPlace, HttpPlace, Place
 
 from .servers import FileServer, answer, changed, cut, dripping, endless, serve, silent, with_headers
@@ -43,18 +35,18 @@ QUICK = Limits(first_pause=0.001, deadline=30)
 
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(module, "CHUNK_BYTES", CHUNK)
+    monkeypatch.setattr(chunks, "CHUNK_BYTES", CHUNK)
     yield
 
 
 def plan_of(content: bytes = CONTENT, paths: tuple[str, ...] = (PATH,)) -> Plan:
-    chunks = [content[at : at + CHUNK] for at in range(0, len(content), CHUNK)]
+    pieces = [content[at : at + CHUNK] for at in range(0, len(content), CHUNK)]
     return Plan(
         "models/router/home-en-1.4.0.enigma",
         paths,
         len(content),
         hashlib.sha256(content).hexdigest(),
-        tuple(hashlib.sha256(chunk).hexdigest() for chunk in chunks),
+        tuple(hashlib.sha256(chunk).hexdigest() for chunk in pieces),
     )
 
 

@@ -23,7 +23,7 @@ def test_a_head_is_read_as_it_was_signed_and_any_change_is_refused(tmp_path: Pat
         with pytest.raises(HeadError, match="signature"):
             read_head(forged, key.id)
     for wrong in (None, [], {}, {**raw, "key": "x"}, {**raw, "signature": ""}, {**raw, "signed": []}):
-        with pytest.raises(HeadError, match="doesn't sign"):
+        with pytest.raises(HeadError, match="isn't signed as"):
             read_head(wrong, key.id)
 
 

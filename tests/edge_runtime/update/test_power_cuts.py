@@ -39,7 +39,7 @@ def cut(*options: str) -> dict:
 
 
 def test_wherever_the_power_is_cut_the_model_is_old_or_new_and_the_next_run_ends_it() -> None:
-    told = cut("--sample", "12")
+    told = cut("--sample", "12", "--untried")
     assert told["bad"] == []
     assert told["total"]["survived"] == told["total"]["points"] == 12 + 12 + 3 * 4
     assert told["total"]["old"] > 0 < told["total"]["new"]

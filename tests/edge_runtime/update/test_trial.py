@@ -5,24 +5,26 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from edge_runtime.bundle import read_envelope
-from edge_runtime.config import Config, ModelsConfig
+from edge_runtime.config import Config, ModelsConfig, UpdateConfig
 from edge_runtime.device import Device
-from edge_runtime.errors import AdmissionError, TookTooLong, UnsupportedRuntime
+from edge_runtime.errors import AdmissionError, StateError, TookTooLong, UnsupportedRuntime
 from edge_runtime.identity.files import IdentityFolder
 from edge_runtime.identity.trust import TrustStore
 from edge_runtime.update import deadline, install, trial
-from edge_runtime.update.ground import OnDevice
+from edge_runtime.update.ground import Alone, OnDevice
 from edge_runtime.update.install import Installer
 from edge_runtime.update.slots import Slots
 from edge_runtime.update.trial import try_out
 
 from .. import tiny
+from ..conftest import trust
 from .following import NAME, wrong_golden
 
 
@@ -48,29 +50,58 @@ def program(folder: Path, script: str) -> str:
     return str(path)
 
 
-async def test_a_sound_bundle_stands_it_and_one_that_answers_otherwise_says_why(
+def test_a_sound_bundle_stands_it_and_one_that_answers_otherwise_says_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "edge_runtime").mkdir()
     (tmp_path / "edge_runtime" / "__init__.py").write_text("raise SystemExit(9)")
     monkeypatch.chdir(tmp_path)  # whatever lies where the daemon was started, that isn't run
     folder, digest = staged(tmp_path / "sound")
-    await try_out(tmp_path / "sound", folder, ModelsConfig(), 60)
+    try_out(tmp_path / "sound", folder, ModelsConfig(), 60)
     assert Slots.head_of(folder) == digest  # it lies there as before
     folder, _ = staged(tmp_path / "wrong", wrong_golden("2.0.0"))
     with pytest.raises(AdmissionError, match="Golden vector 1 of 6"):
-        await try_out(tmp_path / "wrong", folder, ModelsConfig(), 60)
+        try_out(tmp_path / "wrong", folder, ModelsConfig(), 60)
     with pytest.raises(UnsupportedRuntime, match="was scored in"):
-        await try_out(tmp_path / "wrong", folder, ModelsConfig(runtimes=("xllamacpp",)), 60)
+        try_out(tmp_path / "wrong", folder, ModelsConfig(runtimes=("xllamacpp",)), 60)
 
 
-async def test_a_crash_is_the_models_fault_and_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_crash_is_the_models_fault_and_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trial.sys, "executable", program(tmp_path, "cat >/dev/null; kill -SEGV $$"))
     with pytest.raises(AdmissionError, match="ended by signal 11"):
-        await try_out(tmp_path, tmp_path, ModelsConfig(), 60)
+        try_out(tmp_path, tmp_path, ModelsConfig(), 60)
     monkeypatch.setattr(trial.sys, "executable", program(tmp_path, "cat >/dev/null; exit 3"))
     with pytest.raises(AdmissionError, match="ended with status 3"):
-        await try_out(tmp_path, tmp_path, ModelsConfig(), 60)
+        try_out(tmp_path, tmp_path, ModelsConfig(), 60)
+
+
+async def test_a_push_and_an_update_without_a_daemon_are_tried_first_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trial.sys, "executable", program(tmp_path, "cat >/dev/null; kill -SEGV $$"))
+    state = tmp_path / "state"
+    folder, digest = staged(state)
+    bundle = (state / "bundle.enigma").read_bytes()
+    trust(state, tiny.OTHER_KEY)
+    device = Device(state, Config())
+    await device.start()
+
+    async def arriving() -> AsyncIterator[bytes]:
+        yield bundle
+
+    with pytest.raises(AdmissionError, match="ended by signal 11"):
+        await device.install(arriving(), None)
+    with pytest.raises(AdmissionError, match="ended by signal 11"):
+        await Alone(device.installer).switch(folder, digest)
+    assert device.slots.pointers() == {} and device.serving.names() == []
+    await device.close()
+    without = Device(state, Config(update=UpdateConfig(trial=False)))
+    await without.start()
+    assert (await without.install(arriving(), None)).changed
+    await without.close()
+    monkeypatch.setattr(trial.sys, "executable", str(tmp_path / "none"))
+    with pytest.raises(StateError, match="can't be started: No such file"):
+        try_out(state, folder, ModelsConfig(), 60)
 
 
 async def test_a_load_that_hangs_is_ended_and_the_daemon_goes_on(

@@ -1,16 +1,17 @@
-"""How long a staged release may wait for its conditions: over restarts, by running time, and not while it is paused."""
+"""How long a release may be under way, and wait for its conditions: over restarts, by running time, not while it is paused."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from edge_runtime.update import waiting
 from edge_runtime.update.machine import Release
-from edge_runtime.update.waiting import FILE_NAME, Overdue, Waited, Waits
+from edge_runtime.update.waiting import DAY, FILE_NAME, Overdue, Wait, Waits
 
-DAY = 86400.0
+FIRST, SECOND = Release("r-1", "t", "a" * 64, "b" * 64), Release("r-2", "t", "c" * 64, "d" * 64)
 
 
 class Machine:
@@ -30,50 +31,75 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     return made
 
 
-async def wait(waited: Waited, machine: Machine, seconds: float, step: float = 3600.0) -> None:
+def for_the_dock(wait: Wait, machine: Machine, seconds: float, days: float, step: float = 3600.0) -> None:
     for _ in range(int(seconds / step)):
         machine.ran += step
-        await waited.goes_on("It waits until the device is docked.")
+        wait.goes_on()
+        wait.waits("It waits until the device is docked.", days)
 
 
-async def test_it_is_given_up_once_it_waited_as_long_as_it_may(tmp_path: Path, machine: Machine) -> None:
-    waited = Waited(tmp_path, 2 * DAY)
-    await waited.goes_on("docked")
-    await wait(waited, machine, 1.9 * DAY)
+def test_it_is_given_up_once_it_waited_as_long_as_it_may(machine: Machine) -> None:
+    wait = Wait("r-1")
+    wait.waits("docked", 2)
+    for_the_dock(wait, machine, 1.9 * DAY, 2)
     with pytest.raises(Overdue, match=r"waited for 2 days, as long as condition_days.*docked"):
-        await wait(waited, machine, 0.2 * DAY)
+        for_the_dock(wait, machine, 0.2 * DAY, 2)
 
 
 async def test_restarts_go_on_counting_and_lose_little(tmp_path: Path, machine: Machine) -> None:
     for _ in range(10):
         machine.ran = 5.0  # a boot; what the machine was off for doesn't count
-        waited = Waited(tmp_path, 10 * DAY)
-        await waited.goes_on("docked")
-        await wait(waited, machine, 0.5 * DAY, step=1000.0)
-    assert 5 * DAY - 10 * 1100 < Waited(tmp_path, DAY).seconds <= 5 * DAY
+        waits = Waits(tmp_path)
+        wait = waits.of("tiny", FIRST)
+        wait.goes_on()
+        wait.waits("docked", 10)
+        for _ in range(43):
+            for_the_dock(wait, machine, 1000, 10, step=1000.0)
+            await waits.keep()
+    kept = Waits(tmp_path).of("tiny", FIRST)
+    assert kept.whole == kept.condition
+    assert 10 * (43_000 - waiting.KEEP_SECONDS - 1000) < kept.condition <= 10 * 43_000
 
 
-async def test_a_pause_and_a_repository_that_is_out_of_date_do_not_count(tmp_path: Path, machine: Machine) -> None:
-    waited = Waited(tmp_path, DAY)
-    await waited.goes_on("docked")
-    await wait(waited, machine, DAY / 2)
-    await waited.paused()
+def test_what_others_have_to_do_counts_for_the_whole_and_a_pause_not_at_all(machine: Machine) -> None:
+    wait = Wait("r-1")
+    wait.goes_on()
+    wait.waits("docked", 9)
+    for_the_dock(wait, machine, DAY / 2, 9)
+    wait.waits_for_others()  # for signatures that count again
+    machine.ran += DAY
+    wait.goes_on()
+    wait.waits("docked", 9)
+    assert (wait.whole, wait.condition) == (1.5 * DAY, DAY / 2)
+    wait.paused()
     machine.ran += 100 * DAY
-    await waited.paused()
-    await waited.goes_on("docked")
-    assert waited.seconds == DAY / 2
+    wait.paused()
+    wait.goes_on()
+    assert (wait.whole, wait.condition) == (1.5 * DAY, DAY / 2)
 
 
-@pytest.mark.parametrize("raw", [b"", b"{}", b'{"seconds":"9"}', b'{"seconds":-5}', b'{"seconds":true}', b"\xff"])
+@pytest.mark.parametrize(
+    "raw",
+    [b"", b"{}", b'{"tiny":9}', b'{"tiny":{"of":1}}', b"\xff", b"[]"]
+    + [
+        json.dumps({"tiny": {"of": "r-1 " + "a" * 64, "whole": whole, "condition": 0}}).encode()
+        for whole in ("9", -5, True)
+    ],
+)
 def test_a_damaged_file_begins_anew(tmp_path: Path, raw: bytes) -> None:
     (tmp_path / FILE_NAME).write_bytes(raw)
-    assert Waited(tmp_path, DAY).seconds == 0.0
+    assert Waits(tmp_path).of("tiny", FIRST).seconds == 0.0
 
 
 async def test_another_release_has_a_wait_of_its_own(tmp_path: Path, machine: Machine) -> None:
-    waits, first, second = Waits(), Release("r-1", "t", "a" * 64, "b" * 64), Release("r-2", "t", "c" * 64, "d" * 64)
-    waited = waits.of("tiny", first, tmp_path, 1)
-    assert waits.of("tiny", first, tmp_path, 1) is waited
-    assert waits.of("tiny", second, tmp_path, 1) is not waited
+    waits = Waits(tmp_path)
+    wait = waits.of("tiny", FIRST)
+    wait.goes_on()
+    machine.ran += DAY
+    wait.goes_on()
+    await waits.keep()
+    assert waits.of("tiny", FIRST) is wait and Waits(tmp_path).of("tiny", FIRST).whole == DAY
+    assert waits.of("tiny", SECOND).seconds == 0.0 and Waits(tmp_path).of("tiny", SECOND).seconds == 0.0
     waits.over("tiny")
-    assert waits.of("tiny", second, tmp_path, 1).seconds == 0.0
+    await waits.keep()
+    assert Waits(tmp_path).of("tiny", FIRST).seconds == 0.0

@@ -62,9 +62,14 @@ class Case:
         return [str(path.relative_to(state)) for path in [*found, *state.rglob(".*.part")]]
 
 
-def prepare(folder: Path) -> Case:
-    """Make the repository and the device in a folder; its models are as small as a real model can be."""
+def prepare(folder: Path, trial: bool = False) -> Case:
+    """Make the repository and the device in a folder; its models are as small as a real model can be.
+
+    trial: whether they are tried in a process of their own first.
+    """
     site, base = Site(folder / "home"), folder / "base"
+    base.mkdir()
+    (base / "config.toml").write_text(f"[update]\ntrial = {str(trial).lower()}\n")
     case = Case(base, site)
     site.want(site.publish(OLD))
     follow(base, site.root.read_bytes(), [str(site.public)])

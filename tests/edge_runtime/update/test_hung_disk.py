@@ -1,0 +1,205 @@
+"""A disk that stands still at any call of an update: the device goes on, says so, and ends the update once it is back."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge_runtime.config import Config, UpdateConfig
+from edge_runtime.identity.files import IdentityFolder
+from edge_runtime.identity.trust import TrustStore
+from edge_runtime.update import deadline, disk_threads, steps
+from edge_runtime.update.agent import UpdateAgent
+from edge_runtime.update.ground import Alone
+from edge_runtime.update.install import Installer
+from edge_runtime.update.journal import Journal
+from edge_runtime.update.machine import State, Unit
+from edge_runtime.update.slots import Slots
+from edge_runtime.update.source import updates_folder
+
+from .following import NAME
+from .updating import NEW, Case, prepare
+
+CALLS = ("open", "write", "fsync", "rename", "replace", "mkdir", "unlink", "rmdir", "scandir", "stat")
+SAMPLED = 17  # a prime, so that each of the calls comes to be the one that hangs
+UNTRIED = Config(update=UpdateConfig(trial=False))
+
+
+@pytest.fixture(autouse=True)
+def _in_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(disk_threads, "SECONDS", 0.05)
+    monkeypatch.setattr(disk_threads, "LEAST_BYTES_PER_SECOND", 2**40)
+
+
+@pytest.fixture(scope="module")
+def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
+    return prepare(tmp_path_factory.mktemp("hung"))
+
+
+class Disk:
+    """Lets the Nth call in a thread stand still until it is let go; a call on the event loop's own thread is noted.
+
+    but: what lies there is of another disk.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, but: Path) -> None:
+        self.at, self.count = 0, 0
+        self._but = str(but)
+        self.back = threading.Event()
+        self.hung: list[str] = []
+        self.on_the_loop: list[str] = []
+        self._counting = threading.Lock()
+        for name in CALLS:
+            monkeypatch.setattr(os, name, self._wrap(name, getattr(os, name)))
+
+    def _wrap(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapper(*arguments: Any, **named: Any) -> Any:
+            if str(arguments[0]).startswith(self._but):
+                pass
+            elif threading.current_thread().name == "disk":
+                with self._counting:
+                    self.count += 1
+                    hangs = self.count == self.at
+                if hangs:
+                    self.hung.append(name)
+                    assert self.back.wait(60)
+            elif self.at and threading.current_thread() is threading.main_thread():
+                self.on_the_loop.append(f"{name} {arguments[0]}")
+            return call(*arguments, **named)
+
+        return wrapper
+
+
+def agent_of(state: Path, config: Config = UNTRIED) -> UpdateAgent:
+    installer = Installer(Slots(state), TrustStore(IdentityFolder(state)), config)
+    return UpdateAgent(state, config, installer, Alone(installer), "device-1")
+
+
+async def looked(agent: UpdateAgent) -> None:
+    async with asyncio.timeout(20):  # far more than any deadline here
+        await agent.check()
+        await agent.rest(20)
+
+
+def test_wherever_the_disk_stands_still_the_updater_goes_on_and_ends_it_later(
+    case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deadline, "LOAD_SECONDS", 0.5)
+    disk, told = Disk(monkeypatch, case.site.public), set()
+
+    async def hang(state: Path) -> None:
+        agent = agent_of(state)  # reads the journal: before that nothing serves either
+        disk.count, disk.at = 0, point
+        await looked(agent)
+        disk.at = 0
+        if disk.hung:
+            told.add("cause" if agent.cause else "hindered" if agent.hindered else "late")
+            assert agent.units[NAME].state is not State.ROLLED_BACK
+            disk.back.set()
+        async with asyncio.timeout(20):
+            while agent.units[NAME].state is not State.PROBATION or agent.wish(NAME) is None:
+                await looked(agent)
+                await asyncio.sleep(0.01)
+        await agent.close()
+
+    for point in range(5, 1000, SAMPLED):
+        state = Path(shutil.copytree(case.base, tmp_path / str(point)))
+        disk.hung, disk.back = [], threading.Event()
+        asyncio.run(hang(state))
+        assert case.served(state) == NEW, point
+        assert not case.left_over(state), point
+        if not disk.hung:
+            break
+    assert point > 10 * SAMPLED
+    assert told == {"cause", "hindered"}
+    # What serves would stand still with it. Only where nothing serves are pointers read there.
+    assert [call for call in disk.on_the_loop if str(tmp_path) in call and "/specialists" not in call] == []
+
+
+def test_a_hang_is_in_the_journal_and_a_release_that_never_comes_is_given_up(
+    case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = Path(shutil.copytree(case.base, tmp_path / "device"))
+    back, unpacked = threading.Event(), Installer.stage
+
+    def slow(*arguments: Any) -> Path:
+        back.wait(60)
+        return unpacked(*arguments)
+
+    monkeypatch.setattr(Installer, "stage", slow)
+    short = Config(update=UpdateConfig(trial=False, release_days=0.4 / 86400))
+
+    async def hang() -> None:
+        agent = agent_of(state, short)
+        await looked(agent)
+        assert agent.units[NAME].state is State.VERIFIED
+        assert "doesn't answer" in agent.hindered[NAME]
+        await looked(agent)
+        lines = [line for line in Journal(updates_folder(state)).entries() if line["what"] == "hung"]
+        assert len(lines) == 1 and "doesn't answer" in str(lines[0]["cause"])
+        async with asyncio.timeout(20):
+            while agent.units[NAME].state is State.VERIFIED:  # as the daemon does between two looks
+                await agent.count_time()
+                await asyncio.sleep(0.05)
+        unit = agent.units[NAME]
+        assert unit.state is State.ROLLED_BACK and not unit.revert
+        assert "release_days" in unit.cause and "doesn't answer" in unit.cause
+        assert unit.evidence["at"] == "verified"
+        assert agent.waits.of(NAME, unit.release).seconds == 0.0  # type: ignore[arg-type]
+        back.set()
+        await agent.close()
+
+    asyncio.run(hang())
+    assert case.served(state) == case.old
+
+
+async def never(*arguments: object) -> Path:
+    """A server that always sends just enough."""
+    await asyncio.sleep(3600)
+    return Path()
+
+
+@pytest.mark.parametrize("why", ["fetching", "unsigned", "held"])
+def test_a_release_that_waits_for_others_has_a_deadline_and_a_paused_one_none(
+    case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    at = State.FETCHING if why == "fetching" else State.STAGED
+    if why == "fetching":
+        monkeypatch.setattr(steps, "fetch_plan", never)
+    state = Path(shutil.copytree(case.base, tmp_path / "device"))
+    site = case.site
+    rollout = site.want(f"models/router/{NAME}-{NEW}.enigma", when=("docked", "held") if why == "held" else ("docked",))
+    days = 0.4 / 86400
+    short = Config(update=UpdateConfig(trial=False, release_days=days))
+
+    async def wait() -> Unit:
+        agent = agent_of(state, short)
+        await agent.check()
+        async with asyncio.timeout(20):
+            while agent.units[NAME].state is not at:  # noqa: ASYNC110 - as the device is watched
+                await asyncio.sleep(0.01)
+        if why == "unsigned":
+            await agent.close()  # a restart, that knows of no signature before it asked
+            agent = agent_of(state, short)
+        for _ in range(8):
+            await agent.count_time()
+            await asyncio.sleep(0.1)
+        await agent.rest(0.5)
+        unit = agent.units[NAME]
+        await agent.close()
+        return unit
+
+    unit = asyncio.run(wait())
+    assert unit.release is not None and unit.release.rollout == rollout
+    if why == "held":
+        assert unit.state is State.STAGED
+    else:
+        assert unit.state is State.ROLLED_BACK and unit.evidence["at"] == at.value
+        assert "release_days" in unit.cause
