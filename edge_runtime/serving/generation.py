@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -76,6 +78,22 @@ class Generation:
     def asleep(self) -> bool:
         """Whether its memory was given back, until somebody asks it."""
         return isinstance(self.loaded.engine, Asleep)
+
+
+class Asking:
+    """Within it a generation has a request, and stays awake. No generator, whose context takes a microsecond more."""
+
+    def __init__(self, generation: Generation, calm: asyncio.Event) -> None:
+        self._generation, self._calm = generation, calm
+
+    def __enter__(self) -> None:
+        self._generation.asked += 1
+        self._generation.used = time.monotonic()
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        self._generation.asked -= 1
+        if not self._generation.asked:
+            self._calm.set()
 
 
 class Asleep:

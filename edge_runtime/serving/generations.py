@@ -10,41 +10,28 @@ from collections.abc import AsyncGenerator, Callable
 from typing import TYPE_CHECKING, cast
 
 from edge_runtime.engines import GraphEngine
-from edge_runtime.errors import BadRequest, NotFound, OutOfMemory, Overloaded, Stuck
+from edge_runtime.errors import BadRequest, DeadlinePassed, NotFound, OutOfMemory, Overloaded, Stuck
 from edge_runtime.serving import memory
-from edge_runtime.serving.generation import Generation
-from edge_runtime.serving.seat import HANG_SECONDS
+from edge_runtime.serving.generation import Asking, Generation
+from edge_runtime.serving.loading import Joins, Load, Lost
+from edge_runtime.serving.seat import HANG_SECONDS, stuck
 from edge_runtime.serving.turns import USUAL, Turns, Urgency
 from edge_runtime.serving.worker import Answer, Worker
 from edge_runtime.tasks import Specialist
 from edge_runtime.update.admit import Loaded
+from edge_runtime.update.deadline import LOAD_SECONDS
 
 if TYPE_CHECKING:
     import numpy as np
 
     from edge_runtime.language.generate import Piece
-    from edge_runtime.serving.streaming import Begin, StreamWorker, Writes
+    from edge_runtime.serving.streaming import Begin, Writes
 
 _log = logging.getLogger(__name__)
 MOST_STUCK = 2  # threads of one version that didn't come back; then it isn't loaded again
+_PATIENCE = 0.9  # of a request's time for room to load a model into, so that it is told who holds what
 _SPARE_SECONDS = 2.0  # that closing unused caches takes at most; some milliseconds, but for a busy machine
 DRAIN_SECONDS = 10.0  # longer than any deadline that clients usually have; afterwards the process ends anyway
-
-
-class _Asking:
-    """A class, as a generator's context takes a microsecond more; see `Serving._asking`."""
-
-    def __init__(self, generation: Generation, calm: asyncio.Event) -> None:
-        self._generation, self._calm = generation, calm
-
-    def __enter__(self) -> None:
-        self._generation.asked += 1
-        self._generation.used = time.monotonic()
-
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        self._generation.asked -= 1
-        if not self._generation.asked:
-            self._calm.set()
 
 
 class Serving:
@@ -60,14 +47,16 @@ class Serving:
         answers: int = 1,
         hang_seconds: float = HANG_SECONDS,
         on_stuck: Callable[[str, Generation], None] = lambda name, generation: None,
+        load_seconds: float = LOAD_SECONDS,
     ) -> None:
         """budget: bytes of memory for all models, 0 without a bound. reload: loads a bundle again, by its hash; blocks.
 
-        answers: most that one language model writes at once. hang_seconds: after which a run doesn't come back.
+        answers: most that one language model writes at once. hang_seconds, load_seconds: after which a run, and loading a
+        model again, don't come back.
         """
+        self._load_seconds = load_seconds
         self._answers, self._hang_seconds, self._on_stuck = answers, hang_seconds, on_stuck
-        # Whose thread didn't come back: their memory stays taken until it does.
-        self._lost: list[tuple[str, Worker | StreamWorker, Loaded]] = []
+        self._lost: list[Lost] = []  # their memory stays taken until their threads come back
         self._queue = queue
         self._budget = budget
         self._reload = reload
@@ -122,14 +111,14 @@ class Serving:
     async def run(self, name: str, request: dict[str, object], urgency: Urgency = USUAL) -> Answer:
         """Answer a request by the generation that serves when it comes."""
         with self._asking(name):
-            worker = (await self.wake(name)).worker
+            worker = (await self.wake(name, urgency)).worker
             assert worker is not None
             return await worker.run(request, self._deadline, urgency=urgency)
 
     async def infer(self, name: str, inputs: dict[str, np.ndarray], urgency: Urgency = USUAL) -> Answer:
         """What a model's graph gives for tensors, without its task around it; `Answer.value` holds arrays."""
         with self._asking(name):
-            worker, engine = (await self.wake(name)).worker, self.graph(name)
+            worker, engine = (await self.wake(name, urgency)).worker, self.graph(name)
             assert isinstance(worker, Worker)
             tensors = cast("dict[str, object]", inputs)
             return await worker.run(tensors, self._deadline, cast(Specialist, engine), urgency)
@@ -137,7 +126,7 @@ class Serving:
     async def embed(self, name: str, text: str, urgency: Urgency = USUAL) -> Answer:
         """Where a text lies among others, see `edge_runtime.tasks.Embeds`; raises `BadRequest` for who doesn't tell."""
         with self._asking(name):
-            generation = await self.wake(name)
+            generation = await self.wake(name, urgency)
             worker, embedder = generation.worker, generation.embedder
             if embedder is None:
                 raise BadRequest(
@@ -150,19 +139,23 @@ class Serving:
     async def stream(self, name: str, begin: Begin, urgency: Urgency = USUAL) -> AsyncGenerator[Piece, None]:
         """The pieces of the answer that `begin` starts with a language model; raises `BadRequest` for other models."""
         with self._asking(name):
-            worker = (await self.wake(name)).worker
+            worker = (await self.wake(name, urgency)).worker
             if worker is None or isinstance(worker, Worker):
                 raise BadRequest(f"'{name}' isn't a language model; ask it with POST /v1/run/{name}.")
             async with contextlib.aclosing(worker.stream(begin, self._deadline, urgency)) as pieces:
                 async for piece in pieces:
                     yield piece
 
-    def _asking(self, name: str) -> _Asking:
+    def _asking(self, name: str) -> Asking:
         """Who is asked stays awake, from before it is loaded, or others would put it to sleep again at once."""
-        return _Asking(self.current(name), self._calm)
+        return Asking(self.current(name), self._calm)
 
-    async def wake(self, name: str) -> Generation:
-        """The generation that serves, loaded again where it was asleep; raises `OutOfMemory`."""
+    async def wake(self, name: str, urgency: Urgency = USUAL) -> Generation:
+        """The generation that serves, loaded again where it was asleep.
+
+        Raises `OutOfMemory`; `DeadlinePassed` where loading takes longer than the request may, and goes on; and `Stuck`.
+        """
+        ends = time.monotonic() + (self._deadline if urgency.seconds is None else urgency.seconds)
         while (generation := self.current(name)).worker is None:
             if generation.sick:
                 raise Stuck(generation.sick, 60.0)
@@ -171,7 +164,10 @@ class Serving:
                 if task is None:
                     task = self._waking[name] = asyncio.create_task(self._load_again(name, generation))
                     task.add_done_callback(lambda done: self._woken(name, done))
-                await asyncio.shield(task)
+                done, _ = await asyncio.wait([task], timeout=ends - time.monotonic())
+                if not done:
+                    raise DeadlinePassed(f"'{name}' is still being loaded; ask again in some seconds.")
+                task.result()
         return generation
 
     def _woken(self, name: str, done: asyncio.Task[None]) -> None:
@@ -182,8 +178,13 @@ class Serving:
     async def _load_again(self, name: str, generation: Generation) -> None:
         assert self._reload is not None
         try:
-            await self.make_room(name, generation.loaded.memory)
-            loaded = await asyncio.to_thread(self._reload, generation.loaded.digest)
+            await self.make_room(name, generation.loaded.memory, _PATIENCE * self._deadline)
+            load = Load(self._reload, generation.loaded.digest)
+            loaded = await load.loaded(self._load_seconds)
+        except TimeoutError:
+            self._lost.append(Lost(name, load, generation.loaded.memory))
+            self._judge(name, generation)
+            raise stuck(name) from None
         finally:
             self.release(name)
         if self._current.get(name) is not generation:  # another one serves by now
@@ -197,24 +198,27 @@ class Serving:
     def held(self) -> dict[str, int]:
         """Bytes that each loaded specialist was measured to hold."""
         held = {name: each.loaded.memory + each.spare_bytes for name, each in self._current.items() if not each.asleep}
-        return held | {f"{name}, which hangs": loaded.memory for name, _, loaded in self._lost}
+        for each in self._lost:
+            name = f"{each.name}, which hangs"
+            held[name] = held.get(name, 0) + each.bytes
+        return held
 
     @property
     def lost(self) -> int:
         """Threads that didn't come back from a runtime."""
         return len(self._lost)
 
-    async def make_room(self, name: str, needed: int) -> None:
+    async def make_room(self, name: str, needed: int, seconds: float | None = None) -> None:
         """Let others give their memory back until `needed` bytes for `name` fit; raises `OutOfMemory` where they don't.
 
-        Who was asked longest ago goes first, never who is pinned or has requests: those are waited for, as long as a
-        request waits. The generation that `name` replaces doesn't count, as it goes at once. The room is kept until
+        Who was asked longest ago goes first, never who is pinned or has requests: those are waited for, for so many
+        seconds, usually as long as a request waits. The generation that `name` replaces doesn't count, as it goes at once. The room is kept until
         `release`.
         """
+        self._look_for_lost()
         if not self._budget:
             return
-        ends = time.monotonic() + self._deadline
-        self._look_for_lost()
+        ends = time.monotonic() + (self._deadline if seconds is None else seconds)
         spares_until = min(ends, time.monotonic() + _SPARE_SECONDS)  # the others' spare caches are waited for
         while True:
             taken = {**self.held, **self._reserved}
@@ -274,24 +278,32 @@ class Serving:
         worker = generation.worker
         assert worker is not None
         worker.stop()
-        self._lost.append((name, worker, generation.lie_down()))
+        loaded = generation.lie_down()
+        self._lost.append(Lost(name, worker, loaded.memory, loaded))
+        if generation.retired:
+            self._end()
+        self._judge(name, generation)
+
+    def _judge(self, name: str, generation: Generation) -> None:
+        """A thread of its didn't come back: after some it isn't loaded again."""
+        self._look_for_lost()
         generation.stuck += 1
         if generation.stuck >= MOST_STUCK or self._reload is None:
             generation.sick = (
                 f"'{name}' didn't come back from its runtime {generation.stuck} times, so it isn't loaded again; go back "
                 "to the version before, push another one, or restart the device."
             )
-        if generation.retired:
-            self._end()
         self._calm.set()
         self._on_stuck(name, generation)
 
     def _look_for_lost(self) -> None:
         """Free what came back after all."""
-        back = [each for each in self._lost if each[1].join(0)]
-        self._lost = [each for each in self._lost if each not in back]
-        for _, worker, loaded in back:
-            self._free(worker, loaded)
+        lost, self._lost = self._lost, []
+        for each in lost:
+            if not each.thread.join(0):
+                self._lost.append(each)
+            elif each.loaded is not None:
+                self._free(each.thread, each.loaded)
 
     def _may_sleep(self, name: str) -> bool:
         if name not in self._current:  # it hangs
@@ -305,6 +317,7 @@ class Serving:
         worker = generation.worker
         if worker is None or worker.waiting or self._reload is None:
             return
+        worker.stop()
         self._free(worker, generation.lie_down())
 
     def swap(self, loaded: Loaded) -> None:
@@ -383,6 +396,7 @@ class Serving:
         if not generation.retired or worker is None:
             return
         generation.worker = None
+        worker.stop()
         self._free(worker, generation.loaded)
         self._end()
 
@@ -392,14 +406,13 @@ class Serving:
         if self._retired == 0:
             self._drained.set()
 
-    def _free(self, worker: Worker | StreamWorker, loaded: Loaded) -> None:
-        worker.stop()
+    def _free(self, worker: Joins, loaded: Loaded) -> None:
         task = asyncio.create_task(asyncio.to_thread(_free, worker, loaded))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
 
 
-def _free(worker: Worker | StreamWorker, loaded: Loaded) -> None:
+def _free(worker: Joins, loaded: Loaded) -> None:
     if not worker.join(DRAIN_SECONDS):
         _log.warning("%s %s didn't end; its memory stays", loaded.manifest.name, loaded.manifest.version)
         return

@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import cast
 
 import pytest
 
-from edge_runtime.errors import Stuck
+from edge_runtime.config import Config
+from edge_runtime.device import Device
+from edge_runtime.errors import DeadlinePassed, Stuck
 from edge_runtime.serving.generations import MOST_STUCK, Serving
-from edge_runtime.serving.turns import Turns
+from edge_runtime.serving.turns import Turns, Urgency
+from edge_runtime.update.admit import Loaded
 from tests.edge_runtime.serving.test_answers import asks, numbered, written  # noqa: F401 - a fixture
 from tests.edge_runtime.serving.test_generations import Specialist, loaded
 from tests.edge_runtime.serving.test_streaming import Slow, Writer, slow
@@ -86,6 +90,84 @@ async def test_a_model_that_hangs_again_and_again_is_sick_until_another_version_
     made.swap(loaded(Specialist(9)))
     assert (await made.run("s", {})).value == {"number": 9}
     await made.close()
+
+
+class Loads:
+    """Loads models in order; the first ones don't come back before they are let."""
+
+    def __init__(self, gates: list[threading.Event], hanging: int) -> None:
+        self.made = [Specialist(number) for number in range(2, 9)]
+        self.gates = [threading.Event() for _ in range(hanging)]
+        gates += self.gates
+        self.begun = 0
+
+    def __call__(self, digest: str) -> Loaded:
+        number, self.begun = self.begun, self.begun + 1
+        if number < len(self.gates):
+            assert self.gates[number].wait(10)
+        return loaded(self.made[number])
+
+
+async def test_a_load_that_hangs_keeps_nobody_and_is_begun_again(gates: list[threading.Event]) -> None:
+    loads = Loads(gates, 1)
+    made = Serving(8, 5.0, Turns(1), reload=loads, load_seconds=HANG)
+    made.swap(loaded(Specialist(1)))
+    made.swap(loaded(Specialist(7), "other"))
+    made.sleep("s")
+    await made.settled()
+    with pytest.raises(DeadlinePassed, match="still being loaded"):
+        await made.run("s", {}, Urgency(seconds=0.05))
+    waiting = asyncio.create_task(made.run("s", {}))  # the same load
+    assert (await made.run("other", {})).value == {"number": 7}
+    with pytest.raises(Stuck):
+        await waiting
+    assert loads.begun == 1 and made.lost == 1 and "s, which hangs" in made.held
+    assert (await made.run("s", {})).value == {"number": 3}
+    gates[0].set()  # it comes back after all, and what it loaded is closed
+    while made.lost:
+        await asyncio.sleep(0.01)
+        await made.make_room("new", 0)
+    assert loads.made[0].closed.is_set() and "s, which hangs" not in made.held
+    await made.close()
+
+
+async def test_a_model_whose_load_hangs_again_is_sick(gates: list[threading.Event]) -> None:
+    loads = Loads(gates, MOST_STUCK)
+    made = Serving(8, 5.0, Turns(1), reload=loads, load_seconds=HANG / 5)
+    made.swap(loaded(Specialist(1)))
+    made.sleep("s")
+    for _ in range(MOST_STUCK):
+        with pytest.raises(Stuck):
+            await made.run("s", {})
+    with pytest.raises(Stuck, match="isn't loaded again; go back"):
+        await made.run("s", {})
+    assert loads.begun == MOST_STUCK
+    await made.close()
+
+
+async def test_four_threads_that_don_t_come_back_let_the_daemon_begin_again(
+    gates: list[threading.Event], tmp_path: Path
+) -> None:
+    device = Device(tmp_path, Config())
+    device.serving._hang_seconds = HANG / 2
+    device.serving._reload = lambda digest: loaded(hangs(gates, 0))
+    begun: list[int] = []
+    device.on_restart = lambda: begun.append(device.serving.lost)
+    for name in ("a", "b"):
+        device.serving.swap(loaded(hangs(gates, 1), name))
+
+    async def twice(name: str) -> None:
+        for _ in range(MOST_STUCK):
+            with pytest.raises(Stuck):
+                await device.run(name, {})
+
+    await twice("a")
+    assert begun == [] and list(device.failed) == ["a"] and not device.ready
+    await twice("b")
+    assert begun == [4]
+    for gate in gates:
+        gate.set()
+    await device.close()
 
 
 class Hanging(Slow):
