@@ -68,6 +68,14 @@ class RobotClient:
         """End a fault whose cause is gone."""
         await self._client._call("POST", "/v1/robot/clear")
 
+    async def arm(self, minutes: float) -> None:
+        """Let its motors turn for so long; the device's configuration must allow it."""
+        await self._client._call("POST", "/v1/robot/arm", json={"minutes": minutes})
+
+    async def disarm(self) -> None:
+        """It brakes, and stands."""
+        await self._client._call("POST", "/v1/robot/disarm")
+
     async def mode(self, event: str) -> None:
         """take, assist, automate, dock or undock."""
         await self._client._call("POST", "/v1/robot/mode", json={"event": event})

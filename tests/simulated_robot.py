@@ -45,11 +45,11 @@ class SimulatedRobot:
     def log(self) -> str:
         return (self.folder / "log").read_text()
 
-    def configure(self, state: Path) -> None:
-        """Names the robot in a device's configuration."""
+    def configure(self, state: Path, more: str = "") -> None:
+        """Names the robot in a device's configuration; more: keys of its section."""
         state.mkdir(parents=True, exist_ok=True)
         (state / "config.toml").write_text(
-            f'[robot]\nsocket = "{self.socket}"\ntoken_file = "{self.token_file}"\n[presence]\n'
+            f'[robot]\nsocket = "{self.socket}"\ntoken_file = "{self.token_file}"\n{more}\n[presence]\n'
         )
 
     def ask(self, **asked: object) -> dict[str, object]:

@@ -26,6 +26,7 @@ from edge_runtime.client import DeviceClient, EdgeError
 
 log = logging.getLogger(__name__)
 
+ARM_MINUTES = 15.0  # as the command and the slide say
 STICK_EVERY = 0.1  # seconds; the robot's deadman is a quarter of a second
 STOP_DEADLINE = 3.0  # of one try over one way
 STOP_AGAIN = 0.5  # seconds between two tries
@@ -213,6 +214,14 @@ class RobotCommands:
     def limit(self, speed: float) -> None:
         """The most that it may have, m/s."""
         self._begin(lambda client: client.robot.limit(speed))
+
+    def arm(self) -> None:
+        """Let a real robot's motors turn for a while."""
+        self._begin(lambda client: client.robot.arm(ARM_MINUTES))
+
+    def disarm(self) -> None:
+        """Take that back: it brakes."""
+        self._begin(lambda client: client.robot.disarm())
 
     def release(self) -> None:
         """End the emergency stop, or a fault whose cause is gone."""

@@ -23,6 +23,7 @@ def frame_from(item: Mapping[str, object]) -> Frame:
         fault=as_text(item.get("fault")),
         simulated=item.get("simulated") is True,
         board=as_text(item.get("board")),
+        armed=None if item.get("armed_seconds") is None else _finite(item.get("armed_seconds")),
         pose=_pose(pose) if isinstance(pose, dict) else None,
         missing=_texts(_object(pose).get("missing")),
         v=_finite(speed.get("v")),

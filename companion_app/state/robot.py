@@ -71,7 +71,7 @@ class Order:
 
 @dataclass(frozen=True)
 class Frame:
-    """How a robot is now; t: its own clock, s."""
+    """How a robot is now; t: its own clock, s; armed: seconds for which real motors may turn yet, None: there is nothing to arm."""
 
     t: float
     mode: str
@@ -79,6 +79,7 @@ class Frame:
     fault: str = ""
     simulated: bool = False
     board: str = ""
+    armed: float | None = None
     pose: Pose | None = None
     missing: tuple[str, ...] = ()
     v: float = 0.0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from companion_app.i18n import N_, ntr, tr
 from companion_app.i18n.figures import number
 from companion_app.state.model import AppState
@@ -93,6 +95,16 @@ def mode_words(robot: Robot) -> tuple[str, str]:
         return tr("Emergency stop"), "bad"
     tones = {"fault": "bad", "autonomous": "accent", "docked": "good"}
     return tr(MODES.get(robot.frame.mode, robot.frame.mode)), tones.get(robot.frame.mode, "plain")
+
+
+def armed_words(robot: Robot) -> tuple[str, str]:
+    """The pill of a real robot's arming and its tone; empty where there is nothing to arm."""
+    if robot.frame is None or robot.frame.armed is None or robot.phase is not Phase.ONLINE:
+        return "", "plain"
+    if not robot.frame.armed:
+        return tr("Not armed"), "warn"
+    minutes = math.ceil(robot.frame.armed / 60)
+    return ntr("Armed for {number} minute", "Armed for {number} minutes", minutes), "accent"
 
 
 def doing(robot: Robot) -> str:

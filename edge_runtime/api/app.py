@@ -115,6 +115,8 @@ def make_app(device: Device, access: Access, shown: Shown | None = None) -> web.
     add_later("POST", "/v1/robot/stop", Need.STOP, robot, "stop")
     add_later("POST", "/v1/robot/release", Need.RELEASE, robot, "release")
     add_later("POST", "/v1/robot/clear", Need.RELEASE, robot, "clear")
+    add_later("POST", "/v1/robot/arm", Need.OWN, robot, "arm")
+    add_later("POST", "/v1/robot/disarm", Need.ACT, robot, "disarm")
     add_later("POST", "/v1/robot/mode", Need.ACT, robot, "mode")
     add_later("POST", "/v1/robot/limit", Need.ACT, robot, "limit")
     add_later("POST", "/v1/robot/orders", Need.ACT, robot, "orders")

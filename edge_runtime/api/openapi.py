@@ -133,6 +133,12 @@ _SPEED: Json = {
     "required": ["speed"],
     "additionalProperties": False,
 }
+_MINUTES: Json = {
+    "type": "object",
+    "properties": {"minutes": {"type": "number", "exclusiveMinimum": 0, "maximum": 480}},
+    "required": ["minutes"],
+    "additionalProperties": False,
+}
 _DRAWN: Json = {
     "type": "object",
     "properties": {
@@ -158,6 +164,7 @@ _BODIES: Mapping[tuple[str, str], Json] = {
     ("POST", "/v1/embeddings"): _EMBEDDINGS,
     ("POST", "/v1/audio/speech"): _SPEECH,
     ("POST", "/v1/robot/orders"): _CALLS,
+    ("POST", "/v1/robot/arm"): _MINUTES,
     ("POST", "/v1/robot/mode"): _MODE,
     ("POST", "/v1/robot/limit"): _SPEED,
     ("PUT", "/v1/robot/drawn"): _DRAWN,
@@ -173,6 +180,7 @@ _NO_BODY = (
     "/v1/robot/stop",
     "/v1/robot/release",
     "/v1/robot/clear",
+    "/v1/robot/disarm",
 )
 _OCTETS: Mapping[str, str] = {"/v1/bundles": "application/octet-stream", "/v1/listen/{specialist}": "audio/pcm"}
 _ANSWERS: Mapping[str, str] = {"/metrics": "text/plain", "/v1/listen/{specialist}": "application/x-ndjson"}

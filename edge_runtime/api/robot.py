@@ -23,7 +23,7 @@ from edge_runtime import strict_json
 from edge_runtime.api.access import Caller, caller
 from edge_runtime.api.wire import read_json, reply
 from edge_runtime.device import Device
-from edge_runtime.errors import BadRequest, EdgeError, Forbidden, Overloaded
+from edge_runtime.errors import BadRequest, EdgeError, Forbidden, NotFound, Overloaded
 from edge_runtime.mobile.bridge import for_bridge
 from edge_runtime.robot import STOP_SECONDS, RobotDoor, Sticks
 
@@ -40,7 +40,7 @@ Json = dict[str, object]
 
 
 class RobotRoutes:
-    """GET /v1/robot, /v1/robot/watch and /v1/robot/map, POST .../stop, release, clear, mode, orders and limit, PUT .../drawn."""
+    """GET /v1/robot, /v1/robot/watch and /v1/robot/map, POST .../stop, release, clear, arm, disarm, mode, orders and limit, PUT .../drawn."""
 
     def __init__(self, device: Device, still: Callable[[web.Request], bool] = lambda request: True) -> None:
         """still: whether a request that goes on would be let in again."""
@@ -71,6 +71,20 @@ class RobotRoutes:
     async def clear(self, request: web.Request) -> web.Response:
         """End a fault whose cause is gone; the robot is driven by hand then."""
         return await self._do(request, {"op": "clear"})
+
+    async def arm(self, request: web.Request) -> web.Response:
+        """Let a real robot's motors turn for some minutes: {"minutes": 15}. Raises `NotFound` unless the configuration has may_arm."""
+        if not self._device.config.robot.may_arm:
+            raise NotFound(
+                "This device arms no robot from afar: run enigma-bridge robot arm on its machine, or set may_arm in [robot]."
+            )
+        minutes = _number((await _only(request, "minutes"))["minutes"], "minutes")
+        _log.warning("the robot is asked to arm for %g minutes by %s", minutes, caller(request).id or "this device")
+        return await self._do(request, {"op": "arm", "minutes": minutes})
+
+    async def disarm(self, request: web.Request) -> web.Response:
+        """Take that back: it brakes, and stands."""
+        return await self._do(request, {"op": "disarm"})
 
     async def mode(self, request: web.Request) -> web.Response:
         """Say who drives: {"event": "take", "assist", "automate", "dock" or "undock"}."""

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import math
 from dataclasses import replace
+from types import SimpleNamespace
+from unittest.mock import MagicMock
 
 import pytest
 
+from companion_app.screens.robot.commands import robot_commands
 from companion_app.screens.robot.view import MOST, View, fitted
 from companion_app.services.robot_camera import RobotCamera
 from companion_app.services.robot_wire import frame_from, lies_from, plan_from, scan_from
@@ -15,8 +18,8 @@ from companion_app.state import robot_actions as act
 from companion_app.state.actions import Opened
 from companion_app.state.model import AppState, Screen
 from companion_app.state.reduce import reduce
-from companion_app.state.robot import Camera, Frame, StopPhase, Tool
-from companion_app.state.robot_words import camera_line, doing, sensor_facts, shown_robot, stop_words
+from companion_app.state.robot import Camera, Frame, Robot, StopPhase, Tool
+from companion_app.state.robot_words import armed_words, camera_line, doing, sensor_facts, shown_robot, stop_words
 from companion_app.state.store import Store
 from edge_runtime.client import DeviceUnreachable
 
@@ -107,6 +110,21 @@ def test_the_words_say_what_it_does_and_what_its_sensors_say_together(app_state:
     assert robot is not None and doing(robot) == "On its way to kitchen, 0.20 m/s"
     facts = dict(sensor_facts(robot))
     assert facts["Nearest by scan"] == "0.80 m" and facts["Silent"] == "gyro" and facts["Give or take"] == "3 cm"
+
+
+def test_a_real_robots_arming_is_told_and_only_what_has_motors_is_armed(app_state: AppState) -> None:
+    def robot(seconds: object) -> tuple[AppState, Robot]:
+        state = reduce(found(app_state), act.RobotSeen(samples.KITCHEN, frame_from({"t": 1, "armed_seconds": seconds})))
+        made = state.robots.of(samples.KITCHEN)
+        assert made is not None
+        return state, made
+
+    for seconds, said in ((None, ""), (0, "Not armed"), (20, "Armed for 1 minute"), (899.0, "Armed for 15 minutes")):
+        assert armed_words(robot(seconds)[1])[0] == said
+    registry = {each.name: each for each in robot_commands(SimpleNamespace(robots=MagicMock()))}  # type: ignore[arg-type]
+    arm = registry["robot.arm"]
+    assert arm.scope == "owner" and arm.dangerous and registry["robot.disarm"].scope == "operator"
+    assert arm.when is not None and arm.when(robot(0)[0]) and not arm.when(robot(None)[0])
 
 
 def test_a_view_shows_all_and_what_is_under_a_finger_stays_there() -> None:

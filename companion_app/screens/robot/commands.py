@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from companion_app.app import CompanionApp
 
 NO_ROBOT = N_("No robot is among your devices.")
+NO_MOTORS = N_("Only a robot with real motors is armed.")
 # Escape and Space are taken, and every keyboard has a full stop.
 STOP_KEYS = "ctrl+."
 
@@ -31,6 +32,9 @@ def robot_commands(app: CompanionApp) -> tuple[Command, ...]:
     ) -> Command:
         return Command(f"robot.{name}", title, run, scope=scope, when=some, lacks=NO_ROBOT, icon=icon, **more)  # type: ignore[arg-type]
 
+    def armable(name: str, title: str, run: object, scope: str, **more: object) -> Command:
+        return Command(f"robot.{name}", title, run, scope=scope, when=_armable, lacks=NO_MOTORS, icon="robot", **more)  # type: ignore[arg-type]
+
     return (
         Command(
             "robot.stop",
@@ -42,6 +46,8 @@ def robot_commands(app: CompanionApp) -> tuple[Command, ...]:
             icon="stop",
         ),
         command("release", N_("Release the emergency stop"), robots.release, "resume", "releaser", dangerous=True),
+        armable("arm", N_("Arm the robot for 15 minutes"), robots.arm, "owner", dangerous=True),
+        armable("disarm", N_("Disarm the robot"), robots.disarm, "operator"),
         command("go", N_("Send the robot to a place"), robots.go_to, "send", arguments=place, choices=choices),
         command("cancel", N_("Drop the robot's orders"), robots.cancel, "close"),
         command("take", N_("Drive the robot by hand"), lambda: robots.mode("take")),
@@ -49,6 +55,11 @@ def robot_commands(app: CompanionApp) -> tuple[Command, ...]:
         command("automate", N_("Let the robot drive by itself"), lambda: robots.mode("automate")),
         command("dock", N_("Send the robot to its dock, or out of it"), robots.dock, "home"),
     )
+
+
+def _armable(state: AppState) -> bool:
+    robot = shown_robot(state)
+    return robot is not None and robot.frame is not None and robot.frame.armed is not None
 
 
 def _places(state: AppState) -> list[tuple[str, str]]:

@@ -24,6 +24,7 @@ from companion_app.state.phase import Phase
 from companion_app.state.robot import Camera, Plan, Robot, Tool
 from companion_app.state.robot_words import (
     EVENTS,
+    armed_words,
     battery_words,
     camera_line,
     doing,
@@ -133,6 +134,8 @@ class RobotScreen(AppScreen):
     battery_tone = StringProperty("plain")
     doing = StringProperty("")
     why = StringProperty("")
+    armed = StringProperty("")
+    armed_tone = StringProperty("plain")
     docked = BooleanProperty(False)
     busy = BooleanProperty(False)
 
@@ -143,6 +146,8 @@ class RobotScreen(AppScreen):
         self._trouble, self._pen = self.ids.trouble.__self__, self.ids.pen.__self__
         self._pen_zone = self.ids.pen_zone.__self__
         self._release, self._may_not = self.ids.release.__self__, self.ids.may_not.__self__
+        self._arming, self._arm = self.ids.arming.__self__, self.ids.arm.__self__
+        self._may_not_arm, self._disarm = self.ids.may_not_arm.__self__, self.ids.disarm.__self__
         pane = self.ids.pane.ids
         self._map: MapView = pane.map.__self__
         self._stick: Stick = pane.stick.__self__
@@ -185,6 +190,7 @@ class RobotScreen(AppScreen):
         self._map.show(robot, drawing)
         self.mode, self.mode_tone = mode_words(robot)
         self.battery, self.battery_tone = battery_words(robot)
+        self.armed, self.armed_tone = armed_words(robot)
         self.doing = doing(robot)
         frame = robot.frame
         there = frame is not None and robot.phase is Phase.ONLINE
@@ -204,6 +210,7 @@ class RobotScreen(AppScreen):
         reveal(self._map, self._stick, stick)
         reveal(self._map, self._hold, hold)
         self._show_trouble(state, robot)
+        self._show_arming(state, robot)
         self._show_pen(mode)
         if robot.plan is not None and robot.plan is not self._plan:
             self._plan = robot.plan
@@ -238,6 +245,21 @@ class RobotScreen(AppScreen):
         held = next((device.role for device in state.devices if device.address == robot.address), "")
         reveal(self._trouble, self._release, covers(held, "releaser"), top=False)
         reveal(self._trouble, self._may_not, not covers(held, "releaser"), top=False)
+
+    def _show_arming(self, state: AppState, robot: Robot) -> None:
+        """A real robot that isn't armed is armed by an owner, below what is wrong; one that is can be disarmed."""
+        armed = robot.frame.armed if robot.frame is not None and robot.phase is Phase.ONLINE else None
+        column = self.ids.page.column
+        if armed is None:
+            reveal(column, self._arming, False)
+        elif self._arming.parent is None:  # under what is wrong, what is drawn, and what it does
+            above = 1 + sum(each.parent is column for each in (self._trouble, self._pen))
+            column.add_widget(self._arming, index=len(column.children) - above)
+        held = next((device.role for device in state.devices if device.address == robot.address), "")
+        owns = covers(held, "owner")
+        reveal(self._arming, self._arm, armed == 0 and owns, top=False)
+        reveal(self._arming, self._may_not_arm, armed == 0 and not owns, top=False)
+        reveal(self._arming, self._disarm, bool(armed), top=False)
 
     def _show_pen(self, mode: str) -> None:
         if self.tool == Tool.ZONE:

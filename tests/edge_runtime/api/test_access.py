@@ -171,6 +171,8 @@ MATRIX = {
     ("GET", "/v1/robot/watch"): "viewer",
     ("GET", "/v1/robot/map"): "viewer",
     ("POST", "/v1/robot/stop"): "operator",
+    ("POST", "/v1/robot/arm"): "owner",
+    ("POST", "/v1/robot/disarm"): "operator",
     ("POST", "/v1/robot/mode"): "operator",
     ("POST", "/v1/robot/limit"): "operator",
     ("POST", "/v1/robot/orders"): "operator",
