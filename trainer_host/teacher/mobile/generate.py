@@ -37,7 +37,7 @@ _SHARES = {
     "patrol": 8,
     "dock": 7,
     "speed": 6,
-    "none": 12,
+    "none": 18,
 }
 _JOINED = (
     "go",
