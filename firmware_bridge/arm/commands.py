@@ -60,6 +60,10 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser], say: Call
     pick = moving("pick", "Pick something, put it somewhere, and go home.", _pick)
     pick.add_argument("object", metavar="OBJECT", help="a name of arm.toml's [[objects]]")
     pick.add_argument("to", metavar="SPOT", help="a name of its [[spots]], or X,Y,Z")
+    give = command("arm", "Let it move for a while; see docs/arms.md.", _arm)
+    give.add_argument("--minutes", type=float, metavar="N", help="(default: 15, up to 480)")
+    ways(give)
+    command("disarm", "Take that back: what moves it brakes.", _disarm)
     stop = command("stop", "The emergency stop of whatever moves the arm.", _stop)
     ways(stop)
 
@@ -154,11 +158,14 @@ def _carry_out(args: argparse.Namespace, say: Callable[[str], None], plan: Plan)
     import numpy as np
 
     arm, rng = _load(args), np.random.default_rng(args.seed)
-    if not args.live:  # a real arm moves only where that was said, each time
+    if not args.live:  # a real arm moves only where that was said, each time, and while it is armed
         _tell(plan(arm, arm.home, rng), args, say)
         if not args.json:
             say("Nothing moved: --live carries it out.")
         return
+    from firmware_bridge.arm.arming import ArmArming
+
+    ArmArming(args.arm).must()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     asyncio.run(_run(arm, args, say, plan, rng))
 
@@ -166,12 +173,13 @@ def _carry_out(args: argparse.Namespace, say: Callable[[str], None], plan: Plan)
 async def _run(
     arm: Arm, args: argparse.Namespace, say: Callable[[str], None], plan: Plan, rng: np.random.Generator
 ) -> None:
+    from firmware_bridge.arm.arming import ArmArming
     from firmware_bridge.arm.run import ArmDriver
     from firmware_bridge.ros2.graph import RosGraph
 
     async with (
         await RosGraph.open("enigma_arm", over=args.over, number=args.domain, interface=args.interface) as graph,
-        ArmDriver(arm, graph) as driver,
+        ArmDriver(arm, graph, ArmArming(args.arm).left) as driver,
     ):
         for number in (signal.SIGTERM, signal.SIGINT):  # it brakes, and then the program ends
             asyncio.get_running_loop().add_signal_handler(number, driver.stop)
@@ -188,6 +196,38 @@ def _tell(steps: Sequence[Step], args: argparse.Namespace, say: Callable[[str], 
             say(json.dumps({"step": step.says, "points": points, "width": step.width}))
         else:
             say(step.says)
+
+
+def _arm(args: argparse.Namespace, say: Callable[[str], None]) -> None:
+    from firmware_bridge.arm.arming import USUAL, ArmArming
+
+    minutes = USUAL if args.minutes is None else args.minutes
+    ArmArming(args.arm).arm(minutes, asyncio.run(_joints(_load(args), args)))
+    say(json.dumps({"armed_seconds": 60 * minutes}) if args.json else f"armed for {minutes:g} minutes")
+
+
+async def _joints(arm: Arm, args: argparse.Namespace) -> list[str]:
+    """Which ones the controller tells of."""
+    from firmware_bridge.arm.run import FIRST, STATE
+    from firmware_bridge.ros2.graph import RosGraph
+
+    async with await RosGraph.open(
+        "enigma_arm_arm", over=args.over, number=args.domain, interface=args.interface
+    ) as graph:
+        states = graph.subscribe(arm.ros.states, STATE)
+        try:
+            return list((await states.next(FIRST)).name)
+        except BridgeError:
+            raise BridgeError(
+                f"Nobody tells of the joints on {arm.ros.states}: start ros2_control, then arm."
+            ) from None
+
+
+def _disarm(args: argparse.Namespace, say: Callable[[str], None]) -> None:
+    from firmware_bridge.arm.arming import ArmArming
+
+    ArmArming(args.arm).disarm("by hand")
+    say("done")
 
 
 def _stop(args: argparse.Namespace, say: Callable[[str], None]) -> None:

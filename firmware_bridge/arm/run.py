@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-TICK = 0.02  # seconds
+TICK, LOOKS = 0.02, 0.2  # seconds between two points, and between two looks whether it may move
 STOP = "/enigma/arm/stop"
 TRAJECTORY, STATE, EMPTY = "trajectory_msgs/msg/JointTrajectory", "sensor_msgs/msg/JointState", "std_msgs/msg/Empty"
 BEHIND = 0.05  # rad or m that the envelope may be behind a way before the way waits for it
@@ -38,8 +39,10 @@ FIRST = 10.0  # seconds for the joints to tell where they are
 class ArmDriver:
     """One arm in one graph. Used as an async context manager."""
 
-    def __init__(self, arm: Arm, graph: RosGraph) -> None:
+    def __init__(self, arm: Arm, graph: RosGraph, armed: Callable[[], float] | None = None) -> None:
+        """armed: seconds for which it may move yet, which is looked at again and again; without it it may."""
         self.arm, self.graph = arm, graph
+        self._armed, self._looked = armed, -math.inf
         self.envelope = ArmEnvelope(arm, arm.space())
         self.joints: np.ndarray | None = None  # float64 [n], as they tell
         self._told = asyncio.Event()
@@ -147,6 +150,10 @@ class ArmDriver:
 
     def _tick(self, now: float) -> None:
         envelope = self.envelope
+        if self._armed is not None and now - self._looked > LOOKS:
+            self._looked = now
+            if not self._armed() and not envelope.fault:
+                envelope.trip("it isn't armed any more")
         if self._way is not None and envelope.q is not None:
             wanted = self._way.at(self._progress)
             if float(np.abs(wanted - envelope.q).max()) < BEHIND:

@@ -110,15 +110,18 @@ class Arming:
         return str(kept)
 
     def _write(self, text: str) -> None:
-        """A line of the log, also where the disk is full: then in the process's own alone."""
-        log.warning("The robot is %s.", text)
-        path = self._toml.with_name(LOG)
-        line = f"{time.strftime('%Y-%m-%dT%H:%M:%S%z')} {text}\n"
-        try:
-            if path.exists() and path.stat().st_size > MOST_LOG:
-                write_private(path, path.read_text(encoding="utf-8")[-MOST_LOG // 2 :].partition("\n")[2])
-            path.touch(0o600)
-            with path.open("a", encoding="utf-8") as file:
-                file.write(line)
-        except (OSError, RobotError) as error:
-            log.error("%s can't be written: %s", path, error)
+        note(self._toml.with_name(LOG), "The robot", text)
+
+
+def note(path: Path, what: str, text: str) -> None:
+    """A line of an arming's log, also where the disk is full: then in the process's own alone."""
+    log.warning("%s is %s.", what, text)
+    line = f"{time.strftime('%Y-%m-%dT%H:%M:%S%z')} {text}\n"
+    try:
+        if path.exists() and path.stat().st_size > MOST_LOG:
+            write_private(path, path.read_text(encoding="utf-8")[-MOST_LOG // 2 :].partition("\n")[2])
+        path.touch(0o600)
+        with path.open("a", encoding="utf-8") as file:
+            file.write(line)
+    except (OSError, RobotError) as error:
+        log.error("%s can't be written: %s", path, error)

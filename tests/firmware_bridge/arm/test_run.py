@@ -95,6 +95,22 @@ async def test_it_picks_a_thing_by_a_controller_of_ros2_control_and_a_stop_from_
     assert not np.allclose(controller.q, steps[4].points[-1], atol=0.01)
     driver.envelope.release()
 
+    armed = [1.0]
+    driver._armed = lambda: armed[0]  # as of a process whose leave ends meanwhile
+    lifting = asyncio.create_task(driver.carry_out(steps[4:]))
+    async with asyncio.timeout(PATIENT):
+        while not driver.envelope.v.any():  # noqa: ASYNC110
+            await asyncio.sleep(TICK)
+    armed[0] = 0.0
+    with pytest.raises(ArmError, match="it isn't armed any more"):
+        async with asyncio.timeout(PATIENT):
+            await lifting
+    async with asyncio.timeout(PATIENT):
+        while driver.envelope.v.any():  # noqa: ASYNC110
+            await asyncio.sleep(TICK)
+    armed[0] = 1.0
+    driver.envelope.clear()
+
     controller.blocked = True
     with pytest.raises(ArmError, match="see what blocks it"):
         async with asyncio.timeout(PATIENT):
