@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import unicodedata
 import zlib
@@ -66,30 +67,46 @@ class _Spacing(dict[int, str]):
 _SPACING = _Spacing()
 
 
-def feature_strings(text: str, features: Features) -> list[str]:
-    """Every feature of a text, the most telling kinds first: words, pairs of neighbours, n-grams in words.
-
-    Scripts without spaces (Chinese, Thai) give one long word, whose n-grams then carry the meaning.
-    """
-    tokens = words(text)
-    made = [f"w{token}" for token in tokens]
-    made += [f"p{first} {second}" for first, second in itertools.pairwise(tokens)]
-    for token in tokens:
-        marked = f"<{token}>"
-        for size in range(features.shortest, features.longest + 1):
-            made += [f"c{marked[i : i + size]}" for i in range(len(marked) - size + 1)]
-    return made
+def _grams(token: str, features: Features) -> list[str]:
+    marked = f"<{token}>"
+    return [
+        f"c{marked[i : i + size]}"
+        for size in range(features.shortest, features.longest + 1)
+        for i in range(len(marked) - size + 1)
+    ]
 
 
 def encode(text: str, features: Features) -> Encoded:
     """The ids of a text for a model whose embedding table has `features.buckets + 1` rows.
 
+    The most telling kinds come first: words, pairs of neighbours, n-grams in words. Scripts without spaces (Chinese, Thai)
+    give one long word, whose n-grams then carry the meaning.
+
     Every feature counts as often as it occurs. CRC-32 is the hash: the same everywhere, and fast in the
     standard library.
     """
-    strings = feature_strings(text, features)
-    kept = strings[: features.length]
+    tokens = words(text)
+    own = [(_known_ids if len(token) <= _SHORT else _word_ids)(token, features) for token in tokens]
+    found = [word for word, _ in own]
+    found += _hashed([f"p{first} {second}" for first, second in itertools.pairwise(tokens)], features.buckets)
+    for _, grams in own:
+        found += grams
+    kept = found[: features.length]
     ids = np.zeros((1, features.length), dtype=np.int32)
     if kept:
-        ids[0, : len(kept)] = [zlib.crc32(s.encode("utf-8")) % features.buckets + 1 for s in kept]
-    return Encoded(ids, len(kept), len(strings) - len(kept))
+        ids[0, : len(kept)] = kept
+    return Encoded(ids, len(kept), len(found) - len(kept))
+
+
+def _word_ids(token: str, features: Features) -> tuple[int, list[int]]:
+    """The id of a word, and those of its n-grams."""
+    ids = _hashed([f"w{token}", *_grams(token, features)], features.buckets)
+    return ids[0], ids[1:]
+
+
+_SHORT = 24  # letters of a word whose ids are kept
+_known_ids = functools.lru_cache(maxsize=1024)(_word_ids)  # most texts are of words that came before; 1 MB at most
+
+
+def _hashed(strings: list[str], buckets: int) -> list[int]:
+    return [zlib.crc32(each.encode("utf-8")) % buckets + 1 for each in strings]

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import itertools
+import zlib
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_runtime.tasks.text import Features, encode, feature_strings, words
+from edge_runtime.tasks.text import Features, encode, words
+
+
+def feature_strings(text: str, features: Features) -> list[str]:
+    """What the ids stand for, in their order, without anything that was kept from texts before."""
+    tokens = words(text)
+    made = [f"w{token}" for token in tokens]
+    made += [f"p{first} {second}" for first, second in itertools.pairwise(tokens)]
+    for token in tokens:
+        marked = f"<{token}>"
+        for size in range(features.shortest, features.longest + 1):
+            made += [f"c{marked[i : i + size]}" for i in range(len(marked) - size + 1)]
+    return made
 
 
 @pytest.mark.parametrize(
@@ -49,6 +64,17 @@ def test_any_text_gives_ids_in_range(text: str, length: int, buckets: int) -> No
     assert encoded.ids.shape == (1, length) and encoded.ids.dtype == np.int32
     assert (encoded.ids[0, : encoded.count] >= 1).all() and (encoded.ids <= buckets).all()
     assert (encoded.ids[0, encoded.count :] == 0).all()
+
+
+@given(st.lists(st.sampled_from(["turn", "on", "it's", "電気をつけて", "x" * 30, "🙂"]) | st.text(max_size=9)))
+def test_each_id_is_its_feature_s_hash_whatever_was_read_before(pieces: list[str]) -> None:
+    text = " ".join(pieces)
+    for features in (Features(), Features(length=20, buckets=50, shortest=2, longest=5)):
+        hashes = [zlib.crc32(each.encode()) % features.buckets + 1 for each in feature_strings(text, features)]
+        encoded = encode(text, features)
+        kept = hashes[: features.length]
+        assert encoded.ids[0].tolist() == kept + [0] * (features.length - len(kept))
+        assert (encoded.count, encoded.dropped) == (len(kept), len(hashes) - len(kept))
 
 
 @given(st.text(max_size=100))
