@@ -189,3 +189,36 @@ def test_a_real_graph_gives_the_same_answers_together(tmp_path: Path) -> None:
     clock = iter([0.0, 0.0, 0.0, 0.0, 0.0, 8.0, 8.0, 9.0])  # eight rows one by one, then together
     assert most_rows(engine, MOST_ROWS, clock.__next__) == MOST_ROWS
     engine.close()
+
+
+async def test_sixteen_clients_need_less_than_half_of_the_runs_and_none_of_them_starves(tmp_path: Path) -> None:
+    """In onnxruntime again: each asks eight times, and again as soon as it has its answer."""
+    pytest.importorskip("onnx")
+    path = tmp_path / "wide.onnx"
+    tiny.write_wide_onnx(path, hidden=64)
+    engine = open_engine(path)
+    specialist = router.Router(tiny.LABELS, 0.5, tiny.FEATURES, engine)
+    requests: list[dict[str, object]] = [{"text": text} for text in tiny.SENTENCES]
+    single = [specialist.run(request) for request in requests]
+    runs, usual = 0, engine.run
+
+    def counted(inputs: Mapping[str, np.ndarray]) -> Arrays:
+        nonlocal runs
+        runs += 1
+        return usual(inputs)
+
+    engine.run = counted  # type: ignore[method-assign]
+    worker = Worker("s", specialist, 64, lambda: None, Turns(1), engine, MOST_ROWS)
+    answered = [0] * 16
+
+    async def client(number: int) -> None:
+        for asked in range(8):
+            which = (number + asked) % len(requests)
+            assert (await worker.run(requests[which], 5)).value == single[which]
+            answered[number] += 1
+            assert answered[number] - min(answered) <= 4
+
+    await asyncio.gather(*(client(number) for number in range(16)))
+    assert runs < 16 * 8 / 2
+    worker.stop()
+    engine.close()
