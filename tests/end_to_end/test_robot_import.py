@@ -29,7 +29,7 @@ def test_exported_rows_are_imported_trained_on_and_answered(tmp_path: Path, caps
 
     assert main([*home, "data", "import", str(file), "--task", "robot", "--name", "own"]) == 0
     capsys.readouterr()
-    assert main([*home, "train", "--task", "robot", "--data", "own", "--seconds", "8"]) == 0
+    assert main([*home, "train", "--task", "robot", "--data", "own", "--seconds", "5"]) == 0
     said = capsys.readouterr().out
     unaligned = int(re.search(r"unaligned rows +([\d,]+)", said)[1].replace(",", ""))  # type: ignore[index]
     assert 0 < unaligned < ROWS / 2  # counted and left out: no labelling of them gives their calls

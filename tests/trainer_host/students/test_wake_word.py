@@ -56,7 +56,7 @@ class Taught:
 def taught(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Taught]:
     pytest.importorskip("onnxruntime")
     workspace = Workspace(tmp_path_factory.mktemp("home"))
-    dataset = make_dataset(workspace, "hey-robot", "hey robot", seed=1, scale=0.015)
+    dataset = make_dataset(workspace, "hey-robot", "hey robot", seed=1, scale=0.0075)
     run, _ = train_run(
         workspace,
         dataset,
