@@ -19,7 +19,8 @@ from trainer_host.presentation import presenter_for
 
 if TYPE_CHECKING:
     from trainer_host.fleet.audit import Line
-    from trainer_host.fleet.store import Device, Store
+    from trainer_host.fleet.records import Device
+    from trainer_host.fleet.store import Store
     from trainer_host.workspace import Workspace
 
 Json = dict[str, object]

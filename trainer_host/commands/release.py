@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from edge_runtime.update.tuf.metadata import Role
     from trainer_host.presentation import Presenter
     from trainer_host.release.cosign import Asked
-    from trainer_host.release.repository import Done, Repository
+    from trainer_host.release.repository import Repository
+    from trainer_host.release.settle import Done
     from trainer_host.teacher.protocol import Secret
 
 LISTEN = "127.0.0.1:8775"

@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from trainer_host.fleet.database import folder_of
-from trainer_host.fleet.store import Event, Store
+from trainer_host.fleet.records import Event
+from trainer_host.fleet.store import Store
 from trainer_host.teacher.audit import AuditLog, files, lines_of, locked, parsed
 from trainer_host.workspace import Workspace
 

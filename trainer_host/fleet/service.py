@@ -15,6 +15,7 @@ from edge_runtime.update.conditions import HELD, check_condition
 from edge_runtime.update.desired import MOST_DEVICES, TAG, WHOLE, Rollout, Where
 from trainer_host.errors import NotThere, TrainerError
 from trainer_host.fleet import rollouts
+from trainer_host.fleet.records import Standing
 from trainer_host.fleet.rollouts import (
     ABORTED,
     DONE,
@@ -28,7 +29,7 @@ from trainer_host.fleet.rollouts import (
     Release,
     Tally,
 )
-from trainer_host.fleet.store import Session, Standing, Store
+from trainer_host.fleet.store import Session, Store
 from trainer_host.release.repository import Repository
 
 

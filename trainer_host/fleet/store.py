@@ -7,10 +7,9 @@ ends the process. Sessions that change something follow one another, also those 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import getpass
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine, Row, Table, delete, func, insert, select, update
@@ -21,71 +20,17 @@ from edge_runtime.update.desired import Where
 from edge_runtime.update.machine import State
 from trainer_host.errors import NotThere, TrainerError
 from trainer_host.fleet import schema
-from trainer_host.fleet.rollouts import Course, Member, Plan, Release, Stage
+from trainer_host.fleet.records import Device, Event, Standing, course_of, device_of, facts_of, row_of, standing_of
+from trainer_host.fleet.rollouts import Course, Member
 
 if TYPE_CHECKING:
-    from edge_runtime.update.report import Report, Told
+    from edge_runtime.update.report import Report
 
 Json = dict[str, object]
 MOST_DEVICES = 1_000_000  # so that nobody who may report fills the disk
 MOST_EVENTS = 10_000  # of one reading
 _FAILED = State.ROLLED_BACK.value
 _MIGRATING = 0x656E69676D61  # any number of our own: whose turn it is to migrate (PostgreSQL's advisory locks)
-
-
-@dataclass(frozen=True)
-class Device:
-    """A device that reported. seen: when, seconds since 1970; told: by its own clock, at most that. present: whether it is there, as far as is known. via: how
-    it reported last, as "lan" or "mqtt". given: tags that it was given here. The rest as in `edge_runtime.update.report.Report`."""
-
-    id: str
-    name: str
-    tags: tuple[str, ...]
-    seen: float
-    told: float
-    present: bool
-    via: str
-    runtime: str
-    agent: str
-    cause: str
-    memory_mb: float | None
-    given: tuple[str, ...] = ()
-
-    @property
-    def all_tags(self) -> frozenset[str]:
-        """Its own and those that it was given."""
-        return frozenset((*self.tags, *self.given))
-
-
-@dataclass(frozen=True)
-class Standing:
-    """What a device told of a specialist, or of a rollout (`about`).
-
-    The fields are those of `edge_runtime.update.report.Told`; at: when it was told, seconds since 1970.
-    """
-
-    device: str
-    about: str
-    version: str
-    bundle: str
-    state: str
-    cause: str
-    golden: float | None
-    p95_ms: float | None
-    memory_mb: float | None
-    since: float
-    at: float
-
-
-@dataclass(frozen=True)
-class Event:
-    """Something that happened. number: from 1 on, none is missing. kind: as "rollout.paused". by: who did it."""
-
-    number: int
-    at: float
-    kind: str
-    by: str
-    detail: Json
 
 
 class Store:
@@ -167,8 +112,8 @@ class Session:
                 f"{MOST_DEVICES:,} devices are known, no more are taken; 'enigma fleet forget' makes room."
             )
         told = [(one.device, name, told) for one in latest.values() for name, told in one.specialists.items()]
-        facts: list[Json] = [{**_facts(told), "device": device, "at": now} for device, _, told in told]
-        self._put(schema.devices, ("device",), [_row(report, now, via) for report in latest.values()])
+        facts: list[Json] = [{**facts_of(told), "device": device, "at": now} for device, _, told in told]
+        self._put(schema.devices, ("device",), [row_of(report, now, via) for report in latest.values()])
         rows_by_name = [
             {**fact, "specialist": name, "rollout": told.rollout}
             for fact, (_, name, told) in zip(facts, told, strict=True)
@@ -225,7 +170,7 @@ class Session:
         """Those that a query matches, by name."""
         given = self.given()
         rows = self._connection.execute(select(schema.devices).order_by(schema.devices.c.name, schema.devices.c.device))
-        found = (_device(row, given.get(row.device, ())) for row in rows)
+        found = (device_of(row, given.get(row.device, ())) for row in rows)
         return [device for device in found if where is None or where.matches(device.all_tags)]
 
     def device(self, name: str) -> Device:
@@ -236,7 +181,7 @@ class Session:
         ).all()
         exact = [row for row in found if row.device == name] or found
         if len(exact) == 1:
-            return _device(exact[0], self.given().get(exact[0].device, ()))
+            return device_of(exact[0], self.given().get(exact[0].device, ()))
         why = f"Several devices are called '{name[:80]}'; give the id" if exact else f"No device '{name[:80]}' is known"
         raise NotThere(f"{why}; 'enigma fleet list' shows names and ids.")
 
@@ -261,13 +206,13 @@ class Session:
         """What a device told of its specialists, by name."""
         table = schema.specialists
         rows = self._connection.execute(select(table).where(table.c.device == device).order_by(table.c.specialist))
-        return [_told(row, row.specialist) for row in rows]
+        return [standing_of(row, row.specialist) for row in rows]
 
     def running(self, specialist: str) -> dict[str, Standing]:
         """What devices told of a specialist, by device."""
         table = schema.specialists
         rows = self._connection.execute(select(table).where(table.c.specialist == specialist))
-        return {row.device: _told(row, specialist) for row in rows}
+        return {row.device: standing_of(row, specialist) for row in rows}
 
     def versions(self, specialist: str) -> list[tuple[str, int]]:
         """The bundles of a specialist that devices run, as (hash, how many devices), the most frequent first."""
@@ -286,13 +231,13 @@ class Session:
     def courses(self) -> list[Course]:
         """All rollouts, the oldest first."""
         rows = self._connection.execute(select(schema.rollouts).order_by(schema.rollouts.c.number))
-        return [_course(row.course) for row in rows]
+        return [course_of(row.course) for row in rows]
 
     def course(self, id_: str) -> Course:
         """A rollout; raises `NotThere` with the newest ones."""
         row = self._one(schema.rollouts, id=id_)
         if row is not None:
-            return _course(row.course)
+            return course_of(row.course)
         have = ", ".join(course.id for course in self.courses()[-5:])
         raise NotThere(
             f"There is no rollout '{id_[:64]}'; "
@@ -343,7 +288,7 @@ class Session:
         """What devices told of a rollout, by device."""
         table = schema.outcomes
         rows = self._connection.execute(select(table).where(table.c.rollout == rollout).order_by(table.c.device))
-        return [_told(row, row.rollout) for row in rows]
+        return [standing_of(row, row.rollout) for row in rows]
 
     # Events
 
@@ -396,76 +341,10 @@ class Session:
 _OUTCOMES = {State.COMMITTED.value: "done", _FAILED: "failed"}
 
 
-def _row(report: Report, now: float, via: str) -> Json:
-    return {
-        "device": report.device,
-        "name": report.name,
-        "tags": list(report.tags),
-        "seen": now,
-        "told": min(report.at, now),
-        "present": True,
-        "via": via,
-        "runtime": report.runtime,
-        "agent": report.agent,
-        "cause": report.cause,
-        "memory_mb": report.memory_mb,
-    }
-
-
-def _facts(told: Told) -> Json:
-    return {
-        "version": told.version,
-        "bundle": told.bundle,
-        "state": told.state,
-        "cause": told.cause,
-        "golden": told.golden,
-        "p95_ms": told.p95_ms,
-        "memory_mb": told.memory_mb,
-        "since": told.since,
-    }
-
-
 def _parts(items: Sequence[str]) -> Iterator[Sequence[str]]:
     """In pieces that a statement may name (SQLite takes 32,766 values, PostgreSQL 65,535)."""
     for start in range(0, len(items), 5000):
         yield items[start : start + 5000]
-
-
-def _device(row: Row[Any], given: tuple[str, ...]) -> Device:
-    return Device(
-        id=row.device,
-        name=row.name,
-        tags=tuple(row.tags),
-        seen=row.seen,
-        told=row.told,
-        present=row.present,
-        via=row.via,
-        runtime=row.runtime,
-        agent=row.agent,
-        cause=row.cause,
-        memory_mb=row.memory_mb,
-        given=given,
-    )
-
-
-def _told(row: Row[Any], about: str) -> Standing:
-    fields = [getattr(row, field.name) for field in dataclasses.fields(Standing)[2:]]
-    return Standing(row.device, about, *fields)
-
-
-def _course(raw: dict[str, Any]) -> Course:
-    """As `asdict` wrote it; the database's form says that it did."""
-    plan, before = raw["plan"], raw["before"]
-    stages = tuple(Stage(**stage) for stage in plan["stages"])
-    made = {
-        "release": Release(**raw["release"]),
-        "before": None if before is None else Release(**before),
-        "where": Where(**{key: tuple(value) for key, value in raw["where"].items()}),
-        "when": tuple(raw["when"]),
-        "named": tuple(raw["named"]),
-        "plan": Plan(**{**plan, "stages": stages}),
-    }
-    return Course(**{**raw, **made})
 
 
 def _user() -> str:

@@ -34,7 +34,8 @@ from trainer_host.teacher.vault.checks import checked_url
 from trainer_host.workspace import storage_errors, write_atomic
 
 if TYPE_CHECKING:
-    from trainer_host.fleet.store import Event, Store
+    from trainer_host.fleet.records import Event
+    from trainer_host.fleet.store import Store
 
 FILE = "webhooks.json"
 MOST_WEBHOOKS = 16

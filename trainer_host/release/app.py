@@ -9,7 +9,8 @@ import re
 from pathlib import Path
 
 from trainer_host.errors import TrainerError
-from trainer_host.release.repository import Done, Repository
+from trainer_host.release.repository import Repository
+from trainer_host.release.settle import Done
 
 PLATFORMS = ("linux-x86_64", "linux-aarch64", "windows-x86_64", "macos-arm64", "macos-x86_64", "android")
 _VERSION = re.compile(r"\d{1,4}(\.\d{1,6}){1,3}")

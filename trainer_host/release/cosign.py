@@ -10,8 +10,9 @@ from edge_runtime.errors import EdgeError
 from edge_runtime.update.cosign import MOST_BYTES, Proposal, cosign, look, role_of_file
 from edge_runtime.update.tuf.metadata import Root, Targets, file_name, parse, to_bytes
 from trainer_host.errors import TrainerError
-from trainer_host.release.repository import Done, Repository, Waiting
+from trainer_host.release.repository import Repository, Waiting
 from trainer_host.release.roles import ROOT
+from trainer_host.release.settle import Done
 from trainer_host.workspace import storage_errors, write_atomic
 
 

@@ -25,7 +25,8 @@ from trainer_host.training.run import read_card
 from trainer_host.workspace import Workspace, storage_errors
 
 if TYPE_CHECKING:
-    from trainer_host.release.repository import Done, Repository
+    from trainer_host.release.repository import Repository
+    from trainer_host.release.settle import Done
 
 CHUNK = 2**20  # what a device checks, and keeps after a cut, at a time
 # A device may be that much slower than the host that gated the model (a Raspberry Pi 4 against a desktop core is 4 to 8

@@ -10,7 +10,7 @@ from edge_runtime.tasks import task_names
 from edge_runtime.update.tuf.metadata import Delegation, Key, Role, Root, Targets, key_of
 from trainer_host.errors import TrainerError
 from trainer_host.release.authority import authority, group
-from trainer_host.release.repository import Done, Repository
+from trainer_host.release.repository import Repository
 from trainer_host.release.roles import (
     FLEET,
     LIFETIME,
@@ -23,6 +23,7 @@ from trainer_host.release.roles import (
     TIMESTAMP,
     RoleKeys,
 )
+from trainer_host.release.settle import Done
 from trainer_host.teacher.protocol import Secret
 
 COSIGNER = "cosigner"  # not a role: a key that signs beside the host's, in root, targets and models

@@ -185,32 +185,29 @@ class UpdateClient:
         return True
 
     async def _newest_snapshot(self, trusted: Trusted) -> bool:
-        if (stored := await self._stored(SNAPSHOT)) is not None:
-            with contextlib.suppress(MetadataError):
-                trusted.update_snapshot(stored, stored=True)
-                return False
         assert trusted.timestamp is not None
-        raw = await self._fetch_metadata(trusted, SNAPSHOT, trusted.timestamp.snapshot)
-        trusted.update_snapshot(raw)
-        await self._keep(SNAPSHOT, raw)
-        return True
+        return await self._newest(SNAPSHOT, trusted, trusted.timestamp.snapshot, trusted.update_snapshot)
 
     async def _newest_targets(self, trusted: Trusted, role: str, delegator: str, above: Targets | None) -> bool:
         if trusted.has_targets(role, delegator):
             return False
-        about = trusted.about(role)
+
+        def take(raw: bytes, stored: bool) -> None:
+            trusted.update_targets(raw, role, delegator, above)
+
+        return await self._newest(role, trusted, trusted.about(role), take)
+
+    async def _newest(self, role: str, trusted: Trusted, about: MetaFile, take: Callable[[bytes, bool], None]) -> bool:
+        """Take what is kept of a role where it is the newest still, what the repository has otherwise; whether that."""
         if (stored := await self._stored(role)) is not None:
             with contextlib.suppress(MetadataError):
-                trusted.update_targets(stored, role, delegator, above)
+                take(stored, True)
                 return False
-        raw = await self._fetch_metadata(trusted, role, about)
-        trusted.update_targets(raw, role, delegator, above)
+        name = file_name(role, about.version if trusted.root.consistent_snapshot else None)
+        raw = await self._fetch(f"{METADATA}/{name}", min(MOST_BYTES, about.length or MOST_BYTES))
+        take(raw, False)
         await self._keep(role, raw)
         return True
-
-    async def _fetch_metadata(self, trusted: Trusted, role: str, about: MetaFile) -> bytes:
-        name = file_name(role, about.version if trusted.root.consistent_snapshot else None)
-        return await self._fetch(f"{METADATA}/{name}", min(MOST_BYTES, about.length or MOST_BYTES))
 
     async def _fetch(self, path: str, most: int) -> bytes:
         try:

@@ -16,8 +16,9 @@ from typing import Any
 from edge_runtime.bundle import Golden, public_key_of
 from edge_runtime.update.desired import Rollout, Where
 from trainer_host.release.publish import publish_bundles
-from trainer_host.release.repository import Repository, utc_now
+from trainer_host.release.repository import Repository
 from trainer_host.release.roles import RoleKeys
+from trainer_host.release.settle import utc_now
 from trainer_host.release.trust import Plan, create
 from trainer_host.teacher.vault.sealing import Limits
 from trainer_host.workspace import Workspace

@@ -26,7 +26,7 @@ from edge_runtime.update.slots import Slots
 from edge_runtime.update.source import follow, updates_folder
 from edge_runtime.update.tuf import client
 from trainer_host.release.export_updates import export
-from trainer_host.release.repository import utc_now
+from trainer_host.release.settle import utc_now
 
 from .following import NAME, Site
 

@@ -20,7 +20,7 @@ from tests import mosquitto
 from tests.mosquitto import HOST
 from trainer_host.cli import main
 from trainer_host.fleet.database import open_store
-from trainer_host.fleet.store import Device
+from trainer_host.fleet.records import Device
 from trainer_host.workspace import Workspace
 
 KEY = DeviceKey(b"\1" * 32, public_key_of(b"\1" * 32))

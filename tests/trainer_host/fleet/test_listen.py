@@ -24,7 +24,8 @@ from trainer_host.errors import TrainerError
 from trainer_host.fleet import listen
 from trainer_host.fleet.database import sqlite_engine
 from trainer_host.fleet.listen import Heard, Listener
-from trainer_host.fleet.store import Device, Store
+from trainer_host.fleet.records import Device
+from trainer_host.fleet.store import Store
 from trainer_host.release import devices
 
 KEYS = [DeviceKey(bytes([number]) * 32, public_key_of(bytes([number]) * 32)) for number in range(1, 41)]

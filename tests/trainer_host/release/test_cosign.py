@@ -20,8 +20,9 @@ from edge_runtime.update.tuf.transport import FolderTransport
 from tests.trainer_host.release.updates import NAME, Clock, Reference, give, made, opened
 from trainer_host.errors import TrainerError
 from trainer_host.release.cosign import asked, copies, sign_copy, take
-from trainer_host.release.repository import Done, Repository
+from trainer_host.release.repository import Repository
 from trainer_host.release.roles import FLEET, MODELS, ROLES, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
+from trainer_host.release.settle import Done
 from trainer_host.release.trust import COSIGNER, Plan, rotate
 
 PHONE, PAPER, OTHER = bytes([1]) * 32, bytes([2]) * 32, bytes([3]) * 32
