@@ -92,6 +92,7 @@ def of_servers(rows: Sequence[edge.Row]) -> list[Figure]:
         for kind, ours, other in (("binary tensors", tensors, sent), ("JSON", server, script)):
             if ours.rps_16 is not None and other.rps_16 is not None:
                 said = f"{ours.rps_16 / other.rps_16:.2f} x ({ours.rps_16:.0f} and {other.rps_16:.0f} requests/s)"
+                said += _by_processor(ours, other)
                 figures.append(Figure(f"16 clients, {kind}, {runtime}, over a bare script", "", said, None))
         for name, factor, peer in peers:
             for kind, ours in (("binary tensors", tensors), ("JSON", server)):
@@ -103,7 +104,7 @@ def of_servers(rows: Sequence[edge.Row]) -> list[Figure]:
                     figures.append(Figure(what, goal, f"not measured: {why}", None))
                     continue
                 ratio = ours.rps_16 / peer.rps_16
-                said = f"{ratio:.2f} x ({ours.rps_16:.0f} and {peer.rps_16:.0f} requests/s)"
+                said = f"{ratio:.2f} x ({ours.rps_16:.0f} and {peer.rps_16:.0f} requests/s){_by_processor(ours, peer)}"
                 figures.append(Figure(what, goal, said, ratio >= factor if goal else None))
     return figures
 
@@ -170,6 +171,14 @@ def _over(server: edge.Row, call: edge.Row) -> float | None:
 
 def _less(value: float | None, other: float | None) -> float | None:
     return None if value is None or other is None else value - other
+
+
+def _by_processor(ours: edge.Row, other: edge.Row) -> str:
+    """The same by processor time of a request, which another program on the machine changes less."""
+    if ours.cpu_us_16 is None or other.cpu_us_16 is None:
+        return ""
+    ratio = other.cpu_us_16 / ours.cpu_us_16
+    return f", {ratio:.2f} x by processor time ({ours.cpu_us_16:.0f} and {other.cpu_us_16:.0f} us)"
 
 
 def _spent(server: edge.Row) -> str:
