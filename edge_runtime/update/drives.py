@@ -350,3 +350,7 @@ class Drives:
                     told.result()
         if self._telling:
             await asyncio.wait(self._telling, timeout=STOP_SECONDS)
+        kept = asyncio.create_task(self.waits.keep(1.0))
+        await asyncio.wait([kept], timeout=STOP_SECONDS)
+        with contextlib.suppress(EdgeError, asyncio.InvalidStateError):  # then it counts anew
+            kept.result()

@@ -83,10 +83,10 @@ class Waits:
         """It is under way no more."""
         self._found.pop(name, None)
 
-    async def keep(self) -> None:
-        """Write down what was counted, where that is worth it; raises `StorageFull` and `StateError`."""
+    async def keep(self, worth: float = KEEP_SECONDS) -> None:
+        """Write down what was counted, where it is so many seconds more or less; raises `StorageFull` and `StateError`."""
         counted = self._counted()
-        if abs(counted - self._kept) >= KEEP_SECONDS:
+        if abs(counted - self._kept) >= worth:
             content = {
                 name: {"of": w.of, "whole": w.whole, "condition": w.condition} for name, w in self._found.items()
             }

@@ -9,6 +9,7 @@ import errno
 import hashlib
 import os
 import random
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,9 +19,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_runtime.errors import StateError, StorageFull
-from edge_runtime.update import chunks, disk
+from edge_runtime.update import chunks, disk, places
 from edge_runtime.update import fetch as module
 from edge_runtime.update.chunks import FetchError, NotOffered, Plan
+from edge_runtime.update.disk_threads import hangs
 from edge_runtime.update.fetch import Budget, Limits, OverBudget, TokenBucket, fetch
 from edge_runtime.update.places import FolderPlace, HttpPlace, Place
 
@@ -379,6 +381,28 @@ async def test_a_stick_is_a_source_as_well_and_leads_nowhere_else(tmp_path: Path
         await fetch(plan_of(), [FolderPlace(stick)], tmp_path / "c", QUICK, Told())
     with pytest.raises(NotOffered, match="it isn't there"):
         await fetch(plan_of(), [FolderPlace(tmp_path / "gone")], tmp_path / "d", QUICK, Told())
+
+
+async def test_a_stick_that_hangs_is_left_for_another_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stick, other = tmp_path / "stick", tmp_path / "other"
+    for folder in (stick, other):
+        (folder / PATH).parent.mkdir(parents=True)
+        (folder / PATH).write_bytes(CONTENT)
+    back, opens = threading.Event(), os.open
+
+    def hang(path: Path, *options: int) -> int:
+        if path == stick / PATH:
+            back.wait(30)
+        return opens(path, *options)
+
+    monkeypatch.setattr(places, "_HEAD_SECONDS", 0.05)
+    monkeypatch.setattr(os, "open", hang)
+    await fetched(tmp_path / "in", FolderPlace(stick), FolderPlace(other))
+    assert hangs(stick)
+    alone = dataclasses.replace(QUICK, attempts=2)
+    with pytest.raises(FetchError, match=r"it doesn't answer.*goes on next time"):
+        await fetch(plan_of(), [FolderPlace(stick)], tmp_path / "b", alone, Told())
+    back.set()
 
 
 async def test_a_server_that_isnt_there_is_told_in_a_sentence(tmp_path: Path) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 
 import pytest
 
+from edge_runtime.errors import StateError, StorageFull
 from edge_runtime.update import waiting
 from edge_runtime.update.machine import Release
 from edge_runtime.update.waiting import DAY, FILE_NAME, Overdue, Wait, Waits
+
+from .test_disk_faults import FailingDisk
 
 FIRST, SECOND = Release("r-1", "t", "a" * 64, "b" * 64), Release("r-2", "t", "c" * 64, "d" * 64)
 
@@ -103,3 +107,27 @@ async def test_another_release_has_a_wait_of_its_own(tmp_path: Path, machine: Ma
     waits.over("tiny")
     await waits.keep()
     assert Waits(tmp_path).of("tiny", FIRST).seconds == 0.0
+
+
+@pytest.mark.parametrize(("number", "kind"), [(errno.ENOSPC, StorageFull), (errno.EIO, StateError)])
+async def test_at_any_error_of_the_disk_the_old_count_stays_and_goes_on(
+    tmp_path: Path, machine: Machine, monkeypatch: pytest.MonkeyPatch, number: int, kind: type[Exception]
+) -> None:
+    waits = Waits(tmp_path)
+    wait = waits.of("tiny", FIRST)
+    wait.goes_on()
+    failing, failed = FailingDisk(monkeypatch), 0
+    failing.number = number
+    for point in range(1, 20):
+        before = Waits(tmp_path).of("tiny", FIRST).whole
+        machine.ran += DAY
+        wait.goes_on()
+        failing.left = point
+        try:
+            await waits.keep()
+        except kind:
+            failed += 1
+            assert Waits(tmp_path).of("tiny", FIRST).whole in (before, wait.whole)
+        else:
+            break
+    assert failed >= 4 and Waits(tmp_path).of("tiny", FIRST).whole == wait.whole == point * DAY
