@@ -142,9 +142,9 @@ def timed(once: Callable[[], object], count: int) -> tuple[float, float]:
     return times[len(times) // 2], times[int(len(times) * 0.99)]
 
 
-def memory(pid: int) -> float:
-    """MB: resident for one process, proportional where several share pages."""
-    pids = [pid, *_children(pid)]
+def memory(pid: int, alone: bool = False) -> float:
+    """MB: resident for one process, proportional where several share pages. alone: whatever it started."""
+    pids = [pid] if alone else [pid, *_children(pid)]
     if len(pids) == 1:
         field, name = "VmRSS:", "status"
     else:
