@@ -124,7 +124,7 @@ class _Run:
         swapping = asyncio.create_task(self._swap())
         await asyncio.gather(*(self._client(number) for number in range(clients)))
         await swapping
-        self._readings.append((self._asked, memory(self._pid)))
+        self._readings.append((self._asked, memory(self._pid, alone=True)))
         later = [each for each in self._readings if each[0] >= self._requests // 10] or self._readings
         line = np.polyfit([at for at, _ in later], [held for _, held in later], 1) if len(later) > 1 else [0.0]
         return Soak(
@@ -146,7 +146,7 @@ class _Run:
             self._asked += 1
             number = self._asked
             if number % every == 0:
-                self._readings.append((number, memory(self._pid)))
+                self._readings.append((number, memory(self._pid, alone=True)))
             try:
                 if connection is None:
                     connection = await asyncio.open_connection("127.0.0.1", self._aim.port)
