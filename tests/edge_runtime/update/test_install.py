@@ -9,11 +9,13 @@ import socket
 import subprocess
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from edge_runtime.bundle import HEADER_BYTES, ModelFile, Scored, public_key_of, read_envelope
+from edge_runtime.cli import main
 from edge_runtime.client import DeviceClient
 from edge_runtime.config import Config
 from edge_runtime.errors import DeviceUnreachable, UntrustedSigner
@@ -40,6 +42,14 @@ def device(start_device: StartDevice, bundles: dict[str, Path]) -> RunningDevice
     return running
 
 
+@pytest.fixture
+def steady(shared_device: RunningDevice, bundles: dict[str, Path]) -> Iterator[RunningDevice]:
+    """One that these tests share; version 1 serves before each."""
+    yield shared_device
+    if shared_device.version() != "1.0.0":
+        assert shared_device.push(bundles["v1"]).status == 200
+
+
 def test_a_push_serves_at_once_and_the_previous_bundle_is_kept(
     device: RunningDevice, bundles: dict[str, Path], state: Path
 ) -> None:
@@ -60,12 +70,10 @@ def test_a_push_serves_at_once_and_the_previous_bundle_is_kept(
     assert list((state / "incoming").iterdir()) == []
 
 
-def test_pushing_what_serves_already_changes_nothing(
-    device: RunningDevice, bundles: dict[str, Path], state: Path
-) -> None:
-    before = snapshot(state)
-    assert device.push(bundles["v1"]).json["changed"] is False
-    assert snapshot(state) == before
+def test_pushing_what_serves_already_changes_nothing(steady: RunningDevice, bundles: dict[str, Path]) -> None:
+    before = snapshot(steady.state)
+    assert steady.push(bundles["v1"]).json["changed"] is False
+    assert snapshot(steady.state) == before
 
 
 def test_what_was_pushed_serves_after_a_restart(
@@ -76,13 +84,16 @@ def test_what_was_pushed_serves_after_a_restart(
     assert start_device().version() == "2.0.0"
 
 
-def test_a_person_can_go_back_and_forth(device: RunningDevice, bundles: dict[str, Path], state: Path) -> None:
+def test_a_person_can_go_back_and_forth(
+    device: RunningDevice, bundles: dict[str, Path], state: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     device.push(bundles["v2"])
-    assert "1.0.0 serves again" in edge("rollback", "tiny", "--state", state).stdout
+    assert main(["rollback", "tiny", "--state", str(state)]) == 0
+    assert "1.0.0 serves again" in capsys.readouterr().out
     assert device.version() == "1.0.0"
-    edge("rollback", "tiny", "--state", state)
+    main(["rollback", "tiny", "--state", str(state)])
     assert device.version() == "2.0.0"
-    assert edge("rollback", "nobody", "--state", state).returncode == 1
+    assert main(["rollback", "nobody", "--state", str(state)]) == 1
 
 
 # Where a byte is flipped: every field of the head, the archive's index, a manifest, a model, the end.
@@ -148,40 +159,38 @@ def test_a_bundle_over_the_limit_is_refused_before_it_is_taken(
     assert "takes 1,048,576" in reply.message
 
 
-def test_an_upload_that_breaks_off_leaves_nothing(device: RunningDevice, bundles: dict[str, Path], state: Path) -> None:
+def test_an_upload_that_breaks_off_leaves_nothing(steady: RunningDevice, bundles: dict[str, Path]) -> None:
     content = bundles["v2"].read_bytes()
     head = (
-        f"POST /v1/bundles HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {device.token}\r\n"
+        f"POST /v1/bundles HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {steady.token}\r\n"
         f"Content-Length: {len(content)}\r\n\r\n"
     ).encode()
-    with socket.create_connection(("127.0.0.1", device.port)) as client:
+    with socket.create_connection(("127.0.0.1", steady.port)) as client:
         client.sendall(head + content[: len(content) // 2])
-        _until(lambda: any((state / "incoming").iterdir()))
-    _until(lambda: not any((state / "incoming").iterdir()))
-    assert device.version() == "1.0.0"
-    assert device.push(content).status == 200
+        _until(lambda: any((steady.state / "incoming").iterdir()))
+    _until(lambda: not any((steady.state / "incoming").iterdir()))
+    assert steady.version() == "1.0.0"
+    assert steady.push(content).status == 200
 
 
-def test_a_second_upload_meanwhile_is_asked_to_wait(
-    device: RunningDevice, bundles: dict[str, Path], state: Path
-) -> None:
+def test_a_second_upload_meanwhile_is_asked_to_wait(steady: RunningDevice, bundles: dict[str, Path]) -> None:
     content = bundles["v2"].read_bytes()
     head = (
-        f"POST /v1/bundles HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {device.token}\r\n"
+        f"POST /v1/bundles HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {steady.token}\r\n"
         f"Content-Length: {len(content)}\r\n\r\n"
     ).encode()
-    with socket.create_connection(("127.0.0.1", device.port)) as client:
+    with socket.create_connection(("127.0.0.1", steady.port)) as client:
         client.sendall(head + content[:-1])
-        _until(lambda: any((state / "incoming").iterdir()))
-        reply = device.push(bundles["v3"])
+        _until(lambda: any((steady.state / "incoming").iterdir()))
+        reply = steady.push(bundles["v3"])
         assert reply.status == 503
         assert int(reply.headers["retry-after"]) > 0
         client.sendall(content[-1:])
         assert client.recv(4096).startswith(b"HTTP/1.1 200")
-    assert device.version() == "2.0.0"
+    assert steady.version() == "2.0.0"
 
 
-def test_a_bundle_for_another_runtime_is_refused_by_name(device: RunningDevice, tmp_path: Path, state: Path) -> None:
+def test_a_bundle_for_another_runtime_is_refused_by_name(steady: RunningDevice, tmp_path: Path) -> None:
     pytest.importorskip("onnx")
     described = tiny.manifest("2.0.0")
     cases = {
@@ -192,39 +201,37 @@ def test_a_bundle_for_another_runtime_is_refused_by_name(device: RunningDevice, 
     for name, model in cases.items():
         path = tmp_path / f"{name}.enigma"
         tiny.make_bundle(path, dataclasses.replace(described, models=(model,)), golden=b"[]")
-        reply = device.push(path)
+        reply = steady.push(path)
         assert reply.status == 422, name
         assert reply.json["error"]["code"] == "unsupported_runtime"
         assert "onnxruntime" in reply.message
     unknown = tmp_path / "unknown.enigma"
     tiny.make_bundle(unknown, dataclasses.replace(described, task="telepathy"), golden=b"[]")
-    assert device.push(unknown).json["error"]["code"] == "unknown_task"
-    assert device.version() == "1.0.0"
+    assert steady.push(unknown).json["error"]["code"] == "unknown_task"
+    assert steady.version() == "1.0.0"
 
 
-def test_a_model_that_answers_its_golden_vectors_otherwise_is_refused(
-    device: RunningDevice, tmp_path: Path, state: Path
-) -> None:
+def test_a_model_that_answers_its_golden_vectors_otherwise_is_refused(steady: RunningDevice, tmp_path: Path) -> None:
     described = tiny.usable_manifest("2.0.0")
     wrong = json.loads(_golden(tmp_path, described))
     wrong[3]["response"]["label"] = next(x for x in tiny.LABELS if x != wrong[3]["response"]["label"])
     tiny.make_bundle(tmp_path / "wrong.enigma", described, golden=json.dumps(wrong).encode())
-    before = snapshot(state)
-    reply = device.push(tmp_path / "wrong.enigma")
+    before = snapshot(steady.state)
+    reply = steady.push(tmp_path / "wrong.enigma")
     assert reply.status == 422
     assert "Golden vector 4 of 6" in reply.message
-    assert snapshot(state) == before
+    assert snapshot(steady.state) == before
 
 
-def test_a_signed_bundle_with_a_broken_model_is_refused(device: RunningDevice, tmp_path: Path) -> None:
+def test_a_signed_bundle_with_a_broken_model_is_refused(steady: RunningDevice, tmp_path: Path) -> None:
     described = tiny.usable_manifest("2.0.0")
     golden = _golden(tmp_path, described)
     files = {described.models[0].file: b"\x08\x01 no graph" * 50, "golden.json": golden}
     tiny.write_bundle(tmp_path / "broken.enigma", described, files, tiny.KEY)
-    reply = device.push(tmp_path / "broken.enigma")
+    reply = steady.push(tmp_path / "broken.enigma")
     assert reply.status == 500
     assert f"can't open {described.models[0].file}" in reply.message
-    assert device.run("still there").status == 200
+    assert steady.run("still there").status == 200
 
 
 def test_a_full_disk_changes_nothing_and_says_so(bundles: dict[str, Path], tmp_path: Path) -> None:
@@ -265,37 +272,37 @@ def test_a_full_disk_changes_nothing_and_says_so(bundles: dict[str, Path], tmp_p
 
 
 async def test_a_long_bundle_of_a_stranger_is_refused_while_it_is_still_sent(
-    device: RunningDevice, tmp_path: Path
+    steady: RunningDevice, tmp_path: Path
 ) -> None:
     tiny.make_bundle(tmp_path / "long.enigma", key=tiny.OTHER_KEY, padding=20_000_000)
-    async with DeviceClient(device.url, device.token) as client:
+    async with DeviceClient(steady.url, steady.token) as client:
         with pytest.raises(UntrustedSigner, match="doesn't trust"):
             await client.push(tmp_path / "long.enigma")
 
 
-def test_requests_never_fail_while_models_are_swapped(device: RunningDevice, bundles: dict[str, Path]) -> None:
-    answers = {"v1": device.run("turn on the light").json["scores"]}
+def test_requests_never_fail_while_models_are_swapped(steady: RunningDevice, bundles: dict[str, Path]) -> None:
+    answers = {"v1": steady.run("turn on the light").json["scores"]}
     seen: list[tuple[int, object]] = []
     ends = threading.Event()
 
     def ask() -> None:
         while not ends.is_set():
-            reply = device.run("turn on the light")
+            reply = steady.run("turn on the light")
             seen.append((reply.status, reply.json.get("scores")))
 
     threads = [threading.Thread(target=ask) for _ in range(6)]
     for thread in threads:
         thread.start()
     for name in ("v2", "v3", "v1", "v2", "v3", "v1", "v2"):
-        assert device.push(bundles[name]).status == 200
-        answers[name] = device.run("turn on the light").json["scores"]
+        assert steady.push(bundles[name]).status == 200
+        answers[name] = steady.run("turn on the light").json["scores"]
     ends.set()
     for thread in threads:
         thread.join()
     assert len(seen) > 50
     assert {status for status, _ in seen} == {200}
     assert all(scores in answers.values() for _, scores in seen)
-    assert "enigma_draining_generations 0" in device.get("/metrics").body.decode()
+    assert "enigma_draining_generations 0" in steady.get("/metrics").body.decode()
 
 
 async def test_events_tell_an_installation_and_a_refusal(device: RunningDevice, bundles: dict[str, Path]) -> None:
@@ -332,24 +339,28 @@ async def test_a_listener_learns_that_the_device_was_killed(device: RunningDevic
 
 
 def test_a_command_installs_with_and_without_a_daemon(
-    start_device: StartDevice, bundles: dict[str, Path], state: Path
+    start_device: StartDevice, bundles: dict[str, Path], state: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    def run(*arguments: str | Path) -> tuple[int, str, str]:
+        status = main([*map(str, arguments), "--state", str(state)])
+        return (status, *capsys.readouterr())
+
     offline = edge("install", bundles["v1"], "--state", state)
     assert (offline.returncode, "serves now" in offline.stdout) == (0, True), offline.stderr
     device = start_device()
     assert device.version() == "1.0.0"
-    online = edge("install", bundles["v2"], "--state", state)
-    assert (online.returncode, online.stderr) == (0, "")
+    status, _, errors = run("install", bundles["v2"])
+    assert (status, errors) == (0, "")
     assert device.version() == "2.0.0"
-    refused = edge("install", bundles["foreign"], "--state", state)
-    assert refused.returncode == 1
-    assert "doesn't trust" in refused.stderr
+    status, _, errors = run("install", bundles["foreign"])
+    assert status == 1
+    assert "doesn't trust" in errors
     key = public_key_of(tiny.OTHER_KEY).hex()
-    assert edge("trust", "add", key, "--state", state).returncode == 0
-    assert edge("install", bundles["foreign"], "--state", state).returncode == 0
+    assert run("trust", "add", key)[0] == 0
+    assert run("install", bundles["foreign"])[0] == 0
     assert device.version() == "9.0.0"
-    assert edge("trust", "remove", key[:8], "--state", state).returncode == 0
-    assert edge("install", bundles["foreign"], "--state", state).returncode == 1
+    assert run("trust", "remove", key[:8])[0] == 0
+    assert run("install", bundles["foreign"])[0] == 1
 
 
 def _golden(folder: Path, described: tiny.Manifest) -> bytes:
