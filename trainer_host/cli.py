@@ -26,6 +26,7 @@ from trainer_host.commands import (
     selftest,
     serve,
     show,
+    sim,
     stages,
     sweep,
     teach,
@@ -119,6 +120,7 @@ def build_parser() -> argparse.ArgumentParser:
         chat,
         serve,
         selftest,
+        sim,
         wakeword,
     ):
         family.add(commands)

@@ -64,7 +64,20 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     simulate.add_argument("--socket", type=Path, metavar="PATH", help="(default: robot.sock beside the file)")
     simulate.add_argument("--at", metavar="PLACE", help="where it begins (default: the dock)")
-    simulate.set_defaults(on="simulation", record=None)
+    simulate.add_argument(
+        "--on",
+        choices=("simulation", "simavr"),
+        default="simulation",
+        help="a board that isn't there, or the firmware in simavr at the end of a serial line (default: simulation)",
+    )
+    simulate.set_defaults(port=None, number=None, record=None)
+    for each in (serve, simulate):
+        each.add_argument(
+            "--physics",
+            choices=("plain", "mujoco"),
+            default="plain",
+            help="what moves a robot that isn't there: arithmetic, or MuJoCo, where wheels slip and things have weight (default: plain)",
+        )
     text = (
         "Say what orders would come to: a line of JSON in, a line out, with the planner and in a room that isn't there."
     )

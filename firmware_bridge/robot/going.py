@@ -31,6 +31,7 @@ SPEAKER = 3.0  # metres within which whoever says "follow me" is looked for
 KEEP = 1.0  # metres that it keeps from whom it follows: an arm's length and a step
 CLOSER, AGAIN = 0.15, 0.2  # metres more than that, and that somebody moved, before it goes on
 WAITS, LOST = 5.0, 4.0  # seconds that it waits for somebody to come into sight, and to come back
+AIMS = 0.07  # rad beside a thing that a gripper forgives
 FACES = 0.2  # rad off somebody that it leaves
 Pose = tuple[float, float, float]
 Twist = tuple[float, float]
@@ -85,6 +86,29 @@ class Going:
             raise RobotError(f"The way to {self._place.name!r} is blocked.")
         self._follower, self._points = None, await orders.way(pose[:2], self._place, seen)
         return STAND
+
+    def stop(self) -> None:
+        """See `Doing`."""
+
+
+class Nearing(Going):
+    """To a thing that was seen; it ends facing it, wherever exactly it came to stand."""
+
+    def __init__(self, orders: Orders, place: Place, points: Sequence[Point], thing: Thing) -> None:
+        super().__init__(orders, place, points)
+        self._thing, self._there = thing, False
+
+    async def next(self, now: float, pose: Pose, seen: np.ndarray | None, given: float) -> Twist | None:
+        """See `Doing`."""
+        if not self._there:
+            asked = await super().next(now, pose, seen, given)
+            if asked is not None:
+                return asked
+            self._there = True
+        at = self._orders.things.where(self._thing)
+        error = 0.0 if at is None else wrap(math.atan2(at.y - pose[1], at.x - pose[0]) - pose[2])
+        most = self._orders.robot.limits.turn
+        return (0.0, max(-most, min(most, 2.0 * error))) if abs(error) > AIMS else None
 
     def stop(self) -> None:
         """See `Doing`."""

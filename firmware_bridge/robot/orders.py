@@ -14,7 +14,7 @@ import numpy as np
 
 from firmware_bridge.robot import errands
 from firmware_bridge.robot.config import Place, Robot, RobotError
-from firmware_bridge.robot.going import Doing, Following, Going, Handling, Looking
+from firmware_bridge.robot.going import Doing, Following, Going, Handling, Looking, Nearing
 from firmware_bridge.robot.gripper import Gripper
 from firmware_bridge.robot.legs import Tracker
 from firmware_bridge.robot.plan import Costmap, Point, length, plan
@@ -211,7 +211,8 @@ class Orders:
             if at is None:
                 raise RobotError(f"Nobody knows any more where {thing.name!r} is.")
             there = await self.near(pose[:2], thing, at)
-            order.place, order.points = there.place, there.points
+            order.place = there.place
+            return Nearing(self, there.place, there.points, thing)
         if order.does in ("take", "put"):
             if gripper is None or thing is None:
                 raise RobotError(errands.NO_GRIPPER)

@@ -8,7 +8,7 @@ import contextlib
 import math
 import signal
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,6 @@ from firmware_bridge.robot.battery import CURVES
 from firmware_bridge.robot.config import Robot
 from firmware_bridge.robot.drive import Driver
 from firmware_bridge.robot.grid import Grid
-from firmware_bridge.robot.room import Room
 from firmware_bridge.robot.scan_match import Localizer
 from firmware_bridge.robot.serve import Server
 from firmware_bridge.robot.shown import ShownMap
@@ -41,7 +40,7 @@ async def serve(args: argparse.Namespace, say: Callable[[str], None]) -> None:
         rooms.load(args.room, args.robot)  # which copies its robot.toml where there is none
     robot, here = drawn.load(args.robot), args.robot.resolve().parent
     room = None
-    if args.on == "simulation":
+    if args.on != "hardware":
         room = rooms.load(args.room, args.robot) if "room" in args else rooms.around(robot, args.robot)
     start = _start(args, robot)
     tokens, own = Tokens(here / "robot.tokens"), here / "robot.token"
@@ -53,16 +52,23 @@ async def serve(args: argparse.Namespace, say: Callable[[str], None]) -> None:
         asyncio.get_running_loop().add_signal_handler(number, ends.set)
     async with contextlib.AsyncExitStack() as stack:
         if room is not None:
-            driver = await _pretend(stack, robot, room, start or _inside(robot))
-        else:
+            kind: type[World] = World
+            if args.physics == "mujoco":
+                from firmware_bridge.robot.physics import MujocoWorld
+
+                kind = MujocoWorld
+            world = await asyncio.to_thread(kind, robot, room, *(start or _inside(robot)))
             if args.on == "simavr":
-                find = await _simulate(stack, robot, start or _inside(robot))
+                find = await _simulate(stack, robot, world)
+                board: Board | SimulatedBoard = await stack.enter_async_context(Board(find, args.number))
             else:
-                find = finder(args.port)
-            board = await stack.enter_async_context(Board(find, args.number))
-            arming = Arming(args.robot, board) if args.on == "hardware" else None
-            driver = await stack.enter_async_context(Driver(robot, board, start, arming=arming))
-            driver.simulated = args.on == "simavr"
+                board = await stack.enter_async_context(SimulatedBoard(world))
+            driver = await stack.enter_async_context(Driver(robot, board, start or _inside(robot)))
+            driver.simulated = True
+            _see(stack, world, driver)
+        else:
+            line = await stack.enter_async_context(Board(finder(args.port), args.number))
+            driver = await stack.enter_async_context(Driver(robot, line, start, arming=Arming(args.robot, line)))
         if robot.map.grid:
             # What is simulated has walls of its own, whatever the house's map shows.
             grid = room.map(robot.body.radius) if room is not None else Grid.load(here / robot.map.grid)
@@ -86,13 +92,8 @@ async def serve(args: argparse.Namespace, say: Callable[[str], None]) -> None:
             np.savez_compressed(file, odometry=poses, ranges=even, first=first[0], step=step[0])
 
 
-async def _pretend(
-    stack: contextlib.AsyncExitStack, robot: Robot, room: Room, start: tuple[float, float, float]
-) -> Driver:
-    """Starts a robot that isn't there, and its scanner."""
-    world = World(robot, room, *start)
-    board = await stack.enter_async_context(SimulatedBoard(world))
-    driver = await stack.enter_async_context(Driver(robot, board, start))
+def _see(stack: contextlib.AsyncExitStack, world: World, driver: Driver) -> None:
+    """Gives a robot that isn't there its scanner, its camera and its gripper."""
     driver.orders.gripper = SimulatedGripper(world)
 
     def sight(seen: list[tuple[str, float, float]]) -> None:
@@ -100,20 +101,22 @@ async def _pretend(
         known = driver.orders.things.known
         driver.sight([each for each in seen if each[0] in known])
 
-    looking = asyncio.create_task(look(world, driver.scan, sight=sight))
+    _run(stack, look(world, driver.scan, sight=sight))
+
+
+def _run(stack: contextlib.AsyncExitStack, work: Coroutine[object, object, None]) -> None:
+    """Goes on beside, until the stack ends."""
+    running = asyncio.create_task(work)
 
     async def end() -> None:
-        looking.cancel()
-        await asyncio.gather(looking, return_exceptions=True)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
 
     stack.push_async_callback(end)
-    return driver
 
 
-async def _simulate(
-    stack: contextlib.AsyncExitStack, robot: Robot, start: tuple[float, float, float]
-) -> Callable[[], list[str]]:
-    """Starts simavr and the wheels; where the board is found."""
+async def _simulate(stack: contextlib.AsyncExitStack, robot: Robot, world: World) -> Callable[[], list[str]]:
+    """Starts simavr, and the wheels that its motors turn; where the board is found."""
     if why := missing():
         raise BridgeError(why)
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -123,13 +126,7 @@ async def _simulate(
     if robot.battery is not None:
         volts = CURVES[robot.battery.chemistry][9] * robot.battery.cells
         simulated.ask(f"adc 0 {round(volts / 4 * 1000)}")
-    rolling = asyncio.create_task(Wheels(simulated, robot.body, *start).run())
-
-    async def end() -> None:
-        rolling.cancel()
-        await asyncio.gather(rolling, return_exceptions=True)
-
-    stack.push_async_callback(end)
+    _run(stack, Wheels(simulated, world).run())
     return lambda: [str(folder / "tty")]
 
 

@@ -77,7 +77,7 @@ async def robot(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         else:
             simulated: Simulated = request.getfixturevalue("simulated")
             simulated.ask("button 0")
-            truth = Wheels(simulated, made.body, *START)
+            truth = Wheels(simulated, World(made, room.around(made, toml), *START))
             rolling = asyncio.create_task(truth.run())
             stack.callback(rolling.cancel)
             line = Board(lambda: [str(simulated.link)], answer=PATIENT / 4)

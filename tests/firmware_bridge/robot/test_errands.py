@@ -20,12 +20,13 @@ import shapely
 from firmware_bridge.robot import drawn, room, things
 from firmware_bridge.robot.config import Robot, RobotError, parse
 from firmware_bridge.robot.drive import Driver
+from firmware_bridge.robot.gripper import seen_from
 from firmware_bridge.robot.legs import Tracker, Walls, clusters
 from firmware_bridge.robot.modes import Event
 from firmware_bridge.robot.orders import Orders
 from firmware_bridge.robot.picture import picture
 from firmware_bridge.robot.scan_match import Localizer
-from firmware_bridge.robot.simulator import SimulatedBoard, SimulatedGripper, World, look
+from firmware_bridge.robot.simulator import GRIPS, SimulatedBoard, SimulatedGripper, World, look
 from firmware_bridge.robot.things import Thing, Things
 
 from .quick import run
@@ -54,20 +55,20 @@ class Flat:
 
 @contextlib.asynccontextmanager
 async def flat(
-    folder: Path, gripper: bool = True, eyes: bool = True, way: tuple[tuple[float, float], ...] = ()
+    folder: Path, eyes: bool = True, way: tuple[tuple[float, float], ...] = (), kind: type[World] = World
 ) -> AsyncIterator[Flat]:
     toml = folder / "robot.toml"
     made = room.load("flat", toml)
     if way:
         made = replace(made, people={"anna": way})
     robot = drawn.load(toml)
-    world = World(robot, made, *START)
+    world = kind(robot, made, *START)
     async with SimulatedBoard(world) as board, Driver(robot, board, START) as driver:
         walls = made.map(robot.body.radius).walls()
         driver.orders.walls(walls)
         driver.localizer = Localizer(walls)
         driver.orders.things = things.load(toml)
-        driver.orders.gripper = SimulatedGripper(world) if gripper else None
+        driver.orders.gripper = SimulatedGripper(world)
         looking = asyncio.create_task(look(world, driver.scan, 0.1, driver.sight if eyes else None))
         try:
             await asyncio.sleep(1.0)
@@ -106,6 +107,44 @@ def test_it_goes_to_the_kitchen_then_brings_the_cup_to_whoever_asked_and_the_way
             _looks_like(drawing, tmp_path)
             kept = json.loads((tmp_path / things.KEPT).read_text())
             assert math.dist(kept["cup"], home.world.things["cup"]) < 0.15
+
+    run(main(), monkeypatch)
+
+
+def test_the_same_in_mujoco_where_wheels_slip_and_things_have_weight(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("mujoco", reason="pip install 'enigma[sim]'")
+    from firmware_bridge.robot.physics import MujocoWorld
+
+    async def main() -> None:
+        async with flat(tmp_path, kind=MujocoWorld) as home:
+            world = home.world
+            await home.call(order("fetch", "keys", **{"from": "door", "to": "dock"}))
+            await home.until(lambda: world.held == "keys")
+            await home.until(lambda: home.driver.envelope.v > 0.2)
+            away, angle = seen_from(world.pose, *world.things["keys"])
+            assert away == pytest.approx(GRIPS, abs=0.03) and abs(angle) < 0.1  # it hangs before the robot
+            assert (await home.done())[-1][:2] == ("put the keys down", "done")
+            lies = world.things["keys"]
+            assert math.dist(lies, (0.5, 0.5)) < 0.5 and not world.bumped
+            world.step(1.0)
+            assert math.dist(world.things["keys"], lies) < 0.02
+            estimate = home.driver.estimate
+            assert estimate is not None and math.dist(estimate.pose[:2], world.pose[:2]) < 0.05
+            world.latched = False
+            for _ in range(100):
+                world.drive(0.6, -0.6)
+                world.step(0.02)
+            assert abs(world.speed[1]) > 1.5
+            for _ in range(300):
+                world.drive(0.7, 0.7)
+                world.step(0.02)
+            assert world.bumped and world.room.gap(*world.pose[:2]) > world.robot.body.radius - 0.03
+            wheels = world.counts[0]
+            world.drive(0.7, 0.7)
+            world.step(0.2)
+            assert world.counts[0] > wheels + 50 and abs(world.speed[0]) < 0.05  # against the wall they slip
 
     run(main(), monkeypatch)
 

@@ -17,7 +17,7 @@ from edge_runtime.pipelines import declare
 from edge_runtime.pipelines.actions import Actions
 from edge_runtime.pipelines.items import Captured, Item, SinkError
 from firmware_bridge.board import Board
-from firmware_bridge.robot import going
+from firmware_bridge.robot import going, room
 from firmware_bridge.robot.battery import Need
 from firmware_bridge.robot.config import RobotError, load
 from firmware_bridge.robot.drive import Driver
@@ -25,6 +25,7 @@ from firmware_bridge.robot.envelope import Why
 from firmware_bridge.robot.modes import Event, Mode
 from firmware_bridge.robot.serve import LINE, OPS, Server, ask
 from firmware_bridge.robot.simulated import Wheels
+from firmware_bridge.robot.simulator import World
 from firmware_bridge.robot.tokens import SCOPES, Tokens, write_private
 from firmware_bridge.simulator import Simulated
 
@@ -90,7 +91,7 @@ async def served(
     toml.write_text(text)
     robot = load(toml)
     simulated.ask("button 0")
-    wheels = Wheels(simulated, robot.body, *at)
+    wheels = Wheels(simulated, World(robot, room.around(robot, toml), *at))
     rolling = asyncio.create_task(wheels.run())
     tokens, path = Tokens(folder / "robot.tokens"), folder / "robot.sock"
     try:

@@ -1,0 +1,183 @@
+"""A `World` whose bodies MuJoCo moves: wheels that grip the floor or slip, walls that are hit, things with weight, rays of a scanner.
+
+The gripper is no hand: what it takes hangs on the robot by a stiff constraint. Things lie low and don't touch the robot.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from firmware_bridge.errors import BridgeError
+from firmware_bridge.robot.config import Robot
+from firmware_bridge.robot.room import FIRST, RAYS, REACH, STEP, Room
+from firmware_bridge.robot.simulator import DEADMAN, GRIPS, LAG, LEG, LEG_APART, PIECE, World
+
+STEPS = 2  # of MuJoCo in a piece of time
+WHEEL, WIDE = 0.04, 0.012  # metres: radius of a wheel, and half of its width
+MASS = 4.0  # kg of the robot; a wheel has a tenth of it
+HIGH, THICK = 0.25, 0.01  # metres: half of a wall's height and thickness
+EYE = 0.2  # metres over the floor that the scanner is
+CARRIED = 0.15  # metres over the floor that the gripper holds
+SIDE, GRAMS = 0.025, 0.05  # metres of half a thing's edge; kg
+
+
+class MujocoWorld(World):
+    """What is simulated. Raises BridgeError where MuJoCo isn't installed."""
+
+    def __init__(self, robot: Robot, room: Room, x: float, y: float, heading: float, seed: int = 0) -> None:
+        super().__init__(robot, room, x, y, heading, seed)
+        mujoco = _mujoco()
+        self._mujoco = mujoco
+        spec = _spec(mujoco, robot, room, (x, y, heading))
+        self._model: Any = spec.compile()
+        self._data: Any = mujoco.MjData(self._model)
+        self._robot_id = self._id("body", "robot")
+        self._hull = self._id("geom", "hull")
+        self._wheel_at = [self._model.jnt_dofadr[self._id("joint", name)] for name in ("left", "right")]
+        self._legs = {name: self._model.body_mocapid[self._id("body", f"person {name}")] for name in room.people}
+        self._lies = {name: self._id("body", f"thing {name}") for name in room.things}
+        self._driven = [0.0, 0.0]
+        self._pose_of = x, y, heading
+        for _ in range(80):  # it settles on its wheels
+            mujoco.mj_step(self._model, self._data)
+
+    @property
+    def speed(self) -> tuple[float, float]:
+        """m/s along, rad/s about, as its body moves."""
+        velocity = self._data.qvel[:6]
+        heading = self.pose[2]
+        return float(velocity[0] * math.cos(heading) + velocity[1] * math.sin(heading)), float(velocity[5])
+
+    def take(self, name: str) -> bool:
+        """See `World`."""
+        held = super().take(name)
+        if held:
+            self._data.eq_active[self._id("equality", f"held {name}")] = 1
+        return held
+
+    def put(self) -> tuple[float, float]:
+        """See `World`."""
+        name = self.held
+        there = super().put()
+        self._data.eq_active[self._id("equality", f"held {name}")] = 0
+        at = self._model.jnt_qposadr[self._model.body_jntadr[self._lies[name]]]
+        self._data.qpos[at : at + 7] = [*there, SIDE, 1, 0, 0, 0]
+        dof = self._model.jnt_dofadr[self._model.body_jntadr[self._lies[name]]]
+        self._data.qvel[dof : dof + 6] = 0
+        return there
+
+    def _piece(self) -> None:
+        self.time += PIECE
+        body, data = self.robot.body, self._data
+        alive = not self.latched and self.time - self._told_at <= DEADMAN
+        share = 1 - math.exp(-PIECE / LAG)
+        for wheel, duty in enumerate(self._duties):
+            self._driven[wheel] += ((duty if alive else 0.0) * body.wheel_speed - self._driven[wheel]) * share
+            data.ctrl[wheel] = self._driven[wheel] / WHEEL
+        for name, (x, y) in self.people().items():
+            data.mocap_pos[self._legs[name]] = x, y, 0.0
+        for _ in range(STEPS):
+            self._mujoco.mj_step(self._model, data)
+        x, y = float(data.qpos[0]), float(data.qpos[1])
+        w, _, _, z = data.qpos[3:7]
+        turn = 2 * math.atan2(float(z), float(w))
+        heading = self.pose[2] + (turn - self.pose[2] + math.pi) % (2 * math.pi) - math.pi
+        self.pose = (x, y, heading)
+        self._speeds = [float(data.qvel[at]) * WHEEL for at in self._wheel_at]
+        for wheel in (0, 1):
+            self.counts[wheel] += self._speeds[wheel] * PIECE * body.counts_per_metre
+        touched = data.contact.geom[: data.ncon]
+        self.bumped = self.bumped or bool((touched == self._hull).any())
+        for name, at in self._lies.items():
+            self.things[name] = float(data.xpos[at, 0]), float(data.xpos[at, 1])
+        if math.dist(self.trail[-1], (x, y)) > 0.01:
+            self.trail.append((x, y))
+        self._power()
+
+    def _rays(self) -> np.ndarray:
+        angles = self.pose[2] + FIRST + STEP * np.arange(RAYS)
+        ways = np.column_stack([np.cos(angles), np.sin(angles), np.zeros(RAYS)]).reshape(-1, 1)
+        hit, away = np.full((RAYS, 1), -1, np.int32), np.zeros((RAYS, 1))
+        eye = np.array([[self.pose[0]], [self.pose[1]], [EYE]])
+        self._mujoco.mj_multiRay(
+            self._model, self._data, eye, ways, None, True, self._robot_id, hit, away, None, RAYS, REACH
+        )
+        return np.where(hit[:, 0] >= 0, away[:, 0], np.inf)
+
+    def _id(self, kind: str, name: str) -> int:
+        made = int(self._mujoco.mj_name2id(self._model, getattr(self._mujoco.mjtObj, f"mjOBJ_{kind.upper()}"), name))
+        assert made >= 0, name
+        return made
+
+
+def _mujoco() -> Any:
+    try:
+        import mujoco
+    except ImportError:
+        raise BridgeError("MuJoCo isn't installed: pip install 'enigma[sim]', or leave out --physics mujoco.") from None
+    return mujoco
+
+
+def _spec(mujoco: Any, robot: Robot, room: Room, pose: tuple[float, float, float]) -> Any:
+    """The house with the robot, its things and people. Bits of what collides: 1 the robot with walls, 2 things with floor and walls."""
+    geom, spec = mujoco.mjtGeom, mujoco.MjSpec()
+    spec.option.timestep = PIECE / STEPS
+    spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
+    spec.option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
+    world = spec.worldbody
+    world.add_geom(name="floor", type=geom.mjGEOM_PLANE, size=[50, 50, 0.1], contype=3, conaffinity=3)
+    for number, ((x0, y0), (x1, y1)) in enumerate(room.walls.tolist()):
+        world.add_geom(
+            name=f"wall {number}",
+            type=geom.mjGEOM_BOX,
+            pos=[(x0 + x1) / 2, (y0 + y1) / 2, HIGH],
+            size=[math.dist((x0, y0), (x1, y1)) / 2, THICK, HIGH],
+            quat=_about(math.atan2(y1 - y0, x1 - x0)),
+            contype=3,
+            conaffinity=3,
+        )
+    body, x, y = robot.body, *pose[:2]
+    base = world.add_body(name="robot", pos=[x, y, WHEEL], quat=_about(pose[2]))
+    base.add_freejoint()
+    base.add_geom(
+        name="hull", type=geom.mjGEOM_CYLINDER, size=[body.radius, 0.03, 0], pos=[0, 0, 0.06], mass=0.8 * MASS
+    )
+    for along in (
+        -0.7,
+        0.7,
+    ):  # two balls that slide keep it from tipping; they hang a little over the floor, as wheels need the weight
+        base.add_geom(
+            type=geom.mjGEOM_SPHERE, size=[0.015, 0, 0], pos=[along * body.radius, 0, 0.015 - WHEEL + 0.002], mass=0.01,
+            condim=1, friction=[0, 0, 0],
+        )  # fmt: skip
+    for name, side in (("left", 0.5), ("right", -0.5)):
+        wheel = base.add_body(name=f"{name} wheel", pos=[0, side * body.track, 0])
+        wheel.add_joint(name=name, type=mujoco.mjtJoint.mjJNT_HINGE, axis=[0, 1, 0], damping=0.002, armature=0.002)
+        wheel.add_geom(
+            type=geom.mjGEOM_CYLINDER, size=[WHEEL, WIDE, 0], quat=[math.sqrt(0.5), math.sqrt(0.5), 0, 0],
+            mass=0.1 * MASS, friction=[1.2, 0.005, 0.0001],
+        )  # fmt: skip
+        actuator = spec.add_actuator(name=name, target=name, trntype=mujoco.mjtTrn.mjTRN_JOINT)
+        actuator.set_to_velocity(kv=2.0)
+    for name, (px, py) in room.things.items():
+        thing = world.add_body(name=f"thing {name}", pos=[px, py, SIDE])
+        thing.add_freejoint()
+        thing.add_geom(type=geom.mjGEOM_BOX, size=[SIDE] * 3, mass=GRAMS, contype=2, conaffinity=2)
+        held = spec.add_equality(
+            name=f"held {name}", type=mujoco.mjtEq.mjEQ_WELD, name1="robot", name2=f"thing {name}",
+            objtype=mujoco.mjtObj.mjOBJ_BODY, active=False,
+        )  # fmt: skip
+        held.data[:11] = [0, 0, 0, GRIPS, 0, CARRIED - WHEEL, 1, 0, 0, 0, 1]
+    for name, way in room.people.items():
+        person = world.add_body(name=f"person {name}", pos=[*way[0], 0], mocap=True)
+        for side in (-LEG_APART, LEG_APART):
+            person.add_geom(type=geom.mjGEOM_CYLINDER, size=[LEG, 0.4, 0], pos=[0, side, 0.4])
+    return spec
+
+
+def _about(angle: float) -> list[float]:
+    """A quaternion about the vertical axis."""
+    return [math.cos(angle / 2), 0.0, 0.0, math.sin(angle / 2)]
