@@ -177,13 +177,13 @@ class CompanionApp(App):
         """Hide the sentence under the title."""
         self.store.dispatch(act.Noticed(None))
 
-    def draft(self, name: str) -> str:
-        """What is typed in a field and not sent."""
-        return self.store.state.drafts.get(name, "")
+    def draft(self, name: str, given: str = "") -> str:
+        """What is typed or picked in a field and not sent; `given`, which the state has of it, where nothing is."""
+        return self.store.state.drafts.get(name, given)
 
-    def keep_draft(self, name: str, text: str) -> None:
+    def keep_draft(self, name: str, text: str, given: str = "") -> None:
         """A field holds another text."""
-        self.store.dispatch(Drafted(name, text))
+        self.store.dispatch(Drafted(name, "" if text == given else text, emptied=bool(given) and not text))
 
     def _changed(self, state: AppState) -> None:
         self._scale(state)

@@ -14,7 +14,7 @@ from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.screenmanager import NoTransition, ScreenManager
 
 from companion_app.i18n import N_, tr
-from companion_app.screens.base import AppScreen
+from companion_app.screens.base import AppScreen, Left
 from companion_app.state.describe import status_of
 from companion_app.state.model import AppState, PushPhase, Screen
 from companion_app.state.robot_words import stop_words
@@ -25,6 +25,7 @@ from companion_app.theme.widgets import Column, Entry, Icon, NavItem, Pressable,
 
 # From here on a rail beside the content leaves it wide enough to read.
 WIDE = 760
+KEPT = 5  # screens that stay as they are: as many as the bar below has places
 # From this size of letters on, words beside each other don't fit: icons alone at the bottom, the status under the title.
 LARGE = 1.3
 
@@ -145,6 +146,8 @@ class Shell(BoxLayout):
         self._state: AppState | None = None
         self._simple = False
         self._items: list[tuple[Screen, NavItem]] = []
+        self._left: dict[str, Left] = {}
+        self._seen: list[str] = []  # the last one is the one that is shown
         self._strip = JobStrip()
         self._strip.bind(on_release=lambda _: App.get_running_app().open(Screen.TEACH))
         self.bind(width=self.fit)
@@ -158,12 +161,17 @@ class Shell(BoxLayout):
             self._simple = state.preferences.simplified
             self._arrange()
             return
-        if not self.manager.has_screen(state.screen.value):
+        name = state.screen.value
+        if not self.manager.has_screen(name):
             # Screens are made when first seen: the first frame comes sooner.
             screen = self._screens[state.screen]()
-            screen.name = state.screen.value
+            screen.name = name
             self.manager.add_widget(screen)
-        self.manager.current = state.screen.value
+            if name in self._left:
+                screen.go_back(self._left.pop(name))
+        if self.manager.current != name:
+            self.manager.current = name
+            self._let_go()
         self.frame.title = tr(TITLES[state.screen])
         here = self._place_of(state.screen)
         reveal(self._bar, self._back, here is not state.screen)
@@ -191,6 +199,18 @@ class Shell(BoxLayout):
             item.here = place is here
         self.manager.current_screen.show(state)
 
+    def _let_go(self) -> None:
+        """Screens that were seen long ago give their widgets and textures back. What is typed is in the state; secrets are
+        forgotten when a screen is left."""
+        now = self.manager.current
+        self._seen = [*(name for name in self._seen if name != now and self.manager.has_screen(name)), now]
+        for name in self._seen[:-KEPT]:
+            self._leave(self.manager.get_screen(name))
+
+    def _leave(self, screen: AppScreen) -> None:
+        self._left[screen.name] = screen.left_at()
+        self.manager.remove_widget(screen)
+
     def _place_of(self, screen: Screen) -> Screen:
         """Where in the navigation a screen is."""
         place = WITHIN.get(screen, screen)
@@ -211,7 +231,8 @@ class Shell(BoxLayout):
         """Make every screen anew, in another language. What is typed is in the state, but for secrets: they never are."""
         secrets = [entry.text for entry in self._secrets()]
         typing = focus.widget.draft if isinstance(focus.widget, Entry) else ""
-        self.manager.clear_widgets()
+        for screen in self.manager.screens[:]:
+            self._leave(screen)
         self._arrange()
         entries = self._secrets()
         if len(entries) == len(secrets):

@@ -1,4 +1,5 @@
-"""What is typed and not sent yet, by the name of its field: screens are built anew where the language changes."""
+"""What is typed and not sent yet, by the name of its field: screens are built anew where the language changes, and
+when they were long out of sight."""
 
 from __future__ import annotations
 
@@ -11,10 +12,12 @@ MAX_DRAFTS = 200
 
 @dataclass(frozen=True)
 class Drafted:
-    """A field holds this text now; an empty one is forgotten. Secrets are never drafts."""
+    """A field holds this text now; an empty one is forgotten, but where it is emptied of what the state has. Secrets are
+    never drafts."""
 
     name: str
     text: str
+    emptied: bool = False
 
 
 DraftAction = Drafted
@@ -22,7 +25,8 @@ DraftAction = Drafted
 
 def reduce_drafts(action: DraftAction, drafts: Mapping[str, str]) -> Mapping[str, str]:
     """What is typed after an action; the same object if nothing changed."""
-    if drafts.get(action.name, "") == action.text:
+    kept = action.text if action.text or action.emptied else None
+    if drafts.get(action.name) == kept:
         return drafts
     others = [(name, text) for name, text in drafts.items() if name != action.name]
-    return dict([*others, (action.name, action.text)][-MAX_DRAFTS:]) if action.text else dict(others)
+    return dict([*others, (action.name, kept)][-MAX_DRAFTS:]) if kept is not None else dict(others)

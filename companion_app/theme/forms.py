@@ -146,7 +146,10 @@ class SelectBox(Pressable, BoxLayout):
 
 
 class Select(Column):
-    """A drop-down under its name. options: (value, text, note) each; `on_pick` gets the value that was picked."""
+    """A drop-down under its name. options: (value, text, note) each; `on_pick` gets the value that was picked.
+
+    draft: as an `Entry`'s, for a value that the state doesn't have.
+    """
 
     label = StringProperty("")
     hint = StringProperty("")
@@ -154,6 +157,7 @@ class Select(Column):
     value = StringProperty("")
     options = ListProperty([])
     shown = StringProperty("")
+    draft = StringProperty("")
     menu = ObjectProperty(None, allownone=True)
 
     def __init__(self, **kwargs: object) -> None:
@@ -161,6 +165,15 @@ class Select(Column):
         super().__init__(**kwargs)
         self.bind(value=self._fit, options=self._fit)
         self._fit()
+
+    def on_draft(self, *_: object) -> None:
+        """It is this one now: what was picked is picked again."""
+        self.value = App.get_running_app().draft(self.draft)
+
+    def on_value(self, *_: object) -> None:
+        """Something else is picked."""
+        if self.draft:
+            App.get_running_app().keep_draft(self.draft, self.value)
 
     def on_pick(self, value: str) -> None:
         """A line was picked."""

@@ -293,25 +293,37 @@ class Entry(Reachable, Accessible, TextInput):
     """One line of text; Enter is `on_text_validate`, Tab goes on to the next field. `wrong` colours its border.
 
     draft: the name under which the app's state keeps what is typed, for when screens are built anew; "" keeps nothing.
+    given: what the state has of it, which stands there until something else is typed.
     """
 
     role = Role("textbox")
     secret = False
     wrong = BooleanProperty(False)
     draft = StringProperty("")
+    given = StringProperty("")
 
     def __init__(self, **kwargs: object) -> None:
         super().__init__(**kwargs)
         self.fbind("text", self._keep)
 
+    def be(self, draft: str, given: str) -> None:
+        """Be the field of this draft and of what the state has of it."""
+        self.draft = ""
+        self.given, self.draft = given, draft
+
     def on_draft(self, *_: object) -> None:
         """It is this field now: what was typed in it is in it again."""
         if self.draft:
-            self.text = App.get_running_app().draft(self.draft)
+            self.text = App.get_running_app().draft(self.draft, self.given)
+
+    def forget_draft(self) -> None:
+        """What is typed was sent, or dropped."""
+        if self.draft:
+            App.get_running_app().keep_draft(self.draft, "")
 
     def _keep(self, *_: object) -> None:
         if self.draft:
-            App.get_running_app().keep_draft(self.draft, self.text)
+            App.get_running_app().keep_draft(self.draft, self.text, self.given)
 
     def cursor_offset(self) -> float:
         """Where the caret is in its line, which may be drawn in another order than it is read."""
@@ -377,7 +389,23 @@ class Page(ScrollView):
 
     def __init__(self, **kwargs: object) -> None:
         self._height = 0.0
+        self._wanted = 0.0
         super().__init__(**kwargs)
+
+    @property
+    def above(self) -> float:
+        """How much is above what is seen, in pixels."""
+        return (1 - self.scroll_y) * max(0.0, self._height - self.height)
+
+    def go_back(self, above: float) -> None:
+        """Show the place that had so much above it, once there is as much."""
+        self._wanted = above
+        self._hold(self.column, self._height)
+
+    def on_touch_down(self, touch: object) -> bool:
+        """Whoever touches it wants to be elsewhere."""
+        self._wanted = 0.0
+        return bool(super().on_touch_down(touch))
 
     def on_kv_post(self, base_widget: object) -> None:
         """The bar is where lines end."""
@@ -393,6 +421,8 @@ class Page(ScrollView):
         if before > 0:
             above = (1 - self.scroll_y) * before
             self.scroll_y = 1 - min(1.0, above / now) if now > 0 else 1
+        if 0 < self._wanted <= now:
+            self.scroll_y, self._wanted = 1 - self._wanted / now, 0.0
         self._height = height
 
     def add_widget(self, widget: Widget, *args: object, **kwargs: object) -> None:

@@ -75,6 +75,7 @@ class ChatScreen(AppScreen):
         self._editing, self._picture = ids.editing.__self__, ids.picture.__self__
         self._diff = KnobDiff()
         self._panel = ""
+        self._former = ""  # the message that is changed, as it was
         self._with_picture = bool(self._picture.entry.text)
         self._boxes: dict[int, TurnBox] = {}
         self._id: str | None = None
@@ -133,7 +134,7 @@ class ChatScreen(AppScreen):
         if self._edited is None:
             self.chats.typed(text)
         else:
-            self.app.keep_draft(_edited_draft(self._edited), text)
+            self.app.keep_draft(_edited_draft(self._edited), text, self._former)
 
     def go(self) -> None:
         """The button: stop what is being written, or send."""
@@ -266,10 +267,11 @@ class ChatScreen(AppScreen):
                 self.app.keep_draft(_edited_draft(self._edited), "")
             self._edited = chat.editing
             former = one.turn(chat.editing) if one is not None and chat.editing is not None else None
-            typed = self.app.draft(_edited_draft(chat.editing)) if chat.editing is not None else ""
-            self.ids.entry.text = typed or (
-                former.text if former is not None else (one.draft if one is not None else "")
-            )
+            self._former = former.text if former is not None else ""
+            if chat.editing is not None:
+                self.ids.entry.text = self.app.draft(_edited_draft(chat.editing), self._former)
+            else:
+                self.ids.entry.text = one.draft if one is not None else ""
             self.ids.entry.focus = True
 
     def _show_setup(self, state: AppState) -> None:

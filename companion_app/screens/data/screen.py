@@ -44,6 +44,8 @@ class Part(Column):
 class DataScreen(AppScreen):
     """What to look at, the list, and below it what isn't saved; a row that is open takes the list's place."""
 
+    keeps = ("unfolded",)
+
     problem = StringProperty("")
     empty = StringProperty("")
     counted = StringProperty("")
@@ -160,7 +162,7 @@ class DataScreen(AppScreen):
 
     def _open(self, row: WholeRow | None) -> None:
         for area, _ in self._fields.values():
-            area.text = ""  # it is no draft any more
+            area.forget_draft()
         self._opened = row
         self._fields = {}
         self.ids.fields.clear_widgets()
@@ -174,8 +176,7 @@ class DataScreen(AppScreen):
                 plain = isinstance(value, str)
                 shown = value if plain else json.dumps(value, ensure_ascii=False)
                 part = Part(name=f"{name}" if side == "input" else tr("{name} (answer)", name=name))
-                part.ids.area.draft = f"row.{dataset}.{row.split}.{row.number}.{side}.{name}"
-                part.ids.area.text = part.ids.area.text or shown
+                part.ids.area.be(f"row.{dataset}.{row.split}.{row.number}.{side}.{name}", shown)
                 part.ids.area.spoken = part.name
                 self._fields[side, name] = (part.ids.area, plain)
                 self.ids.fields.add_widget(part)

@@ -126,8 +126,7 @@ class DeviceScreen(AppScreen):
         label = fleet.labels.get(address or "")
         now = {"group": label.group if label else "", "tags": ", ".join(label.tags) if label else ""}
         for name, text in now.items():
-            self.ids[name].draft = f"device.{name}.{address}"
-            self.ids[name].entry.text = self.ids[name].text or text
+            self.ids[name].entry.be(f"device.{name}.{address}", text)
         self._sorting = any(self.ids[name].text != text for name, text in now.items())
         for card in self._cards.values():
             self.ids.cards.remove_widget(card)
@@ -224,6 +223,8 @@ class DeviceScreen(AppScreen):
     def keep_label(self) -> None:
         """Sort the device as it is typed."""
         self.app.registry.run("device.sort", group=self.ids.group.entry.text, tags=self.ids.tags.entry.text)
+        for name in ("group", "tags"):
+            self.ids[name].entry.be(self.ids[name].entry.draft, self.ids[name].text)
         self.sort()
 
     def pair_again(self) -> None:

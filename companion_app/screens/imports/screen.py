@@ -29,6 +29,8 @@ class FileRow(Column):
 class ImportsScreen(AppScreen):
     """One drop at a time."""
 
+    keeps = ("texts",)
+
     about = StringProperty("")
     share = NumericProperty(0.0)
     failed = StringProperty("")
@@ -63,6 +65,7 @@ class ImportsScreen(AppScreen):
         if now is not None and seen and (before is None or before.id != now.id):
             self._fill(now)
         elif before is not None and now is None:
+            self.ids.dataset.entry.be("", "")
             self.ids.dataset.entry.text = ""
 
     def go(self) -> None:
@@ -99,8 +102,7 @@ class ImportsScreen(AppScreen):
         self.texts = now.rows == 0
         arrange(self.ids.kind, [self._kinds] if now.rows and now.texts else [])
         stem = re.sub(r"[^a-z0-9]+", "-", Path(now.path).stem.lower()).strip("-")[:40]
-        self.ids.dataset.draft = f"imports.{now.id}"
-        self.ids.dataset.entry.text = self.ids.dataset.text or stem
+        self.ids.dataset.entry.be(f"imports.{now.id}", stem)
 
 
 Builder.load_file(str(Path(__file__).with_name("screen.kv")))

@@ -55,6 +55,8 @@ class StoredRow(Column):
 class KeysScreen(AppScreen):
     """The keys, and the form for a new one."""
 
+    keeps = ("wire",)
+
     problem = StringProperty("")
     warning = StringProperty("")
     empty = StringProperty("")
