@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from edge_runtime.bundle import read_envelope
-from edge_runtime.config import Config
+from edge_runtime.config import Config, UpdateConfig
 from edge_runtime.identity.files import IdentityFolder
 from edge_runtime.identity.trust import TrustStore
 from edge_runtime.update import install
@@ -22,6 +22,8 @@ from edge_runtime.update.slots import Slots
 
 from .. import tiny
 from ..conftest import StartDevice, trust
+
+UNTRIED = Config(update=UpdateConfig(trial=False))  # a pipe to a process isn't the disk
 
 
 def killed_at(point: int, state: Path, upload: Path) -> int:
@@ -49,7 +51,7 @@ def killed_at(point: int, state: Path, upload: Path) -> int:
     status = 1
     try:
         install.admit = lambda *args, **named: Loaded()  # type: ignore[assignment, return-value]
-        installer = Installer(Slots(state), TrustStore(IdentityFolder(state)), Config())
+        installer = Installer(Slots(state), TrustStore(IdentityFolder(state)), UNTRIED)
         for name in ("fsync", "rename", "replace", "unlink", "rmdir", "mkdir", "chmod"):
             setattr(os, name, deadly(getattr(os, name)))
         os.write = deadly(os.write, halve=True)  # type: ignore[assignment]
@@ -178,5 +180,5 @@ def _install(state: Path, bundle: Path) -> None:
     slots = Slots(state)
     upload = slots.new_upload()
     upload.write_bytes(bundle.read_bytes())
-    Installer(slots, TrustStore(IdentityFolder(state)), Config()).install(upload, lambda stage, fields: None)
+    Installer(slots, TrustStore(IdentityFolder(state)), UNTRIED).install(upload, lambda stage, fields: None)
     upload.unlink()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from edge_runtime.bundle import read_envelope
-from edge_runtime.config import Config
+from edge_runtime.config import Config, UpdateConfig
 from edge_runtime.errors import StateError, StorageFull
 from edge_runtime.identity.files import IdentityFolder
 from edge_runtime.identity.trust import TrustStore
@@ -18,6 +18,7 @@ from edge_runtime.update import disk
 from edge_runtime.update.install import Installer
 from edge_runtime.update.slots import Slots
 
+UNTRIED = Config(update=UpdateConfig(trial=False))  # a pipe to a process isn't the disk
 CALLS = ("write", "fsync", "rename", "replace", "mkdir")
 
 
@@ -50,7 +51,7 @@ def test_an_error_at_any_call_leaves_the_old_model(
     bundles: dict[str, Path], state: Path, failing: FailingDisk, number: int, kind: type[Exception]
 ) -> None:
     slots = Slots(state)
-    installer = Installer(slots, TrustStore(IdentityFolder(state)), Config())
+    installer = Installer(slots, TrustStore(IdentityFolder(state)), UNTRIED)
 
     def install(name: str) -> None:
         upload = slots.new_upload()
