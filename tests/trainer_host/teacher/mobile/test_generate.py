@@ -130,6 +130,11 @@ def test_the_exam_reads_and_its_baseline_gets_the_plain_ones(tmp_path: Path) -> 
     cases = mobile_exam.load(folder)
     found = mobile_exam.grade(cases, mobile_exam.keywords)
     assert found["cases"] == 96 and found["easy"] > 0.8 > 0.5 > found["hard"]
+    second = mobile_exam.load(folder.with_name("robot_en_2"))
+    found = mobile_exam.grade(second, mobile_exam.keywords)
+    assert found["cases"] == 70 and found["easy"] > 0.7 > found["accuracy"] and found["moved_wrongly"] > 0.3
+    texts = {str(case.request["text"]).lower() for case in cases}
+    assert sum(str(case.request["text"]).lower() in texts for case in second) < 10
     silent = mobile_exam.grade(cases, lambda request: {"calls": [], "question": None})
     assert silent["accuracy"] < 0.2 and silent["moved_wrongly"] == 0
     with pytest.raises(DataError, match="no exam"):
