@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import threading
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from aiohttp.test_utils import TestClient, TestServer
 
 pytest.importorskip("openai")
 pytest.importorskip("onnxruntime")
@@ -19,7 +21,12 @@ pytest.importorskip("torch", reason="the model file is made by the trainer's exp
 
 import openai
 
+from edge_runtime.api.access import Access
+from edge_runtime.api.app import make_app
 from edge_runtime.client import DeviceClient
+from edge_runtime.config import parse_config
+from edge_runtime.device import Device
+from edge_runtime.engines.language_onnx import OnnxLanguageEngine
 from edge_runtime.errors import BadRequest
 from tests.edge_runtime.api import chatty
 from tests.edge_runtime.conftest import RunningDevice, trust
@@ -28,12 +35,17 @@ HELLO: list[Any] = [{"role": "user", "content": "hello"}]
 
 
 @pytest.fixture(scope="module")
-def device(tmp_path_factory: pytest.TempPathFactory, bundles: dict[str, Path]) -> Iterator[RunningDevice]:
-    folder = tmp_path_factory.mktemp("chatty")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return chatty.make_bundle(tmp_path_factory.mktemp("chatty"))
+
+
+@pytest.fixture(scope="module")
+def device(bundle: Path, bundles: dict[str, Path]) -> Iterator[RunningDevice]:
+    folder = bundle.parent
     trust(folder / "device")
     running = RunningDevice(folder / "device")
-    for bundle in (chatty.make_bundle(folder), bundles["v1"]):
-        pushed = running.push(bundle)
+    for each in (bundle, bundles["v1"]):
+        pushed = running.push(each)
         assert pushed.status == 200, pushed.body
     yield running
     assert running.stop() == 0
@@ -81,19 +93,51 @@ def test_the_stream_joined_is_the_whole_answer_and_its_usage_comes_last(client: 
     assert len({chunk.id for chunk in chunks}) == 1
 
 
-def test_four_chats_at_once_are_answered_as_one_after_the_other(client: Any) -> None:
-    def ask(number: int) -> str:
-        asked: list[Any] = [{"role": "user", "content": f"hello {number}"}]
-        made = client.chat.completions.create(
-            model="chatty", messages=asked, max_tokens=120, temperature=1.0, seed=number
-        )
-        return str(made.choices[0].message.content)
+async def test_four_chats_at_once_are_written_by_turns_and_as_one_after_the_other(
+    bundle: Path, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over HTTP, with the order in which the model itself was asked: none ends before all have begun."""
+    device = Device(state, parse_config({"update": {"trial": False}}))
+    await device.start()
 
-    alone = [ask(number) for number in range(4)]
-    with ThreadPoolExecutor(
-        4
-    ) as threads:  # who gets which token's turn is in tests/edge_runtime/serving/test_answers.py
-        assert list(threads.map(ask, range(4))) == alone
+    async def chunks() -> AsyncIterator[bytes]:
+        yield bundle.read_bytes()
+
+    await device.install(chunks(), bundle.stat().st_size)
+    gate, caches, usual = threading.Event(), list[int](), OnnxLanguageEngine.feed
+
+    def feed(engine: OnnxLanguageEngine, tokens: Sequence[int], wanted: int = 1) -> np.ndarray:
+        assert gate.wait(20)
+        caches.append(id(engine))
+        return usual(engine, tokens, wanted)
+
+    monkeypatch.setattr(OnnxLanguageEngine, "feed", feed)
+    async with TestClient(TestServer(make_app(device, Access(device.tokens, open_on_loopback=True)))) as http:
+
+        async def ask(number: int) -> str:
+            asked = {"messages": [{"role": "user", "content": f"hello {number}"}], "max_tokens": 40, "seed": number}
+            body = {"model": "chatty", "temperature": 1.0, "stream": True, **asked}
+            said = ""
+            async with http.post("/v1/chat/completions", json=body) as answer:
+                async for line in answer.content:
+                    if line.startswith(b"data: {"):
+                        said += json.loads(line[6:])["choices"][0]["delta"].get("content") or ""
+            return said
+
+        gate.set()
+        alone = [await ask(number) for number in range(4)]
+        gate.clear()
+        caches.clear()
+        asking = [asyncio.create_task(ask(number)) for number in range(4)]
+        async with asyncio.timeout(20):
+            while device.serving.waiting("chatty") < 4:  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.01)
+        gate.set()
+        assert await asyncio.gather(*asking) == alone
+    first = {each: caches.index(each) for each in caches}
+    last = {each: number for number, each in enumerate(caches)}
+    assert len(first) == 4 and max(first.values()) < min(last.values())
+    await device.close()
 
 
 def test_logprobs_cover_the_text(client: Any) -> None:
