@@ -1,6 +1,14 @@
-"""What a device or a host refuses, in the person's language: a headline by the error's code, then its own English words."""
+"""What a device or a host refuses, in the person's language.
+
+The commonest sentences are translated whole: they are known by their words, and what stands in them is taken over. So
+devices of all versions are understood, whose answers have a code and a sentence. Of all others, a headline is told by the
+error's code, then their own English words.
+"""
 
 from __future__ import annotations
+
+import re
+from functools import lru_cache
 
 from companion_app.i18n import N_, language, tr
 from companion_app.i18n.languages import ENGLISH
@@ -41,9 +49,60 @@ _HEADLINES = {
 }
 
 
+# As `edge_runtime` and `trainer_host` say them; a test finds each in their code. A field is any text without a line's end.
+_SENTENCES = (
+    N_("There is no specialist '{name}' on this device (it has {have})."),
+    N_("There is no specialist '{name}' on this device."),
+    N_("'{name}' has no previous bundle to go back to."),
+    N_("'{name}' was changed by somebody else a moment ago; look again what serves."),
+    N_("'{name}' is still being loaded; ask again in some seconds."),
+    N_("{waiting} requests wait already; try again in {seconds} s."),
+    N_("This token may send {most} requests a minute; wait a moment."),
+    N_("This needs a token; pair with '{command}' on the device and send the token as '{header}'."),
+    N_("The device doesn't know this token, or it has ended; pair with '{command}' on the device and send the token as '{header}'."),
+    N_("The host doesn't know this token; pair with a code from '{command}', and send the token as '{header}'."),
+    N_("This needs the scope {scope}, and the token's is {other}; pair again with a code of '{command}'."),
+    N_("There is no valid pairing code; run '{command}' on the device for a new one."),
+    N_("The code is wrong, or somebody stands between you and the device; that was the last try."),
+    N_("The code is wrong, or somebody stands between you and the device; {left} more tries."),
+    N_("The code is wrong, or somebody stands between you and the device; 1 more try."),
+    N_("The code is wrong, or somebody stands between you and the device."),
+    N_("This pairing took too long or was begun elsewhere; begin again."),
+    N_("The device doesn't pair as this version does; update the older one."),
+    N_("The device's answer was changed on its way; pair again with a new code."),
+    N_("The device needs {lacking} MB more free space for this bundle, so nothing was changed; free some space and try again."),
+    N_("The disk of {folder} is full, so nothing was changed; free some space and try again."),
+    N_("The bundle is signed by {signer}, which this device doesn't trust; pair the host that made it, or add its key with '{command}'."),
+    N_("The bundle's signature is wrong: the file was changed after signing; copy or build it again."),
+    N_("This device takes releases from its repository of updates alone, so only its owner may choose here what serves; give the version out with '{command}', or ask the owner."),
+    N_("There is a run '{name}' already; choose another name."),
+    N_("'{run}' is {state} already, as {id}; cancel that, or wait until it has ended."),
+    N_("{number} jobs are waiting already; cancel one, or wait until one is done."),
+    N_("There is a dataset '{name}' already; choose another name for the lesson."),
+    N_("The model took too long to answer."),
+    N_("{runs} are being examined; wait until that is done, or cancel it."),
+    N_("The run '{name}' has no model files yet; run 'enigma export {again}'."),
+    N_("The package '{name}' is missing on the host; install Enigma with the extra 'trainer' there."),
+)  # fmt: skip
+
+
 def refusal(code: str, sentence: str) -> str:
     """One or two sentences for a person. sentence: what the other side said, in English."""
     if language() == ENGLISH:
         return sentence
+    for pattern, known in _patterns():
+        if found := pattern.fullmatch(sentence):
+            return tr(known, **found.groupdict())
     headline = tr(_HEADLINES.get(code, _HEADLINES["error"]))
     return tr("{headline} In its own words: {said}", headline=headline, said=sentence)
+
+
+@lru_cache(1)
+def _patterns() -> tuple[tuple[re.Pattern[str], str], ...]:
+    """A pattern for each known sentence; its groups are the fields."""
+    made = []
+    for known in _SENTENCES:
+        parts = re.split(r"\{(\w+)\}", known)
+        texts = [re.escape(part) if at % 2 == 0 else f"(?P<{part}>.+?)" for at, part in enumerate(parts)]
+        made.append((re.compile("".join(texts)), known))
+    return tuple(made)
