@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +11,6 @@ import pytest
 from companion_app.chords import MODIFIERS, chord
 from companion_app.state import actions as act
 from companion_app.state.model import Device, Screen
-from companion_app.state.upkeep import DropStage
 from tests.companion_app import clipping, samples, window
 
 if TYPE_CHECKING:
@@ -174,16 +172,3 @@ async def test_letters_of_300_percent_are_whole_and_few_choices_lose_nothing(opt
         assert app.screen.ids.path.entry.text == "half-typed.enigma"
     kept = json.loads((options.config / "settings.json").read_text())
     assert (kept["font_scale"], kept["simplified"]) == (1.0, False)
-
-
-async def test_a_gigabyte_dropped_on_the_window_is_refused_in_a_sentence(options: Options, tmp_path: Path) -> None:
-    async with window.opened(options, (420, 800), drawn=False) as driver:
-        store = driver.app.store
-        huge = tmp_path / "huge.jsonl"
-        with huge.open("wb") as file:
-            file.truncate(2**30)
-        await driver.drop(huge)
-        await driver.until(lambda: store.state.upkeep.dropped.stage is DropStage.FAILED, "the refusal")
-        assert store.state.screen is Screen.IMPORTS
-        assert "Pair with a host first" in driver.find("ImportsScreen").failed
-        assert driver.find("Act", text="Look at it"), "the form is there for another one"
