@@ -13,9 +13,10 @@ from edge_runtime import errors, strict_json
 from edge_runtime.addresses import is_loopback
 from edge_runtime.calls.asking import Asking
 from edge_runtime.calls.link import MAX_ANSWER_BYTES, Json, error_from, named, once
+from edge_runtime.calls.pinned import Pinned
 from edge_runtime.calls.piping import Piping
 from edge_runtime.calls.releasing import Releasing
-from edge_runtime.connecting import Seen, checked_by, pair_over, pin_told, refused_certificate, with_scheme
+from edge_runtime.connecting import Seen, pair_over, pin_told, refused_certificate, with_scheme
 from edge_runtime.errors import (
     BadRequest,
     BundleError,
@@ -49,11 +50,11 @@ __all__ = [
     "NotFound",
     "Overloaded",
     "PairingError",
+    "Pinned",
     "Seen",
     "StorageFull",
     "Unauthorized",
     "UntrustedSigner",
-    "checked_by",
     "is_invitation",
     "is_loopback",
     "pair_over",

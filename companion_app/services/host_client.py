@@ -6,13 +6,12 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from types import TracebackType
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from companion_app.i18n import tr
 from companion_app.services.said import refusal
-from edge_runtime.client import EdgeError, Seen, checked_by, pair_over, pin_told, refused_certificate
+from edge_runtime.client import EdgeError, Pinned, Seen, pair_over, pin_told, refused_certificate
 
 if TYPE_CHECKING:
     import aiohttp
@@ -37,7 +36,7 @@ class HostError(Exception):
         self.status = status
 
 
-class HostClient:
+class HostClient(Pinned):
     """One host over HTTP; an async context manager. Every method raises `HostError` and nothing else.
 
     base_url: as `services.commands.clean_address` makes it. token, certificate: from `pair`; no other certificate is
@@ -51,26 +50,10 @@ class HostClient:
         certificate: str = "",
         on_renewed: Callable[[str], None] | None = None,
     ) -> None:
-        self._on_renewed = on_renewed
+        super().__init__(certificate, on_renewed)
         self.base_url = base_url
-        self.certificate = certificate
         self.scope = ""  # known after `pair`
         self._token = token
-        self._session: aiohttp.ClientSession | None = None
-
-    async def __aenter__(self) -> HostClient:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        """Close the connections; the client can be used again afterwards."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
 
     async def health(self) -> Json:
         """What the host says to everybody."""
@@ -355,23 +338,6 @@ class HostClient:
         if not isinstance(items, list):
             raise self._strange()
         return items
-
-    def _open(self, seen: Seen | None = None) -> aiohttp.ClientSession:
-        import aiohttp
-
-        if self._session is None:
-            # Deadlines are ours, per call; proxies of the environment are not meant for hosts at home.
-            self._session = aiohttp.ClientSession(
-                timeout=aiohttp.ClientTimeout(total=None),
-                trust_env=False,
-                connector=aiohttp.TCPConnector(ssl=checked_by(self.certificate, seen, self._renewed)),
-            )
-        return self._session
-
-    def _renewed(self, certificate: str) -> None:
-        self.certificate = certificate
-        if self._on_renewed is not None:
-            self._on_renewed(certificate)
 
     def _headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._token}"} if self._token else {}

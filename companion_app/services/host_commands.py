@@ -150,7 +150,7 @@ class HostCommands:
             async with HostClient(base) as client:
                 name = f"Companion on {socket.gethostname()}"[:64]
                 token = await client.pair(code, name)
-                about, certificate = await client.health(), client.certificate
+                about, certificate = await client.health(), client.certificate or ""
         except HostError as error:
             self._store.dispatch(hact.HostPairingFailed(str(error)))
             return

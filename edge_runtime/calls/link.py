@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from edge_runtime import errors, strict_json
-from edge_runtime.connecting import UNIX, Seen, checked_by, refused_certificate, with_scheme
+from edge_runtime.calls.pinned import Pinned
+from edge_runtime.connecting import UNIX, Seen, refused_certificate, with_scheme
 from edge_runtime.errors import BadRequest, DeviceUnreachable, EdgeError
 from edge_runtime.tracing import carried
 
@@ -20,7 +20,7 @@ MAX_ANSWER_BYTES = 4 * 1024 * 1024  # a device's longest answer, its models, has
 Json = dict[str, object]
 
 
-class Link:
+class Link(Pinned):
     """A device's address, and what is needed to speak with it; see `edge_runtime.client.DeviceClient`."""
 
     def __init__(
@@ -32,29 +32,13 @@ class Link:
         timeout: float = 10.0,
         on_renewed: Callable[[str], None] | None = None,
     ) -> None:
+        super().__init__(certificate or None, on_renewed)
         self.base_url = with_scheme(base_url)
         self._socket = self.base_url.removeprefix(UNIX) if self.base_url.startswith(UNIX) else None
         self._origin = self.base_url if self._socket is None else "http://localhost"
         self.token = token
-        self.certificate = certificate or None
-        self._on_renewed = on_renewed
         self.device: Json = {}
         self._timeout = timeout
-        self._session: aiohttp.ClientSession | None = None
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        """Close the connections; the client can be used again afterwards."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
 
     async def _call(
         self,
@@ -112,24 +96,10 @@ class Link:
         what = f"The answer of {self.base_url}"
         return strict_json.loads_object(bytes(content), what, DeviceUnreachable)
 
-    def _open(self, seen: Seen | None = None) -> aiohttp.ClientSession:
+    def _connector(self, seen: Seen | None) -> aiohttp.BaseConnector:
         import aiohttp
 
-        if self._session is None:
-            # Deadlines are ours, per call; proxies of the environment aren't meant for devices at home.
-            self._session = aiohttp.ClientSession(
-                timeout=aiohttp.ClientTimeout(total=None),
-                trust_env=False,
-                connector=aiohttp.TCPConnector(ssl=checked_by(self.certificate, seen, self._renewed))
-                if self._socket is None
-                else aiohttp.UnixConnector(self._socket),
-            )
-        return self._session
-
-    def _renewed(self, certificate: str) -> None:
-        self.certificate = certificate
-        if self._on_renewed is not None:
-            self._on_renewed(certificate)
+        return super()._connector(seen) if self._socket is None else aiohttp.UnixConnector(self._socket)
 
     def _headers(self) -> dict[str, str]:
         return {**carried(), **({"Authorization": f"Bearer {self.token}"} if self.token else {})}
