@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_runtime.errors import EdgeError
-from edge_runtime.update.disk_threads import on_disk
 from edge_runtime.update.places import FolderPlace, HttpPlace, Place
 from edge_runtime.update.tuf.client import NotReached, UpdateClient, utc_now
 from edge_runtime.update.tuf.metadata import TargetFile
@@ -109,15 +108,9 @@ class Reach:
                 async with asyncio.timeout(REFRESH_SECONDS):
                     changed = await self._client.refresh()
             finally:
-                self._kept_root = await on_disk(self._trust, self._read_root)
+                self._kept_root = self._client.root
             self._trusted, self._root, self._now = self._client.trusted, self._kept_root, self._client.now
             return changed
-
-    def _read_root(self) -> bytes:
-        try:
-            return (self._trust / "root.json").read_bytes()
-        except OSError:
-            return b""
 
     def _transport(self, place: str) -> Transport:
         return FolderTransport(Path(place)) if place.startswith("/") else HttpTransport(self._open(place), place)

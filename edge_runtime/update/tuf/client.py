@@ -74,6 +74,7 @@ class UpdateClient:
         self._clock = clock
         self._verifiers = verifiers
         self._trusted: Trusted | None = None
+        self._kept: dict[str, bytes] = {}  # what lies in the folder, by its name
         self._floor: tuple[datetime, float] | None = (
             None  # a signed time, and how long the machine ran when it was read
         )
@@ -90,13 +91,19 @@ class UpdateClient:
         now = self._clock()
         return now if self._floor is None else max(now, self._now_by_floor(self._floor))
 
+    @property
+    def root(self) -> bytes:
+        """The root that is kept, empty before it was read."""
+        return self._kept.get(file_name(ROOT), b"")
+
     async def refresh(self) -> bool:
         """Ask for what is newest; whether anything is new. Raises `MetadataError`, `NotReached` and `StateError`.
 
         After an error nothing is trusted to be installed (`trusted` raises); what was verified before it is kept.
         """
         self._trusted = None
-        trusted = await self._first_trusted()
+        self._kept = await self._on_disk(_read, self._folder)
+        trusted = self._first_trusted()
         changes = [
             await self._newest_roots(trusted),
             await self._newest_timestamp(trusted),
@@ -143,8 +150,8 @@ class UpdateClient:
         check_bytes(raw, target.length, target.hashes, f"The target '{target.name[:100]}'")
         return raw
 
-    async def _first_trusted(self) -> Trusted:
-        raw = await self._stored(ROOT)
+    def _first_trusted(self) -> Trusted:
+        raw = self._stored(ROOT)
         if raw is None:
             raise StateError(f"No update repository is trusted yet: there is no root.json in {self._folder}.")
         try:
@@ -167,13 +174,14 @@ class UpdateClient:
                 # Section 5.3.11: whoever had those keys may have used up the versions (fast forward).
                 for role in (TIMESTAMP, SNAPSHOT):
                     await self._on_disk(disk.remove, self._folder / file_name(role))
+                    self._kept.pop(file_name(role), None)
                 self._floor = None  # and the time
                 trusted.now = self.now()
             await self._keep(ROOT, raw)
         return trusted.root.version > first
 
     async def _newest_timestamp(self, trusted: Trusted) -> bool:
-        if (stored := await self._stored(TIMESTAMP)) is not None:
+        if (stored := self._stored(TIMESTAMP)) is not None:
             with contextlib.suppress(MetadataError):  # expired, or its key was taken back
                 trusted.update_timestamp(stored)
             self._learn(trusted)
@@ -199,7 +207,7 @@ class UpdateClient:
 
     async def _newest(self, role: str, trusted: Trusted, about: MetaFile, take: Callable[[bytes, bool], None]) -> bool:
         """Take what is kept of a role where it is the newest still, what the repository has otherwise; whether that."""
-        if (stored := await self._stored(role)) is not None:
+        if (stored := self._stored(role)) is not None:
             with contextlib.suppress(MetadataError):
                 take(stored, True)
                 return False
@@ -221,11 +229,12 @@ class UpdateClient:
         except Unreachable as cause:
             raise NotReached(f"The update repository can't be reached ({cause}); it is asked again later.") from None
 
-    async def _stored(self, role: str) -> bytes | None:
-        return await self._on_disk(_read, self._folder / file_name(role))
+    def _stored(self, role: str) -> bytes | None:
+        return self._kept.get(file_name(role))
 
     async def _keep(self, role: str, raw: bytes) -> None:
         await self._on_disk(disk.write_atomic, self._folder / file_name(role), raw)
+        self._kept[file_name(role)] = raw
 
     async def _on_disk(self, work: Callable[..., T], *arguments: object) -> T:
         with disk.storage_errors(self._folder):
@@ -243,14 +252,13 @@ class UpdateClient:
         return signed + timedelta(seconds=_running() - then)
 
 
-def _read(path: Path) -> bytes | None:
-    """What was kept, None where nothing was, or more than that can be."""
-    try:
+def _read(folder: Path) -> dict[str, bytes]:
+    """What was kept, without what is longer than it can be."""
+    found = {}
+    for path in folder.glob("*.json"):
         with path.open("rb") as opened:
-            raw = opened.read(MOST_BYTES + 1)
-    except FileNotFoundError:
-        return None
-    return raw if len(raw) <= MOST_BYTES else None
+            found[path.name] = opened.read(MOST_BYTES + 1)
+    return {name: raw for name, raw in found.items() if len(raw) <= MOST_BYTES}
 
 
 def _running() -> float:
