@@ -96,6 +96,14 @@ def describe(task: str, answer: Json) -> str:
     if task in MADE:
         kinds = [str(value["content_type"]) for value in answer.values() if _is_file(value)]
         return f"a file of {kinds[0]}{doubt}" if kinds else f"nothing{doubt}"
+    if task == "vision" and "answer" in answer:
+        strange = answer.get("unknown")
+        known = (
+            f" (unsure; never heard: {', '.join(map(str, strange))})"
+            if isinstance(strange, list) and strange
+            else doubt
+        )
+        return f"{answer['answer']}{known}"
     objects = answer.get("objects")
     if task == "vision" and isinstance(objects, list):
         seen = [str(item.get("label")) for item in objects if isinstance(item, dict)]

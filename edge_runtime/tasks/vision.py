@@ -1,7 +1,8 @@
-"""Task `vision`: a picture gives the objects in it with their boxes, or one label for all of it."""
+"""Task `vision`: a picture gives the objects in it with their boxes, one label for all of it, or the answer to a question."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,22 +13,34 @@ from edge_runtime.errors import BadRequest, BundleError, EngineError
 from edge_runtime.media import read_media
 from edge_runtime.tasks import Steps, driven
 from edge_runtime.tasks.confidence import Platt, adjusted, chance, read_platt
+from edge_runtime.tasks.familiar import FILE as FAMILIAR
+from edge_runtime.tasks.familiar import familiarity, read_known
 from edge_runtime.vision.boxes import objects_in
 from edge_runtime.vision.pixels import LARGEST, MAX_BYTES, TYPES, framed
+from edge_runtime.vision.questions import MAX_CHARACTERS, WORDS_FILE, Vocabulary, read_vocabulary
 
 NAME = "vision"
 INPUT = "pixels"  # uint8 [1, side, side, 3], see `edge_runtime.vision.pixels.framed`
-# A classifier gives PROBABILITIES float32 [1, labels]; a detector SCORES float32 [1, cells, labels] and BOXES float32
+QUESTION = "words"  # int32 [1, length], what is asked, see `edge_runtime.vision.questions`
+# A classifier, and what answers questions, gives PROBABILITIES float32 [1, labels]; a detector SCORES float32 [1, cells, labels] and BOXES float32
 # [1, cells, 4]: left, top, right and bottom edge in shares of the square.
 PROBABILITIES, SCORES, BOXES = "probabilities", "scores", "boxes"
-KINDS = ("classifier", "detector")
-LISTED = 5  # labels that a classifier tells of, the likeliest first
+KINDS = ("classifier", "detector", "questions")
+LISTED = 5  # labels or answers that are told of, the likeliest first
+NO_LABEL = ("",)  # all questions are familiar to the same thing
 TOLERANCE = 0.1  # on a confidence, between int8 runtimes that round differently
 SHIFTED = 0.6  # intersection over union of the same object in two runtimes, at least
 
 REQUEST_SCHEMA: dict[str, object] = {
     "type": "object",
-    "properties": {"image": {"description": "PNG or JPEG: base64, or a data: URL", "contentMediaType": TYPES[0]}},
+    "properties": {
+        "image": {"description": "PNG or JPEG: base64, or a data: URL", "contentMediaType": TYPES[0]},
+        "question": {
+            "description": "where the specialist answers questions: what is asked about the picture",
+            "type": "string",
+            "maxLength": MAX_CHARACTERS,
+        },
+    },
     "required": ["image"],
     "additionalProperties": False,
 }
@@ -46,6 +59,11 @@ _LABEL = {
     "properties": {"label": {"type": "string"}, "confidence": _SHARE},
     "required": ["label", "confidence"],
 }
+_ANSWER = {
+    "type": "object",
+    "properties": {"answer": {"type": "string"}, "confidence": _SHARE},
+    "required": ["answer", "confidence"],
+}
 RESPONSE_SCHEMA: dict[str, object] = {
     "type": "object",
     "properties": {
@@ -55,8 +73,12 @@ RESPONSE_SCHEMA: dict[str, object] = {
         "confidence": _SHARE,
         "labels": {"type": "array", "items": _LABEL},
         "likely": {"type": "array", "items": {"type": "string"}},
+        "answer": {"type": "string"},
+        "answers": {"type": "array", "items": _ANSWER},
+        "familiar": _SHARE,
+        "unknown": {"type": "array", "items": {"type": "string"}},
     },
-    "required": ["objects", "unsure"],
+    "required": ["unsure"],
 }
 
 
@@ -89,6 +111,7 @@ class Classifier:
 
     def steps(self, request: dict[str, object]) -> Steps:
         """See `Stepwise`."""
+        _only(request, "image")
         pixels, _ = framed(_image(request), self._side)
         given = _checked((yield {INPUT: pixels[None]}), PROBABILITIES, (1, len(self._labels)))[0]
         chances = adjusted(given, self._platt)
@@ -138,6 +161,7 @@ class Detector:
 
     def candidates(self, request: dict[str, object]) -> list[dict[str, object]]:
         """All objects that might be there, also those that `run` doesn't show, the surest first."""
+        _only(request, "image")
         pixels, frame = framed(_image(request), self._side)
         made = self._engine.run({INPUT: pixels[None]})
         scores = _checked(made, SCORES, (1, self._cells, len(self._labels)))[0]
@@ -152,13 +176,72 @@ class Detector:
         ]
 
 
+@dataclass(frozen=True)
+class Doubt:
+    """When an answer is unsure: below the chance `unsure`, or where the question is less familiar than `familiar`.
+
+    known: the words and pairs of words of the questions that were learnt. likely, platt: see `Classifier`.
+    """
+
+    unsure: float
+    familiar: float
+    known: np.ndarray
+    likely: float
+    platt: Platt | None
+
+
+class Answerer:
+    """Answers `{"image", "question"}` with one of the answers that it learnt, and the likeliest of them.
+
+    A question with a word that no question of the training had is always unsure, and the answer names those words.
+    """
+
+    def __init__(self, answers: tuple[str, ...], words: Vocabulary, doubt: Doubt, side: int, engine: Engine) -> None:
+        self._answers = answers
+        self._words = words
+        self._doubt = doubt
+        self._side = side
+        self._engine = engine
+
+    def run(self, request: dict[str, object]) -> dict[str, object]:
+        """Answer one question about one picture."""
+        return driven(self._engine, self.steps(request))
+
+    def steps(self, request: dict[str, object]) -> Steps:
+        """See `Stepwise`."""
+        _only(request, "image", "question")
+        question = request.get("question")
+        if not isinstance(question, str):
+            raise BadRequest(
+                'This specialist needs a "question" about the picture, as in "How many people are there?".'
+            )
+        read = self._words.read(question)
+        pixels, _ = framed(_image(request), self._side)
+        made = yield {INPUT: pixels[None], QUESTION: read.ids}
+        chances = adjusted(_checked(made, PROBABILITIES, (1, len(self._answers)))[0], self._doubt.platt)
+        order = np.argsort(-chances, kind="stable")[:LISTED]
+        listed = [{"answer": self._answers[i], "confidence": _share(chances[i])} for i in order]
+        familiar = familiarity(self._doubt.known, question, NO_LABEL, 0)
+        doubtful = float(chances[order[0]]) < self._doubt.unsure or familiar < self._doubt.familiar
+        return {
+            **listed[0],
+            "unsure": doubtful or bool(read.unknown),
+            "answers": listed,
+            "likely": [self._answers[i] for i in order if float(chances[i]) >= self._doubt.likely],
+            "familiar": round(familiar, 4),
+            **({"unknown": list(read.unknown)} if read.unknown else {}),
+        }
+
+
 def confidence(score: float, scale: float, shift: float) -> float:
     """The chance, 0 to 1, that an object of this score is right."""
     return round(chance(score, (scale, shift)), 4)
 
 
-def load(manifest: Manifest, folder: Path, engine: Engine) -> Classifier | Detector:
-    """A classifier or a detector, as the manifest's options say: `kind`, `side`, and a detector's `cells` and `platt`."""
+def load(manifest: Manifest, folder: Path, engine: Engine) -> Classifier | Detector | Answerer:
+    """A classifier, a detector or what answers questions, as the manifest's options say: `kind`, `side`, and a detector's
+    `cells` and `platt`. For questions, the bundle holds `words.json` and `familiar.bin` too.
+    """
     options = manifest.options
     side, kind = options.get("side"), options.get("kind")
     if not manifest.labels or "unsure" not in manifest.thresholds:
@@ -168,6 +251,17 @@ def load(manifest: Manifest, folder: Path, engine: Engine) -> Classifier | Detec
     unsure = manifest.thresholds["unsure"]
     if kind == "classifier":
         return Classifier(manifest.labels, unsure, side, engine, manifest.thresholds.get("likely"), read_platt(options))
+    if kind == "questions":
+        if not {"familiar", "likely"} <= manifest.thresholds.keys():
+            raise _wrong("the thresholds 'familiar' and 'likely'")
+        doubt = Doubt(
+            unsure,
+            manifest.thresholds["familiar"],
+            read_known(folder / FAMILIAR),
+            manifest.thresholds["likely"],
+            read_platt(options),
+        )
+        return Answerer(manifest.labels, read_vocabulary(folder / WORDS_FILE), doubt, side, engine)
     if kind != "detector":
         raise _wrong(f"the option 'kind': {' or '.join(KINDS)}")
     platt, cells = options.get("platt"), options.get("cells")
@@ -179,9 +273,12 @@ def load(manifest: Manifest, folder: Path, engine: Engine) -> Classifier | Detec
 
 
 def agrees(expected: dict[str, object], got: dict[str, object]) -> bool:
-    """The same labels in nearly the same places, confidences within `TOLERANCE`, the same doubt."""
+    """The same labels in nearly the same places, or the same answer, confidences within `TOLERANCE`, the same doubt."""
     if expected.get("unsure") != got.get("unsure") or expected.get("label") != got.get("label"):
         return False
+    if "answer" in expected:
+        near = abs(float(str(expected["confidence"])) - float(str(got.get("confidence", -1)))) <= TOLERANCE
+        return expected["answer"] == got.get("answer") and near
     wanted, given = expected.get("objects"), got.get("objects")
     if not isinstance(wanted, list) or not isinstance(given, list) or len(wanted) != len(given):
         return False
@@ -204,11 +301,15 @@ def _same(one: object, other: object) -> bool:
     return bool(shared >= SHIFTED * ((a1 - a0) * (b1 - b0) + (c1 - c0) * (d1 - d0) - shared))
 
 
+def _only(request: dict[str, object], *fields: str) -> None:
+    if extra := sorted(request.keys() - set(fields)):
+        known = " and ".join(f'"{field}"' for field in fields)
+        raise BadRequest(f'This specialist of the task vision reads only {known}; leave out "{extra[0][:40]}".')
+
+
 def _image(request: dict[str, object]) -> bytes:
     if "image" not in request:
         raise BadRequest('The task vision needs an "image": a PNG or JPEG as base64, a data: URL, or as the body.')
-    if extra := sorted(request.keys() - {"image"}):
-        raise BadRequest(f'The task vision reads only "image"; leave out "{extra[0][:40]}".')
     return read_media(request["image"], "image", TYPES, MAX_BYTES).content
 
 

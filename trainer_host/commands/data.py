@@ -34,7 +34,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         "file",
         type=Path,
         metavar="FILE",
-        help="a .csv with a header, a .jsonl, or a folder of pictures and films in LABEL/ folders",
+        help="a .csv with a header, a .jsonl, a folder with a .csv of picture, question, answer, or of pictures and films in LABEL/ folders",
     )
     made.add_argument("--task", metavar="TASK", help="what the rows teach: one of the twelve (a folder's: vision)")
     made.add_argument("--sheet", type=Path, metavar="PNG", help="a folder's: where to show some of each label")
@@ -168,9 +168,14 @@ def data_show(args: argparse.Namespace) -> None:
 
 def data_import(args: argparse.Namespace) -> None:
     """A person's rows as a dataset."""
+    from trainer_host.data.picture_questions import question_table
     from trainer_host.data.transfer import import_rows
 
     show = presenter_for()
+    asked = question_table(args.file, _columns(args.column)) if args.task in (None, "vision") else None
+    if asked is not None:
+        _import_questions(args, asked, show)
+        return
     if args.file.is_dir():
         _import_pictures(args, show)
         return
@@ -229,6 +234,37 @@ def _import_pictures(args: argparse.Namespace, show: Presenter) -> None:
             [[doubt.file, doubt.label, doubt.like, doubt.why] for doubt in made.doubts[:SHOWN_DOUBTS]],
         )
     show.say(f"Some of each label, doubtful ones framed: {sheet}")
+    show.say(f"Next: enigma train --task vision --data {made.dataset.name}")
+
+
+def _import_questions(args: argparse.Namespace, table: Path, show: Presenter) -> None:
+    """A table of pictures, questions and answers."""
+    from trainer_host.data.picture_questions import import_questions
+
+    if args.sheet is not None:
+        raise TrainerError("--sheet is for pictures in folders named by their labels; leave it out.")
+    named = args.file if args.file.is_file() else args.file.absolute()
+    with show.working("reading pictures"):
+        made = import_questions(
+            workspace_of(args),
+            table,
+            name=args.name or _name_from(named),
+            seed=args.seed,
+            held_out=args.held_out,
+            columns=_columns(args.column),
+        )
+    counts = made.dataset.counts
+    show.say(
+        f"Dataset '{made.dataset.name}': {counts['train']:,} questions to train, {counts['heldout']:,} held out, about "
+        f"{made.pictures:,} pictures."
+    )
+    show.table(["answer", "questions"], [[answer, str(count)] for answer, count in made.answers.items()][:SHOWN_DOUBTS])
+    for reason, (count, line) in made.refused.items():
+        show.warn(f"{count} rows were left out: {reason} (the first in line {line}).")
+    if made.duplicates:
+        show.warn(f"{made.duplicates} rows ask the same about the same picture as earlier ones and were left out.")
+    if made.contradictions:
+        show.warn(f"{made.contradictions} questions are answered in two ways about one picture and were left out.")
     show.say(f"Next: enigma train --task vision --data {made.dataset.name}")
 
 

@@ -20,7 +20,7 @@ from trainer_host.data.labelled import Labelled
 from trainer_host.errors import DataError
 from trainer_host.media.boxes import MAX_LABEL
 from trainer_host.tasks import Rejected, canonical
-from trainer_host.tasks.vision import picture_name
+from trainer_host.tasks.vision_pictures import picture_name
 from trainer_host.workspace import Workspace, checked_name, storage_errors, write_atomic
 
 if TYPE_CHECKING:
@@ -221,7 +221,7 @@ def _picture(
     except Rejected as cause:
         refused[_reason(cause.detail)] += 1
         return
-    kept = _encoded(picture, photo)
+    kept = encoded(picture, photo)
     look = np.asarray(picture.resize((_LOOK_SIDE, _LOOK_SIDE), _box()), np.float32)
     name = picture_name(kept, ".jpg" if photo else ".png")
     yield _Picture(file, label, name, kept, _difference_hash(picture), look, film, second)
@@ -239,7 +239,8 @@ def _reason(detail: str) -> str:
     return "damaged, or not a picture"
 
 
-def _encoded(picture: Image.Image, photo: bool) -> bytes:
+def encoded(picture: Image.Image, photo: bool) -> bytes:
+    """A picture as it is kept in a dataset: a photo as JPEG, else as PNG, without any metadata."""
     from edge_runtime.media.pictures import png
 
     if not photo:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from trainer_host.data.labelled import Labelled
 from trainer_host.errors import DataError
+from trainer_host.tasks import HELD_OUT
 
 MIN_ROWS = 40  # fewer can't show whether anything was learned, nor give a bundle its 32 golden vectors
 MIN_PER_LABEL = 5  # four to learn from, one to be examined in
@@ -45,7 +46,7 @@ def deduplicate(rows: list[Labelled]) -> Deduplicated:
 
 
 def split(rows: list[Labelled], share: float, seed: int, *, small: bool = False) -> Split:
-    """Put about `share` of each label (of all rows, where the task has none) into held-out.
+    """Put about `share` of each label (of all rows, where the task has none) into held-out, and all of the group `HELD_OUT`.
 
     Rows with the same `group` stay together. A group's side depends on its name and the seed, not on the
     order of the rows. Raises `DataError` where there are too few rows or labels; `small` takes what there is,
@@ -61,7 +62,10 @@ def split(rows: list[Labelled], share: float, seed: int, *, small: bool = False)
     wanted = {stratum: max(1, round(count * share)) if count > 1 else 0 for stratum, count in totals.items()}
     taken: Counter[str | None] = Counter()
     chosen: set[str] = set()
-    for name in sorted(groups, key=lambda name: hashlib.sha256(f"{seed}/{name}".encode()).digest()):
+    if HELD_OUT in groups:
+        taken.update(row.stratum for row in groups[HELD_OUT])
+        chosen.add(HELD_OUT)
+    for name in sorted(groups.keys() - chosen, key=lambda name: hashlib.sha256(f"{seed}/{name}".encode()).digest()):
         counts = Counter(row.stratum for row in groups[name])
         if all(taken[stratum] + count <= wanted[stratum] for stratum, count in counts.items()):
             taken.update(counts)

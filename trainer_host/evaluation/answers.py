@@ -97,6 +97,8 @@ def chosen(task: str, wanted: Json, got: Json, score: float) -> dict[str, tuple[
         return {"action": (right, str(got.get("action")))}
     if task == "robot":
         return {"action": (_action(wanted), _action(got))}
+    if task == "vision" and "answer" in wanted:
+        return {"answer": (str(wanted["answer"]), str(got.get("answer")))}
     if task == "vision" and "label" in got:
         return {"label": (_first(wanted), str(got["label"]))}
     return {}

@@ -27,7 +27,9 @@ WORST, SAMPLES = 12, 12
 MOST_NAMES = 24  # of a confusion table; the rest is one more
 CALIBRATION_BINS = 10
 # Parts of an answer that a person needn't read here, or that stand beside it.
-_HIDDEN = frozenset({"ms", "shows", "scores", "labels", "confidence", "unsure", "finish", "tokens"})
+_HIDDEN = frozenset(
+    {"ms", "shows", "scores", "labels", "confidence", "unsure", "finish", "tokens", "answers", "likely", "familiar"}
+)
 _LONG, _LONGEST = 240, 4000  # characters of a cell that is folded away, and of what is kept of it
 
 

@@ -1,14 +1,16 @@
-"""The student of the task vision: a classifier where every picture has one label for all of it, else a detector."""
+"""The student of the task vision: a classifier where every picture has one label for all of it, a detector where it has boxes.
+
+What answers questions is in `vision_questions`.
+"""
 
 from __future__ import annotations
 
 import base64
-import io
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import cast
+from typing import Literal, cast
 
 import numpy as np
 import torch
@@ -33,6 +35,7 @@ from trainer_host.students.vision_data import (
     labels_of,
     load_pictures,
     seen_rows,
+    small_png,
     strata_of,
     usual_side,
 )
@@ -46,6 +49,7 @@ from trainer_host.students.vision_detector import (
     outcomes,
 )
 from trainer_host.students.vision_fit import Recipe, fit, held_back, planned
+from trainer_host.students.vision_kinds import ByKind
 from trainer_host.students.vision_net import (
     SIZES,
     SMALL_PICTURE,
@@ -57,6 +61,7 @@ from trainer_host.students.vision_net import (
     multiplications,
 )
 from trainer_host.students.vision_practice import PRACTISED, drawn_around, joined
+from trainer_host.students.vision_questions import QuestionStudent
 from trainer_host.training.determinism import prepare
 from trainer_host.training.steps import Steps
 from trainer_host.training.uncertainty import calibration_error
@@ -76,7 +81,6 @@ RECIPES = {
     "detector": Recipe(tiled_share=0.55, tiles=32),
     "practice": Recipe(batch=16, tiled_share=0.5, tile=48, tiles=32),
 }
-GOLDEN_COLOURS = 48  # a golden picture in so few colours has a tenth of the bytes
 
 
 @dataclass(frozen=True)
@@ -104,10 +108,10 @@ class VisionConfig:
 
 
 class VisionStudent:
-    """See `Student`."""
+    """See `Student`: of pictures with labels or boxes."""
 
     task = vision.NAME
-    family = "graph"
+    family: Literal["graph", "language"] = "graph"
 
     def train(
         self,
@@ -226,7 +230,7 @@ class VisionStudent:
         """Held-out pictures, then those of train, small and in few colours; see `Student.golden`."""
         side = load_config(run).side
         rows = [*seen_rows(dataset, "heldout"), *seen_rows(dataset, "train")]
-        made = dict.fromkeys(_small_png(row.content, side) for row in rows[:count])
+        made = dict.fromkeys(small_png(row.content, side) for row in rows[:count])
         return [{"image": base64.b64encode(content).decode("ascii")} for content in made]
 
 
@@ -369,15 +373,4 @@ def _mean(values: np.ndarray) -> float:
     return float(values.mean()) if len(values) else 0.0
 
 
-def _small_png(content: bytes, side: int) -> bytes:
-    from PIL import Image
-
-    from edge_runtime.media.pictures import read_picture
-
-    picture = read_picture(content, side).quantize(GOLDEN_COLOURS, dither=Image.Dither.NONE)
-    out = io.BytesIO()
-    picture.save(out, "PNG", optimize=True)
-    return out.getvalue()
-
-
-STUDENT = VisionStudent()
+STUDENT = ByKind(VisionStudent(), QuestionStudent())

@@ -105,8 +105,8 @@ def fit(
         {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
     ]
     optimiser = torch.optim.AdamW(groups, lr=recipe.rate)
-    draws = _Draws(rows if order is None else np.asarray(order), order is not None, seed)
-    tile_draws = draws if boxed is None else _Draws(boxed, False, seed)
+    draws = Draws(rows if order is None else np.asarray(order), order is not None, seed)
+    tile_draws = draws if boxed is None else Draws(boxed, False, seed)
 
     def half(number: int, step: int, chosen: np.ndarray) -> tuple[float, tuple[Tensor, ...]]:
         draw = np.random.default_rng([seed, step, number])
@@ -126,14 +126,14 @@ def fit(
                 parameter.grad = torch.stack(grads).mean(0)
             torch.nn.utils.clip_grad_norm_(parameters, 5.0)
             for group in optimiser.param_groups:
-                group["lr"] = recipe.rate * _rate(step / recipe.steps, recipe.warm)
+                group["lr"] = recipe.rate * rate_at(step / recipe.steps, recipe.warm)
             optimiser.step()
             on_progress(step + 1, sum(value for value, _ in made) / HALVES)
     _share_statistics(net, replicas)
     net.eval()
 
 
-class _Draws:
+class Draws:
     """Rows in ever new orders; with a curriculum, of a part that grows from the easy end."""
 
     def __init__(self, rows: np.ndarray, eased: bool, seed: int) -> None:
@@ -163,7 +163,7 @@ class _Draws:
         return taken
 
 
-def _rate(share: float, warm: float) -> float:
+def rate_at(share: float, warm: float) -> float:
     """Grows, then falls as a cosine to nothing."""
     if share < warm:
         return 0.05 + 0.95 * share / warm

@@ -151,6 +151,11 @@ def cell_centres(side: int) -> Tensor:
 
 def multiplications(net: nn.Module, side: int) -> float:
     """Of one picture, in millions, counted by a forward pass."""
+    return multiplications_of(net, torch.zeros(1, side, side, 3, dtype=torch.uint8))
+
+
+def multiplications_of(net: nn.Module, given: Tensor) -> float:
+    """Of the convolutions for what is given to the network, in millions, counted by a forward pass."""
     total = 0
 
     def count(module: nn.Module, given: tuple[Tensor, ...], made: Tensor) -> None:
@@ -161,7 +166,7 @@ def multiplications(net: nn.Module, side: int) -> float:
     hooks = [module.register_forward_hook(count) for module in net.modules() if isinstance(module, nn.Conv2d)]
     training = net.training
     with torch.inference_mode():
-        net.eval()(torch.zeros(1, side, side, 3, dtype=torch.uint8))
+        net.eval()(given)
     net.train(training)
     for hook in hooks:
         hook.remove()

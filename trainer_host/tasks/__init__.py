@@ -43,6 +43,8 @@ JUDGE_SCHEMA: Json = {
     "additionalProperties": False,
 }
 JUDGE_PASSES = 4
+# The group of examples that are only examined, as those of combinations that no other example shows.
+HELD_OUT = "held out"
 # Only `3d_gen` can't be the name of a module.
 _MODULES = {"3d_gen": "gen_3d"}
 
@@ -123,7 +125,10 @@ class TaskSpec(ABC):
         return None
 
     def group(self, example: Example) -> str | None:
-        """What must stay on one side of a split together with others of its kind, as a template; None: itself."""
+        """What must stay on one side of a split together with others of its kind, as a template; None: itself.
+
+        `HELD_OUT` is the side where nothing is learnt.
+        """
         return None
 
     def judge(self, example: Example) -> Prompt | None:

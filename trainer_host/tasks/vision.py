@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import hashlib
-import logging
 import random
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,20 +23,14 @@ from trainer_host.media.boxes import (
 )
 from trainer_host.media.scatter import KINDS, LIGHTS, NOISES, View, scatter, single, taken, truth
 from trainer_host.media.seeing import look_of
-from trainer_host.tasks import Example, Json, Prompt, Rejected, TaskSpec, file_name
+from trainer_host.tasks import Example, Json, Prompt, Rejected, TaskSpec, file_name, vision_questions
+from trainer_host.tasks.vision_pictures import chosen, content_of, picture_name, png, read, unchanged
 
 if TYPE_CHECKING:
     from PIL import Image
 
-logger = logging.getLogger(__name__)
-
-MAX_SIDE = 768  # pixels of a picture that is sent: teachers charge by its size
 MAX_LABELS = 100
-MAX_PICTURES = 100_000
-_SUFFIXES = (".png", ".jpg", ".jpeg")
 _CLEARLY = 6  # of 255: more than noise, and what a JPEG changes, leave of a mean over many pixels
-_AS_LETTERS = str.maketrans("0123456789abcdef", "abcdefghijklmnop")
-_TRIES = 50  # pictures of a folder that can't be read, one after the other
 
 _WHOLE: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
 SYSTEM_WHOLE = """You say what a picture shows and answer as JSON: one object, whose label says best what the picture \
@@ -51,13 +42,14 @@ are tight. Name each object once, and only what can be seen; where there is noth
 
 def spec(options: Json) -> TaskSpec:
     """Options: `images`, a folder of PNG and JPEG pictures; `labels`, a list of those allowed; `whole`, true for
-    pictures with one label for all of each, which a classifier learns from.
+    pictures with one label for all of each, which a classifier learns from; `questions`, true for questions about
+    pictures, or a list of those that are asked about the folder's.
 
     Without a folder, pictures are drawn, of shapes whose boxes are known; labels are then among their kinds.
     Raises `DataError`.
     """
-    if extra := options.keys() - {"images", "labels", "whole"}:
-        raise DataError(f"The task vision has no option '{min(extra)}'; it has images, labels and whole.")
+    if extra := options.keys() - {"images", "labels", "whole", "questions"}:
+        raise DataError(f"The task vision has no option '{min(extra)}'; it has images, labels, whole and questions.")
     whole = options.get("whole", False)
     if not isinstance(whole, bool):
         raise DataError("The option whole of vision must be true or false.")
@@ -65,6 +57,8 @@ def spec(options: Json) -> TaskSpec:
     folder = options.get("images")
     if folder is not None and not (isinstance(folder, str) and Path(folder).is_dir()):
         raise DataError(f"The option images of vision must be a folder of pictures; '{str(folder)[:80]}' isn't one.")
+    if options.get("questions", False) is not False:
+        return vision_questions.spec(options, folder)
     labels = _labels(options.get("labels"))
     if folder is None:
         unknown = [label for label in labels if label not in KINDS]
@@ -118,7 +112,7 @@ class Vision(TaskSpec):
     def draw(self, rng: random.Random) -> Json:
         """See `TaskSpec`: a picture of the folder by its name and hash, or a scene with its light and noise."""
         if self._folder is not None:
-            return _chosen(Path(self._folder), rng)
+            return chosen(Path(self._folder), rng)
         view = self.view(rng)
         return {
             "light": view.light,
@@ -130,13 +124,9 @@ class Vision(TaskSpec):
 
     def prompt(self, drawn: Json) -> Prompt:
         """See `TaskSpec`; the picture goes along. Raises `DataError` where it has changed since it was drawn."""
-        try:
+        with unchanged():
             picture, _ = self._picture(drawn)
-        except Rejected as cause:
-            raise DataError(
-                f"{cause.detail[0].upper()}{cause.detail[1:]}; leave the folder as it is while teaching."
-            ) from cause
-        return Prompt(self._system, self._asked, (_png(picture),))
+        return Prompt(self._system, self._asked, (png(picture),))
 
     def verify(self, drawn: Json, answers: list[Json]) -> Example:
         """See `TaskSpec`: two answers must find the same, and where the picture was drawn, what was drawn.
@@ -162,22 +152,29 @@ class Vision(TaskSpec):
 
     def check(self, example: Example) -> None:
         """See `TaskSpec`: the picture can be read, boxes and labels are in range."""
+        if vision_questions.QUESTION in example.input:
+            vision_questions.check(example)
+            return
         name = reading.text(reading.fields(example.input, "input", ("image",))["image"], "image", 200)
         output = reading.fields(example.output, "output", ("objects",))
         content = example.files.get(name)
         if content is None:
             raise Rejected("no picture", f"the picture '{name[:60]}' isn't there")
-        _read(content)
+        read(content)
         self._one(read_objects(output["objects"], self._given))
 
     def key(self, example: Example) -> str:
         """See `TaskSpec`: what the picture looks like, in words of which like pictures share most."""
+        if vision_questions.QUESTION in example.input:
+            return vision_questions.key(example)
         name = str(example.input["image"])
         content = example.files.get(name)
-        return name if content is None else " ".join(_look(_read(content)))
+        return name if content is None else " ".join(_look(read(content)))
 
     def score(self, wanted: Json, got: Json) -> float:
         """See `TaskSpec`: F1 at an overlap of 0.5 (PASCAL VOC), 0 for boxes that can't be read."""
+        if vision_questions.ANSWER in wanted:
+            return vision_questions.score(wanted, got)
         try:
             found = read_objects(got.get("objects"), ())
         except Rejected:
@@ -203,15 +200,17 @@ class Vision(TaskSpec):
 
     def difficulty(self, example: Example) -> float:
         """See `TaskSpec`: more objects are harder."""
-        objects = example.output["objects"]
+        objects = example.output.get("objects")
         return min(1.0, len(objects) / 8) if isinstance(objects, list) else 0.5
 
     def render(self, example: Example) -> dict[str, bytes]:
-        """See `TaskSpec`: the picture with its boxes, as PNG; none where the file isn't at hand."""
+        """See `TaskSpec`: the picture with its boxes, as PNG; none where the file isn't at hand, or has no boxes."""
+        if vision_questions.QUESTION in example.input:
+            return {}
         content = example.files.get(str(example.input["image"]))
         if content is None:
             return {}
-        marked = _png(_marked(_read(content), read_objects(example.output["objects"], ())))
+        marked = png(_marked(read(content), read_objects(example.output["objects"], ())))
         return {file_name(marked, ".png"): marked}
 
     def stratum(self, example: Example) -> str | None:
@@ -238,69 +237,11 @@ class Vision(TaskSpec):
                 reading.integer(drawn["seed"], "seed", 0, 2**31),
             )
             return taken(view), self.truth(view)
-        path = Path(self._folder) / str(drawn["picture"])
-        content = _content(path)
-        if hashlib.sha256(content).hexdigest() != drawn["sha256"]:
-            raise Rejected("picture changed", f"the picture {path} has changed since it was drawn")
-        return _read(content), None
-
-
-def _chosen(folder: Path, rng: random.Random) -> Json:
-    """A picture of the folder that can be read."""
-    paths = _listing(folder, folder.stat().st_mtime_ns)
-    for _ in range(_TRIES if paths else 0):
-        path = Path(rng.choice(paths))
-        try:
-            content = _content(path)
-            _read(content)
-        except Rejected as cause:
-            logger.warning("%s is left out: %s.", path, cause.detail)
-            continue
-        return {"picture": path.name, "sha256": hashlib.sha256(content).hexdigest()}
-    raise DataError(f"The folder {folder} has no PNG or JPEG picture that can be read.")
-
-
-@functools.lru_cache(maxsize=8)
-def _listing(folder: Path, changed: int) -> tuple[str, ...]:
-    """The pictures of a folder, by name. changed: when it was, so that a new picture is seen."""
-    found = sorted(str(path) for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES and path.is_file())
-    if len(found) > MAX_PICTURES:
-        raise DataError(f"The folder {folder} has {len(found)} pictures; at most {MAX_PICTURES} are taken.")
-    return tuple(found)
-
-
-def _content(path: Path) -> bytes:
-    from edge_runtime.media.pictures import MAX_FILE_BYTES, UNREADABLE
-
-    try:
-        with path.open("rb") as file:
-            return file.read(MAX_FILE_BYTES + 1)  # `read_picture` refuses what is longer
-    except OSError as cause:
-        raise Rejected(UNREADABLE, f"the picture {path} can't be read ({cause.strerror})") from cause
-
-
-def _read(content: bytes) -> Image.Image:
-    from edge_runtime.media.pictures import read_picture
-
-    return read_picture(content, MAX_SIDE)
-
-
-def _png(picture: Image.Image) -> bytes:
-    from edge_runtime.media.pictures import png
-
-    return png(picture)
-
-
-def picture_name(content: bytes, suffix: str = ".png") -> str:
-    """The name of a picture in a row: its hash in the letters a to p.
-
-    In digits, one hash in sixty looks like a card's, a wallet's or a phone's number to what scrubs personal data.
-    """
-    return file_name(content, "").translate(_AS_LETTERS) + suffix
+        return read(content_of(Path(self._folder), drawn)), None
 
 
 def _example(picture: Image.Image, objects: tuple[Box, ...]) -> Example:
-    content = _png(picture)
+    content = png(picture)
     name = picture_name(content)
     return Example({"image": name}, {"objects": write_objects(objects)}, {name: content})
 

@@ -27,12 +27,14 @@ class Form(enum.Enum):
     FOLDER = "a folder"
     TABLE = "a .csv file of label,description"
     JSON = "a .json file"
+    QUESTIONS = "true, or a .txt file with a question in each line"
 
 
 FORMS: dict[str, dict[str, Form]] = {
     "chat": {"language": Form.TEXT, "tools": Form.JSON, "steps": Form.FLAG},
-    "vision": {"images": Form.FOLDER, "labels": Form.WORDS, "whole": Form.FLAG},
+    "vision": {"images": Form.FOLDER, "labels": Form.WORDS, "whole": Form.FLAG, "questions": Form.QUESTIONS},
     "audio_gen": {"kinds": Form.WORDS},
+    "game": {"games": Form.WORDS},
     "robot": {"mode": Form.TEXT, "pack": Form.TEXT},
     "router": {"labels": Form.TABLE, "language": Form.TEXT},
 }
@@ -128,6 +130,21 @@ def _json(value: str, name: str) -> object:
         raise TrainerError(str(cause)) from None
 
 
+def _questions(value: str, name: str) -> object:
+    """True, or the lines of a file that aren't empty, at most `MAX_JSON` bytes of it."""
+    if value.lower() in ("true", "false"):
+        return value.lower() == "true"
+    file = Path(value)
+    try:
+        with file.open(encoding="utf-8-sig") as source:
+            lines = source.read(MAX_JSON).splitlines()
+    except OSError as cause:
+        raise TrainerError(f"{name} must be {Form.QUESTIONS.value}; {file} can't be read: {cause.strerror}.") from None
+    except UnicodeDecodeError:
+        raise TrainerError(f"{file.name} isn't a text in UTF-8; save it as one.") from None
+    return [line.strip() for line in lines if line.strip()]
+
+
 _READ: dict[Form, Callable[[str, str], object]] = {
     Form.TEXT: lambda value, name: value,
     Form.WORDS: _words,
@@ -135,4 +152,5 @@ _READ: dict[Form, Callable[[str, str], object]] = {
     Form.FOLDER: _folder,
     Form.TABLE: _table,
     Form.JSON: _json,
+    Form.QUESTIONS: _questions,
 }

@@ -26,7 +26,7 @@ from trainer_host.students.vision_classifier import classifier_loss
 from trainer_host.students.vision_data import Pictures, Variation, varied
 from trainer_host.students.vision_net import ClassifierNet, Shape
 from trainer_host.tasks import Example, task_spec
-from trainer_host.tasks.vision import picture_name
+from trainer_host.tasks.vision_pictures import picture_name
 from trainer_host.training.run import Run, train_run
 from trainer_host.workspace import Workspace
 

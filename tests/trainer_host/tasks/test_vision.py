@@ -27,7 +27,7 @@ from tests.trainer_host.media.strictness import (
 from trainer_host.errors import DataError
 from trainer_host.media.scatter import KINDS
 from trainer_host.tasks import Example, Json, task_spec
-from trainer_host.tasks.vision import picture_name
+from trainer_host.tasks.vision_pictures import picture_name
 
 SPEC = task_spec("vision")
 DRAWN: Json = {

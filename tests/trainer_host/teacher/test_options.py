@@ -31,6 +31,7 @@ def test_each_form_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     Path("tools.json").write_text('[{"name": "stop"}]')
     Path("labels.csv").write_text("label,description\nbilling,invoices and payments\nother,all else\n")
     written = ["robot.mode=free", "router.labels=labels.csv", "vision.labels=circle, star", "vision.whole=True"]
+    Path("asked.txt").write_text("How many cups?\n\nIs it open?\n")
     assert read_options([*written, "vision.images=photos=old", "audio_gen.kinds=music", "chat.tools=tools.json"]) == {
         "chat": {"tools": [{"name": "stop"}]},
         "robot": {"mode": "free"},
@@ -38,6 +39,8 @@ def test_each_form_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         "vision": {"labels": ["circle", "star"], "whole": True, "images": str(tmp_path / "photos=old")},
         "audio_gen": {"kinds": ["music"]},
     }
+    assert read_options(["vision.questions=true"]) == {"vision": {"questions": True}}
+    assert read_options(["vision.questions=asked.txt"]) == {"vision": {"questions": ["How many cups?", "Is it open?"]}}
 
 
 @pytest.mark.parametrize(
@@ -52,6 +55,7 @@ def test_each_form_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         (["robot.mode=free", "robot.mode=reword"], "robot.mode is given twice"),
         (["vision.whole=perhaps"], "vision.whole must be true or false, not 'perhaps'"),
         (["vision.labels=a,,b"], "vision.labels needs words with commas"),
+        (["vision.questions=none.txt"], "with a question in each line; none.txt can't be read"),
         (["router.labels=none.csv"], "none.csv can't be read"),
         (["chat.tools=none.json"], "none.json can't be read"),
         ([f"chat.tools={__file__}"], "isn't valid JSON"),
