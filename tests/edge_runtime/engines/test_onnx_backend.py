@@ -11,6 +11,7 @@ pytest.importorskip("onnxruntime")
 def test_what_bare_onnxruntime_passes_the_engine_passes() -> None:
     from benchmarks.onnx_backend import BareBackend, OurBackend, cases, passed
 
-    wanted = passed(cases(BareBackend, every=37))
+    tests = cases(every=37)
+    wanted = passed(tests, BareBackend)
     assert len(wanted) > 40
-    assert not wanted - passed(cases(OurBackend, every=37))
+    assert not wanted - passed(tests, OurBackend)
