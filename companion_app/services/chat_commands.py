@@ -330,7 +330,7 @@ class ChatCommands:
         self._store.dispatch(
             cact.ChatSaid(one.id, Turn(number, text, replies, Picture(name[:200]), self._chance() < 0.5), self._clock())
         )
-        self._work.begin(self._look(one, number, Path(picture).expanduser(), bool(text)))
+        self._work.begin(self._look(one, number, Path(picture).expanduser(), text))
 
     def _say(self, one: Conversation, said: Turn) -> None:
         self._store.dispatch(cact.ChatSaid(one.id, said, self._clock()))
@@ -359,7 +359,7 @@ class ChatCommands:
         self._writes.add(task)
         task.add_done_callback(self._writes.discard)
 
-    async def _look(self, one: Conversation, number: int, path: Path, then_ask: bool) -> None:
+    async def _look(self, one: Conversation, number: int, path: Path, text: str) -> None:
         specialist, seen, problem = "", "", ""
         try:
             found = seer(self._store.state, one.models)
@@ -368,7 +368,7 @@ class ChatCommands:
             address, specialist = found
             kind, content = await asyncio.to_thread(read_picture, path)
             async with asyncio.timeout(PICTURE_DEADLINE):
-                seen = seen_words(await self._device(address).look(specialist, kind, content))
+                seen = seen_words(await self._device(address).look(specialist, kind, content, text))
         except PictureError as error:
             problem = str(error)
         except (EdgeError, TimeoutError, OSError) as error:
@@ -376,7 +376,7 @@ class ChatCommands:
         self._store.dispatch(cact.PictureSeen(one.id, number, specialist, seen, problem))
         now = self._chat.one(one.id)
         asked = now.turn(number) if now else None
-        for model in range(len(asked.replies) if then_ask and asked is not None else 0):
+        for model in range(len(asked.replies) if text and asked is not None else 0):
             if problem:
                 unasked = tr("Not asked, as nobody could look at the picture; send the message again without it.")
                 self._store.dispatch(cact.ReplyEnded(one.id, number, model, ReplyPhase.BROKEN, unasked))

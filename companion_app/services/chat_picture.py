@@ -46,10 +46,10 @@ def read_picture(path: Path) -> tuple[str, bytes]:
 
 
 def seen_words(answer: Mapping[str, object]) -> str:
-    """What a vision specialist answered, as a line: a label for all, or what stands where."""
+    """What a vision specialist answered, as a line: the answer to a question, a label for all, or what stands where."""
     found = answer.get("objects")
     objects = [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
-    label = as_text(answer.get("label"))
+    label = as_text(answer.get("answer")) or as_text(answer.get("label"))
     parts = [_sure(label, answer)] if label else []
     parts += [_sure(as_text(item.get("label")), item) for item in objects[:MAX_NAMED]]
     if len(objects) > MAX_NAMED:

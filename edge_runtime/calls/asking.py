@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator
+from urllib.parse import urlencode
 
 from edge_runtime import strict_json
 from edge_runtime.calls.link import Json, Link, error_from, named
-from edge_runtime.errors import DeviceUnreachable
+from edge_runtime.errors import BadRequest, DeviceUnreachable
 
 WORD_TIMEOUT = 60.0  # between two pieces of an answer; before the first, a small device reads the whole conversation
+MAX_QUESTION = 500  # characters; it goes into the address, and no specialist reads more
+UNASKED = 'leave out "question"'  # what a specialist says that takes none
 
 
 class Asking(Link):
@@ -28,12 +31,22 @@ class Asking(Link):
         assert isinstance(asked, dict)
         return await self._call("POST", f"/v1/run/{named(specialist)}", json=asked)
 
-    async def look(self, specialist: str, content_type: str, content: bytes) -> Json:
-        """Ask a specialist about one file, as it is; `content_type` as in "image/png". The answer is its task's."""
-        headers = {"Content-Type": content_type}
-        return await self._call(
-            "POST", f"/v1/run/{named(specialist)}", data=content, headers=headers, timeout=WORD_TIMEOUT
-        )
+    async def look(self, specialist: str, content_type: str, content: bytes, question: str = "") -> Json:
+        """Ask a specialist about one file, as it is; `content_type` as in "image/png". The answer is its task's.
+
+        question: of a person, about the file; a specialist that takes none is asked without, and so is any where it is longer
+        than `MAX_QUESTION` characters.
+        """
+        headers, path = {"Content-Type": content_type}, f"/v1/run/{named(specialist)}"
+        if not 0 < len(question) <= MAX_QUESTION:
+            return await self._call("POST", path, data=content, headers=headers, timeout=WORD_TIMEOUT)
+        asked = f"{path}?{urlencode({'question': question})}"
+        try:
+            return await self._call("POST", asked, data=content, headers=headers, timeout=WORD_TIMEOUT)
+        except BadRequest as refused:
+            if UNASKED not in str(refused):
+                raise
+            return await self.look(specialist, content_type, content)
 
     async def ask(self, request: Json) -> Json:
         """Let the device's router pick the specialist: {"task", "specialist", "answer", "confidence", "unsure", "ms"}."""

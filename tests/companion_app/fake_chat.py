@@ -26,6 +26,8 @@ class FakeWriter:
     asked: list[Json] = field(default_factory=list)
     sent: int = 0
     seen: list[bytes] = field(default_factory=list)
+    questions: list[str | None] = field(default_factory=list)
+    answers: str = ""  # what its eye answers to a question; one that has nothing to say takes none
 
     def model(self, name: str, task: str) -> Json:
         return {"name": name, "task": task, "version": "1.0.0", "runtime": "onnxruntime", "bytes": 1000, "metrics": {}}
@@ -38,6 +40,13 @@ class FakeWriter:
 
     async def look(self, request: web.Request) -> web.Response:
         self.seen.append(await request.read())
+        question = request.query.get("question")
+        self.questions.append(question)
+        if question is not None and not self.answers:
+            error = {"code": "bad_request", "message": 'This specialist reads only "image"; leave out "question".'}
+            return web.json_response({"error": error}, status=400)
+        if question is not None:
+            return web.json_response({"answer": self.answers, "confidence": 0.94, "unsure": True, "ms": 1.0})
         if b"corrupt" in self.seen[-1]:
             error = {"code": "bad_request", "message": "The picture can't be read; send another one."}
             return web.json_response({"error": error}, status=400)

@@ -225,12 +225,19 @@ async def test_a_picture_is_seen_and_what_was_seen_is_read_by_the_model(tmp_path
     async with talking(tmp_path, kitchen) as talk:
         turn = await talk.said("What is that?", picture=str(photo))
         assert turn.picture is not None and turn.picture.seen == "cat (97 %)"
-        assert kitchen.seen == [photo.read_bytes()]
+        # A specialist that names pictures takes no question, and is asked without.
+        assert kitchen.seen == [photo.read_bytes()] * 2 and kitchen.questions == ["What is that?", None]
         assert "cat (97 %)" in kitchen.asked[0]["messages"][-1]["content"]  # type: ignore[index]
         alone = await talk.said("", picture=str(photo))
         assert alone.replies == () and alone.picture is not None and alone.picture.seen
         await talk.said("And now?")
         assert kitchen.asked[-1]["messages"][-1]["content"].count("cat (97 %)") == 1  # type: ignore[index]
+        kitchen.questions.clear()
+        kitchen.answers = "3"
+        turn = await talk.said("How many cats are there?", picture=str(photo))
+        assert turn.picture is not None and turn.picture.seen == "3 (94 %), but it isn't sure"
+        await talk.said("many " * 120, picture=str(photo))
+        assert kitchen.questions == ["How many cats are there?", None]  # nobody reads that much
 
 
 @pytest.mark.parametrize(
