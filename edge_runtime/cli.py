@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from edge_runtime import __version__, local_only
 from edge_runtime.config import config_of
 from edge_runtime.errors import EdgeError
+from edge_runtime.home import cli as home
 from edge_runtime.identity import cli as identity
 from edge_runtime.running import ask_daemon
 from edge_runtime.update import cli as updates
@@ -140,6 +141,11 @@ def _parser() -> argparse.ArgumentParser:
     trust.add_argument("action", choices=("list", "add", "remove"), nargs="?", default="list")
     trust.add_argument("key", nargs="?", metavar="KEY", help="base64 or hex; to remove: how its hex starts")
     trust.add_argument("--name", default="added by hand", help="what to call the key")
+    home.add_arguments(
+        command(
+            "inventory", "Print a Home Assistant's areas and entities, as a home specialist is asked with.", home.run
+        )
+    )
     doctor = command("doctor", "Look at all that this device needs, and say how to mend what is wrong.", _doctor)
     doctor.add_argument("--json", action="store_true", help="as JSON")
     unit = command("unit", "Print a unit file that starts this device with the system (systemd).", _unit)
