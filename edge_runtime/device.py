@@ -35,7 +35,7 @@ from edge_runtime.serving.turns import USUAL, Turns, Urgency
 from edge_runtime.serving.worker import Answer
 from edge_runtime.update import disk
 from edge_runtime.update.deadline import in_time
-from edge_runtime.update.disk_threads import in_thread
+from edge_runtime.update.disk_threads import DiskHangs, in_thread, on_disk
 from edge_runtime.update.install import Installed, Installer, Started, Tell
 from edge_runtime.update.receive import receive
 from edge_runtime.update.slots import Pointer, Slots
@@ -368,7 +368,8 @@ class Device:
                 await self._refused(error)
                 raise
             finally:
-                disk.remove(path)
+                with contextlib.suppress(DiskHangs):  # the next start sweeps it
+                    await on_disk(path.parent, disk.remove, path)
         self.metrics.count("enigma_installs_total", result="installed" if installed.changed else "unchanged")
         if installed.changed:
             await self._write_down("pushed", installed.specialist, version=installed.version, bundle=installed.bundle)

@@ -11,6 +11,7 @@ from typing import TypeVar
 from edge_runtime.bundle import HEADER_BYTES, Envelope, read_envelope
 from edge_runtime.errors import BundleError
 from edge_runtime.update import disk
+from edge_runtime.update.disk_threads import hangs, on_disk
 
 T = TypeVar("T")
 _WRITE_BYTES = 256 * 1024  # uploads reach the disk in pieces of this size
@@ -32,7 +33,8 @@ async def receive(
     waiting = bytearray()
     taken = told = 0
     with disk.storage_errors(path.parent):
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        folder = path.parent
+        handle = await on_disk(folder, os.open, path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             async for chunk in chunks:
                 waiting += chunk
@@ -40,7 +42,7 @@ async def receive(
                 if envelope is None:
                     if len(waiting) < HEADER_BYTES:
                         continue
-                    envelope = _checked(bytes(waiting[:HEADER_BYTES]), declared, check)
+                    envelope = await on_disk(folder, _checked, bytes(waiting[:HEADER_BYTES]), declared, check)
                 total = HEADER_BYTES + envelope.length
                 if taken > total:
                     raise BundleError("The upload goes on after the bundle's end; send the bundle alone.")
@@ -49,15 +51,16 @@ async def receive(
                     tell(taken, total)
                 if len(waiting) >= _WRITE_BYTES:
                     piece, waiting = bytes(waiting), bytearray()
-                    await finish(asyncio.to_thread(disk.write_all, handle, piece))
+                    await on_disk(folder, disk.write_all, handle, piece)
             if envelope is None:
                 envelope = read_envelope(bytes(waiting))
             if taken < HEADER_BYTES + envelope.length:
                 total = HEADER_BYTES + envelope.length
                 raise BundleError(f"The upload ended after {taken:,} of {total:,} bytes; send it again.")
-            await finish(asyncio.to_thread(disk.write_all, handle, bytes(waiting)))
+            await on_disk(folder, disk.write_all, handle, bytes(waiting))
         finally:
-            os.close(handle)
+            if not hangs(folder):  # a thread that comes back late must not write into what has this number then
+                os.close(handle)
 
 
 def _checked(head: bytes, declared: int | None, check: Callable[[Envelope], None]) -> Envelope:
