@@ -414,6 +414,13 @@ class Page(ScrollView):
     def on_column(self, page: Page, column: Column) -> None:
         """The rule has made the column."""
         column.bind(height=self._hold)
+        for name in ("height", "scroll_y"):
+            self.fbind(name, self._stay_at_top)
+
+    def _stay_at_top(self, *_: object) -> None:
+        """A page that is shorter than its place begins at the top, wherever a field that got the focus was looked for."""
+        if self.column.height <= self.height and self.scroll_y != 1:
+            self.scroll_y = 1
 
     def _hold(self, column: Column, height: float) -> None:
         """Keep in place what is seen: Kivy keeps a share of the height, and what grows below would move it all."""
@@ -424,6 +431,7 @@ class Page(ScrollView):
         if 0 < self._wanted <= now:
             self.scroll_y, self._wanted = 1 - self._wanted / now, 0.0
         self._height = height
+        self._stay_at_top()
 
     def add_widget(self, widget: Widget, *args: object, **kwargs: object) -> None:
         """What a rule puts into a page goes into its column."""
