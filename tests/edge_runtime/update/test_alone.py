@@ -28,7 +28,7 @@ from edge_runtime.update.tuf import client
 from trainer_host.release.export_updates import export
 from trainer_host.release.settle import utc_now
 
-from .following import NAME, Site
+from .following import NAME, Site, wrong_golden
 
 
 @pytest.fixture
@@ -214,6 +214,25 @@ def test_a_condition_that_never_comes_is_given_up_and_what_is_paused_is_not(
     asyncio.run(waited())
     assert active(state) is None
     assert not (updates_folder(state) / "incoming" / NAME).exists()
+
+
+def test_the_owner_s_hooks_put_a_switch_off_and_are_told_how_it_went(site: Site, state: Path, tmp_path: Path) -> None:
+    hooks = tmp_path / "hooks"
+    hooks.mkdir(mode=0o700)
+
+    def hook(name: str, script: str) -> None:
+        (hooks / name).write_text(f"#!/bin/sh\n{script}\n")
+        (hooks / name).chmod(0o700)
+
+    config = Config(update=UpdateConfig(trial=False, hooks=str(hooks)))
+    hook("pre-update", "echo the arm is moving; exit 1")
+    hook("post-update", f'echo "$ENIGMA_SPECIALIST $ENIGMA_VERSION $ENIGMA_STATE $ENIGMA_CAUSE" >{tmp_path}/told')
+    site.want(site.publish("1.0.0", wrong_golden("1.0.0")))
+    agent = update(state, config)
+    assert agent.units[NAME].state is State.STAGED and "the arm is moving" in agent.hindered[NAME]
+    hook("pre-update", "exit 0")
+    assert update(state, config).units[NAME].state is State.ROLLED_BACK
+    assert (tmp_path / "told").read_text().startswith(f"{NAME} 1.0.0 rolled_back Golden vector 1")
 
 
 def test_what_is_staged_needs_no_network_but_signatures_that_still_count(
