@@ -155,7 +155,9 @@ class Serving:
 
         Raises `OutOfMemory`; `DeadlinePassed` where loading takes longer than the request may, and goes on; and `Stuck`.
         """
-        ends = time.monotonic() + (self._deadline if urgency.seconds is None else urgency.seconds)
+        # Loading takes longer than an answer; who said no deadline waits for it as long as for a run that may hang.
+        usual = max(self._deadline, self._hang_seconds)
+        ends = time.monotonic() + (usual if urgency.seconds is None else urgency.seconds)
         while (generation := self.current(name)).worker is None:
             if generation.sick:
                 raise Stuck(generation.sick, 60.0)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from aiohttp import ClientSession
 from aiohttp.test_utils import TestClient, TestServer
 
 pytest.importorskip("openai")
@@ -239,6 +240,19 @@ def test_a_call_that_is_asked_for_comes_with_arguments_of_the_schema(client: Any
 def test_the_own_route_answers_beside_it(device: RunningDevice) -> None:
     answer = device.request("POST", "/v1/run/chatty", {"messages": HELLO, "max_tokens": 5})
     assert answer.status == 200 and answer.json["tokens"] == 5
+
+
+async def test_a_hundred_idle_streams_take_little_memory(device: RunningDevice) -> None:
+    """Each connection streamed an answer and stays open, as clients with a pool of connections leave them."""
+    headers = {"Authorization": f"Bearer {device.token}"}
+    before = device.get("/v1/status", **headers).json["rss_bytes"]
+    body = {"model": "chatty", "messages": HELLO, "max_tokens": 1, "stream": True}
+    async with contextlib.AsyncExitStack() as open_ones:
+        for _ in range(100):
+            session = await open_ones.enter_async_context(ClientSession(headers=headers))
+            async with session.post(f"{device.url}/v1/chat/completions", json=body) as answer:
+                assert (await answer.read()).rstrip().endswith(b"data: [DONE]")
+        assert device.get("/v1/status", **headers).json["rss_bytes"] - before < 50 * 2**20
 
 
 async def test_our_own_client_streams_too_and_ends_the_writing_where_it_leaves(device: RunningDevice) -> None:
