@@ -33,8 +33,9 @@ def cpu_seconds(pid: int) -> float:
     """The processor's seconds of a process and those that it started."""
     total = 0
     for each in [pid, *_children(pid)]:
-        fields = Path(f"/proc/{each}/stat").read_text().rsplit(")", 1)[1].split()
-        total += int(fields[11]) + int(fields[12])  # user and system, see proc(5)
+        with contextlib.suppress(OSError):  # one that it started may have ended
+            fields = Path(f"/proc/{each}/stat").read_text().rsplit(")", 1)[1].split()
+            total += int(fields[11]) + int(fields[12])  # user and system, see proc(5)
     return total / os.sysconf("SC_CLK_TCK")
 
 
