@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Protocol, TypeVar
 
 from edge_runtime.games.boards import ConnectFour, TicTacToe
+from edge_runtime.games.rooms import BabyAi
 from edge_runtime.games.worlds import FrozenLake, Taxi
 from edge_runtime.media import Json
 
@@ -35,4 +36,4 @@ class Rules(Protocol[State]):
         """One word that is equal for equal states."""
 
 
-RULES: Mapping[str, Rules] = {game.name: game for game in (FrozenLake(), Taxi(), TicTacToe(), ConnectFour())}
+RULES: Mapping[str, Rules] = {game.name: game for game in (FrozenLake(), Taxi(), TicTacToe(), ConnectFour(), BabyAi())}

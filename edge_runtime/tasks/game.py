@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from edge_runtime.bundle.manifest import Manifest
-from edge_runtime.engines import Engine
+from edge_runtime.engines import Engine, GraphEngine
 from edge_runtime.errors import BadRequest, BundleError, EngineError
 from edge_runtime.games import MAX_TEXT, RULES, Rules, lookahead
 from edge_runtime.games.boards import put
@@ -23,6 +23,8 @@ from edge_runtime.games.planes import (
     world_cell,
     world_planes,
 )
+from edge_runtime.games.room_planes import ROOM_PLANES, ROOM_SCORES, room_cell, room_planes, room_score
+from edge_runtime.games.rooms import Stand
 from edge_runtime.games.worlds import Place
 from edge_runtime.media import Rejected
 
@@ -30,11 +32,20 @@ NAME = "game"
 TOLERANCE = 0.15  # on a score, between int8 runtimes that round differently
 MAX_MILLISECONDS = 2000
 BOARDS = ("tic_tac_toe", "connect_four")
-# Inputs, float32: see edge_runtime.games.planes. Outputs, float32, logits that an action is a best one:
-# `board_scores` [1, cells], `world_scores` [1, actions, cells].
-INPUTS = {"board": (1, len(BOARD_PLANES), SIDE, SIDE), "world": (1, len(WORLD_PLANES), SIDE, SIDE)}
-OUTPUTS = {"board_scores": (1, SIDE * SIDE), "world_scores": (1, WORLD_ACTIONS, SIDE * SIDE)}
-_EMPTY = {name: np.zeros(shape, np.float32) for name, shape in INPUTS.items()}
+# A graph has a tower for each of the kinds of games that it was taught: see `TOWERS`. Inputs, float32: see
+# edge_runtime.games.planes and room_planes. Outputs, float32, logits that an action is a best one: `board_scores` [1,
+# cells], `world_scores` [1, actions, cells], `room_scores` [1, actions x facings, cells].
+INPUTS = {
+    "board": (1, len(BOARD_PLANES), SIDE, SIDE),
+    "world": (1, len(WORLD_PLANES), SIDE, SIDE),
+    "room": (1, ROOM_PLANES, SIDE, SIDE),
+}
+OUTPUTS = {
+    "board_scores": (1, SIDE * SIDE),
+    "world_scores": (1, WORLD_ACTIONS, SIDE * SIDE),
+    "room_scores": (1, ROOM_SCORES, SIDE * SIDE),
+}
+TOWERS = {"tic_tac_toe": "board", "connect_four": "board", "frozen_lake": "world", "taxi": "world", "babyai": "room"}
 
 REQUEST_SCHEMA: dict[str, object] = {
     "type": "object",
@@ -71,6 +82,10 @@ class Player:
         self._unsure = unsure
         self._temperatures = temperatures
         self._engine = engine
+        # Files of older versions have the towers of boards and worlds, whatever they were taught.
+        told = {tensor.name for tensor in engine.inputs} if isinstance(engine, GraphEngine) else None
+        self._towers = towers_of(temperatures) if told is None else tuple(name for name in INPUTS if name in told)
+        self._empty = {name: np.zeros(INPUTS[name], np.float32) for name in self._towers}
 
     def run(self, request: dict[str, object]) -> dict[str, object]:
         """Choose an action; with "milliseconds", among the moves that looking so long ahead found best."""
@@ -87,10 +102,10 @@ class Player:
         chosen = legal[order[0]]
         if limit is None:
             return self._answer(chosen, scores)
-        best, ahead = _looked_ahead(rules.name, position, limit)
+        best, ahead, sure = _looked_ahead(rules.name, position, limit)
         chosen = next(legal[number] for number in order if legal[number] in best)
         answer = self._answer(chosen, scores) | {"ahead": ahead}
-        return answer | {"unsure": False} if len(best) == 1 else answer
+        return answer | {"unsure": False} if sure else answer
 
     def _answer(self, chosen: str, scores: dict[str, float]) -> dict[str, object]:
         return {
@@ -102,25 +117,35 @@ class Player:
 
     def _logits(self, game: str, position: object) -> np.ndarray:
         """float32 [legal actions], in their order."""
+        rules = RULES[game]
+        legal = [rules.actions.index(action) for action in rules.legal(position)]
         if isinstance(position, Place):
-            found = self._run({"world": world_planes(position)[None], "board": _EMPTY["board"]})["world_scores"]
-            actions, rules = RULES[game].actions, RULES[game]
-            rows = [actions.index(action) for action in rules.legal(position)]
-            return found[0, rows, world_cell(position)]
+            found = self._run("world", world_planes(position)[None])
+            return found[0, legal, world_cell(position)]
+        if isinstance(position, Stand):
+            found = self._run("room", room_planes(position.room)[None])
+            rows = [room_score(action, position.pose.facing) for action in legal]
+            return found[0, rows, room_cell(position.pose)]
         bits = squares(position) if isinstance(position, str) else position
         assert isinstance(bits, tuple)
-        found = self._run({"board": board_planes(game, [bits]), "world": _EMPTY["world"]})["board_scores"]
+        found = self._run("board", board_planes(game, [bits]))
         return found[0, list(board_cells(game, bits[1]).values())]
 
-    def _run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        found = self._engine.run(inputs)
-        for name, shape in OUTPUTS.items():
-            if found[name].shape != shape or not np.isfinite(found[name]).all():
-                raise EngineError(
-                    f"The player gave {name} of shape {list(found[name].shape)} instead of {list(shape)}, or not "
-                    "numbers; build the bundle again."
-                )
+    def _run(self, tower: str, planes: np.ndarray) -> np.ndarray:
+        name = f"{tower}_scores"
+        found = self._engine.run({**self._empty, tower: planes})[name]
+        if found.shape != OUTPUTS[name] or not np.isfinite(found).all():
+            raise EngineError(
+                f"The player gave {name} of shape {list(found.shape)} instead of {list(OUTPUTS[name])}, or not "
+                "numbers; build the bundle again."
+            )
         return found
+
+
+def towers_of(games: Collection[str]) -> tuple[str, ...]:
+    """The towers that play these games, in the order of `INPUTS`."""
+    wanted = {TOWERS[game] for game in games}
+    return tuple(name for name in INPUTS if name in wanted)
 
 
 def load(manifest: Manifest, folder: Path, engine: Engine) -> Player:
@@ -200,13 +225,19 @@ def _milliseconds(request: dict[str, object], game: str) -> int | None:
     return limit
 
 
-def _looked_ahead(game: str, position: object, limit: int) -> tuple[set[str], int]:
-    """The best moves, and how many moves after them were looked at. Tic-tac-toe is seen to its end in 50 ms at most."""
+def _looked_ahead(game: str, position: object, limit: int) -> tuple[set[str], int, bool]:
+    """The best moves, how many moves after them were looked at, and whether no other move can be as good.
+
+    Tic-tac-toe is seen to its end in 50 ms at most. In connect four what the end isn't seen of is judged.
+    """
     if isinstance(position, str):
         moves = [int(action) - 1 for action in RULES[game].legal(position)]
         worth = {move: -lookahead.minimax(put(position, move)) for move in moves}
-        return {str(move + 1) for move in lookahead.best(worth)}, len(moves) - 1
+        best = lookahead.best(worth)
+        return {str(move + 1) for move in best}, len(moves) - 1, len(best) == 1
     assert isinstance(position, tuple)
     mine, filled = position
     found, ahead = lookahead.deepened(mine, filled, limit)
-    return {str(column + 1) for column in lookahead.best(found)}, ahead
+    not_lost = sum(worth > -lookahead.SURE for worth in found.values())
+    sure = max(found.values()) > lookahead.SURE or not_lost == 1
+    return {str(column + 1) for column in lookahead.best(found)}, ahead, sure

@@ -22,12 +22,12 @@ def prompt_of(example: Example, max_prompt: int) -> str:
     return text(fields(example.input, "input", ("prompt",))["prompt"], "prompt", max_prompt)
 
 
-def needs(module: str, what: str) -> None:
-    """Import a package of the extra `tasks`; raises `DataError` with the sentence that says how to get it."""
+def needs(module: str, what: str, extra: str = "tasks") -> None:
+    """Import a package of an extra; raises `DataError` with the sentence that says how to get it."""
     import importlib
 
     try:
         importlib.import_module(module)
     except ImportError as cause:
         package = {"PIL": "pillow"}.get(module, module)
-        raise DataError(f"{what} need the package '{package}'; install Enigma with the extra 'tasks'.") from cause
+        raise DataError(f"{what} need the package '{package}'; install Enigma with the extra '{extra}'.") from cause

@@ -1,7 +1,8 @@
-"""The player: a small network for four games that learns from rows, practice around them, and games with itself."""
+"""The player: a small network for five games that learns from rows, practice around them, and games with itself."""
 
 from __future__ import annotations
 
+import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -26,12 +27,13 @@ from trainer_host.students.game_data import (
     board_lessons,
     cells_of,
     inputs_of,
-    is_board,
     read_rows,
     world_lessons,
 )
 from trainer_host.students.game_loss import choice_loss
-from trainer_host.students.game_model import PlayerNet, Shape
+from trainer_host.students.game_matches import asking_player, opening, points, searching_player
+from trainer_host.students.game_model import BoardTower, PlayerNet, Shape
+from trainer_host.students.game_rooms import room_lessons
 from trainer_host.students.game_self_play import improve
 from trainer_host.tasks.game import GAMES
 from trainer_host.training.calibration import threshold_of
@@ -42,15 +44,23 @@ from trainer_host.workspace import write_atomic
 
 CONFIG = "config.json"
 MIN_ROWS = 60  # fewer leave a game with so few that calibration says nothing
+PLAYED = 40  # games of connect four in an examination, half of them begun by the other
 HELD_BACK = 8  # each eighth row of a game calibrates, and teaches nothing
 # A student plans by steps, so that the result doesn't depend on how fast the machine is: a second of one core does so
-# many steps of the worlds' tower, and half as many more of the boards'.
+# many steps of the worlds' tower, half as many more of the boards', and three times as many of the rooms'.
 STEPS_PER_SECOND = 8
+MORE_STEPS = {"board": 1.5, "world": 1.0, "room": 3.0}
 MIN_STEPS, MAX_STEPS = 40, 600
 MAX_GAMES = 50_000  # of self-play, hours
 # How many of each game a step shows, however many rows it has: none is drowned by another.
-BATCH = {"connect_four": 48, "tic_tac_toe": 32, "frozen_lake": 24, "taxi": 24}
-RATES = {"board": 3e-3, "world": 4e-3}
+BATCH = {"connect_four": 64, "tic_tac_toe": 32, "frozen_lake": 24, "taxi": 24, "babyai": 32}
+RATES = {"board": 3e-3, "world": 4e-3, "room": 4e-3}
+DECAY = {"board": 0.01, "world": 1e-3, "room": 1e-3}
+LESSONS: dict[str, Callable[[Sequence[Asked], Sequence[Asked], int], Lessons]] = {
+    "board": board_lessons,
+    "world": world_lessons,
+    "room": room_lessons,
+}
 TEMPERATURES = np.exp(np.linspace(np.log(0.3), np.log(5.0), 121))
 
 
@@ -61,6 +71,7 @@ class PlayerConfig:
     unsure: float
     temperatures: dict[str, float]
     shape: Shape
+    towers: list[str]
 
 
 class GameStudent:
@@ -95,33 +106,32 @@ class GameStudent:
         prepare(seed)
         back, kept = _held_back(rows)
         unseen = [*heldout, *back]
-        boards, worlds = board_lessons(kept, unseen, seed), world_lessons(kept, unseen, seed)
-        net = PlayerNet(Shape())
+        towers = game.towers_of({row.game for row in rows})
+        net = PlayerNet(Shape(), towers)
         share = 0.5 if games else 1.0
         told = Steps(work)
-        _learn(net.world, worlds, "world", steps, seed, lambda done, loss: on_progress(share * done * 0.4, loss), told)
-        _learn(
-            net.board,
-            boards,
-            "board",
-            steps * 3 // 2,
-            seed,
-            lambda done, loss: on_progress(share * (0.4 + done * 0.6), loss),
-            told,
-        )
         figures: dict[str, float] = {}
-        if games:
-            figures = improve(net.board, boards, games, seed, lambda done, values: on_progress(0.5 + done / 2, values))
+        for number, name in enumerate(towers):
+            lessons = LESSONS[name](kept, unseen, seed)
+            figures[f"{name}s"] = float(len(lessons.planes))
+
+            def on_part(done: float, loss: dict[str, float], before: int = number) -> None:
+                on_progress(share * (before + done) / len(towers), loss)
+
+            tower = net.get_submodule(name)
+            _learn(tower, lessons, name, int(steps * MORE_STEPS[name]), seed, on_part, told)
+            if games and isinstance(tower, BoardTower):
+                figures |= improve(
+                    tower, lessons, games, seed, lambda done, values: on_progress(0.5 + done / 2, values)
+                )
         net.eval()
         temperatures, confidence, right = _calibrated(net, back)
-        config = PlayerConfig(threshold_of(confidence, right), temperatures, Shape())
+        config = PlayerConfig(threshold_of(confidence, right), temperatures, Shape(), list(towers))
         save_weights(run, net)
         write_atomic(run / CONFIG, strict_json.dumps(asdict(config)))
         figures |= {
             "parameters": float(sum(p.numel() for p in net.parameters())),
             "steps": float(steps),
-            "boards": float(len(boards.planes)),
-            "worlds": float(len(worlds.planes)),
             "unsure_below": config.unsure,
             "validation_accuracy": round(float(right.mean()), 4),
             **_baselines(kept, heldout),
@@ -130,22 +140,21 @@ class GameStudent:
 
     def module(self, run: Path) -> tuple[nn.Module, tuple[Tensor, ...], ModelIO]:
         """The network and two empty inputs; see `Student.module`."""
-        net = PlayerNet(load_config(run).shape)
+        config = load_config(run)
+        net = PlayerNet(config.shape, config.towers)
         load_weights(run, net)
-        examples = tuple(torch.zeros(shape) for shape in game.INPUTS.values())
-        return net.eval(), examples, ModelIO(list(game.INPUTS), list(game.OUTPUTS))
+        examples = tuple(torch.zeros(game.INPUTS[name]) for name in config.towers)
+        return net.eval(), examples, ModelIO(config.towers, [f"{name}_scores" for name in config.towers])
 
     def calibration(self, run: Path, dataset: Path, limit: int) -> Iterator[dict[str, np.ndarray]]:
-        """Positions spread evenly over the train split, a board with a world each; see `Student.calibration`."""
+        """Positions spread evenly over the train split, one for each tower; see `Student.calibration`."""
+        towers = load_config(run).towers
         rows = read_rows(dataset, "train")
-        boards = [row for row in rows if is_board(row.game)]
-        worlds = [row for row in rows if not is_board(row.game)]
-        count = min(limit, max(len(boards), len(worlds)))
+        parts = [[row for row in rows if game.TOWERS[row.game] == name] for name in towers]
+        count = min(limit, max(len(some) for some in parts))
         for number in range(count):
-            pair = [some[number * len(some) // count] for some in (boards, worlds) if some]
-            yield {name: np.zeros(shape, np.float32) for name, shape in game.INPUTS.items()} | dict(
-                map(inputs_of, pair)
-            )
+            shown = [some[number * len(some) // count] for some in parts if some]
+            yield {name: np.zeros(game.INPUTS[name], np.float32) for name in towers} | dict(map(inputs_of, shown))
 
     def assets(self, run: Path) -> dict[str, Path]:
         """None: the rules are the device's."""
@@ -162,7 +171,8 @@ class GameStudent:
         }
 
     def evaluate(self, run: Path, dataset: Path, specialist: Specialist, limit: int | None) -> dict[str, float]:
-        """`accuracy`: the action is a best one; each game's; and ece, the error of the confidence (0 to 1)."""
+        """`accuracy`: the action is a best one; each game's; ece, the error of the confidence (0 to 1); and
+        `connect_four_points`, the share of points against a search of three moves."""
         rows = read_rows(dataset, "heldout")[:limit]
         answers = [specialist.run(row.request) for row in rows]
         right = np.array([answer["action"] in row.best for answer, row in zip(answers, rows, strict=True)], bool)
@@ -177,6 +187,8 @@ class GameStudent:
             those = np.array([row.game == name for row in rows], bool)
             if those.any():
                 figures[name] = float(right[those].mean())
+        if "connect_four" in figures:
+            figures["connect_four_points"] = _points(specialist)
         return figures
 
     def golden(self, run: Path, dataset: Path, count: int) -> list[Json]:
@@ -215,14 +227,13 @@ def _learn(
     ]
     if not parts:
         return
-    optimizer = torch.optim.AdamW(tower.parameters(), lr=RATES[name], weight_decay=0.01 if name == "board" else 1e-3)
+    optimizer = torch.optim.AdamW(tower.parameters(), lr=RATES[name], weight_decay=DECAY[name])
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATES[name], total_steps=steps)
     tower.train()
     for step in (told or Steps(None)).of(name, steps, tower, optimizer, schedule, shuffle):
         picked = [some[torch.randint(len(some), (count,), generator=shuffle)] for some, count in parts]
-        planes, best, legal = lessons.drawn(torch.cat(picked), shuffle)
-        scores = tower(planes).reshape(best.shape)
-        loss = choice_loss(scores, best, legal)
+        planes, *wanted = lessons.drawn(torch.cat(picked), shuffle)
+        loss = choice_loss(tower(planes).reshape(wanted[0].shape), *wanted)
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(tower.parameters(), 1.0)
@@ -249,8 +260,7 @@ def _calibrated(net: PlayerNet, rows: Sequence[Asked]) -> tuple[dict[str, float]
     with torch.inference_mode():
         for number, row in enumerate(rows):
             name, planes = inputs_of(row)
-            tower = net.board if name == "board" else net.world
-            scores = tower(torch.from_numpy(planes)).reshape(-1, planes.shape[-1] ** 2).numpy()
+            scores = net.get_submodule(name)(torch.from_numpy(planes)).reshape(-1, planes.shape[-1] ** 2).numpy()
             found = np.array([scores[action, cell] for action, cell in cells_of(row)])
             logits[number] = found.max()
             right[number] = GAMES[row.game].legal(row.position)[int(found.argmax())] in row.best
@@ -296,6 +306,13 @@ def _planned(seconds: float | None) -> int:
             f"A player can't be trained in {seconds:g} seconds; allow at least {MIN_STEPS / STEPS_PER_SECOND:.0f}."
         )
     return min(MAX_STEPS, allowed)
+
+
+def _points(specialist: Specialist) -> float:
+    """The share of points in games of connect four against a search of three moves, always the same openings."""
+    rng = random.Random(0)
+    starts = [opening("connect_four", number % 4, rng) for number in range(PLAYED // 2)]
+    return points("connect_four", asking_player(specialist), searching_player(rng), starts)
 
 
 def _self_play(settings: Json | None) -> int:

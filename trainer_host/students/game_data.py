@@ -1,7 +1,8 @@
 """Rows of the task `game` as planes and targets, the symmetries of the games, and practice around the rows.
 
 Practice: positions that play from a row comes to, judged by the same rules as the rows, lakes with other goals, and
-cities. None shows what a held-out row shows, in any of its symmetries.
+cities. None shows what a held-out row shows, in any of its symmetries. In connect four many moves are often as good as
+any by those rules; which of them to prefer is what a search says that judges where it ends.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from edge_runtime.games import RULES
+from edge_runtime.games import RULES, lookahead
 from edge_runtime.games.planes import (
     SIDE,
     WORLD_ACTIONS,
@@ -25,22 +26,30 @@ from edge_runtime.games.planes import (
     world_cell,
     world_planes,
 )
+from edge_runtime.games.room_planes import room_cell, room_planes, room_score
+from edge_runtime.games.rooms import Stand
 from edge_runtime.games.worlds import SPOTS, TAXI_SIDE, Place, taxi_parts
 from edge_runtime.media import Rejected
+from edge_runtime.tasks.game import TOWERS
 from trainer_host.data.dataset import open_dataset
 from trainer_host.errors import DataError
 from trainer_host.students import Json
 from trainer_host.students.game_cities import cities, city_targets
 from trainer_host.students.game_matches import Board, bits_of, moved, start_of
 from trainer_host.tasks.game import GAMES
+from trainer_host.tasks.game_boards import AHEAD
 
 CELLS = SIDE * SIDE
+_Targets = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # planes, best, legal, preferred
+_Made = tuple[str, np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # the game, and these
 NINE = "tic_tac_toe"
 # So many positions of board games, and so many worlds, are learnt from at least, where the rows are fewer: the most
 # played from a row, and the most places for a lake's goal.
-POSITIONS, MOST_PLAYED, LEAST_PLAYED = 5000, 40, 4
+POSITIONS, MOST_PLAYED, LEAST_PLAYED = 6000, 80, 4
 WORLDS, MOST_GOALS = 1200, 16
 CITIES = 400  # for the taxi, besides its own
+_AS_GOOD = 3  # of what a judged position may be worth, see `lookahead.standing`
+_PLAYED_WELL = 0.6  # share of moves in practice: the others are any, so that mistakes and their answers come up
 
 
 @dataclass(frozen=True)
@@ -48,14 +57,15 @@ class Asked:
     """A row: the game, its state as the rules read it, the actions that are best, and the request that asks for them."""
 
     game: str
-    position: Board | Place
+    position: Board | Place | Stand
     best: tuple[str, ...]
     request: Json
 
 
 @dataclass(frozen=True)
 class Lessons:
-    """What one tower learns from. planes uint8 [n, planes, 64]; best and legal uint8 [n, actions, 64] (1 action: cell).
+    """What one tower learns from. planes uint8 [n, planes, 64]; best, legal and preferred (some of the best ones) uint8
+    [n, actions, 64] (1 action: cell).
 
     game: int64 [n], its position in `RULES`. group: int64 [n], the index in `symmetries()` of the first of the
     symmetries that the planes may be turned by; turns: int64 [n], how many there are.
@@ -64,12 +74,13 @@ class Lessons:
     planes: Tensor
     best: Tensor
     legal: Tensor
+    preferred: Tensor
     game: Tensor
     group: Tensor
     turns: Tensor
 
-    def drawn(self, rows: Tensor, shuffle: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """Those rows, each turned by one of its symmetries: float32 planes [n, planes, 8, 8], best, legal."""
+    def drawn(self, rows: Tensor, shuffle: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Those rows, each turned by one of its symmetries: float32 planes [n, planes, 8, 8], best, legal, preferred."""
         cells, actions = symmetries()
         chance = torch.rand(len(rows), generator=shuffle)
         turn = self.group[rows] + (chance * self.turns[rows]).long()
@@ -78,11 +89,11 @@ class Lessons:
             found = values[rows]
             return found.gather(2, cells[turn][:, None].expand_as(found)).to(torch.float32)
 
-        best, legal = turned(self.best), turned(self.legal)
+        best, legal, preferred = turned(self.best), turned(self.legal), turned(self.preferred)
         if best.shape[1] > 1:
             order = actions[turn][:, :, None].expand_as(best)
-            best, legal = best.gather(1, order), legal.gather(1, order)
-        return turned(self.planes).reshape(len(rows), -1, SIDE, SIDE), best, legal
+            best, legal, preferred = best.gather(1, order), legal.gather(1, order), preferred.gather(1, order)
+        return turned(self.planes).reshape(len(rows), -1, SIDE, SIDE), best, legal, preferred
 
 
 def read_rows(dataset: Path, split: str) -> list[Asked]:
@@ -100,17 +111,22 @@ def read_rows(dataset: Path, split: str) -> list[Asked]:
 
 
 def board_lessons(rows: Sequence[Asked], heldout: Iterable[Asked], seed: int) -> Lessons:
-    """Rows of the board games, and practice: of connect four, positions that random play from each row comes to; of
+    """Rows of the board games, and practice: of connect four, positions that play from each row comes to; of
     tic-tac-toe, where a row has it, every position, once for all that are the same mirrored or turned."""
     rng = random.Random(seed)
     count = sum(row.game == "connect_four" for row in rows)
     practice = min(MOST_PLAYED, max(LEAST_PLAYED, POSITIONS // max(1, count)))
-    seen = {key for row in heldout if not isinstance(row.position, Place) for key in _variants(row.game, row.position)}
-    made: list[tuple[str, np.ndarray, np.ndarray, np.ndarray]] = []
+    seen = {
+        key
+        for row in heldout
+        if not isinstance(row.position, Place | Stand)
+        for key in _variants(row.game, row.position)
+    }
+    made: list[_Made] = []
     for row in rows:
-        if isinstance(row.position, Place):
+        if isinstance(row.position, Place | Stand):
             continue
-        more = () if row.game == NINE else _played(row.game, row.position, practice, rng)
+        more = () if isinstance(row.position, str) else _played(row.position, practice, rng)
         for position in (row.position, *more):
             key = _planes(row.game, position).tobytes()
             if key in seen:
@@ -135,7 +151,8 @@ def world_lessons(rows: Sequence[Asked], heldout: Iterable[Asked], seed: int) ->
     lakes = [place.map for place in worlds if place.map]
     more = min(MOST_GOALS, WORLDS // max(1, len(lakes)))
     worlds |= dict.fromkeys(Place(other, 0) for lake in lakes for other in _other_goals(lake, more, rng))
-    made, turns = [], []
+    made: list[_Made] = []
+    turns = []
     for world in worlds:
         game = "frozen_lake" if world.map else "taxi"
         actions = GAMES[game].actions
@@ -147,30 +164,34 @@ def world_lessons(rows: Sequence[Asked], heldout: Iterable[Asked], seed: int) ->
                 legal[[actions.index(action) for action in GAMES[game].legal(place)], cell] = 1
                 best[[actions.index(action) for action in GAMES[game].optimal(place)], cell] = 1
         if best.any():
-            made.append((game, planes, best, legal))
+            made.append((game, planes, best, legal, best))
             turns.append(_LAKE_TURNS[len(world.map)] if world.map else (0, 1))
     if any(not world.map for world in worlds):
         for city in cities(CITIES, rng):
-            made.append(("taxi", *city_targets(city)))
+            planes, best, legal = city_targets(city)
+            made.append(("taxi", planes, best, legal, best))
             turns.append((0, 1))
     return _stacked(made, turns)
 
 
-def is_board(game: str) -> bool:
-    """Whether it is played on a board, so that the first tower plays it."""
-    return game in BOARD_TURNS
-
-
 def inputs_of(row: Asked) -> tuple[str, np.ndarray]:
     """The name of the graph's input that shows a row, and its planes, float32 [1, planes, 8, 8]."""
-    if isinstance(row.position, Place):
-        return "world", world_planes(row.position)[None]
-    return "board", board_planes(row.game, [bits_of(row.position)])
+    if isinstance(row.position, Stand):
+        planes = room_planes(row.position.room)[None]
+    elif isinstance(row.position, Place):
+        planes = world_planes(row.position)[None]
+    else:
+        planes = board_planes(row.game, [bits_of(row.position)])
+    return TOWERS[row.game], planes
 
 
 def cells_of(row: Asked) -> list[tuple[int, int]]:
-    """Where the scores of the legal actions lie in that tower's answer: (action, cell), in their order."""
+    """Where the scores of the legal actions lie in that tower's answer: (map, cell), in their order."""
     game = GAMES[row.game]
+    if isinstance(row.position, Stand):
+        pose = row.position.pose
+        legal = [game.actions.index(action) for action in game.legal(row.position)]
+        return [(room_score(action, pose.facing), room_cell(pose)) for action in legal]
     if isinstance(row.position, Place):
         cell = world_cell(row.position)
         return [(game.actions.index(action), cell) for action in game.legal(row.position)]
@@ -212,11 +233,12 @@ BOARD_TURNS = {"tic_tac_toe": (1, 8), "connect_four": (9, 2)}
 _LAKE_TURNS = {side: (11 + 8 * (side - 4), 8) for side in range(4, 9)}
 
 
-def _played(game: str, position: Board, count: int, rng: random.Random) -> Iterator[Board]:
-    """Positions that random play comes to, from the start again where a game ends."""
+def _played(position: Board, count: int, rng: random.Random) -> Iterator[Board]:
+    """Positions of connect four that play comes to, good moves among any, from the start again where a game ends."""
     now = position
     for _ in range(count):
-        after = moved(now, rng.choice(GAMES[game].legal(now))).position
+        some = _preferred(now) if rng.random() < _PLAYED_WELL else RULES["connect_four"].legal(now)
+        after = moved(now, rng.choice(some)).position
         now = position if after is None else after
         if after is not None:
             yield after
@@ -242,12 +264,24 @@ def _planes(game: str, position: Board) -> np.ndarray:
     return board_planes(game, [bits_of(position)])[0].reshape(-1, CELLS).astype(np.uint8)
 
 
-def _board_targets(game: str, position: Board) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+@functools.lru_cache(maxsize=4096)
+def _preferred(position: Board) -> tuple[str, ...]:
+    """The best moves that a judged search prefers; in tic-tac-toe, of which the end is seen, all the best ones."""
+    if isinstance(position, str):
+        return tuple(GAMES[NINE].optimal(position))
+    found = lookahead.worths(*position, AHEAD, judge=lookahead.standing)
+    most = max(found.values())
+    least = most if abs(most) > lookahead.SURE else most - _AS_GOOD
+    return tuple(str(column + 1) for column, worth in found.items() if worth >= least)
+
+
+def _board_targets(game: str, position: Board) -> _Targets:
     cells = board_cells(game, bits_of(position)[1])
-    best, legal = np.zeros((2, 1, CELLS), np.uint8)
+    best, legal, preferred = np.zeros((3, 1, CELLS), np.uint8)
     legal[0, list(cells.values())] = 1
     best[0, [cells[action] for action in GAMES[game].optimal(position)]] = 1
-    return _planes(game, position), best, legal
+    preferred[0, [cells[action] for action in _preferred(position)]] = 1
+    return _planes(game, position), best, legal, preferred
 
 
 def _variants(game: str, position: Board) -> Iterator[bytes]:
@@ -302,13 +336,11 @@ def _turned_places(place: Place) -> Iterator[tuple[bytes, int]]:
         yield planes[:, cells].tobytes(), int(np.flatnonzero(cells == cell)[0])
 
 
-def _stacked(
-    made: Sequence[tuple[str, np.ndarray, np.ndarray, np.ndarray]], turns: Sequence[tuple[int, int]]
-) -> Lessons:
-    parts = [
+def _stacked(made: Sequence[_Made], turns: Sequence[tuple[int, int]]) -> Lessons:
+    planes, best, legal, preferred = (
         torch.from_numpy(np.stack([item[part] for item in made])) if made else torch.zeros((0, 1, CELLS))
-        for part in (1, 2, 3)
-    ]
+        for part in (1, 2, 3, 4)
+    )
     games = torch.tensor([list(RULES).index(game) for game, *_ in made])
     group, count = torch.tensor(turns).reshape(-1, 2).unbind(1)
-    return Lessons(parts[0], parts[1], parts[2], games, group, count)
+    return Lessons(planes, best, legal, preferred, games, group, count)

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 import torch
 
-from edge_runtime.games import RULES
+from edge_runtime.games import RULES, lookahead
 from edge_runtime.games.boards import FREE, FULL, drop, free_squares, has_four, has_row, put
 from edge_runtime.games.planes import Position, board_cells, board_planes, squares
+from edge_runtime.tasks import Specialist
 from trainer_host.students.game_model import BoardTower
 
 Board = str | Position  # of tic-tac-toe, of connect four
@@ -81,6 +82,27 @@ def played(game: str, first: Player, second: Player, starts: Sequence[Board]) ->
 def random_player(rng: random.Random) -> Player:
     """Any legal move."""
     return lambda game, boards: [rng.choice(RULES[game].legal(board)) for board in boards]
+
+
+def searching_player(rng: random.Random, moves: int = 3, judge: lookahead.Judge | None = None) -> Player:
+    """In connect four any of the moves that a search of so many moves finds best; see `lookahead.search`."""
+
+    def choose(game: str, boards: Sequence[Board]) -> list[str]:
+        found = [lookahead.worths(*board, moves - 1, judge=judge) for board in boards if not isinstance(board, str)]
+        return [str(rng.choice(lookahead.best(worths)) + 1) for worths in found]
+
+    return choose
+
+
+def asking_player(specialist: Specialist, milliseconds: int | None = None) -> Player:
+    """What a loaded player answers to what it is told in words. milliseconds: to look ahead."""
+    more: dict[str, object] = {} if milliseconds is None else {"milliseconds": milliseconds}
+
+    def choose(game: str, boards: Sequence[Board]) -> list[str]:
+        rules = RULES[game]
+        return [str(specialist.run({"text": rules.text(board), **more})["action"]) for board in boards]
+
+    return choose
 
 
 def tower_player(tower: BoardTower) -> Player:

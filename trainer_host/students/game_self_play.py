@@ -1,7 +1,7 @@
 """Self-play: the boards' tower plays itself, looks at what came of it, and learns to move better.
 
-Positions of its own games form a graph. What its end is worth is known from the rules or a search of three or four moves, the
-rest is guessed by a head that exists only here; worths are carried back through all games, so that a mistake of
+Positions of its own games form a graph. What its end is worth is known from the rules or a search of three or four moves.
+The rest is guessed: in tic-tac-toe by a head that exists only here, in connect four by what that search judges; worths are carried back through all games, so that a mistake of
 exploration doesn't count against the positions before it. The tower then learns the better moves. This is policy
 iteration as in AlphaZero (Silver et al. 2017), with a graph of whole games instead of a tree per move.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 import functools
 import random
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -36,7 +36,7 @@ from trainer_host.students.game_matches import (
 )
 from trainer_host.students.game_model import BoardTower
 
-SHARE = {"tic_tac_toe": 0.25, "connect_four": 0.75}  # of the games
+SHARE = {"tic_tac_toe": 0.5, "connect_four": 0.5}  # of the games, in this order
 # Moves that are looked at behind each position: what a fork needs in tic-tac-toe, and what's quick in connect four.
 SEARCHED = {"tic_tac_toe": 4, "connect_four": 3}
 AT_ONCE = 100  # games of a round: the tower stays as it is while they are played
@@ -46,10 +46,10 @@ EXPLORE = {
     "connect_four": 0.1,
 }  # share of moves that lead to new positions, whatever they are worth
 PLAY_TEMPERATURE, TEACH_TEMPERATURE = 0.15, 0.1  # of worths from -1 to 1
-# A position teaches for so many rounds. All of tic-tac-toe is small enough to be guessed again each time; what the value
-# head guessed of connect four is out of date sooner.
-KEPT_ROUNDS = {"tic_tac_toe": 1000, "connect_four": 6}
-BATCH, RATE = 48, 1e-3
+KEPT_ROUNDS = {"tic_tac_toe": 1000, "connect_four": 6}  # a position teaches for so many
+BATCH = 48
+# What was practised of connect four is forgotten at higher ones.
+RATE = {"tic_tac_toe": 1e-3, "connect_four": 2e-4}
 STEPS = {"tic_tac_toe": 60, "connect_four": 50}  # a round
 # Before each round's steps the tower is asked about so many positions; half of a batch are those where it is wrong.
 EXAMINED = {"tic_tac_toe": 6000, "connect_four": 1500}
@@ -60,8 +60,8 @@ Progress = Callable[[float, dict[str, float]], None]
 
 @dataclass
 class Node:
-    """A position that was met. known: worth of each action by the rules and the search, None where only the value head
-    tells; guessed: what it told. results: of games that went through it, for the one to move."""
+    """A position that was met. known: worth of each action by the rules and the search, None where that isn't sure;
+    guessed: what is told then. results: of games that went through it, for the one to move."""
 
     actions: tuple[str, ...]
     after: list[Board | None]
@@ -86,47 +86,50 @@ class ValueHead(nn.Module):
 
 
 def improve(tower: BoardTower, lessons: Lessons, games: int, seed: int, on_progress: Progress) -> dict[str, float]:
-    """Play `games` games of the board games that the lessons teach, and learn from them.
+    """Play `games` games of the board games that the lessons teach, one game after the other, and learn from them.
 
-    What was learned is kept only where it is at least as good against what the tower was before. Figures: the share of
-    points in that match, and of games against random play that weren't lost.
+    What was learned of a game is kept only where it is at least as good against what the tower was before. Figures: the
+    share of points in that match, and of games against random play that weren't lost.
     """
     rng = random.Random(seed)
-    names = [name for name in BOARD_TURNS if (lessons.game == list(RULES).index(name)).any()]
-    if not names:
-        return {}
+    names = [name for name in SHARE if (lessons.game == list(RULES).index(name)).any()]
     total = sum(SHARE[name] for name in names)
-    before = copy.deepcopy(tower)
-    value = ValueHead(tower.out.in_channels)
-    optimizer = torch.optim.AdamW([*tower.parameters(), *value.parameters()], lr=RATE, weight_decay=0.01)
     rounds = {name: max(1, round(games * SHARE[name] / total / AT_ONCE)) for name in names}
-    order = [name for _, name in sorted((r / rounds[name], name) for name in names for r in range(rounds[name]))]
-    graphs: dict[str, list[dict[Board, Node]]] = {name: [] for name in names}
-    shuffle = torch.Generator().manual_seed(seed)
-    for number, name in enumerate(order):
-        for group in optimizer.param_groups:
-            group["lr"] = RATE * (1 - 0.9 * number / len(order))
-        graph = _round(name, tower, value, rng, {board for graph in graphs[name] for board in graph})
-        graphs[name] = [*graphs[name], graph][-KEPT_ROUNDS[name] :]
-        if name == "tic_tac_toe":
-            _guess_again(name, graphs[name], tower, value)
-        targets = _targets(name, _carried_back(graphs[name]))
-        loss = _learn(tower, value, optimizer, targets, lessons, name, shuffle)
-        on_progress((number + 1) / len(order), {"games": float((number + 1) * AT_ONCE), "loss": round(loss, 4)})
-    figures = {"self_play_games": float(len(order) * AT_ONCE)}
-    scores = []
+    figures: dict[str, float] = {"self_play_games": float(sum(rounds.values()) * AT_ONCE)} if names else {}
+    done = 0
     for name in names:
-        starts = [opening(name, 1 + number % 4, rng) for number in range(MATCH)]
-        scores.append(points(name, tower_player(tower), tower_player(before), starts))
+        before = copy.deepcopy(tower)
+        for loss in _rounds(name, tower, lessons, rounds[name], rng, torch.Generator().manual_seed(seed)):
+            done += 1
+            on_progress(done / sum(rounds.values()), {"games": float(done * AT_ONCE), "loss": round(loss, 4)})
+        starts = [opening(name, number % (LONGEST_OPENING[name] + 1), rng) for number in range(MATCH)]
+        score = points(name, tower_player(tower), tower_player(before), starts)
+        if score < 0.5:
+            tower.load_state_dict(before.state_dict())
         against = played(name, tower_player(tower), random_player(rng), [start_of(name)] * MATCH)
         figures |= {
-            f"{name}_against_before": round(scores[-1], 4),
+            f"{name}_against_before": round(score, 4),
+            f"{name}_kept": float(score >= 0.5),
             f"{name}_not_lost_to_random": round(sum(result >= 0 for result in against) / MATCH, 4),
         }
-    figures["self_play_kept"] = float(np.mean(scores) >= 0.5)
-    if not figures["self_play_kept"]:
-        tower.load_state_dict(before.state_dict())
     return figures
+
+
+def _rounds(
+    name: str, tower: BoardTower, lessons: Lessons, count: int, rng: random.Random, shuffle: torch.Generator
+) -> Iterator[float]:
+    """Rounds of a game with itself, each with what is learned of it; the last loss of each."""
+    value = ValueHead(tower.out.in_channels)
+    optimizer = torch.optim.AdamW([*tower.parameters(), *value.parameters()], lr=RATE[name], weight_decay=0.01)
+    graphs: list[dict[Board, Node]] = []
+    for number in range(count):
+        for group in optimizer.param_groups:
+            group["lr"] = RATE[name] * (1 - 0.9 * number / count)
+        graph = _round(name, tower, value, rng, {board for graph in graphs for board in graph})
+        graphs = [*graphs, graph][-KEPT_ROUNDS[name] :]
+        if name == "tic_tac_toe":
+            _guess_again(name, graphs, tower, value)
+        yield _learn(tower, value, optimizer, _targets(name, _carried_back(graphs)), lessons, name, shuffle)
 
 
 def _round(
@@ -170,7 +173,7 @@ def _nodes(
     for board in boards:
         actions = RULES[game].legal(board)
         afters = [moved(board, action) for action in actions]
-        seen = _searched(board)
+        seen, judged = _searched(board)
         known: list[float | None] = []
         for action, after in zip(actions, afters, strict=True):
             if after.position is None:
@@ -178,7 +181,10 @@ def _nodes(
             else:
                 known.append(seen.get(action))
             if known[-1] is None and after.position is not None and after.position not in guesses:
-                unknown[after.position] = None
+                if action in judged:
+                    guesses[after.position] = -judged[action]
+                else:
+                    unknown[after.position] = None
         made[board] = Node(actions, [after.position for after in afters], known, [])
     guesses |= dict(zip(unknown, _valued(game, list(unknown), tower, value), strict=True))
     for node in made.values():
@@ -187,19 +193,24 @@ def _nodes(
     return made
 
 
-def _searched(board: Board) -> dict[str, float]:
-    """What is sure of each action: that it wins or loses within a few moves, or that the board is full by then."""
+def _searched(board: Board) -> tuple[dict[str, float], dict[str, float]]:
+    """What is sure of each action: that it wins or loses within a few moves, or that the board is full by then; and
+    what is judged of the others, in connect four."""
     if isinstance(board, str):
         left, ahead = board.count(FREE), SEARCHED["tic_tac_toe"]
         return {
             action: float(worth)
             for action in RULES["tic_tac_toe"].legal(board)
             if (worth := -_negamax(put(board, int(action) - 1), ahead - 1)) or left <= ahead
-        }
-    found = lookahead.worths(board[0], board[1], SEARCHED["connect_four"] - 1)
-    return {
-        str(column + 1): 1.0 if worth > 0 else -1.0 for column, worth in found.items() if abs(worth) > lookahead.SURE
-    }
+        }, {}
+    found = lookahead.worths(board[0], board[1], SEARCHED["connect_four"] - 1, judge=lookahead.standing)
+    sure, judged = {}, {}
+    for column, worth in found.items():
+        if abs(worth) > lookahead.SURE:
+            sure[str(column + 1)] = 1.0 if worth > 0 else -1.0
+        else:
+            judged[str(column + 1)] = worth / (lookahead.SURE + 1)
+    return sure, judged
 
 
 @functools.cache
@@ -320,16 +331,14 @@ def _learn(
         planes = targets.planes[rows]
         planes = planes.gather(2, turn[:, None].expand_as(planes)).to(torch.float32).reshape(BATCH, -1, 8, 8)
         moves = targets.moves[rows].gather(1, turn)
-        again, best, legal = lessons.drawn(
-            torch.randint(len(lessons.planes), (BATCH // 2,), generator=shuffle), shuffle
-        )
+        again, *wanted = lessons.drawn(torch.randint(len(lessons.planes), (BATCH // 2,), generator=shuffle), shuffle)
         features = tower.features(torch.cat([planes, again]))
         scores = tower.out(features).flatten(1)
         free = planes[:, 3].flatten(1)  # where pieces may land
         log = torch.log_softmax(scores[:BATCH].masked_fill(free == 0, -30.0), 1)
         chosen = -(moves * log).sum(1).mean()
         ends = nn.functional.mse_loss(value(features[:BATCH]), targets.ends[rows])
-        loss = chosen + ends + choice_loss(scores[BATCH:, None], best, legal)
+        loss = chosen + ends + choice_loss(scores[BATCH:, None], *wanted)
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], 1.0)

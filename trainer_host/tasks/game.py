@@ -1,7 +1,7 @@
 """Task `game`: a state in words gives an action; it is taken in the game, and must be as good as the best.
 
-Which action is best is computed: by breadth-first search in gymnasium's worlds, by minimax in tic-tac-toe, and by a
-search of five moves in connect four, the only one of the four that isn't searched to its end.
+Which action is best is computed: by breadth-first search in gymnasium's worlds and the rooms of BabyAI, by minimax in
+tic-tac-toe, and by a search of five moves in connect four, the only game that isn't searched to its end.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ import random
 from typing import Protocol, TypeVar
 
 from edge_runtime.media import reading
+from trainer_host.errors import DataError
 from trainer_host.media import examples
 from trainer_host.tasks import Example, Json, Prompt, Rejected, TaskSpec, no_options
 from trainer_host.tasks.game_boards import ConnectFour, TicTacToe
+from trainer_host.tasks.game_rooms import BabyAi
 from trainer_host.tasks.game_worlds import FrozenLake, Taxi
 
 State = TypeVar("State")
@@ -54,21 +56,26 @@ class Game(Protocol[State]):
         """One word that is equal for equal states."""
 
 
-GAMES: dict[str, Game] = {game.name: game for game in (FrozenLake(), Taxi(), TicTacToe(), ConnectFour())}
-
-SYSTEM = (
-    "You play games. You are told a game and a state of it, and choose the best action, as JSON.\n"
-    "thinking: a few short sentences on what each action leads to. action: one action, spelled as below.\n\n"
-    + "\n\n".join(game.rules for game in GAMES.values())
-    + '\n\nExample: {"thinking": "The goal is right of me and nothing is between us.", "action": "right"}'
-)
+GAMES: dict[str, Game] = {game.name: game for game in (FrozenLake(), Taxi(), TicTacToe(), ConnectFour(), BabyAi())}
+# What is taught where nothing else is chosen: the rooms of BabyAI need a package more.
+USUAL = ("frozen_lake", "taxi", "tic_tac_toe", "connect_four")
 
 
 def spec(options: Json) -> TaskSpec:
-    """It has no options; raises `DataError` for any, and where gymnasium is missing."""
-    no_options("game", options)
+    """options: "games", which of `GAMES` to draw from (default: `USUAL`).
+
+    Raises `DataError` for others, and where the package of a game is missing.
+    """
+    no_options("game", {name: value for name, value in options.items() if name != "games"})
+    names = options.get("games", list(USUAL))
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+        raise DataError(f"game.games must be words from {', '.join(GAMES)}.")
+    if extra := [name for name in names if name not in GAMES]:
+        raise DataError(f"There is no game '{extra[0][:40]}'; the games are {', '.join(GAMES)}.")
     examples.needs("gymnasium", "Games")
-    return GameTask()
+    if "babyai" in names:
+        examples.needs("minigrid", "Rooms of BabyAI", "babyai")
+    return GameTask(tuple(name for name in GAMES if name in names))
 
 
 class GameTask(TaskSpec):
@@ -101,9 +108,18 @@ class GameTask(TaskSpec):
     max_tokens = 400
     temperature = 0.7  # a wrong move is refused anyhow; what varies is the state
 
+    def __init__(self, games: tuple[str, ...] = USUAL) -> None:
+        self._games = games
+        self._system = (
+            "You play games. You are told a game and a state of it, and choose the best action, as JSON.\n"
+            "thinking: a few short sentences on what each action leads to. action: one action, spelled as below.\n\n"
+            + "\n\n".join(GAMES[name].rules for name in games)
+            + '\n\nExample: {"thinking": "The goal is right of me and nothing is between us.", "action": "right"}'
+        )
+
     def draw(self, rng: random.Random) -> Json:
         """See `TaskSpec`: a game, and a state of it in which not every action is as good as any other."""
-        game = GAMES[rng.choice(tuple(GAMES))]
+        game = GAMES[rng.choice(self._games)]
         state = game.sample(rng)
         for _ in range(_TRIES):
             position = game.read(state)
@@ -115,7 +131,7 @@ class GameTask(TaskSpec):
     def prompt(self, drawn: Json) -> Prompt:
         """See `TaskSpec`."""
         game = GAMES[str(drawn["game"])]
-        return Prompt(SYSTEM, f"{game.text(game.read(drawn['state']))}\nActions: {', '.join(game.actions)}.")
+        return Prompt(self._system, f"{game.text(game.read(drawn['state']))}\nActions: {', '.join(game.actions)}.")
 
     def verify(self, drawn: Json, answers: list[Json]) -> Example:
         """See `TaskSpec`: the action must be legal, and is taken; a best one passes."""

@@ -9,10 +9,10 @@ from edge_runtime.games import RULES, boards, lookahead
 from edge_runtime.games.planes import BOARD_PLANES, SIDE, board_cells, board_planes, squares, world_cell, world_planes
 from edge_runtime.games.worlds import Place
 from edge_runtime.media import Rejected
-from trainer_host.tasks.game import GAMES
+from trainer_host.tasks.game import GAMES, USUAL
 
 
-@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize("name", USUAL)
 def test_a_text_is_read_back_as_the_state_that_it_tells(name: str) -> None:
     rng = random.Random(1)
     for _ in range(60):

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from edge_runtime.bundle.manifest import Golden, Manifest, ModelFile
+from edge_runtime.engines import Tensor
 from edge_runtime.errors import BadRequest, BundleError, EngineError
 from edge_runtime.games import RULES
 from edge_runtime.tasks import task_module, task_names
 from edge_runtime.tasks.game import INPUTS, NAME, OUTPUTS, REQUEST_SCHEMA, Player, agrees, load
-from trainer_host.tasks.game import GAMES
+from trainer_host.tasks.game import GAMES, USUAL
 
 BOARD = {"game": "tic_tac_toe", "state": {"board": ["XX.", "OO.", "..."]}}
 COLUMNS = {
@@ -21,6 +22,19 @@ COLUMNS = {
 }
 LAKE = {"game": "frozen_lake", "state": {"map": ["SFFF", "FHFH", "FFFH", "HFFG"], "row": 1, "column": 1}}
 CAB = {"game": "taxi", "state": {"row": 1, "column": 1, "passenger": "red", "destination": "blue"}}
+ROOM = {
+    "game": "babyai",
+    "state": {
+        "mission": "pick up the red ball on your left",
+        "side": 6,
+        **{"row": 2, "column": 2, "facing": "east"},
+        "start": {"row": 3, "column": 3, "facing": "north"},
+        "things": [
+            {"kind": "ball", "color": "red", "row": 2, "column": 3},
+            {"kind": "ball", "color": "red", "row": 1, "column": 6},
+        ],
+    },
+}
 EVEN = dict.fromkeys(RULES, 1.0)
 
 
@@ -47,7 +61,7 @@ def test_the_task_is_known_by_its_name() -> None:
     assert task_module("game").NAME == NAME
 
 
-@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize("name", USUAL)
 def test_whatever_the_network_says_the_action_is_legal_and_its_score_is_the_highest(name: str) -> None:
     rng = random.Random(1)
     for seed in range(40):
@@ -60,7 +74,7 @@ def test_whatever_the_network_says_the_action_is_legal_and_its_score_is_the_high
         assert answer["unsure"] is (answer["confidence"] < 0.5 and len(scores) > 1)
 
 
-@pytest.mark.parametrize("request_", [BOARD, COLUMNS, LAKE, CAB])
+@pytest.mark.parametrize("request_", [BOARD, COLUMNS, LAKE, CAB, ROOM])
 def test_a_text_is_answered_as_the_state_that_it_tells(request_: dict[str, object]) -> None:
     rules = RULES[str(request_["game"])]
     told = rules.text(rules.read(request_["state"]))
@@ -81,6 +95,10 @@ def test_a_score_is_read_where_the_piece_would_land_or_the_player_stands() -> No
     assert made.run(columns)["action"] == "4"
     assert made.run(CAB)["action"] == "pickup"
     assert not engine.seen[0]["world"].any() and not engine.seen[1]["board"].any()
+    # pick up, facing east, in the second row and column
+    engine.out["room_scores"][0, 12, 8 + 1] = 3
+    assert made.run(ROOM)["action"] == "pickup"
+    assert not engine.seen[2]["world"].any() and engine.seen[2]["room"].any()
 
 
 def test_looking_ahead_finds_what_the_network_misses() -> None:
@@ -124,6 +142,11 @@ def test_looking_ahead_keeps_to_its_milliseconds() -> None:
         ({**BOARD, "milliseconds": 0}, "from 1 to 2000"),
         ({**BOARD, "milliseconds": True}, "from 1 to 2000"),
         ({**BOARD, "milliseconds": 1e9}, "from 1 to 2000"),
+        ({**ROOM, "state": {**ROOM["state"], "mission": "open the door"}}, "must be as in"),  # type: ignore[dict-item]
+        ({**ROOM, "state": {**ROOM["state"], "row": 3, "column": 7}}, "from 1 to 6"),  # type: ignore[dict-item]
+        ({**ROOM, "state": {**ROOM["state"], "column": 3}}, "stands where something lies"),  # type: ignore[dict-item]
+        ({**ROOM, "state": {**ROOM["state"], "things": []}}, "at least 1"),  # type: ignore[dict-item]
+        ({**ROOM, "state": {**ROOM["state"], "things": ["ball"] * 10**5}}, "at most 12"),  # type: ignore[dict-item]
         ({**CAB, "milliseconds": 5}, "Only tic_tac_toe and connect_four"),
         ({**CAB, "speed": 5}, 'leave out "speed"'),
     ],
@@ -135,10 +158,30 @@ def test_a_bad_request_is_one_sentence(request_: dict[str, object], sentence: st
 
 
 def test_a_game_that_it_was_not_taught_is_refused() -> None:
-    made = Player(0.5, {"taxi": 1.0}, Scoring())  # type: ignore[arg-type]
+    class Driving(Scoring):
+        def run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+            assert list(inputs) == ["world"]  # the only tower of its graph
+            return {"world_scores": self.out["world_scores"]}
+
+    made = Player(0.5, {"taxi": 1.0}, Driving())  # type: ignore[arg-type]
     assert made.run(CAB)["action"]
     with pytest.raises(BadRequest, match="taught taxi"):
         made.run(BOARD)
+
+
+def test_a_file_of_an_older_version_is_given_the_towers_that_its_graph_has() -> None:
+    class Older(Scoring):
+        runtime, version = "onnxruntime", "1"
+        inputs = tuple(Tensor(name, np.dtype(np.float32), INPUTS[name]) for name in ("board", "world"))
+        outputs = ()
+
+        def run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+            assert {name: value.shape for name, value in inputs.items()} == {n: INPUTS[n] for n in ("board", "world")}
+            return self.out
+
+        def close(self) -> None: ...
+
+    assert Player(0.5, {"taxi": 1.0}, Older()).run(CAB)["action"]
 
 
 @pytest.mark.parametrize("bad", [np.full((1, 64), np.nan, np.float32), np.zeros((1, 63), np.float32)])
@@ -178,7 +221,7 @@ def test_the_schema_says_what_is_read() -> None:
     import fastjsonschema
 
     check = fastjsonschema.compile(REQUEST_SCHEMA)
-    for good in (BOARD, LAKE, {"text": "x"}, {**BOARD, "milliseconds": 5}):
+    for good in (BOARD, LAKE, ROOM, {"text": "x"}, {**BOARD, "milliseconds": 5}):
         check(good)
     for bad in ({}, {"game": "taxi"}, {**BOARD, "speed": 1}, {**BOARD, "milliseconds": 0}):
         with pytest.raises(fastjsonschema.JsonSchemaException):

@@ -1,40 +1,60 @@
 from __future__ import annotations
 
+import importlib.util
+import random
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from edge_runtime import strict_json
+from edge_runtime.games import RULES
+from edge_runtime.games.room_planes import room_planes
+from edge_runtime.games.rooms import Stand
 from tests.trainer_host.conftest import nothing
-from trainer_host import students
 from trainer_host.compress.files import export_run
 from trainer_host.compress.gate import Limits, gate_run, loaded
 from trainer_host.data.dataset import Dataset
 from trainer_host.errors import DataError
 from trainer_host.students import game
 from trainer_host.students.game import STUDENT
+from trainer_host.students.game_data import read_rows
+from trainer_host.students.game_missions import Chooser, any_action, asking, missions
 from trainer_host.students.game_model import Shape
+from trainer_host.tasks import Json
+from trainer_host.tasks.game import GAMES, USUAL
 from trainer_host.teacher.lesson import Lesson
 from trainer_host.teacher.teach import give
 from trainer_host.training.run import Run, train_run
 from trainer_host.workspace import Workspace
+
+HAS_ROOMS = importlib.util.find_spec("minigrid") is not None
+GAMES_TAUGHT = [*USUAL, "babyai"] if HAS_ROOMS else list(USUAL)
+LEVEL, UNSEEN = "BabyAI-GoToLocal-v0", range(1 << 31, (1 << 31) + 25)
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _known() -> object:
     """Small networks that practise little, as the real ones take minutes."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(students, "TRAINED", tuple(dict.fromkeys((*students.TRAINED, "game"))))
-        patch.setattr(game, "Shape", lambda **fields: Shape(**{"walk": 8, **fields}))
+        small = {"walk": 8, "room_width": 20, "room_walk": 6}
+        patch.setattr(game, "Shape", lambda **fields: Shape(**{**small, **fields}))
         patch.setattr("trainer_host.students.game_data.WORLDS", 60)
-        patch.setattr("trainer_host.students.game_data.POSITIONS", 600)
+        patch.setattr("trainer_host.students.game_data.POSITIONS", 300)
+        patch.setattr("trainer_host.students.game_rooms.ROOMS", 600)
+        patch.setitem(game.MORE_STEPS, "room", 14)
+        patch.setitem(game.BATCH, "babyai", 16)
+        patch.setitem(game.RATES, "room", 8e-3)
+        patch.setattr(game, "PLAYED", 4)
         yield
 
 
 @pytest.fixture(scope="module")
 def taught(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, Dataset]:
     workspace = Workspace(tmp_path_factory.mktemp("game") / "home")
-    return workspace, give(workspace, Lesson("g", ("game",), 240, "built-in"), None).taught[0].dataset
+    options: dict[str, Json] = {"game": {"games": GAMES_TAUGHT}}
+    lesson = Lesson("g", ("game",), 240, "built-in", options=options)
+    return workspace, give(workspace, lesson, None).taught[0].dataset
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +74,42 @@ def test_short_training_beats_the_most_frequent_and_any_legal_action_by_far(
     for score in report.scores:
         assert score.accuracy >= max(figures["majority_baseline"], figures["legal_random_baseline"]) + 0.25
         assert score.bytes < 300_000 or score.precision == "fp32"
+        assert 0 <= score.figures["connect_four_points"] <= 1
+
+
+def nearest(rows: list[game.Asked]) -> Chooser:
+    """The action of the row whose room, mission and pose look most like the state."""
+
+    def seen(stand: Stand) -> np.ndarray:
+        pose = np.zeros(16, np.float32)
+        pose[[stand.pose.row, 6 + stand.pose.column]] = pose[12 + stand.pose.facing] = 1
+        return np.concatenate([room_planes(stand.room).ravel(), 8 * pose])
+
+    known = np.stack([seen(row.position) for row in rows if isinstance(row.position, Stand)])
+    best = [row.best[0] for row in rows if isinstance(row.position, Stand)]
+
+    def choose(state: Json) -> str:
+        stand = GAMES["babyai"].read(state)
+        action = best[int(np.abs(known - seen(stand)).sum(1).argmin())]
+        legal = RULES["babyai"].legal(stand)
+        return action if action in legal else legal[0]
+
+    return choose
+
+
+@pytest.mark.skipif(not HAS_ROOMS, reason="the extra babyai isn't installed")
+def test_missions_of_unseen_rooms_are_done_more_often_than_by_chance_and_by_the_nearest_row(
+    trained: tuple[Workspace, Dataset, Run, dict[str, float]],
+) -> None:
+    from trainer_host.compress.files import exported
+
+    _, dataset, run, _ = trained
+    rows = read_rows(dataset.folder, "train")
+    item = next(item for item in exported(run) if item.file == "model.int8.onnx")
+    with loaded(run, STUDENT, item, "onnxruntime") as specialist:
+        own = missions(LEVEL, UNSEEN, asking(specialist)).done
+    assert own >= missions(LEVEL, UNSEEN, any_action(random.Random(1))).done + 0.15
+    assert own >= missions(LEVEL, UNSEEN, nearest(rows)).done + 0.15
 
 
 def test_a_golden_request_is_a_state_or_a_text_and_is_answered(
@@ -77,6 +133,7 @@ def test_the_same_seed_gives_the_same_bytes_and_self_play_others(
 
     def weights(name: str, games: int) -> str:
         with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("trainer_host.students.game_rooms.ROOMS", 30)
             patch.setattr("trainer_host.students.game_self_play.AT_ONCE", 4)
             patch.setattr("trainer_host.students.game_self_play.MATCH", 1)
             patch.setattr("trainer_host.students.game_self_play.points", lambda *players: 0.5)

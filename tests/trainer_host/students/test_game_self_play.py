@@ -37,7 +37,7 @@ def test_a_player_of_few_rows_loses_less_after_games_with_itself() -> None:
     before = lost(tower, 100)
     figures = improve(tower, lessons, 400, 1, lambda share, values: None)
     after = lost(tower, 100)
-    assert figures["self_play_kept"] == 1 and figures["tic_tac_toe_against_before"] >= 0.5
+    assert figures["tic_tac_toe_kept"] == 1 and figures["tic_tac_toe_against_before"] >= 0.5
     assert after <= before // 3 and before >= 8
 
 
@@ -51,7 +51,7 @@ def test_what_is_worse_than_before_is_not_kept(monkeypatch: object) -> None:
         tower = BoardTower(8, 1)
         state = {name: value.clone() for name, value in tower.state_dict().items()}
         figures = improve(tower, board_lessons(rows(4), [], 1), 5, 1, lambda share, values: None)
-    assert figures["self_play_kept"] == 0
+    assert figures["tic_tac_toe_kept"] == 0
     assert all(torch.equal(value, state[name]) for name, value in tower.state_dict().items())
 
 
