@@ -33,7 +33,7 @@ _HINTS = 0.3  # how much what is where counts beside the answers
 _UNKNOWN = 0.02  # of the words that are learnt are taken for unknown ones, which new questions have
 
 
-_BLIND_STEPS, _BLIND_BATCH = 200, 128
+BLIND_STEPS, BLIND_BATCH = 200, 128
 
 
 @dataclass(frozen=True)
@@ -114,8 +114,8 @@ def blind(net: QuestionNet, words: np.ndarray, answers: np.ndarray, asked: np.nd
     model = nn.Sequential(net.wording, nn.Linear(net.wording.out.out_features, net.out.out_features))
     optimiser = torch.optim.AdamW(model.parameters(), lr=0.003)
     draw = np.random.default_rng([seed, 2])
-    for _ in range(_BLIND_STEPS):
-        rows = draw.integers(len(words), size=_BLIND_BATCH)
+    for _ in range(BLIND_STEPS):
+        rows = draw.integers(len(words), size=BLIND_BATCH)
         loss = functional.cross_entropy(model(torch.from_numpy(words[rows])), torch.from_numpy(answers[rows]))
         optimiser.zero_grad()
         loss.backward()

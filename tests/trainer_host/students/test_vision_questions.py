@@ -76,7 +76,11 @@ def specialist_of(run: Run) -> Specialist:
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     workspace = Workspace(tmp_path_factory.mktemp("questions") / "home")
     dataset = dataset_of(workspace, 120)
-    run, report = train_run(workspace, dataset, "q", seed=1, seconds=2.0, on_progress=nothing, settings={"side": 32})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("trainer_host.students.vision_questions_fit.BLIND_STEPS", 60)
+        run, report = train_run(
+            workspace, dataset, "q", seed=1, seconds=1.3, on_progress=nothing, settings={"side": 32}
+        )
     return dataset, run, dict(report.figures)
 
 
@@ -125,6 +129,7 @@ def test_drawn_pictures_are_practised_and_what_they_ask_is_examined_by_kind(
     monkeypatch.setattr(vision_questions, "PRACTISED", 12)
     monkeypatch.setattr(vision_questions, "CHECKED", 6)
     monkeypatch.setattr("trainer_host.students.vision_questions_fit.MIN_STEPS", 2)
+    monkeypatch.setattr("trainer_host.students.vision_questions_fit.BLIND_STEPS", 2)
     monkeypatch.setattr("trainer_host.students.vision_questions_fit.PER_SECOND", 100)
     spec = task_spec("vision", {"questions": True})
     reader = SpecRows(spec, Path())

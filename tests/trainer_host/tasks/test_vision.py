@@ -114,15 +114,15 @@ def test_answers_that_agree_on_what_is_not_there_are_refused(objects: object, re
         assert refusal(lambda: SPEC.verify(DRAWN, [{"objects": objects}] * 2)).reason == reason
 
 
-def test_200_built_in_examples_pass_and_look_different() -> None:
+def test_100_built_in_examples_pass_and_look_different() -> None:
     validate = fastjsonschema.compile(SPEC.example_schema)
     keys = []
-    for seed in range(200):
+    for seed in range(100):
         example = SPEC.built_in(random.Random(seed))
         SPEC.check(example)
         validate({"input": example.input, "output": example.output})
         keys.append(SPEC.key(example))
-    assert len(set(keys)) == 200
+    assert len(set(keys)) == 100
 
 
 def test_keys_of_like_pictures_share_most_words() -> None:
