@@ -31,7 +31,7 @@ from companion_app.start import Options, Services
 from companion_app.state import actions as act
 from companion_app.state.drafts import Drafted
 from companion_app.state.model import AppState, Screen
-from companion_app.theme.focus import focus
+from companion_app.theme.focus import attached, focus
 from companion_app.theme.forms import PathField
 from companion_app.theme.over import Over, Overlay
 from companion_app.theme.palette import Palette
@@ -290,7 +290,7 @@ class CompanionApp(App):
 
 
 def _someone_has_focus() -> bool:
-    return any(widget is not None for widget in FocusBehavior._keyboards.values())
+    return any(widget is not None and attached(widget) for widget in FocusBehavior._keyboards.values())
 
 
 def _someone_types() -> bool:
