@@ -90,7 +90,7 @@ def curve(pool: Pairs, asked: Pairs, seed: int, most: int, *, useful: bool) -> l
     known = [int(place) for place in rng.choice(len(pool), FIRST, replace=False)]
     points: list[tuple[int, float]] = []
     while True:
-        model, _ = train_heads(
+        model = train_heads(
             Shape((len(labels),), features),
             tokens[known],
             truth[known][:, None],
@@ -98,14 +98,14 @@ def curve(pool: Pairs, asked: Pairs, seed: int, most: int, *, useful: bool) -> l
             Recipe(STEPS, aside=SHORT),  # only the model is asked
             seed,
             lambda step, loss: None,
-        )
+        ).model
         with torch.inference_mode():
-            right = model(examined).argmax(1) == wanted  # type: ignore[union-attr]
+            right = model(examined).argmax(1) == wanted
             points.append((len(known), round(float(right.float().mean()), 4)))
             if len(known) >= most:
                 return points
             left = sorted(set(range(len(pool))) - set(known))
-            scores: Sequence[Sequence[float]] = model(tokens[left]).tolist() if useful else []  # type: ignore[union-attr]
+            scores: Sequence[Sequence[float]] = model(tokens[left]).tolist() if useful else []
         if useful:
             doubt = [doubt_of(max(one), one) for one in scores]
             places = most_useful([pool[at][0] for at in left], doubt, BATCH, [pool[at][0] for at in known])

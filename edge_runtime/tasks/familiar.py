@@ -4,14 +4,20 @@ A classifier has to choose among its labels, and a few known words make it sure 
 keeps which words each label's examples had: a Bloom filter of one hash (Bloom 1970), 2^18 bits, in which 6,000 pairs of
 label and word make 2 % of unknown words look known. Doubt about inputs unlike all training is a score beside the
 probabilities, as in out-of-distribution detection by distance (arXiv 1807.03888).
+
+A network's own doubt is another such score: its energy, the logarithm of its logits' exponentials' sum, is low where nothing
+speaks for any label (arXiv 2010.03759). Each is worth how few texts like the training's have less, a p-value; both together
+are worth what Fisher's method makes of two of them.
 """
 
 from __future__ import annotations
 
 import itertools
+import math
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,6 +26,10 @@ from edge_runtime.tasks.text import words
 
 FILE = "familiar.bin"
 BITS = 1 << 18
+OPTION = "usual"  # of a manifest: `Usual`, as lists
+# Of the share of known words, a tenth is worth itself: examples that are all alike would make strangers of all new words.
+_ITSELF = 0.1
+_MOST = 1000  # of quantiles
 
 
 def places(text: str, labels: Sequence[str]) -> np.ndarray:
@@ -52,3 +62,48 @@ def read_known(file: Path) -> np.ndarray:
     if len(raw) != BITS // 8:
         raise BundleError(f"{FILE} has {len(raw)} bytes instead of {BITS // 8}; build the bundle again.")
     return np.frombuffer(raw, np.uint8)
+
+
+class Usual(NamedTuple):
+    """What texts like those of the training have: ascending quantiles, evenly spread, two at least.
+
+    words: of `familiarity`. energy: of the network's energy.
+    """
+
+    words: tuple[float, ...]
+    energy: tuple[float, ...]
+
+    def likeness(self, words: float, energy: float) -> float:
+        """0 (no text of the training's kind has so little) to 1, of both together; evenly spread for such texts."""
+        share = (1 - _ITSELF) * _share_below(self.words, words) + _ITSELF * words
+        product = share * _share_below(self.energy, energy)
+        # The chance that two independent p-values have a smaller product (Fisher 1925, with two).
+        return min(product * (1 - math.log(product)), 1.0) if product > 0 else 0.0
+
+
+def read_usual(options: Mapping[str, object]) -> Usual | None:
+    """Of a manifest's options, None where a bundle has none; raises `BundleError`."""
+    return None if OPTION not in options else checked_usual(options[OPTION])
+
+
+def checked_usual(value: object) -> Usual:
+    """The quantiles as JSON holds them; raises `BundleError`."""
+    lists = [value.get(name) for name in Usual._fields] if isinstance(value, dict) and len(value) == 2 else []
+    if not lists or not all(_ascends(one) for one in lists):
+        raise BundleError(
+            f"options.{OPTION} must have ascending numbers of words and of energy; build the bundle again."
+        )
+    return Usual(*(tuple(float(number) for number in one) for one in lists))  # type: ignore[union-attr]
+
+
+def _ascends(value: object) -> bool:
+    if not isinstance(value, list | tuple) or not 2 <= len(value) <= _MOST:
+        return False
+    if any(isinstance(one, bool) or not isinstance(one, int | float) or not math.isfinite(one) for one in value):
+        return False
+    return all(first <= second for first, second in itertools.pairwise(value))
+
+
+def _share_below(quantiles: Sequence[float], value: float) -> float:
+    least = 0.5 / len(quantiles)  # the smallest of some texts isn't the smallest of all
+    return float(np.interp(value, quantiles, np.linspace(least, 1, len(quantiles)), left=0.0))

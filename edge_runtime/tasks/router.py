@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,17 +16,22 @@ from edge_runtime.engines import Engine, GraphEngine
 from edge_runtime.errors import BadRequest, BundleError, EngineError
 from edge_runtime.tasks import Steps, driven
 from edge_runtime.tasks.confidence import Platt, adjusted, read_platt
-from edge_runtime.tasks.familiar import FILE, familiarity, read_known
-from edge_runtime.tasks.text import SCHEME, Features, encode
+from edge_runtime.tasks.familiar import FILE, Usual, familiarity, read_known, read_usual
+from edge_runtime.tasks.pieces import FILE as PIECES
+from edge_runtime.tasks.pieces import SCHEME as WITH_PIECES
+from edge_runtime.tasks.pieces import Pieces, read_pieces
+from edge_runtime.tasks.text import SCHEME, Encoded, Features, encode
 
 NAME = "router"
 MAX_CHARS = 4000
 TOLERANCE = 0.1  # on a score, between int8 runtimes that round differently
-INPUT = "tokens"  # int32 [1, length], see edge_runtime.tasks.text
+# int32 [1, length], see edge_runtime.tasks.text; of a bundle with pieces the ids of those stand behind them
+INPUT = "tokens"
 OUTPUT = "probabilities"  # float32 [1, labels], already divided by the temperature and normalised
 # float32 [1, width] of length 1, of graphs that give it: where a text lies among others. "embedding" would meet a name that
 # torch's exporter makes by itself.
 VECTOR = "text_vector"
+ENERGY = "energy"  # float32 [1, 1], of graphs that give it: see `edge_runtime.tasks.familiar`
 
 REQUEST_SCHEMA: dict[str, object] = {
     "type": "object",
@@ -47,12 +54,28 @@ RESPONSE_SCHEMA: dict[str, object] = {
 }
 
 
+class Reader(NamedTuple):
+    """Makes a text the graph's input."""
+
+    features: Features
+    pieces: Pieces | None = None
+
+    def read(self, text: str) -> Encoded:
+        """Ids, int32 [1, length of the features], and behind them those of pieces."""
+        encoded = encode(text, self.features)
+        if self.pieces is None:
+            return encoded
+        return dataclasses.replace(encoded, ids=np.concatenate([encoded.ids, self.pieces.ids(text)], axis=1))
+
+
 class Router:
     """A loaded router; answers `{"text"}` with label, confidence, unsure and the scores of all labels.
 
     known: what the training's words were, and how familiar a text must be, of a bundle that keeps it: then the answer
     says how familiar the text is. likely: a label's score from which it may be the right one, likewise; then the answer
-    names those labels, the likeliest first. platt: what a best score is worth, likewise, see `confidence`.
+    names those labels, the likeliest first. platt: what a best score is worth, likewise, see `confidence`. pieces: of a
+    bundle whose graph reads those too. usual: what the training's texts had, of a bundle whose graph gives its energy: then
+    how familiar a text is counts that too, see `Usual`.
     """
 
     def __init__(
@@ -64,16 +87,19 @@ class Router:
         known: tuple[np.ndarray, float] | None = None,
         likely: float | None = None,
         platt: Platt | None = None,
+        pieces: Pieces | None = None,
+        usual: Usual | None = None,
     ) -> None:
         self._labels = labels
         self._unsure = unsure
-        self._features = features
+        self._reader = Reader(features, pieces)
         self._engine = engine
         self._known = known
+        self._usual = usual
         self._likely = likely
         self._platt = platt
         gives = isinstance(engine, GraphEngine) and any(tensor.name == VECTOR for tensor in engine.outputs)
-        self.embedder = Embedder(features, engine) if gives else None
+        self.embedder = Embedder(self._reader, engine) if gives else None
 
     def run(self, request: dict[str, object]) -> dict[str, object]:
         """Route one text. Where the end of a long text wasn't read, `truncated` is true in the answer."""
@@ -82,8 +108,9 @@ class Router:
     def steps(self, request: dict[str, object]) -> Steps:
         """See `Stepwise`."""
         text = _text(request)
-        encoded = encode(text, self._features)
-        scores = (yield {INPUT: encoded.ids})[OUTPUT]
+        encoded = self._reader.read(text)
+        given = yield {INPUT: encoded.ids}
+        scores = given[OUTPUT]
         if scores.shape != (1, len(self._labels)) or not np.isfinite(scores).all():
             raise EngineError(
                 f"The router gave scores of shape {list(scores.shape)} for {len(self._labels)} labels, "
@@ -102,6 +129,8 @@ class Router:
         if self._known is not None:
             known, least = self._known
             familiar = familiarity(known, text, self._labels, best)
+            if self._usual is not None:
+                familiar = self._usual.likeness(familiar, _energy(given))
             answer["familiar"] = round(familiar, 4)
             answer["unsure"] = bool(answer["unsure"]) or familiar < least
         if self._likely is not None:
@@ -118,8 +147,8 @@ class Embedder:
     Near are texts of the same features, and of features that the labels of the training don't tell apart.
     """
 
-    def __init__(self, features: Features, engine: Engine) -> None:
-        self._features = features
+    def __init__(self, reader: Reader, engine: Engine) -> None:
+        self._reader = reader
         self._engine = engine
 
     def run(self, request: dict[str, object]) -> dict[str, object]:
@@ -128,7 +157,7 @@ class Embedder:
 
     def steps(self, request: dict[str, object]) -> Steps:
         """See `Stepwise`."""
-        encoded = encode(_text(request), self._features)
+        encoded = self._reader.read(_text(request))
         vector = (yield {INPUT: encoded.ids})[VECTOR].reshape(-1)
         length = float(np.linalg.norm(vector))
         if not math.isfinite(length):
@@ -139,21 +168,24 @@ class Embedder:
 
 
 def load(manifest: Manifest, folder: Path, engine: Engine) -> Router:
-    """A router from a bundle; options may hold `features` (see `Features`) and `platt`, thresholds must hold `unsure`.
+    """A router from a bundle; options may hold `features` (see `Features`), `platt` and `usual`, thresholds must hold `unsure`.
 
-    With a threshold `familiar`, the bundle holds `familiar.bin` too.
+    With a threshold `familiar`, the bundle holds `familiar.bin` too, and with the tokenizer of `pieces` their file.
     """
     if len(manifest.labels) < 2:
         raise BundleError("A router's bundle needs at least two labels; build it again.")
     if "unsure" not in manifest.thresholds:
         raise BundleError("A router's bundle needs the threshold 'unsure'; build it again.")
-    if manifest.tokenizer is None or manifest.tokenizer.scheme != SCHEME:
-        raise BundleError(f"A router's bundle needs the tokenizer scheme '{SCHEME}'; build it again.")
+    if manifest.tokenizer is None or manifest.tokenizer.scheme not in (SCHEME, WITH_PIECES):
+        raise BundleError(
+            f"A router's bundle needs the tokenizer scheme '{SCHEME}' or '{WITH_PIECES}'; build it again."
+        )
+    pieces = read_pieces(folder / PIECES) if manifest.tokenizer.scheme == WITH_PIECES else None
     least = manifest.thresholds.get("familiar")
     known = None if least is None else (read_known(folder / FILE), least)
     unsure, likely = manifest.thresholds["unsure"], manifest.thresholds.get("likely")
-    platt = read_platt(manifest.options)
-    return Router(manifest.labels, unsure, features_of(manifest.options), engine, known, likely, platt)
+    platt, usual, features = read_platt(manifest.options), read_usual(manifest.options), features_of(manifest.options)
+    return Router(manifest.labels, unsure, features, engine, known, likely, platt, pieces, usual)
 
 
 def features_of(options: dict[str, object]) -> Features:
@@ -178,6 +210,15 @@ def agrees(expected: dict[str, object], got: dict[str, object]) -> bool:
     if not isinstance(wanted, dict) or not isinstance(given, dict) or wanted.keys() != given.keys():
         return False
     return all(_close(wanted[label], given[label]) for label in wanted)
+
+
+def _energy(given: Mapping[str, np.ndarray]) -> float:
+    energy = given.get(ENERGY)
+    if energy is None or energy.size != 1 or not np.isfinite(energy).all():
+        raise EngineError(
+            f"The router gave no '{ENERGY}', which its bundle's familiarity needs; build the bundle again."
+        )
+    return float(energy.reshape(-1)[0])
 
 
 def _close(wanted: object, given: object) -> bool:

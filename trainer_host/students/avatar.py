@@ -101,7 +101,7 @@ class AvatarStudent:
         recipe, models = planned(len(learnt), seconds, "An avatar")
         recipe = replace(recipe, drop=DROP, steps=min(recipe.steps, STEPS) if more else recipe.steps)
         total = recipe.steps * models
-        model, found = train_heads(
+        taught = train_heads(
             config.shape,
             encoded(texts, config.features),
             wanted,
@@ -114,7 +114,7 @@ class AvatarStudent:
             None if base is None else _network(base, config),
             Steps(work),
         )
-        by_head = dict(zip(HEADS, found, strict=True))
+        model, by_head = taught.model, dict(zip(HEADS, taught.found, strict=True))
         save_weights(run, model)
         # One threshold for all: the most careful of those that act.
         careful = max(by_head[head].threshold for head in SCORED)

@@ -17,16 +17,21 @@ from edge_runtime import strict_json
 from edge_runtime.errors import BadRequest, BundleError
 from edge_runtime.tasks import Specialist, router
 from edge_runtime.tasks.confidence import OPTION, Platt, checked_platt
-from edge_runtime.tasks.familiar import FILE
-from edge_runtime.tasks.text import SCHEME, Features, encode
+from edge_runtime.tasks.familiar import FILE, Usual, checked_usual
+from edge_runtime.tasks.familiar import OPTION as USUAL
+from edge_runtime.tasks.pieces import FILE as PIECES
+from edge_runtime.tasks.pieces import SCHEME as WITH_PIECES
+from edge_runtime.tasks.pieces import Pieces, file_of, read_pieces
+from edge_runtime.tasks.text import SCHEME, Features
 from trainer_host.data.curriculum import ordered
 from trainer_host.data.dataset import Row, open_dataset
 from trainer_host.errors import DataError
 from trainer_host.students import Json, ModelIO, OnProgress, Recorder, TrainReport, begins_with
 from trainer_host.students.baselines import majority_accuracy, naive_bayes_accuracy
-from trainer_host.students.familiar import known_of, threshold_of_familiarity
+from trainer_host.students.familiar import familiarities, known_of, usual_of
 from trainer_host.students.practice import ROWS, STEPS, groups_of, practice
 from trainer_host.students.text_heads import (
+    SCORES,
     HeadsNet,
     Recipe,
     Shape,
@@ -35,6 +40,7 @@ from trainer_host.students.text_heads import (
     planned,
     train_heads,
 )
+from trainer_host.students.word_vectors import SOURCE, piece_vectors
 from trainer_host.training.calibration import Calibration
 from trainer_host.training.steps import Steps
 from trainer_host.training.weights import load_weights, save_weights
@@ -56,11 +62,13 @@ class RouterConfig:
     familiar: float | None = None  # None of a run from before routers knew what is familiar to them
     likely: float | None = None  # the same
     platt: Platt | None = None  # the same
+    usual: Usual | None = None  # the same
+    pieces: int = 0  # of the vocabulary of pretrained vectors, 0 of a run that doesn't use them
 
     @property
     def shape(self) -> Shape:
         """The network's shape."""
-        return Shape((len(self.labels),), self.features, self.width, self.hidden)
+        return Shape((len(self.labels),), self.features, self.width, self.hidden, self.pieces)
 
 
 class RouterStudent:
@@ -85,7 +93,8 @@ class RouterStudent:
         """Calibrate on models that haven't seen the rows, then train on all of them; see `Student.train`.
 
         Rows of the built-in teacher are practised around, see `practice`, unless a curriculum orders them. settings: init
-        names the run of a router that the last model begins with, whose labels may be fewer.
+        names the run of a router that the last model begins with, whose labels may be fewer. Pretrained vectors of words are
+        used where they make unseen rows likelier, and by what begins with a router that uses them.
         """
         base = begins_with(self.task, settings, run)
         started = time.perf_counter()
@@ -102,27 +111,37 @@ class RouterStudent:
             config = replace(config, features=before.features, width=before.width, hidden=before.hidden)
         texts, names = zip(*rows, *((example.input["text"], example.output["label"]) for example in more), strict=True)
         wanted = torch.tensor([[labels.index(name)] for name in names])
+        hashes, vectors = piece_vectors() if base is None or before.pieces else (None, None)
         recipe, models = planned(len(texts), seconds, "A router")
         if more:
             recipe = replace(recipe, steps=min(recipe.steps, STEPS))
         total = recipe.steps * models
-        model, [found] = train_heads(
+        groups = groups_of(opened, more)
+        taught = train_heads(
             config.shape,
-            encoded(texts, config.features),
+            encoded(texts, config.features, None if hashes is None else Pieces(hashes)),
             wanted,
             names,
             recipe,
             seed,
             lambda step, loss: on_progress(step / total, {"loss": round(loss, 4)}),
             ordered(list(opened.rows("train"))) if curriculum else None,
-            groups_of(opened, more),
+            groups,
             None if base is None else _start(base, labels, seed),
             Steps(work),
+            vectors,
         )
+        model, [found] = taught.model, taught.found
         save_weights(run, model)
-        least = threshold_of_familiarity(texts, names, groups_of(opened, more) or range(len(texts)), seed)
+        energy = np.logaddexp.reduce(taught.logits[0], axis=1)
+        usual, least = usual_of(familiarities(texts, names, groups, seed), energy, taught.left)
         write_atomic(run / FILE, known_of(texts, names).tobytes())
-        config = replace(config, unsure=found.threshold, familiar=least, likely=found.likely, platt=found.platt)
+        if hashes is not None and model.scores is not None:
+            write_atomic(run / PIECES, file_of(hashes))
+            config = replace(config, pieces=len(hashes))
+        config = replace(
+            config, unsure=found.threshold, familiar=least, likely=found.likely, platt=found.platt, usual=usual
+        )
         _save_config(run, config)
         figures = _figures(model, found, recipe, rows, dataset) | {"practised": float(len(more))}
         return TrainReport(time.perf_counter() - started, figures)
@@ -132,23 +151,32 @@ class RouterStudent:
         config = load_config(run)
         model = HeadsNet(config.shape, config.features.buckets + 1)
         load_weights(run, model)
-        example = torch.from_numpy(encode("one two three", config.features).ids)
-        names = ModelIO([router.INPUT], [router.OUTPUT, router.VECTOR])
+        example = encoded(["one two three"], config.features, _pieces(run, config))
+        names = ModelIO([router.INPUT], [router.OUTPUT, router.VECTOR, router.ENERGY])
         return WithEmbedding(model).eval(), (example,), names
 
     def calibration(self, run: Path, dataset: Path, limit: int) -> Iterator[dict[str, np.ndarray]]:
         """Texts of train, mixed by a hash; see `Student.calibration`."""
-        features = load_config(run).features
+        config = load_config(run)
+        pieces = _pieces(run, config)
         for text, _ in _mixed(_rows(dataset, "train"))[:limit]:
-            yield {router.INPUT: encode(text, features).ids}
+            yield {router.INPUT: encoded([text], config.features, pieces).numpy()}
 
     def assets(self, run: Path) -> dict[str, Path]:
-        """Which words are familiar; the features themselves are hashed."""
-        return {} if load_config(run).familiar is None else {FILE: run / FILE}
+        """Which words are familiar, and the pieces' hashes; other features are hashed into rows at once."""
+        config = load_config(run)
+        return ({} if config.familiar is None else {FILE: run / FILE}) | (
+            {PIECES: run / PIECES} if config.pieces else {}
+        )
 
     def manifest_fields(self, run: Path) -> Json:
         """Labels, the threshold and the features; see `Student.manifest_fields`."""
         config = load_config(run)
+        words = (
+            {"scheme": WITH_PIECES, "file": PIECES, "sha256": hashlib.sha256((run / PIECES).read_bytes()).hexdigest()}
+            if config.pieces
+            else {"scheme": SCHEME, "file": None, "sha256": None}
+        )
         return {
             "labels": list(config.labels),
             "thresholds": {
@@ -159,8 +187,10 @@ class RouterStudent:
             "options": {
                 "features": asdict(config.features),
                 **({} if config.platt is None else {OPTION: list(config.platt)}),
+                **({} if config.usual is None else {USUAL: _lists(config.usual)}),
+                **({"vectors": SOURCE} if config.pieces else {}),
             },
-            "tokenizer": {"scheme": SCHEME, "file": None, "sha256": None},
+            "tokenizer": words,
         }
 
     def evaluate(self, run: Path, dataset: Path, specialist: Specialist, limit: int | None) -> dict[str, float]:
@@ -198,30 +228,44 @@ def load_config(run: Path) -> RouterConfig:
         labels: tuple[str, ...] = tuple(raw.pop("labels"))  # type: ignore[arg-type]
         given = raw.pop("platt", None)
         platt = None if given is None else checked_platt(given)
-        return RouterConfig(labels=labels, features=features, platt=platt, **raw)  # type: ignore[arg-type]
+        kept = raw.pop("usual", None)
+        usual = None if kept is None else checked_usual(kept)
+        return RouterConfig(labels=labels, features=features, platt=platt, usual=usual, **raw)  # type: ignore[arg-type]
     except (OSError, BadRequest, BundleError, KeyError, TypeError):
         raise DataError(f"The {CONFIG} of run '{run.name}' is damaged; train again.") from None
 
 
 def _save_config(run: Path, config: RouterConfig) -> None:
-    write_atomic(run / CONFIG, strict_json.dumps(asdict(config)))
+    usual = None if config.usual is None else _lists(config.usual)
+    write_atomic(run / CONFIG, strict_json.dumps({**asdict(replace(config, usual=None)), "usual": usual}))
+
+
+def _lists(usual: Usual) -> Json:
+    return {name: list(values) for name, values in usual._asdict().items()}
+
+
+def _pieces(run: Path, config: RouterConfig) -> Pieces | None:
+    return read_pieces(run / PIECES) if config.pieces else None
 
 
 def _start(base: Path, labels: tuple[str, ...], seed: int) -> HeadsNet:
-    """Another router's network for these labels: what it knows of those that both have, chance for the others."""
+    """Another router's network for these labels: what it knows of those that both have, chance for the others.
+
+    Its pieces' scores are there where the labels are the same; others are learnt anew.
+    """
     config = load_config(base)
     old = HeadsNet(config.shape, config.features.buckets + 1)
     load_weights(base, old)
     if labels == config.labels:
         return old
     torch.manual_seed(seed)
-    new = HeadsNet(replace(config, labels=labels).shape, config.features.buckets + 1)
+    new = HeadsNet(replace(config, labels=labels, pieces=0).shape, config.features.buckets + 1)
     state = old.state_dict() | {f"out.{part}": new.state_dict()[f"out.{part}"] for part in ("weight", "bias")}
     for at, label in enumerate(labels):
         if label in config.labels:
             for part in ("weight", "bias"):
                 state[f"out.{part}"][at] = old.state_dict()[f"out.{part}"][config.labels.index(label)]
-    new.load_state_dict(state)
+    new.load_state_dict({name: value for name, value in state.items() if name not in SCORES})
     return new
 
 

@@ -1,4 +1,5 @@
-"""Text to one label per head: hashed words and n-grams, a bag of embeddings, one hidden layer, calibrated ends.
+"""Text to one label per head: hashed words and n-grams, a bag of embeddings, one hidden layer, calibrated ends; where it helps,
+what pretrained vectors of words say is added.
 
 The family of `router` (one head) and `avatar` (several).
 """
@@ -14,9 +15,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from edge_runtime.tasks.pieces import Pieces
 from edge_runtime.tasks.text import Features, encode
 from trainer_host.data.curriculum import available
 from trainer_host.errors import DataError
+from trainer_host.students.word_scores import WordScores
 from trainer_host.training.calibration import Calibration, calibrate
 from trainer_host.training.determinism import prepare
 from trainer_host.training.steps import Steps
@@ -40,17 +43,32 @@ CROSS_UP_TO = 3000  # rows that are few
 STEPS_PER_SECOND = 150
 MIN_STEPS, MAX_STEPS = 240, 2500
 Progress = Callable[[int, float], None]
+SCORES = ("scores.weight", "shift")  # of a net's weights, what pieces say
 TUNED = 0.25  # of the rate and of the steps, where a model begins with another one
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What the network's shape depends on. heads: how many labels each has."""
+    """What the network's shape depends on. heads: how many labels each has. pieces: of a vocabulary, 0 without one."""
 
     heads: tuple[int, ...]
     features: Features
     width: int = 32
     hidden: int = 64
+    pieces: int = 0
+
+
+class Taught(NamedTuple):
+    """A trained network, what calibrates each head, and what it was calibrated on.
+
+    left: int64 [rows left out], their positions. logits: float32 [rows left out, labels] of each head, by models that hadn't
+    seen them.
+    """
+
+    model: HeadsNet
+    found: list[Calibration]
+    left: np.ndarray
+    logits: list[np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -70,7 +88,8 @@ class Recipe:
 class HeadsNet(nn.Module):
     """tokens int32 [1, length] (0 pads) -> probabilities float32 [1, labels] per head, divided by its temperature.
 
-    rows: of the table, 0 among them; a training holds only the rows that its texts use.
+    rows: of the table, 0 among them; a training holds only the rows that its texts use. With pieces, tokens are [1, length +
+    `edge_runtime.tasks.pieces.LENGTH`], and what the pieces' scores come to is added to the logits of the only head.
     """
 
     many_rows = True  # sixteen texts in one run take an eighth of sixteen runs (measured)
@@ -82,6 +101,9 @@ class HeadsNet(nn.Module):
         self.table = nn.Embedding(rows, shape.width, padding_idx=0)
         self.hidden = nn.Linear(shape.width, shape.hidden)
         self.out = nn.Linear(shape.hidden, sum(shape.heads))
+        self.length = shape.features.length
+        self.scores = nn.Embedding(shape.pieces + 1, sum(shape.heads), padding_idx=0) if shape.pieces else None
+        self.shift = nn.Parameter(torch.zeros(sum(shape.heads))) if shape.pieces else None
         self.register_buffer("temperature", torch.ones(len(shape.heads)))
         with torch.no_grad():
             self.table.weight.mul_(0.1)
@@ -89,10 +111,12 @@ class HeadsNet(nn.Module):
 
     def logits(self, tokens: Tensor, weights: Tensor | None = None) -> tuple[Tensor, ...]:
         """float32 [batch, labels] per head, before the temperature; weights [rows, 1] scale the table's rows."""
-        return self.from_bag(self.bag(tokens, weights))
+        return self.from_bag(self.bag(tokens, weights), tokens)
 
     def bag(self, tokens: Tensor, weights: Tensor | None = None) -> Tensor:
         """float32 [batch, width]: the sum of the tokens' rows, by the root of their count; what the text is about."""
+        if self.scores is not None:
+            tokens = tokens[:, : self.length]
         count = (tokens != 0).to(torch.float32).sum(1, keepdim=True)
         rows = self.table(tokens)
         if weights is not None:
@@ -100,9 +124,13 @@ class HeadsNet(nn.Module):
         made: Tensor = rows.sum(1) * torch.rsqrt(count + 1)
         return made
 
-    def from_bag(self, bag: Tensor) -> tuple[Tensor, ...]:
-        """float32 [batch, labels] per head, of a bag."""
+    def from_bag(self, bag: Tensor, tokens: Tensor) -> tuple[Tensor, ...]:
+        """float32 [batch, labels] per head, of a bag; tokens: where pieces are read."""
         out: Tensor = self.out(torch.relu(self.hidden(bag)))
+        if self.scores is not None and self.shift is not None:
+            pieces = tokens[:, self.length :]
+            count = (pieces != 0).to(torch.float32).sum(1, keepdim=True)
+            out = out + self.scores(pieces).sum(1) * torch.rsqrt(count + 1) + self.shift
         return out.split(self.heads, 1) if len(self.heads) > 1 else (out,)
 
     def forward(self, tokens: Tensor) -> Tensor | tuple[Tensor, ...]:
@@ -111,25 +139,31 @@ class HeadsNet(nn.Module):
 
 
 class WithEmbedding(nn.Module):
-    """A net of one head with its bag as a second output: probabilities, and float32 [1, width] of length 1, for searches
-    by likeness."""
+    """A net of one head that says more: probabilities; its bag, float32 [1, width] of length 1, for searches by likeness; and
+    its energy, float32 [1, 1], see `edge_runtime.tasks.familiar`."""
 
     many_rows = True
+    # The energy tells how far the logits reach; LiteRT's calibration would cut off what few rows reach.
+    full_ranges = True
 
     def __init__(self, net: HeadsNet) -> None:
         super().__init__()
         self.net = net
 
-    def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         bag = self.net.bag(tokens)
-        (logits,) = self.net.from_bag(bag)
+        (logits,) = self.net.from_bag(bag, tokens)
         length = torch.rsqrt((bag * bag).sum(1, keepdim=True) + 1e-12)  # of no text: nothing, not NaN
-        return torch.softmax(logits / self.net.temperature[0], dim=-1), bag * length
+        energy = torch.logsumexp(logits, 1, keepdim=True)
+        return torch.softmax(logits / self.net.temperature[0], dim=-1), bag * length, energy
 
 
-def encoded(texts: Sequence[str], features: Features) -> Tensor:
-    """Tokens of texts, int32 [texts, length]."""
-    return torch.from_numpy(np.concatenate([encode(text, features).ids for text in texts]))
+def encoded(texts: Sequence[str], features: Features, pieces: Pieces | None = None) -> Tensor:
+    """Tokens of texts, int32 [texts, length]; those of pieces behind them."""
+    made = np.concatenate([encode(text, features).ids for text in texts])
+    if pieces is not None:
+        made = np.concatenate([made, np.concatenate([pieces.ids(text) for text in texts])], axis=1)
+    return torch.from_numpy(made)
 
 
 def train_heads(
@@ -144,17 +178,21 @@ def train_heads(
     groups: Sequence[object] | None = None,
     start: HeadsNet | None = None,
     steps: Steps | None = None,
-) -> tuple[HeadsNet, list[Calibration]]:
+    vectors: np.ndarray | None = None,
+) -> Taught:
     """Calibrate on models that haven't seen the rows, then train on all of them.
 
     tokens int32 [rows, length]; wanted int64 [rows, heads]; strata: one per row, spread evenly over the folds.
     order: positions of the rows, easy ones first, for a curriculum; None for the plain order. groups: one per row, as
     the template that it was made from: those of one group calibrate together, unseen; None: each row is its own.
     start: what the last one begins with, and is then changed little; it may have seen the rows, so that those which
-    calibrate begin with nothing. steps: where each model keeps how far it is.
+    calibrate begin with nothing. steps: where each model keeps how far it is. vectors: float32 [pieces + 1, columns] of the
+    pieces whose ids stand behind those of the features, for one head; they are kept where they make unseen rows likelier, or where
+    there is a start: it had them.
     """
     steps = steps or Steps(None)
     eased = order is not None
+    positions = np.arange(len(tokens)) if order is None else np.array(order)
     if order is not None:  # from here on, rows stand in the order of their difficulty
         tokens, wanted, strata = tokens[list(order)], wanted[list(order)], [strata[i] for i in order]
         groups = groups and [groups[i] for i in order]
@@ -165,8 +203,12 @@ def train_heads(
     def progress(step: int, loss: float) -> None:
         on_progress(done * recipe.steps + step, loss)
 
+    words = (
+        None if vectors is None else WordScores(torch.from_numpy(vectors), tokens[:, shape.features.length :].long())
+    )
+    tokens = tokens[:, : shape.features.length]
     seen: list[tuple[Tensor, ...]] = []
-    truth: list[Tensor] = []
+    left: list[Tensor] = []
     for fold in range(aside.models):
         back = fold_of == fold
         model = _fit(
@@ -174,18 +216,39 @@ def train_heads(
         )
         with torch.inference_mode():
             seen.append(tuple(part.clone() for part in model.logits(tokens[back])))
-        truth.append(wanted[back])
+        if words is not None:
+            words.examine(back, wanted[:, 0], seen[-1][0], seed + 1 + fold)
+        left.append(torch.nonzero(back)[:, 0])
         done += 1
-    labels = torch.cat(truth).numpy()
-    found = [
-        calibrate(torch.cat([part[head] for part in seen]).numpy(), labels[:, head]) for head in range(len(shape.heads))
-    ]
+    places = torch.cat(left)
+    labels = wanted[places].numpy()
+    logits = [torch.cat([part[head] for part in seen]).numpy() for head in range(len(shape.heads))]
+    if words is not None:
+        added = words.added(logits[0])
+        if start is None and not words.helps(logits[0], added, labels[:, 0]):
+            words = None
+        else:
+            logits[0] = added
+    found = [calibrate(logits[head], labels[:, head]) for head in range(len(shape.heads))]
     if start is not None:
         recipe = replace(recipe, steps=max(1, int(recipe.steps * TUNED)), rate=recipe.rate * TUNED)
     model = _fit(shape, tokens, wanted, recipe, seed, progress, eased, steps, "whole", start)
+    if words is not None:
+        model = _with_scores(model, shape, words, wanted[:, 0], seed, start)
     with torch.no_grad():
         model.temperature.copy_(torch.tensor([item.temperature for item in found]))
-    return model, found
+    return Taught(model, found, positions[places.numpy()], logits)
+
+
+def _with_scores(
+    model: HeadsNet, shape: Shape, words: WordScores, wanted: Tensor, seed: int, start: HeadsNet | None
+) -> HeadsNet:
+    """The net with scores of all rows, or with those of `start` where it has them: as few bytes as can be shall change."""
+    whole = HeadsNet(replace(shape, pieces=words.pieces), shape.features.buckets + 1)
+    begun = start.state_dict() if start is not None and start.scores is not None else words.fitted(wanted, seed)
+    with torch.no_grad():
+        whole.load_state_dict({**model.state_dict(), **{name: begun[name] for name in SCORES}})
+    return whole.eval()
 
 
 def planned(rows: int, seconds: float | None, what: str) -> tuple[Recipe, int]:
@@ -255,7 +318,7 @@ def _fit(
     rarity = torch.log(len(tokens) / present.clamp(min=1)).unsqueeze(1)
     model = HeadsNet(shape, len(used))
     if start is not None:
-        begun = start.state_dict()
+        begun = {name: value for name, value in start.state_dict().items() if name not in SCORES}
         model.load_state_dict({**begun, "table.weight": begun["table.weight"][used.long()] / rarity.clamp(min=_COMMON)})
     model = _descend(model, rows, wanted, rarity, recipe, seed, progress, eased, steps, name)
     whole = HeadsNet(shape, shape.features.buckets + 1)

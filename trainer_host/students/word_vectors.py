@@ -6,11 +6,15 @@ They are the token embeddings that the `wordllama` package carries (MIT; distill
 
 from __future__ import annotations
 
+import json
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 
+from edge_runtime.tasks.pieces import START, hash_of, hashes_of
+from edge_runtime.tasks.text import words
 from trainer_host.errors import TrainerError
 
 _WEIGHTS = "wordllama/weights/l2_supercat_256.safetensors"
@@ -59,3 +63,38 @@ def vectors(words: list[str], width: int) -> np.ndarray:
     basis *= np.sign(basis[np.abs(basis).argmax(axis=0), np.arange(basis.shape[1])])
     reduced = raw @ basis.astype(np.float32)
     return np.asarray(reduced / np.sqrt((reduced**2).sum(axis=1).mean()), np.float32)
+
+
+SOURCE = {
+    "name": "wordllama l2_supercat_256",
+    "licence": "MIT",
+    "copyright": "Copyright (c) 2024 Lee Miller",
+    "from": "token embeddings of Llama 2 and other language models of its vocabulary",
+}
+
+
+@cache
+def piece_vectors() -> tuple[np.ndarray, np.ndarray]:
+    """(uint32 [pieces], float32 [pieces + 1, 256]): the vocabulary's lower-case words and parts of words as
+    `edge_runtime.tasks.pieces` knows them, and their vectors in its order behind a row of zeros, centred, of length 1 on average.
+
+    Raises `TrainerError` where the package lacks.
+    """
+    from safetensors.numpy import load_file
+
+    vocabulary = json.loads(_package_file(_TOKENIZER).read_bytes())["model"]["vocab"]
+    rows = {piece: row for piece, row in vocabulary.items() if _is_word(piece.removeprefix(START))}
+    hashes = hashes_of(rows)
+    place = {int(value): at for at, value in enumerate(hashes)}
+    table = next(iter(load_file(str(_package_file(_WEIGHTS))).values())).astype(np.float32)
+    made = np.zeros((len(hashes) + 1, table.shape[1]), np.float32)
+    for piece, row in rows.items():
+        if (at := place.get(hash_of(piece))) is not None:
+            made[at + 1] = table[row]
+    made[1:] -= made[1:].mean(axis=0)
+    made[1:] /= np.sqrt((made[1:] ** 2).sum(axis=1).mean())
+    return hashes, made
+
+
+def _is_word(text: str) -> bool:
+    return bool(text) and words(text) == [text]

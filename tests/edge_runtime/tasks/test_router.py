@@ -9,9 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edge_runtime.bundle import Tokenizer
 from edge_runtime.errors import BadRequest, BundleError, EngineError, UnknownTask
 from edge_runtime.tasks import router, task_module, task_names
-from edge_runtime.tasks.familiar import BITS, FILE, places
+from edge_runtime.tasks.familiar import BITS, FILE, OPTION, Usual, checked_usual, places
+from edge_runtime.tasks.pieces import FILE as PIECES
+from edge_runtime.tasks.pieces import LENGTH, file_of, hashes_of
+from edge_runtime.tasks.pieces import SCHEME as WITH_PIECES
 from edge_runtime.tasks.text import Features
 
 from .. import tiny
@@ -22,12 +26,13 @@ class FixedEngine:
 
     runtime, version = "fixed", "1"
 
-    def __init__(self, scores: list[float]) -> None:
-        self.scores = np.array([scores], dtype=np.float32)
+    def __init__(self, scores: list[float], energy: float | None = None, pieces: int = 0) -> None:
+        self.scores, self.energy, self.pieces = np.array([scores], dtype=np.float32), energy, pieces
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        assert inputs["tokens"].shape == (1, tiny.FEATURES.length)
-        return {"probabilities": self.scores}
+        assert inputs["tokens"].shape == (1, tiny.FEATURES.length + self.pieces)
+        energy = {} if self.energy is None else {"energy": np.array([[self.energy]], np.float32)}
+        return {"probabilities": self.scores} | energy
 
     def close(self) -> None:
         return
@@ -108,7 +113,7 @@ def test_answers_agree_within_the_tolerance_only() -> None:
 
 
 def test_tasks_are_found_by_name_and_strangers_are_refused() -> None:
-    assert "router" in task_names() and not {"text", "familiar", "tries"} & {*task_names()}
+    assert "router" in task_names() and not {"text", "familiar", "pieces", "tries"} & {*task_names()}
     assert task_module("router").NAME == "router"
     for name in ("text", "os", "../router", "router.text", "", "Router", "nothing"):
         with pytest.raises(UnknownTask, match="knows"):
@@ -139,3 +144,62 @@ def test_a_bundle_without_its_familiar_words_is_refused(content: bytes | None, t
     manifest = dataclasses.replace(tiny.manifest(), thresholds={"unsure": 0.5, "familiar": 0.5})
     with pytest.raises(BundleError, match=FILE):
         router.load(manifest, tmp_path, FixedEngine([1, 0, 0]))
+
+
+USUAL = {"words": [0.2, 0.4, 0.6, 1.0], "energy": [-1.0, 2.0, 3.0, 4.0]}
+
+
+def test_a_bundle_that_knows_the_usual_energy_counts_it(tmp_path: Path) -> None:
+    known = np.zeros(BITS, np.uint8)
+    known[places("play the next song", ("music",))] = 1
+    (tmp_path / FILE).write_bytes(np.packbits(known, bitorder="little").tobytes())
+    (tmp_path / PIECES).write_bytes(file_of(hashes_of(["\u2581play", "s"])))
+    manifest = dataclasses.replace(
+        tiny.manifest(),
+        thresholds={"unsure": 0.5, "familiar": 0.05},
+        options={**tiny.manifest().options, OPTION: USUAL},
+        tokenizer=Tokenizer(WITH_PIECES, PIECES, "0" * 64),
+    )
+
+    def answer(text: str, energy: float | None) -> dict[str, object]:
+        return router.load(manifest, tmp_path, FixedEngine([0.1, 0.8, 0.1], energy, LENGTH)).run({"text": text})
+
+    assert answer("play the next song", 4.0)["familiar"] == 1 and answer("play the next song", 4.0)["unsure"] is False
+    silent, strange = answer("play the next song", -1.0), answer("vote in parliament", 4.0)
+    assert (silent["unsure"], strange["unsure"]) == (True, True) and silent["confidence"] == 0.8
+    for energy in (None, float("nan")):
+        with pytest.raises(EngineError, match="energy"):
+            answer("play", energy)
+
+
+def test_likeness_is_spread_evenly_and_grows_with_both() -> None:
+    rng = np.random.default_rng(1)
+    words, energy = rng.beta(3, 2, 2000), rng.normal(size=2000)
+    grid = np.linspace(0, 1, 41)
+    usual = Usual(tuple(np.quantile(words, grid)), tuple(np.quantile(energy, grid)))
+    made = np.array([usual.likeness(a, b) for a, b in zip(words, energy, strict=True)])
+    assert all(abs(np.mean(made < share) - share) < 0.04 for share in (0.05, 0.2, 0.5, 0.8))
+    assert usual.likeness(0.5, 0.0) < usual.likeness(0.6, 0.0) < usual.likeness(0.6, 0.5)
+    assert usual.likeness(1.0, -9.0) == 0.0 and usual.likeness(1.0, 9.0) == 1.0
+    alike = Usual((1.0, 1.0), usual.energy)  # examples that are all alike make no strangers of half known texts
+    assert alike.likeness(0.5, 0.0) > 0.05
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        [],
+        {"words": [0, 1]},
+        USUAL | {"more": [0, 1]},
+        USUAL | {"words": [1]},
+        USUAL | {"words": [0.5, 0.2]},
+        USUAL | {"energy": [0, float("inf")]},
+        USUAL | {"energy": [True, 2]},
+        USUAL | {"energy": "12"},
+        USUAL | {"energy": [0.0] * 1001},
+    ],
+)
+def test_quantiles_that_are_none_are_refused(value: object) -> None:
+    with pytest.raises(BundleError, match="ascending"):
+        checked_usual(value)

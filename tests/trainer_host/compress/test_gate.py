@@ -215,11 +215,13 @@ def test_a_piped_engine_answers_as_the_engine_behind_it(
     import sys
 
     from edge_runtime.engines import LITERT, open_engine
-    from edge_runtime.tasks.text import Features, encode
+    from edge_runtime.tasks.pieces import FILE, read_pieces
+    from edge_runtime.tasks.text import Features
     from trainer_host.compress import other_python
+    from trainer_host.students.text_heads import encoded
 
     item = next(i for i in exported(exported_once.run) if i.file == "model.int8.tflite")
-    path = exported_once.run.folder / item.file
+    path, pieces = exported_once.run.folder / item.file, read_pieces(exported_once.run.folder / FILE)
     code = "import sys; from trainer_host.compress import other_python as o; o.TFLITE = 'ai-edge-litert'; "
     code += "from pathlib import Path; o.serve(Path(sys.argv[1]), sys.argv[2])"
     real = other_python.subprocess.Popen
@@ -233,7 +235,7 @@ def test_a_piped_engine_answers_as_the_engine_behind_it(
     direct = open_engine(path, 1, LITERT, item.inputs, item.outputs)
     try:
         for text in ("rain and snow", "a song", ""):
-            given = {"tokens": encode(text, Features()).ids}
+            given = {"tokens": encoded([text], Features(), pieces).numpy()}
             assert np.array_equal(piped.run(given)["probabilities"], direct.run(given)["probabilities"])
         assert piped.overhead > 0
     finally:

@@ -7,11 +7,12 @@ import pytest
 
 from edge_runtime.bundle import unpack_bundle, verify_bundle
 from edge_runtime.update.admit import admit
-from tests.trainer_host.conftest import Trained
+from tests.trainer_host.conftest import Trained, easily, nothing
 from trainer_host.compress.gate import gate_run
 from trainer_host.errors import NotThere, TrainerError
 from trainer_host.release.bundle import Built, build_bundle, find_bundle
 from trainer_host.release.keys import SigningKey, signing_key
+from trainer_host.students.word_vectors import SOURCE
 from trainer_host.training.run import train_run
 
 
@@ -38,6 +39,8 @@ def test_a_device_admits_what_was_built(exported: Trained, tmp_path: Path) -> No
     assert manifest.labels == ("music", "travel", "weather")
     assert manifest.lineage["dataset"] == exported.dataset.content
     assert manifest.lineage["run"] == exported.run.address
+    assert manifest.tokenizer is not None and manifest.tokenizer.file in manifest.files
+    assert manifest.options["vectors"] == SOURCE and SOURCE["licence"] == "MIT"
     for runtime in ("onnxruntime", "ai-edge-litert"):
         admitted = admit(manifest, envelope.digest, folder, 1, [runtime])
         assert admitted.specialist.run({"text": "rain and snow today please"})["label"] == "weather"
@@ -51,9 +54,8 @@ def test_two_trainings_with_one_seed_give_the_same_bundle(exported: Trained) -> 
     content = first.path.read_bytes()
     shutil.rmtree(exported.workspace.bundles)
     shutil.rmtree(exported.run.folder)
-    run, _ = train_run(
-        exported.workspace, exported.dataset, "easy", seed=1, seconds=10, on_progress=lambda share, figures: None
-    )
+    with easily():
+        run, _ = train_run(exported.workspace, exported.dataset, "easy", seed=1, seconds=10, on_progress=nothing)
     export_run(run, exported.dataset, lambda share, what: None)
     second = build(Trained(exported.workspace, exported.dataset, run))
     assert second.path.read_bytes() == content
