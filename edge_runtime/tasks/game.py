@@ -163,7 +163,7 @@ def load(manifest: Manifest, folder: Path, engine: Engine) -> Player:
 def agrees(expected: dict[str, object], got: dict[str, object]) -> bool:
     """The same legal actions with scores within `TOLERANCE`, and an action that is nearly the best in both."""
     wanted, given = expected.get("scores"), got.get("scores")
-    if not isinstance(wanted, dict) or not isinstance(given, dict) or list(wanted) != list(given):
+    if not isinstance(wanted, dict) or not isinstance(given, dict) or wanted.keys() != given.keys():
         return False
     if any(abs(float(wanted[action]) - float(given[action])) > TOLERANCE for action in wanted):
         return False

@@ -7,6 +7,7 @@ import time
 import numpy as np
 import pytest
 
+from edge_runtime import strict_json
 from edge_runtime.bundle.manifest import Golden, Manifest, ModelFile
 from edge_runtime.engines import Tensor
 from edge_runtime.errors import BadRequest, BundleError, EngineError
@@ -211,6 +212,11 @@ def test_a_bundle_without_threshold_or_of_unknown_games_is_refused() -> None:
 def test_answers_agree_within_the_tolerance_of_int8_and_near_ties_may_fall_either_way() -> None:
     answer = {"action": "1", "confidence": 0.9, "unsure": False, "scores": {"1": 0.9, "2": 0.85, "3": 0.1}}
     assert agrees(answer, {**answer, "action": "2", "scores": {"1": 0.86, "2": 0.88, "3": 0.1}})
+    assert agrees(
+        strict_json.loads_object(strict_json.dumps(answer), "answer"), answer
+    )  # written with its names sorted
+    unsorted = {**answer, "action": "left", "scores": {"left": 0.9, "down": 0.1}}
+    assert agrees(strict_json.loads_object(strict_json.dumps(unsorted), "answer"), unsorted)
     assert not agrees(answer, {**answer, "action": "3"})
     assert not agrees(answer, {**answer, "scores": {"1": 0.7, "2": 0.85, "3": 0.1}})
     assert not agrees(answer, {**answer, "scores": {"1": 0.9, "2": 0.85}})
