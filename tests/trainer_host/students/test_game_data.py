@@ -23,6 +23,14 @@ from trainer_host.students.game_data import (
 from trainer_host.tasks.game import GAMES
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _few() -> object:
+    """Each position of practice is searched."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("trainer_host.students.game_data.MOST_PLAYED", 20)
+        yield
+
+
 def asked(name: str, count: int, seed: int) -> list[Asked]:
     rng = random.Random(seed)
     found = []
