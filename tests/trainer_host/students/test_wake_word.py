@@ -148,7 +148,9 @@ def test_a_device_that_installed_it_listens_to_a_file_and_to_raw_sound(taught: T
 def test_the_same_rows_sound_the_same(taught: Taught) -> None:
     rows = list(taught.dataset.rows("heldout"))
     few = [next(row for row in rows if row.meta["kind"] == kind) for kind in (PHRASE, NEAR, TALK)]
-    first, again = (list(heard_rows(few, taught.dataset.folder, 5, Scene(), (1, 1), lambda share: None)) for _ in range(2))
+    first, again = (
+        list(heard_rows(few, taught.dataset.folder, 5, Scene(), (1, 1), lambda share: None)) for _ in range(2)
+    )
     assert len(first) == 4  # and one of noise alone
     for one, other in zip(first, again, strict=True):
         assert np.array_equal(one.samples, other.samples) and (one.kind, one.end) == (other.kind, other.end)
