@@ -67,11 +67,13 @@ def read_known(file: Path) -> np.ndarray:
 class Usual(NamedTuple):
     """What texts like those of the training have: ascending quantiles, evenly spread, two at least.
 
-    words: of `familiarity`. energy: of the network's energy.
+    words: of `familiarity`. energy: of the network's energy. least: of `familiarity`; a text with less is foreign, however
+    sure the network is: what it met in no example may speak for any label.
     """
 
     words: tuple[float, ...]
     energy: tuple[float, ...]
+    least: float
 
     def likeness(self, words: float, energy: float) -> float:
         """0 (no text of the training's kind has so little) to 1, of both together; evenly spread for such texts."""
@@ -88,12 +90,13 @@ def read_usual(options: Mapping[str, object]) -> Usual | None:
 
 def checked_usual(value: object) -> Usual:
     """The quantiles as JSON holds them; raises `BundleError`."""
-    lists = [value.get(name) for name in Usual._fields] if isinstance(value, dict) and len(value) == 2 else []
-    if not lists or not all(_ascends(one) for one in lists):
-        raise BundleError(
-            f"options.{OPTION} must have ascending numbers of words and of energy; build the bundle again."
-        )
-    return Usual(*(tuple(float(number) for number in one) for one in lists))  # type: ignore[union-attr]
+    if isinstance(value, dict) and value.keys() == set(Usual._fields):
+        words, energy, least = (value[name] for name in Usual._fields)
+        if _ascends(words) and _ascends(energy) and _ascends([0, least]):
+            return Usual(tuple(map(float, words)), tuple(map(float, energy)), float(least))
+    raise BundleError(
+        f"options.{OPTION} must have ascending numbers of words and of energy, and the least of words; build the bundle again."
+    )
 
 
 def _ascends(value: object) -> bool:

@@ -129,10 +129,12 @@ class Router:
         if self._known is not None:
             known, least = self._known
             familiar = familiarity(known, text, self._labels, best)
+            foreign = False
             if self._usual is not None:
+                foreign = familiar < self._usual.least
                 familiar = self._usual.likeness(familiar, _energy(given))
             answer["familiar"] = round(familiar, 4)
-            answer["unsure"] = bool(answer["unsure"]) or familiar < least
+            answer["unsure"] = bool(answer["unsure"]) or foreign or familiar < least
         if self._likely is not None:
             order = sorted(range(len(values)), key=values.__getitem__, reverse=True)
             answer["likely"] = [self._labels[place] for place in order if values[place] >= self._likely]

@@ -10,6 +10,7 @@ from edge_runtime.tasks.familiar import BITS, Usual, familiarity, places
 from trainer_host.training.calibration import conformal_threshold
 
 SHARE = 0.95  # of texts like those of the training that count as familiar
+MOST = 0.3  # known words in a new order are familiar enough, however alike the examples are
 QUANTILES = 41
 PARTS = 5  # texts are compared with the other parts: their own words would be familiar to themselves
 
@@ -47,9 +48,14 @@ def usual_of(familiar: np.ndarray, energy: np.ndarray, left: np.ndarray) -> tupl
 
     familiar: of all texts, by their right label; energy: of those at the positions `left`, by models that hadn't seen them.
     """
-    usual = Usual(_quantiles(familiar), _quantiles(energy))
+    usual = Usual(_quantiles(familiar), _quantiles(energy), _reached(familiar, MOST))
     likeness = [usual.likeness(float(words), float(one)) for words, one in zip(familiar[left], energy, strict=True)]
-    return usual, float(np.floor(min(conformal_threshold(np.array(likeness), SHARE), 1 - SHARE) * 1e4) / 1e4)
+    return usual, _reached(np.array(likeness), 1 - SHARE)
+
+
+def _reached(values: np.ndarray, most: float) -> float:
+    """What `SHARE` of such values reach, at most `most`."""
+    return float(np.floor(min(conformal_threshold(values, SHARE), most) * 1e4) / 1e4)
 
 
 def _quantiles(values: np.ndarray) -> tuple[float, ...]:

@@ -241,7 +241,7 @@ def _save_config(run: Path, config: RouterConfig) -> None:
 
 
 def _lists(usual: Usual) -> Json:
-    return {name: list(values) for name, values in usual._asdict().items()}
+    return {"words": list(usual.words), "energy": list(usual.energy), "least": usual.least}
 
 
 def _pieces(run: Path, config: RouterConfig) -> Pieces | None:

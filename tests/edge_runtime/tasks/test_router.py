@@ -146,7 +146,7 @@ def test_a_bundle_without_its_familiar_words_is_refused(content: bytes | None, t
         router.load(manifest, tmp_path, FixedEngine([1, 0, 0]))
 
 
-USUAL = {"words": [0.2, 0.4, 0.6, 1.0], "energy": [-1.0, 2.0, 3.0, 4.0]}
+USUAL = {"words": [0.2, 0.4, 0.6, 1.0], "energy": [-1.0, 2.0, 3.0, 4.0], "least": 0.25}
 
 
 def test_a_bundle_that_knows_the_usual_energy_counts_it(tmp_path: Path) -> None:
@@ -165,8 +165,11 @@ def test_a_bundle_that_knows_the_usual_energy_counts_it(tmp_path: Path) -> None:
         return router.load(manifest, tmp_path, FixedEngine([0.1, 0.8, 0.1], energy, LENGTH)).run({"text": text})
 
     assert answer("play the next song", 4.0)["familiar"] == 1 and answer("play the next song", 4.0)["unsure"] is False
-    silent, strange = answer("play the next song", -1.0), answer("vote in parliament", 4.0)
+    silent, strange = answer("play the next song", -1.5), answer("vote in parliament", 4.0)
     assert (silent["unsure"], strange["unsure"]) == (True, True) and silent["confidence"] == 0.8
+    # A fifth of the words isn't enough, though the network says that it knows such texts.
+    few = answer("song of the parliament", 4.0)
+    assert few["unsure"] is True and float(str(few["familiar"])) > 0.05
     for energy in (None, float("nan")):
         with pytest.raises(EngineError, match="energy"):
             answer("play", energy)
@@ -176,12 +179,12 @@ def test_likeness_is_spread_evenly_and_grows_with_both() -> None:
     rng = np.random.default_rng(1)
     words, energy = rng.beta(3, 2, 2000), rng.normal(size=2000)
     grid = np.linspace(0, 1, 41)
-    usual = Usual(tuple(np.quantile(words, grid)), tuple(np.quantile(energy, grid)))
+    usual = Usual(tuple(np.quantile(words, grid)), tuple(np.quantile(energy, grid)), 0.1)
     made = np.array([usual.likeness(a, b) for a, b in zip(words, energy, strict=True)])
     assert all(abs(np.mean(made < share) - share) < 0.04 for share in (0.05, 0.2, 0.5, 0.8))
     assert usual.likeness(0.5, 0.0) < usual.likeness(0.6, 0.0) < usual.likeness(0.6, 0.5)
     assert usual.likeness(1.0, -9.0) == 0.0 and usual.likeness(1.0, 9.0) == 1.0
-    alike = Usual((1.0, 1.0), usual.energy)  # examples that are all alike make no strangers of half known texts
+    alike = Usual((1.0, 1.0), usual.energy, 0.1)  # examples that are all alike make no strangers of half known texts
     assert alike.likeness(0.5, 0.0) > 0.05
 
 
@@ -196,6 +199,8 @@ def test_likeness_is_spread_evenly_and_grows_with_both() -> None:
         USUAL | {"words": [0.5, 0.2]},
         USUAL | {"energy": [0, float("inf")]},
         USUAL | {"energy": [True, 2]},
+        USUAL | {"least": -0.1},
+        USUAL | {"least": True},
         USUAL | {"energy": "12"},
         USUAL | {"energy": [0.0] * 1001},
     ],
