@@ -22,7 +22,7 @@ from trainer_host.students.game_data import board_lessons
 from trainer_host.students.game_model import BoardTower
 from trainer_host.students.robot_data import Augmenter
 from trainer_host.students.robot_fit import Muon, _Course
-from trainer_host.students.vision_fit import _Draws
+from trainer_host.students.vision_fit import Draws
 from trainer_host.students.wake_data import CLIP_STEPS, Clips, Material
 from trainer_host.students.wake_fit import Recipe as WakeRecipe
 from trainer_host.students.wake_fit import fit as fit_wake
@@ -75,7 +75,7 @@ def test_all_kinds_of_parts_go_on_from_where_they_were(tmp_path: Path) -> None:
         muon = Muon([net[3].weight], [1])
         schedule = torch.optim.lr_scheduler.OneCycleLR(adam, 1e-2, total_steps=20)
         shuffle, draw = torch.Generator().manual_seed(2), np.random.default_rng(3)
-        draws, course = _Draws(np.arange(50), True, 4), _Course(np.arange(1, 700) % 9, 5)
+        draws, course = Draws(np.arange(50), True, 4), _Course(np.arange(1, 700) % 9, 5)
         augment, arrays = Augmenter(["a", "b", "c", "words", "more"], 6), Arrays(last=np.zeros(4, np.float32))
         parts = (net, adam, muon, schedule, shuffle, draw, draws, course, augment, arrays)
         for step in Steps(work).of("all", 20, *parts):
