@@ -57,6 +57,21 @@ def legible(picture: Image, box: tuple[int, int, int, int]) -> float:
     return max(contrast(hexed(colour), ground) for _, colour in colours)
 
 
+def unreadable(driver: window.Driver) -> list[str]:
+    """What is cut, lies over another, or hasn't the contrast that it needs, a sentence each."""
+    shell = driver.app.shell
+    found = clipping.clipped(shell) + clipping.overlapping(shell)
+    picture = driver.picture()
+    for label in clipping.labels(shell):
+        if label.disabled or not label.text.strip():
+            continue  # WCAG 2.2, 1.4.3: what can't be used needs no contrast
+        box = visible(label, driver)
+        needed = LARGE_CONTRAST if label.font_size >= LARGE else TEXT_CONTRAST
+        if box is not None and (seen := legible(picture, box)) < needed:
+            found.append(f"{label.text!r} has a contrast of {seen:.1f} to 1")
+    return found
+
+
 @pytest.mark.slow  # pixels without a GPU: half a second of a processor for each picture
 @pytest.mark.parametrize("size", SIZES if WHOLE else ["phone"])
 async def test_every_word_can_be_read_from_the_pixels(options: Options, size: str) -> None:
@@ -71,15 +86,8 @@ async def test_every_word_can_be_read_from_the_pixels(options: Options, size: st
                 for screen in SCREENS:
                     driver.app.open(screen)
                     await driver.settle()
-                    shell = driver.app.shell
-                    found = clipping.clipped(shell) + clipping.overlapping(shell)
-                    picture = driver.picture()
-                    for label in clipping.labels(shell):
-                        if label.disabled or not label.text.strip():
-                            continue  # WCAG 2.2, 1.4.3: what can't be used needs no contrast
-                        box = visible(label, driver)
-                        needed = LARGE_CONTRAST if label.font_size >= LARGE else TEXT_CONTRAST
-                        if box is not None and (seen := legible(picture, box)) < needed:
-                            found.append(f"{label.text!r} has a contrast of {seen:.1f} to 1")
+                    if found := unreadable(driver):  # on a busy machine the first frames may still be under way
+                        await driver.settle()
+                        found = [sentence for sentence in unreadable(driver) if sentence in found]
                     wrong += [f"{screen}, {size}, {theme}, {language}: {sentence}" for sentence in found]
     assert not wrong, "\n".join(wrong)

@@ -51,8 +51,15 @@ async def online(driver: window.Driver) -> None:
 # --- looks ---
 
 
-def busy(host: FakeHost) -> None:
-    """Keys and lessons of all kinds, with long words."""
+@pytest.mark.parametrize(
+    ("theme", "size"),
+    [(theme, size) for theme in ("dark", "light") for size in (SMALLEST, (1100, 700))]
+    + [(theme, SMALLEST) for theme in HIGH_CONTRAST],
+)
+async def test_nothing_is_clipped_and_the_colours_are_the_theme_s(
+    paired: Options, host: FakeHost, tmp_path: Path, theme: str, size: tuple[int, int]
+) -> None:
+    tokens = THEMES[theme]
     host.add_key("openai", "default")
     host.add_key("openai", "a name of a key that is as long as a name may be, which is sixty")
     host.keys.append({"provider": "anthropic", "name": "ANTHROPIC_API_KEY", "tail": "…", "source": "ANTHROPIC_API_KEY"})
@@ -64,13 +71,9 @@ def busy(host: FakeHost) -> None:
     host.add_lesson("stopped", state="stopped", message=LONG)
     host.add_lesson("now", tasks=["video_gen", "audio_gen"], progress=0.4, accepted=80, rate_per_min=12.0, eta_s=5400)
     host.sentences = [LONG, LONG]
-
-
-@pytest.mark.parametrize("size", [SMALLEST, (1100, 700)])
-async def test_nothing_is_clipped(paired: Options, host: FakeHost, size: tuple[int, int]) -> None:
-    busy(host)
-    async with window.opened(paired, size, drawn=False) as driver:
+    async with window.opened(paired, size) as driver:
         store = driver.app.store
+        driver.app.choosing.change(theme=theme)
         await online(driver)
         await driver.touch(driver.find("Choice", text="All"))
         await driver.until(lambda: driver.find("TeachScreen").cost, "the cost")
@@ -86,43 +89,31 @@ async def test_nothing_is_clipped(paired: Options, host: FakeHost, size: tuple[i
             for widget in driver.find_all("Pressable"):
                 assert min(widget.size) >= 36, (screen, widget, widget.size)
 
-
-async def test_the_colours_are_the_theme_s(paired: Options, host: FakeHost, tmp_path: Path) -> None:
-    busy(host)
-    looks = [(theme, size) for size in (SMALLEST, (1100, 700)) for theme in ("dark", "light")]
-    async with window.opened(paired, SMALLEST) as driver:
-        await online(driver)
-        await driver.touch(driver.find("Choice", text="All"))
-        await driver.until(lambda: driver.find("TeachScreen").cost, "the cost")
-        for theme, size in [*looks, *((theme, SMALLEST) for theme in HIGH_CONTRAST)]:
-            tokens = THEMES[theme]
-            await driver.resize(*size)
-            driver.app.choosing.change(theme=theme)
-            driver.app.open(Screen.TEACH)
-            await driver.settle()
-            assert [check.text for check in driver.find_all("Check") if check.ids.title.is_shortened] == []
-            check = driver.find("Check", text="Robot")
-            await driver.reach(check)
-            picture = driver.picture(tmp_path / "teach.png")
-            left, top, right, bottom = driver.region(check)
-            assert close(picture.getpixel((left + 20, bottom - 5)), tokens.tint), hexed(
-                picture.getpixel((left + 20, bottom - 5))
-            )
-            assert ink_in(picture, (left, top, right, bottom)) > 8
-            background = picture.getpixel((size[0] - 6, size[1] // 2))
-            assert close(background, tokens.background), hexed(background)
-            failed = driver.find("LessonCard", lesson_id="failed")
-            await driver.reach(failed.ids.resume)
-            picture = driver.picture(tmp_path / "failed.png")
-            note = driver.region(failed.ids.message)
-            assert close(picture.getpixel((note[2] - 8, (note[1] + note[3]) // 2)), tokens.bad_tint)
-            for part in (failed.ids.resume, failed.ids.message):
-                assert ink_in(picture, driver.region(part)) > 8, part
-            meter = driver.region(failed.ids.meter)
-            middle = (meter[1] + meter[3]) // 2
-            if middle > 70:  # else it is above what is scrolled to
-                assert close(picture.getpixel((meter[0] + 4, middle)), tokens.bad)
-                assert close(picture.getpixel((meter[2] - 4, middle)), tokens.raised)
+        driver.app.open(Screen.TEACH)
+        await driver.settle()
+        assert [check.text for check in driver.find_all("Check") if check.ids.title.is_shortened] == []
+        check = driver.find("Check", text="Robot")
+        await driver.reach(check)
+        picture = driver.picture(tmp_path / "teach.png")
+        left, top, right, bottom = driver.region(check)
+        assert close(picture.getpixel((left + 20, bottom - 5)), tokens.tint), hexed(
+            picture.getpixel((left + 20, bottom - 5))
+        )
+        assert ink_in(picture, (left, top, right, bottom)) > 8
+        background = picture.getpixel((size[0] - 6, size[1] // 2))
+        assert close(background, tokens.background), hexed(background)
+        failed = driver.find("LessonCard", lesson_id="failed")
+        await driver.reach(failed.ids.resume)
+        picture = driver.picture(tmp_path / "failed.png")
+        note = driver.region(failed.ids.message)
+        assert close(picture.getpixel((note[2] - 8, (note[1] + note[3]) // 2)), tokens.bad_tint)
+        for part in (failed.ids.resume, failed.ids.message):
+            assert ink_in(picture, driver.region(part)) > 8, part
+        meter = driver.region(failed.ids.meter)
+        middle = (meter[1] + meter[3]) // 2
+        if middle > 70:  # else it is above what is scrolled to
+            assert close(picture.getpixel((meter[0] + 4, middle)), tokens.bad)
+            assert close(picture.getpixel((meter[2] - 4, middle)), tokens.raised)
 
 
 async def test_what_grows_below_does_not_move_what_is_seen(paired: Options, host: FakeHost) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 from pathlib import Path
 
 from trainer_host.commands.options import Commands, command, workspace_of
@@ -39,6 +38,8 @@ def add(actions: Commands[argparse.ArgumentParser]) -> None:
 
 def record(args: argparse.Namespace) -> None:
     """Until all are there, or Ctrl-C; what was written stays."""
+    import asyncio
+
     from trainer_host.data.recording import Plan, pipeline_of, record_pictures, record_sounds
     from trainer_host.release.devices import client_of, device_named
 

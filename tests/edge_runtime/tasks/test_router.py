@@ -167,8 +167,8 @@ def test_a_bundle_that_knows_the_usual_energy_counts_it(tmp_path: Path) -> None:
     assert answer("play the next song", 4.0)["familiar"] == 1 and answer("play the next song", 4.0)["unsure"] is False
     silent, strange = answer("play the next song", -1.5), answer("vote in parliament", 4.0)
     assert (silent["unsure"], strange["unsure"]) == (True, True) and silent["confidence"] == 0.8
-    # A fifth of the words isn't enough, though the network says that it knows such texts.
-    few = answer("song of the parliament", 4.0)
+    # A seventh of the words and pairs isn't enough, though the network says that it knows such texts.
+    few = answer("song in no parliament", 4.0)
     assert few["unsure"] is True and float(str(few["familiar"])) > 0.05
     for energy in (None, float("nan")):
         with pytest.raises(EngineError, match="energy"):

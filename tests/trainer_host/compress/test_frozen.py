@@ -55,7 +55,7 @@ def test_a_fine_tune_takes_its_bases_scales_and_layout_and_the_gate_falls_back_t
     exported: Trained, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     base = exported.run
-    run = tuned(base, 0.01)
+    run = tuned(base, 0.003)
     export_run(run, exported.dataset, nothing)
     assert scales_of(run) == base.name
     files = ("model.int8.onnx", "model.int8.tflite")

@@ -91,9 +91,9 @@ def classifier(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     workspace = Workspace(tmp_path_factory.mktemp("classifier") / "home")
     dataset = dataset_of(workspace, 120, whole=True)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(vision_fit, "MAX_STEPS", 140)
+        patch.setattr(vision_fit, "MAX_STEPS", 160)
         run, report = train_run(
-            workspace, dataset, "c", seed=1, seconds=1.0, on_progress=nothing, settings={"size": "nano", "side": 32}
+            workspace, dataset, "c", seed=1, seconds=1.0, on_progress=nothing, settings={"size": "nano", "side": 48}
         )
     return dataset, run, dict(report.figures)
 
