@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: run test test-tflite test-arm64 test-fastdds test-home-assistant lint clean
+.PHONY: run test test-tflite test-arm64 test-fastdds test-home-assistant test-container lint clean
 
 run: $(VENV)/.trainer
 	$(BIN)/enigma quickstart $(ARGS)
@@ -24,6 +24,10 @@ test-arm64: $(VENV)/.dev
 # Our ROS 2 node beside a peer of another maker, in C++; half a minute, needs Debian's apt
 test-fastdds: $(VENV)/.dev
 	VENV=$(VENV) sh scripts/test_fastdds.sh $(ARGS)
+
+# The device as a container, built from Debian's packages without a registry; minutes, needs root and Debian's apt
+test-container: $(VENV)/.dev
+	VENV=$(VENV) sh scripts/test_container.sh $(ARGS)
 
 # A real Home Assistant beside a device and a simulated robot; the first time some minutes to install it, 400 MB
 test-home-assistant: $(VENV)/.dev
