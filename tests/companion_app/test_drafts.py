@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from companion_app.shell import KEPT
 from companion_app.state import actions as act
 from companion_app.state import fleet_actions as fact
 from companion_app.state import rows_actions as ract
@@ -67,6 +66,8 @@ def test_every_field_of_every_screen_keeps_its_text_somewhere() -> None:
 
 @pytest.mark.usefixtures("display")
 async def test_a_change_of_language_keeps_every_text_and_every_secret(options: Options) -> None:
+    from companion_app.shell import KEPT  # here: it brings Kivy, which must find the window's settings
+
     async with window.opened(options, (420, 800), drawn=False) as driver:
         app = driver.app
         furnished.furnish(app.store)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from trainer_host.training.run import Run
 
 MOST_LOADED = 2  # the pair that is compared
-TELL_SECONDS = 0.25  # how far an exam is, is told so often
+TELL_SECONDS = 0.25  # how far an exam is, is told so often, and when it comes to another run
 OnStep = Callable[[float, str], None]
 
 
@@ -115,16 +115,16 @@ def main(home: str) -> None:
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     bench = Bench(Workspace(Path(home)))
-    told = 0.0
+    told, about = 0.0, ""
 
     def write(line: Json) -> None:
         out.write(json.dumps(line, ensure_ascii=False) + "\n")
         out.flush()
 
     def tell(share: float, note: str) -> None:
-        nonlocal told
-        if (now := time.monotonic()) - told >= TELL_SECONDS:
-            told = now
+        nonlocal told, about
+        if (now := time.monotonic()) - told >= TELL_SECONDS or note != about:
+            told, about = now, note
             write({"share": round(share, 4), "note": note})
 
     for line in sys.stdin:
