@@ -50,7 +50,7 @@ class Wait:
             raise Overdue(f"It waited for {days:.3g} days, as long as condition_days allows. {why}")
 
     def waits_for_others(self) -> None:
-        """What it waits for now isn't the device's."""
+        """Others have to act before it can go on; that time isn't counted against its conditions."""
         self._condition_since = None
 
     def paused(self) -> None:
