@@ -14,8 +14,9 @@ from edge_runtime.config import Config
 from edge_runtime.errors import BadRequest, StateError
 from edge_runtime.media import described
 from edge_runtime.pipelines import declare
-from edge_runtime.pipelines.declare import Pipeline, read_pipeline
+from edge_runtime.pipelines.declare import Pipeline
 from edge_runtime.pipelines.items import Item, Json
+from edge_runtime.pipelines.reading import read_pipeline
 from edge_runtime.pipelines.service import FOLDER, check_files
 from edge_runtime.pipelines.sinks import Sink
 from edge_runtime.serving.plan import load_plan

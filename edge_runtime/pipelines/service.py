@@ -211,7 +211,7 @@ class Pipelines:
 
 
 def _read(path: Path) -> Pipeline:
-    from edge_runtime.pipelines.declare import read_pipeline
+    from edge_runtime.pipelines.reading import read_pipeline
 
     return read_pipeline(path)
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from edge_runtime.events import EventHub
-from edge_runtime.pipelines.declare import Pipeline, parse_pipeline
+from edge_runtime.pipelines.declare import Pipeline
 from edge_runtime.pipelines.items import Captured, Item
+from edge_runtime.pipelines.reading import parse_pipeline
 from edge_runtime.pipelines.runner import Running
 from edge_runtime.serving.metrics import Metrics
 from edge_runtime.serving.turns import Urgency

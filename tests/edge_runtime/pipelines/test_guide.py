@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edge_runtime.cli import _parser, main
-from edge_runtime.pipelines.declare import read_pipeline
+from edge_runtime.pipelines.reading import read_pipeline
 from edge_runtime.pipelines.webhook import sign
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "pipelines.md").read_text(encoding="utf-8")

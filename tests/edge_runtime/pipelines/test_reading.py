@@ -10,15 +10,13 @@ from hypothesis import strategies as st
 
 from edge_runtime.errors import BadRequest
 from edge_runtime.pipelines.declare import (
-    MAX_BYTES,
     Action,
     Camera,
     Microphone,
     Webhook,
     When,
-    parse_pipeline,
-    read_pipeline,
 )
+from edge_runtime.pipelines.reading import MAX_BYTES, parse_pipeline, read_pipeline
 from edge_runtime.serving.turns import PRIORITIES, Urgency
 
 FOLDER = Path("/folder")
