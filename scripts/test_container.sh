@@ -1,6 +1,6 @@
 #!/bin/sh
 # Builds the device's container from Debian's packages, with buildah and without a registry, and looks at it: how large it is, who it runs
-# as, that it becomes healthy, takes a signed bundle and answers. Needs root, for mmdebstrap and buildah's chroot. VENV says which environment.
+# as, and that it becomes healthy. Needs root, for mmdebstrap and buildah's chroot. VENV says which environment.
 set -eu
 cd "$(dirname "$0")/.."
 venv=$(cd "${VENV:-.venv}" && pwd)
