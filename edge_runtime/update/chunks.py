@@ -98,6 +98,7 @@ def is_whole(plan: Plan, path: Path) -> bool:
 
 
 def complete(plan: Plan, part: Path, whole: Path) -> None:
+    """Move a part that has all chunks to where the whole target lies; raises `NotOffered` where it hasn't the signed hash."""
     if part.stat().st_size != plan.length or _hash(part) != plan.sha256:
         disk.remove(part)
         raise NotOffered(f"The chunks of '{plan.target[:80]}' aren't those of its hash; publish it again.")
