@@ -32,7 +32,7 @@ from trainer_host.executor import Executor, WorkerLost
 from trainer_host.students.language.rows import COMBO, request_of, task_of
 from trainer_host.tasks import Example, task_spec
 from trainer_host.training.run import train_run
-from trainer_host.training.runs import history_of
+from trainer_host.training.runs import INTERRUPTED, history_of
 from trainer_host.workspace import Workspace, making, write_atomic
 
 Json = dict[str, object]
@@ -228,33 +228,40 @@ async def _all(
     slots, done = asyncio.Semaphore(executor.capacity), itertools.count(1)
     with history_of(workspace.home) as history:
 
-        async def fresh(number: int, values: Json, file: Path) -> Outcome:
+        async def tried(number: int, values: Json, file: Path) -> Outcome:
+            outcome = await executor.submit(run_trial, pack, number, values, order)
+            write_atomic(file, json.dumps(asdict(outcome), sort_keys=True).encode("utf-8"))
+            return outcome
+
+        async def recorded(number: int, values: Json, file: Path, read: Outcome | None) -> Outcome:
             config: Json = {**asdict(order), "settings": {**order.settings, **values}, "sweep": name}
             told = {"config": config, "data": kept.content, "command": "enigma sweep", "folder": folder}
             try:
                 with history.training(f"{name}-{number}", kept.task, **told) as recording:  # type: ignore[arg-type]
-                    outcome = await executor.submit(run_trial, pack, number, values, order)
-                    write_atomic(file, json.dumps(asdict(outcome), sort_keys=True).encode("utf-8"))
+                    outcome = read or await tried(number, values, file)
                     for step, figures in outcome.points:
                         recording.record(step, figures)
                     recording.figures(outcome.figures)
                     if outcome.error is not None:
                         raise _Failed(outcome.error)
-                    return outcome
             except _Failed:
-                return outcome
+                pass
             except (WorkerLost, TimeoutError) as lost:  # not the values' fault: the next sweep tries them again
                 return Outcome(number, values, error=str(lost))
+            return outcome
 
         async def one(number: int, values: Json) -> Outcome:
             file = folder / f"{_key(kept, values, order, pack)}.json"
             outcome = _read(file, number, values)
             if outcome is None:
                 async with slots:  # so that what the history calls running is
-                    outcome = await fresh(number, values, file)
+                    outcome = await recorded(number, values, file, None)
+            elif ended.get(f"{name}-{number}") == INTERRUPTED:  # killed between its file and the history
+                outcome = await recorded(number, values, file, outcome)
             on_done(next(done), outcome)
             return outcome
 
+        ended = {entry.name: entry.status for entry in history.entries()}
         refused: TrainerError | None = None
         try:
             async with asyncio.TaskGroup() as tasks:

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -20,7 +21,7 @@ from tests.trainer_host.training.small_talk import small_talk
 from trainer_host.commands import sweep as commands
 from trainer_host.errors import TrainerError
 from trainer_host.training.run import open_run
-from trainer_host.training.runs import history_of
+from trainer_host.training.runs import FILE, history_of
 from trainer_host.workspace import Workspace
 
 
@@ -53,6 +54,9 @@ def test_a_sweep_that_was_killed_goes_on_without_repeating_what_was_done(
     begun.wait()
     done = {path.name: path.read_bytes() for path in outcomes.glob("*.json")}
     assert len(done) == 1
+    # As if the signal had come between the outcome's file and the history, which is a moment.
+    with sqlite3.connect(workspace.home / FILE) as base:
+        base.execute("UPDATE runs SET status = 'running', ended = NULL WHERE name = 'easy-best-1'")
     monkeypatch.setattr(commands, "_executor", lambda ray, workers: Here())  # that saves starting a second worker
     enigma(workspace, *words)
     assert {path.name: path.read_bytes() for path in outcomes.glob("*.json") if path.name in done} == done
