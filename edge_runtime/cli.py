@@ -20,6 +20,8 @@ from edge_runtime.update.tuf import cli as tuf
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from edge_runtime.process_watchdog import ProcessWatchdog
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit status. Errors are one sentence on standard error."""
@@ -159,6 +161,20 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(args: argparse.Namespace) -> None:
+    from edge_runtime.process_watchdog import START_SECONDS, ProcessWatchdog, late_start
+
+    watchdog = ProcessWatchdog()
+    watchdog.expect(START_SECONDS, late_start(args.state))
+    try:
+        again = _served(args, watchdog)
+    finally:
+        watchdog.rest()
+    if again:
+        # The same process, so that whoever supervises it sees it stay.
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+
+
+def _served(args: argparse.Namespace, watchdog: ProcessWatchdog) -> bool:
     import asyncio
     import dataclasses
     import logging
@@ -183,9 +199,7 @@ def _run(args: argparse.Namespace) -> None:
 
     from edge_runtime.daemon import serve
 
-    if asyncio.run(serve(args.state, config, args.port_file)):
-        # The same process, so that whoever supervises it sees it stay.
-        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+    return asyncio.run(serve(args.state, config, watchdog, args.port_file))
 
 
 def _install(args: argparse.Namespace) -> None:

@@ -23,6 +23,7 @@ from edge_runtime.config import Config, parse_listen
 from edge_runtime.device import Device
 from edge_runtime.errors import ConfigError, StateError
 from edge_runtime.identity import tls
+from edge_runtime.process_watchdog import START_SECONDS, ProcessWatchdog, late_start
 from edge_runtime.serving import memory
 from edge_runtime.supervision import Supervisor
 from edge_runtime.tracing import traces_to
@@ -32,18 +33,20 @@ from edge_runtime.update.slots import lock
 _log = logging.getLogger(__name__)
 DAEMON_FILE = "daemon.json"
 STOP_SECONDS = 5.0  # for requests that are being answered when the daemon is told to stop
+END_SECONDS = 60.0  # for its end in all: systemd waits for 90
 LAST_ACCEPTED_SECONDS = 0.1
 BACKLOG = 128
 HANDSHAKE_SECONDS = 10.0  # of TLS, on a slow processor over a bad link
 ACCEPT_SECONDS = 0.1  # from a connection's acceptance until the server counts it, at the most
 
 
-async def serve(state: Path, config: Config, port_file: Path | None = None) -> bool:
+async def serve(state: Path, config: Config, watchdog: ProcessWatchdog, port_file: Path | None = None) -> bool:
     """Run a device until SIGTERM or SIGINT, or until it is asked to start again: whether it was.
 
     Raises `StateError` or `ConfigError` where it can't start.
 
-    port_file: gets the port, atomically, once the daemon listens (for port 0).
+    port_file: gets the port, atomically, once the daemon listens (for port 0). watchdog: ends the process where it can't start,
+    or end, as a disk hangs.
     """
     began = time.perf_counter()
     memory.give_back_large()
@@ -128,9 +131,12 @@ async def serve(state: Path, config: Config, port_file: Path | None = None) -> b
 
                     await around.enter_async_context(present(device))
                 await around.enter_async_context(supervisor.watched())
-                await _until(stop, device, began, supervisor)
+                await _until(stop, device, began, supervisor, watchdog)
         finally:
             _log.info("stopping")
+            watchdog.expect(
+                END_SECONDS, f"The daemon didn't come to its end within {END_SECONDS:.0f} seconds; it is ended."
+            )
             supervisor.reloading() if again else supervisor.stopping()
             device.announce_stop()
             server.close()
@@ -153,16 +159,25 @@ async def serve(state: Path, config: Config, port_file: Path | None = None) -> b
     return again
 
 
-async def _until(stop: asyncio.Event, device: Device, began: float, supervisor: Supervisor) -> None:
+async def _until(
+    stop: asyncio.Event, device: Device, began: float, supervisor: Supervisor, watchdog: ProcessWatchdog
+) -> None:
     """Admit the bundles, then wait for the signal, whichever comes first."""
-    starting = asyncio.create_task(device.start())
+
+    def goes_on(seconds: float) -> None:
+        watchdog.expect(START_SECONDS + seconds, late_start(device.state))
+        supervisor.starting(START_SECONDS + seconds)
+
+    starting = asyncio.create_task(device.start(goes_on))
     governing = asyncio.create_task(device.govern())
     updating = asyncio.create_task(device.update())
+    minding = asyncio.create_task(device.mind_disk())
     stopping = asyncio.create_task(stop.wait())
     try:
         await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
         if starting.done():
             starting.result()
+            watchdog.rest()
             await device.pipelines.start_all()
             names = ", ".join(device.serving.names()) or "no specialist yet"
             state = "ready" if device.ready else "NOT ready"
@@ -171,9 +186,10 @@ async def _until(stop: asyncio.Event, device: Device, began: float, supervisor: 
             memory.settle()
             await stopping
     finally:
-        for task in (starting, stopping, governing, updating):
+        tasks = (starting, stopping, governing, updating, minding)
+        for task in tasks:
             task.cancel()
-        await asyncio.wait([starting, stopping, governing, updating])
+        await asyncio.wait(tasks)
 
 
 def _bind(listen: str) -> socket.socket:

@@ -33,9 +33,9 @@ from edge_runtime.serving.recent import Recent
 from edge_runtime.serving.shadows import Shadows
 from edge_runtime.serving.turns import USUAL, Turns, Urgency
 from edge_runtime.serving.worker import Answer
-from edge_runtime.update import disk
+from edge_runtime.update import deadline, disk, disk_threads
 from edge_runtime.update.deadline import in_time
-from edge_runtime.update.disk_threads import DiskHangs, in_thread, on_disk
+from edge_runtime.update.disk_threads import DiskHangs, in_thread, on_disk, refuse
 from edge_runtime.update.install import Installed, Installer, Started, Tell
 from edge_runtime.update.receive import receive
 from edge_runtime.update.slots import Pointer, Slots
@@ -130,18 +130,22 @@ class Device:
         """Whether every active bundle was admitted and serves."""
         return not (self.serving.starting or self.stopping or self.failed)
 
-    async def start(self) -> None:
-        """Sweep what a crash left, then admit the active bundles, rolling back those that fail."""
+    async def start(self, goes_on: Callable[[float], None] = lambda seconds: None) -> None:
+        """Sweep what a crash left, then admit the active bundles, rolling back those that fail.
+
+        goes_on: told before each specialist how many seconds it may take. Raises `DiskHangs` where the disk doesn't answer.
+        """
         async with self.changing:
             with disk.storage_errors(self.state):
-                swept = await asyncio.to_thread(self.slots.sweep)
+                swept = await on_disk(self.state, self.slots.sweep)
             if swept:
                 _log.info("removed %d unfinished or unused files", swept)
             fell: dict[str, str] = {}
             if updates_folder(self.state).is_dir():
                 with self._serving_anyway():
                     await self.updates.before_start()
-            for name, pointer in self.slots.pointers().items():
+            for name, pointer in (await on_disk(self.state, self.slots.pointers)).items():
+                goes_on(deadline.LOAD_SECONDS + deadline.SWITCH_SECONDS)
                 result = await self._begun(name, pointer)
                 if result.loaded is not None:
                     try:
@@ -169,8 +173,10 @@ class Device:
     async def _begun(self, name: str, pointer: Pointer | None) -> Started:
         """What one specialist's start comes to; one that hangs keeps the others from theirs for a while, and not for ever."""
         try:
-            return await in_time(lambda still: in_thread(self.installer.start, name, pointer, still))
+            return await in_time(lambda still: in_thread(self.installer.start, name, pointer, still), self.state)
         except TookTooLong as late:
+            if not await disk_threads.answers(self.state):
+                raise disk_threads.no_answer(self.state) from None  # then no other one can be loaded either
             return Started(name, None, None, str(late))
 
     @contextlib.contextmanager
@@ -261,6 +267,23 @@ class Device:
                 reasons = "; ".join(self.governor.reasons)
                 self.events.emit("governor", state=state.name.lower(), message=reasons or None)
             await asyncio.sleep(seconds)
+
+    async def mind_disk(self) -> None:
+        """Until cancelled: where something stands still on a disk that answers otherwise, let the process begin again.
+
+        Nothing else ends a thread that stands still. Where the disk doesn't answer at all a new process couldn't read its
+        models, so this one goes on with those that it has.
+        """
+        answered = 0
+        while True:
+            await asyncio.sleep(disk_threads.SECONDS)
+            answered = answered + 1 if disk_threads.hangs(self.state) and await disk_threads.answers(self.state) else 0
+            if answered > 1 and disk_threads.hangs(self.state) and self.on_restart is not None:
+                _log.error(
+                    "something stands still in %s, whose disk answers otherwise; the daemon begins again", self.state
+                )
+                self.on_restart()
+                return
 
     def _hung(self, name: str, generation: Generation) -> None:
         """A model didn't come back from its runtime; its thread and its memory are lost until the process ends."""
@@ -379,14 +402,17 @@ class Device:
         """Let the previous bundle of a specialist serve again. expected: its hash; raises `NotFound` where it isn't that."""
         self._free_to_change()
         async with self.changing:
-            if expected is not None and self.slots.previous(name) != expected:
+            if expected is not None and await on_disk(self.state, self.slots.previous, name) != expected:
                 raise NotFound(f"'{name[:64]}' was changed by somebody else a moment ago; look again what serves.")
             done = await self.owned(self.go_back(name, "asked for by a person"))
         await self._write_down("went_back", name, version=done["version"], bundle=done["bundle"])
         return done
 
-    async def go_back(self, name: str, cause: str, still: Callable[[], None] = lambda: None) -> Json:
-        """See `roll_back`; `changing` is held. still: called once it is loaded; where it raises, nothing changes."""
+    async def go_back(self, name: str, cause: str) -> Json:
+        """See `roll_back`; `changing` is held. Raises `TookTooLong` where it isn't loaded in time, and `DiskHangs`."""
+        return await in_time(lambda still: self._gone_back(name, cause, still), self.state)
+
+    async def _gone_back(self, name: str, cause: str, still: Callable[[], None]) -> Json:
         loop = asyncio.get_running_loop()
 
         def check(got: Loaded) -> None:
@@ -414,7 +440,7 @@ class Device:
 
     async def drop(self, name: str) -> None:
         """See `remove`; `changing` is held."""
-        await asyncio.to_thread(self.installer.remove, name)
+        await on_disk(self.state, self.installer.remove, name)
         self.serving.drop(name)
         self.failed.pop(name, None)
         self.events.emit("removed", specialist=name)
@@ -448,9 +474,10 @@ class Device:
     async def take(self, install: Callable[[Tell], Installed]) -> Installed:
         """Let what is installed in a thread serve; `changing` is held. install: by the stages that it tells.
 
-        Raises `TookTooLong` where it isn't admitted in time, and then changes nothing however late it is.
+        Raises `TookTooLong` where it isn't admitted in time, and `DiskHangs` where it isn't in its place then; both change
+        nothing however late it is.
         """
-        return await in_time(lambda still: self._taken(install, still))
+        return await in_time(lambda still: self._taken(install, still), self.state)
 
     async def _taken(self, install: Callable[[Tell], Installed], still: Callable[[], None]) -> Installed:
         loop = asyncio.get_running_loop()
@@ -459,11 +486,13 @@ class Device:
 
         def tell(stage: str, fields: Json) -> None:
             nonlocal coming
-            if stage == "admitted":
+            if stage in ("admitted", "placed", "activated"):
                 still()
+            if stage == "admitted":
                 coming = str(fields["specialist"])
                 self._make_room(loop, coming, cast(int, fields["memory_bytes"]))
-            loop.call_soon_threadsafe(lambda: self.events.emit("install", stage=stage, **fields))
+            if stage != "placed":
+                loop.call_soon_threadsafe(lambda: self.events.emit("install", stage=stage, **fields))
 
         try:
             installed = await in_thread(install, tell)
@@ -501,6 +530,7 @@ class Device:
             raise Overloaded("The device is stopping; try again when it is back.", 10.0)
         if self.changing.locked():
             raise Overloaded("The device is starting, or another bundle is being installed; try again soon.", 5.0)
+        refuse(self.state)  # what stands still there may still move a pointer
 
     async def _refused(self, error: EdgeError) -> None:
         self.metrics.count("enigma_installs_total", result="refused")

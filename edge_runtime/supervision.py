@@ -15,8 +15,11 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
+from edge_runtime.process_watchdog import START_SECONDS
+
 _log = logging.getLogger(__name__)
 WATCHDOG_SECONDS = 30
+MARGIN_SECONDS = 60.0  # that systemd waits on top, so that a process says by itself why it ends
 SEND_SECONDS = 1.0
 
 UNIT = """\
@@ -27,6 +30,7 @@ After=network.target
 [Service]
 Type=notify
 NotifyAccess=main
+TimeoutStartSec={start}
 WatchdogSec={watchdog}
 ExecStart={command} run --state {state}
 Restart=on-failure
@@ -62,6 +66,10 @@ class Supervisor:
                 sender.sendto("\n".join(lines).encode(), address)
         except OSError as cause:
             _log.warning("the supervisor at NOTIFY_SOCKET can't be told: %s", cause.strerror or cause)
+
+    def starting(self, seconds: float) -> None:
+        """The start goes on, and the next word comes within so long."""
+        self.send(f"EXTEND_TIMEOUT_USEC={int((seconds + MARGIN_SECONDS) * 1e6)}")
 
     def ready(self, status: str) -> None:
         """The daemon serves."""
@@ -99,6 +107,7 @@ def unit_file(state: Path, user: str | None) -> str:
     command = Path(sys.argv[0]).absolute() if Path(sys.argv[0]).name.startswith("enigma-edge") else None
     started = str(command) if command is not None else f"{sys.executable} -m edge_runtime.cli"
     return UNIT.format(
+        start=int(START_SECONDS + MARGIN_SECONDS),
         watchdog=WATCHDOG_SECONDS,
         command=started,
         state=state.absolute(),

@@ -1,38 +1,58 @@
-"""A deadline for loading models in this process, whose thread goes on when it is over, but changes nothing any more."""
+"""Deadlines for loading a model in this process and letting it serve: a thread goes on when its time is over, but changes
+nothing any more."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TypeVar
 
 from edge_runtime.errors import TookTooLong
+from edge_runtime.update.disk_threads import DiskHangs, within
 
 T = TypeVar("T")
 LOAD_SECONDS = 600.0  # for loading and all golden vectors; a language model on a small board takes some minutes
+SWITCH_SECONDS = (
+    600.0  # for what comes then, as nothing but the disk keeps it: a bundle that lies there is compared again
+)
 
 
-async def in_time(begin: Callable[[Callable[[], None]], Awaitable[T]]) -> T:
-    """The result of what loads a model; raises `TookTooLong` where that takes longer than `LOAD_SECONDS`.
+async def in_time(begin: Callable[[Callable[[], None]], Awaitable[T]], state: Path) -> T:
+    """The result of what loads a model and lets it serve from the state folder.
 
-    begin: gets what is to be called once it is loaded and before anything changes; past the deadline that raises.
+    begin: gets what is to be called once it is loaded, and again before each step that changes something: past the deadline
+    that raises. `TookTooLong` where it isn't loaded within `LOAD_SECONDS`; `DiskHangs` where it doesn't serve within
+    `SWITCH_SECONDS` then, and nothing else begins in the state folder before it is back.
     """
     late = TookTooLong(f"It wasn't loaded and checked within {LOAD_SECONDS:.0f} seconds.")
-    gate, over, through = threading.Lock(), False, False
+    loop, told = asyncio.get_running_loop(), asyncio.Event()
+    gate, over, loaded = threading.Lock(), False, False
 
     def still() -> None:
-        nonlocal through
+        nonlocal loaded
         with gate:
             if over:
                 raise late
-            through = True  # from here on it is a matter of milliseconds, and isn't given up
+            loaded = True
+        with contextlib.suppress(RuntimeError):  # nobody waits any more
+            loop.call_soon_threadsafe(told.set)
 
-    task = asyncio.ensure_future(begin(still))
-    done, _ = await asyncio.wait([task], timeout=LOAD_SECONDS)
+    task, loading = asyncio.ensure_future(begin(still)), asyncio.create_task(told.wait())
+    try:
+        await asyncio.wait([task, loading], timeout=LOAD_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        loading.cancel()
     with gate:
-        over = not done and not through
+        over = not task.done() and not loaded
     if over:
         task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())  # nobody waits for it any more
         raise late
-    return await task
+    try:
+        return await within(SWITCH_SECONDS, state, task)
+    except DiskHangs:
+        with gate:
+            over = True
+        raise

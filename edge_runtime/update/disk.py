@@ -92,6 +92,14 @@ def remove(path: Path) -> None:
             path.unlink()
 
 
+def probe(folder: Path) -> None:
+    """Write a byte there and remove it again; raises `StateError` and `StorageFull`, or doesn't come back."""
+    path = folder / ".probe"
+    with storage_errors(folder):
+        write_atomic(path, b"?")
+        path.unlink()
+
+
 def free_bytes(folder: Path) -> int:
     """Bytes that this process may still write on the folder's disk."""
     stats = os.statvfs(folder)

@@ -15,7 +15,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
-from edge_runtime.errors import StateError
+from edge_runtime.errors import EdgeError, StateError
+from edge_runtime.update import disk
 
 T = TypeVar("T")
 SECONDS = 120.0  # for anything small: a cheap card stands still for half a minute when it makes room
@@ -41,7 +42,18 @@ def hangs(folder: Path) -> bool:
 def refuse(folder: Path) -> None:
     """Raise `DiskHangs` while something is awaited there that didn't come back in time."""
     if hangs(folder):
-        raise _hangs(folder)
+        raise no_answer(folder)
+
+
+async def answers(folder: Path) -> bool:
+    """Whether its disk takes a byte in time, whatever else stands still there."""
+    try:
+        await on_disk(folder / ".probe", disk.probe, folder)
+    except DiskHangs:
+        return False
+    except EdgeError:  # a full disk answers too
+        return True
+    return True
 
 
 def in_thread(work: Callable[..., T], *arguments: object) -> asyncio.Future[T]:
@@ -86,7 +98,7 @@ async def _awaited(
         raise
     if not task.done():
         _leave(folder, task, really)
-        raise _hangs(folder)
+        raise no_answer(folder)
     return task.result()
 
 
@@ -96,7 +108,8 @@ def _leave(folder: Path, task: asyncio.Future[T], really: concurrent.futures.Fut
         _hung[folder] = really  # type: ignore[assignment]
 
 
-def _hangs(folder: Path) -> DiskHangs:
+def no_answer(folder: Path) -> DiskHangs:
+    """What is raised where it doesn't."""
     return DiskHangs(
         f"The disk of {folder} doesn't answer, so nothing more is begun there before it does; look at the disk, or start the "
         "device again."

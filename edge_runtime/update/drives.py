@@ -66,6 +66,7 @@ class Drives:
         self._telling: set[asyncio.Task[None]] = set()
         self._queued: set[str] = set()
         self._switching: set[str] = set()
+        self._given_up: dict[str, Event] = {}  # what couldn't be written down yet, as the journal's disk hangs too
         self._watches: dict[str, Watch] = {}
         self._writing = asyncio.Lock()
 
@@ -83,7 +84,7 @@ class Drives:
             where = (None, None) if pointer is None else (pointer.active, pointer.previous)
             while event := reconcile(unit, *where):
                 unit = await self._happen(name, event)
-            if unit.state is State.PROBATION:
+            if unit.state is State.PROBATION or unit.running:
                 unit = await self._happen(name, Event(What.BOOTED))
             if unit.revert and unit.release is not None:
                 await self._on_disk(point_back, self.installer, name, unit.release.bundle)
@@ -221,6 +222,9 @@ class Drives:
         """Take one step; whether there may be another."""
         from edge_runtime.update import steps
 
+        if (given_up := self._given_up.get(name)) is not None:
+            await self._happen(name, given_up)
+            del self._given_up[name]
         refuse(self.state)  # a switch that didn't come back may still move the pointer
         unit = self._unit(name)
         if unit.revert:
@@ -265,9 +269,27 @@ class Drives:
     async def _switch(self, name: str, release: Release) -> None:
         from edge_runtime.update import steps
 
-        event = await steps.switch(self, name, release)
-        if event is not None:
-            await self._happen(name, event)
+        try:
+            event = await steps.switch(self, name, release)
+        except EdgeError:
+            await self._let_be(name)
+            raise
+        if event is None:
+            await self._let_be(name)
+            return
+        if event.what is What.HUNG:
+            self._given_up[name] = event
+        await self._happen(name, event)
+        self._given_up.pop(name, None)
+
+    async def trying(self, name: str) -> None:
+        """A switch begins that a model, or the disk, may take the whole process with."""
+        if not self._unit(name).running:
+            await self._happen(name, Event(What.TRYING))
+
+    async def _let_be(self, name: str) -> None:
+        if self._unit(name).running:
+            await self._happen(name, Event(What.STOPPED))
 
     async def _watch(self, name: str, unit: Unit) -> Event | None:
         from edge_runtime.update.probation import Outcome, Rules
@@ -343,7 +365,7 @@ class Drives:
         if drives:
             await asyncio.wait(drives, timeout=STOP_SECONDS)  # a switch under way goes on; the next start takes it up
         for name, unit in list(self.units.items()):
-            if unit.state is State.PROBATION and unit.running:
+            if unit.running:
                 told = asyncio.create_task(self._happen(name, Event(What.STOPPED)))
                 await asyncio.wait([told], timeout=STOP_SECONDS)
                 with contextlib.suppress(EdgeError, asyncio.InvalidStateError):  # then it counts as a start that failed

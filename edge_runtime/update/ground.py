@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from edge_runtime import strict_json
 from edge_runtime.errors import BundleError, EdgeError, NotFound, Overloaded
 from edge_runtime.serving.governor import charging
 from edge_runtime.serving.memory import rss_bytes
-from edge_runtime.update import deadline, disk_threads
 from edge_runtime.update.conditions import Readings
 from edge_runtime.update.deadline import in_time
-from edge_runtime.update.disk_threads import in_thread, on_disk, within
+from edge_runtime.update.disk_threads import hangs, in_thread, on_disk, refuse
 from edge_runtime.update.install import Installed, Installer
 
 if TYPE_CHECKING:
     from edge_runtime.device import Device
 
-T = TypeVar("T")
 Json = dict[str, object]
 CHANGING_SECONDS = 900.0  # to wait for somebody's push, which has upload_seconds and then the time to load it
 Told = Callable[[str, float, EdgeError | None], None]  # (specialist, milliseconds, what failed)
+Begun = Callable[[], Awaitable[object]]
 
 
 class Ground(Protocol):
@@ -47,8 +46,12 @@ class Ground(Protocol):
     def readings(self, window: str) -> Readings:
         """What conditions are judged by; hooks may know more."""
 
-    async def switch(self, staged: Path, digest: str) -> None:
-        """Admit a staged bundle, point at it, and let it serve; on any error nothing has changed."""
+    async def switch(self, staged: Path, digest: str, begun: Begun) -> None:
+        """Admit a staged bundle, point at it, and let it serve; on any error nothing has changed.
+
+        begun: awaited once it stood its trial, before it is loaded where it serves. Raises `DiskHangs` where what came after
+        that didn't come to its end in time.
+        """
 
     async def revert(self, name: str, digest: str, cause: str) -> None:
         """Let what served before this bundle serve again; nothing where the pointer names another one already."""
@@ -90,18 +93,19 @@ class Alone:
         """Nothing is asked where nothing serves."""
         return Readings(0, float("inf"), _minute(), charging(Path("/sys")), None, window)
 
-    async def switch(self, staged: Path, digest: str) -> None:
+    async def switch(self, staged: Path, digest: str, begun: Begun) -> None:
         """See `Ground`. It is loaded in a process of its own first, as on a device that serves."""
         await in_thread(self._installer.try_out, staged)
+        await begun()
 
         async def begin(still: Callable[[], None]) -> Installed:
             def tell(stage: str, fields: Json) -> None:
-                if stage == "admitted":
+                if stage in ("admitted", "placed", "activated"):
                     still()
 
             return await in_thread(self._installer.switch, staged, digest, tell)
 
-        installed = await _switched(self._installer.slots.state, in_time(begin))
+        installed = await in_time(begin, self._installer.slots.state)
         if installed.loaded is not None:
             installed.loaded.engine.close()
 
@@ -151,38 +155,36 @@ class OnDevice:
         sysfs = Path(self._device.config.governor.sysfs)
         return Readings(busy, time.monotonic() - used, _minute(), charging(sysfs), None, window)
 
-    async def switch(self, staged: Path, digest: str) -> None:
+    async def switch(self, staged: Path, digest: str, begun: Begun) -> None:
         """See `Ground`. It is loaded elsewhere first, and here once it stood that: a hang ends, and a crash isn't the daemon's."""
         device = self._device
         if digest not in self._digests().values():
             await in_thread(device.installer.try_out, staged)
-        await self._change(lambda: self._install(staged, digest))
+        await self._change(lambda: self._install(staged, digest, begun))
         device.metrics.count("enigma_installs_total", result="installed")
 
     def _digests(self) -> dict[str, str]:
         serving = self._device.serving
         return {name: serving.current(name).loaded.digest for name in serving.names()}
 
-    async def _install(self, staged: Path, digest: str) -> None:
+    async def _install(self, staged: Path, digest: str, begun: Begun) -> None:
+        await begun()
         serving = self._digests()
         await self._device.take(lambda tell: self._device.installer.switch(staged, digest, tell, serving))
 
     async def _change(self, work: Callable[[], Coroutine[object, object, object]]) -> None:
-        """Do what changes the device, under its lock, which stays taken where a disk hangs until that is back."""
+        """Do what changes the device, under its lock; raises `DiskHangs` while something stands still that may change it."""
         device = self._device
-
-        async def changed() -> None:
-            try:
-                await work()
-            finally:
-                device.changing.release()
-
         try:
             async with asyncio.timeout(CHANGING_SECONDS):
                 await device.changing.acquire()
         except TimeoutError:
             raise Overloaded("Another bundle is being installed all the time; it goes on when that is over.") from None
-        await _switched(device.state, changed())
+        try:
+            refuse(device.state)
+            await work()
+        finally:
+            device.changing.release()
 
     async def revert(self, name: str, digest: str, cause: str) -> None:
         """See `Ground`; where the one before can't be loaded now, the pointer is moved all the same."""
@@ -197,7 +199,7 @@ class OnDevice:
             await device.drop(name)
             return
         try:
-            await in_time(lambda still: device.go_back(name, cause, still))
+            await device.go_back(name, cause)
         except EdgeError as error:
             await on_disk(device.state, point_back, device.installer, name, digest)
             device.serving.drop(name)
@@ -227,14 +229,9 @@ class OnDevice:
 
     def memory(self) -> tuple[float, object] | None:
         """See `Ground`."""
-        if self._device.changing.locked():
+        if self._device.changing.locked() or hangs(self._device.state):
             return None
         return rss_bytes() / 2**20, frozenset(self._device.serving.held.items())
-
-
-async def _switched(state: Path, work: Coroutine[object, object, T]) -> T:
-    """Await what moves a pointer, which past its deadline may still do so; raises `DiskHangs`."""
-    return await within(deadline.LOAD_SECONDS + disk_threads.SECONDS, state, work)
 
 
 def point_back(installer: Installer, name: str, digest: str) -> None:

@@ -78,8 +78,8 @@ class Installer:
     def install(self, bundle: Path, tell: Tell, serving: Mapping[str, str] | None = None) -> Installed:
         """Install a bundle file that lies in the incoming folder; on any error nothing has changed.
 
-        tell: called with the stage ("verified", "unpacked", "admitted", "activated") and its figures; what it raises
-        at "admitted" ends the installation.
+        tell: called with the stage ("verified", "unpacked", "admitted", "placed", "activated") and its figures; what it raises
+        ends the installation.
         serving: specialist -> the hash of the bundle that serves; None where no daemon runs.
         """
         with disk.storage_errors(self.slots.state):
@@ -156,12 +156,17 @@ class Installer:
             runtime = f"{loaded.engine.runtime} {loaded.engine.version}"
             tell("admitted", {**who, "runtime": runtime, "memory_bytes": loaded.memory})
             self.slots.place(staged, digest)
-            self.slots.activate(manifest.name, digest)
+            tell("placed", who)
+            former = self.slots.activate(manifest.name, digest)
+            try:
+                tell("activated", who)
+            except EdgeError:  # it came too late, and whoever waited for it was told that it failed
+                self.slots.put_back(manifest.name, former)
+                raise
         except BaseException:
             loaded.engine.close()
             raise
         self.slots.sweep_unused()
-        tell("activated", who)
         return Installed(manifest.name, manifest.version, address, loaded)
 
     def start(self, name: str, pointer: Pointer | None, still: Callable[[], None] = lambda: None) -> Started:

@@ -40,9 +40,11 @@ class What(enum.Enum):
     FETCHED = "fetched"  # the whole file is here and has its signed hash
     STAGED = "staged"  # it is unpacked and fits this device
     LOST = "lost"  # what was here is gone or damaged
+    TRYING = "trying"  # the switch begins
+    HUNG = "hung"  # it didn't come back in time, and may still move the pointer
     SWITCHED = "switched"  # the pointer names it, after its golden vectors agreed
     BOOTED = "booted"  # the daemon starts
-    STOPPED = "stopped"  # the daemon stops on purpose
+    STOPPED = "stopped"  # the daemon stops on purpose, or the switch ended and changed nothing
     PASSED = "passed"  # it stood its probation
     FAILED = "failed"  # for good: it isn't tried again until something else is desired
     REVERTED = "reverted"  # the pointer names what it named before
@@ -98,8 +100,8 @@ class Event:
 class Unit:
     """One specialist's state. release: under way, serving, or refused last; former: the bundle that served before it.
 
-    boots: starts of the daemon that ended without its probation's end and without a clean stop. running: the daemon
-    started and hasn't stopped cleanly. revert: rolled back, and the pointer may still have to follow. cause, evidence: why
+    boots: starts of the daemon that ended without its probation's end, or in its switch, and without a clean stop. running:
+    the daemon started, or began the switch, and hasn't stopped cleanly. revert: rolled back, and the pointer may still have to follow. cause, evidence: why
     it was rolled back, or what its probation showed.
     """
 
@@ -126,6 +128,10 @@ TABLE: dict[tuple[State, What], tuple[State, tuple[Effect, ...]]] = {
     (S.VERIFIED, W.STAGED): (S.STAGED, (E.SWITCH,)),
     (S.VERIFIED, W.LOST): (S.FETCHING, (E.DISCARD, E.FETCH)),
     (S.STAGED, W.LOST): (S.FETCHING, (E.DISCARD, E.FETCH)),
+    (S.STAGED, W.TRYING): (S.STAGED, (E.SWITCH,)),
+    (S.STAGED, W.BOOTED): (S.STAGED, (E.SWITCH,)),
+    (S.STAGED, W.STOPPED): (S.STAGED, (E.SWITCH,)),
+    (S.STAGED, W.HUNG): (S.ROLLED_BACK, (E.REVERT, E.TIDY)),
     (S.STAGED, W.SWITCHED): (S.PROBATION, (E.TIDY, E.WATCH)),
     (S.PROBATION, W.BOOTED): (S.PROBATION, (E.WATCH,)),
     (S.PROBATION, W.STOPPED): (S.PROBATION, ()),
@@ -158,7 +164,8 @@ UNDER_WAY = frozenset({S.FETCHING, S.VERIFIED, S.STAGED})  # the pointer hasn't 
 def step(unit: Unit, event: Event, most_boots: int = MOST_BOOTS) -> tuple[Unit, tuple[Effect, ...]]:
     """The unit after an event, and what is to be done; raises `StateError` for what the table doesn't know.
 
-    A start that follows one without a clean stop is a failed boot; the last one that is allowed rolls back.
+    A start that follows one without a clean stop, or a switch that didn't end, is a failed boot; the last one that is allowed
+    rolls back.
     """
     found = TABLE.get((unit.state, event.what))
     if found is None:
@@ -173,19 +180,22 @@ def step(unit: Unit, event: Event, most_boots: int = MOST_BOOTS) -> tuple[Unit, 
             return Unit(), effects
         case W.SWITCHED:
             return Unit(state, unit.release, event.former, running=True), effects
-        case W.STOPPED:
-            return dataclasses.replace(unit, running=False), effects
+        case W.TRYING:
+            return dataclasses.replace(unit, running=True), effects
+        case W.STOPPED | W.LOST:
+            return dataclasses.replace(unit, state=state, running=False), effects
         case W.BOOTED:
-            boots = unit.boots + unit.running
-            unit = dataclasses.replace(unit, boots=boots, running=True)
+            boots, serves = unit.boots + unit.running, unit.state is S.PROBATION
+            unit = dataclasses.replace(unit, boots=boots, running=serves)
             if boots >= most_boots:
-                cause = f"the device started {boots} times without reaching the end of its probation"
+                where = "without reaching the end of its probation" if serves else "in the middle of its switch"
+                cause = f"the device started {boots} times {where}"
                 return step(unit, Event(W.FAILED, cause=cause, evidence={"boots": boots}))
             return unit, effects
         case W.PASSED:
             return dataclasses.replace(unit, state=state, evidence=event.evidence, boots=0, running=False), effects
-        case W.FAILED:
-            moved = unit.state is S.PROBATION
+        case W.FAILED | W.HUNG:
+            moved = unit.state is S.PROBATION or event.what is W.HUNG
             failed = Unit(state, unit.release, unit.former, unit.boots, False, moved, event.cause[:MOST_CAUSE])
             return dataclasses.replace(failed, evidence=event.evidence), effects
         case W.REVERTED:

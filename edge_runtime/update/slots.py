@@ -181,14 +181,22 @@ class Slots:
                 return
         disk.move(staged, target)
 
-    def activate(self, name: str, digest: str) -> Pointer:
-        """Point a specialist at an admitted bundle and keep the one that served before."""
+    def activate(self, name: str, digest: str) -> Pointer | None:
+        """Point a specialist at an admitted bundle and keep the one that served before; what its pointer was."""
         former = self._read_pointers().get(name)
         if former is None:
             previous = None
         else:
             previous = former.active if former.active != digest else former.previous
-        return self._write(name, Pointer(digest, previous))
+        self._write(name, Pointer(digest, previous))
+        return former
+
+    def put_back(self, name: str, former: Pointer | None) -> None:
+        """Undo `activate`; former: what it gave."""
+        if former is None:
+            self.forget(name)
+        else:
+            self._write(name, former)
 
     def previous(self, name: str) -> str:
         """The bundle that served before; raises `NotFound` where there is none."""

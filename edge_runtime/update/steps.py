@@ -13,7 +13,7 @@ from edge_runtime.errors import BundleError, EdgeError, EngineError, MissingBase
 from edge_runtime.update import compatibility, delta, disk, hooks
 from edge_runtime.update.chunks import Plan
 from edge_runtime.update.conditions import HELD, Readings, unmet
-from edge_runtime.update.disk_threads import on_disk
+from edge_runtime.update.disk_threads import DiskHangs, on_disk
 from edge_runtime.update.fetch import Budget, FetchError, Limits, NotOffered, OverBudget
 from edge_runtime.update.fetch import fetch as fetch_plan
 from edge_runtime.update.machine import Event, Release, Unit, What
@@ -132,7 +132,10 @@ def _unsigned(agent: Drives, name: str, release: Release) -> str:
 
 
 async def switch(agent: Drives, name: str, release: Release) -> Event | None:
-    """Let it serve, once its golden vectors agree; None where that is to be tried again."""
+    """Let it serve, once its golden vectors agree; None where that is to be tried again.
+
+    That it begins is written down before, so that a model which takes the daemon with it is refused in the end.
+    """
     installer, folder = agent.installer, agent.folder(name)
     staged = installer.slots.staged_beside(folder / FILE)
     pointer = (await on_disk(agent.state, installer.slots.pointers)).get(name)
@@ -147,8 +150,13 @@ async def switch(agent: Drives, name: str, release: Release) -> Event | None:
     # It is refused for good only when it fails twice: a disk that fails for a moment looks like a model that can't be read.
     for last in (False, True):
         try:
-            await agent.ground.switch(staged, release.bundle)
+            await agent.ground.switch(staged, release.bundle, lambda: agent.trying(name))
             break
+        except DiskHangs as error:
+            if not agent.units[name].running:
+                raise  # it hasn't begun
+            cause = f"The switch to it didn't come to its end in time, so it is given up. {error}"
+            return Event(What.HUNG, cause=cause, evidence={"at": "switch"})
         except MissingBase as error:  # it may be on its way
             agent.hinder(name, str(error))
             return None

@@ -50,6 +50,8 @@ def test_an_abstract_address_works_and_one_that_is_gone_hurts_nobody(
         listener.settimeout(10)
         Supervisor({"NOTIFY_SOCKET": "@" + name}).ready("ready")
         assert listener.recv(100) == b"READY=1\nSTATUS=ready"
+        Supervisor({"NOTIFY_SOCKET": "@" + name}).starting(40)
+        assert listener.recv(100) == b"EXTEND_TIMEOUT_USEC=100000000"
     Supervisor({"NOTIFY_SOCKET": str(tmp_path / "none")}).stopping()
     assert "can't be told" in caplog.text
     Supervisor({}).stopping()
@@ -73,7 +75,8 @@ async def test_signs_of_life_are_given_only_where_this_process_is_asked(
 def test_the_unit_file_runs_this_installation_on_this_state(tmp_path: Path) -> None:
     printed = edge("unit", "--state", tmp_path, "--user", "enigma").stdout
     lines = printed.splitlines()
-    assert {"Type=notify", "WatchdogSec=30", "User=enigma", "WantedBy=multi-user.target"} <= set(lines)
+    assert {"Type=notify", "TimeoutStartSec=300", "WatchdogSec=30"} <= set(lines)
+    assert {"User=enigma", "WantedBy=multi-user.target"} <= set(lines)
     started = next(line for line in lines if line.startswith("ExecStart="))
     assert started.endswith(f"run --state {tmp_path}") and started.startswith("ExecStart=/")
     own = unit_file(tmp_path, None)

@@ -102,8 +102,8 @@ def test_a_good_release_takes_over_and_its_way_is_written_down(followed: Followe
     assert (told["version"], told["golden"], told["cause"]) == ("2.0.0", 1.0, "")
     assert told["p95_ms"] > 0 and told["memory_mb"] >= 0
     history = followed.owner("GET", "/v1/updates/journal")
-    whats = [line["what"] for line in history["journal"] if line["specialist"] == NAME][:5]
-    assert whats == ["passed", "switched", "staged", "fetched", "want"]
+    whats = [line["what"] for line in history["journal"] if line["specialist"] == NAME][:6]
+    assert whats == ["passed", "switched", "trying", "staged", "fetched", "want"]
     assert history["head"] == history["journal"][0]["hash"]
     metrics = followed.device.get("/metrics").body.decode()
     assert 'enigma_updates_total{result="committed"} 2' in metrics

@@ -16,14 +16,14 @@ from edge_runtime.config import Config, UpdateConfig
 from edge_runtime.device import Device
 from edge_runtime.identity.files import IdentityFolder
 from edge_runtime.identity.trust import TrustStore
-from edge_runtime.update import disk_threads, ground, steps
+from edge_runtime.update import deadline, disk, disk_threads, steps
 from edge_runtime.update.agent import UpdateAgent
 from edge_runtime.update.disk_threads import DiskHangs, within
 from edge_runtime.update.ground import Alone
 from edge_runtime.update.install import Installer
 from edge_runtime.update.journal import Journal
 from edge_runtime.update.machine import State, Unit
-from edge_runtime.update.slots import Slots
+from edge_runtime.update.slots import Pointer, Slots
 from edge_runtime.update.source import updates_folder
 
 from ..conftest import trust
@@ -94,42 +94,52 @@ async def looked(agent: UpdateAgent) -> None:
 def test_wherever_the_disk_stands_still_the_updater_goes_on_and_ends_it_later(
     case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ground, "within", lambda seconds, folder, work: within(0.5, folder, work))
-    disk, told = Disk(monkeypatch, case.site.public), set()
+    monkeypatch.setattr(deadline, "SWITCH_SECONDS", 0.5)
+    hanging, told = Disk(monkeypatch, case.site.public), set()
 
-    async def hang(state: Path) -> None:
+    async def hang(state: Path) -> bool:
+        """Whether it hung in the switch, and was given up."""
+        given_up = False
         agent = agent_of(state)  # reads the journal: before that nothing serves either
-        disk.count, disk.at = 0, point
+        hanging.count, hanging.at = 0, point
         await looked(agent)
-        disk.at = 0
-        if disk.hung:
+        hanging.at = 0
+        if hanging.hung:
             told.add("cause" if agent.cause else "hindered" if agent.hindered else "late")
-            assert agent.units[NAME].state is not State.ROLLED_BACK
-            disk.back.set()
+            unit = agent.units[NAME]
+            given_up = unit.state is State.ROLLED_BACK
+            assert not given_up or (unit.evidence == {"at": "switch"} and "doesn't answer" in unit.cause)
+            hanging.back.set()
+
+        def over() -> bool:
+            unit, asked = agent.units[NAME], agent.wish(NAME) is not None
+            return not unit.revert if given_up else asked and unit.state is State.PROBATION
+
         async with asyncio.timeout(20):
-            while agent.units[NAME].state is not State.PROBATION or agent.wish(NAME) is None:
+            while not over():
                 await looked(agent)
                 await asyncio.sleep(0.01)
         await agent.close()
+        return given_up
 
     point = 0  # none hangs
     asyncio.run(hang(Path(shutil.copytree(case.base, tmp_path / "whole"))))
-    calls, hung = disk.count, 0
+    calls, hung = hanging.count, 0
     assert calls > 10 * SAMPLED
     for point in range(5, calls, SAMPLED):
         state = Path(shutil.copytree(case.base, tmp_path / str(point)))
-        disk.hung, disk.back = [], threading.Event()
-        asyncio.run(hang(state))
-        assert case.served(state) == NEW, point
+        hanging.hung, hanging.back = [], threading.Event()
+        given_up = asyncio.run(hang(state))
+        assert case.served(state) == (case.old if given_up else NEW), point
         with monkeypatch.context() as patch:
             patch.setattr(disk_threads, "SECONDS", 60.0)
             asyncio.run(agent_of(state).before_start())  # what couldn't be removed then is removed at a start
         assert not case.left_over(state), point
-        hung += len(disk.hung)
+        hung += len(hanging.hung)
     assert hung > 5  # where another call was late on a busy machine, what was to hang came later
     assert told >= {"cause", "hindered"}
     # What serves would stand still with it. Only where nothing serves are pointers read there.
-    assert [call for call in disk.on_the_loop if str(tmp_path) in call and "/specialists" not in call] == []
+    assert [call for call in hanging.on_the_loop if str(tmp_path) in call and "/specialists" not in call] == []
 
 
 def test_a_hang_is_in_the_journal_and_a_release_that_never_comes_is_given_up(
@@ -243,4 +253,116 @@ async def test_a_push_to_a_disk_that_hangs_is_refused_in_time_and_the_next_one_t
             await asyncio.sleep(0.01)
     monkeypatch.setattr(disk_threads, "SECONDS", 60.0)
     assert (await device.install(arriving(), None)).changed
+    await device.close()
+
+
+async def test_a_push_whose_switch_hangs_is_given_up_in_time_and_changes_nothing_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bundles: dict[str, Path]
+) -> None:
+    monkeypatch.setattr(disk_threads, "SECONDS", 60.0)
+    state, back, moves = tmp_path / "device", threading.Event(), Slots.activate
+    trust(state)
+    device = Device(state, UNTRIED)
+    await device.start()
+
+    async def push(name: str) -> bool:
+        async def arriving() -> AsyncIterator[bytes]:
+            yield bundles[name].read_bytes()
+
+        return (await device.install(arriving(), None)).changed
+
+    def hang(slots: Slots, name: str, digest: str) -> Pointer | None:
+        former = moves(slots, name, digest)
+        back.wait(60)
+        return former
+
+    assert await push("v1") and await push("v2")
+    pointers = device.slots.pointers()
+    with monkeypatch.context() as patch:
+        patch.setattr(Slots, "activate", hang)
+        patch.setattr(deadline, "SWITCH_SECONDS", 0.05)
+        with pytest.raises(DiskHangs, match="doesn't answer"):
+            await push("v3")
+        for change in (push("v3"), device.roll_back(NAME), device.remove(NAME)):
+            with pytest.raises(DiskHangs):
+                await change
+        assert (await device.run(NAME, {"text": "turn on the light"})).value and not device.changing.locked()
+        back.set()
+        async with asyncio.timeout(20):
+            while disk_threads.hangs(state):  # noqa: ASYNC110 - a thread ends it
+                await asyncio.sleep(0.01)
+    assert device.slots.pointers() == pointers and device.models()[0]["version"] == "2.0.0"
+    assert await push("v3")
+    await device.close()
+
+
+@pytest.mark.parametrize("journal", ["answers", "hangs too"])
+def test_a_release_whose_switch_hangs_is_given_up_and_taken_back_once_the_disk_is_there(
+    case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, journal: str
+) -> None:
+    monkeypatch.setattr(disk_threads, "SECONDS", 60.0)
+    state = Path(shutil.copytree(case.base, tmp_path / "device"))
+    case.site.want(f"models/router/{NAME}-{NEW}.enigma")
+    back, places, records = threading.Event(), Slots.place, Journal.record
+
+    def hang(slots: Slots, staged: Path, digest: str) -> None:
+        back.wait(60)
+        places(slots, staged, digest)
+
+    def record(self: Journal, what: str, *arguments: Any, **named: Any) -> Any:
+        if what == "hung" and arguments[1:] and not silent.is_set():
+            silent.set()
+            raise DiskHangs("The journal's disk doesn't answer either.")
+        return records(self, what, *arguments, **named)
+
+    silent = threading.Event()
+    monkeypatch.setattr(Slots, "place", hang)
+    if journal == "hangs too":
+        monkeypatch.setattr(Journal, "record", record)
+
+    async def give_up() -> Unit:
+        agent = agent_of(state)
+        with monkeypatch.context() as patch:
+            patch.setattr(deadline, "SWITCH_SECONDS", 0.05)
+            await looked(agent)
+        if journal == "hangs too":
+            assert agent.units[NAME].state is State.STAGED and "either" in agent.hindered[NAME]
+            await looked(agent)
+        given_up = agent.units[NAME]
+        assert given_up.revert and "doesn't answer" in agent.hindered[NAME]
+        restarted = agent_of(Path(shutil.copytree(state, tmp_path / "restarted")))
+        await restarted.before_start()  # as where the process ended with the thread in it
+        assert restarted.units[NAME].state is State.ROLLED_BACK and not restarted.units[NAME].revert
+        back.set()
+        async with asyncio.timeout(20):
+            while agent.units[NAME].revert:
+                await looked(agent)
+                await asyncio.sleep(0.01)
+        await agent.close()
+        return agent.units[NAME]
+
+    unit = asyncio.run(give_up())
+    assert unit.state is State.ROLLED_BACK and unit.evidence == {"at": "switch"}
+    assert "given up" in unit.cause and "doesn't answer" in unit.cause
+    assert case.served(state) == case.served(tmp_path / "restarted") == case.old
+    assert not case.left_over(state)
+
+
+async def test_what_stands_still_on_a_disk_that_answers_lets_the_daemon_begin_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device, began, dead = Device(tmp_path / "device", UNTRIED), asyncio.Event(), threading.Event()
+    device.on_restart = began.set
+    monkeypatch.setattr(disk, "probe", lambda folder: dead.wait(60))
+    stuck = asyncio.get_running_loop().create_future()
+    with pytest.raises(DiskHangs):
+        await within(0.01, device.state, stuck)
+    minding = asyncio.create_task(device.mind_disk())
+    await asyncio.sleep(0.5)
+    assert not began.is_set()  # a new process couldn't read its models, and this one has them
+    dead.set()
+    async with asyncio.timeout(20):
+        await began.wait()
+    await minding
+    stuck.set_result(None)
     await device.close()

@@ -44,14 +44,15 @@ class Killed(Exception):
 class World:
     """One device's disk, and what will happen: `wishes` in turn, each once the one before came to rest.
 
-    fails: release -> the effect that fails for it, and why. midway: a wish that takes the place of the first one while
-    that is in the named state.
+    fails: release -> the effect that fails for it, and why. hangs: whose switch doesn't come back in time, and moves the
+    pointer later. midway: a wish that takes the place of the first one while that is in the named state.
     """
 
     wishes: tuple[Release | None, ...]
     active: Release | None = A
     previous: Release | None = None
     fails: dict[Release, tuple[Effect, str]] = field(default_factory=dict)
+    hangs: Release | None = None
     midway: tuple[State, Release | None] | None = None
     fetched: Release | None = None
     staged: Release | None = None
@@ -100,7 +101,7 @@ class Driver:
         world = self.world
         while event := reconcile(self.unit, digest(world.active), digest(world.previous)):
             self.happen(event)
-        if self.unit.state is State.PROBATION:
+        if self.unit.state is State.PROBATION or self.unit.running:
             self.happen(Event(What.BOOTED))
 
     def run(self) -> None:
@@ -148,9 +149,14 @@ class Driver:
                 case Effect.SWITCH:
                     if digest(world.staged) != digest(release):
                         return self.happen(Event(What.LOST))
+                    if not self.unit.running:
+                        self.happen(Event(What.TRYING))
                     former = world.active
+                    given_up = self.happen(Event(What.HUNG, cause="the disk")) if release == world.hangs else ()
                     world.active, world.previous = release, former
                     world.point()
+                    if given_up:
+                        return given_up
                     return self.happen(Event(What.SWITCHED, former=digest(former)))
                 case Effect.TIDY:
                     world.fetched = world.staged = None
@@ -181,6 +187,7 @@ CHAINS: dict[str, tuple[World, list[str], Release | None]] = {
         ["fetching", "verified", "staged", "rolled_back"],
         A,
     ),
+    "its switch hangs": (World((B,), hangs=B), ["fetching", "verified", "staged", "rolled_back"], A),
     "it fails on probation": (
         World((B,), fails={B: (Effect.WATCH, "p95")}),
         [*GOOD[:4], "rolled_back"],
@@ -285,10 +292,8 @@ def test_every_state_was_killed_and_every_row_of_the_table_was_used(tmp_path: Pa
         for line in reversed(driver.journal.entries()):
             used.add((before, What(line["what"])))
             before = unit_from(line["unit"]).state
-    by_kills = {(state, What.LOST) for state in UNDER_WAY} | {
-        (State.PROBATION, What.BOOTED),
-        (State.PROBATION, What.STOPPED),
-    }
+    starts = {(state, what) for state in (State.STAGED, State.PROBATION) for what in (What.BOOTED, What.STOPPED)}
+    by_kills = {(state, What.LOST) for state in UNDER_WAY} | starts
     contents = {(state, What.CONTENT) for state in (*UNDER_WAY, State.COMMITTED)}
     assert set(TABLE) - used - by_kills - contents == set()
 
@@ -306,6 +311,21 @@ def test_the_third_start_that_fails_rolls_back() -> None:
     assert (unit.state, unit.revert, unit.evidence) == (State.ROLLED_BACK, True, {"boots": 3})
     assert effects[0] is Effect.REVERT and resume(unit) == (Effect.REVERT, Effect.TIDY)
     assert "3 times" in unit.cause
+
+
+def test_a_switch_that_takes_the_device_with_it_is_given_up_the_third_time() -> None:
+    unit = Unit(State.STAGED, B)
+    for boots in (1, 2):
+        unit, _ = step(unit, Event(What.TRYING))
+        unit, effects = step(unit, Event(What.BOOTED))
+        assert (unit.state, unit.boots, unit.running, effects) == (State.STAGED, boots, False, (Effect.SWITCH,))
+        unit, _ = step(unit, Event(What.TRYING))
+        unit, _ = step(unit, Event(What.STOPPED))  # it ended without changing anything, and so did the daemon
+        assert not unit.running
+    unit, _ = step(unit, Event(What.TRYING))
+    unit, effects = step(unit, Event(What.BOOTED))
+    assert (unit.state, unit.revert, effects) == (State.ROLLED_BACK, False, (Effect.DISCARD,))
+    assert "3 times in the middle of its switch" in unit.cause
 
 
 def test_a_clean_stop_is_no_failed_start() -> None:

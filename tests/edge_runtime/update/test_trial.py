@@ -17,7 +17,8 @@ from edge_runtime.device import Device
 from edge_runtime.errors import AdmissionError, StateError, TookTooLong, UnsupportedRuntime
 from edge_runtime.identity.files import IdentityFolder
 from edge_runtime.identity.trust import TrustStore
-from edge_runtime.update import deadline, install, trial
+from edge_runtime.update import deadline, disk_threads, install, trial
+from edge_runtime.update.disk_threads import DiskHangs
 from edge_runtime.update.ground import Alone, OnDevice
 from edge_runtime.update.install import Installer
 from edge_runtime.update.slots import Slots
@@ -40,6 +41,10 @@ def staged(state: Path, make: object = None) -> tuple[Path, str]:
         digest = read_envelope(head).digest
     installer = Installer(Slots(state), TrustStore(IdentityFolder(state)), Config())
     return installer.stage(bundle, NAME, digest), digest
+
+
+async def began_in_vain() -> None:
+    raise AssertionError("it was to end in its trial")
 
 
 def program(folder: Path, script: str) -> str:
@@ -92,7 +97,7 @@ async def test_a_push_and_an_update_without_a_daemon_are_tried_first_too(
     with pytest.raises(AdmissionError, match="ended by signal 11"):
         await device.install(arriving(), None)
     with pytest.raises(AdmissionError, match="ended by signal 11"):
-        await Alone(device.installer).switch(folder, digest)
+        await Alone(device.installer).switch(folder, digest, began_in_vain)
     assert device.slots.pointers() == {} and device.serving.names() == []
     await device.close()
     without = Device(state, Config(update=UpdateConfig(trial=False)))
@@ -112,7 +117,7 @@ async def test_a_load_that_hangs_is_ended_and_the_daemon_goes_on(
     monkeypatch.setattr(deadline, "LOAD_SECONDS", 2.0)
     device = Device(tmp_path / "state", Config())
     folder, digest = staged(tmp_path / "state")
-    switching = asyncio.create_task(OnDevice(device).switch(folder, digest))
+    switching = asyncio.create_task(OnDevice(device).switch(folder, digest, began_in_vain))
     while not (told.exists() or switching.done()):  # noqa: ASYNC110 - another process writes it
         await asyncio.sleep(0.01)
     assert not device.changing.locked()  # whoever pushes meanwhile isn't kept waiting
@@ -146,6 +151,17 @@ async def test_a_start_that_hangs_is_given_up_and_changes_nothing_later(
     await device.start()
     assert "loaded and checked within" in device.failed[NAME] and not device.ready
     assert device.serving.names() == []
+    await device.close()
+
+    async def no_answer(folder: Path) -> bool:
+        return False
+
+    monkeypatch.setattr(disk_threads, "answers", no_answer)
+    gone_on: list[float] = []
+    device = Device(state, Config())
+    with pytest.raises(DiskHangs, match="doesn't answer"):  # it can't be waited out, and nothing could serve
+        await device.start(gone_on.append)
+    assert gone_on == [deadline.LOAD_SECONDS + deadline.SWITCH_SECONDS]
     gone.set()
     await device.close()
     await asyncio.get_running_loop().shutdown_default_executor()  # the thread's end

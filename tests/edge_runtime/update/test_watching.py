@@ -10,7 +10,7 @@ import pytest
 
 from edge_runtime.errors import BadRequest, DeadlinePassed, EdgeError, EngineError, Overloaded, QueueFull
 from edge_runtime.update.conditions import Readings
-from edge_runtime.update.ground import Told
+from edge_runtime.update.ground import Begun, Told
 from edge_runtime.update.machine import Release
 from edge_runtime.update.probation import Outcome, Rules, Verdict
 from edge_runtime.update.watching import Watch
@@ -42,7 +42,7 @@ class Bench:
     def readings(self, window: str) -> Readings:
         return Readings(0, 0.0, 0)
 
-    async def switch(self, staged: Path, digest: str) -> None: ...
+    async def switch(self, staged: Path, digest: str, begun: Begun) -> None: ...
 
     async def revert(self, name: str, digest: str, cause: str) -> None: ...
 
