@@ -28,8 +28,8 @@ _CANVASES = ((128, 128), (128, 112), (112, 128))
 _CLEAR = 0.08  # of the canvas between the middles of what stands left of something
 _TRIES = 60
 _PLURALS = {kind: f"{kind}s" for kind in (*KINDS, "shape")}
-_SIDES = ("left of", "right of", "above", "below")
-WAYS = ("count", "exists", "colour", "kind", *_SIDES, "compare", "size", "biggest colour", "biggest kind", "background")
+SIDES = ("left of", "right of", "above", "below")
+WAYS = ("count", "exists", "colour", "kind", *SIDES, "compare", "size", "biggest colour", "biggest kind", "background")
 
 _WORDINGS = {
     "count": ("How many {many} are there?", "How many {many} can you see?", "How many {many} are in the picture?", "Count the {many}."),
@@ -210,7 +210,7 @@ def _place(rng: random.Random, scene: Scene) -> Iterator[Question]:
     rng.shuffle(pairs)
     made = 0
     for one, other in pairs[:6]:
-        side = rng.choice(_SIDES)
+        side = rng.choice(SIDES)
         across = side in ("left of", "right of")
         apart = (other.x - one.x) if across else (other.y - one.y)
         if abs(apart) >= _CLEAR:

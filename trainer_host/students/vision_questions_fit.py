@@ -15,10 +15,11 @@ from torch.nn import functional
 
 from edge_runtime.vision.questions import PAD, UNKNOWN
 from trainer_host.errors import DataError
+from trainer_host.media.picture_questions import SIDES, WAYS
 from trainer_host.students.vision_data import plain
 from trainer_host.students.vision_fit import Draws, Progress, rate_at
 from trainer_host.students.vision_questions_data import NOWHERE, THINGS, Asked
-from trainer_host.students.vision_questions_net import QuestionNet
+from trainer_host.students.vision_questions_net import OPEN, READS, SHUT, QuestionNet
 from trainer_host.training.steps import Steps
 
 # Million multiplications of a picture's cells, forward alone counted, that a second of one core learns with (AMD EPYC, 2026).
@@ -30,9 +31,10 @@ _COSTS = (1.0, 1.0, 1.75)  # of a step of each
 SMOOTHING = 0.02
 SLOWLY = 0.3  # times the rate: what cells learnt before the questions
 _HINTS = 0.3  # how much what is where counts beside the answers
+# Of what is seen, what each kind of question reads: what it names is read by those alone that ask what it is like.
+_READ = {"count": "count", "exists": "count", "compare": "more", **dict.fromkeys(SIDES, "apart")}
 _UNKNOWN = 0.02  # of the words that are learnt are taken for unknown ones, which new questions have
-
-
+_READING = torch.tensor([[OPEN if _READ.get(way, "found") == part else SHUT for part in READS] for way in WAYS])
 BLIND_STEPS, BLIND_BATCH = 200, 128
 
 
@@ -183,13 +185,14 @@ def _ask(
             [draw.choice(asked.rows[at], plan.each, len(asked.rows[at]) < plan.each) for at in chosen]
         )
         cells = net.cells(_lit(asked.pixels[chosen], draw))
-        logits, points, manners = net.looked(cells, _words(asked, rows, draw), plan.each)
+        logits, points, manners, reads = net.looked(cells, _words(asked, rows, draw), plan.each)
         answers = torch.from_numpy(asked.answers[rows])
         loss = functional.cross_entropy(logits, answers, label_smoothing=SMOOTHING)
         loss = loss + _pointed(points, asked, np.repeat(chosen, plan.each), rows)
         ways = torch.from_numpy(asked.ways[rows])
         if (ways != NOWHERE).any():
             loss = loss + _HINTS * functional.cross_entropy(manners, ways, ignore_index=NOWHERE)
+            loss = loss + _HINTS * functional.mse_loss(reads[ways != NOWHERE], _READING[ways[ways != NOWHERE]])
         things, middles = _grids(asked, chosen)
         if not part.still:
             loss = loss + _HINTS * _seen(net, hint, cells, things, middles)

@@ -2,7 +2,8 @@
 
 Each cell says whether the middle of something is there. The question steers four glimpses over all cells: two point at the things
 that it names, which are averaged and counted (only a sum can count: arXiv 1802.05766), two look anywhere (attention).
-What follows from that is decided by the kind of the question alone, one of a few: what it names can't be answered from memory, as
+What follows from that is decided by the kind of the question alone, one of a few, which also says what of it is read: how many
+there are follows from a count and from nothing that was counted. So what a question names can't be answered from memory, as
 "red circles" with "two", where pictures of three were never learnt from.
 
 Cells don't depend on the question, so that one pass over a picture serves all of its questions.
@@ -24,10 +25,15 @@ STRIDE = 4  # pixels between cells
 POINTING, FREE = 2, 2  # glimpses
 GLIMPSES = POINTING + FREE
 MANNERS = 24  # kinds of questions
+READS = ("found", "count", "other count", "apart", "more")  # of what is seen, what a kind of question reads or doesn't
 COUNTED = 10  # numbers of things that are told apart, from 0
 _SEEN = 24  # numbers that a glimpse brings from where it looks
 _SHARP = 4.0  # kinds of questions must differ from the first step on, or those with opposite answers stay mixed
 _WORD = 32
+OPEN, SHUT = 1.5, -0.5  # beyond 0 to 1, to which reading is cut: what isn't read leaves no trace at all
+# A middle that two neighbouring cells share is one, and so is one that they are in doubt of: what stands in 3 x 3 of them counts
+# as one, from this sum on.
+_DOUBTED = 0.4
 
 
 @dataclass(frozen=True)
@@ -103,6 +109,7 @@ class QuestionNet(nn.Module):
         self.keys = nn.Linear(asked, GLIMPSES * wide)
         self.levels = nn.Linear(asked, GLIMPSES)
         self.manner = nn.Linear(asked, MANNERS)
+        self.reads = nn.Linear(MANNERS, len(READS))
         self.gather = nn.Linear(GLIMPSES * (_SEEN + 2) + POINTING * (1 + COUNTED) + 3 + MANNERS, hidden)
         self.steer = nn.Linear(MANNERS, hidden)
         self.judge = nn.Linear(hidden, hidden)
@@ -110,13 +117,15 @@ class QuestionNet(nn.Module):
         with torch.no_grad():
             assert self.there.bias is not None
             self.there.bias.fill_(-3.0)  # few cells have a middle; else sums begin far above what can be counted
+            nn.init.zeros_(self.reads.weight)
+            self.reads.bias.fill_(OPEN)  # until something else is told, all is read
         self.register_buffer("temperature", torch.ones(1))
         self.register_buffer("places", _places(shape.side // STRIDE), persistent=False)
         self.register_buffer("numbers", torch.arange(float(COUNTED))[None, None], persistent=False)
 
-    def looked(self, cells: Tensor, ids: Tensor, each: int = 1) -> tuple[Tensor, Tensor, Tensor]:
-        """Logits float32 [batch * each, answers]; where its glimpses point: log-odds [batch * each, GLIMPSES, cells]; and what
-        kind of question each is, logits [batch * each, MANNERS].
+    def looked(self, cells: Tensor, ids: Tensor, each: int = 1) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Logits float32 [batch * each, answers]; where its glimpses point: log-odds [batch * each, GLIMPSES, cells]; what kind
+        of question each is, logits [batch * each, MANNERS]; and what it reads, [batch * each, READS], `SHUT` to `OPEN`.
 
         cells: of `batch` pictures. ids: int64 [batch * each, length], `each` questions about a picture, one after the other.
         """
@@ -126,7 +135,7 @@ class QuestionNet(nn.Module):
         keys = self.keys(asked).reshape(batch, each * GLIMPSES, wide)
         points = torch.matmul(keys, flat.transpose(1, 2)) * wide**-0.5
         points = points.reshape(batch * each, GLIMPSES, -1) + self.levels(asked)[:, :, None]
-        there = torch.sigmoid(self.there(cells)).flatten(2)  # [batch, 1, cells]
+        there = self.middles(cells).flatten(2)  # [batch, 1, cells]
         if each > 1:
             there = there.repeat_interleave(each, 0)
         gates = torch.sigmoid(points[:, :POINTING]) * there
@@ -140,14 +149,24 @@ class QuestionNet(nn.Module):
         more = torch.tanh(2 * (counted[:, :1] - counted[:, 1:] - 0.5))
         manners = _SHARP * self.manner(asked)
         manner = torch.softmax(manners, 1)
-        told = torch.cat([found.flatten(1), 0.2 * counted, number.flatten(1), apart, more, manner], 1)
+        reads = self.reads(manner)
+        read = torch.clamp(reads, 0.0, 1.0)
+        ours, theirs = (torch.cat([0.2 * counted[:, k : k + 1], number[:, k]], 1) for k in range(POINTING))
+        seen = [part * read[:, k : k + 1] for k, part in enumerate((found.flatten(1), ours, theirs, apart, more))]
+        told = torch.cat([*seen, manner], 1)
         first = torch.relu(self.gather(told)) * self.steer(manner)
         made: Tensor = self.out(torch.relu(self.judge(first)))
-        return made, points, manners
+        return made, points, manners, reads
+
+    def middles(self, cells: Tensor) -> Tensor:
+        """How surely each cell has the middle of something, float32 [batch, 1, side, side], 0 to 1."""
+        there = torch.sigmoid(self.there(cells))
+        around = 9 * functional.avg_pool2d(there, 3, 1, 1)
+        return there / around.clamp(min=_DOUBTED)
 
     def forward(self, pixels: Tensor, words: Tensor) -> Tensor:
         x = pixels.permute(0, 3, 1, 2).float() * (1 / 127.5) - 1
-        logits, _, _ = self.looked(self.cells(x), words.long())
+        logits, *_ = self.looked(self.cells(x), words.long())
         return torch.softmax(logits / self.temperature, dim=-1)
 
 

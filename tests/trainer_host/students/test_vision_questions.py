@@ -24,7 +24,7 @@ from trainer_host.students import vision_questions
 from trainer_host.students.vision import STUDENT
 from trainer_host.students.vision_questions_data import coded_drawn, drawn_asked, words_of
 from trainer_host.students.vision_questions_fit import planned
-from trainer_host.students.vision_questions_net import GLIMPSES, QuestionNet, Shape
+from trainer_host.students.vision_questions_net import GLIMPSES, OPEN, READS, SHUT, QuestionNet, Shape
 from trainer_host.tasks import task_spec
 from trainer_host.tasks.phrases import Grouped
 from trainer_host.tasks.vision_pictures import png
@@ -176,9 +176,36 @@ def test_questions_share_a_pass_over_their_picture() -> None:
     net = QuestionNet(Shape(5, 20, 24, 32)).eval()
     x, ids = torch.randn(2, 3, 32, 32), torch.randint(0, 20, (6, 24))
     with torch.inference_mode():
-        together, points, _ = net.looked(net.cells(x), ids, 3)
+        together, points, *_ = net.looked(net.cells(x), ids, 3)
         alone = torch.cat([net.looked(net.cells(x[at // 3][None]), ids[at][None])[0] for at in range(6)])
     assert torch.allclose(together, alone, atol=1e-5) and points.shape == (6, GLIMPSES, 64)
+
+
+def test_a_middle_that_cells_share_or_doubt_counts_as_one() -> None:
+    net = QuestionNet(Shape(5, 20, 24, 32)).eval()
+    with torch.no_grad():
+        net.there.weight.zero_()[0, 0] = 1.0
+        net.there.bias.zero_()  # type: ignore[union-attr]
+    cells = torch.full((1, net.cells.wide, 8, 8), -12.0)
+    cells[0, 0, 1, 1] = cells[0, 0, 1, 2] = 2.0  # one middle, nearly 1 in both
+    cells[0, 0, 5, 5] = 0.0  # one in doubt
+    with torch.inference_mode():
+        made = net.middles(cells)[0, 0]
+    assert made[:4].sum() == pytest.approx(1, abs=0.01) and made[4:].sum() == pytest.approx(1, abs=0.01)
+
+
+def test_a_number_follows_from_the_count_and_from_nothing_that_was_counted() -> None:
+    torch.manual_seed(1)
+    net = QuestionNet(Shape(5, 20, 24, 32)).eval()
+    x, ids = torch.randn(1, 3, 32, 32), torch.randint(1, 20, (1, 24))
+    answers = []
+    for told in ("count", None):  # the count alone, or everything
+        with torch.inference_mode():
+            net.reads.bias.copy_(torch.tensor([OPEN if told in (part, None) else SHUT for part in READS]))
+            for scale in (1.0, 3.0):  # of what cells look like, where the same is there and pointed at
+                net.seen.weight.mul_(scale)
+                answers.append(net.looked(net.cells(x), ids)[0])
+    assert torch.equal(answers[0], answers[1]) and not torch.allclose(answers[2], answers[3])
 
 
 def test_what_teaches_nothing_is_one_sentence(trained: Trained, tmp_path: Path) -> None:
