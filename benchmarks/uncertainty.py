@@ -1,14 +1,18 @@
 """Is a specialist's confidence honest, and does it doubt what isn't its task? Measured on its own exported file.
 
-    python benchmarks/uncertainty.py [--task router] [--task avatar] [--splits 5] [--examples 1500] [--json FILE]
+    python benchmarks/uncertainty.py [--task router] [--task avatar] [--splits 5] [--examples 1500] [--parts 3] [--json FILE]
 
 Each split draws rows, holds some of them out (of a text's, whole templates), trains, exports, and asks the int8 file.
 
 ECE: expected calibration error over ten bins (wanted: 0.05 at most), on held-out rows; an avatar has one of each head. sure:
 the share of rows that is answered without doubt, and how many of those are right. covered: how often the right label is among
 those that the answer calls likely; of what a language model writes, how many of the right answers are sure. Both come from
-thresholds of the bundle, which promise 90 % (wanted: +- 2, in each split). covered_error: how much a router's figure errs by
-itself, as the standard error over its templates (rows of one template fare alike). AUROC: how often a row of
+thresholds of the bundle, which promise 90 % (wanted: +- 2). covered_error: how much a router's figure errs by itself, as the
+standard error over the templates that examine it (rows of one template fare alike), and promised_error the same over those that
+calibrated it. Both together say how far splits lie from 90 % by chance; the mean over splits is what is promised, and how many
+splits are outside is told beside how many would be. With --parts 3 a split has three routers of the same rows, each with another
+third of the templates held out, and the mean of their figures: hard templates that by chance examine one of them calibrate the
+others, so that such luck evens out. AUROC: how often a row of
 the task is surer than a foreign one (wanted: 0.9); sureness is the confidence, times how familiar the text is where an answer says so,
 of an avatar that of the least sure of the choices it acts by. beyond: answers that are unsure though they reach the thresholds, or sure though they don't (wanted: none); a router hands over where it is unsure.
 
@@ -24,6 +28,7 @@ import argparse
 import base64
 import io
 import json
+import math
 import random
 import re
 import tempfile
@@ -38,18 +43,22 @@ import numpy as np
 from edge_runtime.tasks import Specialist
 from trainer_host.compress.files import export_run, exported
 from trainer_host.compress.gate import loaded
-from trainer_host.data.dataset import Dataset
+from trainer_host.data.build import build_dataset
+from trainer_host.data.dataset import GROUP, Dataset
+from trainer_host.data.labelled import reader_for
 from trainer_host.data.pictures import import_pictures
+from trainer_host.data.split import deduplicate
 from trainer_host.data.transfer import import_rows
 from trainer_host.media.scatter import KINDS
 from trainer_host.students import student_for
 from trainer_host.students.game_data import read_rows
 from trainer_host.students.vision_data import seen_rows
+from trainer_host.tasks import HELD_OUT as HELD_OUT_GROUP
 from trainer_host.tasks import Example, task_spec
 from trainer_host.teacher.lesson import BUILT_IN, Lesson
 from trainer_host.teacher.teach import give
 from trainer_host.training.calibration import COVERED
-from trainer_host.training.run import Run, train_run
+from trainer_host.training.run import REPORT, Run, train_run
 from trainer_host.training.uncertainty import calibration_error, clustered_error, separation
 from trainer_host.workspace import Workspace
 
@@ -78,13 +87,19 @@ def main() -> None:
     parser.add_argument("--splits", type=int, default=1, help="how often with other rows and seeds (default: 1)")
     parser.add_argument("--first", type=int, default=1, help="the first split's number (default: 1)")
     parser.add_argument("--seconds", type=float, help="of training (default: the task's)")
+    parser.add_argument(
+        "--parts", type=int, default=1, help="routers of a split that together are examined in all templates"
+    )
     parser.add_argument("--json", type=Path, help="write the figures here too")
     args = parser.parse_args()
+    tasks: list[str] = args.task or ["router"]
+    if args.parts != 1 and (args.parts < 2 or tasks != ["router"]):
+        parser.error("--parts is for the router alone, and of two at least.")
     made: dict[str, list[Figures]] = {}
-    for task in args.task or ["router"]:
+    for task in tasks:
         for split in range(args.first, args.first + args.splits):
             with tempfile.TemporaryDirectory() as name:
-                place = Place(Path(name), task, split, args.examples, args.seconds)
+                place = Place(Path(name), task, split, args.examples, args.seconds, args.parts)
                 found = TASKS.get(task, written)(place)
             made.setdefault(task, []).append(found)
             print(f"{task} {split}: {told(found)}", flush=True)
@@ -96,8 +111,10 @@ def main() -> None:
 class Place:
     """Where one split of one task is made."""
 
-    def __init__(self, folder: Path, task: str, split: int, examples: int, seconds: float | None) -> None:
-        self.folder, self.task, self.split, self.examples = folder, task, split, examples
+    def __init__(
+        self, folder: Path, task: str, split: int, examples: int, seconds: float | None, parts: int = 1
+    ) -> None:
+        self.folder, self.task, self.split, self.examples, self.parts = folder, task, split, examples, parts
         self.workspace = Workspace(folder / "home")
         self._seconds = seconds
         self._drawn = 0
@@ -118,6 +135,33 @@ class Place:
         return import_rows(
             self.workspace, file, task=self.task, name=name, seed=self.split, held_out=HELD_OUT, group="group"
         )
+
+    def in_parts(self, rows: Sequence[Example]) -> Iterator[Dataset]:
+        """The same rows `parts` times, with other templates held out each time, until all were."""
+        spec, reader = task_spec(self.task), reader_for(self.task, inventory=None, folder=self.folder)
+        read = [replace(reader.read({**row.input, **row.output}), group=spec.group(row)) for row in rows]
+        kept = deduplicate(read).rows
+        names = sorted({(str(row.stratum), str(row.group)) for row in kept})
+        random.Random(self.split).shuffle(names)
+        number = {group: at for at, (_, group) in enumerate(sorted(names, key=lambda name: name[0]))}
+        for part in range(self.parts):
+            made = []
+            for row in kept:
+                at = number[str(row.group)]
+                group = HELD_OUT_GROUP if at % self.parts == part else row.group
+                made.append(replace(row, row=replace(row.row, meta={GROUP: at}), group=group))
+            yield build_dataset(
+                self.workspace,
+                f"{self.task}-{part}",
+                self.task,
+                made,
+                teacher="person",
+                seed=self.split,
+                held_out=0,  # no more than those
+                params={},
+                figures={},
+                finish=reader.finish,
+            )
 
     def taught(self, task: str, examples: int, **options: object) -> Dataset:
         """As the built-in teacher's rows, around which its student practises."""
@@ -164,24 +208,31 @@ class Place:
 
 def router(place: Place) -> Figures:
     """Of most labels; asked about those, about the others, and about nothing."""
-    labels = sorted({place.draw().output["label"] for _ in range(200)} - {LEFT_OUT})  # type: ignore[type-var]
+    labels = sorted({str(place.draw().output["label"]) for _ in range(200)} - {LEFT_OUT})
     never = {LEFT_OUT, *random.Random(place.split).sample(labels, MORE_LEFT_OUT)}
     kept, other = place.parted("label", never)
-    dataset = place.imported(kept)
     asked: Requests = {
         "labels never told": [{"text": row.input["text"]} for row in other[:FOREIGN]],
         "documentation": [{"text": text} for text in sentences(FOREIGN)],
         "everyday messages": [{"text": text} for text in EVERYDAY.read_text(encoding="utf-8").splitlines()],
     }
-    return examined(
-        place.trained(dataset),
-        place.examined_by(dataset, kept),
-        asked,
-        lambda row: {"text": row.input["text"]},
-        lambda row, a: a["label"] == row.output["label"],
-        lambda row, a: row.output["label"] in cast("list[str]", a["likely"]),
-        task_spec(place.task).group,
-    )
+    parts = [
+        examined(
+            place.trained(dataset),
+            place.examined_by(dataset, kept),
+            asked,
+            lambda row: {"text": row.input["text"]},
+            lambda row, a: a["label"] == row.output["label"],
+            lambda row, a: row.output["label"] in cast("list[str]", a["likely"]),
+            task_spec(place.task).group,
+        )
+        for dataset in (place.in_parts(kept) if place.parts > 1 else [place.imported(kept)])
+    ]
+    if len(parts) == 1:
+        return parts[0]
+    made = mean(parts) | {f"covered, part {at}": one["covered"] for at, one in enumerate(parts, 1)}
+    # Their errors make up for each other, so that none of them says how much the mean errs.
+    return {name: value for name, value in made.items() if name not in ("covered_error", "promised_error")}
 
 
 def avatar(place: Place) -> Figures:
@@ -329,6 +380,7 @@ def examined(
             made["covered"] = float(hits.mean())
             if group is not None:
                 made["covered_error"] = clustered_error(hits, [group(row) for row in rows])
+                made["promised_error"] = json.loads((run.folder / REPORT).read_bytes())["figures"]["covered_error"]
         elif student_for(run.task).family == "language":
             made["covered"] = float(np.mean([not a["unsure"] for a, good in zip(answers, right, strict=True) if good]))
         return made | foreign(specialist, answers, asked)
@@ -412,10 +464,22 @@ def missed(splits: Sequence[Figures]) -> list[str]:
             if abs(value - COVERED) > COVERED_WITHIN:
                 made.append(f"covered is {abs(value - COVERED) - COVERED_WITHIN:.3f} outside")
             outside = sum(abs(one[name] - COVERED) > COVERED_WITHIN for one in splits)
-            made += [f"covered is outside in {outside} of {len(splits)}"] if outside else []
+            made += [f"covered is outside in {outside} of {len(splits)}{by_chance(splits)}"] if outside else []
         if name == "beyond" and value > 0:
             made.append(f"beyond is {value:.3f}")
     return made
+
+
+def by_chance(splits: Sequence[Figures]) -> str:
+    """In how many splits coverage would be outside if each were a draw around what is promised; and how far they spread."""
+    if "promised_error" not in splits[0]:
+        return ""
+    errors = [math.hypot(one["covered_error"], one["promised_error"]) for one in splits]
+    outside = sum(math.erfc(COVERED_WITHIN / error / 2**0.5) for error in errors)
+    spread, expected = (
+        float(np.sqrt(np.mean(np.square(some)))) for some in ([one["covered"] - COVERED for one in splits], errors)
+    )
+    return f" ({outside:.1f} by chance alone), {spread:.3f} from {COVERED} on average ({expected:.3f} by chance)"
 
 
 TASKS = {"router": router, "avatar": avatar, "digits": digits, "shapes": shapes, "game": game}

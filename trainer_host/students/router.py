@@ -295,6 +295,7 @@ def _figures(
         "validation_accuracy": round(found.accuracy, 4),
         "validation_answered": round(found.coverage, 4),
         "validation_precision": round(found.precision, 4),
+        "covered_error": round(found.covered_error, 4),
         "majority_baseline": round(majority_accuracy(rows, heldout), 4),
         "naive_bayes_baseline": round(naive_bayes_accuracy(rows, heldout), 4),
     }

@@ -229,7 +229,8 @@ def train_heads(
             words = None
         else:
             logits[0] = added
-    found = [calibrate(logits[head], labels[:, head]) for head in range(len(shape.heads))]
+    alike = None if groups is None else [groups[place] for place in places.tolist()]
+    found = [calibrate(logits[head], labels[:, head], alike) for head in range(len(shape.heads))]
     if start is not None:
         recipe = replace(recipe, steps=max(1, int(recipe.steps * TUNED)), rate=recipe.rate * TUNED)
     model = _fit(shape, tokens, wanted, recipe, seed, progress, eased, steps, "whole", start)

@@ -5,12 +5,14 @@ which it is unsure. The one place for all of them.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from edge_runtime.tasks.confidence import Platt, adjusted, log_odds
 from trainer_host.errors import DataError
+from trainer_host.training.uncertainty import clustered_error
 
 TARGET_PRECISION = 0.9  # of the answers that are not unsure, on rows that the model hasn't seen
 MIN_COVERAGE = 0.5  # a specialist that is unsure about most of its own examples is of no use
@@ -30,6 +32,7 @@ class Calibration:
 
     accuracy: over all rows. coverage: the share that is answered. precision: accuracy among the answered. likely: a
     label at or above it may be the right one; `COVERED` of new rows have theirs there, also where none or several are.
+    covered_error: by how much these rows let that share err, as a standard error.
     """
 
     temperature: float
@@ -39,10 +42,12 @@ class Calibration:
     coverage: float
     precision: float
     likely: float
+    covered_error: float
 
 
-def calibrate(logits: np.ndarray, labels: np.ndarray) -> Calibration:
-    """Choose all on unseen rows; logits float32 [rows, classes], labels int [rows].
+def calibrate(logits: np.ndarray, labels: np.ndarray, groups: Sequence[object] | None = None) -> Calibration:
+    """Choose all on unseen rows; logits float32 [rows, classes], labels int [rows]; groups: one each, those of one fare
+    alike; None: each row is its own.
 
     The temperature minimises the negative log likelihood (Guo et al. 2017), and so does `platt_of` the answer's being
     right. The threshold is that of `threshold_of`. What is likely is split conformal prediction by the right label's probability (arXiv 2107.07511,
@@ -56,7 +61,8 @@ def calibrate(logits: np.ndarray, labels: np.ndarray) -> Calibration:
     confidence = probabilities.max(axis=1)
     threshold = threshold_of(confidence, right)
     answered = confidence >= threshold
-    likely = conformal_threshold(probabilities[np.arange(len(labels)), labels], COVERED)
+    own = probabilities[np.arange(len(labels)), labels]
+    likely = conformal_threshold(own, COVERED)
     return Calibration(
         temperature,
         platt,
@@ -65,6 +71,7 @@ def calibrate(logits: np.ndarray, labels: np.ndarray) -> Calibration:
         float(answered.mean()),
         float(right[answered].mean()),
         float(np.floor(likely * 1e4) / 1e4),
+        clustered_error(own >= likely, range(len(labels)) if groups is None else groups),
     )
 
 

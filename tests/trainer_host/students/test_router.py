@@ -56,7 +56,8 @@ def test_sentences_of_people_are_routed_better_than_by_the_baselines(
     for seed in (1, 2, 3):
         name = f"desk-{seed}"
         dataset = import_rows(workspace, FRONT_DESK, task="router", name=name, seed=seed, held_out=0.25)
-        run, _ = train_run(workspace, dataset, name, seed=seed, seconds=None, on_progress=nothing)
+        run, report = train_run(workspace, dataset, name, seed=seed, seconds=None, on_progress=nothing)
+        assert 0 < report.figures["covered_error"] < 0.15  # of some twenty rows
         rows = {
             side: [(str(r.input["text"]), str(r.output["label"])) for r in dataset.rows(side)]
             for side in ("train", "heldout")

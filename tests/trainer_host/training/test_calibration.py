@@ -59,6 +59,22 @@ def test_the_right_label_is_among_the_likely_ones_as_often_as_promised() -> None
     assert abs(float(np.mean(covered)) - COVERED) <= 0.01
 
 
+def test_how_far_the_promise_errs_is_told_also_where_rows_of_a_group_are_alike() -> None:
+    shares, told = [], []
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        labels = rng.integers(0, 4, 600)
+        logits = (np.eye(4)[labels] * 3 + rng.normal(size=(600, 4)) * 1.5).astype(np.float32)
+        group = np.arange(60).repeat(4)
+        found = calibrate(logits[group], labels[group], group.tolist())
+        chances = answered(found, logits[60:])
+        shares.append(float((chances[np.arange(540), labels[60:]] >= found.likely).mean()))
+        told.append(found.covered_error)
+    assert abs(float(np.mean(told)) / float(np.std(shares)) - 1) < 0.25
+    alone = calibrate(logits[group], labels[group]).covered_error
+    assert abs(told[-1] / alone - 2) < 0.1  # 4 of each
+
+
 def test_easy_rows_still_leave_room_for_doubt() -> None:
     found = calibrate(*sample(0.6))
     assert found.precision == 1.0
