@@ -1,10 +1,11 @@
-"""Several answers of one language model at the same time: what their turns cost, and what their caches hold.
+"""Several answers of one language model at the same time: what they cost then, and what their caches hold.
 
     python benchmarks/answers_at_once.py [--model tiny] [--answers 4] [--tokens 64] [--rounds 5]
 
-A model of our family with random weights answers as many chats as --answers, one after the other and all by turns, on one
-thread, in each runtime that is installed. Tokens per CPU second are of the whole process; memory is what the first
-round of several added, beside what the engine says that it needs at most.
+A model of our family with random weights answers as many chats as --answers, one after the other and all at once, on one
+thread, in each runtime that is installed: onnxruntime reads their next tokens in one run, the others take turns. Tokens per
+CPU second are of the whole process; memory is what the first round of several added, beside what the engine says that it
+needs at most.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def main() -> None:
     os.environ.update(OMP_NUM_THREADS="1", ORT_DISABLE_TELEMETRY="1")
     with tempfile.TemporaryDirectory() as name:
         print(f"{args.model}, {args.answers} answers of {args.tokens} tokens behind prompts of 128, one thread")
-        print(f"{'':16}{'one by one':>12}{'by turns':>12}{'MB added':>12}{'said':>8}   tokens per CPU second")
+        print(f"{'':16}{'one by one':>12}{'at once':>12}{'MB added':>12}{'said':>8}   tokens per CPU second")
         for what, path in _files(Path(name), args.model):
             _measure(what, path, args.answers, args.tokens, args.rounds)
             sys.stdout.flush()
@@ -76,7 +77,9 @@ def _measure(what: str, path: Path, answers: int, tokens: int, rounds: int) -> N
     engine = open_language_engine(path, 1, 1024)
     plain = SimpleNamespace(size=engine.vocabulary, special={}, token_bytes=lambda number: b"a")
     generator = Generator(engine, plain)  # type: ignore[arg-type]
-    language = SimpleNamespace(widen=generator.widen, narrow=generator.narrow, interrupted=bool)
+    language = SimpleNamespace(
+        widen=generator.widen, narrow=generator.narrow, lose=generator.lose, interrupted=bool, priority=int
+    )
     random = np.random.default_rng(0)
 
     def chat(prompt: list[int]) -> object:

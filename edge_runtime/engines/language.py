@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from edge_runtime.engines import BY_SUFFIX, ONNX, advice, available_runtimes
 from edge_runtime.errors import EngineError
@@ -50,6 +50,19 @@ class LanguageEngine(Protocol):
 
     def close(self) -> None:
         """Free the cache, and the model with its last engine; `feed` must not be called afterwards."""
+
+
+@runtime_checkable
+class FeedsTogether(Protocol):
+    """An engine that can read the next tokens of several texts in one run."""
+
+    def feed_together(self, texts: Sequence[tuple[LanguageEngine, int]]) -> list[np.ndarray | EngineError]:
+        """Append a token to each of some texts over one model: float32 [vocabulary] of what follows, or its error.
+
+        texts: this engine's own and `another` of it, each once, in no other thread's hands. The logits and the caches
+        are those of one text after the other: where the runtime computes others, or the model's file was exported
+        before it could be asked so, that is how they are read.
+        """
 
 
 def open_language_engine(

@@ -9,19 +9,23 @@ import copy
 import threading
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from edge_runtime.engines import ONNX
+from edge_runtime.engines.language_rows import MOST, Rows
+from edge_runtime.engines.language_together import NEAR, Together
 from edge_runtime.engines.language_window import Window
 from edge_runtime.engines.onnx import first_line, open_session
 from edge_runtime.errors import EngineError
 
 if TYPE_CHECKING:
     import onnxruntime as ort
+
+    from edge_runtime.engines.language import LanguageEngine
 
 # Tokens that are read at once: attention's table of scores is heads x tokens x cached tokens, so a long prompt in
 # one piece would cost hundreds of MB for a moment.
@@ -63,20 +67,36 @@ class OnnxLanguageEngine:
         self._value: _Value = ort.OrtValue.ortvalue_from_numpy  # no copy on the CPU
         self._adapter = {} if adapter is None else _read_adapter(adapter, path, model)
         self._model: _Model | None = model
+        self._shelf: list[Together] = []  # of all engines that were made of this one
         self._begin(model)
 
     def _begin(self, model: _Model) -> None:
         """An empty cache of its own."""
         self.length = 0
         self._near = Window.of(model.window, self.context, _PIECE)
-        arrays = {
-            name: np.zeros((1, heads, self._near.places if name in model.near else self.context, head), dtype)
-            for name, (heads, head, dtype) in model.cache.items()
-        }
+        shared, self._row = self._place(model)
+        self._shared: Together | None = shared
+        arrays = {name: array[self._row : self._row + 1] for name, array in shared.rows.arrays.items()}
         self._near.arrays = [arrays[name] for name in sorted(model.near)]
-        self.text_bytes = sum(array.nbytes for array in arrays.values())
+        self.text_bytes = shared.rows.row_bytes
         self._cache = {name: self._value(array) for name, array in arrays.items()}
         self._steps: dict[tuple[int, int], _Step] = {}
+
+    def _place(self, model: _Model) -> tuple[Together, int]:
+        for shared in self._shelf:
+            if (row := shared.rows.take()) is not None:
+                return shared, row
+        shapes = {
+            name: ((heads, self._near.places if name in model.near else self.context, head), dtype)
+            for name, (heads, head, dtype) in model.cache.items()
+        }
+        near = None if model.window is None else model.near
+        rows = Rows(shapes, MOST if model.batches else 1)
+        shared = Together(model.session, rows, model.vocabulary, near, self._adapter, self._value)
+        self._shelf.append(shared)
+        row = shared.rows.take()
+        assert row is not None
+        return shared, row
 
     def feed(self, tokens: Sequence[int], wanted: int = 1) -> np.ndarray:
         """See `LanguageEngine.feed`; the result is the caller's own."""
@@ -123,6 +143,25 @@ class OnnxLanguageEngine:
         self.length = total
         return step.logits[0].copy()
 
+    def feed_together(self, texts: Sequence[tuple[LanguageEngine, int]]) -> list[np.ndarray | EngineError]:
+        """See `FeedsTogether`: rows side by side are read in one run, where that gives the same as one by one."""
+        found: dict[int, np.ndarray | EngineError] = {}
+        ours = [(at, text, token) for at, (text, token) in enumerate(texts) if isinstance(text, OnnxLanguageEngine)]
+        ours.sort(key=lambda each: (id(each[1]._shared), each[1]._row))
+        while ours:
+            count = 1
+            while count < len(ours) and ours[count][1]._may_join(ours[count - 1][1]):
+                count += 1
+            beside, ours = ours[:count], ours[count:]
+            rows = _feed_rows([text for _, text, _ in beside], [token for _, _, token in beside])
+            found |= zip((at for at, _, _ in beside), rows, strict=True)
+        return [found[at] for at in range(len(texts))]
+
+    def _may_join(self, other: OnnxLanguageEngine) -> bool:
+        """Whether this text's next token may be read together with that of the text before it."""
+        beside = self._shared is not None and self._shared is other._shared and self._row == other._row + 1
+        return beside and self._near.first == other._near.first and max(self.length, other.length) < self.context
+
     def _step(self, count: int, wanted: int) -> _Step:
         step = self._steps.get((count, wanted))
         if step is None:
@@ -162,16 +201,19 @@ class OnnxLanguageEngine:
 
     def close(self) -> None:
         """Free the cache, and the session where no other engine is over the same file."""
-        self._model = None
-        self._steps, self._cache, self._adapter = {}, {}, {}
-        self._near.arrays = []
+        self._steps, self._cache, self._near.arrays = {}, {}, []
+        if self._shared is not None:
+            self._shared.rows.give(self._row)
+        self._model = self._shared = None
+        self._adapter, self._shelf = {}, []
 
 
 @dataclass(frozen=True, eq=False)
 class _Model:
     """An open file. cache: heads, head and dtype by input. adapters: rows and columns of each low-rank matrix, 0 for
     the rank; empty where the graph takes no adapter. window: how far some layers look back, None for all; near: the
-    inputs that are their cache.
+    inputs that are their cache. batches: whether the graph has an axis for texts. alike: whether so many texts, the longest
+    with so many bits to its length, were read in one run as each is alone; known of those that were tried.
     """
 
     session: ort.InferenceSession
@@ -182,6 +224,8 @@ class _Model:
     adapters: Mapping[str, tuple[int, int]]
     window: int | None
     near: frozenset[str]
+    batches: bool
+    alike: dict[tuple[int, int], bool] = field(default_factory=dict)
 
 
 _open: weakref.WeakValueDictionary[tuple[int, ...], _Model] = weakref.WeakValueDictionary()
@@ -223,6 +267,7 @@ def _opened(path: Path, threads: int, version: str, cold: Path | None) -> _Model
         {name: (shape[0], 0) if name.endswith(".down") else (0, shape[1]) for name, shape in low.items()},
         int(facts["window"]) if "near_first" in shapes else None,
         frozenset(name for name, (_, shape) in shapes.items() if len(shape) == 4 and shape[2] == "near_context"),
+        not isinstance(shapes["tokens"][1][0], int),
     )
 
 
@@ -254,6 +299,47 @@ def _read_adapter(path: Path, base: Path, model: _Model) -> dict[str, ort.OrtVal
     return found
 
 
+def _feed_rows(texts: Sequence[OnnxLanguageEngine], tokens: Sequence[int]) -> list[np.ndarray | EngineError]:
+    """The logits behind a token more of each text, whose rows lie side by side; in one run where that is known to be
+    the same to the last bit, and for the first steps of a kind both ways.
+    """
+    model, shared = texts[0]._model, texts[0]._shared
+    lengths = [text.length for text in texts]
+    kind = (len(texts), max(lengths).bit_length())
+    if len(texts) == 1 or model is None or shared is None or model.alike.get(kind) is False:
+        return [_feed_one(text, token) for text, token in zip(texts, tokens, strict=True)]
+    for text in texts:
+        text._near.make_room(text.length, text.length + 1)
+    moved = texts[0]._near.first
+    if any(text._near.first != moved for text in texts) or not all(0 <= token < model.vocabulary for token in tokens):
+        return [_feed_one(text, token) for text, token in zip(texts, tokens, strict=True)]
+    try:
+        rows = shared.step(texts[0]._row, tokens, lengths, moved)
+    except model.failures:  # of whichever text: alone, the others get theirs
+        return [_feed_one(text, token) for text, token in zip(texts, tokens, strict=True)]
+    if kind in model.alike:
+        for text in texts:
+            text.length += 1
+        return list(rows)
+    places = [(text._row, length, moved) for text, length in zip(texts, lengths, strict=True)]
+    kept = [shared.written(*place) for place in places]
+    alone = [_feed_one(text, token) for text, token in zip(texts, tokens, strict=True)]
+    model.alike[kind] = all(
+        not isinstance(one, EngineError)
+        and np.array_equal(one, row)
+        and all(map(np.array_equal, held, shared.written(*place)))
+        for one, row, held, place in zip(alone, rows, kept, places, strict=True)
+    )
+    return alone
+
+
+def _feed_one(text: OnnxLanguageEngine, token: int) -> np.ndarray | EngineError:
+    try:
+        return text.feed([token])[0]
+    except EngineError as error:
+        return error
+
+
 class _Step:
     """What is bound to run so many tokens: arrays whose memory onnxruntime reads and writes."""
 
@@ -273,7 +359,7 @@ class _Step:
         self.logits = np.zeros((1, wanted, model.vocabulary), np.float32)
         self.wanted = np.arange(count - wanted, count, dtype=np.int64)
         self.binding = model.session.io_binding()
-        near = () if model.window is None else ("near_last", "near_total", "near_first", "near_end")
+        near = () if model.window is None else NEAR
         for name in ("tokens", "last", "total", "wanted", *near):
             self.binding.bind_ortvalue_input(name, value(getattr(self, name)))
         self.binding.bind_ortvalue_output("logits", value(self.logits))

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 
+from edge_runtime.engines.language import FeedsTogether
 from edge_runtime.errors import BadRequest, EngineError
 from edge_runtime.language.sampling import Sampler, Sampling
 from edge_runtime.language.shown import Bracket, Shown
 from edge_runtime.language.speculative import Draft, DraftModel, Patient, common_prefix, rewind_to
 from edge_runtime.language.template import THOUGHT
+from edge_runtime.language.together import Together
 from edge_runtime.language.tokenizer import TextTokenizer
 
 if TYPE_CHECKING:
@@ -85,7 +87,8 @@ class Options:
     frequency, presence: subtracted from the logits of tokens that the answer has, times their count and once (OpenAI's
     penalties). logprobs: whether to give them; top: and of how many of the likeliest. reasoning_budget: most tokens of
     a chain of thought, after which its end is forced; None for no limit. thinking: the prompt ended within a thought.
-    draft: guesses ahead.
+    draft: guesses ahead. cancelled: asked before each token; the answer may wait in it for its turn. priority: the less
+    the more urgent; answers that wait are read along with one that is less urgent or as much, see `Together`.
     """
 
     max_tokens: int | None = None
@@ -101,6 +104,7 @@ class Options:
     thinking: bool = False
     draft: Draft | None = None
     cancelled: Callable[[], bool] = field(default=lambda: False)
+    priority: int = 0
 
 
 class _Text:
@@ -138,7 +142,8 @@ class Generator:
 
     It has one cache, and with `widen` more. Each answer takes a free one, that with its conversation where there is
     one, else that which nobody used for the longest time. A thread writes one answer at a time: the next one that it
-    begins ends the one before. So as many threads may write as there are caches.
+    begins ends the one before. So as many threads may write as there are caches; where the engine can, the tokens of
+    those that wait for one another are read together.
     """
 
     def __init__(self, engine: LanguageEngine, tokenizer: TextTokenizer) -> None:
@@ -148,6 +153,7 @@ class Generator:
         self._lock = threading.Lock()
         self._turns = itertools.count(1)
         self._latest = threading.local()  # the turn of the answer that this thread began last
+        self._together = Together(engine) if isinstance(engine, FeedsTogether) else None
 
     def widen(self) -> None:
         """Have one cache more; raises `EngineError` where there is no memory for it."""
@@ -164,6 +170,11 @@ class Generator:
             text = min(free, key=lambda each: each.used)
             self._texts.remove(text)
         text.close()
+
+    def lose(self, thread: int) -> None:
+        """A thread didn't come back from the runtime: answers that it read along fail."""
+        if self._together is not None:
+            self._together.lose(thread)
 
     def generate(self, prompt: Sequence[int], sampling: Sampling, options: Options) -> Iterator[Piece]:
         """The pieces of the answer to a prompt; the last one has a `finish`.
@@ -230,12 +241,20 @@ class Generator:
             yield piece
             if piece.finish:
                 return
+            token = answer.tokens[-1]
+            known = at < len(guessed) and guessed[at] == token
+            if self._together is not None and not known and not answer.forced and draft is None:
+                row = self._next_row(self._together, text, answer.tokens, options, turn)
+                if row is None:
+                    yield answer.cancelled()
+                    return
+                rows, guessed, at = row[None], [], 0
+                continue
             if options.cancelled():
                 yield answer.cancelled()
                 return
             self._check(text, turn)
-            token = answer.tokens[-1]
-            if at < len(guessed) and guessed[at] == token:
+            if known:
                 at += 1
                 continue
             if draft is not None:
@@ -245,6 +264,28 @@ class Generator:
             guessed = answer.forced[:left] if answer.forced or draft is None else draft.propose(answer.tokens, left)
             # All that isn't in the cache: the token alone, but where the model had to forget more.
             rows, at = text.feed([*answer.tokens[engine.length :], *guessed], 1 + len(guessed)), 0
+
+    def _next_row(
+        self, together: Together, text: _Text, tokens: list[int], options: Options, turn: int
+    ) -> np.ndarray | None:
+        """What follows the last token, float32 [V], read together with other answers; None once it isn't wanted."""
+        text.back(len(tokens) - 1)
+        behind = tokens[text.engine.length : -1]  # where the model had to forget more
+        if behind:
+            text.feed(behind, 0)
+        asked = together.ask(text.engine, tokens[-1], options.priority)
+        try:
+            cancelled = options.cancelled()  # others have their turn meanwhile, and may read ours along
+            self._check(text, turn)
+        except BaseException:
+            together.withdraw(asked)
+            raise
+        if cancelled:
+            together.withdraw(asked)
+            return None
+        row = together.answer(asked)
+        text.fed.append(tokens[-1])
+        return row
 
     def _next(self) -> int:
         """The turn of an answer that this thread begins."""

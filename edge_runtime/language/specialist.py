@@ -35,7 +35,8 @@ LONGEST_STOP = 256  # characters of a stop string
 
 
 class LanguageSpecialist:
-    """One model. `interrupted` is asked before every token of every answer, beside `cancelled`, in its thread.
+    """One model. `interrupted` is asked before every token of every answer, beside `cancelled`, and `priority` once
+    at its beginning, both in its thread.
 
     One answer is written at a time; for more of them, each in a thread of its own, there are `widen` and `narrow`.
 
@@ -61,6 +62,7 @@ class LanguageSpecialist:
         self.lookup = False  # whether answers are guessed ahead out of their own text; see `speculative`
         self.draft: DraftModel | None = None  # or by a smaller model
         self.interrupted: Callable[[], bool] = bool
+        self.priority: Callable[[], int] = int  # see `Options.priority`
         self._generator = Generator(engine, tokenizer)
         self._stops = stop_ids(tokenizer, template) if isinstance(template, Template) else template.stops
 
@@ -169,6 +171,10 @@ class LanguageSpecialist:
         """Give the memory of that back; see `Generator.narrow`."""
         self._generator.narrow()
 
+    def lose(self, thread: int) -> None:
+        """See `Generator.lose`."""
+        self._generator.lose(thread)
+
     def losses(self, tokens: Sequence[int], first: int) -> np.ndarray:
         """See `Generator.losses`."""
         return self._generator.losses(tokens, first)
@@ -215,6 +221,7 @@ class LanguageSpecialist:
             top=top,
             draft=self.draft or (PromptLookup() if self.lookup else None),
             cancelled=lambda: self.interrupted() or (cancelled is not None and cancelled()),
+            priority=self.priority(),
         )
 
     def _constraint(self, schema: Json, stops: frozenset[int] = frozenset()) -> Constraint:

@@ -3,7 +3,7 @@
 As `worker.Worker`, but an answer takes seconds instead of milliseconds: so it never runs in the event loop, a deadline
 is for its beginning, it ends within one token once nobody wants it any more, and after each token others get their
 turn: a token is as urgent as a request that comes now. So several answers of one model are written by turns, each in a
-thread and a cache of its own, where there is memory for more than one.
+thread and a cache of its own, where there is memory for more than one; see `language.together` for what they share.
 """
 
 from __future__ import annotations
@@ -107,6 +107,7 @@ class StreamWorker:
         self._threads: dict[Seat, threading.Thread] = {}
         self._watch = Watch(self, hang_seconds)
         specialist.language.interrupted = self._next_token
+        specialist.language.priority = lambda: self._here.job.priority
         self._employ(spare=False)
 
     @property
@@ -152,7 +153,8 @@ class StreamWorker:
             thread.join(max(0.0, ends - time.monotonic()))
         if any(thread.is_alive() for thread in threads):
             return False
-        self._specialist.language.interrupted = bool  # else each keeps the other until somebody searches for garbage
+        # else each keeps the other until somebody searches for garbage
+        self._specialist.language.interrupted, self._specialist.language.priority = bool, int
         return True
 
     def give_back(self) -> None:
@@ -286,7 +288,7 @@ class StreamWorker:
         return list(self._threads)
 
     def give_up(self, seat: Seat) -> None:
-        """See `Watched`: what it wrote and what waits fails, what others write is written to its end."""
+        """See `Watched`: what it wrote or read along and what waits fails, what others write is written to its end."""
         with self._changed:
             lost, self._jobs = self._jobs, []
         if (job := self._writing.pop(seat, None)) is not None:
@@ -295,6 +297,8 @@ class StreamWorker:
             each.cancelled = each.lost = True
             each.items.put_nowait(stuck(self._name))
             self.waiting -= 1
+        if (thread := self._threads[seat].ident) is not None:
+            self._specialist.language.lose(thread)
         self._on_stuck()
 
     def _give(

@@ -74,10 +74,10 @@ def export_language_onnx(
     precision of the model that this one began with, whose scales are kept where they fit. rounded: weights of this
     precision that were rounded before, by their names (see `trainer_host.compress.gptq`); others are rounded here.
 
-    Inputs: tokens int64 [1, T], last int32 [1] (tokens in the cache then, less one), total int32 [] (tokens in the
-    cache then), wanted int64 [K] (which of the T get logits), keys.N and values.N float32 or int8
-    [1, kv_heads, C, head]. Outputs: logits float32 [1, K, vocabulary], new_keys.N and new_values.N, which must be
-    bound to the memory of keys.N and values.N. Layers with a window have a cache of their own length, which may begin
+    Inputs: tokens int64 [B, T], last int32 [B] (tokens in the cache then, less one), total int32 [] (tokens in the
+    longest cache then), wanted int64 [K] (which of the T get logits), keys.N and values.N float32 or int8
+    [B, kv_heads, C, head]. Outputs: logits float32 [B, K, vocabulary], new_keys.N and new_values.N, which must be
+    bound to the memory of keys.N and values.N. More than one text are read with T = 1 alone. Layers with a window have a cache of their own length, which may begin
     anywhere in the text: near_last and near_total are its last and total, near_first and near_end int64 [1] the
     text's tokens that it begins and ends with (end excluded).
     """
@@ -147,14 +147,14 @@ class _Decoder:
             ]
         kind = TensorProto.FLOAT if self.cache is None else TensorProto.INT8
         shapes: dict[str, list[str | int | None]] = {
-            f"{part}.{layer}": [1, config.kv_heads, f"{_near(config, layer)}context", config.head]
+            f"{part}.{layer}": ["batch", config.kv_heads, f"{_near(config, layer)}context", config.head]
             for layer in range(config.layers)
             for part in ("keys", "values")
         }
         near = () if config.window is None else ("near_",)
         inputs = [
-            helper.make_tensor_value_info("tokens", TensorProto.INT64, [1, "length"]),
-            *(helper.make_tensor_value_info(f"{of}last", TensorProto.INT32, [1]) for of in ("", *near)),
+            helper.make_tensor_value_info("tokens", TensorProto.INT64, ["batch", "length"]),
+            *(helper.make_tensor_value_info(f"{of}last", TensorProto.INT32, ["batch"]) for of in ("", *near)),
             *(helper.make_tensor_value_info(f"{of}total", TensorProto.INT32, []) for of in ("", *near)),
             *(helper.make_tensor_value_info(f"{of}{at}", TensorProto.INT64, [1]) for of in near for at in _ENDS),
             helper.make_tensor_value_info("wanted", TensorProto.INT64, ["wanted_length"]),
@@ -162,7 +162,7 @@ class _Decoder:
             *matrices,
         ]
         outputs = [
-            helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, "wanted_length", config.vocabulary]),
+            helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", "wanted_length", config.vocabulary]),
             *(helper.make_tensor_value_info(f"new_{name}", kind, shape) for name, shape in shapes.items()),
         ]
         graph = helper.make_graph(self.nodes, "decoder", inputs, outputs, self.constants)
