@@ -14,7 +14,8 @@ import os
 import re
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from email._policybase import Compat32
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
@@ -23,6 +24,10 @@ NAME = "aiohttp"
 # Packings of bodies that aiohttp takes where these happen to be installed. No client of ours uses them, and what a
 # device takes shouldn't hang on what else it has. gzip and deflate stay.
 _PACKINGS = ("brotlicffi", "brotli", "backports.zstd", "compression.zstd")
+# Modules of which aiohttp's server wants these functions alone: of a listing of files, and of a client behind a proxy.
+_SELDOM = {"html": ("escape",), "urllib.request": ("getproxies", "proxy_bypass")}
+# And one of which it wants HTTP alone, to read content types; that brings a parser of all that an e-mail's head may say.
+_POLICY = "email.policy"
 _CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 _VERSION = re.compile(r'^__version__ = "([^"]+)"', re.MULTILINE)
 _loading = threading.RLock()
@@ -41,6 +46,13 @@ class _ServerAlone(ModuleType):
         return getattr(self, name)
 
 
+class _Plain(Compat32):
+    """Headers as they came."""
+
+    def header_fetch_parse(self, name: str, value: str) -> str:
+        return value
+
+
 def load_whole(package: ModuleType) -> None:
     """Run the package's own code in it, as an import does."""
     spec = package.__spec__
@@ -56,7 +68,7 @@ def import_server() -> None:
     package.__dict__["__version__"] = version
     sys.modules[NAME] = package
     try:
-        with without_packings():
+        with without_packings(), _seldom_later():
             importlib.import_module(f"{NAME}.web")
     except (ImportError, AttributeError):  # its server needs more of the package: the usual import loads that
         for name in [each for each in sys.modules if each == NAME or each.startswith(f"{NAME}.")]:
@@ -94,6 +106,33 @@ def without_packings() -> Iterator[None]:
     finally:
         for name in hidden:
             sys.modules.pop(name, None)
+
+
+@contextlib.contextmanager
+def _seldom_later() -> Iterator[None]:
+    """Let imports of `_SELDOM` give functions that load their module once they are called, and of `_POLICY` a plain one.
+
+    With what these modules load themselves they take 1.3 MB.
+    """
+    absent = [name for name in (*_SELDOM, _POLICY) if name not in sys.modules]
+    for name in absent:
+        sys.modules[name] = stand_in = ModuleType(name)
+        for function in _SELDOM.get(name, ()):
+            setattr(stand_in, function, _loads(name, function))
+        if name == _POLICY:
+            stand_in.__dict__["HTTP"] = _Plain(linesep="\r\n")
+    try:
+        yield
+    finally:
+        for name in absent:
+            sys.modules.pop(name, None)
+
+
+def _loads(module: str, function: str) -> Callable[..., object]:
+    def call(*given: object, **named: object) -> object:
+        return getattr(importlib.import_module(module), function)(*given, **named)
+
+    return call
 
 
 def _version(spec: ModuleSpec) -> str | None:

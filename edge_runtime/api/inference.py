@@ -12,7 +12,7 @@ from aiohttp import web
 from edge_runtime import __version__, strict_json
 from edge_runtime.api.tensors import Given, filled, metadata, raw_bytes, read_inputs, write_tensors
 from edge_runtime.api.urgency import DEADLINE, PRIORITY, urgency_in
-from edge_runtime.api.wire import ENCODER, read_body, reply
+from edge_runtime.api.wire import ENCODER, media_type, read_body, reply
 from edge_runtime.device import Device
 from edge_runtime.engines import GraphEngine
 from edge_runtime.errors import BadRequest, NotFound
@@ -139,7 +139,7 @@ def _json_length(request: web.Request, size: int) -> int:
     header = request.headers.get(LENGTH)
     if header is None:
         # The official client names no type, which reads as octets; browsers' own forms and texts are neither.
-        if request.content_type not in ("application/json", "application/octet-stream"):
+        if media_type(request) not in ("application/json", "application/octet-stream"):
             raise BadRequest("The body must be JSON: send the header 'Content-Type: application/json'.")
         return size
     if not (header.isascii() and header.isdigit()) or len(header) > 12 or int(header) > size:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from aiohttp import web
 from aiohttp.http_exceptions import BadHttpMessage
 
+from edge_runtime.api.wire import media_type
 from edge_runtime.audio.files import RATE
 from edge_runtime.audio.wake import WakeSession, samples_of
 from edge_runtime.device import Device
@@ -40,7 +41,7 @@ class ListenRoutes:
         specialist = self._device.serving.current(name).loaded.specialist
         if not isinstance(specialist, WakeWord):
             raise BadRequest(f"'{name}' waits for no phrase; ask it with POST /v1/run/{name}.")
-        if request.content_type != PCM:
+        if media_type(request) != PCM:
             raise BadRequest(f"Send {PCM}: 16 bits, little-endian, mono, {RATE:,} samples a second, without a header.")
         if self._open >= MAX_STREAMS:
             raise Overloaded(f"The device listens to {MAX_STREAMS} microphones already; end one and try again.")

@@ -9,7 +9,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import BadHttpMessage
 
 from edge_runtime.api.access import may_choose
-from edge_runtime.api.wire import Json, read_body, read_json, reply
+from edge_runtime.api.wire import Json, media_type, read_body, read_json, reply
 from edge_runtime.device import Device
 from edge_runtime.errors import BadRequest, BundleError, EdgeError, PairingError
 from edge_runtime.identity.grants import grant, read_grant
@@ -136,7 +136,7 @@ class ManageRoutes:
 
     async def set_plan(self, request: web.Request) -> web.Response:
         """Take another plan: TOML as the body; see `edge_runtime.serving.plan`."""
-        if request.content_type != "application/toml":
+        if media_type(request) != "application/toml":
             raise BadRequest("The plan must be TOML: send the header 'Content-Type: application/toml'.")
         try:
             text = (await read_body(request, MAX_BYTES)).decode("utf-8")

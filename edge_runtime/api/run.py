@@ -7,7 +7,7 @@ from aiohttp import web
 from edge_runtime import kept_json
 from edge_runtime.api.access import caller
 from edge_runtime.api.urgency import urgency_of
-from edge_runtime.api.wire import ASKED, ENCODER, read_body, read_json, reply
+from edge_runtime.api.wire import ASKED, ENCODER, media_type, read_body, read_json, reply
 from edge_runtime.device import Device
 from edge_runtime.errors import NotAcceptable
 from edge_runtime.media import Media
@@ -84,14 +84,14 @@ class RunRoutes:
         )
 
     async def _asked(self, request: web.Request) -> Json:
-        field = _FIELDS.get(request.content_type.partition("/")[0])
+        field = _FIELDS.get(media_type(request).partition("/")[0])
         if field is None:
             asked = await read_json(request, self._limit, self._reader.loads_object)
             if self._device.config.log.inputs:
                 request[ASKED] = ENCODER.encode(asked)
             return asked
         content = await read_body(request, self._file_limit)
-        return {**request.query, field: Media(request.content_type, content)}
+        return {**request.query, field: Media(media_type(request), content)}
 
 
 def _accepted(request: web.Request) -> str | None:

@@ -31,9 +31,18 @@ async def read_json(
     parse: reads the body; raises `BadRequest`.
     """
     # A form or plain text can be sent across origins by any web page; JSON can't without our consent.
-    if request.content_type != "application/json":
+    if media_type(request) != "application/json":
         raise BadRequest("The body must be JSON: send the header 'Content-Type: application/json'.")
     return parse(await read_body(request, limit))
+
+
+def media_type(request: web.Request) -> str:
+    """What a body is said to be, without parameters; octets where nothing is said.
+
+    aiohttp asks the standard library's parser of e-mails, which is 0.6 MB that nothing else here needs.
+    """
+    said = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    return said if said.count("/") == 1 else "application/octet-stream"
 
 
 async def read_body(request: web.Request, limit: int) -> bytes:

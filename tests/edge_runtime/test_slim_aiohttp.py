@@ -41,6 +41,27 @@ except AttributeError as error:
     ]
 
 
+def test_what_its_server_seldom_calls_is_loaded_with_the_first_call() -> None:
+    script = """
+import sys
+from edge_runtime.slim_aiohttp import import_server
+import_server()
+from aiohttp import helpers, web_urldispatcher
+seldom = ("html", "urllib.request", "email.policy")
+print([name in sys.modules for name in seldom])
+print(helpers.parse_content_type('multipart/form-data; boundary="a b"'), web_urldispatcher.html_escape('"<'))
+print(type(helpers.getproxies()).__name__, helpers.proxy_bypass("127.0.0.1") in (0, 1, False, True))
+import html, urllib.request, email.policy
+print(html.unescape("&lt;"), callable(urllib.request.urlopen), email.policy.SMTP.linesep == email.policy.HTTP.linesep)
+"""
+    assert said_by(script) == [
+        "[False, False, False]",
+        "('multipart/form-data', mappingproxy({'boundary': 'a b'})) &quot;&lt;",
+        "dict True",
+        "< True True",
+    ]
+
+
 def test_a_version_whose_server_needs_its_client_is_imported_as_usual() -> None:
     script = """
 import sys

@@ -21,13 +21,14 @@ state = Path(sys.argv[1])
 def ask():
     try:
         asked = http.client.HTTPConnection("127.0.0.1", int((state / "port").read_text()), timeout=20)
-        statuses = []
+        statuses, known = [], []
         for method, path in (("POST", "/v1/run/tiny"), ("GET", "/readyz"), ("GET", "/metrics"), ("GET", "/v1/nothing")):
             asked.request(method, path, b'{"text": "light"}', {"Content-Type": "application/json"})
             answer = asked.getresponse()
             answer.read()
             statuses.append(answer.status)
-        print(json.dumps([statuses, sorted(sys.modules)]))
+            known = known + [sorted(sys.modules)]
+        print(json.dumps([statuses, *known[-2:]]))
     finally:
         os.kill(os.getpid(), signal.SIGTERM)
 
@@ -63,7 +64,10 @@ LATER = (
     "edge_runtime.update.agent",
     "edge_runtime.update.tuf.client",
     "numpy.random",
+    "html.entities",
+    "urllib.request",
 )
+MAIL = "email._header_value_parser"  # aiohttp's way to answer at an address that there isn't reads its own head with it
 OTHERS = frozenset({"brotli", "cryptography", "opentelemetry", "PIL", "psutil", "pydantic", "torch", "zeroconf"})
 
 
@@ -76,8 +80,9 @@ def test_a_daemon_that_serves_one_bundle_loads_nothing_that_it_has_no_use_for(
         [sys.executable, "-c", _SCRIPT, state], env=edge_environment(), capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 0, done.stderr
-    statuses, loaded = json.loads(done.stdout)
+    statuses, before, loaded = json.loads(done.stdout)
     assert statuses == [200, 200, 200, 404], done.stderr
     assert [name for name in loaded if name in LATER or name.startswith(tuple(f"{each}." for each in LATER))] == []
+    assert MAIL not in before
     assert {name.partition(".")[0] for name in loaded} & OTHERS == set()
     assert len({"onnxruntime", "ai_edge_litert", "tflite_runtime"}.intersection(loaded)) == 1
