@@ -199,7 +199,7 @@ def watch(args: argparse.Namespace) -> None:
                 show.say(
                     f"{course.id} is {course.state}."
                     if not course.cause
-                    else f"{course.id} is {course.state}: {course.cause}."
+                    else f"{course.id} is {course.state}: {course.cause.rstrip('.')}."
                 )
 
         def over() -> bool:

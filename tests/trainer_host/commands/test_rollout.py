@@ -62,7 +62,7 @@ def test_a_rollout_from_start_to_its_pause_and_back(home: Workspace, capsys: pyt
     assert re.search(r"1 device +1 +0 +1  paused", shown)
     assert re.search(r"name-d\d +1\.0\.0  rolled back  100\.0% +12\.5 +40\.2  2 of 4 golden vectors differ", shown)
     plain = json.loads(run(capsys, "rollout status r-0002 --json"))
-    assert plain["stages"][0]["failed"] == 1 and plain["devices"][0]["cause"] == "2 of 4 golden vectors differ"
+    assert plain["stages"][0]["failed"] == 1 and plain["devices"][0]["cause"] == "2 of 4 golden vectors differ."
     assert "go back to easy 1.0.0" in run(capsys, "rollout abort r-0002")
     assert [one.id for one in Repository.of(home).desired()] == ["r-0001"]
 

@@ -59,7 +59,7 @@ class Devices:
             if not same and unmet(wish.when, Readings(0, 99.0, 0, True, True)):
                 continue
             if not same and self.bad(device, wish.version):
-                state, cause, version = State.ROLLED_BACK, "2 of 4 golden vectors differ", have.version
+                state, cause, version = State.ROLLED_BACK, "2 of 4 golden vectors differ.", have.version
             else:
                 state, cause, version = State.COMMITTED, "", wish.version
             bundle = bundle_hash(version) if version else ""

@@ -67,7 +67,7 @@ def test_a_good_version_reaches_all_and_a_bad_one_stops_at_its_canary_by_itself(
     course = setting.fleet.start("easy", "2.0.0", Where(), QUICK)
     assert setting.until_still() == ["done", "paused"] and setting.devices.versions() == {"1.0.0"}
     look = setting.fleet.look(course.id)
-    assert look.course.cause == "1 of 1 devices failed: 2 of 4 golden vectors differ"
+    assert look.course.cause == "1 of 1 devices failed: 2 of 4 golden vectors differ."
     assert [told.device for told in look.told] == [*course.named] and look.tally.failed == 1
     assert course.before is not None and course.before.version == "1.0.0"
     setting.fleet.abort(course.id)
