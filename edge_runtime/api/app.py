@@ -25,6 +25,26 @@ from edge_runtime.tracing import ended
 _log = logging.getLogger(__name__)
 DOCUMENT = "/openapi.json"
 
+# Addresses without a specialist whose handlers look themselves whether a token may that is bound to some: by what the
+# request names, or never. All others are closed to it, also those that nobody thought about.
+_LOOK_THEMSELVES = frozenset(
+    {
+        "/v1/chat/completions",
+        "/v1/completions",
+        "/v1/embeddings",
+        "/v1/audio/speech",
+        "/v1/audio/transcriptions",
+        "/v1/ask",
+        "/v1/topics",
+        "/v1/pipelines/{pipeline}/picture",
+        "/v1/pipelines/{pipeline}/sound",
+        "/v1/robot/disarm",
+        "/v1/robot/mode",
+        "/v1/robot/limit",
+        "/v1/robot/orders",
+    }
+)
+
 
 def make_app(device: Device, access: Access, shown: Shown | None = None) -> web.Application:
     """The application over a device.
@@ -143,12 +163,17 @@ def _guard(request: web.Request, access: Access, needs: Mapping[tuple[str, str],
     if match.http_exception is not None:
         return
     resource = match.route.resource
-    need = needs.get((request.method, "" if resource is None else resource.canonical))
+    path = "" if resource is None else resource.canonical
+    need = needs.get((request.method, path))
     if need is None:
         raise Forbidden("This address is open to nobody.")
     access.check(request, need)
-    if need is Need.ASK and "specialist" in match:
+    if need not in (Need.ASK, Need.ACT):
+        return
+    if "specialist" in match:
         caller(request).may_use(match["specialist"])
+    elif path not in _LOOK_THEMSELVES and (grant := caller(request).grant) is not None and grant.only:
+        raise Forbidden(f"This token is good for {', '.join(grant.only)} and no more.")
 
 
 def _errors(

@@ -11,8 +11,8 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from edge_runtime.api.access import Access
-from edge_runtime.api.app import make_app
+from edge_runtime.api.access import Access, Need
+from edge_runtime.api.app import _guard, make_app
 from edge_runtime.bundle import public_key_of
 from edge_runtime.client import DeviceClient
 from edge_runtime.config import Config
@@ -207,6 +207,23 @@ SIGNED_ONLY = {
     ("POST", "/v1/remove/{specialist}"): "owner",
 }
 
+# Of what an operator may, what one that is bound to a specialist may: ask that one, and stop the robot.
+BOUND = {
+    "/v1/run/{specialist}",
+    "/v1/listen/{specialist}",
+    "/v1/samples/{specialist}",
+    "/v2/models/{specialist}/infer",
+    "/v2/models/{specialist}/versions/{version}/infer",
+    "/v1/robot/stop",
+    # bodies name the specialist; see the test below
+    "/v1/ask",
+    "/v1/chat/completions",
+    "/v1/completions",
+    "/v1/embeddings",
+    "/v1/audio/speech",
+    "/v1/audio/transcriptions",
+}
+
 
 @pytest.mark.parametrize("direct", [True, False], ids=["pushed to", "signed releases alone"])
 async def test_every_route_is_open_to_its_scopes_and_to_no_other(
@@ -223,6 +240,7 @@ async def test_every_route_is_open_to_its_scopes_and_to_no_other(
         return web.Response()
 
     app.router.add_get("/v1/added", added)  # a route that nobody thought about
+    child = device.tokens.add("child", Grant("operator", ("none",)))
     routes = {
         (route.method, route.resource.canonical)
         for route in app.router.routes()
@@ -230,6 +248,9 @@ async def test_every_route_is_open_to_its_scopes_and_to_no_other(
     }
     assert routes - {("GET", "/v1/added")} == MATRIX.keys()
     tokens = {scope: device.tokens.add(scope, Grant(scope)) for scope in SCOPES}
+    told = {
+        f"/v1/robot/{way}": {field: 1} for way, field in (("mode", "event"), ("limit", "speed"), ("orders", "calls"))
+    }
     filled = {"{specialist}": "none", "{version}": "1", "{id}": "none", "{pipeline}": "none"}
     async with TestClient(TestServer(app)) as client:
         for method, path in sorted(routes):
@@ -241,8 +262,36 @@ async def test_every_route_is_open_to_its_scopes_and_to_no_other(
                 least = matrix.get((method, path), "nobody")
                 allowed = least is None or (least != "nobody" and SCOPES.index(scope) >= SCOPES.index(least))
                 assert (response.status == 403) != allowed, (method, path, scope)
+            body = told.get(path)
+            response = await client.request(method, where, json=body, headers={"Authorization": f"Bearer {child}"})
+            allowed = least in (None, "viewer") or (least == "operator" and path in BOUND)
+            assert (response.status == 403) != allowed, (method, path, "child")
             response = await client.request(method, where, headers={"Authorization": "Bearer enigma_wrong"})
             assert response.status == (403 if path == "/v1/added" else 401) or MATRIX[method, path] is None
+
+
+async def test_a_new_way_to_ask_is_closed_to_who_is_bound_until_it_looks_itself(tmp_path: Path) -> None:
+    device = Device(tmp_path / "state", Config())
+    needs = {("POST", "/v1/added"): Need.ASK, ("POST", "/v1/moved"): Need.ACT}
+    access = Access(device.tokens, open_on_loopback=True)
+
+    async def answered(request: web.Request) -> web.Response:
+        try:
+            _guard(request, access, needs)
+        except Forbidden as error:
+            return web.Response(status=403, text=str(error))
+        return web.Response()
+
+    app = web.Application()
+    for _, path in needs:
+        app.router.add_post(path, answered)
+    tokens = {only: device.tokens.add("t", Grant("operator", only)) for only in ((), ("mail",))}
+    async with TestClient(TestServer(app)) as client:
+        for _, path in needs:
+            for only, token in tokens.items():
+                response = await client.post(path, headers={"Authorization": f"Bearer {token}"})
+                assert response.status == (403 if only else 200), (path, only)
+        assert await response.text() == "This token is good for mail and no more."
 
 
 async def test_tokens_are_given_and_taken_by_an_owner_within_what_was_granted(shared_device: RunningDevice) -> None:
