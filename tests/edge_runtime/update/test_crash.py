@@ -115,8 +115,8 @@ def test_at_every_write_the_state_is_old_or_new(bundles: dict[str, Path], tmp_pa
 def test_a_killed_daemon_comes_back_with_the_last_admitted_model(
     start_device: StartDevice, bundles: dict[str, Path], state: Path
 ) -> None:
+    _install(state, bundles["v1"])
     device = start_device()
-    assert device.push(bundles["v1"]).status == 200
     served = "1.0.0"
     for attempt, delay in enumerate((0.0, 0.004, 0.008, 0.012, 0.02, 0.04)):
         name = "v2" if attempt % 2 == 0 else "v3"
@@ -140,10 +140,8 @@ def test_a_killed_daemon_comes_back_with_the_last_admitted_model(
 def test_a_damaged_active_bundle_is_rolled_back_at_start(
     start_device: StartDevice, bundles: dict[str, Path], state: Path
 ) -> None:
-    device = start_device()
-    device.push(bundles["v1"])
-    device.push(bundles["v2"])
-    device.stop()
+    for name in ("v1", "v2"):
+        _install(state, bundles[name])
     active = read_envelope(bundles["v2"].read_bytes()).digest
     model = state / "bundles" / active / "files" / tiny.usable_manifest().models[0].file
     content = bytearray(model.read_bytes())
@@ -162,9 +160,7 @@ def test_a_damaged_active_bundle_is_rolled_back_at_start(
 def test_a_damaged_pointer_is_told_and_does_not_stop_the_rest(
     start_device: StartDevice, bundles: dict[str, Path], state: Path, content: bytes
 ) -> None:
-    device = start_device()
-    device.push(bundles["v1"])
-    device.stop()
+    _install(state, bundles["v1"])
     (state / "specialists" / "tiny.json").write_bytes(content)
     (state / "bundles" / "unrelated").mkdir()
     device = start_device()
