@@ -18,7 +18,7 @@ from edge_runtime.identity.files import IdentityFolder
 from edge_runtime.identity.trust import TrustStore
 from edge_runtime.update import deadline, install, steps
 from edge_runtime.update.agent import UpdateAgent
-from edge_runtime.update.ground import Alone
+from edge_runtime.update.ground import Alone, Begun
 from edge_runtime.update.install import Installer
 from edge_runtime.update.journal import Journal
 from edge_runtime.update.machine import Event, State, Unit, What, step
@@ -109,6 +109,35 @@ def test_the_third_start_that_does_not_reach_the_end_of_probation_goes_back(site
     assert update(state).units[NAME].state is State.ROLLED_BACK  # and it isn't tried again
     site.want(site.publish("3.0.0"))
     assert update(state).units[NAME].state is State.PROBATION
+
+
+def test_a_switch_that_takes_the_process_with_it_is_given_up_the_third_time(
+    site: Site, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.want(site.publish("1.0.0"))
+
+    async def dies(self: Alone, staged: Path, digest: str, begun: Begun) -> None:
+        await begun()
+        await asyncio.sleep(3600)  # until the process ends, as where memory ran out
+
+    async def life() -> Unit:
+        agent = agent_of(state)
+        await agent.before_start()
+        before = agent.units.get(NAME, Unit())
+        await agent.check()
+        await until(agent, State.STAGED)
+        async with asyncio.timeout(20):
+            while not agent.units[NAME].running:  # noqa: ASYNC110 - as the device is watched
+                await asyncio.sleep(0.01)
+        return before
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Alone, "switch", dies)
+        assert [asyncio.run(life()).boots for _ in range(3)] == [0, 1, 2]
+    assert start(state) is State.ROLLED_BACK
+    unit = Journal(updates_folder(state)).units[NAME]
+    assert "3 times in the middle of its switch" in unit.cause and active(state) is None
+    assert update(state).units[NAME].state is State.ROLLED_BACK  # and it isn't tried again
 
 
 def test_a_first_release_that_fails_leaves_nothing_behind(site: Site, state: Path) -> None:
