@@ -17,7 +17,7 @@ SETTINGS = (
     "size", "init", "lora", "context", "window", "epochs", "rate", "rows", "schedule", "patience", "old", "replay",
     "teacher", "distil_weight", "temperature",
 )  # fmt: skip
-OWN = ("self_play",)
+OWN = ("self_play", "mirror")
 MOST_DEVICES = 64  # on one machine
 _GRACE_SECONDS = 5.0  # torchrun looks at its processes ten times a second, and ends them all when one has ended
 
@@ -57,6 +57,11 @@ def add_options(made: argparse.ArgumentParser, name: str = "the dataset's name")
     made.add_argument(
         "--self-play", type=int, metavar="N", help="game: play N games against itself, and learn from them"
     )
+    made.add_argument(
+        "--mirror",
+        choices=("sides", "all"),
+        help="vision: a picture shows the same mirrored left to right, or also upside down and on its side",
+    )
     text = made.add_argument_group(
         "tasks that a language model writes: chat, code, math, the four that make files, combo"
     )
@@ -65,7 +70,9 @@ def add_options(made: argparse.ArgumentParser, name: str = "the dataset's name")
     text.add_argument(
         "--window", type=int, metavar="N", help="three of four layers look back N tokens alone, which spares memory"
     )
-    text.add_argument("--epochs", type=float, metavar="N", help="show the rows N times (default: by their number)")
+    text.add_argument(
+        "--epochs", type=float, metavar="N", help="show the rows N times (also vision; default: by their number)"
+    )
     text.add_argument("--rate", type=float, metavar="X", help="the highest learning rate (default: by the size)")
     text.add_argument("--rows", type=int, metavar="N", help="packed rows per step (default: 16)")
     text.add_argument("--schedule", choices=("cosine", "wsd"), help="of the learning rate (default: cosine)")

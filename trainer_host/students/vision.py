@@ -28,6 +28,8 @@ from trainer_host.media.scatter import KINDS as DRAWN
 from trainer_host.students import Json, ModelIO, OnProgress, Recorder, TrainReport
 from trainer_host.students.vision_classifier import calibrated, classifier_loss, majority, nearest_mean
 from trainer_host.students.vision_data import (
+    MIRRORS,
+    Mirror,
     Pictures,
     Seen,
     Variation,
@@ -53,6 +55,7 @@ from trainer_host.students.vision_kinds import ByKind
 from trainer_host.students.vision_net import (
     SIZES,
     SMALL_PICTURE,
+    WIDE,
     ClassifierNet,
     DetectorNet,
     Shape,
@@ -80,7 +83,12 @@ RECIPES = {
     "classifier": Recipe(batch=16),
     "detector": Recipe(tiled_share=0.55, tiles=32),
     "practice": Recipe(batch=16, tiled_share=0.5, tile=48, tiles=32),
+    "many": Recipe(
+        batch=128, rate=0.15, decay=5e-4, warm=0.2, momentum=0.9, per_second=25000, short_floats=True, growing=0.6
+    ),
 }
+MANY = 5000  # pictures of a classifier, from where on each is seen a few dozen times, not hundreds of times
+MOST_EPOCHS = 1000
 
 
 @dataclass(frozen=True)
@@ -94,12 +102,13 @@ class VisionConfig:
     unsure: float = 0.0
     shown: float = 0.0
     platt: tuple[float, float] = (1.0, 0.0)
+    early: bool = False  # see `Shape`; runs from before there was a choice don't say it
     likely: float | None = None  # of a classifier, None of one from before they knew what is likely
 
     @property
     def shape(self) -> Shape:
         """The network's shape."""
-        return Shape(len(self.labels), self.side, self.size)
+        return Shape(len(self.labels), self.side, self.size, self.early)
 
     @property
     def network(self) -> ClassifierNet | DetectorNet:
@@ -131,21 +140,27 @@ class VisionStudent:
         A classifier of the built-in teacher's shapes practises with more of them, unless a curriculum orders its rows.
 
         settings: `size`, one of `SIZES`; `side`, of the square that the network reads, in pixels, a multiple of 16;
-        `mirror` and `colours`, whether a picture that is mirrored or recoloured shows the same (by default that holds
-        for drawn shapes alone).
+        `mirror`, in which ways a mirrored picture shows the same (`sides` or `all`), and `colours`, whether a recoloured one does (by
+        default all of that holds for drawn shapes alone); `epochs`, how often each row is shown, in place of `seconds`.
         """
         started = time.perf_counter()
         rows = seen_rows(dataset, "train")
         held = seen_rows(dataset, "heldout")
         drawn = _drawn(dataset, rows)
-        config, variation = _planned(rows, drawn, dict(settings or {}))
+        config, variation, epochs = _planned(rows, drawn, dict(settings or {}))
         pictures = load_pictures(rows, config.labels, config.side)
         practises = drawn and config.kind == "classifier" and not curriculum
         prepare(seed)
         net = config.network
-        recipe = RECIPES["practice" if practises else config.kind]
-        recipe = planned(recipe, config.shape, multiplications(net, config.side), seconds)
+        many = config.kind == "classifier" and not drawn and len(rows) >= MANY
+        recipe = RECIPES["practice" if practises else "many" if many else config.kind]
         back = held_back(strata_of(rows), seed)
+        shows = None if epochs is None else epochs * (~back).sum()
+        recipe = planned(recipe, config.shape, multiplications(net, config.side), seconds, shows)
+        if many:
+            # Many pictures vary by themselves; what is drawn and written around that would take part of the steps.
+            small = config.side <= SMALL_PICTURE
+            variation = replace(variation, light=0.1, shift=0.125, cut=0.25, foreign=0.03, whole_pixels=small)
         learnt, checked, shown, boxed = np.flatnonzero(~back), np.flatnonzero(back), pictures, None
         order = None
         if curriculum:
@@ -247,8 +262,8 @@ def load_config(run: Path) -> VisionConfig:
     raise DataError(f"The {CONFIG} of run '{run.name}' is damaged; train again.")
 
 
-def _planned(rows: list[Seen], drawn: bool, settings: Json) -> tuple[VisionConfig, Variation]:
-    """What is trained, and how pictures are varied; raises `DataError`."""
+def _planned(rows: list[Seen], drawn: bool, settings: Json) -> tuple[VisionConfig, Variation, float | None]:
+    """What is trained, how pictures are varied, and how often each is shown where that is told; raises `DataError`."""
     if len(rows) < MIN_ROWS:
         raise DataError(f"The dataset has {len(rows)} rows to train; vision needs at least {MIN_ROWS} pictures.")
     whole, labels = is_whole(rows), labels_of(rows)
@@ -262,17 +277,26 @@ def _planned(rows: list[Seen], drawn: bool, settings: Json) -> tuple[VisionConfi
     side = next(side for most, side in CLASSIFIER_SIDES if usual <= most) if whole else DETECTOR_SIDE
     side = _integer(settings.pop("side", side))
     size = str(settings.pop("size", None) or ("nano" if side <= SMALL_PICTURE else "micro"))
-    mirror, colours = bool(settings.pop("mirror", drawn)), bool(settings.pop("colours", drawn))
+    mirror, colours = settings.pop("mirror", "all" if drawn else None), bool(settings.pop("colours", drawn))
+    epochs = settings.pop("epochs", None)
     if settings:
-        raise DataError(f"The task vision has no --{min(settings).replace('_', '-')}; it has --size.")
+        raise DataError(
+            f"The task vision has no --{min(settings).replace('_', '-')}; it has --size, --mirror and --epochs."
+        )
     if size not in SIZES:
         raise DataError(f"The task vision has no size '{size[:20]}'; it has {', '.join(SIZES)}.")
     if not 32 <= side <= LARGEST or side % 16:
         raise DataError(f"The side must be a multiple of 16 from 32 to {LARGEST} pixels, not {side}.")
-    variation = Variation(mirror=mirror, colours=colours)
+    if mirror not in (None, *MIRRORS):
+        raise DataError(f"--mirror is {' or '.join(MIRRORS)}, not '{str(mirror)[:20]}'.")
+    if epochs is not None and not (isinstance(epochs, int | float) and 0 < epochs <= MOST_EPOCHS):
+        raise DataError(f"--epochs must be more than 0, and at most {MOST_EPOCHS}.")
+    variation = Variation(mirror=cast("Mirror | None", mirror), colours=colours)
     if whole:
         variation = replace(variation, turn=10.0, foreign=0.1)
-    return VisionConfig("classifier" if whole else "detector", labels, side, size), variation
+    early = whole and side <= SMALL_PICTURE and size in WIDE
+    config = VisionConfig("classifier" if whole else "detector", labels, side, size, early=early)
+    return config, variation, None if epochs is None else float(epochs)
 
 
 def _integer(value: object) -> int:

@@ -20,7 +20,7 @@ SMOOTHING = 0.05
 def classifier_loss(net: nn.Module, pixels: Tensor, boxes: Tensor, labels: Tensor) -> Tensor:
     """Mean cross entropy; pictures with the label -1 show nothing known, and must leave it undecided."""
     assert isinstance(net, ClassifierNet)
-    logits = net.logits(pixels)
+    logits = net.logits(pixels).float()
     wanted = labels[:, 0]
     count = logits.shape[1]
     known = functional.one_hot(wanted.clamp(min=0), count) * (1 - SMOOTHING) + SMOOTHING / count

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -24,6 +25,8 @@ from trainer_host.tasks import Rejected
 WHOLE = 0.98  # of the picture's width and height: a box from there on is the whole picture
 LEAST_OF_TILE = 0.6  # of an object must be on a tile for it to be found there
 MAX_BYTES = 2**30  # of pixels that are held at once
+Mirror = Literal["sides", "all"]
+MIRRORS = get_args(Mirror)
 GOLDEN_COLOURS = 48  # a golden picture in so few colours has a tenth of the bytes
 
 
@@ -138,15 +141,21 @@ def load_pictures(rows: Sequence[Seen], labels: Sequence[str], side: int) -> Pic
 
 @dataclass(frozen=True)
 class Variation:
-    """How pictures are varied in training. mirror: left and right, up and down, and both axes swapped.
+    """How pictures are varied in training. mirror: `sides`, left and right; `all`, also up and down and both axes swapped.
 
-    colours: any colour may become any other; else only their brightness changes. zoom, shift: at most; shift is a share of the square.
+    colours: any colour may become any other; else only their brightness changes, by `light`. zoom, shift: at most; shift is a share of the
+    square. whole_pixels: no pixel is computed anew, which would blur small pictures: a shift is of whole pixels, nothing zooms or turns.
     """
 
-    mirror: bool = False
+    mirror: Mirror | None = None
     colours: bool = False
     zoom: float = 1.2
     shift: float = 0.08
+    whole_pixels: bool = False
+    light: float = 0.25
+    cut: float = (
+        0.0  # side of a square that is hidden in each picture (Cutout, arXiv 1708.04552), as a share of the picture's
+    )
     turn: float = 0.0  # degrees; only for whole pictures, whose boxes don't turn with them
     foreign: float = 0.0  # share of pictures that become something else, without a label
 
@@ -159,23 +168,28 @@ def varied(
     A zoom or shift never cuts a box. tile: cut a square of so many pixels around an object of each picture instead,
     at one of many sizes; what is mostly outside of it isn't an object then.
     """
-    pixels = pictures.pixels[chosen].copy()
+    pixels = pictures.pixels[chosen]
     boxes, labels = pictures.boxes[chosen].copy(), pictures.labels[chosen]
     if variation.mirror:
         for place in range(len(pixels)):
-            _mirror(pixels, boxes, place, int(draw.integers(0, 8)))
+            _mirror(pixels, boxes, place, int(draw.integers(0, 8 if variation.mirror == "all" else 2)))
     side = pixels.shape[1]
-    if tile is None:
-        matrix, boxes = _moves(boxes, labels, variation, draw)
+    if variation.whole_pixels and tile is None:
+        made = torch.from_numpy(_shifted(pixels, variation, draw)).permute(0, 3, 1, 2).float()
     else:
-        matrix, boxes, labels = _tiles(boxes, labels, side, tile, draw)
-    grid = functional.affine_grid(
-        torch.from_numpy(matrix), [len(pixels), 3, tile or side, tile or side], align_corners=False
-    )
-    made = functional.grid_sample(
-        torch.from_numpy(pixels).permute(0, 3, 1, 2).float(), grid, padding_mode="border", align_corners=False
-    )
+        if tile is None:
+            matrix, boxes = _moves(boxes, labels, variation, draw)
+        else:
+            matrix, boxes, labels = _tiles(boxes, labels, side, tile, draw)
+        grid = functional.affine_grid(
+            torch.from_numpy(matrix), [len(pixels), 3, tile or side, tile or side], align_corners=False
+        )
+        made = functional.grid_sample(
+            torch.from_numpy(pixels).permute(0, 3, 1, 2).float(), grid, padding_mode="border", align_corners=False
+        )
     made = _recoloured(made, variation, draw)
+    if variation.cut:
+        _hide(made, variation.cut, draw)
     wanted = torch.from_numpy(labels)
     for place in np.flatnonzero(draw.random(len(chosen)) < variation.foreign).tolist():
         made[place] = _foreign(made, wanted, place, draw)
@@ -236,6 +250,24 @@ def _mirror(pixels: np.ndarray, boxes: np.ndarray, place: int, way: int) -> None
         boxes[place] = boxes[place][:, [1, 0, 3, 2]]
 
 
+def _shifted(pixels: np.ndarray, variation: Variation, draw: np.random.Generator) -> np.ndarray:
+    """Whole pictures moved by whole pixels; what comes in at an edge is as the edge was."""
+    count, side = pixels.shape[:2]
+    most = round(variation.shift * side)
+    moved = draw.integers(-most, most + 1, (2, count, 1)) + np.arange(side)
+    rows, columns = moved.clip(0, side - 1)
+    made: np.ndarray = pixels[np.arange(count)[:, None, None], rows[:, :, None], columns[:, None, :]]
+    return made
+
+
+def _hide(pixels: Tensor, share: float, draw: np.random.Generator) -> None:
+    """Lay a grey square on each picture, anywhere: what it shows is told from the rest."""
+    count, _, side, _ = pixels.shape
+    middles = draw.integers(0, side, (2, count, 1))
+    rows, columns = np.abs(np.arange(side) - middles) <= share * side / 2
+    pixels.masked_fill_(torch.from_numpy(rows[:, :, None] & columns[:, None, :])[:, None], 0.0)
+
+
 def _flipped(boxes: np.ndarray, axis: int) -> np.ndarray:
     made = boxes.copy()
     made[:, axis], made[:, axis + 2] = 1 - boxes[:, axis + 2], 1 - boxes[:, axis]
@@ -250,8 +282,11 @@ def _recoloured(pixels: Tensor, variation: Variation, draw: np.random.Generator)
         sign = np.where(draw.random((count, 3, 1, 1)) < 0.3, -1.0, 1.0)
     else:
         sign = np.ones((count, 1, 1, 1))
-    gain = sign * draw.uniform(0.75, 1.25, (count, 1, 1, 1))
-    lift = draw.uniform(-0.2, 0.2, (count, 1, 1, 1)) - gain  # pixels of 0 to 255 become -1 to 1, times the gain
+    light = variation.light
+    gain = sign * draw.uniform(1 - light, 1 + light, (count, 1, 1, 1))
+    lift = (
+        draw.uniform(-0.8 * light, 0.8 * light, (count, 1, 1, 1)) - gain
+    )  # pixels of 0 to 255 become -1 to 1, times the gain
     gain = gain / 127.5
     return pixels * torch.from_numpy(gain.astype(np.float32)) + torch.from_numpy(lift.astype(np.float32))
 

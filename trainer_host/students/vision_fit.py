@@ -11,6 +11,7 @@ from typing import cast
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from trainer_host.errors import DataError
 from trainer_host.students.vision_data import Pictures, Variation, varied
@@ -21,6 +22,7 @@ from trainer_host.training.steps import Part, State, Steps
 HALVES = 2  # of a batch, each with its own batch statistics: the result is the same on one core and on many
 HELD_BACK = 0.1  # of the rows: temperature and thresholds are chosen on what the network hasn't seen
 LEAST_BACK, MOST_BACK = 20, 400
+MORE_BACK = 0.02  # of very many rows
 # Million multiplications that a second of two cores learns with, forward alone counted (AMD EPYC, 2026). A student plans by
 # steps, so that the result doesn't depend on how fast the machine is.
 PER_SECOND = 9000
@@ -36,7 +38,10 @@ Loss = Callable[[nn.Module, Tensor, Tensor, Tensor], Tensor]
 class Recipe:
     """How it is trained: `steps`, of which the first `tiled` see tiles of `tile` pixels, `tiles` of them at once.
 
-    batch: whole pictures of a step. rate: the highest. tiled_share: of the budget, for the tiles.
+    batch: whole pictures of a step. rate: the highest. tiled_share: of the budget, for the tiles. momentum: of stochastic
+    gradient descent, which learns better from very many pictures; without, AdamW. per_second: see `PER_SECOND`. short_floats: whether
+    a processor that multiplies bfloat16 quicker does. growing: share of the steps in which whole pictures grow from half
+    their side, which spares most of these steps' work.
     """
 
     steps: int = 0
@@ -48,27 +53,39 @@ class Recipe:
     rate: float = 0.004
     decay: float = 0.02
     warm: float = 0.1  # share of the steps in which the rate grows
+    momentum: float | None = None
+    per_second: float = PER_SECOND
+    short_floats: bool = False
+    growing: float = 0.0
+
+    def side_at(self, step: int, side: int) -> int:
+        """Of the whole pictures that a step sees, in pixels: a multiple of an eighth of `side`, from half of it on."""
+        share = 1.0 if not self.growing else min(1.0, step / (self.growing * self.steps))
+        return side * (4 + int(4 * share)) // 8
 
 
-def planned(recipe: Recipe, shape: Shape, cost: float, seconds: float | None) -> Recipe:
-    """The recipe with the steps that a budget of seconds allows on two cores.
+def planned(recipe: Recipe, shape: Shape, cost: float, seconds: float | None, shown: float | None = None) -> Recipe:
+    """The recipe with the steps that a budget of seconds allows on two cores, or that show so many pictures.
 
     cost: multiplications of one whole picture, in millions. Raises `DataError` for a budget that is too short to learn in.
     """
     if seconds is not None and seconds < 1:
         raise DataError("Training takes at least 1 second; give more --seconds.")
-    budget = (USUAL_SECONDS if seconds is None else seconds) * PER_SECOND
+    budget = (USUAL_SECONDS if seconds is None else seconds) * recipe.per_second
+    most = MAX_STEPS
+    if shown is not None:
+        budget, most = shown * cost / (1 - recipe.tiled_share), round(shown)
     tile = min(recipe.tile, shape.side)
     tiled = int(budget * recipe.tiled_share / (recipe.tiles * cost * (tile / shape.side) ** 2))
     whole = int(budget * (1 - recipe.tiled_share) / (recipe.batch * cost))
-    tiled = min(tiled, MAX_STEPS) if recipe.tiled_share else 0
-    return replace(recipe, tile=tile, tiled=tiled, steps=tiled + min(max(whole, MIN_STEPS), MAX_STEPS))
+    tiled = min(tiled, most) if recipe.tiled_share else 0
+    return replace(recipe, tile=tile, tiled=tiled, steps=tiled + min(max(whole, MIN_STEPS), most))
 
 
 def held_back(strata: Sequence[object], seed: int) -> np.ndarray:
     """Which rows are kept from the training, bool [rows]: the same share of each stratum."""
     count = len(strata)
-    wanted = min(max(LEAST_BACK, round(count * HELD_BACK)), MOST_BACK, count // 4)
+    wanted = min(max(LEAST_BACK, round(count * HELD_BACK)), max(MOST_BACK, round(count * MORE_BACK)), count // 4)
     order = np.random.default_rng([seed, 1]).permutation(count)
     order = order[np.argsort([str(strata[i]) for i in order], kind="stable")]
     back = np.zeros(count, bool)
@@ -104,14 +121,22 @@ def fit(
         {"params": matrices, "weight_decay": recipe.decay},
         {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
     ]
-    optimiser = torch.optim.AdamW(groups, lr=recipe.rate)
+    optimiser: torch.optim.Optimizer = torch.optim.AdamW(groups, lr=recipe.rate)
+    if recipe.momentum is not None:
+        optimiser = torch.optim.SGD(groups, lr=recipe.rate, momentum=recipe.momentum, nesterov=True)
+    short = recipe.short_floats and bool(torch.cpu.get_capabilities().get("amx_bf16"))
     draws = Draws(rows if order is None else np.asarray(order), order is not None, seed)
     tile_draws = draws if boxed is None else Draws(boxed, False, seed)
 
     def half(number: int, step: int, chosen: np.ndarray) -> tuple[float, tuple[Tensor, ...]]:
         draw = np.random.default_rng([seed, step, number])
         tile = recipe.tile if step < recipe.tiled else None
-        found = loss(replicas[number], *varied(pictures, chosen, variation, draw, tile))
+        pixels, boxes, labels = varied(pictures, chosen, variation, draw, tile)
+        side = recipe.side_at(step, pictures.pixels.shape[1])
+        if tile is None and side < pixels.shape[-1]:
+            pixels = functional.interpolate(pixels, size=(side, side), mode="area")
+        with torch.autocast("cpu", torch.bfloat16, enabled=short):
+            found = loss(replicas[number], pixels, boxes, labels)
         return float(found.detach()), torch.autograd.grad(found, parameters)
 
     with ThreadPoolExecutor(HALVES, initializer=torch.set_num_threads, initargs=(1,)) as workers:

@@ -12,15 +12,21 @@ STRIDE = 8  # pixels between a detector's cells
 # Widths of the stages, and of the stem. Named as the sizes of language models are.
 SIZES = {"nano": (8, 16, 32, 64), "micro": (8, 24, 48, 96), "tiny": (16, 32, 64, 128), "small": (24, 48, 96, 192)}
 SMALL_PICTURE = 40  # pixels a side: up to here a classifier's stem keeps the resolution
+# Of small pictures their first stage halves it: at the whole resolution it would be most of the work.
+WIDE = ("tiny", "small")
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What a network's shape depends on. side: of the square that it reads, in pixels."""
+    """What a network's shape depends on. side: of the square that it reads, in pixels.
+
+    early: whether the first stage halves the resolution of small pictures, not only the second.
+    """
 
     labels: int
     side: int
     size: str = "micro"
+    early: bool = False
 
     @property
     def cells(self) -> int:
@@ -45,14 +51,15 @@ class Unit(nn.Module):
 class Trunk(nn.Module):
     """Pixels float32 [batch, 3, side, side] of -1 to 1 -> features at a quarter, an eighth and a sixteenth of it.
 
-    Of small pictures: whole, half and quarter.
+    Of small pictures: whole, half and quarter, or with `early` half, quarter and eighth.
     """
 
-    def __init__(self, size: str, small: bool = False) -> None:
+    def __init__(self, size: str, small: bool = False, early: bool = False) -> None:
         super().__init__()
         stem, one, two, three = SIZES[size]
         step = 1 if small else 2
-        self.one = nn.Sequential(Unit(3, stem, 3, step), Unit(stem, one, 3, step), Unit(one, one, around=True))
+        first = 2 if early else step
+        self.one = nn.Sequential(Unit(3, stem, 3, step), Unit(stem, one, 3, first), Unit(one, one, around=True))
         self.two = nn.Sequential(Unit(one, two, 3, 2), Unit(two, two, around=True))
         self.three = nn.Sequential(
             Unit(two, three, 3, 2), Unit(three, three, around=True), Unit(three, three, around=True)
@@ -86,7 +93,7 @@ class ClassifierNet(nn.Module):
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
-        self.trunk = Trunk(shape.size, shape.side <= SMALL_PICTURE)
+        self.trunk = Trunk(shape.size, shape.side <= SMALL_PICTURE, shape.early)
         self.out = nn.Linear(self.trunk.wide[-1], shape.labels)
         self.register_buffer("temperature", torch.ones(1))
 
