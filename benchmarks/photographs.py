@@ -157,7 +157,9 @@ def main() -> None:
             finally:
                 loaded.engine.close()
             told = ", ".join(f"{key} {value:.4f}" for key, value in found.items())
-            print(f"{runtime}: {told}; the aim of {AIM} is {'met' if found['accuracy'] >= AIM else 'missed'}")
+            print(
+                f"{runtime}: {told}; the aim of {AIM} is {'met' if found['accuracy'] >= AIM else 'missed'}", flush=True
+            )
 
 
 if __name__ == "__main__":
