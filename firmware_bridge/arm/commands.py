@@ -174,12 +174,13 @@ async def _run(
     arm: Arm, args: argparse.Namespace, say: Callable[[str], None], plan: Plan, rng: np.random.Generator
 ) -> None:
     from firmware_bridge.arm.arming import ArmArming
+    from firmware_bridge.arm.joints import RosJoints
     from firmware_bridge.arm.run import ArmDriver
     from firmware_bridge.ros2.graph import RosGraph
 
     async with (
         await RosGraph.open("enigma_arm", over=args.over, number=args.domain, interface=args.interface) as graph,
-        ArmDriver(arm, graph, ArmArming(args.arm).left) as driver,
+        ArmDriver(arm, RosJoints(graph, arm.ros), ArmArming(args.arm).left) as driver,
     ):
         for number in (signal.SIGTERM, signal.SIGINT):  # it brakes, and then the program ends
             asyncio.get_running_loop().add_signal_handler(number, driver.stop)
@@ -208,7 +209,8 @@ def _arm(args: argparse.Namespace, say: Callable[[str], None]) -> None:
 
 async def _joints(arm: Arm, args: argparse.Namespace) -> list[str]:
     """Which ones the controller tells of."""
-    from firmware_bridge.arm.run import FIRST, STATE
+    from firmware_bridge.arm.joints import STATE
+    from firmware_bridge.arm.run import FIRST
     from firmware_bridge.ros2.graph import RosGraph
 
     async with await RosGraph.open(
@@ -236,7 +238,7 @@ def _stop(args: argparse.Namespace, say: Callable[[str], None]) -> None:
 
 
 async def _send_stop(args: argparse.Namespace) -> None:
-    from firmware_bridge.arm.run import EMPTY, STOP
+    from firmware_bridge.arm.joints import EMPTY, STOP
     from firmware_bridge.ros2.graph import RosGraph
 
     async with await RosGraph.open(

@@ -94,6 +94,7 @@ class Arm:
     boxes: tuple[Box, ...] = ()
     objects: tuple[Box, ...] = ()
     spots: Mapping[str, tuple[float, float, float]] = field(default_factory=dict)
+    path: Path | None = None  # of its URDF
 
     @property
     def speed(self) -> np.ndarray:
@@ -166,7 +167,9 @@ def parse(raw: Mapping[str, object], folder: Path) -> Arm:
         raise ArmError(f"{sorted(rest)[0]} isn't a key of arm.toml.")
     if made.get("gripper") is not None and not chain.fingers:
         raise ArmError("[gripper] needs fingers in the URDF: joints that slide, beyond the tip's link.")
-    arm = Arm(build, chain, home, low, high, boxes=boxes, objects=objects, spots=spots, **made)
+    arm = Arm(
+        build, chain, home, low, high, boxes=boxes, objects=objects, spots=spots, path=folder / build.urdf, **made
+    )
     space = arm.space()
     if space.clearance(home[None])[0] < build.margin:
         raise ArmError(

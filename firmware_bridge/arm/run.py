@@ -1,35 +1,28 @@
-"""Carries out the steps of an arm over ROS 2: what a way wants goes through the envelope, and what is left to ros2_control.
+"""Carries out the steps of an arm: what a way wants goes through the envelope, and what is left to whatever holds the joints.
 
-Fifty times a second one point goes to the joint_trajectory_controller. It holds its last point when no other comes, so an arm
-whose program ended stands. An empty message on `STOP` is the emergency stop, whoever sends it.
+Fifty times a second one point goes to the controller. It holds its last point when no other comes, so an arm whose program
+ended stands.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import math
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from firmware_bridge.arm.config import Arm
 from firmware_bridge.arm.envelope import ArmEnvelope
+from firmware_bridge.arm.joints import Joints
 from firmware_bridge.arm.pick import Step
 from firmware_bridge.arm.trajectory import Trajectory
 from firmware_bridge.arm.urdf import ArmError
-from firmware_bridge.errors import BridgeError
-
-if TYPE_CHECKING:
-    from firmware_bridge.ros2.graph import RosGraph
 
 log = logging.getLogger(__name__)
 
 TICK, LOOKS = 0.02, 0.2  # seconds between two points, and between two looks whether it may move
-STOP = "/enigma/arm/stop"
-TRAJECTORY, STATE, EMPTY = "trajectory_msgs/msg/JointTrajectory", "sensor_msgs/msg/JointState", "std_msgs/msg/Empty"
 BEHIND = 0.05  # rad or m that the envelope may be behind a way before the way waits for it
 THERE = 0.03  # rad or m between the joints and the end of a way that count as there
 STANDS = 3.0  # seconds without getting on until it gives up
@@ -37,47 +30,38 @@ FIRST = 10.0  # seconds for the joints to tell where they are
 
 
 class ArmDriver:
-    """One arm in one graph. Used as an async context manager."""
+    """One arm. Used as an async context manager."""
 
-    def __init__(self, arm: Arm, graph: RosGraph, armed: Callable[[], float] | None = None) -> None:
+    def __init__(self, arm: Arm, ends: Joints, armed: Callable[[], float] | None = None) -> None:
         """armed: seconds for which it may move yet, which is looked at again and again; without it it may."""
-        self.arm, self.graph = arm, graph
+        self.arm, self._ends = arm, ends
         self._armed, self._looked = armed, -math.inf
         self.envelope = ArmEnvelope(arm, arm.space())
         self.joints: np.ndarray | None = None  # float64 [n], as they tell
+        self.width: float | None = None  # metres between the fingers, where they tell
         self._told = asyncio.Event()
         self._names = [joint.name for joint in arm.chain.joints]
         self._way: Trajectory | None = None
         self._progress = 0.0
-        self._tasks: list[asyncio.Task[None]] = []
-        self._ends: list[Any] = []
+        self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> ArmDriver:
         """Raises ArmError where the joints tell nothing."""
-        ros = self.arm.ros
-        states, stops = self.graph.subscribe(ros.states, STATE), self.graph.subscribe(STOP, EMPTY)
-        self._commands = self.graph.advertise(ros.commands, TRAJECTORY)
-        self._ends = [states, stops, self._commands]
-        if self.arm.gripper is not None:
-            self._fingers = self.graph.advertise(ros.gripper, TRAJECTORY)
-            self._ends.append(self._fingers)
-        self._tasks = [asyncio.create_task(each) for each in (self._listen(states), self._heed(stops), self._loop())]
+        await self._ends.begin(self._hear, self.stop)
+        self._task = asyncio.create_task(self._loop())
         try:
             async with asyncio.timeout(FIRST):
                 await self._told.wait()
         except TimeoutError:
             await self.__aexit__()
-            raise ArmError(
-                f"Nobody tells of the joints {', '.join(self._names)} on {ros.states}: start ros2_control."
-            ) from None
+            raise ArmError(f"Nobody tells of the joints {', '.join(self._names)} {self._ends.silent}") from None
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        for end in self._ends:
-            end.close()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        await self._ends.end()
 
     def stop(self) -> None:
         """The emergency stop."""
@@ -129,11 +113,8 @@ class ArmDriver:
         gripper, fingers = self.arm.gripper, self.arm.chain.fingers
         assert gripper is not None
         each = (width - gripper.gap) / len(fingers)
-        places = [float(np.clip(each, finger.low, finger.high)) for finger in fingers]
-        self._fingers.publish(
-            joint_names=[finger.name for finger in fingers],
-            points=[{"positions": places, "time_from_start": _duration(gripper.seconds / 2)}],
-        )
+        places = {finger.name: float(np.clip(each, finger.low, finger.high)) for finger in fingers}
+        self._ends.grip(places, gripper.seconds / 2)
         await asyncio.sleep(gripper.seconds)
 
     async def _loop(self) -> None:
@@ -162,31 +143,15 @@ class ArmDriver:
         given = envelope.step(now)
         if given is None:
             return
-        point = {
-            "positions": given.q.tolist(),
-            "velocities": given.v.tolist(),
-            "time_from_start": _duration(1.5 * TICK),
-        }
-        self._commands.publish(joint_names=self._names, points=[point])
+        places, speeds = (dict(zip(self._names, each.tolist(), strict=True)) for each in (given.q, given.v))
+        self._ends.go(places, speeds, 1.5 * TICK)
 
-    async def _listen(self, states: Any) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            with contextlib.suppress(BridgeError):
-                told = await states.next(1.0)
-                known = dict(zip(told.name, told.position, strict=False))
-                if all(name in known for name in self._names):
-                    self.joints = np.array([known[name] for name in self._names])
-                    self.envelope.report(loop.time(), self.joints)
-                    if self.envelope.q is not None:
-                        self._told.set()
-
-    async def _heed(self, stops: Any) -> None:
-        while True:
-            with contextlib.suppress(BridgeError):
-                await stops.next(60.0)
-                self.stop()
-
-
-def _duration(seconds: float) -> dict[str, int]:
-    return {"sec": int(seconds), "nanosec": int(seconds % 1 * 1e9)}
+    def _hear(self, told: Mapping[str, float]) -> None:
+        gripper, fingers = self.arm.gripper, [finger.name for finger in self.arm.chain.fingers]
+        if gripper is not None and told.keys() >= set(fingers):
+            self.width = gripper.gap + sum(told[name] for name in fingers)
+        if told.keys() >= set(self._names):
+            self.joints = np.array([told[name] for name in self._names])
+            self.envelope.report(asyncio.get_running_loop().time(), self.joints)
+            if self.envelope.q is not None:
+                self._told.set()

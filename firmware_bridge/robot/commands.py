@@ -57,6 +57,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="a board that isn't there, the firmware in simavr with wheels that aren't, or the board that is plugged in,"
         " which `arm` lets move (default: simulation)",
     )
+    ways(serve)
     serve.add_argument("--record", type=Path, metavar="NPZ", help="keep scans and odometry, for `map`")
     simulate = command("simulate", "Serve a robot that isn't there, in a room that isn't: to try everything.", _serve)
     simulate.add_argument(

@@ -123,6 +123,32 @@ class Map:
     clearance: Annotated[float, Bounds(0, 1, "m")] = 0.05  # paths keep from walls besides the radius
 
 
+Off = Annotated[float, Bounds(-2, 2, "m")]
+
+
+@dataclass(frozen=True)
+class Mount:
+    """[arm]: the arm of `file`, beside this one, whose base is x before, y left of and z over the middle of the axle on the floor."""
+
+    file: str
+    x: Off
+    y: Off = 0.0
+    z: Off = 0.0
+    degrees: Annotated[float, Bounds(-180, 180, "degrees")] = 0.0  # that it is turned to the left
+
+
+@dataclass(frozen=True)
+class Camera:
+    """[camera]: z over the floor, x before and y left of the middle of the axle; what it sees is told with `boxes`."""
+
+    z: Annotated[float, Bounds(0.01, 3, "m")]
+    x: Off = 0.0
+    y: Off = 0.0
+    degrees: Annotated[float, Bounds(-180, 180, "degrees")] = 0.0  # that it is turned to the left
+    down: Annotated[float, Bounds(-45, 80, "degrees")] = 0.0  # that it looks down
+    view: Annotated[float, Bounds(10, 150, "degrees")] = 60.0  # from the picture's left edge to its right one
+
+
 @dataclass(frozen=True)
 class Zone:
     """[[zones]]: nobody and nothing drives it in there. corners: (x, y) in metres."""
@@ -153,6 +179,8 @@ class Robot:
     current: Current | None = None
     battery: Battery | None = None
     map: Map = field(default_factory=Map)
+    arm: Mount | None = None
+    camera: Camera | None = None
     fence: tuple[tuple[float, float], ...] = ()
     zones: tuple[Zone, ...] = ()
     places: tuple[Place, ...] = ()
@@ -223,6 +251,8 @@ _SECTIONS: dict[str, type] = {
     "current": Current,
     "battery": Battery,
     "map": Map,
+    "arm": Mount,
+    "camera": Camera,
 }
 CHEMISTRIES = ("lithium-ion", "lifepo4", "lead")
 INPUTS = ("a1", "a2", "a3")

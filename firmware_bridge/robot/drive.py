@@ -24,6 +24,7 @@ from firmware_bridge.robot.battery import Battery, Need
 from firmware_bridge.robot.config import Robot, RobotError
 from firmware_bridge.robot.envelope import Envelope
 from firmware_bridge.robot.estimate import Estimate
+from firmware_bridge.robot.eyes import Eyes
 from firmware_bridge.robot.modes import Event, Mode, Modes
 from firmware_bridge.robot.orders import Orders
 from firmware_bridge.robot.scan_match import Localizer, placed
@@ -78,6 +79,7 @@ class Driver:
         self.map = ShownMap.around(robot.fence)
         self.speed = robot.limits.speed  # the most that a person lets it have, m/s
         self._holds_until = self._matched_at = -math.inf
+        self.eyes = Eyes(self)
         self._home: float | None = None
         self._home_at = -math.inf
         self._looking: asyncio.Task[float | None] | None = None
@@ -175,6 +177,8 @@ class Driver:
         if self.need is Need.STAND:
             raise RobotError("The battery is too low: charge it.")
         self.envelope.clear()
+        if self.orders.gripper is not None:
+            self.orders.gripper.clear()
         if self.modes.mode is Mode.FAULT:
             self.modes.on(Event.CLEAR)
 
@@ -194,6 +198,7 @@ class Driver:
         before, self.estimate = self.estimate, Estimate(x, y, heading, 0.05, 0.05)
         if before is not None:
             self.estimate.odom, self.estimate.odom_doubt = before.odom, before.odom_doubt
+        self.eyes.past.clear()
         self.orders.drop("it was put somewhere else")
 
     def scan(self, first: float, step: float, ranges: Sequence[float]) -> None:
@@ -214,9 +219,10 @@ class Driver:
         self.orders.people.scan(now, self.seen)
         self.map.add(now, self.estimate.pose, self.seen)
 
-    def sight(self, seen: Sequence[tuple[str, float, float]]) -> None:
-        """What a detector sees now, by name and in metres on the map; nothing is told, too. Raises RobotError."""
-        self.orders.things.report(_now(), seen)
+    def sight(self, seen: Sequence[tuple[str, float, float]], at: float | None = None) -> None:
+        """What a detector sees, by name and in metres on the map; nothing is told, too. at: when it did. Raises RobotError."""
+        held = self.orders.gripper.holds if self.orders.gripper is not None else None
+        self.orders.things.report(_now() if at is None else at, seen, held)
 
     async def call(self, calls: Sequence[dict[str, object]]) -> None:
         """Orders of a model, all or none: stop alone; or those of `errands`, one after the other. Raises RobotError."""
@@ -274,6 +280,7 @@ class Driver:
             if now - self._told_at <= self.robot.times.pose and max(doubt, turn_doubt) < LOST:
                 envelope.pose(now, *self.estimate.pose, doubt, turn_doubt)
                 envelope.moving(float(self.estimate.state[3]))
+            self.eyes.past.add(now, self.estimate.pose)
             if not self.trail or math.dist(self.trail[-1], self.estimate.pose[:2]) > APART:
                 self.trail.append(self.estimate.pose[:2])
         await self._power(now)

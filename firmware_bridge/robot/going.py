@@ -32,6 +32,11 @@ KEEP = 1.0  # metres that it keeps from whom it follows: an arm's length and a s
 CLOSER, AGAIN = 0.15, 0.2  # metres more than that, and that somebody moved, before it goes on
 WAITS, LOST = 5.0, 4.0  # seconds that it waits for somebody to come into sight, and to come back
 AIMS = 0.07  # rad beside a thing that a gripper forgives
+CREEP, CREEPS, OFF = (
+    0.06,
+    8.0,
+    0.005,
+)  # m/s to where a gripper reaches it, for so many seconds, and metres that it forgives
 FACES = 0.2  # rad off somebody that it leaves
 Pose = tuple[float, float, float]
 Twist = tuple[float, float]
@@ -92,11 +97,12 @@ class Going:
 
 
 class Nearing(Going):
-    """To a thing that was seen; it ends facing it, wherever exactly it came to stand."""
+    """To a thing that was seen; it ends facing it, and as near as whoever is to take it needs, wherever exactly it came to stand."""
 
     def __init__(self, orders: Orders, place: Place, points: Sequence[Point], thing: Thing) -> None:
         super().__init__(orders, place, points)
         self._thing, self._there = thing, False
+        self._creeps_since = math.inf
 
     async def next(self, now: float, pose: Pose, seen: np.ndarray | None, given: float) -> Twist | None:
         """See `Doing`."""
@@ -106,9 +112,22 @@ class Nearing(Going):
                 return asked
             self._there = True
         at = self._orders.things.where(self._thing)
-        error = 0.0 if at is None else wrap(math.atan2(at.y - pose[1], at.x - pose[0]) - pose[2])
+        if at is None:
+            return None
+        error = wrap(math.atan2(at.y - pose[1], at.x - pose[0]) - pose[2])
         most = self._orders.robot.limits.turn
-        return (0.0, max(-most, min(most, 2.0 * error))) if abs(error) > AIMS else None
+        turn = max(-most, min(most, 2.0 * error))
+        if abs(error) > AIMS:
+            return 0.0, turn
+        off = self._orders.too_far(self._thing, math.dist(pose[:2], (at.x, at.y)))
+        if abs(off) < OFF:
+            return None
+        self._creeps_since = min(self._creeps_since, now)
+        if (
+            now - self._creeps_since > CREEPS
+        ):  # what is in the way stays there; whoever takes it says whether that is enough
+            return None
+        return math.copysign(CREEP, off), turn
 
     def stop(self) -> None:
         """See `Doing`."""
@@ -187,6 +206,8 @@ class Handling:
 
     def stop(self) -> None:
         """See `Doing`."""
+        if self._task.done():
+            return
         self._task.cancel()
         if self._orders.gripper is not None:
             self._orders.gripper.stop()

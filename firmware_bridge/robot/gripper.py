@@ -1,4 +1,4 @@
-"""What takes things and carries them, behind one interface: an arm with a gripper, or the simulator's."""
+"""What takes things and carries them, behind one interface: an arm (`hand`), or the simulator's simple one."""
 
 from __future__ import annotations
 
@@ -23,8 +23,18 @@ class Gripper(Protocol):
     async def put(self, pose: Pose) -> tuple[float, float]:
         """Puts down what it holds; where that is, on the map. Raises RobotError: then it is held still."""
 
+    @property
+    def tucked(self) -> bool:
+        """Whether nothing of it is in the way where the robot drives."""
+
+    async def tuck(self) -> None:
+        """Until it is. Raises RobotError."""
+
     def stop(self) -> None:
         """It stands where it is, and holds what it holds."""
+
+    def clear(self) -> None:
+        """Ends a fault of its own, as a person asks for."""
 
 
 def ahead(pose: Pose, metres: float) -> tuple[float, float]:

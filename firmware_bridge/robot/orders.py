@@ -24,6 +24,7 @@ from firmware_bridge.robot.zones import Ground
 log = logging.getLogger(__name__)
 
 MOST = 8  # calls that wait
+AFTER = "the order before failed"
 STANDS_OFF = 16  # directions from which it may come near to a thing
 EYES, PERSON = (0.4, 0.8), (0.8, 1.2)  # metres from a thing that it only looks at, and from a person
 Pose = tuple[float, float, float]
@@ -65,10 +66,12 @@ class Orders:
         self.gripper: Gripper | None = None
         self.queue: deque[Order] = deque()
         self.ended: deque[Order] = deque(maxlen=20)
+        self.outcomes: deque[dict[str, object]] = deque(maxlen=20)  # of whole calls, for people
         self.built: np.ndarray | None = None
         self._costmap: Costmap | None = None
         self._doing: Doing | None = None
-        self._calls = 0
+        self._calls = self._told = 0
+        self._tucks = False
 
     def use(self, robot: Robot, ground: Ground | None) -> None:
         """Another robot.toml."""
@@ -80,6 +83,8 @@ class Orders:
 
     def drop(self, why: str) -> None:
         """No order is carried out any more."""
+        if self.queue and why != AFTER:
+            self._came_to("dropped", f"I stopped: {why}.")
         for order in self.queue:
             order.state, order.why = "dropped", why
             self.ended.append(order)
@@ -150,20 +155,32 @@ class Orders:
         try:
             if self._doing is None:
                 order.state = "going"
-                self._doing = await self._begin(order, pose)
+                self._tucks = self._must_tuck(order)
+                self._doing = self._tucking() if self._tucks else await self._begin(order, pose)
             doing = self._doing
             asked = await doing.next(now, pose, seen, given)
         except RobotError as error:
             if self.queue and self.queue[0] is order:
                 self._end(order, "failed", str(error))
-                self.drop("the order before failed")
+                self.drop(AFTER)
             return 0.0, 0.0
         if doing is not self._doing:  # it was dropped meanwhile
+            return 0.0, 0.0
+        if asked is None and self._tucks:
+            self._doing = None
             return 0.0, 0.0
         if asked is None:
             self._end(order, "done", order.why)
             return 0.0, 0.0
         return asked
+
+    def _must_tuck(self, order: Order) -> bool:
+        """Whether an arm that was stopped on its way is out where the robot is to drive."""
+        return self.gripper is not None and not self.gripper.tucked and order.does not in ("take", "put")
+
+    def _tucking(self) -> Doing:
+        assert self.gripper is not None
+        return Handling(self, self.gripper.tuck())
 
     async def way(self, start: Point, place: Place, seen: np.ndarray | None = None) -> list[Point]:
         """A way round zones, walls and what was `seen`. Raises RobotError where there is none."""
@@ -192,6 +209,13 @@ class Orders:
             with contextlib.suppress(RobotError):
                 return Order(place, await self.way(start, place), does="near", thing=thing)
         raise RobotError(f"The robot can't get near {thing.name!r}: zones or walls are round it.")
+
+    def too_far(self, thing: Thing, away: float) -> float:
+        """Metres that a thing is beyond what the gripper reaches; negative: it is too near."""
+        if self.gripper is None or thing.person:
+            return 0.0
+        least, most = self.gripper.reach
+        return away - max(least, min(most, away))
 
     async def _map(self) -> Costmap:
         if self.ground is None:
@@ -241,10 +265,18 @@ class Orders:
     def _end(self, order: Order, state: str, why: str) -> None:
         order.state, order.why = state, why
         log.info("%s: %s. %s", order.says, state, why)
-        with contextlib.suppress(ValueError):  # it was dropped meanwhile
+        if order in self.queue:  # else it was dropped meanwhile
             self.queue.remove(order)
             self.ended.append(order)
+            if state == "failed":
+                self._came_to(state, f"I couldn't do that ({order.says}). {why}")
+            elif all(each.call != order.call for each in self.queue):
+                self._came_to(state, f"Done: {order.says}.")
         self._leave()
+
+    def _came_to(self, state: str, text: str) -> None:
+        self._told += 1
+        self.outcomes.append({"number": self._told, "state": state, "text": text})
 
     def _leave(self) -> None:
         doing, self._doing = self._doing, None

@@ -1,6 +1,7 @@
 """A `World` whose bodies MuJoCo moves: wheels that grip the floor or slip, walls that are hit, things with weight, rays of a scanner.
 
-The gripper is no hand: what it takes hangs on the robot by a stiff constraint. Things lie low and don't touch the robot.
+Where the robot has an arm, it is there by its URDF, and holds things by friction alone (`physics_arm`). Else the gripper is no
+hand: what it takes hangs on the robot by a stiff constraint. Things lie low and don't touch the robot.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from firmware_bridge.arm.config import Arm
 from firmware_bridge.errors import BridgeError
 from firmware_bridge.robot.config import Robot
+from firmware_bridge.robot.physics_arm import UNSEEN, attach, rest
 from firmware_bridge.robot.room import FIRST, RAYS, REACH, STEP, Room
 from firmware_bridge.robot.simulator import DEADMAN, GRIPS, LAG, LEG, LEG_APART, PIECE, World
 
@@ -21,33 +24,47 @@ MASS = 4.0  # kg of the robot; a wheel has a tenth of it
 HIGH, THICK = 0.25, 0.01  # metres: half of a wall's height and thickness
 EYE = 0.2  # metres over the floor that the scanner is
 CARRIED = 0.15  # metres over the floor that the gripper holds
-SIDE, GRAMS = 0.025, 0.05  # metres of half a thing's edge; kg
+SIDE, GRAMS = 0.025, 0.05  # metres of half a thing's edge, where nobody says how large it is; kg
 
 
 class MujocoWorld(World):
-    """What is simulated. Raises BridgeError where MuJoCo isn't installed."""
+    """What is simulated. Raises BridgeError where MuJoCo isn't installed.
 
-    def __init__(self, robot: Robot, room: Room, x: float, y: float, heading: float, seed: int = 0) -> None:
+    arm: the one that robot.toml's [arm] names; model, data: MuJoCo's.
+    """
+
+    def __init__(
+        self,
+        robot: Robot,
+        room: Room,
+        x: float,
+        y: float,
+        heading: float,
+        seed: int = 0,
+        arm: Arm | None = None,
+    ) -> None:
         super().__init__(robot, room, x, y, heading, seed)
         mujoco = _mujoco()
-        self._mujoco = mujoco
-        spec = _spec(mujoco, robot, room, (x, y, heading))
-        self._model: Any = spec.compile()
-        self._data: Any = mujoco.MjData(self._model)
+        self._mujoco, self.arm = mujoco, arm
+        spec = _spec(mujoco, robot, room, (x, y, heading), arm)
+        self.model: Any = spec.compile()
+        self.data: Any = mujoco.MjData(self.model)
+        if arm is not None:
+            rest(self.model, self.data, arm)
         self._robot_id = self._id("body", "robot")
         self._hull = self._id("geom", "hull")
-        self._wheel_at = [self._model.jnt_dofadr[self._id("joint", name)] for name in ("left", "right")]
-        self._legs = {name: self._model.body_mocapid[self._id("body", f"person {name}")] for name in room.people}
+        self._wheel_at = [self.model.jnt_dofadr[self._id("joint", name)] for name in ("left", "right")]
+        self._legs = {name: self.model.body_mocapid[self._id("body", f"person {name}")] for name in room.people}
         self._lies = {name: self._id("body", f"thing {name}") for name in room.things}
         self._driven = [0.0, 0.0]
         self._pose_of = x, y, heading
         for _ in range(80):  # it settles on its wheels
-            mujoco.mj_step(self._model, self._data)
+            mujoco.mj_step(self.model, self.data)
 
     @property
     def speed(self) -> tuple[float, float]:
         """m/s along, rad/s about, as its body moves."""
-        velocity = self._data.qvel[:6]
+        velocity = self.data.qvel[:6]
         heading = self.pose[2]
         return float(velocity[0] * math.cos(heading) + velocity[1] * math.sin(heading)), float(velocity[5])
 
@@ -55,23 +72,23 @@ class MujocoWorld(World):
         """See `World`."""
         held = super().take(name)
         if held:
-            self._data.eq_active[self._id("equality", f"held {name}")] = 1
+            self.data.eq_active[self._id("equality", f"held {name}")] = 1
         return held
 
     def put(self) -> tuple[float, float]:
         """See `World`."""
         name = self.held
         there = super().put()
-        self._data.eq_active[self._id("equality", f"held {name}")] = 0
-        at = self._model.jnt_qposadr[self._model.body_jntadr[self._lies[name]]]
-        self._data.qpos[at : at + 7] = [*there, SIDE, 1, 0, 0, 0]
-        dof = self._model.jnt_dofadr[self._model.body_jntadr[self._lies[name]]]
-        self._data.qvel[dof : dof + 6] = 0
+        self.data.eq_active[self._id("equality", f"held {name}")] = 0
+        at = self.model.jnt_qposadr[self.model.body_jntadr[self._lies[name]]]
+        self.data.qpos[at : at + 7] = [*there, SIDE, 1, 0, 0, 0]
+        dof = self.model.jnt_dofadr[self.model.body_jntadr[self._lies[name]]]
+        self.data.qvel[dof : dof + 6] = 0
         return there
 
     def _piece(self) -> None:
         self.time += PIECE
-        body, data = self.robot.body, self._data
+        body, data = self.robot.body, self.data
         alive = not self.latched and self.time - self._told_at <= DEADMAN
         share = 1 - math.exp(-PIECE / LAG)
         for wheel, duty in enumerate(self._duties):
@@ -80,7 +97,7 @@ class MujocoWorld(World):
         for name, (x, y) in self.people().items():
             data.mocap_pos[self._legs[name]] = x, y, 0.0
         for _ in range(STEPS):
-            self._mujoco.mj_step(self._model, data)
+            self._mujoco.mj_step(self.model, data)
         x, y = float(data.qpos[0]), float(data.qpos[1])
         w, _, _, z = data.qpos[3:7]
         turn = 2 * math.atan2(float(z), float(w))
@@ -101,14 +118,15 @@ class MujocoWorld(World):
         angles = self.pose[2] + FIRST + STEP * np.arange(RAYS)
         ways = np.column_stack([np.cos(angles), np.sin(angles), np.zeros(RAYS)]).reshape(-1, 1)
         hit, away = np.full((RAYS, 1), -1, np.int32), np.zeros((RAYS, 1))
+        seen = np.array([group != UNSEEN for group in range(6)], np.uint8)
         eye = np.array([[self.pose[0]], [self.pose[1]], [EYE]])
         self._mujoco.mj_multiRay(
-            self._model, self._data, eye, ways, None, True, self._robot_id, hit, away, None, RAYS, REACH
+            self.model, self.data, eye, ways, seen, True, self._robot_id, hit, away, None, RAYS, REACH
         )
         return np.where(hit[:, 0] >= 0, away[:, 0], np.inf)
 
     def _id(self, kind: str, name: str) -> int:
-        made = int(self._mujoco.mj_name2id(self._model, getattr(self._mujoco.mjtObj, f"mjOBJ_{kind.upper()}"), name))
+        made = int(self._mujoco.mj_name2id(self.model, getattr(self._mujoco.mjtObj, f"mjOBJ_{kind.upper()}"), name))
         assert made >= 0, name
         return made
 
@@ -121,7 +139,7 @@ def _mujoco() -> Any:
     return mujoco
 
 
-def _spec(mujoco: Any, robot: Robot, room: Room, pose: tuple[float, float, float]) -> Any:
+def _spec(mujoco: Any, robot: Robot, room: Room, pose: tuple[float, float, float], arm: Arm | None) -> Any:
     """The house with the robot, its things and people. Bits of what collides: 1 the robot with walls, 2 things with floor and walls."""
     geom, spec = mujoco.mjtGeom, mujoco.MjSpec()
     spec.option.timestep = PIECE / STEPS
@@ -151,7 +169,7 @@ def _spec(mujoco: Any, robot: Robot, room: Room, pose: tuple[float, float, float
     ):  # two balls that slide keep it from tipping; they hang a little over the floor, as wheels need the weight
         base.add_geom(
             type=geom.mjGEOM_SPHERE, size=[0.015, 0, 0], pos=[along * body.radius, 0, 0.015 - WHEEL + 0.002], mass=0.01,
-            condim=1, friction=[0, 0, 0],
+            condim=1, friction=[0, 0, 0], priority=1,  # or the floor's friction would count
         )  # fmt: skip
     for name, side in (("left", 0.5), ("right", -0.5)):
         wheel = base.add_body(name=f"{name} wheel", pos=[0, side * body.track, 0])
@@ -162,10 +180,19 @@ def _spec(mujoco: Any, robot: Robot, room: Room, pose: tuple[float, float, float
         )  # fmt: skip
         actuator = spec.add_actuator(name=name, target=name, trntype=mujoco.mjtTrn.mjTRN_JOINT)
         actuator.set_to_velocity(kv=2.0)
+    if arm is not None:
+        attach(mujoco, spec, base, arm, robot)
+    sizes = {} if arm is None else {each.name.lower(): each.size for each in arm.objects}
     for name, (px, py) in room.things.items():
-        thing = world.add_body(name=f"thing {name}", pos=[px, py, SIDE])
+        size = sizes.get(name.lower(), (2 * SIDE,) * 3)
+        thing = world.add_body(name=f"thing {name}", pos=[px, py, size[2] / 2])
         thing.add_freejoint()
-        thing.add_geom(type=geom.mjGEOM_BOX, size=[SIDE] * 3, mass=GRAMS, contype=2, conaffinity=2)
+        shape = {"type": geom.mjGEOM_BOX, "size": [side / 2 for side in size]}
+        if name.lower() in sizes:  # round and upright, so that it is as wide however fingers come to it
+            shape = {"type": geom.mjGEOM_CYLINDER, "size": [min(size[:2]) / 2, size[2] / 2, 0]}
+        thing.add_geom(
+            **shape, mass=GRAMS, contype=2, conaffinity=2, group=UNSEEN, condim=4, friction=[1.2, 0.02, 0.001]
+        )
         held = spec.add_equality(
             name=f"held {name}", type=mujoco.mjtEq.mjEQ_WELD, name1="robot", name2=f"thing {name}",
             objtype=mujoco.mjtObj.mjOBJ_BODY, active=False,

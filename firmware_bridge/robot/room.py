@@ -18,6 +18,7 @@ from firmware_bridge.robot.things import INVENTORY
 
 ROOMS = Path(__file__).parent / "rooms"
 MOST_WALLS, MOST_THINGS = 5000, 200
+BESIDE = (INVENTORY, "arm.toml", "arm.urdf")  # a room's robot.toml, and copied with it
 REACH = 8.0  # metres of the scanner
 RAYS = 180
 FIRST, STEP = -math.pi, 2 * math.pi / RAYS
@@ -83,8 +84,9 @@ def load(room: str, toml: Path) -> Room:
         raw = tomllib.loads((folder / "walls.toml").read_text(encoding="utf-8"))
         if not toml.exists():
             shutil.copyfile(folder / "robot.toml", toml)
-            if (folder / INVENTORY).exists() and not toml.with_name(INVENTORY).exists():
-                shutil.copyfile(folder / INVENTORY, toml.with_name(INVENTORY))
+            for name in BESIDE:
+                if (folder / name).exists() and not toml.with_name(name).exists():
+                    shutil.copyfile(folder / name, toml.with_name(name))
     except OSError as error:
         raise RobotError(
             f"There is no room {room!r}: {', '.join(names())}, or a folder with walls.toml and robot.toml ({error.strerror})."

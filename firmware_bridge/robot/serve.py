@@ -25,6 +25,7 @@ from firmware_bridge.robot import config, drawn, shown, things
 from firmware_bridge.robot.arming import USUAL
 from firmware_bridge.robot.config import RobotError
 from firmware_bridge.robot.drive import Driver
+from firmware_bridge.robot.eyes import Box, Past
 from firmware_bridge.robot.modes import Event
 from firmware_bridge.robot.picture import picture
 from firmware_bridge.robot.tokens import SCOPES, Tokens
@@ -51,6 +52,7 @@ OPS = {
     "draw": "manage",
     "scan": "sense",
     "sight": "sense",
+    "boxes": "sense",
     "picture": "read",
     "drive": "drive",
     "hold": "drive",
@@ -170,6 +172,8 @@ class Server:
             driver.scan(_number(asked, "first"), _number(asked, "step"), [_range(each) for each in ranges])
         elif op == "sight":
             driver.sight(_sights(asked.get("things")))
+        elif op == "boxes":
+            return {"far_unknown": driver.eyes.boxes(*_boxes(asked))}
         elif op == "picture":
             return {"png": b64encode(await asyncio.to_thread(picture, driver)).decode()}
         elif op == "mode":
@@ -352,6 +356,33 @@ def _sights(raw: object) -> list[tuple[str, float, float]]:
             )
         made.append((name, _number({"x": at[0]}, "x"), _number({"y": at[1]}, "y")))
     return made
+
+
+def _boxes(asked: Json) -> tuple[list[tuple[str, Box]], tuple[float, float], float]:
+    """Of {"boxes": [{"name", "box": [x0, y0, x1, y1]}], "size": [w, h], "age_ms"}."""
+    raw, size = asked.get("boxes"), asked.get("size")
+    made: list[tuple[str, Box]] = []
+    for each in raw if isinstance(raw, list) and len(raw) <= MOST_SIGHTS else [None]:
+        name, box = (each.get("name"), each.get("box")) if isinstance(each, dict) else (None, None)
+        if not isinstance(name, str) or not isinstance(box, list) or len(box) != 4 or not all(map(_share, box)):
+            raise RobotError(
+                f'boxes must be up to {MOST_SIGHTS} of {{"name": "cup", "box": [x0, y0, x1, y1]}}, shares of the picture.'
+            )
+        made.append((name, (float(box[0]), float(box[1]), float(box[2]), float(box[3]))))
+    if (
+        not isinstance(size, list)
+        or len(size) != 2
+        or not all(type(side) is int and 0 < side <= 1 << 16 for side in size)
+    ):
+        raise RobotError("size must be the picture's [width, height] in pixels.")
+    age = _number(asked, "age_ms") / 1000 if "age_ms" in asked else 0.0
+    if not 0 <= age <= Past.SECONDS:
+        raise RobotError(f"age_ms must be from 0 to {Past.SECONDS * 1000:.0f}: older pictures say nothing any more.")
+    return made, (float(size[0]), float(size[1])), age
+
+
+def _share(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
 
 
 def _range(value: object) -> float:

@@ -195,6 +195,7 @@ def state(driver: Driver, now: float) -> Json:
             {"place": each.says, "state": each.state, "why": each.why or None}
             for each in (*driver.orders.ended, *driver.orders.queue)
         ],
+        "outcomes": list(driver.orders.outcomes),
         "changes": [
             {
                 "seconds_ago": round(now - each.at, 2),

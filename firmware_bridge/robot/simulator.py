@@ -91,15 +91,15 @@ class World:
         return {name: _walked(way, self.time * WALK) for name, way in self.room.people.items()}
 
     def sights(self) -> list[tuple[str, float, float]]:
-        """What a camera sees of things and people, and about where: nothing behind walls, behind it, or far away."""
+        """What a camera sees of things and people: metres before and left of the robot's middle, about; nothing behind walls, behind it, or far away."""
         seen = []
         ahead = [(name, x, y, *seen_from(self.pose, x, y)) for name, (x, y) in {**self.things, **self.people()}.items()]
         near = [each for each in ahead if each[0] != self.held and abs(each[4]) < SIDE and each[3] < EYES]
         walls = cast(self.room.walls, self.pose, np.array([each[4] for each in near]), EYES) if near else ()
-        for (name, x, y, away, _), wall in zip(near, walls, strict=True):
+        for (name, _, _, away, angle), wall in zip(near, walls, strict=True):
             if away < wall:
                 dx, dy = self._rng.normal(0, NOISE, 2)
-                seen.append((name, x + float(dx), y + float(dy)))
+                seen.append((name, away * math.cos(angle) + float(dx), away * math.sin(angle) + float(dy)))
         return seen
 
     def take(self, name: str) -> bool:
@@ -255,6 +255,7 @@ class SimulatedGripper:
 
     kind = "a gripper in the simulator"
     reach = (0.27, 0.36)
+    tucked = True
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -274,7 +275,13 @@ class SimulatedGripper:
         self.holds = None
         return ahead(pose, GRIPS)
 
+    async def tuck(self) -> None:
+        """See `Gripper`."""
+
     def stop(self) -> None:
+        """See `Gripper`."""
+
+    def clear(self) -> None:
         """See `Gripper`."""
 
 

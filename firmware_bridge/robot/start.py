@@ -10,6 +10,7 @@ import signal
 import tempfile
 from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -32,6 +33,11 @@ from firmware_bridge.robot.tokens import SCOPES, Tokens, write_private
 from firmware_bridge.robot.zones import Ground
 from firmware_bridge.simulator import Simulated, build, missing
 
+if TYPE_CHECKING:
+    from firmware_bridge.arm.config import Arm
+    from firmware_bridge.arm.joints import Joints
+    from firmware_bridge.robot.gripper import Gripper
+
 
 async def serve(args: argparse.Namespace, say: Callable[[str], None]) -> None:
     """Serves as the options of `serve` or `simulate` say, until it is told to end."""
@@ -52,12 +58,7 @@ async def serve(args: argparse.Namespace, say: Callable[[str], None]) -> None:
         asyncio.get_running_loop().add_signal_handler(number, ends.set)
     async with contextlib.AsyncExitStack() as stack:
         if room is not None:
-            kind: type[World] = World
-            if args.physics == "mujoco":
-                from firmware_bridge.robot.physics import MujocoWorld
-
-                kind = MujocoWorld
-            world = await asyncio.to_thread(kind, robot, room, *(start or _inside(robot)))
+            world = await asyncio.to_thread(_world, args, robot, room, start or _inside(robot))
             if args.on == "simavr":
                 find = await _simulate(stack, robot, world)
                 board: Board | SimulatedBoard = await stack.enter_async_context(Board(find, args.number))
@@ -65,10 +66,12 @@ async def serve(args: argparse.Namespace, say: Callable[[str], None]) -> None:
                 board = await stack.enter_async_context(SimulatedBoard(world))
             driver = await stack.enter_async_context(Driver(robot, board, start or _inside(robot)))
             driver.simulated = True
-            _see(stack, world, driver)
+            await _see(stack, world, driver, args)
         else:
             line = await stack.enter_async_context(Board(finder(args.port), args.number))
             driver = await stack.enter_async_context(Driver(robot, line, start, arming=Arming(args.robot, line)))
+            if robot.arm is not None:
+                driver.orders.gripper = await _real_arm(stack, args, robot)
         if robot.map.grid:
             # What is simulated has walls of its own, whatever the house's map shows.
             grid = room.map(robot.body.radius) if room is not None else Grid.load(here / robot.map.grid)
@@ -92,16 +95,66 @@ async def serve(args: argparse.Namespace, say: Callable[[str], None]) -> None:
             np.savez_compressed(file, odometry=poses, ranges=even, first=first[0], step=step[0])
 
 
-def _see(stack: contextlib.AsyncExitStack, world: World, driver: Driver) -> None:
-    """Gives a robot that isn't there its scanner, its camera and its gripper."""
+def _world(args: argparse.Namespace, robot: Robot, room: rooms.Room, start: tuple[float, float, float]) -> World:
+    if args.physics != "mujoco":
+        return World(robot, room, *start)
+    from firmware_bridge.robot.physics import MujocoWorld
+
+    arm = None
+    if robot.arm is not None:
+        from firmware_bridge.robot.hand import mounted
+
+        arm = mounted(robot.arm, args.robot.resolve().parent)
+    return MujocoWorld(robot, room, *start, arm=arm)
+
+
+async def _see(stack: contextlib.AsyncExitStack, world: World, driver: Driver, args: argparse.Namespace) -> None:
+    """Gives a robot that isn't there its scanner, its camera and what takes things: its arm in MuJoCo, else a simple one."""
     driver.orders.gripper = SimulatedGripper(world)
+    if args.physics == "mujoco" and driver.robot.arm is not None:
+        from firmware_bridge.robot.physics import MujocoWorld
+        from firmware_bridge.robot.physics_arm import MujocoJoints
+
+        assert isinstance(world, MujocoWorld) and world.arm is not None
+        driver.orders.gripper = await _arm(stack, driver.robot, world.arm, MujocoJoints(world, world.arm))
 
     def sight(seen: list[tuple[str, float, float]]) -> None:
         """Its camera's, of what the inventory names."""
         known = driver.orders.things.known
-        driver.sight([each for each in seen if each[0] in known])
+        driver.eyes.see([each for each in seen if each[0] in known])
 
     _run(stack, look(world, driver.scan, sight=sight))
+
+
+async def _arm(
+    stack: contextlib.AsyncExitStack,
+    robot: Robot,
+    arm: Arm,
+    joints: Joints,
+    armed: Callable[[], float] | None = None,
+) -> Gripper:
+    from firmware_bridge.arm.run import ArmDriver
+    from firmware_bridge.robot.hand import ArmGripper
+
+    assert robot.arm is not None
+    driver = await stack.enter_async_context(ArmDriver(arm, joints, armed))
+    return await asyncio.to_thread(ArmGripper, arm, robot.arm, robot.body.radius, driver)
+
+
+async def _real_arm(stack: contextlib.AsyncExitStack, args: argparse.Namespace, robot: Robot) -> Gripper:
+    """The one that ros2_control drives; a leave of its own lets it move: `enigma-bridge arm arm`."""
+    from firmware_bridge.arm.arming import ArmArming
+    from firmware_bridge.arm.joints import RosJoints
+    from firmware_bridge.robot.hand import mounted
+    from firmware_bridge.ros2.graph import RosGraph
+
+    assert robot.arm is not None
+    here = args.robot.resolve().parent
+    arm = mounted(robot.arm, here)
+    graph = await stack.enter_async_context(
+        await RosGraph.open("enigma_arm", over=args.over, number=args.domain, interface=args.interface)
+    )
+    return await _arm(stack, robot, arm, RosJoints(graph, arm.ros), ArmArming(here / robot.arm.file).left)
 
 
 def _run(stack: contextlib.AsyncExitStack, work: Coroutine[object, object, None]) -> None:

@@ -20,6 +20,7 @@ from firmware_bridge.robot.tokens import write_private
 INVENTORY, KEPT = "inventory.json", "robot.things.json"
 MOST = 2000
 TOLD = 1.0  # seconds that a sighting of somebody counts who may walk
+STILL, NEWEST = 0.1, 0.3  # metres within which a thing wasn't moved, and the share of its latest look
 ALIVE = 3.0  # seconds since a detector's last report after which there is none
 
 
@@ -63,19 +64,34 @@ class Things:
             raise RobotError(f"This robot knows no things: {INVENTORY} beside its robot.toml names them.")
         raise RobotError(f"There is no {str(name)[:64]!r} in this robot's {INVENTORY}.")
 
+    def knows(self, name: str) -> bool:
+        """Whether there is a thing of that id or name."""
+        return any(_plain(name) in (_plain(each.id), _plain(each.name)) for each in self.known.values())
+
     def detects(self, now: float) -> bool:
         """Whether a detector looks, also where it sees nothing."""
         return now - self._reported <= ALIVE
 
-    def report(self, now: float, seen: Sequence[tuple[str, float, float]]) -> None:
-        """What a detector sees now: names or ids, and where on the map. Raises RobotError: then none of it counts."""
+    def report(self, now: float, seen: Sequence[tuple[str, float, float]], held: Thing | None = None) -> None:
+        """What a detector sees now: names or ids, and where on the map; what the gripper holds lies nowhere.
+
+        Raises RobotError: then none of it counts.
+        """
         made = {}
         for name, x, y in seen:
             if not (abs(x) <= FAR and abs(y) <= FAR):
                 raise RobotError(f"{name[:64]!r} was seen at no place: x and y are metres on the map.")
-            made[self.thing(name).id] = Sighting(x, y, now)
+            if (thing := self.thing(name)) != held:
+                made[thing.id] = self._steadied(thing, x, y, now)
         self._reported = now
         self._sightings |= made
+
+    def _steadied(self, thing: Thing, x: float, y: float, now: float) -> Sighting:
+        """What lies still is seen a little elsewhere each time: the mean of the last looks, the newest counting most."""
+        before = self._sightings.get(thing.id)
+        if thing.person or before is None or now - before.at > TOLD or math.dist((before.x, before.y), (x, y)) > STILL:
+            return Sighting(x, y, now)
+        return Sighting(before.x + NEWEST * (x - before.x), before.y + NEWEST * (y - before.y), now)
 
     def where(self, thing: Thing) -> Sighting | None:
         """Where it was seen last."""

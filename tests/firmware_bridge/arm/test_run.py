@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from firmware_bridge.arm.config import Limits
+from firmware_bridge.arm.joints import EMPTY, STATE, STOP, TRAJECTORY, RosJoints
 from firmware_bridge.arm.pick import pick_and_place
-from firmware_bridge.arm.run import EMPTY, STATE, STOP, TICK, TRAJECTORY, ArmDriver
+from firmware_bridge.arm.run import TICK, ArmDriver
 from firmware_bridge.arm.urdf import ArmError
 from firmware_bridge.errors import BridgeError
 from firmware_bridge.ros2.graph import RosGraph
@@ -60,7 +61,7 @@ async def arm() -> AsyncIterator[tuple[Controller, ArmDriver, RosGraph]]:
         controller = Controller(theirs)
         running = asyncio.create_task(controller.run())
         try:
-            async with ArmDriver(ARM, ours) as driver:
+            async with ArmDriver(ARM, RosJoints(ours, ARM.ros)) as driver:
                 yield controller, driver, theirs
         finally:
             running.cancel()

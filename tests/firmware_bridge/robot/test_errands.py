@@ -19,7 +19,7 @@ pytest.importorskip("shapely")
 import shapely
 
 from firmware_bridge.robot import drawn, room, things
-from firmware_bridge.robot.config import Robot, RobotError, parse
+from firmware_bridge.robot.config import Robot, RobotError, load, parse
 from firmware_bridge.robot.drive import Driver
 from firmware_bridge.robot.grid import Grid
 from firmware_bridge.robot.gripper import seen_from
@@ -77,7 +77,7 @@ async def flat(
         driver.map = ShownMap(grid, grows=False)
         driver.orders.things = things.load(toml)
         driver.orders.gripper = SimulatedGripper(world)
-        looking = asyncio.create_task(look(world, driver.scan, 0.1, driver.sight if eyes else None))
+        looking = asyncio.create_task(look(world, driver.scan, 0.1, driver.eyes.see if eyes else None))
         try:
             await asyncio.sleep(1.0)
             driver.on(Event.AUTOMATE)
@@ -125,43 +125,97 @@ def test_it_goes_to_the_kitchen_then_brings_the_cup_to_whoever_asked_and_the_way
     run(main(), monkeypatch)
 
 
-def test_the_same_in_mujoco_where_wheels_slip_and_things_have_weight(
+def test_in_mujoco_its_arm_picks_a_thing_by_its_own_planner_carries_it_and_puts_it_down(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Wheels slip, things have weight, and fingers hold them by friction alone."""
+    pytest.importorskip("mujoco", reason="pip install 'enigma[sim]'")
+    from firmware_bridge.arm.run import ArmDriver
+    from firmware_bridge.robot.hand import ArmGripper, mounted
+    from firmware_bridge.robot.physics import MujocoWorld
+    from firmware_bridge.robot.physics_arm import MujocoJoints
+
+    declared = load(room.ROOMS / "flat" / "robot.toml")
+    assert declared.arm is not None
+    arm = mounted(declared.arm, room.ROOMS / "flat")
+
+    async def main() -> None:
+        kind = functools.partial(MujocoWorld, arm=arm)
+        async with flat(tmp_path, kind=kind, start=(4.6, 0.7, 0.0)) as home:  # type: ignore[arg-type]
+            world, orders, declared = home.world, home.driver.orders, home.driver.robot
+            assert isinstance(world, MujocoWorld) and declared.arm is not None
+            async with ArmDriver(arm, MujocoJoints(world, arm)) as driver:
+                gripper = ArmGripper(arm, declared.arm, declared.body.radius, driver)
+                orders.gripper = gripper
+                assert 0.2 < gripper.reach[0] < gripper.reach[1] < 0.5 and gripper.tucked
+
+                def height() -> float:
+                    return float(world.data.body("thing keys").xpos[2])
+
+                with pytest.raises(RobotError, match="doesn't say how large 'Anna' is"):
+                    gripper._size(orders.things.thing("anna"))
+                await home.call(order("fetch", "keys", **{"from": "door", "to": "door"}))
+                await home.until(lambda: height() > 0.1)
+                assert await home.driver.stop()  # in the middle of lifting it: the arm stands, and holds it
+                await asyncio.sleep(1.0)
+                lifted = height()
+                await asyncio.sleep(1.0)
+                assert lifted > 0.1 and height() == pytest.approx(lifted, abs=0.005)
+                assert gripper.holds is orders.things.thing("keys") and not gripper.tucked
+                await home.driver.release()
+                home.driver.clear()
+                home.driver.on(Event.AUTOMATE)
+                await home.call(order("place", "keys", to="door"))
+                await home.until(lambda: home.driver.envelope.v > 0.2)
+                assert gripper.tucked and height() > 0.2  # it drove only once the arm was home
+                assert (await home.done())[-1][:2] == ("put the keys down", "done")
+                lies = world.things["keys"]
+                assert math.dist(lies, (4.6, 0.7)) < 0.5 and not world.bumped and height() < 0.05
+                assert gripper.holds is None and gripper.tucked
+                known = orders.things.where(orders.things.thing("keys"))
+                assert known is not None and math.dist((known.x, known.y), lies) < 0.06
+                estimate = home.driver.estimate
+                assert estimate is not None and math.dist(estimate.pose[:2], world.pose[:2]) < 0.05
+                at = world.model.jnt_qposadr[world.model.body("thing keys").jntadr[0]]
+                await home.call(order("fetch", "keys", to="dock"))
+                await home.until(lambda: not gripper.tucked)
+                world.data.qpos[at : at + 2] = 6.5, 4.0  # somebody takes it away while the arm comes for it
+                said = await home.done()
+                taken = next(each for each in said[7:] if each[0] == "take the keys")
+                assert taken[1] == "failed" and "closed on nothing" in taken[2] and gripper.holds is None
+
+    run(main(), monkeypatch)
+
+
+def test_in_mujoco_without_an_arm_what_it_takes_hangs_on_the_robot_and_wheels_slip_at_a_wall(tmp_path: Path) -> None:
     pytest.importorskip("mujoco", reason="pip install 'enigma[sim]'")
     from firmware_bridge.robot.physics import MujocoWorld
 
-    async def main() -> None:
-        async with flat(tmp_path, kind=MujocoWorld, start=(4.6, 0.7, 0.0)) as home:
-            world = home.world
-            await home.call(order("fetch", "keys", **{"from": "door", "to": "door"}))
-            await home.until(lambda: world.held == "keys")
-            await home.until(lambda: home.driver.envelope.v > 0.2)
-            away, angle = seen_from(world.pose, *world.things["keys"])
-            assert away == pytest.approx(GRIPS, abs=0.03) and abs(angle) < 0.1  # it hangs before the robot
-            assert (await home.done())[-1][:2] == ("put the keys down", "done")
-            lies = world.things["keys"]
-            assert math.dist(lies, (4.6, 0.7)) < 0.5 and not world.bumped
-            world.step(1.0)
-            assert math.dist(world.things["keys"], lies) < 0.02
-            estimate = home.driver.estimate
-            assert estimate is not None and math.dist(estimate.pose[:2], world.pose[:2]) < 0.05
-            for _ in range(250):  # straight east, past all that keeps it from doing so
-                world.drive(0.7, 0.7)
-                world.step(0.02)
-            assert world.bumped and world.room.gap(*world.pose[:2]) > world.robot.body.radius - 0.03
-            wheels = world.counts[0]
-            world.drive(0.7, 0.7)
-            world.step(0.2)
-            assert world.counts[0] > wheels + 50 and abs(world.speed[0]) < 0.1  # against the wall they slip
-            world.stop(latch=True)
-            world.step(0.5)
-            wheels = world.counts[0]
-            world.drive(0.7, 0.7)
-            world.step(0.2)
-            assert world.counts[0] == pytest.approx(wheels, abs=20)
-
-    run(main(), monkeypatch)
+    toml = tmp_path / "robot.toml"
+    made = room.load("flat", toml)
+    world = MujocoWorld(drawn.load(toml), made, 4.0, 0.4, math.pi)
+    assert world.take("keys")
+    world.step(0.5)
+    away, angle = seen_from(world.pose, *world.things["keys"])
+    assert away == pytest.approx(GRIPS, abs=0.03) and abs(angle) < 0.1
+    lies = world.put()
+    world.step(1.0)
+    assert math.dist(world.things["keys"], lies) < 0.02
+    world = MujocoWorld(drawn.load(toml), made, 6.6, 3.5, 0.0)
+    for _ in range(100):  # straight east, past all that keeps it from doing so
+        world.drive(0.7, 0.7)
+        world.step(0.02)
+    assert world.bumped and world.room.gap(*world.pose[:2]) > world.robot.body.radius - 0.03
+    wheels = world.counts[0]
+    world.drive(0.7, 0.7)
+    world.step(0.2)
+    assert world.counts[0] > wheels + 50 and abs(world.speed[0]) < 0.1  # against the wall they slip
+    world.stop(latch=True)
+    world.step(0.5)
+    wheels = world.counts[0]
+    world.drive(0.7, 0.7)
+    world.step(0.2)
+    assert world.counts[0] == pytest.approx(wheels, abs=20)
 
 
 def _looks_like(drawing: bytes, folder: Path) -> None:
