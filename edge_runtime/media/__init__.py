@@ -25,6 +25,7 @@ _OPTIONAL = {
     "trimesh": ("trimesh", "tasks"),
     "cv2": ("opencv-python-headless", "camera"),
     "serial": ("pyserial", "serial"),
+    "pocketsphinx": ("pocketsphinx", "speech"),
 }
 
 

@@ -10,16 +10,13 @@ is no other way. Orders of pack `robot-en` are said as the bridge takes them fir
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import json
 from typing import TYPE_CHECKING
 
-from edge_runtime import strict_json
 from edge_runtime.errors import BadRequest
 from edge_runtime.media import to_json
 from edge_runtime.mobile.bridge import for_bridge
 from edge_runtime.pipelines import declare
+from edge_runtime.pipelines.envelope import ask
 from edge_runtime.pipelines.items import Item, Json, SinkError
 from edge_runtime.pipelines.references import fill
 from edge_runtime.pipelines.webhook import read_secret
@@ -28,7 +25,6 @@ if TYPE_CHECKING:
     from edge_runtime.events import EventHub
 
 MOST_CALLS = 32
-_LINE_BYTES = 64 * 1024
 _SHOWN = 200  # characters of the envelope's reason
 
 
@@ -100,29 +96,7 @@ class Actions:
             raise SinkError(f"The safety envelope refused: {str(said.get('reason') or 'it gave no reason')[:_SHOWN]}.")
 
     async def _ask(self, request: Json) -> Json:
-        path = self._declared.socket
-        line = json.dumps(request, ensure_ascii=False, separators=(",", ":")).encode("utf-8") + b"\n"
-        if len(line) > _LINE_BYTES:
-            raise SinkError(f"The action has {len(line):,} bytes; the safety envelope takes up to {_LINE_BYTES:,}.")
-        writer: asyncio.StreamWriter | None = None
-        try:
-            async with asyncio.timeout(self._declared.timeout):
-                reader, writer = await asyncio.open_unix_connection(path, limit=_LINE_BYTES)
-                writer.write(line)
-                await writer.drain()
-                said = await reader.readline()
-        except TimeoutError:
-            raise SinkError(f"The safety envelope at {path} didn't answer in time.") from None
-        except (OSError, ValueError) as cause:
-            why = getattr(cause, "strerror", None) or cause
-            raise SinkError(f"The safety envelope at {path} can't be asked ({why}); nothing moves.") from None
-        finally:
-            if writer is not None:
-                writer.close()
-                with contextlib.suppress(OSError, TimeoutError):
-                    async with asyncio.timeout(self._declared.timeout):
-                        await writer.wait_closed()
-        return strict_json.loads_object(said, f"The answer of the safety envelope at {path}", SinkError)
+        return await ask(self._declared.socket, request, self._declared.timeout)
 
 
 def _calls(value: object) -> list[Json]:

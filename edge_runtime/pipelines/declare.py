@@ -71,7 +71,24 @@ class Serial:
     json: bool
 
 
-Source = Timer | Topic | Microphone | Camera | Serial
+@dataclass(frozen=True)
+class Speech:
+    """What is said into a microphone, as text. grammar: a JSGF file of all sentences that may be said."""
+
+    sound: Microphone
+    grammar: Path
+
+
+@dataclass(frozen=True)
+class Robot:
+    """What became of a robot's orders. socket, token_file: as an action's."""
+
+    socket: Path | None
+    every_seconds: float
+    token_file: Path | None = None
+
+
+Source = Timer | Topic | Microphone | Camera | Serial | Speech | Robot
 
 
 @dataclass(frozen=True)
@@ -147,6 +164,31 @@ class Action:
 
 
 @dataclass(frozen=True)
+class Sight:
+    """Tells a robot what a detector found in its camera's picture.
+
+    socket, token_file: as an action's. sure: an object's confidence at least; names: what the robot calls a label; max_age: seconds.
+    """
+
+    socket: Path | None
+    names: Mapping[str, str]
+    sure: float
+    timeout: float
+    max_age: float
+    token_file: Path | None = None
+
+
+@dataclass(frozen=True)
+class Speak:
+    """Says a text, a template, or plays an answer's sound: to a speaker by its ALSA name ("": the default one), or into a WAV file."""
+
+    text: object
+    voice: str
+    device: str
+    file: Path | None
+
+
+@dataclass(frozen=True)
 class HomeAssistant:
     """Calls a Home Assistant's services. entities: patterns of those that it may move; max_age: as an action's."""
 
@@ -162,7 +204,7 @@ class Sink:
     """after: the models whose answers it takes; () where there is no model. every_seconds: the least between two."""
 
     kind: str
-    to: Event | Publish | Webhook | Action | HomeAssistant
+    to: Event | Publish | Webhook | Action | Sight | Speak | HomeAssistant
     after: tuple[str, ...]
     when: When
     every_seconds: float
@@ -190,7 +232,8 @@ class Pipeline:
     @property
     def waits(self) -> bool:
         """Whether the source waits for the slowest stage, as a file read as fast as possible does; nothing is dropped."""
-        return isinstance(self.source, Microphone | Camera) and self.source.fast
+        played = self.source.sound if isinstance(self.source, Speech) else self.source
+        return isinstance(played, Microphone | Camera) and played.fast
 
     @property
     def hears(self) -> bool:

@@ -1,7 +1,7 @@
 """What a pipeline's file says: one source, models, and sinks. Everything is checked and bounded before anything starts.
 
 [source]
-kind = "camera"                       # camera, microphone, serial, topic or timer
+kind = "camera"                       # camera, microphone, speech, serial, robot, topic or timer
 device = "/dev/video0"
 
 [[models]]
@@ -10,7 +10,7 @@ priority = "low"
 deadline_ms = 500
 
 [[sinks]]
-kind = "event"                        # event, topic, webhook, action or home_assistant
+kind = "event"                        # event, topic, webhook, action, sight, speak or home_assistant
 when = { label = "person" }
 """
 
@@ -33,9 +33,13 @@ from edge_runtime.pipelines.declare import (
     Model,
     Pipeline,
     Publish,
+    Robot,
     Serial,
+    Sight,
     Sink,
     Source,
+    Speak,
+    Speech,
     Timer,
     Topic,
     Webhook,
@@ -100,6 +104,8 @@ def parse_pipeline(text: str, name: str, folder: Path) -> Pipeline:
     for sink in sinks:
         if isinstance(source, Topic) and isinstance(sink.to, Publish) and matches(source.topic, sink.to.topic):
             raise BadRequest(f"It would read what it publishes on '{sink.to.topic}'; choose another topic.")
+        if isinstance(sink.to, Sight) and not isinstance(source, Camera):
+            raise BadRequest("A sight is about a camera's pictures: the source must be a camera.")
     return Pipeline(name, enabled, kind, source, retry, retry_most, quiet, tuple(models), sinks)
 
 
@@ -259,6 +265,26 @@ def _serial(table: Table, folder: Path) -> Serial:
     return Serial(table.text("port"), table.whole("baud", 115_200, 50, 10_000_000), form == "json")
 
 
+def _speech(table: Table, folder: Path) -> Speech:
+    return Speech(_microphone(table, folder), table.path("grammar", folder))
+
+
+def _robot(table: Table, folder: Path) -> Robot:
+    token = table.path("token_file", folder) if table.has("token_file") else None
+    socket = table.path("socket", folder) if table.has("socket") else None
+    return Robot(socket, table.number("every_seconds", 0.5, 0.1, 60), token)
+
+
+def _speak(table: Table, folder: Path, models: bool) -> Speak:
+    text = table.raw("text", "$answer.text" if models else "$item.text")
+    references.check_template(text, table.key("text"), answer=models)
+    if not isinstance(text, str):
+        raise BadRequest(f'{table.key("text")} must be a text, or refer to one, as "$item.text" does.')
+    voice, device = table.choice("voice", ("man", "woman"), "woman"), table.text("device", "")
+    file = table.path("file", folder) if table.has("file") else None
+    return Speak(text, voice, device, file)
+
+
 def _event(table: Table, folder: Path, models: bool) -> Event:
     return Event()
 
@@ -312,18 +338,39 @@ def _action(table: Table, folder: Path, models: bool) -> Action:
     return Action(socket, calls, table.number("timeout_seconds", 1.0, 0.05, 30), age, token)
 
 
+def _sight(table: Table, folder: Path, models: bool) -> Sight:
+    if not models:
+        raise BadRequest(f"{table.where} needs a model that finds objects, as a detector of the task vision.")
+    names: dict[str, str] = {}
+    given = table.table("names")
+    for label, name in given.items() if given is not None else ():
+        if not isinstance(name, str) or not 0 < len(name) <= 64:
+            raise BadRequest(f"{table.key('names')}.{label[:40]} must be a name of the robot's inventory.")
+        names[label] = name
+    age, sure = table.number("max_age_ms", 1000, 10, 2000) / 1000, table.number("sure", 0.5, 0, 1)
+    token = table.path("token_file", folder) if table.has("token_file") else None
+    socket = table.path("socket", folder) if table.has("socket") else None
+    return Sight(socket, names, sure, table.number("timeout_seconds", 1.0, 0.05, 30), age, token)
+
+
 _PATTERN = re.compile(r"[a-z0-9_]+\.(?:\*|[a-z0-9_]+\*?)")  # an entity of Home Assistant, or those that begin so
 _SOURCES: Mapping[str, Callable[[Table, Path], Source]] = {
     "camera": _camera,
     "microphone": _microphone,
+    "speech": _speech,
+    "robot": _robot,
     "serial": _serial,
     "topic": _topic,
     "timer": _timer,
 }
-_SINKS: Mapping[str, Callable[[Table, Path, bool], Event | Publish | Webhook | Action | HomeAssistant]] = {
+_SINKS: Mapping[
+    str, Callable[[Table, Path, bool], Event | Publish | Webhook | Action | Sight | Speak | HomeAssistant]
+] = {
     "event": _event,
     "topic": _publish,
     "webhook": _webhook,
     "action": _action,
+    "sight": _sight,
+    "speak": _speak,
     "home_assistant": _home_assistant,
 }

@@ -150,7 +150,7 @@ class Pipelines:
         running = Running(
             declared,
             self._host,
-            open_source(declared.source, self.topics),
+            open_source(declared.source, self.topics, self._robot),
             lambda sink: open_sink(sink, declared.name, self._host.events, self.topics, self._robot),
         )
         task = asyncio.create_task(running.run(), name=f"pipeline {declared.name}")

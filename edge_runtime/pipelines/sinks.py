@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from edge_runtime.media import described
 from edge_runtime.pipelines import declare
@@ -47,17 +47,28 @@ def open_sink(
         from edge_runtime.pipelines.home_assistant import HomeAssistantCalls
 
         return HomeAssistantCalls(declared.to, pipeline, events)
+    if isinstance(declared.to, declare.Speak):
+        from edge_runtime.pipelines.speaker import Speaker
+
+        return Speaker(declared.to)
+    if isinstance(declared.to, declare.Sight):
+        from edge_runtime.pipelines.sight import Sight
+
+        return Sight(at_home(declared.to, robot))
     from edge_runtime.pipelines.actions import Actions
 
-    return Actions(_at_home(declared.to, robot), pipeline, events)
+    return Actions(at_home(declared.to, robot), pipeline, events)
 
 
-def _at_home(declared: declare.Action, robot: RobotConfig | None) -> declare.Action:
-    """An action with the socket that it goes to."""
+Robots = TypeVar("Robots", declare.Action, declare.Sight, declare.Robot)
+
+
+def at_home(declared: Robots, robot: RobotConfig | None) -> Robots:
+    """The same with the socket that it goes to."""
     if declared.socket is not None:
         return declared
     if robot is None or not robot.socket:
-        raise SinkError("The action names no socket, and the section [robot] of the device's configuration neither.")
+        raise SinkError("It names no socket, and the section [robot] of the device's configuration neither.")
     token = declared.token_file or (Path(robot.token_file) if robot.token_file else None)
     return replace(declared, socket=Path(robot.socket), token_file=token)
 

@@ -11,7 +11,7 @@ import contextlib
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from edge_runtime.audio import microphone
 from edge_runtime.audio.files import RATE
@@ -20,6 +20,9 @@ from edge_runtime.pipelines import declare
 from edge_runtime.pipelines.box import Box
 from edge_runtime.pipelines.items import Captured, Item, Sound, SourceError
 from edge_runtime.pipelines.topics import Topics
+
+if TYPE_CHECKING:
+    from edge_runtime.config import RobotConfig
 
 STOP_SECONDS = 2.0  # for a thread that reads from a device to notice that it shall stop
 _READ_AHEAD = 4  # items between a thread and the loop, which takes them at once
@@ -32,14 +35,30 @@ class Source(Protocol):
         """The items, until it ends."""
 
 
-def open_source(declared: declare.Source, topics: Topics) -> Source:
-    """A source as a file declares it; what it needs is opened when its items are asked for."""
+def open_source(declared: declare.Source, topics: Topics, robot: RobotConfig | None = None) -> Source:
+    """A source as a file declares it; what it needs is opened when its items are asked for.
+
+    robot: the device's own, for a source that names no other.
+    """
     if isinstance(declared, declare.Timer):
         return _Timer(declared)
     if isinstance(declared, declare.Topic):
         return _Topic(declared, topics)
     if isinstance(declared, declare.Microphone):
         return Threaded(lambda stopped: _sound(declared, stopped), "microphone", declared.fast)
+    if isinstance(declared, declare.Speech):
+        from edge_runtime.pipelines.speech import spoken
+
+        return Threaded(
+            lambda stopped: spoken(declared, _sound(declared.sound, stopped), stopped),
+            "microphone",
+            declared.sound.fast,
+        )
+    if isinstance(declared, declare.Robot):
+        from edge_runtime.pipelines.robot_news import RobotNews
+        from edge_runtime.pipelines.sinks import at_home
+
+        return RobotNews(at_home(declared, robot))
     if isinstance(declared, declare.Camera):
         from edge_runtime.pipelines.camera import frames
 
@@ -178,4 +197,5 @@ def reads_end(declared: declare.Source) -> bool:
     """Whether a source is to end some time, as a file does; of any other, an end is a failure."""
     if isinstance(declared, declare.Timer):
         return declared.count > 0
+    declared = declared.sound if isinstance(declared, declare.Speech) else declared
     return isinstance(declared, declare.Microphone | declare.Camera) and declared.file is not None and not declared.loop

@@ -25,7 +25,10 @@ def test_its_commands_run_in_the_order_in_which_they_stand_there(
     (tmp_path / "device").mkdir()
     for name, text in FILES.items():
         Path(name).write_text(text)
-    assert sorted(FILES) == ["door.toml", "ear.toml", "hello.toml"] and len(COMMANDS) == 7
+    assert (
+        sorted(FILES) == ["door.toml", "ear.toml", "hello.toml", "look.toml", "said.toml", "says.toml"]
+        and len(COMMANDS) == 10
+    )
     for command in COMMANDS:
         arguments = shlex.split(command)[1:]
         _parser().parse_args(arguments)

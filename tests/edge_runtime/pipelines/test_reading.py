@@ -30,7 +30,7 @@ WRONG = [
     ("[source", "isn't valid TOML"),
     ("source = 1", "source must be a table"),
     ("[source]\n", r"source\.kind is missing"),
-    ('[source]\nkind = "radio"', r"source\.kind must be camera, microphone, serial, topic or timer"),
+    ('[source]\nkind = "radio"', r"source\.kind must be camera, microphone, speech, robot, serial, topic or timer"),
     (TIMER, "There is no sink"),
     ("x = 1\n" + TIMER + EVENT, "There is no key x"),
     (TIMER + "speed = 2\n" + EVENT, r"There is no key source\.speed"),

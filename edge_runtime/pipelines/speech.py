@@ -1,0 +1,104 @@
+"""What people say, as text: sound is cut at pauses, and a grammar says what may have been said, by pocketsphinx (the extra 'speech').
+
+Nothing leaves the device, and nothing is learnt. A grammar is a JSGF file; its words are those of CMU's English dictionary. What
+isn't in it is taken for what is nearest in it, or for nothing: let each sentence begin with a name, as in "robot, go home".
+https://www.w3.org/TR/jsgf/
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edge_runtime.audio.files import RATE
+from edge_runtime.errors import BadRequest
+from edge_runtime.media import optional
+from edge_runtime.pipelines.declare import Speech
+from edge_runtime.pipelines.items import Item, Sound
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MOST_BYTES = 64 * 1024
+LONGEST = 15.0  # seconds of one sentence; what goes on is noise
+_NAME = "sentences"
+_EDGE = np.zeros(int(0.2 * RATE), "<i2").tobytes()  # silence round a sentence, as the models were trained with it
+
+
+def spoken(declared: Speech, pieces: Iterator[Item], stopped: threading.Event) -> Iterator[Item]:
+    """Of pieces of sound: each sentence as {"text", "seconds"}, captured when it ended; how long it was. Blocks.
+
+    Raises `BadRequest` where the grammar can't be used, `NotEquipped` without pocketsphinx.
+    """
+    ears = _Ears(read_grammar(declared.grammar), declared.grammar)
+    number, rest = 0, b""
+    for piece in pieces:
+        if stopped.is_set():
+            return
+        assert isinstance(piece.value, Sound)
+        rest += np.rint(np.clip(piece.value.samples, -1, 1) * 32767).astype("<i2").tobytes()
+        while len(rest) >= ears.frame:
+            frame, rest = rest[: ears.frame], rest[ears.frame :]
+            if (heard := ears.hear(frame)) is not None:
+                number += 1
+                text, seconds = heard
+                late = piece.value.seconds - len(rest) / 2 / RATE
+                yield Item(
+                    {"text": text, "seconds": round(seconds, 2)},
+                    piece.captured.later(late),
+                    piece.position + late,
+                    number,
+                )
+
+
+def read_grammar(path: Path) -> str:
+    """The text of a JSGF file; raises `BadRequest`."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(MOST_BYTES + 1)
+        text = data.decode("utf-8")
+    except OSError as cause:
+        raise BadRequest(f"{path} can't be read: {cause.strerror}.") from None
+    except UnicodeDecodeError:
+        raise BadRequest(f"{path} isn't UTF-8; save it as such.") from None
+    if len(data) > MOST_BYTES:
+        raise BadRequest(f"{path} has over {MOST_BYTES:,} bytes; write less.")
+    if not text.startswith("#JSGF"):
+        raise BadRequest(f'{path} is no grammar: it must begin with "#JSGF V1.0;".')
+    return text
+
+
+class _Ears:
+    """An endpointer that waits for speech, and a decoder for what it was. frame: bytes that are heard at once."""
+
+    def __init__(self, grammar: str, path: Path) -> None:
+        sphinx = optional("pocketsphinx", "Spoken sentences")
+        self._ends: Any = sphinx.Endpointer(sample_rate=RATE)
+        self._decoder: Any = sphinx.Decoder(samprate=RATE, lm=None, loglevel="FATAL")
+        try:
+            self._decoder.add_jsgf_string(_NAME, grammar)
+            self._decoder.activate_search(_NAME)
+        except (RuntimeError, ValueError):
+            raise BadRequest(
+                f"{path} can't be used: look at its rules, and at its words, which must be in CMU's dictionary."
+            ) from None
+        self.frame = int(self._ends.frame_bytes)
+        self._sentence = bytearray()
+
+    def hear(self, frame: bytes) -> tuple[str, float] | None:
+        """What was said, and how long it took, where a sentence has just ended and is one of the grammar."""
+        speech = self._ends.process(frame)
+        if speech is not None and len(self._sentence) < LONGEST * RATE * 2:
+            self._sentence += speech
+        if self._ends.in_speech or not self._sentence:
+            return None
+        said, self._sentence = bytes(self._sentence), bytearray()
+        self._decoder.start_utt()
+        self._decoder.process_raw(_EDGE + said + _EDGE, full_utt=True)
+        self._decoder.end_utt()
+        found = self._decoder.hyp()
+        text = found.hypstr.strip() if found is not None else ""
+        return (text, len(said) / 2 / RATE) if text else None
