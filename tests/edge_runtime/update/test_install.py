@@ -50,8 +50,8 @@ def steady(shared_device: RunningDevice, bundles: dict[str, Path]) -> Iterator[R
         assert shared_device.push(bundles["v1"]).status == 200
 
 
-def test_a_push_serves_at_once_and_the_previous_bundle_is_kept(
-    device: RunningDevice, bundles: dict[str, Path], state: Path
+def test_a_push_serves_at_once_and_after_a_restart_and_the_previous_bundle_is_kept(
+    device: RunningDevice, bundles: dict[str, Path], state: Path, start_device: StartDevice
 ) -> None:
     before = device.run("turn on the light").json["scores"]
     reply = device.push(bundles["v2"])
@@ -68,6 +68,8 @@ def test_a_push_serves_at_once_and_the_previous_bundle_is_kept(
     kept = {read_envelope(bundles[name].read_bytes()).digest for name in ("v2", "v3")}
     assert {path.name for path in (state / "bundles").iterdir()} == kept
     assert list((state / "incoming").iterdir()) == []
+    assert device.stop() == 0
+    assert start_device().version() == "3.0.0"
 
 
 def test_pushing_what_serves_already_changes_nothing(steady: RunningDevice, bundles: dict[str, Path]) -> None:
@@ -76,24 +78,16 @@ def test_pushing_what_serves_already_changes_nothing(steady: RunningDevice, bund
     assert snapshot(steady.state) == before
 
 
-def test_what_was_pushed_serves_after_a_restart(
-    device: RunningDevice, bundles: dict[str, Path], start_device: StartDevice
-) -> None:
-    device.push(bundles["v2"])
-    assert device.stop() == 0
-    assert start_device().version() == "2.0.0"
-
-
 def test_a_person_can_go_back_and_forth(
-    device: RunningDevice, bundles: dict[str, Path], state: Path, capsys: pytest.CaptureFixture[str]
+    steady: RunningDevice, bundles: dict[str, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    device.push(bundles["v2"])
-    assert main(["rollback", "tiny", "--state", str(state)]) == 0
+    steady.push(bundles["v2"])
+    assert main(["rollback", "tiny", "--state", str(steady.state)]) == 0
     assert "1.0.0 serves again" in capsys.readouterr().out
-    assert device.version() == "1.0.0"
-    main(["rollback", "tiny", "--state", str(state)])
-    assert device.version() == "2.0.0"
-    assert main(["rollback", "nobody", "--state", str(state)]) == 1
+    assert steady.version() == "1.0.0"
+    main(["rollback", "tiny", "--state", str(steady.state)])
+    assert steady.version() == "2.0.0"
+    assert main(["rollback", "nobody", "--state", str(steady.state)]) == 1
 
 
 # Where a byte is flipped: every field of the head, the archive's index, a manifest, a model, the end.
