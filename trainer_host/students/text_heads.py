@@ -35,7 +35,8 @@ class Aside(NamedTuple):
 # A row's calibration comes from a model that hasn't seen it, nor its group. A model that has seen much less than the last one
 # errs more and is less sure, and a bundle would promise less than it keeps; so little is left out at a time. Of few rows every
 # one calibrates: what the likely labels hold errs by 1.8 points with the 200 templates of half of a thousand rows, by 1.35 with
-# all (standard errors by a bootstrap of whole templates). A short budget goes to learning instead.
+# all (standard errors by a bootstrap of whole templates). Even so the last model's hold it 0.9 points more often than those of
+# the models that calibrate (nine splits, standard error 0.2). A short budget goes to learning instead.
 FEW, SHORT, MANY = Aside(10, 10), Aside(10, 5), Aside(5, 1)
 _COMMON = 0.05  # the rarity of a feature that nearly all texts have; below it, what a table says can't be undone
 CROSS_UP_TO = 3000  # rows that are few
