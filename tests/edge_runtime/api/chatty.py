@@ -18,20 +18,37 @@ CONTEXT = 512
 
 
 def make_bundle(
-    folder: Path, name: str = "chatty", *, version: str = "1.0.0", seed: int = 0, adapters: bool = False
+    folder: Path,
+    name: str = "chatty",
+    *,
+    version: str = "1.0.0",
+    seed: int = 0,
+    adapters: bool = False,
+    runtime: str = "onnxruntime",
+    width: int = 64,
+    layers: int = 2,
 ) -> Path:
     """Write NAME.enigma into the folder. adapters: whether its model takes them."""
     from tests.trainer_host.export.decoders import decoder
-    from trainer_host.export.language_onnx import export_language_onnx
     from trainer_host.students.language.config import LanguageConfig
 
     tokenizer = write_tokenizer(folder / "tokenizer.json")
-    shape = LanguageConfig(tokenizer.size, width=64, layers=2, heads=4, kv_heads=2, hidden=96, context=CONTEXT)
+    hidden = width * 3 // 2 if width == 64 else 2 * width
+    shape = LanguageConfig(
+        tokenizer.size, width=width, layers=layers, heads=4, kv_heads=2, hidden=hidden, context=CONTEXT
+    )
     state = decoder(shape, seed).state_dict()
-    export_language_onnx(state, shape, folder / "model.onnx", adapters=adapters)
+    file, precision = ("model.onnx", "fp32") if runtime == "onnxruntime" else ("model.tflite", "int8")
+    if runtime == "onnxruntime":
+        from trainer_host.export.language_onnx import export_language_onnx
+
+        export_language_onnx(state, shape, folder / file, adapters=adapters)
+    else:
+        from trainer_host.export.language_tflite import export_language_tflite
+
+        export_language_tflite(state, shape, folder / file, precision)
     (folder / "template.json").write_text(json.dumps(CHATML.to_json()))
     task = task_module("chat")
-    runtime = "onnxruntime"
     scored = Scored(runtime, available_runtimes()[runtime], 0.9)
     manifest = Manifest(
         name=name,
@@ -39,16 +56,16 @@ def make_bundle(
         version=version,
         licence="Apache-2.0",
         io={"request": task.REQUEST_SCHEMA, "response": task.RESPONSE_SCHEMA},
-        models=(ModelFile("model.onnx", "fp32", (runtime,), scored_in=(scored,)),),
+        models=(ModelFile(file, precision, (runtime,), scored_in=(scored,)),),
         golden=Golden("golden.json", 1),
         options={"family": "language", "context": CONTEXT, "tasks": ["chat"]},
         tokenizer=Tokenizer("bpe-1", "tokenizer.json", hashlib.sha256(_read(folder / "tokenizer.json")).hexdigest()),
     )
-    engine = open_language_engine(folder / "model.onnx")
+    engine = open_language_engine(folder / file)
     request = {"messages": [{"role": "user", "content": "hello"}], "max_tokens": 8}
     response = task.load(manifest, folder, engine).run(request)  # type: ignore[arg-type]
     engine.close()
-    files: dict[str, bytes | Path] = {file: folder / file for file in ("model.onnx", "tokenizer.json", "template.json")}
+    files: dict[str, bytes | Path] = {file: folder / file for file in (file, "tokenizer.json", "template.json")}
     files["golden.json"] = json.dumps([{"request": request, "response": response}]).encode()
     path = folder / f"{name}.enigma"
     write_bundle(path, manifest, files, tiny.KEY)
