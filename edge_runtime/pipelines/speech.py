@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 MOST_BYTES = 64 * 1024
 LONGEST = 15.0  # seconds of one sentence; what goes on is noise
 _NAME = "sentences"
+# A file's silence has no noise, which the models were never trained with.
+_NOISE: dict[str, object] = {"dither": True, "seed": 1}
 _EDGE = np.zeros(int(0.2 * RATE), "<i2").tobytes()  # silence round a sentence, as the models were trained with it
 
 
@@ -77,10 +79,11 @@ class _Ears:
     def __init__(self, grammar: str, path: Path) -> None:
         sphinx = optional("pocketsphinx", "Spoken sentences")
         self._ends: Any = sphinx.Endpointer(sample_rate=RATE)
-        self._decoder: Any = sphinx.Decoder(samprate=RATE, lm=None, loglevel="FATAL")
+        self._decoder: Any = sphinx.Decoder(samprate=RATE, lm=None, loglevel="FATAL", **_NOISE)
         try:
             self._decoder.add_jsgf_string(_NAME, grammar)
             self._decoder.activate_search(_NAME)
+            self._whole: Any = self._decoder.get_fsg(_NAME)
         except (RuntimeError, ValueError):
             raise BadRequest(
                 f"{path} can't be used: look at its rules, and at its words, which must be in CMU's dictionary."
@@ -101,4 +104,5 @@ class _Ears:
         self._decoder.end_utt()
         found = self._decoder.hyp()
         text = found.hypstr.strip() if found is not None else ""
-        return (text, len(said) / 2 / RATE) if text else None
+        # What comes to an end within a sentence of the grammar was none.
+        return (text, len(said) / 2 / RATE) if text and self._whole.accept(text) else None
