@@ -18,16 +18,17 @@ from edge_runtime.audio.files import RATE, read_sound
 from edge_runtime.audio.resample import resample
 from edge_runtime.errors import BadRequest
 from trainer_host.errors import TrainerError
+from trainer_host.speech.made_voices import MADE, data_for, is_made, made_name
 
 _Asked = TypeVar("_Asked")
 TRAIN, CHECK, HELD_OUT = "train", "check", "heldout"
 SIDES = (TRAIN, CHECK, HELD_OUT)
 ESPEAK, FLITE = "espeak-ng", "flite"
 # All accents of English that espeak-ng has: whoever speaks with one that wasn't learnt is missed ten times as often, so
-# none is held out; voices are.
+# none is held out; voices are. "en" is its British English, which heeds no voice behind a plus where it is called "en-gb".
 _ACCENTS = (
     "en-us",
-    "en-gb",
+    "en",
     "en-029",
     "en-gb-scotland",
     "en-gb-x-gbclan",
@@ -126,6 +127,8 @@ _VARIANTS = [
 _FLITE: dict[str, tuple[str, ...]] = {TRAIN: ("awb", "rms", "kal16"), CHECK: (), HELD_OUT: ("slt",)}
 RATES = (120, 230)  # words a minute
 PITCHES = (20, 85)  # espeak-ng's own scale
+# Of espeak-ng's utterances to learn from; what decides and what examines are voices that people named.
+_MADE_SHARE = 0.6
 _FLITE_SHARE = {TRAIN: 0.25, CHECK: 0.0, HELD_OUT: 0.12}  # of the utterances: a few voices must not outweigh ninety
 # flite's range is wider: three men must sound like women and children too.
 _TIMBRES = {22_050: range(20_000, 25_000, 1_000), 16_000: range(14_500, 20_500, 500)}
@@ -197,9 +200,10 @@ def draw_speaker(rng: np.random.Generator, side: str, programs: Sequence[str], *
             int(rng.choice(timbre)),
         )
     accent = str(rng.choice(_ACCENTS))
+    made = side == TRAIN and rng.random() < _MADE_SHARE
     return Speaker(
         ESPEAK,
-        f"{accent}+{rng.choice(voices_of(side))}",
+        f"{accent}+{made_name(int(rng.integers(MADE))) if made else rng.choice(voices_of(side))}",
         int(rng.integers(RATES[0], RATES[1] + 1)),
         int(rng.integers(PITCHES[0], PITCHES[1] + 1)),
         int(rng.choice(_TIMBRES[22_050])),
@@ -252,7 +256,8 @@ def _command(speaker: Speaker) -> list[str]:
     if speaker.program == ESPEAK:
         # What is played slower was said quicker before.
         rate = round(speaker.rate * 22_050 / speaker.timbre)
-        return [path, "-b", "1", "-v", speaker.voice, "-s", str(rate), "-p", str(speaker.pitch), "--stdin", "--stdout"]
+        told = ["-b", "1", "-v", speaker.voice, "-s", str(rate), "-p", str(speaker.pitch), "--stdin", "--stdout"]
+        return [path, *([f"--path={data_for(speaker.voice, path)}"] if is_made(speaker.voice) else []), *told]
     stretch = 170 / speaker.rate * speaker.timbre / 16_000
     hertz = 70 + 1.6 * speaker.pitch + (50 if speaker.voice == "slt" else 0)
     settings = [f"duration_stretch={stretch:.3f}", f"int_f0_target_mean={hertz:.0f}"]

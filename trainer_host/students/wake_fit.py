@@ -24,7 +24,7 @@ _YES = (0.03, 0.30)
 _UNASKED = (-0.25, 0.60)
 _LOOKS = (0.35, 0.6, 0.8)  # shares of the steps after which hard clips are looked for
 _ROWS_AT_ONCE = 256
-SECONDS_A_STEP = 0.1  # of one thread, in the smallest usual size; only to plan by
+SECONDS_A_STEP = 0.05  # of one thread, in the smallest usual size; only to plan by
 
 
 @dataclass(frozen=True)

@@ -61,8 +61,10 @@ class WakeNet(nn.Module):
         made = [now]
         for over, across, norm in zip(self.over_time, self.across, self.norms, strict=True):
             assert isinstance(over, nn.Conv1d)
-            before = functional.pad(now.transpose(1, 2), (over.kernel_size[0] - 1, 0))
-            mixed = across(over(before).transpose(1, 2))
+            # As a convolution of two dimensions whose channels lie last, which torch learns in half the time.
+            before = functional.pad(now, (0, 0, over.kernel_size[0] - 1, 0)).transpose(1, 2)[:, :, None]
+            after = functional.conv2d(before, over.weight[:, :, None], groups=over.groups)[:, :, 0]
+            mixed = across(after.transpose(1, 2))
             now = now + functional.relu(_normed(norm, mixed))
             made.append(now)
         return made

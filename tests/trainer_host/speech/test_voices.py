@@ -36,6 +36,13 @@ def test_a_speaker_says_the_same_twice_and_another_speaker_another_sound() -> No
 
 
 @needs_speech
+@pytest.mark.parametrize("accent", voices._ACCENTS)
+def test_every_accent_heeds_the_voice(accent: str) -> None:
+    one, other = (say(Speaker(ESPEAK, f"{accent}+{voice}", 160, 50, 22_050), "hey") for voice in ("m3", "f2"))
+    assert len(one) != len(other) or not np.allclose(one, other, atol=0.05)
+
+
+@needs_speech
 def test_timbre_moves_the_spectrum_and_not_the_tempo() -> None:
     low, high = (say(Speaker(ESPEAK, "en-us+m3", 160, 50, rate), "hello my friend") for rate in (20_000, 24_000))
     assert len(low) == pytest.approx(len(high), rel=0.12)

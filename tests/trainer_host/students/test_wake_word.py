@@ -17,6 +17,7 @@ from edge_runtime.audio.files import RATE, read_sound
 from edge_runtime.audio.frontend import BANDS, HOP
 from edge_runtime.audio.wake import SMOOTH, STRIDE
 from edge_runtime.bundle import Golden, ModelFile, Scored, write_bundle
+from edge_runtime.cli import main as edge_main
 from edge_runtime.engines import available_runtimes, open_engine
 from edge_runtime.tasks import wake_word
 from tests.edge_runtime import tiny
@@ -62,7 +63,7 @@ def taught(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Taught]:
         dataset,
         "hey-robot",
         seed=1,
-        seconds=5,
+        seconds=2.5,
         settings={"size": "nano"},
         on_progress=lambda share, figures: None,
     )
@@ -111,7 +112,9 @@ def test_the_int8_file_is_small_and_int8(taught: Taught) -> None:
 
 
 @needs_speech
-def test_a_device_that_installed_it_listens_to_a_file_and_to_raw_sound(taught: Taught, tmp_path: Path) -> None:
+def test_a_device_that_installed_it_listens_to_a_file_and_to_raw_sound(
+    taught: Taught, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     student = student_for("wake_word")
     requests = student.golden(taught.run.folder, taught.dataset.folder, 8)
     golden = [{"request": request, "response": taught.word.run(request)} for request in requests]
@@ -126,8 +129,7 @@ def test_a_device_that_installed_it_listens_to_a_file_and_to_raw_sound(taught: T
     write_bundle(tmp_path / "word.enigma", manifest, files, tiny.KEY)
     state = tmp_path / "device"
     trust(state)
-    installed = edge("install", tmp_path / "word.enigma", "--state", state)
-    assert installed.returncode == 0, installed.stderr
+    assert edge_main(["install", str(tmp_path / "word.enigma"), "--state", str(state)]) == 0, capsys.readouterr().err
     # The clearest sound of the phrase, with quiet before it, so that something is there to be heard.
     clearest = max(golden, key=lambda one: float(str(one["response"]["confidence"])))
     wav = tmp_path / "said.wav"
@@ -140,8 +142,8 @@ def test_a_device_that_installed_it_listens_to_a_file_and_to_raw_sound(taught: T
     assert events[-1]["type"] == "end"
     assert events[-1]["seconds"] == pytest.approx(len(read_sound(wav.read_bytes()).samples) / RATE + 0.3, abs=0.1)
     for wrong, said in ((("--file", tmp_path / "none.wav"), "can't be read"), (("--device", "x"), "arecord")):
-        refused = edge("listen", "hey-robot", "--state", state, *wrong)
-        assert refused.returncode == 1 and said in refused.stderr and "Traceback" not in refused.stderr
+        assert edge_main(["listen", "hey-robot", "--state", str(state), *map(str, wrong)]) == 1
+        assert said in capsys.readouterr().err
 
 
 @needs_speech
