@@ -139,6 +139,10 @@ def _check(args: argparse.Namespace) -> None:
     robot = _load(args)
     places: dict[str, str] = {}
     free = None
+    if robot.arm is not None:
+        from firmware_bridge.robot.hand import mounted
+
+        mounted(robot.arm, args.robot.resolve().parent)
     if robot.fence:
         ground = Ground(robot)
         free = round(ground.free.area, 2)
