@@ -7,7 +7,8 @@ the change of the state to the canvas that is ready to be drawn; `app and drawin
 to draw it. Without a GPU that is Mesa's llvmpipe, which computes the pixels in a thread of its own: `process` has these
 too. `every frame` changes the state in each frame; `as told` five times a second, as often as a host or a device tells
 anything. The start is measured in a process of its own, from its birth to the first frame
-that is shown; its wall time holds on a quiet machine alone, its processor time on any.
+that is shown; its wall time holds on a quiet machine alone, its processor time on any. `one label` is the smallest Kivy app,
+measured in the same way.
 
 `memory` parts the resident memory. Without a GPU, Mesa's own takes most of it: its libraries with LLVM, and what it compiles
 and keeps of shaders. So the app runs once on Mesa's softpipe, which compiles nothing, and is looked at before and after each
@@ -41,7 +42,9 @@ AIMS = {"app p95 ms": 8.0, "start s": 1.0, "ours MB": 170.0}
 def headless() -> None:
     """A window without a screen, one thread for its pixels; before any import of Kivy."""
     os.environ |= {"SDL_VIDEODRIVER": "offscreen", "KIVY_NO_ARGS": "1", "KIVY_NO_FILELOG": "1", "LP_NUM_THREADS": "1"}
-    os.environ |= {"KIVY_LOG_MODE": "PYTHON", "KIVY_HOME": tempfile.mkdtemp(prefix="kivy-home-")}
+    from companion_app.__main__ import prepare_kivy
+
+    prepare_kivy(Path(tempfile.mkdtemp(prefix="companion-frames-")))
 
 
 def open_app(width: int, height: int) -> object:
@@ -50,6 +53,7 @@ def open_app(width: int, height: int) -> object:
 
     Config.set("graphics", "width", str(width))
     Config.set("graphics", "height", str(height))
+    Config.set("graphics", "multisamples", "0")  # as the app itself has it
     Config.set("graphics", "maxfps", str(FPS))
     from companion_app.app import CompanionApp, Options
 
@@ -174,18 +178,26 @@ def spread(values: list[float]) -> dict[str, float]:
     return {"p50": round(cuts[49], 2), "p95": round(cuts[94], 2)}
 
 
-def child(size: tuple[int, int]) -> None:
-    """The start, in this process alone: prints seconds to the first frame, and the memory after a second of it."""
+def child(size: tuple[int, int], bare: bool) -> None:
+    """The start, in this process alone: prints seconds to the first frame, and the memory after a second of it.
+
+    bare: of a Kivy app of one label, in the place of ours.
+    """
+    import gc
+
+    from companion_app.__main__ import collect_from_now
+
+    gc.disable()  # as `enigma-companion` does it
+    app = one_label(*size) if bare else open_app(*size)
     from kivy.clock import Clock
     from kivy.core.window import Window
 
-    app = open_app(*size)
     ticks = os.sysconf("SC_CLK_TCK")
     born = float(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19]) / ticks
     found: dict[str, float] = {}
 
     def flipped(*_: object) -> None:
-        if not found and app.shell is not None and app.shell.parent is not None:  # type: ignore[attr-defined]
+        if not found and app.root is not None and app.root.parent is not None:  # type: ignore[attr-defined]
             found["wall s"] = round(time.clock_gettime(time.CLOCK_BOOTTIME) - born, 3)
             found["processor s"] = round(time.process_time(), 3)
             Clock.schedule_once(ended, 1.0)
@@ -195,8 +207,26 @@ def child(size: tuple[int, int]) -> None:
         app.stop()  # type: ignore[attr-defined]
 
     Window.bind(on_flip=flipped)
-    asyncio.run(app.serve())  # type: ignore[attr-defined]
+    Window.fbind("on_flip", collect_from_now)
+    asyncio.run(app.async_run("asyncio") if bare else app.serve())  # type: ignore[attr-defined]
     print(json.dumps(found))
+
+
+def one_label(width: int, height: int) -> object:
+    """The smallest Kivy app that shows a text."""
+    from kivy.config import Config
+
+    Config.set("graphics", "width", str(width))
+    Config.set("graphics", "height", str(height))
+    Config.set("graphics", "multisamples", "0")
+    from kivy.app import App
+    from kivy.uix.label import Label
+
+    class Bare(App):
+        def build(self) -> Label:
+            return Label(text="Enigma")
+
+    return Bare()
 
 
 def memory(size: tuple[int, int]) -> None:
@@ -213,6 +243,7 @@ def memory(size: tuple[int, int]) -> None:
 
     Config.set("graphics", "width", str(size[0]))
     Config.set("graphics", "height", str(size[1]))
+    Config.set("graphics", "multisamples", "0")
     before = resident()
     from kivy.core.window import Window
 
@@ -270,8 +301,8 @@ def main() -> None:
         "50 devices, every frame": ("devices", one_device_tells, 1),
         "50 devices, as told": ("devices", one_device_tells, FPS // 5),
     }
-    if args.child == "start":
-        child((width, height))
+    if args.child in ("start", "one label"):
+        child((width, height), args.child == "one label")
         return
     if args.child == "memory":
         memory((width, height))
@@ -281,7 +312,7 @@ def main() -> None:
         print(json.dumps(asyncio.run(measured(screen, change, every, args.frames, (width, height)))))
         return
     made: dict[str, dict] = {}
-    for name in ("start", "memory", *kinds):
+    for name in ("start", "one label", "memory", *kinds):
         command = [sys.executable, __file__, "--child", name, "--size", args.size, "--frames", str(args.frames)]
         driver = {"GALLIUM_DRIVER": "softpipe"} if name == "memory" else {}
         out = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, **driver}).stdout

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import logging
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from companion_app import __doc__ as about
 from companion_app.i18n.languages import CODES
 from companion_app.state.preferences import THEME_CHOICES
 from edge_runtime import local_only
+
+if TYPE_CHECKING:
+    from kivy.core.window import WindowBase
 
 HELP = (
     "It needs: pip install 'enigma[companion]', and on Debian: "
@@ -34,6 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.action is not None:
         return _without_window(options, config, inventory)
     prepare_kivy(config)
+    gc.disable()  # all that is imported and built until the first frame stays: looking for waste in it takes a tenth of the start
     try:
         # SDL opens the window at import, so Kivy comes after the command line is known to be good.
         from kivy.config import Config
@@ -55,11 +61,19 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write(f"The window cannot open: {error}. {HELP}\n")
         return 1
     app = CompanionApp(Options(config=config, inventory=inventory, theme=options.theme, language=options.language))
+    Window.fbind("on_flip", collect_from_now)
     try:
         asyncio.run(app.serve())
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+def collect_from_now(window: WindowBase, *_: object) -> None:
+    """The first frame is shown: collect waste again, but don't look at what is there already each time."""
+    window.funbind("on_flip", collect_from_now)
+    gc.freeze()
+    gc.enable()
 
 
 def _without_window(options: argparse.Namespace, config: Path, inventory: Path | None) -> int:
@@ -102,6 +116,8 @@ def prepare_kivy(config: Path) -> None:
     os.environ.setdefault("KIVY_WINDOW", "sdl2")
     # The others start xclip or xsel, which are often not there.
     os.environ.setdefault("KIVY_CLIPBOARD", "sdl2")
+    # It reads all that the app shows; the next one would load Pillow.
+    os.environ.setdefault("KIVY_IMAGE", "sdl2")
     Path(os.environ["KIVY_HOME"]).mkdir(parents=True, exist_ok=True)
 
 

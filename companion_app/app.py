@@ -122,7 +122,7 @@ class CompanionApp(App):
 
     def build(self) -> Shell:
         """Kivy calls this for the root widget."""
-        self.shell = Shell(SCREENS, self.frame)
+        self.shell = Shell(SCREENS, self.frame, size=Window.size)
         self.shell.show(self.store.state)
         self.files.filled = self.shell.fill
         Window.clearcolor = self.palette.background

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from companion_app.state.chat_actions import ChatAction
 from companion_app.state.drafts import DraftAction
@@ -20,81 +20,69 @@ from companion_app.state.train_actions import TrainAction
 from companion_app.state.upkeep import UpkeepAction
 
 
-@dataclass(frozen=True)
-class Opened:
+class Opened(NamedTuple):
     """A person went to a screen."""
 
     screen: Screen
 
 
-@dataclass(frozen=True)
-class WentBack:
+class WentBack(NamedTuple):
     """A person pressed Escape or the back arrow."""
 
 
-@dataclass(frozen=True)
-class PreferencesChanged:
+class PreferencesChanged(NamedTuple):
     """A person chose how the app looks or behaves."""
 
     preferences: Preferences
 
 
-@dataclass(frozen=True)
-class SystemThemeSeen:
+class SystemThemeSeen(NamedTuple):
     """The system uses this theme now, a name of `theme.tokens.THEMES`."""
 
     theme: str
 
 
-@dataclass(frozen=True)
-class Noticed:
+class Noticed(NamedTuple):
     """One sentence to show above everything; None hides it."""
 
     sentence: str | None
 
 
-@dataclass(frozen=True)
-class PairingStarted:
+class PairingStarted(NamedTuple):
     """The code is on its way to the device."""
 
 
-@dataclass(frozen=True)
-class PairingFailed:
+class PairingFailed(NamedTuple):
     """The device or the network refused, with one sentence."""
 
     sentence: str
 
 
-@dataclass(frozen=True)
-class Paired:
+class Paired(NamedTuple):
     """A device accepted us; a device of the same address is replaced."""
 
     device: Device
 
 
-@dataclass(frozen=True)
-class DeviceSelected:
+class DeviceSelected(NamedTuple):
     """A person picked a device."""
 
     address: str
 
 
-@dataclass(frozen=True)
-class DeviceForgotten:
+class DeviceForgotten(NamedTuple):
     """A person removed a device."""
 
     address: str
 
 
-@dataclass(frozen=True)
-class LinkConnecting:
+class LinkConnecting(NamedTuple):
     """The connection is being made."""
 
     address: str
 
 
-@dataclass(frozen=True)
-class LinkUpdated:
+class LinkUpdated(NamedTuple):
     """The device answered: it is online and this is how it is."""
 
     address: str
@@ -102,8 +90,7 @@ class LinkUpdated:
     models: tuple[Specialist, ...]
 
 
-@dataclass(frozen=True)
-class LinkLost:
+class LinkLost(NamedTuple):
     """The device went away; the next try is in `retry_in` seconds. refused: it is there, and takes our token no more."""
 
     address: str
@@ -112,37 +99,32 @@ class LinkLost:
     refused: bool = False
 
 
-@dataclass(frozen=True)
-class EventSeen:
+class EventSeen(NamedTuple):
     """The device told something."""
 
     address: str
     event: Event
 
 
-@dataclass(frozen=True)
-class SpecialistPicked:
+class SpecialistPicked(NamedTuple):
     """The next sentences go to this specialist."""
 
     name: str
 
 
-@dataclass(frozen=True)
-class AreaPicked:
+class AreaPicked(NamedTuple):
     """Where the person is, an area id; None is nowhere in particular."""
 
     area: str | None
 
 
-@dataclass(frozen=True)
-class InventoryLoaded:
+class InventoryLoaded(NamedTuple):
     """Another home is in use."""
 
     inventory: Inventory
 
 
-@dataclass(frozen=True)
-class Asked:
+class Asked(NamedTuple):
     """A sentence is on its way."""
 
     number: int
@@ -150,53 +132,46 @@ class Asked:
     sentence: str
 
 
-@dataclass(frozen=True)
-class Answered:
+class Answered(NamedTuple):
     """The answer to exchange `number`."""
 
     number: int
     answer: Answer
 
 
-@dataclass(frozen=True)
-class AskFailed:
+class AskFailed(NamedTuple):
     """No answer to exchange `number`, with one sentence why."""
 
     number: int
     sentence: str
 
 
-@dataclass(frozen=True)
-class PushPathSet:
+class PushPathSet(NamedTuple):
     """A bundle file was typed or dropped."""
 
     path: str
 
 
-@dataclass(frozen=True)
-class PushStarted:
+class PushStarted(NamedTuple):
     """The file is open and its first bytes go out."""
 
     path: str
     total: int
 
 
-@dataclass(frozen=True)
-class PushProgressed:
+class PushProgressed(NamedTuple):
     """`sent` bytes are out."""
 
     sent: int
 
 
-@dataclass(frozen=True)
-class PushDone:
+class PushDone(NamedTuple):
     """The device activated the bundle."""
 
     sentence: str
 
 
-@dataclass(frozen=True)
-class PushFailed:
+class PushFailed(NamedTuple):
     """The device kept what it had, with one sentence why."""
 
     sentence: str

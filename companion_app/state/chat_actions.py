@@ -2,71 +2,62 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from companion_app.state.chat import Conversation, Listed, Model, ReplyPhase, Turn
 from edge_runtime.tasks.knobs import Knobs, Turned
 
 
-@dataclass(frozen=True)
-class ChatsListed:
+class ChatsListed(NamedTuple):
     """The conversations that are kept, the latest first."""
 
     known: tuple[Listed, ...]
 
 
-@dataclass(frozen=True)
-class ChatsSearched:
+class ChatsSearched(NamedTuple):
     """What a search found; an empty query shows all."""
 
     query: str
     found: tuple[Listed, ...]
 
 
-@dataclass(frozen=True)
-class ChatListShown:
+class ChatListShown(NamedTuple):
     """The list of conversations is shown, or hidden again."""
 
     shown: bool
 
 
-@dataclass(frozen=True)
-class ChatOpened:
+class ChatOpened(NamedTuple):
     """A conversation was read from its file, or begun; None shows the beginning of a new one."""
 
     conversation: Conversation | None
 
 
-@dataclass(frozen=True)
-class ChatModelsPicked:
+class ChatModelsPicked(NamedTuple):
     """Whom the next conversation is with: one model, or two."""
 
     models: tuple[Model, ...]
 
 
-@dataclass(frozen=True)
-class ChatBlindSet:
+class ChatBlindSet(NamedTuple):
     """Whether the names of two models are hidden until a vote, in the next conversation."""
 
     blind: bool
 
 
-@dataclass(frozen=True)
-class ChatWritersTold:
+class ChatWritersTold(NamedTuple):
     """The host said which models it answers with."""
 
     models: tuple[Model, ...]
 
 
-@dataclass(frozen=True)
-class ChatDrafted:
+class ChatDrafted(NamedTuple):
     """A person types."""
 
     text: str
 
 
-@dataclass(frozen=True)
-class ChatSaid:
+class ChatSaid(NamedTuple):
     """A message was sent, or an answer is asked for again: the turn takes the place of the one of its number."""
 
     id: str
@@ -74,8 +65,7 @@ class ChatSaid:
     at: float
 
 
-@dataclass(frozen=True)
-class ReplyGrew:
+class ReplyGrew(NamedTuple):
     """More of an answer came; `text` is what is new."""
 
     id: str
@@ -84,8 +74,7 @@ class ReplyGrew:
     text: str
 
 
-@dataclass(frozen=True)
-class ReplyEnded:
+class ReplyEnded(NamedTuple):
     """An answer is complete, or ends early, with one sentence why."""
 
     id: str
@@ -95,8 +84,7 @@ class ReplyEnded:
     problem: str = ""
 
 
-@dataclass(frozen=True)
-class PictureSeen:
+class PictureSeen(NamedTuple):
     """A vision specialist said what is on a picture, or `problem` why not."""
 
     id: str
@@ -106,8 +94,7 @@ class PictureSeen:
     problem: str = ""
 
 
-@dataclass(frozen=True)
-class ChatVoted:
+class ChatVoted(NamedTuple):
     """A person said which answer is better."""
 
     id: str
@@ -115,8 +102,7 @@ class ChatVoted:
     vote: int
 
 
-@dataclass(frozen=True)
-class ReplyLiked:
+class ReplyLiked(NamedTuple):
     """A person found an answer good or bad; None takes that back."""
 
     id: str
@@ -125,76 +111,65 @@ class ReplyLiked:
     liked: bool | None
 
 
-@dataclass(frozen=True)
-class VotesWaiting:
+class VotesWaiting(NamedTuple):
     """So many votes wait for the host."""
 
-    count: int
+    number: int
 
 
-@dataclass(frozen=True)
-class KnobsTurned:
+class KnobsTurned(NamedTuple):
     """A phrase about the knobs was read; one that wasn't understood, or changes nothing, leaves them."""
 
     phrase: str
     turned: Turned
 
 
-@dataclass(frozen=True)
-class KnobsSet:
+class KnobsSet(NamedTuple):
     """A knob was moved by hand."""
 
     knobs: Knobs
 
 
-@dataclass(frozen=True)
-class KnobsUndone:
+class KnobsUndone(NamedTuple):
     """The last change of the knobs is taken back."""
 
 
-@dataclass(frozen=True)
-class KnobsSeen:
+class KnobsSeen(NamedTuple):
     """A person has read what a phrase changed."""
 
 
-@dataclass(frozen=True)
-class ChatEditBegun:
+class ChatEditBegun(NamedTuple):
     """A message is taken into the field to be sent otherwise; None ends that."""
 
     number: int | None
 
 
-@dataclass(frozen=True)
-class ChatRenaming:
+class ChatRenaming(NamedTuple):
     """The title can be typed, or not any more."""
 
     on: bool
 
 
-@dataclass(frozen=True)
-class ChatRenamed:
+class ChatRenamed(NamedTuple):
     """A conversation has another title."""
 
     id: str
     title: str
 
 
-@dataclass(frozen=True)
-class ChatDeleteAsked:
+class ChatDeleteAsked(NamedTuple):
     """A person wants to delete one, and is asked whether that is so; None means no."""
 
     id: str | None
 
 
-@dataclass(frozen=True)
-class ChatDeleted:
+class ChatDeleted(NamedTuple):
     """It is gone."""
 
     id: str
 
 
-@dataclass(frozen=True)
-class ChatNoted:
+class ChatNoted(NamedTuple):
     """One sentence about what was just done in the chat; wrong: it failed."""
 
     sentence: str

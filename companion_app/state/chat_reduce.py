@@ -125,7 +125,7 @@ def _(action: cact.ReplyLiked, chat: Chat) -> Chat:
 
 @_reduce.register
 def _(action: cact.VotesWaiting, chat: Chat) -> Chat:
-    return chat if chat.waiting_votes == action.count else replace(chat, waiting_votes=action.count)
+    return chat if chat.waiting_votes == action.number else replace(chat, waiting_votes=action.number)
 
 
 @_reduce.register

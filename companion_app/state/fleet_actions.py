@@ -2,43 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from companion_app.state.fleet import Detail, Found, Label, Log, Sample
 
 
-@dataclass(frozen=True)
-class DetailSeen:
+class DetailSeen(NamedTuple):
     """A device was looked at."""
 
     address: str
     detail: Detail
 
 
-@dataclass(frozen=True)
-class Labelled:
+class Labelled(NamedTuple):
     """A person sorted a device."""
 
     address: str
     label: Label
 
 
-@dataclass(frozen=True)
-class Searched:
+class Searched(NamedTuple):
     """A person looks for a device by words."""
 
     words: str
 
 
-@dataclass(frozen=True)
-class Filtered:
+class Filtered(NamedTuple):
     """A person wants the devices of one group or tag alone; empty for all."""
 
     label: str
 
 
-@dataclass(frozen=True)
-class NearbyLooked:
+class NearbyLooked(NamedTuple):
     """The network is asked for devices, or was; problem: why it can't be."""
 
     looking: bool
@@ -46,16 +41,14 @@ class NearbyLooked:
     problem: str = ""
 
 
-@dataclass(frozen=True)
-class CommandBegun:
+class CommandBegun(NamedTuple):
     """A device is told to do something."""
 
     address: str
     what: str
 
 
-@dataclass(frozen=True)
-class CommandEnded:
+class CommandEnded(NamedTuple):
     """It did, or not: one sentence, empty where there is nothing to say."""
 
     address: str
@@ -64,8 +57,7 @@ class CommandEnded:
     failed: bool = False
 
 
-@dataclass(frozen=True)
-class SampleSeen:
+class SampleSeen(NamedTuple):
     """A specialist is tried, or was."""
 
     address: str
@@ -73,29 +65,25 @@ class SampleSeen:
     sample: Sample
 
 
-@dataclass(frozen=True)
-class LogSeen:
+class LogSeen(NamedTuple):
     """A device's journal is asked for, or came."""
 
     log: Log
 
 
-@dataclass(frozen=True)
-class PairingPicked:
+class PairingPicked(NamedTuple):
     """A person picked a device to pair with, by its address."""
 
     address: str
 
 
-@dataclass(frozen=True)
-class PicturesFound:
+class PicturesFound(NamedTuple):
     """The newest pictures on this machine, of which one may show a code."""
 
     paths: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Scanning:
+class Scanning(NamedTuple):
     """The camera looks for a code, or stopped."""
 
     on: bool

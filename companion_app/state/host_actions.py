@@ -2,42 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from companion_app.state.host import Estimate, Host, KeyWay, Lesson, Offer, Order
 
 
-@dataclass(frozen=True)
-class HostPairingStarted:
+class HostPairingStarted(NamedTuple):
     """The code is on its way to the host."""
 
 
-@dataclass(frozen=True)
-class HostPairingFailed:
+class HostPairingFailed(NamedTuple):
     """The host or the network refused, with one sentence."""
 
     sentence: str
 
 
-@dataclass(frozen=True)
-class HostPaired:
+class HostPaired(NamedTuple):
     """A host accepted us; another one that we had is forgotten."""
 
     host: Host
 
 
-@dataclass(frozen=True)
-class HostForgotten:
+class HostForgotten(NamedTuple):
     """A person removed the host."""
 
 
-@dataclass(frozen=True)
-class HostConnecting:
+class HostConnecting(NamedTuple):
     """The connection is being made."""
 
 
-@dataclass(frozen=True)
-class HostUpdated:
+class HostUpdated(NamedTuple):
     """The host said all that it offers, and which lessons it has.
 
     told: the ids of lessons that told of themselves since the host was asked; what they told is newer.
@@ -48,172 +42,147 @@ class HostUpdated:
     told: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True)
-class HostLost:
+class HostLost(NamedTuple):
     """The host went away; the next try is in `retry_in` seconds."""
 
     sentence: str
     retry_in: float
 
 
-@dataclass(frozen=True)
-class LessonTold:
+class LessonTold(NamedTuple):
     """The host told how a lesson stands."""
 
     lesson: Lesson
 
 
-@dataclass(frozen=True)
-class KeyProviderPicked:
+class KeyProviderPicked(NamedTuple):
     """The new key is this provider's; `CUSTOM` is one that the host does not know yet."""
 
     provider: str
 
 
-@dataclass(frozen=True)
-class KeyQuestioned:
+class KeyQuestioned(NamedTuple):
     """What was typed cannot be, as (field, sentence); nothing was sent."""
 
     problems: tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True)
-class KeySaving:
+class KeySaving(NamedTuple):
     """The key is on its way to the host."""
 
 
-@dataclass(frozen=True)
-class KeySaved:
+class KeySaved(NamedTuple):
     """The host has it."""
 
     sentence: str
 
 
-@dataclass(frozen=True)
-class KeyRefused:
+class KeyRefused(NamedTuple):
     """The host did not take it; `taken`: because it has one of that name."""
 
     sentence: str
     taken: bool = False
 
 
-@dataclass(frozen=True)
-class KeyMovePicked:
+class KeyMovePicked(NamedTuple):
     """A person opened the form for a file of keys, or closed both; `path` is of a file that was dropped."""
 
     way: KeyWay | None
     path: str = ""
 
 
-@dataclass(frozen=True)
-class KeyMoveQuestioned:
+class KeyMoveQuestioned(NamedTuple):
     """What was typed cannot be, as (field, sentence); nothing was sent."""
 
     problems: tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True)
-class KeysMoving:
+class KeysMoving(NamedTuple):
     """The keys are on their way."""
 
 
-@dataclass(frozen=True)
-class KeysMoved:
+class KeysMoved(NamedTuple):
     """They are there; `skipped` names what the host kept its own of."""
 
     sentence: str
     skipped: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class KeyMoveRefused:
+class KeyMoveRefused(NamedTuple):
     """They did not move, with one sentence why."""
 
     sentence: str
 
 
-@dataclass(frozen=True)
-class TaskToggled:
+class TaskToggled(NamedTuple):
     """A person ticked a task or unticked it."""
 
     name: str
 
 
-@dataclass(frozen=True)
-class PresetPicked:
+class PresetPicked(NamedTuple):
     """A person took one of the host's sets of tasks."""
 
     name: str
 
 
-@dataclass(frozen=True)
-class ExamplesTyped:
+class ExamplesTyped(NamedTuple):
     """The number of examples per task, as typed."""
 
     text: str
 
 
-@dataclass(frozen=True)
-class TeacherPicked:
+class TeacherPicked(NamedTuple):
     """A person chose who teaches; its own model is asked until another one is typed."""
 
     provider: str
 
 
-@dataclass(frozen=True)
-class ModelTyped:
+class ModelTyped(NamedTuple):
     """The model to ask; empty is the provider's own."""
 
     text: str
 
 
-@dataclass(frozen=True)
-class BudgetTyped:
+class BudgetTyped(NamedTuple):
     """The most to spend, as typed."""
 
     text: str
 
 
-@dataclass(frozen=True)
-class Estimated:
+class Estimated(NamedTuple):
     """The host said what an order will cost, or why it cannot."""
 
     estimate: Estimate
 
 
-@dataclass(frozen=True)
-class EstimateWanted:
+class EstimateWanted(NamedTuple):
     """A person asks once more what it will cost."""
 
 
-@dataclass(frozen=True)
-class LessonStarting:
+class LessonStarting(NamedTuple):
     """The order is on its way to the host."""
 
     order: Order
 
 
-@dataclass(frozen=True)
-class LessonStarted:
+class LessonStarted(NamedTuple):
     """The host took the order."""
 
 
-@dataclass(frozen=True)
-class LessonRefused:
+class LessonRefused(NamedTuple):
     """The host did not take the order, with one sentence why."""
 
     sentence: str
 
 
-@dataclass(frozen=True)
-class LessonCancelling:
+class LessonCancelling(NamedTuple):
     """A person pressed Cancel."""
 
     id: str
 
 
-@dataclass(frozen=True)
-class LessonKept:
+class LessonKept(NamedTuple):
     """Cancelling a lesson did not work: it goes on."""
 
     id: str

@@ -2,91 +2,79 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from companion_app.state.questions import Queue, Reply, Topic
 
 
-@dataclass(frozen=True)
-class OutboxFound:
+class OutboxFound(NamedTuple):
     """Answers of an earlier run that the host hasn't confirmed."""
 
     replies: tuple[Reply, ...]
 
 
-@dataclass(frozen=True)
-class TopicsTold:
+class TopicsTold(NamedTuple):
     """The host said what it asks about."""
 
     topics: tuple[Topic, ...]
 
 
-@dataclass(frozen=True)
-class TopicPicked:
+class TopicPicked(NamedTuple):
     """A person wants to answer the questions about this dataset."""
 
     dataset: str
 
 
-@dataclass(frozen=True)
-class QueueTold:
+class QueueTold(NamedTuple):
     """The host said what it asks about one dataset."""
 
     queue: Queue
 
 
-@dataclass(frozen=True)
-class Skipped:
+class Skipped(NamedTuple):
     """A person wants to see this question last."""
 
     text: str
 
 
-@dataclass(frozen=True)
-class Replied:
+class Replied(NamedTuple):
     """A person answered."""
 
     reply: Reply
 
 
-@dataclass(frozen=True)
-class Undone:
+class Undone(NamedTuple):
     """A person takes back what they said last. withdrawn: the host never got it."""
 
     reply: Reply
     withdrawn: bool
 
 
-@dataclass(frozen=True)
-class ReplySent:
+class ReplySent(NamedTuple):
     """The host has an answer; this is what it asks now."""
 
     reply: Reply
     queue: Queue
 
 
-@dataclass(frozen=True)
-class ReplyRefused:
+class ReplyRefused(NamedTuple):
     """The host won't have an answer, with one sentence why; sending it again would change nothing."""
 
     reply: Reply
 
 
-@dataclass(frozen=True)
-class TakeStarted:
+class TakeStarted(NamedTuple):
     """The host is asked to put the answers into the dataset."""
 
 
-@dataclass(frozen=True)
-class Taken:
+class Taken(NamedTuple):
     """They are in it."""
 
     sentence: str
     queue: Queue
 
 
-@dataclass(frozen=True)
-class QuestionsFailed:
+class QuestionsFailed(NamedTuple):
     """The host didn't answer, or wouldn't, with one sentence; what was said here is kept."""
 
     sentence: str

@@ -2,43 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from companion_app.state.robot import Camera, Frame, MapLies, Plan, Point, Scan, Tool
 
 
-@dataclass(frozen=True)
-class RobotFound:
+class RobotFound(NamedTuple):
     """A device has a robot beside it, or has it again."""
 
     address: str
 
 
-@dataclass(frozen=True)
-class RobotGone:
+class RobotGone(NamedTuple):
     """A device has none, or was forgotten."""
 
     address: str
 
 
-@dataclass(frozen=True)
-class RobotAway:
+class RobotAway(NamedTuple):
     """The robot can't be reached, with one sentence why."""
 
     address: str
     sentence: str
 
 
-@dataclass(frozen=True)
-class RobotPlanned:
+class RobotPlanned(NamedTuple):
     """Its plan: fence, zones, places."""
 
     address: str
     plan: Plan
 
 
-@dataclass(frozen=True)
-class RobotSeen:
+class RobotSeen(NamedTuple):
     """How it is now. scan: where there is a new one."""
 
     address: str
@@ -46,8 +41,7 @@ class RobotSeen:
     scan: Scan | None = None
 
 
-@dataclass(frozen=True)
-class RobotPictured:
+class RobotPictured(NamedTuple):
     """Its map."""
 
     address: str
@@ -55,24 +49,21 @@ class RobotPictured:
     picture: bytes
 
 
-@dataclass(frozen=True)
-class RobotRefused:
+class RobotRefused(NamedTuple):
     """It doesn't do what it was asked for, with its sentence; empty: it does again."""
 
     address: str
     sentence: str
 
 
-@dataclass(frozen=True)
-class StopSent:
+class StopSent(NamedTuple):
     """A person asked for the emergency stop."""
 
     address: str
     number: int
 
 
-@dataclass(frozen=True)
-class StopAnswered:
+class StopAnswered(NamedTuple):
     """The robot has it. board: whether its board said that it stands; ms: since the person asked."""
 
     address: str
@@ -81,8 +72,7 @@ class StopAnswered:
     ms: float
 
 
-@dataclass(frozen=True)
-class StopFailed:
+class StopFailed(NamedTuple):
     """It came through on no way yet; `tries` were made."""
 
     address: str
@@ -91,34 +81,29 @@ class StopFailed:
     tries: int
 
 
-@dataclass(frozen=True)
-class ToolPicked:
+class ToolPicked(NamedTuple):
     """Another meaning of a finger on the map; what was begun is dropped."""
 
     tool: Tool
 
 
-@dataclass(frozen=True)
-class CameraTold:
+class CameraTold(NamedTuple):
     """What the shown robot's camera sees, or why nothing is seen."""
 
     camera: Camera
 
 
-@dataclass(frozen=True)
-class CornerAdded:
+class CornerAdded(NamedTuple):
     """A corner of the zone that is drawn."""
 
     point: Point
 
 
-@dataclass(frozen=True)
-class CornerTakenBack:
+class CornerTakenBack(NamedTuple):
     """The last corner wasn't meant."""
 
 
-@dataclass(frozen=True)
-class DrawingDropped:
+class DrawingDropped(NamedTuple):
     """The zone that was begun is finished or not wanted."""
 
 

@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from companion_app.state.rows import Change, DataRow, Filter, WholeRow
 
 
-@dataclass(frozen=True)
-class DatasetOpened:
+class DatasetOpened(NamedTuple):
     """A person looks at this dataset."""
 
     name: str
 
 
-@dataclass(frozen=True)
-class SplitPicked:
+class SplitPicked(NamedTuple):
     """Rows to train with, or held-out ones."""
 
     split: str
 
 
-@dataclass(frozen=True)
-class FilterSet:
+class FilterSet(NamedTuple):
     """Only some rows."""
 
     filter: Filter
 
 
-@dataclass(frozen=True)
-class PageTold:
+class PageTold(NamedTuple):
     """Rows from place `start` on, for what was asked; total: how many match."""
 
     dataset: str
@@ -41,49 +37,42 @@ class PageTold:
     rows: tuple[DataRow, ...]
 
 
-@dataclass(frozen=True)
-class RowOpened:
+class RowOpened(NamedTuple):
     """All of a row; None closes it."""
 
     row: WholeRow | None
 
 
-@dataclass(frozen=True)
-class RowChanged:
+class RowChanged(NamedTuple):
     """A person changes or deletes a row; nothing is sent yet."""
 
     change: Change
 
 
-@dataclass(frozen=True)
-class ChangeDropped:
+class ChangeDropped(NamedTuple):
     """They don't after all; without a number all changes are dropped."""
 
     split: str = ""
     number: int = -1
 
 
-@dataclass(frozen=True)
-class HeldOutMeant:
+class HeldOutMeant(NamedTuple):
     """Whether they mean to change held-out rows."""
 
     meant: bool
 
 
-@dataclass(frozen=True)
-class RowsSaving:
+class RowsSaving(NamedTuple):
     """The host is asked to make a version of the changes."""
 
 
-@dataclass(frozen=True)
-class RowsSaved:
+class RowsSaved(NamedTuple):
     """It has."""
 
     name: str
 
 
-@dataclass(frozen=True)
-class RowsFailed:
+class RowsFailed(NamedTuple):
     """The host didn't answer, or wouldn't, with one sentence; the changes are kept."""
 
     sentence: str

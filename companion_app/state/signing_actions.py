@@ -2,50 +2,44 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from companion_app.state.signing import Ask
 
 
-@dataclass(frozen=True)
-class KeyFound:
+class KeyFound(NamedTuple):
     """This machine has a key; its public half in hex."""
 
     public: str
 
 
-@dataclass(frozen=True)
-class SignaturesTold:
+class SignaturesTold(NamedTuple):
     """The host said what waits."""
 
     asks: tuple[Ask, ...]
 
 
-@dataclass(frozen=True)
-class SigningStarted:
+class SigningStarted(NamedTuple):
     """A person confirmed; it is looked at again, and signed."""
 
     role: str
 
 
-@dataclass(frozen=True)
-class SignedUpdate:
+class SignedUpdate(NamedTuple):
     """The host has the signature; this waits now."""
 
     sentence: str
     asks: tuple[Ask, ...]
 
 
-@dataclass(frozen=True)
-class SigningRefused:
+class SigningRefused(NamedTuple):
     """It wasn't signed, or the host didn't take it, with one sentence why."""
 
     role: str
     sentence: str
 
 
-@dataclass(frozen=True)
-class SignaturesFailed:
+class SignaturesFailed(NamedTuple):
     """The host didn't say what waits, with one sentence why."""
 
     sentence: str

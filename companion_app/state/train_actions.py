@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from companion_app.state.training import (
     Curve,
@@ -20,100 +20,86 @@ from companion_app.state.training import (
 )
 
 
-@dataclass(frozen=True)
-class TrainPartPicked:
+class TrainPartPicked(NamedTuple):
     """A person goes to another part of the screen."""
 
     part: Part
 
 
-@dataclass(frozen=True)
-class HostDataTold:
+class HostDataTold(NamedTuple):
     """The host said which datasets and jobs it has."""
 
     datasets: tuple[DatasetCard, ...]
     jobs: tuple[Job, ...]
 
 
-@dataclass(frozen=True)
-class JobTold:
+class JobTold(NamedTuple):
     """A job stands otherwise."""
 
     job: Job
 
 
-@dataclass(frozen=True)
-class JobOpened:
+class JobOpened(NamedTuple):
     """A person looks at this job."""
 
     id: str
 
 
-@dataclass(frozen=True)
-class FigurePicked:
+class FigurePicked(NamedTuple):
     """A person wants another curve."""
 
     figure: str
 
 
-@dataclass(frozen=True)
-class CurveTold:
+class CurveTold(NamedTuple):
     """Points of a job's curve: those behind what is known, or with `whole` all of them."""
 
     curve: Curve
     whole: bool
 
 
-@dataclass(frozen=True)
-class TrainTyped:
+class TrainTyped(NamedTuple):
     """A field of the form has another text."""
 
     field: str
     text: str
 
 
-@dataclass(frozen=True)
-class TrainStarting:
+class TrainStarting(NamedTuple):
     """The host is asked to begin."""
 
 
-@dataclass(frozen=True)
-class TrainStarted:
+class TrainStarted(NamedTuple):
     """It has."""
 
     job: Job
 
 
-@dataclass(frozen=True)
-class TrainRefused:
+class TrainRefused(NamedTuple):
     """It won't, with one sentence."""
 
     sentence: str
 
 
-@dataclass(frozen=True)
-class RunsTold:
+class RunsTold(NamedTuple):
     """The host said what was trained. there: the runs that lie in its home folder."""
 
     runs: tuple[Run, ...]
     there: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class RunTold:
+class RunTold(NamedTuple):
     """All about one run, and its curve where it has one."""
 
     details: RunDetails
     curve: Curve | None
 
 
-@dataclass(frozen=True)
-class RunClosed:
+class RunClosed(NamedTuple):
     """A person has seen enough of it."""
 
 
-@dataclass(frozen=True)
-class DiffTold:
+class DiffTold(NamedTuple):
     """What isn't the same in two runs."""
 
     one: int
@@ -121,44 +107,38 @@ class DiffTold:
     rows: tuple[tuple[str, str, str], ...]
 
 
-@dataclass(frozen=True)
-class HeatsTold:
+class HeatsTold(NamedTuple):
     """Maps of a run; or one sentence why there are none."""
 
     heats: tuple[Heat, ...]
     problem: str = ""
 
 
-@dataclass(frozen=True)
-class VersusChanged:
+class VersusChanged(NamedTuple):
     """The comparison of two runs stands otherwise."""
 
     versus: Versus
 
 
-@dataclass(frozen=True)
-class ExamChanged:
+class ExamChanged(NamedTuple):
     """The exam of some runs stands otherwise."""
 
     exam: Exam
 
 
-@dataclass(frozen=True)
-class TuningChanged:
+class TuningChanged(NamedTuple):
     """There are other preferences, or a run begins to learn from them."""
 
     tuning: Tuning
 
 
-@dataclass(frozen=True)
-class RatingsTold:
+class RatingsTold(NamedTuple):
     """How runs fare in comparisons."""
 
     ratings: tuple[Rating, ...]
 
 
-@dataclass(frozen=True)
-class ReleasesTold:
+class ReleasesTold(NamedTuple):
     """What is published (None without a repository) and how rollouts stand, with a sentence where there can be none."""
 
     published: tuple[str, ...] | None
@@ -166,22 +146,19 @@ class ReleasesTold:
     message: str
 
 
-@dataclass(frozen=True)
-class RolloutTold:
+class RolloutTold(NamedTuple):
     """One rollout with its stages."""
 
     rollout: Rollout
 
 
-@dataclass(frozen=True)
-class TrainWorking:
+class TrainWorking(NamedTuple):
     """The host is asked for something that takes a while; "" where it has answered."""
 
     what: str
 
 
-@dataclass(frozen=True)
-class TrainFailed:
+class TrainFailed(NamedTuple):
     """The host didn't do something, with one sentence."""
 
     sentence: str

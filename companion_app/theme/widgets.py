@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from kivy.app import App
+from kivy.clock import Clock
 from kivy.core.text import Label as CoreLabel
 from kivy.event import EventDispatcher
-from kivy.graphics import Color, SmoothLine
+from kivy.graphics import Color, Rectangle
 from kivy.lang import Builder
 from kivy.properties import (
     BooleanProperty,
@@ -29,8 +30,9 @@ from companion_app import i18n
 from companion_app.i18n import bidi
 from companion_app.theme import mirror, text
 from companion_app.theme.accessible import Accessible, Role
+from companion_app.theme.drawings import icon
 from companion_app.theme.focus import BACKWARD, FORWARD, Reachable, beside, focus, plain
-from companion_app.theme.icons import DIRECTED, ICONS
+from companion_app.theme.icons import DIRECTED
 
 # The smallest side of what a finger can hit, in dp (Material and WCAG 2.5.5 agree within 4).
 TOUCH_TARGET = 44
@@ -91,21 +93,26 @@ class Icon(Accessible, Widget):
 
     def __init__(self, **kwargs: object) -> None:
         super().__init__(**kwargs)
-        self.bind(name=self._draw, colour=self._draw, plain=self._draw, pos=self._draw, size=self._draw)
+        with self.canvas:
+            self._ink = Color(rgba=self.colour or self.plain)
+            self._place = Rectangle(size=(0, 0))
+        self.bind(colour=self._tint, plain=self._tint)
+        # Once a frame, however often it is laid out in it.
+        self._draw = Clock.create_trigger(self._show, -1)
+        self.bind(name=self._draw, pos=self._draw, size=self._draw)
         self._draw()
 
-    def _draw(self, *_: object) -> None:
-        self.canvas.clear()
-        side = min(self.width, self.height)
-        left, bottom = self.center_x - side / 2, self.center_y - side / 2
-        scale = side / 24
-        if self.name in DIRECTED and i18n.right_to_left():
-            left, scale = left + side, -scale
-        with self.canvas:
-            Color(rgba=self.colour or self.plain)
-            for stroke in ICONS.get(self.name, ()):
-                points = [value for x, y in stroke for value in (left + x * scale, bottom + y * side / 24)]
-                SmoothLine(points=points, width=max(1.0, side / 20), cap="round", joint="round")
+    def _tint(self, *_: object) -> None:
+        self._ink.rgba = self.colour or self.plain
+
+    def _show(self, *_: object) -> None:
+        side = round(min(self.width, self.height)) if self.name else 0
+        if side > 0:
+            mirrored = self.name in DIRECTED and i18n.right_to_left()
+            self._place.texture = icon(self.name, side, mirrored)
+        self._place.size = side, side
+        # On whole pixels, so that its lines stay as sharp as they were drawn.
+        self._place.pos = round(self.center_x - side / 2), round(self.center_y - side / 2)
 
 
 class Pressable(Reachable, ButtonBehavior, Accessible):
