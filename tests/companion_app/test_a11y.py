@@ -80,7 +80,7 @@ async def test_only_what_changed_is_told_again(options: Options) -> None:
 
     from companion_app.a11y.tree import Tree
 
-    async with window.opened(options, (420, 480), drawn=False) as driver:
+    async with window.opened(options, (420, 480)) as driver:
         driver.app.open(Screen.MORE)
         await driver.settle()
         asked: list[int] = []
@@ -136,7 +136,7 @@ def places(
 async def test_kinds_of_widgets_say_what_they_are(options: Options) -> None:
     from companion_app.a11y.describe import describe
 
-    async with window.opened(options, drawn=False) as driver:
+    async with window.opened(options) as driver:
         from companion_app.theme.forms import Check, SecretField, Select, Stepper
         from companion_app.theme.slide import Slide
         from companion_app.theme.widgets import Fact, Field, Meter, RoundAct
@@ -193,7 +193,7 @@ async def test_what_has_the_focus_is_said_and_so_is_news(options: Options, said:
     from companion_app.a11y.describe import name_of
     from companion_app.theme.focus import focus
 
-    async with window.opened(options, drawn=False) as driver:
+    async with window.opened(options) as driver:
         await driver.press(TAB)
         await driver.settle()
         assert not said.exists()  # off as long as nobody wants it
@@ -237,7 +237,7 @@ async def test_a_machine_without_a_voice_stays_silent(options: Options, monkeypa
 async def test_nothing_moves_where_that_is_asked_for(options: Options) -> None:
     from companion_app.theme.motion import Still, motion, move
 
-    async with window.opened(options, drawn=False) as driver:
+    async with window.opened(options) as driver:
         page = driver.find("Page")
         assert not issubclass(page.effect_cls, Still)
         driver.app.registry.run("motion.toggle")

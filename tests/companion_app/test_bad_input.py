@@ -32,7 +32,7 @@ async def test_whatever_goes_wrong_is_said_and_nothing_typed_is_lost(
     writer = FakeWriter("Kitchen", words=("one", "two", "three"), cut=2)
     async with writing(writer), FakeHost() as host:
         remember(options, (writer.url, "Kitchen"))
-        async with window.opened(options, (420, 800), drawn=False) as driver:
+        async with window.opened(options, (420, 800)) as driver:
             app, store = driver.app, driver.app.store
             # A device that vanishes in the middle of an answer: what came stays, and what is typed next.
             await driver.until(lambda: available(store.state), "the device")

@@ -54,7 +54,7 @@ async def test_a_real_device_answers_is_stopped_and_is_readable_in_large_letters
     options: Options, talker: RunningDevice
 ) -> None:
     remember(options, (talker.url, "Kitchen"))
-    async with window.opened(options, drawn=False) as driver:
+    async with window.opened(options) as driver:
         store = driver.app.store
         await driver.until(lambda: available(store.state), "the model")
         driver.app.open(Screen.CHAT)
@@ -94,7 +94,7 @@ async def test_by_a_screen_reader_alone_a_model_is_asked(
     options: Options, talker: RunningDevice, listened_to: None
 ) -> None:
     remember(options, (talker.url, "Kitchen"))
-    async with window.opened(options, drawn=False) as driver, screen_reader.reader() as reader:
+    async with window.opened(options) as driver, screen_reader.reader() as reader:
         store = driver.app.store
         await driver.until(lambda: available(store.state), "the model")
         await reader.press("link", "More")
@@ -115,7 +115,7 @@ async def test_two_models_side_by_side_a_vote_knobs_and_the_list(options: Option
     one, two = FakeWriter("One", words=tuple(ANSWER.split(" "))), FakeWriter("Two", words=("Less",))
     async with writing(one, two):
         remember(options, (one.url, "Kitchen"), (two.url, "Attic"))
-        async with window.opened(options, size=(420, 800), drawn=False) as driver:
+        async with window.opened(options, size=(420, 800)) as driver:
             store, chats = driver.app.store, driver.app.chats
             await driver.until(lambda: len(available(store.state)) == 2, "both models")
             driver.app.open(Screen.CHAT)

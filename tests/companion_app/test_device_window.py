@@ -39,7 +39,7 @@ def furnish(dispatch: Callable, count: int) -> list[str]:
 
 
 async def test_fifty_devices_scroll_on_a_handful_of_cards(options: Options) -> None:
-    async with window.opened(options, drawn=False) as driver:
+    async with window.opened(options) as driver:
         dispatch = driver.app.store.dispatch
         addresses = furnish(dispatch, 50)
         driver.app.open(Screen.DEVICES)
@@ -91,7 +91,7 @@ async def test_a_code_is_picked_among_the_newest_pictures(
     (tmp_path / "Pictures").mkdir()
     (tmp_path / "Pictures" / "cat.png").write_text("no picture")
     text = f"enigma://127.0.0.1:9/482913?certificate={'A' * 43}"  # nobody listens there
-    async with window.opened(options, drawn=False) as driver:
+    async with window.opened(options) as driver:
         driver.app.open(Screen.PAIR)
         await driver.until(lambda: driver.find_all("PictureRow"), "the pictures")
         await driver.touch(driver.find("PictureRow", name="cat.png"))
@@ -103,7 +103,7 @@ async def test_a_code_is_picked_among_the_newest_pictures(
 
 
 async def test_what_the_pairing_may_not_do_is_shown_with_the_reason(options: Options) -> None:
-    async with window.opened(options, drawn=False) as driver:
+    async with window.opened(options) as driver:
         dispatch = driver.app.store.dispatch
         dispatch(act.Paired(Device(samples.KITCHEN, "Kitchen Pi", "viewer")))
         dispatch(act.LinkUpdated(samples.KITCHEN, True, (samples.TICKETS,)))
@@ -137,7 +137,7 @@ async def test_a_device_is_steered_by_touches_and_what_is_typed_stays(
     options: Options, start_device: Callable, two_versions: Path
 ) -> None:
     device = start_device()
-    async with window.opened(options, drawn=False) as driver:
+    async with window.opened(options) as driver:
         store = driver.app.store
         driver.app.open(Screen.PAIR)
         driver.app.commands.pair(device.url, await asyncio.to_thread(samples.one_time_code, two_versions, "owner"))
@@ -184,7 +184,7 @@ async def test_a_device_is_steered_by_touches_and_what_is_typed_stays(
 
 
 async def test_a_long_journal_is_read_on_a_handful_of_rows(options: Options) -> None:
-    async with window.opened(options, drawn=False) as driver:
+    async with window.opened(options) as driver:
         dispatch = driver.app.store.dispatch
         dispatch(act.Paired(Device(samples.KITCHEN, "Kitchen Pi", "owner")))
         kinds = ("log", "request", "update")

@@ -68,7 +68,7 @@ def test_every_field_of_every_screen_keeps_its_text_somewhere() -> None:
 async def test_a_change_of_language_keeps_every_text_and_every_secret(options: Options) -> None:
     from companion_app.shell import KEPT  # here: it brings Kivy, which must find the window's settings
 
-    async with window.opened(options, (420, 800), drawn=False) as driver:
+    async with window.opened(options, (420, 800)) as driver:
         app = driver.app
         furnished.furnish(app.store)
         app.store.dispatch(ract.RowOpened(WholeRow("train", 3, '{"text": "to bed"}', '{"label": "sleep"}', "{}")))

@@ -37,7 +37,7 @@ async def press(driver: window.Driver, keys: str) -> None:
 
 
 async def test_every_bound_action_runs_by_its_keys(options: Options, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with window.opened(options, (1100, 700), drawn=False) as driver:
+    async with window.opened(options, (1100, 700)) as driver:
         app, ran = driver.app, []
         furnish(app)
         for name, keys in app.registry.bindings().items():
@@ -53,7 +53,7 @@ async def test_every_bound_action_runs_by_its_keys(options: Options, monkeypatch
 
 
 async def test_keys_are_given_away_and_a_taken_one_is_refused(options: Options) -> None:
-    async with window.opened(options, (1100, 700), drawn=False) as driver:
+    async with window.opened(options, (1100, 700)) as driver:
         app = driver.app
         await press(driver, "f1")
         assert app.store.state.screen is Screen.SHORTCUTS
@@ -69,7 +69,7 @@ async def test_keys_are_given_away_and_a_taken_one_is_refused(options: Options) 
         assert app.store.state.theme != before
         await press(driver, "ctrl+shift+l")
         assert app.store.state.theme != before, "the old keys are free"
-    async with window.opened(options, (1100, 700), drawn=False) as driver:
+    async with window.opened(options, (1100, 700)) as driver:
         assert driver.app.registry.bindings()["theme.toggle"] == "f8", "remembered"
         driver.app.open(Screen.SHORTCUTS)
         await driver.settle()
@@ -79,7 +79,7 @@ async def test_keys_are_given_away_and_a_taken_one_is_refused(options: Options) 
 
 
 async def test_the_palette_finds_runs_asks_and_says_why_not(options: Options) -> None:
-    async with window.opened(options, (420, 800), drawn=False) as driver:
+    async with window.opened(options, (420, 800)) as driver:
         app, store = driver.app, driver.app.store
         furnish(app)
         await press(driver, "ctrl+k")
@@ -133,7 +133,7 @@ BUTTONS = {
 
 
 async def test_letters_of_300_percent_are_whole_and_few_choices_lose_nothing(options: Options) -> None:
-    async with window.opened(options, (420, 800), drawn=False) as driver:
+    async with window.opened(options, (420, 800)) as driver:
         app = driver.app
         furnish(app)
         app.open(Screen.PUSH)

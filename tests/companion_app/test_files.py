@@ -137,7 +137,7 @@ def test_each_system_is_asked_in_its_way(
 
 @pytest.mark.usefixtures("display")
 async def test_a_bundle_is_found_by_touch_and_by_keys(folder: Path, options: Options) -> None:
-    async with window.opened(options, (420, 800), drawn=False) as driver:
+    async with window.opened(options, (420, 800)) as driver:
         app = driver.app
         app.open(Screen.PUSH)
         await driver.settle()

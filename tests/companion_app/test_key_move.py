@@ -60,7 +60,7 @@ async def test_keys_go_from_one_host_to_a_fresh_one_and_nothing_shows_them(
     file = tmp_path / "keys.age"
     async with serving(first) as here, serving(second) as there:
         Memory(options.config).keep_host(RememberedHost(here.url, "here", here.token or ""))
-        async with window.opened(options, PHONE, drawn=False) as driver:
+        async with window.opened(options, PHONE) as driver:
             card = await opened_card(driver, "Export to a file")
             await driver.touch(card.go)
             assert "where to write" in card.path.problem and "at least 8" in card.passphrase.problem
@@ -79,7 +79,7 @@ async def test_keys_go_from_one_host_to_a_fresh_one_and_nothing_shows_them(
 
         Memory(options.config).keep_host(RememberedHost(there.url, "there", there.token or ""))
         store_api_key("openai", THIRD, "spare", home=second.home)
-        async with window.opened(options, PHONE, drawn=False) as driver:
+        async with window.opened(options, PHONE) as driver:
             await online(driver)
             await driver.drop(file)
             assert driver.app.store.state.screen is Screen.KEYS
@@ -145,7 +145,7 @@ async def host(options: Options) -> AsyncIterator[FakeHost]:
 
 
 async def test_the_card_fits_a_small_phone_and_forgets_what_was_not_sent(options: Options, host: FakeHost) -> None:
-    async with window.opened(options, (320, 568), drawn=False) as driver:
+    async with window.opened(options, (320, 568)) as driver:
         for way in ("Export to a file", "Import from a file"):
             card = await opened_card(driver, way)
             assert bool(card.again.parent) is (way == "Export to a file")

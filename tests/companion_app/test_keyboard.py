@@ -140,7 +140,7 @@ def comes_before(one: object, other: object) -> bool:
 
 
 async def test_tab_goes_to_all_that_can_be_used_in_the_order_in_which_it_is_read(paired: Options) -> None:
-    async with window.opened(paired, (420, 800), drawn=False) as driver:
+    async with window.opened(paired, (420, 800)) as driver:
         from companion_app.app import SCREENS
 
         found = {"with nothing yet": await lasting_problems(driver)}
@@ -156,7 +156,7 @@ async def test_tab_goes_to_all_that_can_be_used_in_the_order_in_which_it_is_read
 async def test_the_page_follows_the_focus_and_there_is_no_trap(paired: Options) -> None:
     from companion_app.theme.focus import focus, stops
 
-    async with window.opened(paired, (420, 480), drawn=False) as driver:
+    async with window.opened(paired, (420, 480)) as driver:
         await fill(driver)
         for screen in (Screen.TEACH, Screen.DEVICES):
             driver.app.open(screen)
@@ -178,7 +178,7 @@ async def test_the_page_follows_the_focus_and_there_is_no_trap(paired: Options) 
 async def test_who_goes_by_keys_is_never_lost(paired: Options) -> None:
     from companion_app.theme.focus import focus
 
-    async with window.opened(paired, drawn=False) as driver:
+    async with window.opened(paired) as driver:
         await fill(driver)
         driver.app.open(Screen.MORE)
         await driver.settle()
@@ -208,7 +208,7 @@ async def test_who_goes_by_keys_is_never_lost(paired: Options) -> None:
 
 
 async def test_a_page_without_anything_to_press_is_read_by_keys(options: Options) -> None:
-    async with window.opened(options, (420, 480), drawn=False) as driver:
+    async with window.opened(options, (420, 480)) as driver:
         driver.app.open(Screen.HOME)
         await driver.settle()
         page = driver.find("HomeScreen").children[0]
@@ -223,7 +223,7 @@ async def test_a_page_without_anything_to_press_is_read_by_keys(options: Options
 async def test_a_list_opens_closes_and_gives_the_focus_back(paired: Options) -> None:
     from companion_app.theme.focus import focus
 
-    async with window.opened(paired, drawn=False) as driver:
+    async with window.opened(paired) as driver:
         await fill(driver)
         driver.app.open(Screen.KEYS)
         await driver.settle()
@@ -243,7 +243,7 @@ async def test_a_list_opens_closes_and_gives_the_focus_back(paired: Options) -> 
 async def test_a_finger_gets_no_focus_that_would_open_a_phone_s_keyboard(paired: Options) -> None:
     from companion_app.theme.focus import focus
 
-    async with window.opened(paired, drawn=False) as driver:
+    async with window.opened(paired) as driver:
         driver.app.open(Screen.MORE)
         await driver.settle()
         await driver.touch(driver.find("PlaceRow", name="Home"))

@@ -51,7 +51,7 @@ async def test_no_screen_cuts_its_words_or_leaves_them_in_english(options: Optio
     """In the made-up language, which is longer than any; `test_every_screen` has the others and all sizes."""
     from companion_app.app import SCREENS
 
-    async with window.opened(options, PHONE, drawn=False) as driver:
+    async with window.opened(options, PHONE) as driver:
         store = driver.app.store
         driver.app.choosing.change(language="pseudo")
         furnished.furnish(store)
@@ -68,7 +68,7 @@ async def test_no_screen_cuts_its_words_or_leaves_them_in_english(options: Optio
 
 
 async def test_a_screen_in_arabic_is_a_mirror(options: Options) -> None:
-    async with window.opened(options, DESKTOP, drawn=False) as driver:
+    async with window.opened(options, DESKTOP) as driver:
         furnished.furnish(driver.app.store)
         driver.app.open(Screen.ASK)
         await driver.settle()
@@ -102,7 +102,7 @@ async def test_what_is_drawn_is_what_fribidi_orders(options: Options, monkeypatc
         return plain(label, file, call, *arguments)
 
     monkeypatch.setattr(drawing, "_with_font", recorded)
-    async with window.opened(options, PHONE, drawn=False):
+    async with window.opened(options, PHONE):
         for language, column in (("ar", 1), ("en", 2)):
             i18n.use(language)
             for words in MIXED:
@@ -120,7 +120,7 @@ async def test_what_is_drawn_is_what_fribidi_orders(options: Options, monkeypatc
 
 
 async def test_arabic_is_typed_from_the_right(options: Options) -> None:
-    async with window.opened(options, PHONE, drawn=False) as driver:
+    async with window.opened(options, PHONE) as driver:
         furnished.furnish(driver.app.store)
         driver.app.choosing.change(language="ar")
         driver.app.open(Screen.HOME)

@@ -81,7 +81,7 @@ async def sent(driver: window.Driver) -> None:
 
 async def test_questions_are_answered_one_by_one_by_touch(paired: Options, host: FakeHost) -> None:
     queue = host.questions.add("mails", LABELS, *some(4))
-    async with window.opened(paired, PHONE, drawn=False) as driver:
+    async with window.opened(paired, PHONE) as driver:
         await driver.touch(driver.find("NavItem", text="More"))
         await driver.touch(driver.find("PlaceRow", name="Questions"))
         screen = await asked(driver)
@@ -117,7 +117,7 @@ async def test_keys_alone_answer_search_and_take_back(paired: Options, host: Fak
     labels = [f"label {n:02d}" for n in range(40)]
     guessed = question("question number 0", ("label 35", 0.5), ("label 20", 0.4))
     queue = host.questions.add("mails", labels, guessed, *some(5)[1:])
-    async with window.opened(paired, DESKTOP, drawn=False) as driver:
+    async with window.opened(paired, DESKTOP) as driver:
         screen = await asked(driver)
         first = [row.name for row in driver.find_all("LabelRow")]
         assert first == ["label 35", "label 20", *labels[:7]] and screen.more.startswith("31 more")
@@ -153,7 +153,7 @@ async def test_nothing_is_clipped_and_every_target_fits_a_finger(
 ) -> None:
     host.questions.add("mails", [*LABELS, "a label whose name is far longer than a phone is wide"], question(LONG * 3))
     host.questions.add("lights-and-other-things", LABELS)
-    async with window.opened(paired, size, drawn=False) as driver:
+    async with window.opened(paired, size) as driver:
         driver.app.open(Screen.QUESTIONS)
         await driver.settle()
         for dataset in ("mails", "lights-and-other-things"):
@@ -171,7 +171,7 @@ async def test_a_double_tap_answers_one_question(paired: Options, host: FakeHost
     from kivy.tests.common import UnitTestTouch
 
     host.questions.add("mails", LABELS, *some(3))
-    async with window.opened(paired, DESKTOP, drawn=False) as driver:
+    async with window.opened(paired, DESKTOP) as driver:
         screen = await asked(driver)
         row = driver.find("LabelRow", name="refund")
         for second in (False, True):
@@ -186,7 +186,7 @@ async def test_a_double_tap_answers_one_question(paired: Options, host: FakeHost
 
 async def test_a_text_from_the_right_is_set_from_the_right(paired: Options, host: FakeHost) -> None:
     host.questions.add("mails", ["استرداد", "refund"], question("أين طلبي؟"))
-    async with window.opened(paired, PHONE, drawn=False) as driver:
+    async with window.opened(paired, PHONE) as driver:
         screen = await asked(driver)
         assert screen.from_right and {row.name: row.from_right for row in driver.find_all("LabelRow")} == {
             "استرداد": True, "refund": False,
@@ -203,7 +203,7 @@ async def test_answers_outlast_the_host_and_the_app_and_are_sent_again(options: 
     await host.start()
     port = host.port
     Memory(options.config).keep_host(RememberedHost(host.url, "studio", TOKEN))
-    async with window.opened(options, PHONE, drawn=False) as driver:
+    async with window.opened(options, PHONE) as driver:
         screen = await asked(driver)
         await host.stop()
         for label in ("refund", "invoice"):
@@ -214,7 +214,7 @@ async def test_answers_outlast_the_host_and_the_app_and_are_sent_again(options: 
     assert kept.stat().st_mode & 0o777 == 0o600
     assert [one["label"] for one in json.loads(kept.read_text())["replies"]] == ["refund", "invoice"]
     assert queue.said == {}
-    async with window.opened(options, PHONE, drawn=False) as driver:
+    async with window.opened(options, PHONE) as driver:
         await host.start(port)
         await sent(driver)
         assert [label for label, _ in queue.said.values()] == ["refund", "invoice"]
@@ -228,7 +228,7 @@ async def test_where_somebody_else_was_first_their_answer_stands_and_that_is_sai
     paired: Options, host: FakeHost
 ) -> None:
     queue = host.questions.add("mails", LABELS, *some(3))
-    async with window.opened(paired, PHONE, drawn=False) as driver:
+    async with window.opened(paired, PHONE) as driver:
         screen = await asked(driver)
         queue.said["question number 0"] = ("delivery", "")
         queue.waiting.pop(0)
@@ -250,7 +250,7 @@ async def test_where_somebody_else_was_first_their_answer_stands_and_that_is_sai
 
 async def test_a_host_without_questions_says_so(paired: Options, host: FakeHost) -> None:
     host.faults["/v1/questions"] = (404, "There is nothing at this address.")
-    async with window.opened(paired, PHONE, drawn=False) as driver:
+    async with window.opened(paired, PHONE) as driver:
         driver.app.open(Screen.QUESTIONS)
         await driver.until(
             lambda: driver.find("QuestionsScreen").empty.startswith("This host asks no questions"), "it", PATIENCE
@@ -275,7 +275,7 @@ async def test_a_real_host_asks_and_its_dataset_grows(options: Options, tmp_path
     scores = {"weather": 0.5, "travel": 0.45}
     texts = ["is there hail outside", "the ferry to the island", "a chord for guitars"]
     ask_about(workspace, "easy", [Asked.of(text, 0.5, scores, "kitchen") for text in texts], 10)
-    async with served(workspace.home) as (url, code), window.opened(options, PHONE, drawn=False) as driver:
+    async with served(workspace.home) as (url, code), window.opened(options, PHONE) as driver:
         driver.app.hosting.pair(url, code)
         screen = await asked(driver)
         assert screen.why == "kitchen hesitated between 'weather' (50 %) and 'travel' (45 %)."

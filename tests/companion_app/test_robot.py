@@ -82,7 +82,7 @@ async def test_the_emergency_stop_is_one_touch_or_one_key_away_on_every_screen(
 
     from companion_app.app import SCREENS
 
-    async with window.opened(paired, drawn=False) as driver:
+    async with window.opened(paired) as driver:
         await online(driver)
         for number, screen in enumerate(SCREENS, 1):
             driver.app.open(screen)
@@ -129,7 +129,7 @@ async def test_the_emergency_stop_is_one_touch_or_one_key_away_on_every_screen(
 async def test_by_a_screen_reader_alone_a_robot_is_stopped_and_released(
     paired: Options, robot: SimulatedRobot, listened_to: None
 ) -> None:
-    async with window.opened(paired, drawn=False) as driver, screen_reader.reader() as reader:
+    async with window.opened(paired) as driver, screen_reader.reader() as reader:
         await online(driver)
         driver.app.open(Screen.HOME)
         await reader.find("landmark", driver.app.frame.title)
@@ -158,7 +158,7 @@ async def test_it_is_driven_by_held_keys_and_the_stick_sent_by_a_tap_and_kept_ou
     from kivy.core.window import Window
     from kivy.tests.common import UnitTestTouch
 
-    async with window.opened(paired, drawn=False) as driver:
+    async with window.opened(paired) as driver:
         await online(driver)
         store = driver.app.store
         driver.app.open(Screen.ROBOT)
@@ -235,7 +235,7 @@ async def test_a_stop_that_does_not_come_through_says_so_loudly_and_is_tried_unt
     paired: Options, robot: SimulatedRobot, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.CRITICAL + 1, "companion_app")  # a stop that is lost is an error in the log, and meant
-    async with window.opened(paired, drawn=False) as driver:
+    async with window.opened(paired) as driver:
         await online(driver)
         robot.end(hard=True)
         await driver.until(lambda: "out of reach" in driver.find("StopBar").said, "the loss", PATIENT)
@@ -243,7 +243,7 @@ async def test_a_stop_that_does_not_come_through_says_so_loudly_and_is_tried_unt
         await driver.until(lambda: robot_of(driver).stop.tries >= 2, "a second try", PATIENT)
         bar = driver.find("StopBar")
         assert "NOT DELIVERED to Rover" in bar.said and bar.tone == "bad"
-    async with window.opened(paired, drawn=False) as driver:  # a companion that starts while the robot is away
+    async with window.opened(paired) as driver:  # a companion that starts while the robot is away
         await driver.until(lambda: driver.find_all("StopBar"), "the bar of a robot that was there before")
         driver.app.registry.run("robot.stop")
         await driver.until(lambda: robot_of(driver).stop.tries >= 2, "another try", PATIENT)

@@ -25,7 +25,7 @@ async def test_pairs_updates_and_asks_a_device(
     options: Options, start_device: Callable, bundles: dict[str, Path]
 ) -> None:
     device = start_device()
-    async with window.opened(options, drawn=False) as driver, screen_reader.reader() as reader:
+    async with window.opened(options) as driver, screen_reader.reader() as reader:
         store = driver.app.store
         await reader.press("push button", "Pair a device")
         await reader.find("entry", "Address", "focused")
@@ -68,7 +68,7 @@ async def test_pairs_updates_and_asks_a_device(
 
 
 async def test_changes_settings(options: Options) -> None:
-    async with window.opened(options, drawn=False) as driver, screen_reader.reader() as reader:
+    async with window.opened(options) as driver, screen_reader.reader() as reader:
         chosen = driver.app.choosing
         await reader.find("frame", "Enigma")
         assert [node["role"] for node in await reader.tree()].count("frame") == 1  # no window stays behind

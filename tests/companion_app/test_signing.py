@@ -81,7 +81,7 @@ async def test_an_update_is_looked_at_compared_and_signed_by_a_slide(
     options: Options, asking: tuple[Repository, Callable, tuple[str, str]]
 ) -> None:
     repository, give, pairing = asking
-    async with window.opened(options, PHONE, drawn=False) as driver:
+    async with window.opened(options, PHONE) as driver:
         driver.app.hosting.pair(*pairing)
         for title, role in (("Whose keys count", "root"), ("Who may publish models", "targets")):
             card = await card_of(driver, title)
@@ -114,7 +114,7 @@ async def test_the_arrow_keys_sign_and_what_changed_meanwhile_is_not_signed(
     options: Options, asking: tuple[Repository, Callable, tuple[str, str]]
 ) -> None:
     repository, give, pairing = asking
-    async with window.opened(options, DESKTOP, drawn=False) as driver:
+    async with window.opened(options, DESKTOP) as driver:
         driver.app.hosting.pair(*pairing)
         for title in ("Whose keys count", "Who may publish models"):
             slide = (await card_of(driver, title)).ids.slide
@@ -178,7 +178,7 @@ async def test_a_machine_without_a_key_makes_one_and_says_what_the_host_has_to_d
     options: Options, paired: Memory, host: FakeHost
 ) -> None:
     host.signatures.waiting.append(waiting(bytes(32)))
-    async with window.opened(options, PHONE, drawn=False) as driver:
+    async with window.opened(options, PHONE) as driver:
         card = await card_of(driver, "home-en 1.3.0")
         assert not driver.find_all("Slide"), "nothing can be signed yet"
         await driver.touch(driver.find("Act", text="Make the key"))
@@ -206,7 +206,7 @@ async def test_what_is_expired_older_or_no_metadata_is_refused_with_the_reason(
 ) -> None:
     seed = make_seed(paired)
     keep_signed(paired, host.url, "models/robot", base64.b64decode(str(waiting(seed, 3)["metadata"])))
-    async with window.opened(options, PHONE, drawn=False) as driver:
+    async with window.opened(options, PHONE) as driver:
         driver.app.open(Screen.SIGN)
         for item, words in (
             (waiting(seed, 4, days=-1), "counted until"),
@@ -243,7 +243,7 @@ async def test_a_host_that_vanishes_while_it_is_signed_may_be_asked_again(
     seed = make_seed(paired)
     host.signatures.waiting.append(waiting(seed))
     host.signatures.deaf = True
-    async with window.opened(options, PHONE, drawn=False) as driver:
+    async with window.opened(options, PHONE) as driver:
         card = await card_of(driver, "home-en 1.3.0")
         await slid(driver, card.ids.slide)
         await driver.until(lambda: "try again" in card.refused, "the refusal", PATIENCE)
@@ -260,7 +260,7 @@ async def test_nothing_is_clipped(options: Options, paired: Memory, host: FakeHo
     long = waiting(seed, specialist="a-specialist-whose-name-is-as-long-as-a-name-may-be-on-a-small-screen")
     host.signatures.waiting += [{**long, "have": 12, "need": 13}, {**waiting(seed, 1), "role": "models/router"}]
     host.signatures.waiting[1]["metadata"] = "?"
-    async with window.opened(options, size, drawn=False) as driver:
+    async with window.opened(options, size) as driver:
         driver.app.open(Screen.SIGN)
         await driver.until(lambda: len(driver.find_all("AskCard")) == 2, "the cards", PATIENCE)
         assert driver.clipped() == []

@@ -42,7 +42,7 @@ async def stage(request: pytest.FixtureRequest, display: None, tmp_path: Path) -
 
 
 async def test_keys_and_lessons_from_the_first_pairing_to_the_data(options: Options, stage: Stage) -> None:
-    async with window.opened(options, SIZE, drawn=False) as driver:
+    async with window.opened(options, SIZE) as driver:
         await pair(driver, stage)
         await an_empty_name_or_key_is_said_and_not_sent(driver, stage)
         await a_key_is_hidden_until_it_is_shown_and_gone_when_it_is_saved(driver, stage)
@@ -52,7 +52,7 @@ async def test_keys_and_lessons_from_the_first_pairing_to_the_data(options: Opti
         await examples_are_bounded_and_the_cost_comes_first(driver, stage)
         answered = await a_lesson_is_cancelled_and_keeps_what_it_has(driver, stage)
         await a_cancelled_lesson_goes_on(driver, stage)
-    async with window.opened(options, SIZE, drawn=False) as driver:
+    async with window.opened(options, SIZE) as driver:
         await a_lesson_that_went_on_without_the_app_is_shown_again(driver)
         assert stage.repeated(answered) == 0, "what was answered before it was cancelled was kept"
         await a_custom_provider_teaches_without_a_key(driver, stage)

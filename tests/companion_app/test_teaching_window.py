@@ -117,7 +117,7 @@ async def test_nothing_is_clipped_and_the_colours_are_the_theme_s(
 
 
 async def test_what_grows_below_does_not_move_what_is_seen(paired: Options, host: FakeHost) -> None:
-    async with window.opened(paired, PHONE, drawn=False) as driver:
+    async with window.opened(paired, PHONE) as driver:
         await online(driver)
         examples = driver.find("TeachScreen").ids.examples
         driver.find("TeachScreen").ids.page.scroll_to(examples, animate=False)
@@ -139,7 +139,7 @@ async def test_what_grows_below_does_not_move_what_is_seen(paired: Options, host
 async def test_a_lesson_that_fails_says_why_and_one_that_waits_can_be_stopped(paired: Options, host: FakeHost) -> None:
     host.add_lesson("waits", state="open", message="It begins when the lessons before it have ended.")
     host.add_lesson("now", progress=0.4, accepted=40)
-    async with window.opened(paired, PHONE, drawn=False) as driver:
+    async with window.opened(paired, PHONE) as driver:
         await online(driver)
         await driver.until(lambda: len(driver.find_all("LessonCard")) == 2, "two lessons")
         waits, now = (driver.find("LessonCard", lesson_id=id) for id in ("waits", "now"))
@@ -158,7 +158,7 @@ async def test_a_lesson_that_fails_says_why_and_one_that_waits_can_be_stopped(pa
 
 async def test_a_lesson_that_its_budget_stopped_goes_on_with_a_larger_one(paired: Options, host: FakeHost) -> None:
     host.add_lesson("a", state="stopped", message="The budget of $2.00 is reached.", accepted=40, progress=0.4)
-    async with window.opened(paired, PHONE, drawn=False) as driver:
+    async with window.opened(paired, PHONE) as driver:
         await online(driver)
         await driver.until(lambda: driver.find_all("LessonCard"), "the lesson")
         card = driver.find("LessonCard")
@@ -176,7 +176,7 @@ async def test_a_lesson_that_its_budget_stopped_goes_on_with_a_larger_one(paired
 
 async def test_what_the_host_refuses_is_said_beside_the_button(paired: Options, host: FakeHost) -> None:
     host.add_key("openai", "default")
-    async with window.opened(paired, PHONE, drawn=False) as driver:
+    async with window.opened(paired, PHONE) as driver:
         await online(driver)
         form = driver.find("TeachScreen").ids
         host.faults["/v1/estimates"] = (422, "There is no such model.")
@@ -198,7 +198,7 @@ async def test_what_the_host_refuses_is_said_beside_the_button(paired: Options, 
 
 
 async def test_a_missing_key_leads_to_the_form_for_it(paired: Options, host: FakeHost) -> None:
-    async with window.opened(paired, PHONE, drawn=False) as driver:
+    async with window.opened(paired, PHONE) as driver:
         await online(driver)
         store = driver.app.store
         await driver.touch(driver.find("Check", text="Chat"))
@@ -219,7 +219,7 @@ async def test_a_name_that_is_taken_can_be_replaced_and_a_key_that_was_not_saved
     from kivy.core.clipboard import Clipboard
 
     host.add_key("openai", "work", "sk-the-old-one-0123456789")
-    async with window.opened(paired, PHONE, drawn=False) as driver:
+    async with window.opened(paired, PHONE) as driver:
         await online(driver)
         driver.app.open(Screen.KEYS)
         await driver.settle()
@@ -254,7 +254,7 @@ async def test_a_name_that_is_taken_can_be_replaced_and_a_key_that_was_not_saved
 
 
 async def test_a_drop_down_is_opened_walked_and_closed_by_keys_alone(paired: Options, host: FakeHost) -> None:
-    async with window.opened(paired, PHONE, drawn=False) as driver:
+    async with window.opened(paired, PHONE) as driver:
         await online(driver)
         driver.app.open(Screen.KEYS)
         await driver.settle()
@@ -278,7 +278,7 @@ async def test_a_drop_down_is_opened_walked_and_closed_by_keys_alone(paired: Opt
 
 async def test_a_host_that_is_away_is_said_and_comes_back(paired: Options, host: FakeHost) -> None:
     host.add_key("openai", "default")
-    async with window.opened(paired, PHONE, drawn=False) as driver:
+    async with window.opened(paired, PHONE) as driver:
         await online(driver)
         driver.app.open(Screen.KEYS)
         await driver.until(lambda: driver.find_all("StoredRow"), "the key")
@@ -294,7 +294,7 @@ async def test_a_host_that_is_away_is_said_and_comes_back(paired: Options, host:
 
 
 async def test_a_host_is_forgotten_only_after_a_question(paired: Options, host: FakeHost) -> None:
-    async with window.opened(paired, PHONE, drawn=False) as driver:
+    async with window.opened(paired, PHONE) as driver:
         await online(driver)
         await driver.touch(driver.find("NavItem", text="Devices"))
         row = driver.find("HostRow")

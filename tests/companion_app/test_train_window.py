@@ -27,7 +27,7 @@ async def paired(driver: window.Driver, host: FakeHost) -> None:
 
 
 async def test_a_host_without_trainings_is_told_in_one_sentence(options: Options) -> None:
-    async with FakeHost() as host, window.opened(options, drawn=False) as driver:
+    async with FakeHost() as host, window.opened(options) as driver:
         await paired(driver, host)
         driver.app.open("train")
         await driver.until(lambda: driver.app.store.state.training.problem, "the sentence")
@@ -70,7 +70,7 @@ async def test_curves_maps_and_states_are_drawn_and_told_in_words(options: Optio
 
 
 async def test_a_hundred_thousand_rows_scroll_through_a_few_widgets(options: Options) -> None:
-    async with FakeHost() as host, window.opened(options, drawn=False) as driver:
+    async with FakeHost() as host, window.opened(options) as driver:
         await paired(driver, host)
         app, dispatch = driver.app, driver.app.store.dispatch
         asked: list[int] = []

@@ -119,7 +119,7 @@ async def test_a_companion_may_ask_but_not_push(
 
 
 async def test_keys_alone_are_enough(options: Options) -> None:
-    async with window.opened(options) as driver:
+    async with window.opened(options, drawn=True) as driver:
         store = driver.app.store
         await driver.press(TAB)
         pair = driver.find("Act", text="Pair a device")

@@ -21,7 +21,8 @@ os.environ["KIVY_CLIPBOARD"] = "sdl2"
 os.environ["KIVY_USE_DEFAULTCONFIG"] = "1"
 os.environ["KIVY_HOME"] = tempfile.mkdtemp(prefix="kivy-home-")
 
-WAIT = 10.0
+# A busy machine may take seconds for one frame; only what never comes waits as long as this.
+WAIT = 60.0
 
 
 class NoWindow(Exception):
@@ -67,8 +68,8 @@ class Failures(logging.Handler):
 class Driver:
     """Fingers, keys and eyes on a running app."""
 
-    def __init__(self, app: object) -> None:
-        self.app = app
+    def __init__(self, app: object, drawn: bool = False) -> None:
+        self.app, self.drawn = app, drawn
 
     async def until(self, condition: Callable[[], object], what: str = "the condition", seconds: float = WAIT) -> None:
         """Let the app run until something holds."""
@@ -218,7 +219,10 @@ class Driver:
         from kivy.graphics.opengl import GL_RGB, GL_UNSIGNED_BYTE, glReadPixels
         from PIL import Image
 
+        Window.unbind(on_draw=_no_pixels)
         Window.dispatch("on_draw")
+        if not self.drawn:
+            Window.bind(on_draw=_no_pixels)
         width, height = Window.size
         pixels = glReadPixels(0, 0, width, height, GL_RGB, GL_UNSIGNED_BYTE)
         image = Image.frombytes("RGB", (width, height), bytes(pixels)).transpose(Image.Transpose.FLIP_TOP_BOTTOM)
@@ -236,11 +240,11 @@ class Driver:
 
 
 @contextlib.asynccontextmanager
-async def opened(options: object, size: tuple[int, int] = (420, 800), *, drawn: bool = True) -> AsyncIterator[Driver]:
+async def opened(options: object, size: tuple[int, int] = (420, 800), *, drawn: bool = False) -> AsyncIterator[Driver]:
     """Run the app's own loop, and end it cleanly.
 
-    drawn: False where a test takes no picture. Layout, texts and touches are the same; the pixels, which cost most of
-    the time without a GPU, are left out.
+    drawn: whether every frame is. Without a GPU its pixels cost most of the time; layout, texts and touches are the same
+    without them, and a picture draws its own.
     """
     open_display()
     from kivy.core.window import Window
@@ -258,7 +262,7 @@ async def opened(options: object, size: tuple[int, int] = (420, 800), *, drawn: 
     logging.getLogger("companion_app").addHandler(failures)
     app = CompanionApp(options)
     running = asyncio.get_running_loop().create_task(app.serve())
-    driver = Driver(app)
+    driver = Driver(app, drawn)
     try:
         async with asyncio.timeout(WAIT):
             while app.shell is None or app.shell.parent is None:
