@@ -42,20 +42,29 @@ share = 1.0
 """
 
 
-@pytest.fixture
-async def device(state: Path, tmp_path: Path) -> AsyncIterator[Device]:
-    """Three routers with other weights, and the plan above."""
+@pytest.fixture(scope="module")
+def three(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
+    """Bundles of three routers with other weights."""
     pytest.importorskip("onnx")
+    made = []
+    for seed, name in enumerate(("one", "two", "three"), 1):
+        path = tmp_path_factory.mktemp("three") / f"{name}.enigma"
+        tiny.make_bundle(path, tiny.manifest(name=name), seed=seed)
+        made.append(path.read_bytes())
+    return made
+
+
+@pytest.fixture
+async def device(state: Path, three: list[bytes]) -> AsyncIterator[Device]:
+    """These routers, and the plan above."""
     state.mkdir(exist_ok=True)
     (state / FILE_NAME).write_text(PLAN)
     made = Device(state, parse_config({}))
     await made.start()
-    for seed, name in enumerate(("one", "two", "three"), 1):
-        path = tmp_path / f"{name}.enigma"
-        tiny.make_bundle(path, tiny.manifest(name=name), seed=seed)
+    for bundle in three:
 
-        async def chunks(path: Path = path) -> AsyncIterator[bytes]:
-            yield path.read_bytes()
+        async def chunks(bundle: bytes = bundle) -> AsyncIterator[bytes]:
+            yield bundle
 
         await made.install(chunks(), None)
     yield made
