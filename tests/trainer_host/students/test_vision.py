@@ -20,6 +20,7 @@ from trainer_host.data.dataset import Dataset
 from trainer_host.data.labelled import SpecRows
 from trainer_host.errors import DataError
 from trainer_host.media.boxes import Box, write_objects
+from trainer_host.students import vision as vision_student
 from trainer_host.students import vision_fit
 from trainer_host.students.vision import STUDENT
 from trainer_host.students.vision_classifier import classifier_loss
@@ -117,6 +118,20 @@ def test_a_classifier_names_pictures_it_has_not_seen_and_beats_both_baselines(cl
     assert found["accuracy"] >= 0.9
     assert found["accuracy"] >= max(figures["majority_baseline"], figures["nearest_mean_baseline"]) + 0.2
     assert found["rows"] == 30
+
+
+def test_some_of_the_held_out_rows_are_of_all_labels(classifier: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An import writes them label by label."""
+    dataset, run, _ = classifier
+    rows = sorted(vision_student.seen_rows(dataset.folder, "heldout"), key=lambda row: row.objects[0].label)
+    monkeypatch.setattr(vision_student, "seen_rows", lambda folder, split: rows)
+
+    class Disc:
+        def run(self, request: dict[str, object]) -> dict[str, object]:
+            return {"label": "disc", "confidence": 0.5, "unsure": False}
+
+    found = STUDENT.evaluate(run.folder, dataset.folder, Disc(), 10)
+    assert found["rows"] == 10 and 0.3 <= found["accuracy"] <= 0.7
 
 
 def test_a_detector_finds_what_it_has_not_seen_in_both_runtimes_and_in_int8(detector: Trained) -> None:
