@@ -30,6 +30,7 @@ _COUNTS = {"context": 1_000_000, "window": 1_000_000, "rows": 65_536, "patience"
 _WORDS = {
     "size": re.compile(r"[a-z]{1,16}"),
     "schedule": re.compile(r"[a-z]{1,16}"),
+    "mirror": re.compile(r"[a-z]{1,16}"),
     "lora": re.compile(r"[a-z0-9=.,+_-]{1,64}"),
     "init": re.compile(r"[a-z0-9][a-z0-9-]{0,63}"),
     "old": re.compile(r"[a-z0-9][a-z0-9-]{0,63}"),

@@ -25,11 +25,19 @@ def nothing_runs(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("nothing_runs")
 async def test_a_training_is_what_the_command_would_be(client: Client, workspace: Workspace, tmp_path: Path) -> None:
     dataset = easy_dataset(workspace, tmp_path)
-    options = {"size": "nano", "epochs": 2.5, "seed": 7, "self_play": 3, "curriculum": True, "init": None}
+    options = {
+        "size": "nano",
+        "epochs": 2.5,
+        "seed": 7,
+        "self_play": 3,
+        "mirror": "all",
+        "curriculum": True,
+        "init": None,
+    }
     begun = await client.call("POST", "/v1/trainings", {"data": dataset.name, "options": options})
     assert begun.status == 202
     words = f"--data={dataset.name} --task={dataset.task} --name={dataset.name} --size=nano --epochs=2.5 --seed=7"
-    assert begun.json["commands"] == [f"enigma train {words} --self-play=3 --curriculum"]
+    assert begun.json["commands"] == [f"enigma train {words} --self-play=3 --mirror=all --curriculum"]
     assert (begun.json["id"], begun.json["state"], begun.json["history"]) == ("train-1", "waiting", [])
     again = await client.call("POST", "/v1/trainings", {"data": dataset.name})
     assert again.json["run"] == f"{dataset.name}-2"  # the first name is taken by what waits
