@@ -127,7 +127,7 @@ def test_checkpointing_gives_the_same_gradients(tmp_path: Path) -> None:
 
 
 def test_half_precision_learns_as_float32_within_2_percent(tmp_path: Path) -> None:
-    settings = replace(SETTINGS, steps=40, examine_every=40, save_every=40, rate=1e-2)
+    settings = replace(SETTINGS, steps=200, rows=2, micro=2, workers=1, examine_every=200, save_every=200)
     learnt = {
         kind: train_language(
             model(), rows(60), rows(20, 1), tmp_path / kind, replace(settings, precision=kind), quiet
@@ -207,7 +207,7 @@ def test_the_best_weights_are_those_that_are_left(tmp_path: Path) -> None:
 
 
 def test_a_tenth_of_old_rows_keeps_what_was_known_within_2_points(tmp_path: Path) -> None:
-    settings = replace(SETTINGS, steps=80, rate=1e-2, examine_every=1000, save_every=1000)
+    settings = replace(SETTINGS, steps=80, micro=4, workers=1, rate=1e-2, examine_every=1000, save_every=1000)
     first = model()
     train_language(first, rows(100), [], tmp_path / "first", settings, quiet)
     known = accuracy(first, rows(40, 2))

@@ -4,11 +4,14 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 _PEAK = """
 import json, sys
+import numpy as np
 import torch
 from edge_runtime.serving.memory import peak_bytes
 from trainer_host.students.language.config import sized
@@ -26,25 +29,23 @@ part = Micro(tokens, positions, torch.ones_like(tokens), torch.arange(2047), tok
 before = peak_bytes()
 gradients.compute([part], 1 / 2047)
 after = peak_bytes()
-norms = [float(parameter.grad.norm()) for parameter in gradients.parameters]
-sums = [float(parameter.grad.double().sum()) for parameter in gradients.parameters]
-print(json.dumps({"before": before, "peak": after, "norms": norms, "sums": sums}))
+np.save(sys.argv[2], np.concatenate([parameter.grad.numpy().ravel() for parameter in gradients.parameters]))
+print(json.dumps({"before": before, "peak": after}))
 """
 
 
-def measured(kind: str) -> dict[str, object]:
+def measured(kind: str, folder: Path) -> tuple[int, np.ndarray]:
+    """The bytes at the peak of a step, and all gradients."""
     # Large blocks go back to the system when they are freed, and glibc's guesses about them stay out of the figures.
     environment = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_ARENA_MAX": "1"}
-    command = [sys.executable, "-c", _PEAK, kind]
+    command = [sys.executable, "-c", _PEAK, kind, str(folder / f"{kind}.npy")]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=200, env=environment)
-    made: dict[str, object] = json.loads(done.stdout)
-    return made
+    return int(json.loads(done.stdout)["peak"]), np.load(folder / f"{kind}.npy")
 
 
 @pytest.mark.slow  # half a minute: a step of 27 million parameters over 2,048 tokens, twice
-def test_checkpointing_takes_30_percent_less_memory_for_the_same_gradients() -> None:
-    plain, thrifty = measured("plain"), measured("thrifty")
-    assert isinstance(plain["peak"], int) and isinstance(thrifty["peak"], int)
-    assert thrifty["peak"] <= 0.7 * plain["peak"], (plain["peak"], thrifty["peak"])
-    assert thrifty["norms"] == pytest.approx(plain["norms"], rel=1e-5, abs=1e-6)
-    assert thrifty["sums"] == pytest.approx(plain["sums"], rel=1e-5, abs=1e-5)
+def test_checkpointing_takes_30_percent_less_memory_for_the_same_gradients(tmp_path: Path) -> None:
+    (plain, wanted), (thrifty, found) = measured("plain", tmp_path), measured("thrifty", tmp_path)
+    assert thrifty <= 0.7 * plain, (plain, thrifty)
+    assert len(wanted) > 27_000_000 and np.abs(wanted).max() > 0.01
+    assert np.abs(found - wanted).max() <= 1e-6
