@@ -41,14 +41,16 @@ OnStep = Callable[[float, str], None]
 class Limits:
     """What a model may cost; None is no limit. p99 is reported and has none: it measures the machine as much as the model."""
 
-    lost_points: float = 0.5  # of accuracy, int8 against fp32
+    lost_points: float = 0.5  # of accuracy, against fp32
+    lost_int4: float | None = None  # the same of a file of four bits; None: as the others
     bytes: int | None = 4_000_000
     p50_ms: float | None = 10.0  # of a whole answer on one thread, with the task's own work around the model
     perplexity: float | None = None  # of the held-out answers, so many times that of fp32
 
 
+FOUR_BITS = ("int4", "q4_0")
 # Texts vary from row to row, so that accuracy says less than perplexity; size and speed are the person's choice.
-LANGUAGE_LIMITS = Limits(lost_points=3.0, bytes=None, p50_ms=None, perplexity=1.1)
+LANGUAGE_LIMITS = Limits(lost_points=1.0, lost_int4=3.0, bytes=None, p50_ms=None, perplexity=1.1)
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,12 @@ def gate_run(
     held_out = dataset.counts["heldout"]
     examined = max(1, held_out if rows is None else min(rows, held_out))
     usual = limits_of(student)
-    bounds = limits or replace(usual, lost_points=max(usual.lost_points, round(100 / examined, 4)))
+    one_row = round(100 / examined, 4)
+    bounds = limits or replace(
+        usual,
+        lost_points=max(usual.lost_points, one_row),
+        lost_int4=None if usual.lost_int4 is None else max(usual.lost_int4, one_row),
+    )
     step = on_step or (lambda share, what: None)
     have = available_runtimes() | other_runtimes()
     files = [item for item in exported(run) if item.precision != "fp32" or item.file == REFERENCE]
@@ -299,8 +306,11 @@ def _score(
     lost = (reference[0] - accuracy) * 100
     outside: list[str] = []
     if item.precision != "fp32":
-        if lost > limits.lost_points + 1e-4:
-            outside.append(f"loses {lost:.2f} points, at most {limits.lost_points:g}")
+        most = limits.lost_points
+        if item.precision in FOUR_BITS and limits.lost_int4 is not None:
+            most = limits.lost_int4
+        if lost > most + 1e-4:
+            outside.append(f"loses {lost:.2f} points, at most {most:g}")
         if limits.bytes is not None and item.bytes > limits.bytes:
             outside.append(f"{item.bytes / 1e6:.2f} MB, at most {limits.bytes / 1e6:g}")
         if limits.p50_ms is not None and times[0] > limits.p50_ms:

@@ -20,7 +20,7 @@ from edge_runtime.tasks import Specialist
 from tests.trainer_host.conftest import Trained, nothing
 from trainer_host.compress import files
 from trainer_host.compress.files import ModelFile, export_run, exported
-from trainer_host.compress.gate import Limits, gate_run, latency, read_report
+from trainer_host.compress.gate import LANGUAGE_LIMITS, Limits, _score, gate_run, latency, read_report
 from trainer_host.compress.inspect import check_int8, weight_bytes
 from trainer_host.compress.quantize import quantize_tflite
 from trainer_host.errors import ExportError, GateRefused, NotThere
@@ -107,6 +107,26 @@ def test_of_few_rows_one_may_be_lost_and_no_more(
     dataset = dataclasses.replace(exported.dataset, counts={"train": 1000, "heldout": 1000})
     with pytest.raises(GateRefused, match=message) if message else contextlib.nullcontext():
         gate_run(exported.run, dataset, rows=rows)
+
+
+@pytest.mark.parametrize(
+    ("precision", "lost", "outside"),
+    [
+        ("int8", 1.0, ()),
+        ("int8", 1.1, ("loses 1.10 points, at most 1",)),
+        ("q8_0", 1.1, ("loses 1.10 points, at most 1",)),
+        ("int4", 3.0, ()),
+        ("q4_0", 3.0, ()),
+        ("int4", 3.1, ("loses 3.10 points, at most 3",)),
+    ],
+)
+def test_a_language_models_int8_loses_1_point_at_most_and_int4_3(
+    precision: str, lost: float, outside: tuple[str, ...]
+) -> None:
+    item = ModelFile("model", precision, ("onnxruntime",), {}, {}, 1000, "", 0.0, {})
+    figures = {"accuracy": 0.9 - lost / 100, "perplexity": 2.1}
+    score = _score(item, "onnxruntime", "1", figures, (0.9, 2.0), (1.0, 1.0), LANGUAGE_LIMITS)
+    assert score.outside == outside
 
 
 def test_what_neighbours_on_the_machine_take_is_not_the_models_time() -> None:
