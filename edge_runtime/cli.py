@@ -115,6 +115,11 @@ def _parser() -> argparse.ArgumentParser:
     pipelines.add_argument("--deliver", action="store_true", help="run: let the sinks get what is shown, too")
     pipelines.add_argument("--seconds", type=float, metavar="N", help="run: end after so long")
     pipelines.add_argument("--json", action="store_true", help="list: as JSON")
+    documents = command("documents", "List, add, remove, search or ask files of your own.", _documents)
+    documents.add_argument("action", choices=("list", "add", "remove", "search", "ask"), nargs="?", default="list")
+    documents.add_argument("words", nargs="*", metavar="FILE|FOLDER|NAME|QUESTION")
+    documents.add_argument("--limit", type=int, default=3, metavar="N", help="documents at most (default: %(default)s)")
+    documents.add_argument("--json", action="store_true", help="list, search and ask: as JSON")
     pair = command("pair", "Print a one-time code for a host or a companion.", identity.pair)
     pair.add_argument(
         "--scope",
@@ -336,6 +341,12 @@ def _listen(args: argparse.Namespace) -> None:
 
     if not ask_daemon(args.state, lambda client: listening.listen_there(client, args.specialist, pieces, show)):
         listening.listen_here(args.state, args.specialist, config_of(args.state, args.config), pieces, show)
+
+
+def _documents(args: argparse.Namespace) -> int:
+    from edge_runtime.documents.cli import documents
+
+    return documents(args)
 
 
 def _pipelines(args: argparse.Namespace) -> int:

@@ -54,6 +54,7 @@ DEVICE_TRACES = frozenset({"opentelemetry"})  # what tells a collector, where a 
 DEVICE_BROKER = frozenset({"aiomqtt", "paho"})  # what speaks to a broker, where a device has it and one is named
 DEVICE_TEMPLATES = frozenset({"jinja2"})  # what renders the chat template of a person's own .gguf file
 DEVICE_QR = frozenset({"segno"})  # what draws a pairing's code
+DEVICE_DOCUMENTS = frozenset({"safetensors", "pypdf"})  # what reads vectors of words and PDF, where a device has it
 HELP_SECONDS = 0.3
 NOISE = 2.0  # a test machine may be that much slower
 
@@ -134,6 +135,8 @@ def test_the_device_imports_three_packages_and_others_only_where_they_belong_and
                 continue
             if top in DEVICE_QR and lazy and path.name == "invitation.py":
                 continue
+            if top in DEVICE_DOCUMENTS and lazy and path.parent.name == "documents":
+                continue
             if top in DEVICE_TEMPLATES and lazy and path.name == "jinja_sandbox.py":
                 continue
             if top == "cryptography" and lazy and path.name == "verifiers.py":  # the TUF conformance suite's keys
@@ -165,6 +168,7 @@ def test_every_module_of_the_device_imports_without_any_runtime() -> None:
         | DEVICE_DISCOVERY
         | DEVICE_TRACES
         | DEVICE_QR
+        | DEVICE_DOCUMENTS
         | DEVICE_TEMPLATES
         | {"torch", "rich", "platformdirs", "hassil", "onnx", "kivy", "pydantic"}
     )

@@ -43,6 +43,10 @@ class Pieces:
         made[0, : len(rows)] = rows
         return made
 
+    def rows(self, word: str) -> tuple[int, ...]:
+        """The rows of a word's pieces, from 1 on, in their order."""
+        return self._rows_of(word)
+
     def _split(self, word: str) -> tuple[int, ...]:
         """The longest known piece, and so on behind it; a character that no piece has is left out."""
         marked, start, rows = START + word[:LENGTH], 0, []

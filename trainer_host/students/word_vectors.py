@@ -6,19 +6,14 @@ They are the token embeddings that the `wordllama` package carries (MIT; distill
 
 from __future__ import annotations
 
-import json
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 
-from edge_runtime.tasks.pieces import START, hash_of, hashes_of
-from edge_runtime.tasks.text import words
+from edge_runtime.documents.meaning import TOKENIZER, WEIGHTS, from_package
 from trainer_host.errors import TrainerError
-
-_WEIGHTS = "wordllama/weights/l2_supercat_256.safetensors"
-_TOKENIZER = "wordllama/tokenizers/l2_supercat_tokenizer_config.json"
 
 
 def _package_file(name: str) -> Path:
@@ -36,7 +31,7 @@ def common_words() -> list[str]:
     """Whole lower-case English-looking words of the pretrained vocabulary, in its order (frequent first)."""
     from tokenizers import Tokenizer
 
-    vocabulary = Tokenizer.from_file(str(_package_file(_TOKENIZER))).get_vocab()
+    vocabulary = Tokenizer.from_file(str(_package_file(TOKENIZER))).get_vocab()
     rows = sorted((row, token) for token, row in vocabulary.items())
     return [
         token[1:] for _, token in rows
@@ -49,10 +44,10 @@ def vectors(words: list[str], width: int) -> np.ndarray:
     from safetensors.numpy import load_file
     from tokenizers import Tokenizer
 
-    tokenizer = Tokenizer.from_file(str(_package_file(_TOKENIZER)))
+    tokenizer = Tokenizer.from_file(str(_package_file(TOKENIZER)))
     tokenizer.no_padding()
     tokenizer.no_truncation()
-    table = next(iter(load_file(str(_package_file(_WEIGHTS))).values())).astype(np.float32)
+    table = next(iter(load_file(str(_package_file(WEIGHTS))).values())).astype(np.float32)
     raw = np.zeros((len(words), table.shape[1]), np.float32)
     for i, encoding in enumerate(tokenizer.encode_batch(words, add_special_tokens=False)):
         if encoding.ids:
@@ -80,21 +75,7 @@ def piece_vectors() -> tuple[np.ndarray, np.ndarray]:
 
     Raises `TrainerError` where the package lacks.
     """
-    from safetensors.numpy import load_file
-
-    vocabulary = json.loads(_package_file(_TOKENIZER).read_bytes())["model"]["vocab"]
-    rows = {piece: row for piece, row in vocabulary.items() if _is_word(piece.removeprefix(START))}
-    hashes = hashes_of(rows)
-    place = {int(value): at for at, value in enumerate(hashes)}
-    table = next(iter(load_file(str(_package_file(_WEIGHTS))).values())).astype(np.float32)
-    made = np.zeros((len(hashes) + 1, table.shape[1]), np.float32)
-    for piece, row in rows.items():
-        if (at := place.get(hash_of(piece))) is not None:
-            made[at + 1] = table[row]
-    made[1:] -= made[1:].mean(axis=0)
-    made[1:] /= np.sqrt((made[1:] ** 2).sum(axis=1).mean())
-    return hashes, made
-
-
-def _is_word(text: str) -> bool:
-    return bool(text) and words(text) == [text]
+    found = from_package()
+    if found is None:
+        raise TrainerError('Word vectors are missing; run `pip install "enigma[trainer]"`.')
+    return found

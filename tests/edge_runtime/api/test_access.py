@@ -159,6 +159,11 @@ MATRIX = {
     ("GET", "/v1/certificate"): "viewer",
     ("POST", "/v1/certificate"): "owner",
     ("POST", "/v1/bundles"): "releaser",
+    ("GET", "/v1/documents"): "owner",
+    ("PUT", "/v1/documents/{document}"): "owner",
+    ("DELETE", "/v1/documents/{document}"): "owner",
+    ("POST", "/v1/documents/search"): "operator",
+    ("POST", "/v1/documents/ask"): "operator",
     ("GET", "/v1/plan"): "viewer",
     ("PUT", "/v1/plan"): "releaser",
     ("GET", "/v1/pipelines"): "viewer",
@@ -251,7 +256,7 @@ async def test_every_route_is_open_to_its_scopes_and_to_no_other(
     told = {
         f"/v1/robot/{way}": {field: 1} for way, field in (("mode", "event"), ("limit", "speed"), ("orders", "calls"))
     }
-    filled = {"{specialist}": "none", "{version}": "1", "{id}": "none", "{pipeline}": "none"}
+    filled = {"{specialist}": "none", "{version}": "1", "{id}": "none", "{pipeline}": "none", "{document}": "none"}
     async with TestClient(TestServer(app)) as client:
         for method, path in sorted(routes):
             where = path
