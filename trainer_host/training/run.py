@@ -104,7 +104,7 @@ def train_run(
             dataset.task,
             config=order | ({"processes": here.count, SHARD: chosen.get(SHARD, False)} if here.started else {}),
             data=dataset.content,
-            command=_command(),
+            command=this_command(),
             folder=workspace.training / name,
         ) as recording,
     ):
@@ -203,7 +203,7 @@ def check_shared(task: str) -> None:
         )
 
 
-def _command() -> str:
+def this_command() -> str:
     """How this process was called, as a person would call it again."""
     called = Path(sys.argv[0]).name
     return shlex.join(["enigma" if called == "cli.py" else called, *sys.argv[1:]])

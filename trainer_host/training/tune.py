@@ -22,7 +22,7 @@ from trainer_host.students.language.student import LanguageStudent
 from trainer_host.tasks import Rejected, task_spec
 from trainer_host.training.combine import lineage_of, remember, write_card
 from trainer_host.training.lineage import Record, child, save_born, write_lineage
-from trainer_host.training.run import REPORT, Run, dataset_of, open_run, write_json
+from trainer_host.training.run import REPORT, Run, dataset_of, open_run, this_command, write_json
 from trainer_host.training.runs import history_of
 from trainer_host.workspace import Workspace, checked_name, making
 
@@ -191,7 +191,7 @@ def _tuned(
         making(workspace.runs / into) as folder,
         history_of(workspace.home) as history,
         history.training(
-            into, run.task, config=config, data=dataset.content, command=f"enigma tune ({method})", folder=folder
+            into, run.task, config=config, data=dataset.content, command=this_command(), folder=folder
         ) as recording,
     ):
         model = trained_model(run.folder)[1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import sys
 from pathlib import Path
 
 import pytest
@@ -61,7 +62,9 @@ def enigma(workspace: Workspace, *words: str) -> None:
     parser = argparse.ArgumentParser()
     commands.add(parser.add_subparsers(required=True))
     args = parser.parse_args([*words, "--home", str(workspace.home)])
-    args.command(args)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["/opt/bin/enigma", *words])
+        args.command(args)
 
 
 def preferences(path: Path, count: int = 30) -> Path:
@@ -93,6 +96,7 @@ def test_preferences_make_a_new_run_that_follows_them_and_names_the_first(
     with history_of(workspace.home) as history:
         entry = history.find("kinder")
         assert (entry.status, "loss" in history.curves(entry.id)) == ("done", True)
+        assert entry.command.startswith("enigma tune first --to kinder --author Ada --pairs ")
 
 
 def test_rewards_make_a_new_run_with_all_that_a_run_needs(workspace: Workspace, run: Run) -> None:
