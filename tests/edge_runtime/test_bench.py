@@ -28,6 +28,7 @@ def test_an_installed_specialist_is_measured_and_its_figures_are_kept(
     figures = json.loads(kept.read_text())
     assert figures["specialist"] == kind and figures["min_ms"] <= figures["median_ms"] <= figures["p99_ms"]
     assert figures["answers"] > 0 and figures["model_bytes"] > 0 and figures["peak_mb"] > 0 and figures["processor"]
+    assert figures["threads"] == 1  # of a model, as config.toml says by default
     assert ("decode_tokens_per_second" in figures) == (kind == "chatty")
     assert "median ms" in done.stdout
     kept.write_text(json.dumps({**figures, "median_ms": figures["median_ms"] / 1000}))
