@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -12,6 +13,9 @@ import pytest
 os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.fail.Keyring"
 for _name in [name for name in os.environ if name.endswith(("_API_KEY", "_BASE_URL")) or "PASSPHRASE" in name]:
     del os.environ[_name]
+# The tests start hundreds of processes, and each would compile our modules anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 if "PYTEST_XDIST_WORKER" in os.environ:
     # There is a process per processor already; torch's own threads would wait for each other in every operator.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -20,15 +24,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-_GIGABYTES = 3  # that a process of tests grows to
 _WHOLE_WAY = Path(__file__).parent / "end_to_end"
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int:
-    """A process more than there are processors, where memory allows: tests wait a fifth of their time."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return max(1, min((os.cpu_count() or 1) + 1, memory // (_GIGABYTES * 2**30)))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
