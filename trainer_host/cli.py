@@ -46,6 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit status. Errors are one sentence on standard error."""
     args = build_parser().parse_args(arguments)
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     from edge_runtime import local_only
 
     if local_only.wanted():

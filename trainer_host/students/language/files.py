@@ -189,10 +189,14 @@ def _from_hub(name: str) -> Path:
     failures: tuple[type[Exception], ...] = (HFValidationError, OSError, *network_errors())
     try:
         return Path(snapshot_download(name, allow_patterns=list(_WANTED)))
-    except LocalEntryNotFoundError:
-        raise DataError(f"The hub can't be reached, and '{name[:80]}' isn't in its cache; check the network.") from None
-    except HfHubHTTPError as cause:
-        status = cause.response.status_code if cause.response is not None else 0
+    except (LocalEntryNotFoundError, HfHubHTTPError) as caught:
+        # What the hub refuses without saying why, the library tells as what it doesn't have itself.
+        refused = caught.__cause__ if isinstance(caught, LocalEntryNotFoundError) else caught
+        if not isinstance(refused, HfHubHTTPError) or isinstance(refused, LocalEntryNotFoundError):
+            raise DataError(
+                f"The hub can't be reached, and '{name[:80]}' isn't in its cache; check the network."
+            ) from None
+        status = refused.response.status_code if refused.response is not None else 0
         raise DataError(
             f"The hub refused '{name[:80]}' (status {status}); check the name, and HF_TOKEN where it isn't public."
         ) from None
