@@ -14,9 +14,11 @@ from edge_runtime.documents.answering import answer, found_as_json, written
 from edge_runtime.documents.library import MOST_QUESTION, Found, Library
 from edge_runtime.documents.reading import text_of
 from edge_runtime.errors import BadRequest
+from edge_runtime.update.disk_threads import in_thread, on_disk
 
 BODY_BYTES = 8 * MOST_QUESTION
 MOST_FOUND = 20
+READ_SECONDS = 300.0  # of a file's text, which a PDF of thousands of pages may take
 T = TypeVar("T")
 
 
@@ -37,10 +39,11 @@ class DocumentRoutes:
         name, kind = request.match_info["document"], media_type(request)
         body = await read_body(request, self._device.config.server.max_file_kb * 1024)
 
-        def keep(library: Library) -> bool:
-            return library.add(name, text_of(body, kind, name))
-
-        return reply({"document": name.strip(), "changed": await self._with(keep)})
+        try:
+            text = await asyncio.wait_for(in_thread(text_of, body, kind, name), READ_SECONDS)
+        except TimeoutError:
+            raise BadRequest(f"'{name}' takes more than {READ_SECONDS:.0f} seconds to read; part it.") from None
+        return reply({"document": name.strip(), "changed": await self._with(lambda library: library.add(name, text))})
 
     async def remove(self, request: web.Request) -> web.Response:
         """Forget a document."""
@@ -82,4 +85,4 @@ class DocumentRoutes:
                 return work(library)
 
         async with self._one:
-            return await asyncio.to_thread(run)
+            return await on_disk(self._device.state, run)

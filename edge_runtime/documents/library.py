@@ -107,7 +107,7 @@ class _Asked:
         have = set(stems)
         shares = [1.0 if own & have else 0.0 for own in self.stems]
         if self.meaning is not None and self.units is not None:
-            others = self.meaning.units(_WORD.findall(text.casefold()))
+            others = self.meaning.units(_WORD.findall(text.lower()))
             if len(others):
                 nearest = (self.units @ others.T).max(axis=1)
                 shares = [max(share, float(near)) for share, near in zip(shares, nearest, strict=True)]
@@ -140,8 +140,11 @@ class Library:
     def __enter__(self) -> Library:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """Close; a failure of the database leaves as an `EdgeError`."""
         self._base.close()
+        if isinstance(error, sqlite3.Error):
+            raise EdgeError(f"{self._folder / 'library.sqlite'} can't be used for documents: {error}.") from None
 
     def add(self, name: str, text: str) -> bool:
         """Whether it changed anything: the same text under the same name doesn't. Another text replaces the first.
@@ -155,9 +158,8 @@ class Library:
             raise BadRequest(f"'{name}' has {len(text):,} characters; a document may have {MOST_CHARACTERS:,}.")
         digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
         parts = passages(text.replace("\0", " "))
-        lead = "".join(sentences(parts[0].text)[:1])[
-            :MOST_LEAD
-        ]  # what a document says first is mostly what it is about
+        # What a document says first is mostly what it is about.
+        lead = "".join(sentences(parts[0].text)[:1])[:MOST_LEAD] if parts else ""
         with self._change():
             before = self._base.execute("SELECT id, hash FROM documents WHERE name = ?", (name,)).fetchone()
             if before is not None:
@@ -193,17 +195,19 @@ class Library:
         """The best passage of each of the documents that fit best, the best first. Raises `BadRequest`."""
         if not question.strip() or len(question) > MOST_QUESTION:
             raise BadRequest(f"A question has 1 to {MOST_QUESTION} characters.")
-        words = [word for word in dict.fromkeys(_WORD.findall(question.casefold())) if word not in STOP_WORDS]
+        words = [word for word in dict.fromkeys(_WORD.findall(question.lower())) if word not in STOP_WORDS]
         if not words:
             return []
         asked = self._asked(words)
         near = self._near(" ".join(words))
         best: dict[str, Found] = {}
         rows = self._candidates(words, near)
+        if near is not None:
+            near |= self._nearness(" ".join(words), [row[0] for row in rows if row[0] not in near])
         stems_of = self._stems(["\n".join(row[1:]) for row in rows])
         for (number, name, lead, heading, text), stems in zip(rows, stems_of, strict=True):
             covered = asked.covered(stems, f"{name} {lead} {heading} {text}")
-            found = Found(name, heading, text, "", covered, None if near is None else near.get(number, 0.0))
+            found = Found(name, heading, text, "", covered, None if near is None else near[number])
             if name not in best or (near is not None and found.score > best[name].score):
                 best[name] = found
         chosen = list(best.values())
@@ -251,6 +255,16 @@ class Library:
                 near[some[at][0]] = float(shares[at])
         return near
 
+    def _nearness(self, question: str, numbers: Sequence[int]) -> dict[int, float]:
+        """How near some passages are to what a question is about."""
+        some = [
+            self._base.execute("SELECT vector FROM meanings WHERE passage = ?", (number,)).fetchone()[0]
+            for number in numbers
+        ]
+        if self._meaning is None or not some:
+            return {}
+        return dict(zip(numbers, map(float, alike(self._meaning.of(question), stacked(some))), strict=True))
+
     @functools.cached_property
     def _meaning(self) -> Meaning | None:
         return meaning_of(self._folder)
@@ -267,7 +281,7 @@ class Library:
 
     def _stems(self, texts: Sequence[str]) -> list[list[str]]:
         """The stems of each text, as the passages' words are stemmed."""
-        with self._change():
+        with self._change("DEFERRED"):  # of its own tables alone: nobody else waits
             self._base.execute("DELETE FROM temp.looked")
             self._base.executemany("INSERT INTO temp.looked (rowid, text) VALUES (?, ?)", list(enumerate(texts, 1)))
             made: list[list[str]] = [[] for _ in texts]
@@ -290,9 +304,9 @@ class Library:
         self._base.execute("DELETE FROM documents WHERE id = ?", (number,))
 
     @contextmanager
-    def _change(self) -> Iterator[None]:
+    def _change(self, lock: str = "IMMEDIATE") -> Iterator[None]:
         """All of a change or nothing of it."""
-        self._base.execute("BEGIN IMMEDIATE")
+        self._base.execute(f"BEGIN {lock}")
         try:
             yield
         except BaseException:

@@ -109,7 +109,12 @@ def _pdf(content: bytes, name: str) -> str:
         pages = pypdf.PdfReader(io.BytesIO(content)).pages
         if len(pages) > _MOST_PAGES:
             raise BadRequest(f"'{name}' has {len(pages):,} pages; part it into {_MOST_PAGES:,} at most.")
-        return "\n\n".join(page.extract_text() for page in pages)
+        read: list[str] = []
+        for page in pages:
+            read.append(page.extract_text())
+            if sum(map(len, read)) > MOST_BYTES:
+                raise BadRequest(f"'{name}' has too much text; part it.")
+        return "\n\n".join(read)
     except BadRequest:
         raise
     except Exception as cause:  # a broken file makes pypdf raise nearly anything

@@ -152,6 +152,23 @@ def test_too_many_are_refused_and_a_file_that_is_none_is_told(tmp_path: Path, mo
         Library(tmp_path / "other")
 
 
+def test_a_database_that_fails_in_use_is_one_sentence(tmp_path: Path) -> None:
+    with Library(tmp_path) as library:
+        library.add("a", "some text")
+    with pytest.raises(EdgeError, match="can't be used for documents: no such table"), Library(tmp_path) as library:
+        library._base.execute("DROP TABLE documents")
+        library.add("b", "other text")
+
+
+def test_others_may_look_while_one_changes(tmp_path: Path) -> None:
+    with Library(tmp_path) as library, Library(tmp_path) as other:
+        library.add("a", "the pump hums")
+        library.search("pump")
+        with library._change():
+            library._base.execute("DELETE FROM documents")
+            assert other.search("pump")[0].document == "a"
+
+
 def _killed(state: Path) -> None:
     import os
     import signal
