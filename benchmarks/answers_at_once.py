@@ -22,6 +22,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 MB = 1e6
 
 
