@@ -7,7 +7,7 @@ import contextlib
 import dataclasses
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -163,12 +163,7 @@ class Answering:
             self.on_restart()
 
     async def _run_one(self, name: str, request: Json, urgency: Urgency) -> Answer:
-        started = time.perf_counter()
-        with self._judged(name), self._span("run", name) as span:
-            answer = await self.serving.run(name, request, urgency)
-            tracing.told(span, answer, started)
-        self._took(name, answer)
-        self.metrics.observe("enigma_run_seconds", time.perf_counter() - started, specialist=name)
+        answer = await self._timed("run", name, self.serving.run(name, request, urgency))
         self.metrics.observe("enigma_specialist_seconds", answer.seconds, specialist=name)
         if answer.together > 1:
             self.metrics.count("enigma_batched_total", specialist=name)
@@ -182,23 +177,22 @@ class Answering:
     async def infer(self, name: str, inputs: dict[str, np.ndarray], urgency: Urgency = USUAL) -> dict[str, np.ndarray]:
         """What a model's graph gives for tensors, counted; see `Serving.infer`."""
         self.governor.check(urgency)
-        started = time.perf_counter()
-        with self._judged(name), self._span("infer", name) as span:
-            answer = await self.serving.infer(name, inputs, urgency)
-            tracing.told(span, answer, started)
-        self._took(name, answer)
-        self.metrics.observe("enigma_infer_seconds", time.perf_counter() - started, specialist=name)
+        answer = await self._timed("infer", name, self.serving.infer(name, inputs, urgency))
         return cast("dict[str, np.ndarray]", answer.value)
 
     async def embed(self, name: str, text: str, urgency: Urgency = USUAL) -> Answer:
         """Where a text lies among others, counted; see `Serving.embed`."""
         self.governor.check(urgency)
+        return await self._timed("embed", name, self.serving.embed(name, text, urgency))
+
+    async def _timed(self, what: str, name: str, asked: Awaitable[Answer]) -> Answer:
+        """An answer, traced, told to whoever watches, and its time among `enigma_WHAT_seconds`."""
         started = time.perf_counter()
-        with self._judged(name), self._span("embed", name) as span:
-            answer = await self.serving.embed(name, text, urgency)
+        with self._judged(name), self._span(what, name) as span:
+            answer = await asked
             tracing.told(span, answer, started)
         self._took(name, answer)
-        self.metrics.observe("enigma_embed_seconds", time.perf_counter() - started, specialist=name)
+        self.metrics.observe(f"enigma_{what}_seconds", time.perf_counter() - started, specialist=name)
         return answer
 
     async def stream(self, name: str, begin: Begin, urgency: Urgency = USUAL) -> AsyncGenerator[Piece, None]:

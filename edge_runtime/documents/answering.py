@@ -23,12 +23,8 @@ def answer(found: Sequence[Found]) -> Json:
     sources = [found_as_json(one) for one in found if one.answers]
     if not sources:
         return {"found": False, "answer": NOT_THERE, "document": None, "sources": []}
-    return {"found": True, "answer": found_quote(found), "document": sources[0]["document"], "sources": sources}
-
-
-def found_quote(found: Sequence[Found]) -> str:
-    """What the first passage that answers says to the question."""
-    return next((one.quote for one in found if one.answers), "")
+    best = sources[0]
+    return {"found": True, "answer": best["quote"], "document": best["document"], "sources": sources}
 
 
 def found_as_json(one: Found) -> Json:

@@ -199,11 +199,12 @@ class Library:
         if not words:
             return []
         asked = self._asked(words)
-        near = self._near(" ".join(words))
+        about = None if self._meaning is None else self._meaning.of(" ".join(words))
+        near = None if about is None else self._near(about)
         best: dict[str, Found] = {}
         rows = self._candidates(words, near)
-        if near is not None:
-            near |= self._nearness(" ".join(words), [row[0] for row in rows if row[0] not in near])
+        if about is not None and near is not None:
+            near |= self._nearness(about, [row[0] for row in rows if row[0] not in near])
         stems_of = self._stems(["\n".join(row[1:]) for row in rows])
         for (number, name, lead, heading, text), stems in zip(rows, stems_of, strict=True):
             covered = asked.covered(stems, f"{name} {lead} {heading} {text}")
@@ -217,14 +218,14 @@ class Library:
 
     def _asked(self, words: Sequence[str]) -> _Asked:
         number = self._base.execute("SELECT COUNT(*) FROM passages").fetchone()[0]
-        weights = []
-        for stems in self._stems(words):
+        stems_of, weights = self._stems(words), []
+        for stems in stems_of:
             holding = [self._base.execute("SELECT doc FROM terms WHERE term = ?", (stem,)).fetchone() for stem in stems]
             known = min((row[0] for row in holding if row is not None), default=0)
             weights.append(math.log1p((number - known + 0.5) / (known + 0.5)))
         meaning = self._meaning
         units = None if meaning is None else meaning.units(words)
-        return _Asked([set(stems) for stems in self._stems(words)], weights, units, meaning)
+        return _Asked([set(stems) for stems in stems_of], weights, units, meaning)
 
     def _candidates(self, words: Sequence[str], near: dict[int, float] | None) -> list[tuple[int, str, str, str, str]]:
         """(number, name, first sentence, heading, text) of the passages that may be meant, the best by BM25 first."""
@@ -241,40 +242,34 @@ class Library:
             made += self._base.execute(f"{what} WHERE rowid = ?", (number,)).fetchall()
         return made
 
-    def _near(self, question: str) -> dict[int, float] | None:
-        """How near each passage is to what a question is about, the nearest ones alone; None without vectors of words."""
-        meaning = self._meaning
-        if meaning is None:
-            return None
-        self._fill(meaning)
-        asked, near = meaning.of(question), {}
+    def _near(self, about: np.ndarray) -> dict[int, float]:
+        """How near the passages are to what a question is about, the nearest ones alone."""
+        self._fill()
+        near = {}
         rows = self._base.execute("SELECT passage, vector FROM meanings")
         while some := rows.fetchmany(_AT_ONCE):
-            shares = alike(asked, stacked([vector for _, vector in some]))
+            shares = alike(about, stacked([vector for _, vector in some]))
             for at in np.argsort(-shares, kind="stable")[:_CANDIDATES]:
                 near[some[at][0]] = float(shares[at])
         return near
 
-    def _nearness(self, question: str, numbers: Sequence[int]) -> dict[int, float]:
+    def _nearness(self, about: np.ndarray, numbers: Sequence[int]) -> dict[int, float]:
         """How near some passages are to what a question is about."""
-        some = [
-            self._base.execute("SELECT vector FROM meanings WHERE passage = ?", (number,)).fetchone()[0]
-            for number in numbers
-        ]
-        if self._meaning is None or not some:
-            return {}
-        return dict(zip(numbers, map(float, alike(self._meaning.of(question), stacked(some))), strict=True))
+        query = "SELECT vector FROM meanings WHERE passage = ?"
+        some = [self._base.execute(query, (number,)).fetchone()[0] for number in numbers]
+        return dict(zip(numbers, map(float, alike(about, stacked(some))), strict=True)) if some else {}
 
     @functools.cached_property
     def _meaning(self) -> Meaning | None:
         return meaning_of(self._folder)
 
-    def _fill(self, meaning: Meaning) -> None:
-        """What passages are about that were added without vectors of words, too."""
+    def _fill(self) -> None:
+        """Note what passages are about of which that isn't known yet."""
+        meaning = self._meaning
         rows = self._base.execute(
             "SELECT rowid, name, lead, heading, text FROM passages WHERE rowid NOT IN (SELECT passage FROM meanings)"
         ).fetchall()
-        if rows:
+        if meaning is not None and rows:
             with self._change():
                 made = [(number, meaning.of(" ".join(parts)).tobytes()) for number, *parts in rows]
                 self._base.executemany("INSERT OR REPLACE INTO meanings (passage, vector) VALUES (?, ?)", made)

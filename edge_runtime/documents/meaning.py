@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 from collections.abc import Sequence
 from functools import lru_cache
 from importlib import metadata
@@ -20,6 +19,7 @@ from edge_runtime.documents.stop_words import STOP_WORDS
 from edge_runtime.errors import EdgeError
 from edge_runtime.tasks.pieces import START, Pieces, file_of, hash_of, hashes_of, read_pieces
 from edge_runtime.tasks.text import words
+from edge_runtime.update.disk import write_atomic
 
 WEIGHTS = "wordllama/weights/l2_supercat_256.safetensors"
 TOKENIZER = "wordllama/tokenizers/l2_supercat_tokenizer_config.json"
@@ -73,9 +73,7 @@ def meaning_of(folder: Path) -> Meaning | None:
             whole = io.BytesIO()
             np.save(whole, found[1].astype(np.float16))
             for file, content in zip(files, (file_of(found[0]), whole.getvalue()), strict=True):
-                part = file.with_name(f".{file.name}.{os.getpid()}")
-                part.write_bytes(content)
-                part.replace(file)
+                write_atomic(file, content)
         pieces, table = read_pieces(files[0]), np.load(files[1], mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError) as cause:
         raise EdgeError(

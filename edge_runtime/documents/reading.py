@@ -6,6 +6,7 @@ import io
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import BinaryIO
 
 from edge_runtime.errors import BadRequest
 
@@ -19,7 +20,7 @@ TYPES = {
     ".html": "text/html",
     ".pdf": "application/pdf",
 }
-_MOST_PAGES = 2000
+MOST_PAGES = 2000  # of a PDF
 _BLOCKS = frozenset(
     [
         "p",
@@ -102,20 +103,35 @@ class _Reader(HTMLParser):
 
 def _pdf(content: bytes, name: str) -> str:
     try:
-        import pypdf
+        return pdf_text(io.BytesIO(content))
     except ImportError:
         raise BadRequest('PDF needs an extra here: pip install "enigma[documents]".') from None
+    except UnreadablePdf as cause:
+        raise BadRequest(f"'{name}' isn't a PDF that can be read: it {cause}.") from None
+
+
+class UnreadablePdf(Exception):
+    """Why a PDF isn't read, as what follows its name: "has a password"."""
+
+
+def pdf_text(file: BinaryIO | Path) -> str:
+    """The text of a PDF's pages, empty lines between them. Raises `UnreadablePdf`, and `ImportError` without pypdf."""
+    from pypdf import PdfReader
+    from pypdf.errors import PyPdfError
+
     try:
-        pages = pypdf.PdfReader(io.BytesIO(content)).pages
-        if len(pages) > _MOST_PAGES:
-            raise BadRequest(f"'{name}' has {len(pages):,} pages; part it into {_MOST_PAGES:,} at most.")
-        read: list[str] = []
-        for page in pages:
+        reader = PdfReader(file)
+        if reader.is_encrypted:
+            raise UnreadablePdf("has a password")
+        if len(reader.pages) > MOST_PAGES:
+            raise UnreadablePdf(f"has more than {MOST_PAGES} pages")
+        read, characters = [], 0
+        for page in reader.pages:
             read.append(page.extract_text())
-            if sum(map(len, read)) > MOST_BYTES:
-                raise BadRequest(f"'{name}' has too much text; part it.")
+            characters += len(read[-1])
+            if characters > MOST_BYTES:
+                raise UnreadablePdf("has too much text")
         return "\n\n".join(read)
-    except BadRequest:
-        raise
-    except Exception as cause:  # a broken file makes pypdf raise nearly anything
-        raise BadRequest(f"'{name}' isn't a PDF that can be read: {' '.join(str(cause).split())[:120]}.") from None
+    # A damaged file makes pypdf fail in any way there is.
+    except (PyPdfError, ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError, OSError):
+        raise UnreadablePdf("is damaged") from None

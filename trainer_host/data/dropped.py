@@ -27,7 +27,6 @@ from trainer_host.workspace import Workspace, checked_name
 ROWS, TEXTS = (".jsonl", ".csv"), (".txt", ".md", ".pdf")
 MAX_FILES = 2000  # of a .zip
 MAX_UNPACKED = 512 * 2**20  # bytes, counted while they are unpacked: a header can say anything
-MAX_PAGES = 2000  # of a .pdf
 SAMPLE, SAMPLE_CHARACTERS = 3, 200
 # A whole book is no example: it is cut at empty lines into pieces that a small model can read.
 PIECE = 4000
@@ -210,19 +209,12 @@ def _text(path: Path) -> str:
 
 
 def _of_pdf(path: Path) -> str | Unreadable:
-    from pypdf import PdfReader
-    from pypdf.errors import PyPdfError
+    from edge_runtime.documents.reading import UnreadablePdf, pdf_text
 
     try:
-        reader = PdfReader(path)
-        if reader.is_encrypted:
-            return Unreadable("has a password")
-        if len(reader.pages) > MAX_PAGES:
-            return Unreadable(f"has more than {MAX_PAGES} pages")
-        return decoded("\n\n".join(page.extract_text() for page in reader.pages).encode("utf-8", "replace"))
-    # A damaged file makes pypdf fail in any way there is.
-    except (PyPdfError, ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError, OSError):
-        return Unreadable("is damaged")
+        return decoded(pdf_text(path).encode("utf-8", "replace"))
+    except UnreadablePdf as cause:
+        return Unreadable(str(cause))
 
 
 def _pieces(text: str) -> Iterator[str]:
