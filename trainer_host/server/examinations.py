@@ -105,7 +105,8 @@ class ExaminationRoutes:
     async def _examine(self, id_: str, rows: int) -> None:
         try:
             async with asyncio.timeout(SECONDS):
-                await self._follow(id_, rows)
+                ended = await self._follow(id_, rows)
+            self._keep(ended)  # after the process: who reads that an exam is over may begin the next
         except asyncio.CancelledError:
             self._end(id_, "cancelled", "It was cancelled.")
         except TimeoutError:
@@ -113,7 +114,7 @@ class ExaminationRoutes:
         except (OSError, ValueError, KeyError, TypeError):
             self._end(id_, "failed", "The process that examines ended; there may be too little memory.")
 
-    async def _follow(self, id_: str, rows: int) -> None:
+    async def _follow(self, id_: str, rows: int) -> Exam:
         exam = self._known[id_]
         order = {"do": "examine", "run": exam.runs[0], "runs": list(exam.runs), "rows": rows}
         process = await asyncio.create_subprocess_exec(
@@ -127,10 +128,9 @@ class ExaminationRoutes:
             while line := await process.stdout.readline():
                 told: Json = json.loads(line)
                 if "error" in told:
-                    return self._end(id_, "failed", str(told["error"]))
+                    return replace(self._known[id_], state="failed", note="", message=str(told["error"]))
                 if isinstance(found := told.get("answer"), dict):
-                    self._keep(replace(self._known[id_], state="done", progress=1.0, note="", found=found))
-                    return None
+                    return replace(self._known[id_], state="done", progress=1.0, note="", found=found)
                 now = max(self._known[id_].progress, min(0.999, float(str(told["share"]))))
                 self._keep(replace(self._known[id_], progress=now, note=str(told["note"])))
             raise ConnectionError

@@ -6,6 +6,7 @@ import asyncio
 import json
 import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -28,7 +29,9 @@ async def until(store: Store, holds: Callable[[Exam], object]) -> Exam:
     return store.state.training.exam
 
 
-async def test_an_exam_tells_how_far_it_is_and_can_be_ended(exported: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_exam_tells_how_far_it_is_and_can_be_ended(
+    exported: Trained, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr("companion_app.services.judging_commands.LOOK_SECONDS", 0.05)
     runs = exported.workspace.runs
     shutil.copytree(runs / "easy", runs / "same")
@@ -43,8 +46,6 @@ async def test_an_exam_tells_how_far_it_is_and_can_be_ended(exported: Trained, m
         judging = JudgingCommands(store, lambda: host)
         judging.examine("easy", "same")
         exam = await until(store, lambda exam: exam.id)
-        busy = await client.call("POST", "/v1/examinations", {"runs": ["same", "easy"]})
-        assert busy.status == 409 and "easy and same are being examined" in busy.message
         done = await until(store, lambda exam: not exam.busy)
         assert not done.problem and [model.run for model in done.models] == ["easy", "same"] and done.worse == ()
         one, other = done.models
@@ -53,8 +54,18 @@ async def test_an_exam_tells_how_far_it_is_and_can_be_ended(exported: Trained, m
         assert told == sorted(told) and any(0 < share < 1 for share in told), told
         assert (await client.get(f"/v1/examinations/{exam.id}"))["state"] == "done"
 
+        again = await client.call("POST", "/v1/examinations", {"runs": ["easy", "same"]})  # at once: the last is over
+        assert again.status == 202, again.message
+        await client.call("POST", f"/v1/examinations/{again.json['id']}/cancel")
+
+        slow = tmp_path / "slow"  # a model that thinks for long
+        slow.write_text("#!/bin/sh\nexec sleep 600\n")
+        slow.chmod(0o755)
+        monkeypatch.setattr("trainer_host.server.examinations.sys.executable", str(slow))
         judging.examine("easy", "same")
         await until(store, lambda exam: exam.id and exam.busy)
+        busy = await client.call("POST", "/v1/examinations", {"runs": ["same", "easy"]})
+        assert busy.status == 409 and "easy and same are being examined" in busy.message
         judging.end_exam()
         ended = await until(store, lambda exam: not exam.busy)
         assert (ended.models, ended.problem) == ((), "")
