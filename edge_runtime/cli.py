@@ -324,6 +324,8 @@ def _bench(args: argparse.Namespace) -> int:
         print(f"{name.replace('_', ' '):26} {value}")
     if args.json:
         bench.write_figures(args.json, figures)
+    if float(str(figures["noise"])) > bench.NOISE:
+        print("Other programs were at work meanwhile; on a quieter machine the figures repeat better.", file=sys.stderr)
     worse = bench.regressions(figures, before) if before is not None else []
     for sentence in worse:
         print(f"enigma-edge: {sentence}", file=sys.stderr)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_runtime.bench import regressions
+from edge_runtime.bench import quietest, regressions
 from edge_runtime.errors import EdgeError
 
 from .api import chatty
@@ -26,8 +26,9 @@ def test_an_installed_specialist_is_measured_and_its_figures_are_kept(
     done = edge("bench", kind, "--state", state, "--seconds", "0.2", "--json", kept)
     assert done.returncode == 0, done.stderr
     figures = json.loads(kept.read_text())
-    assert figures["specialist"] == kind and figures["min_ms"] <= figures["median_ms"] <= figures["p99_ms"]
+    assert figures["specialist"] == kind and figures["min_ms"] <= figures["median_ms"] <= figures["p99_ms"], figures
     assert figures["answers"] > 0 and figures["model_bytes"] > 0 and figures["peak_mb"] > 0 and figures["processor"]
+    assert figures["noise"] > 0
     assert figures["threads"] == 1  # of a model, as config.toml says by default
     assert ("decode_tokens_per_second" in figures) == (kind == "chatty")
     assert "median ms" in done.stdout
@@ -36,6 +37,11 @@ def test_an_installed_specialist_is_measured_and_its_figures_are_kept(
     assert worse.returncode == 1 and "median_ms was" in worse.stderr
     absent = edge("bench", "other", "--state", state)
     assert absent.returncode == 1 and f"it has {kind}" in absent.stderr and "Traceback" not in absent.stderr
+
+
+def test_a_neighbour_at_work_for_most_of_the_time_changes_no_figure() -> None:
+    alone, beside = [0.1, 0.1, 0.11, 0.12], [0.16, 0.15, 0.4, 0.17]
+    assert quietest([beside, beside, alone, beside]) == quietest([alone] * 4) == pytest.approx(0.105)
 
 
 def test_only_what_is_worse_by_more_than_noise_is_named() -> None:
