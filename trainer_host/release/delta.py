@@ -30,7 +30,7 @@ class Source:
     """A file from which a device can make a bundle.
 
     base: the hex SHA-256 of the payload that it starts from, None where it starts from nothing. scheme: xz; sub8, where
-    bytes are subtracted one by one; bsdiff4, where some file's length changed and what moved in it was found. memory_mb:
+    bytes are subtracted one by one; bsdiff4, where bsdiff found what moved in some file. memory_mb:
     what making the bundle of it takes on the device.
     """
 
@@ -113,16 +113,18 @@ def _program(base: _Bundle, new: _Bundle) -> tuple[str, bytes]:
 
 def _steps(old: bytes, new: bytes) -> tuple[list[Step], bool]:
     """How a file is made from that of the same name in the base; whether bsdiff found it."""
-    whole: list[Step] = [(INSERT, len(new), 0, new)] if new else []
+    steps: list[Step] = [(INSERT, len(new), 0, new)] if new else []
     if not old or not new:
-        return whole, False
+        return steps, False
     if len(old) == len(new):
-        return list(_subtracted(old, new)), False
-    if max(len(old), len(new)) <= _LARGEST_SEARCHED:
+        steps = list(_subtracted(old, new))
+        if 2 * sum(length for kind, length, _, _ in steps if kind == INSERT) <= len(new):
+            return steps, False
+    if max(len(old), len(new)) <= _LARGEST_SEARCHED:  # most of it isn't where it was, whatever its length
         moved = _moved(old, new)
-        if moved and len(_pack(_joined(moved))) < len(_pack(_joined(whole))):
+        if moved and len(_pack(_joined(moved))) < len(_pack(_joined(steps))):
             return moved, True
-    return whole, False
+    return steps, False
 
 
 def _subtracted(old: bytes, new: bytes) -> Iterator[Step]:

@@ -125,6 +125,17 @@ def test_what_moved_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert [each.scheme for each in make_sources(wanted, [base], tmp_path / "plain")] == [XZ]
 
 
+def test_what_moved_is_found_in_a_file_that_kept_its_length_too(tmp_path: Path) -> None:
+    pytest.importorskip("bsdiff4")
+    old = weights(1, 40_000).tobytes()
+    new = old[15_000:] + old[:15_000]  # as where a graph's tensors come in another order
+    wanted = bundle(tmp_path / "new.enigma", {"model": new})
+    first = make_sources(wanted, [bundle(tmp_path / "old.enigma", {"model": old})], tmp_path)[0]
+    assert (first.scheme, first.bytes < 0.4 * wanted.stat().st_size) == (BSDIFF4, True)
+    apply(first.path, unpacked(tmp_path / "base", {"model": old}), tmp_path / "out", MOST)
+    assert (tmp_path / "out").read_bytes() == wanted.read_bytes()
+
+
 def test_what_spares_nothing_is_left_out(tmp_path: Path) -> None:
     noise = np.random.default_rng(1).bytes(50_000)
     wanted = bundle(tmp_path / "new.enigma", {"model": noise})
