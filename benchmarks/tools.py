@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import re
 import resource
 import shutil
 import subprocess
@@ -30,9 +31,12 @@ from trainer_host.compress.gate import loaded, read_report
 from trainer_host.students import student_for
 from trainer_host.tasks import Example, Json
 from trainer_host.tasks.chat_tools import NOT_ASKED, ToolChat
+from trainer_host.tasks.tool_schemas import Call
 from trainer_host.training.run import open_run
 from trainer_host.workspace import Workspace
 
+# How a tool is named together with its values, in the frames of `ToolSet`.
+_JOINTS = ((" with ", ", "), (" with ", " and "), (", ", ", "), (": ", ", "), (" ", " "), (" (", ", "), (" to ", ", "))
 FIRST_SEED = 40_000_000  # far from those of the training rows, and of the exams that anything was chosen by
 
 
@@ -43,13 +47,38 @@ class Reworded(ToolChat):
         super().__init__([*tools.seen, *tools.unseen], invented_share=0.0)
         self._set = tools
 
-    def acting(self, rng: random.Random) -> str:
+    def acting(self, rng: random.Random, schema: Json, call: Call) -> tuple[str, str]:
         """See `ToolChat`."""
-        return rng.choice(self._set.acts)
+        return _framed(rng, rng.choice(self._set.acts), schema, call)
 
-    def talking(self, rng: random.Random) -> str:
+    def talking(self, rng: random.Random, schema: Json, call: Call) -> tuple[str, str]:
         """See `ToolChat`."""
-        return rng.choice(self._set.about)
+        return _framed(rng, rng.choice(self._set.about), schema, call)
+
+
+def _framed(rng: random.Random, frame: str, schema: Json, call: Call) -> tuple[str, str]:
+    """A call by its tool's description or name, and its arguments in any order, within a frame."""
+    about = str(schema["description"])
+    if rng.random() < 0.3:
+        about = " ".join(re.findall(r"[A-Z]?[a-z]+", call.name)).lower()
+    kinds = Counter(type(value) for value in call.arguments.values())
+    parts = []
+    for key, value in call.arguments.items():
+        plain = "enum" in schema["parameters"]["properties"][key] or kinds[type(value)] == 1  # type: ignore[index]
+        parts.append(_argument(rng, key.replace("_", " "), value, plain))
+    rng.shuffle(parts)
+    first, between = rng.choice(_JOINTS)
+    said = about[:1].lower() + about[1:] + (first + between.join(parts) + (")" if first == " (" else "") if parts else "")
+    return frame, frame.format(what=said, What=said[:1].upper() + said[1:])
+
+
+def _argument(rng: random.Random, name: str, value: object, plain: bool) -> str:
+    if isinstance(value, bool):
+        return f"{name} {rng.choice(('on', 'yes') if value else ('off', 'no'))}"
+    text = f'"{value}"' if isinstance(value, str) and " " in value and rng.random() < 0.5 else str(value)
+    if plain and rng.random() < 0.4:
+        return text
+    return rng.choice((f"{name} {text}", f"{name} {text}", f"{text} as the {name}", f"the {name} {text}", f"{name} = {text}"))
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from kivy.app import App
+from kivy.clock import Clock
 from kivy.event import EventDispatcher
 from kivy.lang import Builder
 from kivy.metrics import Metrics, dp
@@ -32,7 +33,9 @@ LARGE = 1.3
 PLACES = (
     (Screen.ASK, N_("Ask"), "ask"),
     (Screen.CHAT, N_("Chat"), "chat"),
+    (Screen.DEVICES, N_("Devices"), "devices"),
     (Screen.DEVICE, N_("Device"), "models"),
+    (Screen.ROBOT, N_("Robot"), "robot"),
     (Screen.TEACH, N_("Teach"), "teach"),
     (Screen.TRAIN, N_("Train"), "train"),
     (Screen.DATA, N_("Data"), "data"),
@@ -41,9 +44,7 @@ PLACES = (
     (Screen.KEYS, N_("API keys"), "key"),
     (Screen.HOME, N_("Home"), "home"),
     (Screen.PUSH, N_("Push"), "push"),
-    (Screen.DEVICES, N_("Devices"), "devices"),
     (Screen.IMPORTS, N_("Import files"), "import"),
-    (Screen.ROBOT, N_("Robot"), "robot"),
     (Screen.SETTINGS, N_("Settings"), "settings"),
 )
 # Five is what fits beside each other under a phone's thumb; the rest is behind the last one.
@@ -67,6 +68,8 @@ WITHIN = {
     Screen.JOURNAL: Screen.DEVICE,
     Screen.SHORTCUTS: Screen.SETTINGS,
 }
+# There it is seen anyway, or the room is for driving.
+WITHOUT_STRIP = (Screen.TEACH, Screen.ROBOT)
 OF_THE_HOST = (
     Screen.TEACH,
     Screen.IMPORTS,
@@ -190,12 +193,12 @@ class Shell(BoxLayout):
         self._estop.said, self._estop.tone = stop_words(state)
         reveal(self._body, self._estop, bool(state.robots.known), top=False)
         # Over the stop, which must always be in the same place.
-        working = lesson is not None and state.screen is not Screen.TEACH
+        working = lesson is not None and state.screen not in WITHOUT_STRIP
         reveal(self._body, self._strip, working, top=False, over=self._estop)
         for place, item in self._items:
-            rail = item.parent.parent
-            if place is here and not item.here and self.frame.wide and item.parent.height > rail.height:
-                reveal_on_page(item)  # the window is low
+            if place is here and not item.here and self.frame.wide:
+                # The window may be low, and a rail that was just made has no heights before the next frame.
+                Clock.schedule_once(lambda *_, item=item: reveal_on_page(item), 0)
             item.here = place is here
         self.manager.current_screen.show(state)
 
@@ -223,8 +226,8 @@ class Shell(BoxLayout):
         return PLACES if self.frame.wide else NARROW_PLACES
 
     def hidden_places(self) -> tuple[tuple[Screen, str, str], ...]:
-        """What the navigation of this window has no room for; More leads there."""
-        led = {place for place, _, _ in self.places()}
+        """What the navigation of this window has no room for; More leads there. Where it has room for all, all of them."""
+        led = {place for place, _, _ in self.places()} if Screen.MORE in dict(self._items) else set()
         return tuple((place, TITLES[place], icon) for place, _, icon in PLACES if place not in led)
 
     def rebuild(self) -> None:
@@ -286,7 +289,7 @@ class Shell(BoxLayout):
         if self.frame.wide or self._simple:
             self._bar.remove_widget(self._bar.ids.theme)
         if self.frame.wide and self._simple:
-            bar.remove_widget(bar.ids.theme)
+            bar.ids.head.remove_widget(bar.ids.theme)
         body.add_widget(self._bar)
         body.add_widget(NoticeBar())
         body.add_widget(self.manager)

@@ -8,7 +8,6 @@ from datetime import datetime
 from companion_app.i18n import N_, ntr, tr
 from companion_app.i18n.figures import day_and_clock, number
 from companion_app.state.curves import shortly
-from companion_app.state.host import Host
 from companion_app.state.training import Curve, DatasetCard, Job, JobState, Rating, Rollout, Run, RunDetails, Training
 
 STATES = {
@@ -216,10 +215,8 @@ def rollout_line(rollout: Rollout) -> str:
     return f"{line}  ·  {rollout.cause}" if rollout.cause else line
 
 
-def empty_line(training: Training, host: Host | None) -> str:
-    """Why the screen shows nothing yet; empty where it does."""
-    if host is None:
-        return tr("Pair with a host first; it trains the models.")
+def empty_line(training: Training) -> str:
+    """Why the screen of a paired host shows nothing yet; empty where it does."""
     return "" if training.known else training.problem or tr("Asking the host …")
 
 

@@ -15,7 +15,7 @@ from kivy.uix.dropdown import DropDown
 from companion_app.state.files import OPEN, Wanted
 from companion_app.theme.accessible import Accessible, Role
 from companion_app.theme.focus import focus
-from companion_app.theme.widgets import Column, Entry, Pressable, RoundAct, Worded
+from companion_app.theme.widgets import Card, Column, Entry, Pressable, RoundAct, Worded
 
 # Where Kivy keeps what text fields drew, by its text, for a minute.
 TEXT_CACHES = ("textinput.label", "textinput.width")
@@ -118,6 +118,15 @@ class PathField(Column):
         """Let a person choose."""
         wanted = Wanted(self.draft, self.way, self.label or self.spoken, tuple(self.suffixes))
         App.get_running_app().files.browse(wanted, self.text)
+
+
+class Invitation(Card):
+    """In the place of what isn't there yet: what is missing, and the way to it. to: the screen that the button opens."""
+
+    title = StringProperty("")
+    text = StringProperty("")
+    act = StringProperty("")
+    to = StringProperty("")
 
 
 class Option(Worded):

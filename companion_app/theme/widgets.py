@@ -387,6 +387,22 @@ class Flow(StackLayout):
     """Chips in rows, as high as it needs."""
 
 
+class Facts(Flow):
+    """Facts in columns of equal width, as many as fit where none is narrower than `least`."""
+
+    least = NumericProperty("132dp")
+
+    def do_layout(self, *arguments: object) -> None:
+        """Share the width, then lay out as ever."""
+        across = self.spacing[0]
+        room = self.width - self.padding[0] - self.padding[2]
+        columns = max(1, int((room + across) / (self.least + across)))
+        each = max(0.0, (room - across * (columns - 1)) / columns - 0.5)  # rounding mustn't break a row
+        for child in self.children:
+            child.width = each
+        super().do_layout(*arguments)
+
+
 class Page(ScrollView):
     """A column that scrolls, centred and not wider than one can read."""
 

@@ -66,7 +66,8 @@ class Piece:
 
     thought: the same of a chain of thought; hidden: whether the token is of one. logprob: natural logarithm of the token's probability under the model,
     before temperature and masks; only where asked for, and never of tokens that were forced. top: the likeliest tokens
-    with theirs. finish and usage: of the last piece alone.
+    with theirs. finish and usage: of the last piece alone. chance: of the last piece of a call, the probability that it is
+    wanted, where that is known; unsure: the answer asks back instead.
     """
 
     text: str
@@ -77,6 +78,8 @@ class Piece:
     finish: Finish | None = None
     usage: Usage | None = None
     hidden: bool = False
+    chance: float | None = None
+    unsure: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,14 @@
 """The answer of a model that writes calls in marks, as others write them: <tool_call>{"name", "arguments"}</tool_call>.
 
 What it wrote may be no call that the tools allow, most often because something required wasn't said. Then it answers once
-more, in words: nobody is helped by half a call.
+more, in words: nobody is helped by half a call. And a call that it isn't sure is wanted is asked about instead of made.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -15,7 +16,9 @@ from edge_runtime.errors import BadRequest
 from edge_runtime.language.generate import Piece
 from edge_runtime.language.template import TOOL_CALL, TOOL_CALLED, render_tool_calls
 from edge_runtime.language.tokenizer import TextTokenizer
-from edge_runtime.language.tool_marks import CALL, TOOLS, Reading, Unreadable
+from edge_runtime.language.tool_marks import CALL, TOOLS, Reading, Unreadable, words_of
+
+ACT = "act"  # the manifest's threshold: the least probability of a call that is made
 
 
 def forced(reading: Reading, choice: str) -> str:
@@ -49,17 +52,69 @@ class InWords:
         self._said = True
 
 
+def question(calls: Sequence[Mapping[str, object]]) -> str:
+    """What is asked before calls are made that may not be wanted."""
+    return f"Do you want this: {'; '.join(map(_spoken, calls))}?"
+
+
+def _spoken(call: Mapping[str, object]) -> str:
+    said = " ".join(word.lower() for word in words_of(str(call["name"])))
+    arguments = call["arguments"]
+    assert isinstance(arguments, Mapping)
+    values = ", ".join(f"{key.replace('_', ' ')} {_value(value)}" for key, value in arguments.items())
+    return f"{said} ({values})" if values else said
+
+
+def _value(value: object) -> str:
+    if isinstance(value, Mapping):
+        return " ".join(f"{key} {_value(inner)}" for key, inner in value.items())
+    if isinstance(value, list):
+        return " and ".join(map(_value, value))
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+
+
+class Chance:
+    """The probability that a call is wanted, and of this tool: of the tokens that `CALL` and the tool's mark are of."""
+
+    def __init__(self) -> None:
+        self._text = ""
+        self._logarithm = 0.0
+        self.known = True  # false where a token came without its probability
+
+    def add(self, piece: Piece) -> None:
+        """Take the next piece of an answer that calls."""
+        if len(self._text.lstrip()) < len(CALL) + 1:
+            self.known = self.known and piece.logprob is not None
+            self._logarithm += piece.logprob or 0.0
+            self._text += piece.text
+
+    @property
+    def value(self) -> float:
+        """0 to 1."""
+        return math.exp(self._logarithm)
+
+
 def unmarked(
-    pieces: Iterator[Piece], reading: Reading, begun: str, *, one: bool, again: Callable[[], Iterator[Piece]] | None
+    pieces: Iterator[Piece],
+    reading: Reading,
+    begun: str,
+    *,
+    one: bool,
+    again: Callable[[], Iterator[Piece]] | None,
+    least: float = 0.0,
 ) -> Iterator[Piece]:
     """The same tokens; the text of a call comes with the last one.
 
     begun: what the answer was forced to begin with; then its call comes without marks around it. one: keep the first
     call alone. again: answers in words, which takes the place of what can't be called; None: that is marked as broken.
+    least: the chance below which it is asked whether the call is wanted, and the last piece is `unsure`; of pieces with
+    logprobs alone.
     """
     held = begun
     calling: bool | None = True if begun else None  # not known before the first character
+    chance = Chance()
     for piece in pieces:
+        chance.add(piece)
         if calling is None and (start := (held + piece.text).lstrip()):
             calling = start.startswith(CALL)
             piece, held = (dataclasses.replace(piece, text=""), start) if calling else (piece, "")
@@ -69,18 +124,19 @@ def unmarked(
             try:
                 if piece.finish == "length":
                     raise Unreadable("The model's call is cut.")
-                text = _rendered(reading, held, bare=bool(begun), one=one)
+                calls = reading.called(held.split("\n")[0] if one or begun else held)
             except Unreadable:
                 if again is not None and piece.finish == "stop":
                     yield dataclasses.replace(piece, finish=None, usage=None)
                     yield from again()
                     return
                 text = f"{TOOL_CALL}{held}{TOOL_CALLED}"
+            else:
+                text = render_tool_calls(calls)
+                if begun:
+                    text = text.removeprefix(TOOL_CALL).removesuffix(TOOL_CALLED)
+                elif chance.known:
+                    piece = dataclasses.replace(piece, chance=chance.value, unsure=chance.value < least)
+                    text = question(calls) if piece.unsure else text
             piece = dataclasses.replace(piece, text=text)
         yield piece
-
-
-def _rendered(reading: Reading, text: str, *, bare: bool, one: bool) -> str:
-    calls = reading.called(text.split("\n")[0] if one or bare else text)
-    said = render_tool_calls(calls)
-    return said.removeprefix(TOOL_CALL).removesuffix(TOOL_CALLED) if bare else said

@@ -104,8 +104,10 @@ class LanguageSpecialist:
         options = self._options(max_tokens, cancelled, stop, frequency, presence, logprobs, top)
         options = dataclasses.replace(options, thinking=thinking)
         if reading is not None:
-            from edge_runtime.language.marked_calls import InWords, forced, unmarked
+            from edge_runtime.language.marked_calls import ACT, InWords, forced, unmarked
 
+            least = self.thresholds.get(ACT, 0.0)
+            options = dataclasses.replace(options, logprobs=logprobs or least > 0)
             begun = ""
             if tool_choice != "auto":
                 begun = forced(reading, tool_choice)
@@ -115,7 +117,7 @@ class LanguageSpecialist:
             words = dataclasses.replace(options, constraint=InWords(self.tokenizer))
             again = None if begun else functools.partial(self._generate, prompt, sampling, words)
             pieces = self._generate(prompt, sampling, options)
-            return unmarked(pieces, reading, begun, one=TOOL_CALLED in stop, again=again)
+            return unmarked(pieces, reading, begun, one=TOOL_CALLED in stop, again=again, least=least)
         if tools:
             from edge_runtime.language.grammar import call_schema  # as in `_constraint`
         if tools and tool_choice != "auto":

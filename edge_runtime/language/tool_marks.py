@@ -194,10 +194,10 @@ class Reading:
                     if stem in parameter.words:
                         unit.marks.append(mark + place)
                     for choice, value in zip(PLACES, parameter.choices, strict=False):
-                        size = len(words := [_stem(word) for word in _words(str(value))])
+                        size = len(words := [_stem(word) for word in words_of(str(value))])
                         if size and stems[at : at + size] == words:
                             unit.marks.append(f"{mark}{place}={choice}")
-            joined = {_stem(part) for part in _words(unit.text)}  # e-mail
+            joined = {_stem(part) for part in words_of(unit.text)}  # e-mail
             having = [
                 mark
                 for mark, tool in zip(TOOLS, self.tools, strict=False)
@@ -208,13 +208,13 @@ class Reading:
 
     def _choices_of(self, text: str) -> list[str]:
         """The choices that a quoted text names as a whole."""
-        words = [_stem(word) for word in _words(text)]
+        words = [_stem(word) for word in words_of(text)]
         return [
             f"{mark}{place}={choice}"
             for mark, tool in zip(TOOLS, self.tools, strict=False)
             for place, parameter in zip(PLACES, tool.parameters, strict=False)
             for choice, value in zip(PLACES, parameter.choices, strict=False)
-            if words and words == [_stem(word) for word in _words(str(value))]
+            if words and words == [_stem(word) for word in words_of(str(value))]
         ]
 
     def _shown(self, unit: Unit) -> str:
@@ -416,15 +416,15 @@ def _tool(raw: Json) -> Tool:
     schema = function.get("parameters")
     about = str(function.get("description") or "")
     parameters = tuple(_parameters(schema if isinstance(schema, Mapping) else {}, (), True))
-    described = [word for word in _words(about) if word.lower() not in _SMALL][:_DESCRIBED]
-    title = [word for word in _words(name) if word.lower() not in {one.lower() for one in described}]
+    described = [word for word in words_of(about) if word.lower() not in _SMALL][:_DESCRIBED]
+    title = [word for word in words_of(name) if word.lower() not in {one.lower() for one in described}]
     shown = " ".join(word.lower() for word in [*title, *described])
     for place, parameter in zip(PLACES, parameters, strict=False):
         kinds = {"enum": "=", "integer": "#", "number": "#", "boolean": "+", "string": '"'}
         kind = ("*" if parameter.items else "") + kinds.get(parameter.kind, "?")
-        label = " ".join(word.lower() for word in _words(" ".join(parameter.path)))
+        label = " ".join(word.lower() for word in words_of(" ".join(parameter.path)))
         shown += f" {place} {label} {kind}{'!' if parameter.required else ''}"
-    words = frozenset(_stem(word) for word in (*_words(name), *_words(about)) if word.lower() not in _SMALL)
+    words = frozenset(_stem(word) for word in (*words_of(name), *words_of(about)) if word.lower() not in _SMALL)
     required = schema.get("required", ()) if isinstance(schema, Mapping) else ()
     names = frozenset(map(str, required)) if isinstance(required, list) else frozenset()
     return Tool(name, shown, words, parameters[: len(PLACES)], names)
@@ -453,7 +453,7 @@ def _parameters(schema: Json, path: tuple[str, ...], needed: bool) -> Iterator[P
             tuple(choices) if isinstance(choices, list) else (),
             listed,
             must,
-            frozenset(_stem(word) for word in _words(str(key)) if word.lower() not in _SMALL),
+            frozenset(_stem(word) for word in words_of(str(key)) if word.lower() not in _SMALL),
             _limit(one, "minimum"),
             _limit(one, "maximum"),
         )
@@ -482,7 +482,7 @@ def _put(arguments: dict[str, object], path: tuple[str, ...], value: object) -> 
     arguments[path[-1]] = value
 
 
-def _words(text: str) -> list[str]:
+def words_of(text: str) -> list[str]:
     """Words of a text or a name: set_light, setLight and set-light have two."""
     parted = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text)
     return re.findall(r"[^\W\d_]+|\d+", parted)

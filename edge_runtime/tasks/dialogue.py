@@ -83,21 +83,25 @@ def written(language: LanguageSpecialist, task: TextTask, request: Json, unsure:
     )
     made = task.answer(own, text)
     sure = figures.confidence >= unsure and figures.finish == "stop" and made.get("unsure") is not True
+    sure = sure and not figures.asks
     sure = sure and not wrong_steps(thought)  # what follows from a wrong sum is no answer to rely on
     return {**made, **figures.to_json(), "unsure": not sure}
 
 
 @dataclass(frozen=True)
 class Figures:
-    """How an answer came about. confidence: the geometric mean of the tokens' probabilities."""
+    """How an answer came about. confidence: the geometric mean of the tokens' probabilities. chance, asks: see `Piece`."""
 
     confidence: float
     finish: str
     tokens: int
+    chance: float | None = None
+    asks: bool = False
 
     def to_json(self) -> Json:
         """For the answer."""
-        return {"confidence": round(self.confidence, 4), "finish": self.finish, "tokens": self.tokens}
+        wanted: Json = {} if self.chance is None else {"chance": round(self.chance, 4)}
+        return {"confidence": round(self.confidence, 4), "finish": self.finish, "tokens": self.tokens, **wanted}
 
 
 def wishes(request: Json, most: int) -> tuple[Sampling, int]:
@@ -117,15 +121,18 @@ def collected(pieces: Iterable[Piece]) -> tuple[str, str, Figures]:
     texts: list[str] = []
     thoughts: list[str] = []
     chances: list[float] = []
-    finish = "length"
+    finish, asks = "length", False
+    chance: float | None = None
     for piece in pieces:
         texts.append(piece.text)
         thoughts.append(piece.thought)
         if piece.logprob is not None:
             chances.append(piece.logprob)
         finish = piece.finish or finish
+        asks = asks or piece.unsure
+        chance = piece.chance if piece.chance is not None else chance
     confidence = math.exp(sum(chances) / len(chances)) if chances else 0.0
-    return "".join(texts), "".join(thoughts), Figures(confidence, finish, len(chances))
+    return "".join(texts), "".join(thoughts), Figures(confidence, finish, len(chances), chance, asks)
 
 
 def whole(request: Json, name: str, default: int, least: int | None) -> int:

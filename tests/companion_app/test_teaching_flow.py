@@ -231,7 +231,7 @@ async def a_lesson_is_cancelled_and_keeps_what_it_has(driver: window.Driver, sta
     assert stage.requests() == asked, "nothing is asked any more"
     kept = store.state.host.lessons[0]
     assert 0.3 <= kept.progress < 1
-    assert [fact.value for fact in driver.find_all("LessonFact", name="Accepted")] == [f"{kept.accepted} of 80"]
+    assert [fact.value for fact in driver.find_all("Fact", name="Accepted")] == [f"{kept.accepted} of 80"]
     return answered
 
 
@@ -269,7 +269,7 @@ async def a_lesson_that_went_on_without_the_app_is_shown_again(driver: window.Dr
     lesson = store.state.host.lessons[0]
     assert lesson.state is LessonState.DONE and lesson.accepted == 80
     assert all(name in card.datasets for _, name in lesson.datasets) and len(lesson.datasets) == 2
-    assert {fact.name for fact in driver.find_all("LessonFact")} == {"Accepted", "Rejected", "Errors", "Cost"}
+    assert {fact.name for fact in driver.find_all("Fact")} == {"Accepted", "Rejected", "Errors", "Cost"}
 
 
 async def a_custom_provider_teaches_without_a_key(driver: window.Driver, stage: Stage) -> None:

@@ -29,6 +29,7 @@ from trainer_host.tasks.math_expressions import (
     value,
 )
 from trainer_host.tasks.math_problems import NAMES, Problem, problem
+from trainer_host.tasks.math_stories import story
 from trainer_host.tasks.math_sums import long_sum
 from trainer_host.tasks.wording import check_wording
 
@@ -74,6 +75,7 @@ _BARE = re.compile(
 _LETTER = re.compile(r"(?<![A-Za-z])[a-z](?![A-Za-z])")
 _EQUALS = re.compile(r"[=≈]")
 WRONG_SUM = "wrong sum"
+STORIES_SHARE = 0.5  # of the built-in rows: composed of settings and events
 SUMS_SHARE = 0.25  # of the built-in rows of a model that works line by line
 
 SYSTEM = f"""You write one mathematics problem for school, with its solution, as JSON.
@@ -205,8 +207,10 @@ class Math(TaskSpec):
             return 0.0
 
     def built_in(self, rng: random.Random) -> Example:
-        """See `TaskSpec`: a problem of one of six levels."""
-        return _example(problem(rng, rng.randint(1, 6)))
+        """See `TaskSpec`: a problem of one of six levels, or a composed story, see `math_stories`."""
+        if rng.random() < STORIES_SHARE:
+            return example_of(story(rng).problem)
+        return example_of(problem(rng, rng.randint(1, 6)))
 
     def stratum(self, example: Example) -> str:
         """See `TaskSpec`: the level."""
@@ -241,14 +245,15 @@ class StepwiseMath(Math):
         """A problem of one of six levels, or a sum of several numbers, see `math_sums`."""
         if rng.random() >= SUMS_SHARE:
             return _stepwise(super().built_in(rng))
-        return _stepwise(_example(long_sum(rng)))
+        return _stepwise(example_of(long_sum(rng)))
 
 
 def _stepwise(example: Example) -> Example:
     return Example(example.input, {**example.output, "stepwise": True})
 
 
-def _example(made: Problem) -> Example:
+def example_of(made: Problem) -> Example:
+    """A row of a problem."""
     output: Json = {"steps": list(made.steps), "answer": made.answer, "expression": made.expression}
     return Example({"question": made.question}, output)
 

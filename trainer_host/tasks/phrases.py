@@ -60,7 +60,7 @@ def fill(template: str, names: Mapping[str, tuple[str, ...]], rng: random.Random
     for part in draw(parsed(template), {}, rng):
         if isinstance(part, Slot):
             chosen = rng.choice(names[part.list_name])
-            parts.append(fill(chosen, names, rng, depth + 1) if "{" in chosen else chosen)
+            parts.append(fill(chosen, names, rng, depth + 1) if "{" in chosen or "(" in chosen else chosen)
         else:
             parts.append(part)
     return articles(" ".join("".join(parts).split()))

@@ -11,8 +11,12 @@ from typing import Any
 
 from trainer_host.errors import DataError
 from trainer_host.tasks import Json, Rejected
+from trainer_host.tasks.phrases import fill, fillers
 
 _TRIES = 20  # draws of one call before its schema counts as one that can't be drawn from
+_PLAIN_TEXT = 0.3  # share of the texts that are words in a row, which nothing tells from others
+_PHRASES = "trainer_host.tasks.tool_phrases"
+_PEOPLE = frozenset(("person", "name", "colleague", "recipient", "contact", "owner", "who", "friend", "customer", "author", "user"))
 _WORDS = (
     "amber", "birch", "copper", "delta", "ember", "falcon", "garnet", "harbour", "indigo", "juniper", "kestrel", "lantern",
     "maple", "nickel", "orchid", "pebble", "quartz", "river", "saffron", "timber", "umber", "violet", "willow", "zephyr",
@@ -114,8 +118,17 @@ def _draw(schema: dict[str, Any], rng: random.Random, where: str) -> object:
     if kind == "boolean":
         return rng.random() < 0.5
     if kind == "string":
-        return " ".join(rng.sample(_WORDS, rng.choice((1, 1, 2, 3))))
+        return _text(rng, where)
     raise DataError(f"{where} has a schema of a kind that no value can be drawn of; give it a type or an enum.")
+
+
+def _text(rng: random.Random, where: str) -> str:
+    """A name, a title, an errand, a message, or words in a row; by a parameter's name where that says which."""
+    if rng.random() < _PLAIN_TEXT:
+        return " ".join(rng.sample(_WORDS, rng.choice((1, 1, 2, 3))))
+    people = where.rpartition(".")[2].lower() in _PEOPLE
+    made = fill(rng.choice(("{name}", "{name}", "{name} {family}")) if people else "{text}", fillers(_PHRASES), rng)
+    return made[:1].upper() + made[1:] if rng.random() < 0.3 else made
 
 
 @functools.cache

@@ -89,7 +89,7 @@ class AskScreen(AppScreen):
         self._boxes: dict[int, tuple[Exchange, ExchangeBox]] = {}
         self._models: tuple[Specialist, ...] | None = None
         self._inventory: Inventory | None = None
-        self._welcome = self.ids.welcome.__self__
+        self._welcome, self._nobody = self.ids.welcome.__self__, self.ids.nobody.__self__
         # Heights are known only after layout, so the page follows them.
         follow = Clock.create_trigger(self._scroll_to_newest)
         self.ids.page.column.bind(height=follow)
@@ -100,8 +100,9 @@ class AskScreen(AppScreen):
             self.ids.suggestions.add_widget(choice)
 
     def show(self, state: AppState) -> None:
-        self.explanation = where_to_ask(state)
-        self.can_ask = not self.explanation
+        away = where_to_ask(state)
+        self.explanation, self.can_ask = away if state.device is not None else "", not away
+        reveal(self.ids.page.column, self._nobody, state.device is None)
         reveal(self.ids.page.column, self._welcome, not state.exchanges and self.can_ask)
         self._show_specialists(state)
         self._show_areas(state)

@@ -70,7 +70,7 @@ class ChatScreen(AppScreen):
         ids = self.ids
         self._parts: dict[str, Widget] = {
             name: ids[name].__self__
-            for name in ("list", "main", "lister", "tools", "setup", "renaming", "knobs", "exporting", "blind")
+            for name in ("list", "main", "lister", "tools", "setup", "renaming", "knobs", "exporting", "blind", "nobody")
         }
         self._editing, self._picture = ids.editing.__self__, ids.picture.__self__
         self._diff = KnobDiff()
@@ -103,7 +103,8 @@ class ChatScreen(AppScreen):
         self.running = one is not None and one.running
         # Two answers beside each other need more room than one can read across.
         self.ids.page.widest = dp(1180) if len(models) == 2 else dp(820)
-        self.explanation = "" if self.running else reason
+        alone = not available(state) and (one is None or not one.turns)  # the page says it, and leads on
+        self.explanation = "" if self.running or alone else reason
         self.title = (one.title if one else "") or tr("New conversation")
         self.said, self.wrong = chat.said, chat.wrong
         self.votes = (
@@ -242,7 +243,9 @@ class ChatScreen(AppScreen):
         chat = state.chat
         fresh = one is None or not one.turns
         parts = []
-        if fresh:
+        if fresh and not available(state):
+            parts.append(self._show_nobody(state))
+        elif fresh:
             self._show_setup(state)
             parts.append(self._parts["setup"])
         if self._panel == "knobs":
@@ -273,6 +276,18 @@ class ChatScreen(AppScreen):
             else:
                 self.ids.entry.text = one.draft if one is not None else ""
             self.ids.entry.focus = True
+
+    def _show_nobody(self, state: AppState) -> Widget:
+        """Without a model to talk to: the way to one."""
+        nobody = self._parts["nobody"]
+        nobody.title, nobody.text = tr("Nobody to talk to yet"), obstacle(state, None, ())
+        if state.devices:
+            nobody.act, nobody.to = tr("Push a bundle"), "push"
+        elif state.host is not None:
+            nobody.act, nobody.to = tr("Train"), "train"
+        else:
+            nobody.act, nobody.to = tr("Pair a device"), "pair"
+        return nobody
 
     def _show_setup(self, state: AppState) -> None:
         models, picked = available(state), chosen(state)

@@ -18,7 +18,7 @@ from companion_app.state.model import AppState
 from companion_app.state.rows import Filter, Rows, WholeRow
 from companion_app.state.teaching import host_problem
 from companion_app.state.train_words import dataset_note, empty_line
-from companion_app.theme.widgets import Column, Entry, arrange
+from companion_app.theme.widgets import Column, Entry, arrange, reveal
 
 QUALITIES = (
     ("0", N_("Any quality")),
@@ -63,6 +63,7 @@ class DataScreen(AppScreen):
         self._list, self._editor, self._choosing, self._filters, self._fold, self._count = (
             self.ids[name].__self__ for name in ("listing", "editor", "choosing", "filters", "fold", "count")
         )
+        self._welcome = self.ids.welcome.__self__
         self._list.fill, self._list.need, self._list.pressed = self._fill, self._need, self._pressed
         self._rows = Rows()
         self._opened: WholeRow | None = None
@@ -76,7 +77,8 @@ class DataScreen(AppScreen):
     def show(self, state: AppState) -> None:
         rows, training = state.rows, state.training
         self.problem = host_problem(state.host) or rows.problem
-        self.empty = empty_line(training, state.host)
+        self.empty = empty_line(training) if state.host is not None else ""
+        self._show_missing(state)
         options = [(card.name, card.name, dataset_note(card)) for card in training.datasets]
         if rows.dataset and rows.dataset not in [card.name for card in training.datasets]:
             options.insert(0, (rows.dataset, rows.dataset, ""))
@@ -112,7 +114,23 @@ class DataScreen(AppScreen):
         self.unfolded = not self.unfolded
         self._rooms(self._opened is not None)
 
+    def _show_missing(self, state: AppState) -> None:
+        """Without a host, or without a dataset on it, there is nothing to look through: the way to it instead."""
+        welcome = self._welcome
+        if state.host is None:
+            welcome.title, welcome.act, welcome.to = tr("No host yet"), tr("Pair with a host"), "pair_host"
+            welcome.text = tr("A host keeps the data that specialists are trained with. Pair with one to look through it.")
+        else:
+            welcome.title, welcome.act, welcome.to = tr("No dataset yet"), tr("Import files"), "imports"
+            welcome.text = tr("Datasets come from lessons, which a big model writes, or from files of yours.")
+        none = state.host is None or (state.training.known and not state.training.datasets and not state.rows.dataset)
+        reveal(self.ids.missing, welcome, none)
+
     def _rooms(self, editing: bool) -> None:
+        if self._welcome.parent is not None:
+            arrange(self.ids.top, [])
+            arrange(self.ids.place, [])
+            return
         roomy = self.height >= sp(ROOM)
         self.unfolded = self.unfolded and not roomy
         shown = self._editor if editing else self._choosing if self.unfolded else self._list

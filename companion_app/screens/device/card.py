@@ -13,13 +13,13 @@ from companion_app.state.describe import specialist_facts
 from companion_app.state.fleet import Detail, Sample, Version
 from companion_app.state.fleet_words import figures_line, sample_line
 from companion_app.state.model import Specialist
-from companion_app.theme.widgets import Card, Choice, Fact, Flow, reveal
+from companion_app.theme.widgets import Card, Choice, Fact, Facts, reveal
 
 # Tasks that take a sentence; others are tried with what their makers left.
 TYPED = ("robot", "router", "chat", "code", "math", "avatar", "game", "image_gen", "audio_gen", "video_gen", "3d_gen")
 
 
-def show_facts(flow: Flow, facts: tuple[tuple[str, str], ...]) -> None:
+def show_facts(flow: Facts, facts: tuple[tuple[str, str], ...]) -> None:
     """Show these, as (name, value), in the widgets that are there as far as they go: figures change every other second."""
     there = flow.children[::-1]
     if [fact.name for fact in there] != [name for name, _ in facts]:

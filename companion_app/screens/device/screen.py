@@ -79,7 +79,7 @@ class DeviceScreen(AppScreen):
 
     def __init__(self, **kwargs: object) -> None:
         super().__init__(**kwargs)
-        ids = ("back", "device", "sorting", "pipelines_card", "updates", "history", "pairing", "danger")
+        ids = ("welcome", "back", "device", "sorting", "pipelines_card", "updates", "history", "pairing", "danger")
         self._parts = {name: self.ids[name].__self__ for name in ids}
         self._cards: dict[str, SpecialistCard] = {}
         self._pipes: dict[str, Check] = {}
@@ -134,7 +134,7 @@ class DeviceScreen(AppScreen):
 
     def _arrange(self, device: Device | None, detail: Detail | None) -> None:
         parts, column = self._parts, self.ids.parts
-        wanted = [parts["back"]] if self.away else []
+        wanted = [parts["welcome"]] if device is None else [parts["back"]] if self.away else []
         wanted += [parts["device"]] if device else []
         wanted += [parts["sorting"]] if device and self._sorting else []
         wanted.append(self.ids.cards.__self__)
@@ -244,9 +244,7 @@ class DeviceScreen(AppScreen):
 
 def explain(device: Device | None) -> str:
     """One sentence where there is no card to show."""
-    if device is None:
-        return tr("Pair with a device to see its specialists.")
-    if device.link.models:
+    if device is None or device.link.models:
         return ""
     if device.link.phase is Phase.ONLINE:
         return tr("{name} has no specialist yet. Push a bundle to it, and it answers a moment later.", name=device.name)

@@ -41,7 +41,8 @@ class ImportsScreen(AppScreen):
     def __init__(self, **kwargs: object) -> None:
         super().__init__(**kwargs)
         self._dropped: Dropped | None = None
-        self._parts = {name: self.ids[name].__self__ for name in ("how", "going", "found", "form")}
+        self._paired: bool | None = None
+        self._parts = {name: self.ids[name].__self__ for name in ("welcome", "how", "going", "found", "form")}
         self._kinds = self.ids.kinds.__self__
 
     def show(self, state: AppState) -> None:
@@ -49,8 +50,10 @@ class ImportsScreen(AppScreen):
         tasks = [(task.name, task.title, "") for task in (state.host.offer.tasks if state.host else ())]
         if self.ids.task.options != tasks:
             self.ids.task.options = tasks
-        if now is self._dropped and self.about:
+        paired = state.host is not None
+        if now is self._dropped and self.about and paired == self._paired:
             return
+        self._paired = paired
         before, self._dropped = self._dropped, now
         self.failed = now.said if now and now.stage is not DropStage.DONE else ""
         self.done = now.said if now and now.stage is DropStage.DONE else ""
@@ -61,6 +64,8 @@ class ImportsScreen(AppScreen):
         parts = ["how"] if now is None or now.stage in (DropStage.FAILED, DropStage.DONE) else ["going"]
         if seen:
             parts = ["found", "form"]
+        if not paired and now is None:
+            parts = ["welcome"]
         arrange(self.ids.parts, [self._parts[name] for name in parts])
         if now is not None and seen and (before is None or before.id != now.id):
             self._fill(now)

@@ -11,6 +11,7 @@ from companion_app.i18n import tr
 from companion_app.screens.base import AppScreen
 from companion_app.state.describe import human_bytes
 from companion_app.state.model import AppState, Push, PushPhase
+from companion_app.theme.widgets import reveal
 
 
 class PushScreen(AppScreen):
@@ -26,6 +27,7 @@ class PushScreen(AppScreen):
     def __init__(self, **kwargs: object) -> None:
         super().__init__(**kwargs)
         self._push: Push | None = None
+        self._welcome = self.ids.welcome.__self__
 
     def show(self, state: AppState) -> None:
         push, device = state.push, state.device
@@ -38,9 +40,8 @@ class PushScreen(AppScreen):
         self.progress = describe(push)
         self.error = push.message or "" if push.phase is PushPhase.FAILED else ""
         self.success = push.message or "" if push.phase is PushPhase.DONE else ""
-        if device is None:
-            self.hint = tr("Pair with a device first; then bundles can be pushed to it.")
-        elif device.role in ("releaser", "owner"):
+        reveal(self.ids.place, self._welcome, device is None)
+        if device is None or device.role in ("releaser", "owner"):
             self.hint = ""
         else:
             self.hint = tr(

@@ -16,7 +16,6 @@ from kivy.input.motionevent import MotionEvent
 from kivy.metrics import dp, sp
 from kivy.properties import NumericProperty, OptionProperty
 from kivy.uix.stencilview import StencilView
-from kivy.uix.widget import Widget
 
 from companion_app.screens.robot.view import View, fitted
 from companion_app.state.robot import Drawing, MapLies, Plan, Robot, Tool
@@ -111,8 +110,8 @@ class MapView(Reachable, Accessible, StencilView):
     # Fingers and keys.
 
     def on_touch_down(self, touch: MotionEvent) -> bool:
-        if not self.collide_point(*touch.pos) or super().on_touch_down(touch):
-            return bool(self.collide_point(*touch.pos))
+        if not self.collide_point(*touch.pos):
+            return False
         if touch.is_mouse_scrolling:
             self.zoom(ZOOM if touch.button == "scrolldown" else 1 / ZOOM, touch.pos)
             return True
@@ -206,18 +205,7 @@ class MapView(Reachable, Accessible, StencilView):
     def _there(self, point: Pixels) -> Pixels:
         return self.view.there(point, self.center)
 
-    def add_widget(self, widget: Widget, *args: object, **kwargs: object) -> None:
-        """What lies over the map, in its lower right corner."""
-        super().add_widget(widget, *args, **kwargs)
-        widget.bind(size=self._place)
-        self._place()
-
-    def _place(self, *_: object) -> None:
-        for child in self.children:
-            child.pos = self.right - child.width - dp(14), self.y + dp(14)
-
     def _all(self, *_: object) -> None:
-        self._place()
         self.pixels_per_metre = self.view.scale
         self._draw_ground()
         self._draw_live()
@@ -344,9 +332,12 @@ class MapView(Reachable, Accessible, StencilView):
                 layer.add(Mesh(vertices=vertices, indices=indices, mode="triangle_fan"))
 
     def _word(self, text: str, point: Pixels, colour: Sequence[float], above: float) -> None:
-        key = text, tuple(colour)
+        around = App.get_running_app().palette.field  # a name is read on walls and zones too
+        key = text, (*colour, *around)
         if key not in self._words:
-            label = CoreLabel(text=text[:40], font_size=sp(13), color=colour, bold=True)
+            label = CoreLabel(
+                text=text[:40], font_size=sp(13), color=colour, bold=True, outline_width=2, outline_color=around
+            )
             label.refresh()
             self._words[key] = label.texture
         texture = self._words[key]

@@ -5,9 +5,12 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
+from kivy.app import App
 from kivy.core.image import Image as CoreImage
 from kivy.core.window import Keyboard, Window
+from kivy.input.motionevent import MotionEvent
 from kivy.lang import Builder
+from kivy.metrics import dp
 from kivy.properties import BooleanProperty, NumericProperty, ObjectProperty, StringProperty
 from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.widget import Widget
@@ -36,6 +39,8 @@ from companion_app.theme.accessible import Accessible, Role
 from companion_app.theme.focus import attached, focus, plain
 from companion_app.theme.widgets import Act, Card, Choice, Fact, Page, arrange, reveal
 
+# What a low window shows of the map at least, and what is kept under it for gaps and the first card, in dp.
+LEAST_MAP, AROUND_MAP = 144, 96
 SPEEDS = (0.2, 0.4, 0.7, 1.0)  # of the fastest that its robot.toml allows
 HOLD_KEY = "h"
 MODE_OF = {"take": "manual", "assist": "assisted", "automate": "autonomous"}
@@ -103,21 +108,33 @@ class CameraCard(Card):
 
 
 class MapPane(BoxLayout):
-    """The map with its tools, and the stick over it."""
+    """The map under its tools."""
 
-    simulated = BooleanProperty(False)
     tool = StringProperty("look")
 
     def pick(self, tool: str) -> None:
         """What a finger on the map does from now on."""
-        store = self.parent.parent.app.store
-        store.dispatch(act.ToolPicked(Tool(tool)))
+        App.get_running_app().store.dispatch(act.ToolPicked(Tool(tool)))
+
+
+class RobotPage(Page):
+    """A page that stays where it is under a finger on one of `held`: the map and the stick are drawn, not the page."""
+
+    held: tuple[Widget, ...] = ()
+
+    def on_touch_down(self, touch: MotionEvent) -> bool:
+        """The map and the stick first."""
+        if not self.collide_point(*touch.pos):
+            return bool(super().on_touch_down(touch))
+        touch.push()
+        touch.apply_transform_2d(self.to_local)
+        taken = any(widget.parent is not None and widget.dispatch("on_touch_down", touch) for widget in self.held)
+        touch.pop()
+        return taken or bool(super().on_touch_down(touch))
 
 
 class NoRobot(Page):
     """How one gets here."""
-
-    problem = StringProperty("")
 
 
 class RobotScreen(AppScreen):
@@ -148,10 +165,17 @@ class RobotScreen(AppScreen):
         self._release, self._may_not = self.ids.release.__self__, self.ids.may_not.__self__
         self._arming, self._arm = self.ids.arming.__self__, self.ids.arm.__self__
         self._may_not_arm, self._disarm = self.ids.may_not_arm.__self__, self.ids.disarm.__self__
-        pane = self.ids.pane.ids
-        self._map: MapView = pane.map.__self__
-        self._stick: Stick = pane.stick.__self__
-        self._hold: HoldAct = pane.hold.__self__
+        self._pane: MapPane = self.ids.pane.__self__
+        self._map: MapView = self._pane.ids.map.__self__
+        self._side, self._fixed, self._page = (self.ids[name].__self__ for name in ("side", "fixed", "page"))
+        self._driving, self._at_hand = self.ids.driving.__self__, self.ids.at_hand.__self__
+        self._cards = self.ids.cards.__self__
+        self._stick: Stick = self.ids.stick.__self__
+        self._hold: HoldAct = self.ids.hold.__self__
+        self.app.frame.bind(wide=self._lay)
+        for widget in (self._page, self._driving, self._pane.ids.tools):
+            widget.bind(height=self._share)
+        self._lay()
         self._map.bind(on_point=self._point, on_corner=self._corner)
         self._map.bind(on_back=lambda *_: self.take_back(), on_finish=lambda *_: self.finish_zone())
         self._stick.bind(along=self._drive, about=self._drive)
@@ -166,6 +190,28 @@ class RobotScreen(AppScreen):
         for choice in self._modes.values():
             self.ids.modes.add_widget(choice)
         self._speeds: list[tuple[float, Choice]] = []
+
+    def _lay(self, *_: object) -> None:
+        """Beside each other in a wide window: the map, and what drives it. Else under each other in one page."""
+        wide = self.app.frame.wide
+        self._page.held = () if wide else (self._map, self._stick)
+        self._pane.size_hint_y = 1 if wide else None
+        if wide:
+            arrange(self._split, [self._pane, self._side])
+            arrange(self._side, [self._fixed, self._page])
+            arrange(self._fixed, [self._driving])
+            arrange(self._page.column, [self._cards])
+        else:
+            arrange(self._split, [self._page])
+            arrange(self._page.column, [self._pane, self._driving, self._cards])
+            self._share()
+
+    def _share(self, *_: object) -> None:
+        """Under each other, the map gets what is left of the height, of which the cards show their beginning."""
+        if not self.app.frame.wide:
+            tools = self._pane.ids.tools.height + self._pane.spacing
+            room = self._page.height - tools - self._driving.height - dp(AROUND_MAP)
+            self._pane.height = tools + max(dp(LEAST_MAP), room)
 
     # Keys that are held drive, wherever the focus is, but for a field, the map and what takes arrows itself.
 
@@ -183,6 +229,7 @@ class RobotScreen(AppScreen):
         drawing = state.robots.drawing
         arrange(self, [self._split] if robot is not None else [self._none])
         if robot is None:
+            reveal(self._none.ids.place, self._none.ids.pair.__self__, not state.devices)
             self._left()
             return
         self._robot = robot
@@ -207,8 +254,8 @@ class RobotScreen(AppScreen):
         stick, hold = there and mode == "manual" and not robot.stopped, there and mode == "assisted"
         if not stick:
             self._stick.let_go()
-        reveal(self._map, self._stick, stick)
-        reveal(self._map, self._hold, hold)
+        reveal(self._at_hand, self._stick, stick, top=False)
+        reveal(self._driving, self._hold, hold, top=False)
         self._show_trouble(state, robot)
         self._show_arming(state, robot)
         self._show_pen(mode)
@@ -241,7 +288,7 @@ class RobotScreen(AppScreen):
         self.trouble = (
             tr("Emergency stop") if stopped else fault or tr("A fault is kept: release it once its cause is gone.")
         )
-        reveal(self.ids.page.column, self._trouble, wrong)
+        reveal(self._cards, self._trouble, wrong)
         held = next((device.role for device in state.devices if device.address == robot.address), "")
         reveal(self._trouble, self._release, covers(held, "releaser"), top=False)
         reveal(self._trouble, self._may_not, not covers(held, "releaser"), top=False)
@@ -249,7 +296,7 @@ class RobotScreen(AppScreen):
     def _show_arming(self, state: AppState, robot: Robot) -> None:
         """A real robot that isn't armed is armed by an owner, below what is wrong; one that is can be disarmed."""
         armed = robot.frame.armed if robot.frame is not None and robot.phase is Phase.ONLINE else None
-        column = self.ids.page.column
+        column = self._cards
         if armed is None:
             reveal(column, self._arming, False)
         elif self._arming.parent is None:  # under what is wrong, what is drawn, and what it does
@@ -270,7 +317,7 @@ class RobotScreen(AppScreen):
                 if mode in ("autonomous", "assisted")
                 else tr("It goes where you tap once it drives by itself, or assisted.")
             )
-        column = self.ids.page.column
+        column = self._cards
         if self.tool == Tool.LOOK:
             reveal(column, self._pen, False)
         elif self._pen.parent is None:  # under what is wrong, above all else

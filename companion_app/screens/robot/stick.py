@@ -69,7 +69,7 @@ class Stick(Reachable, Accessible, Widget):
         self.held = False
 
     def on_touch_down(self, touch: MotionEvent) -> bool:
-        if self.disabled or not self.collide_point(*touch.pos):
+        if self.disabled or touch.is_mouse_scrolling or not self.collide_point(*touch.pos):
             return bool(super().on_touch_down(touch))
         touch.grab(self)
         self._to(touch)

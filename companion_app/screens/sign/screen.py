@@ -33,10 +33,6 @@ from companion_app.theme.widgets import Card, Column, Fact, Prose, arrange, reve
 __all__ = ["SignScreen", "Slide"]  # the rules of this screen use the slide
 
 
-class SignFact(Fact):
-    """A fact of an update."""
-
-
 class BundlePart(Column):
     """A bundle of an update: what it is, and its hash to compare. alone: the card's own title names it."""
 
@@ -49,7 +45,7 @@ class BundlePart(Column):
         """Fill it in."""
         self.title = f"{bundle.specialist} {bundle.version}"
         self.sha256, self.scores = grouped(bundle.sha256), scores_line(bundle)
-        arrange(self.ids.facts, [SignFact(name=name, value=value) for name, value in bundle_facts(bundle)])
+        arrange(self.ids.facts, [Fact(name=name, value=value) for name, value in bundle_facts(bundle)])
 
 
 class AskCard(Card):
@@ -85,7 +81,7 @@ class AskCard(Card):
         self._ask = ask
         self.title, self.obstacle = title_of(ask), ask.obstacle
         self.covers, self.first = not_covered(ask), first_line(ask)
-        arrange(self.ids.facts, [SignFact(name=name, value=value) for name, value in facts_of(ask)])
+        arrange(self.ids.facts, [Fact(name=name, value=value) for name, value in facts_of(ask)])
         parts = [BundlePart(alone=len(ask.bundles) == 1) for _ in ask.bundles]
         for part, bundle in zip(parts, ask.bundles, strict=True):
             part.show(bundle)

@@ -23,10 +23,6 @@ from companion_app.theme.widgets import Card, Fact, arrange
 MESSAGE_TONES = {LessonState.FAILED: "bad", LessonState.STOPPED: "warn"}
 
 
-class LessonFact(Fact):
-    """A figure of a lesson."""
-
-
 class LessonCard(Card):
     """A lesson; `show` fills in what is known by now."""
 
@@ -52,7 +48,7 @@ class LessonCard(Card):
         super().__init__(**kwargs)
         self._cancel, self._resume = self.ids.cancel.__self__, self.ids.resume.__self__
         self._budget = self.ids.budget.__self__
-        self._facts: dict[str, LessonFact] = {}
+        self._facts: dict[str, Fact] = {}
 
     def on_cancel(self) -> None:
         """It shall stop."""
@@ -88,7 +84,7 @@ class LessonCard(Card):
     def _show_facts(self, facts: tuple[tuple[str, str], ...]) -> None:
         if [name for name, _ in facts] != list(self._facts):
             self.ids.facts.clear_widgets()
-            self._facts = {name: LessonFact(name=name) for name, _ in facts}
+            self._facts = {name: Fact(name=name) for name, _ in facts}
             for fact in self._facts.values():
                 self.ids.facts.add_widget(fact)
         for name, value in facts:

@@ -101,6 +101,7 @@ class TrainScreen(AppScreen):
             "ratings_card",
             "release",
             "rollouts_card",
+            "welcome",
         )
         self._cards = {name: self.ids[name].__self__ for name in names}
         self._answers = self.ids.answers.__self__
@@ -120,12 +121,14 @@ class TrainScreen(AppScreen):
     def show(self, state: AppState) -> None:
         training = state.training
         self.problem = host_problem(state.host) or (training.problem if training.known else "")
-        self.empty = empty_line(training, state.host)
+        self.empty = empty_line(training) if state.host is not None else ""
         self.busy = tr(WORKING[training.busy]) if training.busy in WORKING else ""
         for part, choice in self._parts.items():
             choice.on = part is training.part
         shown: list[Widget] = []
-        if not self.empty:
+        if state.host is None:
+            shown = [self._cards["welcome"]]
+        elif not self.empty:
             show = {
                 Part.JOBS: self._show_jobs,
                 Part.HISTORY: self._show_history,

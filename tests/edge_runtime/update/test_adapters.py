@@ -11,6 +11,7 @@ pytest.importorskip("torch", reason="the model files are made by the trainer's e
 pytest.importorskip("peft", reason="PEFT is in the extra 'llm'")
 
 from edge_runtime.bundle import Manifest
+from edge_runtime.cli import main
 from tests.edge_runtime.api import chatty
 from tests.edge_runtime.conftest import RunningDevice, StartDevice, edge
 from tests.edge_runtime.update.adapted import adapter_bundle, manifest_of
@@ -85,7 +86,7 @@ def test_an_adapter_goes_on_over_its_own_base_where_a_newer_one_serves(
 def test_a_daemon_isnt_needed_to_install_one(
     state: Path, base: tuple[Path, Manifest], skill: tuple[Path, Json, Json]
 ) -> None:
-    assert edge("install", skill[0], "--state", state).returncode == 1
-    assert edge("install", base[0], "--state", state).returncode == 0
-    assert edge("install", skill[0], "--state", state).returncode == 0
-    assert edge("bench", "skill", "--seconds", "0.1", "--state", state).returncode == 0
+    assert main(["install", str(skill[0]), "--state", str(state)]) == 1
+    assert main(["install", str(base[0]), "--state", str(state)]) == 0
+    assert main(["install", str(skill[0]), "--state", str(state)]) == 0
+    assert main(["bench", "skill", "--seconds", "0.1", "--state", str(state)]) == 0

@@ -118,7 +118,7 @@ def test_a_killed_daemon_comes_back_with_the_last_admitted_model(
     _install(state, bundles["v1"])
     device = start_device()
     served = "1.0.0"
-    for attempt, delay in enumerate((0.0, 0.004, 0.008, 0.012, 0.02, 0.04)):
+    for attempt, delay in enumerate((0.0, 0.006, 0.015, 0.04)):
         name = "v2" if attempt % 2 == 0 else "v3"
         pushing = os.fork()
         if pushing == 0:
@@ -156,12 +156,13 @@ def test_a_damaged_active_bundle_is_rolled_back_at_start(
     assert start_device().version() == "2.0.0"
 
 
-@pytest.mark.parametrize("content", [b"", b'{"active": "../../etc"}'])
 def test_a_damaged_pointer_is_told_and_does_not_stop_the_rest(
-    start_device: StartDevice, bundles: dict[str, Path], state: Path, content: bytes
+    start_device: StartDevice, bundles: dict[str, Path], state: Path
 ) -> None:
     _install(state, bundles["v1"])
-    (state / "specialists" / "tiny.json").write_bytes(content)
+    for content in (b"", b'{"active": "../../etc"}'):
+        (state / "specialists" / "tiny.json").write_bytes(content)
+        assert Slots(state).pointers() == {"tiny": None}
     (state / "bundles" / "unrelated").mkdir()
     device = start_device()
     reply = device.get("/readyz")

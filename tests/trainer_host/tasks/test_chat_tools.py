@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import random
+import re
 from collections import Counter
+from pathlib import Path
 from typing import Any, cast
 
 import jsonschema
 import pytest
 
+from benchmarks.tool_exam import read_cases
 from benchmarks.tool_sets import SETS
 from edge_runtime.language.template import CHATML, encode_chat
 from edge_runtime.tasks import chat
@@ -18,8 +22,10 @@ from trainer_host.data.dataset import Row
 from trainer_host.errors import DataError
 from trainer_host.students.language.rows import conversations
 from trainer_host.tasks import Example, Json, Rejected, task_spec
-from trainer_host.tasks.chat_tools import CANNOT, HELLO, MISSING, NONE_SHARE, NOT_ASKED, ToolChat
+from trainer_host.tasks.chat_tools import CANNOT, HELLO, MISSING, NONE_SHARE, NOT_ASKED, ToolChat, readable
+from trainer_host.tasks.phrases import templates
 from trainer_host.tasks.tool_schemas import Call, Tools
+from trainer_host.tasks.tool_wording import ACTING, PACKAGE, TALKING, Said, entered, inflected, said
 
 
 def tool(name: str, about: str, required: tuple[str, ...] = (), **properties: Json) -> Json:
@@ -36,12 +42,18 @@ TOOLS = [
 ]  # fmt: skip
 
 
+EXAMS = Path(__file__).parents[2] / "exams"
 SPEC = task_spec("chat", {"tools": TOOLS})
 PLAIN = task_spec("chat")
 
 
+@functools.cache
+def row(number: int) -> Example:
+    return SPEC.built_in(random.Random(number))
+
+
 def rows(count: int) -> list[Example]:
-    return [SPEC.built_in(random.Random(number)) for number in range(count)]
+    return [row(number) for number in range(count)]
 
 
 def called(example: Example) -> Json | None:
@@ -57,8 +69,8 @@ def schemas_of(example: Example) -> list[dict[str, Any]]:
     return [one["function"] for one in cast("list[dict[str, dict[str, Any]]]", example.input["tools"])]
 
 
-def said(example: Example) -> str:
-    return str(cast("list[Json]", example.input["messages"])[0]["content"])
+def text_of(example: Example) -> str:
+    return " ".join(str(one["content"]) for one in cast("list[Json]", example.input["messages"]))
 
 
 def test_every_call_is_valid_by_another_validator_and_its_tool_is_offered() -> None:
@@ -71,7 +83,7 @@ def test_every_call_is_valid_by_another_validator_and_its_tool_is_offered() -> N
         jsonschema.validate(call["arguments"], schema["parameters"])
         for value in cast(Json, call["arguments"]).values():
             if isinstance(value, int | float | str) and not isinstance(value, bool):
-                assert str(value) in said(row)
+                assert str(value) in text_of(row)
     assert abs(1 - len(acts) / len(made) - NONE_SHARE) < 0.1
     invented = [row for row in made if not offered(row) <= names]
     assert 0.4 < len(invented) / len(made) < 0.6
@@ -93,15 +105,79 @@ def test_rows_pass_the_check_of_any_chat_and_what_is_not_asked_or_can_not_be_don
     for row in replies[MISSING]:
         assert any(schema["parameters"].get("required") for schema in schemas_of(row))
     asked = replies[NOT_ASKED]
-    assert sum(said(row).endswith("?") for row in asked) > len(asked) / 2
+    assert sum(text_of(row).endswith("?") for row in asked) > len(asked) / 2
 
 
 def test_no_row_has_a_sentence_of_the_benchmark() -> None:
+    def bare(text: str) -> str:
+        return re.sub(r"[^a-z{} ]", "", text.lower()).strip()
+
+    forms = {"what": "{what}"}
+    lines = {
+        file: [one for one in templates(PACKAGE, file) if re.findall(r"{(?!what)(?:th|d)\w+}", one) == []]
+        for file in (ACTING, TALKING)
+    }
     rng = random.Random(1)
-    spec = ToolChat(TOOLS)
-    shown = {made for _ in range(500) for made in (spec.acting(rng), spec.talking(rng))}
+    shown = {bare(entered(rng, file, line, forms)) for file, some in lines.items() for line in some for _ in range(8)}
+    assert len(shown) > 600
     for tools in SETS.values():
-        assert not {*tools.acts, *tools.about} & shown
+        assert not {bare(frame) for frame in (*tools.acts, *tools.about)} & shown
+    for exam in ("tools_en", "tools_en_dev"):
+        assert not {bare(case.text) for case in read_cases(EXAMS / exam / "cases.jsonl")} & shown
+
+
+def test_a_call_has_all_forms_that_a_sentence_may_need() -> None:
+    what = Said("write", "down", "a note", 'saying "hello"')
+    assert what.forms() == {
+        "what": 'write down a note saying "hello"',
+        "doing": 'writing down a note saying "hello"',
+        "did": 'wrote down a note saying "hello"',
+        "done": 'written down a note saying "hello"',
+        "does": 'writes down a note saying "hello"',
+        "thing": 'a note saying "hello"',
+        "thing_done": 'a note written down saying "hello"',
+        "thing_was_done": 'a note was written down saying "hello"',
+        "was_thing_done": 'was a note written down saying "hello"',
+        "thing_should_done": 'a note should be written down saying "hello"',
+    }
+    assert Said("set", "", "the lamp", "to 33", "hall").forms()["what"] == "set the hall lamp to 33"
+    assert Said("feed", "", "the goats", "").forms()["thing_was_done"] == "the goats were fed"
+    assert set(Said("dance", "", "", "").forms()) == {"what", "doing", "did", "done", "does"}
+    for verb, forms in (
+        ("stop", "stops stopping stopped stopped"),
+        ("copy", "copies copying copied copied"),
+        ("play", "plays playing played played"),
+        ("heat", "heats heating heated heated"),
+        ("wash", "washes washing washed washed"),
+        ("move", "moves moving moved moved"),
+        ("free", "frees freeing freed freed"),
+    ):
+        assert " ".join(inflected(verb)) == forms
+
+
+def test_what_a_tool_does_is_read_from_its_description_or_its_name() -> None:
+    for name, about, words in (
+        ("get_weather", "Returns the weather of a town. Not the forecast.", "return the weather of a town"),
+        ("setLight", "The lamps of the house", "set light"),
+        ("add_note", "Write down a note", "write down a note"),
+        ("stop", "", "stop"),
+    ):
+        made = {said(random.Random(number), tool(name, about)["function"], Call(name, {})).forms()["what"] for number in range(30)}  # type: ignore[arg-type]
+        assert words in made or any(words.split()[0] == one.split()[0] for one in made)
+
+
+def test_yes_makes_the_call_that_was_asked_about_and_no_does_not() -> None:
+    asked = [row for row in rows(400) if len(cast("list[Json]", row.input["messages"])) == 3]
+    assert 4 < len(asked) < 40
+    for row in asked:
+        first, question_, answer = cast("list[dict[str, str]]", row.input["messages"])
+        assert question_["content"].startswith("Do you want this: ") and first["content"] not in (answer["content"], "")
+        assert (called(row) is not None) == (row.group == "yes")  # type: ignore[attr-defined]
+
+
+def test_a_device_reads_in_every_row_the_call_that_it_wants() -> None:
+    acts = [row for row in rows(150) if called(row)]
+    assert sum(map(readable, acts)) > 0.97 * len(acts)
 
 
 def test_the_device_reads_the_call_that_was_taught() -> None:

@@ -23,6 +23,7 @@ from edge_runtime.tasks import Specialist, task_module
 from trainer_host.data.dataset import Row, open_dataset
 from trainer_host.errors import DataError
 from trainer_host.students import ExportOptions, Json, OnProgress, Recorder, TrainReport, WrittenModel
+from trainer_host.students.language.acting import least_chance
 from trainer_host.students.language.config import LanguageConfig, sized
 from trainer_host.students.language.data import Encoded, encode_rows
 from trainer_host.students.language.model_files import cache_agreement, write_onnx
@@ -31,6 +32,7 @@ from trainer_host.students.language.plan import plan_of
 from trainer_host.students.language.rows import (
     COMBO,
     conversations,
+    has_tools,
     mixed,
     read_texts,
     request_of,
@@ -150,7 +152,7 @@ class LanguageStudent:
             merge_lora(model)
         save_weights(run, model)
         doubts, doubted = self._doubts(run, unseen)
-        write_atomic(run / CONFIG, strict_json.dumps({**card, "unsure": doubts}))
+        write_atomic(run / CONFIG, strict_json.dumps({**card, **doubts}))
         figures = {"parameters": sum(p.numel() for p in model.parameters()), **figures, **doubted}
         if soft is None and (share := soft_share(texts)):
             figures["soft targets"] = share
@@ -279,31 +281,41 @@ class LanguageStudent:
         """Find anew from which confidence on answers count, for weights that were tuned; gives figures."""
         card, _ = card_of(run)
         doubts, figures = self._doubts(run, training_rows(dataset)[1])
-        write_atomic(run / CONFIG, strict_json.dumps({**card, "unsure": doubts}))
+        write_atomic(run / CONFIG, strict_json.dumps({**card, **doubts}))
         return figures
 
-    def _doubts(self, run: Path, unseen: Sequence[Row]) -> tuple[dict[str, float], dict[str, float]]:
-        """Per task, the confidence below which an answer is unsure, from rows that weren't learnt; and figures."""
+    def _doubts(self, run: Path, unseen: Sequence[Row]) -> tuple[Json, dict[str, float]]:
+        """What the card keeps of rows that weren't learnt, and figures. "unsure": per task, the confidence below which an
+        answer is; "act": the probability from which on a tool is called, where there are tools.
+        """
         from trainer_host.training.calibration import threshold_of
 
         scores: dict[str, list[tuple[float, bool]]] = defaultdict(list)
         known = 0
-        rows = mixed(unseen)[:CALIBRATION_ROWS]
+        offered = has_tools(unseen, self.task)
+        rows = mixed(unseen)[: None if offered else CALIBRATION_ROWS]
         if not rows:
-            return {}, {}
+            return {"unsure": {}}, {}
+        chances: list[float] = []
         with self._reference(run) as specialist:
             for row in rows:
                 task = task_of(row, self.task)
                 answer = specialist.run(self._asked(row))
                 right = task_spec(task).score(row.output, answer) >= RIGHT
                 known += right
+                if request_of(row, self.task).get("tools") and not row.output.get("tool_calls"):
+                    chances.append(float(cast(float, answer.get("chance", 0.0))))
                 if not (self.checked and answer["unsure"]):
                     scores[task].append((float(cast(float, answer["confidence"])), right))
         found = {
             task: threshold_of(np.array([c for c, _ in pairs]), np.array([r for _, r in pairs]))
             for task, pairs in scores.items()
         }
-        return found, {"validation accuracy": round(known / len(rows), 4)}
+        figures = {"validation accuracy": round(known / len(rows), 4)}
+        if not chances:
+            return {"unsure": found}, figures
+        act = least_chance(chances)
+        return {"unsure": found, "act": act}, {**figures, "acts from": act}
 
     @contextmanager
     def _reference(self, run: Path) -> Iterator[Specialist]:
@@ -394,6 +406,8 @@ class LanguageStudent:
             if self.task == COMBO
             else {"unsure": unsure.get(self.task, 0.0)}
         )
+        if "act" in card:
+            thresholds["act"] = cast(float, card["act"])
         return {
             "thresholds": thresholds,
             "options": {"family": "language", "context": config.context, "tasks": card["tasks"]},
