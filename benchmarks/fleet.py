@@ -26,21 +26,15 @@ from pathlib import Path
 ROOT_FOLDER = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT_FOLDER))
 
-from benchmarks.fleet_host import Outcome, simulate  # noqa: E402
+from benchmarks.fleet_host import Course, Outcome, simulate  # noqa: E402
 from benchmarks.fleet_world import BAD, GOOD, PARTLY, Setting  # noqa: E402
 
 
-def told(outcome: Outcome) -> str:
-    """The run as a person reads it."""
-    setting = outcome.setting
-    lines = [
-        f"{setting.devices:,} devices and {setting.late:,} that join later; a poll each {setting.poll / 60:.0f} min, soak "
-        f"{setting.soak / 60:.0f} min, models of {setting.size / 1024:.0f} KiB; {setting.faulty:.1%} of requests fail, "
-        f"{setting.away:.0%} of devices are off for up to {setting.away_days:g} days."
-    ]
-    for course in outcome.courses:
-        what = {GOOD: "good", BAD: "fails everywhere", PARTLY: "fails on 3 of 16"}[course.version]
-        lines += [
+def told_of(course: Course) -> str:
+    """One release as a person reads it; it may be read as soon as it is over."""
+    what = {GOOD: "good", BAD: "fails everywhere", PARTLY: "fails on 3 of 16"}[course.version]
+    return "\n".join(
+        [
             f"{course.version} ({what}): {course.state} after {course.ended:.1f} h"
             + f"; {course.cause}" * bool(course.cause),
             f"  fetched by {course.given:,} devices, run by {course.ran:,}"
@@ -48,14 +42,24 @@ def told(outcome: Outcome) -> str:
             "  stages: " + ", ".join(f"{name} at {at:.1f} h" for name, at in course.stages.items()),
             f"  {course.requests:,} requests, {course.megabytes:,.1f} MB",
         ]
-    lines += [
-        f"{outcome.polls:,} polls ({outcome.failed:,} came to nothing), {outcome.cuts:,} power cuts, "
-        f"{outcome.requests:,} requests, {outcome.megabytes:,.1f} MB; faults: "
-        + ", ".join(f"{count:,} {name}" for name, count in outcome.faults.items()),
-        f"At the end {outcome.wrong:,} devices run something else than {GOOD}.",
-        f"{outcome.wall:.0f} s ({outcome.cpu:.0f} s CPU), {outcome.memory:.0f} MB.",
-    ]
-    return "\n".join(lines)
+    )
+
+
+def told(outcome: Outcome) -> str:
+    """What the whole run came to."""
+    setting = outcome.setting
+    return "\n".join(
+        [
+            f"{setting.devices:,} devices and {setting.late:,} that join later; a poll each {setting.poll / 60:.0f} min, soak "
+            f"{setting.soak / 60:.0f} min, models of {setting.size / 1024:.0f} KiB; {setting.faulty:.1%} of requests fail, "
+            f"{setting.away:.0%} of devices are off for up to {setting.away_days:g} days.",
+            f"{outcome.polls:,} polls ({outcome.failed:,} came to nothing), {outcome.cuts:,} power cuts, "
+            f"{outcome.requests:,} requests, {outcome.megabytes:,.1f} MB; faults: "
+            + ", ".join(f"{count:,} {name}" for name, count in outcome.faults.items()),
+            f"At the end {outcome.wrong:,} devices run something else than {GOOD}.",
+            f"{outcome.wall:.0f} s ({outcome.cpu:.0f} s CPU), {outcome.memory:.0f} MB.",
+        ]
+    )
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -81,7 +85,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     gc.set_threshold(100_000, 50, 100)  # what devices trust stays: looking for garbage in it again and again costs much
     with tempfile.TemporaryDirectory() as folder:
-        outcome = asyncio.run(simulate(setting, Path(folder)))
+        outcome = asyncio.run(simulate(setting, Path(folder), lambda course: print(told_of(course), flush=True)))
     print(told(outcome))
     if args.json:
         args.json.write_text(json.dumps(asdict(outcome), indent=1) + "\n")

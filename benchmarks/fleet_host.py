@@ -98,8 +98,8 @@ class Inline(ThreadPoolExecutor):
         return done
 
 
-async def simulate(setting: Setting, folder: Path) -> Outcome:
-    """All of it; `folder` is empty."""
+async def simulate(setting: Setting, folder: Path, over: Callable[[Course], None] = lambda course: None) -> Outcome:
+    """All of it; `folder` is empty. over: called with each release's course, as soon as it has ended."""
     began, cpu = time.perf_counter(), time.process_time()
     asyncio.get_running_loop().set_default_executor(Inline(1))
     time_of_world = [0.0]
@@ -119,7 +119,7 @@ async def simulate(setting: Setting, folder: Path) -> Outcome:
         world = World(setting, relay, session, root)
         with Store(sqlite_engine(folder / "fleet.db"), "the database") as store:
             fleet = Fleet(store, repository, "simulator", world.seconds)
-            outcome = await Host(world, repository, store, fleet, time_of_world).run(folder)
+            outcome = await Host(world, repository, store, fleet, time_of_world).run(folder, over)
     outcome.wall, outcome.cpu = time.perf_counter() - began, time.process_time() - cpu
     outcome.memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return outcome
@@ -136,7 +136,7 @@ class Host:
         self.devices: list[Device] = []
         self._looked = self._renewed = 0.0
 
-    async def run(self, folder: Path) -> Outcome:
+    async def run(self, folder: Path, over: Callable[[Course], None]) -> Outcome:
         """The three releases, one after the other."""
         world, setting = self.world, self.world.setting
         for number in range(setting.devices):
@@ -145,9 +145,10 @@ class Host:
         late = [world.draw.uniform(0, setting.joining) for _ in range(setting.late)]
         for number, when in enumerate(sorted(late), start=setting.devices):
             world.at(when, self._joiner(number))
-        courses = [await self._release(folder, GOOD, everyone=True)]
-        for version in (BAD, PARTLY):
-            courses.append(await self._release(folder, version, everyone=False))
+        courses = []
+        for version in (GOOD, BAD, PARTLY):
+            courses.append(await self._release(folder, version, everyone=version == GOOD))
+            over(courses[-1])
         return Outcome(
             setting,
             courses,
