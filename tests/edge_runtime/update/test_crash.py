@@ -10,8 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from edge_runtime.bundle import read_envelope
 from edge_runtime.config import Config, UpdateConfig
 from edge_runtime.identity.files import IdentityFolder
