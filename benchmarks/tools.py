@@ -68,7 +68,9 @@ def _framed(rng: random.Random, frame: str, schema: Json, call: Call) -> tuple[s
         parts.append(_argument(rng, key.replace("_", " "), value, plain))
     rng.shuffle(parts)
     first, between = rng.choice(_JOINTS)
-    said = about[:1].lower() + about[1:] + (first + between.join(parts) + (")" if first == " (" else "") if parts else "")
+    said = (
+        about[:1].lower() + about[1:] + (first + between.join(parts) + (")" if first == " (" else "") if parts else "")
+    )
     return frame, frame.format(what=said, What=said[:1].upper() + said[1:])
 
 
@@ -78,7 +80,9 @@ def _argument(rng: random.Random, name: str, value: object, plain: bool) -> str:
     text = f'"{value}"' if isinstance(value, str) and " " in value and rng.random() < 0.5 else str(value)
     if plain and rng.random() < 0.4:
         return text
-    return rng.choice((f"{name} {text}", f"{name} {text}", f"{text} as the {name}", f"the {name} {text}", f"{name} = {text}"))
+    return rng.choice(
+        (f"{name} {text}", f"{name} {text}", f"{text} as the {name}", f"the {name} {text}", f"{name} = {text}")
+    )
 
 
 def main() -> None:

@@ -96,7 +96,7 @@ class ToolChat(ChatSpec):
 
     def built_in(self, rng: random.Random) -> Example:
         """A request in one of many wordings, or what wants no call; about these tools, or about invented ones."""
-        tools = self._tools if rng.random() >= self._invented else Tools(invented(rng, OFFERED + 1))
+        tools = self._tools if rng.random() >= self._invented else Tools(invented(rng, OFFERED + 1), own=True)
         name = rng.choice(sorted(tools.schemas))
         schema, acts = tools.schemas[name], rng.random() >= NONE_SHARE
         call = tools.draw(rng, name)
@@ -125,13 +125,11 @@ class ToolChat(ChatSpec):
             return self._still(*self.acting(rng, schema, call), offered, CANNOT, tools)
         return self._still(*self.talking(rng, schema, call), offered, NOT_ASKED, tools)
 
-    def _answered(
-        self, rng: random.Random, schema: Json, call: Call, offered: Sequence[str], tools: Tools
-    ) -> Grouped:
+    def _answered(self, rng: random.Random, schema: Json, call: Call, offered: Sequence[str], tools: Tools) -> Grouped:
         """What is said when a device asked back: yes, or no."""
         _, text = rng.choice((self.acting, self.talking))(rng, schema, call)
         calls: list[Json] = [{"name": call.name, "arguments": call.arguments}]
-        before = [{"role": "user", "content": text}, {"role": "assistant", "content": question(calls)}]
+        before: list[Json] = [{"role": "user", "content": text}, {"role": "assistant", "content": question(calls)}]
         if rng.random() < 0.4:
             return _example("no", rng.choice(_NO), offered, {"reply": NOT_ASKED}, tools, before)
         return _example("yes", rng.choice(_YES), offered, {"reply": "", "tool_calls": calls}, tools, before)

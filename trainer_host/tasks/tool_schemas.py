@@ -16,7 +16,9 @@ from trainer_host.tasks.phrases import fill, fillers
 _TRIES = 20  # draws of one call before its schema counts as one that can't be drawn from
 _PLAIN_TEXT = 0.3  # share of the texts that are words in a row, which nothing tells from others
 _PHRASES = "trainer_host.tasks.tool_phrases"
-_PEOPLE = frozenset(("person", "name", "colleague", "recipient", "contact", "owner", "who", "friend", "customer", "author", "user"))
+_PEOPLE = frozenset(
+    ("person", "name", "colleague", "recipient", "contact", "owner", "who", "friend", "customer", "author", "user")
+)
 _WORDS = (
     "amber", "birch", "copper", "delta", "ember", "falcon", "garnet", "harbour", "indigo", "juniper", "kestrel", "lantern",
     "maple", "nickel", "orchid", "pebble", "quartz", "river", "saffron", "timber", "umber", "violet", "willow", "zephyr",
@@ -37,23 +39,29 @@ class Tools:
     Raises `DataError` for a tool without a name, two of one name, or a schema that can't be used.
     """
 
-    def __init__(self, schemas: Sequence[Json]) -> None:
+    def __init__(self, schemas: Sequence[Json], *, own: bool = False) -> None:
+        """own: the schemas are our making, so that none is looked at before it is needed."""
         inner = [one["function"] if isinstance(one.get("function"), dict) else one for one in schemas]
         self.schemas: dict[str, dict[str, Any]] = {str(one.get("name")): one for one in inner}  # type: ignore[attr-defined, misc]
         if not schemas or len(self.schemas) < len(schemas) or not all(one.get("name") for one in self.schemas.values()):
             raise DataError("Tools need a name each, all of them different.")
-        self._checks = {name: _compiled(name, json.dumps(_parameters(one))) for name, one in self.schemas.items()}
+        if not own:
+            for name in self.schemas:
+                self._check_of(name)
 
     def check(self, call: Call) -> None:
         """Raises `Rejected` for an unknown tool or arguments that its schema doesn't allow."""
-        if call.name not in self._checks:
+        if call.name not in self.schemas:
             raise Rejected("unknown tool", f"There is no tool '{call.name[:40]}'.")
         from fastjsonschema import JsonSchemaException
 
         try:
-            self._checks[call.name](call.arguments)
+            self._check_of(call.name)(call.arguments)
         except JsonSchemaException as cause:
             raise Rejected("wrong arguments", f"The arguments of {call.name} are wrong: {cause}.") from None
+
+    def _check_of(self, name: str) -> Callable[[object], object]:
+        return _compiled(name, json.dumps(_parameters(self.schemas[name])))
 
     def draw(self, rng: random.Random, name: str) -> Call:
         """A valid call of a tool with arguments drawn from its schema; raises `DataError` where none can be."""

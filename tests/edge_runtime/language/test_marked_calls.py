@@ -8,10 +8,12 @@ import pytest
 
 from edge_runtime.errors import BadRequest
 from edge_runtime.language.generate import Piece
+from edge_runtime.language.marked_calls import ACT, question
 from edge_runtime.language.specialist import LanguageSpecialist
 from edge_runtime.language.template import CHATML_MARKED, TOOL_CALLED, encode_chat
 from edge_runtime.language.tokenizer import Tokenizer
 from edge_runtime.tasks import chat
+from edge_runtime.tasks.dialogue import written
 from tests.edge_runtime.language.engines import write_tokenizer, writing_engine
 from tests.edge_runtime.language.test_tool_marks import OWN
 
@@ -25,12 +27,12 @@ def tokenizer(tmp_path: Path) -> Tokenizer:
     return write_tokenizer(tmp_path / "tokenizer.json")
 
 
-def model(tokenizer: Tokenizer, text: str, begun: str = "") -> LanguageSpecialist:
-    """One that writes `text`, behind what its answer is forced to begin with."""
+def model(tokenizer: Tokenizer, text: str, begun: str = "", act: float = 0.0) -> LanguageSpecialist:
+    """One that writes `text`, behind what its answer is forced to begin with. act: see `ACT`."""
     prompt, _ = encode_chat(tokenizer, CHATML_MARKED, ASKED, tools=OWN, answering=True)
     script = tokenizer.encode(text)
     engine = writing_engine(tokenizer, len(prompt) + len(tokenizer.encode(begun)), script, context=600)
-    return LanguageSpecialist(engine, tokenizer, CHATML_MARKED, 600, ["chat"], {})  # type: ignore[arg-type]
+    return LanguageSpecialist(engine, tokenizer, CHATML_MARKED, 600, ["chat"], {ACT: act})  # type: ignore[arg-type]
 
 
 def said(language: LanguageSpecialist, **options: object) -> list[Piece]:
@@ -75,3 +77,27 @@ def test_a_call_that_must_be_is_written_without_marks_around_it(tokenizer: Token
     assert text_of(said(model(tokenizer, " 1=2 2 а", "@A"), tool_choice="setLight")) == wanted
     with pytest.raises(BadRequest, match="no tool 'fly'"):
         said(model(tokenizer, ""), tool_choice="fly")
+
+
+def test_a_call_that_may_not_be_wanted_is_asked_about_and_not_made(tokenizer: Tokenizer) -> None:
+    asked = written(model(tokenizer, "@A 1=2 2 а", act=0.98), chat, REQUEST, 0.0)
+    assert asked["reply"] == "Do you want this: set light (room hall, level 33)?"
+    assert asked["tool_calls"] == [] and asked["unsure"] is True and 0.9 < float(str(asked["chance"])) < 0.98
+    for act in (0.9, 0.0):
+        made = written(model(tokenizer, "@A 1=2 2 а", act=act), chat, REQUEST, 0.0)
+        assert made == {**asked, "reply": "", "tool_calls": [CALL], "unsure": False}
+    words = written(model(tokenizer, "I did nothing.", act=0.98), chat, REQUEST, 0.0)
+    assert words["unsure"] is False and "chance" not in words
+    forced = said(model(tokenizer, "A 1=2 2 а", "@", act=1.0), tool_choice="required")
+    assert text_of(forced).startswith("{") and not forced[-1].unsure  # who asks for a call gets one
+
+
+def test_a_question_says_names_values_lists_and_switches_as_people_do() -> None:
+    calls: list[dict[str, object]] = [
+        {"name": "play-song", "arguments": {"title": "Rio", "shuffle": True, "on_days": ["Monday", "Friday"]}},
+        {"name": "stop", "arguments": {}},
+        {"name": "wake", "arguments": {"time": {"hour": 7}, "loud": False}},
+    ]
+    assert question(calls) == (
+        "Do you want this: play song (title Rio, shuffle yes, on days Monday and Friday); stop; wake (time hour 7, loud no)?"
+    )

@@ -74,7 +74,7 @@ def text_of(example: Example) -> str:
 
 
 def test_every_call_is_valid_by_another_validator_and_its_tool_is_offered() -> None:
-    made = rows(400)
+    made = rows(150)
     names = {str(one["function"]["name"]) for one in TOOLS}  # type: ignore[index]
     acts = [(row, call) for row in made if (call := called(row)) is not None]
     assert names < {str(call["name"]) for _, call in acts}  # and invented ones
@@ -93,7 +93,7 @@ def test_every_call_is_valid_by_another_validator_and_its_tool_is_offered() -> N
 
 
 def test_rows_pass_the_check_of_any_chat_and_what_is_not_asked_or_can_not_be_done_does_not_act() -> None:
-    made = rows(400)
+    made = rows(150)
     for row in made:
         SPEC.check(row)
         PLAIN.check(row)
@@ -105,20 +105,18 @@ def test_rows_pass_the_check_of_any_chat_and_what_is_not_asked_or_can_not_be_don
     for row in replies[MISSING]:
         assert any(schema["parameters"].get("required") for schema in schemas_of(row))
     asked = replies[NOT_ASKED]
-    assert sum(text_of(row).endswith("?") for row in asked) > len(asked) / 2
+    assert sum("?" in text_of(row) for row in asked) > len(asked) / 5
+    assert len({row.group for row in asked}) > len(asked) / 3  # type: ignore[attr-defined]
 
 
 def test_no_row_has_a_sentence_of_the_benchmark() -> None:
     def bare(text: str) -> str:
-        return re.sub(r"[^a-z{} ]", "", text.lower()).strip()
+        return re.sub(r"[^a-z_{} ]", "", text.lower()).strip()
 
-    forms = {"what": "{what}"}
-    lines = {
-        file: [one for one in templates(PACKAGE, file) if re.findall(r"{(?!what)(?:th|d)\w+}", one) == []]
-        for file in (ACTING, TALKING)
-    }
+    forms = {name: f"{{{name}}}" for name in Said("write", "", "a note", "").forms()}
     rng = random.Random(1)
-    shown = {bare(entered(rng, file, line, forms)) for file, some in lines.items() for line in some for _ in range(8)}
+    lines = [(file, line) for file in (ACTING, TALKING) for line in templates(PACKAGE, file)]
+    shown = {bare(entered(rng, file, line, forms)) for file, line in lines for _ in range(4)}
     assert len(shown) > 600
     for tools in SETS.values():
         assert not {bare(frame) for frame in (*tools.acts, *tools.about)} & shown
@@ -158,17 +156,20 @@ def test_a_call_has_all_forms_that_a_sentence_may_need() -> None:
 def test_what_a_tool_does_is_read_from_its_description_or_its_name() -> None:
     for name, about, words in (
         ("get_weather", "Returns the weather of a town. Not the forecast.", "return the weather of a town"),
+        ("tidy", "Washes the dishes", "wash the dishes"),
         ("setLight", "The lamps of the house", "set light"),
         ("add_note", "Write down a note", "write down a note"),
         ("stop", "", "stop"),
+        ("lamps", "A lamp", "use a lamp"),
     ):
-        made = {said(random.Random(number), tool(name, about)["function"], Call(name, {})).forms()["what"] for number in range(30)}  # type: ignore[arg-type]
-        assert words in made or any(words.split()[0] == one.split()[0] for one in made)
+        schema: Json = {"name": name, "description": about}
+        made = {said(random.Random(number), schema, Call(name, {})).forms()["what"] for number in range(60)}
+        assert words in made
 
 
 def test_yes_makes_the_call_that_was_asked_about_and_no_does_not() -> None:
-    asked = [row for row in rows(400) if len(cast("list[Json]", row.input["messages"])) == 3]
-    assert 4 < len(asked) < 40
+    asked = [row for row in rows(150) if len(cast("list[Json]", row.input["messages"])) == 3]
+    assert 1 < len(asked) < 20
     for row in asked:
         first, question_, answer = cast("list[dict[str, str]]", row.input["messages"])
         assert question_["content"].startswith("Do you want this: ") and first["content"] not in (answer["content"], "")
