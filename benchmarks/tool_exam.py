@@ -58,9 +58,10 @@ def examine(
         counts["right"] += right and case.call is not None
         if case.call is not None:
             counts["named"] += bool(calls) and calls[0]["name"] == case.call["name"]
-            counts["still"] += not calls
-            counts["held back"] += not calls and bool(answer["unsure"])
+            counts["asked back"] += asked_back(answer)
+            counts["sure wrong"] += not right and not answer["unsure"]
         else:
+            counts["asked about"] += asked_back(answer)
             counts[f"acted: {case.kind}"] += bool(calls)
             counts["acted"] += bool(calls)
         if not right and tell is not None:
@@ -71,9 +72,15 @@ def examine(
         "requests": requests,
         "exact": counts["right"] / requests,
         "name right": counts["named"] / requests,
-        "no call": counts["still"] / requests,
-        "of these, asked back": counts["held back"] / max(1, counts["still"]),
+        "asked back": counts["asked back"] / requests,
+        "wrong and sure": counts["sure wrong"] / requests,
         "must not act": others,
         "acted on": counts["acted"] / others,
+        "asked about": counts["asked about"] / others,
         **{f"acted on, {kind}": counts[f"acted: {kind}"] / counts[kind] for kind in kinds},
     }
+
+
+def asked_back(answer: Json) -> bool:
+    """Whether a device asks if a call is wanted, instead of making it."""
+    return "chance" in answer and not answer["tool_calls"]

@@ -3,9 +3,9 @@
     python benchmarks/tools.py [--tools exam|development] [--examples N] [--start RUN] [--epochs N] [--examined N] [--home DIR] [--json FILE]
 
 The built-in teacher writes the rows, so nothing is fetched; its words for the examined rows are drawn anew, and none of
-them is about a tool of the training's other half, which are invented. The same requests are asked in sentences by hand as
-well, which no row has. Each file that `enigma export` made is examined through the code that a device runs, in every
-runtime that the gate examined it in.
+them is about a tool of the training's other half, which are invented. The same requests are asked in frames by hand as
+well, which no row has, and so are sentences that were written freely (tests/exams/tools_en). Each file that `enigma export`
+made is examined through the code that a device runs, in every runtime that the gate examined it in.
 """
 
 from __future__ import annotations
@@ -20,10 +20,13 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a script
 
+from benchmarks.tool_exam import Case, asked_back, read_cases
+from benchmarks.tool_exam import examine as examine_free
 from benchmarks.tool_sets import SETS, ToolSet
 from edge_runtime.tasks import Specialist
 from trainer_host.compress.files import exported
@@ -35,6 +38,8 @@ from trainer_host.tasks.tool_schemas import Call
 from trainer_host.training.run import open_run
 from trainer_host.workspace import Workspace
 
+_TESTS = Path(__file__).resolve().parent.parent / "tests" / "exams"
+EXAMS = {"exam": _TESTS / "tools_en" / "cases.jsonl", "development": _TESTS / "tools_en_dev" / "cases.jsonl"}
 # How a tool is named together with its values, in the frames of `ToolSet`.
 _JOINTS = ((" with ", ", "), (" with ", " and "), (", ", ", "), (": ", ", "), (" ", " "), (" (", ", "), (" to ", ", "))
 FIRST_SEED = 40_000_000  # far from those of the training rows, and of the exams that anything was chosen by
@@ -119,7 +124,7 @@ def main() -> None:
             enigma(home, "train", "--data", "built-in-chat", "--name", "tools", *more)
         enigma(home, "export", "tools")
         enigma(home, "gate", "tools")
-        figures = examine(home, tools, args.examined)
+        figures = examine(home, tools, read_cases(EXAMS[args.tools]), args.examined)
     names = list(next(iter(figures.values())))
     print(f"{'':45s} {' '.join(f'{file:>24s}' for file in figures)}")
     for name in names:
@@ -128,7 +133,7 @@ def main() -> None:
         args.json.write_text(json.dumps(figures, indent=1) + "\n")
 
 
-def examine(home: Path, tools: ToolSet, examined: int) -> dict[str, dict[str, float]]:
+def examine(home: Path, tools: ToolSet, cases: Sequence[Case], examined: int) -> dict[str, dict[str, float]]:
     """The figures of each file in each runtime, by "precision, runtime"."""
     run = open_run(Workspace(home).run("tools"))
     files = {item.file: item for item in exported(run)}
@@ -137,10 +142,12 @@ def examine(home: Path, tools: ToolSet, examined: int) -> dict[str, dict[str, fl
         with loaded(run, student_for("chat"), files[score.file], score.runtime) as specialist:
             known = figures_of(specialist, ToolChat([*tools.seen, *tools.unseen], invented_share=0.0), tools, examined)
             other = figures_of(specialist, Reworded(tools), tools, examined)
+            free = examine_free(cases, tools, specialist.run)
         made[f"{score.precision}, {score.runtime}"] = {
             "bytes": score.bytes,
             **known,
-            **{f"other sentences: {name}": value for name, value in other.items()},
+            **{f"other frames: {name}": value for name, value in other.items()},
+            **{f"free sentences: {name}": value for name, value in free.items()},
         }
     return made
 
@@ -162,9 +169,11 @@ def figures_of(specialist: Specialist, spec: ToolChat, tools: ToolSet, examined:
         "exact, all": right / (seen + unseen),
         "name right, all": counts["name right"] / (seen + unseen),
         "unreadable answers": counts["broken"] / examined,
+        "asked back, of requests": counts["asked, call"] / (seen + unseen),
+        "asked back, of the rest": counts["asked, still"] / counts["still"],
         "answered without a call": counts["still said"],
         "no tool: precision": counts["still right"] / max(1, counts["still said"]),
-        "no tool: recall": counts["still right"] / counts["still"],
+        "no tool: recall": counts["still left"] / counts["still"],
         "questions, negations, reports": counts["questions"],
         "of these, acted on": counts["questions that act"] / counts["questions"],
         "of exact ones, sure": counts["sure right"] / max(1, right),
@@ -187,11 +196,14 @@ def count(row: Example, answer: Json, new: set[str], counts: Counter[str]) -> No
         counts["name right"] += isinstance(got, list) and bool(got) and got[0]["name"] == wanted[0]["name"]
     else:
         counts["still"] += 1
-        counts["still right"] += right and not broken
+        counts["still left"] += right and not broken
+        counts["still right"] += right and not broken and not asked_back(answer)
         if row.output["reply"] == NOT_ASKED:
             counts["questions"] += 1
             counts["questions that act"] += bool(got)
-    counts["still said"] += not got and not broken
+    asked = asked_back(answer)
+    counts[f"asked, {'call' if wanted else 'still'}"] += asked
+    counts["still said"] += not got and not broken and not asked
     counts["wrong"] += not right
     counts["sure right" if right and wanted else "sure wrong" if not right else "sure still"] += not answer["unsure"]
 

@@ -218,16 +218,16 @@ def test_tunes_and_chords_are_heard_note_by_note() -> None:
         assert refusal(lambda answer=answer: MUSIC.verify(chords, answer)).reason == "wrong chords"
 
 
-def test_200_built_in_examples_are_right_and_nearly_all_different() -> None:
+def test_100_built_in_examples_are_right_and_nearly_all_different() -> None:
     spec = task_spec("audio_gen")
     validate = fastjsonschema.compile(spec.example_schema)
     seen = set()
-    for seed in range(200):
+    for seed in range(100):
         example = spec.built_in(random.Random(seed))
         spec.check(example)
         validate({"input": example.input, "output": example.output})
         seen.add(spec.key(example))
-    assert len(seen) >= 195
+    assert len(seen) >= 97
 
 
 def test_an_example_is_checked_without_its_draw() -> None:

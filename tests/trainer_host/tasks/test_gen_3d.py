@@ -127,15 +127,15 @@ def test_a_cup_upside_down_is_refused() -> None:
     assert refusal(lambda: SPEC.check(reworded(example, program=turned))).reason == "wrong form"
 
 
-def test_200_built_in_examples_of_all_families_are_right_and_all_different() -> None:
+def test_100_built_in_examples_of_all_families_are_right_and_all_different() -> None:
     validate = fastjsonschema.compile(SPEC.example_schema)
     seen = set()
-    for seed in range(200):
+    for seed in range(100):
         example = SPEC.built_in(random.Random(seed))
         SPEC.check(example)
         validate({"input": example.input, "output": example.output})
         seen.add(SPEC.key(example))
-    assert len(seen) >= 198
+    assert len(seen) >= 99
     assert {SPEC.draw(random.Random(seed))["family"] for seed in range(200)} >= FAMILIES.keys() - {"round"}
 
 

@@ -137,15 +137,15 @@ def test_a_film_in_which_nothing_moves_is_refused() -> None:
     assert refusal(lambda: SPEC.verify(drawn, [{"scene": {**SCENE, "shapes": still}}])).reason == "nothing moves"
 
 
-def test_200_built_in_examples_are_right_and_all_different() -> None:
+def test_100_built_in_examples_are_right_and_all_different() -> None:
     validate = fastjsonschema.compile(SPEC.example_schema)
     seen = set()
-    for seed in range(200):
+    for seed in range(100):
         example = SPEC.built_in(random.Random(seed))
         SPEC.check(example)
         validate({"input": example.input, "output": example.output})
         seen.add(SPEC.key(example))
-    assert len(seen) >= 195
+    assert len(seen) >= 97
 
 
 def test_an_example_is_checked_without_its_draw() -> None:
