@@ -15,7 +15,7 @@ from companion_app.state.fleet import Log, LogLine
 from companion_app.state.fleet_words import when
 from companion_app.state.model import AppState
 from companion_app.theme.recycled import Recycled
-from companion_app.theme.widgets import Choice, Row, reveal
+from companion_app.theme.widgets import Choice, Row, arrange
 
 KINDS = {
     "": N_("All"),
@@ -46,7 +46,7 @@ class JournalScreen(AppScreen):
         super().__init__(**kwargs)
         self._kind = ""
         self._log = Log()
-        self._welcome = self.ids.welcome.__self__
+        self._welcome, self._reading = self.ids.welcome.__self__, self.ids.reading.__self__
         self._list = Recycled(make=self._make, gap=dp(4), spoken=tr("Journal"))
         self.ids.lines.add_widget(self._list)
         for kind, title in KINDS.items():
@@ -58,7 +58,7 @@ class JournalScreen(AppScreen):
     def show(self, state: AppState) -> None:
         device = state.device
         log = state.fleet.log if device and state.fleet.log.address == device.address else Log()
-        reveal(self.ids.place, self._welcome, device is None)
+        arrange(self.ids.place, [self._welcome if device is None else self._reading])
         self.busy = log.busy
         self.problem = log.error
         self.lacks = "\n".join(log.lacks)

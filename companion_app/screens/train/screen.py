@@ -115,7 +115,6 @@ class TrainScreen(AppScreen):
         for part, name in PARTS:
             choice = self._parts[part] = Choice(text=tr(name), height=dp(TOUCH_TARGET))
             choice.bind(on_release=lambda _, part=part: self.app.training.pick_part(part))
-            self.ids.parts.add_widget(choice)
         self.ids.size.options = [(size, size or tr("By the number of rows"), "") for size in SIZES]
 
     def show(self, state: AppState) -> None:
@@ -123,6 +122,7 @@ class TrainScreen(AppScreen):
         self.problem = host_problem(state.host) or (training.problem if training.known else "")
         self.empty = empty_line(training) if state.host is not None else ""
         self.busy = tr(WORKING[training.busy]) if training.busy in WORKING else ""
+        arrange(self.ids.parts, list(self._parts.values()) if state.host is not None else [])
         for part, choice in self._parts.items():
             choice.on = part is training.part
         shown: list[Widget] = []
