@@ -10,7 +10,7 @@ from benchmarks.fleet_world import BAD, GOOD, PARTLY, Setting
 
 HOUR = 3600.0
 SMALL = Setting(
-    40, 3, 4 * HOUR, 0.0, HOUR, 4096, 0.1, joining=8 * HOUR, away=0.1, leaving=4 * HOUR, away_days=0.5, cuts=200, seed=2
+    24, 3, 4 * HOUR, 0.0, HOUR, 4096, 0.1, joining=8 * HOUR, away=0.1, leaving=4 * HOUR, away_days=0.5, cuts=200, seed=2
 )
 
 

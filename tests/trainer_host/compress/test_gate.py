@@ -19,7 +19,7 @@ from edge_runtime.serving.batching import joined, same_rows
 from edge_runtime.tasks import Specialist
 from tests.trainer_host.conftest import Trained, nothing
 from trainer_host.compress import files
-from trainer_host.compress.files import ModelFile, export_run, exported
+from trainer_host.compress.files import CARD, ModelFile, export_run, exported
 from trainer_host.compress.gate import LANGUAGE_LIMITS, Limits, _score, gate_run, latency, read_report
 from trainer_host.compress.inspect import check_int8, weight_bytes
 from trainer_host.compress.quantize import quantize_tflite
@@ -180,8 +180,11 @@ def test_exported_graphs_compute_what_the_module_computes(exported_once: Trained
 
 def test_exporting_twice_gives_the_same_bytes_without_paths_of_this_machine(exported: Trained) -> None:
     before = {item.file: item.sha256 for item in exported_files(exported)}
+    card = (exported.run.folder / CARD).read_bytes()
+    for path in (*exported.run.folder.glob("model.*"), exported.run.folder / CARD):
+        path.unlink()
     again = {item.file: item.sha256 for item in export_run(exported.run, exported.dataset, nothing)}
-    assert before == again
+    assert (before, card) == (again, (exported.run.folder / CARD).read_bytes())
     for name in before:
         content = (exported.run.folder / name).read_bytes()
         assert b"site-packages" not in content and b".py" not in content, name
