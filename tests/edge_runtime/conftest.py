@@ -30,7 +30,8 @@ settings.register_profile("device", deadline=None)
 settings.load_profile("device")
 
 ROOT = Path(__file__).resolve().parents[2]
-START_SECONDS = 30.0
+# A busy machine may take so long; a daemon that ended is told at once.
+START_SECONDS = END_SECONDS = 120.0
 # A process more for each push; that it is tried in one first, update/test_trial.py and test_agent.py show.
 UNTRIED = "[update]\ntrial = false\n"
 
@@ -40,7 +41,7 @@ def edge_environment(**extra: str) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT), **extra}
 
 
-def edge(*arguments: str | Path, timeout: float = 60.0, **extra: str) -> subprocess.CompletedProcess[str]:
+def edge(*arguments: str | Path, timeout: float = END_SECONDS, **extra: str) -> subprocess.CompletedProcess[str]:
     """Run one `enigma-edge` command to its end."""
     return subprocess.run(
         [sys.executable, "-m", "edge_runtime.cli", *map(str, arguments)],
@@ -121,10 +122,10 @@ class RunningDevice:
         if isinstance(body, dict):
             body = json.dumps(body).encode()
             sent.setdefault("Content-Type", "application/json")
-        connection = http.client.HTTPConnection(host, self.port, timeout=20)
+        connection = http.client.HTTPConnection(host, self.port, timeout=END_SECONDS)
         if self.encrypts:
             context = ssl._create_unverified_context()
-            connection = http.client.HTTPSConnection(host, self.port, timeout=20, context=context)
+            connection = http.client.HTTPSConnection(host, self.port, timeout=END_SECONDS, context=context)
         try:
             connection.request(method, path, body, sent)  # type: ignore[arg-type]
             answer = connection.getresponse()
@@ -154,12 +155,12 @@ class RunningDevice:
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)
-        self.process.wait(10)
+        self.process.wait(END_SECONDS)
 
     def stop(self) -> int:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(20)
+        return self.process.wait(END_SECONDS)
 
 
 def trust(state: Path, key: bytes = tiny.KEY) -> None:

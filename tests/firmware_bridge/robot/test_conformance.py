@@ -22,7 +22,7 @@ from firmware_bridge.robot import room
 from firmware_bridge.robot.arming import Arming
 from firmware_bridge.robot.config import RobotError, load
 from firmware_bridge.robot.drive import Driver
-from firmware_bridge.robot.envelope import Why
+from firmware_bridge.robot.envelope import Why, sentences
 from firmware_bridge.robot.serve import Server, ask
 from firmware_bridge.robot.simulated import Wheels
 from firmware_bridge.robot.simulator import SimulatedBoard, World
@@ -46,6 +46,7 @@ class Subject:
     truth: World | Wheels
     stands: Callable[[], bool]
     button: Callable[[bool], object] | None = None
+    rolling: asyncio.Task[None] | None = None  # what turns the wheels of the firmware's robot
 
     async def ask(self, **asked: object) -> dict[str, object]:
         return await ask(self.path, {"token": self.token, **asked}, PATIENT)
@@ -54,11 +55,17 @@ class Subject:
         await self.ask(op="drive", v=v, w=w)
 
     async def drive_off(self) -> None:
-        """Until it moves."""
+        """Until it moves, or why it doesn't: sticks are told some tens of times a second, as by a person's."""
         x, y, _ = self.truth.pose
-        async with asyncio.timeout(PATIENT):
-            while math.dist(self.truth.pose[:2], (x, y)) < 0.02:
-                await self.push(0.2)
+        try:
+            async with asyncio.timeout(PATIENT):
+                while math.dist(self.truth.pose[:2], (x, y)) < 0.02:
+                    await self.push(0.2)
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            envelope, board = self.driver.envelope, self.board
+            why = sentences(envelope.why), envelope.v, board.condition, board.why, self.rolling
+            pytest.fail(f"It stands: {why}, its motors {'stand' if self.stands() else 'turn'}")
 
 
 @pytest.fixture(params=["simulator", "serial"])
@@ -67,6 +74,7 @@ async def robot(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     toml.write_text(TOML)
     made, token = load(toml), tokens.add("all", SCOPES)
     button: Callable[[bool], object] | None = None
+    rolling: asyncio.Task[None] | None = None
     async with contextlib.AsyncExitStack() as stack:
         if request.param == "simulator":
             truth: World | Wheels = World(made, room.around(made, toml), *START)
@@ -85,7 +93,7 @@ async def robot(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
             driver = await stack.enter_async_context(Driver(made, board, START, 3, Arming(toml, line)))
             stands, button = _zero(simulated), _red(simulated)
         await stack.enter_async_context(Server(driver, tokens, path, toml))
-        subject = Subject(driver, board, toml, path, token, truth, stands, button)
+        subject = Subject(driver, board, toml, path, token, truth, stands, button, rolling)
         await subject.ask(op="arm")
         await until(lambda: not driver.envelope.why & (Why.NO_POSE | Why.NO_IMU | Why.UNARMED))
         yield subject
