@@ -69,7 +69,7 @@ def _files(folder: Path, model: str) -> Iterator[tuple[str, Path]]:
 def _measure(what: str, path: Path, answers: int, tokens: int, rounds: int) -> None:
     import numpy as np
 
-    from edge_runtime.engines.language import open_language_engine
+    from edge_runtime.engines.language import LanguageEngine, open_language_engine
     from edge_runtime.language.generate import Generator, Options, Piece
     from edge_runtime.language.sampling import Sampling
     from edge_runtime.serving.memory import rss_bytes, trim
@@ -78,15 +78,28 @@ def _measure(what: str, path: Path, answers: int, tokens: int, rounds: int) -> N
 
     engine = open_language_engine(path, 1, 1024)
     plain = SimpleNamespace(size=engine.vocabulary, special={}, token_bytes=lambda number: b"a")
-    generator = Generator(engine, plain)  # type: ignore[arg-type]
-    language = SimpleNamespace(
-        widen=generator.widen, narrow=generator.narrow, lose=generator.lose, interrupted=bool, priority=int
-    )
+
+    def written_by(engine: LanguageEngine) -> SimpleNamespace:
+        generator = Generator(engine, plain)
+        return SimpleNamespace(
+            generate=generator.generate,
+            widen=generator.widen,
+            narrow=generator.narrow,
+            lose=generator.lose,
+            reads_together=generator.reads_together,
+            interrupted=bool,
+            priority=int,
+        )
+
     random = np.random.default_rng(0)
 
     def chat(prompt: list[int]) -> object:
-        options = Options(max_tokens=tokens, cancelled=lambda: language.interrupted())
-        return lambda _: generator.generate(prompt, Sampling(), options)
+        def begin(language: SimpleNamespace) -> Iterator[Piece]:
+            options = Options(max_tokens=tokens, cancelled=lambda: language.interrupted())
+            pieces: Iterator[Piece] = language.generate(prompt, Sampling(), options)
+            return pieces
+
+        return begin
 
     async def written(worker: StreamWorker, begin: object) -> int:
         pieces: list[Piece] = [piece async for piece in worker.stream(begin, 600)]  # type: ignore[arg-type]
@@ -99,22 +112,33 @@ def _measure(what: str, path: Path, answers: int, tokens: int, rounds: int) -> N
         return sum(got) / (time.process_time() - began)
 
     async def both() -> None:
-        turns, specialist = Turns(1), SimpleNamespace(language=language)
+        turns = Turns(1)
         found: dict[int, list[float]] = {1: [], answers: []}
         held = 0
+        workers = {  # each keeps the caches that it opened in the first round
+            most: StreamWorker(
+                "w",
+                SimpleNamespace(language=written_by(own)),
+                64,
+                lambda: None,
+                turns,
+                most=most,
+            )
+            for most, own in ((1, engine), (answers, engine.another()))
+        }
         for number in range(rounds + 1):
-            for most in (1, answers):
+            for most, worker in workers.items():
                 if most > 1 and not number:
                     trim()
                     held = rss_bytes()
-                worker = StreamWorker("w", specialist, 64, lambda: None, turns, most=most)  # type: ignore[arg-type]
                 got = await rate(worker)
                 if most > 1 and not number:
                     held = rss_bytes() - held
-                worker.stop()
-                await asyncio.to_thread(worker.join, 10)
                 if number:
                     found[most].append(got)
+        for worker in workers.values():
+            worker.stop()
+            await asyncio.to_thread(worker.join, 10)
         medians = [statistics.median(rates) for rates in found.values()]
         said = (answers - 1) * engine.text_bytes / MB
         print(f"{what:16}{medians[0]:12.0f}{medians[1]:12.0f}{held / MB:12.1f}{said:8.1f}")

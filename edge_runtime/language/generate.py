@@ -158,6 +158,11 @@ class Generator:
         self._latest = threading.local()  # the turn of the answer that this thread began last
         self._together = Together(engine) if isinstance(engine, FeedsTogether) else None
 
+    @property
+    def reads_together(self) -> bool:
+        """Whether next tokens of several answers are read in one run."""
+        return self._together is not None
+
     def widen(self) -> None:
         """Have one cache more; raises `EngineError` where there is no memory for it."""
         made = _Text(self._texts[0].engine.another())

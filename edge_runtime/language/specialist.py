@@ -165,6 +165,11 @@ class LanguageSpecialist:
         """Memory that `widen` takes, in bytes, at most."""
         return self.engine.text_bytes + (0 if self.draft is None else self.draft.text_bytes)
 
+    @property
+    def reads_together(self) -> bool:
+        """Whether answers that wait for one another share runs."""
+        return self._generator.reads_together
+
     def widen(self) -> None:
         """Let one thread more write answers; see `Generator.widen`."""
         self._generator.widen()

@@ -4,6 +4,8 @@ As `worker.Worker`, but an answer takes seconds instead of milliseconds: so it n
 is for its beginning, it ends within one token once nobody wants it any more, and after each token others get their
 turn: a token is as urgent as a request that comes now. So several answers of one model are written by turns, each in a
 thread and a cache of its own, where there is memory for more than one; see `language.together` for what they share.
+Where they share nothing, each turn begins with weights that a neighbour drove out of the processor's caches; so it lasts
+`TURN_SECONDS` then, unless somebody more urgent waits.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 Json = dict[str, object]
 ANSWER_SECONDS = 600.0  # what takes longer is a device in trouble; others wait
+TURN_SECONDS = 0.03  # dozens of tokens of a tiny model, some of a small one; other models' requests wait as long
 SPARE_SECONDS = 60.0  # that a further answer's cache stays without being used
 _PACE = 0.1  # weight of the latest answer in how long one takes on average
 
@@ -59,6 +62,7 @@ class _Job:
         self.items: asyncio.Queue[_Item] = asyncio.Queue()
         self.cancelled = self.started = self.lost = False
         self.ends = 0.0
+        self.turn, self.turn_ends = self.rank, 0.0  # the place that it has its turn by
 
     def unwanted(self) -> bool:
         return self.cancelled or time.monotonic() > self.ends
@@ -262,7 +266,13 @@ class StreamWorker:
         job: _Job = self._here.job
         if job.unwanted():
             return True
-        self._here.seat.let_pass(rank(job.priority, job.usual))
+        language, alone = self._specialist.language, len(self._writing) == 1
+        if alone or language.reads_together or time.monotonic() > job.turn_ends:
+            job.turn = rank(job.priority, job.usual)
+            self._here.seat.let_pass(job.turn)
+            job.turn_ends = time.monotonic() + TURN_SECONDS
+        else:
+            self._here.seat.let_pass(job.turn)
         return job.unwanted()
 
     def _write(self, job: _Job) -> None:

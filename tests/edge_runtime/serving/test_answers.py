@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import itertools
 import time
 from collections.abc import AsyncGenerator, Iterator
 from typing import cast
@@ -63,6 +64,29 @@ async def test_answers_at_once_are_the_same_as_one_after_the_other_and_each_gets
     for each in (single, together):
         each.stop()
         assert await asyncio.to_thread(each.join, 5)
+
+
+@pytest.mark.parametrize(("seconds", "changes"), [(0.0, 8), (1000.0, 1)])
+async def test_a_turn_lasts_its_time_but_who_is_more_urgent_passes_at_the_next_token(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, changes: int
+) -> None:
+    monkeypatch.setattr("edge_runtime.serving.streaming.TURN_SECONDS", seconds)
+    both = worker(slow(), most=3)
+    await asyncio.gather(*(written(both.stream(asks(name, most=30), 9)) for name in ("one", "two")))
+    written_in = list(ORDER)
+    assert sum(one != other for one, other in itertools.pairwise(written_in)) >= changes
+    assert changes > 1 or written_in == sorted(written_in)  # the first one to its end
+    ORDER.clear()
+    usual = asyncio.create_task(written(both.stream(asks("usual", most=40), 9)))
+    while len(ORDER) < 2:  # noqa: ASYNC110 - an answer has no event for its tokens
+        await asyncio.sleep(0)
+    urgent = Urgency(PRIORITIES["high"])
+    await written(both.stream(asks("urgent", most=5), 9, urgent))
+    await usual
+    first, tokens = ORDER.index("urgent"), ORDER.count("urgent")
+    assert ORDER[first : first + tokens] == ["urgent"] * tokens and ORDER[-1] == "usual"
+    both.stop()
+    assert await asyncio.to_thread(both.join, 5)
 
 
 async def test_a_conversation_finds_its_own_cache_again() -> None:
