@@ -351,7 +351,7 @@ def _descend(
     shuffle = torch.Generator().manual_seed(seed)
     table, *rest = model.parameters()
     groups: list[dict[str, object]] = [{"params": [table], "weight_decay": recipe.decay}, {"params": rest}]
-    optimizer = torch.optim.AdamW(groups, lr=recipe.rate)
+    optimizer = torch.optim.AdamW(groups, lr=recipe.rate, fused=True)  # one pass over a table of words, not ten
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.rate, total_steps=recipe.steps)
     noisy = int(recipe.batch * recipe.noise)
     last = len(rarity)
