@@ -19,8 +19,15 @@ def close(colour: tuple[int, ...], token: str) -> bool:
     return all(abs(one - other) <= 2 for one, other in zip(colour, wanted, strict=True))
 
 
+def colours_in(picture: Image, box: tuple[int, int, int, int]) -> list[tuple[int, tuple[int, ...]]]:
+    """The colours of a region, as (how often, colour)."""
+    region = picture.crop(box)
+    # No more than it has pixels: Pillow prepares a table for as many as it is told.
+    colours: list[tuple[int, tuple[int, ...]]] | None = region.getcolors(maxcolors=region.width * region.height)
+    assert colours
+    return colours
+
+
 def ink_in(picture: Image, box: tuple[int, int, int, int]) -> int:
     """How many different colours a region has: 1 where it is blank, many where text is (smoothed edges)."""
-    colours = picture.crop(box).getcolors(maxcolors=1 << 20)
-    assert colours is not None
-    return len(colours)
+    return len(colours_in(picture, box))

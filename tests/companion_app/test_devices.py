@@ -273,7 +273,7 @@ async def test_devices_near_us_are_listed_while_somebody_looks(
 
     nearby = Nearby(store, woken.append, find)
     nearby.want(True)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not store.state.fleet.look_problem:  # noqa: ASYNC110 - the store tells listeners, not events
             await asyncio.sleep(0.01)
     assert woken == ["https://192.168.1.9:8765"] * 2 and len(looks) == 3

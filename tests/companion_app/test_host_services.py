@@ -69,7 +69,7 @@ def host_of(commands: HostCommands) -> Host:
 
 
 async def wait_for(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 - the store tells listeners, not events
             await asyncio.sleep(0.01)
 

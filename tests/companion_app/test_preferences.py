@@ -62,4 +62,4 @@ except PermissionError as refused:
 else:
     raise SystemExit("it went out")
 """
-    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, timeout=30)
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, timeout=60)

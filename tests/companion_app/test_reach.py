@@ -46,11 +46,6 @@ def _box(widget: Widget) -> tuple[float, float, float, float]:
     return (*widget.to_window(widget.x, widget.y), *widget.to_window(widget.right, widget.top))
 
 
-def _seen(item: Widget) -> bool:
-    """Whether an entry of the rail is in sight as it is, without scrolling."""
-    return _box(item)[1] >= _box(item.parent.parent)[1] - 1 and _box(item)[3] <= _box(item.parent.parent)[3] + 1
-
-
 def over(target: Widget, root: Widget) -> list[str]:
     """The shown widgets over the middle of one, apart from those it lies in."""
     x, y = target.to_window(*target.center)
@@ -66,43 +61,59 @@ def over(target: Widget, root: Widget) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("size", SIZES)
-async def test_every_place_is_reached_and_nothing_lies_over_the_map(options: Options, size: tuple[int, int]) -> None:
-    from kivy.metrics import dp
-
-    from companion_app.shell import PLACES
-
-    async with window.opened(options, size) as driver:
+async def test_every_place_is_reached_and_nothing_lies_over_the_map(options: Options) -> None:
+    async with window.opened(options, SIZES[0]) as driver:
         app = driver.app
         furnish(app.store)
-        for scale in FONT_SCALES:
-            app.choosing.change(font_scale=scale)
-            app.open(Screen.MORE)
-            await driver.settle()
-            items = driver.find_all("NavItem")
-            places = {place for place, _ in app.shell._items}
-            if Screen.MORE in places:
-                items += driver.find_all("PlaceRow")
-                places |= {place for place, _, _ in app.shell.hidden_places()}
-            assert places >= {place for place, _, _ in PLACES}, f"{size}, {scale}"
-            for item in items:
-                assert inside(item), (getattr(item, "name", "") or item.text, size, scale)
-            for place, item in app.shell._items if app.frame.wide else ():
-                app.open(place)
-                await driver.settle()
-                assert item.here and _seen(item), f"{place} at {size}, {scale}"
+        for size in SIZES:
+            await driver.resize(*size)
+            for scale in FONT_SCALES:
+                app.choosing.change(font_scale=scale)
+                case = f"at {size}, {scale}"
+                await look_at_the_navigation(driver, case)
+                await look_at_the_device_and_the_robot(driver, case)
 
-            app.open(Screen.DEVICE)
-            await driver.settle()
-            facts = driver.find_all("Fact")
-            assert facts and not [fact.value for fact in facts if fact.value in clipping.shortened(app.shell)]
-            app.open(Screen.ROBOT)
-            await driver.settle()
-            cut = clipping.clipped(app.shell) + clipping.overlapping(app.shell)
-            assert not cut, f"{size}, {scale}: {cut}"
-            tools = [tool for tool in driver.find("MapPane").ids.tools.children if not inside(tool)]
-            assert not tools, [tool.text for tool in tools]
-            ground, stick = driver.find("MapView"), driver.find("Stick")
-            assert inside(ground) and ground.height >= dp(LEAST_MAP), f"{ground.height} at {size}, {scale}"
-            assert over(ground, app.shell) == []
-            assert inside(stick), f"{size}, {scale}"
+
+async def look_at_the_navigation(driver: window.Driver, case: str) -> None:
+    """Every place has an entry that can be brought into sight, and the one that is open is in sight by itself."""
+    from companion_app.shell import PLACES
+
+    shell = driver.app.shell
+    driver.app.open(Screen.MORE)
+    await driver.settle()
+    places, entries = {place for place, _ in shell._items}, driver.find_all("NavItem")
+    if Screen.MORE in places:
+        entries += driver.find_all("PlaceRow")
+        places |= {place for place, _, _ in shell.hidden_places()}
+    assert places >= {place for place, _, _ in PLACES}, case
+    for entry in entries:
+        assert inside(entry), (getattr(entry, "name", "") or entry.text, case)
+    if not driver.app.frame.wide:
+        return
+    items = dict(shell._items)
+    for place in (Screen.SETTINGS, Screen.ASK, Screen.DEVICES, Screen.PUSH):
+        driver.app.open(place)
+        await driver.settle()
+        _, bottom, _, top = _box(items[place])
+        rail = _box(items[place].parent.parent)
+        assert items[place].here and bottom >= rail[1] - 1 and top <= rail[3] + 1, (place, case)
+
+
+async def look_at_the_device_and_the_robot(driver: window.Driver, case: str) -> None:
+    """No figure is cut, and the map is large enough, with nothing over it."""
+    from kivy.metrics import dp
+
+    shell = driver.app.shell
+    driver.app.open(Screen.DEVICE)
+    await driver.settle()
+    facts = driver.find_all("Fact")
+    assert facts and not {fact.value for fact in facts} & set(clipping.shortened(shell)), case
+    driver.app.open(Screen.ROBOT)
+    await driver.settle()
+    assert clipping.clipped(shell) + clipping.overlapping(shell) == [], case
+    tools = driver.find("MapPane").ids.tools.children
+    assert [tool.text for tool in tools if not inside(tool)] == [], case
+    ground, stick = driver.find("MapView"), driver.find("Stick")
+    assert inside(ground) and ground.height >= dp(LEAST_MAP), f"{ground.height} {case}"
+    assert over(ground, shell) == [], case
+    assert inside(stick), case

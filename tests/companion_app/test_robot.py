@@ -294,4 +294,4 @@ def test_whoever_drives_is_killed_and_the_robot_stands_by_its_deadman(
         assert not robot.state["stopped"]
     finally:
         driving.kill()
-        driving.wait(20)
+        driving.wait(60)

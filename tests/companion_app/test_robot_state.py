@@ -170,12 +170,12 @@ async def test_a_camera_is_looked_at_while_its_robot_is_on_the_screen(app_state:
         for name in ("EVERY", "LOOK_AGAIN"):
             patch.setattr(f"companion_app.services.robot_camera.{name}", 0.001)
         store.dispatch(Opened(Screen.ROBOT))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not seen or not seen[-1].looked:  # noqa: ASYNC110 - a state has no event to wait for
                 await asyncio.sleep(0.005)
         assert "shown = true" in camera_line(seen[-1])
         client.listed = [*client.listed, {"name": "front", "shown": True, "state": "running"}]
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while "went away" not in seen[-1].problem:  # noqa: ASYNC110
                 await asyncio.sleep(0.005)
     assert client.asked[:4] == [("front", ""), ("front", "1"), ("front", "1"), ("front", "2")]

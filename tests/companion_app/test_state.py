@@ -35,7 +35,7 @@ def test_no_widget_is_needed_to_know_the_state() -> None:
         "import sys, companion_app.state.store, companion_app.services.commands\n"
         "assert not any(name.split('.')[0] == 'kivy' for name in sys.modules)"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=30)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
 def test_every_action_has_a_reducer(app_state: AppState) -> None:

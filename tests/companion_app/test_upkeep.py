@@ -48,7 +48,7 @@ def no_host() -> HostClient:
 
 
 async def wait_for(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 - a state has no event to wait for
             await asyncio.sleep(0.01)
 

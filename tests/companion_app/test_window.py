@@ -225,21 +225,21 @@ async def test_every_target_is_large_enough_for_a_finger(options: Options) -> No
 
 def test_the_program_opens_and_help_is_quick(tmp_path: Path) -> None:
     import os
+    import resource
     import sys
-    import time
 
     environment = {name: value for name, value in os.environ.items() if not name.startswith("KIVY")}
     command = [sys.executable, "-m", "companion_app"]
-    best = 9.0
-    for _ in range(3):
-        begun = time.perf_counter()
-        shown = subprocess.run([*command, "--help"], capture_output=True, text=True, timeout=20, check=True)
-        best = min(best, time.perf_counter() - begun)
+
+    def spent() -> float:
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return used.ru_utime + used.ru_stime
+
+    before = spent()
+    shown = subprocess.run([*command, "--help"], capture_output=True, text=True, timeout=60, check=True)
     assert "--config" in shown.stdout
-    begun = time.perf_counter()
-    subprocess.run([sys.executable, "-c", "import argparse"], check=True)
-    slowed = max(1.0, (time.perf_counter() - begun) / 0.05)  # an idle machine needs 0.03 to 0.05 s
-    assert best < 0.3 * min(slowed, 2.0)
+    # Processor time, as a clock on the wall would measure what else the machine does. With Kivy it would be above a second.
+    assert spent() - before < 0.6
     process = subprocess.Popen(
         [*command, "--config", str(tmp_path / "c"), "--size", "420x800"],
         env={**environment, "SDL_VIDEODRIVER": "offscreen", "HOME": str(tmp_path)},

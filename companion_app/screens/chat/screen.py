@@ -70,7 +70,18 @@ class ChatScreen(AppScreen):
         ids = self.ids
         self._parts: dict[str, Widget] = {
             name: ids[name].__self__
-            for name in ("list", "main", "lister", "tools", "setup", "renaming", "knobs", "exporting", "blind", "nobody")
+            for name in (
+                "list",
+                "main",
+                "lister",
+                "tools",
+                "setup",
+                "renaming",
+                "knobs",
+                "exporting",
+                "blind",
+                "nobody",
+            )
         }
         self._editing, self._picture = ids.editing.__self__, ids.picture.__self__
         self._diff = KnobDiff()

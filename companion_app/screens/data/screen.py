@@ -119,7 +119,9 @@ class DataScreen(AppScreen):
         welcome = self._welcome
         if state.host is None:
             welcome.title, welcome.act, welcome.to = tr("No host yet"), tr("Pair with a host"), "pair_host"
-            welcome.text = tr("A host keeps the data that specialists are trained with. Pair with one to look through it.")
+            welcome.text = tr(
+                "A host keeps the data that specialists are trained with. Pair with one to look through it."
+            )
         else:
             welcome.title, welcome.act, welcome.to = tr("No dataset yet"), tr("Import files"), "imports"
             welcome.text = tr("Datasets come from lessons, which a big model writes, or from files of yours.")
