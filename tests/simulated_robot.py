@@ -11,7 +11,7 @@ from pathlib import Path
 
 from firmware_bridge.robot.tokens import SCOPES, Tokens, write_private
 
-START_SECONDS = 40.0
+START_SECONDS = 120.0
 _RUN = "import sys; from firmware_bridge.cli import main; sys.exit(main(['robot', 'simulate', 'flat']))"
 PLACE = (0.5, 0.5)  # of the dock, where it begins; it looks north there, with 1.7 m of room before it
 
@@ -79,7 +79,7 @@ class SimulatedRobot:
     def end(self, hard: bool = False) -> None:
         """Ends it, as a power cut does with `hard`."""
         (self.process.kill if hard else self.process.terminate)()
-        self.process.wait(20)
+        self.process.wait(60)
 
     def again(self) -> None:
         """Starts it once more."""

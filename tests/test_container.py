@@ -63,7 +63,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[subproces
         process = subprocess.Popen(inside(*entry, "--listen", "127.0.0.1:0"), stdout=out, stderr=out)
     yield process, log
     process.terminate()
-    process.wait(20)
+    process.wait(60)
 
 
 @built

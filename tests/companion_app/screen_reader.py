@@ -15,7 +15,7 @@ from pathlib import Path
 LAUNCHER = Path("/usr/libexec/at-spi-bus-launcher")
 SYSTEM_PYTHON = "/usr/bin/python3"
 CLIENT = Path(__file__).with_name("reader_client.py")
-SECONDS = 20.0
+SECONDS = 60.0
 
 
 def missing() -> str:

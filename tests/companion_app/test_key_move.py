@@ -36,7 +36,7 @@ PHONE, ENTER, ESCAPE = (360, 640), 13, 27
 KEY, SPARE = "sk-proj-Zq9-first-0123456789abcdef", "sk-proj-Zq9-spare-9876543210fedcba"
 THIRD = "sk-proj-Zq9-third-5555555555aaaa"
 PASSPHRASE, WRONG = "correct horse Zq9 battery", "wrong horse Zq9 battery"
-PATIENCE = 30.0  # sealing takes a second on purpose, and more on a busy machine
+PATIENCE = 120.0  # sealing takes a second on purpose, and more on a busy machine
 SEALED = b"age-encryption.org/v1\n-> scrypt"
 
 

@@ -28,7 +28,7 @@ from tests.simulated_robot import SimulatedRobot  # which needs it
 if TYPE_CHECKING:
     from companion_app.app import Options
 
-PATIENT = 40.0
+PATIENT = 120.0
 
 
 @pytest.fixture(scope="module")

@@ -38,7 +38,7 @@ def test_what_comes_on_in_time_goes_on_and_what_does_not_ends_the_process(capfd:
     watchdog.rest()
     assert not ended.wait(0.2)
     watchdog.expect(0.05, "The disk doesn't answer.")
-    assert ended.wait(20)
+    assert ended.wait(60)
     assert over == [STATUS] and capfd.readouterr().err == "enigma-edge: The disk doesn't answer.\n"
 
 

@@ -20,7 +20,7 @@ state = Path(sys.argv[1])
 
 def ask():
     try:
-        asked = http.client.HTTPConnection("127.0.0.1", int((state / "port").read_text()), timeout=20)
+        asked = http.client.HTTPConnection("127.0.0.1", int((state / "port").read_text()), timeout=60)
         statuses, known = [], []
         for method, path in (("POST", "/v1/run/tiny"), ("GET", "/readyz"), ("GET", "/metrics"), ("GET", "/v1/nothing")):
             asked.request(method, path, b'{"text": "light"}', {"Content-Type": "application/json"})

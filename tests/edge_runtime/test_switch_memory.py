@@ -74,7 +74,7 @@ async def test_a_switch_takes_both_models_and_a_fifth_at_most_and_fails_no_reque
         await asyncio.gather(*clients)  # none failed
         peak = held(pid, "VmHWM") - base
         second = await known()
-        async with asyncio.timeout(20):  # the old one's memory goes once its last request has its answer
+        async with asyncio.timeout(60):  # the old one's memory goes once its last request has its answer
             while held(pid, "VmRSS") - base > 1.1 * old:  # noqa: ASYNC110 - memory tells nobody when it goes
                 await asyncio.sleep(0.05)
     by_one = [any(close(scores, each[text]) for each in (first, second)) for text, scores in told]

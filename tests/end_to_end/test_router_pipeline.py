@@ -98,7 +98,7 @@ def followed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Followed]:
             yield Followed(folder, parts, {**environment, "ENIGMA_HOME": str(folder / "desk")}, address)
         finally:
             shell.stdin.close()
-            shell.wait(30)
+            shell.wait(60)
             shell.stdout.close()
 
 
@@ -157,7 +157,7 @@ def test_on_a_terminal_ask_stays_in_a_prompt_until_quit(followed: Followed) -> N
         with contextlib.suppress(OSError):  # how the end of a terminal's output reads on Linux
             while chunk := os.read(host, 4096):
                 seen += chunk
-        assert process.wait(30) == 0
+        assert process.wait(60) == 0
     finally:
         process.kill()
         process.wait()

@@ -31,7 +31,7 @@ from firmware_bridge.messages import Analogue, Drive, Encoders, Flags, Imu, Stat
 from firmware_bridge.ports import open_port
 from firmware_bridge.simulator import Simulated
 
-PATIENT = 20.0  # seconds that a busy machine may take for what takes milliseconds
+PATIENT = 60.0  # seconds that a busy machine may take for what takes milliseconds
 
 
 def at(*links: Path) -> Callable[[], list[str]]:
@@ -252,7 +252,7 @@ async def test_a_board_of_another_version_or_number_isnt_driven(
         await Board(at(simulated.link), number=5, answer=PATIENT / 4).__aenter__()
     monkeypatch.setattr(board_module, "PROTOCOL", 2)
     with pytest.raises(Incompatible, match=r"speaks version 1 .* this program version 2: run enigma-bridge flash"):
-        await Board(at(simulated.link)).__aenter__()
+        await Board(at(simulated.link), answer=PATIENT / 4).__aenter__()
     assert simulated.motors() == (0, 0)
 
 

@@ -292,7 +292,7 @@ def test_ctrl_c_on_the_terminal_ends_all_without_a_word_of_the_workers(tmp_path:
     child = int(script.stdout.readline())
     time.sleep(0.7)
     os.killpg(script.pid, signal.SIGINT)  # the whole foreground group gets it, as from a terminal
-    done, errors = script.communicate(timeout=30)
+    done, errors = script.communicate(timeout=60)
     assert (done, errors, script.returncode) == ("stopped\n", "", 0)
     assert not alive(child)
 
@@ -305,5 +305,5 @@ async def test_workers_end_with_a_parent_that_was_killed(tmp_path: Path) -> None
     await asyncio.sleep(0.7)
     assert alive(child)
     script.kill()
-    script.communicate(timeout=10)
+    script.communicate(timeout=60)
     assert await gone(child), "it runs an endless loop, and ends all the same"

@@ -75,7 +75,7 @@ async def test_the_network_needs_encryption_and_a_token_and_pairing_gives_one(
 ) -> None:
     device = start_device(listen="0.0.0.0:0")
     address = f"{own_address()}:{device.port}"
-    plain = http.client.HTTPConnection("127.0.0.1", device.port, timeout=20)
+    plain = http.client.HTTPConnection("127.0.0.1", device.port, timeout=60)
     plain.request("GET", "/healthz")
     with pytest.raises((http.client.HTTPException, ConnectionError)):  # nothing is said in the clear
         plain.getresponse()

@@ -54,7 +54,7 @@ def device(bundle: Path, bundles: dict[str, Path]) -> Iterator[RunningDevice]:
 
 @pytest.fixture
 def client(device: RunningDevice) -> Iterator[Any]:
-    with openai.OpenAI(base_url=f"{device.url}/v1", api_key=device.token, max_retries=0, timeout=20) as made:
+    with openai.OpenAI(base_url=f"{device.url}/v1", api_key=device.token, max_retries=0, timeout=60) as made:
         yield made
 
 
@@ -108,7 +108,7 @@ async def test_four_chats_at_once_are_written_by_turns_and_as_one_after_the_othe
     gate, caches, usual = threading.Event(), list[int](), OnnxLanguageEngine.feed
 
     def feed(engine: OnnxLanguageEngine, tokens: Sequence[int], wanted: int = 1) -> np.ndarray:
-        assert gate.wait(20)
+        assert gate.wait(60)
         caches.append(id(engine))
         return usual(engine, tokens, wanted)
 
@@ -130,7 +130,7 @@ async def test_four_chats_at_once_are_written_by_turns_and_as_one_after_the_othe
         gate.clear()
         caches.clear()
         asking = [asyncio.create_task(ask(number)) for number in range(4)]
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while device.serving.waiting("chatty") < 4:  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(0.01)
         gate.set()

@@ -36,7 +36,7 @@ def device(tmp_path_factory: pytest.TempPathFactory, bundles: dict[str, Path]) -
 
 @pytest.fixture
 def client(device: RunningDevice) -> Iterator[Any]:
-    with openai.OpenAI(base_url=f"{device.url}/v1", api_key=device.token, max_retries=0, timeout=20) as made:
+    with openai.OpenAI(base_url=f"{device.url}/v1", api_key=device.token, max_retries=0, timeout=60) as made:
         yield made
 
 

@@ -26,7 +26,7 @@ pytest.importorskip("shapely")
 
 from tests.simulated_robot import SimulatedRobot  # which needs it
 
-WAIT = 30.0
+WAIT = 120.0
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +155,7 @@ async def test_whoever_drives_is_killed_or_the_device_is_and_the_robot_stands(
         assert not robot.state["stopped"]  # its deadman stops it, and no more than that
     finally:
         driving.kill()
-        driving.wait(20)
+        driving.wait(60)
 
 
 async def test_scopes_hold_for_sticks_too_and_a_token_for_some_specialists_may_stop_it_and_nothing_else(

@@ -282,7 +282,7 @@ params.port, params.n_threads_http = 0, 1
 server = xllamacpp.Server(params)
 def ask(path, **body):
     asked = urllib.request.Request(server.listening_address + path, json.dumps(body).encode())
-    with urllib.request.urlopen(asked, timeout=20) as reply:
+    with urllib.request.urlopen(asked, timeout=60) as reply:
         return json.load(reply)
 made = []
 for chat in json.load(sys.stdin):

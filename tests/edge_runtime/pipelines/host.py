@@ -85,6 +85,6 @@ def running(declared: Pipeline, host: Host, source: object, *sinks: Kept) -> Run
 
 async def until(so: Callable[[], object]) -> None:
     """Wait, up to ten seconds, until something is so."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not so():  # noqa: ASYNC110 - what is waited for tells nobody
             await asyncio.sleep(0.002)

@@ -47,7 +47,7 @@ def states(device: RunningDevice) -> dict[str, str]:
 
 async def told_by(device: RunningDevice, kind: str, **fields: object) -> Json:
     """The next event of a kind with these fields."""
-    async with DeviceClient(device.url, device.token) as client, asyncio.timeout(20):
+    async with DeviceClient(device.url, device.token) as client, asyncio.timeout(60):
         async for event in client.events():
             if event["type"] == kind and event.items() >= fields.items():
                 return event
@@ -173,7 +173,7 @@ async def test_a_camera_is_looked_at_only_where_its_file_says_so(
     for name, more in (("open", "shown = true\n"), ("private", "")):
         (state / FOLDER / f"{name}.toml").write_text(f'{source}{more}[[sinks]]\nkind = "topic"\ntopic = "x/{name}"\n')
     device = start_device()
-    async with DeviceClient(device.url, device.token) as client, asyncio.timeout(20):
+    async with DeviceClient(device.url, device.token) as client, asyncio.timeout(60):
         listed = {each["name"]: each["shown"] for each in (await client.pipelines())["pipelines"]}  # type: ignore[attr-defined]
         assert listed == {"open": True, "private": False}
         found = None

@@ -26,7 +26,7 @@ async def test_a_microphone_is_listened_to_only_where_its_file_says_so(
     for name, more in (("open", "heard = true\n"), ("private", "")):
         (state / FOLDER / f"{name}.toml").write_text(f'{source}{more}[[sinks]]\nkind = "topic"\ntopic = "x/{name}"\n')
     device = start_device()
-    async with DeviceClient(device.url, device.token) as client, asyncio.timeout(30):
+    async with DeviceClient(device.url, device.token) as client, asyncio.timeout(60):
         listed = {each["name"]: each["heard"] for each in (await client.pipelines())["pipelines"]}  # type: ignore[attr-defined]
         assert listed == {"open": True, "private": False}
         content, captured = await client.sound("open", 1.5)

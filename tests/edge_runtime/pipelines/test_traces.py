@@ -55,7 +55,7 @@ async def test_two_models_and_a_webhook_are_one_trace(traced: bool) -> None:
     host = Host(**{"eye-1": answer, "judge-1": answer})
     if traced:
         host.traces = Traces(exporter, "hall", "1")
-    async with peer.webhook() as hook, asyncio.timeout(30):
+    async with peer.webhook() as hook, asyncio.timeout(60):
         made = running(
             pipeline(TIMER.format(count=2) + TWO_MODELS), host, Given({"text": "a"}, {"text": "b"}), Posting(hook)
         )

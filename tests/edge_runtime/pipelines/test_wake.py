@@ -76,7 +76,7 @@ async def test_a_planted_tone_in_a_wav_becomes_an_event_that_says_when_it_was(de
     began = Captured.now()
     await device.pipelines.start_all()
     found: list[Json] = []
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while len(found) < len(PLANTED):
             event = await listener.next()
             assert event is not None and event["type"] in ("pipeline", "error"), event

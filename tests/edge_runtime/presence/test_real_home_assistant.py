@@ -104,7 +104,7 @@ async def home_assistant(folder: Path, broker_port: int) -> AsyncIterator[Hass]:
     finally:
         process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(30)
+            process.wait(60)
         process.kill()
 
 

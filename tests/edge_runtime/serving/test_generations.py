@@ -29,7 +29,7 @@ class Specialist:
     def run(self, request: dict[str, object]) -> dict[str, object]:
         assert not self.closed.is_set(), "a request reached a closed model"
         self.calls += 1
-        assert self.gate.wait(10)
+        assert self.gate.wait(60)
         if "fail" in request:
             raise BadRequest("No.") if request["fail"] == "politely" else ZeroDivisionError
         return {"number": self.number}

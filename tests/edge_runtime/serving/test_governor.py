@@ -98,7 +98,7 @@ async def test_a_device_slows_says_so_and_recovers(tmp_path: Path, state: Path) 
     try:
         for celsius, at_once, told, refusal in ((90, 1, "urgent", Overloaded), (40, 3, "free", NotFound)):
             heat(tmp_path, celsius)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 event = await listener.next()
             assert event is not None and (event["type"], event["state"]) == ("governor", told)
             assert device._turns.at_once == at_once

@@ -122,7 +122,7 @@ async def test_one_that_is_replaced_or_removed_while_it_is_loaded_again_is_not_r
     shelf.serving.starting = False
     for change in (lambda: shelf.serving.swap(shelf.made("a")), lambda: shelf.serving.drop("a")):
         gate = threading.Event()
-        shelf.serving._reload = lambda digest, gate=gate: gate.wait(5) and shelf.load(digest)  # type: ignore[assignment, misc]
+        shelf.serving._reload = lambda digest, gate=gate: gate.wait(60) and shelf.load(digest)  # type: ignore[assignment, misc]
         shelf.serving.sleep("a")
         asking = asyncio.create_task(shelf.serving.run("a", {}))
         await asyncio.sleep(0.02)

@@ -122,7 +122,7 @@ def test_errors_come_out_and_the_thread_goes_on() -> None:
             await worker.run({"broken": 1}, 5)
         async with contextlib.aclosing(worker.stream(begin, 5)) as pieces:
             assert (await anext(pieces)).token is not None
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while not idle:  # noqa: ASYNC110 - the thread tells the loop a moment after the last piece
                 await asyncio.sleep(STEP)
         worker.stop()

@@ -104,7 +104,7 @@ class Loads:
     def __call__(self, digest: str) -> Loaded:
         number, self.begun = self.begun, self.begun + 1
         if number < len(self.gates):
-            assert self.gates[number].wait(10)
+            assert self.gates[number].wait(60)
         return loaded(self.made[number])
 
 
@@ -178,7 +178,7 @@ class Hanging(Slow):
 
     def feed(self, tokens: object, wanted: int = 1):  # type: ignore[no-untyped-def]
         if self.hangs:
-            assert self.gate.wait(10)
+            assert self.gate.wait(60)
         return super().feed(tokens, wanted)
 
 

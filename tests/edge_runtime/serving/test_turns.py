@@ -27,7 +27,7 @@ class Gated:
     def run(self, request: dict[str, object]) -> dict[str, object]:
         self.order.append(f"{self.name}{request.get('n', '')}")
         if self.gate is not None:
-            assert self.gate.wait(10)
+            assert self.gate.wait(60)
         return {}
 
 

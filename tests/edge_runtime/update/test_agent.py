@@ -21,7 +21,7 @@ from ..conftest import RunningDevice
 from .following import NAME, Server, Site, faulty, serving, wrong_golden
 
 PROBATION_SECONDS = 2.0
-WAIT_SECONDS = 30.0
+WAIT_SECONDS = 120.0
 CONFIG = f"""\
 [update]
 poll_seconds = 3600

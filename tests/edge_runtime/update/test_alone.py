@@ -126,7 +126,7 @@ def test_a_switch_that_takes_the_process_with_it_is_given_up_the_third_time(
         before = agent.units.get(NAME, Unit())
         await agent.check()
         await until(agent, State.STAGED)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not agent.units[NAME].running:  # noqa: ASYNC110 - as the device is watched
                 await asyncio.sleep(0.01)
         return before
@@ -194,7 +194,7 @@ def test_a_data_budget_that_allows_no_way_is_told(site: Site, state: Path) -> No
 
 
 async def until(agent: UpdateAgent, state: State) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while agent.units.get(NAME, Unit()).state is not state:  # noqa: ASYNC110 - as the device is watched
             await asyncio.sleep(0.02)
 

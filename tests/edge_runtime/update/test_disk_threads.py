@@ -23,7 +23,7 @@ def back(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
 
 
 async def until_back(folder: Path) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while hangs(folder):  # noqa: ASYNC110 - a thread ends it
             await asyncio.sleep(0.01)
 

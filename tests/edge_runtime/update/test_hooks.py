@@ -80,7 +80,7 @@ async def test_a_cancelled_hook_is_stopped(folder: Path, tmp_path: Path) -> None
     told = tmp_path / "pid"
     script = f"echo $$ > {told}.new; mv {told}.new {told}; sleep 600"
     running = asyncio.create_task(run_hook(write(folder, script), {}, 600))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not told.exists():  # noqa: ASYNC110 (another process makes it)
             await asyncio.sleep(0.01)
     running.cancel()

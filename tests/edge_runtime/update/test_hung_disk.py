@@ -115,7 +115,7 @@ def test_wherever_the_disk_stands_still_the_updater_goes_on_and_ends_it_later(
             unit, asked = agent.units[NAME], agent.wish(NAME) is not None
             return not unit.revert if given_up else asked and unit.state is State.PROBATION
 
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not over():
                 await looked(agent)
                 await asyncio.sleep(0.01)
@@ -163,7 +163,7 @@ def test_a_hang_is_in_the_journal_and_a_release_that_never_comes_is_given_up(
         await looked(agent)
         lines = [line for line in Journal(updates_folder(state)).entries() if line["what"] == "hung"]
         assert len([line for line in lines if f"incoming/{NAME} doesn't answer" in str(line["cause"])]) == 1
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while agent.units[NAME].state is State.VERIFIED:  # as the daemon does between two looks
                 await agent.count_time()
                 await asyncio.sleep(0.05)
@@ -202,7 +202,7 @@ def test_a_release_that_waits_for_others_has_a_deadline_and_a_paused_one_none(
     async def wait() -> Unit:
         agent = agent_of(state, short)
         await agent.check()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while agent.units[NAME].state is not at:  # noqa: ASYNC110 - as the device is watched
                 await asyncio.sleep(0.01)
         if why == "unsigned":
@@ -248,7 +248,7 @@ async def test_a_push_to_a_disk_that_hangs_is_refused_in_time_and_the_next_one_t
             await device.install(arriving(), None)
     assert not device.changing.locked() and device.serving.names() == []
     back.set()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while disk_threads.hangs(device.slots.incoming):  # noqa: ASYNC110 - a thread ends it
             await asyncio.sleep(0.01)
     monkeypatch.setattr(disk_threads, "SECONDS", 60.0)
@@ -288,7 +288,7 @@ async def test_a_push_whose_switch_hangs_is_given_up_in_time_and_changes_nothing
                 await change
         assert (await device.run(NAME, {"text": "turn on the light"})).value and not device.changing.locked()
         back.set()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while disk_threads.hangs(state):  # noqa: ASYNC110 - a thread ends it
                 await asyncio.sleep(0.01)
     assert device.slots.pointers() == pointers and device.models()[0]["version"] == "2.0.0"
@@ -334,7 +334,7 @@ def test_a_release_whose_switch_hangs_is_given_up_and_taken_back_once_the_disk_i
         await restarted.before_start()  # as where the process ended with the thread in it
         assert restarted.units[NAME].state is State.ROLLED_BACK and not restarted.units[NAME].revert
         back.set()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while agent.units[NAME].revert:
                 await looked(agent)
                 await asyncio.sleep(0.01)
@@ -361,7 +361,7 @@ async def test_what_stands_still_on_a_disk_that_answers_lets_the_daemon_begin_ag
     await asyncio.sleep(0.5)
     assert not began.is_set()  # a new process couldn't read its models, and this one has them
     dead.set()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await began.wait()
     await minding
     stuck.set_result(None)

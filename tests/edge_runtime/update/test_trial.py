@@ -142,7 +142,7 @@ async def test_a_start_that_hangs_is_given_up_and_changes_nothing_later(
     loads, gone = install.admit_installed, threading.Event()
 
     def slow(*arguments: Any, **named: Any) -> Any:
-        gone.wait(30)
+        gone.wait(60)
         return loads(*arguments, **named)
 
     monkeypatch.setattr(deadline, "LOAD_SECONDS", 0.05)

@@ -88,7 +88,7 @@ async def robot(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
             truth = Wheels(simulated, World(made, room.around(made, toml), *START))
             rolling = asyncio.create_task(truth.run())
             stack.callback(rolling.cancel)
-            line = Board(lambda: [str(simulated.link)], answer=PATIENT / 4)
+            line = Board(lambda: [str(simulated.link)], answer=10.0)
             board = await stack.enter_async_context(line)
             driver = await stack.enter_async_context(Driver(made, board, START, 3, Arming(toml, line)))
             stands, button = _zero(simulated), _red(simulated)

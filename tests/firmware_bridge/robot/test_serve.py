@@ -29,7 +29,7 @@ from firmware_bridge.robot.simulator import World
 from firmware_bridge.robot.tokens import SCOPES, Tokens, write_private
 from firmware_bridge.simulator import Simulated
 
-PATIENT = 40.0  # seconds that a busy machine may take
+PATIENT = 120.0  # seconds that a busy machine may take
 TOML = """
 dock = "dock"
 fence = [[0, 0], [3, 0], [3, 3], [0, 3]]
@@ -96,7 +96,7 @@ async def served(
     tokens, path = Tokens(folder / "robot.tokens"), folder / "robot.sock"
     try:
         async with (
-            Board(lambda: [str(simulated.link)], answer=PATIENT / 4) as board,
+            Board(lambda: [str(simulated.link)], answer=10.0) as board,
             Driver(robot, board, at, within=3) as driver,
             Server(driver, tokens, path, toml),
         ):

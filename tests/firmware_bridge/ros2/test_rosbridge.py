@@ -28,7 +28,7 @@ from tests.firmware_bridge.ros2.conftest import need
 from tests.firmware_bridge.ros2.rosbridge_server import RosbridgeServer
 
 TWIST, INT, TRIGGER = "geometry_msgs/msg/Twist", "std_msgs/msg/Int32", "std_srvs/srv/Trigger"
-SECONDS = 30.0
+SECONDS = 120.0
 
 
 @pytest.fixture
@@ -159,8 +159,8 @@ camera = roslibpy.Topic(ros, "/camera", "sensor_msgs/msg/Image", queue_size=1, l
 camera.advertise()
 camera.publish({"width": 2, "height": 1, "encoding": "mono8", "step": 2, "data": base64.b64encode(bytes([1, 255])).decode()})
 print("ready", flush=True)
-assert came.wait(30)
-print(roslibpy.Service(ros, "/ours", "std_srvs/srv/Trigger").call({}, timeout=30)["message"], flush=True)
+assert came.wait(60)
+print(roslibpy.Service(ros, "/ours", "std_srvs/srv/Trigger").call({}, timeout=60)["message"], flush=True)
 ros.terminate()
 """
 

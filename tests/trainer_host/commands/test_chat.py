@@ -136,7 +136,7 @@ def test_ctrl_c_stops_an_answer_and_the_conversation_goes_on(tmp_path: Path, dev
             until(b"[stopped]", b"\n> ")
         os.write(ours, f"/save {path}\n/quit\n".encode())
         until(b"Saved")
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
     finally:
         process.kill()
         os.close(ours)

@@ -68,7 +68,7 @@ def serving(workspace: Workspace, *options: str) -> Iterator[tuple[subprocess.Po
 def get(url: str, token: str | None = None) -> int:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=10) as answer:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=60) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         return error.code
@@ -81,7 +81,7 @@ def test_serving_says_where_and_ends_cleanly_when_told(number: int, workspace: W
     with serving(workspace, "--listen", "127.0.0.1:0", *SMALL) as (process, url):
         assert get(f"{url}/models") == 200
         process.send_signal(number)
-        said, errors = process.communicate(timeout=20)
+        said, errors = process.communicate(timeout=60)
         assert process.returncode == 0
         assert said.splitlines()[-1] == "The local teacher has stopped."
         assert f"enigma keys add NAME --base-url {url} --no-key" in process.told  # type: ignore[attr-defined]
@@ -99,7 +99,7 @@ def test_the_token_of_the_file_opens_and_no_other(workspace: Workspace, tmp_path
         token = file.read_text().strip()
         assert [get(f"{url}/models", one) for one in (None, "a-token-of-another", token)] == [401, 401, 200]
         process.terminate()
-        said, errors = process.communicate(timeout=20)
+        said, errors = process.communicate(timeout=60)
     assert token not in said + errors
     for path in workspace.home.rglob("*"):
         assert not path.is_file() or token.encode() not in path.read_bytes()
@@ -172,7 +172,7 @@ def test_a_crash_of_the_model_is_one_sentence_and_exit_code_1(workspace: Workspa
         for child in children:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(int(child), signal.SIGABRT)
-        _, errors = process.communicate(timeout=20)
+        _, errors = process.communicate(timeout=60)
         assert process.returncode == 1
         assert errors.startswith("enigma: The local teacher's process ended by SIGABRT")
         assert len(errors.strip().splitlines()) == 1

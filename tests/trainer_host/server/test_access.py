@@ -162,7 +162,7 @@ async def test_a_token_that_is_revoked_ends_at_once_its_events_too(client: Clien
         body = {"tasks": ["avatar"], "examples_per_task": 10, "provider": "built-in"}
         begun = await client.call("POST", "/v1/lessons", body)
         assert begun.status == 202
-        closed = await socket_.receive(timeout=10)
+        closed = await socket_.receive(timeout=60)
         assert closed.type is aiohttp.WSMsgType.CLOSE and closed.data == aiohttp.WSCloseCode.POLICY_VIOLATION
         await client.call("POST", f"/v1/lessons/{begun.json['id']}/cancel")
 

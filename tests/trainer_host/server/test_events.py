@@ -50,11 +50,11 @@ async def test_a_listener_that_comes_late_hears_how_all_lessons_stand(client: Cl
         await client.ended(id_)
     headers = {"Authorization": f"Bearer {client.token}"}
     async with client.session.ws_connect(f"{client.url}/v1/events", headers=headers) as socket:
-        heard = [json.loads(await socket.receive_str(timeout=10)) for _ in ids]
+        heard = [json.loads(await socket.receive_str(timeout=60)) for _ in ids]
         assert [event["id"] for event in heard] == list(reversed(ids))
         assert {event["state"] for event in heard} == {"done"}
         await socket.send_str("x" * 3000)  # what a client says is not listened to
         await socket.send_str("x" * 5000)  # and not taken without end
-        closed = await socket.receive(timeout=10)
+        closed = await socket.receive(timeout=60)
         assert closed.type is aiohttp.WSMsgType.CLOSE and closed.data == aiohttp.WSCloseCode.MESSAGE_TOO_BIG
     assert (await client.lesson(ids[0]))["state"] == "done"

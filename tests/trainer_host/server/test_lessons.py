@@ -213,7 +213,7 @@ async def test_a_lesson_goes_on_when_its_client_goes_away(workspace: Workspace, 
         headers = {"Authorization": f"Bearer {client.token}"}
         async with client.session.ws_connect(f"{client.url}/v1/events", headers=headers) as socket:
             id_ = await begin(client, order(["avatar"], 20))
-            await socket.receive_str(timeout=10)
+            await socket.receive_str(timeout=60)
         await client.session.close()
         async with aiohttp.ClientSession() as another:
             client.session = another

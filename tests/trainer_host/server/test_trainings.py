@@ -55,7 +55,7 @@ async def test_a_training_is_what_the_command_would_be(client: Client, workspace
     assert (await client.call("GET", "/v1/trainings/train-9")).status == 404
     headers = {"Authorization": f"Bearer {client.token}"}
     async with client.session.ws_connect(f"{client.url}/v1/events", headers=headers) as socket:
-        told = await socket.receive_json(timeout=10)
+        told = await socket.receive_json(timeout=60)
     assert told["type"] == "training" and told["id"] == "train-2"
 
 

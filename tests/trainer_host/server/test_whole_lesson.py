@@ -28,7 +28,7 @@ async def test_a_lesson_ends_with_datasets_and_its_progress_never_falls(
     async with client.session.ws_connect(f"{client.url}/v1/events", headers=headers) as socket:
         id_ = await begin(client, order(["router", "avatar"], 30, name="mine"))
         while not events or events[-1][1]["state"] in ("open", "running"):
-            events.append((time.monotonic(), json.loads(await socket.receive_str(timeout=30))))
+            events.append((time.monotonic(), json.loads(await socket.receive_str(timeout=60))))
     last = events[-1][1]
     assert id_ == "mine" and all(event.keys() == FIELDS | {"type"} and event["type"] == "lesson" for _, event in events)
     progress = [float(str(event["progress"])) for _, event in events]

@@ -56,7 +56,7 @@ def served(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Served]:
         yield Served(process.stdout.readline().strip(), log)
     finally:
         process.kill()
-        process.wait(10)
+        process.wait(60)
 
 
 def job(served: Served, folder: Path) -> subprocess.Popen[str]:
@@ -82,7 +82,7 @@ def test_after_kill_9_a_rerun_repeats_no_request_whose_reply_was_kept(
     answered = [process.stdout.readline().strip() for _ in range(after)]
     os.kill(process.pid, signal.SIGKILL)
     answered += process.stdout.read().split()
-    process.wait(10)
+    process.wait(60)
     time.sleep(0.1)  # the provider still answers what was open
     before = served.bodies()
     with ReplyCache(folder / "replies.sqlite") as cache:

@@ -344,7 +344,7 @@ def test_a_process_killed_at_any_moment_leaves_a_chain_that_others_go_on_with(pa
         process = writer(path, 10**9, group)
         time.sleep(rng.uniform(0.01, 0.15))
         process.send_signal(signal.SIGKILL)
-        process.wait(30)
+        process.wait(60)
         AuditLog(path, rotate_bytes=40_000).record(call())
     found = verify(path)
     assert found.ok

@@ -133,7 +133,7 @@ def write_until_killed(path: Path, who: str, lines: int) -> list[str]:
     said = [process.stdout.readline() for _ in range(lines)]
     os.kill(process.pid, signal.SIGKILL)
     said += process.stdout.readlines()
-    process.wait(10)
+    process.wait(60)
     return [line.strip() for line in said if line.endswith("\n")]
 
 

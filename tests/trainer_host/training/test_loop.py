@@ -66,7 +66,7 @@ def test_a_process_that_is_killed_by_the_system_resumes_to_the_same_bytes(tmp_pa
             if float(line.split()[0]) >= 0.6:
                 process.kill()  # SIGKILL: nothing can be tidied up
                 break
-        process.wait(30)
+        process.wait(60)
     kept = checkpoints.load(tmp_path / "killed")
     assert kept is not None and 10 <= kept.step < 20
     straight, again = model(), model()

@@ -73,7 +73,7 @@ def test_the_history_survives_kill_9_and_says_interrupted(tmp_path: Path) -> Non
         with history_of(tmp_path) as history:
             assert history.find("lost").status == "running"
         process.kill()
-        process.wait(30)
+        process.wait(60)
     with history_of(tmp_path) as history:
         entry = history.find("lost")
         assert entry.status == "interrupted"

@@ -40,7 +40,7 @@ def provider(folder: Path, **arguments: object) -> Iterator[tuple[str, Path]]:
         yield process.stdout.readline().strip(), log
     finally:
         process.kill()
-        process.wait(30)
+        process.wait(60)
         process.stdout.close()
 
 
@@ -53,7 +53,7 @@ def runner(url: str, wire: str, home: Path, count: int = FEWER) -> subprocess.Po
 
 def kill(process: subprocess.Popen[str]) -> None:
     process.send_signal(signal.SIGKILL)
-    process.communicate(timeout=30)
+    process.communicate(timeout=60)
 
 
 def to_the_end(url: str, wire: str, home: Path, count: int = FEWER) -> dict[str, object]:
@@ -64,7 +64,7 @@ def to_the_end(url: str, wire: str, home: Path, count: int = FEWER) -> dict[str,
 
 
 def wait_for(log: Path, lines: int) -> None:
-    give_up = time.monotonic() + 30
+    give_up = time.monotonic() + 60
     while not log.exists() or len(log.read_text().splitlines()) < lines:
         assert time.monotonic() < give_up
         time.sleep(0.005)
