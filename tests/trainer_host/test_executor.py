@@ -153,7 +153,10 @@ async def test_idle_workers_that_the_kernel_killed_are_replaced(executor: LocalE
 async def test_a_cancelled_call_is_killed_and_its_place_is_free(executor: LocalExecutor) -> None:
     running = asyncio.create_task(executor.submit(calls.never_ends))
     waiting = [asyncio.create_task(executor.submit(calls.never_ends)) for _ in range(3)]
-    await asyncio.sleep(1.0)
+    async with asyncio.timeout(60):
+        while len(executor._all) < 2:  # noqa: ASYNC110 - processes are started in threads
+            await asyncio.sleep(0.02)
+    await asyncio.sleep(0.2)
     busy = [each._process.pid for each in executor._all]
     assert len(busy) == 2
     for task in (running, *waiting):

@@ -35,6 +35,7 @@ class Hearing:
         self.recent = Recent(8)
         self.traces = None
         self.tokens_ended = False
+        self.routes = ListenRoutes(self, lambda request: not self.tokens_ended)  # type: ignore[arg-type]
         self.counted: list[str] = []
         self.metrics = SimpleNamespace(count=lambda name, **labels: self.counted.append(name))
         self.serving = self
@@ -56,7 +57,7 @@ async def device() -> Hearing:
 @pytest.fixture
 async def client(device: Hearing) -> AsyncIterator[DeviceClient]:
     app = web.Application(middlewares=[_errors(device)])  # type: ignore[arg-type]
-    app.router.add_post("/v1/listen/{specialist}", ListenRoutes(device, lambda request: not device.tokens_ended).listen)  # type: ignore[arg-type]
+    app.router.add_post("/v1/listen/{specialist}", device.routes.listen)
     async with TestServer(app) as server, DeviceClient(str(server.make_url("/"))) as made:
         yield made
 
@@ -127,7 +128,9 @@ async def test_half_a_sample_at_the_end_and_a_broken_model_are_said_in_the_strea
         await listen_there(client, "robot", pieces(bursts(1.0)), lambda event: None)
 
 
-async def test_other_specialists_other_types_and_too_many_streams_are_refused(client: DeviceClient) -> None:
+async def test_other_specialists_other_types_and_too_many_streams_are_refused(
+    client: DeviceClient, device: Hearing
+) -> None:
     async def silence() -> AsyncIterator[bytes]:
         yield b"\0" * 3_200
 
@@ -149,7 +152,9 @@ async def test_other_specialists_other_types_and_too_many_streams_are_refused(cl
             pass
 
     tasks = [asyncio.create_task(one()) for _ in range(MAX_STREAMS)]
-    await asyncio.sleep(0.3)
+    async with asyncio.timeout(60):
+        while device.routes._open < MAX_STREAMS:  # noqa: ASYNC110 - nobody is told when one begins
+            await asyncio.sleep(0.01)
     with pytest.raises(Overloaded, match="microphones"):
         async for _ in client.listen("robot", silence()):
             pass
