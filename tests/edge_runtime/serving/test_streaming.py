@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 import time
 from collections.abc import Iterator
 from typing import cast
@@ -25,17 +26,22 @@ STEP = 0.01
 
 
 class Slow(NumpyEngine):
-    """Takes its time for each token, as a real model."""
+    """Takes its time for each token, as a real model; leave: waits for that instead."""
+
+    leave: threading.Semaphore | None = None
 
     def feed(self, tokens: object, wanted: int = 1):  # type: ignore[no-untyped-def]
-        time.sleep(STEP)
+        if self.leave is None:
+            time.sleep(STEP)
+        else:
+            assert self.leave.acquire(timeout=60)
         return super().feed(tokens, wanted)  # type: ignore[arg-type]
 
 
 class Writer:
     """A specialist over it."""
 
-    def __init__(self, engine: NumpyEngine) -> None:
+    def __init__(self, engine: Slow) -> None:
         self.engine = engine
         self.language = LanguageSpecialist(engine, TOKENIZER, CHATML, 256, ["chat"], {})
 
@@ -58,23 +64,26 @@ def begin(language: LanguageSpecialist) -> Iterator[Piece]:
 
 def test_closing_a_stream_stops_the_model_within_one_token_and_the_next_one_is_served() -> None:
     async def check() -> None:
-        writer = slow()
-        worker = StreamWorker("w", writer, 4, lambda: None)
+        writer, idle = slow(), asyncio.Event()
+        leave = writer.engine.leave = threading.Semaphore(0)
+        worker = StreamWorker("w", writer, 4, idle.set)
         for wanted in (1, 3):
-            before = len(writer.engine.fed)
-            got = 0
-            async with contextlib.aclosing(worker.stream(begin, 5)) as pieces:
+            before, got = len(writer.engine.fed), 0
+            async with contextlib.aclosing(worker.stream(begin, 60)) as pieces:
+                leave.release()
                 async for _ in pieces:
                     got += 1
                     if got == wanted:
                         break
-            await asyncio.sleep(5 * STEP)
-            seen = len(writer.engine.fed)
-            assert seen - before <= wanted + 1
-            await asyncio.sleep(5 * STEP)
-            assert len(writer.engine.fed) == seen and worker.waiting == 0
+                    leave.release()
+            leave.release(100)  # now it may write whatever it likes
+            await asyncio.wait_for(idle.wait(), 60)
+            assert len(writer.engine.fed) - before <= wanted + 1 and worker.waiting == 0
+            while leave.acquire(blocking=False):
+                pass
+            idle.clear()
         worker.stop()
-        assert worker.join(5)
+        assert worker.join(60)
 
     asyncio.run(check())
 
