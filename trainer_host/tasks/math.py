@@ -75,7 +75,7 @@ _BARE = re.compile(
 _LETTER = re.compile(r"(?<![A-Za-z])[a-z](?![A-Za-z])")
 _EQUALS = re.compile(r"[=≈]")
 WRONG_SUM = "wrong sum"
-STORIES_SHARE = 0.5  # of the built-in rows: composed of settings and events
+STORIES_SHARE = 0.6  # of the built-in rows with `stories`
 SUMS_SHARE = 0.25  # of the built-in rows of a model that works line by line
 
 SYSTEM = f"""You write one mathematics problem for school, with its solution, as JSON.
@@ -98,12 +98,14 @@ question."""
 
 
 def spec(options: Json) -> TaskSpec:
-    """Option `steps`: whether the model is to work line by line, see `StepwiseMath`; raises `DataError`."""
-    if extra := sorted(options.keys() - {"steps"}):
-        raise DataError(f"The task math has no option '{extra[0][:40]}'; it knows steps.")
-    if not isinstance(options.get("steps", False), bool):
-        raise DataError("The option steps of math is true or false.")
-    return StepwiseMath() if options.get("steps") else Math()
+    """Options `steps`: the model is to work line by line, see `StepwiseMath`; `stories`: see `Math`; raises `DataError`."""
+    if extra := sorted(options.keys() - {"steps", "stories"}):
+        raise DataError(f"The task math has no option '{extra[0][:40]}'; it knows steps and stories.")
+    for name, chosen in options.items():
+        if not isinstance(chosen, bool):
+            raise DataError(f"The option {name} of math is true or false.")
+    kind = StepwiseMath if options.get("steps") else Math
+    return kind(stories=options.get("stories") is True)
 
 
 _WRITTEN = reading.strict_object(
@@ -117,6 +119,9 @@ _OUTPUT: Json = {**_WRITTEN, "properties": {**_WRITTEN["properties"], "stepwise"
 class Math(TaskSpec):
     """input: {"question"}. output: {"steps", "answer", "expression"}, the last of which a student may leave out; and
     "stepwise" where the student is to write the expression line by line.
+
+    stories: whether most of the built-in rows are composed of settings and events, see `math_stories`. They take a larger
+    model and far more rows than the others, and teach it to solve families of problems that no row shows.
     """
 
     name = "math"
@@ -132,6 +137,9 @@ class Math(TaskSpec):
         input=reading.strict_object(question={"type": "string", "maxLength": MAX_QUESTION}), output=_OUTPUT
     )
     max_tokens = 700
+
+    def __init__(self, *, stories: bool = False) -> None:
+        self._stories = stories
 
     def draw(self, rng: random.Random) -> Json:
         """See `TaskSpec`: the level, and what the story is about."""
@@ -207,8 +215,8 @@ class Math(TaskSpec):
             return 0.0
 
     def built_in(self, rng: random.Random) -> Example:
-        """See `TaskSpec`: a problem of one of six levels, or a composed story, see `math_stories`."""
-        if rng.random() < STORIES_SHARE:
+        """See `TaskSpec`: a problem of one of six levels, or a composed one."""
+        if self._stories and rng.random() < STORIES_SHARE:
             return example_of(story(rng).problem)
         return example_of(problem(rng, rng.randint(1, 6)))
 

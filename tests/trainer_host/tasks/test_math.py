@@ -355,7 +355,11 @@ def test_it_verifies_in_another_process() -> None:
 
 
 def test_an_unknown_option_is_refused() -> None:
-    for options, said in (({"level": 3}, "it knows steps"), ({"steps": "yes"}, "true or false")):
+    for options, said in (
+        ({"level": 3}, "it knows steps"),
+        ({"steps": "yes"}, "true or false"),
+        ({"stories": 1}, "stories of math is"),
+    ):
         with pytest.raises(DataError, match=said):
             task_spec("math", cast(Json, options))
 
