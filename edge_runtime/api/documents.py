@@ -11,13 +11,14 @@ from aiohttp import web
 from edge_runtime.api.wire import Json, media_type, read_body, read_json, reply
 from edge_runtime.device import Device
 from edge_runtime.documents.answering import answer, found_as_json, written
-from edge_runtime.documents.library import MOST_QUESTION, Found, Library
+from edge_runtime.documents.library import MOST_QUESTION, STEP, Found, Library, makers_of
 from edge_runtime.documents.reading import text_of
 from edge_runtime.errors import BadRequest
 from edge_runtime.update.disk_threads import in_thread, on_disk
 
 BODY_BYTES = 8 * MOST_QUESTION
 MOST_FOUND = 20
+KEPT_SECONDS = 60.0  # that an encoder stays in memory after its last use
 READ_SECONDS = 300.0  # of a file's text, which a PDF of thousands of pages may take
 T = TypeVar("T")
 
@@ -28,11 +29,15 @@ class DocumentRoutes:
     def __init__(self, device: Device) -> None:
         self._device = device
         self._one = asyncio.Lock()  # a change or a look at a time: they share one file and one processor
+        self._makers = makers_of(device.state)
+        self._rest: asyncio.TimerHandle | None = None
 
     async def all(self, request: web.Request) -> web.Response:
-        """The documents, by name."""
-        found = await self._with(lambda library: library.documents())
-        return reply({"documents": [vars(document) for document in found]})
+        """The documents, by name; what they are compared by, and how many passages the encoder has still to read."""
+        found, by, left = await self._with(
+            lambda library: (library.documents(), library.compared_by(), library.unread())
+        )
+        return reply({"documents": [vars(document) for document in found], "compared_by": by, "unread": left})
 
     async def put(self, request: web.Request) -> web.Response:
         """Keep a document: plain text, Markdown, HTML or PDF as the body; another of its name is replaced."""
@@ -43,7 +48,10 @@ class DocumentRoutes:
             text = await asyncio.wait_for(in_thread(text_of, body, kind, name), READ_SECONDS)
         except TimeoutError:
             raise BadRequest(f"'{name}' takes more than {READ_SECONDS:.0f} seconds to read; part it.") from None
-        return reply({"document": name.strip(), "changed": await self._with(lambda library: library.add(name, text))})
+        changed = await self._with(lambda library: library.add(name, text))
+        while await self._with(lambda library: library.encode(STEP)):
+            pass
+        return reply({"document": name.strip(), "changed": changed})
 
     async def remove(self, request: web.Request) -> web.Response:
         """Forget a document."""
@@ -81,8 +89,13 @@ class DocumentRoutes:
 
     async def _with(self, work: Callable[[Library], T]) -> T:
         def run() -> T:
-            with Library(self._device.state) as library:
+            with Library(self._device.state, self._makers) as library:
                 return work(library)
 
         async with self._one:
-            return await on_disk(self._device.state, run)
+            if self._rest is not None:
+                self._rest.cancel()
+            try:
+                return await on_disk(self._device.state, run)
+            finally:
+                self._rest = asyncio.get_running_loop().call_later(KEPT_SECONDS, self._makers.rest)

@@ -11,6 +11,7 @@ from edge_runtime.documents.stop_words import STOP_WORDS
 from edge_runtime.errors import BadRequest
 
 NOT_THERE = "That isn't in the documents."
+NEAR = 0.05  # as much below what answers, another document is a source too; chosen as `Encoder.least`
 LEAST_GROUNDED = 0.6  # of the words of an answer that a specialist wrote, in the passages or the question
 _SHOWN = 1200  # characters of passages that a specialist reads
 _WORD = re.compile(r"\w+")
@@ -20,11 +21,18 @@ Run = Callable[[str, Json], Awaitable[Json]]
 
 def answer(found: Sequence[Found]) -> Json:
     """{"found", "answer", "document", "sources"}: the best passage's quote, or that there is none."""
-    sources = [found_as_json(one) for one in found if one.answers]
+    sources = [found_as_json(one) for one in cited(found)]
     if not sources:
         return {"found": False, "answer": NOT_THERE, "document": None, "sources": []}
     best = sources[0]
     return {"found": True, "answer": best["quote"], "document": best["document"], "sources": sources}
+
+
+def cited(found: Sequence[Found]) -> list[Found]:
+    """Those that an answer rests on: the first that answers, and all that answer nearly; none where none answers."""
+    first = next((one for one in found if one.answers), None)
+    others = [one for one in found if one is not first and one.score >= one.least - NEAR]
+    return [] if first is None else [first, *others]
 
 
 def found_as_json(one: Found) -> Json:
@@ -49,7 +57,7 @@ async def written(question: str, found: Sequence[Found], specialist: str, run: R
     made = answer(found)
     if not made["found"]:
         return {**made, "written_by": None}
-    passages = "\n\n".join(f"{one.document}: {one.text}" for one in found if one.answers)[:_SHOWN]
+    passages = "\n\n".join(f"{one.document}: {one.text}" for one in cited(found))[:_SHOWN]
     asked = f"{passages}\n\nAnswer in one or two sentences, from the text above alone: {question}"
     reply = (await run(specialist, {"messages": [{"role": "user", "content": asked}]})).get("reply")
     if not isinstance(reply, str):

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from edge_runtime.documents.answering import answer, as_text, found_as_json
-from edge_runtime.documents.library import Library
+from edge_runtime.documents.library import STEP, Library
 from edge_runtime.documents.reading import TYPES, read_file
 from edge_runtime.errors import BadRequest
 
@@ -26,7 +26,9 @@ def documents(args: argparse.Namespace) -> int:
             else:
                 for document in found:
                     print(f"{document.characters:9,}  {document.name}")
-                print(f"{len(found):,} documents")
+                print(f"{len(found):,} documents, compared by {', '.join(library.compared_by())}")
+                if left := library.unread():
+                    print(f"{left:,} passages aren't encoded yet; add a file again to encode them.")
         elif args.action == "add":
             return _add(library, [Path(word) for word in words])
         elif args.action == "remove":
@@ -62,5 +64,7 @@ def _add(library: Library, paths: list[Path]) -> int:
         except BadRequest as error:
             failed += 1
             print(f"enigma-edge: {error}", file=sys.stderr)
+    while library.encode(STEP):
+        pass
     print(f"{added:,} added, {kept:,} were there, {failed:,} left out.")
     return 1 if failed else 0

@@ -7,7 +7,6 @@ it, or is about the same.
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import math
 import re
@@ -20,9 +19,11 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_runtime.documents.meaning import Meaning, alike, meaning_of, stacked
+from edge_runtime.documents.encoder import Encoder, encoder_file
+from edge_runtime.documents.meaning import Meaning
 from edge_runtime.documents.passages import passages, sentences
 from edge_runtime.documents.stop_words import STOP_WORDS
+from edge_runtime.documents.vectors import MOST_NEAR, TABLE, Makers, Vectors, missing
 from edge_runtime.errors import BadRequest, EdgeError, NotFound
 
 FILE = "documents/library.sqlite"
@@ -31,13 +32,12 @@ MOST_CHARACTERS = 4_000_000  # of one document
 MOST_DOCUMENTS = 20_000
 MOST_LEAD = 200  # characters of a document's first sentence, which stand above each of its passages
 MOST_QUESTION = 1000  # characters
-# What answers a question; both were chosen on documents of numpy, Kivy and networkx (docs/log.md, 2026-11-27).
-LEAST_COVERED = 0.4
-LEAST_SCORE = 0.66
-_CANDIDATES = 40  # passages that are looked at closely: the first by their words, and by their meaning
-_AT_ONCE = 4096  # vectors in memory
+LEAST_COVERED = 0.4  # of what answers where nothing makes vectors; chosen as `Meaning.least`
+STEP = 8  # passages that an encoder reads between two looks of others: half a second
+_CLOSELY = 6  # sentences of a passage that an encoder reads
+_CANDIDATES = 40  # passages that are looked at closely for their words
 _WEIGHTS = (4.0, 2.0, 2.0, 1.0)  # of a name, a document's first sentence, a heading, and the rest
-_FORMAT = 1
+_FORMAT = 2  # 1 had other vectors, and is read
 _WORD = re.compile(r"\w+")
 _SPLIT = "porter unicode61 remove_diacritics 2"
 _TABLES = f"""
@@ -47,8 +47,8 @@ CREATE TABLE IF NOT EXISTS documents (
 CREATE VIRTUAL TABLE IF NOT EXISTS passages USING fts5 (
     name, lead, heading, text, document UNINDEXED, tokenize='{_SPLIT}'
 );
-CREATE TABLE IF NOT EXISTS meanings (passage INTEGER PRIMARY KEY, vector BLOB NOT NULL);
-CREATE VIRTUAL TABLE IF NOT EXISTS terms USING fts5vocab (passages, 'row');
+DROP TABLE IF EXISTS meanings;
+{TABLE}CREATE VIRTUAL TABLE IF NOT EXISTS terms USING fts5vocab (passages, 'row');
 """
 _TEMPORARY = f"""
 CREATE VIRTUAL TABLE IF NOT EXISTS temp.looked USING fts5 (text, tokenize='{_SPLIT}');
@@ -72,7 +72,7 @@ class Found:
 
     quote: its sentence that has most of the question. covered: the share, 0 to 1, of what the question's words weigh that is
     in the passage; rare words weigh more, and one that isn't there counts by the cosine of the nearest that is. alike: the
-    cosine of what both are about, None without vectors of words. answers: whether both together are enough to be an answer.
+    cosine of what both are about, None where nothing makes vectors. score: both together; least: of what is an answer.
     """
 
     document: str
@@ -81,16 +81,13 @@ class Found:
     quote: str
     covered: float
     alike: float | None
-
-    @property
-    def score(self) -> float:
-        """What passages are ordered by, where words have vectors."""
-        return self.covered / 2 + (self.alike or 0.0)
+    score: float
+    least: float
 
     @property
     def answers(self) -> bool:
         """Whether that is enough to be an answer."""
-        return self.covered >= LEAST_COVERED if self.alike is None else self.score >= LEAST_SCORE
+        return self.score >= self.least
 
 
 @dataclass(frozen=True)
@@ -118,17 +115,17 @@ class _Asked:
 class Library:
     """The documents of one state folder. Opened per use; several processes may hold it open. Blocking."""
 
-    def __init__(self, state: Path) -> None:
-        """Raises `EdgeError` where the file can't be used."""
+    def __init__(self, state: Path, makers: Makers | None = None) -> None:
+        """makers: those of `makers_of` the same state, where they are kept. Raises `EdgeError` where the file can't be used."""
         path = state / FILE
-        self._folder = path.parent
+        self._folder, self._makers = path.parent, makers or makers_of(state)
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._base = sqlite3.connect(path, timeout=10, isolation_level=None)
             path.chmod(0o600)
             self._base.execute("PRAGMA journal_mode=WAL")
             version = int(self._base.execute("PRAGMA user_version").fetchone()[0])
-            if version not in (0, _FORMAT):
+            if version not in (0, 1, _FORMAT):
                 raise EdgeError(
                     f"{path} was written by another version of Enigma; move it away and add the files again."
                 )
@@ -198,36 +195,66 @@ class Library:
         words = [word for word in dict.fromkeys(_WORD.findall(question.lower())) if word not in STOP_WORDS]
         if not words:
             return []
-        asked = self._asked(words)
-        about = None if self._meaning is None else self._meaning.of(" ".join(words))
-        near = None if about is None else self._near(about)
-        best: dict[str, Found] = {}
+        meaning = self._makers.meaning()
+        asked, vectors = self._asked(words, meaning), self._vectors(meaning)
+        share, least = (1.0, LEAST_COVERED) if vectors is None else (vectors.maker.share, vectors.maker.least)
+        near = {} if vectors is None else vectors.ask(question, words)
         rows = self._candidates(words, near)
-        if about is not None and near is not None:
-            near |= self._nearness(about, [row[0] for row in rows if row[0] not in near])
+        if vectors is not None:
+            near |= vectors.nearness([row[0] for row in rows if row[0] not in near])
+        best: dict[str, Found] = {}
         stems_of = self._stems(["\n".join(row[1:]) for row in rows])
         for (number, name, lead, heading, text), stems in zip(rows, stems_of, strict=True):
-            covered = asked.covered(stems, f"{name} {lead} {heading} {text}")
-            found = Found(name, heading, text, "", covered, None if near is None else near[number])
-            if name not in best or (near is not None and found.score > best[name].score):
+            covered, alike = asked.covered(stems, f"{name} {lead} {heading} {text}"), near.get(number)
+            found = Found(name, heading, text, "", covered, alike, share * covered + (alike or 0.0), least)
+            if name not in best or (vectors is not None and found.score > best[name].score):
                 best[name] = found
         chosen = list(best.values())
-        if near is not None:
+        if vectors is not None:
             chosen.sort(key=lambda found: -found.score)
-        return [replace(found, quote=self._quote(found.text, asked)) for found in chosen[:limit]]
+        return [self._quoted(found, question, asked, vectors) for found in chosen[:limit]]
 
-    def _asked(self, words: Sequence[str]) -> _Asked:
+    def _vectors(self, meaning: Meaning | None) -> Vectors | None:
+        """What questions are compared by beside their words: the encoder's where it has read all, else those of words."""
+        if self.encode(STEP) == 0 and (encoder := self._makers.encoder()) is not None:
+            return Vectors(self._base, encoder)
+        if meaning is None:
+            return None
+        vectors = Vectors(self._base, meaning)
+        self._make(vectors, -1)
+        return vectors
+
+    def unread(self) -> int:
+        """How many passages the sentence encoder has still to read; 0 where none is installed."""
+        return missing(self._base, Encoder.name) if encoder_file() is not None else 0
+
+    def encode(self, most: int) -> int:
+        """Let the sentence encoder read so many passages more; how many are left, as `unread`. Raises `EdgeError`."""
+        if self.unread() and (encoder := self._makers.encoder()) is not None:
+            self._make(Vectors(self._base, encoder), most)
+        return self.unread()
+
+    def compared_by(self) -> list[str]:
+        """What questions and passages are compared by: "words", and what makes vectors here. Raises `EdgeError`."""
+        return ["words", *self._makers.names()]
+
+    def _make(self, vectors: Vectors, most: int) -> None:
+        made = vectors.make(most)  # outside of the change, so that nobody waits for an encoder
+        if made:
+            with self._change():
+                vectors.keep(made)
+
+    def _asked(self, words: Sequence[str], meaning: Meaning | None) -> _Asked:
         number = self._base.execute("SELECT COUNT(*) FROM passages").fetchone()[0]
         stems_of, weights = self._stems(words), []
         for stems in stems_of:
             holding = [self._base.execute("SELECT doc FROM terms WHERE term = ?", (stem,)).fetchone() for stem in stems]
             known = min((row[0] for row in holding if row is not None), default=0)
             weights.append(math.log1p((number - known + 0.5) / (known + 0.5)))
-        meaning = self._meaning
         units = None if meaning is None else meaning.units(words)
         return _Asked([set(stems) for stems in stems_of], weights, units, meaning)
 
-    def _candidates(self, words: Sequence[str], near: dict[int, float] | None) -> list[tuple[int, str, str, str, str]]:
+    def _candidates(self, words: Sequence[str], near: dict[int, float]) -> list[tuple[int, str, str, str, str]]:
         """(number, name, first sentence, heading, text) of the passages that may be meant, the best by BM25 first."""
         what = "SELECT rowid, name, lead, heading, text FROM passages"
         made = self._base.execute(
@@ -235,44 +262,10 @@ class Library:
             (" OR ".join(f'"{word}"' for word in words), _CANDIDATES),
         ).fetchall()
         met = {row[0] for row in made}
-        others = [
-            number for number in sorted(near or {}, key=lambda at: -(near or {})[at])[:_CANDIDATES] if number not in met
-        ]
-        for number in others:
-            made += self._base.execute(f"{what} WHERE rowid = ?", (number,)).fetchall()
+        for number in sorted(near, key=lambda at: -near[at])[:MOST_NEAR]:
+            if number not in met:
+                made += self._base.execute(f"{what} WHERE rowid = ?", (number,)).fetchall()
         return made
-
-    def _near(self, about: np.ndarray) -> dict[int, float]:
-        """How near the passages are to what a question is about, the nearest ones alone."""
-        self._fill()
-        near = {}
-        rows = self._base.execute("SELECT passage, vector FROM meanings")
-        while some := rows.fetchmany(_AT_ONCE):
-            shares = alike(about, stacked([vector for _, vector in some]))
-            for at in np.argsort(-shares, kind="stable")[:_CANDIDATES]:
-                near[some[at][0]] = float(shares[at])
-        return near
-
-    def _nearness(self, about: np.ndarray, numbers: Sequence[int]) -> dict[int, float]:
-        """How near some passages are to what a question is about."""
-        query = "SELECT vector FROM meanings WHERE passage = ?"
-        some = [self._base.execute(query, (number,)).fetchone()[0] for number in numbers]
-        return dict(zip(numbers, map(float, alike(about, stacked(some))), strict=True)) if some else {}
-
-    @functools.cached_property
-    def _meaning(self) -> Meaning | None:
-        return meaning_of(self._folder)
-
-    def _fill(self) -> None:
-        """Note what passages are about of which that isn't known yet."""
-        meaning = self._meaning
-        rows = self._base.execute(
-            "SELECT rowid, name, lead, heading, text FROM passages WHERE rowid NOT IN (SELECT passage FROM meanings)"
-        ).fetchall()
-        if meaning is not None and rows:
-            with self._change():
-                made = [(number, meaning.of(" ".join(parts)).tobytes()) for number, *parts in rows]
-                self._base.executemany("INSERT OR REPLACE INTO meanings (passage, vector) VALUES (?, ?)", made)
 
     def _stems(self, texts: Sequence[str]) -> list[list[str]]:
         """The stems of each text, as the passages' words are stemmed."""
@@ -284,17 +277,21 @@ class Library:
                 made[at - 1].append(stem)
         return made
 
-    def _quote(self, text: str, asked: _Asked) -> str:
-        """The sentence that has most of what is asked."""
-        parts = sentences(text)
-        if len(parts) < 2:
-            return " ".join(parts)
+    def _quoted(self, found: Found, question: str, asked: _Asked, vectors: Vectors | None) -> Found:
+        """With the sentence that answers best: of those with most of what is asked the one that says most of it."""
+        parts = sentences(found.text)
         shares = [asked.covered(stems, part) for stems, part in zip(self._stems(parts), parts, strict=True)]
-        return parts[max(range(len(parts)), key=lambda at: (shares[at], -at))]
+        best = sorted(range(len(parts)), key=lambda at: (-shares[at], at))
+        if vectors is None or vectors.maker.quoted == 0 or not parts:
+            return replace(found, quote=parts[best[0]] if parts else "")
+        closely = [parts[at] for at in best[:_CLOSELY]]
+        alike = [vectors.maker.alike(question, part) for part in closely]
+        told = max(alike)
+        return replace(found, quote=closely[alike.index(told)], score=found.score + vectors.maker.quoted * told)
 
     def _remove(self, number: int) -> None:
         held = "SELECT rowid FROM passages WHERE document = ?"
-        self._base.execute(f"DELETE FROM meanings WHERE passage IN ({held})", (number,))
+        self._base.execute(f"DELETE FROM vectors WHERE passage IN ({held})", (number,))
         self._base.execute("DELETE FROM passages WHERE document = ?", (number,))
         self._base.execute("DELETE FROM documents WHERE id = ?", (number,))
 
@@ -308,6 +305,11 @@ class Library:
             self._base.execute("ROLLBACK")
             raise
         self._base.execute("COMMIT")
+
+
+def makers_of(state: Path) -> Makers:
+    """What makes vectors for a state folder's documents."""
+    return Makers((state / FILE).parent)
 
 
 def _named(name: str) -> str:

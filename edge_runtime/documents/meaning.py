@@ -30,6 +30,10 @@ _PIECES, _VECTORS = "words.bin", "words.npy"
 class Meaning:
     """The vectors of a folder. table: float [pieces + 1, COLUMNS], row 0 zero."""
 
+    name = "word vectors"
+    # Chosen on documents of numpy, Kivy and networkx (docs/log.md, 2026-11-27).
+    share, quoted, least = 0.5, 0.0, 0.66
+
     def __init__(self, pieces: Pieces, table: np.ndarray) -> None:
         self._pieces, self._table = pieces, table
         self._unit = lru_cache(maxsize=4096)(self._direction)
@@ -51,12 +55,17 @@ class Meaning:
         length = float(np.abs(made).max())
         return np.asarray(np.rint(made * (127 / length)) if length else made, np.int8)
 
+    def question(self, question: str, words: Sequence[str]) -> np.ndarray:
+        """int8 [COLUMNS]: see `Maker.question`."""
+        return self.of(" ".join(words))
 
-def alike(one: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """float32 [texts]: the cosine of each with one. one: int8 [COLUMNS]; others: int8 [texts, COLUMNS]."""
-    first, rest = one.astype(np.float32), others.astype(np.float32)
-    lengths = np.linalg.norm(first) * np.linalg.norm(rest, axis=1)
-    return np.asarray(rest @ first / np.maximum(lengths, 1e-9), np.float32)
+    def passage(self, name: str, lead: str, heading: str, text: str) -> np.ndarray:
+        """int8 [COLUMNS]: see `Maker.passage`."""
+        return self.of(f"{name} {lead} {heading} {text}")
+
+    def alike(self, question: str, sentence: str) -> float:
+        """0: see `Maker.alike`."""
+        return 0.0
 
 
 def meaning_of(folder: Path) -> Meaning | None:
@@ -118,8 +127,3 @@ def from_package() -> tuple[np.ndarray, np.ndarray] | None:
 
 def _is_word(text: str) -> bool:
     return bool(text) and words(text) == [text]
-
-
-def stacked(rows: Sequence[bytes]) -> np.ndarray:
-    """int8 [texts, COLUMNS] of what `Meaning.of` gave, as bytes."""
-    return np.frombuffer(b"".join(rows), np.int8).reshape(len(rows), COLUMNS)

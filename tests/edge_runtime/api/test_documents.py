@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from edge_runtime.cli import main
+from edge_runtime.documents import encoder
 
 from ..conftest import RunningDevice, StartDevice
 
@@ -26,7 +27,9 @@ def test_a_file_is_kept_asked_and_forgotten_and_stays_over_a_kill(start_device: 
     assert device.request("PUT", NAME, TEXT, owner(device)).json["changed"] is False
     device.kill()
     device = start_device()
-    [kept] = device.get("/v1/documents", Authorization=f"Bearer {device.token}").json["documents"]
+    listed = device.get("/v1/documents", Authorization=f"Bearer {device.token}").json
+    [kept] = listed["documents"]
+    assert listed["compared_by"][0] == "words" and listed["unread"] == 0
     assert (kept["name"], kept["characters"]) == ("manuals/heater.md", len(TEXT))
     asked = {"question": "How often must I clean the filter?"}
     told = device.request("POST", "/v1/documents/ask", asked).json
@@ -61,8 +64,9 @@ def test_what_cant_be_is_one_sentence(
 
 
 def test_the_command_adds_a_folder_answers_and_says_what_it_left_out(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(encoder, "PACKAGE", "none-of-that-name")  # each command would open it anew
     state, folder = tmp_path / "state", tmp_path / "manuals"
     (folder / "old").mkdir(parents=True)
     (folder / "heater.md").write_bytes(TEXT)

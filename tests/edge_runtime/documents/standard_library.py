@@ -6,6 +6,7 @@ import ast
 import functools
 import hashlib
 import json
+import re
 import sys
 import sysconfig
 from collections.abc import Iterator
@@ -15,6 +16,9 @@ from tests.trainer_host.samples import REPO
 
 EXAM = REPO / "tests/exams/documents"
 NUMBER = 200
+_KINDS = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+_DEFINITION = re.compile(r"^(?:class|def|async def) ([^\W_]\w*)", re.MULTILINE)
+_ENDS = re.compile(r"^[^\s#)\]}]", re.MULTILINE)  # a line that begins something else
 _LEAST = 300  # characters of a module's document
 _SHORTEST, _LONGEST = 350, 3000  # of a function's
 # Gone from later Pythons, or about a program that comes with it.
@@ -74,17 +78,35 @@ def absent() -> list[str]:
 @functools.cache
 def functions() -> dict[str, str]:
     """The docstrings of 200 functions and classes by their names, drawn by these."""
-    found = {}
-    for module, path in _modules():
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and not node.name.startswith(
-                "_"
-            ):
-                told = ast.get_docstring(node) or ""
-                if _SHORTEST <= len(told) <= _LONGEST:
-                    found[f"{module}.{node.name}"] = told
-    drawn = sorted(found, key=lambda name: hashlib.sha256(name.encode()).hexdigest())[:NUMBER]
-    return {name: found[name] for name in sorted(drawn)}
+    places = {
+        f"{module}.{name}": (path, name) for module, path in _modules() for name in _DEFINITION.findall(_code(path))
+    }
+    found: dict[str, str] = {}
+    for name in sorted(places, key=lambda name: hashlib.sha256(name.encode()).hexdigest()):
+        told = _docstring(*places[name])
+        if _SHORTEST <= len(told) <= _LONGEST:
+            found[name] = told
+        if len(found) == NUMBER:
+            break
+    return {name: found[name] for name in sorted(found)}
+
+
+@functools.cache
+def _code(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def _docstring(path: Path, name: str) -> str:
+    """That of the last function or class of this name, of which alone the code is parsed; of all where that doesn't do."""
+    code = _code(path)
+    start = max(found.start() for found in _DEFINITION.finditer(code) if found[1] == name)
+    end = _ENDS.search(code, code.index("\n", start))
+    try:
+        tree = ast.parse(code[start : end.start() if end else None])
+    except SyntaxError:  # its docstring has lines that look like code
+        tree = ast.parse(code)
+    last = [node for node in tree.body if isinstance(node, _KINDS) and node.name == name]
+    return ast.get_docstring(last[-1]) or "" if last else ""
 
 
 @functools.cache
