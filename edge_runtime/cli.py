@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge_runtime import __version__, local_only
+from edge_runtime.command_line import Arguments
 from edge_runtime.config import config_of
 from edge_runtime.errors import EdgeError
 from edge_runtime.home import cli as home
@@ -53,7 +54,7 @@ def default_state() -> Path:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="enigma-edge", description="Runs signed specialists on this device.")
+    parser = Arguments(prog="enigma-edge", description="Runs signed specialists on this device.")
     parser.add_argument("--version", action="version", version=f"enigma-edge {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 

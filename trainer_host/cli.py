@@ -8,6 +8,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
+from edge_runtime.command_line import Arguments
 from trainer_host.commands import (
     audit,
     build,
@@ -90,7 +91,7 @@ def _stop(number: int, frame: FrameType | None) -> NoReturn:
 
 def build_parser() -> argparse.ArgumentParser:
     """All commands and their options; docs/cli.md is made from it."""
-    parser = argparse.ArgumentParser(
+    parser = Arguments(
         prog="enigma",
         description="Teaches small specialist models and puts them, signed and checked, on devices.",
     )

@@ -60,6 +60,13 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(
     assert "Traceback" not in said.err + said.out
 
 
+def test_what_a_command_does_not_know_is_named_beside_its_own_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["runs", "list", "mine"])
+    said = capsys.readouterr().err
+    assert ended.value.code == 2 and "usage: enigma runs list" in said and "unrecognized arguments: mine" in said
+
+
 def test_a_home_that_is_a_file_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "home").write_text("")
     home = ["--home", str(tmp_path / "home")]
