@@ -24,21 +24,57 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-_WHOLE_WAY = Path(__file__).parent / "end_to_end"
+_TESTS = Path(__file__).parent
+_WHOLE_WAY = _TESTS / "end_to_end"
+# Few tests, but ten seconds of a processor and more: longest first, as `pytest --durations 60` shows them.
+_LONG = (
+    "trainer_host/students/test_game.py",
+    "trainer_host/data/test_augment.py",
+    "trainer_host/test_quickstart.py",
+    "trainer_host/students/test_avatar.py",
+    "firmware_bridge/robot/test_conformance.py",
+    "companion_app/test_teaching_flow.py",
+    "trainer_host/commands/test_chat.py",
+    "trainer_host/commands/test_serve.py",
+    "trainer_host/students/test_router.py",
+    "companion_app/test_train_whole.py",
+    "companion_app/test_teaching_window.py",
+    "companion_app/test_window.py",
+    "companion_app/test_robot.py",
+    "companion_app/test_keyboard.py",
+    "trainer_host/students/test_vision.py",
+    "edge_runtime/update/test_hung_disk.py",
+    "trainer_host/teacher/local/test_answers.py",
+    "trainer_host/teacher/test_vault_transfer.py",
+    "trainer_host/commands/test_sweep.py",
+    "trainer_host/sandbox/test_attacks.py",
+    "trainer_host/teacher/batch/test_killed.py",
+    "firmware_bridge/robot/test_serve.py",
+    "trainer_host/students/language/test_base.py",
+    "trainer_host/students/test_wake_word.py",
+)
+_LONG_SECONDS = 900  # before a test of theirs is ended: a machine that does much else needs many times as long
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that take minutes, so that none of them runs alone at the end; see `make test`.
+    """Begin with the files that take long, so that none of them runs alone at the end; see `make test`.
 
-    First the whole ways, then files with a test marked slow, then by the number of tests, as pytest-xdist does.
+    First the whole ways, then files with a test marked slow, then those above, then by the number of tests, as pytest-xdist
+    does. Tests that take long are given longer.
     """
     tests = Counter(item.path for item in items)
     slow = {item.path for item in items if item.get_closest_marker("slow")}
+    place = {_TESTS / name: number for number, name in enumerate(_LONG)}
     items.sort(
         key=lambda item: (
             _WHOLE_WAY not in item.path.parents,
             item.path not in slow,
+            place.get(item.path, len(_LONG)),
             -tests[item.path],
             item.path.as_posix(),
         )
     )
+    for item in items:
+        longer = _WHOLE_WAY in item.path.parents or item.path in slow or item.path in place
+        if longer and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(_LONG_SECONDS))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import signal
 import subprocess
@@ -60,12 +61,8 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     return workspace
 
 
-def kill_second_process(workspace: Workspace, name: str, killed: list[int]) -> None:
-    """Wait for the first checkpoint, then end the process of rank 1."""
-    mark = workspace.training / name / "checkpoints" / "step-00000050"
-    end = time.monotonic() + 300
-    while not mark.is_dir() and time.monotonic() < end:
-        time.sleep(0.005)
+def second_process(workspace: Workspace) -> int:
+    """The process of rank 1; 0 where there is none yet."""
     for process in Path("/proc").glob("[0-9]*"):
         try:
             home = str(workspace.home).encode() in (process / "cmdline").read_bytes()
@@ -73,8 +70,24 @@ def kill_second_process(workspace: Workspace, name: str, killed: list[int]) -> N
         except OSError:
             continue
         if home and second:
-            os.kill(int(process.name), signal.SIGKILL)
-            killed.append(int(process.name))
+            return int(process.name)
+    return 0
+
+
+def kill_second_process(workspace: Workspace, name: str, killed: list[int], over: threading.Event) -> None:
+    """End the process of rank 1 once there is a checkpoint: stopped at each look, so that it is never past the last step."""
+    mark = workspace.training / name / "checkpoints" / "step-00000050"
+    while not (pid := second_process(workspace)) and not over.is_set():
+        time.sleep(0.02)
+    with contextlib.suppress(ProcessLookupError):  # it ended by itself
+        while not over.is_set():
+            os.kill(pid, signal.SIGSTOP)
+            if mark.is_dir():
+                os.kill(pid, signal.SIGKILL)
+                killed.append(pid)
+                return
+            os.kill(pid, signal.SIGCONT)
+            time.sleep(0.01)
 
 
 @pytest.fixture(scope="module")
@@ -113,10 +126,14 @@ def test_a_killed_process_of_two_comes_back_and_the_weights_are_the_same_bits(
 ) -> None:
     workspace, _ = straight
     killed: list[int] = []
-    killer = threading.Thread(target=kill_second_process, args=(workspace, "killed", killed))
+    over = threading.Event()
+    killer = threading.Thread(target=kill_second_process, args=(workspace, "killed", killed, over))
     killer.start()
-    assert enigma(workspace, *OPTIONS, "--name", "killed", "--devices", "2", "--shard") == 0
-    killer.join()
+    try:
+        assert enigma(workspace, *OPTIONS, "--name", "killed", "--devices", "2", "--shard") == 0
+    finally:
+        over.set()
+        killer.join()
     assert len(killed) == 1
     assert "was lost (signal 9); it goes on at its last checkpoint" in capsys.readouterr().out
     assert largest_difference(weights(workspace, "straight"), weights(workspace, "killed")) == 0
