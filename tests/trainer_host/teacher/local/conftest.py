@@ -55,5 +55,6 @@ class Asking:
 @pytest.fixture(scope="session")
 def asking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asking]:
     """A running teacher, the same for all tests of this folder."""
-    with running_teacher(Workspace(tmp_path_factory.mktemp("teacher")), context=1024) as endpoint:
+    # One thread: several wait for each other by counting, which on a busy machine takes most of what they get.
+    with running_teacher(Workspace(tmp_path_factory.mktemp("teacher")), threads=1, context=1024) as endpoint:
         yield Asking(endpoint)
