@@ -7,7 +7,6 @@ more, in words: nobody is helped by half a call. And a call that it isn't sure i
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
@@ -73,27 +72,6 @@ def _value(value: object) -> str:
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
 
 
-class Chance:
-    """The probability that a call is wanted, and of this tool: of the tokens that `CALL` and the tool's mark are of."""
-
-    def __init__(self) -> None:
-        self._text = ""
-        self._logarithm = 0.0
-        self.known = True  # false where a token came without its probability
-
-    def add(self, piece: Piece) -> None:
-        """Take the next piece of an answer that calls."""
-        if len(self._text.lstrip()) < len(CALL) + 1:
-            self.known = self.known and piece.logprob is not None
-            self._logarithm += piece.logprob or 0.0
-            self._text += piece.text
-
-    @property
-    def value(self) -> float:
-        """0 to 1."""
-        return math.exp(self._logarithm)
-
-
 def unmarked(
     pieces: Iterator[Piece],
     reading: Reading,
@@ -101,20 +79,18 @@ def unmarked(
     *,
     one: bool,
     again: Callable[[], Iterator[Piece]] | None,
+    chance: float | None = None,
     least: float = 0.0,
 ) -> Iterator[Piece]:
     """The same tokens; the text of a call comes with the last one.
 
     begun: what the answer was forced to begin with; then its call comes without marks around it. one: keep the first
     call alone. again: answers in words, which takes the place of what can't be called; None: that is marked as broken.
-    least: the chance below which it is asked whether the call is wanted, and the last piece is `unsure`; of pieces with
-    logprobs alone.
+    chance: that a call is wanted, where that is known; below `least` it is asked about, and the last piece is `unsure`.
     """
     held = begun
     calling: bool | None = True if begun else None  # not known before the first character
-    chance = Chance()
     for piece in pieces:
-        chance.add(piece)
         if calling is None and (start := (held + piece.text).lstrip()):
             calling = start.startswith(CALL)
             piece, held = (dataclasses.replace(piece, text=""), start) if calling else (piece, "")
@@ -135,8 +111,8 @@ def unmarked(
                 text = render_tool_calls(calls)
                 if begun:
                     text = text.removeprefix(TOOL_CALL).removesuffix(TOOL_CALLED)
-                elif chance.known:
-                    piece = dataclasses.replace(piece, chance=chance.value, unsure=chance.value < least)
+                elif chance is not None:
+                    piece = dataclasses.replace(piece, chance=chance, unsure=chance < least)
                     text = question(calls) if piece.unsure else text
             piece = dataclasses.replace(piece, text=text)
         yield piece

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from edge_runtime.bundle.manifest import Manifest
     from edge_runtime.engines.language import LanguageEngine
     from edge_runtime.language.file_template import FileTemplate
+    from edge_runtime.language.wishes import Wishes
 
 Json = Mapping[str, object]
 SCHEME = "bpe-1"
@@ -31,6 +32,7 @@ FILE_SCHEME = "gguf-1"  # tokenizer and chat template are those of the model's f
 FAMILY = "language"  # of manifest.options["family"]: the bundle's model is opened as a language engine
 TEMPLATE_FILE = "template.json"
 GOLDEN_TEXTS_FILE = "golden_texts.json"  # see `edge_runtime.language.golden`
+WISHES_FILE = "wishes.npy"  # see `edge_runtime.language.wishes`
 LONGEST_STOP = 256  # characters of a stop string
 
 
@@ -61,6 +63,7 @@ class LanguageSpecialist:
         self.thresholds = thresholds
         self.lookup = False  # whether answers are guessed ahead out of their own text; see `speculative`
         self.draft: DraftModel | None = None  # or by a smaller model
+        self.wishes: Wishes | None = None  # says whether a message wants anything done, where tools are in marks
         self.interrupted: Callable[[], bool] = bool
         self.priority: Callable[[], int] = int  # see `Options.priority`
         self._generator = Generator(engine, tokenizer)
@@ -95,8 +98,11 @@ class LanguageSpecialist:
         reading = None
         if tools and self.template.tools == MARKED:
             from edge_runtime.language.tool_marks import Reading
+            from edge_runtime.language.wishes import WANTED
 
             reading = Reading(messages, tools)
+            wished = None if self.wishes is None or tool_choice != "auto" else self.wishes.chance(reading)
+            reading.wanted = None if wished is None else wished >= WANTED
         if reading is not None:
             prompt, thinking = self._prompt(reading.messages(), task, ())
         else:
@@ -106,8 +112,6 @@ class LanguageSpecialist:
         if reading is not None:
             from edge_runtime.language.marked_calls import ACT, InWords, forced, unmarked
 
-            least = self.thresholds.get(ACT, 0.0)
-            options = dataclasses.replace(options, logprobs=logprobs or least > 0)
             begun = ""
             if tool_choice != "auto":
                 begun = forced(reading, tool_choice)
@@ -116,8 +120,9 @@ class LanguageSpecialist:
             options = dataclasses.replace(options, reasoning_budget=reasoning_budget)
             words = dataclasses.replace(options, constraint=InWords(self.tokenizer))
             again = None if begun else functools.partial(self._generate, prompt, sampling, words)
-            pieces = self._generate(prompt, sampling, options)
-            return unmarked(pieces, reading, begun, one=TOOL_CALLED in stop, again=again, least=least)
+            pieces = self._generate(prompt, sampling, words if reading.wanted is False else options)
+            least = self.thresholds.get(ACT, 0.0)
+            return unmarked(pieces, reading, begun, one=TOOL_CALLED in stop, again=again, chance=wished, least=least)
         if tools:
             from edge_runtime.language.grammar import call_schema  # as in `_constraint`
         if tools and tool_choice != "auto":
@@ -275,6 +280,10 @@ def load_language(manifest: Manifest, folder: Path, engine: LanguageEngine) -> L
         check_golden(tokenizer, rows if isinstance(rows, list) else [])
     made = LanguageSpecialist(engine, tokenizer, template, context, tasks, manifest.thresholds)
     made.lookup = manifest.options.get("lookup") is True
+    if (folder / WISHES_FILE).is_file():
+        from edge_runtime.language.wishes import Wishes
+
+        made.wishes = Wishes.read(folder / WISHES_FILE)
     if "draft" in manifest.options:
         made.draft = _draft(manifest, folder, engine)
     return made

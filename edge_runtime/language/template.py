@@ -125,19 +125,20 @@ def encode_chat(
     task: str | None = None,
     tools: Sequence[Json] = (),
     answering: bool,
+    wanted: bool | None = None,
 ) -> tuple[list[int], list[bool]]:
     """The tokens of a chat, and which of them a model learns: an assistant's message and its end mark.
 
     messages: {"role", "content", and of an assistant "tool_calls"? and "reasoning"?}. Content is always plain text:
     one that spells a special token doesn't become one. Reasoning is kept only in the chat's last message, as it is
     hidden later; an earlier message that had some is context and isn't learnt. task: puts <|task:NAME|> in front, for
-    a model of several tasks. answering: ends with the beginning of the assistant's next message.
+    a model of several tasks. answering: ends with the beginning of the assistant's next message. wanted: see `Reading`.
     Raises `BadRequest` for a message that can't be written, `BundleError` for a tokenizer without the special tokens.
     """
     if tools and template.tools == MARKED:
         from edge_runtime.language.tool_marks import Reading
 
-        messages, tools = Reading(messages, tools).messages(), ()
+        messages, tools = Reading(messages, tools, wanted).messages(), ()
     elif not tools and template.reads(task):
         from edge_runtime.language.code_marks import marked_chat
 

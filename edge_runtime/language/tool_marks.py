@@ -7,7 +7,7 @@ a letter, and where a tool takes a text, each word that none of them knows gets 
     tools  A set lamp 1 room =! 2 level #! 3 owner "    said    set the lamp in the hall to 33 % for tom jones now
     reads  A the A in the A1=2 to а % for α tom β jones now > A      writes  @A 3 α
 
-Behind ">" stand the tools that could be called as it is. What the words settle by themselves (see `settling`: here the room and the level) isn't written at all, and a text is
+Behind ">" stand the tools that could be called as it is; "<" is in its place where nothing is wanted (see `wishes`). What the words settle by themselves (see `settling`: here the room and the level) isn't written at all, and a text is
 pointed at by its first word where it ends with the words that follow it directly. The pointing is that of pointer networks
 (arXiv 1506.03134), the marks play the part of delexicalization (as in arXiv 1508.01745). `written` makes of a call what
 the model must write, and `called` of what it wrote a call, valid by the tool's schema.
@@ -27,6 +27,7 @@ from edge_runtime.language.tool_parts import PLACES, Parameter, Tool, Unit, Unre
 Json = Mapping[str, object]
 CALL = "@"
 READY = ">"
+TALK = "<"
 TOOLS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ" + "".join(map(chr, range(0x531, 0x557)))  # then Armenian: 64 in all
 LETTERS = "αβγδεζηθικλμνξοπρστυφχψω" + "".join(map(chr, range(0x561, 0x587)))  # of words; then Armenian
 NUMBERS = "абвгдежзийклмнопрстуфхцчшщъыьэюя"  # of numbers
@@ -61,8 +62,11 @@ _SMALL = frozenset((
 class Reading:
     """A conversation with tools as a model reads it."""
 
-    def __init__(self, messages: Sequence[Json], tools: Sequence[Json]) -> None:
-        """messages: {"role", "content", "tool_calls"?}; tools: OpenAI's form. Raises `BadRequest` for wrong ones."""
+    def __init__(self, messages: Sequence[Json], tools: Sequence[Json], wanted: bool | None = None) -> None:
+        """messages: {"role", "content", "tool_calls"?}; tools: OpenAI's form. wanted: whether the last message of a
+        person wants anything done; None where nobody said so. Raises `BadRequest` for wrong ones.
+        """
+        self.wanted = wanted
         self.tools = [_tool(raw) for raw in tools[: len(TOOLS)]]
         self._messages = list(messages)
         self.units: list[Unit] = []
@@ -90,8 +94,8 @@ class Reading:
         for number, message in enumerate(self._messages):
             if number in self._marked:
                 parts = [part if isinstance(part, str) else self._shown(part) for part in self._marked[number]]
-                if number == self.last and (ready := self._ready(number)):
-                    parts += [READY, *ready]
+                if number == self.last and (self.wanted is not None or self._ready(number)):
+                    parts += [TALK] if self.wanted is False else [READY, *self._ready(number)]
                 made.append({**message, "content": f" {' '.join(parts)}"})  # letters are tokens with their space
             elif message.get("role") == "assistant":
                 made.append(self._assistant(message))
@@ -100,6 +104,10 @@ class Reading:
         if made and made[0].get("role") == "system":
             return [{"role": "system", "content": f"{made[0]['content']}\n{listed}"}, *made[1:]]
         return [{"role": "system", "content": listed}, *made]
+
+    def parts(self, number: int) -> Sequence[Unit | str]:
+        """What a message was parted into: words that hold it together as they are, others as units."""
+        return self._marked.get(number, ())
 
     def _ready(self, number: int) -> list[str]:
         """The tools that a message names, and whose every required value the words settle."""

@@ -43,7 +43,11 @@ RESPONSE_SCHEMA: Json = {
     "properties": {
         "reply": {"type": "string"},
         "tool_calls": {"type": "array", "items": {"type": "object", "required": ["name", "arguments"]}},
-        "chance": {"type": "number", "minimum": 0, "maximum": 1},  # that a call is wanted; below a threshold it is asked
+        "chance": {
+            "type": "number",
+            "minimum": 0,
+            "maximum": 1,
+        },  # that a call is wanted; below a threshold it is asked
         **FIGURES,
     },
 }

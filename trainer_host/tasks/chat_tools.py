@@ -18,7 +18,7 @@ from edge_runtime.language.tool_marks import Reading
 from trainer_host.tasks import Example, Json, Prompt, Rejected
 from trainer_host.tasks.chat import ChatSpec
 from trainer_host.tasks.chat_built_in import talk
-from trainer_host.tasks.phrases import Grouped
+from trainer_host.tasks.phrases import TEMPLATE, Grouped
 from trainer_host.tasks.tool_schemas import Call, Tools, values_of
 from trainer_host.tasks.tool_wording import ACTING, TALKING, said, sentence
 from trainer_host.tasks.tools_invented import invented
@@ -29,6 +29,7 @@ MISSING = "I need more for that: tell me what is missing."
 HELLO = "Hello! What can I do for you?"
 NONE_SHARE = 0.45  # of the rows, those that want no call: with fewer, a model that calls well also acts on questions
 INVENTED_SHARE = 0.5  # of the rows, those about invented tools: so a model reads tools, and learns none by heart
+WANTED = "wanted"  # in a built-in row's meta: whether it is a request, also of what no tool does
 OFFERED = 5  # tools that a row shows at most
 _ASKED_BACK = 0.04  # of the rows, those that answer a device's "Do you want this?"
 _TRIES = 8  # sentences for one call, until a device reads in it what is wanted
@@ -110,19 +111,19 @@ class ToolChat(ChatSpec):
                     break
                 call = tools.draw(rng, name)
             return made
-        kind = rng.choices(("talking", "not offered", "missing", "small talk"), (10, 3, 2, 2))[0]
+        kind = rng.choices(("talking", "not offered", "missing", "small talk"), (12, 2, 2, 2))[0]
         required = sorted(call.arguments.keys() & set(schema.get("parameters", {}).get("required", ())))
         if kind == "missing" and required:
             left_out = rng.choice(required)
             less = Call(name, {key: value for key, value in call.arguments.items() if key != left_out})
-            return self._still(*self.acting(rng, schema, less), offered, MISSING, tools)
+            return self._still(*self.acting(rng, schema, less), offered, MISSING, tools, wanted=True)
         if kind == "small talk":
             if rng.random() < 0.3:
                 return self._still("greeting", rng.choice(_GREETINGS), offered, HELLO, tools)
             return self._still("small talk", talk(rng).texts[0], offered, CANNOT, tools)
         if kind == "not offered" and len(offered) > 1:
             offered.remove(name)
-            return self._still(*self.acting(rng, schema, call), offered, CANNOT, tools)
+            return self._still(*self.acting(rng, schema, call), offered, CANNOT, tools, wanted=True)
         return self._still(*self.talking(rng, schema, call), offered, NOT_ASKED, tools)
 
     def _answered(self, rng: random.Random, schema: Json, call: Call, offered: Sequence[str], tools: Tools) -> Grouped:
@@ -131,8 +132,8 @@ class ToolChat(ChatSpec):
         calls: list[Json] = [{"name": call.name, "arguments": call.arguments}]
         before: list[Json] = [{"role": "user", "content": text}, {"role": "assistant", "content": question(calls)}]
         if rng.random() < 0.4:
-            return _example("no", rng.choice(_NO), offered, {"reply": NOT_ASKED}, tools, before)
-        return _example("yes", rng.choice(_YES), offered, {"reply": "", "tool_calls": calls}, tools, before)
+            return _example("no", rng.choice(_NO), offered, {"reply": NOT_ASKED}, tools, False, before)
+        return _example("yes", rng.choice(_YES), offered, {"reply": "", "tool_calls": calls}, tools, True, before)
 
     def acting(self, rng: random.Random, schema: Json, call: Call) -> tuple[str, str]:
         """(template, sentence) that wants a call."""
@@ -143,8 +144,8 @@ class ToolChat(ChatSpec):
         return sentence(rng, TALKING, said(rng, schema, call))
 
     def group(self, example: Example) -> str | None:
-        """The template of a built-in row."""
-        return example.group if isinstance(example, Grouped) else None
+        """None: rows are told apart by what they say, and all templates are learnt."""
+        return None
 
     def _offered(self, rng: random.Random, name: str, tools: Tools) -> list[str]:
         others = sorted(set(tools.schemas) - {name})
@@ -154,10 +155,12 @@ class ToolChat(ChatSpec):
     def _called(self, group: str, text: str, call: Call, offered: Sequence[str], tools: Tools) -> Grouped:
         tools.check(call)
         calls = [{"name": call.name, "arguments": call.arguments}]
-        return _example(group, text, offered, {"reply": "", "tool_calls": calls}, tools)
+        return _example(group, text, offered, {"reply": "", "tool_calls": calls}, tools, True)
 
-    def _still(self, group: str, text: str, offered: Sequence[str], reply: str, tools: Tools) -> Grouped:
-        return _example(group, text, offered, {"reply": reply}, tools)
+    def _still(
+        self, group: str, text: str, offered: Sequence[str], reply: str, tools: Tools, *, wanted: bool = False
+    ) -> Grouped:
+        return _example(group, text, offered, {"reply": reply}, tools, wanted)
 
 
 def readable(example: Example) -> bool:
@@ -174,10 +177,12 @@ def readable(example: Example) -> bool:
 
 
 def _example(
-    group: str, text: str, offered: Sequence[str], output: Json, tools: Tools, before: Sequence[Json] = ()
+    group: str, text: str, offered: Sequence[str], output: Json, tools: Tools, wanted: bool, before: Sequence[Json] = ()
 ) -> Grouped:
     shown = [{"type": "function", "function": tools.schemas[name]} for name in offered]
-    return Grouped({"messages": [*before, {"role": "user", "content": text}], "tools": shown}, output, group=group)
+    messages = [*before, {"role": "user", "content": text}]
+    meta: Json = {TEMPLATE: group, WANTED: wanted}
+    return Grouped({"messages": messages, "tools": shown}, output, group=group, meta=meta)
 
 
 def _listed(value: object) -> list[object]:

@@ -15,7 +15,7 @@ from trainer_host.tasks.tool_schemas import Call, value_words
 
 PACKAGE = "trainer_host.tasks.tool_phrases"
 ACTING, TALKING = "acting.txt", "talking.txt"
-_ASIDE = 0.2  # share of sentences beside which something else is said
+_ASIDE = 0.25  # share of sentences beside which something else is said
 _OTHER_VERB = 0.1  # share that says it with a verb which the tool doesn't have
 _CUT = 0.3  # share that leaves out what the object's own words are said of: "on the shopping list"
 _LONGEST = 12  # words of a description that are said
@@ -230,7 +230,7 @@ def _value(rng: random.Random, name: str, value: object, *, plain: bool, chosen:
     if chosen:
         return rng.choice(
             (text, f"in the {text}", f"at the {text}", f"on the {text}", f"for the {text}", f"the {text}", f"from {text}",
-             f"with {text}", f"in {text}", f"to {text}", f"{text} {name}", f"{text}, please", f"into the {text}")
+             f"with {text}", f"in {text}", f"to {text}", f"{text} {name}", f"into the {text}")
         )  # fmt: skip
     return rng.choice(
         (text, f"called {text}", f"saying {text}", f"that says {text}", f"named {text}", f"about {text}", f"to {text}",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from edge_runtime.errors import BadRequest
@@ -12,6 +14,7 @@ from edge_runtime.language.marked_calls import ACT, question
 from edge_runtime.language.specialist import LanguageSpecialist
 from edge_runtime.language.template import CHATML_MARKED, TOOL_CALLED, encode_chat
 from edge_runtime.language.tokenizer import Tokenizer
+from edge_runtime.language.wishes import BUCKETS, Wishes
 from edge_runtime.tasks import chat
 from edge_runtime.tasks.dialogue import written
 from tests.edge_runtime.language.engines import write_tokenizer, writing_engine
@@ -27,12 +30,21 @@ def tokenizer(tmp_path: Path) -> Tokenizer:
     return write_tokenizer(tmp_path / "tokenizer.json")
 
 
-def model(tokenizer: Tokenizer, text: str, begun: str = "", act: float = 0.0) -> LanguageSpecialist:
-    """One that writes `text`, behind what its answer is forced to begin with. act: see `ACT`."""
-    prompt, _ = encode_chat(tokenizer, CHATML_MARKED, ASKED, tools=OWN, answering=True)
+def model(
+    tokenizer: Tokenizer, text: str, begun: str = "", chance: float | None = None, act: float = 0.0
+) -> LanguageSpecialist:
+    """One that writes `text`, behind what its answer is forced to begin with.
+
+    chance: that what was said wants something done, None where nobody judges that. act: see `ACT`.
+    """
+    wanted = None if chance is None else chance >= 0.5
+    prompt, _ = encode_chat(tokenizer, CHATML_MARKED, ASKED, tools=OWN, answering=True, wanted=wanted)
     script = tokenizer.encode(text)
     engine = writing_engine(tokenizer, len(prompt) + len(tokenizer.encode(begun)), script, context=600)
-    return LanguageSpecialist(engine, tokenizer, CHATML_MARKED, 600, ["chat"], {ACT: act})  # type: ignore[arg-type]
+    made = LanguageSpecialist(engine, tokenizer, CHATML_MARKED, 600, ["chat"], {ACT: act})  # type: ignore[arg-type]
+    if chance is not None:
+        made.wishes = Wishes(np.append(np.zeros(BUCKETS, np.float32), np.float32(math.log(chance / (1 - chance)))))
+    return made
 
 
 def said(language: LanguageSpecialist, **options: object) -> list[Piece]:
@@ -79,17 +91,26 @@ def test_a_call_that_must_be_is_written_without_marks_around_it(tokenizer: Token
         said(model(tokenizer, ""), tool_choice="fly")
 
 
+def answer(language: LanguageSpecialist) -> dict[str, object]:
+    return written(language, chat, REQUEST, 0.0)  # type: ignore[arg-type]
+
+
 def test_a_call_that_may_not_be_wanted_is_asked_about_and_not_made(tokenizer: Tokenizer) -> None:
-    asked = written(model(tokenizer, "@A 1=2 2 а", act=0.98), chat, REQUEST, 0.0)
+    asked = answer(model(tokenizer, "@A 1=2 2 а", chance=0.6, act=0.7))
     assert asked["reply"] == "Do you want this: set light (room hall, level 33)?"
-    assert asked["tool_calls"] == [] and asked["unsure"] is True and 0.9 < float(str(asked["chance"])) < 0.98
-    for act in (0.9, 0.0):
-        made = written(model(tokenizer, "@A 1=2 2 а", act=act), chat, REQUEST, 0.0)
-        assert made == {**asked, "reply": "", "tool_calls": [CALL], "unsure": False}
-    words = written(model(tokenizer, "I did nothing.", act=0.98), chat, REQUEST, 0.0)
-    assert words["unsure"] is False and "chance" not in words
+    assert asked["tool_calls"] == [] and asked["unsure"] is True and asked["chance"] == 0.6
+    made = answer(model(tokenizer, "@A 1=2 2 а", chance=0.8, act=0.7))
+    assert made == {**asked, "reply": "", "tool_calls": [CALL], "unsure": False, "chance": 0.8}
     forced = said(model(tokenizer, "A 1=2 2 а", "@", act=1.0), tool_choice="required")
     assert text_of(forced).startswith("{") and not forced[-1].unsure  # who asks for a call gets one
+
+
+def test_what_wants_nothing_is_answered_in_words_whatever_the_model_would_write(tokenizer: Tokenizer) -> None:
+    for text in ("@A 1=2 2 а", "I did nothing."):
+        made = answer(model(tokenizer, text, chance=0.4))
+        assert made["tool_calls"] == [] and str(made["reply"]) and not str(made["reply"]).startswith("@")
+        assert "chance" not in made
+    assert answer(model(tokenizer, "@A 1=2 2 а"))["tool_calls"] == [CALL]  # a bundle that doesn't judge it
 
 
 def test_a_question_says_names_values_lists_and_switches_as_people_do() -> None:

@@ -46,6 +46,7 @@ class Conversation:
     """A row for training; messages as `edge_runtime.language.template` takes them. difficulty: 0 (easy) to 1.
 
     soft: a teacher's probabilities for the last message, see `trainer_host.students.language.soft`; None without.
+    wanted: whether the last message of a person wants anything done, where there are tools.
     """
 
     messages: Sequence[Json]
@@ -53,6 +54,7 @@ class Conversation:
     tools: Sequence[Json] = ()
     difficulty: float = 0.0
     soft: object = None
+    wanted: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,13 @@ def encode_rows(
     known = cast("Tokenizer", tokenizer)  # the template asks for no more of it than an `Encoder` has
     for number, row in enumerate(rows, 1):
         ids, mask = encode_chat(
-            known, template, row.messages, task=row.task if combo else None, tools=row.tools, answering=False
+            known,
+            template,
+            row.messages,
+            task=row.task if combo else None,
+            tools=row.tools,
+            answering=False,
+            wanted=row.wanted,
         )
         if len(ids) > context:
             raise DataError(

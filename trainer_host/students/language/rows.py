@@ -18,6 +18,7 @@ from edge_runtime.tasks.dialogue import TextTask, read_tools
 from trainer_host.data.dataset import Row, open_dataset
 from trainer_host.errors import DataError
 from trainer_host.students.language.data import Conversation
+from trainer_host.tasks.chat_tools import WANTED
 
 Json = dict[str, object]
 COMBO = "combo"
@@ -66,8 +67,15 @@ def conversations(rows: Iterable[Row], task: str) -> list[Conversation]:
         written: Json = {"role": "assistant", "content": said}
         if thought := row.output.get("reasoning"):
             written["reasoning"] = thought
-        made.append(Conversation([*messages, written], name, tools, difficulty, row.meta.get("soft")))
+        wanted = wants(row, task) if tools else None
+        made.append(Conversation([*messages, written], name, tools, difficulty, row.meta.get("soft"), wanted))
     return made
+
+
+def wants(row: Row, task: str) -> bool:
+    """Whether a row's last message wants something done: as the built-in teacher says, else where a tool is called."""
+    told = row.meta.get(WANTED)
+    return told if isinstance(told, bool) else bool(row.output.get("tool_calls"))
 
 
 def template_of(rows: Sequence[Row], task: str, template: Template) -> Template:
@@ -90,7 +98,7 @@ def read_texts(talks: Iterable[Conversation]) -> list[str]:
 
 def _read(talk: Conversation) -> Sequence[Json]:
     if talk.tools:
-        return Reading(talk.messages, talk.tools).messages()
+        return Reading(talk.messages, talk.tools, talk.wanted).messages()
     return marked_chat(talk.messages) if talk.task == CODE else talk.messages
 
 

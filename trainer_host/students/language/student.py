@@ -17,13 +17,12 @@ import numpy as np
 from edge_runtime import strict_json
 from edge_runtime.bundle.manifest import Golden, Manifest, ModelFile, Tokenizer
 from edge_runtime.engines.language import open_language_engine
-from edge_runtime.language.specialist import GOLDEN_TEXTS_FILE, SCHEME
-from edge_runtime.language.template import CHATML, Template, task_token
+from edge_runtime.language.specialist import GOLDEN_TEXTS_FILE, SCHEME, WISHES_FILE
+from edge_runtime.language.template import CHATML, MARKED, Template, task_token
 from edge_runtime.tasks import Specialist, task_module
 from trainer_host.data.dataset import Row, open_dataset
 from trainer_host.errors import DataError
 from trainer_host.students import ExportOptions, Json, OnProgress, Recorder, TrainReport, WrittenModel
-from trainer_host.students.language.acting import least_chance
 from trainer_host.students.language.config import LanguageConfig, sized
 from trainer_host.students.language.data import Encoded, encode_rows
 from trainer_host.students.language.model_files import cache_agreement, write_onnx
@@ -32,7 +31,6 @@ from trainer_host.students.language.plan import plan_of
 from trainer_host.students.language.rows import (
     COMBO,
     conversations,
-    has_tools,
     mixed,
     read_texts,
     request_of,
@@ -136,6 +134,11 @@ class LanguageStudent:
             "old": chosen.old and {"name": chosen.old, "content": open_dataset(dataset.parent / chosen.old).content},
             "tokens": int(max(len(text.ids) for text in texts)),
         }
+        wished: dict[str, float] = {}
+        if template.tools == MARKED and ranks().first:
+            from trainer_host.students.language.wishes import learn_wishes
+
+            card["act"], wished = learn_wishes(rows, self.task, run, seed)
         if ranks().first:
             write_assets(run, tokenizer, template)
             write_atomic(run / CONFIG, strict_json.dumps(card))
@@ -153,7 +156,7 @@ class LanguageStudent:
         save_weights(run, model)
         doubts, doubted = self._doubts(run, unseen)
         write_atomic(run / CONFIG, strict_json.dumps({**card, **doubts}))
-        figures = {"parameters": sum(p.numel() for p in model.parameters()), **figures, **doubted}
+        figures = {"parameters": sum(p.numel() for p in model.parameters()), **figures, **doubted, **wished}
         if soft is None and (share := soft_share(texts)):
             figures["soft targets"] = share
         if more:
@@ -285,37 +288,29 @@ class LanguageStudent:
         return figures
 
     def _doubts(self, run: Path, unseen: Sequence[Row]) -> tuple[Json, dict[str, float]]:
-        """What the card keeps of rows that weren't learnt, and figures. "unsure": per task, the confidence below which an
-        answer is; "act": the probability from which on a tool is called, where there are tools.
+        """What the card keeps of rows that weren't learnt, and figures: per task, the confidence below which an answer is
+        unsure.
         """
         from trainer_host.training.calibration import threshold_of
 
         scores: dict[str, list[tuple[float, bool]]] = defaultdict(list)
         known = 0
-        offered = has_tools(unseen, self.task)
-        rows = mixed(unseen)[: None if offered else CALIBRATION_ROWS]
+        rows = mixed(unseen)[:CALIBRATION_ROWS]
         if not rows:
             return {"unsure": {}}, {}
-        chances: list[float] = []
         with self._reference(run) as specialist:
             for row in rows:
                 task = task_of(row, self.task)
                 answer = specialist.run(self._asked(row))
                 right = task_spec(task).score(row.output, answer) >= RIGHT
                 known += right
-                if request_of(row, self.task).get("tools") and not row.output.get("tool_calls"):
-                    chances.append(float(cast(float, answer.get("chance", 0.0))))
                 if not (self.checked and answer["unsure"]):
                     scores[task].append((float(cast(float, answer["confidence"])), right))
         found = {
             task: threshold_of(np.array([c for c, _ in pairs]), np.array([r for _, r in pairs]))
             for task, pairs in scores.items()
         }
-        figures = {"validation accuracy": round(known / len(rows), 4)}
-        if not chances:
-            return {"unsure": found}, figures
-        act = least_chance(chances)
-        return {"unsure": found, "act": act}, {**figures, "acts from": act}
+        return {"unsure": found}, {"validation accuracy": round(known / len(rows), 4)}
 
     @contextmanager
     def _reference(self, run: Path) -> Iterator[Specialist]:
@@ -394,7 +389,8 @@ class LanguageStudent:
 
     def assets(self, run: Path) -> dict[str, Path]:
         """The tokenizer, texts with their tokens to prove it by, and the template; see `Student.assets`."""
-        return {name: run / name for name in (TOKENIZER, GOLDEN_TEXTS_FILE, TEMPLATE)}
+        names = (TOKENIZER, GOLDEN_TEXTS_FILE, TEMPLATE, WISHES_FILE)
+        return {name: run / name for name in names if name != WISHES_FILE or (run / name).is_file()}
 
     def manifest_fields(self, run: Path) -> Json:
         """See `Student.manifest_fields`."""
