@@ -69,6 +69,10 @@ async def test_keys_are_given_away_and_a_taken_one_is_refused(options: Options) 
         assert app.store.state.theme != before
         await press(driver, "ctrl+shift+l")
         assert app.store.state.theme != before, "the old keys are free"
+        assert not [row for row in driver.find_all("ShortcutRow") if not row.keys], "those without keys are asked for"
+        await driver.touch(driver.find("ShortcutsScreen").ids.show_all)
+        names = {row.name for row in driver.find_all("ShortcutRow")}
+        assert names == {command.name for command in app.registry.matching("")}
     async with window.opened(options, (1100, 700)) as driver:
         assert driver.app.registry.bindings()["theme.toggle"] == "f8", "remembered"
         driver.app.open(Screen.SHORTCUTS)

@@ -9,7 +9,7 @@ from kivy.lang import Builder
 from kivy.properties import BooleanProperty, ObjectProperty, StringProperty
 
 from companion_app.chords import MODIFIERS, chord_of, shown
-from companion_app.i18n import N_, tr
+from companion_app.i18n import N_, ntr, tr
 from companion_app.screens.base import AppScreen
 from companion_app.state.model import AppState
 from companion_app.theme.widgets import Column, Row, arrange, reveal
@@ -59,21 +59,33 @@ class FixedRow(Column):
 
 
 class ShortcutsScreen(AppScreen):
-    """Every command; those that have keys come first."""
+    """The commands that have keys, and by a search or a press all others: rows of them all would take 25 MB."""
+
+    keeps = ("all",)
 
     wanted = StringProperty("")
+    all = BooleanProperty(False)
+    others = StringProperty("")
 
     def __init__(self, **kwargs: object) -> None:
         super().__init__(**kwargs)
         self._rows: dict[str, ShortcutRow] = {}
         self._waiting: ShortcutRow | None = None
+        self._show_all = self.ids.show_all.__self__
         for keys, title in FIXED:
             self.ids.fixed.add_widget(FixedRow(title=tr(title), keys=tr(keys)))
 
     def show(self, state: AppState) -> None:
         registry = self.app.registry
         keys, chosen = registry.bindings(), dict(state.preferences.shortcuts)
-        found = registry.matching(self.wanted)
+        found = matching = registry.matching(self.wanted)
+        if not self.wanted and not self.all:
+            found = [command for command in matching if command.name in keys or command.name in chosen]
+        hidden = len(matching) - len(found)
+        self.others = (
+            ntr("Show {number} command without keys", "Show {number} commands without keys", hidden) if hidden else ""
+        )
+        reveal(self.ids.rest, self._show_all, bool(hidden))
         for command in found:
             row = self._rows.get(command.name)
             if row is None:
@@ -82,6 +94,10 @@ class ShortcutsScreen(AppScreen):
             row.changed = command.name in chosen
         ordered = sorted(found, key=lambda command: command.name not in keys)
         arrange(self.ids.rows, [self._rows[command.name] for command in ordered])
+
+    def on_all(self, *_: object) -> None:
+        """Those without keys are wanted too."""
+        self.on_wanted()
 
     def on_wanted(self, *_: object) -> None:
         """The search was changed."""
