@@ -121,7 +121,7 @@ class Math(TaskSpec):
     "stepwise" where the student is to write the expression line by line.
 
     stories: whether most of the built-in rows are composed of settings and events, see `math_stories`. They take a larger
-    model and far more rows than the others, and teach it to solve families of problems that no row shows.
+    model and far more rows than the others; `benchmarks/math_families.py` measures what a model makes of new compositions.
     """
 
     name = "math"
