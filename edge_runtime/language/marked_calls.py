@@ -101,6 +101,8 @@ def unmarked(
                 if piece.finish == "length":
                     raise Unreadable("The model's call is cut.")
                 calls = reading.called(held.split("\n")[0] if one or begun else held)
+                if not begun and not all(reading.spoken_of(str(call["name"])) for call in calls):
+                    raise Unreadable("The model calls a tool that nobody spoke of.")
             except Unreadable:
                 if again is not None and piece.finish == "stop":
                     yield dataclasses.replace(piece, finish=None, usage=None)

@@ -109,6 +109,11 @@ class Reading:
         """What a message was parted into: words that hold it together as they are, others as units."""
         return self._marked.get(number, ())
 
+    def spoken_of(self, name: str) -> bool:
+        """Whether anything that was said is a word, a parameter or a choice of a tool."""
+        marks = {mark for mark, tool in zip(TOOLS, self.tools, strict=False) if tool.name == name}
+        return any(one[0] in marks for unit in self.units for one in unit.marks)
+
     def _ready(self, number: int) -> list[str]:
         """The tools that a message names, and whose every required value the words settle."""
         named = {one[0] for unit in self.units if unit.message == number for one in unit.marks}

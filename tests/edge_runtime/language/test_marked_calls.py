@@ -68,7 +68,7 @@ def test_words_stay_words_and_come_one_by_one(tokenizer: Tokenizer) -> None:
 
 
 def test_what_can_not_be_called_is_answered_once_more_in_words(tokenizer: Tokenizer) -> None:
-    for text in ("@Z", "@A 1=2 2 а 9"):
+    for text in ("@Z", "@A 1=2 2 а 9", "@B 1'milk'"):  # nobody spoke of a note
         pieces = said(model(tokenizer, text))  # which writes the same again, as far as it may
         made = chat.answer(REQUEST, text_of(pieces))
         assert made["tool_calls"] == [] and str(made["reply"]) and not str(made["reply"]).startswith("@")
