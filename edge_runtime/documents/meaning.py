@@ -32,7 +32,7 @@ class Meaning:
 
     name = "word vectors"
     # Chosen on documents of numpy, Kivy and networkx (docs/log.md, 2026-11-27).
-    share, quoted, least = 0.5, 0.0, 0.66
+    share, quoted = 0.5, 0.0
 
     def __init__(self, pieces: Pieces, table: np.ndarray) -> None:
         self._pieces, self._table = pieces, table
@@ -62,6 +62,10 @@ class Meaning:
     def passage(self, name: str, lead: str, heading: str, text: str) -> np.ndarray:
         """int8 [COLUMNS]: see `Maker.passage`."""
         return self.of(f"{name} {lead} {heading} {text}")
+
+    def least(self, passages: int) -> float:
+        """See `Maker.least`."""
+        return 0.66
 
     def alike(self, question: str, sentence: str) -> float:
         """0: see `Maker.alike`."""

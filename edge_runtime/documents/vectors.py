@@ -11,6 +11,7 @@ import numpy as np
 
 from edge_runtime.documents.encoder import Encoder, encoder_file
 from edge_runtime.documents.meaning import Meaning, meaning_of
+from edge_runtime.serving.memory import trim
 
 MOST_NEAR = 40  # passages that are looked at closely for what they are about
 _AT_ONCE = 4096  # vectors in memory
@@ -25,19 +26,21 @@ class Maker(Protocol):
     """What makes vectors, int8 [columns], and how a passage's score follows from them.
 
     name: kept beside each vector. share: of the covered words in a score, beside the cosine; quoted: of how alike the best
-    sentence is. least: of scores that answer.
+    sentence is.
     """
 
     name: str
     share: float
     quoted: float
-    least: float
 
     def question(self, question: str, words: Sequence[str]) -> np.ndarray:
         """Of a question; words: what of it says something."""
 
     def passage(self, name: str, lead: str, heading: str, text: str) -> np.ndarray:
         """Of a passage. lead: what its document says first."""
+
+    def least(self, passages: int) -> float:
+        """Of scores that answer, among so many passages."""
 
     def alike(self, question: str, sentence: str) -> float:
         """The cosine of a question with a sentence; asked where `quoted` isn't 0."""
@@ -71,7 +74,9 @@ class Makers:
 
     def rest(self) -> None:
         """Give the encoder's memory back; the next who needs it opens it again."""
-        self._encoder = None
+        if self._encoder is not None:
+            self._encoder = None
+            trim()
 
 
 class Vectors:
