@@ -102,7 +102,7 @@ class LanguageSpecialist:
 
             reading = Reading(messages, tools)
             wished = None if self.wishes is None or tool_choice != "auto" else self.wishes.chance(reading)
-            reading.wanted = None if wished is None else wished >= WANTED
+            reading.wanted = None if self.wishes is None else wished is None or wished >= WANTED
         if reading is not None:
             prompt, thinking = self._prompt(reading.messages(), task, ())
         else:

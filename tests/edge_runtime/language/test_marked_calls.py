@@ -101,7 +101,7 @@ def test_a_call_that_may_not_be_wanted_is_asked_about_and_not_made(tokenizer: To
     assert asked["tool_calls"] == [] and asked["unsure"] is True and asked["chance"] == 0.6
     made = answer(model(tokenizer, "@A 1=2 2 а", chance=0.8, act=0.7))
     assert made == {**asked, "reply": "", "tool_calls": [CALL], "unsure": False, "chance": 0.8}
-    forced = said(model(tokenizer, "A 1=2 2 а", "@", act=1.0), tool_choice="required")
+    forced = said(model(tokenizer, "A 1=2 2 а", "@", chance=0.6, act=1.0), tool_choice="required")
     assert text_of(forced).startswith("{") and not forced[-1].unsure  # who asks for a call gets one
 
 
