@@ -25,7 +25,7 @@ from trainer_host.tasks import task_spec
 from trainer_host.trainer_ai import TrainerAI
 from trainer_host.workspace import Workspace
 
-TRAIN = ["train", "--data", "built-in-math", "--name", "sums", "--size", "nano", "--epochs", "8", "--seed", "3"]
+TRAIN = ["train", "--data", "built-in-math", "--name", "sums", "--size", "nano", "--epochs", "6", "--seed", "3"]
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +50,7 @@ def test_a_killed_training_goes_on_and_the_model_is_right_on_a_device(
         killed, cwd=REPO, stdout=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": str(REPO)}
     ) as one:
         first = home.training / "sums" / "checkpoints" / "now.json"
-        ends = time.monotonic() + 120
-        while not first.exists() and time.monotonic() < ends:
+        while not first.exists() and one.poll() is None:  # however long this machine takes
             time.sleep(0.05)
         one.send_signal(signal.SIGKILL)
     assert first.exists() and not (home.runs / "sums").exists()
@@ -84,7 +83,7 @@ def test_a_killed_training_goes_on_and_the_model_is_right_on_a_device(
             f"{url}/v1/chat/completions", body, {"Content-Type": "application/json", "Host": url.split("//")[1]}
         )
         with pytest.raises(urllib.error.HTTPError) as refused:
-            urllib.request.urlopen(request, timeout=20)
+            urllib.request.urlopen(request, timeout=60)
         assert "/v1/run/sums" in json.loads(refused.value.read())["error"]["message"]
     right = sum(spec.score(row.output, answer) for row, answer in zip(rows, answers, strict=True)) / len(rows)
     assert right > 0.85 > baseline + 0.5
