@@ -155,7 +155,7 @@ class LanguageStudent:
             merge_lora(model)
         save_weights(run, model)
         doubts, doubted = self._doubts(run, unseen)
-        write_atomic(run / CONFIG, strict_json.dumps({**card, **doubts}))
+        write_atomic(run / CONFIG, strict_json.dumps({**card, "unsure": doubts}))
         figures = {"parameters": sum(p.numel() for p in model.parameters()), **figures, **doubted, **wished}
         if soft is None and (share := soft_share(texts)):
             figures["soft targets"] = share
@@ -284,20 +284,18 @@ class LanguageStudent:
         """Find anew from which confidence on answers count, for weights that were tuned; gives figures."""
         card, _ = card_of(run)
         doubts, figures = self._doubts(run, training_rows(dataset)[1])
-        write_atomic(run / CONFIG, strict_json.dumps({**card, **doubts}))
+        write_atomic(run / CONFIG, strict_json.dumps({**card, "unsure": doubts}))
         return figures
 
-    def _doubts(self, run: Path, unseen: Sequence[Row]) -> tuple[Json, dict[str, float]]:
-        """What the card keeps of rows that weren't learnt, and figures: per task, the confidence below which an answer is
-        unsure.
-        """
+    def _doubts(self, run: Path, unseen: Sequence[Row]) -> tuple[dict[str, float], dict[str, float]]:
+        """Per task, the confidence below which an answer is unsure, from rows that weren't learnt; and figures."""
         from trainer_host.training.calibration import threshold_of
 
         scores: dict[str, list[tuple[float, bool]]] = defaultdict(list)
         known = 0
         rows = mixed(unseen)[:CALIBRATION_ROWS]
         if not rows:
-            return {"unsure": {}}, {}
+            return {}, {}
         with self._reference(run) as specialist:
             for row in rows:
                 task = task_of(row, self.task)
@@ -310,7 +308,7 @@ class LanguageStudent:
             task: threshold_of(np.array([c for c, _ in pairs]), np.array([r for _, r in pairs]))
             for task, pairs in scores.items()
         }
-        return {"unsure": found}, {"validation accuracy": round(known / len(rows), 4)}
+        return found, {"validation accuracy": round(known / len(rows), 4)}
 
     @contextmanager
     def _reference(self, run: Path) -> Iterator[Specialist]:
