@@ -18,7 +18,7 @@ from benchmarks.math_families import (
 )
 from trainer_host.tasks import task_spec
 from trainer_host.tasks.math import example_of
-from trainer_host.tasks.math_problems import FAMILIES
+from trainer_host.tasks.math_problems import FAMILIES, Problem
 
 SPEC = task_spec("math")
 SPEC_ROW = example_of(FAMILIES[1][0](random.Random(1)))
@@ -28,7 +28,7 @@ def test_no_family_of_the_exam_is_learnt() -> None:
     seed = 1
     without = left_out(seed)
     assert len(without.named) >= 3 and len(without.structures) >= 5 and len(without.pairs) >= 5
-    rows = learnt(800, without, seed)
+    rows = learnt(500, without, seed)
     asked = exam(without, seed)
     told_ = [row.family for row in rows if row.family is not None]
     structures = {structure for _, structure in told_}
@@ -41,7 +41,7 @@ def test_no_family_of_the_exam_is_learnt() -> None:
         assert any(place == setting for place, _ in told_)
     questions = {SPEC.key(example_of(row.problem)) for row in rows}
     assert not questions & {SPEC.key(one.example) for one in asked if one.sort != "learnt"}
-    for one in asked[::8]:
+    for one in asked[::20]:
         SPEC.check(one.example)
     assert Counter(one.sort for one in asked)["named"] == PROBLEMS["named"] * len(without.named)
 
@@ -51,10 +51,12 @@ def test_every_named_family_is_one_of_the_tasks_own() -> None:
 
 
 def test_the_nearest_row_answers_with_the_numbers_of_the_question_asked() -> None:
-    rows = [example_of(row.problem) for row in learnt(400, left_out(1), 1)]
-    row = rows[250]
-    assert Nearest(rows).run(row.input)["answer"] is not None
-    assert SPEC.score(row.output, Nearest(rows).run(row.input)) == 1
+    rows = [
+        example_of(Problem("Mei has 9 eggs and eats 4 eggs. How many are left?", "9 - 4", ("9 - 4 = 5",), "5 eggs")),
+        example_of(Problem("Mei fills 3 boxes with 7 eggs. How many are there?", "3 * 7", ("3 * 7 = 21",), "21 eggs")),
+    ]
+    answer = Nearest(rows).run({"question": "Ivan fills 5 boxes with 20 eggs each. How many eggs are there?"})
+    assert answer["answer"] == "100 eggs"
 
 
 def test_the_table_counts_what_is_left_out_and_not_what_is_learnt() -> None:
