@@ -187,12 +187,10 @@ def test_a_model_that_faults_on_probation_goes_back_within_one_window(followed: 
     followed.check()
     followed.comes_to(rollout, "probation")
     assert followed.device.version() == "6.0.0"
-    failed_at = time.monotonic()
     assert followed.device.run("turn on the light").status == 500
     told = followed.comes_to(rollout, "rolled_back")
     followed.until(lambda told: told["version"] == before)
-    assert time.monotonic() - failed_at < PROBATION_SECONDS
-    assert "A live request failed" in told["cause"]
+    assert "A live request failed" in told["cause"]  # the window's end would have let it stay
     followed.answers_as(before)
     assert 'enigma_updates_total{result="rolled_back"}' in followed.device.get("/metrics").body.decode()
 
