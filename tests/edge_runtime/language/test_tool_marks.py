@@ -73,7 +73,7 @@ def test_what_is_written_for_a_call_is_read_as_that_call() -> None:
 
 
 def test_every_call_of_the_built_in_teacher_can_be_pointed_at() -> None:
-    for row in rows(200):
+    for row in rows(120):
         one = Reading(
             cast("list[dict[str, object]]", row.input["messages"]), cast("list[dict[str, object]]", row.input["tools"])
         )

@@ -129,15 +129,15 @@ def test_a_finished_example_is_checked_whole() -> None:
     SPEC.check(Example(made.input, {"action": "down"}))
 
 
-def test_300_built_in_examples_pass_and_hardly_repeat() -> None:
+def test_150_built_in_examples_pass_and_hardly_repeat() -> None:
     rng, schema = random.Random(2), fastjsonschema.compile(SPEC.example_schema)
-    made = [SPEC.built_in(rng) for _ in range(300)]
+    made = [SPEC.built_in(rng) for _ in range(150)]
     for built in made:
         SPEC.check(built)
         schema(json.loads(json.dumps({"input": built.input, "output": built.output})))
         assert 0 <= SPEC.difficulty(built) <= 1
-    assert len({SPEC.key(built) for built in made}) >= 270
-    assert min(Counter(SPEC.stratum(built) for built in made).values()) > 40
+    assert len({SPEC.key(built) for built in made}) >= 135
+    assert min(Counter(SPEC.stratum(built) for built in made).values()) > 20
 
 
 def test_the_metric_tells_best_from_legal_from_neither() -> None:

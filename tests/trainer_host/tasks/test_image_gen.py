@@ -130,15 +130,15 @@ def test_inside_means_drawn_over_and_within() -> None:
     assert refusal(lambda: SPEC.verify(drawn, answer(*under))).reason == "hidden shape"
 
 
-def test_200_built_in_examples_are_right_and_all_different() -> None:
+def test_100_built_in_examples_are_right_and_all_different() -> None:
     validate = fastjsonschema.compile(SPEC.example_schema)
     seen = set()
-    for seed in range(200):
+    for seed in range(100):
         example = SPEC.built_in(random.Random(seed))
         SPEC.check(example)
         validate({"input": example.input, "output": example.output})
         seen.add(SPEC.key(example))
-    assert len(seen) >= 198
+    assert len(seen) >= 99
 
 
 def test_an_example_is_checked_without_its_draw() -> None:
