@@ -59,7 +59,7 @@ def test_what_no_document_tells_is_said_to_be_absent_and_most_others_are_answere
     absent = [answer(three)["found"] is False for three, right in found if not right]
     assert len(absent) == 30 and sum(absent) / len(absent) >= 0.9
     asked = [bool({one.document for one in cited(three)} & set(right)) for three, right in found if right]
-    assert sum(asked) / len(asked) >= 0.55  # 62 of 100 here
+    assert sum(asked) / len(asked) >= 0.55  # 59 of 100 here
 
 
 def test_what_is_kept_is_there_after_a_restart_and_changes_as_its_file_does(tmp_path: Path) -> None:
