@@ -206,6 +206,8 @@ class MapView(Reachable, Accessible, StencilView):
         return self.view.there(point, self.center)
 
     def _all(self, *_: object) -> None:
+        if App.get_running_app() is None:  # it ended before this frame came
+            return
         self.pixels_per_metre = self.view.scale
         self._draw_ground()
         self._draw_live()

@@ -160,6 +160,7 @@ class RobotScreen(AppScreen):
         super().__init__(**kwargs)
         self._split = self.ids.split.__self__
         self._none = NoRobot()
+        self._pair = self._none.ids.pair.__self__
         self._trouble, self._pen = self.ids.trouble.__self__, self.ids.pen.__self__
         self._pen_zone = self.ids.pen_zone.__self__
         self._release, self._may_not = self.ids.release.__self__, self.ids.may_not.__self__
@@ -172,10 +173,10 @@ class RobotScreen(AppScreen):
         self._cards = self.ids.cards.__self__
         self._stick: Stick = self.ids.stick.__self__
         self._hold: HoldAct = self.ids.hold.__self__
-        self.app.frame.bind(wide=self._lay)
-        for widget in (self._page, self._driving, self._pane.ids.tools):
+        self._tools = self._pane.ids.tools.__self__
+        self._wide: bool | None = None
+        for widget in (self._page, self._driving, self._tools):
             widget.bind(height=self._share)
-        self._lay()
         self._map.bind(on_point=self._point, on_corner=self._corner)
         self._map.bind(on_back=lambda *_: self.take_back(), on_finish=lambda *_: self.finish_zone())
         self._stick.bind(along=self._drive, about=self._drive)
@@ -191,9 +192,11 @@ class RobotScreen(AppScreen):
             self.ids.modes.add_widget(choice)
         self._speeds: list[tuple[float, Choice]] = []
 
-    def _lay(self, *_: object) -> None:
+    def _lay(self, wide: bool) -> None:
         """Beside each other in a wide window: the map, and what drives it. Else under each other in one page."""
-        wide = self.app.frame.wide
+        if wide == self._wide:
+            return
+        self._wide = wide
         self._page.held = () if wide else (self._map, self._stick)
         self._pane.size_hint_y = 1 if wide else None
         if wide:
@@ -208,8 +211,8 @@ class RobotScreen(AppScreen):
 
     def _share(self, *_: object) -> None:
         """Under each other, the map gets what is left of the height, of which the cards show their beginning."""
-        if not self.app.frame.wide:
-            tools = self._pane.ids.tools.height + self._pane.spacing
+        if self._wide is False:
+            tools = self._tools.height + self._pane.spacing
             room = self._page.height - tools - self._driving.height - dp(AROUND_MAP)
             self._pane.height = tools + max(dp(LEAST_MAP), room)
 
@@ -225,11 +228,12 @@ class RobotScreen(AppScreen):
         self._left()
 
     def show(self, state: AppState) -> None:
+        self._lay(self.app.frame.wide)
         robot = shown_robot(state)
         drawing = state.robots.drawing
         arrange(self, [self._split] if robot is not None else [self._none])
         if robot is None:
-            reveal(self._none.ids.place, self._none.ids.pair.__self__, not state.devices)
+            reveal(self._none.ids.place, self._pair, not state.devices)
             self._left()
             return
         self._robot = robot
