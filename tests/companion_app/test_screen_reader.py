@@ -49,7 +49,7 @@ async def test_pairs_updates_and_asks_a_device(
 
         await reader.press("link", "More")
         await reader.press("push button", "Push a bundle*")
-        await reader.focus("entry", "Bundle file")
+        await reader.focus("entry", "Bundle file*")
         await driver.type(str(bundles["v1"]))
         await reader.press("push button", "Push")
         await reader.heard("tiny 1.0.0")
