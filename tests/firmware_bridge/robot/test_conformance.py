@@ -60,6 +60,9 @@ class Subject:
         try:
             async with asyncio.timeout(PATIENT):
                 while math.dist(self.truth.pose[:2], (x, y)) < 0.02:
+                    if self.driver.envelope.why & Why.NO_POSE:  # a machine that stood for two seconds: it can't know
+                        x, y, heading = self.truth.pose
+                        await self.ask(op="locate", x=x, y=y, degrees=math.degrees(heading))
                     await self.push(0.2)
                     await asyncio.sleep(0.02)
         except TimeoutError:
