@@ -1,6 +1,6 @@
 """Whether a model of `math` solves families of problems that it never learnt: all of a family is left out of its rows.
 
-    python -m benchmarks.math_families [--size tiny] [--rows 12000] [--seed 3] [--json FILE]
+    python -m benchmarks.math_families [--size tiny] [--rows 24000] [--seed 3] [--json FILE]
 
 The rows are those of `enigma teach --task math --option math.stories=true` but for three sorts of families, which `--seed`
 draws before anything is learnt:
@@ -222,8 +222,8 @@ def main() -> None:
     """Train, examine and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", default="tiny", help="of the model (default: tiny)")
-    parser.add_argument("--rows", type=int, default=12000, help="to learn from (default: 12000)")
-    parser.add_argument("--epochs", type=float, default=1.3, help="default: 1.3")
+    parser.add_argument("--rows", type=int, default=24000, help="to learn from (default: 24000)")
+    parser.add_argument("--epochs", type=float, default=1.5, help="default: 1.5")
     parser.add_argument("--batch", type=int, default=4, help="packed rows per step (default: 4)")
     parser.add_argument("--seed", type=int, default=3, help="of the families that are left out (default: 3)")
     parser.add_argument("--lines", action="store_true", help="the model works line by line, as with math.steps")
