@@ -15,7 +15,8 @@ from edge_runtime.errors import BadRequest
 from edge_runtime.language.generate import Piece
 from edge_runtime.language.template import TOOL_CALL, TOOL_CALLED, render_tool_calls
 from edge_runtime.language.tokenizer import TextTokenizer
-from edge_runtime.language.tool_marks import CALL, TOOLS, Reading, Unreadable, words_of
+from edge_runtime.language.tool_marks import CALL, TOOLS, Reading
+from edge_runtime.language.tool_parts import Unreadable, words_of
 
 ACT = "act"  # the manifest's threshold: the least probability of a call that is made
 

@@ -17,12 +17,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 from edge_runtime.errors import BadRequest
 from edge_runtime.language.settling import settled
-from edge_runtime.language.tool_parts import PLACES, Parameter, Tool, Unit, Unreadable
+from edge_runtime.language.tool_parts import PLACES, SMALL, Parameter, Unit, Unreadable, stemmed, tool_of, words_of
 
 Json = Mapping[str, object]
 CALL = "@"
@@ -33,7 +33,6 @@ LETTERS = "αβγδεζηθικλμνξοπρστυφχψω" + "".join(map(chr, 
 NUMBERS = "абвгдежзийклмнопрстуфхцчшщъыьэюя"  # of numbers
 _LEFT_OUT = 3  # values from which on a call is written whole, where fewer aren't enough
 _COMMON_TO = 3  # a word that so many tools or more have says nothing about which is meant
-_DESCRIBED = 8  # words of a description that are shown
 _PIECE = re.compile(r'"([^"\n]+)"|“([^”\n]+)”|[-−]?\d+(?:[.,]\d+)*|[^\W\d_]+(?:[\'’-][^\W\d_]+)*|\S')
 _NUMBER = re.compile(r"[-−]?\d+(?:[.,]\d+)*")
 _POINT = f" [{LETTERS}{NUMBERS}](?: [{LETTERS}{NUMBERS}])?"
@@ -46,17 +45,6 @@ _NUMBERS = {
         "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty",
     ))
 }  # fmt: skip
-# Words that hold sentences together: they stay as they are, and no value begins or ends with one.
-_SMALL = frozenset((
-    "a", "an", "the", "and", "or", "but", "if", "of", "to", "in", "on", "off", "at", "by", "for", "from", "with",
-    "without", "into", "out", "up", "down", "as", "is", "are", "was", "were", "be", "been", "do", "does", "did",
-    "don't", "didn't", "doesn't", "not", "no", "never", "i", "i'd", "i'm", "you", "your", "we", "it", "its", "it's",
-    "this", "that", "these", "those", "there", "here", "my", "me", "us", "our", "what", "what's", "which", "who",
-    "why", "how", "when", "where", "can", "could", "would", "should", "shall", "will", "may", "might", "must",
-    "please", "now", "then", "so", "than", "have", "has", "had", "let", "let's", "about", "hey", "just", "want",
-    "like", "ask", "asked", "tell", "told", "happens", "mean", "means", "go", "ahead", "last", "again", "yes",
-    "need", "explain", "anybody", "somebody", "wise", "possible", "able", "hello", "hi", "thanks", "thank",
-))  # fmt: skip
 
 
 class Reading:
@@ -67,7 +55,7 @@ class Reading:
         person wants anything done; None where nobody said so. Raises `BadRequest` for wrong ones.
         """
         self.wanted = wanted
-        self.tools = [_tool(raw) for raw in tools[: len(TOOLS)]]
+        self.tools = [tool_of(raw) for raw in tools[: len(TOOLS)]]
         self._messages = list(messages)
         self.units: list[Unit] = []
         self._marked: dict[int, list[Unit | str]] = {}
@@ -184,7 +172,7 @@ class Reading:
         for found in _PIECE.finditer(content):
             quoted = found[1] or found[2]
             word = found[0]
-            if quoted is None and (word.lower() in _SMALL or not (word[0].isalnum() or _NUMBER.fullmatch(word))):
+            if quoted is None and (word.lower() in SMALL or not (word[0].isalnum() or _NUMBER.fullmatch(word))):
                 parts.append(word)
                 continue
             start = found.start() + (1 if quoted else 0)
@@ -197,7 +185,7 @@ class Reading:
 
     def _mark(self, units: list[Unit]) -> None:
         """Say of each word which tools, parameters and choices have it."""
-        stems = [_stem(unit.text) for unit in units]
+        stems = [stemmed(unit.text) for unit in units]
         for at, (unit, stem) in enumerate(zip(units, stems, strict=True)):
             if unit.quoted:
                 unit.marks += self._choices_of(unit.text)
@@ -207,10 +195,10 @@ class Reading:
                     if stem in parameter.words:
                         unit.marks.append(mark + place)
                     for choice, value in zip(PLACES, parameter.choices, strict=False):
-                        size = len(words := [_stem(word) for word in words_of(str(value))])
+                        size = len(words := [stemmed(word) for word in words_of(str(value))])
                         if size and stems[at : at + size] == words:
                             unit.marks.append(f"{mark}{place}={choice}")
-            joined = {_stem(part) for part in words_of(unit.text)}  # e-mail
+            joined = {stemmed(part) for part in words_of(unit.text)}  # e-mail
             having = [
                 mark
                 for mark, tool in zip(TOOLS, self.tools, strict=False)
@@ -221,13 +209,13 @@ class Reading:
 
     def _choices_of(self, text: str) -> list[str]:
         """The choices that a quoted text names as a whole."""
-        words = [_stem(word) for word in words_of(text)]
+        words = [stemmed(word) for word in words_of(text)]
         return [
             f"{mark}{place}={choice}"
             for mark, tool in zip(TOOLS, self.tools, strict=False)
             for place, parameter in zip(PLACES, tool.parameters, strict=False)
             for choice, value in zip(PLACES, parameter.choices, strict=False)
-            if words and words == [_stem(word) for word in words_of(str(value))]
+            if words and words == [stemmed(word) for word in words_of(str(value))]
         ]
 
     def _shown(self, unit: Unit) -> str:
@@ -422,61 +410,6 @@ def _number(text: str, kind: str) -> int | float:
     return float(plain)
 
 
-def _tool(raw: Json) -> Tool:
-    function = raw.get("function", raw)
-    if not isinstance(function, Mapping) or not isinstance(name := function.get("name"), str):
-        raise BadRequest('A tool must be {"type": "function", "function": {"name", "description", "parameters"}}.')
-    schema = function.get("parameters")
-    about = str(function.get("description") or "")
-    parameters = tuple(_parameters(schema if isinstance(schema, Mapping) else {}, (), True))
-    described = [word for word in words_of(about) if word.lower() not in _SMALL][:_DESCRIBED]
-    title = [word for word in words_of(name) if word.lower() not in {one.lower() for one in described}]
-    shown = " ".join(word.lower() for word in [*title, *described])
-    for place, parameter in zip(PLACES, parameters, strict=False):
-        kinds = {"enum": "=", "integer": "#", "number": "#", "boolean": "+", "string": '"'}
-        kind = ("*" if parameter.items else "") + kinds.get(parameter.kind, "?")
-        label = " ".join(word.lower() for word in words_of(" ".join(parameter.path)))
-        shown += f" {place} {label} {kind}{'!' if parameter.required else ''}"
-    words = frozenset(_stem(word) for word in (*words_of(name), *words_of(about)) if word.lower() not in _SMALL)
-    required = schema.get("required", ()) if isinstance(schema, Mapping) else ()
-    names = frozenset(map(str, required)) if isinstance(required, list) else frozenset()
-    return Tool(name, shown, words, parameters[: len(PLACES)], names)
-
-
-def _parameters(schema: Json, path: tuple[str, ...], needed: bool) -> Iterator[Parameter]:
-    """The values of an object's schema; those of objects within by their own."""
-    properties, required = schema.get("properties"), schema.get("required")
-    wanted = set(required) if isinstance(required, list) else set()
-    for key, inner in properties.items() if isinstance(properties, Mapping) else ():
-        if not isinstance(inner, Mapping) or len(path) > 3:
-            continue
-        where = (*path, str(key))
-        must = needed and key in wanted
-        if inner.get("type") == "object" and isinstance(inner.get("properties"), Mapping):
-            yield from _parameters(inner, where, must)
-            continue
-        listed = inner.get("type") == "array"
-        one = inner.get("items") if listed else inner
-        one = one if isinstance(one, Mapping) else {}
-        choices = one.get("enum")
-        kind = "enum" if isinstance(choices, list) else str(one.get("type", "other"))
-        yield Parameter(
-            where,
-            kind if kind in ("enum", "integer", "number", "boolean", "string") else "other",
-            tuple(choices) if isinstance(choices, list) else (),
-            listed,
-            must,
-            frozenset(_stem(word) for word in words_of(str(key)) if word.lower() not in _SMALL),
-            _limit(one, "minimum"),
-            _limit(one, "maximum"),
-        )
-
-
-def _limit(schema: Json, name: str) -> float | None:
-    value = schema.get(name)
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
-
-
 def _at(value: Json, path: tuple[str, ...]) -> tuple[object, bool]:
     """(the value at a path, whether there is one)."""
     found: object = value
@@ -493,19 +426,3 @@ def _put(arguments: dict[str, object], path: tuple[str, ...], value: object) -> 
         assert isinstance(inner, dict)  # paths of one schema don't cross
         arguments = inner
     arguments[path[-1]] = value
-
-
-def words_of(text: str) -> list[str]:
-    """Words of a text or a name: set_light, setLight and set-light have two."""
-    parted = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text)
-    return re.findall(r"[^\W\d_]+|\d+", parted)
-
-
-def _stem(word: str) -> str:
-    """A word without the endings that most often differ."""
-    low = word.lower()
-    for ending in ("ing", "es", "ed", "s"):
-        if low.endswith(ending) and len(low) - len(ending) >= 3:
-            low = low[: -len(ending)]
-            break
-    return low[:-1] if low.endswith("e") and len(low) > 3 else low

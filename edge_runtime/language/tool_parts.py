@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from edge_runtime.errors import BadRequest
 
+Json = Mapping[str, object]
 PLACES = "123456789abcdefghijklmnopqrstuvwxyz"  # of a parameter in its tool, and of a choice in its list
+_DESCRIBED = 8  # words of a description that are shown
+# Words that hold sentences together: they stay as they are, and no value begins or ends with one.
+SMALL = frozenset((
+    "a", "an", "the", "and", "or", "but", "if", "of", "to", "in", "on", "off", "at", "by", "for", "from", "with",
+    "without", "into", "out", "up", "down", "as", "is", "are", "was", "were", "be", "been", "do", "does", "did",
+    "don't", "didn't", "doesn't", "not", "no", "never", "i", "i'd", "i'm", "you", "your", "we", "it", "its", "it's",
+    "this", "that", "these", "those", "there", "here", "my", "me", "us", "our", "what", "what's", "which", "who",
+    "why", "how", "when", "where", "can", "could", "would", "should", "shall", "will", "may", "might", "must",
+    "please", "now", "then", "so", "than", "have", "has", "had", "let", "let's", "about", "hey", "just", "want",
+    "like", "ask", "asked", "tell", "told", "happens", "mean", "means", "go", "ahead", "last", "again", "yes",
+    "need", "explain", "anybody", "somebody", "wise", "possible", "able", "hello", "hi", "thanks", "thank",
+))  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -53,3 +68,75 @@ class Unreadable(BadRequest):
     """What the model wrote is no call that the tools allow."""
 
     code = "unreadable_tools"
+
+
+def tool_of(raw: Json) -> Tool:
+    """A tool out of OpenAI's form; raises `BadRequest`."""
+    function = raw.get("function", raw)
+    if not isinstance(function, Mapping) or not isinstance(name := function.get("name"), str):
+        raise BadRequest('A tool must be {"type": "function", "function": {"name", "description", "parameters"}}.')
+    schema = function.get("parameters")
+    about = str(function.get("description") or "")
+    parameters = tuple(_parameters(schema if isinstance(schema, Mapping) else {}, (), True))
+    described = [word for word in words_of(about) if word.lower() not in SMALL][:_DESCRIBED]
+    title = [word for word in words_of(name) if word.lower() not in {one.lower() for one in described}]
+    shown = " ".join(word.lower() for word in [*title, *described])
+    for place, parameter in zip(PLACES, parameters, strict=False):
+        kinds = {"enum": "=", "integer": "#", "number": "#", "boolean": "+", "string": '"'}
+        kind = ("*" if parameter.items else "") + kinds.get(parameter.kind, "?")
+        label = " ".join(word.lower() for word in words_of(" ".join(parameter.path)))
+        shown += f" {place} {label} {kind}{'!' if parameter.required else ''}"
+    words = frozenset(stemmed(word) for word in (*words_of(name), *words_of(about)) if word.lower() not in SMALL)
+    required = schema.get("required", ()) if isinstance(schema, Mapping) else ()
+    names = frozenset(map(str, required)) if isinstance(required, list) else frozenset()
+    return Tool(name, shown, words, parameters[: len(PLACES)], names)
+
+
+def _parameters(schema: Json, path: tuple[str, ...], needed: bool) -> Iterator[Parameter]:
+    """The values of an object's schema; those of objects within by their own."""
+    properties, required = schema.get("properties"), schema.get("required")
+    wanted = set(required) if isinstance(required, list) else set()
+    for key, inner in properties.items() if isinstance(properties, Mapping) else ():
+        if not isinstance(inner, Mapping) or len(path) > 3:
+            continue
+        where = (*path, str(key))
+        must = needed and key in wanted
+        if inner.get("type") == "object" and isinstance(inner.get("properties"), Mapping):
+            yield from _parameters(inner, where, must)
+            continue
+        listed = inner.get("type") == "array"
+        one = inner.get("items") if listed else inner
+        one = one if isinstance(one, Mapping) else {}
+        choices = one.get("enum")
+        kind = "enum" if isinstance(choices, list) else str(one.get("type", "other"))
+        yield Parameter(
+            where,
+            kind if kind in ("enum", "integer", "number", "boolean", "string") else "other",
+            tuple(choices) if isinstance(choices, list) else (),
+            listed,
+            must,
+            frozenset(stemmed(word) for word in words_of(str(key)) if word.lower() not in SMALL),
+            _limit(one, "minimum"),
+            _limit(one, "maximum"),
+        )
+
+
+def _limit(schema: Json, name: str) -> float | None:
+    value = schema.get(name)
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def words_of(text: str) -> list[str]:
+    """Words of a text or a name: set_light, setLight and set-light have two."""
+    parted = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text)
+    return re.findall(r"[^\W\d_]+|\d+", parted)
+
+
+def stemmed(word: str) -> str:
+    """A word without the endings that most often differ."""
+    low = word.lower()
+    for ending in ("ing", "es", "ed", "s"):
+        if low.endswith(ending) and len(low) - len(ending) >= 3:
+            low = low[: -len(ending)]
+            break
+    return low[:-1] if low.endswith("e") and len(low) > 3 else low
