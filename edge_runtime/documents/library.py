@@ -196,9 +196,10 @@ class Library:
         if not words:
             return []
         meaning = self._makers.meaning()
-        asked, vectors = self._asked(words, meaning), self._vectors(meaning)
+        passages = self._passages()
+        asked, vectors = self._asked(words, meaning, passages), self._vectors(meaning)
         maker = None if vectors is None else vectors.maker
-        share, least = (1.0, LEAST_COVERED) if maker is None else (maker.share, maker.least(self._passages()))
+        share, least = (1.0, LEAST_COVERED) if maker is None else (maker.share, maker.least(passages))
         near = {} if vectors is None else vectors.ask(question, words)
         rows = self._candidates(words, near)
         if vectors is not None:
@@ -231,9 +232,11 @@ class Library:
 
     def encode(self, most: int) -> int:
         """Let the sentence encoder read so many passages more; how many are left, as `unread`. Raises `EdgeError`."""
-        if self.unread() and (encoder := self._makers.encoder()) is not None:
+        left = self.unread()
+        if left and (encoder := self._makers.encoder()) is not None:
             self._make(Vectors(self._base, encoder), most)
-        return self.unread()
+            left = self.unread()
+        return left
 
     def compared_by(self) -> list[str]:
         """What questions and passages are compared by: "words", and what makes vectors here. Raises `EdgeError`."""
@@ -248,8 +251,8 @@ class Library:
     def _passages(self) -> int:
         return int(self._base.execute("SELECT COUNT(*) FROM passages").fetchone()[0])
 
-    def _asked(self, words: Sequence[str], meaning: Meaning | None) -> _Asked:
-        number = self._passages()
+    def _asked(self, words: Sequence[str], meaning: Meaning | None, number: int) -> _Asked:
+        """number: of passages."""
         stems_of, weights = self._stems(words), []
         for stems in stems_of:
             holding = [self._base.execute("SELECT doc FROM terms WHERE term = ?", (stem,)).fetchone() for stem in stems]

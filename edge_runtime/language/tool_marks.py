@@ -7,10 +7,11 @@ a letter, and where a tool takes a text, each word that none of them knows gets 
     tools  A set lamp 1 room =! 2 level #! 3 owner "    said    set the lamp in the hall to 33 % for tom jones now
     reads  A the A in the A1=2 to а % for α tom β jones now > A      writes  @A 3 α
 
-Behind ">" stand the tools that could be called as it is; "<" is in its place where nothing is wanted (see `wishes`). What the words settle by themselves (see `settling`: here the room and the level) isn't written at all, and a text is
-pointed at by its first word where it ends with the words that follow it directly. The pointing is that of pointer networks
-(arXiv 1506.03134), the marks play the part of delexicalization (as in arXiv 1508.01745). `written` makes of a call what
-the model must write, and `called` of what it wrote a call, valid by the tool's schema.
+Behind ">" stand the tools that could be called as it is; "<" is in its place where nothing is wanted (see `wishes`). What
+the words settle by themselves (see `settling`: here the room and the level) isn't written at all, and a text is pointed at
+by its first word where it ends with the words that follow it directly. The pointing is that of pointer networks (arXiv
+1506.03134), the marks play the part of delexicalization (as in arXiv 1508.01745). `written` makes of a call what the model
+must write, and `called` of what it wrote a call, valid by the tool's schema.
 """
 
 from __future__ import annotations

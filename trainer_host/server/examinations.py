@@ -106,13 +106,13 @@ class ExaminationRoutes:
         try:
             async with asyncio.timeout(SECONDS):
                 ended = await self._follow(id_, rows)
-            self._keep(ended)  # after the process: who reads that an exam is over may begin the next
         except asyncio.CancelledError:
-            self._end(id_, "cancelled", "It was cancelled.")
+            ended = self._ended(id_, "cancelled", "It was cancelled.")
         except TimeoutError:
-            self._end(id_, "failed", "The models took too long to answer; examine them on fewer rows.")
+            ended = self._ended(id_, "failed", "The models took too long to answer; examine them on fewer rows.")
         except (OSError, ValueError, KeyError, TypeError):
-            self._end(id_, "failed", "The process that examines ended; there may be too little memory.")
+            ended = self._ended(id_, "failed", "The process that examines ended; there may be too little memory.")
+        self._keep(ended)  # after the process: who reads that an exam is over may begin the next
 
     async def _follow(self, id_: str, rows: int) -> Exam:
         exam = self._known[id_]
@@ -128,7 +128,7 @@ class ExaminationRoutes:
             while line := await process.stdout.readline():
                 told: Json = json.loads(line)
                 if "error" in told:
-                    return replace(self._known[id_], state="failed", note="", message=str(told["error"]))
+                    return self._ended(id_, "failed", str(told["error"]))
                 if isinstance(found := told.get("answer"), dict):
                     return replace(self._known[id_], state="done", progress=1.0, note="", found=found)
                 now = max(self._known[id_].progress, min(0.999, float(str(told["share"]))))
@@ -139,5 +139,5 @@ class ExaminationRoutes:
                 process.kill()
             await process.wait()
 
-    def _end(self, id_: str, state: str, message: str) -> None:
-        self._keep(replace(self._known[id_], state=state, note="", message=message))
+    def _ended(self, id_: str, state: str, message: str) -> Exam:
+        return replace(self._known[id_], state=state, note="", message=message)

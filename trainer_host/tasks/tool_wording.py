@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
+from edge_runtime.language.tool_parts import words_of
 from trainer_host.tasks import Json
 from trainer_host.tasks.phrases import fill, fillers, templates
 from trainer_host.tasks.tool_schemas import Call, value_words
@@ -22,19 +23,8 @@ _LONGEST = 12  # words of a description that are said
 _PARTICLES = frozenset(("up", "down", "on", "off", "out", "in", "over", "away", "back"))
 _JOINING = frozenset(("to", "on", "in", "at", "of", "for", "from", "with", "by", "into", "that", "which", "when"))
 _VERBS = (
-    "do",
-    "get",
-    "put on",
-    "turn on",
-    "switch on",
-    "make",
-    "give me",
-    "run",
-    "use",
-    "handle",
-    "take care of",
-    "go for",
-)
+    "do", "get", "put on", "turn on", "switch on", "make", "give me", "run", "use", "handle", "take care of", "go for",
+)  # fmt: skip
 # Past and participle, where they aren't regular.
 _IRREGULAR = {
     "be": "was been", "begin": "began begun", "book": "booked booked", "bring": "brought brought", "build": "built built",
@@ -48,28 +38,10 @@ _IRREGULAR = {
     "spend": "spent spent", "spread": "spread spread", "sweep": "swept swept", "take": "took taken", "tell": "told told",
     "throw": "threw thrown", "wake": "woke woken", "wind": "wound wound", "write": "wrote written",
 }  # fmt: skip
-_DOUBLED = frozenset(
-    (
-        "stop",
-        "plan",
-        "begin",
-        "cut",
-        "get",
-        "let",
-        "put",
-        "run",
-        "set",
-        "shut",
-        "scan",
-        "drop",
-        "plug",
-        "wrap",
-        "dim",
-        "pin",
-        "mop",
-        "trim",
-    )
-)
+_DOUBLED = frozenset((
+    "stop", "plan", "begin", "cut", "get", "let", "put", "run", "set", "shut", "scan", "drop", "plug", "wrap", "dim", "pin",
+    "mop", "trim",
+))  # fmt: skip
 # A first word that is no verb: what is said of the tool is then what it is.
 _NO_VERB = frozenset(
     ("a", "an", "the", "this", "that", "all", "any", "some", "tool", "function", "for", "to", "your", "my")
@@ -197,7 +169,7 @@ def _parted(schema: Json, name: str) -> tuple[str, str, str]:
     about = re.split(r"[.;:(\n]", str(schema.get("description") or ""))[0].split()[:_LONGEST]
     if re.match(r"[a-z]+[^su]s (an?|the|one|all|your|some) ", " ".join(about), re.IGNORECASE):
         about[0] = re.sub(r"(?<=ch|sh|ss)es$|(?<=x)es$|s$", "", about[0])  # "Sets a lamp"
-    words = about if len(about) > 1 and about[0].lower() not in _NO_VERB else _words(name)
+    words = about if len(about) > 1 and about[0].lower() not in _NO_VERB else [word.lower() for word in words_of(name)]
     if not words:
         return "use", "", name
     if len(words) == 1 and about and about[0].lower() in _NO_VERB:
@@ -205,10 +177,6 @@ def _parted(schema: Json, name: str) -> tuple[str, str, str]:
     verb, *rest = words
     particle = rest.pop(0) if len(rest) > 1 and rest[0].lower() in _PARTICLES else ""
     return verb.lower(), particle, " ".join(rest)
-
-
-def _words(name: str) -> list[str]:
-    return [word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+", name)]
 
 
 def _value(rng: random.Random, name: str, value: object, *, plain: bool, chosen: bool) -> str:
