@@ -1,11 +1,14 @@
-"""What all tests share: nobody's own keys are used, none gets into somebody's keyring, and long files start first."""
+"""What all tests share: nobody's own keys are used, none gets into somebody's keyring, long files start first, and a
+clock that needn't be waited for."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -78,3 +81,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         longer = _WHOLE_WAY in item.path.parents or item.path in slow or item.path in place
         if longer and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(_LONG_SECONDS))
+
+
+@pytest.fixture
+async def simulated_time(monkeypatch: pytest.MonkeyPatch) -> Callable[[], float]:
+    """The event loop's clock, simulated: it stands while anything can be done, and leaps to the next timer otherwise.
+
+    For tests whose tasks wait for each other and for the clock alone: sockets, threads and processes don't know of it.
+    """
+    loop = asyncio.get_running_loop()
+    selector = loop._selector  # type: ignore[attr-defined]
+    now, look = 0.0, selector.select
+
+    def select(timeout: float | None = None) -> object:
+        nonlocal now
+        ready = look(None if timeout is None else 0)
+        if timeout and not ready:
+            now += timeout
+        return ready
+
+    monkeypatch.setattr(loop, "time", lambda: now)
+    monkeypatch.setattr(selector, "select", select)
+    return loop.time
