@@ -15,6 +15,7 @@ from edge_runtime.identity.tls import Shown
 from edge_runtime.identity.tokens import TokenStore
 from trainer_host.errors import TrainerError
 from trainer_host.server.access import Guard
+from trainer_host.server.bundles import BundleRoutes
 from trainer_host.server.chat import ChatRoutes
 from trainer_host.server.comparisons import ComparisonRoutes
 from trainer_host.server.datasets import DatasetRoutes
@@ -76,6 +77,7 @@ def make_app(
     imports, tunings = ImportRoutes(workspace), TuningRoutes(workspace, queue, guard)
     examinations = ExaminationRoutes(workspace)
     releases, rollouts = ReleaseRoutes(workspace, queue), RolloutRoutes(workspace, guard)
+    bundles = BundleRoutes(workspace)
 
     def ids() -> list[str]:
         return [*timetable.ids(), *(f"job:{job.id}" for job in queue.jobs())]
@@ -164,6 +166,8 @@ def make_app(
         ("GET", "/v1/releases/{release}", releases.one),
         ("POST", "/v1/releases/{release}/cancel", releases.cancel),
         ("POST", "/v1/releases/{release}/resume", releases.resume),
+        ("GET", "/v1/bundles", bundles.all),
+        ("GET", "/v1/bundles/{sha256}", bundles.one),
         ("GET", "/v1/rollouts", rollouts.all),
         ("POST", "/v1/rollouts", rollouts.begin),
         ("GET", "/v1/rollouts/{rollout}", rollouts.one),

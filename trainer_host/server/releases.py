@@ -163,7 +163,7 @@ class RolloutRoutes:
             from trainer_host.fleet.database import open_store
             from trainer_host.fleet.service import Fleet
 
-            repository = _repository(self._workspace)
+            repository = repository_of(self._workspace)
             with open_store(self._workspace, None) as store:  # the home folder's, or ENIGMA_FLEET_DATABASE
                 return work(Fleet(store, repository, by), store)
 
@@ -194,7 +194,7 @@ def _words(body: Json, name: str) -> tuple[str, ...]:
 def _published(workspace: Workspace) -> list[Json] | None:
     """What devices can fetch; None where there is no repository."""
     try:
-        repository = _repository(workspace)
+        repository = repository_of(workspace)
     except NotThere:
         return None
     return [
@@ -204,7 +204,8 @@ def _published(workspace: Workspace) -> list[Json] | None:
     ]
 
 
-def _repository(workspace: Workspace) -> Repository:
+def repository_of(workspace: Workspace) -> Repository:
+    """The update repository; raises `NotThere` where there is none."""
     from trainer_host.release.repository import Repository
     from trainer_host.release.roles import RoleKeys
 
