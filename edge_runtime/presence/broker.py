@@ -1,7 +1,7 @@
 """Connections to an MQTT broker: the address, TLS, and coming back after it went away. For devices and hosts alike.
 
 It needs the package aiomqtt (the extra `mqtt`), which is imported when it is used and not before. MQTT 5 is spoken, since
-its Maximum Packet Size lets a broker leave out what is too long for a small device.
+its Maximum Packet Size lets a broker leave out what is too long for a small device; and 3.1.1 with a broker that knows no 5.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from edge_runtime.errors import ConfigError
 if TYPE_CHECKING:
     import ssl
 
-    from aiomqtt import Client, Message, Will
+    from aiomqtt import Client, Message, MqttError, Will
 
 _log = logging.getLogger(__name__)
 PORTS = {"mqtt": 1883, "mqtts": 8883}
@@ -34,6 +34,9 @@ FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds between tries
 STEADY_SECONDS = 60.0  # a connection that lasted so long begins the pauses anew
 _HELD = _SENT = 64  # messages that wait to be read, and to be sent
 _REFUSED = 0x80  # codes of SUBACK from here on (MQTT 5, section 3.9.3)
+_OTHER_VERSION = (
+    0x84  # of CONNACK: Unsupported Protocol Version (MQTT 5, section 3.2.2.2), which paho makes of 3.1.1's too
+)
 _MOST_PASSWORD = 4096  # bytes
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?|[0-9A-Fa-f:.]{2,45}")
 
@@ -163,20 +166,42 @@ async def connected(
     broker: Broker, identifier: str, will: Will | None, most: int, waiting: asyncio.Queue[Message] | None = None
 ) -> AsyncIterator[Client]:
     """One connection, see `stay_connected`; raises aiomqtt's `MqttError` where it can't be had. identifier: empty for any."""
+    from aiomqtt import MqttError
+
+    async with contextlib.AsyncExitStack() as stack:
+        client = _client(broker, identifier, will, most, waiting)
+        try:
+            await stack.enter_async_context(client)
+        except MqttError as cause:
+            if not _may_know_no_5(cause):
+                raise
+            client = _client(broker, identifier, will, 0, waiting)
+            await stack.enter_async_context(client)
+            _log.info("%s didn't answer to MQTT 5, so 3.1.1 is spoken", broker)
+        yield client
+
+
+def _client(
+    broker: Broker, identifier: str, will: Will | None, most: int, waiting: asyncio.Queue[Message] | None
+) -> Client:
+    """A client that isn't connected yet. most: see `stay_connected`; 0: it speaks MQTT 3.1.1, which can't bound packets."""
     from aiomqtt import Client, ProtocolVersion
+    from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY
     from paho.mqtt.packettypes import PacketTypes
     from paho.mqtt.properties import Properties
 
-    properties = Properties(PacketTypes.CONNECT)
-    properties.MaximumPacketSize = most
-    async with Client(
+    properties = None
+    if most:
+        properties = Properties(PacketTypes.CONNECT)
+        properties.MaximumPacketSize = most
+    return Client(
         broker.host,
         broker.port,
         username=broker.user or None,
         password=broker.password or None,
         identifier=identifier or None,
-        protocol=ProtocolVersion.V5,
-        clean_start=True,
+        protocol=ProtocolVersion.V5 if most else ProtocolVersion.V311,
+        clean_start=True if most else MQTT_CLEAN_START_FIRST_ONLY,  # with 3.1.1 a session is clean by itself
         will=will,
         timeout=ANSWER_SECONDS,
         keepalive=KEEP_ALIVE_SECONDS,
@@ -186,8 +211,14 @@ async def connected(
         max_queued_outgoing_messages=_SENT,
         properties=properties,
         tls_context=context_of(broker),
-    ) as client:
-        yield client
+    )
+
+
+def _may_know_no_5(cause: MqttError) -> bool:
+    """Whether a broker may want 3.1.1: it says so, or nothing at all, as some do that can't read a CONNECT of MQTT 5."""
+    from aiomqtt import MqttCodeError
+
+    return not isinstance(cause, MqttCodeError) or getattr(cause.rc, "value", cause.rc) == _OTHER_VERSION
 
 
 def context_of(broker: Broker) -> ssl.SSLContext | None:

@@ -39,6 +39,7 @@ def broker(tmp_path: Path) -> Iterator[Mosquitto]:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(service, "GAP_SECONDS", 0.05)
+    monkeypatch.setattr(brokers, "ANSWER_SECONDS", DEADLINE)  # a broker that is slow isn't one that knows no MQTT 5
     monkeypatch.setattr(brokers, "FIRST_PAUSE", 0.1)
     monkeypatch.setattr(brokers, "LONGEST_PAUSE", 0.3)
 
@@ -143,6 +144,50 @@ async def test_a_broker_that_comes_back_finds_the_device_again(
                 while (await next_presence(client, True)).at <= first.at:
                     pass
     assert caplog.text.count("can't be used now") == 2  # and not one for each try
+
+
+@contextlib.asynccontextmanager
+async def without_5(broker: Mosquitto, answer: bytes) -> AsyncIterator[int]:
+    """The port of a broker that speaks 3.1.1 alone: a CONNECT of MQTT 5 gets this answer and no more, all else goes on."""
+
+    async def passed_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while piece := await reader.read(4096):
+            writer.write(piece)
+        writer.close()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\x00\x04MQTT")
+        version = await reader.readexactly(1)
+        if version == b"\x05":
+            writer.write(answer)
+            await reader.read()  # until it goes
+        else:
+            to_broker, sent = await asyncio.open_connection("127.0.0.1", broker.port)
+            sent.write(head + version)
+            await asyncio.gather(passed_on(reader, sent), passed_on(to_broker, writer))
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1")
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+@pytest.mark.parametrize("answer", [b"\x20\x02\x00\x01", b""], ids=["refuses", "says nothing"])
+async def test_a_broker_that_knows_no_mqtt_5_is_spoken_to_by_3_1_1(
+    broker: Mosquitto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: bytes
+) -> None:
+    if not answer:
+        monkeypatch.setattr(brokers, "ANSWER_SECONDS", 0.5)
+    here = Here(broker, tmp_path)
+    async with client_of(broker) as client, without_5(broker, answer) as port:
+        await client.subscribe(TOLD)
+        here.service._broker = broker_of(f"mqtt://127.0.0.1:{port}", KEY.id, "k1")
+        async with here.running():
+            await next_presence(client, True)
+            told = await next_report(client)
+            await client.publish(f"enigma/{KEY.id}/do", b"report", qos=1)
+            await next_report_after(client, told.at)
+        assert (await next_presence(client, False)).device == KEY.id
 
 
 async def test_commands_ask_for_what_the_device_does_by_itself(broker: Mosquitto, tmp_path: Path) -> None:
