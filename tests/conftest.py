@@ -84,6 +84,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture
+async def leap(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Moves the event loop's clock on by so many seconds: deadlines in between are over, and nobody waits for them."""
+    loop, ahead = asyncio.get_running_loop(), 0.0
+    clock = loop.time
+
+    def leap(seconds: float) -> None:
+        nonlocal ahead
+        ahead += seconds
+
+    monkeypatch.setattr(loop, "time", lambda: clock() + ahead)
+    return leap
+
+
+@pytest.fixture
 async def simulated_time(monkeypatch: pytest.MonkeyPatch) -> Callable[[], float]:
     """The event loop's clock, simulated: it stands while anything can be done, and leaps to the next timer otherwise.
 

@@ -306,9 +306,9 @@ def test_a_long_hostile_text_takes_no_quadratic_time() -> None:
     import time
 
     for piece in ("1", "1 ", "a.", "a@", "0x", "::", "Aa ", "12-", "é", "A.", "Ää-", "rue Aa "):
-        began = time.perf_counter()
+        began = time.process_time()
         find(piece * 20_000)
-        assert time.perf_counter() - began < 5, piece
+        assert time.process_time() - began < 5, piece
 
 
 def test_presidio_finds_names_and_places_that_nothing_announces() -> None:

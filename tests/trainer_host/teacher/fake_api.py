@@ -86,8 +86,8 @@ class FakeApi:
     latency: seconds before an answer. concurrency: with more requests open than that, a request gets a 429.
     usage: tokens of prompt and answer per request, by default a quarter of their characters. add_routes: called
     with the app before it starts, for more endpoints. idempotent: a request that comes again with the Idempotency-Key of
-    one that was answered, or is being answered, gets that answer, and isn't billed. logprobs: what stands there in an answer
-    of OpenAI's wire to a request that asks for it; a provider that ignores it answers null.
+    one that was answered, or is being answered, gets that answer, and isn't billed. hold: a file without which no answer goes
+    out. logprobs: what stands there in an answer of OpenAI's wire to a request that asks for it; a provider that ignores it answers null.
     """
 
     answer: Answer = from_schema
@@ -97,6 +97,7 @@ class FakeApi:
     usage: Callable[[Asked, str], tuple[int, int]] | None = None
     add_routes: Iterable[Callable[[web.Application, FakeApi], None]] = ()
     idempotent: bool = False
+    hold: Path | None = None
     logprobs: Callable[[Asked, str], object] | None = None
     keys: set[str] | None = None  # the valid ones; None takes any, and none
     log: Path | None = None
@@ -179,6 +180,8 @@ class FakeApi:
     async def _answer(self, asked: Asked) -> Json:
         if self.latency:
             await asyncio.sleep(self.latency)
+        while self.hold is not None and not self.hold.exists():  # noqa: ASYNC110 - another process makes it
+            await asyncio.sleep(0.01)
         return self.reply(asked)
 
     def reply(self, asked: Asked, answer: Json | str | None = None) -> Json:
@@ -348,6 +351,7 @@ async def _running(args: argparse.Namespace) -> AsyncIterator[FakeApi]:
         return getattr(importlib.import_module(module), name)
 
     api = FakeApi(latency=args.latency, concurrency=args.concurrency, log=args.log, idempotent=args.idempotent)
+    api.hold = args.hold
     if args.answer:
         api.answer = cast(Answer, named(args.answer))
     if args.script:
@@ -371,6 +375,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--log", type=Path)
+    parser.add_argument("--hold", type=Path)
     parser.add_argument("--latency", type=float, default=0.0)
     parser.add_argument("--concurrency", type=int)
     parser.add_argument("--idempotent", action="store_true")

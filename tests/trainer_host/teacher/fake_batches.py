@@ -56,12 +56,14 @@ class Batch:
 class FakeBatches:
     """The state of both APIs; `sent` counts how often each custom id was in a batch that was taken.
 
-    polls: looks until a batch ends. rows: faults of rows. fail: a whole batch by number (from 1) fails with these
+    polls: looks until a batch ends. ready: a file without which none ends. looks: a file with a line for each look. rows: faults of rows. fail: a whole batch by number (from 1) fails with these
     words. lose_reply: batches by number that are taken, and the connection broken. hold_reply: seconds between taking
     a batch and answering. cut: downloads by number that break in the middle. most: more requests are refused.
     """
 
     polls: int = 1
+    ready: str = ""
+    looks: str = ""
     rows: Rows = lambda custom_id, times: None
     fail: dict[int, str] = field(default_factory=dict)
     lose_reply: set[int] = field(default_factory=set)
@@ -272,6 +274,11 @@ class FakeBatches:
             return None
         batch.looks += 1
         self.looked.set()
+        if self.looks:
+            with Path(self.looks).open("a") as out:
+                out.write(batch.id + "\n")
+        if self.ready and not Path(self.ready).exists():
+            return batch
         if batch.status == "in_progress" and batch.looks >= self.polls:
             batch.status = "cancelled" if self.cancel else "completed"
         return batch

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
+import statistics
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from aiohttp import web
 
 from tests.trainer_host.teacher import fake_api, faults
-from tests.trainer_host.teacher.fake_api import Asked, FakeApi, Fault
+from tests.trainer_host.teacher.fake_api import Asked, FakeApi
 from tests.trainer_host.teacher.faults import always, for_key
 from tests.trainer_host.teacher.teachers import question, secret_of, teacher_for
 from trainer_host.errors import NoKeyLeft, TeacherStopped
@@ -44,38 +47,31 @@ async def test_a_server_without_keys_gets_none(api: FakeApi, tmp_path: Path) -> 
 async def test_a_throttled_key_is_unused_for_its_pause_and_a_revoked_one_never_tried_again(
     api: FakeApi, tmp_path: Path
 ) -> None:
-    pause = 3.0
-    throttled_at: list[float] = []
-
-    def script(asked: Asked) -> Fault | None:
-        if asked.key == secret_of("revoked"):
-            return faults.status(401, "revoked")
-        if asked.key != secret_of("first") or asked.number < 10:
-            return None
-        if not throttled_at:
-            throttled_at.append(asked.at)
-        return faults.throttle(pause) if asked.at < throttled_at[0] + pause else None
-
-    api.script, api.latency = script, 0.02
+    now = 0.0
+    revoked, throttled = faults.status(401, "revoked"), faults.throttle(3.0)
     async with teacher_for(api.endpoint(), tmp_path, names=("revoked", "first", "second")) as teacher:
+        teacher.ring._clock = lambda: now
 
-        async def one(number: int) -> None:
-            await asyncio.sleep(number * 0.045)
-            await teacher.ask(question(number))
+        async def keys_of(start: int, end: int) -> Counter[str]:
+            """With which keys these questions were asked; all are answered."""
+            before = api.by_key.copy()
+            await asyncio.gather(*(teacher.ask(question(number)) for number in range(start, end)))
+            assert len(api.answered) == end
+            return Counter({name: api.by_key[secret_of(name)] - before[secret_of(name)] for name in teacher_keys})
 
-        await asyncio.gather(*(one(number) for number in range(100)))
-    used = [(asked.at - throttled_at[0], asked.key) for asked in api.asked]
-
-    def count(key: str, start: float, end: float) -> int:
-        return sum(start < when <= end and name == secret_of(key) for when, name in used)
-
-    assert len(api.answered) == 100
-    # Those that were on their way when the first refusal came back, at most; then none for the whole pause.
-    assert count("first", 0, pause) < 8
-    assert count("second", 0, pause) > 8
-    assert count("first", pause, 1000) > 8
-    assert count("second", pause, 1000) <= 8
-    assert 1 <= count("revoked", -1000, 1000) <= 8
+        teacher_keys = ("revoked", "first", "second")
+        api.script = for_key({secret_of("revoked"): revoked})
+        used = await keys_of(0, 10)
+        assert 1 <= used["revoked"] <= 8 and used["first"] == 10 and used["second"] == 0
+        api.script = for_key({secret_of("revoked"): revoked, secret_of("first"): throttled})
+        used = await keys_of(10, 60)
+        # Those that were on their way when the first refusal came back, at most; then none for the whole pause.
+        assert used["revoked"] == 0 and 1 <= used["first"] <= 8 and used["second"] == 50
+        now = 2.99
+        assert await keys_of(60, 70) == Counter(second=10)
+        now = 3.01
+        api.script = for_key({secret_of("revoked"): revoked})
+        assert await keys_of(70, 100) == Counter(first=30)
 
 
 @pytest.mark.parametrize("status", [401, 402, 403])
@@ -132,9 +128,11 @@ async def test_tokens_per_minute_are_not_passed_by_more_than_five_percent(
         began = time.monotonic()
         await asyncio.gather(*(teacher.ask(question(number)) for number in range(10, 55)))
         seconds = time.monotonic() - began
-    rate = (len(api.answered) - begun) * 100 / seconds
-    assert rate <= 1_500 * 1.05
-    assert rate >= 1_500 * 0.60  # on an idle machine 0.98 (test_rotation has the exact figure); a busy one is slower
+    assert (len(api.answered) - begun) * 100 / seconds <= 1_500 * 1.05
+    # The median pause between two, as a machine that stands for a while makes some of them long. 0.98 on an idle one;
+    # test_rotation has the exact figure.
+    pauses = [later.at - earlier.at for earlier, later in itertools.pairwise(api.asked[begun:])]
+    assert 100 / statistics.median(pauses) >= 1_500 * 0.60
 
 
 async def test_a_providers_limit_is_found_and_everything_is_answered(api: FakeApi, tmp_path: Path) -> None:

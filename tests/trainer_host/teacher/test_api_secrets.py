@@ -6,16 +6,16 @@ import asyncio
 import logging
 import pickle
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.trainer_host.teacher import faults
-from tests.trainer_host.teacher.fake_api import FakeApi, Fault
+from tests.trainer_host.teacher.fake_api import Asked, FakeApi, Fault
 from tests.trainer_host.teacher.faults import always
-from tests.trainer_host.teacher.teachers import QUICK, question, secret_of, teacher_for
+from tests.trainer_host.teacher.teachers import PATIENCE, question, secret_of, teacher_for
 from trainer_host.teacher.check import check_key, list_models
 from trainer_host.teacher.protocol import Key, Secret
 from trainer_host.teacher.providers import Wire
@@ -59,7 +59,7 @@ FAULTS: dict[str, Fault | None] = {
     "no reply": faults.raw(b'{"you": "' + secret_of("work").encode() + b'"}'),
     "a page": faults.page(),
     "cut": faults.cut(),
-    "silence": faults.hang(5),
+    "silence": faults.hang(),
     "too long": faults.too_long(),
     "redirect": faults.redirect(f"https://elsewhere.example/{secret_of('work')}"),
 }
@@ -68,7 +68,7 @@ FAULTS: dict[str, Fault | None] = {
 @pytest.mark.parametrize("wire", ["openai", "anthropic"])
 @pytest.mark.parametrize("name", FAULTS)
 async def test_nothing_that_is_raised_logged_shown_or_written_holds_the_key(
-    name: str, wire: Wire, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    name: str, wire: Wire, tmp_path: Path, caplog: pytest.LogCaptureFixture, leap: Callable[[float], None]
 ) -> None:
     caplog.set_level(logging.DEBUG)
     asyncio.get_running_loop().set_debug(True)
@@ -76,11 +76,17 @@ async def test_nothing_that_is_raised_logged_shown_or_written_holds_the_key(
     shown: list[str] = []
     async with FakeApi() as api:
         fault = FAULTS[name]
-        api.script = None if fault is None else always(fault)
+
+        def script(asked: Asked) -> Fault | None:
+            if name == "silence":
+                leap(PATIENCE)
+            return fault
+
+        api.script = script
         if name == "a reply that repeats it":
             api.answer = lambda asked: f"your key is {asked.key}"
         endpoint = api.endpoint(wire, headers=(("x-team", TEAM),))
-        async with teacher_for(endpoint, tmp_path, deadlines=QUICK, patience=2.0) as teacher:
+        async with teacher_for(endpoint, tmp_path, patience=2.0) as teacher:
             task = asyncio.create_task(teacher.ask(question()), name="asking")
             await asyncio.wait([task])
             shown += [repr(task), repr(teacher), repr(vars(teacher)), repr(teacher.ring._places)]

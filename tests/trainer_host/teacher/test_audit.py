@@ -342,7 +342,10 @@ def test_a_process_killed_at_any_moment_leaves_a_chain_that_others_go_on_with(pa
     rng = random.Random(5)
     for group in (1, 1, 1, 7, 40, 300):
         process = writer(path, 10**9, group)
-        time.sleep(rng.uniform(0.01, 0.15))
+        size, give_up = path.stat().st_size if path.exists() else 0, time.monotonic() + 60
+        while (path.stat().st_size if path.exists() else 0) == size and time.monotonic() < give_up:
+            time.sleep(0.001)
+        time.sleep(rng.uniform(0, 0.1))
         process.send_signal(signal.SIGKILL)
         process.wait(60)
         AuditLog(path, rotate_bytes=40_000).record(call())

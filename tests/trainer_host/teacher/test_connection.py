@@ -28,7 +28,7 @@ async def server() -> AsyncIterator[str]:
         return web.Response(body=await request.read(), headers={"X-Path": request.path})
 
     async def silence(request: web.Request) -> web.StreamResponse:
-        await asyncio.sleep(60)
+        await asyncio.sleep(600)
         return web.Response()
 
     async def moved(request: web.Request) -> web.StreamResponse:
@@ -52,7 +52,15 @@ async def server() -> AsyncIterator[str]:
 
 @pytest.fixture
 async def connection() -> AsyncIterator[Connection]:
-    made = Connection(Deadlines(0.4, 0.4), max_body=2**20)
+    made = Connection(Deadlines(60, 60), max_body=2**20)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def impatient() -> AsyncIterator[Connection]:
+    """For what never answers."""
+    made = Connection(Deadlines(0.4, 0.4))
     yield made
     await made.close()
 
@@ -71,11 +79,11 @@ async def test_a_small_body_that_unpacks_to_a_large_one_is_cut(server: str) -> N
     assert isinstance(trouble, Trouble) and trouble.kind is Kind.TOO_LONG
 
 
-async def test_silence_ends_with_the_deadline(server: str, connection: Connection) -> None:
+async def test_silence_ends_with_the_deadline(server: str, impatient: Connection) -> None:
     began = time.monotonic()
-    trouble = await connection.get(f"{server}/silence", {})
+    trouble = await impatient.get(f"{server}/silence", {})
     assert isinstance(trouble, Trouble) and trouble.kind is Kind.TIMED_OUT
-    assert 0.7 <= trouble.seconds <= time.monotonic() - began < 5
+    assert 0.7 <= trouble.seconds <= time.monotonic() - began < 60
 
 
 async def test_redirects_are_not_followed_and_cookies_not_kept(server: str, connection: Connection) -> None:
@@ -90,7 +98,7 @@ async def test_a_port_that_is_closed_and_a_host_that_is_not_there_are_not_reache
         assert isinstance(trouble, Trouble) and trouble.kind is Kind.NOT_REACHED and trouble.detail
 
 
-async def test_a_host_that_does_not_answer_the_handshake_is_not_reached_in_time(connection: Connection) -> None:
+async def test_a_host_that_does_not_answer_the_handshake_is_not_reached_in_time(impatient: Connection) -> None:
     """A listener whose queue is full drops what comes, as a firewall does."""
     import socket
 
@@ -102,7 +110,7 @@ async def test_a_host_that_does_not_answer_the_handshake_is_not_reached_in_time(
             held.append(socket.socket())
             held[-1].setblocking(False)
             held[-1].connect_ex(listener.getsockname())
-        trouble = await connection.get(f"http://127.0.0.1:{listener.getsockname()[1]}/", {})
+        trouble = await impatient.get(f"http://127.0.0.1:{listener.getsockname()[1]}/", {})
         for other in held:
             other.close()
     assert isinstance(trouble, Trouble) and trouble.kind in (Kind.NOT_REACHED, Kind.TIMED_OUT)

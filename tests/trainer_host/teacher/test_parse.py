@@ -121,10 +121,10 @@ def test_length_and_depth_are_bounded() -> None:
 
 @pytest.mark.parametrize("unit", ["{", '{"', "{}", "[", '"', "\\", "```\n", '{"a":1,', "{x} "])
 def test_hostile_text_is_refused_in_time_that_grows_with_its_length(unit: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(AnswerRefused):
         read_answer((unit * MAX_CHARS)[:MAX_CHARS], STEPS)
-    assert time.perf_counter() - began < 5  # quadratic would be hours
+    assert time.process_time() - began < 5  # quadratic would be hours
 
 
 @given(

@@ -6,7 +6,7 @@ import shutil
 import stat
 import subprocess
 import sys
-import time
+import threading
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -293,10 +293,12 @@ def test_a_keyring_that_fails_or_hangs_is_a_sentence_and_a_new_vault_does_withou
     assert "can't be used (OSError)" in caplog.text
     vault = open_vault(workspace)
     assert vault.protection() is Protection.KEY_FILE
+    over = threading.Event()
     monkeypatch.setattr(keyring_entry, "DEADLINE_SECONDS", 0.1)
-    monkeypatch.setattr(memory, "set_password", lambda *given: time.sleep(2))
+    monkeypatch.setattr(memory, "set_password", lambda *given: over.wait())
     with pytest.raises(KeysError, match="hasn't answered"):
         vault.protect(Protection.KEYRING)
+    over.set()
     assert open_vault(workspace).read().keys
 
 

@@ -60,9 +60,9 @@ def clean_environment(**more: str) -> dict[str, str]:
 
 
 def on_terminal(
-    arguments: Sequence[str], typed: Sequence[tuple[str, str]], environment: Mapping[str, str], seconds: float = 30.0
+    arguments: Sequence[str], typed: Sequence[tuple[str, str]], environment: Mapping[str, str], seconds: float = 120.0
 ) -> tuple[int, str]:
-    """Run a command on a terminal of its own; at each prompt type the line. Returns its status and what was shown."""
+    """Run a command on a terminal of its own; at each prompt type the secret. Returns its status and what was shown."""
     ours, theirs = pty.openpty()
 
     def own_the_terminal() -> None:
@@ -87,9 +87,9 @@ def on_terminal(
         with contextlib.suppress(BlockingIOError, OSError):  # OSError: the other side is closed
             shown += os.read(ours, 4096).decode(errors="replace")
             ended = False
-        if waiting and waiting[0][0] in shown[seen:]:
+        # What was typed before the echo is turned off is dropped.
+        if waiting and waiting[0][0] in shown[seen:] and not termios.tcgetattr(ours)[3] & termios.ECHO:
             seen = shown.index(waiting[0][0], seen) + len(waiting[0][0])
-            time.sleep(0.1)  # getpass drops what was typed before it turned the echo off
             os.write(ours, waiting.pop(0)[1].encode() + b"\n")
         if ended:
             break

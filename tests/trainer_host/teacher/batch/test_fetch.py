@@ -344,7 +344,7 @@ async def test_a_cancelled_wait_leaves_everything_for_the_next_run(tmp_path: Pat
     async with provider(fake) as api:
         async with bench(tmp_path, endpoint_of(api.url, "openai")) as at:
             fetching = asyncio.create_task(at.batches.fetch(requests_of(5)))
-            await asyncio.wait_for(fake.looked.wait(), 10)
+            await asyncio.wait_for(fake.looked.wait(), 60)
             fetching.cancel()
             await asyncio.gather(fetching, return_exceptions=True)
         fake.polls = 1

@@ -57,7 +57,7 @@ def kill(process: subprocess.Popen[str]) -> None:
 
 
 def to_the_end(url: str, wire: str, home: Path, count: int = FEWER) -> dict[str, object]:
-    said, errors = runner(url, wire, home, count).communicate(timeout=60)
+    said, errors = runner(url, wire, home, count).communicate(timeout=120)
     assert said, errors
     found: dict[str, object] = json.loads(said)
     return found
@@ -88,11 +88,12 @@ def check_once(log: Path, home: Path, size: int = FEWER) -> None:
 
 @pytest.mark.parametrize("wire", ["openai", "anthropic"])
 def test_a_process_killed_between_sending_and_fetching_sends_nothing_twice(wire: str, tmp_path: Path) -> None:
-    with provider(tmp_path, polls=30) as (url, log):
+    ready, looks = tmp_path / "ready", tmp_path / "looks"
+    with provider(tmp_path, ready=str(ready), looks=str(looks)) as (url, log):
         first = runner(url, wire, tmp_path / "home", COUNT)
-        wait_for(log, 1)
-        time.sleep(0.1)
+        wait_for(looks, 3)
         kill(first)
+        ready.touch()
         found = to_the_end(url, wire, tmp_path / "home", COUNT)
         assert found["cached"] == COUNT and found["resumed"] == COUNT
         check_once(log, tmp_path / "home", COUNT)

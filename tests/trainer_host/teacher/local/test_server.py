@@ -39,7 +39,7 @@ def gone(pid: int) -> bool:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
 
 
-def waited(condition: object, seconds: float = 20.0) -> bool:
+def waited(condition: object, seconds: float = 60.0) -> bool:
     assert callable(condition)
     until = time.monotonic() + seconds
     while time.monotonic() < until:
