@@ -18,6 +18,8 @@ from edge_runtime.serving.turns import Rank, Turns
 
 HANG_SECONDS = 60.0  # usual bound of one run or token; even a large model on a small device takes a tenth of it
 
+_LOOKS = 3  # in a row that find the same run or token; between the first and the last are the seconds of the bound
+
 
 class Abandoned(BaseException):
     """Ends a thread whose place was given up; no `except Exception` of a task may keep it."""
@@ -101,20 +103,29 @@ class Watch:
         self._loop = asyncio.get_running_loop()
         self._worker = weakref.ref(worker)  # a cycle would keep a model until somebody searches for garbage
         self._planned = False
+        self._seen: dict[Seat, tuple[float, int]] = {}  # since when it computes, and how many looks have found that
 
     def begin(self) -> None:
         """A request came."""
         if not self._planned:
             self._planned = True
-            self._loop.call_later(self._seconds / 2, self._look)
+            self._loop.call_later(self._seconds / (_LOOKS - 1), self._look)
 
     def _look(self) -> None:
         self._planned = False
-        worker, late = self._worker(), time.monotonic() - self._seconds
+        worker = self._worker()
         if worker is None:
             return
+        before, self._seen = self._seen, {}
         for seat in worker.seats():
-            if seat.since is not None and seat.since < late and seat.abandon():
+            if (since := seat.since) is None:
+                continue
+            known, looks = before.get(seat, (since, 0))
+            looks = looks + 1 if known == since else 1
+            # Looks are counted, not seconds: where the whole process stood, nothing hangs.
+            if looks < _LOOKS:
+                self._seen[seat] = since, looks
+            elif seat.abandon():
                 worker.give_up(seat)
         if worker.waiting:
             self.begin()

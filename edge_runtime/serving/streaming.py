@@ -110,6 +110,7 @@ class StreamWorker:
         self._writing: dict[Seat, _Job] = {}
         self._threads: dict[Seat, threading.Thread] = {}
         self._watch = Watch(self, hang_seconds)
+        self._given_up = False
         specialist.language.interrupted = self._next_token
         specialist.language.priority = lambda: self._here.job.priority
         self._employ(spare=False)
@@ -309,7 +310,9 @@ class StreamWorker:
             self.waiting -= 1
         if (thread := self._threads[seat].ident) is not None:
             self._specialist.language.lose(thread)
-        self._on_stuck()
+        if not self._given_up:  # another thread of its, before
+            self._given_up = True
+            self._on_stuck()
 
     def _give(
         self, what: Callable[[_Item], None] | Callable[[_Job], None] | Callable[[Seat], None], item: object

@@ -100,7 +100,7 @@ def worker_over(engine: Rows, rows: int = 8) -> Worker:
 
 
 async def ask(worker: Worker, *requests: dict[str, object]) -> list[object]:
-    return await asyncio.gather(*(worker.run(request, 5) for request in requests), return_exceptions=True)
+    return await asyncio.gather(*(worker.run(request, 60) for request in requests), return_exceptions=True)
 
 
 def row(number: int) -> dict[str, object]:
@@ -113,6 +113,9 @@ async def test_what_waits_runs_together_and_each_gets_its_own_answer(quick: int)
     engine = Rows()
     worker = worker_over(engine)
     worker._quick = quick
+    if not quick:  # all wait before the first run ends
+        engine.gate.clear()
+        asyncio.get_running_loop().call_later(0.01, engine.gate.set)
     found = await ask(worker, *(row(number) for number in range(16)))
     assert [cast(Answer, answer).value for answer in found] == [{"sum": number + 1.0} for number in range(16)]
     assert sum(engine.runs) == 16 and len(engine.runs) <= 4 and max(engine.runs) == 8
@@ -123,10 +126,10 @@ async def test_neighbours_of_a_wrong_a_broken_and_a_cancelled_request_are_answer
     engine = Rows()
     worker = worker_over(engine)
     engine.gate.clear()
-    first = asyncio.create_task(worker.run(row(0), 5))
+    first = asyncio.create_task(worker.run(row(0), 60))
     await asyncio.sleep(0.02)
     requests: list[dict[str, object]] = [row(1), {}, {**row(2), "broken": True}, row(3), row(4)]
-    tasks = [asyncio.create_task(worker.run(request, 5)) for request in requests]
+    tasks = [asyncio.create_task(worker.run(request, 60)) for request in requests]
     await asyncio.sleep(0)
     tasks[3].cancel()
     engine.gate.set()
@@ -141,7 +144,7 @@ async def test_one_who_goes_away_in_the_middle_of_a_run_hurts_nobody_in_it() -> 
     engine = Rows()
     worker = worker_over(engine)
     engine.gate.clear()
-    tasks = [asyncio.create_task(worker.run(row(number), 5)) for number in range(4)]
+    tasks = [asyncio.create_task(worker.run(row(number), 60)) for number in range(4)]
     await asyncio.sleep(0.02)
     tasks[2].cancel()
     engine.gate.set()
@@ -168,7 +171,7 @@ async def test_tensors_of_several_rows_and_other_shapes_share_or_stay_apart() ->
     sizes = (1, 3, 2)
     inputs = [{"x": np.arange(size * WIDTH, dtype=np.float32).reshape(size, WIDTH)} for size in sizes]
     found = await asyncio.gather(
-        *(worker.run(cast("dict[str, object]", each), 5, cast(Specialist, engine)) for each in inputs)
+        *(worker.run(cast("dict[str, object]", each), 60, cast(Specialist, engine)) for each in inputs)
     )
     for each, answer in zip(inputs, found, strict=True):
         assert np.array_equal(cast(np.ndarray, answer.value["y"]), each["x"].sum(axis=1))
@@ -214,7 +217,7 @@ async def test_sixteen_clients_need_less_than_half_of_the_runs_and_none_of_them_
     async def client(number: int) -> None:
         for asked in range(8):
             which = (number + asked) % len(requests)
-            assert (await worker.run(requests[which], 5)).value == single[which]
+            assert (await worker.run(requests[which], 60)).value == single[which]
             answered[number] += 1
             assert answered[number] - min(answered) <= 4
 

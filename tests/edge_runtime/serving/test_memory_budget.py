@@ -27,7 +27,7 @@ MB = 2**20
 class Shelf:
     """Loads specialists of 10 MB each again, by their names' numbers."""
 
-    def __init__(self, budget: int, deadline_seconds: float = 5.0) -> None:
+    def __init__(self, budget: int, deadline_seconds: float = 60.0) -> None:
         self.loads: list[str] = []
         self.specialists: dict[str, Specialist] = {}
         self.serving = Serving(8, deadline_seconds, Turns(2), budget, self.load)

@@ -45,7 +45,7 @@ def serving(gates: list[threading.Event], *fresh: Specialist) -> tuple[Serving, 
     coming = iter(fresh)
     made = Serving(
         8,
-        5.0,
+        60.0,
         Turns(1),
         reload=lambda digest: loaded(next(coming)),
         hang_seconds=HANG,
@@ -110,7 +110,7 @@ class Loads:
 
 async def test_a_load_that_hangs_keeps_nobody_and_is_begun_again(gates: list[threading.Event]) -> None:
     loads = Loads(gates, 1)
-    made = Serving(8, 5.0, Turns(1), reload=loads, load_seconds=HANG)
+    made = Serving(8, 60.0, Turns(1), reload=loads, load_seconds=HANG)
     made.swap(loaded(Specialist(1)))
     made.swap(loaded(Specialist(7), "other"))
     made.sleep("s")
@@ -121,6 +121,7 @@ async def test_a_load_that_hangs_keeps_nobody_and_is_begun_again(gates: list[thr
     assert (await made.run("other", {})).value == {"number": 7}
     with pytest.raises(Stuck):
         await waiting
+    made._load_seconds = 60
     assert loads.begun == 1 and made.lost == 1 and "s, which hangs" in made.held
     assert (await made.run("s", {})).value == {"number": 3}
     gates[0].set()  # it comes back after all, and what it loaded is closed
@@ -133,7 +134,7 @@ async def test_a_load_that_hangs_keeps_nobody_and_is_begun_again(gates: list[thr
 
 async def test_a_model_whose_load_hangs_again_is_sick(gates: list[threading.Event]) -> None:
     loads = Loads(gates, MOST_STUCK)
-    made = Serving(8, 5.0, Turns(1), reload=loads, load_seconds=HANG / 5)
+    made = Serving(8, 60.0, Turns(1), reload=loads, load_seconds=HANG / 5)
     made.swap(loaded(Specialist(1)))
     made.sleep("s")
     for _ in range(MOST_STUCK):
@@ -184,10 +185,11 @@ class Hanging(Slow):
 
 async def test_an_answer_that_hangs_takes_none_of_its_neighbours_along(gates: list[threading.Event]) -> None:
     model = slow().engine
+    Hanging.gate = threading.Event()
     gates.append(Hanging.gate)
     writer = Writer(Hanging(model._predict, model.vocabulary))
     again = loaded(cast("Specialist", slow()), "w")
-    made = Serving(8, 5.0, Turns(1), answers=2, hang_seconds=HANG, reload=lambda digest: again)
+    made = Serving(8, 60.0, Turns(1), answers=2, hang_seconds=HANG, reload=lambda digest: again)
     made.swap(loaded(cast("Specialist", writer), "w"))
     stream = made.stream("w", asks("hangs", most=100))
     await anext(stream)
@@ -200,5 +202,34 @@ async def test_an_answer_that_hangs_takes_none_of_its_neighbours_along(gates: li
             pass
     tokens, _ = await neighbour
     assert len(tokens) > 20
+    assert (await written(made.stream("w", asks("again", most=3))))[0]
+    await made.close()
+
+
+async def test_two_answers_that_hang_at_once_make_their_model_be_loaded_anew_once(gates: list[threading.Event]) -> None:
+    model = slow().engine
+    Hanging.gate = threading.Event()
+    gates.append(Hanging.gate)
+    writer = Writer(Hanging(model._predict, model.vocabulary))
+    again, told, wrong = loaded(cast("Specialist", slow()), "w"), [], []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: wrong.append(context))
+    made = Serving(
+        8,
+        60.0,
+        Turns(2),
+        answers=2,
+        hang_seconds=HANG,
+        reload=lambda digest: again,
+        on_stuck=lambda name, generation: told.append(name),
+    )
+    made.swap(loaded(cast("Specialist", writer), "w"))
+    asking = [asyncio.create_task(written(made.stream("w", asks(name, most=100)))) for name in ("one", "two")]
+    while not writer.engine.others or not writer.engine.others[0].fed:  # noqa: ASYNC110 - in another thread
+        await asyncio.sleep(0.002)
+    for engine in (writer.engine, writer.engine.others[0]):
+        cast(Hanging, engine).hangs = True
+    failed = await asyncio.gather(*asking, return_exceptions=True)
+    assert [type(each) for each in failed] == [Stuck, Stuck] and told == ["w"] and made.lost == 1
+    assert not wrong
     assert (await written(made.stream("w", asks("again", most=3))))[0]
     await made.close()

@@ -24,6 +24,8 @@ class Specialist:
         self.running += 1
         assert self.running == 1, "two requests at a time"
         try:
+            if isinstance(hold := request.get("hold"), threading.Event):
+                assert hold.wait(60)
             time.sleep(float(str(request.get("sleep", 0))))
             ends = time.thread_time() + float(str(request.get("compute", 0)))
             while time.thread_time() < ends:
@@ -40,12 +42,12 @@ async def worker() -> AsyncIterator[Worker]:
     made = Worker("s", Specialist(), 64, lambda: None)
     yield made
     made.stop()
-    assert await asyncio.to_thread(made.join, 5)
+    assert await asyncio.to_thread(made.join, 60)
 
 
 async def inline(worker: Worker, **request: object) -> bool:
     """Whether a request was answered in this thread."""
-    answer = await worker.run(request, 5)
+    answer = await worker.run(request, 60)
     return answer.value["thread"] == threading.get_ident()
 
 
@@ -64,7 +66,7 @@ async def test_the_first_answers_come_from_the_thread(worker: Worker) -> None:
 @pytest.mark.parametrize("slowly", ["sleep", "compute"])
 async def test_a_slow_answer_sends_it_back_to_the_thread(worker: Worker, slowly: str) -> None:
     await quicken(worker)
-    await worker.run({slowly: 2 * INLINE_SECONDS}, 5)
+    await worker.run({slowly: 2 * INLINE_SECONDS}, 60)
     assert not await inline(worker)
 
 
@@ -83,10 +85,10 @@ def test_what_other_programs_took_of_the_processor_is_not_its_own(monkeypatch: p
 @pytest.mark.parametrize(("how", "error"), [("politely", BadRequest), ("hard", EngineError)])
 async def test_an_error_is_raised_alike_and_sends_it_back(worker: Worker, how: str, error: type[Exception]) -> None:
     with pytest.raises(error) as on_thread:
-        await worker.run({"fail": how}, 5)
+        await worker.run({"fail": how}, 60)
     await quicken(worker)
     with pytest.raises(error) as in_loop:
-        await worker.run({"fail": how}, 5)
+        await worker.run({"fail": how}, 60)
     assert str(in_loop.value) == str(on_thread.value)
     assert not await inline(worker)
 
@@ -95,10 +97,14 @@ async def test_nothing_overtakes_what_waits(worker: Worker) -> None:
     """While the thread runs a request, the next ones queue behind it, quick or not."""
     await quicken(worker)
     worker._quick = 0
-    slow = asyncio.create_task(worker.run({"sleep": 0.2}, 5))
-    await asyncio.sleep(0.05)
+    hold = threading.Event()
+    slow = asyncio.create_task(worker.run({"hold": hold}, 60))
+    await asyncio.sleep(0.01)
     worker._quick = INLINE_AFTER
-    assert not await inline(worker)  # and the specialist saw one at a time
+    following = asyncio.create_task(inline(worker))
+    await asyncio.sleep(0.01)
+    hold.set()
+    assert not await following  # and the specialist saw one at a time
     assert slow.done()
 
 
@@ -114,6 +120,6 @@ async def test_one_who_asks_in_a_loop_leaves_the_others_their_turns(worker: Work
 
     task = asyncio.create_task(other())
     for _ in range(50):
-        await worker.run({}, 5)
+        await worker.run({}, 60)
     task.cancel()
     assert turns >= 50
