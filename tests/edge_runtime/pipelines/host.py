@@ -43,15 +43,13 @@ _PLAIN = SimpleNamespace(loaded=SimpleNamespace(specialist=object()))
 
 
 class Kept:
-    """A sink that keeps what it gets; `slow`: seconds that it takes for each."""
+    """A sink that keeps what it gets."""
 
-    def __init__(self, slow: float = 0.0) -> None:
+    def __init__(self) -> None:
         self.items: list[Item] = []
         self.closed = False
-        self._slow = slow
 
     async def deliver(self, item: Item) -> bool:
-        await asyncio.sleep(self._slow)
         self.items.append(item)
         return True
 
@@ -84,7 +82,7 @@ def running(declared: Pipeline, host: Host, source: object, *sinks: Kept) -> Run
 
 
 async def until(so: Callable[[], object]) -> None:
-    """Wait, up to ten seconds, until something is so."""
+    """Wait until something is so."""
     async with asyncio.timeout(60):
         while not so():  # noqa: ASYNC110 - what is waited for tells nobody
             await asyncio.sleep(0.002)

@@ -56,7 +56,7 @@ async def test_threads_give_and_the_loop_takes_all_that_is_not_dropped() -> None
         thread.start()
     await asyncio.gather(*(asyncio.to_thread(thread.join) for thread in threads))
     box.close()
-    await asyncio.wait_for(taking, 5)
+    await asyncio.wait_for(taking, 60)
     assert len(got) + box.dropped == 15_000
 
 
@@ -72,7 +72,7 @@ async def test_who_puts_waits_for_room_and_nothing_is_dropped() -> None:
     await asyncio.sleep(0.01)
     assert len(box) == 2
     assert [await box.take() for _ in range(50)] == list(range(50))
-    assert await asyncio.wait_for(box.take(), 1) is None and box.dropped == 0
+    assert await asyncio.wait_for(box.take(), 60) is None and box.dropped == 0
     await putting
 
 
@@ -81,7 +81,7 @@ async def test_a_closed_box_ends_whoever_waits_and_takes_no_more() -> None:
     waiting = asyncio.create_task(box.take())
     await asyncio.sleep(0)
     box.close()
-    assert await asyncio.wait_for(waiting, 1) is None
+    assert await asyncio.wait_for(waiting, 60) is None
     assert not box.offer(1) and await box.take() is None
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(Box[int](1).take(), 0.01)

@@ -32,7 +32,7 @@ topic = "said/#"
 [[models]]
 specialist = "tiny"
 priority = "high"
-deadline_ms = 2000
+deadline_ms = 60000
 [[sinks]]
 kind = "event"
 every_seconds = 0
@@ -169,7 +169,7 @@ async def test_a_camera_is_looked_at_only_where_its_file_says_so(
     pytest.importorskip("cv2")
     write_video(tmp_path / "a.avi")
     (state / FOLDER).mkdir(parents=True)
-    source = f'[source]\nkind = "camera"\nfile = "{tmp_path / "a.avi"}"\nloop = true\n'
+    source = f'[source]\nkind = "camera"\nfile = "{tmp_path / "a.avi"}"\nloop = true\nfps = 1\n'
     for name, more in (("open", "shown = true\n"), ("private", "")):
         (state / FOLDER / f"{name}.toml").write_text(f'{source}{more}[[sinks]]\nkind = "topic"\ntopic = "x/{name}"\n')
     device = start_device()

@@ -55,7 +55,7 @@ class Peer:
         app.router.add_post("/hook", self.take)
         app.router.add_route("*", "/elsewhere", self.take)
         async with TestServer(app) as server:
-            values = {"secret_file": None, "timeout": 2.0, "tries": 3, **options}
+            values = {"secret_file": None, "timeout": 60.0, "tries": 3, **options}
             made = Webhook(declare.Webhook(str(server.make_url("/hook")), **values), "door")  # type: ignore[arg-type]
             try:
                 yield made
@@ -84,11 +84,11 @@ async def test_a_webhook_is_signed_over_its_time_and_body_and_says_when_it_was_c
     (headers, body), (other, _) = peer.got
     at, _, mac = headers["Enigma-Signature"].removeprefix("t=").partition(",v1=")
     assert hmac.compare_digest(mac, hmac.new(SECRET, f"{at}.".encode() + body, hashlib.sha256).hexdigest())
-    assert abs(int(at) - time.time()) < 5 and SECRET not in body
+    assert abs(int(at) - time.time()) < 60 and SECRET not in body
     told = json.loads(body)
     assert told["answer"] == {"label": "cat", "picture": {"content_type": "image/png", "base64": "MTI="}}
     assert (told["pipeline"], told["model"], told["specialist"], told["sequence"]) == ("door", "eye", "eye-1", 7)
-    assert abs(told["captured"]["wall"] - time.time()) < 5 and told["age_ms"] >= 0
+    assert abs(told["captured"]["wall"] - time.time()) < 60 and told["age_ms"] >= 0
     assert headers["Enigma-Delivery"] != other["Enigma-Delivery"]
 
 

@@ -96,7 +96,7 @@ async def test_windows_of_sound_reach_a_model_as_wavs_at_the_time_when_they_ende
     kept = Kept()
     source = open_source(declared.source, Topics())
     made = running(declared, Host(ear=ear), source, kept)
-    await asyncio.wait_for(made.run(), 10)
+    await asyncio.wait_for(made.run(), 60)
     ends = [item.position for item in kept.items]
     assert ends == pytest.approx([0.3, 0.5, 0.7, 0.9, 1.1, 1.3]) and made.dropped == 0
     assert heard[:4] == pytest.approx([0.9 * end for end in ends[:4]], abs=0.01)
@@ -160,7 +160,7 @@ async def test_a_film_goes_through_a_model_and_none_of_its_pictures_is_lost(tmp_
     declared = pipeline(text + '[[models]]\nspecialist = "eye"\nqueue = 1\n' + EVENT)
     kept = Kept()
     made = running(declared, Host(eye=eye), open_source(declared.source, Topics()), kept)
-    await asyncio.wait_for(made.run(), 10)
+    await asyncio.wait_for(made.run(), 60)
     assert [round(item.answer["grey"] / 20) for item in kept.items if item.answer] == list(range(12))  # type: ignore[operator]
     assert made.dropped == 0
 
@@ -192,8 +192,23 @@ async def test_cameras_that_are_not_there_say_so_without_a_password(
         await taken(far)
 
 
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Set whenever a serial port was opened; what came before that is dropped."""
+    import serial
+
+    event, usual = threading.Event(), serial.Serial.open
+
+    def open_port(port: serial.Serial) -> None:
+        usual(port)
+        event.set()
+
+    monkeypatch.setattr(serial.Serial, "open", open_port)
+    return event
+
+
 @needs_serial
-async def test_lines_of_a_serial_port_are_texts_or_objects_and_noise_is_left_out() -> None:
+async def test_lines_of_a_serial_port_are_texts_or_objects_and_noise_is_left_out(opened: threading.Event) -> None:
     host, port = os.openpty()
     try:
         import tty
@@ -202,8 +217,9 @@ async def test_lines_of_a_serial_port_are_texts_or_objects_and_noise_is_left_out
         name = os.ttyname(port)
 
         async def sent(declared: Serial, data: bytes, most: int) -> list[Item]:
+            opened.clear()
             taking = asyncio.create_task(taken(declared, most))
-            await asyncio.sleep(0.1)
+            await until(opened.is_set)
             await asyncio.to_thread(os.write, host, data)
             return await taking
 
@@ -220,7 +236,7 @@ async def test_lines_of_a_serial_port_are_texts_or_objects_and_noise_is_left_out
 
 
 @needs_serial
-async def test_a_serial_port_that_is_pulled_out_and_back_is_read_again(tmp_path: Path) -> None:
+async def test_a_serial_port_that_is_pulled_out_and_back_is_read_again(tmp_path: Path, opened: threading.Event) -> None:
     """The cable: a link to a pty, which goes with its other end, and then leads to another one."""
     import tty
 
@@ -234,7 +250,7 @@ async def test_a_serial_port_that_is_pulled_out_and_back_is_read_again(tmp_path:
     made = running(declared, Host(), open_source(declared.source, Topics()), kept)
     task = asyncio.create_task(made.run())
     async with asyncio.timeout(60):
-        await asyncio.sleep(0.1)
+        await until(opened.is_set)
         os.write(host, b"before\n")
         await until(lambda: kept.items)
         os.close(host)

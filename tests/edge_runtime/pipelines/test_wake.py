@@ -41,7 +41,7 @@ pace = "fast"
 [[models]]
 specialist = "beep"
 priority = "high"
-deadline_ms = 5000
+deadline_ms = 60000
 
 [[sinks]]
 kind = "event"
@@ -96,7 +96,7 @@ async def test_a_planted_tone_in_a_wav_becomes_an_event_that_says_when_it_was(de
         # The two clocks say the same, from the moment when the source began, which is just after the test's.
         for clock in ("monotonic", "wall"):
             since = float(captured[clock]) - getattr(began, clock)
-            assert 0 <= since - position < 5
+            assert 0 <= since - position < 60
     first, second = (float(event["captured"]["monotonic"]) for event in found)  # type: ignore[index]
     assert second - first == pytest.approx(PLANTED[1] - PLANTED[0], abs=0.06)
     text = device.metrics_text()
@@ -120,7 +120,7 @@ async def test_a_gap_in_the_sound_moves_no_event_in_time_and_makes_none(device: 
 
     kept = Kept()
     made = running(dataclasses.replace(pipeline(PIPELINE), name="ear"), device, Lossy(), kept)  # type: ignore[arg-type]
-    await asyncio.wait_for(made.run(), 20)
+    await asyncio.wait_for(made.run(), 60)
     assert [item.position for item in kept.items] == pytest.approx([1.2, 3.2], abs=TOLERANCE)
     assert [item.captured.monotonic - 100 for item in kept.items] == pytest.approx([1.2, 3.2], abs=TOLERANCE)
     assert made.lost == 10
@@ -138,6 +138,6 @@ async def test_a_specialist_that_is_not_installed_yet_is_an_error_until_it_is(de
             yield Item(sound, Captured.now(), 0.0, 1)
 
     made = running(pipeline(PIPELINE.replace("deadline", "window_seconds = 0.5\ndeadline")), device, Short(), kept)  # type: ignore[arg-type]
-    await asyncio.wait_for(made.run(), 10)
+    await asyncio.wait_for(made.run(), 60)
     assert kept.items == []
     assert "There is no specialist 'beep'" in str(made.plain()["last_error"]) and made.errors == 1

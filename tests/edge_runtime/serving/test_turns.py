@@ -149,11 +149,15 @@ async def test_a_small_model_passes_between_the_tokens_of_a_language_model() -> 
     stream = language.stream(begin, 60)
     await anext(stream)
     leave = writer.engine.leave = threading.Semaphore(0)
-    for _ in range(4):
+
+    async def ask() -> None:
         asking = asyncio.create_task(small.run({}, 60))
         await until(lambda: turns.wanted or asking.done())
         leave.release(2)  # two tokens for each at the most
         await asking
+
+    for _ in range(4):
+        await ask()
     leave.release(1000)
     rest = [piece async for piece in stream]
     assert rest and rest[-1].finish
