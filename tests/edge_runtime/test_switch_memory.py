@@ -57,6 +57,11 @@ async def test_a_switch_takes_both_models_and_a_fifth_at_most_and_fails_no_reque
                 text = tiny.SENTENCES[number % len(tiny.SENTENCES)]
                 told.append((text, await run(text)))
 
+        async def answered(count: int) -> None:
+            async with asyncio.timeout(60):
+                while len(told) < count:  # noqa: ASYNC110 - nobody is told
+                    await asyncio.sleep(0.01)
+
         async def known() -> dict[str, dict[str, Any]]:
             return {text: await run(text) for text in tiny.SENTENCES}
 
@@ -67,9 +72,9 @@ async def test_a_switch_takes_both_models_and_a_fifth_at_most_and_fails_no_reque
         first, old = await known(), held(pid, "VmRSS") - base
         Path(f"/proc/{pid}/clear_refs").write_text("5")  # the peak begins anew
         clients = [asyncio.create_task(ask(number)) for number in range(CLIENTS)]
-        await asyncio.sleep(0.2)
+        await answered(2 * CLIENTS)
         await push(bundles[2])
-        await asyncio.sleep(0.2)
+        await answered(len(told) + 2 * CLIENTS)
         switched = True
         await asyncio.gather(*clients)  # none failed
         peak = held(pid, "VmHWM") - base

@@ -39,7 +39,7 @@ def test_a_client_that_trusts_it_gets_through_and_one_that_does_not_is_stopped(t
     context = context_of(made, tmp_path)
     assert not list(tmp_path.iterdir())  # the key lay there for a moment only
     listener = socket.create_server(("127.0.0.1", 0))
-    listener.settimeout(10)
+    listener.settimeout(60)
 
     def serve() -> None:
         for _ in range(2):
@@ -60,7 +60,7 @@ def test_a_client_that_trusts_it_gets_through_and_one_that_does_not_is_stopped(t
         assert client.version() == "TLSv1.3" and client.recv(5) == b"hello"
     with socket.create_connection(listener.getsockname(), 10) as plain, pytest.raises(ssl.SSLCertVerificationError):
         ssl.create_default_context().wrap_socket(plain, server_hostname="enigma-0123456789abcdef.local")
-    thread.join(10)
+    thread.join(60)
     listener.close()
 
 

@@ -208,7 +208,9 @@ def test_a_condition_that_is_lifted_lets_it_go_on(site: Site, state: Path, monke
         agent = agent_of(state)
         await agent.check()
         await until(agent, State.STAGED)
-        await asyncio.sleep(0.1)
+        async with asyncio.timeout(60):
+            while NAME not in agent.hindered:  # noqa: ASYNC110 - as the device is watched
+                await asyncio.sleep(0.02)
         assert "docked" in agent.hindered[NAME]
         site.want(target, again=True)
         await agent.check()

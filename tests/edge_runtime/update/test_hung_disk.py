@@ -106,13 +106,13 @@ def test_wherever_the_disk_stands_still_the_updater_goes_on_and_ends_it_later(
         hanging.at = 0
         if hanging.hung:
             told.add("cause" if agent.cause else "hindered" if agent.hindered else "late")
-            unit = agent.units[NAME]
-            given_up = unit.state is State.ROLLED_BACK
-            assert not given_up or (unit.evidence == {"at": "switch"} and "doesn't answer" in unit.cause)
             hanging.back.set()
 
         def over() -> bool:
+            nonlocal given_up
             unit, asked = agent.units[NAME], agent.wish(NAME) is not None
+            given_up = unit.state is State.ROLLED_BACK  # also where this process stood during its switch
+            assert not given_up or (unit.evidence == {"at": "switch"} and "doesn't answer" in unit.cause)
             return not unit.revert if given_up else asked and unit.state is State.PROBATION
 
         async with asyncio.timeout(60):

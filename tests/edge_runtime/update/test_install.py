@@ -381,7 +381,7 @@ def _push_while(device: RunningDevice, content: bytes, then: object) -> bytes:
     return answer
 
 
-def _until(holds: object, seconds: float = 10.0) -> None:
+def _until(holds: object, seconds: float = 60.0) -> None:
     ends = time.monotonic() + seconds
     while not holds():  # type: ignore[operator]
         assert time.monotonic() < ends, "it never came to that"

