@@ -18,6 +18,7 @@ from edge_runtime.language.tokenizer import TextTokenizer
 from edge_runtime.language.tool_marks import CALL, TOOLS, Reading
 from edge_runtime.language.tool_parts import Unreadable, words_of
 
+QUESTION = "Do you want this: "
 ACT = "act"  # the manifest's threshold: the least probability of a call that is made
 
 
@@ -54,22 +55,28 @@ class InWords:
 
 def question(calls: Sequence[Mapping[str, object]]) -> str:
     """What is asked before calls are made that may not be wanted."""
-    return f"Do you want this: {'; '.join(map(_spoken, calls))}?"
+    return f"{QUESTION}{'; '.join(map(_spoken, calls))}?"
 
 
 def _spoken(call: Mapping[str, object]) -> str:
     said = " ".join(word.lower() for word in words_of(str(call["name"])))
     arguments = call["arguments"]
     assert isinstance(arguments, Mapping)
-    values = ", ".join(f"{key.replace('_', ' ')} {_value(value)}" for key, value in arguments.items())
+    values = ", ".join(f"{key_words(key)} {spoken_value(value)}" for key, value in arguments.items())
     return f"{said} ({values})" if values else said
 
 
-def _value(value: object) -> str:
+def key_words(key: str) -> str:
+    """A parameter's name as it is asked about."""
+    return key.replace("_", " ")
+
+
+def spoken_value(value: object) -> str:
+    """A value as it is asked about."""
     if isinstance(value, Mapping):
-        return " ".join(f"{key} {_value(inner)}" for key, inner in value.items())
+        return " ".join(f"{key} {spoken_value(inner)}" for key, inner in value.items())
     if isinstance(value, list):
-        return " and ".join(map(_value, value))
+        return " and ".join(map(spoken_value, value))
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
 
 

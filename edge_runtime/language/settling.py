@@ -13,13 +13,17 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from edge_runtime.language.tool_parts import PLACES, Parameter, Tool, Unit, Unreadable
+from edge_runtime.language.tool_parts import PLACES, Parameter, Span, Tool, Unit, Unreadable
+from edge_runtime.language.tool_texts import APART, BESIDE, JOINED, OPENED
 
 if TYPE_CHECKING:
     from edge_runtime.language.tool_marks import Reading
 
-_BEFORE = re.compile(r'\s*(?:(?:[:=]|is)\s*)?["“]?')  # "level = 33", "title "To do""
+_COUNTS, _TEXTS = ("integer", "number"), ("string", "other")
+_BEFORE = re.compile(r".{0,6}")
+_BEFORE_NUMBER = re.compile(r"\W{0,3}|\s*(?:is|to|at|of|on)\s*")  # "level = 33"
 _BEHIND = re.compile(r"\W*(?:as|for)(?: the| its)?\W*")  # "33 as the level"
+_DIRECTLY = re.compile(r"[\s-]{0,2}")  # "3 minutes"
 _YES = re.compile(r"\W*(?:on|yes|true)\b", re.IGNORECASE)
 _NO = re.compile(r"\W*(?:off|no|false)\b", re.IGNORECASE)
 _WITHOUT = re.compile(r"\b(?:without|no|not)\s+$", re.IGNORECASE)  # "slow no, loud" says nothing about loud
@@ -41,21 +45,22 @@ class _Settling:
         self._asked = [at for at, unit in enumerate(reading.units) if unit.message == reading.last]
 
     def settle(self, items: Sequence[tuple[int, str]]) -> dict[int, object]:
-        spans: list[tuple[int, int, int]] = []
+        spans: list[tuple[Span, int]] = []
         hints: list[tuple[int, str]] = []
         for place, text in items:
             for part in [text] if text.startswith("'") else text.split(","):
-                span = self._reading.span(part)
+                span = self._reading.span(part, self._mark)
                 if span is not None:
-                    spans.append((*span, place))
+                    spans.append((span, place))
                 else:
                     hints.append((place, part))
-        several = [span for span in spans if span[0] != span[1] or not self._reading.is_number(span[0])]
-        single = [span for span in spans if span not in several]
-        for first, last, _ in several:
-            self._covered |= set(range(first, last + 1))
-        self._point(several, ("string", "other"))
-        self._point(single, ("integer", "number", "string", "other"))
+        units = self._reading.units
+        several = [one for one in spans if one[0].first != one[0].last or not self._reading.counts(units[one[0].first])]
+        single = [one for one in spans if one not in several]
+        for span, _ in several:
+            self._covered |= set(range(span.first, span.last + 1))
+        self._point(several, _TEXTS)
+        self._point(single, (*_COUNTS, *_TEXTS))
         self._choose(hints)
         self._switch(hints)
         for place, text in hints:
@@ -66,96 +71,87 @@ class _Settling:
         return self._values
 
     def _find_texts(self) -> None:
-        """Texts that nobody pointed at: those that stand before "as the NAME", then those behind a name."""
-        free = self._free("string", "other")
-        for behind in (True, False):
-            for place in free:
-                spans = {
-                    span
-                    for at in self._asked
-                    if place in self._named[at] and (span := self._text_at(at, behind=behind))
-                }
-                if place not in self._values and len(spans) == 1:
-                    first, last = spans.pop()
-                    self._take(place, first, last, ("string", "other"))
-        free = self._free("string", "other")
+        """Texts that nobody pointed at: those with a name, then the surest one for the parameter that is left."""
+        found = self._reading.texts(self._mark) if self._free(*_TEXTS) else []
+        for place in self._free(*_TEXTS):
+            named = [one for one in found if one.places == {place} and not self._is_used(one.span)]
+            if named:
+                self._take(place, next((one for one in named if one.quoted), named[-1]).span, _TEXTS)
+        free = self._free(*_TEXTS)
         needed = [place for place in free if self._tool.parameters[place].required]
-        left = self._left() if len(needed) == 1 else []
-        if len(left) == 1:
-            self._take(needed[0], *left[0], ("string", "other"))
+        if len(needed or free) != 1:
+            return
+        for rank in (JOINED, OPENED, BESIDE, APART) if needed else (JOINED, OPENED):
+            left = [one for one in found if one.rank == rank and not self._is_used(one.span)]
+            quoted = [one for one in left if one.quoted]
+            if left and len(quoted) < 2:
+                self._take((needed or free)[0], (quoted or left)[0].span, _TEXTS)
+                return
 
-    def _left(self) -> list[tuple[int, int]]:
-        """What is quoted and unused, or else the words behind the tool's own that it doesn't know."""
-        reading, units = self._reading, self._reading.units
-        quoted = [(at, at) for at in self._asked if units[at].quoted and not self._taken((at, at))]
-        if quoted:
-            return quoted
-        named = [at for at in self._asked if any(one[0] == self._mark for one in units[at].marks)]
-        starts = [
-            at
-            for at in self._asked
-            if named and at > named[0] and reading.is_plain(at, self._mark) and reading.run_start(at, self._mark) == at
-        ]
-        return [span for at in starts if not self._taken(span := (at, reading.run_end(at, self._mark)))]
-
-    def _text_at(self, name: int, *, behind: bool) -> tuple[int, int] | None:
-        """The words that a name stands behind, or before; None where there are none that aren't used."""
-        reading, at = self._reading, name - 1 if behind else name + 1
-        if name in self._covered or not 0 <= at < len(reading.units):
-            return None
-        one, other = reading.units[min(at, name)], reading.units[max(at, name)]
-        between = reading.text_of(one)[one.end : other.start]
-        if one.message != other.message or not (_BEHIND if behind else _BEFORE).fullmatch(between):
-            return None
-        if not reading.is_plain(at, self._mark):
-            return None
-        span = (reading.run_start(at, self._mark), at) if behind else (at, reading.run_end(at, self._mark))
-        return None if self._taken(span) else span
+    def _is_used(self, span: Span) -> bool:
+        return any(self._taken(at) for at in range(span.first, span.last + 1))
 
     def _find_numbers(self) -> None:
         """Numbers that nobody pointed at: those with a name, then the only one that is left."""
-        left = [at for at in self._asked if self._reading.is_digits(at) and not self._taken((at, at))]
+        units = self._reading.units
+        left = [at for at in self._asked if self._reading.counts(units[at]) and not self._taken(at)]
+        spoken: set[int] = set()  # names that a number had: "3 minutes 30 seconds"
         for at in list(left):
-            place = self._beside(at, at)
-            if place in self._free("integer", "number") and self._take(place, at, at, ("integer", "number")):
+            name = self._name_of(at, spoken)
+            if name is not None and self._take(min(self._named[name]), self._reading.between(at, at), _COUNTS):
                 left.remove(at)
-        free = self._free("integer", "number")
-        needed = [place for place in free if self._tool.parameters[place].required] or free
-        if len(left) == len(needed) == 1:
-            self._take(needed[0], left[0], left[0], ("integer", "number"))
+                spoken.add(name)
+        free = self._free(*_COUNTS)
+        needed = [place for place in free if self._tool.parameters[place].required]
+        digits = [at for at in left if self._reading.is_digits(at)]
+        if needed and not digits:  # a word may be said for other reasons
+            digits = [at for at in left if units[at].text.lower() != "one"]
+        if len(digits) == len(needed or free) == 1:
+            self._take((needed or free)[0], self._reading.between(digits[0], digits[0]), _COUNTS)
+
+    def _name_of(self, at: int, spoken: set[int]) -> int | None:
+        """The name of what a number counts: "as the level" behind it, else before it, else directly behind it."""
+        told = at + 1 < len(self._named) and self._gap(at, _BEHIND)
+        digits = self._reading.is_digits(at)
+        before = digits and at > 0 and at - 1 not in spoken and self._gap(at - 1, _BEFORE_NUMBER)
+        directly = at + 1 < len(self._named) and self._gap(at, _DIRECTLY)
+        for name, there in ((at + 1, told), (at - 1, before), (at + 1, directly)):
+            if there and len(self._named[name]) == 1:
+                [place] = self._named[name]
+                if place in self._free(*_COUNTS):
+                    return name
+        return None
 
     def _free(self, *kinds: str) -> list[int]:
         """Parameters of some kinds that have no value yet."""
         places = enumerate(self._tool.parameters)
         return [place for place, one in places if one.kind in kinds and place not in self._values]
 
-    def _taken(self, span: tuple[int, int]) -> bool:
-        return not (self._covered | self._used).isdisjoint(range(span[0], span[1] + 1))
+    def _taken(self, at: int) -> bool:
+        return at in self._covered or at in self._used
 
-    def _point(self, spans: Sequence[tuple[int, int, int]], kinds: tuple[str, ...]) -> None:
+    def _point(self, spans: Sequence[tuple[Span, int]], kinds: tuple[str, ...]) -> None:
         """Give values that are pointed at to parameters: those that are named beside them first."""
         left = []
-        for first, last, hint in spans:
-            place = self._beside(first, last)
-            if place is None or not self._take(place, first, last, kinds):
-                left.append((first, last, hint))
-        for first, last, hint in left:
+        for span, hint in spans:
+            place = self._beside(span.first, span.last)
+            if place is None or not self._take(place, span, kinds):
+                left.append((span, hint))
+        for span, hint in left:
             order = sorted(
                 range(len(self._tool.parameters)), key=lambda at: (at != hint, not self._tool.parameters[at].required)
             )
             for kind in (kinds[:2], kinds[2:]):
-                if any(self._take(place, first, last, kind) for place in order):
+                if any(self._take(place, span, kind) for place in order):
                     break
 
-    def _take(self, place: int, first: int, last: int, kinds: tuple[str, ...]) -> bool:
+    def _take(self, place: int, span: Span, kinds: tuple[str, ...]) -> bool:
         parameter = self._tool.parameters[place]
         if parameter.kind not in kinds or (place in self._values and not parameter.items):
             return False
-        if parameter.kind in ("integer", "number"):
-            last = first
-        if not self._keep(place, lambda: self._reading.value_at(first, last, parameter)):
+        if not self._keep(place, lambda: self._reading.value_at(span, parameter)):
             return False
-        self._used |= set(range(first, last + 1))
+        self._used |= set(range(span.first, span.last + 1))
         return True
 
     def _keep(self, place: int, read: Callable[[], object]) -> bool:
@@ -172,18 +168,17 @@ class _Settling:
 
     def _beside(self, first: int, last: int) -> int | None:
         """The parameter whose name stands right behind a value ("33 as the level") or before it."""
-        behind = self._named[last + 1] if last + 1 < len(self._named) and self._gap(last, behind=True) else set()
-        before = self._named[first - 1] if first and self._gap(first - 1, behind=False) else set()
+        behind = self._named[last + 1] if last + 1 < len(self._named) and self._gap(last, _BEHIND) else set()
+        before = self._named[first - 1] if first and self._gap(first - 1, _BEFORE) else set()
         found = behind or before
         return min(found) if len(found) == 1 else None
 
-    def _gap(self, at: int, *, behind: bool) -> bool:
-        """Whether the words between a unit and the next one join a value to a name."""
+    def _gap(self, at: int, joint: re.Pattern[str]) -> bool:
+        """Whether the words between a unit and the next one are of a kind."""
         one, other = self._reading.units[at], self._reading.units[at + 1]
         if one.message != other.message:
             return False
-        between = self._reading.text_of(one)[one.end : other.start]
-        return bool(_BEHIND.fullmatch(between)) if behind else len(between) <= 6
+        return joint.fullmatch(self._reading.text_of(one)[one.end : other.start]) is not None
 
     def _choose(self, hints: Sequence[tuple[int, str]]) -> None:
         """Choices that are said; one that isn't, where the model knows of more than are said."""
@@ -235,13 +230,22 @@ class _Settling:
                     continue
                 text = self._reading.text_of(unit)
                 before, after = text[: unit.start], text[unit.end : unit.end + 12]
-                if _NO.match(after) or (_WITHOUT.search(before) and not _YES.match(after)):
+                if (
+                    _NO.match(after)
+                    or (_WITHOUT.search(before) and not _YES.match(after))
+                    or (hinted.get(place) is False and not _YES.match(after) and not _WITH.search(before))
+                ):
                     self._values[place] = False
-                elif _YES.match(after) or _WITH.search(before) or hinted.get(place) is True:
+                elif _YES.match(after) or _WITH.search(before) or hinted.get(place) is True or self._only_names(at):
                     self._values[place] = True
             made = sum(isinstance(value, bool) for value in self._values.values())
             if place in hinted and place not in self._values and sum(told.values()) > made:
                 self._values[place] = hinted[place]
+
+    def _only_names(self, at: int) -> bool:
+        """Whether a word of the message that is answered names a parameter, and isn't what the tool itself is called."""
+        unit = self._reading.units[at]
+        return unit.message == self._reading.last and self._mark not in unit.marks
 
 
 def _own(unit: Unit, mark: str) -> set[int]:

@@ -101,6 +101,11 @@ class LanguageSpecialist:
             from edge_runtime.language.wishes import WANTED
 
             reading = Reading(messages, tools)
+            if tool_choice == "auto":
+                from edge_runtime.language.tool_answers import confirmed, settled_pieces
+
+                if (calls := confirmed(messages, reading)) is not None:
+                    return settled_pieces(calls[:1] if TOOL_CALLED in stop else calls)
             wished = None if self.wishes is None or tool_choice != "auto" else self.wishes.chance(reading)
             reading.wanted = None if self.wishes is None else wished is None or wished >= WANTED
         if reading is not None:

@@ -23,7 +23,20 @@ from itertools import combinations
 
 from edge_runtime.errors import BadRequest
 from edge_runtime.language.settling import settled
-from edge_runtime.language.tool_parts import PLACES, SMALL, Parameter, Unit, Unreadable, stemmed, tool_of, words_of
+from edge_runtime.language.tool_parts import (
+    JOINING,
+    PLACES,
+    SMALL,
+    Parameter,
+    Span,
+    Tool,
+    Unit,
+    Unreadable,
+    stemmed,
+    tool_of,
+    words_of,
+)
+from edge_runtime.language.tool_texts import NOWHERE, OPENED, Text, texts
 
 Json = Mapping[str, object]
 CALL = "@"
@@ -56,10 +69,13 @@ class Reading:
         person wants anything done; None where nobody said so. Raises `BadRequest` for wrong ones.
         """
         self.wanted = wanted
-        self.tools = [tool_of(raw) for raw in tools[: len(TOOLS)]]
+        self._raw = tools[: len(TOOLS)]
+        self.tools = [tool_of(raw) for raw in self._raw]
+        known = {word for tool in self.tools for word in tool.words.union(*(one.words for one in tool.parameters))}
+        self._small = SMALL | {word for word in JOINING if stemmed(word) not in known}
         self._messages = list(messages)
         self.units: list[Unit] = []
-        self._marked: dict[int, list[Unit | str]] = {}
+        self._marked: dict[int, list[Unit]] = {}
         for number in reversed(range(len(self._messages))):
             role, content = self._messages[number].get("role"), self._messages[number].get("content")
             if role in ("user", "tool") and isinstance(content, str):
@@ -74,6 +90,7 @@ class Reading:
         for some, letters in ((numbers, NUMBERS), (words, LETTERS)):
             kept = some[-len(letters) :]
             self._letters |= {id(unit): letter for unit, letter in zip(kept, letters, strict=False)}
+        self._texts: dict[str, list[Text]] = {}
         self._places = {letter: at for at, unit in enumerate(self.units) if (letter := self._letters.get(id(unit)))}
 
     def messages(self) -> list[dict[str, object]]:
@@ -82,7 +99,7 @@ class Reading:
         listed = "\n".join(f"{mark} {tool.shown}" for mark, tool in zip(TOOLS, self.tools, strict=False))
         for number, message in enumerate(self._messages):
             if number in self._marked:
-                parts = [part if isinstance(part, str) else self._shown(part) for part in self._marked[number]]
+                parts = [part.text if part.small else self._shown(part) for part in self._marked[number]]
                 if number == self.last and (self.wanted is not None or self._ready(number)):
                     parts += [TALK] if self.wanted is False else [READY, *self._ready(number)]
                 made.append({**message, "content": f" {' '.join(parts)}"})  # letters are tokens with their space
@@ -94,14 +111,25 @@ class Reading:
             return [{"role": "system", "content": f"{made[0]['content']}\n{listed}"}, *made[1:]]
         return [{"role": "system", "content": listed}, *made]
 
-    def parts(self, number: int) -> Sequence[Unit | str]:
-        """What a message was parted into: words that hold it together as they are, others as units."""
+    def parts(self, number: int) -> Sequence[Unit]:
+        """What a message was parted into, the small words among them."""
         return self._marked.get(number, ())
+
+    def tool(self, mark: str) -> Tool:
+        """The tool of a mark."""
+        return self.tools[TOOLS.index(mark)]
 
     def spoken_of(self, name: str) -> bool:
         """Whether anything that was said is a word, a parameter or a choice of a tool."""
         marks = {mark for mark, tool in zip(TOOLS, self.tools, strict=False) if tool.name == name}
         return any(one[0] in marks for unit in self.units for one in unit.marks)
+
+    def schemas(self) -> list[tuple[Json, str]]:
+        """The schema of each tool's parameters, and the tool's name."""
+        functions = (raw.get("function", raw) for raw in self._raw)
+        schemas = (one.get("parameters") if isinstance(one, Mapping) else None for one in functions)
+        known = (one if isinstance(one, Mapping) else {} for one in schemas)
+        return [(schema, tool.name) for schema, tool in zip(known, self.tools, strict=True)]
 
     def _ready(self, number: int) -> list[str]:
         """The tools that a message names, and whose every required value the words settle."""
@@ -159,27 +187,36 @@ class Reading:
         values = settled(self, TOOLS[number], tool, items)
         for place in sorted(values):
             _put(made, tool.parameters[place].path, values[place])
-        missing = [
-            parameter.path for parameter in tool.parameters if parameter.required and not _at(made, parameter.path)[1]
-        ]
-        if missing or tool.required - made.keys():
+        if _leaves_out(tool, made):
             raise Unreadable(f"The model's call of {tool.name} leaves out what is required.")
         return {"name": tool.name, "arguments": made}
 
+    def allows(self, name: str, arguments: Json) -> bool:
+        """Whether a tool's schema allows arguments, of which it knows every name."""
+        tool = next((one for one in self.tools if one.name == name), None)
+        if tool is None or _leaves_out(tool, arguments):
+            return False
+        try:
+            for parameter in tool.parameters:
+                value, there = _at(arguments, parameter.path)
+                if there:
+                    _checked(value, parameter)
+        except Unreadable:
+            return False
+        return True
+
     def _read(self, number: int, content: str) -> None:
         """Part a message into words with marks, the last message first."""
-        parts: list[Unit | str] = []
-        units: list[Unit] = []
+        parts: list[Unit] = []
         for found in _PIECE.finditer(content):
             quoted = found[1] or found[2]
             word = found[0]
-            if quoted is None and (word.lower() in SMALL or not (word[0].isalnum() or _NUMBER.fullmatch(word))):
-                parts.append(word)
-                continue
+            small = quoted is None and (
+                word.lower() in self._small or not (word[0].isalnum() or _NUMBER.fullmatch(word) is not None)
+            )
             start = found.start() + (1 if quoted else 0)
-            unit = Unit(number, start, start + len(quoted or word), quoted or word, quoted is not None)
-            units.append(unit)
-            parts.append(unit)
+            parts.append(Unit(number, start, start + len(quoted or word), quoted or word, quoted is not None, small))
+        units = [part for part in parts if not part.small]
         self._mark(units)
         self.units += reversed(units)
         self._marked[number] = parts
@@ -262,15 +299,11 @@ class Reading:
         if choice is not None and choice < len(PLACES):
             return self._first(f"{mark}={PLACES[choice]}"), f"={PLACES[choice]}"
         if isinstance(value, str | int | float) and not isinstance(value, bool) and parameter.kind != "enum":
-            spans = [span for span in self._spans(value, parameter) if span[0] not in used] or self._spans(
-                value, parameter
-            )
-            if spans:
-                first, last = min(spans, key=lambda span: (self._behind(span[0], mark), span))
-                used |= set(range(first, last + 1))
-                ends = (self.units[first], self.units[last])
-                letters = [self._letters[id(unit)] for unit in ends]
-                return first, f" {letters[0]}" if last == self.run_end(first) else f" {' '.join(letters)}"
+            found = self._spans(value, parameter, mark[0])
+            if spans := {span: at for span, at in found.items() if span.first not in used} or found:
+                span = min(spans, key=lambda span: (self._behind(span.first, mark), span))
+                used |= set(range(span.first, span.last + 1))
+                return span.first, "".join(f" {self._letters[id(self.units[at])]}" for at in spans[span])
         text = json.dumps(value, ensure_ascii=False).replace("\\", "\\\\").replace("'", "\\'")
         return self._first(mark), f"'{text}'"
 
@@ -283,88 +316,90 @@ class Reading:
         named = [other for other in range(at) if any(one == mark for one in self.units[other].marks)]
         return at - named[-1] if named else len(self.units)
 
-    def _spans(self, value: object, parameter: Parameter) -> list[tuple[int, int]]:
-        """The places whose words are a value."""
-        made = []
+    def _spans(self, value: object, parameter: Parameter, mark: str) -> dict[Span, tuple[int, ...]]:
+        """The places whose words are a value, and the units that point at them."""
+        made: dict[Span, tuple[int, ...]] = {}
         known = sorted(self._places.values())
         for number, first in enumerate(known):
-            for last in known[number : number + 24]:
-                if self.units[last].message != self.units[first].message:
-                    break
+            ends = [
+                last for last in known[number : number + 24] if self.units[last].message == self.units[first].message
+            ]
+            spans = [
+                (self._begun(first, mark), (first,)),
+                *((self.between(first, last), (first, last)) for last in ends),
+            ]
+            for span, units in spans:
                 try:
-                    if self._pointed(first, last, parameter.kind) == value:
-                        made.append((first, last))
+                    if span not in made and self._pointed(span, parameter.kind) == value:
+                        made[span] = units
                 except Unreadable:
                     continue
         return made
 
-    def _pointed(self, first: int, last: int, kind: str) -> object:
+    def _pointed(self, span: Span, kind: str) -> object:
         """The value that words stand for; raises `Unreadable`."""
-        one, other = self.units[first], self.units[last]
-        text = self.text_of(one)[one.start : other.end]
+        text = str(self._messages[span.message]["content"])[span.start : span.end]
         if kind in ("integer", "number"):
             return _number(text, kind)
         if kind not in ("string", "other"):
             raise Unreadable(f"The model points at {text[:40]!r}, which is no {kind}.")
         return text
 
-    def span(self, text: str) -> tuple[int, int] | None:
-        """The first and the last unit that are pointed at, of one letter its run; None for another kind of value."""
+    def span(self, text: str, mark: str) -> Span | None:
+        """What is pointed at: of two letters all between, of one the text that it begins; None for another kind of value."""
         ends = text.split()
         if not ends or not all(letter in self._places for letter in ends):
             return None
-        first = self._places[ends[0]]
-        last = self._places[ends[1]] if len(ends) > 1 else self.run_end(first)
-        alike = self.units[first].message == self.units[last].message
-        return (first, last) if first <= last and alike else None
+        first, last = self._places[ends[0]], self._places[ends[-1]]
+        if first > last or self.units[first].message != self.units[last].message:
+            return None
+        return self._begun(first, mark) if len(ends) == 1 else self.between(first, last)
 
-    def run_end(self, first: int, mark: str = "") -> int:
-        """The last of the words that follow a unit directly and are plain; itself for a number or a quotation."""
+    def between(self, first: int, last: int) -> Span:
+        """Units from the first to the last."""
+        return Span(self.units[first].message, first, last, self.units[first].start, self.units[last].end)
+
+    def _begun(self, first: int, mark: str) -> Span:
+        """The text of a tool whose first unit this is, else all units that follow it directly."""
+        if self.is_digits(first) or self.units[first].quoted:
+            return self.between(first, first)
+        if self.units[first].message == self.last:
+            for span, rank, _, _ in self.texts(mark):
+                if rank < NOWHERE and span.first <= first <= span.last and (rank <= OPENED or span.first == first):
+                    return span
         last = first
-        while not self.is_digits(last) and last + 1 < len(self.units) and self._follows(last, mark):
+        while last + 1 < len(self.units) and self._follows(last):
             last += 1
-        return last
+        return self.between(first, last)
 
-    def run_start(self, last: int, mark: str = "") -> int:
-        """The first word of the run that ends with a unit."""
-        first = last
-        while first and not self.is_digits(first) and self._follows(first - 1, mark) and self.is_plain(first - 1, mark):
-            first -= 1
-        return first
+    def texts(self, mark: str) -> list[Text]:
+        """See `tool_texts`; of a tool's mark."""
+        if mark not in self._texts:
+            self._texts[mark] = texts(self, mark)
+        return self._texts[mark]
 
-    def _follows(self, at: int, mark: str) -> bool:
-        """Whether the next unit is of the same run."""
+    def _follows(self, at: int) -> bool:
+        """Whether the next unit is of the same run: plain words without anything between them."""
         one, other = self.units[at], self.units[at + 1]
-        return (
-            not one.quoted
-            and self.is_plain(at + 1, mark)
-            and not other.quoted
-            and one.message == other.message
-            and self.text_of(one)[one.end : other.start].isspace()
-        )
-
-    def is_plain(self, at: int, mark: str = "") -> bool:
-        """Whether a unit is text of which no tool knows a word, or not the one of this mark."""
-        unit = self.units[at]
-        return unit.quoted or not (any(one.startswith(mark) for one in unit.marks) or self.is_digits(at))
+        plain = not (other.quoted or other.marks or self.is_digits(at + 1))
+        return plain and one.message == other.message and self.text_of(one)[one.end : other.start].isspace()
 
     def is_digits(self, at: int) -> bool:
         """Whether a unit is a number in digits."""
         unit = self.units[at]
         return not unit.quoted and _NUMBER.fullmatch(unit.text) is not None
 
-    def is_number(self, at: int) -> bool:
+    def counts(self, unit: Unit) -> bool:
         """Whether a unit is a number, in digits or as a word."""
-        text = self.units[at].text
-        return text.lower() in _NUMBERS or _NUMBER.fullmatch(text) is not None
+        return not unit.quoted and (unit.text.lower() in _NUMBERS or _NUMBER.fullmatch(unit.text) is not None)
 
     def text_of(self, unit: Unit) -> str:
         """The message that a unit is of."""
         return str(self._messages[unit.message]["content"])
 
-    def value_at(self, first: int, last: int, parameter: Parameter) -> object:
-        """What units mean as a parameter's value; raises `Unreadable`."""
-        return _checked(self._pointed(first, last, parameter.kind), parameter)
+    def value_at(self, span: Span, parameter: Parameter) -> object:
+        """What words mean as a parameter's value; raises `Unreadable`."""
+        return _checked(self._pointed(span, parameter.kind), parameter)
 
     def literal(self, text: str, parameter: Parameter) -> object:
         """A value that the model wrote out; raises `Unreadable`."""
@@ -373,6 +408,16 @@ class Reading:
         except ValueError:
             raise Unreadable("The model's call can't be read.") from None
         return _checked(value, parameter)
+
+
+def _leaves_out(tool: Tool, arguments: Json) -> bool:
+    """Whether anything required is missing, also within an object that is there."""
+    if tool.required - arguments.keys():
+        return True
+    for one in tool.parameters:
+        if not _at(arguments, one.path)[1] and (one.required or (one.inner and _at(arguments, one.path[:-1])[1])):
+            return True
+    return False
 
 
 def _checked(value: object, parameter: Parameter) -> object:

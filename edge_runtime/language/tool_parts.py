@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from edge_runtime.errors import BadRequest
 
@@ -20,15 +21,20 @@ SMALL = frozenset((
     "why", "how", "when", "where", "can", "could", "would", "should", "shall", "will", "may", "might", "must",
     "please", "now", "then", "so", "than", "have", "has", "had", "let", "let's", "about", "hey", "just", "want",
     "like", "ask", "asked", "tell", "told", "happens", "mean", "means", "go", "ahead", "last", "again", "yes",
+    "he", "she", "they", "him", "her", "them", "his", "their", "i've", "i'll", "you're", "can't", "couldn't", "won't", "wouldn't",
+    "shouldn't", "isn't", "aren't", "wasn't", "weren't", "haven't", "hasn't",
     "need", "explain", "anybody", "somebody", "wise", "possible", "able", "hello", "hi", "thanks", "thank",
 ))  # fmt: skip
+JOINING = frozenset(
+    ("says", "saying", "called", "named", "titled")
+)  # a text follows: small, unless a tool has the word
 
 
 @dataclass(frozen=True)
 class Parameter:
     """One value of a call. path: its keys, several for one inside an object. kind: of JSON Schema, or "enum", or "other".
 
-    items: whether it is a list of such.
+    items: whether it is a list of such. required: of every call; inner: of every object that it is in.
     """
 
     path: tuple[str, ...]
@@ -36,6 +42,7 @@ class Parameter:
     choices: tuple[object, ...] = ()
     items: bool = False
     required: bool = False
+    inner: bool = False
     words: frozenset[str] = frozenset()
     low: float | None = None
     high: float | None = None
@@ -54,14 +61,28 @@ class Tool:
 
 @dataclass(eq=False)
 class Unit:
-    """A word, number or quoted text that can be pointed at; start and end: in its message."""
+    """A word, number or quoted text that can be pointed at; start and end: in its message.
+
+    small: a mark, or a word that holds the sentence together, which can't.
+    """
 
     message: int
     start: int
     end: int
     text: str
     quoted: bool = False
+    small: bool = False
     marks: list[str] = field(default_factory=list)
+
+
+class Span(NamedTuple):
+    """Some words of a message: its first and last unit, fewer than none where it has none, and where it begins and ends."""
+
+    message: int
+    first: int
+    last: int
+    start: int
+    end: int
 
 
 class Unreadable(BadRequest):
@@ -115,6 +136,7 @@ def _parameters(schema: Json, path: tuple[str, ...], needed: bool) -> Iterator[P
             tuple(choices) if isinstance(choices, list) else (),
             listed,
             must,
+            bool(path) and key in wanted,
             frozenset(stemmed(word) for word in words_of(str(key)) if word.lower() not in SMALL),
             _limit(one, "minimum"),
             _limit(one, "maximum"),

@@ -71,8 +71,8 @@ def _symbols(reading: Reading) -> list[str]:
     """The words of the last message, with one symbol for a tool's word, and one for values in a row."""
     made: list[str] = []
     for part in reading.parts(reading.last):
-        if isinstance(part, str):
-            made.append(part.lower())
+        if part.small:
+            made.append(part.text.lower())
             continue
         word, tool = part.text.lower(), any(len(mark) == 1 for mark in part.marks)
         chosen = any("=" in mark for mark in part.marks)
