@@ -85,11 +85,13 @@ async def test_calls_on_a_cluster_behave_as_they_do_here(executor: RayExecutor) 
 
 @pytest.mark.slow
 async def test_a_call_past_its_deadline_or_cancelled_frees_its_node(cluster: Cluster) -> None:
-    executor = RayExecutor(cluster.address, deadline=1.0)
+    executor = RayExecutor(cluster.address)
     await executor.submit(calls.add, 1, 1)
+    usual, executor._deadline = executor._deadline, 1.0
     for _ in range(2):
         with pytest.raises(TimeoutError, match="never_ends took longer than 1 seconds"):
             await executor.submit(calls.never_ends)
+    executor._deadline = usual
     running = [asyncio.create_task(executor.submit(calls.nap, 60)) for _ in range(4)]
     await asyncio.sleep(0.3)
     for task in running:

@@ -21,6 +21,7 @@ from tests.trainer_host.server import conftest
 from tests.trainer_host.server.answers import passing
 from tests.trainer_host.server.conftest import KEY, Client, add_fake, nothing_of_this_person  # noqa: F401  # a fixture
 from tests.trainer_host.server.test_lessons import assert_none_sent_again, begin, calls, order
+from tests.trainer_host.teacher import faults
 from tests.trainer_host.teacher.fake_api import FakeApi
 from tests.trainer_host.teacher.vault_traces import LOW, clean_environment, traces
 from trainer_host.commands import serve
@@ -102,9 +103,11 @@ async def test_a_kill_leaves_the_lesson_open_and_nothing_is_asked_again(workspac
             client = await paired(session, await first.url(), await first.line(r"Pairing code.*: (\d{6})"))
             await client.call("POST", "/v1/keys", {"provider": "openai", "name": "work", "key": KEY})
             await add_fake(client, provider)
+            provider.script = lambda asked: faults.hang() if asked.number > 40 else None  # so that it isn't done before
             id_ = await begin(client, order(["router"], 60))
             await client.until(id_, lambda lesson: float(str(lesson["progress"])) >= 0.3)
             assert await first.end(signal.SIGKILL) == -signal.SIGKILL
+        provider.script = None
         await asyncio.sleep(0.3)  # until the provider has read what was on its way
         before = calls(workspace)
         unlogged = len(provider.asked) - len(before)
@@ -208,7 +211,7 @@ async def test_a_vault_behind_a_passphrase_is_opened_before_anything_listens(wor
         assert "5RkE" in (await client.call("GET", "/v1/keys")).text
 
 
-async def gone(workspace: Workspace, seconds: float = 10.0) -> bool:
+async def gone(workspace: Workspace, seconds: float = 60.0) -> bool:
     """Whether no process of a server of this home is left, those that verify included."""
     mark = f"{MARK}={workspace.home}".encode()
     for _ in range(int(seconds / 0.2)):

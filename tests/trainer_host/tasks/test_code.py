@@ -141,7 +141,7 @@ def test_a_planted_wrong_answer_is_refused_for_its_reason(changed: Json, reason:
         SPEC.verify({}, [{**RIGHT, **changed}])
     assert caught.value.reason in reason.split("|")
     assert len(caught.value.detail) < 1000
-    assert time.monotonic() - began < 10  # mostly the sandbox's own limits, on a busy machine
+    assert time.monotonic() - began < 60  # mostly the sandbox's own limits, on a busy machine
 
 
 def test_right_code_passes_with_other_functions_imports_and_constants() -> None:

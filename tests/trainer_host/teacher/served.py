@@ -22,5 +22,5 @@ class Served:
         """Close the port and end the thread."""
         asyncio.run_coroutine_threadsafe(self.api.stop(), self._loop).result(20)
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(20)
+        self._thread.join(60)
         self._loop.close()
