@@ -26,7 +26,7 @@ class Stage(Protocol):
     """A host, and what a test knows of it by other ways than the companion.
 
     tasks: two tasks that its teacher can be asked for. custom_url: of a server that wants no key. stops_within:
-    seconds after which a cancelled lesson asks nothing any more. priced: whether it knows what its teacher costs.
+    twice the seconds in which a lesson that goes on would have asked for more. priced: whether it knows what its teacher costs.
     """
 
     url: str
@@ -178,7 +178,7 @@ async def served(home: Path, variables: Mapping[str, str] | None = None) -> Asyn
     finally:
         process.terminate()
         try:
-            await asyncio.wait_for(process.wait(), 20)
+            await asyncio.wait_for(process.wait(), 60)
         except TimeoutError:
             process.kill()
             await process.wait()

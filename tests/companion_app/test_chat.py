@@ -77,7 +77,7 @@ class Talk:
     def last(self) -> Turn:
         return self.one.turns[-1]
 
-    async def until(self, holds: Callable[[], object], seconds: float = 10.0) -> None:
+    async def until(self, holds: Callable[[], object], seconds: float = 60.0) -> None:
         async with asyncio.timeout(seconds):
             while not holds():  # noqa: ASYNC110 - the state has no event to wait for
                 await asyncio.sleep(0.005)

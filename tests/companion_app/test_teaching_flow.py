@@ -224,9 +224,8 @@ async def a_lesson_is_cancelled_and_keeps_what_it_has(driver: window.Driver, sta
     await driver.until(lambda: running(driver).progress >= 0.3, "30 %", PATIENCE)
     card = driver.find("LessonCard", lesson_id=lesson.id)
     await driver.touch(card.ids.cancel)
-    await asyncio.sleep(stage.stops_within)
-    asked = stage.requests()
     await driver.until(lambda: card.state == "Cancelled", "the end of the lesson", PATIENCE)
+    asked = stage.requests()
     await asyncio.sleep(stage.stops_within / 2)
     assert stage.requests() == asked, "nothing is asked any more"
     kept = store.state.host.lessons[0]

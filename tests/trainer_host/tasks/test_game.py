@@ -324,9 +324,9 @@ def test_it_verifies_in_another_process() -> None:
 def test_the_slowest_game_is_judged_within_a_second() -> None:
     game = ConnectFour()
     game_boards._connect_best.cache_clear()
-    began = time.monotonic()
+    began = time.process_time()
     game.optimal((0, 0))
-    assert time.monotonic() - began < 1.0 * 3  # a busy test machine
+    assert time.process_time() - began < 1.0 * 3  # a slow test machine
 
 
 def test_without_gymnasium_one_sentence_names_the_extra() -> None:

@@ -284,11 +284,11 @@ def test_hostile_answers_are_refused_quickly(spec: TaskSpec) -> None:
         {"text": "a" * 1_000_000}, {"text": "on " * 6_000}, {"text": "[name " * 3_000}, {"text": "(" * 9_000},
         {"text": 3}, {}, {"text": None}, {"text": "turn on \x00 the lamp"}, {"text": "\ud800 lamp"},
     ]  # fmt: skip
-    started = time.monotonic()
+    started = time.process_time()
     for answer in hostile:
         with pytest.raises(Rejected):
             spec.verify(drawn(COUNTER), [answer])
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_verify_gives_the_same_after_pickling(spec: TaskSpec) -> None:

@@ -235,11 +235,11 @@ def test_hostile_answers_are_refused_quickly_and_verify_survives_pickling(spec: 
         {"text": "a" * 2_000_000}, {"text": "the " * 4_900}, {"text": "<" * 19_000}, {"text": "[your " * 3_000},
         {"text": "this " * 3_900}, {"text": None}, {}, {"text": {"text": "x"}}, {"text": "draw \x07 a fox"},
     ]  # fmt: skip
-    started = time.monotonic()
+    started = time.process_time()
     for answer in hostile:
         with pytest.raises(Rejected):
             copy.verify(drawn(), [answer])
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_the_metric_is_accuracy(spec: TaskSpec) -> None:

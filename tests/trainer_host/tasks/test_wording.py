@@ -140,7 +140,7 @@ def test_lengths_count_words_and_shares_count_pairs() -> None:
 
 
 def test_long_and_odd_texts_take_no_time() -> None:
-    started = time.monotonic()
+    started = time.process_time()
     for text in (
         "a " * 9_999,
         "sorry " * 3_000,
@@ -151,4 +151,4 @@ def test_long_and_odd_texts_take_no_time() -> None:
     ):
         with contextlib.suppress(Rejected):
             check_wording(text, "text")
-    assert time.monotonic() - started < 3
+    assert time.process_time() - started < 3
