@@ -27,6 +27,7 @@ from edge_runtime.serving.shadows import Shadows
 from edge_runtime.serving.turns import USUAL, Turns, Urgency
 from edge_runtime.serving.worker import Answer
 from edge_runtime.update import disk
+from edge_runtime.update.deadline import LOAD_SECONDS, more_for
 
 if TYPE_CHECKING:
     import numpy as np
@@ -86,6 +87,7 @@ class Answering:
             config.models.answers,
             config.models.hang_seconds,
             self._hung,
+            LOAD_SECONDS + more_for(config.update.max_bundle_mb * 2**20),
         )
         self._follow(load_plan(state))
         self.watch: Callable[[str, float, EdgeError | None], None] | None = None  # of each answer, see `_judged`

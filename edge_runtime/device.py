@@ -8,7 +8,7 @@ import contextlib
 import dataclasses
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -86,7 +86,8 @@ class Device(Answering):
                 with self._serving_anyway():
                     await self.updates.before_start()
             for name, pointer in (await on_disk(self.state, self.slots.pointers)).items():
-                goes_on(deadline.LOAD_SECONDS + deadline.SWITCH_SECONDS)
+                more = 2 * deadline.more_for(self.installer.max_bundle_bytes)
+                goes_on(deadline.LOAD_SECONDS + deadline.SWITCH_SECONDS + more)
                 result = await self._begun(name, pointer)
                 if result.loaded is not None:
                     try:
@@ -114,7 +115,7 @@ class Device(Answering):
     async def _begun(self, name: str, pointer: Pointer | None) -> Started:
         """What one specialist's start comes to; one that hangs keeps the others from theirs for a while, and not for ever."""
         try:
-            return await in_time(lambda still: in_thread(self.installer.start, name, pointer, still), self.state)
+            return await self._in_time(lambda still: in_thread(self.installer.start, name, pointer, still))
         except TookTooLong as late:
             if not await disk_threads.answers(self.state):
                 raise disk_threads.no_answer(self.state) from None  # then no other one can be loaded either
@@ -207,7 +208,7 @@ class Device(Answering):
 
     async def go_back(self, name: str, cause: str) -> Json:
         """See `roll_back`; `changing` is held. Raises `TookTooLong` where it isn't loaded in time, and `DiskHangs`."""
-        return await in_time(lambda still: self._gone_back(name, cause, still), self.state)
+        return await self._in_time(lambda still: self._gone_back(name, cause, still))
 
     async def _gone_back(self, name: str, cause: str, still: Callable[[], None]) -> Json:
         loop = asyncio.get_running_loop()
@@ -274,7 +275,10 @@ class Device(Answering):
         Raises `TookTooLong` where it isn't admitted in time, and `DiskHangs` where it isn't in its place then; both change
         nothing however late it is.
         """
-        return await in_time(lambda still: self._taken(install, still), self.state)
+        return await self._in_time(lambda still: self._taken(install, still))
+
+    async def _in_time(self, begin: Callable[[Callable[[], None]], Awaitable[T]]) -> T:
+        return await in_time(begin, self.state, self.installer.max_bundle_bytes)
 
     async def _taken(self, install: Callable[[Tell], Installed], still: Callable[[], None]) -> Installed:
         loop = asyncio.get_running_loop()

@@ -105,7 +105,7 @@ class Alone:
 
             return await in_thread(self._installer.switch, staged, digest, tell)
 
-        installed = await in_time(begin, self._installer.slots.state)
+        installed = await in_time(begin, self._installer.slots.state, self._installer.max_bundle_bytes)
         if installed.loaded is not None:
             installed.loaded.engine.close()
 

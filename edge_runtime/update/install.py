@@ -106,7 +106,8 @@ class Installer:
     def try_out(self, staged: Path) -> None:
         """Load a staged bundle in a process of its own first; raises what `switch` would, and where it hangs or crashes."""
         if self._config.update.trial:
-            try_out(self.slots.state, staged, self._config.models, deadline.LOAD_SECONDS)
+            most = deadline.LOAD_SECONDS + deadline.more_for(self.max_bundle_bytes)
+            try_out(self.slots.state, staged, self._config.models, most)
 
     def still_staged(self, staged: Path, digest: str) -> bool:
         """Whether a folder that `stage` gave is whole: its files, and the head, which is written after them."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -114,8 +114,8 @@ async def test_a_load_that_hangs_is_ended_and_the_daemon_goes_on(
 ) -> None:
     told = tmp_path / "pid"
     monkeypatch.setattr(trial.sys, "executable", program(tmp_path, f"echo $$ >{told}; exec sleep 600"))
-    monkeypatch.setattr(deadline, "LOAD_SECONDS", 2.0)
-    device = Device(tmp_path / "state", Config())
+    monkeypatch.setattr(deadline, "LOAD_SECONDS", 0.0)
+    device = Device(tmp_path / "state", Config(update=UpdateConfig(max_bundle_mb=65)))  # 1 MiB more has 2 seconds more
     folder, digest = staged(tmp_path / "state")
     switching = asyncio.create_task(OnDevice(device).switch(folder, digest, began_in_vain))
     while not (told.exists() or switching.done()):  # noqa: ASYNC110 - another process writes it
@@ -128,6 +128,24 @@ async def test_a_load_that_hangs_is_ended_and_the_daemon_goes_on(
     assert not Path(f"/proc/{told.read_text().strip()}").exists()
     assert device.slots.pointers() == {}
     await device.close()
+
+
+async def test_a_device_that_takes_longer_bundles_has_longer_for_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def begin(still: Callable[[], None]) -> str:
+        await asyncio.sleep(0.01)
+        still()
+        await asyncio.sleep(0.01)
+        return "serves"
+
+    for name in ("LOAD_SECONDS", "SWITCH_SECONDS"):
+        monkeypatch.setattr(deadline, name, 0.0)
+    with pytest.raises(TookTooLong, match="within 0 seconds"):
+        await deadline.in_time(begin, tmp_path, deadline.USUAL_BYTES)
+    assert UpdateConfig().max_bundle_mb * 2**20 == deadline.USUAL_BYTES
+    assert deadline.more_for(2**31) == 3968.0
+    assert await deadline.in_time(begin, tmp_path, 2**31) == "serves"
 
 
 async def test_a_start_that_hangs_is_given_up_and_changes_nothing_later(
