@@ -181,13 +181,16 @@ def _what(target: TargetFile) -> str:
 
 def _delegation_changes(new: Targets, old: object) -> list[str]:
     before = {each.name: each for each in old.delegations} if isinstance(old, Targets) else {}
-    told = [
-        f"{each.name} is signed by {each.threshold} of the keys {_keys(new, each.keyids)}."
-        for each in new.delegations
-        if before.get(each.name) != each
-    ]
+    alike: dict[str, list[str]] = {}  # roles by whose signatures they need: a person reads it once for all of them
+    for each in new.delegations:
+        if before.get(each.name) != each:
+            alike.setdefault(f"signed by {each.threshold} of the keys {_keys(new, each.keyids)}.", []).append(
+                _text(each.name)
+            )
+    told = [f"{_listed(names)} {by}" for by, names in alike.items()]
     return told + [
-        f"{name} is signed by nobody any more." for name in sorted(before.keys() - {d.name for d in new.delegations})
+        f"{_text(name)} is signed by nobody any more."
+        for name in sorted(before.keys() - {d.name for d in new.delegations})
     ]
 
 
@@ -198,6 +201,15 @@ def _root_changes(new: Root, old: object) -> list[str]:
         for name, role in sorted(new.roles.items())
         if before.get(name) != role
     ]
+
+
+def _listed(names: list[str]) -> str:
+    """Names with their verb; those of the tasks' models without what they all begin with."""
+    if len(names) == 1:
+        return f"{names[0]} is"
+    if all(name.startswith(MODELS) for name in names):
+        return f"{MODELS} {', '.join(name.removeprefix(MODELS) for name in names)} are each"
+    return f"{', '.join(names)} are each"
 
 
 def _keys(holder: Root | Targets, keyids: tuple[str, ...]) -> str:

@@ -77,6 +77,21 @@ def guarded(tmp_path: Path) -> Repository:
     return repository
 
 
+def test_roles_that_the_same_keys_sign_are_told_of_at_once(tmp_path: Path) -> None:
+    repository = made(tmp_path, Clock(), GUARDED)
+    delegations, root = (
+        each.proposal.changes for each in sorted(asked(repository), key=lambda each: each.waiting.name == ROOT)
+    )
+    fleet, models = delegations
+    assert fleet.startswith("fleet is signed by 1 of the keys ")
+    assert (
+        models.startswith("models/ 3d_gen, ")
+        and ", router, " in models
+        and " are each signed by 2 of the keys " in models
+    )
+    assert [line.split()[0] for line in root] == ["root", "snapshot", "targets", "timestamp"]
+
+
 def test_nothing_is_published_before_the_phone_signed(guarded: Repository, tmp_path: Path) -> None:
     device, reference = Device(guarded.public, tmp_path / "d"), Reference(guarded.public, tmp_path / "r")
     give(guarded, tmp_path, "1.0.0")
