@@ -153,6 +153,7 @@ def _apply(args: argparse.Namespace) -> int:
             raise EdgeError("This device follows no repository of updates; see 'enigma-edge updates follow'.")
         cause, hindered = _alone(args, lambda agent: _once(agent, folder))
         report = {**_written_down(args), "cause": cause}
+        report["source"]["checked"] = 0.0 if cause else time.time()
         for name, why in hindered.items():
             nothing = {"state": State.IDLE.value, "version": "", "rollout": "", "cause": ""}
             one = report["specialists"].setdefault(name, nothing)

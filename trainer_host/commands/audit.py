@@ -138,7 +138,7 @@ def _audit_device(args: argparse.Namespace) -> None:
         show.say(json.dumps(asdict(told), indent=1, ensure_ascii=False))
     elif checked.lines:
         rows = [_journal_row(line) for line in reversed(checked.lines[: args.last])]
-        show.table(["#", "time (UTC)", "what", "specialist", "state"], rows)
+        show.table(["#", "time (UTC)", "what", "specialist", "state", "cause"], rows)
     if checked.problem:
         raise LogChanged(checked.problem)
     if args.json:
@@ -159,12 +159,15 @@ def _audit_device(args: argparse.Namespace) -> None:
 def _journal_row(line: Json) -> list[str]:
     from datetime import UTC, datetime
 
+    from edge_runtime.update.machine import MOST_CAUSE
+
     at, number, unit = line.get("at"), line.get("n"), line.get("unit")
     when = f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S}" if isinstance(at, int | float) else ""
     which = " ".join(str(line.get(key, "")) for key in ("specialist", "version")).strip()
-    state = str(unit.get("state", "")) if isinstance(unit, dict) else ""
-    shown = [str(number + 1) if isinstance(number, int) else "", when, str(line.get("what", "")), which, state]
-    return [_plain_text(text)[:80] for text in shown]
+    state, why = (str(unit.get(key, "")) for key in ("state", "cause")) if isinstance(unit, dict) else ("", "")
+    why = why or str(line.get("cause", ""))
+    shown = [str(number + 1) if isinstance(number, int) else "", when, str(line.get("what", "")), which, state, why]
+    return [_plain_text(text)[:MOST_CAUSE] for text in shown]
 
 
 def plain_check(checked: Verification) -> Json:

@@ -108,7 +108,10 @@ def show_all(args: argparse.Namespace) -> None:
                         f"{told.about} {told.version or '-'} ({told.state.replace('_', ' ')})"
                         for told in runs[device.id]
                     ),
-                    device.cause,
+                    "\n".join(
+                        [device.cause] * bool(device.cause)
+                        + [f"{told.about}: {told.cause}" for told in runs[device.id] if told.cause]
+                    ),
                 ]
                 for device in found
             ]

@@ -155,7 +155,8 @@ def resume(args: argparse.Namespace) -> None:
     with _opened(args) as (fleet, store, workspace, show):
         course = fleet.resume(args.rollout)
         _told(workspace, store)
-        excused = f"; {course.excused} failures are excused" if course.excused else ""
+        count = course.excused
+        excused = f"; {count} failure{' is' if count == 1 else 's are'} excused" if count else ""
         show.say(f"{course.id} goes on with {_reach(course)}{excused}.")
 
 
@@ -263,7 +264,7 @@ def _show(fleet: Fleet, look: Look, show: Presenter) -> None:
     back = f"; goes back to {course.before.version}" if course.before else ""
     show.say(f"{course.id}: {course.release.specialist} {course.release.version} to {describe(course.where)}{back}")
     show.say(
-        f"{course.state.capitalize()}{': ' + course.cause if course.cause else ''}. More than {percent(plan.most_failures)} "
+        f"{course.state.capitalize()}{': ' + course.cause.removesuffix('.') if course.cause else ''}. More than {percent(plan.most_failures)} "
         f"failures pause it; {percent(plan.least_done)} must run it, then {plan.soak:.0f} s of soak."
     )
     stages = fleet.stages(look)

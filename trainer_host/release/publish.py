@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from edge_runtime.bundle import HEADER_BYTES, MAX_BUNDLE_BYTES, Manifest, list_members, read_envelope, verify_bundle
 from edge_runtime.bundle.archive import Member
-from edge_runtime.errors import EdgeError
+from edge_runtime.errors import EdgeError, UntrustedSigner
 from edge_runtime.update.compatibility import schema_hash
 from edge_runtime.update.desired import target_name
 from edge_runtime.update.tuf.metadata import TargetFile
@@ -129,6 +129,11 @@ def release_of(
             read_envelope(opened)
             members = {each.name: each for each in list_members(opened, HEADER_BYTES, envelope.length)}
             manifest = Manifest.from_json(_content(opened.name, members["manifest.json"]))
+    except UntrustedSigner:
+        raise TrainerError(
+            f"{bundle} can't be published: another host made and signed it. Publish it there, or make it here with "
+            "'enigma bundle'."
+        ) from None
     except EdgeError as cause:
         raise TrainerError(f"{bundle} can't be published: {cause}") from None
     sizes = [manifest.files[model.file].bytes for model in manifest.models]

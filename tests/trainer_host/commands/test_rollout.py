@@ -58,7 +58,11 @@ def test_a_rollout_from_start_to_its_pause_and_back(home: Workspace, capsys: pyt
         run(capsys, "rollout watch r-0002")
         == "r-0002 is paused: 1 of 1 devices failed: 2 of 4 golden vectors differ.\n"
     )
+    assert re.search(
+        r"easy 1\.0\.0 \(rolled back\) +easy: 2 of 4 golden vectors differ\.", run(capsys, "fleet list --no-look")
+    )
     shown = run(capsys, "rollout status r-0002")
+    assert "Paused: 1 of 1 devices failed: 2 of 4 golden vectors differ. More than 2% failures pause it; " in shown
     assert re.search(r"1 device +1 +0 +1  paused", shown)
     assert re.search(r"name-d\d +1\.0\.0  rolled back  100\.0% +12\.5 +40\.2  2 of 4 golden vectors differ", shown)
     plain = json.loads(run(capsys, "rollout status r-0002 --json"))
