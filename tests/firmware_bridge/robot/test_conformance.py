@@ -152,9 +152,12 @@ async def test_it_goes_to_a_place_round_a_zone_and_is_stopped_whatever_it_does(r
     ):
         with pytest.raises(RobotError, match=why):
             await robot.ask(calls=[call])
-    await robot.ask(calls=[{"name": "go_to", "targets": ["table"]}], age_ms=20, max_age_ms=500)
     ended = robot.driver.orders.ended
-    await until(lambda: ended)
+    for number in range(9):
+        await robot.ask(calls=[{"name": "go_to", "targets": ["table"]}], age_ms=20, max_age_ms=500)
+        await until(lambda number=number: len(ended) > number)  # type: ignore[misc]
+        if "is blocked" not in ended[-1].why:  # a machine that stands now and then makes it stand, too
+            break
     assert (ended[-1].state, ended[-1].why) == ("done", "")
     x, y, _ = robot.truth.pose
     assert math.dist((x, y), (1.1, 1.0)) < 0.25

@@ -190,15 +190,19 @@ async def test_it_goes_to_a_point_that_was_tapped_within_the_speed_that_a_person
             await robot.ask(op="limit", speed=0.6)
         await robot.ask(op="limit", speed=0.2)
         await robot.ask(op="mode", event="automate")
-        await robot.ask(calls=[{"name": "go_to", "arguments": {"x": 0.5, "y": 1.0}}])
-        fastest = 0.0
+        fastest, number = 0.0, 0
 
         def there() -> bool:
             nonlocal fastest
             fastest = max(fastest, robot.driver.envelope.v)
-            return bool(robot.driver.orders.ended)
+            return len(robot.driver.orders.ended) > number
 
-        await until(there)
+        for _ in range(9):
+            number = len(robot.driver.orders.ended)
+            await robot.ask(calls=[{"name": "go_to", "arguments": {"x": 0.5, "y": 1.0}}])
+            await until(there)
+            if "is blocked" not in robot.driver.orders.ended[-1].why:  # a machine that stands makes it stand, too
+                break
         assert robot.driver.orders.ended[-1].state == "done" and 0.1 < fastest <= 0.2 + 1e-9
         assert math.dist(robot.world.pose[:2], (0.5, 1.0)) < 0.15
         with pytest.raises(RobotError, match="go_to: x must be a number"):
