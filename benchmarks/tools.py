@@ -4,7 +4,7 @@
 
 The built-in teacher writes the rows, so nothing is fetched; its words for the examined rows are drawn anew, and none of
 them is about a tool of the training's other half, which are invented. The same requests are asked in frames by hand as
-well, which no row has, and so are sentences that were written freely (tests/exams/tools_en). Each file that `enigma export`
+well, which no row has, and so are sentences that were written freely (tests/exams/tools_en, tools_en_2). Each file that `enigma export`
 made is examined through the code that a device runs, in every runtime that the gate examined it in.
 """
 
@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a script
@@ -39,10 +39,13 @@ from trainer_host.training.run import open_run
 from trainer_host.workspace import Workspace
 
 _TESTS = Path(__file__).resolve().parent.parent / "tests" / "exams"
-EXAMS = {"exam": _TESTS / "tools_en" / "cases.jsonl", "development": _TESTS / "tools_en_dev" / "cases.jsonl"}
+EXAMS = {
+    "exam": {"free sentences": "tools_en", "free sentences, the second": "tools_en_2"},
+    "development": {"free sentences": "tools_en_dev"},
+}
 # How a tool is named together with its values, in the frames of `ToolSet`.
 _JOINTS = ((" with ", ", "), (" with ", " and "), (", ", ", "), (": ", ", "), (" ", " "), (" (", ", "), (" to ", ", "))
-FIRST_SEED = 40_000_000  # far from those of the training rows, and of the exams that anything was chosen by
+FIRST_SEED = 50_000_000  # far from those of the training rows, and of the exams that anything was chosen by
 
 
 class Reworded(ToolChat):
@@ -116,7 +119,7 @@ def main() -> None:
             (home / "tools.json").write_text(json.dumps(tools.seen))
             option = f"chat.tools={home / 'tools.json'}"
             enigma(home, "teach", "--task", "chat", "--examples", str(args.examples), "--option", option)
-            begin = ("--size", "nano")
+            begin: tuple[str, ...] = ("--size", "nano")
             if args.start is not None:
                 shutil.copytree(args.start, home / "runs" / "start", dirs_exist_ok=True)
                 begin = ("--init", "start", "--context", str(args.context))
@@ -124,7 +127,8 @@ def main() -> None:
             enigma(home, "train", "--data", "built-in-chat", "--name", "tools", *more)
         enigma(home, "export", "tools")
         enigma(home, "gate", "tools")
-        figures = examine(home, tools, read_cases(EXAMS[args.tools]), args.examined)
+        exams = {name: read_cases(_TESTS / folder / "cases.jsonl") for name, folder in EXAMS[args.tools].items()}
+        figures = examine(home, tools, exams, args.examined)
     names = list(next(iter(figures.values())))
     print(f"{'':45s} {' '.join(f'{file:>24s}' for file in figures)}")
     for name in names:
@@ -133,7 +137,9 @@ def main() -> None:
         args.json.write_text(json.dumps(figures, indent=1) + "\n")
 
 
-def examine(home: Path, tools: ToolSet, cases: Sequence[Case], examined: int) -> dict[str, dict[str, float]]:
+def examine(
+    home: Path, tools: ToolSet, exams: Mapping[str, Sequence[Case]], examined: int
+) -> dict[str, dict[str, float]]:
     """The figures of each file in each runtime, by "precision, runtime"."""
     run = open_run(Workspace(home).run("tools"))
     files = {item.file: item for item in exported(run)}
@@ -142,12 +148,12 @@ def examine(home: Path, tools: ToolSet, cases: Sequence[Case], examined: int) ->
         with loaded(run, student_for("chat"), files[score.file], score.runtime) as specialist:
             known = figures_of(specialist, ToolChat([*tools.seen, *tools.unseen], invented_share=0.0), tools, examined)
             other = figures_of(specialist, Reworded(tools), tools, examined)
-            free = examine_free(cases, tools, specialist.run)
+            free = {name: examine_free(cases, tools, specialist.run) for name, cases in exams.items()}
         made[f"{score.precision}, {score.runtime}"] = {
             "bytes": score.bytes,
             **known,
             **{f"other frames: {name}": value for name, value in other.items()},
-            **{f"free sentences: {name}": value for name, value in free.items()},
+            **{f"{exam}: {name}": value for exam, found in free.items() for name, value in found.items()},
         }
     return made
 

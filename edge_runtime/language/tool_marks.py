@@ -37,6 +37,7 @@ from edge_runtime.language.tool_parts import (
     words_of,
 )
 from edge_runtime.language.tool_texts import NOWHERE, OPENED, Text, texts
+from edge_runtime.language.tool_values import NUMBER, allows, checked, leaves_out, number_of, put, spelled, value_of
 
 Json = Mapping[str, object]
 CALL = "@"
@@ -48,17 +49,9 @@ NUMBERS = "абвгдежзийклмнопрстуфхцчшщъыьэюя"  # 
 _LEFT_OUT = 3  # values from which on a call is written whole, where fewer aren't enough
 _COMMON_TO = 3  # a word that so many tools or more have says nothing about which is meant
 _PIECE = re.compile(r'"([^"\n]+)"|“([^”\n]+)”|[-−]?\d+(?:[.,]\d+)*|[^\W\d_]+(?:[\'’-][^\W\d_]+)*|\S')
-_NUMBER = re.compile(r"[-−]?\d+(?:[.,]\d+)*")
 _POINT = f" [{LETTERS}{NUMBERS}](?: [{LETTERS}{NUMBERS}])?"
 _ONE = rf"(?:{_POINT}|[+-]|=[{PLACES}]|'(?:[^'\\]|\\.)*')"
 _WRITTEN = re.compile(rf" ([{PLACES}])({_ONE}(?:,{_ONE})*)")
-_NUMBERS = {
-    word: number
-    for number, word in enumerate((
-        "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
-        "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty",
-    ))
-}  # fmt: skip
 
 
 class Reading:
@@ -83,7 +76,7 @@ class Reading:
         self.units.reverse()
         self.last = max(self._marked, default=-1)  # the message that is answered
         free = any(one.kind in ("string", "other") for tool in self.tools for one in tool.parameters)
-        numbers = [unit for unit in self.units if _NUMBER.fullmatch(unit.text) and not unit.quoted]
+        numbers = [unit for unit in self.units if NUMBER.fullmatch(unit.text) and not unit.quoted]
         # Words of the tools are inside of a text, but no text begins or ends with one, unless it is quoted.
         words = [unit for unit in self.units if free and (unit.quoted or not unit.marks) and unit not in numbers]
         self._letters: dict[int, str] = {}  # where there are too many, the last words have them
@@ -151,7 +144,7 @@ class Reading:
         used: set[int] = set()
         parts: list[tuple[int, str]] = []
         for place, parameter in zip(PLACES, self.tools[number].parameters, strict=False):
-            value, there = _at(arguments, parameter.path)
+            value, there = value_of(arguments, parameter.path)
             if there:
                 at, text = self._value(value, parameter, TOOLS[number] + place, used)
                 parts.append((at, f" {place}{text}"))
@@ -186,24 +179,15 @@ class Reading:
         made: dict[str, object] = {}
         values = settled(self, TOOLS[number], tool, items)
         for place in sorted(values):
-            _put(made, tool.parameters[place].path, values[place])
-        if _leaves_out(tool, made):
+            put(made, tool.parameters[place].path, values[place])
+        if leaves_out(tool, made):
             raise Unreadable(f"The model's call of {tool.name} leaves out what is required.")
         return {"name": tool.name, "arguments": made}
 
     def allows(self, name: str, arguments: Json) -> bool:
         """Whether a tool's schema allows arguments, of which it knows every name."""
         tool = next((one for one in self.tools if one.name == name), None)
-        if tool is None or _leaves_out(tool, arguments):
-            return False
-        try:
-            for parameter in tool.parameters:
-                value, there = _at(arguments, parameter.path)
-                if there:
-                    _checked(value, parameter)
-        except Unreadable:
-            return False
-        return True
+        return tool is not None and allows(tool, arguments)
 
     def _read(self, number: int, content: str) -> None:
         """Part a message into words with marks, the last message first."""
@@ -212,7 +196,7 @@ class Reading:
             quoted = found[1] or found[2]
             word = found[0]
             small = quoted is None and (
-                word.lower() in self._small or not (word[0].isalnum() or _NUMBER.fullmatch(word) is not None)
+                word.lower() in self._small or not (word[0].isalnum() or NUMBER.fullmatch(word) is not None)
             )
             start = found.start() + (1 if quoted else 0)
             parts.append(Unit(number, start, start + len(quoted or word), quoted or word, quoted is not None, small))
@@ -260,7 +244,7 @@ class Reading:
         """A word in the text: its letter, and its marks, or itself where it has none."""
         letter = self._letters.get(id(unit), "")
         marks = "/".join(unit.marks)
-        if _NUMBER.fullmatch(unit.text) and not unit.quoted:
+        if NUMBER.fullmatch(unit.text) and not unit.quoted:
             return f"{letter or '#'} {marks}".strip()
         plain = '"' if unit.quoted else unit.text.lower()
         return f"{letter} {marks or plain}".strip()
@@ -340,7 +324,7 @@ class Reading:
         """The value that words stand for; raises `Unreadable`."""
         text = str(self._messages[span.message]["content"])[span.start : span.end]
         if kind in ("integer", "number"):
-            return _number(text, kind)
+            return number_of(text, kind)
         if kind not in ("string", "other"):
             raise Unreadable(f"The model points at {text[:40]!r}, which is no {kind}.")
         return text
@@ -387,11 +371,11 @@ class Reading:
     def is_digits(self, at: int) -> bool:
         """Whether a unit is a number in digits."""
         unit = self.units[at]
-        return not unit.quoted and _NUMBER.fullmatch(unit.text) is not None
+        return not unit.quoted and NUMBER.fullmatch(unit.text) is not None
 
     def counts(self, unit: Unit) -> bool:
         """Whether a unit is a number, in digits or as a word."""
-        return not unit.quoted and (unit.text.lower() in _NUMBERS or _NUMBER.fullmatch(unit.text) is not None)
+        return not unit.quoted and (NUMBER.fullmatch(unit.text) is not None or spelled(unit.text) is not None)
 
     def text_of(self, unit: Unit) -> str:
         """The message that a unit is of."""
@@ -399,7 +383,7 @@ class Reading:
 
     def value_at(self, span: Span, parameter: Parameter) -> object:
         """What words mean as a parameter's value; raises `Unreadable`."""
-        return _checked(self._pointed(span, parameter.kind), parameter)
+        return checked(self._pointed(span, parameter.kind), parameter)
 
     def literal(self, text: str, parameter: Parameter) -> object:
         """A value that the model wrote out; raises `Unreadable`."""
@@ -407,68 +391,4 @@ class Reading:
             value = json.loads(re.sub(r"\\(.)", r"\1", text[1:-1]))
         except ValueError:
             raise Unreadable("The model's call can't be read.") from None
-        return _checked(value, parameter)
-
-
-def _leaves_out(tool: Tool, arguments: Json) -> bool:
-    """Whether anything required is missing, also within an object that is there."""
-    if tool.required - arguments.keys():
-        return True
-    for one in tool.parameters:
-        if not _at(arguments, one.path)[1] and (one.required or (one.inner and _at(arguments, one.path[:-1])[1])):
-            return True
-    return False
-
-
-def _checked(value: object, parameter: Parameter) -> object:
-    """The value itself; raises `Unreadable` where the schema doesn't allow it."""
-    kinds: dict[str, type | tuple[type, ...]] = {
-        "string": str, "integer": int, "number": (int, float), "boolean": bool,
-    }  # fmt: skip
-    for one in value if parameter.items and isinstance(value, list) else [value]:
-        fits = isinstance(one, kinds.get(parameter.kind, object)) and (
-            parameter.kind != "enum" or one in parameter.choices
-        )
-        if parameter.kind in ("integer", "number") and isinstance(one, bool):
-            fits = False
-        if not fits:
-            raise Unreadable(f"{str(one)[:40]!r} is no value of {'.'.join(parameter.path)}.")
-        if isinstance(one, int | float) and not isinstance(one, bool):
-            low, high = parameter.low, parameter.high
-            if (low is not None and one < low) or (high is not None and one > high):
-                raise Unreadable(f"{one} isn't within the limits of {'.'.join(parameter.path)}.")
-    return value
-
-
-def _number(text: str, kind: str) -> int | float:
-    plain = text.strip().lower().replace("−", "-")
-    if plain in _NUMBERS:
-        return _NUMBERS[plain]
-    if not _NUMBER.fullmatch(plain):
-        raise Unreadable(f"{text[:40]!r} is no number.")
-    if re.fullmatch(r"-?\d{1,3}(?:,\d{3})+(?:\.\d+)?", plain):
-        plain = plain.replace(",", "")
-    plain = plain.replace(",", ".")
-    if re.fullmatch(r"-?\d{1,18}", plain):
-        return int(plain)
-    if kind == "integer" or plain.count(".") != 1 or len(plain) > 32:
-        raise Unreadable(f"{text[:40]!r} is no {kind}.")
-    return float(plain)
-
-
-def _at(value: Json, path: tuple[str, ...]) -> tuple[object, bool]:
-    """(the value at a path, whether there is one)."""
-    found: object = value
-    for key in path:
-        if not isinstance(found, Mapping) or key not in found:
-            return None, False
-        found = found[key]
-    return found, True
-
-
-def _put(arguments: dict[str, object], path: tuple[str, ...], value: object) -> None:
-    for key in path[:-1]:
-        inner = arguments.setdefault(key, {})
-        assert isinstance(inner, dict)  # paths of one schema don't cross
-        arguments = inner
-    arguments[path[-1]] = value
+        return checked(value, parameter)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NamedTuple
 
 from edge_runtime.errors import BadRequest
@@ -154,6 +155,7 @@ def words_of(text: str) -> list[str]:
     return re.findall(r"[^\W\d_]+|\d+", parted)
 
 
+@lru_cache(maxsize=4096)
 def stemmed(word: str) -> str:
     """A word without the endings that most often differ."""
     low = word.lower()

@@ -58,6 +58,7 @@ def called(text: str, own: dict[str, object]) -> object:
         ("timer minutes 3 seconds 30", TIMER, {"minutes": 3, "seconds": 30}),
         ("start a timer for five minutes", TIMER, {"minutes": 5}),
         ("start a timer, ten", TIMER, {"minutes": 10}),
+        ("start a timer for twenty-five minutes", TIMER, {"minutes": 25}),
     ],
 )  # fmt: skip
 def test_words_alone_settle_texts_and_numbers(text: str, own: dict[str, object], wanted: object) -> None:
