@@ -34,6 +34,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
+from edge_runtime.arithmetic.places import PLACE
 from edge_runtime.tasks import math
 from trainer_host.compress.files import export_run, exported
 from trainer_host.compress.gate import loaded
@@ -195,7 +196,7 @@ class Nearest:
 
 
 def _shape(row: Example) -> frozenset[object]:
-    words = re.findall(r"\w+|%|\$", re.sub(r"\[\d+\]", " 0 ", str(math.messages(row.input)[0]["content"])).lower())
+    words = re.findall(r"\w+|%|\$", PLACE.sub(" 0 ", str(math.messages(row.input)[0]["content"])).lower())
     return frozenset(words) | frozenset(pairwise(words))
 
 

@@ -1,6 +1,6 @@
-"""A calculation as lines of one operation each, as a person works it out: "[1] * [2]", below it "_ - [3]".
+"""A calculation as lines of one operation each, as a person works it out: "① * ②", below it "_ - ③".
 
-[1] is the first number of the question, _ the result of the line above, A, B, C ... that of the first, second, third line.
+① is the first number of the question, _ the result of the line above, A, B, C ... that of the first, second, third line.
 A model that writes such lines needn't keep a long expression in mind, and each line can be checked by itself.
 """
 
@@ -10,10 +10,10 @@ import re
 from collections.abc import Sequence
 
 from edge_runtime.arithmetic.expressions import UNREADABLE, Tree, Unreadable, operations_in, parse
+from edge_runtime.arithmetic.places import filled
 
 MAX_LINES = 24
 ABOVE = "_"
-PLACE = re.compile(r"\[([1-9]\d?)\]")
 _RESULTS = "ABCDEFGHIJKLMNOPQRSTUVWX"
 _RESULT = re.compile(rf"{ABOVE}|(?<![A-Za-z])[{_RESULTS}](?![A-Za-z])")
 _STRENGTH = {"+": 1, "-": 1, "neg": 1, "*": 2, "/": 2}
@@ -54,7 +54,7 @@ def taken_apart(expression: str, written: Sequence[str]) -> tuple[str, ...]:
 
 
 def put_together(lines: Sequence[str], numbers: Sequence[str]) -> str:
-    """The one expression that lines come to. numbers: those that [1], [2] ... stand for.
+    """The one expression that lines come to. numbers: those that ①, ② ... stand for.
 
     Raises `Unreadable` for a line that isn't one operation or takes a number or a result that there isn't, and where the
     result of a line is taken by none below it.
@@ -64,7 +64,7 @@ def put_together(lines: Sequence[str], numbers: Sequence[str]) -> str:
     made: list[tuple[str, int]] = []  # what each line comes to, and how strongly its parts hold together
     taken: set[int] = set()
     for at, line in enumerate(lines):
-        tree = parse(_RESULT.sub("1", _placed(line, numbers)))
+        tree = parse(_RESULT.sub("1", filled(line, numbers)))
         if operations_in(tree) != 1 and not (operations_in(tree) == 0 and tree.op in ("neg", "%")):
             raise Unreadable(UNREADABLE, f"The line {line[:40]!r} isn't one operation.")
         strength = _STRENGTH.get(tree.op, _STRONGEST)
@@ -79,19 +79,10 @@ def put_together(lines: Sequence[str], numbers: Sequence[str]) -> str:
             alone = tree.op not in ("^", "%", "factorial") and (strength == _STRONGEST or own > strength)
             return text if alone or (first and own == strength and tree.op in ("+", "-", "*", "/")) else f"({text})"
 
-        made.append((_placed(_RESULT.sub(result, line), numbers), strength))
+        made.append((filled(_RESULT.sub(result, line), numbers), strength))
     if not made or taken != set(range(len(made) - 1)):
         raise Unreadable(UNREADABLE, "A line's result is taken by none below it.")
     return made[-1][0].strip()
-
-
-def _placed(line: str, numbers: Sequence[str]) -> str:
-    def number(found: re.Match[str]) -> str:
-        if int(found[1]) > len(numbers):
-            raise Unreadable(UNREADABLE, f"The question has no number {found[0]}.")
-        return numbers[int(found[1]) - 1]
-
-    return PLACE.sub(number, line)
 
 
 def _line(op: str, parts: list[str]) -> str:

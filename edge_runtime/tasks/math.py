@@ -2,22 +2,25 @@
 
 A small model learns which numbers to take and what to do with them. It needn't learn to carry digits: the calculation
 is computed here, exactly, with its steps (as in program-aided language models, arXiv 2211.10435). Nor to copy them: it
-reads "A hall has [1] rows of [2] seats and [3] are taken" and writes "[1] * [2] - [3] | {} seats" (number mapping,
-Wang et al. 2017, "Deep Neural Solver for Math Word Problems").
+reads "A hall has ① rows of ② seats and ③ are taken" and writes "① ② * ③ - | {} seats" (number mapping, Wang et al. 2017,
+"Deep Neural Solver for Math Word Problems"; postfix, see `arithmetic.postfix`).
 
-A model that learnt from rows with "stepwise" writes the calculation line by line, see `arithmetic.lines`: "[1] * [2]",
-below it "_ - [3] | {} seats". The device reads and computes each line; steps are told where a request asks for them.
+A model that learnt from rows with "stepwise" writes the calculation line by line, see `arithmetic.lines`: "① * ②",
+below it "_ - ③ | {} seats". The device reads and computes each line; steps are told where a request asks for them.
 """
 
 from __future__ import annotations
 
 import re
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from edge_runtime.arithmetic.expressions import Unreadable
-from edge_runtime.arithmetic.lines import PLACE, put_together, taken_apart
+from edge_runtime.arithmetic.lines import put_together, taken_apart
+from edge_runtime.arithmetic.places import MOST, PLACE, filled, index, place, unplaced
+from edge_runtime.arithmetic.postfix import from_postfix, to_postfix
 from edge_runtime.arithmetic.solve import Value, solve
 from edge_runtime.errors import BadRequest
 from edge_runtime.tasks.dialogue import FIGURES, OPTIONS, TextTask, Writer, only, text_of
@@ -60,42 +63,58 @@ RESPONSE_SCHEMA: Json = {
 
 
 def messages(request: Json) -> list[Json]:
-    """The question as one message, its numbers as [1], [2] ...; "text" is another name for it."""
+    """The question as one message, its numbers as ①, ② ...; "text" is another name for it."""
     written, _ = _numbered(_question(request))
     return [{"role": "user", "content": written}]
 
 
 def reply(request: Json, output: Json) -> str:
-    """The expression over the question's numbers, line by line where the row says so, and the answer with a slot."""
+    """The calculation over the question's numbers, and the answer with a slot: line by line where the row says so; else
+    in postfix, or as it stands where the question holds it, and where it is no plain calculation.
+    """
     question = _question(request)
     _, numbers = _numbered(question)
     letter = _unknown(question)
     left = list(range(len(numbers)))
 
-    def place(found: re.Match[str]) -> str:
+    def written(found: re.Match[str]) -> str:
         same = [at for at, number in enumerate(numbers) if number == found[0].replace(",", "")]
         if not same:
             return found[0]  # a number that the question spells, or only means
         at = next((at for at in same if at in left), same[-1])
         left[:] = [other for other in left if other != at]
-        return f"[{at + 1}]"
+        return place(at) if at < MOST else found[0]
 
     form = _NUMBER.sub(_SLOT, str(output["answer"]), count=1)
     calculation = str(output["expression"])
     taken = [found[0].replace(",", "") for found in _DIGITS.finditer(calculation)]
     runs = (at for at in range(len(numbers)) if numbers[at : at + len(taken)] == taken)
     if (first := next(runs, None)) is not None:  # as they stand in the question, one behind the other
-        said = [f"[{at + 1}]" for at in range(first, first + len(taken))]
+        said = [place(at) if at < MOST else numbers[at] for at in range(first, first + len(taken))]
     else:
-        said = [place(found) for found in _DIGITS.finditer(calculation)]
+        said = [written(found) for found in _DIGITS.finditer(calculation)]
+    copied = first is not None and _joined(question, first, len(taken))
+    calculation = _calculation(calculation, said, output.get("stepwise") is True, copied)
+    text = f"{calculation} | {form if _SLOT in form else _SLOT}"
+    return _with_letter(text, letter, "x") if letter else text
+
+
+def _calculation(expression: str, said: list[str], stepwise: bool, copied: bool) -> str:
+    """An expression as it is to be written. said: its numbers; copied: whether the question itself holds it."""
+    numbers = iter(said)
+    standing = _DIGITS.sub(lambda _: next(numbers), expression)
     try:
-        lines = taken_apart(calculation, said) if output.get("stepwise") is True else ()
+        if stepwise:
+            return "\n".join(taken_apart(expression, said))
+        return standing if copied else to_postfix(expression, said)
     except Unreadable:  # an equation, most often
-        lines = ()
-    places = iter(said)
-    calculation = "\n".join(lines) or _DIGITS.sub(lambda _: next(places), calculation)
-    written = f"{calculation} | {form if _SLOT in form else _SLOT}"
-    return _with_letter(written, letter, "x") if letter else written
+        return standing
+
+
+def _joined(question: str, first: int, count: int) -> bool:
+    """Whether `count` numbers of a question, from `first` on, are joined by signs alone."""
+    found = list(_DIGITS.finditer(question))[first : first + count]
+    return all(_JOINED.fullmatch(question[one.end() : other.start()]) for one, other in pairwise(found))
 
 
 def answer(request: Json, text: str) -> Json:
@@ -105,14 +124,14 @@ def answer(request: Json, text: str) -> Json:
     text = _with_letter(text, "x", letter) if (letter := _unknown(question)) else text
     expression, _, form = (part.strip() for part in text.partition("|"))
     form = form if form.count(_SLOT) == 1 and len(form) <= _MAX_FORM and _named(form, question) else _SLOT
-    used = [int(place) - 1 for place in PLACE.findall(expression)]
+    used = [index(at) for at in PLACE.findall(expression)]
     try:
         if "\n" in expression:
             expression = put_together(expression.split("\n"), numbers)
         else:
-            expression = PLACE.sub(lambda found: numbers[int(found[1]) - 1], expression)
+            expression = filled(from_postfix(expression) or expression, numbers)
         found = solve(expression)
-    except (Unreadable, IndexError):
+    except Unreadable:
         return {"answer": None, "expression": None, **_told(request, ()), "unsure": True}
     unsure = found.unknown is None and not _as_asked(question, used, found.value)
     number = found.text
@@ -129,7 +148,7 @@ def _question(request: Json) -> str:
     only(request, name, "steps")
     if not isinstance(request.get("steps", False), bool):
         raise BadRequest("`steps` must be true or false.")
-    return text_of(request, name, MAX_QUESTION)
+    return unplaced(text_of(request, name, MAX_QUESTION))
 
 
 def _told(request: Json, steps: tuple[str, ...]) -> Json:
@@ -138,15 +157,15 @@ def _told(request: Json, steps: tuple[str, ...]) -> Json:
 
 
 def _numbered(question: str) -> tuple[str, list[str]]:
-    """The question with [1], [2] ... for its numbers, and those, without the commas of thousands."""
+    """The question with ①, ② ... for its numbers, and those, without the commas of thousands."""
     numbers: list[str] = []
 
-    def place(found: re.Match[str]) -> str:
+    def placed(found: re.Match[str]) -> str:
         numbers.append(found[0].replace(",", ""))
-        return f"[{len(numbers)}]"
+        return place(len(numbers) - 1) if len(numbers) <= MOST else found[0]
 
     letter = _unknown(question)
-    return _DIGITS.sub(place, _with_letter(question, letter, "x") if letter else question), numbers
+    return _DIGITS.sub(placed, _with_letter(question, letter, "x") if letter else question), numbers
 
 
 def _as_asked(question: str, used: list[int], value: Value) -> bool:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from trainer_host.data import Dataset
 
 SETTINGS = (
-    "size", "init", "lora", "context", "window", "epochs", "rate", "rows", "schedule", "patience", "old", "replay",
+    "size", "init", "lora", "context", "window", "epochs", "optimizer", "rate", "rows", "schedule", "patience", "old", "replay",
     "teacher", "distil_weight", "temperature",
 )  # fmt: skip
 OWN = ("self_play", "mirror")
@@ -72,6 +72,11 @@ def add_options(made: argparse.ArgumentParser, name: str = "the dataset's name")
     )
     text.add_argument(
         "--epochs", type=float, metavar="N", help="show the rows N times (also vision; default: by their number)"
+    )
+    text.add_argument(
+        "--optimizer",
+        choices=("muon", "adamw"),
+        help="of all weights (default: muon; adamw with --init or --shard)",
     )
     text.add_argument("--rate", type=float, metavar="X", help="the highest learning rate (default: by the size)")
     text.add_argument("--rows", type=int, metavar="N", help="packed rows per step (default: 16)")

@@ -29,6 +29,7 @@ _NUMBERS = ("seconds", "epochs", "rate", "replay", "distil_weight", "temperature
 _COUNTS = {"context": 1_000_000, "window": 1_000_000, "rows": 65_536, "patience": 100_000, "self_play": 1_000_000}
 _WORDS = {
     "size": re.compile(r"[a-z]{1,16}"),
+    "optimizer": re.compile(r"[a-z]{1,16}"),
     "schedule": re.compile(r"[a-z]{1,16}"),
     "mirror": re.compile(r"[a-z]{1,16}"),
     "lora": re.compile(r"[a-z0-9=.,+_-]{1,64}"),

@@ -20,12 +20,14 @@ import torch
 from trainer_host.errors import DataError, TrainerError
 from trainer_host.students.language.data import Batch, Draws, Encoded, Mixture, Packer, digest, in_order
 from trainer_host.students.language.model import LanguageModel
+from trainer_host.students.language.settings import ADAMW, MUON, OPTIMIZERS
 from trainer_host.training import checkpoints
 from trainer_host.training.checkpoints import Checkpoint, Policy
 from trainer_host.training.determinism import prepare
 from trainer_host.training.devices import CACHED_PLACES, device_for, places_at_once, precision_for
 from trainer_host.training.distil import Soft
 from trainer_host.training.gradients import Gradients, LocalGradients, LossModule, Micro
+from trainer_host.training.optimizers import optimizer_for
 from trainer_host.training.pausing import Pausing, TrainingPaused
 from trainer_host.training.ranks import share_of
 from trainer_host.training.schedule import Schedule
@@ -48,7 +50,7 @@ class TrainSettings:
     """Everything that a training depends on but its rows and the model that it begins with.
 
     rows: packed rows per step, over all processes. length: places per row (default: the model's context).
-    micro: rows handled at once (default: as many as the device has room for). rate: the highest. decay: of matrices alone.
+    micro: rows handled at once (default: as many as the device has room for). optimizer: see `optimizers`. rate: the highest. decay: of matrices alone.
     precision: auto is bfloat16 or float16 where a GPU has them, else float32. examine_every: steps between looks at
     the held-out rows; patience: looks without a gain that end the training. save_every: steps between checkpoints.
     workers: threads on a processor (default: its cores); they change nothing but the time.
@@ -58,6 +60,7 @@ class TrainSettings:
     rows: int = 16
     length: int | None = None
     micro: int | None = None
+    optimizer: str = ADAMW
     rate: float = 1e-3
     decay: float = 0.1
     betas: tuple[float, float] = (0.9, 0.95)
@@ -79,6 +82,8 @@ class TrainSettings:
     def __post_init__(self) -> None:
         if self.steps < 1 or self.rows < 1 or self.save_every < 1 or self.examine_every < 1:
             raise DataError("Steps, rows, save_every and examine_every must be 1 or more.")
+        if self.optimizer not in OPTIMIZERS:
+            raise DataError(f"There is no optimizer '{self.optimizer[:20]}'; there are {' and '.join(OPTIMIZERS)}.")
         if self.precision not in ("auto", "fp32", "bf16", "fp16"):
             raise DataError(f"There is no precision '{self.precision[:20]}'; there are auto, fp32, bf16 and fp16.")
 
@@ -176,7 +181,7 @@ def train_language(
     gradients = _gradients(model, settings, device, precision, parallel, soft)
     pausing = Pausing()
     try:
-        optimiser = _optimiser(model, settings)
+        optimiser = optimizer_for(model, settings)
         standing = _Standing(scale=65536.0 if precision == torch.float16 else 1.0)
         found = checkpoints.load(folder)
         if found is not None:
@@ -333,23 +338,10 @@ def _gradients(
     if "RANK" in os.environ:
         from trainer_host.training.distributed import RankGradients
 
+        if parallel == "fsdp" and settings.optimizer == MUON:
+            raise DataError("Muon needs whole matrices, which fsdp shares out; train with adamw there.")
         return RankGradients(LossModule(model, soft), device, precision, parallel)
     return LocalGradients(LossModule(model, soft), device, precision, settings.workers or os.cpu_count() or 1)
-
-
-def _optimiser(model: LanguageModel, settings: TrainSettings) -> torch.optim.Optimizer:
-    """AdamW (arXiv 1711.05101) that decays matrices only: norms have no scale to lose."""
-    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    matrices = [parameter for parameter in parameters if parameter.ndim >= 2]
-    rest = [parameter for parameter in parameters if parameter.ndim < 2]
-    groups = [{"params": matrices, "weight_decay": settings.decay}, {"params": rest, "weight_decay": 0.0}]
-    return torch.optim.AdamW(
-        [group for group in groups if group["params"]],
-        lr=settings.rate,
-        betas=settings.betas,
-        eps=settings.epsilon,
-        fused=True,
-    )
 
 
 def _address(

@@ -55,16 +55,17 @@ def steps_for(
     epochs: float = 3.0,
     seconds: float | None = None,
     most: int = 20_000,
+    besides: int = 0,
 ) -> int:
     """Steps that show `tokens` tokens `epochs` times, `per_step` places at a time, within a budget.
 
-    A place costs 3 multiply-adds per parameter, forwards and back. Raises `DataError` where the budget allows next
+    A place costs 3 multiply-adds per parameter, forwards and back, and a step `besides` more. Raises `DataError` where the budget allows next
     to nothing.
     """
     wanted = max(FEWEST_STEPS, min(most, math.ceil(epochs * tokens / (per_step * 0.95))))
     if seconds is None:
         return wanted
-    cost = 3 * parameters * per_step / PLANNED_RATE
+    cost = (3 * parameters * per_step + besides) / PLANNED_RATE
     allowed = int(seconds / cost)
     if allowed < FEWEST_STEPS:
         raise DataError(

@@ -10,19 +10,20 @@ from hypothesis import strategies as st
 
 from edge_runtime.arithmetic.expressions import Unreadable
 from edge_runtime.arithmetic.lines import put_together, taken_apart
+from edge_runtime.arithmetic.places import PLACE, place
 from edge_runtime.arithmetic.solve import solve
 
 
 @pytest.mark.parametrize(
     ("expression", "written", "lines"),
     [
-        ("12 * 8 - 17", ["[1]", "[2]", "[3]"], ("[1] * [2]", "_ - [3]")),
-        ("4 * 3 + 2 * 9", ["[1]", "[2]", "[3]", "[4]"], ("[1] * [2]", "[3] * [4]", "A + _")),
-        ("50 - 15% * 80", ["[1]", "[2]", "[3]"], ("[2]% * [3]", "[1] - _")),
-        ("sqrt(9^2 + 4^2)", ["[1]", "2", "[2]", "2"], ("[1] ^ 2", "[2] ^ 2", "A + _", "sqrt(_)")),
-        ("(1 + 2 + 3) / 3", ["[1]", "[2]", "[3]", "3"], ("[1] + [2]", "_ + [3]", "_ / 3")),
-        ("1 - (2 - 3)", ["[1]", "[2]", "[3]"], ("[2] - [3]", "[1] - _")),
-        ("-(2 + 3)!", ["[1]", "[2]"], ("[1] + [2]", "_!", "-_")),
+        ("12 * 8 - 17", ["①", "②", "③"], ("① * ②", "_ - ③")),
+        ("4 * 3 + 2 * 9", ["①", "②", "③", "④"], ("① * ②", "③ * ④", "A + _")),
+        ("50 - 15% * 80", ["①", "②", "③"], ("②% * ③", "① - _")),
+        ("sqrt(9^2 + 4^2)", ["①", "2", "②", "2"], ("① ^ 2", "② ^ 2", "A + _", "sqrt(_)")),
+        ("(1 + 2 + 3) / 3", ["①", "②", "③", "3"], ("① + ②", "_ + ③", "_ / 3")),
+        ("1 - (2 - 3)", ["①", "②", "③"], ("② - ③", "① - _")),
+        ("-(2 + 3)!", ["①", "②"], ("① + ②", "_!", "-_")),
     ],
 )
 def test_each_line_is_one_operation_on_numbers_and_earlier_results(
@@ -30,8 +31,8 @@ def test_each_line_is_one_operation_on_numbers_and_earlier_results(
 ) -> None:
     made = taken_apart(expression, written)
     assert made == lines
-    numbers = {place: number for place, number in zip(written, _numbers(expression), strict=True) if "[" in place}
-    again = put_together(made, [numbers[f"[{at}]"] for at in range(1, len(numbers) + 1)])
+    numbers = {one: number for one, number in zip(written, _numbers(expression), strict=True) if PLACE.fullmatch(one)}
+    again = put_together(made, [numbers[place(at)] for at in range(len(numbers))])
     assert solve(again).value == solve(expression).value
 
 
@@ -51,7 +52,7 @@ def test_what_is_put_together_comes_to_the_same(seed: int, count: int) -> None:
         value = solve(parts[0]).value
     except Unreadable:
         return  # it divides by zero
-    lines = taken_apart(parts[0], [f"[{at}]" for at in range(1, count + 1)])
+    lines = taken_apart(parts[0], [place(at) for at in range(count)])
     assert len(lines) == count - 1
     assert solve(put_together(lines, numbers)).value == value
 
@@ -59,9 +60,9 @@ def test_what_is_put_together_comes_to_the_same(seed: int, count: int) -> None:
 @pytest.mark.parametrize(
     "lines",
     [
-        [], [""], ["[1]"], ["[1] + [2]", "[1] + [2]"], ["_ + [1]"], ["A + [1]"], ["[1] + [2]", "B + [1]"], ["[1] + [4]"],
-        ["[1] + [2] + [3]"], ["[1] + [2]", "_ + A + [1]"], ["[1] + [2]", "_"], ["[1] + [2]", "_ = [3]"], ["import os"],
-        ["[1] + [2]"] + ["_ + [1]"] * 24,
+        [], [""], ["①"], ["① + ②", "① + ②"], ["_ + ①"], ["A + ①"], ["① + ②", "B + ①"], ["① + ④"],
+        ["① + ② + ③"], ["① + ②", "_ + A + ①"], ["① + ②", "_"], ["① + ②", "_ = ③"], ["import os"],
+        ["① + ②"] + ["_ + ①"] * 24,
     ],
 )  # fmt: skip
 def test_lines_that_lead_nowhere_are_unreadable(lines: list[str]) -> None:
@@ -70,6 +71,6 @@ def test_lines_that_lead_nowhere_are_unreadable(lines: list[str]) -> None:
 
 
 def test_an_equation_and_numbers_that_are_not_the_expressions_are_not_taken_apart() -> None:
-    for expression, written in (("3x + 5 = 20", ["3"]), ("1 + 2", ["[1]"]), ("1 + 2", ["1", "2", "3"]), ("7", ["[1]"])):
+    for expression, written in (("3x + 5 = 20", ["3"]), ("1 + 2", ["①"]), ("1 + 2", ["1", "2", "3"]), ("7", ["①"])):
         with pytest.raises(Unreadable):
             taken_apart(expression, written)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,14 @@ from trainer_host.students.language.model import LanguageModel
 from trainer_host.training.loop import TrainSettings
 
 CONFIG = LanguageConfig(64, 32, 2, 4, 2, 64, 64)
-SETTINGS = TrainSettings(steps=20, rows=4, micro=1, rate=3e-3, examine_every=5, save_every=5, workers=2)
+SETTINGS = TrainSettings(
+    steps=20, rows=4, micro=1, optimizer="muon", rate=3e-3, examine_every=5, save_every=5, workers=2
+)
+
+
+def settings_for(parallel: str) -> TrainSettings:
+    """For ddp, or for fsdp, which has no whole matrices for Muon."""
+    return replace(SETTINGS, optimizer="adamw") if parallel == "fsdp" else SETTINGS
 
 
 def rows(count: int, seed: int = 0, first: int = 3) -> list[Encoded]:

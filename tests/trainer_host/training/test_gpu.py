@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.trainer_host.training.sums import SETTINGS, model, rows, same_weights
+from tests.trainer_host.training.sums import SETTINGS, model, rows, same_weights, settings_for
 from trainer_host.students.language.config import sized
 from trainer_host.students.language.model import LanguageModel
 from trainer_host.training import checkpoints
@@ -100,7 +100,7 @@ def test_processes_with_a_gpu_each_train_what_one_trains(parallel: str, tmp_path
         command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=240, check=False
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    trained(tmp_path / "one", SETTINGS)
+    trained(tmp_path / "one", settings_for(parallel))
     alone, many = (checkpoints.load(tmp_path / name, SETTINGS.steps) for name in ("one", "many"))
     assert alone is not None and many is not None and alone.loss is not None
     assert many.loss == pytest.approx(alone.loss, rel=0.01)  # bfloat16, in sums of another order

@@ -21,7 +21,7 @@ from trainer_host.students.language.data import Encoded, encode_texts
 from trainer_host.students.language.model_card import CARD, Scores, model_card
 from trainer_host.students.language.rows import mixed, rows_of
 from trainer_host.students.language.run_files import trained_model
-from trainer_host.students.language.settings import LanguageSettings
+from trainer_host.students.language.settings import ADAMW, LanguageSettings
 from trainer_host.students.language.student import GOLDEN_MOST, GOLDEN_TOKENS, LanguageStudent
 from trainer_host.training.ranks import ranks, share_of
 from trainer_host.workspace import write_atomic
@@ -173,11 +173,15 @@ class BaseStudent(LanguageStudent):
         seconds: float | None,
         curriculum: bool,
     ) -> TrainSettings:
-        """Every text once, unless `epochs` says otherwise; the rate falls to nothing (arXiv 2502.15938)."""
+        """Every text once, unless `epochs` says otherwise; the rate falls to nothing (arXiv 2502.15938).
+
+        By AdamW: in steps as small as those of a processor Muon would cost as much as the gradients.
+        """
         import torch
 
         from trainer_host.training.schedule import Schedule, steps_for
 
+        chosen = replace(chosen, optimizer=chosen.optimizer or ADAMW)
         context = model.config.context
         gpu = torch.cuda.is_available()
         steps = steps_for(

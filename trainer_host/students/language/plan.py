@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from trainer_host.students.language.config import LanguageConfig
 from trainer_host.students.language.data import Encoded
-from trainer_host.students.language.settings import LanguageSettings, epochs_for, highest_rate
+from trainer_host.students.language.settings import MUON, LanguageSettings, epochs_for, highest_rate, optimizer_of
 
 if TYPE_CHECKING:
     from trainer_host.training.loop import TrainSettings
@@ -33,14 +33,30 @@ def plan_of(
     tokens = sum(len(text.ids) for text in texts)
     # Each task of a model of several needs as many looks at its rows as it would alone.
     epochs = chosen.epochs or epochs_for(tokens // len({text.task for text in texts}))
-    steps = steps_for(tokens, chosen.rows * length, config.parameters, epochs=epochs, seconds=seconds)
+    optimizer = optimizer_of(chosen)
+    steps = steps_for(
+        tokens,
+        chosen.rows * length,
+        config.parameters,
+        epochs=epochs,
+        seconds=seconds,
+        besides=_turning(config) if optimizer == MUON else 0,
+    )
     return TrainSettings(
         steps=steps,
         rows=chosen.rows,
         length=length,
+        optimizer=optimizer,
         rate=chosen.rate or highest_rate(config, chosen),
         schedule=Schedule(chosen.schedule),
         mixture=Mixture(curriculum=curriculum, replay=chosen.replay if chosen.old is not None else 0.0),
         patience=chosen.patience,
         seed=seed,
     )
+
+
+def _turning(config: LanguageConfig) -> int:
+    """Multiply-adds that Muon takes in a step: five times two products with each matrix, and one of its square."""
+    heads, keys = config.heads * config.head, config.kv_heads * config.head
+    sides = [(config.width, one) for one in (heads, keys, keys, heads, *[config.hidden] * 3)]
+    return 5 * config.layers * sum(2 * min(two) ** 2 * max(two) + min(two) ** 3 for two in sides)

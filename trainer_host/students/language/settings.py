@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from trainer_host.training.adapters import Lora
 
 Json = dict[str, object]
+MUON, ADAMW = OPTIMIZERS = ("muon", "adamw")
 
 
 @dataclass(frozen=True)
@@ -21,9 +22,9 @@ class LanguageSettings:
     """size: see `config.SIZES`, by default as large as the rows are many. init: what to begin with, see `files.load_start`; then the size is that of the start.
 
     lora: adapters that are trained in place of all weights. context: most tokens of a text. window: how many tokens
-    most layers look back, see `config.LanguageConfig`. epochs: how often the rows are shown. rate: the highest learning rate. replay: share of rows from the dataset `old`. shard: the
-    processes of torchrun share the weights too (FSDP2), which then need less memory each. teacher: a run whose
-    probabilities are learnt, see `trainer_host.training.distil`; distil_weight: how much they count, temperature: both
+    most layers look back, see `config.LanguageConfig`. epochs: how often the rows are shown. optimizer: see `optimizers`.
+    rate: the highest learning rate. replay: share of rows from the dataset `old`. shard: the processes of torchrun share
+    the weights too (FSDP2), which then need less memory each. teacher: a run whose probabilities are learnt, see `trainer_host.training.distil`; distil_weight: how much they count, temperature: both
     models' there.
     """
 
@@ -33,6 +34,7 @@ class LanguageSettings:
     context: int | None = None
     window: int | None = None
     epochs: float | None = None
+    optimizer: str | None = None
     rate: float | None = None
     rows: int = 16
     schedule: str = "cosine"
@@ -59,6 +61,7 @@ class LanguageSettings:
             context=_whole(given, "context", 16, 1_000_000),
             window=_whole(given, "window", 8, 1_000_000),
             epochs=_number(given, "epochs", 0, 1000),
+            optimizer=None if "optimizer" not in given else str(given["optimizer"]),
             rate=_number(given, "rate", 0, 1),
             rows=_whole(given, "rows", 1, 4096) or 16,
             schedule=str(given.get("schedule", "cosine")),
@@ -72,6 +75,8 @@ class LanguageSettings:
         )
         if made.size is not None and made.size not in SIZES:
             raise DataError(f"There is no size '{made.size[:40]}'; there are {', '.join(SIZES)}.")
+        if made.optimizer not in (None, *OPTIMIZERS):
+            raise DataError(f"There is no optimizer '{made.optimizer[:20]}'; there are {' and '.join(OPTIMIZERS)}.")
         if "replay" in given and made.old is None:
             raise DataError("Say which rows are to be replayed: --old names their dataset.")
         if made.teacher is None and (made.distil_weight or made.temperature):
@@ -80,7 +85,14 @@ class LanguageSettings:
             raise DataError("A start looks back as far as it was trained to; give --window or --init, not both.")
         if made.lora and made.init is None:
             raise DataError("Adapters need weights that were trained before; name them with --init.")
+        if made.optimizer == MUON and (made.lora or made.shard):
+            raise DataError("Muon changes whole matrices; adapters, and weights that are shared, are trained by adamw.")
         return made
+
+
+def optimizer_of(chosen: LanguageSettings) -> str:
+    """Muon for weights that begin at chance; those that were trained before are tuned by AdamW, as they were made."""
+    return chosen.optimizer or (ADAMW if chosen.init is not None or chosen.shard else MUON)
 
 
 def epochs_for(tokens: int) -> float:
