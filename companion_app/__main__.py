@@ -57,11 +57,13 @@ def main(arguments: list[str] | None = None) -> int:
         if Window is None:
             raise ImportError("there is no display, or OpenGL is missing")
         from companion_app.app import CompanionApp, Options
+        from companion_app.software_gl import wait_for_each_frame
     except ImportError as error:
         sys.stderr.write(f"The window cannot open: {error}. {HELP}\n")
         return 1
     app = CompanionApp(Options(config=config, inventory=inventory, theme=options.theme, language=options.language))
     Window.fbind("on_flip", collect_from_now)
+    wait_for_each_frame()
     try:
         asyncio.run(app.serve())
     except KeyboardInterrupt:

@@ -23,7 +23,6 @@ from companion_app.registry import Registry
 from companion_app.screens.base import AppScreen
 from companion_app.screens.chat.commands import commands as chat_commands
 from companion_app.screens.palette.overlay import Palette as CommandPalette
-from companion_app.screens.robot.commands import robot_commands
 from companion_app.services.dropped import takes
 from companion_app.services.system_theme import system_theme
 from companion_app.shell import Frame, Shell
@@ -96,6 +95,7 @@ class CompanionApp(App):
         self.questions, self.signing = self.services.questions, self.services.signing
         self.robots = self.services.robots
         self.training, self.rows = self.services.training, self.services.rows
+        self.bundles = self.services.bundles
         self.chats = self.services.chats
         self.judging = self.services.judging
         self.accounts, self.upkeep = self.services.accounts, self.services.upkeep
@@ -109,7 +109,6 @@ class CompanionApp(App):
         self.registry = Registry(lambda: self.store.state, lambda said: self.store.dispatch(act.Noticed(said)))
         self.registry.add(*window_commands(self))
         self.registry.add(*commands(self))
-        self.registry.add(*robot_commands(self))
         self.registry.add(*chat_commands(self))
         self._speak(state)
         self._scale(state)

@@ -7,15 +7,20 @@ from typing import Protocol
 from companion_app import own_commands
 from companion_app.i18n import N_, tr
 from companion_app.registry import Choices, Command, CommandError
+from companion_app.screens.data import commands as data_screen
 from companion_app.screens.device import commands as device_screen
+from companion_app.screens.robot.commands import robot_commands
 from companion_app.screens.train import commands as train_screen
+from companion_app.screens.train import release_commands
 from companion_app.services.account_commands import AccountCommands
+from companion_app.services.bundle_commands import BundleCommands
 from companion_app.services.choosing import Choosing
 from companion_app.services.commands import Commands
 from companion_app.services.device_commands import DeviceCommands
 from companion_app.services.host_commands import HostCommands
 from companion_app.services.judging_commands import JudgingCommands
 from companion_app.services.question_commands import QuestionCommands
+from companion_app.services.robot_commands import RobotCommands
 from companion_app.services.rows_commands import RowsCommands
 from companion_app.services.signing_commands import SigningCommands
 from companion_app.services.train_commands import TrainCommands
@@ -61,6 +66,10 @@ class Core(Protocol):
     def choosing(self) -> Choosing: ...
     @property
     def devices(self) -> DeviceCommands: ...
+    @property
+    def robots(self) -> RobotCommands: ...
+    @property
+    def bundles(self) -> BundleCommands: ...
 
     def open(self, screen: Screen | str) -> None:
         """Go to a screen."""
@@ -73,6 +82,9 @@ def commands(core: Core) -> tuple[Command, ...]:
         *device_screen.commands(core),
         *host_commands(core),
         *train_screen.commands(core),
+        *release_commands.commands(core),
+        *data_screen.commands(core),
+        *robot_commands(core),
         *own_commands.commands(core),
     )
 

@@ -96,7 +96,7 @@ class Registry:
     def __iter__(self) -> Iterator[Command]:
         return iter(self._commands.values())
 
-    def run(self, name: str, **arguments: object) -> None:
+    def run(self, name: str, /, **arguments: object) -> None:
         """Run a command by its name; where it can't run now, say why."""
         command = self._commands[name]
         reason = self.why_not(command)

@@ -285,7 +285,7 @@ class Shell(BoxLayout):
         if self.frame.large:
             pill = self._bar.ids.pill.__self__
             self._bar.remove_widget(pill)
-            self._bar.ids.titles.add_widget(pill)
+            self._bar.ids.line.add_widget(pill)
         if self.frame.wide or self._simple:
             self._bar.remove_widget(self._bar.ids.theme)
         if self.frame.wide and self._simple:

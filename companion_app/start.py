@@ -7,6 +7,7 @@ from pathlib import Path
 
 from companion_app.i18n import N_, tr
 from companion_app.services.account_commands import AccountCommands
+from companion_app.services.bundle_commands import BundleCommands
 from companion_app.services.chat_commands import ChatCommands
 from companion_app.services.choosing import Choosing
 from companion_app.services.commands import Commands
@@ -68,6 +69,9 @@ class Services:
         self.training = TrainCommands(self.store, self.hosting.client)
         self.judging = JudgingCommands(self.store, self.hosting.client)
         self.rows = RowsCommands(self.store, self.hosting.client)
+        self.bundles = BundleCommands(
+            self.store, options.config, self.hosting.client, self.commands.push, self.commands.select
+        )
 
     def start(self) -> None:
         """Connect; needs a running event loop."""
@@ -78,6 +82,7 @@ class Services:
         self.questions.start()
         self.signing.start()
         self.training.start()
+        self.bundles.start()
         self.chats.start()
         self.hosting.start(self._host)
 
@@ -88,6 +93,7 @@ class Services:
     async def close(self) -> None:
         """End every connection."""
         await self.chats.close()
+        await self.bundles.close()
         await self.rows.close()
         await self.training.close()
         await self.judging.close()

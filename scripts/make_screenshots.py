@@ -30,13 +30,14 @@ async def main() -> None:
     window.open_display()
     from companion_app.app import SCREENS, Options
     from tests.companion_app.furnished import furnish, furnish_training
+    from tests.companion_app.picture_words import PEOPLE
 
     OUT.mkdir(parents=True, exist_ok=True)
     made: dict[str, list[Image.Image]] = {screen.value: [] for screen in SCREENS}
     with tempfile.TemporaryDirectory() as folder:
         options = Options(config=Path(folder))
         async with window.opened(options, PHONE) as driver:
-            furnish(driver.app.store)
+            furnish(driver.app.store, PEOPLE)
             for size, theme in ((PHONE, "dark"), (DESKTOP, "light")):
                 await driver.resize(*size)
                 driver.app.choosing.change(theme=theme, language="en")
@@ -44,7 +45,7 @@ async def main() -> None:
                     driver.app.open(screen)
                     await driver.settle()
                     if screen.value in ("train", "data"):
-                        furnish_training(driver.app.store)  # what no host answered
+                        furnish_training(driver.app.store, PEOPLE)  # what no host answered
                     await driver.settle()
                     made[screen.value].append(driver.picture())  # type: ignore[arg-type]
     for name, (phone, desktop) in made.items():

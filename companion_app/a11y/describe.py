@@ -59,9 +59,14 @@ def name_of(widget: Widget) -> str:
     if spoken:
         return str(spoken)
     if isinstance(widget, TextInput):
-        return str(widget.hint_text)
+        return _hint(widget)
     text = own_text(widget)
     return text or (", ".join(_words(widget)) if role_of(widget) in WHOLE else "")
+
+
+def _hint(widget: TextInput) -> str:
+    """What to type, whole, also where it doesn't fit into the field."""
+    return str(getattr(widget, "hint", "") or widget.hint_text)
 
 
 def own_text(widget: Widget) -> str:
@@ -94,7 +99,7 @@ def describe(widget: Widget, children: tuple[int, ...], shift: tuple[float, floa
     if isinstance(widget, TextInput):
         edited = _edited(widget)
         value = edited.shown
-        placeholder = str(widget.hint_text)
+        placeholder = _hint(widget)
     elif role == "combobox":
         value = own_text(widget)
     note = getattr(widget, "note", "")

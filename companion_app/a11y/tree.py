@@ -16,7 +16,7 @@ WATCHED = (
     *("children", "opacity", "pos", "size", "disabled", "parent"),
     *("role", "spoken", "described", "live", "text", "note", "markup", "is_focusable"),
     *("on", "here", "active", "value", "min", "max", "wrong", "expanded"),
-    *("hint_text", "cursor", "selection_text", "password", "scroll_x", "scroll_y"),
+    *("hint", "hint_text", "cursor", "selection_text", "password", "scroll_x", "scroll_y"),
 )
 
 

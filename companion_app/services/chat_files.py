@@ -9,12 +9,11 @@ from pathlib import Path
 from companion_app.i18n import tr
 from companion_app.services.chat_export import to_markdown
 from companion_app.services.chat_json import MAX_BYTES, ChatFileError, dumps, loads
-from companion_app.services.private_files import write_new
+from companion_app.services.private_files import PlaceError, cannot, new_place, write_new
 from companion_app.state.chat import Conversation
 
 KINDS = ("md", "json", "pdf")
 MAX_NAME = 60
-MAX_SAME = 1000  # files of one name in a folder
 
 
 def write_conversation(one: Conversation, kind: str, path: str = "") -> str:
@@ -38,7 +37,7 @@ def write_conversation(one: Conversation, kind: str, path: str = "") -> str:
             )
     else:
         raise ChatFileError(tr("Export as one of {kinds}.", kinds=", ".join(KINDS)))
-    file = _new_file(one, kind, path)
+    file = _place(one, kind, path)
     _write(file, content)
     return tr("Saved as {file}.", file=file) + said
 
@@ -65,28 +64,11 @@ def file_name(title: str) -> str:
     return re.sub(r"\s+", " ", kept).strip()[:MAX_NAME].strip() or "chat"
 
 
-def _new_file(one: Conversation, kind: str, path: str) -> Path:
-    given = Path(path.strip()).expanduser() if path.strip() else _downloads()
+def _place(one: Conversation, kind: str, path: str) -> Path:
     try:
-        if not given.is_dir():
-            if given.exists():
-                raise ChatFileError(tr("There is a file {file} already; choose another name.", file=given))
-            if not given.parent.is_dir():
-                raise ChatFileError(tr("There is no folder {folder}; choose another one.", folder=given.parent))
-            return given
-        name = file_name(one.title)
-        for number in range(1, MAX_SAME):
-            file = given / (f"{name}.{kind}" if number == 1 else f"{name} {number}.{kind}")
-            if not file.exists():
-                return file
-    except OSError as error:
-        raise _cannot(given, error) from None
-    raise ChatFileError(tr("There are too many files {file} already; choose another name.", file=given / name))
-
-
-def _downloads() -> Path:
-    folder = Path.home() / "Downloads"
-    return folder if folder.is_dir() else Path.home()
+        return new_place(path, file_name(one.title), kind)
+    except PlaceError as error:
+        raise ChatFileError(str(error)) from None
 
 
 def _write(file: Path, content: bytes) -> None:
@@ -97,5 +79,4 @@ def _write(file: Path, content: bytes) -> None:
 
 
 def _cannot(file: Path, error: OSError) -> ChatFileError:
-    why = (error.strerror or str(error)).lower()
-    return ChatFileError(tr("{file} can't be used ({why}); choose another place.", file=file, why=why))
+    return ChatFileError(cannot(file, error))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 MAX_ANSWER_BYTES = 2 * 1024 * 1024  # the longest answer, all lessons, has about a kilobyte for each
 MAX_FILE_BYTES = 8 * 1024 * 1024  # a thousand of the longest keys, sealed, are 5.5 MB
 MAX_EVENT_BYTES = 64 * 1024
+PIECE_BYTES = 128 * 1024
 CALL_DEADLINE = 15.0
 # A host may have to open its vault first, which is slow on purpose, and draws prompts for an estimate.
 SLOW_DEADLINE = 60.0
@@ -225,6 +226,39 @@ class HostClient(Pinned):
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as cause:
             raise self._unreachable(cause) from None
         raise HostError(tr("{address} went away in the middle of its answer.", address=self.base_url))
+
+    async def file(self, path: str, start: int = 0) -> AsyncGenerator[tuple[int, bytes], None]:
+        """A file's pieces from a byte on, each with its place; a host that begins anew all the same sends the first from 0.
+
+        Every wait for the next piece has a deadline; the caller bounds how much it takes. status 416 where the file has
+        no such byte.
+        """
+        import aiohttp
+
+        headers = self._headers() | ({"Range": f"bytes={start}-"} if start else {})
+        try:
+            async with asyncio.timeout(SLOW_DEADLINE):  # a host hashes what it hasn't looked at before
+                response = await self._open().get(self.base_url + path, headers=headers, allow_redirects=False)
+            try:
+                if response.status >= 300:
+                    async with asyncio.timeout(CALL_DEADLINE):
+                        raise self._refused(response.status, await self._read(response, MAX_ANSWER_BYTES))
+                place = start if response.status == 206 else 0
+                if place and not response.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
+                    raise self._strange()
+                while True:
+                    async with asyncio.timeout(CALL_DEADLINE):
+                        piece = await response.content.read(PIECE_BYTES)
+                    if not piece:
+                        return
+                    yield place, piece
+                    place += len(piece)
+            finally:
+                response.close()  # not given back: what else is on its way isn't read any more
+        except EdgeError as error:
+            raise HostError(refusal(error.code, str(error))) from None
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as cause:
+            raise self._unreachable(cause) from None
 
     async def prefer(self, pair: Json) -> None:
         """Give a preference between two answers, or an opinion on one, in TRL's form; the same one twice counts once."""

@@ -177,9 +177,10 @@ class TrainCommands:
         return TrainClient(self._client())
 
     def _begin(self, what: str, work: Coroutine[object, object, None]) -> None:
+        if what:
+            self._store.dispatch(tact.TrainWorking(what))
+
         async def guarded() -> None:
-            if what:
-                self._store.dispatch(tact.TrainWorking(what))
             try:
                 await work
                 if what:
@@ -294,10 +295,10 @@ class TrainCommands:
     async def _roll_out(self, specialist: str, version: str, stages: str, soak: str) -> None:
         body: dict[str, object] = {"specialist": specialist.strip(), "version": version.strip()}
         body |= {name: value.strip() for name, value in (("stages", stages), ("soak", soak)) if value.strip()}
-        self._store.dispatch(tact.RolloutTold(rollout_from(await self._host.roll_out(body))))
+        self._store.dispatch(tact.RolloutMoved(rollout_from(await self._host.roll_out(body))))
 
     async def _tell_rollout(self, id: str, what: str) -> None:
-        self._store.dispatch(tact.RolloutTold(rollout_from(await self._host.tell_rollout(id, what))))
+        self._store.dispatch(tact.RolloutMoved(rollout_from(await self._host.tell_rollout(id, what))))
 
     # --- what is on the screen ---
 

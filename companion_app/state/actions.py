@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from companion_app.state.bundles import BundlesAction
 from companion_app.state.chat_actions import ChatAction
 from companion_app.state.drafts import DraftAction
 from companion_app.state.files import FilesAction
@@ -211,6 +212,7 @@ Action = (
     | UpkeepAction
     | TrainAction
     | RowsAction
+    | BundlesAction
     | ChatAction
     | DraftAction
     | FilesAction

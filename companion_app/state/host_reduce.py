@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import singledispatch
 
 from companion_app.state import host_actions as hact
+from companion_app.state.bundles import Bundles
 from companion_app.state.drafts import Drafted, reduce_drafts
 from companion_app.state.host import Host, KeyForm, KeyMove, Lesson, LessonState, Offer, TeachForm
 from companion_app.state.model import AppState, Pairing, Screen
@@ -52,6 +53,7 @@ def _(action: hact.HostPaired, state: AppState) -> AppState:
         teach=TeachForm(),
         asking=Asking(outbox=state.asking.outbox if _same(state.host, action.host) else ()),
         signing=Signing(public=state.signing.public),
+        bundles=Bundles(),
         drafts=reduce_drafts(Drafted("pair_host.code", ""), state.drafts),
         screen=Screen.TEACH if here else state.screen,
         behind=(Screen.DEVICES,) if here else behind,
@@ -69,6 +71,7 @@ def _(action: hact.HostForgotten, state: AppState) -> AppState:
         teach=TeachForm(),
         asking=Asking(),
         signing=Signing(public=state.signing.public),
+        bundles=Bundles(),
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from companion_app.state.bundles import Bundles
 from companion_app.state.chat import Chat
 from companion_app.state.files import Browsing
 from companion_app.state.fleet import Fleet
@@ -184,6 +185,7 @@ class AppState:
     robots: Robots = field(default_factory=Robots)
     training: Training = field(default_factory=Training)
     rows: Rows = field(default_factory=Rows)
+    bundles: Bundles = field(default_factory=Bundles)
     chat: Chat = field(default_factory=Chat)
     fleet: Fleet = field(default_factory=Fleet)
     upkeep: Upkeep = field(default_factory=Upkeep)

@@ -8,6 +8,7 @@ from functools import singledispatch
 from typing import get_args
 
 from companion_app.state import actions as act
+from companion_app.state.bundles import BundlesAction, reduce_bundles
 from companion_app.state.chat_actions import ChatAction
 from companion_app.state.chat_reduce import reduce_chat
 from companion_app.state.drafts import Drafted, reduce_drafts
@@ -256,6 +257,8 @@ for kind in get_args(TrainAction):
     _reduce.register(kind)(reduce_training)
 for kind in get_args(RowsAction):
     _reduce.register(kind)(reduce_rows)
+for kind in get_args(BundlesAction):
+    _reduce.register(kind)(reduce_bundles)
 for kind in get_args(RobotAction):
     _reduce.register(kind, reduce_robots)
 for kind in get_args(SigningAction):

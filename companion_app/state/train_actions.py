@@ -152,6 +152,12 @@ class RolloutTold(NamedTuple):
     rollout: Rollout
 
 
+class RolloutMoved(NamedTuple):
+    """A person began it, or told it to go another way."""
+
+    rollout: Rollout
+
+
 class TrainWorking(NamedTuple):
     """The host is asked for something that takes a while; "" where it has answered."""
 
@@ -186,6 +192,7 @@ TrainAction = (
     | RatingsTold
     | ReleasesTold
     | RolloutTold
+    | RolloutMoved
     | TrainWorking
     | TrainFailed
 )

@@ -155,6 +155,11 @@ def _(action: tact.ReleasesTold, training: Training) -> Training:
 
 
 @_reduce.register
+def _(action: tact.RolloutMoved, training: Training) -> Training:
+    return replace(_reduce(tact.RolloutTold(action.rollout), training), told=action.rollout.id)
+
+
+@_reduce.register
 def _(action: tact.RolloutTold, training: Training) -> Training:
     ids = [one.id for one in training.rollouts]
     if action.rollout.id not in ids:

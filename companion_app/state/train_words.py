@@ -8,7 +8,7 @@ from datetime import datetime
 from companion_app.i18n import N_, ntr, tr
 from companion_app.i18n.figures import day_and_clock, number
 from companion_app.state.curves import shortly
-from companion_app.state.training import Curve, DatasetCard, Job, JobState, Rating, Rollout, Run, RunDetails, Training
+from companion_app.state.training import Curve, DatasetCard, Job, JobState, Rating, Run, RunDetails, Training
 
 STATES = {
     JobState.WAITING: (N_("Waiting"), "plain"),
@@ -24,13 +24,6 @@ RUN_STATES = {
     "done": (N_("Done"), "good"),
     "failed": (N_("Failed"), "bad"),
     "interrupted": (N_("Interrupted"), "warn"),
-}
-ROLLOUT_STATES = {
-    "running": (N_("Running"), "accent"),
-    "paused": (N_("Paused"), "warn"),
-    "done": (N_("Done"), "good"),
-    "aborted": (N_("Taken back"), "bad"),
-    "replaced": (N_("Replaced"), "plain"),
 }
 FIGURES = {
     "loss": N_("Loss"),
@@ -60,14 +53,6 @@ def job_state(job: Job) -> tuple[str, str]:
 def run_state(run: Run) -> tuple[str, str]:
     """A run's state as a word and its tone."""
     word, tone = RUN_STATES.get(run.state, (run.state, "plain"))
-    return tr(word), tone
-
-
-def rollout_state(rollout: Rollout) -> tuple[str, str]:
-    """A rollout's state as a word and its tone."""
-    if rollout.state == "running" and rollout.soaking:
-        return tr("Watching"), "accent"
-    word, tone = ROLLOUT_STATES.get(rollout.state, (rollout.state, "plain"))
     return tr(word), tone
 
 
@@ -205,14 +190,6 @@ def rating_line(rating: Rating) -> str:
     """How a run fared."""
     votes = ntr("{number} vote", "{number} votes", rating.votes)
     return tr("{rating} after {votes}", rating=number(rating.rating, ".1f"), votes=votes)
-
-
-def rollout_line(rollout: Rollout) -> str:
-    """How far a rollout is."""
-    line = tr("{done} of {devices} devices run it", done=rollout.done, devices=rollout.devices)
-    if rollout.failed:
-        line = f"{line}  ·  {ntr('{number} failed', '{number} failed', rollout.failed)}"
-    return f"{line}  ·  {rollout.cause}" if rollout.cause else line
 
 
 def empty_line(training: Training) -> str:

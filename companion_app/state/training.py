@@ -263,7 +263,7 @@ class Training:
     """The place where models are trained. known: the host has said what it has. busy: what it is asked for now.
 
     opened: the job whose curve is shown. looked_at: what the history shows of one run, and of a second one beside it.
-    published: targets of the update repository; None where there is none.
+    published: targets of the update repository; None where there is none. told: the rollout that was begun or moved last.
     """
 
     known: bool = False
@@ -291,6 +291,7 @@ class Training:
     rollouts: tuple[Rollout, ...] = ()
     rollout_message: str = ""
     published: tuple[str, ...] | None = None
+    told: str = ""
 
     @property
     def job(self) -> Job | None:

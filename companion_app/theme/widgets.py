@@ -299,6 +299,8 @@ class Meter(Accessible, Toned, Widget):
 class Entry(Reachable, Accessible, TextInput):
     """One line of text; Enter is `on_text_validate`, Tab goes on to the next field. `wrong` colours its border.
 
+    hint: what to type, while nothing is; short: the same in fewer letters, for where that doesn't fit. left_out: the hint
+    where neither does, for whoever has room for it.
     draft: the name under which the app's state keeps what is typed, for when screens are built anew; "" keeps nothing.
     given: what the state has of it, which stands there until something else is typed.
     """
@@ -306,12 +308,25 @@ class Entry(Reachable, Accessible, TextInput):
     role = Role("textbox")
     secret = False
     wrong = BooleanProperty(False)
+    hint = StringProperty("")
+    short = StringProperty("")
+    left_out = StringProperty("")
     draft = StringProperty("")
     given = StringProperty("")
 
     def __init__(self, **kwargs: object) -> None:
         super().__init__(**kwargs)
         self.fbind("text", self._keep)
+        for name in ("hint", "short", "width", "font_size", "padding"):
+            self.fbind(name, self._fit_hint)
+        self._fit_hint()
+
+    def _fit_hint(self, *_: object) -> None:
+        """A hint that is cut tells less than none."""
+        room = self.width - self.padding[0] - self.padding[2]
+        fitting = (text for text in (self.hint, self.short) if text and self._width_of(text) <= room)
+        self.hint_text = next(fitting, "")
+        self.left_out = "" if self.hint_text else self.hint
 
     def be(self, draft: str, given: str) -> None:
         """Be the field of this draft and of what the state has of it."""

@@ -9,30 +9,36 @@ from companion_app.state.chat import Conversation, Listed, Model, Picture, Reply
 from edge_runtime.tasks.knobs import turn
 
 from . import samples
+from .words import NUMBERS, Words
 
 if TYPE_CHECKING:
     from companion_app.state.store import Store
 
-TALK = Conversation(
-    "0123456789abcdef",
-    (Model(samples.KITCHEN, "talk", "4711"), Model(samples.ATTIC, "tiny-talk", "4712")),
-    title="1 + 1 = ?",
-    created=1.7e9,
-    updated=1.7e9,
-    turns=(
-        Turn(
-            1,
-            "1 + 1 = ?",
-            (Reply("**2**\n\n- 1\n- 1\n\n```\n1 + 1\n```", ReplyPhase.DONE), Reply("3", ReplyPhase.DONE)),
-            Picture("1.png", "42", "43"),
+
+def _talk(words: Words) -> Conversation:
+    return Conversation(
+        "0123456789abcdef",
+        (Model(samples.KITCHEN, "talk", words.models[0]), Model(samples.ATTIC, "tiny-talk", words.models[1])),
+        title=words.title,
+        created=1.7e9,
+        updated=1.7e9,
+        turns=(
+            Turn(
+                1,
+                words.said,
+                (Reply(words.answers[0], ReplyPhase.DONE), Reply(words.answers[1], ReplyPhase.DONE)),
+                Picture("1.png", *words.seen),
+            ),
         ),
-    ),
-    blind=True,
-)
+        blind=True,
+    )
 
 
-def furnish_chat(store: Store) -> None:
+def furnish_chat(store: Store, words: Words = NUMBERS) -> None:
     """Open it, with a phrase about the knobs that was just read."""
-    store.dispatch(cact.ChatsListed((Listed(TALK.id, TALK.title, TALK.updated), Listed("f" * 16, "2 + 2", 1.6e9))))
-    store.dispatch(cact.ChatOpened(TALK))
-    store.dispatch(cact.KnobsTurned("1.2.3", turn("shorter", TALK.knobs)))
+    talk = _talk(words)
+    store.dispatch(
+        cact.ChatsListed((Listed(talk.id, talk.title, talk.updated), Listed("f" * 16, words.other_title, 1.6e9)))
+    )
+    store.dispatch(cact.ChatOpened(talk))
+    store.dispatch(cact.KnobsTurned(words.turned, turn("shorter", talk.knobs)))

@@ -11,40 +11,48 @@ from companion_app.state.robot import MapLies
 from companion_app.state.store import Store
 
 from . import samples
+from .words import NUMBERS, Words
 
-PLAN: dict[str, object] = {
-    "revision": 2,
-    "simulated": True,
-    "radius": 0.18,
-    "most_speed": 0.5,
-    "most_back": 0.25,
-    "most_turn": 1.5,
-    "dock": "4711",
-    "fence": [[0, 0], [7, 0], [7, 5], [0, 5]],
-    "zones": [
-        {"name": "4713", "corners": [[5.9, 0], [7, 0], [7, 1], [5.9, 1]], "drawn": False},
-        {"name": "4714", "corners": [[1, 3], [2, 3], [2, 4]], "drawn": True},
-    ],
-    "places": [
-        {"name": "4711", "at": [0.5, 0.5, 90], "drawn": False},
-        {"name": "4712", "at": [5.5, 4, 0], "drawn": True},
-    ],
-}
-FRAME: dict[str, object] = {
-    "t": 100.0,
-    "simulated": True,
-    "mode": "manual",
-    "board": "connected",
-    "pose": {"x": 2.0, "y": 1.5, "degrees": 40.0, "doubt": 0.05, "missing": ["gyro"]},
-    "speed": {"v": 0.2, "w": 0.1},
-    "why": ["42"],
-    "battery": {"charge": 0.7, "sure": 0.66, "asks": "nothing"},
-    "orders": [{"place": "4712", "state": "going", "why": None}],
-    "path": [[3.0, 2.4], [5.5, 4.0]],
-    "limit": 0.35,
-    "plan": 2,
-    "imu": {"roll": 1.0, "pitch": -2.0, "rate": 5.0},
-}
+
+def _plan(words: Words) -> dict[str, object]:
+    return {
+        "revision": 2,
+        "simulated": True,
+        "radius": 0.18,
+        "most_speed": 0.5,
+        "most_back": 0.25,
+        "most_turn": 1.5,
+        "dock": words.dock,
+        "fence": [[0, 0], [7, 0], [7, 5], [0, 5]],
+        "zones": [
+            {"name": words.fixed, "corners": [[5.9, 0], [7, 0], [7, 1], [5.9, 1]], "drawn": False},
+            {"name": words.drawn, "corners": [[1, 3], [2, 3], [2, 4]], "drawn": True},
+        ],
+        "places": [
+            {"name": words.dock, "at": [0.5, 0.5, 90], "drawn": False},
+            {"name": words.place, "at": [5.5, 4, 0], "drawn": True},
+        ],
+    }
+
+
+def _frame(words: Words) -> dict[str, object]:
+    return {
+        "t": 100.0,
+        "simulated": True,
+        "mode": "manual",
+        "board": "connected",
+        "pose": {"x": 2.0, "y": 1.5, "degrees": 40.0, "doubt": 0.05, "missing": ["gyro"]},
+        "speed": {"v": 0.2, "w": 0.1},
+        "why": [words.why],
+        "battery": {"charge": 0.7, "sure": 0.66, "asks": "nothing"},
+        "orders": [{"place": words.place, "state": "going", "why": None}],
+        "path": [[3.0, 2.4], [5.5, 4.0]],
+        "limit": 0.35,
+        "plan": 2,
+        "imu": {"roll": 1.0, "pitch": -2.0, "rate": 5.0},
+    }
+
+
 SCAN: dict[str, object] = {
     "pose": [2.0, 1.5, 40.0],
     "first": -180,
@@ -53,11 +61,11 @@ SCAN: dict[str, object] = {
 }
 
 
-def furnish_robot(store: Store, address: str = samples.KITCHEN) -> None:
+def furnish_robot(store: Store, address: str = samples.KITCHEN, words: Words = NUMBERS) -> None:
     """A robot beside a device that the state knows."""
     store.dispatch(act.RobotFound(address))
-    store.dispatch(act.RobotPlanned(address, plan_from(PLAN)))
-    store.dispatch(act.RobotSeen(address, frame_from(FRAME), scan_from(SCAN)))
+    store.dispatch(act.RobotPlanned(address, plan_from(_plan(words))))
+    store.dispatch(act.RobotSeen(address, frame_from(_frame(words)), scan_from(SCAN)))
     store.dispatch(act.RobotPictured(address, MapLies(1, 0.0, 0.0, 0.5, 14, 10), _png(14, 10)))
 
 

@@ -74,6 +74,30 @@ async def test_every_place_is_reached_and_nothing_lies_over_the_map(options: Opt
                 await look_at_the_device_and_the_robot(driver, case)
 
 
+async def test_letters_twice_as_large_leave_hints_sentences_and_conversations_whole(options: Options) -> None:
+    """On the smallest window: no hint of a field is cut, the lesson's sentence stands there whole, a chat can be read."""
+    from companion_app.app import SCREENS
+    from companion_app.theme.widgets import Entry
+
+    async with window.opened(options, SIZES[-1]) as driver:
+        app = driver.app
+        furnish(app.store)
+        app.choosing.change(font_scale=FONT_SCALES[-1])
+        for screen in SCREENS:
+            app.open(screen)
+            await driver.settle()
+            entries = [widget for widget in clipping.shown(app.shell) if isinstance(widget, Entry)]
+            said = {label.text for label in clipping.labels(app.shell)}
+            for entry in entries:
+                room = entry.width - entry.padding[0] - entry.padding[2]
+                assert entry._width_of(entry.hint_text) <= room + 1, (screen, entry.hint_text)
+                assert not entry.left_out or entry.short or entry.left_out in said, (screen, entry.left_out)
+            assert app.frame.job not in clipping.shortened(app.shell), screen
+            if screen is Screen.CHAT:
+                page = app.screen.ids.page
+                assert app.screen.ids.told.height > 0 and page.height >= app.screen.height / 3
+
+
 async def look_at_the_navigation(driver: window.Driver, case: str) -> None:
     """Every place has an entry that can be brought into sight, and the one that is open is in sight by itself."""
     from companion_app.shell import PLACES

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +19,7 @@ from companion_app.arguments import ArgumentError, read_arguments
 from companion_app.chords import FUNCTION_KEYS, MODIFIERS, chord, chord_of, may_bind, shown, written
 from companion_app.core_commands import commands
 from companion_app.registry import Command, CommandError, Registry, covers, why_not
+from companion_app.screens.chat.commands import commands as chat_commands
 from companion_app.services.remember import Memory, RememberedHost
 from companion_app.start import Options, Services
 from companion_app.state.host import Host
@@ -55,7 +58,56 @@ ON_HOST = {
     "question.take": ("POST", "/v1/questions/mails/take"),
     "sign.look": ("GET", "/v1/signatures"),
     "sign.update": ("POST", "/v1/signatures"),
+    "release.make": ("POST", "/v1/releases"),
+    "release.publish": ("POST", "/v1/releases"),
+    "release.cancel": ("POST", "/v1/releases/x/cancel"),
+    "bundle.list": ("GET", "/v1/bundles"),
+    "bundle.save": ("GET", "/v1/bundles/x"),
+    "bundle.push": ("GET", "/v1/bundles/x"),
+    "rollout.begin": ("POST", "/v1/rollouts"),
+    "rollout.pause": ("POST", "/v1/rollouts/x/pause"),
+    "rollout.abort": ("POST", "/v1/rollouts/x/abort"),
+    "train.vote": ("POST", "/v1/comparisons/x/vote"),
+    "train.run": ("GET", "/v1/runs/1"),
+    "train.map": ("GET", "/v1/runs/x/confusion"),
+    "data.edit": ("GET", "/v1/datasets/x/rows"),
+    "data.save": ("POST", "/v1/datasets/x/edits"),
 }
+# What a screen asks a service for directly, though a command does the same: forms, which say what is wrong beside a field.
+FORMS = {
+    "chats.begin": "chat.new",
+    "chats.import_": "chat.import",
+    "chats.rename": "chat.rename",
+    "chats.send": "chat.send",
+    "chats.stop": "chat.stop",
+    "commands.ask": "device.ask",
+    "commands.load_home": "home.load",
+    "commands.pair": "device.pair",
+    "commands.push": "device.push",
+    "commands.read_code": "device.code",
+    "devices.forget": "device.forget",
+    "hosting.pair": "host.pair",
+    "judging.tune": "train.tune",
+    "training.compare": "train.compare",
+    "upkeep.drop": "data.import",
+}
+# What is no action of a person's, or none that a command could be: each with the reason.
+NO_COMMANDS = {
+    "looking around in a screen": (
+        "chats.show_list", "files.up", "rows.close_row", "rows.need", "training.close_run", "training.open_job",
+        "training.pick_figure", "training.pick_part", "commands.watch", "devices.find_pictures", "devices.stop_scanning",
+        "questions.look", "questions.pick", "upkeep.pick_backup", "chats.pick",
+    ),
+    "what is typed, and kept until it is sent": ("rows.change", "rows.search", "chats.edit", "chats.edit_begin", "chats.typed", "upkeep.forget_dropped", "upkeep.forget_backup"),
+    "an answer to what is on the screen alone": ("questions.answer", "upkeep.add_dropped", "files.take_folder", "upkeep.restore_backup"),
+    "secrets, which belong into no palette and no list of a shell's commands": (
+        "hosting.save_key", "hosting.export_keys", "hosting.import_keys", "upkeep.save_backup", "upkeep.open_backup",
+    ),
+    "held or drawn by a finger": ("robots.drive", "robots.hold", "robots.move_corner"),
+    "keys of the keyboard, which the table of shortcuts asks for": ("choosing.bind", "choosing.unbind"),
+    "turning local-only mode off, which nobody does by accident": ("choosing.change",),
+}  # fmt: skip
+SERVICES = "accounts|bundles|chats|choosing|commands|devices|files|hosting|judging|questions|robots|rows|signing|training|upkeep"
 
 
 @pytest.fixture
@@ -82,6 +134,31 @@ def test_scopes_are_those_of_the_apis(registry: Registry) -> None:
         assert (registry[name].of, registry[name].scope) == ("host", scope_of(method, path)), name
     for name, route in ON_DEVICE.items():
         assert registry[name].scope == MATRIX[route], name
+
+
+def test_whatever_a_button_does_the_palette_and_the_keyboard_can_do(registry: Registry, tmp_path: Path) -> None:
+    """Screens ask the services for nothing that isn't a command, but for what is none."""
+    called = re.compile(rf"\b(?:app|self|get_running_app\(\))\.({SERVICES})\.([a-z_]+)\(")
+    run = re.compile(r"""(?:registry\.run|ask_for)\(\s*"([a-z_.]+)\"""")
+    none = {call for calls in NO_COMMANDS.values() for call in calls}
+    found, named = set[str](), set[str]()
+    for file in sorted((Path(headless.__file__).parent / "screens").rglob("*")):
+        if file.suffix in (".py", ".kv"):
+            text = file.read_text(encoding="utf-8")
+            found |= {f"{service}.{method}" for service, method in called.findall(text)}
+            named |= set(run.findall(text))
+    assert found - none - set(FORMS) == set(), "these do something that has no command"
+    assert (none | set(FORMS)) - found == set(), "these are asked for nowhere"
+    registry.add(*chat_commands(Services(Options(config=tmp_path))))
+    assert set(FORMS.values()) | named <= {command.name for command in registry}
+
+
+def test_every_command_takes_what_it_asks_for(registry: Registry) -> None:
+    for command in registry:
+        inspect.signature(command.run).bind(
+            **dict.fromkeys(command.arguments)
+        )  # raises TypeError, naming what is wrong
+        assert set(command.choices) <= set(command.arguments), command.name
 
 
 def test_what_cannot_run_says_why(registry: Registry, app_state: AppState) -> None:

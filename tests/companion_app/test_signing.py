@@ -254,17 +254,18 @@ async def test_a_host_that_vanishes_while_it_is_signed_may_be_asked_again(
         assert host.signatures.waiting == []
 
 
-@pytest.mark.parametrize("size", [SMALLEST, DESKTOP])
-async def test_nothing_is_clipped(options: Options, paired: Memory, host: FakeHost, size: tuple[int, int]) -> None:
+async def test_nothing_is_clipped(options: Options, paired: Memory, host: FakeHost) -> None:
     seed = make_seed(paired)
     long = waiting(seed, specialist="a-specialist-whose-name-is-as-long-as-a-name-may-be-on-a-small-screen")
     host.signatures.waiting += [{**long, "have": 12, "need": 13}, {**waiting(seed, 1), "role": "models/router"}]
     host.signatures.waiting[1]["metadata"] = "?"
-    async with window.opened(options, size) as driver:
+    async with window.opened(options, SMALLEST) as driver:
         driver.app.open(Screen.SIGN)
         await driver.until(lambda: len(driver.find_all("AskCard")) == 2, "the cards", PATIENCE)
-        assert driver.clipped() == []
-        assert all(one.height >= 44 for one in (*driver.find_all("Slide"), *driver.find_all("Act")))
+        for size in (SMALLEST, DESKTOP):
+            await driver.resize(*size)
+            assert driver.clipped() == [], size
+            assert all(one.height >= 44 for one in (*driver.find_all("Slide"), *driver.find_all("Act"))), size
 
 
 # --- state and files ---

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -51,15 +50,7 @@ async def online(driver: window.Driver) -> None:
 # --- looks ---
 
 
-@pytest.mark.parametrize(
-    ("theme", "size"),
-    [(theme, size) for theme in ("dark", "light") for size in (SMALLEST, (1100, 700))]
-    + [(theme, SMALLEST) for theme in HIGH_CONTRAST],
-)
-async def test_nothing_is_clipped_and_the_colours_are_the_theme_s(
-    paired: Options, host: FakeHost, tmp_path: Path, theme: str, size: tuple[int, int]
-) -> None:
-    tokens = THEMES[theme]
+async def test_nothing_is_clipped_and_the_colours_are_the_theme_s(paired: Options, host: FakeHost) -> None:
     host.add_key("openai", "default")
     host.add_key("openai", "a name of a key that is as long as a name may be, which is sixty")
     host.keys.append({"provider": "anthropic", "name": "ANTHROPIC_API_KEY", "tail": "…", "source": "ANTHROPIC_API_KEY"})
@@ -71,49 +62,62 @@ async def test_nothing_is_clipped_and_the_colours_are_the_theme_s(
     host.add_lesson("stopped", state="stopped", message=LONG)
     host.add_lesson("now", tasks=["video_gen", "audio_gen"], progress=0.4, accepted=80, rate_per_min=12.0, eta_s=5400)
     host.sentences = [LONG, LONG]
-    async with window.opened(paired, size) as driver:
-        store = driver.app.store
-        driver.app.choosing.change(theme=theme)
+    async with window.opened(paired, SMALLEST) as driver:
         await online(driver)
         await driver.touch(driver.find("Choice", text="All"))
         await driver.until(lambda: driver.find("TeachScreen").cost, "the cost")
-        for screen in (Screen.TEACH, Screen.KEYS, Screen.DEVICES, Screen.MORE, Screen.PAIR_HOST):
-            driver.app.open(screen)
-            await driver.settle()
-            if screen is Screen.KEYS:
-                store.dispatch(hact.KeyProviderPicked(CUSTOM))
-                store.dispatch(hact.KeyQuestioned((("base_url", LONG), ("key", LONG))))
-                driver.find("StoredRow", title="openai: default").leaving = True
-                await driver.settle()
-            assert driver.clipped() == [], screen
-            for widget in driver.find_all("Pressable"):
-                assert min(widget.size) >= 36, (screen, widget, widget.size)
+        for size, themes in ((SMALLEST, ("dark", "light", *HIGH_CONTRAST)), ((1100, 700), ("dark", "light"))):
+            await driver.resize(*size)
+            await look_at_the_screens_of_a_host(driver)
+            for theme in themes:
+                await look_at_the_colours(driver, theme, size)
 
-        driver.app.open(Screen.TEACH)
+
+async def look_at_the_screens_of_a_host(driver: window.Driver) -> None:
+    """Whatever its colours: no word is cut, and a finger finds what can be pressed."""
+    for screen in (Screen.TEACH, Screen.KEYS, Screen.DEVICES, Screen.MORE, Screen.PAIR_HOST):
+        driver.app.open(screen)
         await driver.settle()
-        assert [check.text for check in driver.find_all("Check") if check.ids.title.is_shortened] == []
-        check = driver.find("Check", text="Robot")
-        await driver.reach(check)
-        picture = driver.picture(tmp_path / "teach.png")
-        left, top, right, bottom = driver.region(check)
-        assert close(picture.getpixel((left + 20, bottom - 5)), tokens.tint), hexed(
-            picture.getpixel((left + 20, bottom - 5))
-        )
-        assert ink_in(picture, (left, top, right, bottom)) > 8
-        background = picture.getpixel((size[0] - 6, size[1] // 2))
-        assert close(background, tokens.background), hexed(background)
-        failed = driver.find("LessonCard", lesson_id="failed")
-        await driver.reach(failed.ids.resume)
-        picture = driver.picture(tmp_path / "failed.png")
-        note = driver.region(failed.ids.message)
-        assert close(picture.getpixel((note[2] - 8, (note[1] + note[3]) // 2)), tokens.bad_tint)
-        for part in (failed.ids.resume, failed.ids.message):
-            assert ink_in(picture, driver.region(part)) > 8, part
-        meter = driver.region(failed.ids.meter)
-        middle = (meter[1] + meter[3]) // 2
-        if middle > 70:  # else it is above what is scrolled to
-            assert close(picture.getpixel((meter[0] + 4, middle)), tokens.bad)
-            assert close(picture.getpixel((meter[2] - 4, middle)), tokens.raised)
+        if screen is Screen.KEYS:
+            driver.app.store.dispatch(hact.KeyProviderPicked(CUSTOM))
+            driver.app.store.dispatch(hact.KeyQuestioned((("base_url", LONG), ("key", LONG))))
+            driver.find("StoredRow", title="openai: default").leaving = True
+            await driver.settle()
+        assert driver.clipped() == [], screen
+        for widget in driver.find_all("Pressable"):
+            assert min(widget.size) >= 36, (screen, widget, widget.size)
+    driver.app.open(Screen.TEACH)
+    await driver.settle()
+    assert [check.text for check in driver.find_all("Check") if check.ids.title.is_shortened] == []
+
+
+async def look_at_the_colours(driver: window.Driver, theme: str, size: tuple[int, int]) -> None:
+    """A ticked box and the ground around it, by their pixels."""
+    tokens = THEMES[theme]
+    driver.app.choosing.change(theme=theme)
+    await driver.settle()
+    check = driver.find("Check", text="Robot")
+    await driver.reach(check)
+    picture = driver.picture()
+    left, top, right, bottom = driver.region(check)
+    assert close(picture.getpixel((left + 20, bottom - 5)), tokens.tint), hexed(
+        picture.getpixel((left + 20, bottom - 5))
+    )
+    assert ink_in(picture, (left, top, right, bottom)) > 8
+    background = picture.getpixel((size[0] - 6, size[1] // 2))
+    assert close(background, tokens.background), hexed(background)
+    failed = driver.find("LessonCard", lesson_id="failed")
+    await driver.reach(failed.ids.resume)
+    picture = driver.picture()
+    note = driver.region(failed.ids.message)
+    assert close(picture.getpixel((note[2] - 8, (note[1] + note[3]) // 2)), tokens.bad_tint)
+    for part in (failed.ids.resume, failed.ids.message):
+        assert ink_in(picture, driver.region(part)) > 8, part
+    meter = driver.region(failed.ids.meter)
+    middle = (meter[1] + meter[3]) // 2
+    if middle > 70:  # else it is above what is scrolled to
+        assert close(picture.getpixel((meter[0] + 4, middle)), tokens.bad)
+        assert close(picture.getpixel((meter[2] - 4, middle)), tokens.raised)
 
 
 async def test_what_grows_below_does_not_move_what_is_seen(paired: Options, host: FakeHost) -> None:

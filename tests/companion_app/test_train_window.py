@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from companion_app.state import bundles as bact
 from companion_app.state import rows_actions as ract
 from companion_app.state import train_actions as tact
+from companion_app.state.bundles import Goal, HostBundle
 from companion_app.state.rows import PAGE, DataRow, Filter
 from companion_app.state.training import Curve, DatasetCard, Heat, Job, JobState, Part, RunDetails
 
@@ -67,6 +69,29 @@ async def test_curves_maps_and_states_are_drawn_and_told_in_words(options: Optio
         await driver.press(275, "right")
         assert heat.told == '"delivery" was answered as "refund" in 25.0 % (1 times).'
         assert driver.find("Act", text="Undo").disabled and not driver.find("Act", text="Redo").disabled
+
+        dispatch(tact.TrainPartPicked(Part.RELEASE))
+        await driver.until(lambda: app.store.state.bundles.older, "the answer of a host that knows no bundles")
+        await driver.settle()
+        assert {field.label for field in driver.find_all("Field")} >= {"Specialist", "Version"}, (
+            "what nobody can list is typed"
+        )
+        newest, older, kept = (HostBundle(digit * 64, name, version, "robot", 100, published=digit != "c") for digit, name, version in (("a", "home", "1.4.0"), ("b", "home", "1.3.0"), ("c", "talk", "2.0.0")))  # fmt: skip
+        dispatch(bact.BundlesTold((newest, older, kept)))
+        await driver.settle()
+        assert driver.find_all("Field") == [] and len(driver.find_all("BundleRow")) == 3
+        assert [value for value, *_ in driver.find("Select", label="Version").options] == ["1.4.0", "1.3.0"]
+        begun: list[tuple[str, ...]] = []
+        app.training.roll_out = lambda *what: begun.append(what)
+        await driver.touch(driver.find("Act", text="Begin"))
+        assert begun == [("home", "1.4.0", "1,5%,25%,100%", "1h")]
+        dispatch(bact.FetchBegun(newest, Goal.SAVE))
+        dispatch(bact.FetchGot(40))
+        await driver.settle()
+        assert driver.find("BundlesCard").progress == "home 1.4.0: 40 B of 100 B"
+        assert all(act.disabled for act in driver.find_all("Act", text="Push")) and not driver.clipped()
+        await driver.touch(driver.find("Act", text="Cancel"))
+        assert app.store.state.bundles.fetch is None and driver.find_all("Act", text="Cancel") == []
 
 
 async def test_a_hundred_thousand_rows_scroll_through_a_few_widgets(options: Options) -> None:

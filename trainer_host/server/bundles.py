@@ -110,8 +110,9 @@ def _published(workspace: Workspace) -> list[Lying]:
     for target in repository.targets().values():
         path, custom = repository.files.file(target), target.custom
         if custom.get("kind") == "bundle" and path.is_file():
-            words = (str(custom.get(name, "")) for name in ("specialist", "version", "task"))
-            found.append(Lying(path, target.hashes["sha256"], target.length, *words, path.stat().st_mtime, True))
+            specialist, version, task = (str(custom.get(name, "")) for name in ("specialist", "version", "task"))
+            sha256, made = target.hashes["sha256"], path.stat().st_mtime
+            found.append(Lying(path, sha256, target.length, specialist, version, task, made, True))
     return found
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Protocol
 
 from companion_app.i18n import N_
-from companion_app.registry import Command, CommandError
+from companion_app.registry import Choices, Command, CommandError
 from companion_app.services.chat_commands import ChatCommands
 from companion_app.state.chat import ReplyPhase
 from companion_app.state.chat_models import available
 from companion_app.state.model import AppState, Screen
 
 TEXT = {"type": "string"}
+CONVERSATION = {"id": {**TEXT, "title": N_("Conversation")}}
 KINDS = (("md", "Markdown"), ("pdf", "PDF"), ("json", "JSON"))
 
 
@@ -44,6 +45,10 @@ def commands(app: Talking) -> tuple[Command, ...]:
         show()
         chats.say(phrase)
 
+    def go_on(id: str) -> None:
+        show()
+        chats.open(id)
+
     return (
         Command("chat.show", N_("Chat"), show, icon="chat"),
         Command("chat.new", N_("New conversation"), begin, icon="plus"),
@@ -64,8 +69,25 @@ def commands(app: Talking) -> tuple[Command, ...]:
             choices={"kind": lambda state: list(KINDS)},
         ),
         Command("chat.import", N_("Import a conversation"), chats.import_, arguments={"path": {**TEXT, "title": N_("JSON file")}}, icon="list"),
-        Command("chat.delete", N_("Delete a conversation"), chats.delete, dangerous=True, arguments={"id": {**TEXT, "title": N_("Conversation")}}, choices={"id": lambda state: [(one.id, one.title) for one in state.chat.known]}, when=lambda state: bool(state.chat.known), lacks=N_("There are no conversations yet."), icon="trash"),
+        Command("chat.open", N_("Go on with a conversation"), go_on, arguments=CONVERSATION, choices={"id": _known}, when=_some, lacks=N_("There are no conversations yet."), icon="list"),
+        Command(
+            "chat.rename", N_("Give a conversation another title"), chats.rename, choices={"id": _known}, when=_some,
+            arguments={**CONVERSATION, "title": {**TEXT, "title": N_("Title")}}, lacks=N_("There are no conversations yet."),
+        ),
+        Command(
+            "chat.blind", N_("Hide the models' names until the vote, or not"), chats.set_blind,
+            arguments={"blind": {"type": "boolean", "title": N_("Hide the names")}},
+        ),
+        Command("chat.delete", N_("Delete a conversation"), chats.delete, dangerous=True, arguments=CONVERSATION, choices={"id": _known}, when=_some, lacks=N_("There are no conversations yet."), icon="trash"),
     )  # fmt: skip
+
+
+def _known(state: AppState) -> Choices:
+    return [(one.id, one.title) for one in state.chat.known]
+
+
+def _some(state: AppState) -> bool:
+    return bool(state.chat.known)
 
 
 def _running(state: AppState) -> bool:

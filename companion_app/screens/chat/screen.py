@@ -192,7 +192,7 @@ class ChatScreen(AppScreen):
     def toggle_blind(self) -> None:
         """Names are hidden, or not."""
         if self._state is not None:
-            self.chats.set_blind(not self._state.chat.blind)
+            self.app.registry.run("chat.blind", blind=not self._state.chat.blind)
 
     def rename(self) -> None:
         """Take the typed title."""

@@ -177,7 +177,7 @@ class DataScreen(AppScreen):
     def delete_row(self) -> None:
         """The open row goes."""
         if self._opened is not None:
-            self.app.rows.delete(self._opened.number)
+            self.app.registry.run("data.delete", row=self._opened.number + 1)
             self.app.rows.close_row()
 
     def _open(self, row: WholeRow | None) -> None:
@@ -228,9 +228,9 @@ class DataScreen(AppScreen):
         if row is None:
             return
         if self._rows.change_of(row.number) is not None:
-            self.app.rows.keep(row.number)
+            self.app.registry.run("data.keep", row=row.number + 1)
         else:
-            self.app.rows.edit(row.number)
+            self.app.registry.run("data.edit", row=row.number + 1)
 
 
 Builder.load_file(str(Path(__file__).with_name("screen.kv")))

@@ -86,7 +86,7 @@ class DevicesScreen(AppScreen):
         self.ids.rows.add_widget(self._list)
         self._host = HostRow()
         self._host.bind(on_release=lambda _: self.app.open(Screen.TEACH))
-        self._host.bind(on_forget=lambda _: self.hosting.forget())
+        self._host.bind(on_forget=lambda _: self.app.registry.run("host.forget"))
 
     def on_pre_enter(self, *args: object) -> None:
         """Look for devices near us while the list is seen."""
@@ -184,7 +184,7 @@ class DevicesScreen(AppScreen):
 
     def pick(self, address: str) -> None:
         """Make a device the current one and show all of it."""
-        self.commands.select(address)
+        self.app.registry.run("device.select", address=address)
         self.app.open(Screen.DEVICE)
 
     def pair(self, address: str) -> None:

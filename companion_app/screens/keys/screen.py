@@ -177,8 +177,8 @@ class KeysScreen(AppScreen):
         else:
             question = tr("The host forgets {provider} and its address for good.", provider=provider)
         row = StoredRow(question=question)
-        row.bind(on_use=lambda _: self.hosting.use_key(provider, name))
-        row.bind(on_delete=lambda _: self.hosting.delete(provider, name))
+        row.bind(on_use=lambda _: self.app.registry.run("key.use", provider=provider, name=name))
+        row.bind(on_delete=lambda _: self.app.registry.run("key.delete", provider=provider, name=name))
         return row
 
 

@@ -117,7 +117,7 @@ class QuestionsScreen(AppScreen):
         """A key that no field wants: a digit chooses a label, letters do the rest."""
         if card(self.app.store.state.asking) is None:
             if text == "u":
-                self.app.questions.undo()
+                self.app.registry.run("question.undo")
             return text == "u"
         row = next((row for row in self.ids.labels.children if row.digit == text), None) if text.isdigit() else None
         if row is not None:
@@ -125,9 +125,9 @@ class QuestionsScreen(AppScreen):
         elif text == "0":
             self.app.questions.answer(None, NO_LABEL)
         elif text == "s":
-            self.app.questions.skip()
+            self.app.registry.run("question.skip")
         elif text == "u":
-            self.app.questions.undo()
+            self.app.registry.run("question.undo")
         elif text == "/" and self.ids.search.parent is not None:
             self.ids.search.entry.focus = True
         else:

@@ -185,7 +185,7 @@ class RobotScreen(AppScreen):
         self._plan: Plan | None = None
         self._facts: dict[str, Fact] = {}
         self._modes = {
-            event: TallChoice(text=tr(name), on_release=lambda _, event=event: self.app.robots.mode(event))
+            event: TallChoice(text=tr(name), on_release=lambda _, event=event: self.app.registry.run(f"robot.{event}"))
             for event, name in EVENTS
         }
         for choice in self._modes.values():
@@ -273,7 +273,7 @@ class RobotScreen(AppScreen):
 
     def finish_zone(self) -> None:
         """The corners that were tapped become a zone."""
-        self.app.robots.add_zone(self.ids.zone_name.text, self.app.store.state.robots.drawing.corners)
+        self.app.registry.run("robot.add_zone", name=self.ids.zone_name.text)
         self.ids.zone_name.entry.text = ""
 
     def take_back(self) -> None:
@@ -282,7 +282,7 @@ class RobotScreen(AppScreen):
 
     def save_place(self) -> None:
         """Where the robot stands gets a name."""
-        self.app.robots.add_place(self.ids.place_name.text)
+        self.app.registry.run("robot.add_place", name=self.ids.place_name.text)
         self.ids.place_name.entry.text = ""
 
     def _show_trouble(self, state: AppState, robot: Robot) -> None:
@@ -332,14 +332,14 @@ class RobotScreen(AppScreen):
         rows = []
         for place in plan.places:
             line = NamedLine(True, place.drawn, name=place.name, note=tr("dock") if place.name == plan.dock else "")
-            line.bind(on_go=lambda line: self.app.robots.go_to(line.name))
-            line.bind(on_remove=lambda line: self.app.robots.remove_place(line.name))
+            line.bind(on_go=lambda line: self.app.registry.run("robot.go", place=line.name))
+            line.bind(on_remove=lambda line: self.app.registry.run("robot.remove_place", place=line.name))
             rows.append(line)
         arrange(self.ids.places, rows)
         rows = []
         for zone in plan.zones:
             line = NamedLine(False, zone.drawn, name=zone.name, note="" if zone.drawn else tr("fixed"))
-            line.bind(on_remove=lambda line: self.app.robots.remove_zone(line.name))
+            line.bind(on_remove=lambda line: self.app.registry.run("robot.remove_zone", zone=line.name))
             rows.append(line)
         arrange(self.ids.zones, rows)
         self._speeds = [
@@ -350,7 +350,7 @@ class RobotScreen(AppScreen):
             for part in SPEEDS
         ]
         for speed, choice in self._speeds:
-            choice.bind(on_release=lambda _, speed=speed: self.app.robots.limit(speed))
+            choice.bind(on_release=lambda _, speed=speed: self.app.registry.run("robot.limit", speed=speed))
         arrange(self.ids.speeds, [choice for _, choice in self._speeds])
 
     def _show_facts(self, robot: Robot) -> None:
@@ -363,7 +363,7 @@ class RobotScreen(AppScreen):
 
     def _point(self, _: MapView, x: float, y: float) -> None:
         if self.tool == Tool.GO:
-            self.app.robots.go(x, y)
+            self.app.registry.run("robot.go_point", x=x, y=y)
         elif self.tool == Tool.ZONE:
             self.app.store.dispatch(act.CornerAdded((round(x, 3), round(y, 3))))
 

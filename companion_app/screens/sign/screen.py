@@ -140,7 +140,7 @@ class SignScreen(AppScreen):
 
     def _card(self, role: str) -> AskCard:
         card = AskCard()
-        card.bind(on_sign=lambda _: self.app.signing.sign(role))
+        card.bind(on_sign=lambda _: self.app.registry.run("sign.update", role=role))
         return card
 
 

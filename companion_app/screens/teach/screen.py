@@ -162,8 +162,10 @@ class TeachScreen(AppScreen):
 
     def _card(self, lesson: Lesson) -> LessonCard:
         card = LessonCard(lesson_id=lesson.id)
-        card.bind(on_cancel=lambda card: self.hosting.cancel(card.lesson_id))
-        card.bind(on_resume=lambda card, budget: self.hosting.resume(card.lesson_id, budget))
+        card.bind(on_cancel=lambda card: self.app.registry.run("lesson.cancel", id=card.lesson_id))
+        card.bind(
+            on_resume=lambda card, budget: self.app.registry.run("lesson.resume", id=card.lesson_id, budget=budget)
+        )
         return card
 
 

@@ -8,18 +8,15 @@ from kivy.lang import Builder
 from kivy.properties import BooleanProperty, NumericProperty, StringProperty
 from kivy.uix.boxlayout import BoxLayout
 
-from companion_app.i18n import tr
 from companion_app.state.train_words import (
     job_about,
     job_line,
     job_state,
-    rollout_line,
-    rollout_state,
     run_line,
     run_state,
 )
-from companion_app.state.training import Job, Rollout, Run
-from companion_app.theme.widgets import Card, Fact, Row
+from companion_app.state.training import Job, Run
+from companion_app.theme.widgets import Fact, Row
 
 
 class JobRow(Row):
@@ -54,44 +51,6 @@ class RunRow(Row):
         self.title, self.about, self.on = f"{run.id}  {run.name}", run_line(run), chosen
         self.state_word, self.tone = run_state(run)
         self.spoken = f"{self.title}, {self.state_word}, {self.about}"
-
-
-class StageRow(BoxLayout):
-    """A stage of a rollout."""
-
-    name = StringProperty("")
-    line = StringProperty("")
-    share = NumericProperty(0.0)
-    now = BooleanProperty(False)
-
-
-class RolloutCard(Card):
-    """A rollout with its stages and what can be done about it."""
-
-    id_ = StringProperty("")
-    title = StringProperty("")
-    line = StringProperty("")
-    state_word = StringProperty("")
-    tone = StringProperty("plain")
-    runs = BooleanProperty(False)
-    paused = BooleanProperty(False)
-
-    def show(self, rollout: Rollout) -> None:
-        """Bring it in line."""
-        self.id_, self.title = rollout.id, f"{rollout.specialist} {rollout.version}"
-        self.line = rollout_line(rollout)
-        self.state_word, self.tone = rollout_state(rollout)
-        self.runs, self.paused = rollout.state == "running", rollout.state == "paused"
-        stages = self.ids.stages
-        while len(stages.children) > len(rollout.stages):
-            stages.remove_widget(stages.children[0])
-        while len(stages.children) < len(rollout.stages):
-            stages.add_widget(StageRow())
-        for place, (row, stage) in enumerate(zip(reversed(stages.children), rollout.stages, strict=True)):
-            row.name = tr("Stage {number}: {size}", number=place + 1, size=stage.name)
-            row.line = tr("{done} of {devices}", done=stage.done, devices=stage.devices)
-            row.share = stage.done / stage.devices if stage.devices else 0.0
-            row.now = place == rollout.stage and rollout.state in ("running", "paused")
 
 
 class Pair(BoxLayout):

@@ -1,4 +1,4 @@
-"""The commands about trainings and rows; they need no window."""
+"""The commands about trainings, runs and their comparison; they need no window."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from typing import Protocol
 from companion_app.i18n import N_
 from companion_app.registry import Choices, Command
 from companion_app.services.judging_commands import JudgingCommands
-from companion_app.services.rows_commands import RowsCommands
 from companion_app.services.train_commands import TrainCommands
 from companion_app.state.model import AppState, Screen
 from companion_app.state.phase import Phase
 from companion_app.state.store import Store
 from companion_app.state.train_words import form_obstacle, may_move
-from companion_app.state.training import Job
+from companion_app.state.training import Job, Part
 
 TEXT = {"type": "string"}
 JOB = {"id": {**TEXT, "title": N_("Training"), "default": ""}}
+PAIR = {"one": {**TEXT, "title": N_("One run")}, "other": {**TEXT, "title": N_("Another run")}}
+WINNERS = (("first", N_("The first")), ("second", N_("The second")), ("tie", N_("Equally good")))
 NO_HOST = N_("The host is away; it can't be asked now.")
 
 
@@ -30,8 +31,6 @@ class Core(Protocol):
     def training(self) -> TrainCommands: ...
     @property
     def judging(self) -> JudgingCommands: ...
-    @property
-    def rows(self) -> RowsCommands: ...
 
     def open(self, screen: Screen | str) -> None:
         """Go to a screen."""
@@ -44,6 +43,16 @@ def commands(core: Core) -> tuple[Command, ...]:
     def shown(id: str) -> str:
         job = core.store.state.training.job
         return id or (job.id if job else "")
+
+    def compare(one: str, other: str, text: str) -> None:
+        training.pick_part(Part.COMPARE)
+        core.open(Screen.TRAIN)
+        training.compare(one, other, text)
+
+    def show_run(run: int) -> None:
+        training.pick_part(Part.HISTORY)
+        core.open(Screen.TRAIN)
+        training.open_run(run)
 
     return (
         Command(
@@ -73,7 +82,7 @@ def commands(core: Core) -> tuple[Command, ...]:
         ),
         Command(
             "train.examine", N_("Compare two runs in figures"), core.judging.examine, scope="operator", of="host",
-            arguments={"one": {**TEXT, "title": N_("One run")}, "other": {**TEXT, "title": N_("Another run")}},
+            arguments=PAIR,
             choices={"one": _there, "other": _there}, when=_two, lacks=N_("There are fewer than two runs."),
         ),
         Command(
@@ -91,8 +100,29 @@ def commands(core: Core) -> tuple[Command, ...]:
             when=_online, lacks=NO_HOST,
         ),
         Command(
-            "data.save", N_("Save the changed rows as a new version"), core.rows.save, scope="operator", of="host", icon="data",
-            when=lambda state: bool(state.rows.changes), lacks=N_("No row is changed."),
+            "train.vote", N_("Say which answer is better"), training.vote, scope="operator", of="host",
+            arguments={"winner": {**TEXT, "title": N_("Better is"), "enum": ["first", "second", "tie"]}},
+            choices={"winner": lambda state: list(WINNERS)}, when=lambda state: bool(state.training.versus.id),
+            lacks=N_("No two answers wait for a vote."),
+        ),
+        Command(
+            "train.compare", N_("Ask two runs the same, without their names"), compare, scope="operator", of="host",
+            arguments={**PAIR, "text": {**TEXT, "title": N_("Question")}}, choices={"one": _there, "other": _there}, when=_two,
+            lacks=N_("There are fewer than two runs."),
+        ),
+        Command(
+            "train.run", N_("Show all about a run"), show_run, scope="viewer", of="host", arguments={"run": {"type": "integer", "title": N_("Run")}},
+            choices={"run": _history},
+        ),
+        Command(
+            "train.diff", N_("Say what differs between the open run and another one"), training.diff, scope="viewer", of="host",
+            arguments={"other": {"type": "integer", "title": N_("Another run")}}, choices={"other": _history},
+            when=lambda state: state.training.looked_at is not None, lacks=N_("No run is open."),
+        ),
+        Command(
+            "train.map", N_("Show what the open run takes for what, or where it looks in a sentence"), lambda sentence="": training.heat(sentence),
+            scope="viewer", of="host", arguments={"sentence": {**TEXT, "title": N_("Sentence (for where it looks)"), "default": ""}},
+            when=lambda state: state.training.looked_at is not None, lacks=N_("No run is open."),
         ),
     )  # fmt: skip
 
@@ -102,7 +132,7 @@ def _online(state: AppState) -> bool:
 
 
 def _job(state: AppState) -> bool:
-    return state.training.job is not None
+    return bool(state.training.jobs)
 
 
 def _may(state: AppState) -> tuple[bool, bool]:
@@ -113,12 +143,16 @@ def _there(state: AppState) -> Choices:
     return [(name, name) for name in state.training.there]
 
 
+def _history(state: AppState) -> Choices:
+    return [(str(run.id), f"{run.id}  {run.name}") for run in state.training.runs]
+
+
 def _two(state: AppState) -> bool:
     return len(state.training.there) > 1
 
 
 def _that(holds: Callable[[Job], bool]) -> Callable[[AppState], Choices]:
     def choices(state: AppState) -> Choices:
-        return [(job.id, job.run) for job in state.training.jobs if job.kind == "train" and holds(job)]
+        return [(job.id, job.run) for job in state.training.jobs if job.kind != "release" and holds(job)]
 
     return choices

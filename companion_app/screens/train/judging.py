@@ -42,7 +42,7 @@ class ExamCard(Card):
     def __init__(self, **kwargs: object) -> None:
         super().__init__(**kwargs)
         self._end = Act(text=tr("End the exam"), icon="stop", kind="quiet")
-        self._end.bind(on_release=lambda _: App.get_running_app().judging.end_exam())
+        self._end.bind(on_release=lambda _: App.get_running_app().registry.run("train.end_exam"))
 
     def show(self, training: Training) -> None:
         """Bring it in line."""
@@ -96,9 +96,9 @@ class VotesCard(Card):
         app = App.get_running_app()
         job = next((one for one in app.store.state.training.jobs if one.id == id), None)
         if job is not None and job.open:
-            app.training.cancel(id)
+            app.registry.run("train.cancel", id=id)
         elif job is not None and job.resumable:
-            app.training.resume(id)
+            app.registry.run("train.resume", id=id)
 
 
 Builder.load_file(str(Path(__file__).with_name("judging.kv")))

@@ -12,8 +12,8 @@ from kivy.uix.widget import Widget
 from companion_app.i18n import N_, tr
 from companion_app.i18n.figures import number
 from companion_app.screens.base import AppScreen
-from companion_app.screens.train import heat, judging, plot  # noqa: F401 - the rules of screen.kv name their widgets
-from companion_app.screens.train.cards import JobRow, RolloutCard, RunRow, fill_facts, fill_pairs
+from companion_app.screens.train import heat, judging, plot, releases, rollouts  # noqa: F401 - the rules of screen.kv name their widgets
+from companion_app.screens.train.cards import JobRow, RunRow, fill_facts, fill_pairs
 from companion_app.services.train_commands import WORKING
 from companion_app.state import train_actions as tact
 from companion_app.state.model import AppState
@@ -84,8 +84,6 @@ class TrainScreen(AppScreen):
     first_name = StringProperty("")
     second_name = StringProperty("")
     can_vote = BooleanProperty(False)
-    published = StringProperty("")
-    rollout_message = StringProperty("")
 
     def __init__(self, **kwargs: object) -> None:
         super().__init__(**kwargs)
@@ -100,15 +98,14 @@ class TrainScreen(AppScreen):
             "votes",
             "ratings_card",
             "release",
-            "rollouts_card",
+            "bundles",
+            "rollouts",
             "welcome",
         )
         self._cards = {name: self.ids[name].__self__ for name in names}
         self._answers = self.ids.answers.__self__
         self._jobs: dict[str, JobRow] = {}
-        self._releases: dict[str, JobRow] = {}
         self._runs: dict[int, RunRow] = {}
-        self._rollouts: dict[str, RolloutCard] = {}
         self._figures: dict[str, Choice] = {}
         self._parts: dict[Part, Choice] = {}
         self._heat_of = ""
@@ -133,7 +130,7 @@ class TrainScreen(AppScreen):
                 Part.JOBS: self._show_jobs,
                 Part.HISTORY: self._show_history,
                 Part.COMPARE: self._show_versus,
-                Part.RELEASE: self._show_releases,
+                Part.RELEASE: lambda training: self._show_releases(state),
             }[training.part]
             shown = [self._cards[name] for name in show(training)]
         arrange(self.ids.cards, shown)
@@ -144,11 +141,11 @@ class TrainScreen(AppScreen):
 
     def confuse(self) -> None:
         """Show what the open run takes for what."""
-        self.app.training.heat()
+        self.app.registry.run("train.map")
 
     def attend(self) -> None:
         """Show where it looks in the sentence."""
-        self.app.training.heat(self.ids.sentence.entry.text or tr("What is this?"))
+        self.app.registry.run("train.map", sentence=self.ids.sentence.entry.text or tr("What is this?"))
 
     def compare(self) -> None:
         """Ask both."""
@@ -156,7 +153,7 @@ class TrainScreen(AppScreen):
 
     def examine(self) -> None:
         """Examine both."""
-        self.app.judging.examine(self.ids.one.value, self.ids.other.value)
+        self.app.registry.run("train.examine", one=self.ids.one.value, other=self.ids.other.value)
 
     def _show_jobs(self, training: Training) -> tuple[str, ...]:
         job = training.job
@@ -194,6 +191,12 @@ class TrainScreen(AppScreen):
         arrange(self.ids.jobs, rows)
         return (*(("job",) if job else ()), "form", *(("jobs_list",) if len(others) > 1 else ()))
 
+    def _show_releases(self, state: AppState) -> tuple[str, ...]:
+        names = ("release", "bundles", "rollouts")
+        for name in names:
+            self._cards[name].show(state)
+        return names
+
     def _show_figures(self, training: Training, running: bool) -> None:
         names = training.curve.figures if training.curve is not None else ()
         choices = []
@@ -213,7 +216,7 @@ class TrainScreen(AppScreen):
             row = self._runs.get(run.id)
             if row is None:
                 row = self._runs[run.id] = RunRow()
-                row.bind(on_release=lambda _, id=run.id: self.app.training.open_run(id))
+                row.bind(on_release=lambda _, id=run.id: self.app.registry.run("train.run", run=id))
             row.show(run, details is not None and details.run.id == run.id)
             rows.append(row)
         if details is None:
@@ -259,42 +262,6 @@ class TrainScreen(AppScreen):
         self.ids.exam.show(training)
         self.ids.votes.show(training)
         return ("versus", "exam", "votes", *(("ratings_card",) if training.ratings else ()))
-
-    def _show_releases(self, training: Training) -> tuple[str, ...]:
-        self.ids.release_run.options = [(name, name, "") for name in training.there]
-        rows = []
-        for job in [one for one in training.jobs if one.kind == "release"][:SHOWN_JOBS]:
-            row = self._releases.get(job.id)
-            if row is None:
-                row = self._releases[job.id] = JobRow()
-                row.bind(on_release=lambda _, id=job.id: self._again(id))
-            row.show(job, False)
-            rows.append(row)
-        arrange(self.ids.release_jobs, rows)
-        published = training.published
-        self.published = (
-            tr("No updates are published from this host yet; 'enigma release init' there makes their repository.")
-            if published is None
-            else "\n".join(published) or tr("Nothing is published yet.")
-        )
-        self.rollout_message = training.rollout_message
-        cards = []
-        for one in training.rollouts:
-            card = self._rollouts.get(one.id)
-            if card is None:
-                card = self._rollouts[one.id] = RolloutCard()
-            card.show(one)
-            cards.append(card)
-        arrange(self.ids.rollouts, cards)
-        return ("release", "rollouts_card")
-
-    def _again(self, id: str) -> None:
-        """A release that failed is tried again by a press; one that runs is ended."""
-        job = next((one for one in self.app.store.state.training.jobs if one.id == id), None)
-        if job is not None and job.resumable:
-            self.app.training.resume(id)
-        elif job is not None and job.open:
-            self.app.training.cancel(id)
 
 
 Builder.load_file(str(Path(__file__).with_name("screen.kv")))
