@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
-import signal
 import subprocess
 import sys
-import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -27,6 +23,23 @@ from trainer_host.workspace import Workspace
 
 # 62 steps with a checkpoint after 50; a rate so small that what rounding changes doesn't grow.
 OPTIONS = ("--data", "talk", "--rows", "4", "--epochs", "8", "--context", "32", "--rate", "1e-5")
+
+# What every Python runs first: the process of rank 1 ends itself once there is a checkpoint, the first time.
+ENDS = """
+import os, signal, threading, time
+from pathlib import Path
+
+checkpoint, ended = Path(os.environ["CHECKPOINT"]), Path(__file__).with_name("ended")
+
+def end():
+    while not checkpoint.is_dir():
+        time.sleep(0.001)
+    ended.touch()
+    os.kill(os.getpid(), signal.SIGKILL)
+
+if os.environ.get("RANK") == "1" and not ended.exists():
+    threading.Thread(target=end, daemon=True).start()
+"""
 
 
 def parsed(workspace: Workspace, *words: str) -> argparse.Namespace:
@@ -61,35 +74,6 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     return workspace
 
 
-def second_process(workspace: Workspace) -> int:
-    """The process of rank 1; 0 where there is none yet."""
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            home = str(workspace.home).encode() in (process / "cmdline").read_bytes()
-            second = b"RANK=1" in (process / "environ").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if home and second:
-            return int(process.name)
-    return 0
-
-
-def kill_second_process(workspace: Workspace, name: str, killed: list[int], over: threading.Event) -> None:
-    """End the process of rank 1 once there is a checkpoint: stopped at each look, so that it is never past the last step."""
-    mark = workspace.training / name / "checkpoints" / "step-00000050"
-    while not (pid := second_process(workspace)) and not over.is_set():
-        time.sleep(0.02)
-    with contextlib.suppress(ProcessLookupError):  # it ended by itself
-        while not over.is_set():
-            os.kill(pid, signal.SIGSTOP)
-            if mark.is_dir():
-                os.kill(pid, signal.SIGKILL)
-                killed.append(pid)
-                return
-            os.kill(pid, signal.SIGCONT)
-            time.sleep(0.01)
-
-
 @pytest.fixture(scope="module")
 def straight(shared: Workspace) -> tuple[Workspace, str]:
     """The run `straight` of two processes that share the weights, by torchrun; and what was printed."""
@@ -122,19 +106,17 @@ def test_the_command_under_torchrun_trains_what_one_process_trains_and_says_it_o
 
 @pytest.mark.slow
 def test_a_killed_process_of_two_comes_back_and_the_weights_are_the_same_bits(
-    straight: tuple[Workspace, str], capsys: pytest.CaptureFixture[str]
+    straight: tuple[Workspace, str],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
     workspace, _ = straight
-    killed: list[int] = []
-    over = threading.Event()
-    killer = threading.Thread(target=kill_second_process, args=(workspace, "killed", killed, over))
-    killer.start()
-    try:
-        assert enigma(workspace, *OPTIONS, "--name", "killed", "--devices", "2", "--shard") == 0
-    finally:
-        over.set()
-        killer.join()
-    assert len(killed) == 1
+    (tmp_path / "sitecustomize.py").write_text(ENDS)
+    monkeypatch.setenv("CHECKPOINT", str(workspace.training / "killed" / "checkpoints" / "step-00000050"))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    assert enigma(workspace, *OPTIONS, "--name", "killed", "--devices", "2", "--shard") == 0
+    assert (tmp_path / "ended").exists()
     assert "was lost (signal 9); it goes on at its last checkpoint" in capsys.readouterr().out
     assert largest_difference(weights(workspace, "straight"), weights(workspace, "killed")) == 0
     assert sorted(path.name for path in workspace.runs.iterdir()) == ["alone", "killed", "straight"]
