@@ -20,6 +20,7 @@ MOMENTUM = 0.95
 _MOMENTUM = "momentum"  # its name in a parameter's state, and in checkpoints
 _EPSILON = 1e-7
 _STEPS = 5
+_TOGETHER = 1 << 24  # numbers of matrices that are worked on at once: 64 MB, and as much again twice
 _COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of the quintic iteration, from the page named below
 
 
@@ -51,18 +52,22 @@ class MuonAdamW(torch.optim.AdamW):
         for parameter in group["params"]:  # type: ignore[attr-defined]
             if parameter.grad is not None:
                 alike[parameter.shape].append(parameter)
+        rate, decay = float(group["lr"]), float(group["weight_decay"])  # type: ignore[arg-type]
         for shape, parameters in alike.items():
-            wanted = []
-            for parameter in parameters:
-                state, gradient = self.state[parameter], cast(Tensor, parameter.grad)
-                if _MOMENTUM not in state:
-                    state[_MOMENTUM] = torch.zeros_like(parameter)
-                state[_MOMENTUM].lerp_(gradient, 1 - MOMENTUM)
-                wanted.append(gradient.lerp(state[_MOMENTUM], MOMENTUM))
-            rate = float(group["lr"])  # type: ignore[arg-type]
-            for parameter, change in zip(parameters, orthogonal(torch.stack(wanted)), strict=True):
-                parameter.mul_(1 - rate * float(group["weight_decay"]))  # type: ignore[arg-type]
-                parameter.add_(change, alpha=-rate * 0.2 * math.sqrt(max(shape)))
+            count = max(1, _TOGETHER // shape.numel())
+            for some in (parameters[at : at + count] for at in range(0, len(parameters), count)):
+                changes = orthogonal(torch.stack([self._wanted(one) for one in some]))
+                for parameter, change in zip(some, changes, strict=True):
+                    parameter.mul_(1 - rate * decay)
+                    parameter.add_(change, alpha=-rate * 0.2 * math.sqrt(max(shape)))
+
+    def _wanted(self, parameter: Tensor) -> Tensor:
+        """The gradient with its momentum, as Nesterov takes it."""
+        state, gradient = self.state[parameter], cast(Tensor, parameter.grad)
+        if _MOMENTUM not in state:
+            state[_MOMENTUM] = torch.zeros_like(parameter)
+        state[_MOMENTUM].lerp_(gradient, 1 - MOMENTUM)
+        return gradient.lerp(state[_MOMENTUM], MOMENTUM)
 
 
 def orthogonal(matrices: Tensor) -> Tensor:
