@@ -16,13 +16,12 @@ from trainer_host.training import checkpoints
 from trainer_host.training.gradients import SHARDS
 from trainer_host.training.loop import train_language
 
-pytestmark = pytest.mark.slow  # two processes that import torch, per test
+pytestmark = pytest.mark.slow  # processes that import torch
 
 
-def torchrun(folder: Path, *arguments: str) -> None:
+def two_ranks(folder: Path, *arguments: str) -> None:
     environment = os.environ | {"OMP_NUM_THREADS": "1", "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "--max-restarts=2"]
-    command += ["-m", "tests.trainer_host.training.ranks", str(folder), *arguments]
+    command = [sys.executable, "-m", "tests.trainer_host.training.ranks", str(folder), *arguments]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
 
@@ -43,7 +42,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, torch.Tensor]:
 @pytest.fixture(scope="module", params=["ddp"])
 def together(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     folder = tmp_path_factory.mktemp(request.param)
-    torchrun(folder, request.param)
+    two_ranks(folder, request.param)
     return request.param, folder
 
 
@@ -57,7 +56,7 @@ def test_a_killed_process_comes_back_and_the_weights_are_the_same_bits(
     together: tuple[str, Path], tmp_path: Path
 ) -> None:
     parallel, straight = together
-    torchrun(tmp_path, parallel, "13")
+    two_ranks(tmp_path, parallel, "13")
     assert (tmp_path / "killed").exists()
     one, other = weights(straight), weights(tmp_path)
     assert all(torch.equal(one[name], other[name]) for name in one)
