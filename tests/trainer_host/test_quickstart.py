@@ -19,6 +19,7 @@ from trainer_host.presentation import OnStep, PlainPresenter
 from trainer_host.quickstart import Course, run_quickstart
 from trainer_host.release import devices
 from trainer_host.release.edge_process import edge_running, running_url
+from trainer_host.students import text_heads
 from trainer_host.workspace import Workspace
 
 STAGES = ["teach", "train", "compress", "gate", "bundle", "push", "ask"]
@@ -34,8 +35,9 @@ def course(folder: Path) -> Course:
 
 
 def test_seven_stages_end_with_answers_and_a_second_time_reuses_pairing_and_bundle(
-    workspace: Workspace, tmp_path: Path
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(text_heads, "FEW", text_heads.Aside(10, 2))  # models that calibrate: a third of the trainings
     workspace.home.mkdir()
     out = io.StringIO()
     first = run_quickstart(workspace, course(tmp_path), PlainPresenter(out), interactive=False)
