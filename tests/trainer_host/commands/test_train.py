@@ -22,7 +22,9 @@ from trainer_host.training.runs import history_of
 from trainer_host.workspace import Workspace
 
 # 62 steps with a checkpoint after 50; a rate so small that what rounding changes doesn't grow.
-OPTIONS = ("--data", "talk", "--rows", "4", "--epochs", "8", "--context", "32", "--rate", "1e-5")
+OPTIONS = (
+    "--data", "talk", "--rows", "4", "--epochs", "8", "--context", "32", "--rate", "1e-5", "--optimizer", "adamw",
+)  # fmt: skip
 
 # What every Python runs first: the process of rank 1 ends itself once there is a checkpoint, the first time.
 ENDS = """
