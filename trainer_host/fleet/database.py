@@ -48,7 +48,7 @@ def open_store(workspace: Workspace, url: str | None = None) -> Store:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if url is None:
         return Store(sqlite_engine(folder / "fleet.db"), str(folder / "fleet.db"))
-    return Store(postgresql_engine(url), "the database of the fleet")
+    return Store(postgresql_engine(url), "The database of the fleet")
 
 
 def sqlite_engine(path: Path) -> Engine:

@@ -44,7 +44,7 @@ def postgresql() -> Iterator[Path]:
             check=True,
             stdout=subprocess.DEVNULL,
             stdin=subprocess.DEVNULL,
-            timeout=60,
+            timeout=300,
             cwd="/",
             user=nobody.pw_uid if root else None,
             group=nobody.pw_gid if root else None,
