@@ -4,11 +4,12 @@ clock that needn't be waited for."""
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,19 @@ _LONG = (
     "trainer_host/students/test_wake_word.py",
 )
 _LONG_SECONDS = 900  # before a test of theirs is ended: a machine that does much else needs many times as long
+_YOUNG = 10_000  # objects after which the collector looks through them; Python's 700 are for small programs
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Spare the garbage collector what all modules and tests are made of: they stay, and are millions of objects."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
+        gc.set_threshold(_YOUNG)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
