@@ -13,6 +13,11 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# Examples take long where the machine is busy, and are the same in each run; `--hypothesis-profile default` draws new ones.
+settings.register_profile("same", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("same")
 
 os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.fail.Keyring"
 for _name in [name for name in os.environ if name.endswith(("_API_KEY", "_BASE_URL")) or "PASSPHRASE" in name]:

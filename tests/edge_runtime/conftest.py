@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 
 from edge_runtime.bundle import public_key_of
 from edge_runtime.engines import available_runtimes
@@ -24,10 +23,6 @@ from edge_runtime.identity.files import IdentityFolder
 from edge_runtime.identity.trust import TrustStore
 
 from . import tiny
-
-# Generated examples are slow only because the machine is busy.
-settings.register_profile("device", deadline=None)
-settings.load_profile("device")
 
 ROOT = Path(__file__).resolve().parents[2]
 # A busy machine may take so long; a daemon that ended is told at once.

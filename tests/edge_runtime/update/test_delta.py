@@ -86,7 +86,7 @@ def test_no_cut_and_no_flipped_bit_makes_anything(tmp_path: Path, base: Path) ->
             made(tmp_path, whole + more, base)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=40)
 @given(content=st.binary(max_size=400), place=st.sampled_from(["file", "stream", "files"]))
 def test_noise_is_refused(tmp_path: Path, base: Path, content: bytes, place: str) -> None:
     noise = {

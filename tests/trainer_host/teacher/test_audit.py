@@ -158,7 +158,9 @@ def test_lines_after_a_change_are_still_checked(whole: Path) -> None:
 
 
 @given(st.integers(0, 2**32))
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(
+    max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None
+)
 def test_no_change_of_any_byte_goes_unseen(five_hundred: dict[str, bytes], tmp_path: Path, seed: int) -> None:
     rng = random.Random(seed)
     folder = tmp_path / str(seed)

@@ -90,7 +90,9 @@ def test_a_folder_and_a_missing_file_are_one_sentence(tmp_path: Path) -> None:
         read_head(tmp_path / "none.gguf")
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(
+    max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None
+)
 @given(noise=st.binary(max_size=200), at=st.integers(0, 400))
 def test_any_bytes_give_a_head_or_our_error(tmp_path: Path, noise: bytes, at: int) -> None:
     whole = gguf()
