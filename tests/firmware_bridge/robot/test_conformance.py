@@ -69,21 +69,22 @@ class Subject:
             self.fail()
 
     async def locate(self) -> None:
-        """Where its machine stood for two seconds it can't know where it is."""
+        """Where its machine stood for long it doubts where it is, or can't know."""
         x, y, heading = self.truth.pose
         await self.ask(op="locate", x=x, y=y, degrees=math.degrees(heading))
 
     async def ordered(self, number: int) -> None:
         """Until so many orders are over."""
-        loop = asyncio.get_running_loop()
-        knew = loop.time()
+        loop, envelope = asyncio.get_running_loop(), self.driver.envelope
+        went = loop.time()
         try:
             async with asyncio.timeout(PATIENT):
                 while len(self.driver.orders.ended) < number:
-                    if not self.driver.envelope.why & Why.NO_POSE:
-                        knew = loop.time()
-                    elif loop.time() - knew > 5:  # not a moment's; it drops the order
+                    if envelope.v or envelope.w:
+                        went = loop.time()
+                    elif loop.time() - went > 10:  # that drops the order
                         await self.locate()
+                        went = loop.time()
                     await asyncio.sleep(0.02)
         except TimeoutError:
             self.fail()
