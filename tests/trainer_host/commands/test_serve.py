@@ -103,7 +103,7 @@ async def test_a_kill_leaves_the_lesson_open_and_nothing_is_asked_again(workspac
             client = await paired(session, await first.url(), await first.line(r"Pairing code.*: (\d{6})"))
             await client.call("POST", "/v1/keys", {"provider": "openai", "name": "work", "key": KEY})
             await add_fake(client, provider)
-            provider.script = lambda asked: faults.hang() if asked.number > 40 else None  # so that it isn't done before
+            provider.script = lambda asked: faults.hang() if asked.number > 55 else None  # so that it isn't done before
             id_ = await begin(client, order(["router"], 60))
             await client.until(id_, lambda lesson: float(str(lesson["progress"])) >= 0.3)
             assert await first.end(signal.SIGKILL) == -signal.SIGKILL

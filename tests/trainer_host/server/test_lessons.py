@@ -223,7 +223,7 @@ async def test_a_restart_leaves_lessons_open_and_resumes_them_without_asking_aga
     async with serving(workspace) as client:
         await add_fake(client, provider)
         provider.latency = 0.05
-        provider.script = lambda asked: faults.hang() if asked.number > 60 else None  # so that it isn't done before
+        provider.script = lambda asked: faults.hang() if asked.number > 90 else None  # so that it isn't done before
         running = await begin(client, order(["router"], 100))
         waiting = await begin(client, order(["avatar"], 10))
         await client.until(running, lambda lesson: float(str(lesson["progress"])) >= 0.3)
