@@ -356,6 +356,10 @@ def _descend(
     noisy = int(recipe.batch * recipe.noise)
     last = len(rarity)
     met = rows[rows != 0]
+    # What no text reaches is padding, which says nothing, and most of the length. Chance is drawn for all of it, so that
+    # one long text more doesn't change what the others draw.
+    length, reached = rows.shape[1], int((rows != 0).any(0).nonzero().max()) + 1 if len(met) else 1
+    rows = rows[:, :reached]
     # Half of the noise is drawn as features occur: what a foreign text has in common with the rows are the usual ones.
     usual = (torch.arange(noisy) % 2 == 0)[:, None]
     undecided = [torch.full((noisy, labels), 1.0 / labels) for labels in model.heads]
@@ -363,9 +367,10 @@ def _descend(
         most = available(step / recipe.steps, len(rows)) if eased else len(rows)
         chosen = torch.randint(most, (recipe.batch - noisy,), generator=shuffle)
         clean = rows[chosen]
-        keep = torch.rand(clean.shape, generator=shuffle) >= recipe.drop
-        random = torch.randint(1, last, (noisy, rows.shape[1]), generator=shuffle)
-        random = torch.where(usual, met[torch.randint(len(met), random.shape, generator=shuffle)], random)
+        keep = torch.rand(len(clean), length, generator=shuffle)[:, :reached] >= recipe.drop
+        random = torch.randint(1, last, (noisy, length), generator=shuffle)[:, :reached]
+        occurring = torch.randint(len(met), (noisy, length), generator=shuffle)[:, :reached]
+        random = torch.where(usual, met[occurring], random)
         # As many random features as real texts have, so that the count alone tells nothing.
         random = random * (clean[torch.arange(noisy) % len(clean)] != 0)
         losses = []
