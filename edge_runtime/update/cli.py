@@ -257,10 +257,10 @@ def _show(report: Json) -> None:
     if source is None:
         print("This device follows no repository of updates; see 'enigma-edge updates follow'.")
     else:
-        asked = (
-            time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(source["checked"])) if source["checked"] else "not yet"
-        )
-        print(f"follows {', '.join(source['from'])} (asked: {asked})")
+        asked = "no daemon runs" if report["agent"] == "off" else "not asked yet"
+        if source["checked"]:
+            asked = time.strftime("asked: %Y-%m-%d %H:%M:%S", time.localtime(source["checked"]))
+        print(f"follows {', '.join(source['from'])} ({asked})")
         if not source["direct_push"]:
             print("  takes bundles from there alone")
     if report["cause"]:

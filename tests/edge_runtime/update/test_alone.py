@@ -351,8 +351,11 @@ def test_a_stick_brings_a_release_without_a_daemon_and_without_a_network(
     site.want(site.publish("1.0.0"))
     export(site.repository, tmp_path / "stick")
     assert main(["updates", "apply", str(tmp_path / "stick"), "--state", str(state)]) == 0
-    assert "tiny 1.0.0 (probation" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "(asked: " in said and "tiny 1.0.0 (probation" in said
     assert active(state) is not None
+    assert main(["updates", "--state", str(state)]) == 0
+    assert "(no daemon runs)" in capsys.readouterr().out
     assert main(["updates", "apply", str(tmp_path), "--state", str(state)]) == 1
     assert "enigma release export" in capsys.readouterr().err
 
