@@ -62,7 +62,7 @@ def clean_environment(**more: str) -> dict[str, str]:
 def on_terminal(
     arguments: Sequence[str], typed: Sequence[tuple[str, str]], environment: Mapping[str, str], seconds: float = 120.0
 ) -> tuple[int, str]:
-    """Run a command on a terminal of its own; at each prompt type the secret. Returns its status and what was shown."""
+    """Run a command on a terminal of its own; at each prompt type the line. Returns its status and what was shown."""
     ours, theirs = pty.openpty()
 
     def own_the_terminal() -> None:
@@ -87,8 +87,9 @@ def on_terminal(
         with contextlib.suppress(BlockingIOError, OSError):  # OSError: the other side is closed
             shown += os.read(ours, 4096).decode(errors="replace")
             ended = False
-        # What was typed before the echo is turned off is dropped.
-        if waiting and waiting[0][0] in shown[seen:] and not termios.tcgetattr(ours)[3] & termios.ECHO:
+        # What was typed before the echo is turned off is dropped; a yes or no is seen.
+        open_ = waiting and ("[y/N]" in waiting[0][0] or not termios.tcgetattr(ours)[3] & termios.ECHO)
+        if open_ and waiting[0][0] in shown[seen:]:
             seen = shown.index(waiting[0][0], seen) + len(waiting[0][0])
             os.write(ours, waiting.pop(0)[1].encode() + b"\n")
         if ended:
