@@ -27,7 +27,7 @@ from trainer_host.training.run import is_run, open_run
 from trainer_host.training.runs import history_of
 from trainer_host.workspace import Workspace
 
-OPTIONS = ("--data", "talk", "--rows", "4", "--epochs", "6", "--rate", "3e-3")
+OPTIONS = ("--data", "talk", "--rows", "4", "--epochs", "6", "--rate", "3e-3", "--optimizer", "adamw")
 
 
 def enigma(workspace: Workspace, *words: str) -> None:
