@@ -53,7 +53,10 @@ async def taken(declared: object, most: int = 1000) -> list[Item]:
     return items
 
 
-async def test_a_wav_as_microphone_gives_all_its_sound_when_it_was_and_at_its_own_pace(tmp_path: Path) -> None:
+async def test_a_wav_as_microphone_gives_all_its_sound_when_it_was_and_at_its_own_pace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "_READ_AHEAD", 100)  # nothing is dropped where this process stands for a while
     sound = np.sin(np.arange(4_000) / 10).astype(np.float32) / 2
     (tmp_path / "a.wav").write_bytes(write_sound(sound))
     items = await taken(Microphone("", tmp_path / "a.wav", True, False))
