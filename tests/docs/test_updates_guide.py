@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from pathlib import Path
 
@@ -18,6 +19,8 @@ TARGET = "models/router/home-en-1.0.0.enigma"
 # Sealing by a passphrase takes a second each time (see test_roles); nobody sits here to be asked.
 MORE = {"init": ["--no-passphrase"], "rotate": ["--no-passphrase"], "keys": ["--no-passphrase"], "cosign": ["--yes"]}
 
+_parser = functools.cache(cli.build_parser)  # all commands' takes longer than some of them
+
 pytestmark = pytest.mark.skipif(not tiny.RUNTIME, reason="no runtime for models here")
 
 
@@ -30,6 +33,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     tiny.make_bundle(path, tiny.usable_manifest("1.0.0", "home-en"), key=signing_key(made).seed)
     monkeypatch.setenv("ENIGMA_HOME", str(made.home))
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cli, "build_parser", _parser)
     return made
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import json
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from trainer_host import cli
 from trainer_host.release.keys import signing_key
 from trainer_host.workspace import Workspace
 
+_parser = functools.cache(cli.build_parser)  # all commands' takes longer than some of them
+
 pytestmark = pytest.mark.skipif(not tiny.RUNTIME, reason="no runtime for models here")
 
 
@@ -18,6 +21,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     made = Workspace(tmp_path / "home")
     monkeypatch.setenv("ENIGMA_HOME", str(made.home))
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cli, "build_parser", _parser)
     return made
 
 
