@@ -103,7 +103,7 @@ ASK = Ask("models/robot", 4, EXPIRES, (), (Bundle("home-en", "1.4.0", "robot", 9
 
 def _detail(words: Words) -> Detail:
     return Detail(
-        Vitals("0.9.0", 1.7e9, 61.0, 40.0, 52_000_000, 12_300_000_000, "sparing", ("61",)),
+        Vitals("0.9.0", 1.7e9, 61.0, 40.0, 52_000_000, 12_300_000_000, "sparing", (words.spares,)),
         {"home-en": Figures(0.83, 1204, 3_100_000)},
         {"home-en": (Version("sha256:aa", "1.1.0", True), Version("sha256:bb", "1.0.0", False))},
         (PipelineTold(words.pipelines[0], "running", "", 431), PipelineTold(words.pipelines[1], "stopped")),

@@ -18,6 +18,7 @@ _ROWS = (
 )
 PEOPLE = Words(
     event="home-en 1.1.0 now answers, in onnxruntime.",
+    spares="it is hot, 61 °C",
     found="Greenhouse",
     pipelines=("Porch camera", "Wake word"),
     log=(

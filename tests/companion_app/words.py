@@ -10,11 +10,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Words:
-    """event: of a device; found: one nearby; sample: asked, answered, expected; asked: two sentences; labels: of a
+    """event: of a device; spares: why it spares itself; found: one nearby; sample: asked, answered, expected; asked: two sentences; labels: of a
     router; question: an unsure one, its guess is the first label; dock, place, fixed, drawn: of the robot's plan; why:
     it drives slowly; rows: pairs of a text and its label's place; models: of a chat."""
 
     event: str = "4711"
+    spares: str = "61"
     found: str = "4711"
     pipelines: tuple[str, str] = ("11", "12")
     log: tuple[str, ...] = tuple(map(str, range(30)))
