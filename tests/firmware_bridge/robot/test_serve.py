@@ -116,14 +116,15 @@ async def until_it_did(robot: Served, condition: Callable[[], object], again: Ca
     """Where its machine stood for long, a robot doubts where it is, and stands: it is told, which drops its orders, and asked
     again."""
     loop, envelope = asyncio.get_running_loop(), robot.driver.envelope
-    went = loop.time()
+    went = asked = loop.time()
     async with asyncio.timeout(PATIENT):
         while not condition():
+            now = loop.time()
             if envelope.v or envelope.w:
-                went = loop.time()
-            elif loop.time() - went > 10:
+                went = now
+            if now - went > 10 or now - asked > 30:
                 robot.driver.locate(*robot.wheels.pose)
-                went = loop.time()
+                went = asked = now
                 await again()
             await asyncio.sleep(0.02)
 
