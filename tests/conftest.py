@@ -66,6 +66,11 @@ _LONG_SECONDS = 900  # before a test of theirs is ended: a machine that does muc
 _YOUNG = 10_000  # objects after which the collector looks through them; Python's 700 are for small programs
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are processors: a sixth of a worker's time it waits for what it started."""
+    return (os.cpu_count() or 1) + 1
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
     """Spare the garbage collector what all modules and tests are made of: they stay, and are millions of objects."""
