@@ -12,6 +12,7 @@ from edge_runtime.arithmetic.expressions import Unreadable
 from edge_runtime.arithmetic.lines import put_together, taken_apart
 from edge_runtime.arithmetic.places import PLACE, place
 from edge_runtime.arithmetic.solve import solve
+from tests.edge_runtime.arithmetic.sums import drawn
 
 
 @pytest.mark.parametrize(
@@ -43,16 +44,11 @@ def _numbers(expression: str) -> list[str]:
 @given(st.integers(0, 10**6), st.integers(2, 12))
 def test_what_is_put_together_comes_to_the_same(seed: int, count: int) -> None:
     rng = random.Random(seed)
-    numbers = [str(rng.randint(1, 20)) for _ in range(count)]
-    parts = list(numbers)
-    while len(parts) > 1:  # any tree over them
-        at = rng.randrange(len(parts) - 1)
-        parts[at : at + 2] = [f"({parts[at]} {rng.choice('+-*/')} {parts[at + 1]})"]
-    try:
-        value = solve(parts[0]).value
-    except Unreadable:
-        return  # it divides by zero
-    lines = taken_apart(parts[0], [place(at) for at in range(count)])
+    made = drawn(rng, count)
+    if made is None:
+        return
+    numbers, expression, value = made
+    lines = taken_apart(expression, [place(at) for at in range(count)])
     assert len(lines) == count - 1
     assert solve(put_together(lines, numbers)).value == value
 

@@ -12,6 +12,7 @@ from edge_runtime.arithmetic.expressions import Unreadable
 from edge_runtime.arithmetic.places import MOST, filled, index, place, unplaced
 from edge_runtime.arithmetic.postfix import from_postfix, to_postfix
 from edge_runtime.arithmetic.solve import solve
+from tests.edge_runtime.arithmetic.sums import drawn
 
 PLACES = [place(at) for at in range(MOST)]
 
@@ -37,20 +38,15 @@ def test_each_part_adds_its_own_end(expression: str, written: list[str], postfix
 @given(st.integers(0, 10**6), st.integers(2, 12))
 def test_what_is_read_back_comes_to_the_same(seed: int, count: int) -> None:
     rng = random.Random(seed)
-    numbers = [str(rng.randint(1, 20)) for _ in range(count)]
-    parts = list(numbers)
-    while len(parts) > 1:  # any tree over them
-        at = rng.randrange(len(parts) - 1)
-        parts[at : at + 2] = [f"({parts[at]} {rng.choice('+-*/')} {parts[at + 1]})"]
-    try:
-        value = solve(parts[0]).value
-    except Unreadable:
-        return  # it divides by zero
+    made = drawn(rng, count)
+    if made is None:
+        return
+    numbers, expression, value = made
     order = rng.sample(range(count), count)  # of the numbers in the question
     told = [""] * count
     for at, number in zip(order, numbers, strict=True):
         told[at] = number
-    text = to_postfix(parts[0], [place(at) for at in order])
+    text = to_postfix(expression, [place(at) for at in order])
     assert solve(filled(str(from_postfix(text)), told)).value == value
 
 
