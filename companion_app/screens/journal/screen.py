@@ -14,9 +14,8 @@ from companion_app.state import actions as act
 from companion_app.state.fleet import Log, LogLine
 from companion_app.state.fleet_words import when
 from companion_app.state.model import AppState
-from companion_app.theme.children import arrange
 from companion_app.theme.recycled import Recycled
-from companion_app.theme.widgets import Choice, Row
+from companion_app.theme.widgets import Choice, Row, arrange
 
 KINDS = {
     "": N_("All"),

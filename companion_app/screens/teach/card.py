@@ -18,8 +18,7 @@ from companion_app.state.teaching import (
     reasons_line,
     titles,
 )
-from companion_app.theme.children import arrange
-from companion_app.theme.widgets import Card, Fact
+from companion_app.theme.widgets import Card, Fact, arrange
 
 MESSAGE_TONES = {LessonState.FAILED: "bad", LessonState.STOPPED: "warn"}
 

@@ -27,9 +27,8 @@ from companion_app.state.teaching import (
     task_title,
     why_not,
 )
-from companion_app.theme.children import arrange, reveal
 from companion_app.theme.forms import Check
-from companion_app.theme.widgets import Choice
+from companion_app.theme.widgets import Choice, arrange, reveal
 
 STEP = 10
 

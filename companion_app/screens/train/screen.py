@@ -34,8 +34,7 @@ from companion_app.state.train_words import (
     run_state,
 )
 from companion_app.state.training import SIZES, JobState, Part, Training
-from companion_app.theme.children import arrange
-from companion_app.theme.widgets import TOUCH_TARGET, Choice
+from companion_app.theme.widgets import TOUCH_TARGET, Choice, arrange
 
 PARTS = (
     (Part.JOBS, N_("Trainings")),
