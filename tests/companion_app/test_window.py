@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import stat
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,7 @@ from companion_app.state.model import Device, PushPhase, Screen
 from companion_app.theme.tokens import HIGH_CONTRAST, THEMES
 
 from . import samples, window
+from .furnished import furnish
 from .pixels import close, hexed, ink_in
 
 if TYPE_CHECKING:
@@ -221,6 +224,22 @@ async def test_every_target_is_large_enough_for_a_finger(options: Options) -> No
             await driver.settle()
             for widget in driver.find_all("Pressable"):
                 assert min(widget.size) >= 36 and widget.height >= 36, (screen, widget, widget.size)
+
+
+@pytest.mark.parametrize("size", [(420, 800), (1100, 700)])
+async def test_what_a_screen_hides_is_still_there_when_it_is_shown(options: Options, size: tuple[int, int]) -> None:
+    """Kivy's ids hold nothing: who takes a widget out of the window has to keep it, or the collector has it."""
+    async with window.opened(options, size) as driver:
+        store = driver.app.store
+        empty = store.state
+        furnish(store)
+        full = store.state
+        for screen in Screen:
+            for state in (empty, full, empty):
+                store.state = replace(state, screen=screen)
+                driver.app.shell.show(store.state)
+                await driver.settle()
+                gc.collect()
 
 
 def test_only_a_driver_that_computes_is_waited_for() -> None:

@@ -73,7 +73,8 @@ class QuestionsScreen(AppScreen):
         super().__init__(**kwargs)
         names = ("topics", "asked", "search", "labels", "acts", "nothing", "unpaired", "answers")
         self._parts = {name: self.ids[name].__self__ for name in names}
-        self._how, self._undo, self._take = (self.ids[name].__self__ for name in ("how", "undo", "take"))
+        acts = ("how", "undo", "take", "again")
+        self._how, self._undo, self._take, self._again = (self.ids[name].__self__ for name in acts)
         self._topics: dict[str, Choice] = {}
         self._rows: dict[str, LabelRow] = {}
         self._labels: tuple[str, ...] = ()
@@ -109,7 +110,7 @@ class QuestionsScreen(AppScreen):
             self._undo.parent.remove_widget(self._undo)
         reveal(bar, self._undo, bool(asking.history), top=False)
         reveal(self.ids.nothing_how, self._how, self.explained)
-        reveal(self.ids.nothing_acts, self.ids.again.__self__, host is not None)
+        reveal(self.ids.nothing_acts, self._again, host is not None)
         reveal(self.ids.nothing_acts, self._parts["unpaired"], host is None)
         reveal(self.ids.take_place, self._take, bool(self.answered))
 
