@@ -20,9 +20,10 @@ from companion_app.state.describe import status_of
 from companion_app.state.model import AppState, PushPhase, Screen
 from companion_app.state.robot_words import stop_words
 from companion_app.state.teaching import host_status, running_lesson, strip_line
+from companion_app.theme.children import reveal
 from companion_app.theme.estop import StopBar
 from companion_app.theme.focus import focus, reveal_on_page
-from companion_app.theme.widgets import Column, Entry, Icon, NavItem, Pressable, reveal
+from companion_app.theme.widgets import Column, Entry, Icon, NavItem, Pressable
 
 # From here on a rail beside the content leaves it wide enough to read.
 WIDE = 760

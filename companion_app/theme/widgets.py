@@ -479,25 +479,6 @@ class Page(ScrollView):
             self.column.add_widget(widget, *args, **kwargs)
 
 
-def reveal(parent: Widget, widget: Widget, shown: bool, *, top: bool = True, over: Widget | None = None) -> None:
-    """Add or remove a widget: what is not shown must not take the focus either. over: the last child, if it is there."""
-    if shown and widget.parent is None:
-        last = 1 if over is not None and over.parent is parent else 0
-        parent.add_widget(widget, index=len(parent.children) if top else last)
-    elif not shown and widget.parent is not None:
-        widget.parent.remove_widget(widget)
-
-
-def arrange(parent: Widget, widgets: list[Widget]) -> None:
-    """Make these the children, in this order, wherever they were; nothing happens where they are it already."""
-    if parent.children[::-1] != widgets:
-        parent.clear_widgets()
-        for widget in widgets:
-            if widget.parent is not None:
-                widget.parent.remove_widget(widget)
-            parent.add_widget(widget)
-
-
 text.install()
 mirror.install()
 Builder.load_file(str(Path(__file__).with_name("widgets.kv")))

@@ -15,7 +15,8 @@ from companion_app.state import actions as act
 from companion_app.state.describe import latency, where_to_ask
 from companion_app.state.inventory import Inventory
 from companion_app.state.model import Answer, AppState, Call, Exchange, Specialist
-from companion_app.theme.widgets import Chip, Choice, Column, Mono, reveal
+from companion_app.theme.children import reveal
+from companion_app.theme.widgets import Chip, Choice, Column, Mono
 
 # Sentences about the sample home, for a first try: in English in every language, as the specialist for it understands.
 SUGGESTIONS = (

@@ -17,7 +17,8 @@ from companion_app.i18n import bidi, tr
 from companion_app.services.chat_markdown import Block, Growing, markup
 from companion_app.state.chat import TIE, Conversation, Reply, ReplyPhase, Turn, hidden, shown_order
 from companion_app.theme.accessible import Role
-from companion_app.theme.widgets import Card, Choice, Column, Flow, Prose, RoundAct, arrange
+from companion_app.theme.children import arrange
+from companion_app.theme.widgets import Card, Choice, Column, Flow, Prose, RoundAct
 
 if TYPE_CHECKING:
     from companion_app.app import CompanionApp

@@ -21,7 +21,8 @@ from companion_app.state.chat import Chat, Conversation, Model
 from companion_app.state.chat_models import available, chosen, obstacle
 from companion_app.state.model import AppState
 from companion_app.theme.accessible import Role
-from companion_app.theme.widgets import Entry, Pressable, arrange, reveal
+from companion_app.theme.children import arrange, reveal
+from companion_app.theme.widgets import Entry, Pressable
 
 # From here on the list has its place beside the conversation.
 WITH_LIST = 900

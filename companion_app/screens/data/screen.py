@@ -18,7 +18,8 @@ from companion_app.state.model import AppState
 from companion_app.state.rows import Filter, Rows, WholeRow
 from companion_app.state.teaching import host_problem
 from companion_app.state.train_words import dataset_note, empty_line
-from companion_app.theme.widgets import Column, Entry, arrange, reveal
+from companion_app.theme.children import arrange, reveal
+from companion_app.theme.widgets import Column, Entry
 
 QUALITIES = (
     ("0", N_("Any quality")),

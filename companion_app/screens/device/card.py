@@ -13,7 +13,8 @@ from companion_app.state.describe import specialist_facts
 from companion_app.state.fleet import Detail, Sample, Version
 from companion_app.state.fleet_words import figures_line, sample_line
 from companion_app.state.model import Specialist
-from companion_app.theme.widgets import Card, Choice, Fact, Facts, reveal
+from companion_app.theme.children import reveal
+from companion_app.theme.widgets import Card, Choice, Fact, Facts
 
 # Tasks that take a sentence; others are tried with what their makers left.
 TYPED = ("robot", "router", "chat", "code", "math", "avatar", "game", "image_gen", "audio_gen", "video_gen", "3d_gen")

@@ -25,8 +25,9 @@ from companion_app.state.fleet_words import (
     vitals_facts,
 )
 from companion_app.state.model import AppState, Device, Event, Phase, Screen
+from companion_app.theme.children import arrange
 from companion_app.theme.forms import Check
-from companion_app.theme.widgets import Caption, Column, arrange
+from companion_app.theme.widgets import Caption, Column
 
 # The newest events, newest first: what fits without scrolling past the specialists.
 SHOWN_EVENTS = 12

@@ -17,8 +17,9 @@ from companion_app.state.fleet_words import filters, label_line, shown_devices, 
 from companion_app.state.host import Host
 from companion_app.state.model import AppState, Device, Screen
 from companion_app.state.teaching import host_status
+from companion_app.theme.children import arrange, reveal
 from companion_app.theme.recycled import Recycled
-from companion_app.theme.widgets import Choice, Row, arrange, reveal
+from companion_app.theme.widgets import Choice, Row
 
 # From so many on, a person looks for one rather than at all.
 MANY = 5

@@ -16,9 +16,10 @@ from companion_app.i18n import ntr, tr
 from companion_app.i18n.figures import day_and_clock
 from companion_app.state.describe import human_bytes
 from companion_app.state.files import ANY, SAVE, Browsing, Item
+from companion_app.theme.children import arrange
 from companion_app.theme.over import Overlay
 from companion_app.theme.recycled import Recycled
-from companion_app.theme.widgets import Choice, Row, arrange
+from companion_app.theme.widgets import Choice, Row
 
 if TYPE_CHECKING:
     from companion_app.app import CompanionApp

@@ -12,7 +12,8 @@ from companion_app.i18n import ntr, tr
 from companion_app.screens.base import AppScreen
 from companion_app.state.model import AppState
 from companion_app.state.upkeep import Dropped, DropStage
-from companion_app.theme.widgets import Column, arrange
+from companion_app.theme.children import arrange
+from companion_app.theme.widgets import Column
 
 SHOWN = 12
 

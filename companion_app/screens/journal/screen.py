@@ -14,8 +14,9 @@ from companion_app.state import actions as act
 from companion_app.state.fleet import Log, LogLine
 from companion_app.state.fleet_words import when
 from companion_app.state.model import AppState
+from companion_app.theme.children import arrange
 from companion_app.theme.recycled import Recycled
-from companion_app.theme.widgets import Choice, Row, arrange
+from companion_app.theme.widgets import Choice, Row
 
 KINDS = {
     "": N_("All"),

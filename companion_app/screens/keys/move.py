@@ -10,7 +10,8 @@ from kivy.properties import BooleanProperty, OptionProperty, StringProperty
 from companion_app.i18n import N_, tr
 from companion_app.state.host import KeyMove, KeyWay
 from companion_app.state.teaching import skipped_line
-from companion_app.theme.widgets import Card, Choice, reveal
+from companion_app.theme.children import reveal
+from companion_app.theme.widgets import Card, Choice
 
 WAY_NAMES = {KeyWay.EXPORT: N_("Export to a file"), KeyWay.IMPORT: N_("Import from a file")}
 

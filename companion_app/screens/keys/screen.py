@@ -16,7 +16,8 @@ from companion_app.state.host import CUSTOM, Host, KeyForm, KeyWay, Provider, St
 from companion_app.state.model import AppState
 from companion_app.state.phase import Phase
 from companion_app.state.teaching import host_problem, key_choices, key_line, keyless, readable_on_its_way
-from companion_app.theme.widgets import Choice, Column, arrange, reveal
+from companion_app.theme.children import arrange, reveal
+from companion_app.theme.widgets import Choice, Column
 
 WIRE_NAMES = {"openai": N_("Like OpenAI"), "anthropic": N_("Like Anthropic")}
 

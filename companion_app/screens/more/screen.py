@@ -11,7 +11,8 @@ from kivy.uix.boxlayout import BoxLayout
 from companion_app.i18n import N_, tr
 from companion_app.screens.base import AppScreen
 from companion_app.state.model import AppState, Screen
-from companion_app.theme.widgets import Pressable, arrange
+from companion_app.theme.children import arrange
+from companion_app.theme.widgets import Pressable
 
 # What a place is for, under its name.
 ABOUT = {

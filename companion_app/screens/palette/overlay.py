@@ -15,10 +15,11 @@ from companion_app.chords import shown
 from companion_app.i18n import ntr, tr
 from companion_app.registry import Command
 from companion_app.theme.accessible import Role
+from companion_app.theme.children import arrange
 from companion_app.theme.forms import Check, Select
 from companion_app.theme.over import Overlay
 from companion_app.theme.slide import Slide
-from companion_app.theme.widgets import Act, Column, Entry, Field, IconText, arrange
+from companion_app.theme.widgets import Act, Column, Entry, Field, IconText
 
 if TYPE_CHECKING:
     from companion_app.app import CompanionApp

@@ -11,7 +11,7 @@ from companion_app.i18n import tr
 from companion_app.screens.base import AppScreen
 from companion_app.state.describe import human_bytes
 from companion_app.state.model import AppState, Push, PushPhase
-from companion_app.theme.widgets import reveal
+from companion_app.theme.children import reveal
 
 
 class PushScreen(AppScreen):

@@ -33,7 +33,8 @@ from companion_app.state.questions import (
     unsent_line,
 )
 from companion_app.state.teaching import host_problem
-from companion_app.theme.widgets import TOUCH_TARGET, Choice, Pressable, arrange, reveal
+from companion_app.theme.children import arrange, reveal
+from companion_app.theme.widgets import TOUCH_TARGET, Choice, Pressable
 
 
 class LabelRow(Pressable, BoxLayout):

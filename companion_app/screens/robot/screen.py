@@ -36,8 +36,9 @@ from companion_app.state.robot_words import (
     shown_robot,
 )
 from companion_app.theme.accessible import Accessible, Role
+from companion_app.theme.children import arrange, reveal
 from companion_app.theme.focus import attached, focus, plain
-from companion_app.theme.widgets import Act, Card, Choice, Fact, Page, arrange, reveal
+from companion_app.theme.widgets import Act, Card, Choice, Fact, Page
 
 # What a low window shows of the map at least, and what is kept under it for gaps and the first card, in dp.
 LEAST_MAP, AROUND_MAP = 144, 96

@@ -13,7 +13,8 @@ from companion_app.i18n.figures import day_of
 from companion_app.state.accounts import Account, Other
 from companion_app.state.describe import human_bytes
 from companion_app.state.upkeep import Backup, Version
-from companion_app.theme.widgets import Card, Choice, Column, Pressable, arrange, reveal
+from companion_app.theme.children import arrange, reveal
+from companion_app.theme.widgets import Card, Choice, Column, Pressable
 
 
 class OtherRow(Column):

@@ -12,7 +12,8 @@ from companion_app.chords import MODIFIERS, chord_of, shown
 from companion_app.i18n import N_, ntr, tr
 from companion_app.screens.base import AppScreen
 from companion_app.state.model import AppState
-from companion_app.theme.widgets import Column, Row, arrange, reveal
+from companion_app.theme.children import arrange, reveal
+from companion_app.theme.widgets import Column, Row
 
 # What works everywhere and can't be changed: (keys, what they do).
 FIXED = (

@@ -27,8 +27,9 @@ from companion_app.state.signing_words import (
     who_asks,
 )
 from companion_app.state.teaching import host_problem
+from companion_app.theme.children import arrange, reveal
 from companion_app.theme.slide import Slide
-from companion_app.theme.widgets import Card, Column, Fact, Prose, arrange, reveal
+from companion_app.theme.widgets import Card, Column, Fact, Prose
 
 __all__ = ["SignScreen", "Slide"]  # the rules of this screen use the slide
 

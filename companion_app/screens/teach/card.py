@@ -18,7 +18,8 @@ from companion_app.state.teaching import (
     reasons_line,
     titles,
 )
-from companion_app.theme.widgets import Card, Fact, arrange
+from companion_app.theme.children import arrange
+from companion_app.theme.widgets import Card, Fact
 
 MESSAGE_TONES = {LessonState.FAILED: "bad", LessonState.STOPPED: "warn"}
 

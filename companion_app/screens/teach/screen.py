@@ -27,8 +27,9 @@ from companion_app.state.teaching import (
     task_title,
     why_not,
 )
+from companion_app.theme.children import arrange, reveal
 from companion_app.theme.forms import Check
-from companion_app.theme.widgets import Choice, arrange, reveal
+from companion_app.theme.widgets import Choice
 
 STEP = 10
 

@@ -12,7 +12,8 @@ from companion_app.i18n import tr
 from companion_app.screens.train.cards import JobRow, fill_facts
 from companion_app.state.judging_words import exam_facts, exam_line, exam_progress, preferences_line
 from companion_app.state.training import Examined, Training
-from companion_app.theme.widgets import Act, Card, arrange
+from companion_app.theme.children import arrange
+from companion_app.theme.widgets import Act, Card
 
 SHOWN_JOBS = 5
 

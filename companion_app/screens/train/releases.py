@@ -14,7 +14,8 @@ from companion_app.screens.train.cards import JobRow
 from companion_app.state.bundles import FetchPhase, HostBundle
 from companion_app.state.model import AppState
 from companion_app.state.rollout_words import bundle_line, bundles_line, fetch_line
-from companion_app.theme.widgets import Card, Column, arrange
+from companion_app.theme.children import arrange
+from companion_app.theme.widgets import Card, Column
 
 SHOWN_JOBS = 20
 SHOWN_BUNDLES = 30  # of the newest; each has two buttons

@@ -28,7 +28,8 @@ from companion_app.state.rollout_words import (
     time_words,
 )
 from companion_app.state.training import Rollout
-from companion_app.theme.widgets import Card, Column, arrange
+from companion_app.theme.children import arrange
+from companion_app.theme.widgets import Card, Column
 
 
 class StageRow(BoxLayout):

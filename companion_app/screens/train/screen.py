@@ -34,7 +34,8 @@ from companion_app.state.train_words import (
     run_state,
 )
 from companion_app.state.training import SIZES, JobState, Part, Training
-from companion_app.theme.widgets import TOUCH_TARGET, Choice, arrange
+from companion_app.theme.children import arrange
+from companion_app.theme.widgets import TOUCH_TARGET, Choice
 
 PARTS = (
     (Part.JOBS, N_("Trainings")),
