@@ -26,7 +26,8 @@ MOST_CONDITIONS = 8
 TAG = re.compile(r"[a-z0-9][a-z0-9_.:=-]{0,63}")
 DEVICE = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.:-]{0,63}")
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
-_CONDITION = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+# A word, or hours as in 22:00-06:00; what it means, and whether it is known here, is for `conditions` to say.
+_CONDITION = re.compile(r"[a-z][a-z0-9_-]{0,31}|[0-9]{2}:[0-9]{2}-[0-9]{2}:[0-9]{2}")
 _HASH = re.compile(r"[0-9a-f]{64}")
 _SPECIALIST = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")  # this and the next two as in a bundle's manifest
 _TASK = r"[a-z0-9][a-z0-9_]{0,31}"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from edge_runtime.errors import BadRequest
 from edge_runtime.update.conditions import HELD, check_condition
-from edge_runtime.update.desired import MOST_DEVICES, TAG, WHOLE, Rollout, Where
+from edge_runtime.update.desired import MOST_CONDITIONS, MOST_DEVICES, MOST_TAGS, TAG, WHOLE, Rollout, Where
 from trainer_host.errors import NotThere, TrainerError
 from trainer_host.fleet import rollouts
 from trainer_host.fleet.records import Standing
@@ -347,7 +347,10 @@ def adopted(rollout: Rollout, now: float) -> Course:
 
 
 def check_where(where: Where, when: tuple[str, ...]) -> None:
-    """Refuse tags and conditions that no device could have: `TrainerError`."""
+    """Refuse tags and conditions that no device could have or read: `TrainerError`."""
+    most_tags, conditions = max(len(where.all), len(where.any), len(where.none)), MOST_CONDITIONS - 1
+    if most_tags > MOST_TAGS or len(when) > conditions:  # while it is paused there is one condition more
+        raise TrainerError(f"A rollout takes at most {MOST_TAGS} tags of each kind and {conditions} conditions.")
     for tag in (*where.all, *where.any, *where.none):
         if not TAG.fullmatch(tag):
             raise TrainerError(

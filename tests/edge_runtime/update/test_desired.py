@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_runtime.update import desired
+from edge_runtime.update.conditions import HELD, check_condition
 from edge_runtime.update.desired import DesiredError, Rollout, Where, chosen, parse_desired, place, write_desired
 
 TAGS = ("kitchen", "hall", "floor:2", "beta")
@@ -49,6 +50,12 @@ def test_a_share_chooses_as_many_as_it_says_and_others_in_another_rollout() -> N
     in_other = {device for device in everyone if replace(SECOND, id="r-0003", share=500).chooses(device, ())}
     assert 320 < len(in_one) < 480  # 400 expected, standard deviation 20
     assert len(in_one & in_other) < 45  # 20 expected: no home is the one that tries everything first
+
+
+@pytest.mark.parametrize("word", ["idle", "docked", "charging", "22:00-06:00"])
+def test_a_condition_that_a_person_may_give_is_one_that_devices_read(word: str) -> None:
+    rollout = replace(SECOND, when=(check_condition(word), HELD))
+    assert parse_desired(write_desired([rollout])) == (rollout,)
 
 
 def test_a_device_that_joins_later_is_chosen_as_if_it_had_been_there() -> None:
@@ -114,6 +121,7 @@ def test_what_is_written_is_read_again_in_one_form(rollouts: list[Rollout]) -> N
         (lambda top, one: one.update(when=["idle", "idle"]), "different"),
         (lambda top, one: one.update(when=["idle"] * 9), "at most"),
         (lambda top, one: one.update(when=[["idle"]]), "can't use"),
+        (lambda top, one: one.update(when=["22:00"]), "can't use"),
         (lambda top, one: one["where"].update(any="kitchen"), "must be a list"),
         (lambda top, one: one["where"].update(all=[f"t{n}" for n in range(33)]), "at most 32"),
         (lambda top, one: one["where"].update(devices=["a/b"]), "can't use"),

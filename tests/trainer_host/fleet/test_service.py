@@ -120,6 +120,16 @@ def test_paused_and_resumed_by_hand_it_goes_on_where_it_was(setting: Setting) ->
         setting.fleet.abort(course.id)
 
 
+@one_is_enough
+def test_it_can_wait_for_hours_and_be_paused_meanwhile(setting: Setting) -> None:
+    when = ("idle", *(f"0{hour}:00-09:00" for hour in range(1, 7)))  # as many as there may be; devices look at midnight
+    setting.fleet.start("easy", "1.0.0", Where(), QUICK, when)
+    setting.fleet.pause("r-0001")
+    setting.fleet.resume("r-0001")
+    assert setting.until_still() == ["running"] and not setting.devices.runs
+    assert [rollout.when for rollout in setting.repository.desired()] == [when]
+
+
 @pytest.mark.parametrize("act", ["start", "step"])
 def test_killed_between_database_and_repository_the_next_step_writes_the_same(
     setting: Setting, database: str, act: str
@@ -198,6 +208,8 @@ def test_what_can_not_be_rolled_out_is_told_in_a_sentence(setting: Setting) -> N
         setting.fleet.start("easy", "1.0.0", Where(all=("Küche",)), QUICK)
     with pytest.raises(TrainerError, match="is no condition"):
         setting.fleet.start("easy", "1.0.0", Where(), QUICK, ("held",))
+    with pytest.raises(TrainerError, match="at most 32 tags of each kind and 7 conditions"):
+        setting.fleet.start("easy", "1.0.0", Where(), QUICK, tuple(f"0{hour}:00-09:00" for hour in range(8)))
     with pytest.raises(NotThere, match="enigma rollout start"):
         setting.fleet.pause("r-0001")
     assert setting.repository.desired() == () and setting.kinds() == []
