@@ -1,0 +1,111 @@
+"""From rows on a host to an answer of a device, by touches and typing alone: a real `enigma serve`, a real `enigma-edge`.
+
+A model is trained, released, fetched from the host as a bundle, pushed to the device and asked there. What only somebody
+at the two machines can do is done for them: the device's and the host's codes are read, and the host pairs with the
+device, which then trusts the key that signs the host's bundles.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from companion_app.state.chat_models import available
+from companion_app.state.model import PushPhase, Screen
+from companion_app.state.training import JobState
+
+from . import samples, window
+from .hosts import served
+from .test_teaching_flow import pick
+
+if TYPE_CHECKING:
+    from companion_app.app import Options
+    from companion_app.state.training import Job
+
+ENTER = 13
+PATIENCE = 120.0  # a process of the host imports torch, on a machine that does other work meanwhile
+EPOCHS = 10  # all held-out answers are right after eight; they take two seconds
+
+pytestmark = pytest.mark.usefixtures("display")
+
+
+async def test_a_model_is_trained_released_fetched_pushed_and_answers(
+    options: Options, start_device: Callable, tmp_path: Path
+) -> None:
+    for package in ("torch", "onnxruntime", "nacl", "rich"):
+        pytest.importorskip(package, reason=f"enigma serve and its stages need {package}")
+    from tests.trainer_host.training.small_talk import small_talk
+    from trainer_host.release.devices import pair
+    from trainer_host.release.keys import signing_key
+    from trainer_host.workspace import Workspace
+
+    workspace, device = Workspace(tmp_path / "enigma"), start_device()
+    small_talk(workspace, tmp_path)
+    code = samples.one_time_code(device.state, "releaser")
+    await asyncio.to_thread(pair, workspace, device.url, code, "kitchen", signing_key(workspace))
+    async with served(workspace.home, {"OMP_NUM_THREADS": "1"}) as (url, code), window.opened(options) as driver:
+        store = driver.app.store
+        await driver.touch(driver.find("Act", text="Pair a device"))
+        await driver.type(f"127.0.0.1:{device.port}")
+        await driver.press(ENTER)
+        await driver.type(samples.one_time_code(device.state, "releaser"))
+        await driver.press(ENTER)
+        await driver.until(lambda: store.state.device and store.state.device.link.ready, "the device")
+        await driver.touch(driver.find("NavItem", text="Teach"))
+        await driver.touch(driver.find("Act", text="Pair with a host"))
+        await driver.type(url.removeprefix("http://"))
+        await driver.press(ENTER)
+        await driver.type(code)
+        await driver.press(ENTER)
+        await driver.until(lambda: store.state.host and store.state.host.offer.tasks, "the host", PATIENCE)
+
+        await driver.touch(driver.find("NavItem", text="More"))
+        await driver.touch(driver.find("PlaceRow", name="Train"))
+        await driver.until(lambda: store.state.training.datasets, "the datasets", PATIENCE)
+        form = driver.find("TrainScreen").ids
+        await pick(driver, form.dataset, "talk")
+        await pick(driver, form.size, "nano")
+        await driver.write(form.epochs.entry, str(EPOCHS))
+        await driver.touch(driver.find("Act", text="Train"))
+        await done(driver, "train")
+
+        await driver.touch(driver.find("Choice", text="Release"))
+        await driver.until(lambda: "talk" in store.state.training.there, "the run", PATIENCE)
+        await pick(driver, driver.find("ReleaseCard").ids.run, "talk")
+        await driver.touch(driver.find("Act", text="Make a bundle"))
+        await done(driver, "release")
+        await driver.until(lambda: driver.find_all("BundleRow"), "the bundle", PATIENCE)
+        assert driver.find("BundleRow").title == "talk 1.0.0"
+        await driver.touch(driver.find("Act", text="Push"))
+        await driver.until(lambda: store.state.push.phase in (PushPhase.DONE, PushPhase.FAILED), "the push", PATIENCE)
+        assert "talk 1.0.0" in driver.find("PushScreen").success, driver.find("PushScreen").error
+        [made] = workspace.bundles.glob("*.enigma")
+        [kept] = (options.config / "bundles").glob("*.enigma")
+        assert kept.read_bytes() == made.read_bytes()
+
+        await driver.until(lambda: available(store.state), "the model on the device", PATIENCE)
+        await driver.touch(driver.find("RoundAct", text="Back"))
+        await driver.touch(driver.find("NavItem", text="More"))
+        await driver.touch(driver.find("PlaceRow", name="Chat"))
+        assert store.state.screen is Screen.CHAT
+        await driver.write(driver.find("ChatScreen").ids.entry, "a red car?")
+        await driver.touch(driver.find("ChatScreen").ids.go)
+        await driver.until(lambda: store.state.chat.conversation.turns, "the message")
+        await driver.until(lambda: not store.state.chat.conversation.running, "the answer", PATIENCE)
+        assert [one.text for one in store.state.chat.conversation.turns[0].replies] == ["red"]
+        assert driver.find_all("Label", text="red"), "and it is seen"
+
+
+async def done(driver: window.Driver, kind: str) -> None:
+    """Until the host has done the one job of a kind."""
+
+    def job() -> Job | None:
+        return next((one for one in driver.app.store.state.training.jobs if one.kind == kind and not one.open), None)
+
+    await driver.until(job, f"the {kind}", PATIENCE)
+    ended = job()
+    assert ended is not None and ended.state is JobState.DONE, ended
