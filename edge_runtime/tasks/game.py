@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
@@ -31,6 +32,8 @@ from edge_runtime.media import Rejected
 NAME = "game"
 TOLERANCE = 0.15  # on a score, between int8 runtimes that round differently
 MAX_MILLISECONDS = 2000
+# Rooms and worlds whose scores are kept. They tell of every place in it, so that a step after the first needs no run.
+KEPT = 4
 BOARDS = ("tic_tac_toe", "connect_four")
 # A graph has a tower for each of the kinds of games that it was taught: see `TOWERS`. Inputs, float32: see
 # edge_runtime.games.planes and room_planes. Outputs, float32, logits that an action is a best one: `board_scores` [1,
@@ -86,6 +89,7 @@ class Player:
         told = {tensor.name for tensor in engine.inputs} if isinstance(engine, GraphEngine) else None
         self._towers = towers_of(temperatures) if told is None else tuple(name for name in INPUTS if name in told)
         self._empty = {name: np.zeros(INPUTS[name], np.float32) for name in self._towers}
+        self._kept = functools.lru_cache(KEPT)(self._scores)  # may be asked by several threads
 
     def run(self, request: dict[str, object]) -> dict[str, object]:
         """Choose an action; with "milliseconds", among the moves that looking so long ahead found best."""
@@ -120,16 +124,20 @@ class Player:
         rules = RULES[game]
         legal = [rules.actions.index(action) for action in rules.legal(position)]
         if isinstance(position, Place):
-            found = self._run("world", world_planes(position)[None])
+            found = self._kept("world", world_planes(position).tobytes())
             return found[0, legal, world_cell(position)]
         if isinstance(position, Stand):
-            found = self._run("room", room_planes(position.room)[None])
+            found = self._kept("room", room_planes(position.room).tobytes())
             rows = [room_score(action, position.pose.facing) for action in legal]
             return found[0, rows, room_cell(position.pose)]
         bits = squares(position) if isinstance(position, str) else position
         assert isinstance(bits, tuple)
         found = self._run("board", board_planes(game, [bits]))
         return found[0, list(board_cells(game, bits[1]).values())]
+
+    def _scores(self, tower: str, planes: bytes) -> np.ndarray:
+        """Of all places of a room or a world. planes: float32, as the tower is shown it."""
+        return self._run(tower, np.frombuffer(planes, np.float32).reshape(INPUTS[tower]))
 
     def _run(self, tower: str, planes: np.ndarray) -> np.ndarray:
         name = f"{tower}_scores"

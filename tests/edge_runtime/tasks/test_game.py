@@ -12,8 +12,9 @@ from edge_runtime.bundle.manifest import Golden, Manifest, ModelFile
 from edge_runtime.engines import Tensor
 from edge_runtime.errors import BadRequest, BundleError, EngineError
 from edge_runtime.games import RULES
+from edge_runtime.games.rooms import COLORS
 from edge_runtime.tasks import task_module, task_names
-from edge_runtime.tasks.game import INPUTS, NAME, OUTPUTS, REQUEST_SCHEMA, Player, agrees, load
+from edge_runtime.tasks.game import INPUTS, KEPT, NAME, OUTPUTS, REQUEST_SCHEMA, Player, agrees, load
 from trainer_host.tasks.game import GAMES, USUAL
 
 BOARD = {"game": "tic_tac_toe", "state": {"board": ["XX.", "OO.", "..."]}}
@@ -100,6 +101,30 @@ def test_a_score_is_read_where_the_piece_would_land_or_the_player_stands() -> No
     engine.out["room_scores"][0, 12, 8 + 1] = 3
     assert made.run(ROOM)["action"] == "pickup"
     assert not engine.seen[2]["world"].any() and engine.seen[2]["room"].any()
+
+
+@pytest.mark.parametrize("asked", [LAKE, ROOM])
+def test_a_step_in_the_same_room_or_world_is_read_from_the_scores_of_the_first(asked: dict[str, object]) -> None:
+    one = player()
+    engine: Scoring = one._engine  # type: ignore[assignment]
+    state: dict[str, object] = asked["state"]  # type: ignore[assignment]
+    first = one.run(asked)
+    moved = one.run({**asked, "state": {**state, "row": 3}})
+    assert moved["scores"] != first["scores"]
+    assert one.run(asked) == first
+    assert len(engine.seen) == 1
+    fresh = player().run({**asked, "state": {**state, "row": 3}})
+    assert fresh == moved
+
+
+def test_other_rooms_are_run_anew_and_few_are_kept() -> None:
+    one = player()
+    engine: Scoring = one._engine  # type: ignore[assignment]
+    state: dict[str, object] = ROOM["state"]  # type: ignore[assignment]
+    rooms = [{**ROOM, "state": {**state, "mission": f"go to the {color} ball"}} for color in COLORS]
+    for asked in [*rooms, *rooms]:
+        one.run(asked)
+    assert len(engine.seen) == 2 * len(rooms) > 2 * KEPT
 
 
 def test_looking_ahead_finds_what_the_network_misses() -> None:
