@@ -168,6 +168,7 @@ def make_app(
         ("POST", "/v1/releases/{release}/resume", releases.resume),
         ("GET", "/v1/bundles", bundles.all),
         ("GET", "/v1/bundles/{sha256}", bundles.one),
+        ("GET", "/v1/fleet", rollouts.fleet),
         ("GET", "/v1/rollouts", rollouts.all),
         ("POST", "/v1/rollouts", rollouts.begin),
         ("GET", "/v1/rollouts/{rollout}", rollouts.one),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, TypeVar
@@ -28,6 +29,7 @@ BODY_BYTES = 16 * 1024
 MAX_NAME_CHARS = 64
 MAX_WORDS = 32  # tags of devices, or conditions
 MAX_DEVICES = 200  # of a rollout in an answer
+MAX_GROUPS = 200  # of devices with the same tags; the largest
 RELEASE = "release"
 STEPS = ("export", "gate", "bundle", "publish")
 _VERSION = re.compile(r"[0-9]{1,6}\.[0-9]{1,6}\.[0-9]{1,6}")
@@ -105,6 +107,20 @@ class RolloutRoutes:
         except NotThere as nothing:  # no repository is no mistake here; it is one where a rollout is begun
             return reply({"rollouts": [], "message": str(nothing)})
         return reply({"rollouts": found, "message": None})
+
+    async def fleet(self, request: web.Request) -> web.Response:
+        """How many devices are known, and how many have the same tags: whom a rollout could mean."""
+
+        def counted() -> Json:
+            from trainer_host.fleet.database import open_store
+
+            with open_store(self._workspace, None) as store, store.reading() as session:
+                tags = Counter(tuple(sorted(device.all_tags)) for device in session.devices())
+            groups = [{"tags": list(one), "devices": count} for one, count in tags.most_common(MAX_GROUPS)]
+            return {"devices": tags.total(), "groups": groups}
+
+        async with self._turn:
+            return reply(await asyncio.to_thread(counted))
 
     async def one(self, request: web.Request) -> web.Response:
         """One of them with its stages and devices."""
@@ -214,6 +230,8 @@ def repository_of(workspace: Workspace) -> Repository:
 
 
 def _course(look: Look) -> Json:
+    from trainer_host.fleet.rollouts import percent
+
     course = look.course
     return {
         "id": course.id,
@@ -226,6 +244,9 @@ def _course(look: Look) -> Json:
         "stage": course.stage,
         "soaking": course.met is not None and course.state == "running",
         "soak_s": course.plan.soak,
+        "when": list(course.when),
+        "most_failures": percent(course.plan.most_failures),
+        "least_done": percent(course.plan.least_done),
         "devices": look.tally.expected,
         "done": look.tally.done,
         "failed": look.tally.failed,

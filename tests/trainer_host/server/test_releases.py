@@ -24,7 +24,8 @@ def nothing_runs(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_rollout_goes_by_stages_halts_goes_on_and_is_taken_back(tmp_path: Path) -> None:
     published(tmp_path, "1.0.0", "2.0.0")
     home = Workspace(tmp_path)
-    devices = Devices({f"d{number}": ("kitchen",) for number in range(4)}, lambda device, version: False)
+    tags = {f"d{number}": ("kitchen",) for number in range(4)} | {"d9": ("hall", "beta")}
+    devices = Devices(tags, lambda device, version: False)
 
     def look() -> None:
         with open_store(home) as store:
@@ -35,6 +36,10 @@ async def test_a_rollout_goes_by_stages_halts_goes_on_and_is_taken_back(tmp_path
     async with serving(home) as client:
         listed = await client.get("/v1/releases")
         assert len(listed["published"]) == 2 and listed["releases"] == []
+        assert await client.get("/v1/fleet") == {
+            "devices": 5,
+            "groups": [{"tags": ["kitchen"], "devices": 4}, {"tags": ["beta", "hall"], "devices": 1}],
+        }
         body = {"specialist": "easy", "version": "1.0.0", "all": ["kitchen"], "stages": "1,100%", "soak": "0s"}
         begun = await client.call("POST", "/v1/rollouts", body)
         assert begun.status == 202, begun.text
@@ -43,6 +48,8 @@ async def test_a_rollout_goes_by_stages_halts_goes_on_and_is_taken_back(tmp_path
             ("1 device", 1, 0),
             ("100%", 4, 0),
         ]
+        assert [begun.json[name] for name in ("when", "most_failures", "least_done")] == [[], "2%", "90%"]
+        assert begun.json["where"] == {"all": ["kitchen"], "any": [], "none": [], "devices": []}
         look()
         found = await client.get("/v1/rollouts/r-0001")
         assert found["done"] == 1 and len(found["members"]) == 1
@@ -53,11 +60,16 @@ async def test_a_rollout_goes_by_stages_halts_goes_on_and_is_taken_back(tmp_path
         assert (await client.call("POST", "/v1/rollouts/r-0001/resume")).json["state"] == "running"
         assert (await client.call("POST", "/v1/rollouts/r-0001/abort")).json["state"] == "aborted"
         assert [one["state"] for one in (await client.get("/v1/rollouts"))["rollouts"]] == ["aborted"]
+        bounds = {"when": ["idle", "22:00-06:00"], "most_failures": "10%", "least_done": "50%"}
+        other = await client.call("POST", "/v1/rollouts", {**body, **bounds, "none": ["hall"]})
+        assert other.status == 202, other.text
+        assert {name: other.json[name] for name in bounds} == bounds and other.json["where"]["none"] == ["hall"]
         for change, words in (
             ({"version": "9.0.0"}, "9.0.0"),
             ({"all": "kitchen"}, '"all" must be a list'),
             ({"stages": "many"}, "many"),
             ({"when": ["noon"]}, "noon"),
+            ({"most_failures": "50%"}, "can't be more than 100%"),
             ({"specialist": "../x"}, "can't be a name"),
         ):
             refused = await client.call("POST", "/v1/rollouts", {**body, **change})
