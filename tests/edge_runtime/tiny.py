@@ -94,8 +94,11 @@ def write_wide_onnx(path: Path, hidden: int, layers: int = 2, seed: int = 0) -> 
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
 
 
-def write_tflite(path: Path, seed: int) -> None:
-    """The same graph as a flat buffer with a signature, its tensors named as litert-torch names them."""
+def write_tflite(path: Path, seed: int, open_rows: bool = False) -> None:
+    """The same graph as a flat buffer with a signature, its tensors named as litert-torch names them.
+
+    open_rows: with an open first axis, told as Keras' converter tells it.
+    """
     import flatbuffers
     from ai_edge_litert import schema_py_generated as schema
 
@@ -137,6 +140,8 @@ def write_tflite(path: Path, seed: int) -> None:
         tensor("logits", [1, count], types.FLOAT32),
         tensor("out", [1, count], types.FLOAT32),
     ]
+    for number in (0, 2, 4, 5) if open_rows else ():
+        graph.tensors[number].shapeSignature = [-1, *graph.tensors[number].shape[1:]]
     softmax = schema.SoftmaxOptionsT()
     softmax.beta = 1.0
     graph.operators = [

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import importlib.metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from edge_runtime import engines
-from edge_runtime.engines import available_runtimes, open_engine
+from edge_runtime.engines import Engine, GraphEngine, available_runtimes, open_engine
+from edge_runtime.engines.litert import LiteRtEngine
 from edge_runtime.errors import EngineError
+from edge_runtime.serving import memory
 
 from .. import tiny
+
+if TYPE_CHECKING:
+    from ai_edge_litert.interpreter import Interpreter
 
 TOKENS = np.array([[1, 5, 200, 5] + [0] * (tiny.FEATURES.length - 4)], dtype=np.int32)
 
@@ -76,6 +82,57 @@ def test_names_that_the_model_lacks_are_refused(tmp_path: Path, runtime: str) ->
         open_engine(path, rename_inputs={"tokens": "nothing"}, rename_outputs=outputs)
     with pytest.raises(EngineError, match="no output named nothing"):
         open_engine(path, rename_inputs=inputs, rename_outputs={"probabilities": "nothing"})
+
+
+def rows_model(folder: Path, runtime: str) -> Engine:
+    """A .tflite file whose first axis is open."""
+    model(folder, runtime)
+    tiny.write_tflite(folder / "rows.tflite", 3, open_rows=True)
+    names = {"tokens": "args_0"}, {"probabilities": "output_0"}
+    return open_engine(folder / "rows.tflite", 1, runtime, *names)
+
+
+@pytest.mark.parametrize("runtime", ["ai-edge-litert", "tflite-runtime"])
+def test_a_tflite_file_with_an_open_axis_answers_any_number_of_rows(tmp_path: Path, runtime: str) -> None:
+    engine = rows_model(tmp_path, runtime)
+    assert isinstance(engine, GraphEngine)
+    assert (engine.inputs[0].shape, engine.outputs[0].shape) == ((None, 64), (None, len(tiny.LABELS)))
+    rows = np.random.default_rng(0).integers(0, 200, [40, tiny.FEATURES.length]).astype(np.int32)
+    single = np.concatenate([engine.run({"tokens": row[None]})["probabilities"] for row in rows])
+    for count in (2, 16, 40, 1, 3):
+        np.testing.assert_array_equal(engine.run({"tokens": rows[:count]})["probabilities"], single[:count])
+    with pytest.raises(EngineError, match="one at least"):
+        engine.run({"tokens": rows[:0]})
+    np.testing.assert_array_equal(engine.run({"tokens": rows[5:6]})["probabilities"], single[5:6])
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the system doesn't tell")
+def test_many_rows_in_tflite_leave_no_memory_behind(tmp_path: Path) -> None:
+    engine, many = rows_model(tmp_path, "ai-edge-litert"), np.ones([20_000, tiny.FEATURES.length], np.int32)
+    for _ in range(2):  # the first one also loads what the runtime needs
+        memory.trim()
+        before = memory.rss_bytes()
+        engine.run({"tokens": many})
+    memory.trim()
+    assert memory.rss_bytes() - before < 4 * 2**20  # of 20 MB for the rows in the middle of the graph alone
+
+
+def test_a_tflite_file_that_wrongly_says_that_its_axis_is_open_has_one_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = LiteRtEngine._make_for
+
+    def only_one(engine: LiteRtEngine, interpreter: Interpreter, rows: int) -> None:
+        if rows != 1:
+            raise RuntimeError("num_input_elements != num_output_elements")
+        usual(engine, interpreter, rows)
+
+    monkeypatch.setattr(LiteRtEngine, "_make_for", only_one)
+    engine = rows_model(tmp_path, "ai-edge-litert")
+    assert isinstance(engine, GraphEngine) and engine.inputs[0].shape == (1, tiny.FEATURES.length)
+    np.testing.assert_allclose(engine.run({"tokens": TOKENS})["probabilities"][0], expected(), atol=1e-5)
+    with pytest.raises(EngineError, match="must be int32"):
+        engine.run({"tokens": np.concatenate([TOKENS, TOKENS])})
 
 
 @pytest.mark.parametrize("suffix", [".onnx", ".tflite"])

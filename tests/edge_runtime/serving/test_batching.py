@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import cast
 
@@ -178,29 +178,40 @@ async def test_tensors_of_several_rows_and_other_shapes_share_or_stay_apart() ->
     worker.stop()
 
 
-def test_a_real_graph_gives_the_same_answers_together(tmp_path: Path) -> None:
-    """In onnxruntime: a router whose graph has a free axis, against the same graph one by one."""
-    pytest.importorskip("onnx")
-    path = tmp_path / "wide.onnx"
-    tiny.write_wide_onnx(path, hidden=64)
-    engine = open_engine(path)
-    specialist = router.Router(tiny.LABELS, 0.5, tiny.FEATURES, engine)
+@pytest.fixture(params=["onnx", "tflite"])
+def wide(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Engine, router.Router]]:
+    """A router whose graph has a free axis, in the runtime of its format."""
+    path = tmp_path / f"wide.{request.param}"
+    names: tuple[dict[str, str], dict[str, str]] = {}, {}
+    if request.param == "onnx":
+        pytest.importorskip("onnx")
+        tiny.write_wide_onnx(path, hidden=64)
+    else:
+        pytest.importorskip("flatbuffers")
+        pytest.importorskip("ai_edge_litert")
+        tiny.write_tflite(path, 1, open_rows=True)
+        names = {"tokens": "args_0"}, {"probabilities": "output_0"}
+    engine = open_engine(path, 1, None, *names)
+    yield engine, router.Router(tiny.LABELS, 0.5, tiny.FEATURES, engine)
+    engine.close()
+
+
+def test_a_real_graph_gives_the_same_answers_together(wide: tuple[Engine, router.Router]) -> None:
+    """Against the same graph one by one."""
+    engine, specialist = wide
     requests: list[dict[str, object]] = [{"text": text} for text in tiny.SENTENCES]
     single = [specialist.run(request) for request in requests]
     begun = [specialist.steps(request) for request in requests]
     assert run_together(engine, begun, lambda cause: EngineError(str(cause))) == single
     clock = iter([0.0, 0.0, 0.0, 0.0, 0.0, 8.0, 8.0, 9.0])  # eight rows one by one, then together
     assert most_rows(engine, MOST_ROWS, clock.__next__) == MOST_ROWS
-    engine.close()
 
 
-async def test_sixteen_clients_need_less_than_half_of_the_runs_and_none_of_them_starves(tmp_path: Path) -> None:
-    """In onnxruntime again: each asks eight times, and again as soon as it has its answer."""
-    pytest.importorskip("onnx")
-    path = tmp_path / "wide.onnx"
-    tiny.write_wide_onnx(path, hidden=64)
-    engine = open_engine(path)
-    specialist = router.Router(tiny.LABELS, 0.5, tiny.FEATURES, engine)
+async def test_sixteen_clients_need_less_than_half_of_the_runs_and_none_of_them_starves(
+    wide: tuple[Engine, router.Router],
+) -> None:
+    """Each asks eight times, and again as soon as it has its answer."""
+    engine, specialist = wide
     requests: list[dict[str, object]] = [{"text": text} for text in tiny.SENTENCES]
     single = [specialist.run(request) for request in requests]
     runs, usual = 0, engine.run
@@ -224,4 +235,3 @@ async def test_sixteen_clients_need_less_than_half_of_the_runs_and_none_of_them_
     await asyncio.gather(*(client(number) for number in range(16)))
     assert runs < 16 * 8 / 2
     worker.stop()
-    engine.close()
