@@ -29,7 +29,8 @@ def listed(options: Options) -> str:
     for command in sorted(_registry(Services(options)), key=lambda one: one.name):
         if command.told is not None:
             takes = [
-                f"[--{name} …]" if "default" in rules else f"--{name} …" for name, rules in command.arguments.items()
+                f"[--{name} …]" if "default" in rules else f"--{name} …"
+                for name, rules in ((key.replace("_", "-"), rules) for key, rules in command.arguments.items())
             ]
             yes = ["--yes"] if command.dangerous else []
             lines.append(f"{' '.join([command.name, *takes, *yes]):<48}  {tr(command.title)}")
@@ -77,7 +78,7 @@ def _registry(services: Services) -> Registry:
 
 
 def _pairs(words: Sequence[str]) -> tuple[Mapping[str, str], bool]:
-    """`--name value` and `--name=value`, and whether `--yes` was among them."""
+    """`--name value` and `--name=value`, with - or _ in a name, and whether `--yes` was among them."""
     texts: dict[str, str] = {}
     left, yes = list(words), False
     while left:
@@ -88,7 +89,7 @@ def _pairs(words: Sequence[str]) -> tuple[Mapping[str, str], bool]:
         name, equals, value = word.removeprefix("--").partition("=")
         if not word.startswith("--") or not (equals or left):
             raise CommandError(tr("Give arguments as --name value; “{word}” isn't one.", word=word))
-        texts[name] = value if equals else left.pop(0)
+        texts[name.replace("-", "_")] = value if equals else left.pop(0)
     return texts, yes
 
 

@@ -29,6 +29,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "edge_runtime.identity.grants",  # which scope reaches as far as which
         "edge_runtime.discovery",
         "edge_runtime.__version__",
+        "edge_runtime.update.desired",  # which devices a query means, and what a condition is: rules without I/O
+        "edge_runtime.update.conditions",
         "edge_runtime.update.reach",  # newer versions of the app come from the repository that devices follow
         "edge_runtime.update.source",
         "edge_runtime.update.cosign",  # the phone's half of a signature, without I/O: written once, for whatever signs

@@ -132,6 +132,15 @@ class TrainClient:
         """How rollouts stand."""
         return await self._host.call("GET", "/v1/rollouts", deadline=SLOW_DEADLINE)
 
+    async def fleet(self) -> Json | None:
+        """The devices that the host knows, by their tags; an older host doesn't say."""
+        try:
+            return await self._host.call("GET", "/v1/fleet", deadline=SLOW_DEADLINE)
+        except HostError as error:
+            if error.status == MISSING:
+                return None
+            raise
+
     async def rollout(self, id: str) -> Json:
         """One of them, with its stages."""
         return await self._host.call("GET", f"/v1/rollouts/{_part(id)}", deadline=SLOW_DEADLINE)

@@ -17,9 +17,11 @@ from companion_app.services.train_wire import (
     heat_from,
     job_from,
     jobs_from,
+    known_from,
     preferences_from,
     published_from,
     ratings_from,
+    rollout_body,
     rollout_from,
     runs_from,
     train_body,
@@ -30,6 +32,7 @@ from companion_app.state import actions as act
 from companion_app.state import train_actions as tact
 from companion_app.state.model import AppState, Screen
 from companion_app.state.phase import Phase
+from companion_app.state.rollout_plan import Plan
 from companion_app.state.store import Store
 from companion_app.state.training import Curve, JobState, Part, Versus
 
@@ -162,9 +165,9 @@ class TrainCommands:
         """Export a run, gate it, make a bundle of it, and publish that."""
         self._begin("release", self._release(run, STEPS if publish else STEPS[:3]))
 
-    def roll_out(self, specialist: str, version: str, stages: str, soak: str) -> None:
+    def roll_out(self, plan: Plan) -> None:
         """Give a published version to devices, stage by stage."""
-        self._begin("rollout", self._roll_out(specialist, version, stages, soak))
+        self._begin("rollout", self._roll_out(plan))
 
     def tell_rollout(self, id: str, what: str) -> None:
         """pause, resume or abort a rollout."""
@@ -209,7 +212,9 @@ class TrainCommands:
         published = published_from((await host.releases()).get("published"))
         answer = await host.rollouts()
         rollouts = tuple(rollout_from(one) for one in as_list(answer.get("rollouts")) if isinstance(one, dict))
-        self._store.dispatch(tact.ReleasesTold(published, rollouts, as_text(answer.get("message"))))
+        fleet = await host.fleet()
+        known = None if fleet is None else known_from(fleet)
+        self._store.dispatch(tact.ReleasesTold(published, rollouts, as_text(answer.get("message")), known))
         for one in rollouts[:3]:  # those that a person most likely looks at
             self._store.dispatch(tact.RolloutTold(rollout_from(await host.rollout(one.id))))
 
@@ -292,10 +297,8 @@ class TrainCommands:
     async def _release(self, run: str, steps: tuple[str, ...]) -> None:
         self._store.dispatch(tact.JobTold(job_from(await self._host.release(run, steps))))
 
-    async def _roll_out(self, specialist: str, version: str, stages: str, soak: str) -> None:
-        body: dict[str, object] = {"specialist": specialist.strip(), "version": version.strip()}
-        body |= {name: value.strip() for name, value in (("stages", stages), ("soak", soak)) if value.strip()}
-        self._store.dispatch(tact.RolloutMoved(rollout_from(await self._host.roll_out(body))))
+    async def _roll_out(self, plan: Plan) -> None:
+        self._store.dispatch(tact.RolloutMoved(rollout_from(await self._host.roll_out(rollout_body(plan)))))
 
     async def _tell_rollout(self, id: str, what: str) -> None:
         self._store.dispatch(tact.RolloutMoved(rollout_from(await self._host.tell_rollout(id, what))))

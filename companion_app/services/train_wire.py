@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TypeGuard
 
 from companion_app.services.wire import as_text
+from companion_app.state.rollout_plan import Known, Plan, words_of
 from companion_app.state.rows import Change, DataRow, WholeRow
 from companion_app.state.training import (
     Curve,
@@ -24,6 +25,7 @@ from companion_app.state.training import (
     Stage,
     TrainForm,
 )
+from edge_runtime.update.desired import Where
 
 MAX_ITEMS = 500
 MAX_FIGURES = 64
@@ -242,7 +244,29 @@ def rollout_from(item: Answer) -> Rollout:
             )
             for one in _objects(item.get("stages"))
         ),
+        where=_where(item.get("where")),
+        when=_words(item.get("when")),
+        most_failures=_text(item.get("most_failures"), 10),
+        least_done=_text(item.get("least_done"), 10),
     )
+
+
+def rollout_body(plan: Plan) -> Json:
+    """A plan as the host takes it; what isn't said is for the host to choose."""
+    body: Json = {"specialist": plan.specialist.strip(), "version": plan.version.strip()}
+    for name in ("stages", "soak", "most_failures", "least_done"):
+        if value := "".join(getattr(plan, name).split()):
+            body[name] = value
+    for name in ("all", "any", "none", "when"):
+        if several := words_of(getattr(plan, name)):
+            body[name] = list(several)
+    return body
+
+
+def known_from(answer: Answer) -> Known:
+    """Whom a rollout could mean."""
+    groups = tuple((_words(one.get("tags")), _whole(one.get("devices"))) for one in _objects(answer.get("groups")))
+    return Known(_whole(answer.get("devices")), groups)
 
 
 def published_from(items: object) -> tuple[str, ...] | None:
@@ -318,6 +342,15 @@ def _flat(prefix: str, value: object) -> list[tuple[str, str]]:
             pair for key, inner in value.items() for pair in _flat(f"{prefix}.{key}" if prefix else as_text(key), inner)
         ]
     return [(prefix, _text(value if isinstance(value, str) else json.dumps(value), 200))]
+
+
+def _where(value: object) -> Where:
+    told = value if isinstance(value, dict) else {}
+    return Where(_words(told.get("all")), _words(told.get("any")), _words(told.get("none")))
+
+
+def _words(value: object) -> tuple[str, ...]:
+    return tuple(as_text(one) for one in _list(value)[:32])
 
 
 def _objects(value: object) -> list[dict[str, object]]:

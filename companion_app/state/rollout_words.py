@@ -9,6 +9,7 @@ from companion_app.i18n import N_, ntr, tr
 from companion_app.i18n.figures import day
 from companion_app.state.bundles import Bundles, Fetch, FetchPhase, HostBundle
 from companion_app.state.describe import human_bytes
+from companion_app.state.rollout_plan import bounds_words, when_words, where_words
 from companion_app.state.training import Rollout, Stage
 
 STATES = {
@@ -42,6 +43,15 @@ def rollout_line(rollout: Rollout) -> str:
     if rollout.before:
         parts.append(tr("before it was {version}", version=rollout.before))
     return "  ·  ".join(part for part in (*parts, rollout.cause) if part)
+
+
+def rollout_terms(rollout: Rollout) -> str:
+    """Which devices a rollout means, when they switch and what pauses it; empty where it is all devices, at any time."""
+    parts = [where_words(rollout.where), when_words(rollout.when)]
+    if rollout.most_failures and rollout.least_done and rollout.state in ("running", "paused"):
+        parts.append(bounds_words(rollout.most_failures, rollout.least_done))
+    said = "  ·  ".join(part for part in parts if part)
+    return said[:1].upper() + said[1:]
 
 
 def stage_title(place: int, stage: Stage) -> str:

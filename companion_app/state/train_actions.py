@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from companion_app.state.rollout_plan import Known
 from companion_app.state.training import (
     Curve,
     DatasetCard,
@@ -139,11 +140,15 @@ class RatingsTold(NamedTuple):
 
 
 class ReleasesTold(NamedTuple):
-    """What is published (None without a repository) and how rollouts stand, with a sentence where there can be none."""
+    """What is published (None without a repository) and how rollouts stand, with a sentence where there can be none.
+
+    known: the devices that the host knows; None where it didn't say.
+    """
 
     published: tuple[str, ...] | None
     rollouts: tuple[Rollout, ...]
     message: str
+    known: Known | None = None
 
 
 class RolloutTold(NamedTuple):

@@ -151,7 +151,8 @@ def _(action: tact.RatingsTold, training: Training) -> Training:
 def _(action: tact.ReleasesTold, training: Training) -> Training:
     stages = {one.id: one.stages for one in training.rollouts}
     rollouts = tuple(replace(one, stages=one.stages or stages.get(one.id, ())) for one in action.rollouts)
-    return replace(training, published=action.published, rollouts=rollouts, rollout_message=action.message)
+    told = replace(training, published=action.published, rollouts=rollouts, rollout_message=action.message)
+    return replace(told, known_devices=action.known)
 
 
 @_reduce.register

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from companion_app.state.rollout_plan import Known
+from edge_runtime.update.desired import Where
+
 SIZES = ("", "nano", "micro", "tiny", "small", "medium", "large", "xl", "xxl")  # "" is the host's own choice
 MOST_POINTS = 200_000  # of a curve here; a longer one comes decimated
 
@@ -241,7 +244,11 @@ class Stage:
 
 @dataclass(frozen=True)
 class Rollout:
-    """How a version gets to devices. stage: the one that runs, from 0. soaking: it is watched before the next one."""
+    """How a version gets to devices. stage: the one that runs, from 0. soaking: it is watched before the next one.
+
+    where: the devices that are meant; when: conditions for a device to switch. most_failures, least_done: shares of a stage
+    that pause it and let it go on, "" from an older host.
+    """
 
     id: str
     specialist: str = ""
@@ -256,6 +263,10 @@ class Rollout:
     failed: int = 0
     waiting: tuple[str, ...] = ()
     stages: tuple[Stage, ...] = ()
+    where: Where = field(default_factory=Where)
+    when: tuple[str, ...] = ()
+    most_failures: str = ""
+    least_done: str = ""
 
 
 @dataclass(frozen=True)
@@ -264,6 +275,7 @@ class Training:
 
     opened: the job whose curve is shown. looked_at: what the history shows of one run, and of a second one beside it.
     published: targets of the update repository; None where there is none. told: the rollout that was begun or moved last.
+    known_devices: whom a rollout could mean; None where the host didn't say.
     """
 
     known: bool = False
@@ -292,6 +304,7 @@ class Training:
     rollout_message: str = ""
     published: tuple[str, ...] | None = None
     told: str = ""
+    known_devices: Known | None = None
 
     @property
     def job(self) -> Job | None:

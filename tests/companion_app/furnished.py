@@ -35,9 +35,11 @@ from companion_app.state.fleet import (
 from companion_app.state.host import Host, Lesson, LessonState, Offer, Provider, StoredKey, Task
 from companion_app.state.model import Device, Event
 from companion_app.state.questions import Question, Queue, Topic
+from companion_app.state.rollout_plan import Known
 from companion_app.state.rows import DataRow, Filter
 from companion_app.state.signing import Ask, Bundle
 from companion_app.state.training import Curve, DatasetCard, Job, JobState, Rollout, Stage
+from edge_runtime.update.desired import Where
 
 from . import samples
 from .a_chat import furnish_chat
@@ -201,7 +203,26 @@ def furnish_releases(store: Store) -> None:
         )
     )
     stages = (Stage("1 device", 1, 1, 0), Stage("5%", 3, 2, 0), Stage("25%", 12, 2, 0), Stage("100%", 48, 2, 0))
-    running = Rollout("r-0002", "home-en", "1.4.0", "1.3.0", "running", stage=1, devices=48, done=3, stages=stages)
+    terms = Rollout(
+        "",
+        where=Where(all=("kitchen",), none=("beta",)),
+        when=("idle", "22:00-06:00"),
+        most_failures="2%",
+        least_done="90%",
+    )
+    running = replace(
+        terms,
+        id="r-0002",
+        specialist="home-en",
+        version="1.4.0",
+        before="1.3.0",
+        state="running",
+        stage=1,
+        devices=48,
+        done=3,
+        stages=stages,
+    )
+    known = Known(61, ((("floor:1", "kitchen"), 48), (("beta", "kitchen"), 4), (("hall",), 9)))
     ended = tuple(replace(stage, done=stage.devices) for stage in stages)
     done = Rollout("r-0001", "home-en", "1.3.0", "1.2.0", "done", stage=3, devices=48, done=48, stages=ended)
-    do(tact.ReleasesTold(("models/robot/home-en-1.4.0.enigma",), (running, done), ""))
+    do(tact.ReleasesTold(("models/robot/home-en-1.4.0.enigma",), (running, done), "", known))

@@ -20,15 +20,28 @@ from companion_app.services.bundle_commands import BundleCommands
 from companion_app.services.bundle_wire import bundles_from
 from companion_app.services.host_client import HostClient
 from companion_app.services.remember import Memory, RememberedHost
+from companion_app.services.train_wire import rollout_body
 from companion_app.start import Options
 from companion_app.state import bundles as bact
 from companion_app.state import host_actions as hact
 from companion_app.state.bundles import Bundles, FetchPhase, HostBundle
 from companion_app.state.host import Host, Offer
 from companion_app.state.model import AppState
-from companion_app.state.rollout_words import plan_words, size_words, stage_state, stages_words
+from companion_app.state.rollout_plan import (
+    Known,
+    Plan,
+    hours_problem,
+    reach_words,
+    switch_words,
+    tags_problem,
+    toggled,
+    when_words,
+    words_of,
+)
+from companion_app.state.rollout_words import plan_words, rollout_terms, size_words, stage_state, stages_words
 from companion_app.state.store import Store
 from companion_app.state.training import Rollout, Stage
+from edge_runtime.update.desired import Where
 
 from .test_train_state import JSON
 
@@ -222,7 +235,7 @@ async def test_the_command_line_lists_and_saves_what_a_real_host_made(tmp_path: 
 
     home, config = tmp_path / "home", tmp_path / "config"
     home.mkdir()
-    devices = Devices({"d1": ()})
+    devices = Devices({"d1": ("kitchen",)})
     devices.look(published(home, "1.0.0", "1.1.0"))
     with open_store(Workspace(home)) as store:
         devices.tell(store, 1e9)
@@ -235,8 +248,17 @@ async def test_the_command_line_lists_and_saves_what_a_real_host_made(tmp_path: 
         said = await headless.run(options, "bundle.save", ["--bundle", "easy 1.0.0", "--path", str(tmp_path)])
         assert said == f"Saved as {tmp_path / 'easy-1.0.0.enigma'}."
         assert (tmp_path / "easy-1.0.0.enigma").read_bytes() == b"bundle 1.0.0"
-        begun = json.loads(await headless.run(options, "rollout.begin", ["--specialist", "easy", "--version", "1.1.0"]))
+        limits = ["--any", "Kitchen hall", "--when", "idle,22:00-06:00", "--most-failures", "5 %", "--least_done=50%"]
+        asked = ["--specialist", "easy", "--version", "1.1.0", *limits]
+        begun = json.loads(await headless.run(options, "rollout.begin", asked))
         assert (begun["specialist"], begun["version"], begun["state"]) == ("easy", "1.1.0", "running")
+        with open_store(Workspace(home)) as store, store.reading() as session:
+            [course] = session.courses()
+        assert course.where == Where(any=("kitchen", "hall")) and course.when == ("idle", "22:00-06:00")
+        assert (course.plan.most_failures, course.plan.least_done) == (500, 5000)
+        assert begun["terms"].startswith(
+            "Devices with one of kitchen, hall  ·  while nobody uses it, from 22:00 to 06:00"
+        )
         paused = json.loads(await headless.run(options, "rollout.pause", ["--id", str(begun["id"])]))
         assert paused["state"] == "paused"
         refused = headless.run(options, "rollout.begin", ["--specialist", "easy", "--version", "9.0.0"])
@@ -279,6 +301,32 @@ def test_versions_are_offered_the_newest_first_and_found_by_any_name() -> None:
         found = bundles.find(words)
         assert found is not None and found.version == version, words
     assert bundles.find("nobody") is None
+
+
+def test_what_is_typed_of_a_plan_is_read_and_told() -> None:
+    assert words_of("Kitchen, floor:2  kitchen") == ("kitchen", "floor:2")
+    assert toggled(toggled("a", "b"), "a") == "b" and toggled("", "a") == "a"
+    assert tags_problem("hall, floor:2") == hours_problem("") == hours_problem("22:00-06:00 23:00-01:00") == ""
+    assert "küche" in tags_problem("hall Küche") and "22:00-06:00" in hours_problem("24:00-06:00")
+    known = Known(5, ((("hall", "beta"), 1), (("hall",), 2), (("kitchen",), 2)))
+    assert known.tags() == ("hall", "kitchen", "beta")
+    assert known.meant(Where(any=("hall", "kitchen"), none=("beta",))) == 4 and known.meant(Where()) == 5
+    assert replace(known, devices=900).meant(Where()) is None, "the host told of the largest groups alone"
+    assert reach_words(replace(known, devices=900), Where()) == reach_words(None, Where()) == ""
+    assert reach_words(known, Where(all=("attic",))) == "No device that the host knows has these tags."
+    assert reach_words(known, Where(all=("beta",))) == "1 of 5 devices that the host knows is meant."
+    assert "knows no device yet" in reach_words(Known(), Where())
+    assert when_words(("docked", "later")) == "while it is docked, later" and switch_words(()) == ""
+    rollout = Rollout(
+        "r", state="running", where=Where(all=("hall",), none=("beta",)), most_failures="2%", least_done="90%"
+    )
+    assert rollout_terms(rollout).startswith(
+        "Devices with hall; without beta  ·  It pauses where more than 2 % of a stage"
+    )
+    assert rollout_terms(Rollout("r", state="done", most_failures="2%", least_done="90%")) == ""
+    assert rollout_body(Plan("home", " 1.0.0 ", soak="1 h", when="idle", all="A,b")) == {
+        "specialist": "home", "version": "1.0.0", "soak": "1h", "when": ["idle"], "all": ["a", "b"],
+    }  # fmt: skip
 
 
 def test_a_plan_and_its_stages_are_told_in_words() -> None:

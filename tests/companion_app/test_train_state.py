@@ -19,6 +19,7 @@ from companion_app.state.reduce import reduce
 from companion_app.state.rows import PAGE, Change, DataRow, Filter
 from companion_app.state.train_words import curve_line, heat_cell, job_facts, may_move
 from companion_app.state.training import Curve, DatasetCard, Job, JobState, RunDetails, TrainForm, Tuning
+from edge_runtime.update.desired import Where
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
@@ -28,6 +29,7 @@ JSON = st.recursive(
 NAMES = (
     "id", "state", "figures", "history", "commands", "steps", "values", "rows", "names", "counts", "maps", "stages",
     "config", "checkpoints", "now", "runs", "there", "eta_s", "progress", "number", "quality", "labels", "edits",
+    "where", "when", "most_failures", "groups", "devices",
 )  # fmt: skip
 
 
@@ -50,6 +52,7 @@ def test_whatever_a_host_sends_makes_an_answer_of_the_apps_own(answer: dict[str,
         wire.preferences_from(answer),
         wire.ratings_from([answer]),
         wire.rollout_from(answer),
+        wire.known_from(answer).meant(Where(all=("a",))),
         wire.published_from([answer]),
         wire.rows_from([answer]),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,11 +11,13 @@ from companion_app.state import bundles as bact
 from companion_app.state import rows_actions as ract
 from companion_app.state import train_actions as tact
 from companion_app.state.bundles import Goal, HostBundle
+from companion_app.state.rollout_plan import Known, Plan
 from companion_app.state.rows import PAGE, DataRow, Filter
 from companion_app.state.training import Curve, DatasetCard, Heat, Job, JobState, Part, RunDetails
 
 from . import window
 from .fake_host import FakeHost
+from .test_teaching_flow import pick
 
 if TYPE_CHECKING:
     from companion_app.app import Options
@@ -81,10 +84,15 @@ async def test_curves_maps_and_states_are_drawn_and_told_in_words(options: Optio
         await driver.settle()
         assert driver.find_all("Field") == [] and len(driver.find_all("BundleRow")) == 3
         assert [value for value, *_ in driver.find("Select", label="Version").options] == ["1.4.0", "1.3.0"]
-        begun: list[tuple[str, ...]] = []
-        app.training.roll_out = lambda *what: begun.append(what)
+        begun: list[Plan] = []
+        app.training.roll_out = begun.append
         await driver.touch(driver.find("Act", text="Begin"))
-        assert begun == [("home", "1.4.0", "1,5%,25%,100%", "1h")]
+        plain = Plan("home", "1.4.0", "1,5%,25%,100%", "1h", most_failures="2%", least_done="90%")
+        assert begun == [plain]
+        await who_when_and_what_pauses_it(driver)
+        await driver.touch(driver.find("Act", text="Begin"))
+        asked = {"all": "hall, kitchen", "none": "beta", "when": "idle, 22:00-06:00", "most_failures": "5%"}
+        assert begun[1:] == [replace(plain, **asked)]
         dispatch(bact.FetchBegun(newest, Goal.SAVE))
         dispatch(bact.FetchGot(40))
         await driver.settle()
@@ -92,6 +100,42 @@ async def test_curves_maps_and_states_are_drawn_and_told_in_words(options: Optio
         assert all(act.disabled for act in driver.find_all("Act", text="Push")) and not driver.clipped()
         await driver.touch(driver.find("Act", text="Cancel"))
         assert app.store.state.bundles.fetch is None and driver.find_all("Act", text="Cancel") == []
+
+
+async def who_when_and_what_pauses_it(driver: window.Driver) -> None:
+    """The part of the form that most leave as it is."""
+    known = Known(9, ((("hall", "kitchen"), 4), (("hall", "beta", "kitchen"), 2), ((), 3)))
+    driver.app.store.dispatch(tact.ReleasesTold((), (), "", known))
+    await driver.settle()
+    await driver.touch(driver.find("Act", text="Which devices, when, and what pauses it"))
+    form = driver.find("RolloutsCard")
+    assert "All 9 devices that the host knows are meant." in form.plan
+    await driver.touch(driver.find("Choice", text="hall"))
+    await driver.touch(driver.find("Choice", text="kitchen"))
+    assert form.ids.all.text == "hall, kitchen" and driver.find("Choice", text="hall").on
+    assert "6 of 9 devices that the host knows are meant." in form.plan
+    for typed, problem in (("Beta!", "beta! can't be a tag"), ("Beta", "")):
+        await driver.write(form.ids.none.entry, typed)
+        assert problem in form.ids.none.problem and form.planned is not bool(problem)
+    form.ids.none.entry.text = "beta"
+    assert "4 of 9 devices" in form.plan
+    for condition in ("while it charges", "while nobody uses it", "while it charges"):
+        await driver.touch(driver.find("Check", text=condition))
+    assert [check.on for check in driver.find_all("Check")] == [True, False, False]
+    await driver.write(form.ids.hours.entry, "22-6")
+    assert form.ids.hours.problem == "Write hours as 22:00-06:00." and driver.find("Act", text="Begin").disabled
+    await driver.write(form.ids.hours.entry, "22:00-06:00")
+    await pick(driver, form.ids.failures, "5%")
+    assert form.plan.endswith(
+        "A device fetches it before, and switches while nobody uses it, from 22:00 to 06:00. "
+        "It pauses where more than 5 % of a stage fail, and goes on once 90 % of it run the version."
+    )
+    assert not driver.clipped()
+    # Hidden, it counts as before; and what the host says meanwhile doesn't bring it back.
+    await driver.touch(driver.find("Act", text="Fewer choices"))
+    driver.app.store.dispatch(tact.ReleasesTold((), (), "No news.", known))
+    await driver.settle()
+    assert driver.find_all("Check") == [] and "switches while nobody uses it" in form.plan
 
 
 async def test_a_hundred_thousand_rows_scroll_through_a_few_widgets(options: Options) -> None:

@@ -10,7 +10,8 @@ from companion_app.services.bundle_commands import BundleCommands
 from companion_app.services.train_commands import TrainCommands
 from companion_app.state.bundles import FetchPhase, Goal
 from companion_app.state.model import AppState, PushPhase, Screen
-from companion_app.state.rollout_words import SOAKS, STAGES
+from companion_app.state.rollout_plan import USUAL_DONE, USUAL_FAILURES, Plan
+from companion_app.state.rollout_words import SOAKS, STAGES, rollout_terms
 from companion_app.state.store import Store
 from companion_app.state.training import Job, Part
 
@@ -48,9 +49,9 @@ def commands(core: Core) -> tuple[Command, ...]:
         show()
         bundles.look()
 
-    def begin(specialist: str, version: str = "", stages: str = STAGES[0], soak: str = SOAKS[1]) -> None:
+    def begin(specialist: str, version: str = "", **typed: str) -> None:
         newest = next((one.version for one in core.store.state.bundles.versions(specialist.strip())), "")
-        training.roll_out(specialist, version or newest, stages, soak)
+        training.roll_out(Plan(specialist, version or newest, **typed))
 
     return (
         Command(
@@ -97,6 +98,12 @@ def commands(core: Core) -> tuple[Command, ...]:
                 "version": {**TEXT, "title": N_("Version (the newest one where it is empty)"), "default": ""},
                 "stages": {**TEXT, "title": N_("Stages"), "default": STAGES[0]},
                 "soak": {**TEXT, "title": N_("Watch each for"), "default": SOAKS[1]},
+                "all": {**TEXT, "title": N_("Only devices with all of these tags"), "default": ""},
+                "any": {**TEXT, "title": N_("With at least one of these tags"), "default": ""},
+                "none": {**TEXT, "title": N_("With none of these tags"), "default": ""},
+                "when": {**TEXT, "title": N_("Devices switch when: idle, charging, docked, 22:00-06:00"), "default": ""},
+                "most_failures": {**TEXT, "title": N_("Pause where more fail than"), "default": USUAL_FAILURES},
+                "least_done": {**TEXT, "title": N_("Go on once so many run it"), "default": USUAL_DONE},
             },
         ),
         Command(
@@ -194,5 +201,5 @@ def _rolled(state: AppState) -> object:
     one = next((one for one in state.training.rollouts if one.id == state.training.told), None)
     return None if one is None else {
         "id": one.id, "specialist": one.specialist, "version": one.version, "state": one.state, "done": one.done,
-        "devices": one.devices, "stage": one.stage + 1,
+        "devices": one.devices, "stage": one.stage + 1, "terms": rollout_terms(one),
     }  # fmt: skip
