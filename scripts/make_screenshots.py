@@ -9,6 +9,7 @@ import asyncio
 import os
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -29,9 +30,14 @@ async def main() -> None:
 
     window.open_display()
     from companion_app.app import SCREENS, Options
-    from tests.companion_app.furnished import furnish, furnish_training
+    from tests.companion_app.furnished import furnish, furnish_signatures, furnish_training
     from tests.companion_app.picture_words import PEOPLE
 
+    again = {
+        "train": partial(furnish_training, words=PEOPLE),
+        "data": partial(furnish_training, words=PEOPLE),
+        "sign": furnish_signatures,
+    }
     OUT.mkdir(parents=True, exist_ok=True)
     made: dict[str, list[Image.Image]] = {screen.value: [] for screen in SCREENS}
     with tempfile.TemporaryDirectory() as folder:
@@ -44,8 +50,8 @@ async def main() -> None:
                 for screen in SCREENS:
                     driver.app.open(screen)
                     await driver.settle()
-                    if screen.value in ("train", "data"):
-                        furnish_training(driver.app.store, PEOPLE)  # what no host answered
+                    if screen.value in again:
+                        again[screen.value](driver.app.store)  # what no host answered
                     await driver.settle()
                     made[screen.value].append(driver.picture())  # type: ignore[arg-type]
     for name, (phone, desktop) in made.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from companion_app.services.wire import answer_from
@@ -100,12 +101,12 @@ LESSONS = (
     Lesson("c", "c", ("code",), 100, "ollama", LessonState.DONE, 1.0, 100, cost=0.0),
 )
 EXPIRES = datetime(2026, 12, 24, tzinfo=UTC)
-ASK = Ask("models/robot", 4, EXPIRES, (), (Bundle("home-en", "1.4.0", "robot", 980_000, "3f1c" * 16, (("onnxruntime", 0.973),)),), 1, 2, True)  # fmt: skip
+ASK = Ask("models/robot", 4, EXPIRES, (), (Bundle("home-en", "1.4.0", "robot", 980_000, sha256(b"home-en 1.4.0").hexdigest(), (("onnxruntime", 0.973),)),), 1, 2, True)  # fmt: skip
 
 
 def _detail(words: Words) -> Detail:
     return Detail(
-        Vitals("0.9.0", 1.7e9, 61.0, 40.0, 52_000_000, 12_300_000_000, "sparing", (words.spares,)),
+        Vitals("0.9.0", 1.7953e9, 61.0, 40.0, 52_000_000, 12_300_000_000, "sparing", (words.spares,)),
         {"home-en": Figures(0.83, 1204, 3_100_000)},
         {"home-en": (Version("sha256:aa", "1.1.0", True), Version("sha256:bb", "1.0.0", False))},
         (PipelineTold(words.pipelines[0], "running", "", 431), PipelineTold(words.pipelines[1], "stopped")),
@@ -132,7 +133,7 @@ def furnish(store: Store, words: Words = NUMBERS) -> None:
             Log(
                 samples.KITCHEN,
                 False,
-                tuple(LogLine(1e9 + at, "log", said, at == 3) for at, said in enumerate(words.log)),
+                tuple(LogLine(1.7957e9 + at, "log", said, at == 3) for at, said in enumerate(words.log)),
             )
         )
     )
@@ -154,11 +155,16 @@ def furnish(store: Store, words: Words = NUMBERS) -> None:
             )
         )
     )
-    do(sact.KeyFound("ab" * 32))
-    do(sact.SignaturesTold((ASK,)))
+    furnish_signatures(store)
     furnish_robot(store, words=words)
     furnish_chat(store, words)
     furnish_training(store, words)
+
+
+def furnish_signatures(store: Store) -> None:
+    """A key, and an update that waits for its signature."""
+    store.dispatch(sact.KeyFound(sha256(b"key").hexdigest()))
+    store.dispatch(sact.SignaturesTold((ASK,)))
 
 
 def furnish_training(store: Store, words: Words = NUMBERS) -> None:
