@@ -26,6 +26,7 @@ from firmware_bridge.robot.envelope import Envelope
 from firmware_bridge.robot.estimate import Estimate
 from firmware_bridge.robot.eyes import Eyes
 from firmware_bridge.robot.modes import Event, Mode, Modes
+from firmware_bridge.robot.odometer import Odometer
 from firmware_bridge.robot.orders import Orders
 from firmware_bridge.robot.scan_match import Localizer, placed
 from firmware_bridge.robot.shown import Scan, ShownMap, Tilt
@@ -44,6 +45,7 @@ LOST = 1.0  # metres or rad of doubt at which the place counts as unknown
 MOST_SCANS = 20_000  # that are recorded; half an hour of ten a second
 MATCH = 0.18  # seconds between two scans that are fitted to the map: wheels and gyro are good for longer
 MISSED = 4  # drives in a row without an answer: the board is gone
+KEPT = 200  # messages of a kind that wait while this machine stands
 HOME_EVERY = 5.0  # seconds between two looks how far home is
 
 
@@ -83,8 +85,7 @@ class Driver:
         self._home: float | None = None
         self._home_at = -math.inf
         self._looking: asyncio.Task[float | None] | None = None
-        self._counts: tuple[float, int, int] | None = None
-        self._told_at = -math.inf
+        self.odometer = Odometer(robot.body)
         self._missed, self._load = 0, 0.0
         self._tasks: list[asyncio.Task[None]] = []
         self.orders = Orders(robot, None)
@@ -97,7 +98,7 @@ class Driver:
         ground: that of its zones, where it was made already.
         """
         self.orders.drop("robot.toml was read again")
-        old, self.robot = self.envelope, robot
+        old, self.robot, self.odometer.body = self.envelope, robot, robot.body
         self.envelope = Envelope(robot, None, grounded=False)
         self.envelope.stopped, self.envelope.fault, self.envelope.changes = old.stopped, old.fault, old.changes
         if ground is None and robot.fence:
@@ -195,6 +196,7 @@ class Driver:
         """A person says where it is."""
         if not math.isfinite(x + y + heading):
             raise RobotError("A place is x and y in metres and a heading.")
+        self.odometer.settle(self.estimate)
         before, self.estimate = self.estimate, Estimate(x, y, heading, 0.05, 0.05)
         if before is not None:
             self.estimate.odom, self.estimate.odom_doubt = before.odom, before.odom_doubt
@@ -205,8 +207,8 @@ class Driver:
         """A LaserScan round the robot's middle: first angle and step in rad, metres."""
         now = _now()
         self.envelope.scan(now, first, step, ranges)
-        if self.estimate is None:
-            return
+        if self._reckoned(now) is None or self.estimate is None:
+            return  # a scan of somewhere or other says nothing of the map
         if self.record is not None and len(self.record) < MOST_SCANS:
             self.record.append((now, self.estimate.pose, first, step, list(ranges)))
         self.latest_scan = Scan(now, self.estimate.pose, first, step, tuple(ranges))
@@ -214,7 +216,7 @@ class Driver:
         if self.localizer is not None and now - self._matched_at >= MATCH:
             self._matched_at = now
             if (match := self.localizer.match(self.estimate.pose, points)) is not None:
-                self.estimate.matched(now, match.x, match.y, match.heading, match.covariance)
+                self.estimate.matched(self.odometer.time(now), match.x, match.y, match.heading, match.covariance)
         self.seen = placed(points, self.estimate.pose)
         self.orders.people.scan(now, self.seen)
         self.map.add(now, self.estimate.pose, self.seen)
@@ -274,15 +276,14 @@ class Driver:
     async def _tick(self, now: float) -> None:
         self._check()
         envelope = self.envelope
-        if self.estimate is not None:
-            self.estimate.step(now)
-            doubt, turn_doubt = self.estimate.doubt
-            if now - self._told_at <= self.robot.times.pose and max(doubt, turn_doubt) < LOST:
-                envelope.pose(now, *self.estimate.pose, doubt, turn_doubt)
-                envelope.moving(float(self.estimate.state[3]))
-            self.eyes.past.add(now, self.estimate.pose)
-            if not self.trail or math.dist(self.trail[-1], self.estimate.pose[:2]) > APART:
-                self.trail.append(self.estimate.pose[:2])
+        if (estimate := self._reckoned(now)) is not None:
+            doubt, turn_doubt = estimate.doubt
+            if max(doubt, turn_doubt) < LOST:
+                envelope.pose(now, *estimate.pose, doubt, turn_doubt)
+                envelope.moving(float(estimate.state[3]))
+            self.eyes.past.add(now, estimate.pose)
+            if not self.trail or math.dist(self.trail[-1], estimate.pose[:2]) > APART:
+                self.trail.append(estimate.pose[:2])
         await self._power(now)
         envelope.allowed = self.modes.moves
         armed, envelope.armed = envelope.armed, self.arming is None or self.arming.look(now)
@@ -314,6 +315,13 @@ class Driver:
         except BridgeError as error:
             envelope.trip(str(error))
             await asyncio.sleep(TICK)
+
+    def _reckoned(self, now: float) -> Estimate | None:
+        """Where it is now, by all that was told; None where nothing is, or the wheels were silent for too long."""
+        self.odometer.settle(self.estimate)
+        if self.estimate is not None:
+            self.estimate.step(self.odometer.time(now))
+        return self.estimate if now - self.odometer.counted_at(now) <= self.robot.times.pose else None
 
     def _check(self) -> None:
         """A stop or a fault ends what it was doing."""
@@ -366,7 +374,7 @@ class Driver:
         """Takes what the board tells of one kind, also after it was gone."""
         while True:
             try:
-                async with self.board.stream(kind, every, size=8) as told:
+                async with self.board.stream(kind, every, size=KEPT) as told:
                     while True:
                         with contextlib.suppress(NoAnswer):
                             self._hear(_now(), await told.next(1.0))
@@ -375,34 +383,19 @@ class Driver:
 
     def _hear(self, now: float, told: object) -> None:
         if isinstance(told, Encoders):
-            self._wheels(now, told)
+            self.odometer.hear(now, told)
         elif isinstance(told, State):
             if Flags(told.flags) & (Flags.LATCHED | Flags.BUTTON) and not self.envelope.stopped:
                 self.envelope.stop()
             if self.battery is not None:
                 self.battery.measure(now, told.battery)
         elif isinstance(told, Imu):
-            if self.estimate is not None:
-                self.estimate.gyro(now, told.gz)
+            self.odometer.hear(now, told)
             self.tilt = Tilt(math.atan2(told.ay, told.az), math.atan2(-told.ax, math.hypot(told.ay, told.az)), told.gz)
             self.envelope.tilt(now, self.tilt.roll, self.tilt.pitch)
         elif isinstance(told, Analogue) and self.robot.current is not None:
             volts = getattr(told, self.robot.current.input)
             self.envelope.current(now, volts * self.robot.current.amperes_per_volt)
-
-    def _wheels(self, now: float, told: Encoders) -> None:
-        body = self.robot.body
-        left, right = (told.right, told.left) if body.swap else (told.left, told.right)
-        before, self._counts = self._counts, (told.time, left, right)
-        if before is None or not 0 < told.time - before[0] < 1:
-            return  # the board just started, or its clock began anew
-        dt = told.time - before[0]
-        metres = (left - before[1]) / body.counts_per_metre, (right - before[2]) / body.counts_per_metre
-        if max(abs(metres[0]), abs(metres[1])) > 2 * body.wheel_speed * dt + 0.05:
-            return  # counters that began anew
-        self._told_at = now
-        if self.estimate is not None:
-            self.estimate.odometry(now, sum(metres) / 2 / dt, (metres[1] - metres[0]) / body.track / dt)
 
 
 def _now() -> float:

@@ -1,7 +1,8 @@
 """Where the robot is: an extended Kalman filter of wheel odometry, a gyro and poses that scans were matched to.
 
 State: x, y (m), heading (rad), speed v (m/s), turn rate w (rad/s), bias of the gyro (rad/s). Thrun, Burgard, Fox: Probabilistic
-Robotics, chapter 3. Each sensor is optional, and one that falls silent is named by `missing`.
+Robotics, chapter 3. Each sensor is optional, and one that falls silent is named by `missing`. What is measured may be told late:
+it counts from the last measurement on, whatever was reckoned ahead since.
 """
 
 from __future__ import annotations
@@ -19,7 +20,12 @@ WHEEL_PART, WHEEL_LEAST = 0.05, 0.01
 TURN_PART, TURN_LEAST, SAME, READINGS = 0.15, 0.02, 2.0, 40
 GYRO, BIAS_WALK = 0.01, 0.0005
 ODD, ODD_PART = 0.2, 0.4  # rad/s, and part of it, by which wheels and gyro may differ
+PIECE, MOST_PIECES = 0.1, 100  # seconds that are reckoned ahead at once, but for long times
+BENT = 0.3  # of way times turn: how far beside an arc a way may end of which only both ends were counted
+ROLLED_LEAST = 0.002  # metres and rad: what counters can't tell
+RESTS = 1e-3  # seconds for which somebody may have pushed a robot whose wheels stood
 Pose = tuple[float, float, float]
+Moment = tuple[float | None, np.ndarray, np.ndarray, Pose, tuple[float, float]]
 SLIP = 0.03  # of the way goes astray whatever wheels say: metres for the square root of a metre
 
 
@@ -36,6 +42,8 @@ class Estimate:
         self.odom, self.odom_doubt = (x, y, heading), (1e-4, 1e-4)  # 0 would mean unknown to ROS
         self.refused = 0  # poses that were too far off to be believed
         self._at: float | None = None
+        self._measured: Moment | None = None  # as it was after the last measurement, and after the last of the wheels
+        self._rolled: Moment | None = None
         self._wheels = (-math.inf, 0.0)  # when they told which turn rate
         self._gyro_at = self._odd_at = -math.inf
         self._seen: dict[str, float] = {}
@@ -60,12 +68,15 @@ class Estimate:
 
     def step(self, now: float) -> None:
         """Time went by until `now`, s; going back is left out."""
-        dt = 0.0 if self._at is None else now - self._at
-        if self._at is not None and not dt > 0:
-            return
-        self._at = now
-        if not dt:
-            return
+        if self._at is None:
+            self._at = now
+        piece = max(PIECE, (now - self._at) / MOST_PIECES)
+        while now > self._at:
+            self._piece(min(now, self._at + piece))
+
+    def _piece(self, now: float) -> None:
+        assert self._at is not None
+        dt, self._at = now - self._at, now
         x, y, heading, v, w, bias = self.state
         middle = heading + w * dt / 2
         along, across = math.cos(middle), math.sin(middle)
@@ -89,7 +100,7 @@ class Estimate:
         """Speeds of the wheels."""
         if not math.isfinite(v + w):
             return
-        self.step(now)
+        self._to(now)
         self._seen["odometry"] = now
         self._wheels = (now, w)
         rows = np.zeros((2, 6))
@@ -99,18 +110,48 @@ class Estimate:
         turn = (TURN_PART * w) ** 2 * readings + TURN_LEAST**2
         noise = np.diag([(WHEEL_PART * abs(v) + WHEEL_LEAST) ** 2, turn])
         self._correct(rows, np.array([v, w]) - rows @ self.state, noise)
+        self._rolled = self._measured
+
+    def rolled(self, now: float, along: float, turn: float, seconds: float) -> None:
+        """What wheels counted in so many seconds until `now` of which nothing else was heard: metres along, rad about."""
+        if not (math.isfinite(along + turn) and seconds > 0):
+            return
+        if self._rolled is None:  # a scan told the place since: nothing to go on from
+            self.odometry(now, along / seconds, turn / seconds)
+            return
+        _, self.state, self.covariance, self.odom, self.odom_doubt = self._rolled
+        self._seen["odometry"] = self._at = now
+        self._wheels = (-math.inf, 0.0)
+        x, y, heading, *_, bias = self.state
+        dx, dy = along * math.cos(heading + turn / 2), along * math.sin(heading + turn / 2)
+        self.state = np.array([x + dx, y + dy, heading + turn, 0.0, 0.0, bias])
+        ox, oy, turned = self.odom
+        middle = turned + turn / 2
+        self.odom = (float(ox + along * math.cos(middle)), float(oy + along * math.sin(middle)), float(turned + turn))
+        jacobian = np.diag([1.0, 1.0, 1.0, 0.0, 0.0, 1.0])  # how fast it is now isn't known any more
+        jacobian[0, 2], jacobian[1, 2] = -dy, dx
+        place = (SLIP**2 + WHEEL_PART**2 * abs(along)) * abs(along) + (BENT * along * turn) ** 2 + ROLLED_LEAST**2
+        bent = SLIP**2 / 4 * abs(along) + (TURN_PART * turn) ** 2 + ROLLED_LEAST**2
+        wide, before = self.odom_doubt
+        self.odom_doubt = float(wide + place + before * along**2), float(before + bent)
+        since = min(seconds, 1.0) if abs(along) + abs(turn) > ROLLED_LEAST else RESTS
+        speeds = (SPEED_WALK**2 * since + (along / seconds) ** 2, TURN_WALK**2 * since + (turn / seconds) ** 2)
+        noise = np.diag([place, place, bent, *speeds, BIAS_WALK**2 * seconds])
+        self.covariance = jacobian @ self.covariance @ jacobian.T + noise
+        self._rolled = self._measured = self._moment()
 
     def gyro(self, now: float, rate: float) -> None:
         """The turn rate about the vertical axis, rad/s; a robot that stands tells its bias."""
         if not math.isfinite(rate):
             return
-        self.step(now)
+        self._to(now)
         self._seen["gyro"] = now
         odd = rate - float(self.state[5]) - self._wheels[1]
         if now - self._wheels[0] < SILENT and abs(odd) > ODD + ODD_PART * abs(self._wheels[1]):
             # Wheels slip, or one of both is broken: which one can't be told, so the heading is as doubtful as they differ.
             self._odd_at = now
-            self.covariance[2, 2] += (odd * min(now - self._gyro_at, SILENT)) ** 2
+            turned = (odd * max(0.0, min(now - self._gyro_at, SILENT))) ** 2
+            self.covariance = self.covariance + np.diag([0.0, 0.0, turned, 0.0, 0.0, 0.0])
         self._gyro_at = now
         rows = np.zeros((1, 6))
         rows[0, 4] = rows[0, 5] = 1
@@ -120,7 +161,7 @@ class Estimate:
         """A pose from a scan; covariance: float64 [3, 3]. False where it is too far off to be believed."""
         if not (math.isfinite(x + y + heading) and np.isfinite(covariance).all()):
             return False
-        self.step(now)
+        self._to(now)
         rows = np.zeros((3, 6))
         rows[0, 0] = rows[1, 1] = rows[2, 2] = 1
         off = np.array([x, y, heading]) - self.state[:3]
@@ -131,7 +172,17 @@ class Estimate:
             return False
         self._seen["scan"] = now
         self._correct(rows, off, covariance)
+        self._rolled = None
         return True
+
+    def _to(self, now: float) -> None:
+        """To the moment of a measurement, from the last one on: what was reckoned ahead meanwhile adds no doubt."""
+        if self._measured is not None:
+            self._at, self.state, self.covariance, self.odom, self.odom_doubt = self._measured
+        self.step(now)
+
+    def _moment(self) -> Moment:
+        return self._at, self.state, self.covariance, self.odom, self.odom_doubt
 
     def _correct(self, rows: np.ndarray, off: np.ndarray, noise: np.ndarray) -> None:
         spread = rows @ self.covariance @ rows.T + noise
@@ -139,6 +190,7 @@ class Estimate:
         self.state = self.state + gain @ off
         kept = np.eye(6) - gain @ rows
         self.covariance = kept @ self.covariance @ kept.T + gain @ noise @ gain.T  # Joseph's form stays symmetric
+        self._measured = self._moment()
 
 
 def between_frames(there: Pose, here: Pose) -> Pose:

@@ -162,7 +162,7 @@ def state(driver: Driver, now: float) -> Json:
             "w": round(float(driver.estimate.state[4]), 3),
             "doubt": round(doubt, 3),
             "doubt_degrees": round(math.degrees(turn_doubt), 1),
-            "missing": driver.estimate.missing(now),
+            "missing": driver.estimate.missing(driver.odometer.time(now)),
             # By wheels and gyro alone: it never jumps; and two of its standard deviations, m and degrees.
             "odom": [round(odom[0], 4), round(odom[1], 4), round(math.degrees(odom[2]), 2)],
             "odom_doubt": [round(2 * math.sqrt(wide[0]), 3), round(2 * math.degrees(math.sqrt(wide[1])), 2)],
