@@ -28,6 +28,7 @@ from edge_runtime.serving.turns import USUAL, Turns, Urgency
 from edge_runtime.serving.worker import Answer
 from edge_runtime.update import disk
 from edge_runtime.update.deadline import LOAD_SECONDS, more_for
+from edge_runtime.update.disk_threads import on_disk
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from edge_runtime.update.admit import Loaded
 
 _log = logging.getLogger(__name__)
+_REST_SECONDS = 60.0  # between two looks for models that nobody asks
 _MOST_LOST = 4  # threads that didn't come back from a runtime; then only a new process has their memory
 Json = dict[str, object]
 
@@ -127,6 +129,18 @@ class Answering:
         self.events.emit("plan", groups=sorted(plan.groups), missing=self.missing or None)
         return plan
 
+    async def reread_plan(self) -> None:
+        """Follow the plan as its file is now; one that can't be used changes nothing, and is an event."""
+        try:
+            plan = await on_disk(self.state, load_plan, self.state)
+        except EdgeError as error:
+            _log.error("%s", error)
+            self.events.emit("error", code=error.code, message=str(error))
+            return
+        if plan != self.plan:
+            self._follow(plan)
+            self.events.emit("plan", groups=sorted(plan.groups), missing=self.missing or None)
+
     def _follow(self, plan: Plan) -> None:
         self.plan = plan
         self.serving.pinned = plan.pinned
@@ -151,6 +165,13 @@ class Answering:
                 reasons = "; ".join(self.governor.reasons)
                 self.events.emit("governor", state=state.name.lower(), message=reasons or None)
             await asyncio.sleep(seconds)
+
+    async def rest(self) -> None:
+        """Let models that nobody asks give their memory back, until cancelled."""
+        seconds = self.config.models.idle_seconds
+        while seconds:
+            await asyncio.sleep(min(seconds / 4, _REST_SECONDS))
+            self.serving.rest(seconds)
 
     def _hung(self, name: str, generation: Generation) -> None:
         """A model didn't come back from its runtime; its thread and its memory are lost until the process ends."""

@@ -110,6 +110,13 @@ class ModelsConfig:
         1,
         64,
     )
+    idle_seconds: float = _key(
+        0.0,
+        "After how long without a request a model gives its memory back, until it is asked again; one that is pinned in "
+        "serving.toml never does. 0: while there is room, none does.",
+        0,
+        31_536_000,
+    )
     hang_seconds: float = _key(
         60.0,
         "After how long a model that doesn't come back from one run, or one token, is given up: who waits for it gets "

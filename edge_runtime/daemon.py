@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -68,6 +69,7 @@ async def serve(state: Path, config: Config, watchdog: ProcessWatchdog, port_fil
             stop.set()
 
         device.on_restart = restart
+        loop.add_signal_handler(signal.SIGHUP, stop.set if _at_terminal() else device.hang_up)
         device.traces = traces_to(config.telemetry.traces, config.device.label, device.key.id)
         access = Access(device.tokens, config.server.open_on_loopback)
         shown = tls.Shown(device.identity, device.key, config.server.listen, config.server.tls)
@@ -170,6 +172,7 @@ async def _until(
 
     starting = asyncio.create_task(device.start(goes_on))
     governing = asyncio.create_task(device.govern())
+    resting = asyncio.create_task(device.rest())
     updating = asyncio.create_task(device.update())
     minding = asyncio.create_task(device.mind_disk())
     stopping = asyncio.create_task(stop.wait())
@@ -186,10 +189,15 @@ async def _until(
             memory.settle()
             await stopping
     finally:
-        tasks = (starting, stopping, governing, updating, minding)
+        tasks = (starting, stopping, governing, resting, updating, minding)
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
+
+
+def _at_terminal() -> bool:
+    """Whether SIGHUP says that the terminal is closed, and not that files were changed."""
+    return sys.stdin is not None and sys.stdin.isatty()
 
 
 def _bind(listen: str) -> socket.socket:

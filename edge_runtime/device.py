@@ -150,6 +150,18 @@ class Device(Answering):
         await self._following.wait()
         await self.updates.run()
 
+    def hang_up(self) -> None:
+        """Begin to `reread`, as a signal asks for it."""
+        task = asyncio.create_task(self.reread())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def reread(self) -> None:
+        """Take the plan and the pipelines as their files are now, without an end to anything that they leave alone."""
+        if not self.serving.starting:  # else the start reads them anyway
+            await self.reread_plan()
+            await self.pipelines.start_all()
+
     async def mind_disk(self) -> None:
         """Until cancelled: where something stands still on a disk that answers otherwise, let the process begin again.
 

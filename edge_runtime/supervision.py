@@ -33,6 +33,7 @@ NotifyAccess=main
 TimeoutStartSec={start}
 WatchdogSec={watchdog}
 ExecStart={command} run --state {state}
+ExecReload=/bin/kill -HUP $MAINPID
 Restart=on-failure
 RestartSec=2
 {who}NoNewPrivileges=yes

@@ -64,12 +64,24 @@ class Pipelines:
         return Topics()
 
     async def start_all(self) -> None:
-        """Start what the folder holds, but for what isn't enabled or was stopped."""
+        """Start what the folder holds, but for what isn't enabled or was stopped.
+
+        Later: what is new or was changed begins, what is gone or isn't enabled any more ends, and the others go on, also
+        one whose file can't be used any more.
+        """
         async with self._changing:
-            stopped = self._stopped()
-            for name, path in self._files().items():
+            files, stopped = self._files(), self._stopped()
+            for name in [name for name in self._entries if name not in files]:
+                await self._end(name)
+                del self._entries[name]
+            for name, path in files.items():
+                entry = self._entries.get(name)
                 try:
                     declared = _read(path)
+                    if entry is not None and entry.running is not None and entry.running.declared == declared:
+                        continue
+                    await self._end(name)
+                    self._entries.pop(name, None)
                     if declared.enabled and name not in stopped:
                         self._begin(declared)
                 except EdgeError as error:
@@ -167,7 +179,9 @@ class Pipelines:
             entry.running.stopped()
 
     def _refused(self, name: str, error: EdgeError) -> None:
-        self._entries[name] = _Entry(wrong=str(error))
+        entry = self._entries.get(name)
+        if entry is None or entry.task is None:
+            self._entries[name] = _Entry(wrong=str(error))
         self._host.events.emit("error", pipeline=name, code=error.code, message=str(error))
 
     def _told(self, name: str) -> Json:

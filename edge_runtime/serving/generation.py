@@ -92,6 +92,7 @@ class Asking:
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         self._generation.asked -= 1
+        self._generation.used = time.monotonic()
         if not self._generation.asked:
             self._calm.set()
 

@@ -313,6 +313,13 @@ class Serving:
         # A specialist that listens has sessions, which hold its model.
         return name not in self.pinned and not hasattr(self._current[name].loaded.specialist, "listen")
 
+    def rest(self, seconds: float) -> None:
+        """Let those give their memory back whom nobody asked for so long; see `make_room` for who never does."""
+        latest = time.monotonic() - seconds
+        for name, each in self._current.items():
+            if not (each.asleep or each.asked or each.used > latest) and self._may_sleep(name):
+                self.sleep(name)
+
     def sleep(self, name: str) -> None:
         """Give an idle specialist's memory back; it is loaded again when it is asked."""
         generation = self._current[name]

@@ -26,8 +26,8 @@ def test_values_are_taken(tmp_path: Path) -> None:
     config = load_config(path)
     assert config.server.deadline_seconds == 2
     assert config.models.runtimes == ("ai-edge-litert",)
-    own = parse_config({"models": {"answers": 2, "hang_seconds": 5}}).models
-    assert (own.answers, own.hang_seconds) == (2, 5)
+    own = parse_config({"models": {"answers": 2, "hang_seconds": 5, "idle_seconds": 0.5}}).models
+    assert (own.answers, own.hang_seconds, own.idle_seconds) == (2, 5, 0.5)
     tagged = parse_config({"device": {"tags": ["kitchen", "site:berlin"]}, "update": {"window": "22:00-06:00"}})
     assert (tagged.device.tags, tagged.update.window) == (("kitchen", "site:berlin"), "22:00-06:00")
 

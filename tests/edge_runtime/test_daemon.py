@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import signal
 import socket
 import stat
+import subprocess
+import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,7 +20,7 @@ from edge_runtime.client import DeviceClient, DeviceUnreachable, Unauthorized
 from edge_runtime.engines import available_runtimes
 
 from . import tiny
-from .conftest import StartDevice, edge
+from .conftest import END_SECONDS, RunningDevice, StartDevice, edge, edge_environment
 
 
 def test_sigterm_ends_it_cleanly_and_the_last_answers_arrive(
@@ -44,6 +50,69 @@ def test_sigterm_ends_it_cleanly_and_the_last_answers_arrive(
     assert statuses.count(503) <= 4
     assert not (state / "daemon.json").exists()
     assert "stopped" in device.log and "Traceback" not in device.log
+
+
+def told(device: RunningDevice, path: str, wanted: Callable[[dict], bool]) -> None:
+    """Wait until the daemon tells its owner so."""
+    while not wanted(device.get(path, Authorization=f"Bearer {device.token}").json):
+        assert device.process.poll() is None, device.log
+        time.sleep(0.02)
+
+
+def test_sighup_takes_the_plan_and_the_pipelines_as_they_are_now_and_loads_nothing_anew(
+    start_device: StartDevice, bundles: dict[str, Path], state: Path
+) -> None:
+    """llama.cpp#21823: "when I send almost any signal, llama-server dies"."""
+    device = start_device()
+    device.push(bundles["v1"])
+    tick = state / "pipelines" / "tick.toml"
+    tick.parent.mkdir()
+    tick.write_text('[source]\nkind = "timer"\nevery_seconds = 50\n[[sinks]]\nkind = "event"\n')
+    (state / "serving.toml").write_text('[ab.either]\na = "tiny"\nb = "other"\nshare = 0\n')
+    device.process.send_signal(signal.SIGHUP)
+    told(device, "/v1/pipelines", lambda found: [each["state"] for each in found["pipelines"]] == ["running"])
+    told(device, "/v1/plan", lambda plan: plan["missing"] == ["other"])
+    assert device.run("turn on the light", "either").json["answered_by"] == "tiny"
+    tick.unlink()
+    (state / "serving.toml").write_text("pinned = 5")
+    device.process.send_signal(signal.SIGHUP)
+    told(device, "/v1/pipelines", lambda found: found["pipelines"] == [])
+    assert device.run("turn on the light", "either").status == 200  # by the plan before
+    assert "pinned must be a list" in device.log and device.log.count("listens on") == 1
+    assert 'enigma_model_loads{specialist="tiny"} 1' in device.get("/metrics").body.decode()
+    assert device.stop() == 0
+
+
+def test_a_terminal_that_is_closed_ends_the_daemon_in_it_cleanly(state: Path, tmp_path: Path) -> None:
+    terminal, inside = pty.openpty()
+    command = [sys.executable, "-m", "edge_runtime.cli", "run", "--state", str(state), "--listen", "127.0.0.1:0"]
+    daemon = subprocess.Popen(
+        [*command, "--port-file", str(tmp_path / "port")],
+        stdin=inside,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=edge_environment(),
+    )
+    os.close(inside)
+    while not (tmp_path / "port").exists():
+        assert daemon.poll() is None
+        time.sleep(0.01)
+    daemon.send_signal(signal.SIGHUP)
+    _, log = daemon.communicate(timeout=END_SECONDS)
+    os.close(terminal)
+    assert daemon.returncode == 0 and "stopped" in log and "Traceback" not in log
+
+
+def test_who_nobody_asks_sleeps_and_is_awake_again_for_the_next_who_does(
+    start_device: StartDevice, bundles: dict[str, Path], state: Path
+) -> None:
+    """ollama's keep_alive, and its opposite: pinned in the plan it would stay."""
+    (state / "config.toml").write_text("[models]\nidle_seconds = 0.2\n[update]\ntrial = false\n")
+    device = start_device()
+    device.push(bundles["v1"])
+    for _ in range(2):
+        told(device, "/v1/models", lambda found: found["models"][0]["asleep"])
+        assert device.run("turn on the light").status == 200
 
 
 def test_a_folder_serves_one_daemon_at_a_time(start_device: StartDevice, state: Path) -> None:

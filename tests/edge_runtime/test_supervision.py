@@ -76,6 +76,7 @@ def test_the_unit_file_runs_this_installation_on_this_state(tmp_path: Path) -> N
     printed = edge("unit", "--state", tmp_path, "--user", "enigma").stdout
     lines = printed.splitlines()
     assert {"Type=notify", "TimeoutStartSec=300", "WatchdogSec=30"} <= set(lines)
+    assert "ExecReload=/bin/kill -HUP $MAINPID" in lines
     assert {"User=enigma", "WantedBy=multi-user.target"} <= set(lines)
     started = next(line for line in lines if line.startswith("ExecStart="))
     assert started.endswith(f"run --state {tmp_path}") and started.startswith("ExecStart=/")

@@ -41,6 +41,34 @@ async def test_so_many_run_and_who_is_over_that_is_told_so(tmp_path: Path) -> No
     assert states(pipelines)["p00"] == "stopped"
 
 
+async def test_of_files_that_are_read_again_only_what_changed_begins_anew(tmp_path: Path) -> None:
+    pipelines = made(tmp_path, "same", "changed", "off", "damaged", "gone", "stopped")
+    await pipelines.start_all()
+    await pipelines.stop("stopped")
+    running = {name: entry.running for name, entry in pipelines._entries.items()}
+    for name, text in {
+        "changed": TICK.replace("50", "60") + EVENT,
+        "off": "enabled = false\n" + TICK + EVENT,
+        "damaged": "[source",
+        "new": TICK + EVENT,
+        "stopped": TICK.replace("50", "60") + EVENT,
+    }.items():
+        (tmp_path / FOLDER / f"{name}.toml").write_text(text)
+    (tmp_path / FOLDER / "gone.toml").unlink()
+    await pipelines.start_all()
+    assert states(pipelines) == {
+        "same": "running",
+        "changed": "running",
+        "off": "stopped",
+        "damaged": "running",  # by the file before
+        "new": "running",
+        "stopped": "stopped",
+    }
+    now = {name: entry.running for name, entry in pipelines._entries.items()}
+    assert {name for name, each in running.items() if now.get(name) is each} == {"same", "damaged"}
+    await pipelines.close()
+
+
 async def test_a_damaged_list_of_what_was_stopped_and_no_folder_hinder_nothing(tmp_path: Path) -> None:
     empty = Pipelines(tmp_path, cast(AnyHost, Host()))
     await empty.start_all()

@@ -66,6 +66,26 @@ async def test_who_was_asked_longest_ago_sleeps_and_is_loaded_again_when_asked()
     await shelf.serving.close()
 
 
+async def test_who_was_not_asked_for_long_sleeps_but_never_one_that_is_busy_or_pinned() -> None:
+    shelf = Shelf(0)
+    for name in ("pinned", "busy", "idle"):
+        await shelf.add(name)
+    shelf.serving.pinned = frozenset({"pinned"})
+    shelf.specialists["busy"].gate.clear()
+    asking = asyncio.create_task(shelf.serving.run("busy", {}))
+    await asyncio.sleep(0)
+    shelf.serving.rest(3600)
+    assert shelf.awake == ["busy", "idle", "pinned"]
+    shelf.serving.rest(0)
+    assert shelf.awake == ["busy", "pinned"] and await freed(shelf.specialists["idle"])
+    shelf.specialists["busy"].gate.set()
+    await asking
+    shelf.serving.rest(3600)  # its time begins with the end of its answer
+    assert shelf.awake == ["busy", "pinned"]
+    assert (await shelf.serving.run("idle", {})).value == {"number": 1} and shelf.loads == ["idle"]
+    await shelf.serving.close()
+
+
 async def test_more_models_than_fit_all_answer_while_many_ask() -> None:
     shelf = Shelf(20 * MB)
     for name in "abcdef":
