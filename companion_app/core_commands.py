@@ -116,7 +116,7 @@ def device_commands(core: Core) -> tuple[Command, ...]:
             arguments={"address": ADDRESS, "code": {**TEXT, "title": N_("One-time code"), "default": ""}},
         ),
         Command(
-            "device.forget", N_("Forget a device"), core.commands.forget, dangerous=True, arguments={"address": ADDRESS}, choices={"address": _devices},
+            "device.forget", N_("Forget a device"), core.devices.forget, dangerous=True, arguments={"address": ADDRESS}, choices={"address": _devices},
             when=lambda state: bool(state.devices), lacks=NO_DEVICE, told=lambda state: [one.address for one in state.devices],
         ),
         Command(

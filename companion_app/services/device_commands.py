@@ -134,12 +134,10 @@ class DeviceCommands:
             lambda answer: tr("The machine starts again; that takes a minute."),
         )
 
-    def forget(self) -> None:
-        """Drop the current device and its token from this machine, with how it was sorted."""
-        device = self._store.state.device
-        if device is not None:
-            self._commands.forget(device.address)
-            self._keep_labels()
+    def forget(self, address: str) -> None:
+        """Drop a device and its token from this machine, with how it was sorted."""
+        self._commands.forget(address)
+        self._keep_labels()
 
     def sample(self, specialist: str, sentence: str = "") -> None:
         """Try a specialist: with a sentence, or with the next of its golden vectors."""

@@ -70,6 +70,7 @@ class UpkeepCommands:
         if now is not None and now.stage in BUSY:
             self._store.dispatch(act.Noticed(tr("A file is on its way already; drop this one when it is there.")))
             return
+        path = str(Path(path.strip()).expanduser())
         self._tell_drop(Dropped(path))
         self._store.dispatch(act.Opened(Screen.IMPORTS))
         self._work.begin(self._drop(Dropped(path)))

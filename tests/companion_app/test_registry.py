@@ -73,24 +73,9 @@ ON_HOST = {
     "data.edit": ("GET", "/v1/datasets/x/rows"),
     "data.save": ("POST", "/v1/datasets/x/edits"),
 }
-# What a screen asks a service for directly, though a command does the same: forms, which say what is wrong beside a field.
-FORMS = {
-    "chats.begin": "chat.new",
-    "chats.import_": "chat.import",
-    "chats.rename": "chat.rename",
-    "chats.send": "chat.send",
-    "chats.stop": "chat.stop",
-    "commands.ask": "device.ask",
-    "commands.load_home": "home.load",
-    "commands.pair": "device.pair",
-    "commands.push": "device.push",
-    "commands.read_code": "device.code",
-    "devices.forget": "device.forget",
-    "hosting.pair": "host.pair",
-    "judging.tune": "train.tune",
-    "training.compare": "train.compare",
-    "upkeep.drop": "data.import",
-}
+# What a screen asks a service for directly, though a command does the same: here what can't go out stays in its field, and
+# a message that only says how to answer turns knobs instead.
+FORMS = {"chats.send": "chat.send"}
 # What is no action of a person's, or none that a command could be: each with the reason.
 NO_COMMANDS = {
     "looking around in a screen": (
@@ -103,6 +88,7 @@ NO_COMMANDS = {
     "secrets, which belong into no palette and no list of a shell's commands": (
         "hosting.save_key", "hosting.export_keys", "hosting.import_keys", "upkeep.save_backup", "upkeep.open_backup",
     ),
+    "what a camera sees, drawn by the screen itself": ("devices.scan",),
     "held or drawn by a finger": ("robots.drive", "robots.hold", "robots.move_corner"),
     "keys of the keyboard, which the table of shortcuts asks for": ("choosing.bind", "choosing.unbind"),
     "turning local-only mode off, which nobody does by accident": ("choosing.change",),
@@ -138,7 +124,7 @@ def test_scopes_are_those_of_the_apis(registry: Registry) -> None:
 
 def test_whatever_a_button_does_the_palette_and_the_keyboard_can_do(registry: Registry, tmp_path: Path) -> None:
     """Screens ask the services for nothing that isn't a command, but for what is none."""
-    called = re.compile(rf"\b(?:app|self|get_running_app\(\))\.({SERVICES})\.([a-z_]+)\(")
+    called = re.compile(rf"\b(?:app|self|root|get_running_app\(\))\.({SERVICES})\.([a-z_]+)\(")
     run = re.compile(r"""(?:registry\.run|ask_for)\(\s*"([a-z_.]+)\"""")
     none = {call for calls in NO_COMMANDS.values() for call in calls}
     found, named = set[str](), set[str]()

@@ -97,7 +97,7 @@ class AskScreen(AppScreen):
         self.ids.page.bind(height=follow)
         for sentence in SUGGESTIONS:
             choice = Choice(text=sentence, role="button")
-            choice.bind(on_release=lambda choice: self.commands.ask(choice.text))
+            choice.bind(on_release=lambda choice: self.app.registry.run("device.ask", sentence=choice.text))
             self.ids.suggestions.add_widget(choice)
 
     def show(self, state: AppState) -> None:
@@ -116,7 +116,7 @@ class AskScreen(AppScreen):
     def send(self) -> None:
         """Ask what is typed."""
         if self.ids.entry.text.strip() and self.can_ask:
-            self.commands.ask(self.ids.entry.text)
+            self.app.registry.run("device.ask", sentence=self.ids.entry.text)
             self.ids.entry.text = ""
 
     def _show_specialists(self, state: AppState) -> None:

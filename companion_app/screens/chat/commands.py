@@ -71,7 +71,7 @@ def commands(app: Talking) -> tuple[Command, ...]:
         Command("chat.import", N_("Import a conversation"), chats.import_, arguments={"path": {**TEXT, "title": N_("JSON file")}}, icon="list"),
         Command("chat.open", N_("Go on with a conversation"), go_on, arguments=CONVERSATION, choices={"id": _known}, when=_some, lacks=N_("There are no conversations yet."), icon="list"),
         Command(
-            "chat.rename", N_("Give a conversation another title"), chats.rename, choices={"id": _known}, when=_some,
+            "chat.rename", N_("Give a conversation another title"), chats.rename, choices={"id": _known}, when=_any,
             arguments={**CONVERSATION, "title": {**TEXT, "title": N_("Title")}}, lacks=N_("There are no conversations yet."),
         ),
         Command(
@@ -88,6 +88,10 @@ def _known(state: AppState) -> Choices:
 
 def _some(state: AppState) -> bool:
     return bool(state.chat.known)
+
+
+def _any(state: AppState) -> bool:
+    return _some(state) or state.chat.conversation is not None
 
 
 def _running(state: AppState) -> bool:

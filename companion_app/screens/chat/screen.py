@@ -134,7 +134,7 @@ class ChatScreen(AppScreen):
     def dropped(self, path: str) -> bool:
         """A file fell on the window: a conversation is imported, anything else goes along with the next message."""
         if path.lower().endswith(".json"):
-            self.chats.import_(path)
+            self.app.registry.run("chat.import", path=path)
         else:
             self._with_picture = True
             self._picture.entry.text = path
@@ -152,7 +152,7 @@ class ChatScreen(AppScreen):
     def go(self) -> None:
         """The button: stop what is being written, or send."""
         if self.running:
-            self.chats.stop()
+            self.app.registry.run("chat.stop")
         else:
             self.send()
 
@@ -170,7 +170,7 @@ class ChatScreen(AppScreen):
     def begin(self) -> None:
         """A new conversation."""
         self._panel = ""
-        self.chats.begin()
+        self.app.registry.run("chat.new")
 
     def toggle(self, panel: str) -> None:
         """Show a panel, or hide it again."""
@@ -199,7 +199,7 @@ class ChatScreen(AppScreen):
         """Take the typed title."""
         one = self._state.chat.conversation if self._state else None
         if one is not None:
-            self.chats.rename(one.id, self.ids.name.text)
+            self.app.registry.run("chat.rename", id=one.id, title=self.ids.name.text)
         self.toggle("rename")
 
     def export(self, kind: str) -> None:
@@ -208,7 +208,7 @@ class ChatScreen(AppScreen):
 
     def import_file(self) -> None:
         """Read one."""
-        self.chats.import_(self.ids.importing.text)
+        self.app.registry.run("chat.import", path=self.ids.importing.text)
 
     def _again(self) -> None:
         if self._state is not None:

@@ -235,7 +235,7 @@ class DeviceScreen(AppScreen):
 
     def forget(self) -> None:
         """Forget the device, and go back to the others."""
-        self.app.devices.forget()
+        self.app.registry.run("device.forget", address=self._address)
         self.app.open(Screen.DEVICES)
 
     def _why_not(self, name: str) -> str:

@@ -70,7 +70,7 @@ class HomeScreen(AppScreen):
 
     def load(self) -> None:
         """Use the file in the field."""
-        self.commands.load_home(self.ids.path.text)
+        self.app.registry.run("home.load", path=self.ids.path.text)
 
 
 def by_area(inventory: Inventory) -> list[tuple[str, list[Entity]]]:

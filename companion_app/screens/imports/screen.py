@@ -85,9 +85,8 @@ class ImportsScreen(AppScreen):
 
     def pick(self) -> None:
         """Import what was typed instead of dropped."""
-        path = self.ids.path.text.strip()
-        if path:
-            self.app.upkeep.drop(str(Path(path).expanduser()))
+        if self.ids.path.text.strip():
+            self.app.registry.run("data.import", path=self.ids.path.text)
 
     def _fill(self, now: Dropped) -> None:
         rows = [

@@ -77,20 +77,19 @@ class CodeCard(Card):
         self.ids.pictures.clear_widgets()
         for path in pictures:
             row = PictureRow(name=Path(path).name, path=path)
-            row.bind(on_release=lambda row: App.get_running_app().commands.read_code(row.path))
+            row.bind(on_release=lambda row: App.get_running_app().registry.run("device.code", path=row.path))
             self.ids.pictures.add_widget(row)
 
     def read(self) -> None:
         """Read the picture that is named."""
-        App.get_running_app().commands.read_code(self.ids.path.text)
+        App.get_running_app().registry.run("device.code", path=self.ids.path.text)
 
     def scan(self) -> None:
         """Look through the camera, or stop that."""
-        devices = App.get_running_app().devices
         if self.scanning:
-            devices.stop_scanning()
+            App.get_running_app().devices.stop_scanning()
         else:
-            devices.scan(self._see)
+            App.get_running_app().devices.scan(self._see)
 
     def _see(self, width: int, height: int, pixels: bytes) -> None:
         if self.picture is None or self.picture.size != (width, height):
@@ -138,7 +137,7 @@ class PairScreen(PairForm):
         return state.pairing
 
     def pair(self) -> None:
-        self.commands.pair(self.ids.address.text, self.ids.code.text)
+        self.app.registry.run("device.pair", address=self.ids.address.text, code=self.ids.code.text)
 
 
 class PairHostScreen(PairForm):
@@ -157,7 +156,7 @@ class PairHostScreen(PairForm):
         return state.host_pairing
 
     def pair(self) -> None:
-        self.hosting.pair(self.ids.address.text, self.ids.code.text)
+        self.app.registry.run("host.pair", address=self.ids.address.text, code=self.ids.code.text)
 
 
 Builder.load_file(str(Path(__file__).with_name("screen.kv")))

@@ -51,7 +51,7 @@ class PushScreen(AppScreen):
 
     def push(self) -> None:
         """Send the file in the field."""
-        self.commands.push(self.ids.path.text)
+        self.app.registry.run("device.push", path=self.ids.path.text)
 
 
 def describe(push: Push) -> str:

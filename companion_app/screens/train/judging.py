@@ -89,7 +89,7 @@ class VotesCard(Card):
 
     def learn(self) -> None:
         """Begin."""
-        App.get_running_app().judging.tune(self.ids.run.value, self.ids.name.text)
+        App.get_running_app().registry.run("train.tune", run=self.ids.run.value, name=self.ids.name.text)
         self.ids.name.entry.text = ""
 
     def _pressed(self, id: str) -> None:

@@ -150,7 +150,8 @@ class TrainScreen(AppScreen):
 
     def compare(self) -> None:
         """Ask both."""
-        self.app.training.compare(self.ids.one.value, self.ids.other.value, self.ids.question.entry.text)
+        asked = {"one": self.ids.one.value, "other": self.ids.other.value, "text": self.ids.question.entry.text}
+        self.app.registry.run("train.compare", **asked)
 
     def examine(self) -> None:
         """Examine both."""
