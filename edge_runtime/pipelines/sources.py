@@ -169,7 +169,7 @@ def _sound(declared: declare.Microphone, stopped: threading.Event) -> Iterator[I
         pieces = (
             microphone.from_file(declared.file)
             if declared.file is not None
-            else microphone.from_microphone(declared.device or None)
+            else microphone.from_microphone(declared.device or None, stopped.is_set)
         )
         try:
             for piece in pieces:
