@@ -56,6 +56,23 @@ class Frontend:
         return np.sqrt(energy * (means + _FLOOR) ** -_ALPHA + _DELTA) - _ROOT_OF_DELTA
 
 
+def hertz_of(bands: np.ndarray) -> np.ndarray:
+    """The middles of bands in Hz; bands are numbers from 0 to 39, and may lie between two."""
+    made: np.ndarray = 700 * (10 ** ((_mel(_LOWEST) + (bands + 1) * _mel_apart()) / 2595) - 1)
+    return made
+
+
+def bands_at(hertz: np.ndarray) -> np.ndarray:
+    """The bands whose middles frequencies are, `hertz_of` turned round; they may lie outside of 0 to 39."""
+    made: np.ndarray = (2595 * np.log10(1 + hertz / 700) - _mel(_LOWEST)) / _mel_apart() - 1
+    return made
+
+
+def _mel_apart() -> float:
+    """From one band to the next."""
+    return (_mel(_HIGHEST) - _mel(_LOWEST)) / (BANDS + 1)
+
+
 def _mel(hertz: float) -> float:
     return float(2595 * np.log10(1 + hertz / 700))
 

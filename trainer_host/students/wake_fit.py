@@ -15,6 +15,7 @@ from edge_runtime.audio.frontend import BANDS, HOP
 from edge_runtime.audio.wake import LIMIT, PAUSE_SECONDS, SMOOTH, STEP_SECONDS, STRIDE
 from trainer_host.students.wake_data import CLIP_STEPS, Clips, Material, windows
 from trainer_host.students.wake_net import WakeNet
+from trainer_host.students.wake_warp import warped
 from trainer_host.training.determinism import prepare
 from trainer_host.training.steps import Arrays, Steps
 
@@ -81,8 +82,8 @@ def fit(
             chosen = places[draw.choice(len(places), recipe.third, p=weights["talk"])]
             parts.append(_cut(material, chosen))
             ends.append(np.full(recipe.third, -1.0, np.float32))
-        features = torch.from_numpy(_masked(draw, np.concatenate(parts).astype(np.float32)))
-        loss = _loss(net(features), torch.from_numpy(np.concatenate(ends)))
+        features, at = warped(draw, np.concatenate(parts).astype(np.float32), np.concatenate(ends))
+        loss = _loss(net(torch.from_numpy(_masked(draw, features))), torch.from_numpy(at))
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 2.0)
