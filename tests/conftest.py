@@ -32,6 +32,8 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 # A shell without a terminal starts jobs in the background with Ctrl-C ignored, and so would be all that tests start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # the same of a terminal that is closed, under nohup
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 _TESTS = Path(__file__).parent
 _WHOLE_WAY = _TESTS / "end_to_end"

@@ -52,8 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     if local_only.wanted():
         local_only.enforce()
-    # A device that this command started must end with it, also when it is told to stop.
-    signal.signal(signal.SIGTERM, _stop)
+    stop_when_told()
     from edge_runtime.errors import EdgeError
 
     try:
@@ -83,6 +82,14 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(args: argparse.Namespace) -> int:
     command: Command = args.command
     return command(args) or 0
+
+
+def stop_when_told() -> None:
+    """End in order on SIGTERM, and where the terminal is closed: what this command started must end with it."""
+    signal.signal(signal.SIGTERM, _stop)
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup
+        # As if it were told to: some commands save what they have then, and set handlers of their own.
+        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
 
 
 def _stop(number: int, frame: FrameType | None) -> NoReturn:

@@ -86,13 +86,13 @@ def test_a_device_that_cannot_start_is_told_with_its_own_words(workspace: Worksp
         pass
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_stopping_the_host_stops_the_device(workspace: Workspace, tmp_path: Path, number: signal.Signals) -> None:
     workspace.device.mkdir(parents=True)
     code = (
-        "import sys, signal, time; from pathlib import Path; from trainer_host import cli; "
+        "import sys, time; from pathlib import Path; from trainer_host import cli; "
         "from trainer_host.release.edge_process import edge_running\n"
-        "signal.signal(signal.SIGTERM, cli._stop)\n"
+        "cli.stop_when_told()\n"
         "with edge_running(Path(sys.argv[1]), Path(sys.argv[2])) as url:\n"
         "    print(url, flush=True)\n"
         "    time.sleep(60)\n"
