@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -76,6 +77,11 @@ def _judge(status: int, answer: bytes) -> None:
         failed = by_code(str(told.get("code")))(str(told.get("message")))
     if failed is not None:
         raise failed
+    if status == -signal.SIGILL:
+        raise AdmissionError(
+            "The process that tried it was ended by signal 4: its runtime has instructions that this processor lacks; install one "
+            "that was built for it, or leave it out of models.runtimes."
+        )
     how = f"was ended by signal {-status}" if status < 0 else f"ended with status {status}"
     raise AdmissionError(f"The process that tried it {how}: it may crash, or need more memory than there is.")
 

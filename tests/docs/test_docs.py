@@ -30,6 +30,13 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
+def test_tests_that_the_docs_name_exist() -> None:
+    tests = "\n".join(path.read_text(encoding="utf-8") for path in (REPO / "tests").rglob("test_*.py"))
+    have = set(re.findall(r"^ *(?:async )?def (test_\w+)\(", tests, re.MULTILINE))
+    named = {name for page in PAGES for name in re.findall(r"`(test_\w+)`", page.read_text(encoding="utf-8"))}
+    assert named and named <= have, sorted(named - have)
+
+
 def test_commands_in_the_docs_exist() -> None:
     """Every `enigma ...` line of the pages parses as far as its command."""
     from trainer_host.cli import build_parser

@@ -75,6 +75,9 @@ def test_a_crash_is_the_models_fault_and_is_told(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(trial.sys, "executable", program(tmp_path, "cat >/dev/null; kill -SEGV $$"))
     with pytest.raises(AdmissionError, match="ended by signal 11"):
         try_out(tmp_path, tmp_path, ModelsConfig(), 60)
+    monkeypatch.setattr(trial.sys, "executable", program(tmp_path, "cat >/dev/null; kill -ILL $$"))
+    with pytest.raises(AdmissionError, match="instructions that this processor lacks"):  # LiteRT-LM#1847, a Pi 4
+        try_out(tmp_path, tmp_path, ModelsConfig(), 60)
     monkeypatch.setattr(trial.sys, "executable", program(tmp_path, "cat >/dev/null; exit 3"))
     with pytest.raises(AdmissionError, match="ended with status 3"):
         try_out(tmp_path, tmp_path, ModelsConfig(), 60)
