@@ -102,9 +102,10 @@ class LiteRtEngine:
             taken = all(len(interpreter.get_tensor(index)) == 2 for index in self._results.values())
         except (RuntimeError, ValueError):
             taken = False  # a size is written down within, whatever stands outside
-        self._make_for(interpreter, 1)
-        if not taken:
-            self._rows = None
+        if taken:
+            self._make_for(interpreter, 1)
+        else:  # who knows what is left in it
+            self._interpreter, self._rows = self._fresh(), None
         return taken
 
     def _rows_of(self, inputs: Mapping[str, np.ndarray]) -> int:
