@@ -30,7 +30,7 @@ def warped(draw: np.random.Generator, features: np.ndarray, ends: np.ndarray) ->
     after = np.clip(before + draw.uniform(-_SHIFT, _SHIFT, clips), *_ENDS)
     tempo = np.exp(draw.uniform(-_TEMPO, _TEMPO, clips))
     throat = np.exp(draw.uniform(-_THROAT, _THROAT, clips))
-    swing = draw.uniform(*_SWINGS, clips) * 2 * np.pi / times[-1]
+    swing = draw.uniform(_SWINGS[0], _SWINGS[1], clips) * 2 * np.pi / times[-1]
     strength = draw.uniform(0, _UNEVEN, clips) / swing
     phase = draw.uniform(0, 2 * np.pi, clips)
     since = times - after[:, None]
