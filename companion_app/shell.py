@@ -136,6 +136,7 @@ class Frame(EventDispatcher):
     tone = StringProperty("plain")
     notice = StringProperty("")
     job = StringProperty("")
+    job_told = StringProperty("")
     job_share = NumericProperty(0.0)
 
 
@@ -190,7 +191,8 @@ class Shell(BoxLayout):
         self.frame.notice = state.notice or ""
         lesson = running_lesson(state)
         if state.host is not None and lesson is not None:
-            self.frame.job, self.frame.job_share = strip_line(state.host, lesson), lesson.progress
+            self.frame.job = strip_line(state.host, lesson, short=self.frame.large)
+            self.frame.job_told, self.frame.job_share = strip_line(state.host, lesson), lesson.progress
         self._estop.said, self._estop.tone = stop_words(state)
         reveal(self._body, self._estop, bool(state.robots.known), top=False)
         # Over the stop, which must always be in the same place.

@@ -220,9 +220,11 @@ def lesson_pill(lesson: Lesson) -> tuple[str, str]:
     return tr(word), tone
 
 
-def strip_line(host: Host, lesson: Lesson) -> str:
-    """A running lesson in a few words, for the strip that every screen has."""
-    words = [tr("Teaching {tasks}", tasks=titles(host, lesson.tasks, 2)), percent(lesson.progress)]
+def strip_line(host: Host, lesson: Lesson, *, short: bool = False) -> str:
+    """A running lesson in a few words, for the strip that every screen has. short: where large letters leave little room."""
+    words = [percent(lesson.progress)]
+    if not short:
+        words.insert(0, tr("Teaching {tasks}", tasks=titles(host, lesson.tasks, 2)))
     if lesson.eta is not None:
         words.append(tr("{time} left", time=duration(lesson.eta)))
     return "  ·  ".join(words)
