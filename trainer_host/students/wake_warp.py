@@ -30,12 +30,12 @@ def warped(draw: np.random.Generator, features: np.ndarray, ends: np.ndarray) ->
     after = np.clip(before + draw.uniform(-_SHIFT, _SHIFT, clips), *_ENDS)
     tempo = np.exp(draw.uniform(-_TEMPO, _TEMPO, clips))
     throat = np.exp(draw.uniform(-_THROAT, _THROAT, clips))
-    swing = draw.uniform(_SWINGS[0], _SWINGS[1], clips) * 2 * np.pi / times[-1]
-    strength = draw.uniform(0, _UNEVEN, clips) / swing
-    phase = draw.uniform(0, 2 * np.pi, clips)
+    swing = draw.uniform(*_SWINGS, (clips, 1)) * 2 * np.pi / times[-1]
+    strength = draw.uniform(0, _UNEVEN, (clips, 1)) / swing
+    phase = draw.uniform(0, 2 * np.pi, (clips, 1))
     since = times - after[:, None]
-    uneven = np.sin(swing[:, None] * since + phase[:, None]) - np.sin(phase)[:, None]
-    from_times = before[:, None] + since * tempo[:, None] + strength[:, None] * uneven
+    uneven = np.sin(swing * since + phase) - np.sin(phase)
+    from_times = before[:, None] + since * tempo[:, None] + strength * uneven
     from_bands = bands_at(hertz_of(np.arange(BANDS)) * throat[:, None])
     same = draw.random(clips) < _AS_THEY_ARE
     from_times[same], from_bands[same] = times, np.arange(BANDS)
