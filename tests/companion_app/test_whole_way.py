@@ -1,13 +1,14 @@
-"""From rows on a host to an answer of a device, by touches and typing alone: a real `enigma serve`, a real `enigma-edge`.
+"""From a host to an answer of a device, through a real `enigma serve` and a real `enigma-edge`: by touches and typing alone,
+from rows to be trained on, and by the keyboard alone, from a bundle that is there.
 
-A model is trained, released, fetched from the host as a bundle, pushed to the device and asked there. What only somebody
-at the two machines can do is done for them: the device's and the host's codes are read, and the host pairs with the
-device, which then trusts the key that signs the host's bundles.
+What only somebody at the two machines can do is done for them: the device's and the host's codes are read, and the host
+pairs with the device, which then trusts the key that signs the host's bundles.
 """
 
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from companion_app.app import Options
     from companion_app.state.training import Job
 
-ENTER = 13
+ENTER, TAB, CTRL = 13, 9, ("ctrl",)
 PATIENCE = 120.0  # a process of the host imports torch, on a machine that does other work meanwhile
 EPOCHS = 10  # all held-out answers are right after eight; they take two seconds
 
@@ -98,6 +99,61 @@ async def test_a_model_is_trained_released_fetched_pushed_and_answers(
         await driver.until(lambda: not store.state.chat.conversation.running, "the answer", PATIENCE)
         assert [one.text for one in store.state.chat.conversation.turns[0].replies] == ["red"]
         assert driver.find_all("Label", text="red"), "and it is seen"
+
+
+async def test_by_keys_alone_a_bundle_goes_from_a_host_to_a_device_that_answers(
+    options: Options, start_device: Callable, bundles: dict[str, Path], tmp_path: Path
+) -> None:
+    home, device = tmp_path / "enigma", start_device()
+    (home / "bundles").mkdir(parents=True)
+    shutil.copy(bundles["v1"], home / "bundles")
+    async with served(home) as (url, code), window.opened(options) as driver:
+        store = driver.app.store
+        await tab_to(driver, "Pair a device")
+        await driver.press(ENTER)
+        await driver.until(lambda: store.state.screen is Screen.PAIR, "the form")
+        await driver.type(f"127.0.0.1:{device.port}")
+        await driver.press(ENTER)
+        await driver.type(samples.one_time_code(device.state, "releaser"))
+        await driver.press(ENTER)
+        await driver.until(lambda: store.state.device and store.state.device.link.ready, "the device")
+        await driver.press(ord("6"), "6", CTRL)
+        await tab_to(driver, "Pair with a host")
+        await driver.press(ENTER)
+        await driver.until(lambda: store.state.screen is Screen.PAIR_HOST, "the form")
+        await driver.type(url.removeprefix("http://"))
+        await driver.press(ENTER)
+        await driver.type(code)
+        await driver.press(ENTER)
+        await driver.until(lambda: store.state.host and store.state.host.offer.tasks, "the host", PATIENCE)
+        await driver.press(ord("7"), "7", CTRL)
+        await driver.until(lambda: store.state.training.known, "what the host has", PATIENCE)
+        await tab_to(driver, "Release")
+        await driver.press(ENTER)
+        await driver.until(lambda: driver.find_all("BundleRow"), "the bundle", PATIENCE)
+        await tab_to(driver, "Push tiny 1.0.0 to the device")
+        await driver.press(ENTER)
+        await driver.until(lambda: store.state.push.phase in (PushPhase.DONE, PushPhase.FAILED), "the push", PATIENCE)
+        assert "tiny 1.0.0" in driver.find("PushScreen").success, driver.find("PushScreen").error
+        await driver.until(lambda: store.state.chosen, "the model on the device", PATIENCE)
+        await driver.press(ord("1"), "1", CTRL)
+        assert store.state.screen is Screen.ASK
+        await driver.type("turn on the light")
+        await driver.press(ENTER)
+        await driver.until(lambda: driver.find_all("ExchangeBox", pending=False), "the answer")
+        box = driver.find("ExchangeBox")
+        assert box.verdict in ("lights", "music", "weather") or box.question
+
+
+async def tab_to(driver: window.Driver, name: str) -> None:
+    """Press Tab until what a person who can't see is told so has the focus."""
+    from companion_app.theme.focus import focus
+
+    for _ in range(60):
+        await driver.press(TAB)
+        if focus.widget is not None and name in (focus.widget.spoken, getattr(focus.widget, "text", "")):
+            return
+    raise AssertionError(f"Tab doesn't lead to {name}")
 
 
 async def done(driver: window.Driver, kind: str) -> None:
