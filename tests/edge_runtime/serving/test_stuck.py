@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import dataclasses
+import json
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
@@ -16,6 +20,8 @@ from edge_runtime.errors import DeadlinePassed, Stuck
 from edge_runtime.serving.generations import MOST_STUCK, Serving
 from edge_runtime.serving.turns import Turns, Urgency
 from edge_runtime.update.admit import Loaded
+from tests.edge_runtime import tiny
+from tests.edge_runtime.conftest import ROOT, UNTRIED, StartDevice
 from tests.edge_runtime.serving.test_answers import asks, numbered, written  # noqa: F401 - a fixture
 from tests.edge_runtime.serving.test_generations import Specialist, loaded
 from tests.edge_runtime.serving.test_streaming import Slow, Writer, slow
@@ -169,6 +175,50 @@ async def test_four_threads_that_don_t_come_back_let_the_daemon_begin_again(
     for gate in gates:
         gate.set()
     await device.close()
+
+
+HANGS = """
+import threading
+from edge_runtime.tasks import router
+
+usual = router.Router.run
+router.Router.run = lambda self, request: usual(self, request) if request["text"] != "hang" else threading.Event().wait()
+"""
+
+
+def test_a_daemon_whose_threads_hang_begins_again_in_its_own_process_and_answers(
+    start_device: StartDevice, bundles: dict[str, Path], state: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(HANGS)
+    (state / "config.toml").write_text(UNTRIED + "[models]\nhang_seconds = 1\nat_once = 2\n")
+    device = start_device(PYTHONPATH=f"{tmp_path}:{ROOT}")
+    other = tmp_path / "other.enigma"
+    tiny.make_bundle(other, dataclasses.replace(tiny.usable_manifest(), name="other"))
+    for bundle in (bundles["v1"], other):
+        assert device.push(bundle).status == 200
+
+    answers: list[int] = []
+
+    def hang(name: str) -> None:
+        for _ in range(MOST_STUCK):
+            with contextlib.suppress(ConnectionError, OSError):  # the last one may find the daemon beginning again
+                answers.append(device.run("hang", name).status)
+
+    asking = [threading.Thread(target=hang, args=[name]) for name in ("tiny", "other")]
+    for thread in asking:
+        thread.start()
+    for thread in asking:
+        thread.join()
+    while device.log.count("listens on") < 2 or not (state / "daemon.json").exists():
+        assert device.process.poll() is None, device.log
+        time.sleep(0.02)
+    device.port = int(json.loads((state / "daemon.json").read_text())["listen"].rsplit(":", 1)[1])
+    while device.get("/readyz").status != 200:
+        time.sleep(0.02)
+    assert 2 <= len(answers) <= 4 and set(answers) == {503}
+    assert "4 threads don't come back; the daemon begins again" in device.log
+    assert [device.run("hi", name).status for name in ("tiny", "other")] == [200, 200]
+    assert device.stop() == 0
 
 
 class Hanging(Slow):
