@@ -198,6 +198,10 @@ def _served(args: argparse.Namespace, watchdog: ProcessWatchdog) -> bool:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
+    if config.log.format == "json":
+        from edge_runtime.json_log import JsonLines
+
+        logging.getLogger().handlers[0].setFormatter(JsonLines())
     from edge_runtime import slim_aiohttp
 
     asks_others = any((args.state / folder).is_dir() for folder in ("pipelines", "updates"))

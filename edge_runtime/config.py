@@ -225,6 +225,7 @@ class LogConfig:
     """What is written to standard error."""
 
     level: str = _key("info", "debug, info, warning or error.")
+    format: str = _key("text", "text, or json: an object on each line, with the fields of events, for programs.")
     requests: int = _key(64, "The latest requests that are kept in memory, for GET /v1/requests; 0: none.", 0, 4096)
     inputs: bool = _key(False, "Whether they are kept with what was asked, which may be private.")
     unsure: int = _key(
@@ -334,6 +335,8 @@ def parse_config(raw: dict[str, object]) -> Config:
     config = Config(**sections)
     if config.log.level not in ("debug", "info", "warning", "error"):
         raise ConfigError("log.level must be debug, info, warning or error.")
+    if config.log.format not in ("text", "json"):
+        raise ConfigError("log.format must be text or json.")
     parse_listen(config.server.listen)
     return config
 

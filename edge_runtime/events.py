@@ -76,7 +76,8 @@ class EventHub:
         event |= {key: value for key, value in fields.items() if value is not None}
         bad = kind in ("error", "rolled_back") or event.get("state") == "rolled_back"
         level = logging.WARNING if bad else logging.INFO
-        _log.log(level, "%s", " ".join(f"{k}={v}" for k, v in event.items() if k not in ("id", "time")))
+        said = " ".join(f"{k}={v}" for k, v in event.items() if k not in ("id", "time"))
+        _log.log(level, "%s", said, extra={"event": event})
         self._past.append(event)
         for listener in self._listeners:
             listener.put(event)

@@ -24,7 +24,7 @@ def test_values_are_taken(tmp_path: Path) -> None:
     path = tmp_path / "c.toml"
     path.write_text('[server]\nlisten = "[::1]:80"\ndeadline_seconds = 2\n[models]\nruntimes = ["ai-edge-litert"]\n')
     config = load_config(path)
-    assert config.server.deadline_seconds == 2
+    assert config.server.deadline_seconds == 2 and parse_config({"log": {"format": "json"}}).log.format == "json"
     assert config.models.runtimes == ("ai-edge-litert",)
     own = parse_config({"models": {"answers": 2, "hang_seconds": 5, "idle_seconds": 0.5}}).models
     assert (own.answers, own.hang_seconds, own.idle_seconds) == (2, 5, 0.5)
@@ -47,6 +47,7 @@ def test_values_are_taken(tmp_path: Path) -> None:
         ('[models]\nruntimes = ["tensorrt"]', "list of some of"),
         ("[models]\nruntimes = []", "list of some of"),
         ('[log]\nlevel = "loud"', "debug, info"),
+        ('[log]\nformat = "xml"', "text or json"),
         ("[server", "isn't valid TOML"),
         ('[device]\ntags = "kitchen"', "list of at most 32 texts"),
         ('[device]\ntags = ["Kitchen"]', "small letters"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import signal
@@ -81,6 +82,24 @@ def test_sighup_takes_the_plan_and_the_pipelines_as_they_are_now_and_loads_nothi
     assert "pinned must be a list" in device.log and device.log.count("listens on") == 1
     assert 'enigma_model_loads{specialist="tiny"} 1' in device.get("/metrics").body.decode()
     assert device.stop() == 0
+
+
+def test_the_log_is_an_object_on_each_line_for_who_wants_that(
+    start_device: StartDevice, bundles: dict[str, Path], state: Path
+) -> None:
+    (state / "config.toml").write_text('[log]\nformat = "json"\n')
+    device = start_device()
+    device.push(bundles["v1"])
+    (state / "serving.toml").write_text('[ab."two\\nlines"]\n')
+    device.process.send_signal(signal.SIGHUP)
+    while "can't be used" not in device.log:
+        time.sleep(0.02)
+    assert device.stop() == 0
+    lines = [json.loads(line) for line in device.log.splitlines()]
+    assert all({"time", "level", "logger", "message"} <= line.keys() for line in lines)
+    (activated,) = (line["event"] for line in lines if line.get("event", {}).get("type") == "activated")
+    assert (activated["specialist"], activated["version"], activated["runtime"]) == ("tiny", "1.0.0", tiny.RUNTIME)
+    assert any(line["level"] == "error" and "serving.toml can't be used" in line["message"] for line in lines)
 
 
 def test_a_terminal_that_is_closed_ends_the_daemon_in_it_cleanly(state: Path, tmp_path: Path) -> None:
