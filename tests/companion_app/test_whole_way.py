@@ -143,6 +143,31 @@ async def test_by_keys_alone_a_bundle_goes_from_a_host_to_a_device_that_answers(
         await driver.until(lambda: driver.find_all("ExchangeBox", pending=False), "the answer")
         box = driver.find("ExchangeBox")
         assert box.verdict in ("lights", "music", "weather") or box.question
+        await every_screen_shows_what_there_is(driver)
+
+
+async def every_screen_shows_what_there_is(driver: window.Driver) -> None:
+    """Each asks the device or the host what it needs; nobody of them refuses."""
+    from companion_app.app import SCREENS
+
+    store = driver.app.store
+    refused = []
+    for screen in SCREENS:
+        driver.app.open(screen)
+        await driver.settle()
+        if store.state.notice:
+            refused.append(f"{screen}: {store.state.notice}")
+        refused += [f"{screen}: {note.text}" for note in driver.find_all("Note", tone="bad") if note.text]
+    driver.app.open(Screen.SIGN)
+    await driver.until(lambda: store.state.signing.known, "what waits for a signature", PATIENCE)
+    driver.app.open(Screen.QUESTIONS)
+    await driver.until(lambda: store.state.asking.known, "the questions", PATIENCE)
+    driver.app.open(Screen.DEVICE)
+    await driver.until(lambda: store.state.fleet.details, "the device's figures", PATIENCE)
+    driver.app.open(Screen.SETTINGS)
+    await driver.until(lambda: store.state.upkeep.accounts, "who is paired", PATIENCE)
+    refused += [text for text in (store.state.signing.problem, store.state.training.problem) if text]
+    assert refused == []
 
 
 async def tab_to(driver: window.Driver, name: str) -> None:
