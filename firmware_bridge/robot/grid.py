@@ -19,6 +19,9 @@ HIT, MISS, MOST = (
     -0.4,
     5.0,
 )  # log odds of a ray that ends in a cell, of one that goes through, and the most of both
+# Cells each way around a point whose rays make a line, how many those are at least, and how thick it may be, in cells.
+AROUND, LEAST, THIN = 2, 5, 0.4
+APART, STRAIGHT = 0.6, 0.03  # metres between rays that end on one wall, and that the next may end beside it
 MOST_CELLS = 50_000_000
 
 
@@ -34,19 +37,25 @@ class Grid:
         made = [(pose, placed(points, pose)) for pose, points in scans if len(points)]
         if not made:
             raise RobotError("There are no scans to make a map of.")
-        every = np.concatenate([np.array([pose[:2] for pose, _ in made]), *(points for _, points in made)])
-        # Half a cell more: a wall along the edge of two cells would always be drawn in the one behind it.
-        west, south = every.min(axis=0) - 2.5 * cell
+        ends = on_walls(np.concatenate([points for _, points in made]), cell)
+        starts = np.cumsum([0, *(len(points) for _, points in made)])
+        every = np.concatenate([np.array([pose[:2] for pose, _ in made]), ends])
+        # Most walls are to run along the middles of cells: along an edge, noise draws them on both sides of it.
+        phase = np.angle(np.exp(2j * np.pi * ends / cell).mean(axis=0)) / (2 * np.pi) - 0.5
+        west, south = (np.floor(every.min(axis=0) / cell - phase) - 2 + phase) * cell
         columns, rows = (np.ceil((every.max(axis=0) - (west, south)) / cell) + 2).astype(int)
         if columns * rows > MOST_CELLS:
             raise RobotError(f"The map would have {columns * rows:,} cells; up to {MOST_CELLS:,} are possible.")
         grid = cls(np.zeros((rows, columns), np.float32), float(west), float(south), cell)
-        for pose, points in made:
-            grid.add(pose, points)
+        for (pose, _), first, last in zip(made, starts, starts[1:], strict=False):
+            grid.add(pose, ends[first:last])
         return grid
 
     def add(self, pose: Pose, points: np.ndarray) -> None:
-        """One scan's points on the map. A cell counts once, as hit if any ray ends in it."""
+        """One scan's points on the map, in the order of its rays. A cell counts once, as hit if any ray ends in it.
+
+        Rays that graze a wall go through cells of it: between two rays that end on the same wall, they say nothing.
+        """
         eye = np.array(pose[:2])
         long = np.hypot(*(points - eye).T)
         steps = max(2, math.ceil(float(long.max()) / self.cell))
@@ -56,7 +65,7 @@ class Grid:
         ]
         hit, missed = np.unique(self._flat(points)), np.unique(self._flat(through))
         flat = self.odds.reshape(-1)
-        missed = np.setdiff1d(missed, hit, assume_unique=True)
+        missed = np.setdiff1d(missed, np.union1d(hit, self._flat(between_ends(points, self.cell))), assume_unique=True)
         flat[missed] = np.maximum(flat[missed] + MISS, -MOST)
         flat[hit] = np.minimum(flat[hit] + HIT, MOST)
 
@@ -110,3 +119,42 @@ class Grid:
             raise RobotError(f"{path} is no map of enigma-bridge robot map.")
         west, south, cell = corner.tolist()
         return cls(odds.astype(np.float32), west, south, cell)
+
+
+def on_walls(points: np.ndarray, cell: float) -> np.ndarray:
+    """Ends of rays, float64 [N, 2], moved onto the lines that those around them lie on: the scanner's noise goes, corners stay."""
+    low = points.min(axis=0)
+    at = np.floor((points - low) / cell).astype(np.int64)
+    rows, columns = at.max(axis=0) + 1
+    flat = at[:, 0] * columns + at[:, 1]
+    x, y = (points - low).T
+
+    def around(each: np.ndarray) -> np.ndarray:
+        """The sum over a point's cell and those round it."""
+        sums = np.pad(np.bincount(flat, each, rows * columns).reshape(rows, columns), AROUND)
+        for axis in (0, 1):
+            sums = np.lib.stride_tricks.sliding_window_view(sums, 2 * AROUND + 1, axis).sum(axis=-1)
+        return np.asarray(sums.reshape(-1)[flat])
+
+    many = around(np.ones(len(x)))
+    mx, my = around(x) / many, around(y) / many
+    xx, xy, yy = around(x * x) / many - mx**2, around(x * y) / many - mx * my, around(y * y) / many - my**2
+    half, more = (xx + yy) / 2, np.hypot((xx - yy) / 2, xy)
+    across, along = np.maximum(half - more, 0), half + more  # variances
+    turn = np.arctan2(2 * xy, xx - yy) / 2
+    way = (x - mx) * np.cos(turn) + (y - my) * np.sin(turn)
+    there = np.column_stack([mx + way * np.cos(turn), my + way * np.sin(turn)]) + low
+    straight = (many >= LEAST) & (across < (THIN * cell) ** 2) & (across < along / 8)
+    return np.where(straight[:, None], there, points)
+
+
+def between_ends(points: np.ndarray, cell: float) -> np.ndarray:
+    """Points along what lies between each two rays of a scan that end on one straight wall: float64 [N, 2]."""
+    ways = np.diff(points, axis=0)
+    long = np.hypot(*ways.T)
+    along = ways / np.maximum(long, 1e-9)[:, None]
+    bend = np.abs(along[:-1, 0] * ways[1:, 1] - along[:-1, 1] * ways[1:, 0])
+    same = (bend < STRAIGHT) & ((along[:-1] * along[1:]).sum(axis=1) > 0.9)
+    wall = (np.append(same, False) | np.append(False, same)) & (long < APART)
+    parts = np.linspace(0, 1, math.ceil(2 * APART / cell) + 1)
+    return np.asarray(points[:-1][wall][:, None] + ways[wall][:, None] * parts[None, :, None]).reshape(-1, 2)
