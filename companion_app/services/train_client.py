@@ -124,9 +124,9 @@ class TrainClient:
         """Jobs of releases, and what is published."""
         return await self._host.call("GET", "/v1/releases")
 
-    async def release(self, run: str, steps: tuple[str, ...]) -> Json:
-        """Export, gate, bundle and publish a run, or some of these."""
-        return await self._host.call("POST", "/v1/releases", {"run": run, "steps": list(steps)})
+    async def release(self, run: str, steps: tuple[str, ...], terms: Json) -> Json:
+        """Export, gate, bundle and publish a run, or some of these. terms: name, version and licence where they are given."""
+        return await self._host.call("POST", "/v1/releases", {"run": run, "steps": list(steps), **terms})
 
     async def rollouts(self) -> Json:
         """How rollouts stand."""

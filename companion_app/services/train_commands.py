@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 
 from companion_app.i18n import N_, tr
@@ -161,9 +161,12 @@ class TrainCommands:
 
     # Releases
 
-    def release(self, run: str, publish: bool) -> None:
-        """Export a run, gate it, make a bundle of it, and publish that."""
-        self._begin("release", self._release(run, STEPS if publish else STEPS[:3]))
+    def release(self, run: str, publish: bool, name: str = "", version: str = "", licence: str = "") -> None:
+        """Export a run, gate it, make a bundle of it, and publish that. name: of the specialist, which is the run's where it
+        is empty; version: the next one; licence: the host's usual one."""
+        given = {"name": name.strip(), "version": version.strip(), "licence": licence.strip()}
+        terms = {what: text for what, text in given.items() if text}
+        self._begin("release", self._release(run, STEPS if publish else STEPS[:3], terms))
 
     def roll_out(self, plan: Plan) -> None:
         """Give a published version to devices, stage by stage."""
@@ -294,8 +297,8 @@ class TrainCommands:
         self._store.dispatch(tact.VersusChanged(replace(versus, id="", winner=winner, revealed=revealed, problem="")))
         self._store.dispatch(tact.RatingsTold(ratings_from(answer.get("ratings"))))
 
-    async def _release(self, run: str, steps: tuple[str, ...]) -> None:
-        self._store.dispatch(tact.JobTold(job_from(await self._host.release(run, steps))))
+    async def _release(self, run: str, steps: tuple[str, ...], terms: Mapping[str, str]) -> None:
+        self._store.dispatch(tact.JobTold(job_from(await self._host.release(run, steps, {**terms}))))
 
     async def _roll_out(self, plan: Plan) -> None:
         self._store.dispatch(tact.RolloutMoved(rollout_from(await self._host.roll_out(rollout_body(plan)))))

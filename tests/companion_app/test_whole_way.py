@@ -77,13 +77,14 @@ async def test_a_model_is_trained_released_fetched_pushed_and_answers(
         await driver.touch(driver.find("Choice", text="Release"))
         await driver.until(lambda: "talk" in store.state.training.there, "the run", PATIENCE)
         await pick(driver, driver.find("ReleaseCard").ids.run, "talk")
+        await driver.write(driver.find("ReleaseCard").ids.name.entry, "colours")
         await driver.touch(driver.find("Act", text="Make a bundle"))
         await done(driver, "release")
         await driver.until(lambda: driver.find_all("BundleRow"), "the bundle", PATIENCE)
-        assert driver.find("BundleRow").title == "talk 1.0.0"
+        assert driver.find("BundleRow").title == "colours 1.0.0"
         await driver.touch(driver.find("Act", text="Push"))
         await driver.until(lambda: store.state.push.phase in (PushPhase.DONE, PushPhase.FAILED), "the push", PATIENCE)
-        assert "talk 1.0.0" in driver.find("PushScreen").success, driver.find("PushScreen").error
+        assert "colours 1.0.0" in driver.find("PushScreen").success, driver.find("PushScreen").error
         [made] = workspace.bundles.glob("*.enigma")
         [kept] = (options.config / "bundles").glob("*.enigma")
         assert kept.read_bytes() == made.read_bytes()

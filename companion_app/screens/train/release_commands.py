@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Protocol
 
 from companion_app.i18n import N_
@@ -16,7 +17,12 @@ from companion_app.state.store import Store
 from companion_app.state.training import Job, Part
 
 TEXT = {"type": "string"}
-RUN = {"run": {**TEXT, "title": N_("Run")}}
+RUN = {
+    "run": {**TEXT, "title": N_("Run")},
+    "name": {**TEXT, "title": N_("Name of the specialist (the run's where it is empty)"), "default": ""},
+    "version": {**TEXT, "title": N_("Version (the next one where it is empty)"), "default": ""},
+    "licence": {**TEXT, "title": N_("Licence (the host's usual one where it is empty)"), "default": ""},
+}
 JOB = {"id": {**TEXT, "title": N_("Release")}}
 ROLLOUT = {"id": {**TEXT, "title": N_("Rollout")}}
 BUNDLE = {"bundle": {**TEXT, "title": N_("Bundle")}}
@@ -55,11 +61,11 @@ def commands(core: Core) -> tuple[Command, ...]:
 
     return (
         Command(
-            "release.make", N_("Make a signed bundle of a run"), lambda run: training.release(run, False), scope="owner", of="host",
+            "release.make", N_("Make a signed bundle of a run"), partial(training.release, publish=False), scope="owner", of="host",
             icon="models", arguments=RUN, choices={"run": _runs}, when=_has_runs, lacks=NO_RUN, told=_released,
         ),
         Command(
-            "release.publish", N_("Make a bundle of a run and publish it"), lambda run: training.release(run, True), scope="owner",
+            "release.publish", N_("Make a bundle of a run and publish it"), partial(training.release, publish=True), scope="owner",
             of="host", icon="push", arguments=RUN, choices={"run": _runs}, when=_has_runs, lacks=NO_RUN, told=_released,
         ),
         Command(
