@@ -321,7 +321,7 @@ class Driver:
         self.odometer.settle(self.estimate)
         if self.estimate is not None:
             self.estimate.step(self.odometer.time(now))
-        return self.estimate if now - self.odometer.counted_at(now) <= self.robot.times.pose else None
+        return self.estimate if now - self.odometer.counted_at <= self.robot.times.pose else None
 
     def _check(self) -> None:
         """A stop or a fault ends what it was doing."""

@@ -17,7 +17,8 @@ WRAP = (1 << 32) / 1e6  # seconds until the board's clock begins anew
 LONGEST = 30.0  # seconds for which counters say where it went
 GAP = 0.25  # seconds between two counts beyond which speed is no constant
 AHEAD = 1.0  # seconds that a board's clock may gain on what was expected: more, and it is another one
-WINDOW = 1.0  # seconds of messages of which the quickest says how far both clocks are apart
+# Seconds of messages of which the quickest says how far both clocks are apart: not many, since a board in simavr may be slow.
+WINDOW = 0.25
 
 
 class Odometer:
@@ -26,19 +27,15 @@ class Odometer:
     def __init__(self, body: Body) -> None:
         self.body = body
         self._told: dict[type, tuple[float, float]] = {}  # the last time of each kind: on the board, and here
-        self._waiting: list[tuple[float, Encoders | Imu]] = []
+        self._waiting: list[tuple[float, float, Encoders | Imu]] = []
         self._delays: deque[tuple[float, float]] = deque()  # when a message was read, and how long after it was told
         self._quickest = math.inf  # of them all, however long ago
         self._counts: tuple[float, int, int] | None = None
-        self._counted_at = -math.inf
+        self.counted_at = -math.inf  # when it read the last counts that could be used
 
     def time(self, now: float) -> float:
         """The host's `now` among the times of measurements."""
         return now - min((delay for _, delay in self._delays), default=0.0)
-
-    def counted_at(self, now: float) -> float:
-        """When the wheels last told what could be used, as the host's time."""
-        return self._counted_at + now - self.time(now)
 
     def hear(self, now: float, told: Encoders | Imu) -> None:
         """A message that was read at `now`; those of a kind come in the order of the board's time."""
@@ -48,14 +45,14 @@ class Odometer:
         self._delays.append((now, now - at))
         self._quickest = min(self._quickest, now - at)
         self._told[type(told)] = (told.time, at)
-        self._waiting.append((at, told))
+        self._waiting.append((at, now, told))
 
     def settle(self, estimate: Estimate | None) -> None:
         """Hands on what was heard since the last time."""
         waiting, self._waiting = sorted(self._waiting, key=lambda each: each[0]), []
-        for at, told in waiting:
+        for at, now, told in waiting:
             if isinstance(told, Encoders):
-                self._count(at, told, estimate)
+                self._count(at, now, told, estimate)
             elif estimate is not None:
                 estimate.gyro(at, told.gz)
 
@@ -74,7 +71,7 @@ class Odometer:
             self._counts = None
         return self.time(now)
 
-    def _count(self, at: float, told: Encoders, estimate: Estimate | None) -> None:
+    def _count(self, at: float, now: float, told: Encoders, estimate: Estimate | None) -> None:
         body = self.body
         left, right = (told.right, told.left) if body.swap else (told.left, told.right)
         before, self._counts = self._counts, (at, left, right)
@@ -84,7 +81,7 @@ class Odometer:
         metres = (left - before[1]) / body.counts_per_metre, (right - before[2]) / body.counts_per_metre
         if max(abs(metres[0]), abs(metres[1])) > 2 * body.wheel_speed * seconds + 0.05:
             return  # counters that began anew
-        self._counted_at = at
+        self.counted_at = now
         if estimate is None:
             return
         along, turn = sum(metres) / 2, (metres[1] - metres[0]) / body.track

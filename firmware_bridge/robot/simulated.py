@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import time
 
 from firmware_bridge.robot.simulator import World
 from firmware_bridge.simulator import Simulated
@@ -31,14 +30,13 @@ class Wheels:
         return self.world.trail
 
     async def run(self) -> None:
-        """Turns the wheels as the motors say, by the machine's clock as simavr does."""
+        """Turns the wheels as the motors say, by the board's clock: a machine that stands holds up both."""
         told = [0, 0]
-        at = time.monotonic()
+        at, *_ = await asyncio.to_thread(self._board.pins)
         while True:
             await asyncio.sleep(EVERY)
-            now = time.monotonic()
-            left, at = now - at, now
-            duties = await asyncio.to_thread(self._board.motors)
+            now, *duties = await asyncio.to_thread(self._board.pins)
+            left, at = now - at, now  # less than 0 where the board began anew
             while left > 0:
                 self.world.drive(duties[0] / 1000, duties[1] / 1000)
                 self.world.step(min(left, LONGEST))

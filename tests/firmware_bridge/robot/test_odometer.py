@@ -87,6 +87,16 @@ def test_what_is_read_late_counts_as_if_it_had_been_read_in_time(trip: Trip) -> 
     assert estimate.pose == pytest.approx(soon[1].pose, abs=0.01)
 
 
+def test_a_board_whose_clock_is_slow_as_in_simavr_on_a_busy_machine_is_heard_as_any(trip: Trip) -> None:
+    odometer, estimate = reckoned(trip)
+    for when, message in trip.go(5.0, 0.3, 0.4):
+        odometer.hear(1000 + 3 * when, message)
+        odometer.settle(estimate)
+        estimate.step(odometer.time(1000 + 3 * when))
+        assert max(estimate.doubt) < 0.5
+    assert odometer.counted_at == 1000 + 3 * trip.time and off(trip, estimate)[0] < 0.3
+
+
 @pytest.mark.parametrize("clock", [100.0, WRAP - 2.0], ids=["a usual time", "while the board's clock begins anew"])
 def test_where_messages_were_lost_the_counters_tell_the_way(tmp_path: Path, clock: float) -> None:
     trip = Trip(tmp_path, clock)
