@@ -155,13 +155,16 @@ async def _swaps(args: argparse.Namespace, folder: Path) -> None:
 
     async def load() -> None:
         nonlocal peak
-        asked: list[asyncio.Task[None]] = []
-        began = time.perf_counter()
+        under_way: set[asyncio.Task[None]] = set()  # of those that are over, nothing may count as the device's memory
+        asked, began = 0, time.perf_counter()
         while not done.is_set():
-            asked.append(asyncio.create_task(ask(len(asked))))
+            task = asyncio.create_task(ask(asked))
+            under_way.add(task)
+            task.add_done_callback(under_way.discard)
+            asked += 1
             peak = max(peak, memory.rss_bytes())
-            await asyncio.sleep(max(0.0, began + len(asked) / args.rate - time.perf_counter()))
-        await asyncio.gather(*asked)
+            await asyncio.sleep(max(0.0, began + asked / args.rate - time.perf_counter()))
+        await asyncio.gather(*under_way)
 
     loading = asyncio.create_task(load())
     began = time.perf_counter()

@@ -31,7 +31,7 @@ def test_a_file_is_kept_asked_and_forgotten_and_stays_over_a_kill(start_device: 
     [kept] = listed["documents"]
     assert listed["compared_by"][0] == "words" and listed["unread"] == 0
     assert (kept["name"], kept["characters"]) == ("manuals/heater.md", len(TEXT))
-    asked = {"question": "How often must I clean the filter?"}
+    asked = {"question": "When do I clean the filter?"}
     told = device.request("POST", "/v1/documents/ask", asked).json
     assert (told["found"], told["answer"]) == (True, "Clean the filter every four weeks.")
     assert [source["document"] for source in told["sources"]] == ["manuals/heater.md"]
