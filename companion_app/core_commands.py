@@ -30,6 +30,7 @@ from companion_app.state import host_actions as hact
 from companion_app.state.host import KeyWay
 from companion_app.state.model import AppState, PushPhase, Screen
 from companion_app.state.phase import Phase
+from companion_app.state.questions import NO_LABEL, card
 from companion_app.state.store import Store
 from companion_app.state.teaching import why_not
 
@@ -213,6 +214,18 @@ def host_commands(core: Core) -> tuple[Command, ...]:
             icon="key",
         ),
         Command(
+            "question.answer", N_("Answer the question with a label"), core.questions.answer, scope="operator", of="host",
+            arguments={"label": {**TEXT, "title": N_("Label")}}, choices={"label": _labels}, when=_asked, lacks=N_("No question is open."),
+        ),
+        Command(
+            "question.none", N_("No label is right for this question"), lambda: core.questions.answer(None, NO_LABEL),
+            scope="operator", of="host", when=_asked, lacks=N_("No question is open."),
+        ),
+        Command(
+            "question.drop", N_("This text is of no use"), lambda: core.questions.answer(None), scope="operator", of="host",
+            when=_asked, lacks=N_("No question is open."),
+        ),
+        Command(
             "question.skip", N_("Ask this question last"), core.questions.skip, scope="operator", of="host",
             when=_question_open, lacks=N_("No question is open."),
         ),
@@ -262,6 +275,14 @@ def _has_device(state: AppState) -> bool:
 
 def _has_host(state: AppState) -> bool:
     return state.host is not None
+
+
+def _asked(state: AppState) -> bool:
+    return card(state.asking) is not None
+
+
+def _labels(state: AppState) -> Choices:
+    return [(label, label) for label in (state.asking.queue.labels if state.asking.queue else ())]
 
 
 def _question_open(state: AppState) -> bool:

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from companion_app.i18n import N_
 from companion_app.i18n.languages import CODES, LANGUAGES
-from companion_app.registry import Command, CommandError
+from companion_app.registry import Choices, Command, CommandError
 from companion_app.state.model import AppState
 from companion_app.state.preferences import MAX_SCALE, MIN_SCALE, THEME_CHOICES
+from companion_app.state.upkeep import DropStage
 
 if TYPE_CHECKING:
     from companion_app.core_commands import Core
@@ -85,6 +86,17 @@ def upkeep_commands(core: Core) -> tuple[Command, ...]:
             arguments={"path": {**TEXT, "title": N_("File or folder")}},
         ),
         Command(
+            "data.add", N_("Put what was sent to the host into a dataset"), upkeep.add_dropped, scope="operator", of="host",
+            icon="import", when=lambda state: state.upkeep.dropped is not None and state.upkeep.dropped.stage is DropStage.SEEN,
+            lacks=N_("Import a file first, so that the host can look at it."),
+            arguments={
+                "dataset": {**TEXT, "title": N_("Dataset")},
+                "kind": {**TEXT, "title": N_("What of it"), "enum": ["rows", "texts"], "default": "rows"},
+                "task": {**TEXT, "title": N_("What the rows teach"), "default": ""},
+            },
+            choices={"kind": lambda state: [("rows", N_("The rows")), ("texts", N_("The texts"))], "task": _tasks},
+        ),
+        Command(
             "app.look_for_update", N_("Look for a newer version of this app"), upkeep.look_for_update,
             when=lambda state: bool(state.upkeep.version.place), lacks=NO_REPOSITORY, told=_version,
         ),
@@ -100,6 +112,10 @@ def upkeep_commands(core: Core) -> tuple[Command, ...]:
             },
         ),
     )  # fmt: skip
+
+
+def _tasks(state: AppState) -> Choices:
+    return [(task.name, task.title) for task in (state.host.offer.tasks if state.host else ())]
 
 
 def _accounts(state: AppState) -> object:

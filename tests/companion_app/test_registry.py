@@ -54,6 +54,8 @@ ON_HOST = {
     "key.delete": ("DELETE", "/v1/keys/openai/work"),
     "key.export": ("POST", "/v1/keys/export"),
     "key.import": ("POST", "/v1/keys/import"),
+    "question.answer": ("POST", "/v1/questions/mails"),
+    "data.add": ("POST", "/v1/imports/x"),
     "question.undo": ("POST", "/v1/questions/mails/undo"),
     "question.take": ("POST", "/v1/questions/mails/take"),
     "sign.look": ("GET", "/v1/signatures"),
@@ -84,7 +86,7 @@ NO_COMMANDS = {
         "questions.look", "questions.pick", "upkeep.pick_backup", "chats.pick",
     ),
     "what is typed, and kept until it is sent": ("rows.change", "rows.search", "chats.edit", "chats.edit_begin", "chats.typed", "upkeep.forget_dropped", "upkeep.forget_backup"),
-    "an answer to what is on the screen alone": ("questions.answer", "upkeep.add_dropped", "files.take_folder", "upkeep.restore_backup"),
+    "an answer to what is on the screen alone": ("files.take_folder", "upkeep.restore_backup"),
     "secrets, which belong into no palette and no list of a shell's commands": (
         "hosting.save_key", "hosting.export_keys", "hosting.import_keys", "upkeep.save_backup", "upkeep.open_backup",
     ),

@@ -81,7 +81,7 @@ class ImportsScreen(AppScreen):
             self.ids.task.problem = tr("Say what the rows teach.")
             return
         self.ids.task.problem = ""
-        self.app.upkeep.add_dropped(self.ids.dataset.text, kind=kind, task=self.ids.task.value)
+        self.app.registry.run("data.add", dataset=self.ids.dataset.text, kind=kind, task=self.ids.task.value)
 
     def pick(self) -> None:
         """Import what was typed instead of dropped."""

@@ -16,7 +16,6 @@ from companion_app.state.model import AppState
 from companion_app.state.questions import (
     BY_DIGIT,
     MANY_LABELS,
-    NO_LABEL,
     Asking,
     Question,
     answered_line,
@@ -123,9 +122,9 @@ class QuestionsScreen(AppScreen):
             return text == "u"
         row = next((row for row in self.ids.labels.children if row.digit == text), None) if text.isdigit() else None
         if row is not None:
-            self.app.questions.answer(row.name)
+            self.app.registry.run("question.answer", label=row.name)
         elif text == "0":
-            self.app.questions.answer(None, NO_LABEL)
+            self.app.registry.run("question.none")
         elif text == "s":
             self.app.registry.run("question.skip")
         elif text == "u":
@@ -140,11 +139,11 @@ class QuestionsScreen(AppScreen):
         """Enter in the search: where one label is left, it is the answer."""
         found = matching(self._labels, self.ids.search.entry.text)
         if len(found) == 1:
-            self.app.questions.answer(found[0])
+            self.app.registry.run("question.answer", label=found[0])
 
     def none_of_these(self) -> None:
         """No label is right."""
-        self.app.questions.answer(None, NO_LABEL)
+        self.app.registry.run("question.none")
 
     def _show_topics(self, asking: Asking) -> None:
         names = [topic.dataset for topic in asking.topics]
@@ -193,7 +192,7 @@ class QuestionsScreen(AppScreen):
 
     def _row(self, name: str) -> LabelRow:
         row = LabelRow(name=name, from_right=right_to_left(name))
-        row.bind(on_release=lambda _: self.app.questions.answer(name))
+        row.bind(on_release=lambda _: self.app.registry.run("question.answer", label=name))
         return row
 
 
