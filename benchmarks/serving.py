@@ -16,6 +16,7 @@ import statistics
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -66,6 +67,7 @@ def main() -> None:
     parser.add_argument("--loads", type=int, default=24, help="times that one of them is loaded again")
     parser.add_argument("--in-mode", choices=("usual", "cold"), help=argparse.SUPPRESS)  # in a process of its own
     args = parser.parse_args()
+    memory.give_back_large()  # as the daemon does
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(globals()[f"_{args.what}"](args, Path(folder)))
 
@@ -179,6 +181,8 @@ async def _swaps(args: argparse.Namespace, folder: Path) -> None:
         f"p50 {statistics.median(times) * 1000:.2f} ms, p99 {times[int(len(times) * 0.99)] * 1000:.2f} ms; "
         f"peak {peak / 2**20:.1f} MB, before {before / 2**20:.1f} MB, model {bundles[0].stat().st_size / 2**20:.1f} MB"
     )
+    for why, count in Counter(failed).most_common(5):
+        print(f"{count} failed: {why}")
     await device.close()
 
 
