@@ -112,6 +112,8 @@ class RoomTower(nn.Module):
 class PlayerNet(nn.Module):
     """The planes of each of its towers -> the scores of each, in the same order: see `edge_runtime.tasks.game.TOWERS`."""
 
+    full_ranges = True  # few positions have the largest numbers, and these mustn't be cut off
+
     def __init__(self, shape: Shape, towers: Sequence[str]) -> None:
         super().__init__()
         made = {

@@ -127,6 +127,23 @@ def test_other_rooms_are_run_anew_and_few_are_kept() -> None:
     assert len(engine.seen) == 2 * len(rooms) > 2 * KEPT
 
 
+def test_in_connect_four_a_glance_rules_out_what_loses_and_takes_what_wins() -> None:
+    def told(*rows: str) -> dict[str, object]:
+        return {"game": "connect_four", "state": {"board": list(rows)}}
+
+    empty = "......."
+    for seed in range(12):
+        wins = player(seed).run(told(empty, empty, empty, empty, "OOO....", "XXX...."))
+        assert wins["action"] == "4" and wins["confidence"] == 1 and not wins["unsure"]
+        blocks = player(seed).run(told(empty, empty, empty, empty, "X......", "X..OOOX"))
+        scores: dict[str, float] = blocks["scores"]  # type: ignore[assignment]
+        assert blocks["action"] == "3" and scores == {**dict.fromkeys("124567", 0.0), "3": 1.0}
+        # Two in an open row become three that nobody can stop, unless one end is taken now.
+        forks = player(seed).run(told(empty, empty, empty, empty, "......X", "..OO..X"))
+        scores = forks["scores"]  # type: ignore[assignment]
+        assert forks["action"] in ("2", "5", "7") and scores["1"] == scores["4"] == 0
+
+
 def test_looking_ahead_finds_what_the_network_misses() -> None:
     for seed in range(5):
         answer = player(seed).run({**COLUMNS, "milliseconds": 5})
