@@ -71,12 +71,8 @@ class Simulated:
 
     def motors(self) -> tuple[int, int]:
         """What the two motors get, thousandths of full power: read from the timers' registers."""
-        return self.pins()[1:]
-
-    def pins(self) -> tuple[float, int, int]:
-        """Seconds since the board began, by its own clock, and what the two motors get."""
-        _, milliseconds, left, right, _ = self.ask("pins").split()
-        return int(milliseconds) / 1000, int(left), int(right)
+        _, _, left, right, _ = self.ask("pins").split()
+        return int(left), int(right)
 
     def _line(self) -> str:
         assert self._process.stdout is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
 
 from firmware_bridge.robot.simulator import World
 from firmware_bridge.simulator import Simulated
@@ -11,6 +12,7 @@ from firmware_bridge.simulator import Simulated
 EVERY = 0.02
 GRAVITY, GYRO = 8192, 65.5  # raw values of the firmware's MPU-6050: of a g, and of a degree a second
 LONGEST = 0.2  # seconds that go by at once: less than the world's deadman, as the firmware's is the one that counts
+TURNS = 200  # ms after which the gyro says that it stands, where nothing more is told
 
 
 class Wheels:
@@ -30,21 +32,20 @@ class Wheels:
         return self.world.trail
 
     async def run(self) -> None:
-        """Turns the wheels as the motors say, by the board's clock: a machine that stands holds up both."""
+        """Turns the wheels as the motors say, by the machine's clock as simavr does; while this process stands, so do they."""
         told = [0, 0]
-        at, *_ = await asyncio.to_thread(self._board.pins)
+        at = time.monotonic()
         while True:
             await asyncio.sleep(EVERY)
-            now, *duties = await asyncio.to_thread(self._board.pins)
-            left, at = now - at, now  # less than 0 where the board began anew
-            while left > 0:
-                self.world.drive(duties[0] / 1000, duties[1] / 1000)
-                self.world.step(min(left, LONGEST))
-                left -= LONGEST
+            now = time.monotonic()
+            passed, at = min(now - at, LONGEST), now
+            left, right = await asyncio.to_thread(self._board.motors)
+            self.world.drive(left / 1000, right / 1000)
+            self.world.step(passed)
             for wheel, name in enumerate(("left", "right")):
                 edges = math.trunc(self.world.counts[wheel]) - told[wheel]
                 told[wheel] += edges
                 if edges:
                     await asyncio.to_thread(self._board.ask, f"turn {name} {edges}")
             rate = round(math.degrees(self.world.speed[1]) * GYRO)
-            await asyncio.to_thread(self._board.ask, f"imu 0 0 {GRAVITY} 0 0 0 {rate}")
+            await asyncio.to_thread(self._board.ask, f"imu 0 0 {GRAVITY} 0 0 0 {rate} {TURNS}")

@@ -183,6 +183,9 @@ async def test_sensors_come_in_their_units_and_the_lights_go_on(simulated: Simul
             assert (told.ax, told.ay, told.az) == pytest.approx((9.81, -4.905, 0), abs=0.02)
             assert (told.gx, told.gz) == pytest.approx((math.radians(10), -math.radians(10)), abs=0.002)
             assert told.temperature == pytest.approx(35.53, abs=0.02)
+            simulated.ask("imu 8192 -4096 0 -340 655 0 -655 50")  # whoever turns it tells it so again, or has ended
+            while ((told := await motion.next(PATIENT)).gx, told.gz) != (0, 0):
+                assert told.ax == pytest.approx(9.81, abs=0.02)
         await board.leds(2)
         assert simulated.ask("pins").split()[4] == "2"
 

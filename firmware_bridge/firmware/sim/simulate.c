@@ -10,7 +10,7 @@
        button 0|1         the emergency stop
        adc CHANNEL MV     an analogue input
        turn left|right N  so many edges of a wheel's encoder
-       imu AX AY AZ T GX GY GZ   raw values of an MPU-6050; `imu off`: it doesn't answer
+       imu AX AY AZ T GX GY GZ [MS]   raw values of an MPU-6050, that turns for so many ms; `imu off`: it doesn't answer
        unplug, plug       the cable; plugged in again the terminal has another name
        reset              the board's reset pin
        freeze             its clock's interrupt never comes again, as after a bug
@@ -67,6 +67,7 @@ static struct {
     avr_irq_t *irq;
     bool there, selected, addressed;
     unsigned char at, registers[256];
+    avr_cycle_count_t turns_until; /* 0: for ever */
 } imu;
 
 static void plug(void) {
@@ -164,7 +165,9 @@ static void on_bus(avr_irq_t *irq, uint32_t value, void *param) {
         imu.addressed = true;
     }
     if (what & TWI_COND_READ) {
-        unsigned char data = imu.registers[imu.at++];
+        bool stands = imu.turns_until && avr->cycle > imu.turns_until && imu.at >= 0x43 && imu.at <= 0x48;
+        unsigned char data = stands ? 0 : imu.registers[imu.at];
+        imu.at++;
         avr_raise_irq(imu.irq + TWI_IRQ_INPUT, avr_twi_irq_msg(TWI_COND_READ, message.u.twi.addr, data));
     }
 }
@@ -192,8 +195,9 @@ static void obey(char *line) {
         encoders[strcmp(word, "right") == 0].left += a;
     } else if (strcmp(line, "imu off") == 0) {
         imu.there = false;
-    } else if (sscanf(line, "imu %d %d %d %d %d %d %d", v, v + 1, v + 2, v + 3, v + 4, v + 5, v + 6) == 7) {
+    } else if ((a = sscanf(line, "imu %d %d %d %d %d %d %d %d", v, v + 1, v + 2, v + 3, v + 4, v + 5, v + 6, &b)) >= 7) {
         imu.there = true;
+        imu.turns_until = a == 8 ? avr->cycle + (avr_cycle_count_t)b * (HERTZ / 1000) : 0;
         for (int at = 0; at < 7; at++) {
             imu.registers[0x3b + 2 * at] = (unsigned char)(v[at] >> 8 & 0xff);
             imu.registers[0x3c + 2 * at] = (unsigned char)(v[at] & 0xff);
