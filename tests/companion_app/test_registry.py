@@ -69,6 +69,7 @@ ON_HOST = {
     "rollout.begin": ("POST", "/v1/rollouts"),
     "rollout.pause": ("POST", "/v1/rollouts/x/pause"),
     "rollout.abort": ("POST", "/v1/rollouts/x/abort"),
+    "train.start": ("POST", "/v1/trainings"),
     "train.vote": ("POST", "/v1/comparisons/x/vote"),
     "train.run": ("GET", "/v1/runs/1"),
     "train.map": ("GET", "/v1/runs/x/confusion"),
@@ -263,6 +264,35 @@ async def test_the_command_line_asks_a_host(tmp_path: Path) -> None:
     async with FakeHost() as host:
         Memory(tmp_path).keep_host(RememberedHost(host.url, "studio", TOKEN, scope="owner"))
         assert isinstance(json.loads(await headless.run(Options(config=tmp_path), "host.lessons", [])), list)
+
+
+async def test_the_command_line_begins_a_training_on_a_real_host(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.trainer_host.server.conftest import serving
+    from tests.trainer_host.training.small_talk import small_talk
+    from trainer_host.workspace import Workspace
+
+    monkeypatch.setattr("trainer_host.server.job_queue.JobQueue.start", lambda queue: None)  # what is begun waits
+    workspace, config = Workspace(tmp_path / "home"), tmp_path / "config"
+    small_talk(workspace, tmp_path)
+    async with serving(workspace) as client:
+        Memory(config).prepare()
+        Memory(config).keep_host(RememberedHost(client.url, "tower", client.token or "", scope="operator"))
+        words = ["--dataset", "talk", "--size=nano", "--epochs", "2.5", "--name", "small"]
+        begun = json.loads(await headless.run(Options(config), "train.start", words))
+        assert (begun["run"], begun["state"]) == ("small", "waiting")
+        [job] = (await client.get("/v1/trainings"))["trainings"]
+        assert job["commands"] == ["enigma train --data=talk --task=chat --name=small --size=nano --epochs=2.5"], job[
+            "commands"
+        ]
+        for refused, sentence in (
+            (["--dataset", "none"], "none"),
+            ([], "what to train on"),
+            (["--dataset", "talk", "--seed", "x"], "seed"),
+        ):
+            with pytest.raises(CommandError, match=sentence):
+                await headless.run(Options(config), "train.start", refused)
 
 
 @pytest.mark.parametrize(

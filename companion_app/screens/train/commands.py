@@ -5,18 +5,33 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from companion_app.i18n import N_
-from companion_app.registry import Choices, Command
+from companion_app.i18n import N_, tr
+from companion_app.registry import Choices, Command, CommandError
 from companion_app.services.judging_commands import JudgingCommands
 from companion_app.services.train_commands import TrainCommands
+from companion_app.state import actions as act
+from companion_app.state import train_actions as tact
 from companion_app.state.model import AppState, Screen
 from companion_app.state.phase import Phase
 from companion_app.state.store import Store
 from companion_app.state.train_words import form_obstacle, may_move
-from companion_app.state.training import Job, Part
+from companion_app.state.training import SIZES, Job, Part
 
 TEXT = {"type": "string"}
 JOB = {"id": {**TEXT, "title": N_("Training"), "default": ""}}
+FORM = {
+    name: {**TEXT, "title": title, "default": ""}
+    for name, title in (
+        ("dataset", N_("On the rows of")),
+        ("name", N_("Name of the run (may be left empty)")),
+        ("size", N_("Size")),
+        ("init", N_("Begin with")),
+        ("epochs", N_("Show the rows so often")),
+        ("seconds", N_("Plan for so many seconds")),
+        ("seed", N_("Seed")),
+    )
+}
+AS_TYPED = ("", N_("As in the form"))
 PAIR = {"one": {**TEXT, "title": N_("One run")}, "other": {**TEXT, "title": N_("Another run")}}
 WINNERS = (("first", N_("The first")), ("second", N_("The second")), ("tie", N_("Equally good")))
 NO_HOST = N_("The host is away; it can't be asked now.")
@@ -44,6 +59,17 @@ def commands(core: Core) -> tuple[Command, ...]:
         job = core.store.state.training.job
         return id or (job.id if job else "")
 
+    def start(**typed: str) -> None:
+        for field, text in typed.items():
+            if text.strip():
+                core.store.dispatch(tact.TrainTyped(field, text))
+        now = core.store.state.training
+        asked = form_obstacle(now) if now.known else "" if now.form.dataset else tr("Choose what to train on.")
+        if asked:
+            core.store.dispatch(act.Noticed(asked))
+        else:
+            training.train()
+
     def compare(one: str, other: str, text: str) -> None:
         training.pick_part(Part.COMPARE)
         core.open(Screen.TRAIN)
@@ -56,8 +82,8 @@ def commands(core: Core) -> tuple[Command, ...]:
 
     return (
         Command(
-            "train.start", N_("Begin the training that the form describes"), training.train, scope="operator", of="host",
-            icon="train", when=lambda state: not form_obstacle(state.training), lacks=N_("The form under Train isn't complete yet."),
+            "train.start", N_("Begin a training; what is left empty is as in the form"), start, scope="operator", of="host",
+            icon="train", arguments=FORM, choices={"dataset": _datasets, "size": _sizes, "init": _begun_with}, told=_started,
         ),
         Command(
             "train.pause", N_("Pause a training"), lambda id="": training.pause(shown(id)), scope="operator", of="host",
@@ -141,6 +167,29 @@ def _may(state: AppState) -> tuple[bool, bool]:
 
 def _there(state: AppState) -> Choices:
     return [(name, name) for name in state.training.there]
+
+
+def _datasets(state: AppState) -> Choices:
+    return [AS_TYPED, *((one.name, one.name) for one in state.training.datasets)]
+
+
+def _sizes(state: AppState) -> Choices:
+    return [AS_TYPED, *((size, size) for size in SIZES if size)]
+
+
+def _begun_with(state: AppState) -> Choices:
+    return [AS_TYPED, *_there(state)]
+
+
+def _started(state: AppState) -> object:
+    """The training that was begun, once the host has taken it. Raises `CommandError` where it refused."""
+    form = state.training.form
+    if form.refused:
+        raise CommandError(form.refused)
+    begun = [job for job in state.training.jobs if job.kind == "train"]
+    return (
+        {"id": begun[0].id, "run": begun[0].run, "state": str(begun[0].state)} if begun and not form.starting else None
+    )
 
 
 def _history(state: AppState) -> Choices:
