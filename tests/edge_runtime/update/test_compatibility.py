@@ -109,6 +109,9 @@ def test_this_device_is_what_it_is() -> None:
     here = this_device(Config())
     assert here.runtimes == {name: version for name, version in available_runtimes().items()}
     assert here.memory_mb > 64
+    if "onnxruntime" not in here.runtimes:
+        assert highest_opset() == 0
+        return
     assert 17 <= highest_opset() < 64  # the models of this repository have 17 and open here
     assert misfits({"task": "router", "requires": {"opset": 17, "schema": ROUTER}}, here) == []
 
