@@ -27,6 +27,9 @@ LONGEST = 15.0  # seconds of one sentence; what goes on is noise
 _NAME = "sentences"
 # A file's silence has no noise, which the models were never trained with.
 _NOISE: dict[str, object] = {"dither": True, "seed": 1}
+# Any sounds of English in a row: what fits so much worse, in each 10 ms, as a sentence of the grammar was none of them.
+_PHONES, _WORSE = "en-us/en-us-phone.lm.bin", 0.65e-3
+_FAST: dict[str, object] = {"bestpath": False, "lw": 2.0, "beam": 1e-20, "pbeam": 1e-20}
 _EDGE = np.zeros(int(0.2 * RATE), "<i2").tobytes()  # silence round a sentence, as the models were trained with it
 
 
@@ -79,7 +82,10 @@ class _Ears:
     def __init__(self, grammar: str, path: Path) -> None:
         sphinx = optional("pocketsphinx", "Spoken sentences")
         self._ends: Any = sphinx.Endpointer(sample_rate=RATE)
-        self._decoder: Any = sphinx.Decoder(samprate=RATE, lm=None, loglevel="FATAL", **_NOISE)
+        # The second pass (bestpath) throws away what is said a little otherwise than the models know it; `_fits` judges instead.
+        self._decoder: Any = sphinx.Decoder(samprate=RATE, lm=None, bestpath=False, loglevel="FATAL", **_NOISE)
+        phones = sphinx.get_model_path(_PHONES)
+        self._sounds: Any = sphinx.Decoder(samprate=RATE, lm=None, allphone=phones, loglevel="FATAL", **_NOISE, **_FAST)
         try:
             self._decoder.add_jsgf_string(_NAME, grammar)
             self._decoder.activate_search(_NAME)
@@ -99,10 +105,23 @@ class _Ears:
         if self._ends.in_speech or not self._sentence:
             return None
         said, self._sentence = bytes(self._sentence), bytearray()
-        self._decoder.start_utt()
-        self._decoder.process_raw(_EDGE + said + _EDGE, full_utt=True)
-        self._decoder.end_utt()
-        found = self._decoder.hyp()
+        sound = _EDGE + said + _EDGE
+        found = _decoded(self._decoder, sound)
         text = found.hypstr.strip() if found is not None else ""
         # What comes to an end within a sentence of the grammar was none.
-        return (text, len(said) / 2 / RATE) if text and self._whole.accept(text) else None
+        good = bool(text) and self._whole.accept(text) and self._fits(found, sound)
+        return (text, len(said) / 2 / RATE) if good else None
+
+    def _fits(self, found: Any, sound: bytes) -> bool:
+        """Whether it sounds like that sentence, and not like anything else that the grammar has no better word for."""
+        anything = _decoded(self._sounds, sound)
+        if anything is None:
+            return True
+        return bool(found.best_score - anything.best_score > -_WORSE * self._decoder.n_frames())
+
+
+def _decoded(decoder: Any, sound: bytes) -> Any:
+    decoder.start_utt()
+    decoder.process_raw(sound, full_utt=True)
+    decoder.end_utt()
+    return decoder.hyp()
