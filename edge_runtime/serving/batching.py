@@ -27,7 +27,7 @@ MOST_ROWS = 16  # 32 gain 5 % more, take twice the memory, and the first one wai
 _FREE_SIZE = 8  # of an axis that any size fits, beside the one of rows
 _GAIN_ROWS = 8
 _GOLDEN = (math.sqrt(5) - 1) / 2
-_TRIES = 4  # what else the processor does meanwhile may hide a gain
+_TRIES = 4  # what else the processor, or its caches, do meanwhile may hide a gain
 WORTH = 0.7  # of what one by one takes: a batch that needs more isn't worth that its first one waits for its last
 _PATIENCE = 1.0  # seconds: a model that is slower is known to be worth it by its rows' check alone
 

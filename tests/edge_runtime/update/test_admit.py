@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from edge_runtime.bundle import ModelFile, Scored
+from edge_runtime.bundle import ModelFile, Scored, read_envelope, unpack_bundle
 from edge_runtime.engines import available_runtimes
 from edge_runtime.errors import AdmissionError, EngineError, UnsupportedRuntime
+from edge_runtime.serving.batching import MOST_ROWS
 from edge_runtime.tasks import router
 from edge_runtime.update.admit import admit, choose_models
 
@@ -75,6 +77,34 @@ def test_the_next_runtime_serves_where_the_preferred_one_fails(tmp_path: Path) -
     (tmp_path / "model.tflite").write_bytes(b"junk")
     with pytest.raises(EngineError, match=r"onnxruntime .* can't open model\.onnx"):
         serves()
+
+
+def test_a_busy_machine_hides_no_gain_of_rows_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other programs take the processor from every run of several rows; a row alone computes for itself as long."""
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnx")
+    from edge_runtime.engines.onnx import OnnxEngine
+
+    usual = OnnxEngine.run
+
+    def run(engine: OnnxEngine, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        ends = time.thread_time() + 0.002
+        if len(inputs["tokens"]) > 1:
+            time.sleep(0.02)
+        else:
+            while time.thread_time() < ends:
+                pass
+        return usual(engine, inputs)
+
+    monkeypatch.setattr(OnnxEngine, "run", run)
+    tiny.make_bundle(tmp_path / "wide.enigma", tiny.manifest(), hidden=64, layers=2)
+    with (tmp_path / "wide.enigma").open("rb") as source:
+        envelope = read_envelope(source)
+    (tmp_path / "files").mkdir()
+    manifest = unpack_bundle(tmp_path / "wide.enigma", envelope, tmp_path / "files")
+    loaded = admit(manifest, envelope.digest, tmp_path / "files", 1, ["onnxruntime"])
+    assert loaded.rows == MOST_ROWS
+    loaded.engine.close()
 
 
 def test_a_task_that_breaks_on_a_bundle_refuses_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
