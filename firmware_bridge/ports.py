@@ -50,7 +50,7 @@ def ports() -> list[Port]:
 
 def paths_of(wanted: str | None) -> list[str]:
     """The paths to try for what a person named: a path, an id of `ports`, or None for whatever is there."""
-    if wanted is not None and ("/" in wanted or wanted.upper().startswith("COM")):
+    if wanted is not None and ("/" in wanted or wanted.upper().startswith("COM") or os.path.exists(wanted)):
         return [wanted]
     return [port.path for port in ports() if wanted is None or wanted == port.id]
 

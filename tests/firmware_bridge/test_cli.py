@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -50,13 +51,16 @@ def test_a_mistake_is_one_sentence(
     assert len(said.err.splitlines()) == 1
 
 
-def test_a_port_is_found_by_its_id_whatever_its_path_is_now(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_port_is_found_by_its_id_whatever_its_path_is_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("firmware_bridge.ports.ports", lambda: [Port("/dev/ttyUSB0", "1a86:7523:@1-2", "USB Serial")])
     find = finder("/dev/ttyUSB0")
     monkeypatch.setattr("firmware_bridge.ports.ports", lambda: [Port("/dev/ttyUSB3", "1a86:7523:@1-2", "USB Serial")])
     assert find() == ["/dev/ttyUSB3"]  # the cable went out and in
     assert paths_of("1a86:7523:@1-2") == paths_of(None) == ["/dev/ttyUSB3"]
     assert paths_of("2341:0043:85") == [] and paths_of("/dev/ttyACM0") == ["/dev/ttyACM0"]
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tty").touch()
+    assert paths_of("tty") == ["tty"] and finder("tty")() == ["tty"]
 
 
 def test_without_pyserial_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
