@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from firmware_bridge.errors import PortError
@@ -50,7 +51,7 @@ def ports() -> list[Port]:
 
 def paths_of(wanted: str | None) -> list[str]:
     """The paths to try for what a person named: a path, an id of `ports`, or None for whatever is there."""
-    if wanted is not None and ("/" in wanted or wanted.upper().startswith("COM") or os.path.exists(wanted)):
+    if wanted is not None and ("/" in wanted or wanted.upper().startswith("COM") or Path(wanted).exists()):
         return [wanted]
     return [port.path for port in ports() if wanted is None or wanted == port.id]
 
