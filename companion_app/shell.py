@@ -153,8 +153,6 @@ class Shell(BoxLayout):
         self._items: list[tuple[Screen, NavItem]] = []
         self._left: dict[str, Left] = {}
         self._seen: list[str] = []  # the last one is the one that is shown
-        self._strip = JobStrip()
-        self._strip.bind(on_release=lambda _: App.get_running_app().open(Screen.TEACH))
         self.bind(width=self.fit)
         frame.wide, frame.large = self._shape()
         self._arrange()
@@ -279,9 +277,9 @@ class Shell(BoxLayout):
         self.clear_widgets()
         self.orientation = "horizontal" if self.frame.wide else "vertical"
         bar: BoxLayout = Rail() if self.frame.wide else BottomBar()
-        if self._strip.parent:
-            self._strip.parent.remove_widget(self._strip)
-        self._estop = StopBar()  # anew, as the language may be another one
+        # Anew, as the language may be another one, from the other side.
+        self._estop, self._strip = StopBar(), JobStrip()
+        self._strip.bind(on_release=lambda _: App.get_running_app().open(Screen.TEACH))
         body = self._body = BoxLayout(orientation="vertical")
         self._bar = TopBar()
         self._back = self._bar.ids.back.__self__

@@ -100,8 +100,9 @@ LESSONS = (
     Lesson("b", "b", ("chat",), 10, "openai", LessonState.STOPPED, 0.5, 5, (), 0, 2.0, datasets=(("chat", "chat-2"),)),
     Lesson("c", "c", ("code",), 100, "ollama", LessonState.DONE, 1.0, 100, cost=0.0),
 )
+# A hash without three letters beside each other, which would look like a word that isn't translated.
 EXPIRES = datetime(2026, 12, 24, tzinfo=UTC)
-ASK = Ask("models/robot", 4, EXPIRES, (), (Bundle("home-en", "1.4.0", "robot", 980_000, sha256(b"home-en 1.4.0").hexdigest(), (("onnxruntime", 0.973),)),), 1, 2, True)  # fmt: skip
+ASK = Ask("models/robot", 4, EXPIRES, (), (Bundle("home-en", "1.4.0", "robot", 980_000, sha256(b"home-en 1.4.10").hexdigest(), (("onnxruntime", 0.973),)),), 1, 2, True)  # fmt: skip
 
 
 def _detail(words: Words) -> Detail:

@@ -86,6 +86,19 @@ async def test_a_screen_in_arabic_is_a_mirror(options: Options) -> None:
         item = driver.find("NavItem", text="اسأل")
         icon, label = item.children[::-1]
         assert label.right < icon.x
+        left, right = filled(driver)
+        assert right == pytest.approx(driver.find("JobStrip").children[0].right) and left > DESKTOP[0] / 4
+        driver.app.choosing.change(language="en")
+        await driver.settle()
+        await driver.settle()
+        assert filled(driver)[0] == pytest.approx(driver.find("JobStrip").children[0].x), "a lesson's meter turns, too"
+
+
+def filled(driver: window.Driver) -> tuple[float, float]:
+    """Where the filled part of the meter in the strip begins and ends."""
+    meter = driver.find("JobStrip").children[0]
+    part = [one for one in meter.canvas.children if type(one).__name__ == "Paper"][-1]
+    return part.pos[0], part.pos[0] + part.size[0]
 
 
 async def test_what_is_drawn_is_what_fribidi_orders(options: Options, monkeypatch: pytest.MonkeyPatch) -> None:
