@@ -187,7 +187,7 @@ async def _swaps(args: argparse.Namespace, folder: Path) -> None:
 
 
 async def _memory(args: argparse.Namespace, folder: Path) -> None:
-    device = await _device(folder)
+    device = await _device(folder, {"update": {"trial": False}})  # which is a process of its own each time
     first, second = (_bundle(folder, args, f"{number}.0.0", number) for number in (1, 2))
     figures: list[float] = []
     for number in range(args.cycles):
