@@ -18,11 +18,13 @@ TARGET_PRECISION = 0.9  # of the answers that are not unsure, on rows that the m
 MIN_COVERAGE = 0.5  # a specialist that is unsure about most of its own examples is of no use
 # The least confident hundredths of real rows are where unknown texts lie too, however easy the rows are.
 ALWAYS_UNSURE = 0.02
+COOLEST = 0.2  # of temperatures, unless a student says otherwise
 COVERED = 0.9  # of new rows whose right label is among the likely ones
 # How much scale and shift of Platt's are drawn to 1 and 0, as the precision of a normal prior: a few dozen pictures that are
 # all right say little about what a probability is worth.
 PRIOR = 4.0
 _NEWTON_STEPS = 60
+_LIKELY_STEPS = 1e7  # in 1, that it is rounded down to: a tenth of sure answers may lie within a ten thousandth
 
 
 @dataclass(frozen=True)
@@ -45,15 +47,18 @@ class Calibration:
     covered_error: float
 
 
-def calibrate(logits: np.ndarray, labels: np.ndarray, groups: Sequence[object] | None = None) -> Calibration:
+def calibrate(
+    logits: np.ndarray, labels: np.ndarray, groups: Sequence[object] | None = None, coolest: float = COOLEST
+) -> Calibration:
     """Choose all on unseen rows; logits float32 [rows, classes], labels int [rows]; groups: one each, those of one fare
-    alike; None: each row is its own.
+    alike; None: each row is its own. coolest: the lowest temperature. Where nearly all rows are right, a low one makes all
+    probabilities alike near 1, and then nothing tells which labels are likely; `platt` can still make them surer.
 
     The temperature minimises the negative log likelihood (Guo et al. 2017), and so does `platt_of` the answer's being
     right. The threshold is that of `threshold_of`. What is likely is split conformal prediction by the right label's probability (arXiv 2107.07511,
     section 1).
     """
-    temperature = best_temperature(logits.astype(np.float64), labels)
+    temperature = best_temperature(logits.astype(np.float64), labels, coolest)
     plain = softmax(logits / temperature)
     right = plain.argmax(axis=1) == labels
     platt = platt_of(plain.max(axis=1), right)
@@ -70,7 +75,7 @@ def calibrate(logits: np.ndarray, labels: np.ndarray, groups: Sequence[object] |
         float(right.mean()),
         float(answered.mean()),
         float(right[answered].mean()),
-        float(np.floor(likely * 1e4) / 1e4),
+        float(np.floor(likely * _LIKELY_STEPS) / _LIKELY_STEPS),
         clustered_error(own >= likely, range(len(labels)) if groups is None else groups),
     )
 
@@ -142,10 +147,10 @@ def threshold_of(confidence: np.ndarray, right: np.ndarray) -> float:
     return float(np.floor(confidence[order[last]] * 1e4) / 1e4)
 
 
-def best_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
-    """The divisor of the logits, 0.2 to 5, with the least negative log likelihood; float64 [rows, classes], int [rows]."""
+def best_temperature(logits: np.ndarray, labels: np.ndarray, coolest: float = COOLEST) -> float:
+    """The divisor of the logits, `coolest` to 5, with the least negative log likelihood; float64 [rows, classes], int [rows]."""
     # Well below 1 where a training smooths labels and leaves noise undecided, so that its logits stay low.
-    grid = np.exp(np.linspace(np.log(0.2), np.log(5.0), 225))
+    grid = np.exp(np.linspace(np.log(coolest), np.log(5.0), 225))
     rows = np.arange(len(labels))
     losses = [-np.log(softmax(logits / t)[rows, labels] + 1e-12).mean() for t in grid]
     return round(float(grid[int(np.argmin(losses))]), 6)

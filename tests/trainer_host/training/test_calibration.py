@@ -4,6 +4,7 @@ import numpy as np
 
 from edge_runtime.tasks.confidence import adjusted
 from trainer_host.training.calibration import (
+    COOLEST,
     COVERED,
     MIN_COVERAGE,
     TARGET_PRECISION,
@@ -57,6 +58,19 @@ def test_the_right_label_is_among_the_likely_ones_as_often_as_promised() -> None
             chances = answered(found, logits[600:])
             covered.append(float((chances[np.arange(600), labels[600:]] >= found.likely).mean()))
     assert abs(float(np.mean(covered)) - COVERED) <= 0.01
+
+
+def test_where_all_are_right_the_promise_holds_with_a_temperature_that_leaves_them_apart() -> None:
+    covered: dict[float, list[float]] = {COOLEST: [], 0.5: []}
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        labels = rng.integers(0, 8, 700)
+        logits = (np.eye(8)[labels] * rng.normal(5, 0.7, (700, 1))).astype(np.float32)
+        for coolest, shares in covered.items():
+            found = calibrate(logits[:100], labels[:100], coolest=coolest)
+            assert found.temperature >= coolest - 1e-6
+            shares.append(float((answered(found, logits[100:])[np.arange(600), labels[100:]] >= found.likely).mean()))
+    assert abs(float(np.mean(covered[0.5])) - COVERED) <= 0.02 < float(np.mean(covered[COOLEST])) - COVERED
 
 
 def test_how_far_the_promise_errs_is_told_also_where_rows_of_a_group_are_alike() -> None:
