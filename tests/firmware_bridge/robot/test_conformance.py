@@ -62,7 +62,6 @@ class Subject:
                 while math.dist(self.truth.pose[:2], (x, y)) < 0.02:
                     if self.driver.envelope.why & Why.NO_POSE:
                         await self.locate()
-                        x, y, _ = self.truth.pose
                     await self.push(0.2)
                     await asyncio.sleep(0.02)
         except TimeoutError:
