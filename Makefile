@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: run test test-tflite test-arm64 test-fastdds test-home-assistant test-container lint clean
+.PHONY: run test test-tflite test-arm64 test-fastdds test-homeassistant test-container lint clean
 
 run: $(VENV)/.trainer
 	$(BIN)/enigma quickstart $(ARGS)
@@ -30,7 +30,7 @@ test-container: $(VENV)/.dev
 	VENV=$(VENV) sh scripts/test_container.sh $(ARGS)
 
 # A real Home Assistant beside a device and a simulated robot; the first time some minutes to install it, 400 MB
-test-home-assistant: $(VENV)/.dev
+test-homeassistant: $(VENV)/.dev
 	VENV=$(VENV) sh scripts/test_home_assistant.sh $(ARGS)
 
 # Every screen of the companion in each size, theme and kind of language, read from the pixels; minutes

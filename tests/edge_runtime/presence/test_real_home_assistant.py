@@ -1,4 +1,4 @@
-"""A real Home Assistant finds a real daemon and a simulated robot over a real broker, and moves it. `make test-home-assistant`."""
+"""A real Home Assistant finds a real daemon and a simulated robot over a real broker, and moves it. `make test-homeassistant`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.mosquitto import HOST
 
 HASS = os.environ.get("ENIGMA_HASS", "")
 pytestmark = [
-    pytest.mark.skipif(not HASS, reason="needs a Home Assistant: make test-home-assistant"),
+    pytest.mark.skipif(not HASS, reason="needs a Home Assistant: make test-homeassistant"),
     pytest.mark.timeout(900),
 ]
 START, WAIT = 400.0, 90.0
