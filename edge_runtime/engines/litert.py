@@ -56,7 +56,7 @@ class LiteRtEngine:
         if all(_is_open(each) for each in (*input_details.values(), *output_details.values())) and self._takes_rows():
             self.inputs = tuple(map(_opened, self.inputs))
             self.outputs = tuple(map(_opened, self.outputs))
-        self._specs = {each.name: (self._places[each.name], each.dtype, list(each.shape)) for each in self.inputs}
+        self._specs = {each.name: (each.dtype, list(each.shape)) for each in self.inputs}
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Run the interpreter once; see `Engine.run`."""
@@ -65,12 +65,12 @@ class LiteRtEngine:
             raise EngineError("The model was closed.")
         if inputs.keys() != self._specs.keys():
             check_names("inputs", set(inputs), set(self._specs))
-        for name, (_, dtype, shape) in self._specs.items():
+        for name, (dtype, shape) in self._specs.items():
             check_input(name, inputs[name], dtype, shape)
         try:
             if self._rows is not None and (rows := self._rows_of(inputs)) != self._rows:
                 self._make_for(interpreter, rows)
-            for name, (index, _, _) in self._specs.items():
+            for name, index in self._places.items():
                 interpreter.set_tensor(index, inputs[name])
             interpreter.invoke()
             found = {name: interpreter.get_tensor(index) for name, index in self._results.items()}

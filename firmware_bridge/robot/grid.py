@@ -37,15 +37,17 @@ class Grid:
         made = [(pose, placed(points, pose)) for pose, points in scans if len(points)]
         if not made:
             raise RobotError("There are no scans to make a map of.")
-        ends = on_walls(np.concatenate([points for _, points in made]), cell)
+        eyes, ends = np.array([pose[:2] for pose, _ in made]), np.concatenate([points for _, points in made])
+        # What is too far apart is refused before anything as large as the map is made.
+        _check_size(*np.ceil(np.ptp(np.concatenate([eyes, ends]), axis=0) / cell))
+        ends = on_walls(ends, cell)
         starts = np.cumsum([0, *(len(points) for _, points in made)])
-        every = np.concatenate([np.array([pose[:2] for pose, _ in made]), ends])
+        every = np.concatenate([eyes, ends])
         # Most walls are to run along the middles of cells: along an edge, noise draws them on both sides of it.
         phase = np.angle(np.exp(2j * np.pi * ends / cell).mean(axis=0)) / (2 * np.pi) - 0.5
         west, south = (np.floor(every.min(axis=0) / cell - phase) - 2 + phase) * cell
         columns, rows = (np.ceil((every.max(axis=0) - (west, south)) / cell) + 2).astype(int)
-        if columns * rows > MOST_CELLS:
-            raise RobotError(f"The map would have {columns * rows:,} cells; up to {MOST_CELLS:,} are possible.")
+        _check_size(columns, rows)
         grid = cls(np.zeros((rows, columns), np.float32), float(west), float(south), cell)
         for (pose, _), first, last in zip(made, starts, starts[1:], strict=False):
             grid.add(pose, ends[first:last])
@@ -119,6 +121,11 @@ class Grid:
             raise RobotError(f"{path} is no map of enigma-bridge robot map.")
         west, south, cell = corner.tolist()
         return cls(odds.astype(np.float32), west, south, cell)
+
+
+def _check_size(columns: float, rows: float) -> None:
+    if columns * rows > MOST_CELLS:
+        raise RobotError(f"The map would have {columns * rows:,.0f} cells; up to {MOST_CELLS:,} are possible.")
 
 
 def on_walls(points: np.ndarray, cell: float) -> np.ndarray:

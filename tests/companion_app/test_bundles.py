@@ -28,6 +28,8 @@ from companion_app.state.bundles import Bundles, FetchPhase, HostBundle
 from companion_app.state.host import Host, Offer
 from companion_app.state.model import AppState
 from companion_app.state.rollout_plan import (
+    USUAL_DONE,
+    USUAL_FAILURES,
     Known,
     Plan,
     hours_problem,
@@ -231,6 +233,8 @@ async def test_the_command_line_lists_and_saves_what_a_real_host_made(tmp_path: 
     from tests.trainer_host.fleet.samples import Devices, published
     from tests.trainer_host.server.conftest import serving
     from trainer_host.fleet.database import open_store
+    from trainer_host.fleet.rollouts import Plan as HostPlan
+    from trainer_host.fleet.rollouts import percent
     from trainer_host.workspace import Workspace
 
     home, config = tmp_path / "home", tmp_path / "config"
@@ -256,6 +260,8 @@ async def test_the_command_line_lists_and_saves_what_a_real_host_made(tmp_path: 
             [course] = session.courses()
         assert course.where == Where(any=("kitchen", "hall")) and course.when == ("idle", "22:00-06:00")
         assert (course.plan.most_failures, course.plan.least_done) == (500, 5000)
+        usual = HostPlan()
+        assert (percent(usual.most_failures), percent(usual.least_done)) == (USUAL_FAILURES, USUAL_DONE)
         assert begun["terms"].startswith(
             "Devices with one of kitchen, hall  ·  while nobody uses it, from 22:00 to 06:00"
         )

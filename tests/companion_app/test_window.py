@@ -6,6 +6,7 @@ import gc
 import json
 import stat
 import subprocess
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -235,11 +236,14 @@ async def test_what_a_screen_hides_is_still_there_when_it_is_shown(options: Opti
         furnish(store)
         full = store.state
         for screen in Screen:
-            for state in (empty, full, empty):
+            shown = []
+            for state in (full, empty, full):
                 store.state = replace(state, screen=screen)
                 driver.app.shell.show(store.state)
                 await driver.settle()
                 gc.collect()
+                shown.append(Counter(type(widget).__name__ for widget in driver.app.shell.walk()))
+            assert shown[0] == shown[2], screen
 
 
 def test_only_a_driver_that_computes_is_waited_for() -> None:

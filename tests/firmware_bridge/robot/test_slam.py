@@ -77,6 +77,12 @@ def test_ends_of_rays_are_moved_onto_straight_walls_and_nothing_else_is_bent() -
     assert np.unique(rows, return_counts=True)[1].max() > 0.95 * len(rows)
 
 
+def test_scans_too_far_apart_for_a_map_are_refused_in_a_sentence() -> None:
+    far = np.array([[1.0, 1.0], [2.0, 1.0], [20_000.0, 20_000.0]])  # a terabyte and more, if it were tried
+    with pytest.raises(RobotError, match="The map would have 160,000,000,000 cells; up to 50,000,000 are possible"):
+        Grid.of([((0.0, 0.0, 0.0), far)])
+
+
 def test_a_ray_along_a_wall_erases_nothing_of_it() -> None:
     wall = np.column_stack([np.arange(0.2, 4, 0.3), np.full(13, 1.0)])
     grid = Grid(np.zeros((40, 90), np.float32), 0.0, -0.5)
