@@ -248,4 +248,5 @@ async def _send_stop(args: argparse.Namespace) -> None:
         if not await sender.matched(5.0):
             raise BridgeError("Nobody moves an arm in this domain: nothing was stopped.")
         sender.publish()
-        await asyncio.sleep(0.2)  # for it to leave before the node does
+        if not await sender.arrived(5.0):
+            raise BridgeError("The arm's driver hasn't confirmed the stop within 5 s: use the arm's own switch.")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 Say = Callable[[str], None]
 _QUALITIES = ("default", "sensors", "latched")
+_KNOWN = 0.2  # seconds until readers of sensors' quality, to whom nothing is sent again, know of us as well
 _RELEASES = ("humble", "iron", "jazzy", "kilted", "lyrical")
 
 
@@ -176,13 +177,16 @@ async def _pub(args: argparse.Namespace, say: Say) -> None:
     async with await _open(args) as graph:
         message = graph.types.make(graph.types.check(args.type), _json(args.message))
         outlet = graph.advertise(args.topic, args.type, _qos(args))
-        if not await outlet.matched(args.wait):
+        if await outlet.matched(args.wait):
+            await asyncio.sleep(_KNOWN)
+        else:
             say(f"Nobody reads {outlet.topic.name} yet; it is published all the same.")
         for number in range(args.count):
             if number:
                 await asyncio.sleep(1 / max(args.rate, 1e-3))
             outlet.publish(message)
-        await asyncio.sleep(0.2)  # what is on the way arrives before the node is gone
+        if not await outlet.arrived():
+            say(f"Not everybody who reads {outlet.topic.name} has confirmed it.")
 
 
 async def _call(args: argparse.Namespace, say: Say) -> None:

@@ -241,6 +241,9 @@ class _Writer:
     def matched(self) -> int:
         return len(self._writer.get_matched_subscriptions())
 
+    async def arrived(self, seconds: float) -> bool:
+        return bool(await asyncio.to_thread(self._writer.wait_for_acks, int(max(seconds, 0.0) * 1e9)))
+
     def close(self) -> None:
         self._graph.silence(self)
         self._writer.__del__()

@@ -167,6 +167,13 @@ class Publisher:
                 return True
         return False
 
+    async def arrived(self, seconds: float = 10.0) -> bool:
+        """Waits until all reliable readers have what was sent; False after `seconds`. Who closes before may lose it.
+
+        Over DDS and rclpy they confirm it; zenoh and rosbridge write it out, over TCP. Readers of sensors' quality confirm nothing.
+        """
+        return await self._outlet.arrived(seconds)
+
     def close(self) -> None:
         """Publish no more."""
         if not self.closed:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import importlib
+import logging
 import os
 import threading
 from collections.abc import Callable, Collection
@@ -15,6 +16,7 @@ from firmware_bridge.ros2.names import Qos, Service, Topic
 from firmware_bridge.ros2.transport import Closable, Inbox, Reply, Seen, hand
 from firmware_bridge.ros2.types import Types
 
+_log = logging.getLogger(__name__)
 _THREADS = 24  # a request of a service of ours keeps one until it is answered, goals of actions too
 _ANSWER_SECONDS = 660.0  # longer than any service of ours may take (the result of an action)
 _REQUESTS = 64  # that wait
@@ -132,6 +134,14 @@ class _Outlet:
 
     def matched(self) -> int:
         return int(self._publisher.get_subscription_count())
+
+    async def arrived(self, seconds: float) -> bool:
+        until = _load("rclpy.duration").Duration(seconds=max(seconds, 0.0))
+        try:
+            return bool(await asyncio.to_thread(self._publisher.wait_for_all_acked, until))
+        except RuntimeError as error:  # rclpy's own errors are of it: not every RMW can tell
+            _log.debug("rclpy can't tell what has arrived: %s", error)
+            return True
 
     def close(self) -> None:
         self._node.destroy_publisher(self._publisher)

@@ -150,6 +150,8 @@ async def replay(
                     outlets[connection.id].send(_checked(graph.types, bytes(data), connection.msgtype))
                     sent += 1
                     told(connection.topic, nanoseconds)
+            for each in outlets.values():
+                await each.arrived()
         finally:
             for each in outlets.values():
                 each.close()

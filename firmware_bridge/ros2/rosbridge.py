@@ -229,6 +229,9 @@ class _Outlet:
     def matched(self) -> int | None:
         return self._graph.rosapi.readers(self._topic.name)
 
+    async def arrived(self, seconds: float) -> bool:
+        return await self._graph.link.written(seconds)
+
     def close(self) -> None:
         self._graph.end({"op": "unadvertise", **self._about})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import random
@@ -47,6 +48,9 @@ class Link:
         self._waiting: deque[str] = deque()
         self._waits = 0
         self._news = asyncio.Event()
+        self._idle = asyncio.Event()  # nothing waits, and nothing is being written
+        self._idle.set()
+        self._connections = 0
         self._task: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
@@ -78,7 +82,16 @@ class Link:
             raise Overloaded(f"rosbridge at {self.url} takes what is sent too slowly: publish less.")
         self._put(text)
 
+    async def written(self, seconds: float) -> bool:
+        """Waits until all that was sent is written out; False after `seconds`, and where the connection broke."""
+        before = self._connections
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._idle.wait()
+        return self.connected and self._idle.is_set() and self._connections == before
+
     def _put(self, text: str) -> None:
+        self._idle.clear()
         self._waiting.append(text)
         self._waits += len(text)
         self._news.set()
@@ -101,6 +114,8 @@ class Link:
         # What waited is from before: nobody wants an old command.
         self._waiting.clear()
         self._waits = 0
+        self._connections += 1
+        self._idle.set()
         self.connected = True
         for message in self._begin():
             self._put(json.dumps(message))
@@ -142,6 +157,7 @@ class Link:
         try:
             while True:
                 while not self._waiting:
+                    self._idle.set()
                     self._news.clear()
                     await self._news.wait()
                 text = self._waiting.popleft()

@@ -60,6 +60,9 @@ class Outlet(Closable, Protocol):
     def matched(self) -> int | None:
         """How many read it; None where that isn't known."""
 
+    async def arrived(self, seconds: float) -> bool:
+        """Whether all that was sent is with those who read it reliably, or, where nobody confirms, on its way; see `graph`."""
+
 
 class Caller(Closable, Protocol):
     """Where a service's requests go out."""

@@ -58,6 +58,9 @@ class Node:
             def get_subscription_count(self) -> int:
                 return node.count_subscribers(topic)
 
+            def wait_for_all_acked(self, timeout: Any) -> bool:
+                return bool(timeout.seconds >= 0)
+
         self.publishers.append(Publisher())
         return self.publishers[-1]
 
@@ -177,6 +180,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> None:
         create_node=lambda name, namespace, context: Node(name, namespace, context),
         shutdown=lambda context: None,
     )
+    module("rclpy.duration", Duration=types.SimpleNamespace)
     module("rclpy.callback_groups", ReentrantCallbackGroup=object)
     module("rclpy.executors", MultiThreadedExecutor=MultiThreadedExecutor)
     module(

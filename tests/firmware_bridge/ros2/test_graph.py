@@ -52,6 +52,19 @@ async def test_messages_services_and_names_come_over(pair: Pair) -> None:
         await client.call(seconds=0.1)
 
 
+async def test_what_is_published_just_before_the_end_arrives(opens: Opens) -> None:
+    """A reader learns of a writer after the writer of it: what comes before is sent again only while the writer is there."""
+    reads = (await opens("reads")).subscribe("/cmd_vel", TWIST)
+    for number in range(5):
+        graph = await opens(f"writes_{number}")
+        writer = graph.advertise("/cmd_vel", TWIST)
+        assert await writer.matched(SECONDS)
+        writer.publish(linear={"x": float(number)})
+        assert await writer.arrived(SECONDS)
+        await graph.close()
+        assert (await reads.next(SECONDS)).linear.x == number
+
+
 async def test_who_comes_later_gets_what_is_latched(pair: Pair) -> None:
     one, two = pair
     maps = one.advertise("/map", "nav_msgs/msg/OccupancyGrid", LATCHED)

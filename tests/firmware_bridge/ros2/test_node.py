@@ -186,7 +186,8 @@ def test_two_processes_on_loopback(way: str, capsys: pytest.CaptureFixture[str])
     where = [["--interface", f"listen {endpoint}"], ["--interface", endpoint]] if way == "zenoh" else [[], []]
     common = ["--over", way, "--domain", str(DOMAIN)]
     program = "import sys; from firmware_bridge.cli import main; sys.exit(main(sys.argv[1:]))"
-    echo = ["ros", "echo", "/cmd_vel", "geometry_msgs/Twist", "--count", "2", *common, *where[0], "--node", "listener"]
+    echo = ["ros", "echo", "/cmd_vel", "geometry_msgs/Twist", "--count", "2", "--qos", "default"]
+    echo += [*common, *where[0], "--node", "listener"]
     with subprocess.Popen([sys.executable, "-c", program, *echo], stdout=subprocess.PIPE, text=True) as listener:
         try:
             pub = [

@@ -124,6 +124,7 @@ async def test_it_comes_back_after_a_break_and_sends_no_old_command(
     await patiently(lambda: not transport.link.connected)
     with pytest.raises(RosError, match="is being made again"):
         writer.publish(data=1)
+    assert not await writer.arrived(SECONDS)
     waits = False
     server.said.clear()
     await server.start()
