@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 from companion_app import i18n
+from companion_app.theme import shaped
 
 # Hebrew, Arabic and their neighbours, their presentation forms, and the marks that begin such a run.
 _FROM_RIGHT = re.compile(
@@ -22,6 +23,7 @@ _FROM_RIGHT = re.compile(
 # Controls of the algorithm and selectors of a glyph: they have no shape of their own.
 _UNSEEN = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]")
 
+_HELD = 0xF0000  # private characters, in the places of emoji
 
 # Two letters that may join.
 _ARABIC = re.compile("[\u0620-\u06ff]{2}")
@@ -50,11 +52,20 @@ def base_direction(text: str) -> str:
 
 
 def drawn(line: str, paragraph: str | None = None) -> str:
-    """A line as it is drawn from left to right. paragraph: what it was wrapped from, which decides its direction."""
+    """A line as it is drawn from left to right. paragraph: what it was wrapped from, which decides its direction.
+
+    Where nothing is written from the right, joiners of letters and emoji are still in it.
+    """
     base = base_direction(line if paragraph is None else paragraph)
     if base == "L" and not has_right_to_left(line):
-        return unseen(line)
-    return unseen(_drawn(line, base))
+        return line
+    emoji = list(dict.fromkeys(shaped.emoji().findall(line)))
+    for number, one in enumerate(emoji):  # their parts stay in their order
+        line = line.replace(one, chr(_HELD + number))
+    ordered = unseen(_drawn(line, base))
+    for number, one in enumerate(emoji):
+        ordered = ordered.replace(chr(_HELD + number), one)
+    return ordered
 
 
 def ordered(parts: list[str], base: str) -> list[int]:
@@ -156,7 +167,7 @@ def _resolved(line: str, base: str) -> Storage:
     storage["base_level"], storage["base_dir"] = (1, "R") if base == "R" else (0, "L")
     algorithm.get_embedding_levels(line, storage)
     for char in storage["chars"]:
-        if char["type"] in _UNKNOWN:
+        if char["type"] in _UNKNOWN or ord(char["ch"]) >= _HELD:
             char["type"] = "ON"
     algorithm.explicit_embed_and_overrides(storage)
     algorithm.resolve_weak_types(storage)

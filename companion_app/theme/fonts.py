@@ -24,7 +24,7 @@ class Family:
 
 BUNDLED = (
     Family(str(FOLDER / "NotoSansArabic-Regular.ttf"), str(FOLDER / "NotoSansArabic-Bold.ttf")),
-    # Without colours: Kivy's SDL text can't scale those that are pictures.
+    # Without colours; where the system has a font with them, see `coloured_emoji`.
     Family(str(FOLDER / "NotoEmoji-Regular.ttf"), str(FOLDER / "NotoEmoji-Regular.ttf")),
 )
 # What systems bring along, in the order of our liking: (regular, bold). CJK, then single scripts, then all the rest.
@@ -52,6 +52,8 @@ SYSTEM = (
     ("Arial Unicode.ttf", "Arial Unicode.ttf"),
     ("FreeSans.ttf", "FreeSansBold.ttf"),
 )
+# Emoji in colours, as pictures or as layers of shapes.
+COLOURED = ("NotoColorEmoji.ttf", "Apple Color Emoji.ttc", "seguiemj.ttf")
 # Fonts of one more script each; a system with all of Noto has 200.
 MOST_OTHERS = 300
 
@@ -73,17 +75,30 @@ def covers(path: str, character: str) -> bool:
 
 
 @lru_cache(1)
+def coloured_emoji() -> str | None:
+    """The system's font of emoji in colours."""
+    return next((_files()[name] for name in COLOURED if name in _files()), None)
+
+
+@lru_cache(1)
 def _system() -> tuple[Family, ...]:
     """The system's families: those we know, then what Noto has for single scripts."""
+    found = _files()
+    known = [Family(found[plain], found.get(bold, found[plain])) for plain, bold in SYSTEM if plain in found]
+    others = sorted(name for name in found if name.startswith("NotoSans") and "-Regular." in name)[:MOST_OTHERS]
+    return (*known, *(Family(found[name], found.get(name.replace("Regular", "Bold"), found[name])) for name in others))
+
+
+@lru_cache(1)
+def _files() -> dict[str, str]:
+    """The system's font files by their names."""
     found: dict[str, str] = {}
     for folder in _folders():
         for place, _, names in os.walk(folder):
             for name in names:
                 if name.lower().endswith((".ttf", ".ttc", ".otf")):
                     found.setdefault(name, str(Path(place, name)))
-    known = [Family(found[plain], found.get(bold, found[plain])) for plain, bold in SYSTEM if plain in found]
-    others = sorted(name for name in found if name.startswith("NotoSans") and "-Regular." in name)[:MOST_OTHERS]
-    return (*known, *(Family(found[name], found.get(name.replace("Regular", "Bold"), found[name])) for name in others))
+    return found
 
 
 def _folders() -> tuple[Path, ...]:
