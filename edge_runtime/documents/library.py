@@ -12,13 +12,13 @@ import math
 import re
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from edge_runtime.database import BUSY_SECONDS, transaction, write_ahead
 from edge_runtime.documents.encoder import Encoder, encoder_file
 from edge_runtime.documents.meaning import Meaning
 from edge_runtime.documents.passages import passages, sentences
@@ -121,9 +121,9 @@ class Library:
         self._folder, self._makers = path.parent, makers or makers_of(state)
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._base = sqlite3.connect(path, timeout=10, isolation_level=None)
+            self._base = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
             path.chmod(0o600)
-            self._base.execute("PRAGMA journal_mode=WAL")
+            write_ahead(self._base)
             version = int(self._base.execute("PRAGMA user_version").fetchone()[0])
             if version not in (0, 1, _FORMAT):
                 raise EdgeError(
@@ -157,7 +157,7 @@ class Library:
         parts = passages(text.replace("\0", " "))
         # What a document says first is mostly what it is about.
         lead = "".join(sentences(parts[0].text)[:1])[:MOST_LEAD] if parts else ""
-        with self._change():
+        with transaction(self._base):
             before = self._base.execute("SELECT id, hash FROM documents WHERE name = ?", (name,)).fetchone()
             if before is not None:
                 if before[1] == digest:
@@ -177,7 +177,7 @@ class Library:
 
     def remove(self, name: str) -> None:
         """Raises `NotFound`."""
-        with self._change():
+        with transaction(self._base):
             found = self._base.execute("SELECT id FROM documents WHERE name = ?", (name,)).fetchone()
             if found is None:
                 raise NotFound(f"There is no document '{name[:80]}'.")
@@ -245,7 +245,7 @@ class Library:
     def _make(self, vectors: Vectors, most: int) -> None:
         made = vectors.make(most)  # outside of the change, so that nobody waits for an encoder
         if made:
-            with self._change():
+            with transaction(self._base):
                 vectors.keep(made)
 
     def _passages(self) -> int:
@@ -276,7 +276,7 @@ class Library:
 
     def _stems(self, texts: Sequence[str]) -> list[list[str]]:
         """The stems of each text, as the passages' words are stemmed."""
-        with self._change("DEFERRED"):  # of its own tables alone: nobody else waits
+        with transaction(self._base, "DEFERRED"):  # of its own tables alone: nobody else waits
             self._base.execute("DELETE FROM temp.looked")
             self._base.executemany("INSERT INTO temp.looked (rowid, text) VALUES (?, ?)", list(enumerate(texts, 1)))
             made: list[list[str]] = [[] for _ in texts]
@@ -301,17 +301,6 @@ class Library:
         self._base.execute(f"DELETE FROM vectors WHERE passage IN ({held})", (number,))
         self._base.execute("DELETE FROM passages WHERE document = ?", (number,))
         self._base.execute("DELETE FROM documents WHERE id = ?", (number,))
-
-    @contextmanager
-    def _change(self, lock: str = "IMMEDIATE") -> Iterator[None]:
-        """All of a change or nothing of it."""
-        self._base.execute(f"BEGIN {lock}")
-        try:
-            yield
-        except BaseException:
-            self._base.execute("ROLLBACK")
-            raise
-        self._base.execute("COMMIT")
 
 
 def makers_of(state: Path) -> Makers:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from edge_runtime.addresses import is_near
+from edge_runtime.database import write_ahead
 from trainer_host.errors import TrainerError
 from trainer_host.workspace import Workspace, storage_errors
 
@@ -65,7 +66,7 @@ def sqlite_engine(path: Path) -> Engine:
 
         assert isinstance(connection, sqlite3.Connection)
         connection.isolation_level = None  # `begin` below says when a transaction begins, not the module
-        connection.execute("PRAGMA journal_mode = WAL")
+        write_ahead(connection)
         connection.execute("PRAGMA synchronous = FULL")  # what a rollout decided survives a power cut
 
     return engine

@@ -19,6 +19,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import cast
 
+from edge_runtime.database import BUSY_SECONDS, transaction, write_ahead
 from trainer_host.errors import TeacherStopped
 from trainer_host.teacher.processes import runs
 from trainer_host.teacher.providers import Dialect, Endpoint, SchemaForm, TokenLimit
@@ -26,7 +27,6 @@ from trainer_host.workspace import Workspace
 
 FORMAT = 2
 _FORMER = 1  # its requests that were under way are forgotten; nothing read them
-_BUSY_SECONDS = 10.0  # another process holds the file's lock for milliseconds
 # Pages of the log that are gathered before they go into the file, 16 MB: each time costs two fsyncs, and meanwhile nothing
 # is sent. A reply that is kept lies in a page of its own otherwise, for keys are hashes, so replies have row numbers.
 _CHECKPOINT_PAGES = 4000
@@ -122,7 +122,7 @@ class ReplyCache:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             # Prompts and answers are nobody else's; SQLite gives its other two files the same mode.
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-            self._db = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
+            self._db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
             try:
                 self._prepare()
             except BaseException:
@@ -169,7 +169,7 @@ class ReplyCache:
             for one in changes.kept
         ]
         records = [(record, request, process) for request, record in changes.ended]
-        with self._errors(), self._transaction():
+        with self._errors(), transaction(self._db):
             if changes.over:
                 self._db.executemany(_OVER, [(request, process) for request in changes.over])
             if changes.sent:
@@ -196,7 +196,7 @@ class ReplyCache:
         if none:
             yield []
             return
-        with self._errors(), self._transaction():
+        with self._errors(), transaction(self._db):
             rows = self._db.execute("SELECT request, process, at, call FROM calls ORDER BY at").fetchall()
             found = [row for row in rows if not runs(int(row[1]), float(row[2]))]
             yield [str(row[3]) for row in found]
@@ -223,20 +223,11 @@ class ReplyCache:
             )
 
     def _prepare(self) -> None:
-        # Two processes that open a new file at the same moment meet here, where SQLite doesn't wait by itself.
-        give_up = time.monotonic() + _BUSY_SECONDS
-        while True:
-            try:
-                self._db.execute("PRAGMA journal_mode = WAL")
-                break
-            except sqlite3.OperationalError as cause:
-                if "locked" not in str(cause) or time.monotonic() > give_up:
-                    raise
-                time.sleep(0.01)
+        write_ahead(self._db)
         # A process that dies loses nothing; a power cut may lose the last commits, never the file.
         self._db.execute("PRAGMA synchronous = NORMAL")
         self._db.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
-        with self._transaction():
+        with transaction(self._db):
             version = int(self._db.execute("PRAGMA user_version").fetchone()[0])
             if version not in (0, _FORMER, FORMAT):
                 raise CacheUnusable(
@@ -246,16 +237,6 @@ class ReplyCache:
             for statement in _TABLES.split(";"):
                 self._db.execute(statement)
             self._db.execute(f"PRAGMA user_version = {FORMAT}")
-
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
 
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge_runtime.database import transaction, write_ahead
 from trainer_host.errors import NotThere, TrainerError
 
 FILE = "runs.sqlite"
@@ -71,7 +72,7 @@ class History:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._base = sqlite3.connect(path, timeout=_WAIT_SECONDS, isolation_level=None)
             # Written ahead: a reader never waits for a training, and a kill loses at most the last points.
-            self._base.execute("PRAGMA journal_mode=WAL")
+            write_ahead(self._base)
             self._base.execute("PRAGMA synchronous=NORMAL")
             version = int(self._base.execute("PRAGMA user_version").fetchone()[0])
             if version not in (0, FORMAT):
@@ -199,8 +200,7 @@ class Recording:
 
     def record(self, step: int, values: dict[str, float]) -> None:
         """Keep figures of a step; of a step that is done again after a resume, the new ones."""
-        with self._base:
-            self._base.execute("BEGIN")
+        with transaction(self._base):
             self._base.executemany(
                 "INSERT OR REPLACE INTO points VALUES (?, ?, ?, ?)",
                 [(self.number, step, name, value) for name, value in values.items()],

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from edge_runtime.database import transaction
 from edge_runtime.documents import encoder, meaning
 from edge_runtime.documents import library as library_module
 from edge_runtime.documents.answering import answer, cited
@@ -163,7 +164,7 @@ def test_others_may_look_while_one_changes(tmp_path: Path) -> None:
     with Library(tmp_path) as library, Library(tmp_path) as other:
         library.add("a", "the pump hums")
         library.search("pump")
-        with library._change():
+        with transaction(library._base):
             library._base.execute("DELETE FROM documents")
             assert other.search("pump")[0].document == "a"
 

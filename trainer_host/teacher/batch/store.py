@@ -17,13 +17,13 @@ from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 
+from edge_runtime.database import BUSY_SECONDS, transaction, write_ahead
 from trainer_host.errors import TeacherStopped
 from trainer_host.teacher.batch.common import Item
 from trainer_host.teacher.providers import Endpoint
 from trainer_host.workspace import Workspace
 
 FORMAT = 1
-_BUSY_SECONDS = 10.0
 # state of a part: sending (its id isn't known), running (it is), done. state of an item: open, answered, or a Reason.
 _TABLES = """
 CREATE TABLE IF NOT EXISTS parts (
@@ -76,7 +76,7 @@ class BatchStore:
             try:
                 fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-                self._db = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
+                self._db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
                 self._prepare()
             except BaseException:
                 os.close(self._lock)
@@ -101,7 +101,7 @@ class BatchStore:
             (part.id, item.id, item.task, None if item.worst is None else str(item.worst), tokens, "open")
             for item, tokens in items
         ]
-        with self._errors(), self._durable(), self._transaction():
+        with self._errors(), self._durable(), transaction(self._db):
             self._db.execute(
                 "INSERT INTO parts VALUES (?, ?, ?, 'sending', '', ?, ?)",
                 (part.id, place, part.key, part.before, part.at),
@@ -115,7 +115,7 @@ class BatchStore:
 
     def isnt(self, part: str, remote: str) -> None:
         """A batch that was taken for this one holds other requests."""
-        with self._errors(), self._transaction():
+        with self._errors(), transaction(self._db):
             self._db.execute("INSERT OR IGNORE INTO foreign_batches VALUES (?, ?)", (part, remote))
             self._db.execute("UPDATE parts SET state = 'sending', remote = '' WHERE id = ?", (part,))
 
@@ -131,7 +131,7 @@ class BatchStore:
 
     def never_sent(self, part: str) -> None:
         """Forget a batch that the provider doesn't have."""
-        with self._errors(), self._transaction():
+        with self._errors(), transaction(self._db):
             self._db.execute("DELETE FROM items WHERE part = ?", (part,))
             self._db.execute("DELETE FROM parts WHERE id = ?", (part,))
 
@@ -169,25 +169,15 @@ class BatchStore:
         return frozenset(str(row[0]) for row in rows)
 
     def _prepare(self) -> None:
-        self._db.execute("PRAGMA journal_mode = WAL")
+        write_ahead(self._db)
         self._db.execute("PRAGMA synchronous = NORMAL")
-        with self._transaction():
+        with transaction(self._db):
             version = int(self._db.execute("PRAGMA user_version").fetchone()[0])
             if version not in (0, FORMAT):
                 raise TeacherStopped(f"{self.path} was written by another version of Enigma; use that version.")
             for statement in _TABLES.split(";"):
                 self._db.execute(statement)
             self._db.execute(f"PRAGMA user_version = {FORMAT}")
-
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
 
     @contextlib.contextmanager
     def _durable(self) -> Iterator[None]:
