@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from edge_runtime.errors import BadRequest
 from edge_runtime.language.template import encode_chat, stop_ids
@@ -27,12 +27,16 @@ from trainer_host.training.runs import history_of
 from trainer_host.workspace import Workspace, checked_name, making
 
 if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
     from trainer_host.data.dataset import Dataset, Row
     from trainer_host.students.language.model import LanguageModel
     from trainer_host.training.preference import DpoSettings, Pair
     from trainer_host.training.rewards import GrpoSettings
     from trainer_host.training.unpaired import Judged, KtoSettings
 
+T = TypeVar("T")
+S = TypeVar("S", "DpoSettings", "KtoSettings")
 Json = dict[str, object]
 OnProgress = Callable[[float, dict[str, float]], None]
 OnStep = Callable[[int, dict[str, float]], None]
@@ -59,18 +63,7 @@ def prefer_run(
     from trainer_host.training.preference import tune_dpo
 
     student, tokenizer = _student(run), Tokenizer.read(run.folder / TOKENIZER)
-    made = _pairs(run, tokenizer, pairs)
-    kept = max(1, int(len(made) * HELD_BACK))
-    steps = settings.epochs * -(-(len(made) - kept) // settings.batch)
-
-    def work(model: LanguageModel, record: OnStep) -> Figures:
-        def on_step(step: int, values: Figures) -> None:
-            record(step, values)
-            on_progress(step / max(1, steps), values)
-
-        report = tune_dpo(model, made[kept:], made[:kept], settings, on_step)
-        return {key.replace("_", " "): float(value) for key, value in asdict(report).items()}
-
+    work = _comparing(tune_dpo, _pairs(run, tokenizer, pairs), settings, on_progress)
     config: Json = {"tuned": run.name, "pairs": hashlib.sha256(pairs.read_bytes()).hexdigest(), **asdict(settings)}
     return _tuned(workspace, run, student, into, "dpo", config, author, licence, work)
 
@@ -93,18 +86,7 @@ def like_run(
     from trainer_host.training.unpaired import tune_kto
 
     student, tokenizer = _student(run), Tokenizer.read(run.folder / TOKENIZER)
-    made = _judged(run, tokenizer, thumbs)
-    kept = max(1, int(len(made) * HELD_BACK))
-    steps = settings.epochs * -(-(len(made) - kept) // settings.batch)
-
-    def work(model: LanguageModel, record: OnStep) -> Figures:
-        def on_step(step: int, values: Figures) -> None:
-            record(step, values)
-            on_progress(step / max(1, steps), values)
-
-        report = tune_kto(model, made[kept:], made[:kept], settings, on_step)
-        return {key.replace("_", " "): float(value) for key, value in asdict(report).items()}
-
+    work = _comparing(tune_kto, _judged(run, tokenizer, thumbs), settings, on_progress)
     config: Json = {"tuned": run.name, "thumbs": hashlib.sha256(thumbs.read_bytes()).hexdigest(), **asdict(settings)}
     return _tuned(workspace, run, student, into, "kto", config, author, licence, work)
 
@@ -165,6 +147,27 @@ def reward_run(
 
     config: Json = {"tuned": run.name, **asdict(settings)}
     return _tuned(workspace, run, student, into, "grpo", config, author, licence, work)
+
+
+def _comparing(
+    tune: Callable[[LanguageModel, list[T], list[T], S, OnStep], DataclassInstance],
+    made: list[T],
+    settings: S,
+    on_progress: OnProgress,
+) -> Callable[[LanguageModel, OnStep], Figures]:
+    """What tunes a model on all but a tenth of what people said, and examines it on that."""
+    kept = max(1, int(len(made) * HELD_BACK))
+    steps = settings.epochs * -(-(len(made) - kept) // settings.batch)
+
+    def work(model: LanguageModel, record: OnStep) -> Figures:
+        def on_step(step: int, values: Figures) -> None:
+            record(step, values)
+            on_progress(step / max(1, steps), values)
+
+        report = tune(model, made[kept:], made[:kept], settings, on_step)
+        return {key.replace("_", " "): float(value) for key, value in asdict(report).items()}
+
+    return work
 
 
 def _tuned(
