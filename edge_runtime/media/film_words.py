@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from edge_runtime.media.film_plan import DIRECTIONS, FilmPlan, Motion
 from edge_runtime.media.prompts import GROUNDS, NAMES, THINGS, Prompt, Reading, wordings
-from edge_runtime.media.words import forms, unknown
+from edge_runtime.media.words import forms, not_known, unknown
 
 # What is meant where a prompt names a motion and not how much of it.
 TIMES, TURN, GROWN, SHRUNK, WAY = 2, 360, 2.0, 0.5, "clockwise"
@@ -231,7 +231,7 @@ def doubt(plan: FilmPlan, prompt: Prompt) -> str | None:
     read = asked(prompt.plain)
     strange = unknown(prompt.plain, KNOWN)
     if strange:
-        return f"The word '{strange[0]}' isn't known here."
+        return not_known(strange[0])
     if read.left:
         return f"Of the prompt, '{read.left[0]}' isn't in this film."
     marks = {prompt.thing(mark): mark for mark in read.marks}

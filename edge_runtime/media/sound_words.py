@@ -18,7 +18,7 @@ from edge_runtime.media.reference_notation import LETTERS
 from edge_runtime.media.sound import Program
 from edge_runtime.media.sound_notation import MANNERS, SWELL, Key, Named, Pitch, numbered
 from edge_runtime.media.speech import Utterance
-from edge_runtime.media.words import forms, mended, unknown
+from edge_runtime.media.words import forms, mended, not_known, unknown
 
 # How emotions sound: pace, pitch, loudness, -1 below, 0 at, 1 above the plain way (Juslin and Laukka 2003, table 7).
 EMOTIONS: dict[str, tuple[int, int, int]] = {
@@ -121,7 +121,7 @@ def doubt(program: Program, read: Asked) -> str | None:
     bare = re.sub(r'"[^"]*"', " ", read.said)
     strange = unknown(bare, KNOWN | {"louder", "softer"})
     if strange:
-        return f"The word '{strange[0]}' isn't known here."
+        return not_known(strange[0])
     texts = [thing for thing in read.things if isinstance(thing, str)]
     if isinstance(program, Utterance):
         return _doubt_speech(program, bare, texts)

@@ -10,6 +10,8 @@ import functools
 import re
 from collections.abc import Collection
 
+from edge_runtime.media.reference_notation import LETTERS
+
 # Words that ask, join and soften, and change nothing of what is to be made.
 HARMLESS = frozenset(
     """a about above across after again all also am an and any are around as at away back be been being before below both
@@ -40,7 +42,9 @@ OTHERS = frozenset(
     wide side hide ride tide wife file fire wire tire line fine nine dine pine vine wine lane plane plate place plant
     plants planet planets space spade shape share sharp shark short shirt sheet sleet sweet street sheep sleep""".split()  # noqa: SIM905
 )  # fmt: skip
-_WORD = re.compile(r"[a-z']+(?:-[a-z]+)*")
+# Letters of any script: a prompt in another language must not pass for what little of it is Latin.
+_WORD = re.compile(r"(?:[^\W\d_]|')+(?:-[^\W\d_]+)*")
+_NO_MARKS = str.maketrans(dict.fromkeys(LETTERS, " "))
 _QUOTED = re.compile(r'["“”«»„][^"“”«»„]{1,160}["“”«»“]')
 _LEAST = 4  # letters: shorter words are too alike
 
@@ -56,9 +60,15 @@ def mended(prompt: str, known: frozenset[str]) -> str:
 
 
 def unknown(text: str, known: Collection[str]) -> list[str]:
-    """The words of a text in small letters that aren't known, in their order; single letters are marks."""
-    words = _WORD.findall(text)
-    return [word for word in words if len(word.strip("'")) > 1 and word not in known and word not in HARMLESS]
+    """The words of a text in small letters that aren't known, in their order; single Latin letters, and `LETTERS`, are marks."""
+    words = _WORD.findall(text.translate(_NO_MARKS))
+    told = (word for word in words if len(word.strip("'")) > 1 or not word.isascii())
+    return [word for word in told if word not in known and word not in HARMLESS]
+
+
+def not_known(word: str) -> str:
+    """The sentence for a person whose prompt has such a word."""
+    return f"The word '{word[:40]}' isn't known here; prompts are read in English."
 
 
 def forms(verb: str, *irregular: str) -> list[str]:

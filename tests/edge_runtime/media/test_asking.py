@@ -10,7 +10,8 @@ from edge_runtime.media import film_words, picture_words, words
 from edge_runtime.media.film_plan import film_plan_of, read_film_plan
 from edge_runtime.media.picture_plan import plan_of, read_plan
 from edge_runtime.media.prompts import marked
-from edge_runtime.tasks import image_gen, video_gen
+from edge_runtime.tasks import audio_gen, gen_3d, image_gen, video_gen
+from edge_runtime.tasks.dialogue import TextTask
 from trainer_host.media import film_phrases, picture_phrases
 from trainer_host.media.film_facts import read_facts, unmet, write_fact
 from trainer_host.media.slips import slipped
@@ -126,6 +127,24 @@ def test_an_answer_says_why_it_is_doubtful() -> None:
     assert answer["unsure"] is True and "giraffe" in str(answer["problem"]) and answer["picture"] is not None
     answer = video_gen.answer({"prompt": "a giraffe walks"}, "nonsense")
     assert answer["film"] is None and answer["problem"] == video_gen.NOT_UNDERSTOOD
+
+
+@pytest.mark.parametrize(
+    ("task", "prompt", "text"),
+    [
+        (image_gen, "a red circle 左上", "- - ; A"),
+        (image_gen, "ein red circle", "- - ; A"),
+        (video_gen, "красная: a star rises", "- - ; A moves up"),
+        (audio_gen, "ド C4 5回", "play 120\nsine: α*5"),
+        (audio_gen, "сыграй C4 D4 E4", "play 120\nsine: α β γ"),
+        (audio_gen, 'sag "good morning" traurig', "say woman: α"),
+        (gen_3d, "куб: a cube of 20 mm", "box α α α"),
+    ],
+)
+def test_what_is_said_in_another_language_is_doubted(task: TextTask, prompt: str, text: str) -> None:
+    said = task.messages({"prompt": prompt})
+    answer = task.answer({"prompt": prompt}, text)
+    assert answer["unsure"] is True and "English" in str(answer["problem"]), said
 
 
 def test_a_thing_of_any_colour_is_told_by_its_kind() -> None:
