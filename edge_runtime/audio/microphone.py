@@ -71,6 +71,8 @@ def _recorded(device: str | None, stopped: Callable[[], bool]) -> Iterator[bytes
                     if not data:
                         ready.unregister(told)
                 elif not data:
+                    while (more := _waiting(told, ready)) and not stopped():
+                        said = (said + more)[-_SAID:]
                     lines = said.decode("utf-8", "replace").strip().splitlines()
                     why = lines[-1] if lines else "no sound came"
                     raise NotEquipped(f"arecord stopped ({why}); 'arecord -L' lists what --device can name.")
@@ -88,6 +90,11 @@ def _recorded(device: str | None, stopped: Callable[[], bool]) -> Iterator[bytes
             process.kill()
         process.stdout.close()
         process.stderr.close()
+
+
+def _waiting(number: int, ready: select.poll) -> bytes:
+    """What can be read at once; b"" at its end, and where there is nothing."""
+    return os.read(number, PIECE) if any(each == number for each, _ in ready.poll(0)) else b""
 
 
 def _pieces(source: IO[bytes]) -> Iterator[bytes]:
