@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainer_host.commands import prefer, record, unsure
+from trainer_host.commands import prefer, record, sounds, unsure
 from trainer_host.commands.options import Commands, add_seed, command, group, workspace_of
 from trainer_host.errors import TrainerError
 from trainer_host.presentation import Presenter, presenter_for
@@ -34,10 +34,16 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         "file",
         type=Path,
         metavar="FILE",
-        help="a .csv with a header, a .jsonl, a folder with a .csv of picture, question, answer, or of pictures and films in LABEL/ folders",
+        help="a .csv with a header, a .jsonl, a folder with a .csv of picture, question, answer, of pictures and films in LABEL/ folders, "
+        "or of WAVs there or in a .csv of file, label",
     )
-    made.add_argument("--task", metavar="TASK", help="what the rows teach: one of the twelve (a folder's: vision)")
+    made.add_argument(
+        "--task",
+        metavar="TASK",
+        help="what the rows teach: one of the twelve (a folder's: vision, or of WAVs wake_word)",
+    )
     made.add_argument("--sheet", type=Path, metavar="PNG", help="a folder's: where to show some of each label")
+    sounds.add_options(made)
     made.add_argument("--scrub", action="store_true", help="replace what looks like personal data")
     made.add_argument("--name", metavar="NAME", help="of the dataset (default: the file's name)")
     made.add_argument(
@@ -172,6 +178,9 @@ def data_import(args: argparse.Namespace) -> None:
     from trainer_host.data.transfer import import_rows
 
     show = presenter_for()
+    if sounds.are_sounds(args, _columns(args.column)):
+        sounds.import_sounds(args, args.name or _name_from(args.file.absolute()), _columns(args.column), show)
+        return
     asked = question_table(args.file, _columns(args.column)) if args.task in (None, "vision") else None
     if asked is not None:
         _import_questions(args, asked, show)
@@ -209,10 +218,6 @@ def _import_pictures(args: argparse.Namespace, show: Presenter) -> None:
     """A folder with a folder of pictures for each label."""
     from trainer_host.data.pictures import import_pictures
 
-    if args.task == "wake_word" or any(args.file.glob("*/*.wav")) or (args.file / "recordings.csv").is_file():
-        raise TrainerError(
-            f"Sounds teach a wake word; say its phrase, as in: enigma wakeword teach PHRASE --recordings {args.file}."
-        )
     if args.task not in (None, "vision"):
         raise TrainerError(f"A folder of pictures teaches vision, not {args.task}; name a file of rows.")
     name = args.name or _name_from(args.file.absolute())

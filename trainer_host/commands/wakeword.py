@@ -84,7 +84,7 @@ def _add_options(made: argparse.ArgumentParser) -> None:
         "--recordings",
         type=Path,
         metavar="FOLDER",
-        help="WAVs of people: the phrase in FOLDER/PHRASE/ (or FOLDER/PHRASE/WHO/), other sounds in any other folder",
+        help="WAVs of people: the phrase in FOLDER/PHRASE/ (or FOLDER/PHRASE/WHO/), other sounds in any other folder, or a .csv of file, label",
     )
     made.add_argument("--sheet", type=Path, metavar="PNG", help="with --recordings: where to show some of them")
     made.add_argument("--hours", type=float, metavar="N", help="of other talk by held-out speakers (default: 1)")
@@ -128,10 +128,11 @@ def _recordings(args: argparse.Namespace, phrase: str, show: Presenter) -> Recor
     people = f" by {len(found.speakers)} people" if found.speakers else ""
     show.say(f"{said} recordings of '{phrase}'{people}, {len(found.kept) - said} of other sounds.")
     for reason, count in found.refused.items():
-        show.warn(f"{count} files were left out: {reason}.")
+        show.warn(f"{count} {'file was' if count == 1 else 'files were'} left out: {reason} ({found.first[reason]}).")
     if args.sheet is not None:
         with storage_errors(args.sheet):
-            write_atomic(args.sheet, contact_sheet(args.recordings, found))
+            folder = args.recordings if args.recordings.is_dir() else args.recordings.parent
+            write_atomic(args.sheet, contact_sheet(folder, found))
         show.say(f"Some of them, the phrase framed where it was found: {args.sheet}")
     return found
 

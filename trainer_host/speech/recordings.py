@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import io
 import re
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from edge_runtime.audio.files import MAX_BYTES, RATE, read_sound, write_sound
+from edge_runtime.audio.files import MAX_BYTES, MAX_SECONDS, RATE, SILENT, read_sound, write_sound
 from edge_runtime.errors import BadRequest
 from trainer_host.data.dataset import Json, Row
 from trainer_host.errors import DataError
 from trainer_host.speech.kinds import PHRASE, TALK
+from trainer_host.speech.listed import Named, listed
 from trainer_host.speech.voices import HELD_OUT, TRAIN
 
-TABLE = "recordings.csv"  # file, label and, where it is known, speaker
 FILES = "files"  # the dataset's folder of sounds
-MAX_FILES = 20_000
 LEAST_PHRASES = 5  # recordings of the phrase: fewer can't be examined by others
 _HELD_SHARE = 0.25
 _FRAME = RATE // 50  # samples of 20 ms, by whose loudness speech is found
 _ABOVE_NOISE, _BELOW_PEAK = 3.0, 0.06  # times what the quietest tenth has, and of the loudest: more is speech
 _SHORTEST, _LONGEST = 0.2, 1.8  # seconds of a phrase; the network remembers 1.9
 _PAUSE = 0.35  # seconds between two words of one phrase
+_TOO_LONG = f"longer than {MAX_SECONDS / 60:g} minutes"
 _MARGIN = 0.04  # seconds before and behind what was found
 
 
@@ -58,10 +57,16 @@ class Recording:
 
 @dataclass(frozen=True)
 class Recordings:
-    """What was read, and how many files weren't taken, by reason."""
+    """What was read, and how many files weren't taken, by reason; `first`: one of each reason.
+
+    labels: of all files that were listed. torn: files that are the same sound, once as the phrase and once as another; none of them is kept.
+    """
 
     kept: tuple[Recording, ...]
     refused: dict[str, int]
+    first: dict[str, str] = field(default_factory=dict)
+    labels: tuple[str, ...] = ()
+    torn: tuple[tuple[str, str], ...] = ()
 
     @property
     def speakers(self) -> list[str]:
@@ -69,32 +74,52 @@ class Recordings:
         return sorted({one.speaker for one in self.kept if one.kind == PHRASE and one.speaker})
 
 
-def read_recordings(folder: Path, phrase: str) -> Recordings:
-    """The WAVs below FOLDER/LABEL/ or FOLDER/LABEL/SPEAKER/, or those that FOLDER/recordings.csv lists.
+def read_recordings(place: Path, phrase: str, columns: Mapping[str, str] | None = None) -> Recordings:
+    """The WAVs below FOLDER/LABEL/ or FOLDER/LABEL/SPEAKER/, or those that a table lists, see `listed`.
 
     A label that spells the phrase ("hey-robot") holds the phrase, once in each file; all others don't hold it. Raises
     `DataError` where the folder can't be used, or has too few recordings of the phrase.
     """
+    folder, named = listed(place, columns)
     refused: Counter[str] = Counter()
+    first: dict[str, str] = {}
     kept: dict[str, Recording] = {}
-    for number, (path, label, speaker) in enumerate(_listed(folder)):
-        if number >= MAX_FILES:
-            raise DataError(f"{folder} lists more than {MAX_FILES:,} files; give a part of them.")
-        made = _recording(folder, path, PHRASE if _words(label) == _words(phrase) else TALK, speaker, refused)
-        if made is None:
+    raw: dict[str, Recording] = {}
+    torn: list[tuple[str, str]] = []
+    for one in named:
+        kind = PHRASE if spells(one.label, phrase) else TALK
+        file = one.path.relative_to(folder).as_posix()
+        try:
+            content = _content(one.path)
+            made = _recording(content, one, file, kind)
+        except _Unusable as cause:
+            refused[str(cause)] += 1
+            first.setdefault(str(cause), file)
             continue
-        if made.name in kept:
+        key = f"{hashlib.sha256(content).hexdigest()} {one.span}"
+        before = raw.setdefault(key, made)
+        if before.kind != kind:
+            torn.append((before.file, file))
+            kept.pop(before.name, None)
+        elif made.name in kept:
             refused["the same sound again"] += 1
-        kept.setdefault(made.name, made)
+            first.setdefault("the same sound again", file)
+        else:
+            kept[made.name] = made
     count = sum(one.kind == PHRASE for one in kept.values())
     if count < LEAST_PHRASES:
-        left_out = ", ".join(f"{n} {reason}" for reason, n in sorted(refused.items()))
-        name = "-".join(_words(phrase))
+        left_out = ", ".join(f"{n} {reason}, as {first[reason]}" for reason, n in sorted(refused.items()))
         raise DataError(
-            f"{folder} has {count} usable recordings of '{phrase}'; put {LEAST_PHRASES} or more into {folder.name}/{name}/"
-            + (f" (left out: {left_out})." if left_out else ".")
+            f"{place} has {count} usable recordings of '{phrase}'; put {LEAST_PHRASES} or more into "
+            f"{folder.name}/{'-'.join(_words(phrase))}/" + (f" (left out: {left_out})." if left_out else ".")
         )
-    return Recordings(tuple(kept.values()), dict(sorted(refused.items())))
+    labels = tuple(sorted({one.label for one in named}))
+    return Recordings(tuple(kept.values()), dict(sorted(refused.items())), first, labels, tuple(torn))
+
+
+def spells(label: str, phrase: str) -> bool:
+    """Whether a label is the phrase, however it is written ("Hey_Robot")."""
+    return _words(label) == _words(phrase)
 
 
 def rows_of(recordings: Recordings) -> dict[str, list[Row]]:
@@ -137,13 +162,16 @@ def recorded_sound(row: Row, dataset: Path) -> np.ndarray:
         raise DataError(f"{name} of the dataset '{dataset.name}' can't be read ({cause}); make it again.") from None
 
 
-def contact_sheet(folder: Path, recordings: Recordings, most: int = 40) -> bytes:
-    """A PNG with the spectrograms of some recordings, the phrase framed where it was found."""
+def contact_sheet(folder: Path, recordings: Recordings, doubtful: Collection[str] = (), most: int = 40) -> bytes:
+    """A PNG with the spectrograms of some recordings, the phrase framed where it was found; the files of `doubtful` first, in red."""
     from PIL import Image, ImageDraw
 
     from trainer_host.media.spectrogram import HEIGHT, WIDTH, spectrogram
 
-    some = sorted(recordings.kept, key=lambda one: (one.kind != PHRASE, one.speaker, one.file))[:most]
+    def place_of(one: Recording) -> tuple[bool, bool, str, str]:
+        return one.file not in doubtful, one.kind != PHRASE, one.speaker, one.file
+
+    some = sorted(recordings.kept, key=place_of)[:most]
     columns, line = 3, HEIGHT + 18
     rows = -(-len(some) // columns)
     sheet = Image.new("RGB", (columns * (WIDTH + 8) + 8, rows * line + 22), "white")
@@ -152,11 +180,13 @@ def contact_sheet(folder: Path, recordings: Recordings, most: int = 40) -> bytes
         left, top = 8 + place % columns * (WIDTH + 8), 4 + place // columns * line
         whole = read_sound((folder / one.file).read_bytes()).samples
         sheet.paste(Image.open(io.BytesIO(spectrogram(whole, RATE))), (left, top + 13))
-        what = "phrase" if one.kind == PHRASE else "other"
-        pen.text((left, top), f"{what}  {one.file[-60:]}", fill="black")
+        what, colour = "phrase" if one.kind == PHRASE else "other", "red" if one.file in doubtful else "black"
+        pen.text((left, top), f"{what}  {one.file[-60:]}", fill=colour)
         if one.kind == PHRASE:
             first, last = (left + round(at * RATE / max(1, len(whole)) * WIDTH) for at in one.span)
             pen.rectangle((first, top + 13, last, top + 12 + HEIGHT), outline="white", width=2)
+        if one.file in doubtful:
+            pen.rectangle((left - 2, top + 11, left + WIDTH + 1, top + 14 + HEIGHT), outline="red", width=2)
     left_over = len(recordings.kept) - len(some)
     pen.text((8, rows * line + 6), f"and {left_over} more" if left_over else f"{len(some)} recordings", fill="grey")
     held = io.BytesIO()
@@ -183,71 +213,50 @@ def spoken_part(samples: np.ndarray) -> tuple[int, int] | None:
     return first, min(len(samples), (int(best[-1]) + 1) * _FRAME + int(_MARGIN * RATE))
 
 
-def _listed(folder: Path) -> Iterator[tuple[Path, str, str]]:
-    """(path, label, speaker) of each file, in the order of their names."""
-    table = folder / TABLE
-    try:
-        if table.is_file():
-            yield from _tabled(folder, table)
-            return
-        labels = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
-    except OSError as cause:
-        raise DataError(f"{cause.filename or folder} can't be read: {cause.strerror}.") from None
-    for label in labels:
-        for path in sorted(label.rglob("*")):
-            if path.is_file() and not path.name.startswith("."):
-                below = path.relative_to(label).parts
-                yield path, label.name, below[0] if len(below) > 1 else ""
+class _Unusable(Exception):
+    """A file that isn't taken; its text is the reason."""
 
 
-def _tabled(folder: Path, table: Path) -> Iterator[tuple[Path, str, str]]:
-    if table.stat().st_size > MAX_BYTES:
-        raise DataError(f"{table} is too large for a list of files.")
-    try:
-        rows = list(csv.DictReader(table.read_text(encoding="utf-8-sig").splitlines()))
-    except (UnicodeDecodeError, csv.Error) as cause:
-        raise DataError(f"{table} isn't a table of UTF-8 ({cause}); save it as CSV.") from None
-    for number, row in enumerate(rows, 2):
-        file, label = (row.get("file") or "").strip(), (row.get("label") or "").strip()
-        if not file or not label:
-            raise DataError(f"{table}, line {number}: needs the columns file and label, as in said/1.wav,hey-robot.")
-        path = folder / file
-        if not path.resolve().is_relative_to(folder.resolve()):
-            raise DataError(f"{table}, line {number}: {file[:80]} lies outside {folder}.")
-        yield path, label, (row.get("speaker") or "").strip()
-
-
-def _recording(folder: Path, path: Path, kind: str, speaker: str, refused: Counter[str]) -> Recording | None:
+def _content(path: Path) -> bytes:
     if path.suffix.lower() != ".wav":
-        refused["no .wav"] += 1
-        return None
+        raise _Unusable("no .wav")
     try:
         with path.open("rb") as source:
             content = source.read(MAX_BYTES + 1)
-        if len(content) > MAX_BYTES:
-            refused["too long"] += 1
-            return None
-        sound = read_sound(content)
+    except FileNotFoundError:
+        raise _Unusable("no such file") from None
     except OSError:
-        refused["file can't be opened"] += 1
-        return None
-    except BadRequest:
-        refused["damaged, or of a kind that isn't read"] += 1
-        return None
-    if sound.problem is not None and (sound.problem == "silent" or kind == PHRASE):
-        refused[sound.problem] += 1
-        return None
-    part = spoken_part(sound.samples) if kind == PHRASE else (0, len(sound.samples))
+        raise _Unusable("file can't be opened") from None
+    if len(content) > MAX_BYTES:
+        raise _Unusable(_TOO_LONG)
+    return content
+
+
+def _recording(content: bytes, named: Named, file: str, kind: str) -> Recording:
+    """Raises `_Unusable`."""
+    try:
+        sound = read_sound(content)
+    except BadRequest as cause:
+        raise _Unusable(_TOO_LONG if " lasts " in str(cause) else "damaged, or of a kind that isn't read") from None
+    samples, begin = sound.samples, 0
+    if named.span is not None:
+        begin = round(min(named.span[0], MAX_SECONDS) * RATE)
+        samples = samples[begin : round(min(named.span[1], MAX_SECONDS) * RATE)]
+        if not len(samples):
+            raise _Unusable("the file ends before its part begins")
+    if sound.problem == "silent" or float(np.sqrt(np.square(samples, dtype=np.float64).mean())) < SILENT:
+        raise _Unusable("silent")
+    if sound.problem is not None and kind == PHRASE:
+        raise _Unusable(sound.problem)
+    part = spoken_part(samples) if kind == PHRASE else (0, len(samples))
     if part is None or part[1] - part[0] < _SHORTEST * RATE:
-        refused["no speech found"] += 1
-        return None
+        raise _Unusable("no speech found")
     if kind == PHRASE and part[1] - part[0] > _LONGEST * RATE:
-        refused[f"more than {_LONGEST:g} seconds of speech"] += 1
-        return None
-    samples = sound.samples[part[0] : part[1]]
+        raise _Unusable(f"more than {_LONGEST:g} seconds of speech")
+    samples = samples[part[0] : part[1]]
     scaled = samples * np.float32(0.5 / max(float(np.abs(samples).max()), 1e-6))
-    span = part[0] / RATE, part[1] / RATE
-    return Recording(path.relative_to(folder).as_posix(), kind, speaker, scaled, span)
+    span = (begin + part[0]) / RATE, (begin + part[1]) / RATE
+    return Recording(file, kind, named.speaker, scaled, span)
 
 
 def _words(text: str) -> list[str]:

@@ -90,7 +90,7 @@ def test_a_table_names_labels_and_speakers_and_nothing_outside(folder: Path) -> 
     for text, why in (
         ("file,label\n../x.wav,hey robot\n", "lies outside"),
         ("file,label\n,hey robot\n", "line 2"),
-        ("name\nx\n", "needs the columns"),
+        ("name\nx\n", "has no column"),
         ("file,label\nhey_robot/p0/0.wav,hey robot\n", "put 5 or more"),
     ):
         (folder / "recordings.csv").write_text(text)
