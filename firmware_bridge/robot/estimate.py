@@ -42,8 +42,9 @@ class Estimate:
         self.odom, self.odom_doubt = (x, y, heading), (1e-4, 1e-4)  # 0 would mean unknown to ROS
         self.refused = 0  # poses that were too far off to be believed
         self._at: float | None = None
-        self._measured: Moment | None = None  # as it was after the last measurement, and after the last of the wheels
-        self._rolled: Moment | None = None
+        # As it was after the last measurement, and after the last of the wheels: until they told something, as it was said to be.
+        self._measured: Moment | None = None
+        self._rolled: Moment | None = self._moment()
         self._wheels = (-math.inf, 0.0)  # when they told which turn rate
         self._gyro_at = self._odd_at = -math.inf
         self._seen: dict[str, float] = {}
@@ -67,9 +68,9 @@ class Estimate:
         return [*silent, "agreement of gyro and wheels"] if now - self._odd_at < SILENT else silent
 
     def step(self, now: float) -> None:
-        """Time went by until `now`, s; going back is left out."""
+        """Time went by until `now`, s; going back is left out, and so is what went before wheels or a scan told something."""
         if self._at is None:
-            self._at = now
+            return
         piece = max(PIECE, (now - self._at) / MOST_PIECES)
         while now > self._at:
             self._piece(min(now, self._at + piece))
@@ -100,7 +101,7 @@ class Estimate:
         """Speeds of the wheels."""
         if not math.isfinite(v + w):
             return
-        self._to(now)
+        self._to(now, begin=True)
         self._seen["odometry"] = now
         self._wheels = (now, w)
         rows = np.zeros((2, 6))
@@ -119,7 +120,7 @@ class Estimate:
         if self._rolled is None:  # a scan told the place since: nothing to go on from
             self.odometry(now, along / seconds, turn / seconds)
             return
-        _, self.state, self.covariance, self.odom, self.odom_doubt = self._rolled
+        began, self.state, self.covariance, self.odom, self.odom_doubt = self._rolled
         self._seen["odometry"] = self._at = now
         self._wheels = (-math.inf, 0.0)
         x, y, heading, *_, bias = self.state
@@ -137,6 +138,9 @@ class Estimate:
         since = min(seconds, 1.0) if abs(along) + abs(turn) > ROLLED_LEAST else RESTS
         speeds = (SPEED_WALK**2 * since + (along / seconds) ** 2, TURN_WALK**2 * since + (turn / seconds) ** 2)
         noise = np.diag([place, place, bent, *speeds, BIAS_WALK**2 * seconds])
+        if began is None:  # it went before it was said where it is, or after that
+            noise[:3, :3] += np.diag([along**2, along**2, turn**2])
+            self.state[:3] = x, y, heading
         self.covariance = jacobian @ self.covariance @ jacobian.T + noise
         self._rolled = self._measured = self._moment()
 
@@ -161,7 +165,7 @@ class Estimate:
         """A pose from a scan; covariance: float64 [3, 3]. False where it is too far off to be believed."""
         if not (math.isfinite(x + y + heading) and np.isfinite(covariance).all()):
             return False
-        self._to(now)
+        self._to(now, begin=True)
         rows = np.zeros((3, 6))
         rows[0, 0] = rows[1, 1] = rows[2, 2] = 1
         off = np.array([x, y, heading]) - self.state[:3]
@@ -175,10 +179,12 @@ class Estimate:
         self._rolled = None
         return True
 
-    def _to(self, now: float) -> None:
+    def _to(self, now: float, begin: bool = False) -> None:
         """To the moment of a measurement, from the last one on: what was reckoned ahead meanwhile adds no doubt."""
         if self._measured is not None:
             self._at, self.state, self.covariance, self.odom, self.odom_doubt = self._measured
+        if begin and self._at is None:
+            self._at = now
         self.step(now)
 
     def _moment(self) -> Moment:

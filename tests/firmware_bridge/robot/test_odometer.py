@@ -142,6 +142,29 @@ def test_where_the_counters_dont_go_on_it_is_lost_and_says_so(trip: Trip, how: s
     assert max(estimate.doubt) > LOST
 
 
+@pytest.mark.parametrize("heard", [0, 2, 4], ids=["nothing", "one of each", "two of each"])
+def test_a_machine_that_stands_when_it_was_just_told_where_it_is_knows_it_afterwards(trip: Trip, heard: int) -> None:
+    odometer, estimate = reckoned(trip)
+    told = trip.go(2.0, 0.0, 0.0)
+    estimate.step(odometer.time(1000.0))
+    read(odometer, estimate, told[:heard])
+    estimate.step(odometer.time(1000.1))
+    late = told[-2:] if heard else told[-4:]  # of the others the queue has lost all but the last
+    read(odometer, estimate, late, at=2.0)
+    assert max(estimate.doubt) < 0.2 and off(trip, estimate) == pytest.approx((0, 0), abs=0.005)
+
+
+@pytest.mark.parametrize("went", ["before", "after"])
+def test_what_it_went_just_before_or_after_it_was_told_where_it_is_makes_it_doubt(trip: Trip, went: str) -> None:
+    odometer, estimate = reckoned(trip)
+    read(odometer, estimate, trip.go(0.5, 0.3, 0.3))
+    before = trip.world.pose
+    unread = trip.go(1.0, 0.4, 0.4)  # its machine had not yet read how far it went
+    estimate = Estimate(*(trip.world.pose if went == "before" else before))
+    read(odometer, estimate, unread[-2:], at=1.5)
+    assert off(trip, estimate)[0] < estimate.doubt[0] < LOST and estimate.doubt[0] > 0.2
+
+
 def test_a_robot_that_stands_for_minutes_knows_where_it_stands() -> None:
     estimate = Estimate(0, 0, 0)
     for turn in range(5 * 60 * 20):
