@@ -1,4 +1,4 @@
-"""Fetching bundles from the host: to keep one as a file, or to carry it to a device. What came is checked by its hash."""
+"""Fetching bundles and model files from the host: to keep one, or to carry a bundle to a device. What came is checked by its hash."""
 
 from __future__ import annotations
 
@@ -6,18 +6,20 @@ import asyncio
 import contextlib
 import hashlib
 import os
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from companion_app.i18n import tr
-from companion_app.services.bundle_wire import bundles_from
+from companion_app.services.bundle_wire import bundles_from, exports_from
 from companion_app.services.host_client import SLOW_DEADLINE, HostClient, HostError
 from companion_app.services.private_files import PlaceError, cannot, copy_new, new_place
 from companion_app.services.work import Work
 from companion_app.state import actions as act
 from companion_app.state import bundles as bact
 from companion_app.state.bundles import FetchPhase, Goal, HostBundle
+from companion_app.state.describe import human_bytes
 from companion_app.state.model import AppState, Screen
 from companion_app.state.phase import Phase
 from companion_app.state.store import Store
@@ -61,7 +63,7 @@ class BundleCommands:
         await self._work.close()
 
     def look(self) -> None:
-        """Ask the host which bundles it has."""
+        """Ask the host which bundles and model files it has."""
         self._work.begin(self._looked())
 
     def save(self, bundle: str, path: str = "") -> None:
@@ -70,6 +72,10 @@ class BundleCommands:
         bundle: its hash, "NAME VERSION", or a specialist's name for the newest one.
         """
         self._begin(bundle, Goal.SAVE, path)
+
+    def save_model(self, file: str, path: str = "") -> None:
+        """Fetch a model file and keep it. file: its hash, or "RUN FILE"; path: as `save`."""
+        self._begin(file, Goal.SAVE, path, model=True)
 
     def push(self, bundle: str, device: str = "") -> None:
         """Fetch one and carry it to a device, by default the selected one."""
@@ -89,21 +95,27 @@ class BundleCommands:
                     self._part(fetch.bundle).unlink(missing_ok=True)
             self._store.dispatch(bact.FetchDropped())
 
-    def _begin(self, bundle: str, goal: Goal, path: str) -> None:
+    def _begin(self, bundle: str, goal: Goal, path: str, model: bool = False) -> None:
         if self._fetching is not None and not self._fetching.done():
             self._store.dispatch(act.Noticed(tr("A bundle is being fetched; wait until it is here, or cancel that.")))
             return
-        self._fetching = self._work.begin(self._fetch(bundle, goal, path))
+        self._fetching = self._work.begin(self._fetch(bundle, goal, path, model))
 
-    async def _fetch(self, wanted: str, goal: Goal, path: str) -> None:
+    async def _fetch(self, wanted: str, goal: Goal, path: str, model: bool) -> None:
         do = self._store.dispatch
         try:
-            if not self._store.state.bundles.known:
+            bundles = self._store.state.bundles
+            if (bundles.exported is None) if model else not bundles.known:
                 await self._looked(quiet=False)
-            one = self._store.state.bundles.find(wanted)
+                bundles = self._store.state.bundles
+            one = bundles.find_exported(wanted) if model else bundles.find(wanted)
             if one is None:
-                raise HostError(tr("The host has no bundle {name}; make one under Train, Release.", name=wanted[:80]))
-            file = new_place(path, one.name.replace(" ", "-"), "enigma") if goal is Goal.SAVE else None
+                raise HostError(
+                    tr("The host has no model file {name}; export the run under Train, Release.", name=wanted[:80])
+                    if model
+                    else tr("The host has no bundle {name}; make one under Train, Release.", name=wanted[:80])
+                )
+            file = new_place(path, *one.kept_as) if goal is Goal.SAVE else None
         except (HostError, PlaceError) as error:
             do(act.Noticed(str(error)))
             return
@@ -114,6 +126,8 @@ class BundleCommands:
                 self._carry(one, whole)
             else:
                 await asyncio.to_thread(copy_new, whole, file)
+                if one.model:  # it may be large, and no device wants it
+                    whole.unlink(missing_ok=True)
                 do(bact.FetchStands(FetchPhase.DONE, tr("Saved as {file}.", file=file), str(file)))
         except HostError as error:
             do(bact.FetchStands(FetchPhase.FAILED, str(error)))
@@ -130,11 +144,15 @@ class BundleCommands:
 
     async def _here(self, one: HostBundle) -> Path:
         """The whole file with the right hash. Raises `HostError` and OSError."""
-        if not 0 < one.bytes <= MAX_BUNDLE_BYTES:
+        if not one.model and not 0 < one.bytes <= MAX_BUNDLE_BYTES:
             most = MAX_BUNDLE_BYTES // 2**20
             raise HostError(tr("{name} is larger than a bundle may be ({most} MB).", name=one.name, most=most))
-        whole, part = self._folder / f"{one.specialist}-{one.version}.enigma", self._part(one)
+        whole, part = self._folder / ".".join(one.kept_as), self._part(one)
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if one.model and shutil.disk_usage(self._folder).free < 2 * one.bytes:  # in the end it is copied to its place
+            raise HostError(
+                tr("There is no room here for {name} ({size}).", name=one.name, size=human_bytes(one.bytes))
+            )
         if await asyncio.to_thread(_is, whole, one):
             return whole
         anew = False
@@ -145,7 +163,11 @@ class BundleCommands:
                 break
             part.unlink(missing_ok=True)
             if anew:
-                raise HostError(tr("What came isn't the bundle that the host listed; it was dropped. Try again."))
+                raise HostError(
+                    tr("What came isn't the model file that the host listed; it was dropped. Export it again.")
+                    if one.model
+                    else tr("What came isn't the bundle that the host listed; it was dropped. Try again.")
+                )
             anew = True  # perhaps what was here from before the break was damaged
         part.replace(whole)
         await asyncio.to_thread(_tidy, self._folder, whole)
@@ -176,7 +198,7 @@ class BundleCommands:
 
     async def _receive_once(self, one: HostBundle, part: Path, have: int) -> None:
         handle = os.open(part, os.O_RDWR | os.O_CREAT, 0o600)
-        pieces = self._client().file(f"/v1/bundles/{one.sha256}", have)
+        pieces = self._client().file(one.address, have)
         told = have
         with os.fdopen(handle, "r+b") as out:
             async with contextlib.aclosing(pieces) as sent:
@@ -208,14 +230,18 @@ class BundleCommands:
         return _online(self._store.state)
 
     async def _looked(self, quiet: bool = True) -> None:
-        try:
-            answer = await self._client().call("GET", "/v1/bundles", deadline=SLOW_DEADLINE)
-            self._store.dispatch(bact.BundlesTold(*bundles_from(answer)))
-        except HostError as error:
-            if error.status == MISSING:
-                self._store.dispatch(bact.BundlesTold(None))
-            if not quiet:
-                raise
+        do = self._store.dispatch
+        for place, told, older in (
+            ("/v1/bundles", lambda answer: bact.BundlesTold(*bundles_from(answer)), bact.BundlesTold(None)),
+            ("/v1/exports", lambda answer: bact.ExportsTold(exports_from(answer)), bact.ExportsTold(())),
+        ):
+            try:
+                do(told(await self._client().call("GET", place, deadline=SLOW_DEADLINE)))
+            except HostError as error:
+                if error.status == MISSING:
+                    do(older)
+                elif not quiet:
+                    raise
 
     def _watch(self, state: AppState) -> None:
         """Look when a person comes to the part about releases, and whenever a release is done there."""

@@ -168,6 +168,10 @@ class TrainCommands:
         terms = {what: text for what, text in given.items() if text}
         self._begin("release", self._release(run, STEPS if publish else STEPS[:3], terms))
 
+    def export(self, run: str, format: str = "") -> None:
+        """Write a run's model files on the host. format: "gguf" or "tflite", forms of a language model; empty: the usual ones."""
+        self._begin("release", self._release(run, STEPS[:1], {"format": format} if format else {}))
+
     def roll_out(self, plan: Plan) -> None:
         """Give a published version to devices, stage by stage."""
         self._begin("rollout", self._roll_out(plan))

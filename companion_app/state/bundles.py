@@ -1,4 +1,4 @@
-"""Signed bundles that lie on the host, and the one that is fetched from there: to be kept as a file, or for a device."""
+"""Signed bundles and model files that lie on the host, and the one that is fetched from there: to be kept, or for a device."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ class FetchPhase(StrEnum):
 
 @dataclass(frozen=True)
 class HostBundle:
-    """A bundle on the host. sha256: of the file; made: seconds since 1970; published: whether devices can fetch it."""
+    """A bundle on the host, or a model file that was exported of a run. sha256: of the file; made: seconds since 1970;
+    published: whether devices can fetch it. model: the name of a model file, whose run is the specialist; empty for a bundle.
+    current: whether the run still has the weights that it was made of.
+    """
 
     sha256: str
     specialist: str
@@ -38,11 +41,24 @@ class HostBundle:
     bytes: int = 0
     made: float = 0.0
     published: bool = False
+    model: str = ""
+    current: bool = True
 
     @property
     def name(self) -> str:
         """As people call it."""
-        return f"{self.specialist} {self.version}"
+        return f"{self.specialist} {self.model or self.version}"
+
+    @property
+    def address(self) -> str:
+        """Where the host has it."""
+        return f"/v1/{'exports' if self.model else 'bundles'}/{self.sha256}"
+
+    @property
+    def kept_as(self) -> tuple[str, str]:
+        """What its file is called where a person keeps it, and how that ends."""
+        name, _, suffix = self.model.rpartition(".")
+        return (f"{self.specialist}.{name}", suffix) if self.model else (f"{self.specialist}-{self.version}", "enigma")
 
 
 @dataclass(frozen=True)
@@ -66,13 +82,15 @@ class Fetch:
 class Bundles:
     """What the host has. known: it has said so; older: it can't say, being of an older version.
 
-    lying: the newest first. damaged: a sentence for each file there that is no bundle.
+    lying: the newest first. damaged: a sentence for each file there that is no bundle. exported: model files, the newest first;
+    None while the host hasn't said.
     """
 
     known: bool = False
     older: bool = False
     lying: tuple[HostBundle, ...] = ()
     damaged: tuple[str, ...] = ()
+    exported: tuple[HostBundle, ...] | None = None
     fetch: Fetch | None = None
 
     @property
@@ -96,12 +114,22 @@ class Bundles:
                 return one
         return next((one for one in self.lying if one.specialist == words), None)
 
+    def find_exported(self, wanted: str) -> HostBundle | None:
+        """A model file by its hash, or by its run and its name."""
+        return next((one for one in self.exported or () if wanted.strip() in (one.sha256, one.name)), None)
+
 
 class BundlesTold(NamedTuple):
     """The host said which bundles it has; None: it is of an older version, and can't."""
 
     lying: tuple[HostBundle, ...] | None
     damaged: tuple[str, ...] = ()
+
+
+class ExportsTold(NamedTuple):
+    """The host said which model files it has."""
+
+    exported: tuple[HostBundle, ...]
 
 
 class FetchBegun(NamedTuple):
@@ -129,7 +157,7 @@ class FetchDropped(NamedTuple):
     """A person doesn't want it any more, or has seen what came of it."""
 
 
-BundlesAction = BundlesTold | FetchBegun | FetchGot | FetchStands | FetchDropped
+BundlesAction = BundlesTold | ExportsTold | FetchBegun | FetchGot | FetchStands | FetchDropped
 
 
 def reduce_bundles(action: BundlesAction, state: AppState) -> AppState:
@@ -144,6 +172,8 @@ def _reduced(action: BundlesAction, bundles: Bundles) -> Bundles:
         case BundlesTold(lying, damaged):
             told = replace(bundles, known=True, older=lying is None, lying=lying or (), damaged=damaged)
             return bundles if told == bundles else told
+        case ExportsTold(exported):
+            return bundles if exported == bundles.exported else replace(bundles, exported=exported)
         case FetchBegun(bundle, goal):
             return replace(bundles, fetch=Fetch(bundle, goal))
         case FetchGot(got) if fetch is not None and fetch.open:

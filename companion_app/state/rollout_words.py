@@ -120,7 +120,8 @@ def plan_words(stages: str, soak: str) -> str:
 def bundle_line(bundle: HostBundle) -> str:
     """What is known of a bundle, besides its name."""
     made = day(datetime.fromtimestamp(bundle.made)) if bundle.made else ""
-    return "  ·  ".join(part for part in (bundle.task, human_bytes(bundle.bytes), made) if part)
+    old = "" if bundle.current else tr("from before its last training")
+    return "  ·  ".join(part for part in (bundle.task, human_bytes(bundle.bytes), made, old) if part)
 
 
 def bundles_line(bundles: Bundles) -> str:

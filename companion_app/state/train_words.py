@@ -60,7 +60,9 @@ def job_about(job: Job) -> str:
     """What a job is about."""
     if job.kind == "release":
         steps = [words.removeprefix("enigma ").split()[0] for words in job.commands]
-        return tr("Release: {steps}", steps=", ".join(steps))
+        return (
+            tr("Export of its model files") if steps == ["export"] else tr("Release: {steps}", steps=", ".join(steps))
+        )
     if job.kind == "tune":
         count = job.data.partition(" ")[0]
         votes = ntr("{number} vote", "{number} votes", int(count)) if count.isdecimal() else job.data

@@ -209,6 +209,16 @@ def furnish_releases(store: Store) -> None:
             )
         )
     )
+    do(
+        bact.ExportsTold(
+            (
+                HostBundle("d4" * 32, "tickets", "", "router", 345_678, 1.7640e9, model="model.int8.onnx"),
+                HostBundle(
+                    "e5" * 32, "home-en", "", "robot", 2_345_678, 1.7636e9, model="model.fp32.tflite", current=False
+                ),
+            )
+        )
+    )
     stages = (Stage("1 device", 1, 1, 0), Stage("5%", 3, 2, 0), Stage("25%", 12, 2, 0), Stage("100%", 48, 2, 0))
     terms = Rollout(
         "",

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from companion_app import headless
 from companion_app.services import bundle_commands
 from companion_app.services.bundle_commands import BundleCommands
-from companion_app.services.bundle_wire import bundles_from
+from companion_app.services.bundle_wire import bundles_from, exports_from
 from companion_app.services.host_client import HostClient
 from companion_app.services.remember import Memory, RememberedHost
 from companion_app.services.train_wire import rollout_body
@@ -50,6 +50,7 @@ from .test_train_state import JSON
 CONTENT = bytes(at % 251 for at in range(1_000_000))
 SHA = hashlib.sha256(CONTENT).hexdigest()
 BUNDLE = HostBundle(SHA, "home-en", "1.4.0", "robot", len(CONTENT), 1.7e9, True)
+MODEL = HostBundle(SHA, "tickets", "", "router", len(CONTENT), 1.7e9, model="model.int8.onnx")
 DEADLINE = 60.0
 Answer = Callable[[web.Request, int], Awaitable[web.StreamResponse]]
 
@@ -114,6 +115,7 @@ async def shelf(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Shelf]:
     made = Shelf()
     app = web.Application()
     app.router.add_get(f"/v1/bundles/{SHA}", made.send)
+    app.router.add_get(f"/v1/exports/{SHA}", made.send)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -205,6 +207,25 @@ async def test_what_isnt_the_bundle_is_dropped(app: App, shelf: Shelf, tmp_path:
     assert (app.store.state.notice or "").startswith("The host has no bundle nothing-of-it")
 
 
+async def test_a_model_file_is_kept_where_a_person_says_and_nowhere_else(
+    app: App, shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app.store.dispatch(bact.ExportsTold((replace(MODEL, bytes=2**40, sha256="0" * 64), MODEL)))
+    shelf.answers = [broken]
+    app.bundles.save_model("tickets model.int8.onnx", str(tmp_path))
+    assert "no room here for tickets model.int8.onnx" in (await app.ended()).message
+    app.bundles.save_model(SHA, str(tmp_path))
+    fetch = await app.ended()
+    assert fetch.file == str(tmp_path / "tickets.model.int8.onnx") and len(shelf.begun) == 2
+    assert (tmp_path / "tickets.model.int8.onnx").read_bytes() == CONTENT and app.left == []
+    shelf.answers = [damaged, damaged]
+    app.bundles.save_model(SHA, str(tmp_path))
+    assert "isn't the model file that the host listed" in (await app.ended()).message and app.left == []
+    app.bundles.save_model("gone model.onnx")
+    await app.ended()
+    assert (app.store.state.notice or "").startswith("The host has no model file gone model.onnx")
+
+
 async def test_a_fetch_is_held_cancelled_and_leaves_nothing(app: App, shelf: Shelf, tmp_path: Path) -> None:
     goes_on = asyncio.Event()
 
@@ -232,6 +253,7 @@ async def test_a_fetch_is_held_cancelled_and_leaves_nothing(app: App, shelf: She
 async def test_the_command_line_lists_and_saves_what_a_real_host_made(tmp_path: Path) -> None:
     from tests.trainer_host.fleet.samples import Devices, published
     from tests.trainer_host.server.conftest import serving
+    from tests.trainer_host.server.test_exports import a_run
     from trainer_host.fleet.database import open_store
     from trainer_host.fleet.rollouts import Plan as HostPlan
     from trainer_host.fleet.rollouts import percent
@@ -249,6 +271,12 @@ async def test_the_command_line_lists_and_saves_what_a_real_host_made(tmp_path: 
         options = Options(config)
         told = json.loads(await headless.run(options, "bundle.list", []))
         assert {one["name"] for one in told} == {"easy 1.0.0", "easy 1.1.0"} and all(one["published"] for one in told)
+        run = a_run(Workspace(home), "mails", 1e9)
+        files = json.loads(await headless.run(options, "run.files", []))
+        assert [one["name"] for one in files] == ["mails model.fp32.onnx", "mails model.int8.onnx"]
+        await headless.run(options, "run.save", ["--file", files[1]["name"], "--path", str(tmp_path)])
+        kept = tmp_path / "mails.model.int8.onnx"
+        assert kept.read_bytes() == (run / "model.int8.onnx").read_bytes()
         said = await headless.run(options, "bundle.save", ["--bundle", "easy 1.0.0", "--path", str(tmp_path)])
         assert said == f"Saved as {tmp_path / 'easy-1.0.0.enigma'}."
         assert (tmp_path / "easy-1.0.0.enigma").read_bytes() == b"bundle 1.0.0"
@@ -273,10 +301,10 @@ async def test_the_command_line_lists_and_saves_what_a_real_host_made(tmp_path: 
 
 
 @settings(max_examples=40)
-@given(st.dictionaries(st.sampled_from(("bundles", "damaged")), JSON))
+@given(st.dictionaries(st.sampled_from(("bundles", "damaged", "exports")), JSON))
 def test_whatever_a_host_sends_makes_bundles_of_the_apps_own(answer: dict[str, object]) -> None:
     found, sentences = bundles_from(answer)
-    assert all(one.sha256 for one in found) and all(isinstance(one, str) for one in sentences)
+    assert all(one.sha256 for one in (*found, *exports_from(answer))) and all(isinstance(one, str) for one in sentences)
 
 
 def test_only_what_can_be_a_files_name_here_is_a_bundle() -> None:
@@ -289,6 +317,10 @@ def test_only_what_can_be_a_files_name_here_is_a_bundle() -> None:
     ]
     found, _ = bundles_from({"bundles": [good, *({**good, **one} for one in wrong), 7]})
     assert [one.name for one in found] == ["home-en 1.4.0"]
+    file = {"sha256": SHA, "run": "mails", "file": "model.q8_0.gguf", "bytes": 9, "current": True}
+    strange = [{"file": name} for name in ("../x.onnx", ".onnx", "a/b.onnx", "x" * 300, "model", 7)]
+    exported = exports_from({"exports": [file, *({**file, **one} for one in [*strange, {"run": "../x"}])]})
+    assert [(one.name, one.kept_as) for one in exported] == [("mails model.q8_0.gguf", ("mails.model.q8_0", "gguf"))]
 
 
 def test_versions_are_offered_the_newest_first_and_found_by_any_name() -> None:

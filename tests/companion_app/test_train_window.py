@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -136,6 +137,44 @@ async def who_when_and_what_pauses_it(driver: window.Driver) -> None:
     driver.app.store.dispatch(tact.ReleasesTold((), (), "No news.", known))
     await driver.settle()
     assert driver.find_all("Check") == [] and "switches while nobody uses it" in form.plan
+
+
+async def test_a_run_is_exported_and_its_files_are_saved(
+    options: Options, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.trainer_host.server.conftest import serving
+    from tests.trainer_host.server.test_exports import MODEL, a_run
+    from trainer_host.server.job_queue import JobQueue
+    from trainer_host.server.run import pairing_code
+    from trainer_host.workspace import Workspace
+
+    monkeypatch.setattr(JobQueue, "start", lambda queue: None)  # what is begun waits
+    monkeypatch.setattr("companion_app.services.private_files._downloads", lambda: tmp_path)
+    home = Workspace(tmp_path / "home")
+    for at, name in enumerate(("mails", "talk")):
+        a_run(home, name, 1e9 - at)
+    (home.runs / "talk" / "run.json").unlink()  # no run by now, so its files aren't listed
+    async with serving(home) as host, window.opened(options) as driver:
+        driver.app.hosting.pair(host.url, pairing_code(home, "owner"))
+        store = driver.app.store
+        await driver.until(lambda: store.state.host and store.state.host.phase.value == "online", "the host")
+        driver.app.open("train")
+        await driver.until(lambda: store.state.training.known, "what the host has")
+        await driver.touch(driver.find("Choice", text="Release"))
+        await driver.until(lambda: driver.find_all("ExportRow"), "the files")
+        assert [row.title for row in driver.find_all("ExportRow")] == ["mails model.fp32.onnx", "mails model.int8.onnx"]
+        card = driver.find("ExportCard").ids
+        assert driver.find("Act", text="Write its files").disabled
+        await pick(driver, card.run, "mails")
+        await pick(driver, card.form, "gguf")
+        await driver.touch(driver.find("Act", text="Write its files"))
+        await driver.until(lambda: store.state.training.jobs, "the job")
+        assert store.state.training.jobs[0].commands == ("enigma export mails --format=gguf",)
+        assert driver.find("JobRow").about == "Export of its model files"
+        await driver.touch(driver.find("Act", spoken="Save mails model.fp32.onnx as a file"))
+        await driver.until(lambda: store.state.bundles.fetch and not store.state.bundles.fetch.open, "the file")
+        assert (tmp_path / "mails.model.fp32.onnx").read_bytes() == MODEL
+        assert not driver.clipped()
 
 
 async def test_a_hundred_thousand_rows_scroll_through_a_few_widgets(options: Options) -> None:

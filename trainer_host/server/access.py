@@ -35,7 +35,7 @@ def scope_of(method: str, path: str) -> str:
     """The least scope of a token for an address: who only looks, who teaches too, who sees to keys too."""
     if path.startswith(("/v1/questions", "/v1/datasets/")):
         return "operator"  # what people asked and wrote, which may be private
-    if path.startswith("/v1/bundles/"):
+    if path.startswith(("/v1/bundles/", "/v1/exports/")):
         return "operator"  # a model may tell of the rows that it learnt from
     if path.startswith(("/v1/chat/", "/v1/preferences")):
         return "operator"  # it computes or costs money, and what is said may be private

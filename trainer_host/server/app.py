@@ -22,6 +22,7 @@ from trainer_host.server.datasets import DatasetRoutes
 from trainer_host.server.errors import Unprocessable, error_reply, from_aiohttp, from_trainer, missing_package
 from trainer_host.server.events import EventRoutes, Hub
 from trainer_host.server.examinations import ExaminationRoutes
+from trainer_host.server.exports import ExportRoutes
 from trainer_host.server.fields import Json
 from trainer_host.server.imports import ImportRoutes
 from trainer_host.server.job_queue import JobQueue
@@ -77,7 +78,7 @@ def make_app(
     imports, tunings = ImportRoutes(workspace), TuningRoutes(workspace, queue, guard)
     examinations = ExaminationRoutes(workspace)
     releases, rollouts = ReleaseRoutes(workspace, queue), RolloutRoutes(workspace, guard)
-    bundles = BundleRoutes(workspace)
+    bundles, exports = BundleRoutes(workspace), ExportRoutes(workspace)
 
     def ids() -> list[str]:
         return [*timetable.ids(), *(f"job:{job.id}" for job in queue.jobs())]
@@ -168,6 +169,8 @@ def make_app(
         ("POST", "/v1/releases/{release}/resume", releases.resume),
         ("GET", "/v1/bundles", bundles.all),
         ("GET", "/v1/bundles/{sha256}", bundles.one),
+        ("GET", "/v1/exports", exports.all),
+        ("GET", "/v1/exports/{sha256}", exports.one),
         ("GET", "/v1/fleet", rollouts.fleet),
         ("GET", "/v1/rollouts", rollouts.all),
         ("POST", "/v1/rollouts", rollouts.begin),

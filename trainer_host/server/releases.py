@@ -32,6 +32,7 @@ MAX_DEVICES = 200  # of a rollout in an answer
 MAX_GROUPS = 200  # of devices with the same tags; the largest
 RELEASE = "release"
 STEPS = ("export", "gate", "bundle", "publish")
+FORMATS = ("gguf", "tflite")  # of language models, besides the usual files
 _VERSION = re.compile(r"[0-9]{1,6}\.[0-9]{1,6}\.[0-9]{1,6}")
 _LICENCE = re.compile(r"[A-Za-z0-9.+-]{1,64}")
 _PLAN = {"stages": "1,5%,25%,100%", "soak": "1h", "most_failures": "2%", "least_done": "90%"}  # as `enigma rollout`
@@ -55,12 +56,15 @@ class ReleaseRoutes:
     async def begin(self, request: web.Request) -> web.Response:
         """Put the steps of a release into the queue; they run one after another until one fails."""
         body = await read_json(request, BODY_BYTES)
-        fields.only(body, "run", "steps", "name", "version", "licence")
+        fields.only(body, "run", "steps", "name", "version", "licence", "format")
         run = self._workspace.run(fields.text(body, "run", MAX_NAME_CHARS)).name
         steps = body.get("steps", list(STEPS))
         if not isinstance(steps, list) or not steps or [step for step in STEPS if step in steps] != steps:
             raise Unprocessable(f'"steps" must be some of {", ".join(STEPS)}, in this order.')
         name = checked_name(fields.text(body, "name", MAX_NAME_CHARS, run))
+        form = fields.text(body, "format", MAX_NAME_CHARS, None)
+        if form is not None and (steps != ["export"] or form not in FORMATS):
+            raise Unprocessable(f'"format" is {" or ".join(FORMATS)}, where "export" is the only step.')
         made: list[tuple[str, ...]] = []
         for step in steps:
             if step == "bundle":
@@ -68,7 +72,7 @@ class ReleaseRoutes:
             elif step == "publish":
                 made.append(("release", "publish", name))
             else:
-                made.append((step, run))
+                made.append((step, run, *([f"--format={form}"] if form is not None else [])))
         return reply(self._queue.add(RELEASE, run, tuple(made)).plain(), 202)
 
     async def one(self, request: web.Request) -> web.Response:

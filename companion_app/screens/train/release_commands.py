@@ -23,6 +23,12 @@ RUN = {
     "version": {**TEXT, "title": N_("Version (the next one where it is empty)"), "default": ""},
     "licence": {**TEXT, "title": N_("Licence (the host's usual one where it is empty)"), "default": ""},
 }
+EXPORT = {"run": {**TEXT, "title": N_("Run")}, "format": {**TEXT, "title": N_("Form of the files"), "default": ""}}
+FORMS = (
+    ("", N_("ONNX and TFLite, for devices")),
+    ("gguf", N_("GGUF of a language model, for llama.cpp and devices")),
+    ("tflite", N_("TFLite of a language model, for devices")),
+)
 JOB = {"id": {**TEXT, "title": N_("Release")}}
 ROLLOUT = {"id": {**TEXT, "title": N_("Rollout")}}
 BUNDLE = {"bundle": {**TEXT, "title": N_("Bundle")}}
@@ -67,6 +73,19 @@ def commands(core: Core) -> tuple[Command, ...]:
         Command(
             "release.publish", N_("Make a bundle of a run and publish it"), partial(training.release, publish=True), scope="owner",
             of="host", icon="push", arguments=RUN, choices={"run": _runs}, when=_has_runs, lacks=NO_RUN, told=_released,
+        ),
+        Command(
+            "run.export", N_("Write a run's model files on the host"), training.export, scope="owner", of="host", icon="export",
+            arguments=EXPORT, choices={"run": _runs, "format": lambda state: list(FORMS)}, when=_has_runs, lacks=NO_RUN,
+            told=_released,
+        ),
+        Command(
+            "run.files", N_("Show the model files on the host"), listed, scope="viewer", of="host", icon="models", told=_exported,
+        ),
+        Command(
+            "run.save", N_("Save a model file of the host"), bundles.save_model, scope="operator", of="host", icon="export",
+            arguments={"file": {**TEXT, "title": N_("Model file")}, "path": {**TEXT, "title": N_("File or folder"), "default": ""}},
+            choices={"file": _models}, told=_saved,
         ),
         Command(
             "release.cancel", N_("End a release"), training.cancel, scope="owner", of="host", arguments=JOB,
@@ -147,6 +166,10 @@ def _lying(state: AppState) -> Choices:
     return [(one.sha256, one.name) for one in state.bundles.lying]
 
 
+def _models(state: AppState) -> Choices:
+    return [(one.sha256, one.name) for one in state.bundles.exported or ()]
+
+
 def _devices(state: AppState) -> Choices:
     return [("", N_("The chosen one")), *((one.address, one.name) for one in state.devices)]
 
@@ -165,6 +188,15 @@ def _bundles(state: AppState) -> object:
     return [
         {"name": one.name, "task": one.task, "bytes": one.bytes, "published": one.published, "sha256": one.sha256}
         for one in state.bundles.lying
+    ]
+
+
+def _exported(state: AppState) -> object:
+    if state.bundles.exported is None:
+        return None
+    return [
+        {"name": one.name, "task": one.task, "bytes": one.bytes, "current": one.current, "sha256": one.sha256}
+        for one in state.bundles.exported
     ]
 
 

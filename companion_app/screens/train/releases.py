@@ -1,4 +1,4 @@
-"""Making bundles of runs, and fetching them from the host: for a device, or as a file."""
+"""Making model files and bundles of runs, and fetching them from the host: for a device, or as a file."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from kivy.uix.widget import Widget
 
 from companion_app.i18n import tr
 from companion_app.screens.train.cards import JobRow
+from companion_app.screens.train.release_commands import FORMS
 from companion_app.state.bundles import FetchPhase, HostBundle
 from companion_app.state.model import AppState
 from companion_app.state.rollout_words import bundle_line, bundles_line, fetch_line
@@ -34,6 +35,42 @@ class BundleRow(Column):
         """Bring it in line."""
         self.sha256, self.title, self.line = bundle.sha256, bundle.name, bundle_line(bundle)
         self.published, self.idle = bundle.published, idle
+
+
+class ExportRow(Column):
+    """A model file that lies on the host."""
+
+    sha256 = StringProperty("")
+    title = StringProperty("")
+    line = StringProperty("")
+    idle = BooleanProperty(True)
+
+    def show(self, file: HostBundle, idle: bool) -> None:
+        """Bring it in line."""
+        self.sha256, self.title, self.line, self.idle = file.sha256, file.name, bundle_line(file), idle
+
+
+class ExportCard(Card):
+    """Which run's model files are written, and those that lie on the host."""
+
+    def __init__(self, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self._rows: dict[str, ExportRow] = {}
+
+    def show(self, state: AppState) -> None:
+        """Bring it in line."""
+        self.ids.run.options = [(name, name, "") for name in state.training.there]
+        self.ids.form.options = [(value, tr(words), "") for value, words in FORMS]
+        chosen, fetch = self.ids.run.value, state.bundles.fetch
+        idle = fetch is None or not fetch.open
+        rows = []
+        for file in [one for one in state.bundles.exported or () if chosen in ("", one.specialist)][:SHOWN_BUNDLES]:
+            row = self._rows.get(file.sha256)
+            if row is None:
+                row = self._rows[file.sha256] = ExportRow()
+            row.show(file, idle)
+            rows.append(row)
+        arrange(self.ids.rows, rows)
 
 
 class ReleaseCard(Card):

@@ -98,6 +98,7 @@ class TrainScreen(AppScreen):
             "exam",
             "votes",
             "ratings_card",
+            "export",
             "release",
             "bundles",
             "rollouts",
@@ -194,7 +195,7 @@ class TrainScreen(AppScreen):
         return (*(("job",) if job else ()), "form", *(("jobs_list",) if len(others) > 1 else ()))
 
     def _show_releases(self, state: AppState) -> tuple[str, ...]:
-        names = ("release", "bundles", "rollouts")
+        names = ("export", "release", "bundles", "rollouts")
         for name in names:
             self._cards[name].show(state)
         return names

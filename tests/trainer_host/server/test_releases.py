@@ -90,7 +90,12 @@ async def test_a_release_is_the_commands_that_a_person_would_enter(client: Clien
     assert (await client.call("POST", "/v1/releases", {"run": "mails"})).status == 409  # it waits already
     assert (await client.call("POST", f"/v1/releases/{begun.json['id']}/cancel")).json["state"] == "cancelled"
     assert (await client.call("GET", f"/v1/trainings/{begun.json['id']}")).status == 404  # it is no training
+    gguf = await client.call("POST", "/v1/releases", {"run": "mails", "steps": ["export"], "format": "gguf"})
+    assert gguf.json["commands"] == ["enigma export mails --format=gguf"]
+    assert (await client.call("POST", f"/v1/releases/{gguf.json['id']}/cancel")).status == 202
     for body, status in (
+        ({"run": "mails", "format": "gguf"}, 422),
+        ({"run": "mails", "steps": ["export"], "format": "hf"}, 422),
         ({"run": "none"}, 404),
         ({"run": "mails", "steps": []}, 422),
         ({"run": "mails", "steps": ["publish", "export"]}, 422),
