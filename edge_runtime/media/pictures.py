@@ -11,6 +11,7 @@ from edge_runtime.media import Rejected
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
     from PIL import Image
 
 MAX_FILE_BYTES = 32 * 2**20
@@ -31,6 +32,13 @@ def png(picture: Image.Image) -> bytes:
     out = io.BytesIO()
     picture.save(out, "PNG", optimize=False, compress_level=6)
     return out.getvalue()
+
+
+def png_of(pixels: np.ndarray) -> bytes:
+    """uint8 [height, width, 3] as PNG."""
+    from PIL import Image
+
+    return png(Image.fromarray(pixels))
 
 
 def animated_png(pictures: Sequence[Image.Image], fps: int) -> bytes:

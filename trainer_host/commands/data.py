@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainer_host.commands import prefer, record, sounds, unsure
+from trainer_host.commands import captions, prefer, record, sounds, unsure
 from trainer_host.commands.options import Commands, add_seed, command, group, workspace_of
 from trainer_host.errors import TrainerError
 from trainer_host.presentation import Presenter, presenter_for
@@ -34,13 +34,13 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         "file",
         type=Path,
         metavar="FILE",
-        help="a .csv with a header, a .jsonl, a folder with a .csv of picture, question, answer, of pictures and films in LABEL/ folders, "
-        "or of WAVs there or in a .csv of file, label",
+        help="a .csv with a header, a .jsonl, a folder with a .csv of picture, question, answer or of picture, caption, of pictures and films in "
+        "LABEL/ folders, or of WAVs there or in a .csv of file, label",
     )
     made.add_argument(
         "--task",
         metavar="TASK",
-        help="what the rows teach: one of the twelve (a folder's: vision, or of WAVs wake_word)",
+        help="what the rows teach: one of the twelve (a folder's: vision, of WAVs wake_word, of captions image_flow)",
     )
     made.add_argument("--sheet", type=Path, metavar="PNG", help="a folder's: where to show some of each label")
     sounds.add_options(made)
@@ -184,6 +184,10 @@ def data_import(args: argparse.Namespace) -> None:
     asked = question_table(args.file, _columns(args.column)) if args.task in (None, "vision") else None
     if asked is not None:
         _import_questions(args, asked, show)
+        return
+    if (table := captions.captions_in(args, _columns(args.column))) is not None:
+        named = args.file if args.file.is_file() else args.file.absolute()
+        captions.import_captioned(args, table, args.name or _name_from(named), _columns(args.column), show)
         return
     if args.file.is_dir():
         _import_pictures(args, show)

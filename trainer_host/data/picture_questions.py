@@ -159,7 +159,7 @@ def _row(folder: Path, raw: Mapping[str, str], pictures: dict[str, tuple[str, by
     if named not in pictures:
         if len(pictures) == MAX_PICTURES:
             raise Rejected("too many pictures", f"more than {MAX_PICTURES} pictures are named")
-        pictures[named] = _picture(folder, named)
+        pictures[named] = picture_of(folder, named)
     name, content = pictures[named]
     try:
         question, answer = read_question(raw[QUESTION]), read_answer(raw[ANSWER])
@@ -169,7 +169,8 @@ def _row(folder: Path, raw: Mapping[str, str], pictures: dict[str, tuple[str, by
     return Labelled(Row(made.input, made.output, {"file": named}), key(made), answer, None, name)
 
 
-def _picture(folder: Path, named: str) -> tuple[str, bytes]:
+def picture_of(folder: Path, named: str) -> tuple[str, bytes]:
+    """The name that a table's picture is kept under, and its file without what a camera writes into it; raises `Rejected`."""
     from edge_runtime.media.pictures import MAX_FILE_BYTES, read_picture
 
     path = folder / named

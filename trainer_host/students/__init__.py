@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from edge_runtime.tasks import Specialist
     from trainer_host.export.language_onnx import CacheScales
 
-# What is learnt, by the module of the same name: the twelve tasks, several of them in one model, plain texts, a wake word.
-TRAINED = (*TASKS, "combo", "base", "wake_word")
+# What is learnt, by the module of the same name: the twelve tasks, several of them in one model, plain texts, a wake word,
+# and pictures of captions by a network alone.
+TRAINED = (*TASKS, "combo", "base", "wake_word", "image_flow")
 # The only task whose name can't be a module's.
 _MODULES = {"3d_gen": "gen_3d"}
 Json = dict[str, object]

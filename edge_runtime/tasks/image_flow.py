@@ -1,0 +1,201 @@
+"""Task `image_flow`: a caption gives a small picture, which a network makes of noise in a few steps.
+
+Unlike `image_gen`, where a model writes what is drawn, the network makes the pixels, and has learnt from captioned pictures
+alone (a rectified flow, arXiv 2209.03003). In each step it says what the picture will be, given the noisy one of before, and
+the picture goes a part of the way there. The same caption and seed give the same picture.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+
+from edge_runtime.bundle.manifest import Manifest
+from edge_runtime.engines import Engine
+from edge_runtime.errors import BadRequest, BundleError, EngineError
+from edge_runtime.media import Media, optional
+from edge_runtime.tasks import Steps, driven
+from edge_runtime.tasks.familiar import FILE as FAMILIAR
+from edge_runtime.tasks.familiar import familiarity, read_known
+from edge_runtime.tasks.text import SCHEME, Features, encode, words
+
+NAME = "image_flow"
+# The graph: NOISY and CLEAN float32 [1, side / PATCH, side / PATCH, PATCH * PATCH * 3], of -1 to 1 where it is a picture;
+# MOMENT float32 [1, MOMENTS], see `moment`; WORDS int32 [1, length], see `edge_runtime.tasks.text`.
+NOISY, MOMENT, WORDS, CLEAN = "noisy", "moment", "words", "clean"
+PATCH, MOMENTS = 4, 16
+SIDES = (32, 64, 96)  # pixels
+MAX_STEPS = 16
+MAX_PROMPT = 300
+MAX_SEED = 2**32 - 1
+CONTENT_TYPE = "image/png"
+NOTHING = ("",)  # all captions are familiar to the same thing
+CELLS = 4  # a side of the sketch
+TOLERANCE = 24.0  # of 255, on average over the sketch, between int8 runtimes that round differently
+Json = dict[str, object]
+REQUEST_SCHEMA: Json = {
+    "type": "object",
+    "required": ["prompt"],
+    "properties": {
+        "prompt": {"type": "string", "minLength": 1, "maxLength": MAX_PROMPT},
+        "seed": {"type": "integer", "minimum": 0, "maximum": MAX_SEED, "description": "another one, another picture"},
+    },
+    "additionalProperties": False,
+}
+RESPONSE_SCHEMA: Json = {
+    "type": "object",
+    "required": ["picture", "sketch", "familiar", "unknown", "problem", "unsure"],
+    "properties": {
+        "picture": {"description": "a PNG", "contentMediaType": CONTENT_TYPE},
+        "sketch": {
+            "type": "array",
+            "items": {"type": "array", "items": {"type": "string"}},
+            "description": f"the mean colours of {CELLS} by {CELLS} parts, as #rrggbb",
+        },
+        "familiar": {"type": "number", "minimum": 0, "maximum": 1},
+        "unknown": {"type": "array", "items": {"type": "string"}, "description": "words that no caption had"},
+        "problem": {"type": ["string", "null"], "description": "why the picture is doubtful"},
+        "unsure": {"type": "boolean"},
+    },
+}
+
+
+class Painter:
+    """Answers `{"prompt"}`, see `REQUEST_SCHEMA`.
+
+    A caption with a word that no caption of the training had is drawn, and unsure. familiar: so much of the caption's words
+    and pairs of words must have been in the training's. known: those, see `familiar`.
+    """
+
+    def __init__(self, side: int, steps: int, features: Features, familiar: float, known: np.ndarray, engine: Engine):
+        self._side, self._steps, self._features = side, steps, features
+        self._familiar, self._known, self._engine = familiar, known, engine
+
+    def run(self, request: Json) -> Json:
+        """Make one picture."""
+        return driven(self._engine, self.steps(request))
+
+    def steps(self, request: Json) -> Steps:
+        """See `Stepwise`."""
+        from edge_runtime.media.pictures import png_of
+
+        prompt, seed = _read(request)
+        encoded = encode(prompt, self._features)
+        across = self._side // PATCH
+        shape = (1, across, across, PATCH * PATCH * 3)
+        now = noise(seed, shape)
+        for step in range(self._steps):
+            at = step / self._steps
+            made = yield {NOISY: now, MOMENT: moment(at), WORDS: encoded.ids}
+            clean = _checked(made, shape)
+            now = now + (clean - now) / np.float32(self._steps - step)
+        pixels = pixels_of(now[0])
+        unknown = [word for word in dict.fromkeys(words(prompt)) if not familiarity(self._known, word, NOTHING, 0)]
+        familiar = familiarity(self._known, prompt, NOTHING, 0)
+        problem = _problem(unknown, familiar < self._familiar)
+        return {
+            "picture": Media(CONTENT_TYPE, png_of(pixels)),
+            "sketch": sketch_of(pixels),
+            "familiar": round(familiar, 4),
+            "unknown": unknown,
+            "problem": problem,
+            "unsure": problem is not None,
+        }
+
+
+def noise(seed: int, shape: tuple[int, ...]) -> np.ndarray:
+    """float32, standard normal; the same for the same seed in every version of numpy."""
+    return np.random.RandomState(seed).standard_normal(shape).astype(np.float32)
+
+
+def moment(at: float) -> np.ndarray:
+    """How far a picture is on its way from noise (0) to itself (1), float32 [1, MOMENTS]: sines and cosines of it."""
+    angles = at * np.arange(1, MOMENTS // 2 + 1) * (np.pi / 2)
+    return np.concatenate([np.sin(angles), np.cos(angles)]).astype(np.float32)[None]
+
+
+def patches_of(pixels: np.ndarray) -> np.ndarray:
+    """uint8 [pictures, side, side, 3] -> float32 [pictures, side / PATCH, side / PATCH, PATCH * PATCH * 3] of -1 to 1."""
+    count, side = pixels.shape[:2]
+    across = side // PATCH
+    cut = pixels.reshape(count, across, PATCH, across, PATCH, 3).transpose(0, 1, 3, 2, 4, 5)
+    return cut.reshape(count, across, across, -1).astype(np.float32) / np.float32(127.5) - 1
+
+
+def pixels_of(patches: np.ndarray) -> np.ndarray:
+    """float32 [side / PATCH, side / PATCH, PATCH * PATCH * 3] -> uint8 [side, side, 3]; what is beyond white and black is cut off."""
+    across = len(patches)
+    cut = patches.reshape(across, across, PATCH, PATCH, 3).transpose(0, 2, 1, 3, 4)
+    plain = (cut.reshape(across * PATCH, across * PATCH, 3) + 1) * 127.5
+    return np.clip(np.round(plain), 0, 255).astype(np.uint8)
+
+
+def sketch_of(pixels: np.ndarray) -> list[list[str]]:
+    """The mean colours of `CELLS` by `CELLS` parts of uint8 [side, side, 3], by rows, as #rrggbb."""
+    size = len(pixels) // CELLS
+    means = pixels.reshape(CELLS, size, CELLS, size, 3).mean((1, 3)).round().astype(int).tolist()
+    return [["#" + "".join(f"{value:02x}" for value in cell) for cell in row] for row in means]
+
+
+def load(manifest: Manifest, folder: Path, engine: Engine) -> Painter:
+    """A specialist as the manifest's options say: `side`, `steps`, `length` and `buckets`. The bundle holds `familiar.bin` too.
+
+    Raises `BundleError`, and `NotEquipped` where no picture could be written.
+    """
+    optional("PIL", "Pictures")
+    side, steps, length, buckets = (manifest.options.get(name) for name in ("side", "steps", "length", "buckets"))
+    fits = isinstance(length, int) and isinstance(buckets, int) and 0 < length <= 1024 and 0 < buckets <= 2**20
+    if side not in SIDES or not isinstance(steps, int) or not 1 <= steps <= MAX_STEPS or not fits:
+        raise BundleError(
+            f"A bundle of the task {NAME} needs the options side (one of {', '.join(map(str, SIDES))}), steps (1 to "
+            f"{MAX_STEPS}), length and buckets; build it again."
+        )
+    if manifest.tokenizer is None or manifest.tokenizer.scheme != SCHEME or "familiar" not in manifest.thresholds:
+        raise BundleError(f"A bundle of the task {NAME} needs the scheme {SCHEME} and the threshold 'familiar'.")
+    features = Features(length=cast(int, length), buckets=cast(int, buckets))
+    known = read_known(folder / FAMILIAR)
+    return Painter(cast(int, side), steps, features, manifest.thresholds["familiar"], known, engine)
+
+
+def agrees(expected: Json, got: Json) -> bool:
+    """Whether both pictures have nearly the same colours in the same places, and the same doubt."""
+    wanted, given = _colours(expected.get("sketch")), _colours(got.get("sketch"))
+    if wanted is None or given is None or wanted.shape != given.shape or expected.get("unsure") != got.get("unsure"):
+        return False
+    return float(np.abs(wanted - given).mean()) <= TOLERANCE
+
+
+def _colours(sketch: object) -> np.ndarray | None:
+    try:
+        rows = cast("list[list[str]]", sketch)
+        return np.array([[list(bytes.fromhex(cell[1:])) for cell in row] for row in rows], np.float64)
+    except (TypeError, ValueError, AttributeError):
+        return None
+
+
+def _read(request: Json) -> tuple[str, int]:
+    if extra := sorted(request.keys() - {"prompt", "text", "seed"}):
+        raise BadRequest(f'The task {NAME} reads "prompt" and "seed"; leave out "{extra[0][:40]}".')
+    prompt, seed = request.get("prompt", request.get("text")), request.get("seed", 0)
+    if not isinstance(prompt, str) or not words(prompt):
+        raise BadRequest(f'The task {NAME} needs a "prompt" that says what is to be seen, as in "a red apple".')
+    if len(prompt) > MAX_PROMPT:
+        raise BadRequest(f'The "prompt" has {len(prompt):,} characters; say it in at most {MAX_PROMPT}.')
+    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed <= MAX_SEED:
+        raise BadRequest(f'The "seed" must be a whole number from 0 to {MAX_SEED:,}.')
+    return prompt, seed
+
+
+def _checked(made: dict[str, np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
+    value = made.get(CLEAN)
+    if value is None or value.shape != shape or not np.isfinite(value).all():
+        raise EngineError(f"The model gave no usable '{CLEAN}' of shape {list(shape)}; build the bundle again.")
+    return value
+
+
+def _problem(unknown: list[str], foreign: bool) -> str | None:
+    if unknown:
+        return f"No caption that this learnt from had the word '{unknown[0][:40]}'."
+    return "The captions that this learnt from said other things with these words." if foreign else None

@@ -1,0 +1,138 @@
+"""A person's captioned pictures: a table of pictures and captions becomes a dataset of the task image_flow.
+
+Nothing in a table can break the import: what can't be read is counted by its reason, with the first line of each.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_runtime.tasks.image_flow import MAX_PROMPT, NAME
+from edge_runtime.tasks.text import words
+from trainer_host.data.build import build_dataset
+from trainer_host.data.dataset import Dataset, Row
+from trainer_host.data.labelled import Labelled
+from trainer_host.data.picture_questions import MAX_PICTURES, PICTURE, picture_of
+from trainer_host.errors import DataError
+from trainer_host.tasks import Rejected
+from trainer_host.workspace import Workspace, checked_name
+
+CAPTION = ("caption", "prompt")  # what the column of captions may be called
+MAX_GROUP = 64
+
+
+@dataclass(frozen=True)
+class ImportedCaptions:
+    """What an import made of a table. refused: rows left out, by reason, with the first line."""
+
+    dataset: Dataset
+    pictures: int
+    refused: dict[str, tuple[int, int]]
+    duplicates: int
+
+
+def caption_table(place: Path, columns: Mapping[str, str]) -> Path | None:
+    """The .csv with the columns picture and caption that a folder holds, or that a file is; None where it is something else.
+
+    columns: a field -> what the file calls it.
+    """
+    tables = sorted(place.glob("*.csv")) if place.is_dir() else [place] if place.suffix.lower() == ".csv" else []
+    found = [table for table in tables if _header(table, columns) is not None]
+    if len(found) > 1:
+        raise DataError(f"{place} has {len(found)} tables of captions; name one of them, as in {found[0]}.")
+    return found[0] if found else None
+
+
+def import_captions(
+    workspace: Workspace,
+    table: Path,
+    *,
+    name: str,
+    seed: int = 1,
+    held_out: float = 0.2,
+    columns: Mapping[str, str] | None = None,
+) -> ImportedCaptions:
+    """Make the dataset `name` of a table with the columns picture and caption, and group where it has one; replaces one of that name.
+
+    Pictures are named from the table's folder on. All pictures with one caption stay on one side of the split. Raises
+    `DataError` for a table that nothing can be learnt from; nothing is written then.
+    """
+    checked_name(name)
+    if not 0.05 <= held_out <= 0.5:
+        raise DataError(f"The held-out share must be from 0.05 to 0.5, not {held_out:g}.")
+    header = _header(table, columns or {})
+    if header is None:
+        raise DataError(f"{table.name} needs the columns picture and caption in its first line, in UTF-8.")
+    refused: Counter[str] = Counter()
+    first: dict[str, int] = {}
+    contents: dict[str, bytes] = {}
+    rows: dict[str, Labelled] = {}
+    total = 0
+    try:
+        with table.open(encoding="utf-8-sig", newline="") as source:
+            reader = csv.DictReader(source)
+            for raw in reader:
+                total += 1
+                if total > MAX_PICTURES:
+                    raise DataError(f"{table.name} has more than {MAX_PICTURES} rows; import a part of them.")
+                try:
+                    made, kept_as, content = _row(table.parent, {key: raw.get(at) or "" for key, at in header.items()})
+                except Rejected as cause:
+                    refused[cause.reason] += 1
+                    first.setdefault(cause.reason, reader.line_num)
+                    continue
+                rows.setdefault(made.key, made)
+                contents[kept_as] = content
+    except (UnicodeDecodeError, csv.Error):
+        raise DataError(f"{table.name} isn't a table in UTF-8; save it as 'CSV UTF-8'.") from None
+    if not rows:
+        left = ", ".join(f"{count} {why}, the first in line {first[why]}" for why, count in sorted(refused.items()))
+        raise DataError(f"{table.name} has no row that can be learnt from{f': {left}' if left else ''}.")
+
+    def finish(folder: Path) -> None:
+        (folder / "files").mkdir()
+        for kept_as, content in contents.items():
+            (folder / "files" / kept_as).write_bytes(content)
+
+    duplicates = total - refused.total() - len(rows)
+    dataset = build_dataset(
+        workspace, name, NAME, list(rows.values()), teacher="person", seed=seed, held_out=held_out,
+        params={"held_out": held_out},
+        figures={"read": total, "duplicates": duplicates, "refused": dict(sorted(refused.items()))}, finish=finish,
+    )  # fmt: skip
+    told = {why: (count, first[why]) for why, count in sorted(refused.items())}
+    return ImportedCaptions(dataset, len(contents), told, duplicates)
+
+
+def _header(table: Path, columns: Mapping[str, str]) -> dict[str, str] | None:
+    """The table's own names of picture, caption and, where it has one, group; None where it lacks one of the first."""
+    try:
+        with table.open(encoding="utf-8-sig", newline="") as source:
+            names = csv.DictReader(source).fieldnames or []
+    except (OSError, UnicodeDecodeError, csv.Error):
+        return None
+    plain = {str(name).strip().lower(): str(name) for name in names}
+    found = {
+        field: columns.get(field) or next((plain[name] for name in known if name in plain), None)
+        for field, known in (("picture", PICTURE), ("caption", CAPTION), ("group", ("group",)))
+    }
+    if found["picture"] not in names or found["caption"] not in names:
+        return None
+    return {field: name for field, name in found.items() if name in names and name is not None}
+
+
+def _row(folder: Path, raw: Mapping[str, str]) -> tuple[Labelled, str, bytes]:
+    caption, group = " ".join(raw["caption"].split()), " ".join(raw.get("group", "").split())
+    if not words(caption):
+        raise Rejected("no caption", "the caption says nothing")
+    if len(caption) > MAX_PROMPT or len(group) > MAX_GROUP:
+        raise Rejected("too long", f"a caption has at most {MAX_PROMPT} characters, a group {MAX_GROUP}")
+    kept_as, content = picture_of(folder, raw["picture"].strip())
+    said = " ".join(words(caption))
+    output: dict[str, object] = {"picture": kept_as, **({"group": group} if group else {})}
+    row = Row({"prompt": caption}, output, {"file": raw["picture"].strip()})
+    return Labelled(row, f"{said}\n{kept_as}", kept_as, None, said), kept_as, content
