@@ -11,7 +11,7 @@ from edge_runtime.media.sound import Program, read_program
 from edge_runtime.media.speech import Utterance
 from trainer_host.data.dataset import Row
 from trainer_host.media.hearing import Heard
-from trainer_host.media.music_facts import EndsOn
+from trainer_host.media.music_facts import Contour, EndsOn, InKey, Tune
 from trainer_host.media.sound_facts import Fact, Sound, read_facts, unmet
 from trainer_host.students import Json
 from trainer_host.students.programs import ProgramStudent
@@ -50,8 +50,10 @@ def shares(rows: Sequence[Row], answers: Sequence[Json]) -> dict[str, float]:
 
 
 def _settles(wanted: Program, facts: Sequence[Fact]) -> bool:
-    """A melody "that starts and ends on C4" may go any way between."""
-    return not isinstance(wanted, Utterance) and not any(isinstance(fact, EndsOn) for fact in facts)
+    """All but a melody, which may go any way between its ends, or in its key; the device's defaults settle the rest."""
+    told = {type(fact) for fact in facts}
+    melody = EndsOn in told or (InKey in told and not told & {Contour, Tune})
+    return not isinstance(wanted, Utterance) and not melody
 
 
 def as_written(wanted: Program, sound: Sound) -> bool:

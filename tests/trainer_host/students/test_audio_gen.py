@@ -11,8 +11,10 @@ from edge_runtime.engines.language import open_language_engine
 from edge_runtime.media.notes import write_notes
 from edge_runtime.tasks import task_module
 from trainer_host.data.dataset import Row, seal, write_rows
+from trainer_host.media.music_facts import EndsOn
 from trainer_host.media.music_sampler import sample
 from trainer_host.media.sound_facts import write_fact
+from trainer_host.media.sound_phrases import music
 from trainer_host.students.audio_gen import STUDENT, shares
 from trainer_host.tasks import task_spec
 
@@ -22,7 +24,7 @@ TRAIN, HELD_OUT = 100, 16
 
 def rows(count: int, seed: int) -> list[Row]:
     rng = random.Random(seed)
-    made = []
+    made: list[Row] = []
     while len(made) < count:
         one = sample(rng)
         if one.kind in KINDS:
@@ -84,3 +86,21 @@ def test_what_is_wrong_is_counted_apart() -> None:
     found = shares([asked] * 3, [{"program": program}, {"program": other}, {"program": None}])
     assert found["readable"] == pytest.approx(2 / 3)
     assert found["as_asked"] == found["music"] == found["notes"] == pytest.approx(1 / 3)
+
+
+def test_a_melody_that_may_go_any_way_says_nothing_of_right_notes() -> None:
+    rng = random.Random(4)
+    made = [one for one in (music(rng) for _ in range(120)) if not any(type(f) is EndsOn for f in one.facts)]
+    for kind, judged in (("melody", False), ("scale", True), ("beat", True), ("tune", True), ("chords", True)):
+        some = [one for one in made if one.kind == kind][:3]
+        rows_ = [
+            Row(
+                {"prompt": one.request},
+                {
+                    "program": {"kind": "music", "notes": write_notes(one.notes)},
+                    "shows": [write_fact(fact) for fact in one.facts],
+                },
+            )
+            for one in some
+        ]
+        assert some and ("notes" in shares(rows_, [row.output for row in rows_])) is judged, kind
