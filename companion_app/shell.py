@@ -60,7 +60,6 @@ NARROW_PLACES = (
 SIMPLE_PLACES = (
     (Screen.ASK, N_("Ask"), "ask"),
     (Screen.DEVICES, N_("Devices"), "devices"),
-    (Screen.SETTINGS, N_("Settings"), "settings"),
     (Screen.MORE, N_("More"), "more"),
 )
 WITHIN = {
@@ -174,6 +173,7 @@ class Shell(BoxLayout):
                 screen.go_back(self._left.pop(name))
         if self.manager.current != name:
             self.manager.current = name
+            self.manager.current_screen.all_shown = False
             self._let_go()
         self.frame.title = tr(TITLES[state.screen])
         here = self._place_of(state.screen)
@@ -194,7 +194,7 @@ class Shell(BoxLayout):
         self._estop.said, self._estop.tone = stop_words(state)
         reveal(self._body, self._estop, bool(state.robots.known), top=False)
         # Over the stop, which must always be in the same place.
-        working = lesson is not None and state.screen not in WITHOUT_STRIP
+        working = lesson is not None and state.screen not in WITHOUT_STRIP and not self._simple
         reveal(self._body, self._strip, working, top=False, over=self._estop)
         for place, item in self._items:
             if place is here and not item.here and self.frame.wide:

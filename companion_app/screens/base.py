@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from kivy.app import App
 from kivy.lang import Builder
+from kivy.properties import BooleanProperty
 from kivy.uix.screenmanager import Screen
 from kivy.uix.widget import Widget
 
@@ -35,10 +36,21 @@ class AppScreen(Accessible, Screen):
     role = Role("main")
     # Properties of its own that outlive it: a folded part, a chosen way.
     keeps: tuple[str, ...] = ()
+    # Whether somebody who wants few choices asked for all that there are here; until another screen is opened.
+    all_shown = BooleanProperty(False)
 
     def show(self, state: AppState) -> None:
         """Bring the widgets in line with the state; called after every change while on screen."""
         raise NotImplementedError
+
+    def few(self, state: AppState) -> bool:
+        """Whether only what most people come here for is shown."""
+        return state.preferences.simplified and not self.all_shown
+
+    def show_all(self) -> None:
+        """Show all of this screen, after all."""
+        self.all_shown = True
+        self.show(self.app.store.state)
 
     def left_at(self) -> Left:
         """How it is left: places of its pages, and what it keeps."""

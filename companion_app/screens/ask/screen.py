@@ -15,7 +15,7 @@ from companion_app.state import actions as act
 from companion_app.state.describe import latency, where_to_ask
 from companion_app.state.inventory import Inventory
 from companion_app.state.model import Answer, AppState, Call, Exchange, Specialist
-from companion_app.theme.children import reveal
+from companion_app.theme.children import arrange, reveal
 from companion_app.theme.widgets import Chip, Choice, Column, Mono
 
 # Sentences about the sample home, for a first try: in English in every language, as the specialist for it understands.
@@ -90,6 +90,7 @@ class AskScreen(AppScreen):
         self._boxes: dict[int, tuple[Exchange, ExchangeBox]] = {}
         self._models: tuple[Specialist, ...] | None = None
         self._inventory: Inventory | None = None
+        self._more = self.ids.more.__self__
         self._welcome, self._nobody = self.ids.welcome.__self__, self.ids.nobody.__self__
         # Heights are known only after layout, so the page follows them.
         follow = Clock.create_trigger(self._scroll_to_newest)
@@ -104,7 +105,9 @@ class AskScreen(AppScreen):
         away = where_to_ask(state)
         self.explanation, self.can_ask = away if state.device is not None else "", not away
         reveal(self.ids.page.column, self._nobody, state.device is None)
-        reveal(self.ids.page.column, self._welcome, not state.exchanges and self.can_ask)
+        few = self.few(state)
+        reveal(self.ids.page.column, self._welcome, not state.exchanges and self.can_ask and not few)
+        arrange(self.ids.more_place, [self._more] if few else [])
         self._show_specialists(state)
         self._show_areas(state)
         self._show_exchanges(state.exchanges)
@@ -121,11 +124,12 @@ class AskScreen(AppScreen):
 
     def _show_specialists(self, state: AppState) -> None:
         models = state.device.link.models if state.device else ()
-        self.several = len(models) > 1
+        self.several = len(models) > 1 and not self.few(state)
+        models = models if self.several else ()
         if models != self._models:
             self._models = models
             self.ids.specialists.clear_widgets()
-            for model in models if self.several else ():
+            for model in models:
                 choice = Choice(text=model.name)
                 choice.bind(on_release=lambda choice: self.app.store.dispatch(act.SpecialistPicked(choice.text)))
                 self.ids.specialists.add_widget(choice)
@@ -133,11 +137,13 @@ class AskScreen(AppScreen):
             choice.on = state.chosen is not None and choice.text == state.chosen.name
 
     def _show_areas(self, state: AppState) -> None:
-        self.rooms = state.chosen is None or state.chosen.task == "robot"
-        if state.inventory is not self._inventory:
-            self._inventory = state.inventory
+        self.rooms = (state.chosen is None or state.chosen.task == "robot") and not self.few(state)
+        inventory = state.inventory if self.rooms else None
+        if inventory is not self._inventory:
+            self._inventory = inventory
             self.ids.areas.clear_widgets()
-            for area_id, name in ((None, tr("Anywhere")), *((a.id, a.name) for a in state.inventory.areas)):
+            areas = [(None, tr("Anywhere")), *((a.id, a.name) for a in inventory.areas)] if inventory else []
+            for area_id, name in areas:
                 choice = AreaChoice(text=name)
                 choice.area = area_id
                 choice.bind(on_release=lambda choice: self.app.store.dispatch(act.AreaPicked(choice.area)))

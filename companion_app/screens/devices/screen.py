@@ -77,12 +77,15 @@ class DevicesScreen(AppScreen):
     empty = BooleanProperty(True)
     nothing = StringProperty("")
     look_note = StringProperty("")
+    hostless = BooleanProperty(False)
 
     def __init__(self, **kwargs: object) -> None:
         super().__init__(**kwargs)
         self._found: tuple[Found, ...] = ()
         self._labels: tuple[str, ...] = ()
-        self._parts = {name: self.ids[name].__self__ for name in ("search", "filters", "welcome", "near", "no_host")}
+        self._parts = {
+            name: self.ids[name].__self__ for name in ("search", "filters", "welcome", "near", "no_host", "more")
+        }
         self._list = Recycled(make=self._make_card, gap=dp(10), spoken=tr("Devices"))
         self.ids.rows.add_widget(self._list)
         self._host = HostRow()
@@ -102,12 +105,21 @@ class DevicesScreen(AppScreen):
         self.empty = not state.devices
         devices = shown_devices(state)
         labels = filters(fleet)
-        self._arrange(len(state.devices) >= MANY or bool(fleet.search), bool(labels))
+        few = self.few(state)
+        self._arrange(
+            (len(state.devices) >= MANY and not few) or bool(fleet.search),
+            bool(labels) and (not few or bool(fleet.filter)),
+        )
+        arrange(self.ids.more_place, [self._parts["more"]] if few else [])
         self._show_filters(labels, fleet.filter)
         self.nothing = tr("No device is like that.") if state.devices and not devices else ""
         self._list.data = [self._card(state, device) for device in devices]
         self._show_found(state)
-        self._show_host(state.host)
+        self.hostless = few
+        if few:
+            arrange(self.ids.host, [])
+        else:
+            self._show_host(state.host)
 
     def _arrange(self, search: bool, labels: bool) -> None:
         parts = self._parts
