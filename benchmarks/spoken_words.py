@@ -39,6 +39,7 @@ from trainer_host.training.run import dataset_of, open_run
 from trainer_host.workspace import Workspace, default_home
 
 HEARD_RATE = 16_000
+PAUSE, AT_ONCE = 0.6, 28.0  # seconds between sentences, and of what is heard at once
 _NUMBERS = {
     "1": "one",
     "2": "two",
@@ -74,30 +75,31 @@ def measure(workspace: Workspace, name: str, count: int, seed: int, hear: Recogn
     """Figures of the run's int8 file."""
     run = open_run(workspace.run(name))
     item = next(item for item in exported(run) if item.precision != "fp32" and item.file.endswith(".onnx"))
-    errors: dict[str, list[int]] = {"student": [], "teacher": []}
-    totals: dict[str, int] = {"words": 0, "silent": 0, "unsure": 0, "other words": 0}
+    said: dict[str, list[tuple[list[str], np.ndarray]]] = {"student": [], "teacher": []}
+    totals = {"words": 0, "silent": 0, "unsure": 0, "other words": 0}
+    unsaid = 0
     busy = sounded = 0.0
     with loaded(run, student_for(run.task), item, item.runtimes[0]) as specialist:
         for example in prompts(workspace, name, count, seed):
             teacher = cast(Utterance, read_program(example.output["program"]))
-            said = plain(teacher.text)
+            wanted = plain(teacher.text)
+            said["teacher"].append((wanted, read_wav(wav_of(teacher))))
             before = _spent()
             answer = specialist.run(example.input)
             spent = _spent() - before
-            totals["words"] += len(said)
+            totals["words"] += len(wanted)
             totals["unsure"] += bool(answer["unsure"])
-            errors["teacher"].append(mistakes(said, plain(hear(read_wav(wav_of(teacher))))))
-            sound = answer["sound"]
-            if sound is None:
+            if answer["sound"] is None:
                 totals["silent"] += 1
-                errors["student"].append(len(said))
+                unsaid += len(wanted)
                 continue
             program = read_program(answer["program"])
-            totals["other words"] += not isinstance(program, Utterance) or plain(program.text) != said
-            samples = read_wav(cast(Media, sound).content)
+            totals["other words"] += not isinstance(program, Utterance) or plain(program.text) != wanted
+            samples = read_wav(cast(Media, answer["sound"]).content)
             busy, sounded = busy + spent, sounded + len(samples) / RATE
-            errors["student"].append(mistakes(said, plain(hear(samples))))
-    rates = {who: sum(each) / totals["words"] for who, each in errors.items()}
+            said["student"].append((wanted, samples))
+    rates = {who: errors(each, hear) / totals["words"] for who, each in said.items()}
+    rates["student"] += unsaid / totals["words"]
     return {
         "file": item.file,
         "sentences": count,
@@ -106,6 +108,23 @@ def measure(workspace: Workspace, name: str, count: int, seed: int, hear: Recogn
         "times the teacher's": round(rates["student"] / rates["teacher"], 3) if rates["teacher"] else None,
         "real-time factor": round(busy / sounded, 4) if sounded else None,
     }
+
+
+def errors(said: list[tuple[list[str], np.ndarray]], hear: Recogniser) -> int:
+    """Wrong words of all that was said. Sentences are heard in groups: whisper takes as long for 3 seconds as for 30."""
+    made = 0
+    quiet = np.zeros(round(PAUSE * RATE))
+    at = 0
+    while at < len(said):
+        end, length = at, 0
+        while end < len(said) and (end == at or length + len(said[end][1]) + len(quiet) < AT_ONCE * RATE):
+            length += len(said[end][1]) + len(quiet)
+            end += 1
+        group = said[at:end]
+        heard = hear(np.concatenate([part for _, samples in group for part in (samples, quiet)]))
+        made += mistakes([word for words, _ in group for word in words], plain(heard))
+        at = end
+    return made
 
 
 def prompts(workspace: Workspace, name: str, count: int, seed: int) -> list[Example]:
