@@ -22,6 +22,7 @@ class FakeWriter:
     rate: float = 1000.0
     words: tuple[str, ...] = ("one", "two", "three")
     cut: int | None = None
+    behind: FakeWriter | None = None  # who writes four words for each of its own, however fast this machine is
     url: str = ""
     asked: list[Json] = field(default_factory=list)
     sent: int = 0
@@ -62,6 +63,8 @@ class FakeWriter:
                 request.transport.abort()
                 return response
             await asyncio.sleep(1 / self.rate)
+            while self.behind is not None and self.behind.sent < 4 * (number + 1):  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
             choice = {"index": 0, "delta": {"content": word + " "}, "finish_reason": None}
             await response.write(f"data: {json.dumps({'choices': [choice]})}\n\n".encode())
             self.sent += 1
