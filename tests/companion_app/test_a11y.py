@@ -16,7 +16,7 @@ from companion_app.state import actions as act
 from companion_app.state.model import Screen
 from companion_app.theme.accessible import ROLES
 
-from . import window
+from . import furnished, window
 
 if TYPE_CHECKING:
     from companion_app.app import Options
@@ -219,6 +219,35 @@ async def test_what_has_the_focus_is_said_and_so_is_news(options: Options, said:
     from companion_app.services.remember import Memory
 
     assert Memory(options.config).settings().preferences.reduced_motion
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the words before the text are those of espeak-ng")
+async def test_by_tab_alone_the_voice_says_all_of_a_screen_in_the_order_in_which_it_is_read(
+    options: Options, said: Path
+) -> None:
+    from companion_app.a11y.describe import name_of
+    from companion_app.theme.focus import focus, stops
+
+    async with window.opened(options) as driver:
+        furnished.furnish(driver.app.store)
+        driver.app.registry.run("speech.toggle")
+
+        async def hears(text: str, after: int) -> None:
+            await driver.until(lambda: said.exists() and text in said.read_text()[after:], f"{text!r} to be said")
+
+        for screen in (Screen.DEVICES, Screen.SETTINGS):
+            driver.app.open(screen)
+            await driver.settle()
+            order = [name_of(one) for one in stops(driver.app.shell)]
+            heard = []
+            for _ in order:
+                before = len(said.read_text()) if said.exists() else 0
+                await driver.press(TAB)
+                name = name_of(focus.widget)
+                await hears(f"{name}. ", before)
+                heard.append(name)
+            first = order.index(heard[0])
+            assert len(order) > 8 and heard == [*order[first:], *order[:first]]
 
 
 async def test_a_machine_without_a_voice_stays_silent(options: Options, monkeypatch: pytest.MonkeyPatch) -> None:
