@@ -110,6 +110,10 @@ class Subscription(Generic[M]):
         self._kept.append(message)
         self._news.set()
 
+    def forget(self) -> None:
+        """Lets go of what waits: it was told before something that matters more."""
+        self._kept.clear()
+
     async def next(self, timeout: float) -> M:
         """The next message. Raises NoAnswer after `timeout` seconds."""
         try:

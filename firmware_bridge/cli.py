@@ -23,6 +23,7 @@ from firmware_bridge.team import commands as team
 if TYPE_CHECKING:
     from firmware_bridge.board import Board
 
+ANSWER = 2.0  # seconds: nothing moves by these commands, and whoever waits for one would rather wait on a busy machine
 _STREAMS = ("state", "encoders", "analogue", "imu")
 
 
@@ -89,7 +90,7 @@ def _board(args: argparse.Namespace) -> Board:
     from firmware_bridge.board import Board
     from firmware_bridge.ports import finder
 
-    return Board(finder(args.port), args.number)
+    return Board(finder(args.port), args.number, answer=ANSWER)
 
 
 def _ports(args: argparse.Namespace) -> None:
@@ -181,7 +182,7 @@ async def _greet(args: argparse.Namespace) -> int | None:
     from firmware_bridge.board import Board
     from firmware_bridge.ports import finder
 
-    async with Board(finder(args.port)) as board:
+    async with Board(finder(args.port), answer=ANSWER) as board:
         if board.number is None:
             await board.name(secrets.randbelow(2**31) + 1)
         return board.number

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from firmware_bridge.board import Board, Condition
+from firmware_bridge.board import Board, Condition, Subscription
 from firmware_bridge.errors import BridgeError, NoAnswer, Refused
 from firmware_bridge.messages import Analogue, Encoders, Flags, Imu, M, State, Status
 from firmware_bridge.robot.arming import Arming
@@ -88,6 +88,7 @@ class Driver:
         self.odometer = Odometer(robot.body)
         self._missed, self._load = 0, 0.0
         self._tasks: list[asyncio.Task[None]] = []
+        self._states: Subscription | None = None
         self.orders = Orders(robot, None)
         self.envelope = Envelope(robot, None, grounded=False)
         self.use(robot)
@@ -167,6 +168,8 @@ class Driver:
     async def release(self) -> None:
         """Ends it. Raises BridgeError while the board's own button is pressed or the board is gone."""
         await self.board.release()
+        if self._states is not None:  # those that wait are of before, and would stop it again
+            self._states.forget()
         self.envelope.release()
 
     def clear(self) -> None:
@@ -364,6 +367,8 @@ class Driver:
             return None
         if self.modes.mode is Mode.ASSISTED and now > self._holds_until:
             return None
+        if now - self.odometer.counted_at > self.robot.times.deadman:
+            return None  # the firmware may have stopped the motors since, so it hasn't come as far as it seems
         home = self.orders.goes_home
         asked = await self.orders.next(now, self.estimate.pose, self.seen, self.envelope.v)
         if home and not self.orders.queue and self.orders.ended[-1].state == "done":
@@ -375,6 +380,8 @@ class Driver:
         while True:
             try:
                 async with self.board.stream(kind, every, size=KEPT) as told:
+                    if kind is State:
+                        self._states = told
                     while True:
                         with contextlib.suppress(NoAnswer):
                             self._hear(_now(), await told.next(1.0))

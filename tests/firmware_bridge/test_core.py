@@ -21,14 +21,14 @@ def checks(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_core_holds_all_that_its_tests_say(checks: Path) -> None:
-    done = subprocess.run([checks / "check"], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([checks / "check"], capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stderr
     assert "250 ms without a drive, and the motors stop, whatever else is said" in done.stdout
     assert len(done.stdout.splitlines()) == 12
 
 
 def test_no_bytes_break_the_core_or_keep_motors_moving(checks: Path) -> None:
-    done = subprocess.run([checks / "random", "1500"], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([checks / "random", "1500"], capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     assert re.match(r"1500 inputs, in [1-9]\d\d+ of them something drove", done.stdout)
 

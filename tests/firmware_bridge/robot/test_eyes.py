@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from pathlib import Path
 
@@ -19,12 +18,15 @@ from edge_runtime.pipelines.topics import Topics
 from firmware_bridge.robot import drawn, room, things
 from firmware_bridge.robot.config import Camera, RobotError
 from firmware_bridge.robot.drive import Driver
+from firmware_bridge.robot.envelope import Why
 from firmware_bridge.robot.eyes import Past, place, relative
 from firmware_bridge.robot.serve import Server, ask
 from firmware_bridge.robot.simulator import SimulatedBoard, World
 from firmware_bridge.robot.tokens import Tokens
 from tests.edge_runtime.pipelines.host import Host
 from tests.edge_runtime.pipelines.test_sources import write_video
+
+from .test_serve import until
 
 SIZE = (640.0, 480.0)
 
@@ -138,7 +140,7 @@ async def test_a_detector_behind_a_camera_tells_the_robot_what_is_where_without_
         Server(driver, tokens, tmp_path / "robot.sock", toml),
     ):
         driver.orders.things = things.load(toml)
-        await asyncio.sleep(0.3)
+        await until(lambda: not driver.envelope.why & Why.NO_POSE)
         cup, keys = driver.orders.things.thing("cup"), driver.orders.things.thing("keys")
 
         async def through(more: str = "") -> Running:
@@ -156,7 +158,7 @@ async def test_a_detector_behind_a_camera_tells_the_robot_what_is_where_without_
         seen = driver.orders.things.where(cup)
         assert seen is not None and math.dist((seen.x, seen.y), (6.2, 3.3)) < 0.05
         assert driver.orders.things.where(keys) is None
-        assert driver.orders.things.detects(asyncio.get_running_loop().time())
+        assert driver.orders.things.detects(seen.at)
         token = (tmp_path / "eye.token").read_text().strip()
         said = await ask(tmp_path / "robot.sock", {
             "op": "boxes", "token": token, "size": [640, 480],
