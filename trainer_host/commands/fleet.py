@@ -154,31 +154,15 @@ def show_one(args: argparse.Namespace) -> None:
 
 def tag(args: argparse.Namespace) -> None:
     """Give tags, or take them."""
-    import time
+    from trainer_host.fleet.tags import give
 
-    from edge_runtime.update.desired import MOST_TAGS, Where
-    from trainer_host.fleet.service import check_where
-
-    check_where(Where(all=tuple(args.add)), ())
     if not args.add and not args.remove:
         raise TrainerError("Say which tags to give, or to take with --remove.")
     workspace, show = workspace_of(args), presenter_for()
     with _opened(args, workspace) as store:
-        with store.changing() as session:
-            device = session.device(args.device)
-            if missing := [one for one in args.remove if one not in device.given]:
-                own = missing[0] in device.tags
-                raise TrainerError(
-                    f"{device.name} has the tag '{missing[0][:64]}' in its own configuration; take it out there."
-                    if own
-                    else f"{device.name} wasn't given the tag '{missing[0][:64]}'."
-                )
-            given = tuple(dict.fromkeys([one for one in (*device.given, *args.add) if one not in args.remove]))
-            if len(given) > MOST_TAGS:
-                raise TrainerError(f"A device can be given at most {MOST_TAGS} tags.")
-            session.give(device.id, given, time.time())
+        device = give(store, args.device, args.add, args.remove)
         _settled(workspace, store)
-        show.say(f"{device.name}: {', '.join(dict.fromkeys((*device.tags, *given))) or 'no tags'}.")
+        show.say(f"{device.name}: {', '.join(dict.fromkeys(device.all_tags)) or 'no tags'}.")
 
 
 def forget(args: argparse.Namespace) -> None:
@@ -277,16 +261,10 @@ def _opened(args: argparse.Namespace, workspace: Workspace) -> Store:
 
 
 def _settled(workspace: Workspace, store: Store) -> None:
-    """What devices read may have changed with a tag; log it, and tell of it."""
-    from trainer_host.fleet.service import Fleet
-    from trainer_host.fleet.watching import tell
+    from trainer_host.fleet.tags import settle
     from trainer_host.release.repository import Repository
 
-    with store.reading() as session:
-        begun = session.next_number() > 1
-    if begun:
-        Fleet(store, Repository.of(workspace)).publish()
-    tell(workspace, store)
+    settle(workspace, store, lambda: Repository.of(workspace))
 
 
 def _tags(device: Device) -> str:

@@ -172,6 +172,7 @@ def make_app(
         ("GET", "/v1/exports", exports.all),
         ("GET", "/v1/exports/{sha256}", exports.one),
         ("GET", "/v1/fleet", rollouts.fleet),
+        ("POST", "/v1/fleet/tags", rollouts.tag),
         ("GET", "/v1/rollouts", rollouts.all),
         ("POST", "/v1/rollouts", rollouts.begin),
         ("GET", "/v1/rollouts/{rollout}", rollouts.one),

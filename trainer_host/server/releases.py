@@ -21,6 +21,7 @@ from trainer_host.server.job_queue import JobQueue
 from trainer_host.workspace import Workspace, checked_name
 
 if TYPE_CHECKING:
+    from trainer_host.fleet.records import Device
     from trainer_host.fleet.service import Fleet, Look
     from trainer_host.fleet.store import Store
     from trainer_host.release.repository import Repository
@@ -30,6 +31,7 @@ MAX_NAME_CHARS = 64
 MAX_WORDS = 32  # tags of devices, or conditions
 MAX_DEVICES = 200  # of a rollout in an answer
 MAX_GROUPS = 200  # of devices with the same tags; the largest
+MAX_MEMBERS = 1000  # devices whose tags are told one by one
 RELEASE = "release"
 STEPS = ("export", "gate", "bundle", "publish")
 FORMATS = ("gguf", "tflite")  # of language models, besides the usual files
@@ -119,12 +121,33 @@ class RolloutRoutes:
             from trainer_host.fleet.database import open_store
 
             with open_store(self._workspace, None) as store, store.reading() as session:
-                tags = Counter(tuple(sorted(device.all_tags)) for device in session.devices())
+                known = session.devices()
+            tags = Counter(tuple(sorted(device.all_tags)) for device in known)
             groups = [{"tags": list(one), "devices": count} for one, count in tags.most_common(MAX_GROUPS)]
-            return {"devices": tags.total(), "groups": groups}
+            return {"devices": tags.total(), "groups": groups, "members": [_member(one) for one in known[:MAX_MEMBERS]]}
 
         async with self._turn:
             return reply(await asyncio.to_thread(counted))
+
+    async def tag(self, request: web.Request) -> web.Response:
+        """Give a device tags from here, and take such from it."""
+        body = await read_json(request, BODY_BYTES)
+        fields.only(body, "device", "add", "remove")
+        device, add, remove = fields.text(body, "device", 200), _words(body, "add"), _words(body, "remove")
+        if not add and not remove:
+            raise Unprocessable('Say in "add" or "remove" which tags to give or to take.')
+
+        def tagged() -> Json:
+            from trainer_host.fleet.database import open_store
+            from trainer_host.fleet.tags import give, settle
+
+            with open_store(self._workspace, None) as store:
+                made = give(store, device, add, remove)
+                settle(self._workspace, store, lambda: repository_of(self._workspace))
+                return _member(made)
+
+        async with self._turn:
+            return reply(await asyncio.to_thread(tagged))
 
     async def one(self, request: web.Request) -> web.Response:
         """One of them with its stages and devices."""
@@ -189,6 +212,16 @@ class RolloutRoutes:
 
         async with self._turn:
             return await asyncio.to_thread(opened)
+
+
+def _member(device: Device) -> Json:
+    return {
+        "id": device.id,
+        "name": device.name,
+        "tags": list(device.tags),
+        "given": list(device.given),
+        "there": device.present,
+    }
 
 
 def _bundle_words(body: Json) -> list[str]:

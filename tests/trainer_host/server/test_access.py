@@ -33,7 +33,7 @@ def routes(workspace: Workspace) -> list[tuple[str, str]]:
 async def test_every_route_but_three_needs_a_token(client: Client, workspace: Workspace) -> None:
     client.token = None
     known = routes(workspace)
-    assert len(known) == 83 and set(known) >= OPEN
+    assert len(known) == 84 and set(known) >= OPEN
     for method, path in known:
         for headers in ({}, {"Authorization": "Bearer enigma_wrong"}, {"Authorization": "Basic eDp5"}):
             answer = await client.call(method, path, {} if method == "POST" else None, **headers)
@@ -128,6 +128,7 @@ async def test_a_token_reaches_as_far_as_its_scope(client: Client, workspace: Wo
         ("GET", "/v1/datasets/none/rows", 1),
         ("POST", "/v1/datasets/none/edits", 1),
         ("GET", "/v1/fleet", 0),
+        ("POST", "/v1/fleet/tags", 2),
         ("GET", "/v1/rollouts", 0),
         ("GET", "/v1/bundles", 0),
         ("GET", "/v1/bundles/none", 1),

@@ -36,10 +36,13 @@ async def test_a_rollout_goes_by_stages_halts_goes_on_and_is_taken_back(tmp_path
     async with serving(home) as client:
         listed = await client.get("/v1/releases")
         assert len(listed["published"]) == 2 and listed["releases"] == []
-        assert await client.get("/v1/fleet") == {
-            "devices": 5,
-            "groups": [{"tags": ["kitchen"], "devices": 4}, {"tags": ["beta", "hall"], "devices": 1}],
-        }
+        fleet = await client.get("/v1/fleet")
+        assert fleet["devices"] == 5
+        assert fleet["groups"] == [{"tags": ["kitchen"], "devices": 4}, {"tags": ["beta", "hall"], "devices": 1}]
+        assert [one["id"] for one in fleet["members"]] == ["d0", "d1", "d2", "d3", "d9"]
+        assert fleet["members"][4] == {
+            "id": "d9", "name": "name-d9", "tags": ["hall", "beta"], "given": [], "there": True
+        }  # fmt: skip
         body = {"specialist": "easy", "version": "1.0.0", "all": ["kitchen"], "stages": "1,100%", "soak": "0s"}
         begun = await client.call("POST", "/v1/rollouts", body)
         assert begun.status == 202, begun.text
@@ -64,6 +67,23 @@ async def test_a_rollout_goes_by_stages_halts_goes_on_and_is_taken_back(tmp_path
         other = await client.call("POST", "/v1/rollouts", {**body, **bounds, "none": ["hall"]})
         assert other.status == 202, other.text
         assert {name: other.json[name] for name in bounds} == bounds and other.json["where"]["none"] == ["hall"]
+        # A tag that is given from here counts for the rollouts that are open.
+        tagged = await client.call("POST", "/v1/fleet/tags", {"device": "name-d9", "add": ["kitchen", "attic"]})
+        assert tagged.status == 200 and tagged.json["given"] == ["kitchen", "attic"], tagged.text
+        assert (await client.get(f"/v1/rollouts/{other.json['id']}"))["stages"][1]["devices"] == 4, "none of hall"
+        taken = await client.call("POST", "/v1/fleet/tags", {"device": "d9", "remove": ["attic"]})
+        assert taken.json["given"] == ["kitchen"]
+        groups = (await client.get("/v1/fleet"))["groups"]
+        assert {"tags": ["beta", "hall", "kitchen"], "devices": 1} in groups
+        for body, words in (
+            ({"device": "d9"}, "which tags"),
+            ({"device": "d9", "remove": ["hall"]}, "in its own configuration"),
+            ({"device": "d9", "add": ["Küche"]}, "can't be a tag"),
+            ({"device": "nobody", "add": ["x"]}, "No device"),
+        ):
+            refused = await client.call("POST", "/v1/fleet/tags", body)
+            assert refused.status in (404, 422) and words in refused.message, refused.message
+        body = {"specialist": "easy", "version": "1.0.0", "all": ["kitchen"], "stages": "1,100%", "soak": "0s"}
         for change, words in (
             ({"version": "9.0.0"}, "9.0.0"),
             ({"all": "kitchen"}, '"all" must be a list'),
