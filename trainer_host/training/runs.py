@@ -96,24 +96,34 @@ class History:
     def training(
         self, name: str, task: str, *, config: Mapping[str, object], data: str, command: str, folder: Path
     ) -> Iterator[Recording]:
-        """A training that runs while the block does; how the block ends is how the training ended."""
-        row = self._base.execute(
-            "INSERT INTO runs (name, task, config, data, command, revision, begun, status, figures, folder, pid, alive)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, '{}', ?, ?, ?)",
-            (
-                name,
-                task,
-                json.dumps(dict(config), sort_keys=True, default=str),
-                data,
-                command,
-                revision(Path.cwd()),
-                time.time(),
-                RUNNING,
-                str(folder),
-                os.getpid(),
-                sign_of_life(os.getpid()),
-            ),
-        )
+        """A training that runs while the block does; how the block ends is how the training ended.
+
+        Raises `TrainerError` where another one of that name runs: both would keep their steps in the same folder.
+        """
+        rev, own = revision(Path.cwd()), os.getpid()
+        with transaction(self._base):
+            query = f"SELECT {_COLUMNS} FROM runs WHERE name = ? AND status = ?"
+            if any(self._entry(row).status == RUNNING for row in self._base.execute(query, (name, RUNNING))):
+                raise TrainerError(
+                    f"'{name}' is being trained already; wait for that, or give this one another --name."
+                )
+            row = self._base.execute(
+                "INSERT INTO runs (name, task, config, data, command, revision, begun, status, figures, folder, pid, alive)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, '{}', ?, ?, ?)",
+                (
+                    name,
+                    task,
+                    json.dumps(dict(config), sort_keys=True, default=str),
+                    data,
+                    command,
+                    rev,
+                    time.time(),
+                    RUNNING,
+                    str(folder),
+                    own,
+                    sign_of_life(own),
+                ),
+            )
         number = int(row.lastrowid or 0)
         recording = Recording(self._base, number)
         try:
@@ -253,8 +263,9 @@ def _flat(entry: Entry) -> dict[str, str]:
 def sign_of_life(pid: int) -> str:
     """When a process began, so that another one of the same number isn't taken for it; "" where it is gone."""
     with contextlib.suppress(OSError):
-        # Field 22, counted behind the name, which may hold spaces and brackets (man 5 proc).
-        return (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[19]
+        # Fields 3 and 22, counted behind the name, which may hold spaces and brackets (man 5 proc).
+        told = (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()
+        return "" if told[0] in "ZX" else told[19]  # who has ended is told of until its parent has asked
     if Path("/proc/self/stat").exists():
         return ""
     try:

@@ -18,7 +18,7 @@ from trainer_host.training.checkpoints import Checkpoint
 from trainer_host.training.combine import write_card
 from trainer_host.training.lineage import read_lineage, write_lineage
 from trainer_host.training.run import ORDER, REPORT, Run, dataset_of, hash_of, open_run, write_json
-from trainer_host.training.runs import Entry
+from trainer_host.training.runs import RUNNING, Entry
 from trainer_host.training.weights import FILE as WEIGHTS
 from trainer_host.training.weights import save_weights
 from trainer_host.workspace import Workspace, making
@@ -31,6 +31,8 @@ def move(workspace: Workspace, entry: Entry, *, back: bool) -> tuple[Checkpoint,
     the machine dies in between, the same call makes the same run again. Raises `DataError` where there is no such
     checkpoint, or the dataset that the run's doubts are found on is gone.
     """
+    if entry.status == RUNNING:
+        raise DataError(f"'{entry.name}' is being trained; let it end, or end it with Ctrl-C, and go back then.")
     if not (entry.folder / checkpoints.FOLDER).is_dir():
         raise DataError(f"{entry.folder} keeps no checkpoints; undo and redo are for language models.")
     found = checkpoints.beside(entry.folder, back=back)

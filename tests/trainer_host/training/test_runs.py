@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -15,11 +17,14 @@ from trainer_host.commands import runs as command
 from trainer_host.errors import DataError, NotThere, TrainerError
 from trainer_host.training import checkpoints
 from trainer_host.training.loop import train_language
-from trainer_host.training.runs import FILE, Recording, differences, history_of, revision
+from trainer_host.training.runs import FILE, Recording, differences, history_of, revision, sign_of_life
+from trainer_host.training.undo import move
+from trainer_host.workspace import Workspace
 
 _KILLED = """
 import sys, time
 from pathlib import Path
+from typing import Any
 from trainer_host.training.runs import history_of
 with history_of(Path(sys.argv[1])) as history:
     with history.training("lost", "chat", config={}, data="sha256:1", command="c", folder=Path("x")) as made:
@@ -97,6 +102,31 @@ def test_a_training_that_fails_keeps_its_sentence(tmp_path: Path) -> None:
         assert history.find("2").status == "interrupted"
         with pytest.raises(NotThere, match="no training 'other'"):
             history.find("other")
+
+
+def test_a_name_is_trained_by_one_process_at_a_time(tmp_path: Path) -> None:
+    told: dict[str, Any] = {"config": {}, "data": "d", "command": "c", "folder": tmp_path}
+    with history_of(tmp_path) as history, history_of(tmp_path) as other:
+        with history.training("a", "chat", **told):
+            with pytest.raises(TrainerError, match="'a' is being trained already"), other.training("a", "chat", **told):
+                pass
+            with pytest.raises(DataError, match="'a' is being trained; let it end"):
+                move(Workspace(tmp_path), other.find("a"), back=True)
+            with other.training("b", "chat", **told):
+                pass
+        with other.training("a", "chat", **told):
+            pass
+        assert [entry.status for entry in history.entries()] == ["done"] * 3
+
+
+def test_a_process_that_ended_and_was_not_asked_for_is_gone() -> None:
+    with subprocess.Popen([sys.executable, "-c", ""], stdout=subprocess.PIPE) as ended:
+        assert ended.stdout is not None and ended.stdout.read() == b""  # its end, and nobody has waited for it yet
+        until = time.monotonic() + 60
+        while sign_of_life(ended.pid) and time.monotonic() < until:
+            time.sleep(0.01)
+        assert sign_of_life(ended.pid) == ""
+    assert sign_of_life(os.getpid()) != ""
 
 
 def test_a_step_that_is_done_again_has_its_new_figures(tmp_path: Path) -> None:
