@@ -141,6 +141,11 @@ class TrainClient:
                 return None
             raise
 
+    async def tag(self, device: str, add: tuple[str, ...], remove: tuple[str, ...]) -> Json:
+        """Give a device of the fleet tags, and take others from it."""
+        body: Json = {"device": device, "add": list(add), "remove": list(remove)}
+        return await self._host.call("POST", "/v1/fleet/tags", body, deadline=SLOW_DEADLINE)
+
     async def rollout(self, id: str) -> Json:
         """One of them, with its stages."""
         return await self._host.call("GET", f"/v1/rollouts/{_part(id)}", deadline=SLOW_DEADLINE)

@@ -32,7 +32,7 @@ from companion_app.state import actions as act
 from companion_app.state import train_actions as tact
 from companion_app.state.model import AppState, Screen
 from companion_app.state.phase import Phase
-from companion_app.state.rollout_plan import Plan
+from companion_app.state.rollout_plan import Plan, words_of
 from companion_app.state.store import Store
 from companion_app.state.training import Curve, JobState, Part, Versus
 
@@ -180,6 +180,10 @@ class TrainCommands:
         """pause, resume or abort a rollout."""
         self._begin("rollout", self._tell_rollout(id, what))
 
+    def tag(self, device: str, tags: str) -> None:
+        """Let a device of the fleet have these tags from the host, and no others. device: its name or id."""
+        self._begin("tags", self._tag(device, words_of(tags)))
+
     # --- the calls ---
 
     @property
@@ -310,6 +314,15 @@ class TrainCommands:
     async def _tell_rollout(self, id: str, what: str) -> None:
         self._store.dispatch(tact.RolloutMoved(rollout_from(await self._host.tell_rollout(id, what))))
 
+    async def _tag(self, device: str, tags: tuple[str, ...]) -> None:
+        host = self._host
+        members = known_from(await host.fleet() or {}).members
+        given = next((one.given for one in members if device in (one.id, one.name)), ())
+        add, remove = (tuple(one for one in some if one not in other) for some, other in ((tags, given), (given, tags)))
+        if add or remove:
+            await host.tag(device, add, remove)
+        await self._look_at_releases(host)
+
     # --- what is on the screen ---
 
     def _watch(self, state: AppState) -> None:
@@ -376,4 +389,5 @@ WORKING = {
     "pause": N_("Saving a checkpoint …"),
     "release": N_("Beginning …"),
     "rollout": N_("Telling the fleet …"),
+    "tags": N_("Telling the fleet …"),
 }

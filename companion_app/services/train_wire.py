@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TypeGuard
 
 from companion_app.services.wire import as_text
-from companion_app.state.rollout_plan import Known, Plan, words_of
+from companion_app.state.rollout_plan import Known, Member, Plan, words_of
 from companion_app.state.rows import Change, DataRow, WholeRow
 from companion_app.state.training import (
     Curve,
@@ -29,6 +29,7 @@ from edge_runtime.update.desired import Where
 
 MAX_ITEMS = 500
 MAX_FIGURES = 64
+MAX_MEMBERS = 1000
 MAX_HEAT = 160  # names of a map; a host sends at most 128
 MAX_CONFIG = 200
 MAX_ROW = 400
@@ -266,7 +267,14 @@ def rollout_body(plan: Plan) -> Json:
 def known_from(answer: Answer) -> Known:
     """Whom a rollout could mean."""
     groups = tuple((_words(one.get("tags")), _whole(one.get("devices"))) for one in _objects(answer.get("groups")))
-    return Known(_whole(answer.get("devices")), groups)
+    members = tuple(member_from(one) for one in _objects(answer.get("members")) if as_text(one.get("id")))
+    return Known(_whole(answer.get("devices")), groups, members[:MAX_MEMBERS])
+
+
+def member_from(item: Answer) -> Member:
+    """A device of the fleet."""
+    name = as_text(item.get("name")) or as_text(item.get("id"))
+    return Member(as_text(item.get("id")), name, _words(item.get("tags")), _words(item.get("given")))
 
 
 def published_from(items: object) -> tuple[str, ...] | None:

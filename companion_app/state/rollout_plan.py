@@ -45,11 +45,23 @@ class Plan:
 
 
 @dataclass(frozen=True)
+class Member:
+    """A device of a fleet. tags: of its own configuration; given: from the host."""
+
+    id: str
+    name: str
+    tags: tuple[str, ...] = ()
+    given: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Known:
-    """The devices that a host knows. groups: the tags that some have in common, and how many those are."""
+    """The devices that a host knows. groups: the tags that some have in common, and how many those are. members: one by one, of
+    a large fleet the first ones, by name."""
 
     devices: int = 0
     groups: tuple[tuple[tuple[str, ...], int], ...] = ()
+    members: tuple[Member, ...] = ()
 
     def meant(self, where: Where) -> int | None:
         """How many a query means; None where the host didn't tell of all."""

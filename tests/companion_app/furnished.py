@@ -36,7 +36,7 @@ from companion_app.state.fleet import (
 from companion_app.state.host import Host, Lesson, LessonState, Offer, Provider, StoredKey, Task
 from companion_app.state.model import Device, Event
 from companion_app.state.questions import Question, Queue, Topic
-from companion_app.state.rollout_plan import Known
+from companion_app.state.rollout_plan import Known, Member
 from companion_app.state.rows import DataRow, Filter
 from companion_app.state.signing import Ask, Bundle
 from companion_app.state.training import Curve, DatasetCard, Job, JobState, Rollout, Stage
@@ -239,7 +239,8 @@ def furnish_releases(store: Store) -> None:
         done=3,
         stages=stages,
     )
-    known = Known(61, ((("floor:1", "kitchen"), 48), (("beta", "kitchen"), 4), (("hall",), 9)))
+    members = (Member("d1", "Kitchen Pi", ("floor:1",), ("kitchen",)), Member("d2", "Attic", ("hall",)))
+    known = Known(61, ((("floor:1", "kitchen"), 48), (("beta", "kitchen"), 4), (("hall",), 9)), members)
     ended = tuple(replace(stage, done=stage.devices) for stage in stages)
     done = Rollout("r-0001", "home-en", "1.3.0", "1.2.0", "done", stage=3, devices=48, done=48, stages=ended)
     do(tact.ReleasesTold(("models/robot/home-en-1.4.0.enigma",), (running, done), "", known))

@@ -293,6 +293,11 @@ async def test_the_command_line_lists_and_saves_what_a_real_host_made(tmp_path: 
         assert begun["terms"].startswith(
             "Devices with one of kitchen, hall  ·  while nobody uses it, from 22:00 to 06:00"
         )
+        for tags, kept in (("attic, Hall", ["kitchen", "attic", "hall"]), ("", ["kitchen"])):
+            told = json.loads(await headless.run(options, "fleet.tag", ["--device", "d1", "--tags", tags]))
+            assert told == [{"name": "name-d1", "tags": kept}]
+        with pytest.raises(headless.CommandError, match="can't be a tag"):
+            await headless.run(options, "fleet.tag", ["--device", "d1", "--tags", "Küche"])
         paused = json.loads(await headless.run(options, "rollout.pause", ["--id", str(begun["id"])]))
         assert paused["state"] == "paused"
         refused = headless.run(options, "rollout.begin", ["--specialist", "easy", "--version", "9.0.0"])

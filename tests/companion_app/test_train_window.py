@@ -12,7 +12,7 @@ from companion_app.state import bundles as bact
 from companion_app.state import rows_actions as ract
 from companion_app.state import train_actions as tact
 from companion_app.state.bundles import Goal, HostBundle
-from companion_app.state.rollout_plan import Known, Plan
+from companion_app.state.rollout_plan import Known, Member, Plan
 from companion_app.state.rows import PAGE, DataRow, Filter
 from companion_app.state.training import Curve, DatasetCard, Heat, Job, JobState, Part, RunDetails
 
@@ -101,6 +101,40 @@ async def test_curves_maps_and_states_are_drawn_and_told_in_words(options: Optio
         assert all(act.disabled for act in driver.find_all("Act", text="Push")) and not driver.clipped()
         await driver.touch(driver.find("Act", text="Cancel"))
         assert app.store.state.bundles.fetch is None and driver.find_all("Act", text="Cancel") == []
+
+
+async def test_a_device_of_the_fleet_is_tagged(options: Options) -> None:
+    async with FakeHost() as host, window.opened(options) as driver:
+        await paired(driver, host)
+        app, dispatch = driver.app, driver.app.store.dispatch
+        app.open("train")
+        await driver.until(lambda: app.store.state.training.problem, "the first look")
+        dispatch(tact.HostDataTold((), ()))
+        dispatch(tact.TrainPartPicked(Part.RELEASE))
+        await driver.until(lambda: app.store.state.bundles.older, "the answer of a host that knows no bundles")
+        assert not driver.find_all("TagsCard"), "a host that is too old"
+        one, other = Member("d1", "Kitchen Pi", ("hall",), ("beta",)), Member("d2", "Attic")
+        dispatch(tact.ReleasesTold((), (), "", Known(2, (), (one, other))))
+        await driver.settle()
+        card, asked = driver.find("TagsCard"), []
+        command = app.registry["fleet.tag"]
+        app.registry._commands["fleet.tag"] = replace(command, run=lambda device, tags: asked.append((device, tags)))
+        assert driver.find("Act", text="Keep these tags").disabled
+        await pick(driver, card.ids.device, "d1")
+        assert card.own == "Its own: hall" and card.ids.given.text == "beta"
+        for typed, problem, changed in (
+            ("Beta", "", False),
+            ("beta!", "can't be a tag", False),
+            ("beta, attic", "", True),
+        ):
+            await driver.write(card.ids.given.entry, typed)
+            assert problem in card.ids.given.problem and card.changed is changed, typed
+        # What the host says of others meanwhile leaves it as it was typed.
+        dispatch(tact.ReleasesTold((), (), "", Known(2, (), (one, replace(other, given=("x",))))))
+        await driver.settle()
+        assert card.ids.given.text == "beta, attic" and not driver.clipped()
+        await driver.touch(driver.find("Act", text="Keep these tags"))
+        assert asked == [("d1", "beta, attic")]
 
 
 async def who_when_and_what_pauses_it(driver: window.Driver) -> None:

@@ -132,6 +132,13 @@ def commands(core: Core) -> tuple[Command, ...]:
             },
         ),
         Command(
+            "fleet.tag", N_("Tag a device of the fleet"), training.tag, scope="owner", of="host", icon="check", told=_tagged,
+            arguments={
+                "device": {**TEXT, "title": N_("Device")},
+                "tags": {**TEXT, "title": N_("Tags given from here"), "default": ""},
+            },
+        ),
+        Command(
             "rollout.pause", N_("Pause a rollout"), lambda id: training.tell_rollout(id, "pause"), scope="owner", of="host",
             icon="pause", arguments=ROLLOUT, choices={"id": lambda state: _rollouts(state, "running")}, told=_rolled,
         ),
@@ -231,6 +238,13 @@ def _answered(state: AppState, what: str) -> bool:
 def _released(state: AppState) -> object:
     jobs = [job for job in state.training.jobs if job.kind == "release"]
     return {"id": jobs[0].id, "state": str(jobs[0].state)} if _answered(state, "release") and jobs else None
+
+
+def _tagged(state: AppState) -> object:
+    known = state.training.known_devices
+    if not _answered(state, "tags") or known is None:
+        return None
+    return [{"name": one.name, "tags": [*one.tags, *one.given]} for one in known.members]
 
 
 def _rolled(state: AppState) -> object:

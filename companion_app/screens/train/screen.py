@@ -12,7 +12,7 @@ from kivy.uix.widget import Widget
 from companion_app.i18n import N_, tr
 from companion_app.i18n.figures import number
 from companion_app.screens.base import AppScreen
-from companion_app.screens.train import heat, judging, plot, releases, rollouts  # noqa: F401 - the rules of screen.kv name their widgets
+from companion_app.screens.train import heat, judging, plot, releases, rollouts, tags  # noqa: F401 - the rules of screen.kv name their widgets
 from companion_app.screens.train.cards import JobRow, RunRow, fill_facts, fill_pairs
 from companion_app.services.train_commands import WORKING
 from companion_app.state import train_actions as tact
@@ -102,6 +102,7 @@ class TrainScreen(AppScreen):
             "release",
             "bundles",
             "rollouts",
+            "tags",
             "welcome",
         )
         self._cards = {name: self.ids[name].__self__ for name in names}
@@ -195,7 +196,9 @@ class TrainScreen(AppScreen):
         return (*(("job",) if job else ()), "form", *(("jobs_list",) if len(others) > 1 else ()))
 
     def _show_releases(self, state: AppState) -> tuple[str, ...]:
-        names = ("export", "release", "bundles", "rollouts")
+        known = state.training.known_devices
+        fleet = ("tags",) if known is not None and known.members else ()
+        names = ("export", "release", "bundles", "rollouts", *fleet)
         for name in names:
             self._cards[name].show(state)
         return names
