@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit status. Errors are one sentence on standard error."""
-    args = _parser().parse_args(arguments)
+    args = build_parser().parse_args(arguments)
     if local_only.wanted():
         local_only.enforce()
     # One thread per process is enough beside the model's own; read when numpy is first imported.
@@ -38,6 +38,11 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     except BrokenPipeError:  # the reader of our output went away, as in `enigma-edge config | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        if error.strerror is None:  # a deadline that nothing took: ours to mend
+            raise
+        print(f"enigma-edge: {error.filename or 'a file'} can't be used: {error.strerror}.", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
@@ -53,7 +58,8 @@ def default_state() -> Path:
     return (Path(home) if home else Path(data) / "enigma") / "device"
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
+    """All commands and their options."""
     parser = Arguments(prog="enigma-edge", description="Runs signed specialists on this device.")
     parser.add_argument("--version", action="version", version=f"enigma-edge {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")

@@ -38,6 +38,11 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output went away
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:
+        if error.strerror is None:  # a deadline that nothing took: ours to mend
+            raise
+        print(f"enigma-bridge: {error.filename or 'a file'} can't be used: {error.strerror}.", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         return 130
     return 0

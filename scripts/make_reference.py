@@ -28,7 +28,7 @@ def reference() -> str:
     from trainer_host import cli as host
 
     parts = [HEAD]
-    for parser in (host.build_parser(), edge._parser(), bridge.build_parser()):
+    for parser in (host.build_parser(), edge.build_parser(), bridge.build_parser()):
         parts += list(_sections(parser, 2))
     return "\n".join(parts)
 

@@ -54,7 +54,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser], say: Call
     solve = command("solve", "Say which joints put the tip at a point.", _solve)
     move = moving("move", "Move the tip to a point.", _move)
     for made in (solve, move):
-        made.add_argument("at", type=float, nargs=3, metavar=("X", "Y", "Z"), help="metres from the base")
+        for axis in "xyz":  # one by one: argparse fails to say which of three in one is missing
+            made.add_argument(axis, type=float, metavar=axis.upper(), help="metres from the base")
         made.add_argument("--down", action="store_true", help="with the tool straight down")
     moving("home", "Move it to where it rests.", _home)
     pick = moving("pick", "Pick something, put it somewhere, and go home.", _pick)
@@ -101,7 +102,7 @@ def _solve(args: argparse.Namespace, say: Callable[[str], None]) -> None:
 
     arm = _load(args)
     kinematics = Kinematics(arm.chain)
-    at = np.array(args.at)
+    at = np.array([args.x, args.y, args.z])
     found = kinematics.solve(at, np.random.default_rng(0), DOWN if args.down else None, arm.home)
     space = arm.space()
     for q in found:
@@ -123,7 +124,7 @@ def _move(args: argparse.Namespace, say: Callable[[str], None]) -> None:
 
     from firmware_bridge.arm.pick import reach
 
-    _carry_out(args, say, lambda arm, start, rng: reach(arm, start, np.array(args.at), rng, args.down))
+    _carry_out(args, say, lambda arm, start, rng: reach(arm, start, np.array([args.x, args.y, args.z]), rng, args.down))
 
 
 def _home(args: argparse.Namespace, say: Callable[[str], None]) -> None:

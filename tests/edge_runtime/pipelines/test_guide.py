@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_runtime.cli import _parser, main
+from edge_runtime.cli import build_parser, main
 from edge_runtime.pipelines.reading import read_pipeline
 from edge_runtime.pipelines.webhook import sign
 
@@ -31,7 +31,7 @@ def test_its_commands_run_in_the_order_in_which_they_stand_there(
     )
     for command in COMMANDS:
         arguments = shlex.split(command)[1:]
-        _parser().parse_args(arguments)
+        build_parser().parse_args(arguments)
         needs_daemon = arguments[1:2] in (["start"], ["stop"])
         for _ in range(9):  # an event is held back that comes at once after another, as where this process stood
             assert main(arguments) == (1 if needs_daemon else 0), command
