@@ -36,13 +36,17 @@ def make_request(
 ) -> Json:
     """The request of a task for one sentence; raises `DataError` for what the task doesn't take.
 
-    A robot's home is the sample home where none is given. inner: which of a combo's tasks is meant. file: a picture
-    that is asked about.
+    A robot's home is the sample home where none is given. inner: which of a combo's tasks, or of several heads that look at pictures, is
+    meant. file: a picture that is asked about.
     """
     if task == "vision":
         if file is None:
             raise DataError("This specialist looks at pictures; name one with --file.")
-        return {"image": read_picture(file), **({"question": text} if text else {})}
+        return {
+            "image": read_picture(file),
+            **({"question": text} if text else {}),
+            **({"head": inner} if inner else {}),
+        }
     if file is not None:
         raise DataError(f"The task {task} takes no file; leave out --file.")
     if not text.strip():
@@ -104,6 +108,9 @@ def describe(task: str, answer: Json) -> str:
             else doubt
         )
         return f"{answer['answer']}{known}"
+    heads = answer.get("heads")
+    if task == "vision" and isinstance(heads, dict):
+        return "\n".join(f"{name}: {describe(task, one)}" for name, one in heads.items() if isinstance(one, dict))
     objects = answer.get("objects")
     if task == "vision" and isinstance(objects, list):
         seen = [str(item.get("label")) for item in objects if isinstance(item, dict)]

@@ -15,12 +15,16 @@ if TYPE_CHECKING:
     from trainer_host.trainer_ai import TrainerAI
 
 ALL, COMBO, SINGLE = "all", "combo", "single"
+VISION = "vision"
 OnProgress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True)
 class Build:
-    """One model. scores: by task, 0 to 1, on held-out rows of the file that travels. refused: the gate's reason."""
+    """One model. scores: by task (of pictures, by dataset), 0 to 1, on held-out rows of the file that travels. refused: the gate's reason.
+
+    bytes, p50_ms: of that file, and of a whole answer, which of a combo of pictures is the answer of all its heads.
+    """
 
     kind: str
     run: str
@@ -28,6 +32,8 @@ class Build:
     scores: dict[str, float] = field(default_factory=dict)
     bundle: Path | None = None
     refused: str | None = None
+    bytes: int = 0
+    p50_ms: float = 0.0
 
 
 def build_kinds(
@@ -42,7 +48,8 @@ def build_kinds(
 ) -> list[Build]:
     """Train, examine and sign a specialist of each dataset, the combos, and one model of all tasks that are written.
 
-    combos: tasks of each. A model that was built before from the same rows and seed is taken as it is, so what was
+    combos: tasks of each, or datasets of pictures, whose combo is one encoder with a head for each; where several datasets of pictures
+    are in no combo, they are one. A model that was built before from the same rows and seed is taken as it is, so what was
     interrupted goes on. Tasks that no language model writes have their specialist alone. seconds: for each task of a
     model, since one of three tasks has three times as much to learn. Raises `DataError`.
     """
@@ -51,24 +58,33 @@ def build_kinds(
 
     checked_name(to)
     sets = [open_dataset(trainer.workspace.dataset(name)) for name in names]
-    by_task = {dataset.task: dataset for dataset in sets}
-    if len(by_task) < len(sets):
+    several = sum(dataset.task == VISION for dataset in sets) > 1
+    called = {(dataset.name if several and dataset.task == VISION else dataset.task): dataset for dataset in sets}
+    if len(called) < len(sets):
         raise DataError("Two of these datasets have one task; put them together first with 'enigma data mix'.")
-    written = [task for task in by_task if written_by_language(task)]
+    written = [name for name, dataset in called.items() if written_by_language(dataset.task)]
+    pictures = [name for name, dataset in called.items() if several and dataset.task == VISION]
     wanted = [(COMBO, tuple(dict.fromkeys(tasks))) for tasks in combos]
     for _, tasks in wanted:
-        if strange := [task for task in tasks if task not in written]:
+        kin = pictures if tasks and tasks[0] in pictures else written
+        if strange := [task for task in tasks if task not in kin]:
+            others = f", or datasets of pictures: {_listed(pictures)}" if pictures else ""
             raise DataError(
-                f"A combo can't have {strange[0][:40]}; of these datasets, a combo takes {_listed(written)}."
+                f"A combo can't have {strange[0][:40]}; of these datasets, a combo takes {_listed(written)}{others}."
             )
         if len(tasks) < 2:
             raise DataError("A combo has two tasks or more, as in --combo chat,code.")
+    if pictures and not any(set(tasks) & set(pictures) for _, tasks in wanted):
+        wanted.append((COMBO, tuple(pictures)))
     if len(written) > 1:
         wanted.append((ALL, tuple(written)))
-    made = [_single(trainer, dataset, f"{to}-{_slug([dataset.task])}", seed, seconds, on_progress) for dataset in sets]
+    made = [
+        _build(trainer, SINGLE, dataset, f"{to}-{_slug([name])}", (name,), seed, seconds, on_progress)
+        for name, dataset in called.items()
+    ]
     for kind, tasks in wanted:
         name = f"{to}-all" if kind == ALL else f"{to}-{_slug(tasks)}"
-        dataset = _combined(trainer.workspace, name, [by_task[task] for task in tasks])
+        dataset = _combined(trainer.workspace, name, [called[task] for task in tasks])
         made.append(_build(trainer, kind, dataset, name, tasks, seed, seconds, on_progress))
     return made
 
@@ -76,22 +92,37 @@ def build_kinds(
 def table(builds: Sequence[Build]) -> tuple[list[str], list[list[str]]]:
     """Headers and rows: models down, tasks across."""
     tasks = list(dict.fromkeys(task for build in builds for task in build.tasks))
+    timed = any(build.p50_ms for build in builds)
     rows = [
         [
             build.run,
             build.kind,
             *(f"{build.scores[task] * 100:.1f}" if task in build.scores else "" for task in tasks),
             "refused" if build.bundle is None else f"{build.bundle.stat().st_size / 1e6:.2f}",
+            *([f"{build.p50_ms:.2f}" if build.p50_ms else ""] if timed else []),
         ]
         for build in builds
     ]
-    return ["model", "kind", *(f"{task} %" for task in tasks), "MB"], rows
+    return ["model", "kind", *(f"{task} %" for task in tasks), "MB", *(["ms"] if timed else [])], rows
 
 
-def _single(
-    trainer: TrainerAI, dataset: Dataset, name: str, seed: int, seconds: float | None, on_progress: OnProgress
-) -> Build:
-    return _build(trainer, SINGLE, dataset, name, (dataset.task,), seed, seconds, on_progress)
+def compared(builds: Sequence[Build]) -> list[str]:
+    """Of each combo of pictures a sentence: what it costs and loses beside its specialists, which each look at a picture anew."""
+    single = {build.tasks[0]: build for build in builds if build.kind == SINGLE and build.bundle is not None}
+    said = []
+    for build in builds:
+        if build.kind != COMBO or build.bundle is None or not build.p50_ms or not set(build.tasks) <= set(single):
+            continue
+        own = [single[task] for task in build.tasks]
+        if not all(one.p50_ms for one in own):
+            continue
+        lost = max((one.scores[task] - build.scores[task], task) for one, task in zip(own, build.tasks, strict=True))
+        said.append(
+            f"{build.run}: {build.bytes / 1e3:.0f} kB and {build.p50_ms:.2f} ms for all {len(own)} answers; its specialists together "
+            f"{sum(one.bytes for one in own) / 1e3:.0f} kB and {sum(one.p50_ms for one in own):.2f} ms; it "
+            + (f"loses at most {lost[0] * 100:.1f} points ({lost[1]})." if lost[0] > 0 else "loses no accuracy.")
+        )
+    return said
 
 
 def _build(
@@ -111,7 +142,7 @@ def _build(
     found = trainer.train(dataset.name, name, seed=seed, seconds=seconds, on_progress=on_progress)
     if found.bundle is None:
         return Build(kind, name, tasks, refused=found.refused)
-    return Build(kind, name, tasks, _scores(trainer.workspace, name, tasks), found.bundle)
+    return _built(trainer.workspace, kind, name, tasks, found.bundle)
 
 
 def _known(
@@ -130,19 +161,23 @@ def _known(
         run = open_run(trainer.workspace.run(name))
         if (run.content, run.seed, run.seconds) != (dataset.content, seed, seconds):
             return None
-        return Build(kind, name, tasks, _scores(trainer.workspace, name, tasks), trainer.sign(name).path)
+        return _built(trainer.workspace, kind, name, tasks, trainer.sign(name).path)
     except TrainerError:  # there is none, or it stopped half-way, or its files are of another version
         return None
 
 
-def _scores(workspace: Workspace, name: str, tasks: Sequence[str]) -> dict[str, float]:
+def _built(workspace: Workspace, kind: str, name: str, tasks: tuple[str, ...], bundle: Path) -> Build:
     from trainer_host.compress.gate import read_report
     from trainer_host.training.run import open_run
 
-    best = min(read_report(open_run(workspace.run(name))).chosen(), key=lambda score: score.bytes)
+    run = open_run(workspace.run(name))
+    best = min(read_report(run).chosen(), key=lambda score: score.bytes)
+    scores = {task: best.figures[f"accuracy_{task}"] for task in tasks if f"accuracy_{task}" in best.figures}
     if len(tasks) == 1:
-        return {tasks[0]: best.accuracy}
-    return {task: best.figures[f"accuracy_{task}"] for task in tasks if f"accuracy_{task}" in best.figures}
+        scores = {tasks[0]: best.accuracy}
+    # What a language model takes depends on how much it writes.
+    p50 = best.p50_ms if run.task == VISION else 0.0
+    return Build(kind, name, tasks, scores, bundle, bytes=best.bytes, p50_ms=p50)
 
 
 def _combined(workspace: Workspace, name: str, sources: Sequence[Dataset]) -> Dataset:

@@ -16,6 +16,7 @@ from edge_runtime.tasks.confidence import Platt, adjusted, chance, read_platt
 from edge_runtime.tasks.familiar import FILE as FAMILIAR
 from edge_runtime.tasks.familiar import familiarity, read_known
 from edge_runtime.vision.boxes import objects_in
+from edge_runtime.vision.heads import LISTED, Heads, Naming, read_heads
 from edge_runtime.vision.pixels import LARGEST, MAX_BYTES, TYPES, framed
 from edge_runtime.vision.questions import MAX_CHARACTERS, WORDS_FILE, Vocabulary, read_vocabulary
 
@@ -25,8 +26,7 @@ QUESTION = "words"  # int32 [1, length], what is asked, see `edge_runtime.vision
 # A classifier, and what answers questions, gives PROBABILITIES float32 [1, labels]; a detector SCORES float32 [1, cells, labels] and BOXES float32
 # [1, cells, 4]: left, top, right and bottom edge in shares of the square.
 PROBABILITIES, SCORES, BOXES = "probabilities", "scores", "boxes"
-KINDS = ("classifier", "detector", "questions")
-LISTED = 5  # labels or answers that are told of, the likeliest first
+KINDS = ("classifier", "heads", "detector", "questions")
 NO_LABEL = ("",)  # all questions are familiar to the same thing
 TOLERANCE = 0.1  # on a confidence, between int8 runtimes that round differently
 SHIFTED = 0.6  # intersection over union of the same object in two runtimes, at least
@@ -39,6 +39,10 @@ REQUEST_SCHEMA: dict[str, object] = {
             "description": "where the specialist answers questions: what is asked about the picture",
             "type": "string",
             "maxLength": MAX_CHARACTERS,
+        },
+        "head": {
+            "description": "where the specialist has several heads: which of them is asked; all, where none is named",
+            "type": "string",
         },
     },
     "required": ["image"],
@@ -77,6 +81,8 @@ RESPONSE_SCHEMA: dict[str, object] = {
         "answers": {"type": "array", "items": _ANSWER},
         "familiar": _SHARE,
         "unknown": {"type": "array", "items": {"type": "string"}},
+        "head": {"type": "string"},
+        "heads": {"type": "object", "additionalProperties": {"type": "object"}},
     },
     "required": ["unsure"],
 }
@@ -85,25 +91,13 @@ RESPONSE_SCHEMA: dict[str, object] = {
 class Classifier:
     """Answers `{"image"}` with one label for the whole picture, and the likeliest labels.
 
-    likely: a label's chance from which it may be the right one, of a bundle that keeps it; then the answer names those
-    labels, the likeliest first. platt: what the best chance is worth, likewise, see `confidence`.
+    Where the bundle keeps from which chance on a label may be the right one, the answer names those labels.
     """
 
-    def __init__(
-        self,
-        labels: tuple[str, ...],
-        unsure: float,
-        side: int,
-        engine: Engine,
-        likely: float | None = None,
-        platt: Platt | None = None,
-    ) -> None:
-        self._labels = labels
-        self._unsure = unsure
+    def __init__(self, naming: Naming, side: int, engine: Engine) -> None:
+        self._naming = naming
         self._side = side
         self._engine = engine
-        self._likely = likely
-        self._platt = platt
 
     def run(self, request: dict[str, object]) -> dict[str, object]:
         """Name what one picture shows."""
@@ -113,19 +107,37 @@ class Classifier:
         """See `Stepwise`."""
         _only(request, "image")
         pixels, _ = framed(_image(request), self._side)
-        given = _checked((yield {INPUT: pixels[None]}), PROBABILITIES, (1, len(self._labels)))[0]
-        chances = adjusted(given, self._platt)
-        order = np.argsort(-chances, kind="stable")[:LISTED]
-        listed = [{"label": self._labels[i], "confidence": _share(chances[i])} for i in order]
-        best = listed[0]
-        likely = self._likely
-        return {
-            "objects": [{**best, "box": [0.0, 0.0, 1.0, 1.0]}],
-            "unsure": float(chances[order[0]]) < self._unsure,
-            **best,
-            "labels": listed,
-            **({} if likely is None else {"likely": [self._labels[i] for i in order if float(chances[i]) >= likely]}),
-        }
+        made = yield {INPUT: pixels[None]}
+        return self._naming.answer(_checked(made, PROBABILITIES, (1, len(self._naming.labels)))[0])
+
+
+class Several:
+    """Answers `{"image", "head"}` as the classifier of that head does, and `{"image"}` with the answers of all heads.
+
+    However many are asked, the network runs once. Without "head", `unsure` says that one of them is.
+    """
+
+    def __init__(self, heads: Heads, side: int, engine: Engine) -> None:
+        self._heads = heads
+        self._side = side
+        self._engine = engine
+
+    def run(self, request: dict[str, object]) -> dict[str, object]:
+        """Name what one picture shows."""
+        return driven(self._engine, self.steps(request))
+
+    def steps(self, request: dict[str, object]) -> Steps:
+        """See `Stepwise`."""
+        _only(request, "image", "head")
+        head = request.get("head")
+        if head is not None and not (isinstance(head, str) and head in self._heads.named):
+            raise BadRequest(f'"head" must be one of {", ".join(self._heads.named)}; without it all of them answer.')
+        pixels, _ = framed(_image(request), self._side)
+        made = yield {INPUT: pixels[None]}
+        answers = self._heads.answers(_checked(made, PROBABILITIES, (1, self._heads.count))[0])
+        if head is not None:
+            return {"head": head, **answers[str(head)]}
+        return {"heads": answers, "unsure": any(answer["unsure"] for answer in answers.values())}
 
 
 class Detector:
@@ -238,9 +250,9 @@ def confidence(score: float, scale: float, shift: float) -> float:
     return round(chance(score, (scale, shift)), 4)
 
 
-def load(manifest: Manifest, folder: Path, engine: Engine) -> Classifier | Detector | Answerer:
-    """A classifier, a detector or what answers questions, as the manifest's options say: `kind`, `side`, and a detector's
-    `cells` and `platt`. For questions, the bundle holds `words.json` and `familiar.bin` too.
+def load(manifest: Manifest, folder: Path, engine: Engine) -> Classifier | Detector | Several | Answerer:
+    """A classifier, one with several heads, a detector or what answers questions, as the manifest's options say: `kind`, `side`, `heads`, and
+    a detector's `cells` and `platt`. For questions, the bundle holds `words.json` and `familiar.bin` too.
     """
     options = manifest.options
     side, kind = options.get("side"), options.get("kind")
@@ -250,7 +262,10 @@ def load(manifest: Manifest, folder: Path, engine: Engine) -> Classifier | Detec
         raise _wrong(f"the option 'side', from 8 to {LARGEST}")
     unsure = manifest.thresholds["unsure"]
     if kind == "classifier":
-        return Classifier(manifest.labels, unsure, side, engine, manifest.thresholds.get("likely"), read_platt(options))
+        naming = Naming(manifest.labels, unsure, manifest.thresholds.get("likely"), read_platt(options))
+        return Classifier(naming, side, engine)
+    if kind == "heads":
+        return Several(read_heads(options), side, engine)
     if kind == "questions":
         if not {"familiar", "likely"} <= manifest.thresholds.keys():
             raise _wrong("the thresholds 'familiar' and 'likely'")
@@ -274,6 +289,13 @@ def load(manifest: Manifest, folder: Path, engine: Engine) -> Classifier | Detec
 
 def agrees(expected: dict[str, object], got: dict[str, object]) -> bool:
     """The same labels in nearly the same places, or the same answer, confidences within `TOLERANCE`, the same doubt."""
+    if "heads" in expected:
+        mine, theirs = expected["heads"], got.get("heads")
+        if not isinstance(mine, dict) or not isinstance(theirs, dict) or mine.keys() != theirs.keys():
+            return False
+        return all(agrees(answer, theirs[name]) for name, answer in mine.items())
+    if expected.get("head") != got.get("head"):
+        return False
     if expected.get("unsure") != got.get("unsure") or expected.get("label") != got.get("label"):
         return False
     if "answer" in expected:

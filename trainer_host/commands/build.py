@@ -18,14 +18,20 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     )
     made.add_argument("--data", action="append", required=True, metavar="NAME", help="a dataset; may be repeated")
     made.add_argument("--to", required=True, metavar="NAME", help="what the models' names begin with")
-    made.add_argument("--combo", action="append", default=[], metavar="A,B", help="tasks of a combo; may be repeated")
+    made.add_argument(
+        "--combo",
+        action="append",
+        default=[],
+        metavar="A,B",
+        help="tasks of a combo, or datasets of pictures for one encoder with a head each; may be repeated",
+    )
     made.add_argument("--seconds", type=float, metavar="N", help="plan about this long for each task of a model")
     add_seed(made)
 
 
 def build(args: argparse.Namespace) -> int:
     """A table of models and tasks; exit code 1 where the gate refused one."""
-    from trainer_host.building import build_kinds, table
+    from trainer_host.building import build_kinds, compared, table
     from trainer_host.trainer_ai import TrainerAI
 
     show = presenter_for()
@@ -41,6 +47,8 @@ def build(args: argparse.Namespace) -> int:
             on_progress=lambda what, share: step(share, what),
         )
     show.table(*table(made))
+    for sentence in compared(made):
+        show.say(sentence)
     refused = [item for item in made if item.bundle is None]
     for item in refused:
         show.warn(f"{item.run} wasn't signed.\n{item.refused}")

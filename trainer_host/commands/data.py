@@ -193,7 +193,9 @@ def data_import(args: argparse.Namespace) -> None:
         _import_pictures(args, show)
         return
     if args.sheet is not None:
-        raise TrainerError("--sheet is for folders of pictures; leave it out.")
+        if not args.file.exists():
+            raise TrainerError(f"There is no folder {args.file}.")
+        raise TrainerError("--sheet is for folders of pictures or sounds; leave it out.")
     if args.task is None:
         raise TrainerError("Say what the rows teach, as in --task router.")
     made = import_rows(

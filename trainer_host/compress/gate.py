@@ -6,7 +6,7 @@ import json
 import math
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -161,9 +161,8 @@ def gate_run(
             figures["cache_agreement"] = agreement(run.folder, dataset.folder, run.folder / item.file, item.precision)
         if not math.isfinite(figures["accuracy"]):
             raise GateRefused(f"{item.file} in {runtime} has no accuracy; check the held-out rows.")
-        reference = scores[0].accuracy if scores else figures["accuracy"]
-        best = scores[0].figures.get("perplexity") if scores else figures.get("perplexity")
-        scores.append(_score(item, runtime, have[runtime], figures, (reference, best), (p50, p99), bounds))
+        reference = {**scores[0].figures, "accuracy": scores[0].accuracy} if scores else figures
+        scores.append(_score(item, runtime, have[runtime], figures, reference, (p50, p99), bounds))
     unscored = tuple(sorted({runtime for _, runtime in pairs if runtime not in have}))
     report = GateReport(run.weights, bounds, tuple(scores), unscored)
     write_json(run.folder / CARD, asdict(report))
@@ -289,6 +288,19 @@ def latency(specialist: Specialist, requests: list[dict[str, object]], engine: E
     return round(float(np.median(busy)), 3), round(float(np.percentile(times, 99)), 3)
 
 
+def _lost_by_heads(figures: Mapping[str, float], reference: Mapping[str, float], most: float) -> list[str]:
+    """What heads that share a network lose, each with rows of its own, of which it may lose one where they are few."""
+    said = []
+    for key, accuracy in figures.items():
+        head = key.removeprefix("accuracy_")
+        if head == key or not (rows := figures.get(f"rows_{head}")):
+            continue
+        lost = (reference.get(key, accuracy) - accuracy) * 100
+        if lost > max(most, 100 / rows) + 1e-4:
+            said.append(f"head {head} loses {lost:.2f} points, at most {max(most, 100 / rows):.2g}")
+    return said
+
+
 def _piped(engine: Engine) -> float:
     return engine.overhead if isinstance(engine, PipedEngine) else 0.0
 
@@ -298,12 +310,12 @@ def _score(
     runtime: str,
     version: str,
     figures: dict[str, float],
-    reference: tuple[float, float | None],
+    reference: Mapping[str, float],
     times: tuple[float, float],
     limits: Limits,
 ) -> Score:
     accuracy = float(figures["accuracy"])
-    lost = (reference[0] - accuracy) * 100
+    lost = (reference["accuracy"] - accuracy) * 100
     outside: list[str] = []
     if item.precision != "fp32":
         most = limits.lost_points
@@ -311,11 +323,13 @@ def _score(
             most = limits.lost_int4
         if lost > most + 1e-4:
             outside.append(f"loses {lost:.2f} points, at most {most:g}")
+        outside += _lost_by_heads(figures, reference, most)
         if limits.bytes is not None and item.bytes > limits.bytes:
             outside.append(f"{item.bytes / 1e6:.2f} MB, at most {limits.bytes / 1e6:g}")
         if limits.p50_ms is not None and times[0] > limits.p50_ms:
             outside.append(f"median {times[0]:.1f} ms, at most {limits.p50_ms:g}")
-        ratio = figures.get("perplexity", 0.0) / reference[1] if reference[1] else 0.0
+        best = reference.get("perplexity", 0.0)
+        ratio = figures.get("perplexity", 0.0) / best if best else 0.0
         if limits.perplexity is not None and not ratio <= limits.perplexity:
             outside.append(f"perplexity {ratio:.3f} of fp32's, at most {limits.perplexity:g}")
         if (same := figures.get("cache_agreement", 1.0)) < LEAST_AGREEMENT:

@@ -100,7 +100,8 @@ def chosen(task: str, wanted: Json, got: Json, score: float) -> dict[str, tuple[
     if task == "vision" and "answer" in wanted:
         return {"answer": (str(wanted["answer"]), str(got.get("answer")))}
     if task == "vision" and "label" in got:
-        return {"label": (_first(wanted), str(got["label"]))}
+        of = f" of {got['head']}" if "head" in got else ""
+        return {f"label{of}": (_first(wanted), str(got["label"]))}
     return {}
 
 

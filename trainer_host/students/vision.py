@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from edge_runtime import strict_json
 from edge_runtime.errors import BadRequest
 from edge_runtime.tasks import Specialist, vision
-from edge_runtime.vision.pixels import LARGEST, framed
+from edge_runtime.vision.pixels import framed
 from trainer_host.data.curriculum import ordered
 from trainer_host.data.dataset import open_dataset
 from trainer_host.errors import DataError
@@ -28,18 +28,14 @@ from trainer_host.media.scatter import KINDS as DRAWN
 from trainer_host.students import Json, ModelIO, OnProgress, Recorder, TrainReport
 from trainer_host.students.vision_classifier import calibrated, classifier_loss, majority, nearest_mean
 from trainer_host.students.vision_data import (
-    MIRRORS,
-    Mirror,
     Pictures,
     Seen,
-    Variation,
     is_whole,
     labels_of,
     load_pictures,
     seen_rows,
     small_png,
     strata_of,
-    usual_side,
 )
 from trainer_host.students.vision_detector import (
     candidates,
@@ -50,12 +46,11 @@ from trainer_host.students.vision_detector import (
     mean_f1,
     outcomes,
 )
-from trainer_host.students.vision_fit import Recipe, fit, held_back, planned
+from trainer_host.students.vision_fit import fit, held_back, planned
+from trainer_host.students.vision_heads import HeadsStudent
 from trainer_host.students.vision_kinds import ByKind
 from trainer_host.students.vision_net import (
     SIZES,
-    SMALL_PICTURE,
-    WIDE,
     ClassifierNet,
     DetectorNet,
     Shape,
@@ -63,6 +58,7 @@ from trainer_host.students.vision_net import (
     look_for_edges,
     multiplications,
 )
+from trainer_host.students.vision_plan import MANY, MIN_ROWS, RECIPES, Plan, for_many, read_plan
 from trainer_host.students.vision_practice import PRACTISED, drawn_around, joined
 from trainer_host.students.vision_questions import QuestionStudent
 from trainer_host.training.determinism import prepare
@@ -73,22 +69,7 @@ from trainer_host.workspace import write_atomic
 
 CONFIG = "config.json"
 CHECKED = 0.2  # of as many pictures as it practises with; more are drawn, to know when it errs
-MIN_ROWS = 40
 MOST_LABELS = 1000
-DETECTOR_SIDE = 160  # pixels: what is a tenth of a picture has some sixteen of them
-# Of a classifier's square, by the longer side of its pictures: small ones gain nothing by being blown up.
-CLASSIFIER_SIDES = ((40, 32), (96, 64), (10**9, 96))
-# Tiles first: an object costs a sixth of a picture there.
-RECIPES = {
-    "classifier": Recipe(batch=16),
-    "detector": Recipe(tiled_share=0.55, tiles=32),
-    "practice": Recipe(batch=16, tiled_share=0.5, tile=48, tiles=32),
-    "many": Recipe(
-        batch=128, rate=0.15, decay=5e-4, warm=0.2, momentum=0.9, per_second=25000, short_floats=True, growing=0.6
-    ),
-}
-MANY = 5000  # pictures of a classifier, from where on each is seen a few dozen times, not hundreds of times
-MOST_EPOCHS = 1000
 
 
 @dataclass(frozen=True)
@@ -147,7 +128,8 @@ class VisionStudent:
         rows = seen_rows(dataset, "train")
         held = seen_rows(dataset, "heldout")
         drawn = _drawn(dataset, rows)
-        config, variation, epochs = _planned(rows, drawn, dict(settings or {}))
+        config, plan = _planned(rows, drawn, dict(settings or {}))
+        variation = plan.variation
         pictures = load_pictures(rows, config.labels, config.side)
         practises = drawn and config.kind == "classifier" and not curriculum
         prepare(seed)
@@ -155,12 +137,10 @@ class VisionStudent:
         many = config.kind == "classifier" and not drawn and len(rows) >= MANY
         recipe = RECIPES["practice" if practises else "many" if many else config.kind]
         back = held_back(strata_of(rows), seed)
-        shows = None if epochs is None else epochs * (~back).sum()
+        shows = None if plan.epochs is None else plan.epochs * (~back).sum()
         recipe = planned(recipe, config.shape, multiplications(net, config.side), seconds, shows)
         if many:
-            # Many pictures vary by themselves; what is drawn and written around that would take part of the steps.
-            small = config.side <= SMALL_PICTURE
-            variation = replace(variation, light=0.1, shift=0.125, cut=0.25, foreign=0.03, whole_pixels=small)
+            variation = for_many(variation, config.side)
         learnt, checked, shown, boxed = np.flatnonzero(~back), np.flatnonzero(back), pictures, None
         order = None
         if curriculum:
@@ -264,8 +244,8 @@ def load_config(run: Path) -> VisionConfig:
     raise DataError(f"The {CONFIG} of run '{run.name}' is damaged; train again.")
 
 
-def _planned(rows: list[Seen], drawn: bool, settings: Json) -> tuple[VisionConfig, Variation, float | None]:
-    """What is trained, how pictures are varied, and how often each is shown where that is told; raises `DataError`."""
+def _planned(rows: list[Seen], drawn: bool, settings: Json) -> tuple[VisionConfig, Plan]:
+    """What is trained, and how; raises `DataError`."""
     if len(rows) < MIN_ROWS:
         raise DataError(f"The dataset has {len(rows)} rows to train; vision needs at least {MIN_ROWS} pictures.")
     whole, labels = is_whole(rows), labels_of(rows)
@@ -275,34 +255,9 @@ def _planned(rows: list[Seen], drawn: bool, settings: Json) -> tuple[VisionConfi
         raise DataError(f"All pictures show '{labels[0]}'; a classifier needs two labels or more.")
     if len(labels) > MOST_LABELS:
         raise DataError(f"The dataset has {len(labels)} labels; vision takes at most {MOST_LABELS}.")
-    usual = usual_side(rows)
-    side = next(side for most, side in CLASSIFIER_SIDES if usual <= most) if whole else DETECTOR_SIDE
-    side = _integer(settings.pop("side", side))
-    size = str(settings.pop("size", None) or ("nano" if side <= SMALL_PICTURE else "micro"))
-    mirror, colours = settings.pop("mirror", "all" if drawn else None), bool(settings.pop("colours", drawn))
-    epochs = settings.pop("epochs", None)
-    if settings:
-        raise DataError(
-            f"The task vision has no --{min(settings).replace('_', '-')}; it has --size, --mirror and --epochs."
-        )
-    if size not in SIZES:
-        raise DataError(f"The task vision has no size '{size[:20]}'; it has {', '.join(SIZES)}.")
-    if not 32 <= side <= LARGEST or side % 16:
-        raise DataError(f"The side must be a multiple of 16 from 32 to {LARGEST} pixels, not {side}.")
-    if mirror not in (None, *MIRRORS):
-        raise DataError(f"--mirror is {' or '.join(MIRRORS)}, not '{str(mirror)[:20]}'.")
-    if epochs is not None and not (isinstance(epochs, int | float) and 0 < epochs <= MOST_EPOCHS):
-        raise DataError(f"--epochs must be more than 0, and at most {MOST_EPOCHS}.")
-    variation = Variation(mirror=cast("Mirror | None", mirror), colours=colours)
-    if whole:
-        variation = replace(variation, turn=10.0, foreign=0.1)
-    early = whole and side <= SMALL_PICTURE and size in WIDE
-    config = VisionConfig("classifier" if whole else "detector", labels, side, size, early=early)
-    return config, variation, None if epochs is None else float(epochs)
-
-
-def _integer(value: object) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) else 0
+    plan = read_plan(rows, settings, whole=whole, drawn=drawn)
+    config = VisionConfig("classifier" if whole else "detector", labels, plan.side, plan.size, early=plan.early)
+    return config, plan
 
 
 def _drawn(dataset: Path, rows: list[Seen]) -> bool:
@@ -399,4 +354,4 @@ def _mean(values: np.ndarray) -> float:
     return float(values.mean()) if len(values) else 0.0
 
 
-STUDENT = ByKind(VisionStudent(), QuestionStudent())
+STUDENT = ByKind(VisionStudent(), QuestionStudent(), HeadsStudent())

@@ -1,4 +1,4 @@
-"""Which student of the task vision trains a dataset, and which one a run is of: what finds and names, or what answers questions."""
+"""Which student of the task vision trains a dataset, and which one a run is of: what finds and names, one for several datasets, or what answers questions."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
 from edge_runtime.tasks import Specialist, vision
+from trainer_host.data.combos import HEAD
 from trainer_host.data.dataset import open_dataset
 from trainer_host.students import GraphStudent, Json, ModelIO, OnProgress, Recorder, TrainReport
 from trainer_host.tasks.vision_questions import QUESTION
@@ -20,13 +21,13 @@ CONFIG = "config.json"
 
 
 class ByKind:
-    """See `Student`: each call goes to one of two students."""
+    """See `Student`: each call goes to one of three students."""
 
     task = vision.NAME
     family: Literal["graph", "language"] = "graph"
 
-    def __init__(self, pictures: GraphStudent, questions: GraphStudent) -> None:
-        self._pictures, self._questions = pictures, questions
+    def __init__(self, pictures: GraphStudent, questions: GraphStudent, heads: GraphStudent) -> None:
+        self._pictures, self._questions, self._heads = pictures, questions, heads
 
     def train(
         self,
@@ -43,7 +44,8 @@ class ByKind:
     ) -> TrainReport:
         """See `Student.train`; the first row says what the dataset is of."""
         first = next(iter(open_dataset(dataset).rows("train")), None)
-        student = self._questions if first is not None and QUESTION in first.input else self._pictures
+        asked = {} if first is None else first.input
+        student = self._questions if QUESTION in asked else self._heads if HEAD in asked else self._pictures
         return student.train(
             dataset,
             run,
@@ -85,4 +87,4 @@ class ByKind:
             kind = cast("dict[str, object]", json.loads((run / CONFIG).read_bytes())).get("kind")
         except (OSError, ValueError, AttributeError):
             kind = None  # which the student says in its own sentence
-        return self._questions if kind == "questions" else self._pictures
+        return {"questions": self._questions, "heads": self._heads}.get(str(kind), self._pictures)

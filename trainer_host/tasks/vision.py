@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 MAX_LABELS = 100
+HEAD = "head"  # of a row of several datasets at once, see `trainer_host.data.combos`
 _CLEARLY = 6  # of 255: more than noise, and what a JPEG changes, leave of a mean over many pixels
 
 _WHOLE: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
@@ -155,7 +156,10 @@ class Vision(TaskSpec):
         if vision_questions.QUESTION in example.input:
             vision_questions.check(example)
             return
-        name = reading.text(reading.fields(example.input, "input", ("image",))["image"], "image", 200)
+        given = reading.fields(example.input, "input", ("image",), (HEAD,))
+        name = reading.text(given["image"], "image", 200)
+        if HEAD in given:
+            reading.text(given[HEAD], HEAD, 200)
         output = reading.fields(example.output, "output", ("objects",))
         content = example.files.get(name)
         if content is None:
@@ -169,7 +173,9 @@ class Vision(TaskSpec):
             return vision_questions.key(example)
         name = str(example.input["image"])
         content = example.files.get(name)
-        return name if content is None else " ".join(_look(read(content)))
+        look = name if content is None else " ".join(_look(read(content)))
+        # Two heads may be asked about one picture.
+        return f"{example.input[HEAD]} {look}" if HEAD in example.input else look
 
     def score(self, wanted: Json, got: Json) -> float:
         """See `TaskSpec`: F1 at an overlap of 0.5 (PASCAL VOC), 0 for boxes that can't be read."""

@@ -125,7 +125,7 @@ def test_a_language_models_int8_loses_1_point_at_most_and_int4_3(
 ) -> None:
     item = ModelFile("model", precision, ("onnxruntime",), {}, {}, 1000, "", 0.0, {})
     figures = {"accuracy": 0.9 - lost / 100, "perplexity": 2.1}
-    score = _score(item, "onnxruntime", "1", figures, (0.9, 2.0), (1.0, 1.0), LANGUAGE_LIMITS)
+    score = _score(item, "onnxruntime", "1", figures, {"accuracy": 0.9, "perplexity": 2.0}, (1.0, 1.0), LANGUAGE_LIMITS)
     assert score.outside == outside
 
 
