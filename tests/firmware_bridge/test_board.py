@@ -225,6 +225,7 @@ async def test_a_command_that_is_late_moves_nothing(simulated: Simulated) -> Non
 async def test_more_than_a_board_keeps_waits_its_turn_and_more_than_a_program_should_is_refused(
     simulated: Simulated, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(board_module, "PING_EVERY", 3600.0)  # its own would take a place
     async with connected(simulated, answer=PATIENT) as board:
         link, most = board._live(), 0
         write = link._write
