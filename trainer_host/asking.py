@@ -15,7 +15,7 @@ from trainer_host.errors import DataError, TrainerError
 
 # Tasks whose answers a language model writes: where the answer stands.
 WRITTEN = {"chat": "reply", "code": "code", "math": "answer", "base": "text"}
-MADE = ("image_gen", "video_gen", "audio_gen", "3d_gen")  # tasks whose answer is a file
+MADE = ("image_gen", "video_gen", "audio_gen", "3d_gen", "image_flow")  # tasks whose answer is a file
 MAX_FILE = 32 * 2**20
 _ENDINGS = {
     "image/png": ".png",
@@ -99,6 +99,8 @@ def describe(task: str, answer: Json) -> str:
         return f"{answer.get('action')}{doubt}"
     if task in MADE:
         kinds = [str(value["content_type"]) for value in answer.values() if _is_file(value)]
+        if doubt and answer.get("problem"):
+            doubt = f" (unsure: {answer['problem']})"
         return f"a file of {kinds[0]}{doubt}" if kinds else f"nothing{doubt}"
     if task == "vision" and "answer" in answer:
         strange = answer.get("unknown")
