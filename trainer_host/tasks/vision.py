@@ -181,8 +181,14 @@ class Vision(TaskSpec):
         """See `TaskSpec`: F1 at an overlap of 0.5 (PASCAL VOC), 0 for boxes that can't be read."""
         if vision_questions.ANSWER in wanted:
             return vision_questions.score(wanted, got)
+        objects = got.get("objects")
+        if isinstance(objects, list):  # a device says of each how sure it is, too
+            objects = [
+                {key: value for key, value in item.items() if key != "confidence"} if isinstance(item, dict) else item
+                for item in objects
+            ]
         try:
-            found = read_objects(got.get("objects"), ())
+            found = read_objects(objects, ())
         except Rejected:
             return 0.0
         return f1(read_objects(wanted["objects"], ()), found)

@@ -226,6 +226,8 @@ def test_a_persons_example_is_checked() -> None:
 
 def test_the_score_is_f1() -> None:
     assert SPEC.score(RIGHT, RIGHT) == 1
+    told = [{**box, "confidence": 0.9} for box in RIGHT["objects"]]  # as a device answers
+    assert SPEC.score(RIGHT, {"objects": told, "unsure": False}) == 1
     assert SPEC.score(RIGHT, {"objects": [RED, STAR]}) == pytest.approx(0.8)
     assert SPEC.score(RIGHT, {"objects": [RED, BLUE, {**STAR, "label": "circle"}]}) == pytest.approx(2 / 3)
     for nothing in ({}, {"objects": None}, {"objects": [{**RED, "box": [9, 9, 9, 9]}]}, {"objects": nested(5000)}):
