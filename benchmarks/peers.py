@@ -1,0 +1,240 @@
+"""Every student beside a named peer, or a plain answer where no package has one: size, latency and score, in one table.
+
+    python benchmarks/peers.py [--home DIR ...] [--only TASK ...] [--rows 200] [--write docs/students-table.md]
+
+Trained models are taken from the home folders as they are: of each task (of pictures, of each dataset) the newest run that
+passed its gate. Student and peer answer the same held-out rows, one at a time on one thread; a latency is the median of
+processor time of a whole answer. Peers that aren't installed are said so, and a student that no home has, too:
+
+    pip install --no-deps pymicro-wakeword pymicro-features     # wake words
+    pip install hassil home-assistant-intents minigrid          # Home Assistant's grammar; BabyAI's expert bot
+    ../shared/data/mlperf_tiny                                  # MLPerf Tiny's models, as `benchmarks/mlperf_tiny.py` has them
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.peers_known import (  # noqa: E402
+    Peer,
+    babyai,
+    connect_four,
+    hassil,
+    home_words,
+    image_resnet,
+    lookup,
+    nearest_pictures,
+    pixel_regression,
+    speakers,
+)
+from trainer_host.compress.files import exported  # noqa: E402
+from trainer_host.compress.gate import latency, opened, read_report  # noqa: E402
+from trainer_host.data.dataset import Dataset, Row, open_dataset  # noqa: E402
+from trainer_host.errors import TrainerError  # noqa: E402
+from trainer_host.evaluation.answers import Answered, examine  # noqa: E402
+from trainer_host.evaluation.compare import smallest  # noqa: E402
+from trainer_host.students import TRAINED, student_for  # noqa: E402
+from trainer_host.tasks import TASKS, task_spec  # noqa: E402
+from trainer_host.training.run import Run, open_run  # noqa: E402
+from trainer_host.workspace import Workspace, default_home  # noqa: E402
+
+WAKE_WORD, VISION, GAME, ROBOT = "wake_word", "vision", "game", "robot"
+CIFAR = {"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"}
+ABSENT = "not measured here"
+HEAD = """# Students and their peers
+
+Made by `python benchmarks/peers.py`; its first lines say how. Sizes are of model files (of a peer: what it needs of its own to answer), latencies the median
+of a whole answer on one thread, scores on the same held-out rows unless a line says otherwise. Where no package has a peer, the
+training row that looks most alike answers, which is what a table of the rows could do.
+
+"""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A student and a peer. score: what is counted, and in how many rows. note: what else is to be known."""
+
+    task: str
+    score: str
+    student: Peer | None
+    peer: Peer | None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A run that passed its gate, with its dataset."""
+
+    run: Run
+    dataset: Dataset
+    kind: str
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Measure, and print or write the table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument(
+        "--home", action="append", type=Path, help="of trained models; may be repeated (default: the user's own)"
+    )
+    parser.add_argument("--only", action="append", choices=[*TASKS, WAKE_WORD], help="may be repeated (default: all)")
+    parser.add_argument("--rows", type=int, default=200, help="to answer, of each (default: %(default)s)")
+    parser.add_argument("--write", type=Path, help="write the page here too")
+    args = parser.parse_args(argv)
+    found = trained([Workspace(home) for home in args.home or [default_home()]])
+    lines: list[Line] = []
+    for task in args.only or [*TASKS, WAKE_WORD]:
+        own = [one for one in found if one.run.task == task]
+        for line in measured(task, own, args.rows):
+            lines.append(line)
+            print(markdown([line]).splitlines()[-1], file=sys.stderr, flush=True)
+    page = HEAD + markdown(lines) + "\n"
+    print(markdown(lines))
+    if args.write is not None:
+        args.write.write_text(page, encoding="utf-8")
+
+
+def trained(workspaces: Sequence[Workspace]) -> list[Found]:
+    """Of each task, and of each dataset of pictures, the newest run that passed."""
+    newest: dict[tuple[str, str], tuple[float, Found]] = {}
+    for workspace in workspaces:
+        for name in workspace.names(workspace.runs):
+            try:
+                run = open_run(workspace.run(name))
+                read_report(run)
+                dataset = open_dataset(workspace.dataset(run.dataset))
+            except TrainerError:  # unfinished, refused, or its rows are gone
+                continue
+            if run.task not in TRAINED:
+                continue
+            kind = dataset.name if run.task == VISION else ""
+            at = (run.folder / "gate.json").stat().st_mtime
+            if (run.task, kind) not in newest or at > newest[run.task, kind][0]:
+                newest[run.task, kind] = at, Found(run, dataset, kind)
+    return [one for _, one in newest.values()]
+
+
+def measured(task: str, found: Sequence[Found], rows: int) -> Iterator[Line]:
+    """The lines of a task."""
+    if task == WAKE_WORD:
+        yield from of_wake_word(found)
+        return
+    own = [one for one in found if not any("head" in row.input for row in _few(one.dataset))]
+    if not own:
+        yield Line(task, "", None, None, "no home has a trained one")
+    cifar = None
+    for one in own:
+        answers, side, runtime = answered(one, rows)
+        counted = "right labels" if "label" in answers[0].got and task == VISION else task_spec(task).metric
+        score = f"{counted}, {len(answers)} rows"
+        said = f"{task}: {one.kind}" if one.kind else task
+        for peer in peers_of(one, answers):
+            yield Line(said, score, side, peer, runtime)
+        if task == VISION and set(_labels(answers)) >= CIFAR:
+            cifar = side
+    if task == VISION:
+        resnet, note = image_resnet()
+        yield Line("vision: CIFAR-10", "right labels", cifar, resnet, note)
+    if task == GAME:
+        for one in own:
+            yield from of_game(one)
+        if not own:
+            yield Line("game: BabyAI", "missions done", None, None, "no home has a player")
+    if task == "audio_gen":
+        for peer in speakers():
+            yield Line("audio_gen: words", "", None, peer, "the student's words are said by espeak-ng")
+
+
+def answered(one: Found, rows: int) -> tuple[tuple[Answered, ...], Peer, str]:
+    """Held-out rows and what the smallest file said, its figures, and the runtime."""
+    made = examine(one.run, one.dataset, rows, lambda share, what: None)
+    item, student = smallest(exported(one.run)), student_for(one.run.task)
+    with opened(one.run, student, item, item.runtimes[0]) as (specialist, engine):
+        p50, _ = latency(specialist, student.golden(one.run.folder, one.dataset.folder, 64), engine)
+    score = sum(answer.score for answer in made.answers) / len(made.answers)
+    return made.answers, Peer(f"{one.run.name}, {made.file}", made.bytes, p50, score), made.runtime
+
+
+def peers_of(one: Found, answers: Sequence[Answered]) -> Iterator[Peer]:
+    """Who else answers the same rows."""
+    first = answers[0]
+    if one.run.task == VISION and "label" in first.got:
+        yield nearest_pictures(one.dataset, answers)
+        yield pixel_regression(one.dataset, answers)
+        return
+    if one.run.task == ROBOT:
+        yield hassil(one.dataset, answers)
+    yield lookup(one.dataset, answers)
+
+
+def of_game(one: Found) -> Iterator[Line]:
+    """A player's matches and missions, whichever it learnt."""
+    parts: tuple[tuple[str, str, Callable[[Run], tuple[Peer, Peer] | None]], ...] = (
+        ("game: connect four", "points of 40 games against each other", connect_four),
+        ("game: BabyAI", "missions done, 20 on each of five levels", babyai),
+    )
+    for name, score, play in parts:
+        made = play(one.run)
+        yield (
+            Line(name, score, None, None, "the player here didn't learn it")
+            if made is None
+            else Line(name, score, *made)
+        )
+
+
+def of_wake_word(found: Sequence[Found]) -> Iterator[Line]:
+    """Each word on its own phrase and the same talk, at its own threshold."""
+    sides = home_words([one.run for one in found])
+    students = [side for own, side in sides if own]
+    others = [side for own, side in sides if not own]
+    note = (
+        "synthetic speakers, each its own phrase; ms of 10 ms of sound; alarms by other talk: benchmarks/wake_word.py"
+    )
+    if not others:
+        yield Line(
+            WAKE_WORD, "heard phrases", students[0] if students else None, None, "pymicro-wakeword isn't installed"
+        )
+    for other in others:
+        yield Line(WAKE_WORD, "heard phrases", students[0] if students else None, other, note)
+
+
+def markdown(lines: Sequence[Line]) -> str:
+    """The table."""
+    head = ["task", "score", "student", "kB", "ms", "%", "peer", "kB", "ms", "%", "note"]
+    body = [[line.task, line.score, *_cells(line.student), *_cells(line.peer), line.note] for line in lines]
+    return "\n".join("| " + " | ".join(row) + " |" for row in [head, ["---"] * len(head), *body])
+
+
+def _cells(side: Peer | None) -> list[str]:
+    if side is None:
+        return [ABSENT, "", "", ""]
+    return [
+        side.name,
+        "" if side.bytes is None else f"{side.bytes / 1000:,.0f}",
+        "" if side.ms is None else f"{side.ms:.2f}",
+        "" if side.score is None else f"{side.score * 100:.1f}",
+    ]
+
+
+def _few(dataset: Dataset) -> Iterator[Row]:
+    from itertools import islice
+
+    return islice(dataset.rows("train"), 1)
+
+
+def _labels(answers: Sequence[Answered]) -> list[str]:
+    return [
+        str(objects[0]["label"])
+        for answer in answers
+        if isinstance(objects := answer.wanted.get("objects"), list) and objects
+    ]
+
+
+if __name__ == "__main__":
+    main()

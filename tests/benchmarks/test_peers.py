@@ -1,0 +1,55 @@
+"""The table of peers: what is absent is said so, and peers answer the rows that the student answered."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks import peers
+from benchmarks.peers_known import Peer, lookup, nearest_pictures, pixel_regression
+from tests.trainer_host.samples import easy_dataset
+from tests.trainer_host.students.test_vision_heads import dataset_of
+from trainer_host.data.dataset import Dataset
+from trainer_host.data.quality import files_of
+from trainer_host.evaluation.answers import Answered
+from trainer_host.workspace import Workspace
+
+
+def answers_of(dataset: Dataset) -> list[Answered]:
+    return [
+        Answered(dataset.task, row.input, row.output, row.output, 1.0, files_of(dataset, row))
+        for row in dataset.rows("heldout")
+    ]
+
+
+def test_an_empty_home_gives_a_table_that_says_what_is_not_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "table.md"
+    peers.main(["--home", str(tmp_path / "home"), "--only", "avatar", "--only", "3d_gen", "--write", str(page)])
+    lines = page.read_text().splitlines()
+    assert lines[0] == "# Students and their peers"
+    assert [line.split(" | ")[0] for line in lines[-2:]] == ["| avatar", "| 3d_gen"]
+    assert all(line.count(peers.ABSENT) == 2 and "no home has a trained one" in line for line in lines[-2:])
+    assert capsys.readouterr().out.count("\n") == 4
+
+
+def test_a_row_has_sizes_times_and_scores_of_both() -> None:
+    line = peers.Line("robot", "exact", Peer("ours", 12_400, 1.234, 0.9), Peer("theirs", None, 0.5), "note")
+    assert peers.markdown([line]).splitlines()[-1] == (
+        "| robot | exact | ours | 12 | 1.23 | 90.0 | theirs |  | 0.50 |  | note |"
+    )
+
+
+def test_peers_learn_from_the_same_rows_and_are_scored_by_the_tasks_own_metric(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "home")
+    pictures = dataset_of(workspace, "stripes", 80)
+    answers = answers_of(pictures)
+    by_chance = 0.5
+    found = [nearest_pictures(pictures, answers), pixel_regression(pictures, answers)]
+    assert all(peer.score is not None and peer.ms is not None and peer.bytes for peer in found)
+    assert max(peer.score or 0 for peer in found) > by_chance
+    texts = easy_dataset(workspace, tmp_path)
+    near = lookup(texts, answers_of(texts))
+    assert near.score is not None and near.score > by_chance
