@@ -1,10 +1,11 @@
 """Packs the companion: a folder for a desktop, and what Android's and iOS's tools make an app of.
 
     python scripts/package_companion.py desktop [--out build]     # a folder with the program; PyInstaller makes it
+    python scripts/package_companion.py desktop --one-file        # that, and a single file that unpacks itself at each start
     python scripts/package_companion.py android [--out build]     # then buildozer, where it is installed
     python scripts/package_companion.py ios [--out build]         # then says what is to be typed on a Mac
 
-A desktop's folder runs on the system that it was made on. Android's and iOS's own kits aren't part of any of this.
+A desktop's folder or file runs on the system that it was made on. Android's and iOS's own kits aren't part of any of this.
 """
 
 from __future__ import annotations
@@ -35,15 +36,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("target", choices=("desktop", "android", "ios"))
     parser.add_argument("--out", type=Path, default=ROOT / "build", help="where it is put (default: build)")
+    parser.add_argument("--one-file", action="store_true", help="desktop: make a single file, too")
     args = parser.parse_args()
     out = args.out.absolute() / args.target
-    return {"desktop": desktop, "android": android, "ios": ios}[args.target](out)
+    if args.target == "desktop":
+        return desktop(out, args.one_file)
+    return {"android": android, "ios": ios}[args.target](out)
 
 
-def desktop(out: Path) -> int:
-    """`out`/enigma-companion, a folder; its program of the same name opens the window."""
+def desktop(out: Path, one_file: bool = False) -> int:
+    """`out`/enigma-companion, a folder; its program of the same name opens the window, and so does `out`/enigma-companion-one."""
     # Kivy's hooks open a window to see what it needs; nobody has to see that.
     environment = {"SDL_VIDEODRIVER": "offscreen", "KIVY_NO_ARGS": "1", "KIVY_HOME": str(out / "kivy"), **os.environ}
+    environment["COMPANION_ONE_FILE"] = "1" if one_file else ""
     out.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "PyInstaller", "--noconfirm", "--log-level", "WARN"]
     command += ["--distpath", str(out), "--workpath", str(out / "work"), str(RECIPES / "desktop.spec")]
@@ -53,6 +58,8 @@ def desktop(out: Path) -> int:
         sys.stderr.write("PyInstaller failed, see above; it is installed by: pip install pyinstaller\n")
         return 1
     sys.stdout.write(f"{out / NAME / NAME} opens the companion; copy its whole folder.\n")
+    if one_file:
+        sys.stdout.write(f"{out / NAME}-one does so too; it is all in one file.\n")
     return 0
 
 

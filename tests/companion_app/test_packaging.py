@@ -61,13 +61,16 @@ def opens(command: list[str], cwd: Path) -> None:
         assert program.returncode in (0, 130), rest[-3000:]
 
 
-@pytest.mark.slow  # half a minute of a processor: PyInstaller follows every import
-def test_the_folder_for_a_desktop_opens_the_companion(display: None, tmp_path: Path) -> None:
+@pytest.mark.slow  # a minute of a processor: PyInstaller follows every import
+def test_the_folder_and_the_file_for_a_desktop_open_the_companion(display: None, tmp_path: Path) -> None:
     pytest.importorskip("PyInstaller", reason="PyInstaller isn't installed")
-    assert package_companion.desktop(tmp_path) == 0
+    assert package_companion.desktop(tmp_path, one_file=True) == 0
     folder = tmp_path / package_companion.NAME
     assert not (folder / "_internal" / "torch").exists()
-    opens([str(folder / package_companion.NAME), "--config", str(tmp_path / "config"), "--verbose"], tmp_path)
+    assert list((folder / "_internal").glob("uharfbuzz*")), "what puts Indian scripts together"
+    one = tmp_path / f"{package_companion.NAME}-one"
+    for program in (folder / package_companion.NAME, one):
+        opens([str(program), "--config", str(tmp_path / "config"), "--verbose"], tmp_path)
 
 
 def test_what_goes_on_a_phone_opens_with_nothing_but_what_its_recipe_names(display: None, tmp_path: Path) -> None:
