@@ -408,6 +408,10 @@ def data_mix(args: argparse.Namespace) -> None:
 def _contaminated(workspace: Workspace, dataset: Dataset, against: list[str]) -> dict[str, list[Hit]]:
     from trainer_host.data.contamination import contamination
 
+    if dataset.task == sounds.TASK:
+        raise TrainerError(
+            "A wake word's rows are sounds that all say one phrase; what was recorded is shown by --sheet of 'enigma data import'."
+        )
     train = [_asked(row.input) for row in dataset.rows("train")]
     if not against:
         return {"its held-out rows": contamination(train, [_asked(row.input) for row in dataset.rows("heldout")])}
@@ -430,9 +434,13 @@ def _exam_texts(workspace: Workspace, name: str) -> list[str]:
 
 
 def _asked(given: dict[str, object]) -> str:
-    """What a row asks, in words."""
+    """What a row asks, in words. Of a picture its name, which is of its content, and the question, as one word: other questions
+    about it, and the same about others, ask something else.
+    """
     from trainer_host.data.pii import texts_of
 
+    if isinstance(image := given.get("image"), str):
+        return re.sub(r"[^a-z0-9]", "", f"{image}{given.get('question', '')}".lower())
     for field in ("text", "question", "prompt"):
         if isinstance(text := given.get(field), str):
             return text

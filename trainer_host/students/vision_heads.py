@@ -263,7 +263,9 @@ def _by_head(dataset: Path, split: str) -> ByHead:
 
 def _planned(rows: ByHead, settings: Json) -> tuple[HeadsConfig, Plan]:
     """What is trained, and how; raises `DataError`."""
-    if not 2 <= len(rows) <= MAX_HEADS or "" in rows:
+    if "" in rows:
+        raise DataError("Some rows name no head; make the dataset with 'enigma data combine', not with 'mix'.")
+    if not 2 <= len(rows) <= MAX_HEADS:
         raise DataError(
             f"The dataset has {len(rows)} heads; make one of 2 to {MAX_HEADS} datasets with 'enigma data combine'."
         )
