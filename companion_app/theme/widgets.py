@@ -33,6 +33,7 @@ from companion_app.theme.accessible import Accessible, Role
 from companion_app.theme.drawings import icon
 from companion_app.theme.focus import BACKWARD, FORWARD, Reachable, beside, focus, plain
 from companion_app.theme.icons import DIRECTED
+from companion_app.theme.short import Short
 
 # The smallest side of what a finger can hit, in dp (Material and WCAG 2.5.5 agree within 4).
 TOUCH_TARGET = 44
@@ -260,7 +261,7 @@ class Toned(EventDispatcher):
         self.ink, self.paper = getattr(palette, ink), getattr(palette, paper)
 
 
-class Pill(Accessible, Toned, Label):
+class Pill(Toned, Short):
     """A short word on a tone; `dot` draws a light before it."""
 
     role = Role("label")
@@ -275,7 +276,7 @@ class Fact(Accessible, BoxLayout):
     value = StringProperty("")
 
 
-class Chip(Accessible, Label):
+class Chip(Short):
     """A thing, by the name people use."""
 
     role = Role("label")

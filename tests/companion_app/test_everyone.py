@@ -156,6 +156,15 @@ async def test_letters_of_300_percent_are_whole_on_every_screen(options: Options
             assert clipping.clipped(app.shell) == [], screen
             page = app.shell.manager
             assert page.height > app.shell.height / 3, f"{screen}: the frame leaves the page {page.height:.0f} pixels"
+        for language in ("ar", "es"):  # taller letters, and longer words
+            app.choosing.change(language=language)
+            for screen in (Screen.ASK, Screen.DEVICES):
+                app.open(screen)
+                await driver.settle()
+                await driver.settle()
+                assert clipping.clipped(app.shell) == [], (language, screen)
+        app.choosing.change(language="en")
+        await driver.settle()
         strip = driver.find("JobStrip")
         assert strip.spoken == "Teaching Robot and 2 more  ·  42 %  ·  4 min left" and "Teaching" not in app.frame.job
 
