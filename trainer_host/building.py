@@ -118,7 +118,7 @@ def compared(builds: Sequence[Build]) -> list[str]:
             continue
         lost = max((one.scores[task] - build.scores[task], task) for one, task in zip(own, build.tasks, strict=True))
         said.append(
-            f"{build.run}: {build.bytes / 1e3:.0f} kB and {build.p50_ms:.2f} ms for all {len(own)} answers; its specialists together "
+            f"{build.run}: {build.bytes / 1e3:.0f} kB and {build.p50_ms:.2f} ms for {'both' if len(own) == 2 else f'all {len(own)}'} answers; its specialists together "
             f"{sum(one.bytes for one in own) / 1e3:.0f} kB and {sum(one.p50_ms for one in own):.2f} ms; it "
             + (f"loses at most {lost[0] * 100:.1f} points ({lost[1]})." if lost[0] > 0 else "loses no accuracy.")
         )

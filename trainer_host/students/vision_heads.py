@@ -91,7 +91,7 @@ class HeadsConfig:
 class HeadsNet(ClassifierNet):
     """pixels uint8 [1, side, side, 3] -> probabilities float32 [1, labels of all heads]; those of each head have the sum 1.
 
-    Each label's logit is divided by the temperature of its head.
+    Each label's logit is divided by the temperature of its head, once it is `cooled`.
     """
 
     def __init__(self, shape: Shape, ends: Sequence[int]) -> None:
@@ -99,8 +99,17 @@ class HeadsNet(ClassifierNet):
         self.ends = list(ends)
         self.register_buffer("temperature", torch.ones(shape.labels))
 
+    def cooled(self) -> HeadsNet:
+        """Itself, the temperatures put into the last layer: a graph of int8 can't hold a number for each label besides."""
+        with torch.no_grad():
+            self.out.weight.div_(self.temperature[:, None])
+            self.out.bias.div_(self.temperature)
+            self.temperature.fill_(1.0)
+        return self
+
     def forward(self, pixels: Tensor) -> Tensor:
-        logits = self.logits(pixels.permute(0, 3, 1, 2).float() * (1 / 127.5) - 1) / self.temperature
+        """Of a network that is `cooled`."""
+        logits = self.logits(pixels.permute(0, 3, 1, 2).float() * (1 / 127.5) - 1)
         return torch.cat([torch.softmax(logits[:, first:last], -1) for first, last in pairwise(self.ends)], 1)
 
 
@@ -180,7 +189,7 @@ class HeadsStudent:
         net = config.network
         load_weights(run, net)
         example = torch.full((1, config.side, config.side, 3), 128, dtype=torch.uint8)
-        return fold_norms(net.eval()), (example,), ModelIO([vision.INPUT], [vision.PROBABILITIES])
+        return fold_norms(net.cooled().eval()), (example,), ModelIO([vision.INPUT], [vision.PROBABILITIES])
 
     def calibration(self, run: Path, dataset: Path, limit: int) -> Iterator[dict[str, np.ndarray]]:
         """Pictures of all heads in turn, spread evenly over the train split; see `Student.calibration`."""

@@ -140,6 +140,16 @@ def test_a_picture_teaches_its_own_head_alone_and_a_foreign_one_leaves_all_undec
     assert loss([0.0] * 5, -1) < loss([3.0, -3.0, 0.0, 0.0, 0.0], -1)
 
 
+def test_each_heads_temperature_is_in_the_last_layer_of_what_is_exported() -> None:
+    net = HeadsNet(Shape(5, 32, "nano"), [0, 2, 5]).eval()
+    pixels = torch.randint(0, 256, (1, 32, 32, 3), dtype=torch.uint8)
+    logits = net.logits(pixels.permute(0, 3, 1, 2).float() / 127.5 - 1)
+    net.temperature[:] = torch.tensor([0.5, 0.5, 2.0, 2.0, 2.0])
+    wanted = torch.cat([torch.softmax(logits[:, :2] / 0.5, -1), torch.softmax(logits[:, 2:] / 2.0, -1)], 1)
+    assert torch.allclose(net.cooled()(pixels), wanted, atol=1e-5)
+    assert float(net.temperature.sum()) == 5
+
+
 def test_the_gate_says_which_head_lost_too_much() -> None:
     fp32 = {
         "accuracy_forms": 1.0,
@@ -218,7 +228,7 @@ def test_a_combo_is_set_against_its_specialists_together(tmp_path: Path) -> None
     both = Build(COMBO, "m-a-b", ("a", "b"), {"a": 0.94, "b": 0.81}, bundle, bytes=220_000, p50_ms=0.5)
     [said] = compared([one, other, both])
     assert said == (
-        "m-a-b: 220 kB and 0.50 ms for all 2 answers; its specialists together 400 kB and 0.80 ms; it loses at most "
+        "m-a-b: 220 kB and 0.50 ms for both answers; its specialists together 400 kB and 0.80 ms; it loses at most "
         "1.0 points (a)."
     )
     assert compared([one, replace(other, bundle=None), both]) == []
