@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 from trainer_host.errors import NameRefused, NotThere, TrainerError
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")  # a specialist's name in a bundle has the same form
+_ALONE_SECONDS, _LOOK_SECONDS = 5.0, 0.05  # that another process is waited for, and between two looks
 
 
 @dataclass(frozen=True)
@@ -163,6 +165,37 @@ def _locked(folder: Path, *, wait: bool) -> int | None:
         os.close(found)
         return None
     return found
+
+
+@contextlib.contextmanager
+def alone(file: Path, refusal: str) -> Iterator[None]:
+    """One process at a time in such a block; the file is made, and stays. Raises `TrainerError` with `refusal`.
+
+    What a killed process began may hold it for a moment longer, and is waited for.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield
+        return
+    with storage_errors(file):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        give_up = time.monotonic() + _ALONE_SECONDS
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > give_up:
+                    raise TrainerError(refusal) from None
+                time.sleep(_LOOK_SECONDS)
+            except OSError:  # this disk knows no locks
+                break
+        yield
+    finally:
+        os.close(handle)
 
 
 @contextlib.contextmanager

@@ -306,16 +306,19 @@ def _map(args: argparse.Namespace) -> None:
 
     from firmware_bridge.robot.config import RobotError
     from firmware_bridge.robot.grid import Grid
+    from firmware_bridge.robot.npz import read_arrays
     from firmware_bridge.robot.slam import Slam, points_of
 
-    try:
-        with np.load(args.log, allow_pickle=False) as kept:
-            ranges, odometry = kept["ranges"], kept["odometry"]
-            first, step = float(kept["first"]), float(kept["step"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RobotError(f"{args.log} is no record of enigma-bridge robot serve ({error}).") from None
-    if ranges.ndim != 2 or odometry.shape != (len(ranges), 3) or not len(ranges) or not np.isfinite(odometry).all():
-        raise RobotError(f"{args.log} must hold ranges [N, rays] and odometry [N, 3], finite.")
+    what = "record of enigma-bridge robot serve"
+    ranges, odometry, *angles = read_arrays(args.log, what, "ranges", "odometry", "first", "step")
+    numbers = (
+        all(each.dtype.kind in "fiu" for each in (ranges, odometry, *angles)) and angles[0].size == angles[1].size == 1
+    )
+    if not numbers or ranges.ndim != 2 or odometry.shape != (len(ranges), 3) or not len(ranges):
+        raise RobotError(f"{args.log} must hold ranges [N, rays], odometry [N, 3], first and step.")
+    first, step = (float(each.item()) for each in angles)
+    if not np.isfinite([*odometry.ravel(), first, step]).all():
+        raise RobotError(f"Odometry, first and step of {args.log} must be finite.")
     slam = Slam(tuple(odometry[0]))
     for pose, away in zip(odometry, ranges, strict=True):
         slam.add(tuple(pose), points_of(first, step, away))

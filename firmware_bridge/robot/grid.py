@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from firmware_bridge.robot.config import RobotError
+from firmware_bridge.robot.npz import read_arrays
 from firmware_bridge.robot.scan_match import Pose, placed
 
 CELL = 0.05
@@ -107,11 +108,7 @@ class Grid:
     @classmethod
     def load(cls, path: Path) -> Grid:
         """Raises RobotError where it is no map."""
-        try:
-            with np.load(path, allow_pickle=False) as kept:
-                odds, corner = kept["odds"], kept["corner"]
-        except (OSError, ValueError, KeyError) as error:
-            raise RobotError(f"The map {path} can't be read: {error}.") from None
+        odds, corner = read_arrays(path, "map of enigma-bridge robot map", "odds", "corner")
         if (
             odds.ndim != 2
             or odds.size > MOST_CELLS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
@@ -14,7 +15,7 @@ from edge_runtime.errors import BadRequest
 from trainer_host.errors import NotThere, TrainerError
 from trainer_host.tasks import TASKS, Json
 from trainer_host.teacher.options import check_options
-from trainer_host.workspace import Workspace, checked_name, storage_errors, write_atomic
+from trainer_host.workspace import Workspace, alone, checked_name, storage_errors, write_atomic
 
 FORMAT = 1
 BUILT_IN = "built-in"
@@ -109,6 +110,15 @@ def remember(workspace: Workspace, lesson: Lesson) -> None:
         workspace.lessons.mkdir(parents=True, exist_ok=True)
         text = json.dumps({"format": FORMAT, **asdict(lesson)}, indent=1, ensure_ascii=False)
         write_atomic(_file(workspace, lesson), text.encode("utf-8") + b"\n", 0o600)
+
+
+def taught_alone(workspace: Workspace, lesson: Lesson) -> AbstractContextManager[None]:
+    """No other process teaches the lesson meanwhile: both would ask, and pay, the same. Raises `TrainerError`."""
+    file = _file(workspace, lesson)
+    return alone(
+        file.with_name(f".{file.stem}.lock"),
+        f"The lesson '{lesson.name}' is being taught already; wait for that, or give this one another --name.",
+    )
 
 
 def finished(workspace: Workspace, lesson: Lesson) -> None:

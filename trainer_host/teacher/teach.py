@@ -23,7 +23,7 @@ from trainer_host.tasks.phrases import Grouped
 from trainer_host.teacher.batch.fetch import OnProgress as OnBatch
 from trainer_host.teacher.batch.teacher import BatchTeacher
 from trainer_host.teacher.generate import Generated, Made, Order, Tally, generate, generate_built_in
-from trainer_host.teacher.lesson import BUILT_IN, Lesson, finished, remember
+from trainer_host.teacher.lesson import BUILT_IN, Lesson, finished, remember, taught_alone
 from trainer_host.teacher.opening import Opened
 from trainer_host.teacher.protocol import Teacher
 from trainer_host.teacher.soft import SOFT
@@ -84,9 +84,10 @@ def give(
     cluster for drawing and verifying. Raises `Interrupted` where the teacher stopped, and `Cancelled` soon after
     another thread has set `cancel`: the same lesson goes on later from what is in the cache.
     """
-    remember(workspace, lesson)
-    work = _give(workspace, lesson, opened, ray, on_task, on_batch)
-    return run_async(work if cancel is None else _cancellable(work, cancel))
+    with taught_alone(workspace, lesson):
+        remember(workspace, lesson)
+        work = _give(workspace, lesson, opened, ray, on_task, on_batch)
+        return run_async(work if cancel is None else _cancellable(work, cancel))
 
 
 async def _cancellable(work: Coroutine[object, object, T], cancel: threading.Event) -> T:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from firmware_bridge.cli import main
 from firmware_bridge.robot.config import RobotError
 from firmware_bridge.robot.estimate import wrap
 from firmware_bridge.robot.grid import Grid, on_walls
@@ -146,10 +147,14 @@ def test_a_map_is_kept_drawn_and_read_again_and_rubbish_is_no_map(tmp_path: Path
     assert data.startswith(b"\x89PNG") and zlib.decompress(data[data.index(b"IDAT") + 4 : -16])
     grid.save(tmp_path / "map.npz")
     assert np.array_equal(Grid.load(tmp_path / "map.npz").odds, grid.odds)
-    (tmp_path / "bad.npz").write_bytes(b"rubbish")
-    for name in ("bad.npz", "none.npz"):
-        with pytest.raises(RobotError, match="can't be read"):
+    whole = (tmp_path / "map.npz").read_bytes()
+    for name, content in (("bad", b"rubbish"), ("empty", b""), ("cut", whole[: len(whole) // 2]), ("zip", b"PK\3\4")):
+        (tmp_path / name).write_bytes(content)
+    np.save(tmp_path / "one.npy", grid.odds)
+    for name in ("bad", "none", "empty", "cut", "zip", "one.npy", "."):
+        with pytest.raises(RobotError, match="is no map of enigma-bridge robot map"):
             Grid.load(tmp_path / name)
+        assert main(["robot", "map", str(tmp_path / name), str(tmp_path / "out.npz")]) == 1
     with pytest.raises(RobotError, match="no scans"):
         Grid.of([])
 

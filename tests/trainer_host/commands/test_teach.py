@@ -16,6 +16,7 @@ from trainer_host.cli import main
 from trainer_host.data.dataset import open_dataset
 from trainer_host.teacher.audit import audit_path, entries
 from trainer_host.teacher.audit_check import verify
+from trainer_host.teacher.lesson import recall, taught_alone
 from trainer_host.workspace import Workspace
 
 KEY = "sk-test-0123456789abcdefghijklmnop"
@@ -120,6 +121,17 @@ def test_a_resumed_lesson_takes_more_examples_and_money_and_says_so(
     assert sum(open_dataset(workspace.dataset("openai-avatar")).counts.values()) == 9
     digests = [asked.digest for asked in begun.asked]
     assert len(set(digests)) == len(digests)
+
+
+def test_two_processes_do_not_ask_and_pay_the_same_lesson(
+    begun: FakeApi, workspace: Workspace, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trainer_host.workspace._ALONE_SECONDS", 0.0)
+    asked = len(begun.asked)
+    with taught_alone(workspace, recall(workspace, None)):
+        assert main([*ORDER, "--resume", "--budget", "1"]) == 2
+    assert "'openai' is being taught already" in capsys.readouterr().err and len(begun.asked) == asked
+    assert main([*ORDER, "--resume", "--budget", "1"]) == 0
 
 
 def test_another_model_is_asked_everything(begun: FakeApi, capsys: pytest.CaptureFixture[str]) -> None:
