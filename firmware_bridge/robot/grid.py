@@ -17,11 +17,12 @@ from firmware_bridge.robot.scan_match import Pose, placed
 CELL = 0.05
 HIT, MISS, MOST = (
     0.85,
-    -0.4,
+    -0.3,
     5.0,
 )  # log odds of a ray that ends in a cell, of one that goes through, and the most of both
 # Cells each way around a point whose rays make a line, how many those are at least, and how thick it may be, in cells.
-AROUND, LEAST, THIN = 2, 5, 0.4
+AROUND, LEAST, THIN = 3, 3, 0.4
+PASSES = 3  # the second finds more lines, whose points the first made thinner
 APART, STRAIGHT = 0.6, 0.03  # metres between rays that end on one wall, and that the next may end beside it
 MOST_CELLS = 50_000_000
 
@@ -41,7 +42,8 @@ class Grid:
         eyes, ends = np.array([pose[:2] for pose, _ in made]), np.concatenate([points for _, points in made])
         # What is too far apart is refused before anything as large as the map is made.
         _check_size(*np.ceil(np.ptp(np.concatenate([eyes, ends]), axis=0) / cell))
-        ends = on_walls(ends, cell)
+        for _ in range(PASSES):
+            ends = on_walls(ends, cell)
         starts = np.cumsum([0, *(len(points) for _, points in made)])
         every = np.concatenate([eyes, ends])
         # Most walls are to run along the middles of cells: along an edge, noise draws them on both sides of it.
