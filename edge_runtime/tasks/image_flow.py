@@ -1,8 +1,8 @@
 """Task `image_flow`: a caption gives a small picture, which a network makes of noise in a few steps.
 
 Unlike `image_gen`, where a model writes what is drawn, the network makes the pixels, and has learnt from captioned pictures
-alone (a rectified flow, arXiv 2209.03003). In each step it says what the picture will be, given the noisy one of before, and
-the picture goes a part of the way there. The same caption and seed give the same picture.
+alone (a rectified flow, arXiv 2209.03003). A picture is a sum of a few hundred parts; in each step the network says which way their
+shares go, given the noisy ones of before, and these go a part of it. The same caption and seed give the same picture.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from edge_runtime.tasks.familiar import familiarity, read_known
 from edge_runtime.tasks.text import SCHEME, Features, encode, words
 
 NAME = "image_flow"
-# The graph: NOISY and CLEAN float32 [1, side / PATCH, side / PATCH, PATCH * PATCH * 3], of -1 to 1 where it is a picture;
-# MOMENT float32 [1, MOMENTS], see `moment`; WORDS int32 [1, length], see `edge_runtime.tasks.text`.
-NOISY, MOMENT, WORDS, CLEAN = "noisy", "moment", "words", "clean"
-PATCH, MOMENTS = 4, 16
+# The graph: NOISY float32 [1, parts] and WAY, from there to what it will be; MOMENT float32 [1, MOMENTS], see `moment`; WORDS int32 [1, length],
+# see `edge_runtime.tasks.text`; PICTURE float32 [1, side * side * 3] of -1 (black) to 1, of the way's end.
+NOISY, MOMENT, WORDS, WAY, PICTURE = "noisy", "moment", "words", "way", "picture"
+MOMENTS = 16
 SIDES = (32, 64, 96)  # pixels
-MAX_STEPS = 16
+_MOST = {"parts": 4096, "steps": 16, "length": 1024, "buckets": 2**20}
 MAX_PROMPT = 300
 MAX_SEED = 2**32 - 1
 CONTENT_TYPE = "image/png"
@@ -69,8 +69,17 @@ class Painter:
     and pairs of words must have been in the training's. known: those, see `familiar`.
     """
 
-    def __init__(self, side: int, steps: int, features: Features, familiar: float, known: np.ndarray, engine: Engine):
-        self._side, self._steps, self._features = side, steps, features
+    def __init__(
+        self,
+        side: int,
+        parts: int,
+        steps: int,
+        features: Features,
+        familiar: float,
+        known: np.ndarray,
+        engine: Engine,
+    ) -> None:
+        self._side, self._parts, self._steps, self._features = side, parts, steps, features
         self._familiar, self._known, self._engine = familiar, known, engine
 
     def run(self, request: Json) -> Json:
@@ -83,15 +92,12 @@ class Painter:
 
         prompt, seed = _read(request)
         encoded = encode(prompt, self._features)
-        across = self._side // PATCH
-        shape = (1, across, across, PATCH * PATCH * 3)
-        now = noise(seed, shape)
+        now, made = noise(seed, self._parts), {}
         for step in range(self._steps):
-            at = step / self._steps
-            made = yield {NOISY: now, MOMENT: moment(at), WORDS: encoded.ids}
-            clean = _checked(made, shape)
-            now = now + (clean - now) / np.float32(self._steps - step)
-        pixels = pixels_of(now[0])
+            made = yield {NOISY: now, MOMENT: moment(step / self._steps), WORDS: encoded.ids}
+            now = now + _checked(made, WAY, (1, self._parts)) / np.float32(self._steps - step)
+        # The last step goes the whole way, so that the picture of its end is the picture.
+        pixels = pixels_of(_checked(made, PICTURE, (1, self._side**2 * 3)), self._side)
         unknown = [word for word in dict.fromkeys(words(prompt)) if not familiarity(self._known, word, NOTHING, 0)]
         familiar = familiarity(self._known, prompt, NOTHING, 0)
         problem = _problem(unknown, familiar < self._familiar)
@@ -105,9 +111,9 @@ class Painter:
         }
 
 
-def noise(seed: int, shape: tuple[int, ...]) -> np.ndarray:
-    """float32, standard normal; the same for the same seed in every version of numpy."""
-    return np.random.RandomState(seed).standard_normal(shape).astype(np.float32)
+def noise(seed: int, parts: int) -> np.ndarray:
+    """float32 [1, parts], standard normal; the same for the same seed in every version of numpy."""
+    return np.random.RandomState(seed).standard_normal((1, parts)).astype(np.float32)
 
 
 def moment(at: float) -> np.ndarray:
@@ -116,20 +122,10 @@ def moment(at: float) -> np.ndarray:
     return np.concatenate([np.sin(angles), np.cos(angles)]).astype(np.float32)[None]
 
 
-def patches_of(pixels: np.ndarray) -> np.ndarray:
-    """uint8 [pictures, side, side, 3] -> float32 [pictures, side / PATCH, side / PATCH, PATCH * PATCH * 3] of -1 to 1."""
-    count, side = pixels.shape[:2]
-    across = side // PATCH
-    cut = pixels.reshape(count, across, PATCH, across, PATCH, 3).transpose(0, 1, 3, 2, 4, 5)
-    return cut.reshape(count, across, across, -1).astype(np.float32) / np.float32(127.5) - 1
-
-
-def pixels_of(patches: np.ndarray) -> np.ndarray:
-    """float32 [side / PATCH, side / PATCH, PATCH * PATCH * 3] -> uint8 [side, side, 3]; what is beyond white and black is cut off."""
-    across = len(patches)
-    cut = patches.reshape(across, across, PATCH, PATCH, 3).transpose(0, 2, 1, 3, 4)
-    plain = (cut.reshape(across * PATCH, across * PATCH, 3) + 1) * 127.5
-    return np.clip(np.round(plain), 0, 255).astype(np.uint8)
+def pixels_of(values: np.ndarray, side: int) -> np.ndarray:
+    """float32 [1, side * side * 3] -> uint8 [side, side, 3]; what is beyond white and black is cut off."""
+    plain = np.round((values.reshape(side, side, 3) + 1) * 127.5)
+    return np.clip(plain, 0, 255).astype(np.uint8)
 
 
 def sketch_of(pixels: np.ndarray) -> list[list[str]]:
@@ -140,23 +136,28 @@ def sketch_of(pixels: np.ndarray) -> list[list[str]]:
 
 
 def load(manifest: Manifest, folder: Path, engine: Engine) -> Painter:
-    """A specialist as the manifest's options say: `side`, `steps`, `length` and `buckets`. The bundle holds `familiar.bin` too.
+    """A specialist as the manifest's options say: `side`, `parts`, `steps`, `length` and `buckets`. The bundle holds `familiar.bin` too.
 
     Raises `BundleError`, and `NotEquipped` where no picture could be written.
     """
     optional("PIL", "Pictures")
-    side, steps, length, buckets = (manifest.options.get(name) for name in ("side", "steps", "length", "buckets"))
-    fits = isinstance(length, int) and isinstance(buckets, int) and 0 < length <= 1024 and 0 < buckets <= 2**20
-    if side not in SIDES or not isinstance(steps, int) or not 1 <= steps <= MAX_STEPS or not fits:
+    options = manifest.options
+    side, parts, steps, length, buckets = (options.get(name) for name in ("side", *_MOST))
+    fits = all(
+        isinstance(options.get(name), int) and 0 < cast(int, options[name]) <= most for name, most in _MOST.items()
+    )
+    if side not in SIDES or not fits:
         raise BundleError(
-            f"A bundle of the task {NAME} needs the options side (one of {', '.join(map(str, SIDES))}), steps (1 to "
-            f"{MAX_STEPS}), length and buckets; build it again."
+            f"A bundle of the task {NAME} needs the options side (one of {', '.join(map(str, SIDES))}), {', '.join(_MOST)}; "
+            "build it again."
         )
     if manifest.tokenizer is None or manifest.tokenizer.scheme != SCHEME or "familiar" not in manifest.thresholds:
         raise BundleError(f"A bundle of the task {NAME} needs the scheme {SCHEME} and the threshold 'familiar'.")
     features = Features(length=cast(int, length), buckets=cast(int, buckets))
     known = read_known(folder / FAMILIAR)
-    return Painter(cast(int, side), steps, features, manifest.thresholds["familiar"], known, engine)
+    return Painter(
+        cast(int, side), cast(int, parts), cast(int, steps), features, manifest.thresholds["familiar"], known, engine
+    )
 
 
 def agrees(expected: Json, got: Json) -> bool:
@@ -188,10 +189,10 @@ def _read(request: Json) -> tuple[str, int]:
     return prompt, seed
 
 
-def _checked(made: dict[str, np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
-    value = made.get(CLEAN)
+def _checked(made: dict[str, np.ndarray], name: str, shape: tuple[int, ...]) -> np.ndarray:
+    value = made.get(name)
     if value is None or value.shape != shape or not np.isfinite(value).all():
-        raise EngineError(f"The model gave no usable '{CLEAN}' of shape {list(shape)}; build the bundle again.")
+        raise EngineError(f"The model gave no usable '{name}' of shape {list(shape)}; build the bundle again.")
     return value
 
 

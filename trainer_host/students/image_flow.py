@@ -1,15 +1,14 @@
 """The student of the task image_flow: a network learns from captioned pictures to make small ones of noise, in four steps.
 
-It learns what picture each noisy one will be, at the four moments that a device asks it (a rectified flow, arXiv 2209.03003,
+Pictures are sums of a few hundred parts, and the network learns their shares (as latent diffusion does, arXiv 2112.10752, with a linear
+decoder that needs no training): what they will be at the four moments that a device asks it (a rectified flow, arXiv 2209.03003,
 whose network tells the end instead of the way there). Nothing else is learnt, so four steps are as many as it can use.
 """
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import ClassVar, cast
@@ -24,33 +23,26 @@ from edge_runtime.media import Media
 from edge_runtime.media.pictures import read_picture
 from edge_runtime.tasks import Specialist, image_flow
 from edge_runtime.tasks.familiar import FILE as FAMILIAR
-from edge_runtime.tasks.image_flow import CLEAN, MOMENT, NOISY, SIDES, WORDS, moment, patches_of
+from edge_runtime.tasks.image_flow import MOMENT, NOISY, PICTURE, SIDES, WAY, WORDS, moment
 from edge_runtime.tasks.text import SCHEME, encode
 from trainer_host.data.dataset import Row, open_dataset
 from trainer_host.errors import DataError
 from trainer_host.students import Json, ModelIO, OnProgress, Recorder, TrainReport
 from trainer_host.students.familiar import familiarities, known_of
+from trainer_host.students.image_flow_fit import BATCH, STEPS, fit, parts_of
 from trainer_host.students.image_flow_net import FEATURES, SIZES, FlowNet, Shape
-from trainer_host.students.vision_fit import HALVES, Draws, Progress, rate_at
 from trainer_host.training.determinism import prepare
 from trainer_host.training.steps import Steps
 from trainer_host.training.weights import load_weights, save_weights
 from trainer_host.workspace import write_atomic
 
 CONFIG = "config.json"
-STEPS = 4  # of the device, from noise to a picture
 MIN_ROWS = 40
 SIDE = 64
-BATCH = 32
-RATE = 0.002
-AVERAGED = 0.99  # the weights that are kept are a mean of the last steps'
-# How often each of the device's moments is learnt, and how much it counts: the first step knows nothing but the caption.
-_OFTEN, _COUNTS = (0.4, 0.2, 0.2, 0.2), (1.0, 1.25, 1.6, 2.2)
-_UNSAID = 0.1  # of a caption's words and pieces are left out, so that none alone stands for a picture
-# Million multiplications, forward alone counted, that a second of one core learns with (AMD EPYC with bfloat16, 2026).
-PER_SECOND = 12_000
-USUAL_SECONDS = 300.0
-MIN_STEPS, MAX_STEPS = 40, 40_000
+# Million multiplications, forward alone counted, that a second of one core learns with (AMD EPYC, 2026).
+PER_SECOND = 5500
+USUAL_SECONDS = 60.0
+MIN_STEPS, MAX_STEPS = 40, 100_000
 _FOREIGN = 0.05  # of captions like those of the training that are unfamiliar
 _LOOK = 8  # a side of what pictures are compared by
 EXAMINED = 200
@@ -65,9 +57,14 @@ class FlowConfig:
     familiar: float = 0.0
 
     @property
+    def shape(self) -> Shape:
+        """The network's shape."""
+        return Shape(self.side, self.size)
+
+    @property
     def network(self) -> FlowNet:
         """A network of that shape, untrained."""
-        return FlowNet(Shape(self.side, self.size))
+        return FlowNet(self.shape)
 
 
 class FlowStudent:
@@ -104,17 +101,17 @@ class FlowStudent:
         known = known_of(captions, [""] * len(captions))
         usual = familiarities(captions, [""] * len(captions), captions, seed)
         config = FlowConfig(config.side, config.size, round(float(np.quantile(usual, _FOREIGN)), 4))
-        pictures = torch.from_numpy(patches_of(pixels_in(dataset, rows, config.side)))
         prepare(seed)
         net = config.network
-        steps = _planned(net, config.side, seconds)
+        steps = _planned(net, seconds)
 
         def tell(step: int, loss: float) -> None:
             on_progress(step / steps, {"loss": round(loss, 4)})
             if recorder is not None:
                 recorder.record(step, {"loss": loss})
 
-        kept = fit(net, pictures, ids_of(captions), steps, seed, tell, Steps(work))
+        pictures = values_of(pixels_in(dataset, rows, config.side))
+        kept = fit(net, parts_of(pictures, config.shape.parts), ids_of(captions), steps, seed, tell, Steps(work))
         save_weights(run, kept)
         write_atomic(run / FAMILIAR, known.tobytes())
         write_atomic(run / CONFIG, strict_json.dumps(asdict(config)))
@@ -126,22 +123,28 @@ class FlowStudent:
         config = load_config(run)
         net = config.network
         load_weights(run, net)
-        across = config.side // image_flow.PATCH
-        noisy = torch.zeros(1, across, across, image_flow.PATCH**2 * 3)
+        noisy = torch.zeros(1, config.shape.parts)
         words = torch.zeros(1, FEATURES.length, dtype=torch.int32)
         examples = noisy, torch.from_numpy(moment(0.0)), words
-        return net.eval(), examples, ModelIO([NOISY, MOMENT, WORDS], [CLEAN])
+        return net.eval(), examples, ModelIO([NOISY, MOMENT, WORDS], [WAY, PICTURE])
 
     def calibration(self, run: Path, dataset: Path, limit: int) -> Iterator[dict[str, np.ndarray]]:
         """Steps on the way to pictures of the train split; see `Student.calibration`."""
         rows = list(open_dataset(dataset).rows("train"))
         rows = rows[:: max(1, len(rows) // limit)][:limit]
-        patches = patches_of(pixels_in(dataset, rows, load_config(run).side))
+        net, _, _ = self.module(run)
+        assert isinstance(net, FlowNet)
         for number, row in enumerate(rows):
-            at = number % STEPS / STEPS
-            start = image_flow.noise(number, patches[:1].shape)
-            now = start + (patches[number : number + 1] - start) * np.float32(at)
-            yield {NOISY: now, MOMENT: moment(at), WORDS: encode(caption_of(row), FEATURES).ids}
+            now = image_flow.noise(number, net.begin.in_features)
+            words = encode(caption_of(row), FEATURES).ids
+            for step in range(STEPS):
+                given = {NOISY: now, MOMENT: moment(step / STEPS), WORDS: words}
+                if step == number % STEPS:
+                    yield given
+                    break
+                with torch.inference_mode():
+                    clean = net.clean(*(torch.from_numpy(given[name]) for name in (NOISY, MOMENT, WORDS))).numpy()
+                now = now + (clean - now) / np.float32(STEPS - step)
 
     def assets(self, run: Path) -> dict[str, Path]:
         """Which words the captions had."""
@@ -155,6 +158,7 @@ class FlowStudent:
             "thresholds": {"familiar": config.familiar},
             "options": {
                 "side": config.side,
+                "parts": config.shape.parts,
                 "steps": STEPS,
                 "length": FEATURES.length,
                 "buckets": FEATURES.buckets,
@@ -195,57 +199,6 @@ class FlowStudent:
         return [{"prompt": caption} for caption in list(said)[:count]]
 
 
-def fit(
-    net: FlowNet,
-    pictures: Tensor,
-    ids: Tensor,
-    steps: int,
-    seed: int,
-    on_progress: Progress,
-    kept: Steps,
-) -> FlowNet:
-    """Train `net` in place; the mean of its last steps' weights is the network to keep.
-
-    pictures: float32 [pictures, side / PATCH, side / PATCH, values], see `patches_of`. ids: int32 [pictures, length].
-    """
-    average = copy.deepcopy(net)
-    parameters = list(net.parameters())
-    optimiser = torch.optim.AdamW(parameters, lr=RATE, weight_decay=0.01, betas=(0.9, 0.98))
-    draws = Draws(np.arange(len(pictures)), False, seed)
-    short = any(torch.cpu.get_capabilities().get(name) for name in ("amx_bf16", "avx512_bf16"))
-    moments = torch.from_numpy(np.concatenate([moment(step / STEPS) for step in range(STEPS)]))
-
-    def half(number: int, step: int, chosen: np.ndarray) -> tuple[float, tuple[Tensor, ...]]:
-        draw = np.random.default_rng([seed, step, number])
-        clean, said = pictures[chosen], ids[chosen]
-        said = said * torch.from_numpy(draw.random(said.shape) >= _UNSAID)
-        which = draw.choice(STEPS, len(chosen), p=_OFTEN)
-        noise = torch.from_numpy(draw.standard_normal(clean.shape, np.float32))
-        share = torch.from_numpy((which / STEPS).astype(np.float32))[:, None, None, None]
-        with torch.autocast("cpu", torch.bfloat16, enabled=short):
-            made = net(noise + (clean - noise) * share, moments[which], said).float()
-        counts = torch.tensor([_COUNTS[one] for one in which])
-        loss = (((made - clean) ** 2).mean((1, 2, 3)) * counts).mean()
-        return float(loss.detach()), torch.autograd.grad(loss, parameters)
-
-    with ThreadPoolExecutor(HALVES, initializer=torch.set_num_threads, initargs=(1,)) as workers:
-        for step in kept.of("flow", steps, net, average, optimiser, draws):
-            chosen = draws.next(BATCH, step / steps)
-            found = list(workers.map(half, range(HALVES), [step] * HALVES, np.split(chosen, HALVES)))
-            for parameter, *grads in zip(parameters, *(grads for _, grads in found), strict=True):
-                parameter.grad = torch.stack(grads).mean(0)
-            torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-            for group in optimiser.param_groups:
-                group["lr"] = RATE * rate_at(step / steps, 0.05)
-            optimiser.step()
-            share = max(1 - AVERAGED, 1 / (step + 1))
-            with torch.no_grad():
-                for mean, parameter in zip(average.parameters(), parameters, strict=True):
-                    mean.lerp_(parameter, share)
-            on_progress(step + 1, sum(value for value, _ in found) / HALVES)
-    return average.eval()
-
-
 def caption_of(row: Row) -> str:
     """What a row's picture shows."""
     return str(row.input["prompt"])
@@ -260,6 +213,12 @@ def pixels_in(dataset: Path, rows: Sequence[Row], side: int) -> np.ndarray:
     """The rows' pictures, uint8 [rows, side, side, 3], on white where they aren't square."""
     made = [_pixels((dataset / "files" / str(row.output["picture"])).read_bytes(), side) for row in rows]
     return np.stack(made) if made else np.zeros((0, side, side, 3), np.uint8)
+
+
+def values_of(pixels: np.ndarray) -> np.ndarray:
+    """uint8 [pictures, side, side, 3] -> float32 [pictures, side * side * 3] of -1 to 1."""
+    made: np.ndarray = pixels.reshape(len(pixels), -1).astype(np.float32) / np.float32(127.5) - 1
+    return made
 
 
 def looks(pixels: np.ndarray) -> np.ndarray:
@@ -290,26 +249,14 @@ def _pixels(content: bytes, side: int) -> np.ndarray:
     return np.asarray(square.resize((side, side), Image.Resampling.LANCZOS))
 
 
-def _planned(net: FlowNet, side: int, seconds: float | None) -> int:
+def _planned(net: FlowNet, seconds: float | None) -> int:
     """How many steps a budget of seconds of one core allows."""
     if seconds is not None and seconds < 1:
         raise DataError("Training takes at least 1 second; give more --seconds.")
-    total = 0
-
-    def count(module: nn.Module, given: tuple[Tensor, ...], made: Tensor) -> None:
-        nonlocal total
-        assert isinstance(module, nn.Conv2d)
-        total += module.weight.numel() * made.shape[-1] * made.shape[-2]
-
-    hooks = [module.register_forward_hook(count) for module in net.modules() if isinstance(module, nn.Conv2d)]
-    across = side // image_flow.PATCH
-    with torch.inference_mode():
-        noisy = torch.zeros(1, across, across, image_flow.PATCH**2 * 3)
-        net(noisy, torch.from_numpy(moment(0.0)), torch.zeros(1, FEATURES.length, dtype=torch.int32))
-    for hook in hooks:
-        hook.remove()
+    layers = (net.steer, net.begin, *net.layers, net.end, net.said)
+    cost = sum(layer.weight.numel() for layer in layers) * BATCH / 1e6
     budget = (USUAL_SECONDS if seconds is None else seconds) * PER_SECOND
-    return min(max(round(budget / (BATCH * total / 1e6)), MIN_STEPS), MAX_STEPS)
+    return min(max(round(budget / cost), MIN_STEPS), MAX_STEPS)
 
 
 def _config(settings: Json) -> FlowConfig:

@@ -23,7 +23,8 @@ from trainer_host.data.dataset import Dataset
 from trainer_host.errors import DataError
 from trainer_host.students import GraphStudent, image_flow_net, student_for
 from trainer_host.students import image_flow as flow_student
-from trainer_host.students.image_flow import caption_of, fit, ids_of, load_config, pixels_in
+from trainer_host.students.image_flow import caption_of, ids_of, load_config, pixels_in
+from trainer_host.students.image_flow_fit import fit, parts_of
 from trainer_host.students.image_flow_net import FlowNet, Shape
 from trainer_host.training.run import Run, train_run
 from trainer_host.training.steps import Steps
@@ -75,7 +76,7 @@ class TorchEngine:
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         with torch.inference_mode():
             made = self._module(*(torch.from_numpy(inputs[name]) for name in self._names.inputs))
-        return {self._names.outputs[0]: made.numpy()}
+        return {name: value.numpy() for name, value in zip(self._names.outputs, made, strict=True)}
 
 
 @pytest.fixture(scope="module")
@@ -87,10 +88,8 @@ def taught(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Dataset, 
     made = import_captions(workspace, table, name="shapes", held_out=0.25)
     settings: dict[str, object] = {"size": "nano", "side": 32}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(image_flow_net.SIZES, "nano", (16, 24, 32, 48, 32))  # seconds of learning in place of minutes
-        patch.setattr(flow_student, "BATCH", 8)
-        patch.setattr(flow_student, "RATE", 0.005)
-        patch.setattr(flow_student, "MAX_STEPS", 300)
+        patch.setitem(image_flow_net.SIZES, "nano", (24, 64, 32))  # seconds of learning in place of a minute
+        patch.setattr(flow_student, "MAX_STEPS", 400)
         run, _ = train_run(
             workspace, made.dataset, "shapes", seed=1, seconds=60, on_progress=nothing, settings=settings
         )
@@ -164,13 +163,24 @@ def test_calibration_covers_all_moments_that_a_device_asks_for(taught: tuple[Dat
 
 
 def test_the_same_seed_learns_the_same() -> None:
-    pictures = torch.from_numpy(np.random.RandomState(1).uniform(-1, 1, (8, 8, 8, 48)).astype(np.float32))
+    pictures = np.random.RandomState(1).uniform(-1, 1, (8, 32 * 32 * 3)).astype(np.float32)
     ids = ids_of([f"a {colour} disc" for colour in COLOURS[:8]])
+    shape = Shape(32, "nano")
     made = []
     for _ in range(2):
         torch.manual_seed(3)
-        made.append(fit(FlowNet(Shape(32, "nano")), pictures, ids, 2, 3, lambda step, loss: None, Steps(None)))
+        made.append(
+            fit(FlowNet(shape), parts_of(pictures, shape.parts), ids, 2, 3, lambda step, loss: None, Steps(None))
+        )
     assert all(torch.equal(a, b) for a, b in zip(made[0].parameters(), made[1].parameters(), strict=True))
+
+
+def test_pictures_are_sums_of_their_parts() -> None:
+    pictures = np.random.RandomState(2).uniform(-1, 1, (9, 48)).astype(np.float32)
+    found = parts_of(pictures, 12)
+    assert np.allclose(found.shares @ found.parts + found.mean, pictures, atol=1e-4)
+    assert np.allclose(found.shares[:, :8].var(0), 1, atol=1e-4) and not found.shares[:, 8:].any()
+    assert found.counts.sum() == pytest.approx(12) and not found.counts[8:].any()
 
 
 @pytest.mark.parametrize(

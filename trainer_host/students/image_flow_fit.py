@@ -1,0 +1,91 @@
+"""How the network of the task image_flow is trained: pictures become sums of parts, and noise learns its way to their shares."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from edge_runtime.tasks.image_flow import moment
+from trainer_host.students.image_flow_net import FlowNet
+from trainer_host.students.vision_fit import Draws, Progress, rate_at
+from trainer_host.training.steps import Steps
+
+STEPS = 4  # of the device, from noise to a picture
+BATCH = 128
+RATE = 0.002
+AVERAGED = 0.995  # the weights that are kept are a mean of the last steps'
+# How often each of the device's moments is learnt, and how much it counts: the first step knows nothing but the caption.
+_OFTEN, _COUNTS = (0.4, 0.2, 0.2, 0.2), (1.0, 1.25, 1.6, 2.2)
+_UNSAID = 0.15  # of a caption's words and pieces are left out, so that none alone stands for a picture
+_LEAST = 1e-6  # of the largest part's variance: smaller parts are left out
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What pictures are sums of, by principal component analysis.
+
+    shares: float32 [pictures, parts], each part's of variance 1. parts: float32 [parts, values], of pictures of -1 to 1. mean: float32
+    [values]. counts: float32 [parts], how much a part counts for pixels; 1 on average.
+    """
+
+    shares: np.ndarray
+    parts: np.ndarray
+    mean: np.ndarray
+    counts: np.ndarray
+
+
+def parts_of(pictures: np.ndarray, count: int) -> Parts:
+    """pictures: float32 [pictures, values]; where there are fewer parts than `count`, the rest are empty."""
+    mean = pictures.mean(0)
+    away = pictures - mean
+    # Of fewer pictures than values: the eigenvectors of their products are the parts' shares in each picture.
+    sizes, vectors = np.linalg.eigh((away @ away.T).astype(np.float64))
+    kept = np.argsort(-sizes)[: min(count, len(pictures) - 1)]
+    kept = kept[sizes[kept] > _LEAST * max(float(sizes.max()), 1e-12)]
+    lengths = np.sqrt(sizes[kept])
+    spread = lengths / np.sqrt(len(pictures))
+    shares, parts = np.zeros((len(pictures), count), np.float32), np.zeros((count, pictures.shape[1]), np.float32)
+    shares[:, : len(kept)] = vectors[:, kept] * np.sqrt(len(pictures))
+    parts[: len(kept)] = (vectors[:, kept] / lengths).T @ away * spread[:, None]
+    counts = np.zeros(count, np.float32)
+    counts[: len(kept)] = spread**2 / max(float((spread**2).sum()), 1e-12) * count
+    return Parts(shares, parts, mean, counts)
+
+
+def fit(net: FlowNet, found: Parts, ids: Tensor, steps: int, seed: int, on_progress: Progress, kept: Steps) -> FlowNet:
+    """Train `net` in place; the mean of its last steps' weights is the network to keep. ids: int32 [pictures, length]."""
+    with torch.no_grad():
+        net.picture.weight.copy_(torch.from_numpy(found.parts.T))
+        net.picture.bias.copy_(torch.from_numpy(found.mean))
+    average = copy.deepcopy(net)
+    learning, averages = ([one for one in each.parameters() if one.requires_grad] for each in (net, average))
+    optimiser = torch.optim.AdamW(learning, lr=RATE, weight_decay=0.02, betas=(0.9, 0.98))
+    draws = Draws(np.arange(len(ids)), False, seed)
+    shares, counts = torch.from_numpy(found.shares), torch.from_numpy(found.counts)
+    moments = torch.from_numpy(np.concatenate([moment(step / STEPS) for step in range(STEPS)]))
+    for step in kept.of("flow", steps, net, average, optimiser, draws):
+        draw = np.random.default_rng([seed, step])
+        chosen = draws.next(BATCH, step / steps)
+        clean, said = shares[chosen], ids[chosen]
+        said = said * torch.from_numpy(draw.random(said.shape) >= _UNSAID)
+        which = draw.choice(STEPS, len(chosen), p=_OFTEN)
+        noise = torch.from_numpy(draw.standard_normal(clean.shape, np.float32))
+        share = torch.from_numpy((which / STEPS).astype(np.float32))[:, None]
+        made = net.clean(noise + (clean - noise) * share, moments[which], said)
+        weight = torch.tensor([_COUNTS[one] for one in which])
+        loss = (((made - clean) ** 2 * counts).mean(1) * weight).mean()
+        optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(learning, 1.0)
+        for group in optimiser.param_groups:
+            group["lr"] = RATE * rate_at(step / steps, 0.05)
+        optimiser.step()
+        with torch.no_grad():
+            for mean, parameter in zip(averages, learning, strict=True):
+                mean.lerp_(parameter, max(1 - AVERAGED, 1 / (step + 1)))
+        on_progress(step + 1, float(loss.detach()))
+    return average.eval()
