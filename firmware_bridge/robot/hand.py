@@ -87,18 +87,23 @@ class ArmGripper:
         held, thing = self._held, self.holds
         if held is None or thing is None:
             raise RobotError("The arm holds nothing.")
-        if self._empty:
-            self._held = self.holds = None
-            raise RobotError(f"{thing.name!r} isn't between the fingers any more: it was lost on the way.")
+        self._must_hold(thing)
         away = sum(self.reach) / 2
         size = self._size(thing)
         to = (*self._in_arm(away, 0.0), size.at[2] - size.size[2] / 2)
         steps = await self._plan(lambda start: put(self._arm, start, held, to, self._rng))
         opens = next(at for at, step in enumerate(steps) if step.width is not None)
-        await self._carry_out(steps[: opens + 1])
+        for step in steps[:opens]:
+            await self._carry_out([step])
+            self._must_hold(thing)  # or the fingers would come down on it
         self._held = self.holds = None
-        await self._carry_out(steps[opens + 1 :])
+        await self._carry_out(steps[opens:])
         return pose[0] + away * math.cos(pose[2]), pose[1] + away * math.sin(pose[2])
+
+    def _must_hold(self, thing: Thing) -> None:
+        if self._empty:
+            self._held = self.holds = None
+            raise RobotError(f"{thing.name!r} isn't between the fingers any more: it was lost on the way.")
 
     @property
     def _empty(self) -> bool:

@@ -168,7 +168,13 @@ def test_in_mujoco_its_arm_picks_a_thing_by_its_own_planner_carries_it_and_puts_
                 await home.call(order("place", "keys", to="door"))
                 await home.until(lambda: home.driver.envelope.v > 0.2)
                 assert gripper.tucked and height() > 0.2  # it drove only once the arm was home
-                assert (await home.done())[-1][:2] == ("put the keys down", "done")
+                said = await home.done()
+                for _ in range(3):  # what friction alone holds may slip: that is told, and it is fetched again
+                    if said[-1][1] == "failed":
+                        assert "lost on the way" in said[-1][2] and gripper.holds is None
+                        await home.call(order("fetch", "keys", to="door"))
+                        said = await home.done()
+                assert said[-1][:2] == ("put the keys down", "done")
                 lies = world.things["keys"]
                 assert math.dist(lies, (4.6, 0.7)) < 0.5 and not world.bumped and height() < 0.05
                 assert gripper.holds is None and gripper.tucked
@@ -177,11 +183,12 @@ def test_in_mujoco_its_arm_picks_a_thing_by_its_own_planner_carries_it_and_puts_
                 estimate = home.driver.estimate
                 assert estimate is not None and math.dist(estimate.pose[:2], world.pose[:2]) < 0.05
                 at = world.model.jnt_qposadr[world.model.body("thing keys").jntadr[0]]
+                before = len(said)
                 await home.call(order("fetch", "keys", to="dock"))
                 await home.until(lambda: not gripper.tucked)
                 world.data.qpos[at : at + 2] = 6.5, 4.0  # somebody takes it away while the arm comes for it
                 said = await home.done()
-                taken = next(each for each in said[7:] if each[0] == "take the keys")
+                taken = next(each for each in said[before:] if each[0] == "take the keys")
                 assert taken[1] == "failed" and "closed on nothing" in taken[2] and gripper.holds is None
 
     run(main(), monkeypatch)
