@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from edge_runtime.media.picture_plan import ARRANGED, CANVASES, PLACES, RELATIONS, SIZES, Plan
 from edge_runtime.media.prompts import GROUNDS, NAMES, THINGS, Prompt, Reading, wordings
-from edge_runtime.media.words import not_known, unknown
+from edge_runtime.media.words import stranger
 
 _OTHER_KNOWN = """left right top bottom upper lower middle centre center centred centered corner side above below under
     underneath beneath over inside within bigger larger smaller greater higher lower wide tall high format landscape
@@ -134,9 +134,8 @@ def asked(prompt: Prompt) -> Asked:
 
 def doubt(plan: Plan, prompt: Prompt) -> str | None:
     """Why a plan is hardly what a prompt asks for, as a sentence; None where both say the same."""
-    strange = unknown(prompt.plain, KNOWN)
-    if strange:
-        return not_known(strange[0])
+    if strange := stranger(prompt.plain, KNOWN):
+        return strange
     read = asked(prompt)
     if read.left:
         return f"Of the prompt, '{read.left[0]}' isn't in this picture."

@@ -15,7 +15,7 @@ from edge_runtime.media.prompts import COLOUR_WORDS, NUMBER_WORDS
 from edge_runtime.media.reference_notation import LETTERS
 from edge_runtime.media.solid import Join, Primitive, Program
 from edge_runtime.media.solid_notation import numbered
-from edge_runtime.media.words import mended, not_known, unknown
+from edge_runtime.media.words import mended, stranger
 
 _KINDS = """ball balls box boxes cube cubes cylinder cylinders cone cones plate plates tube tubes ring rings cup cups stairs
     step steps table tables snowman rocket tower dumbbell frame cross gate bracket capsule dome sphere spheres globe orb
@@ -109,9 +109,8 @@ def doubt(program: Program, size: Sequence[float], read: Asked) -> str | None:
     if named[0] not in fits:
         made = f", and this body is made like a {fits[0]}" if fits else ""
         return f"The prompt asks for a {named[0]}{made}."
-    strange = unknown(read.said, KNOWN)
-    if strange:
-        return not_known(strange[0])
+    if strange := stranger(read.said, KNOWN):
+        return strange
     if FAMILIES[named[0]].whole:
         across = ("long", r"wide|deep|\(y\)") if " long" in read.said else (r"wide|\(x\)", r"deep|\(y\)")
         for axis, words in enumerate((*across, r"high|\(z\)")):

@@ -18,7 +18,7 @@ from edge_runtime.media.reference_notation import LETTERS
 from edge_runtime.media.sound import Program
 from edge_runtime.media.sound_notation import MANNERS, SWELL, Key, Named, Pitch, numbered
 from edge_runtime.media.speech import Utterance
-from edge_runtime.media.words import forms, mended, not_known, unknown
+from edge_runtime.media.words import forms, mended, stranger
 
 # How emotions sound: pace, pitch, loudness, -1 below, 0 at, 1 above the plain way (Juslin and Laukka 2003, table 7).
 EMOTIONS: dict[str, tuple[int, int, int]] = {
@@ -118,16 +118,25 @@ def asked(prompt: str) -> Asked:
 
 def doubt(program: Program, read: Asked) -> str | None:
     """Why a sound is hardly what a prompt asks for, as a sentence; None where nothing speaks against it."""
-    bare = re.sub(r'"[^"]*"', " ", read.said)
-    strange = unknown(bare, KNOWN | {"louder", "softer"})
-    if strange:
-        return not_known(strange[0])
+    if strange := not_read(read):
+        return strange
+    bare = _bare(read)
     texts = [thing for thing in read.things if isinstance(thing, str)]
     if isinstance(program, Utterance):
         return _doubt_speech(program, bare, texts)
     if texts:
         return "The prompt says words, and these are notes."
     return _doubt_music(program, read, bare)
+
+
+def not_read(read: Asked) -> str | None:
+    """Which word of a prompt isn't known, as a sentence; None where all are."""
+    return stranger(_bare(read), KNOWN | {"louder", "softer"})
+
+
+def _bare(read: Asked) -> str:
+    """The prompt without what is to be said."""
+    return re.sub(r'"[^"]*"', " ", read.said)
 
 
 def _doubt_speech(words: Utterance, bare: str, texts: Sequence[str]) -> str | None:

@@ -66,9 +66,10 @@ def unknown(text: str, known: Collection[str]) -> list[str]:
     return [word for word in told if word not in known and word not in HARMLESS]
 
 
-def not_known(word: str) -> str:
-    """The sentence for a person whose prompt has such a word."""
-    return f"The word '{word[:40]}' isn't known here; prompts are read in English."
+def stranger(text: str, known: Collection[str]) -> str | None:
+    """The sentence for a person whose prompt has a word that isn't known, see `unknown`; None where all are."""
+    found = unknown(text, known)
+    return f"The word '{found[0][:40]}' isn't known here; prompts are read in English." if found else None
 
 
 def forms(verb: str, *irregular: str) -> list[str]:

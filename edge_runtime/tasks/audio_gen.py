@@ -15,7 +15,7 @@ from edge_runtime.errors import BadRequest, NotEquipped
 from edge_runtime.media import Media, Rejected, sound_notation
 from edge_runtime.media.reference_notation import UNREADABLE
 from edge_runtime.media.sound import Program, program_schema, read_program, wav_of, write_program
-from edge_runtime.media.sound_words import asked, doubt
+from edge_runtime.media.sound_words import asked, doubt, not_read
 from edge_runtime.tasks.dialogue import FIGURES, OPTIONS, TextTask, Writer, prompt_of
 from edge_runtime.tasks.tries import TryingWriter
 
@@ -74,7 +74,8 @@ def answer(request: Json, text: str) -> Json:
         sound = Media(WAV, wav_of(program))
     except (Rejected, NotEquipped) as cause:
         made = None if program is None else write_program(program)
-        return {"program": made, "sound": None, "problem": problem(cause), "unsure": True}
+        strange = not_read(read) if isinstance(cause, Rejected) else None
+        return {"program": made, "sound": None, "problem": strange or problem(cause), "unsure": True}
     left = sound_notation.unused(text, things)
     doubtful = f"The prompt names {left[0]}, but nothing in this sound follows from it." if left else None
     doubtful = doubtful or doubt(program, read)

@@ -18,7 +18,8 @@ from edge_runtime.media.body import build, surface
 from edge_runtime.media.formula_notation import plain
 from edge_runtime.media.glb import GLB, write_glb
 from edge_runtime.media.solid import program_schema, read_program, write_program
-from edge_runtime.media.solid_words import asked, doubt
+from edge_runtime.media.solid_words import KNOWN, asked, doubt
+from edge_runtime.media.words import stranger
 from edge_runtime.tasks.dialogue import FIGURES, OPTIONS, TextTask, Writer, prompt_of
 from edge_runtime.tasks.tries import TryingWriter
 
@@ -77,7 +78,8 @@ def answer(request: Json, text: str) -> Json:
         program = replace(solid_notation.read(text, read.numbers), colour=read.colour)
         vertices, triangles = surface(build(program))
     except Rejected as cause:
-        return {"program": None, "model": None, "size": None, "problem": problem(cause), "unsure": True}
+        told = stranger(read.said, KNOWN) or problem(cause)
+        return {"program": None, "model": None, "size": None, "problem": told, "unsure": True}
     left = solid_notation.unused(text, read.numbers)
     sides = (vertices.max(axis=0) - vertices.min(axis=0)).tolist()
     doubtful = f"The prompt names {plain(left[0])}, but nothing in this body follows from it." if left else None

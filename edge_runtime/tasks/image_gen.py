@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, cast
 from edge_runtime.media import Media, Rejected, optional
 from edge_runtime.media.picture_layout import lay_out
 from edge_runtime.media.picture_plan import plan_of, read_plan, write_plan
-from edge_runtime.media.picture_words import ACTS, PICTURE_READING, doubt
+from edge_runtime.media.picture_words import ACTS, KNOWN, PICTURE_READING, doubt
 from edge_runtime.media.prompts import Prompt, marked
 from edge_runtime.media.scene import Scene, read_scene, scene_schema, write_scene
 from edge_runtime.media.scene_notation import is_scene, read_line, write_line
+from edge_runtime.media.words import stranger
 from edge_runtime.tasks.dialogue import FIGURES, LEAST_ALIKE, OPTIONS, TextTask, Writer, prompt_of
 from edge_runtime.tasks.tries import TryingWriter
 
@@ -79,7 +80,8 @@ def answer(request: Json, text: str) -> Json:
     try:
         scene, problem = _scene(text, prompt)
     except Rejected:
-        return {"scene": None, "picture": None, "problem": NOT_UNDERSTOOD, "unsure": True}
+        told = stranger(prompt.plain, KNOWN) or NOT_UNDERSTOOD
+        return {"scene": None, "picture": None, "problem": told, "unsure": True}
     picture = Media(CONTENT_TYPE, png(draw(scene)))
     return {"scene": write_scene(scene), "picture": picture, "problem": problem, "unsure": problem is not None}
 

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, cast
 from edge_runtime.media import Media, Rejected, optional
 from edge_runtime.media.film_layout import lay_out_film
 from edge_runtime.media.film_plan import film_plan_of, read_film_plan, write_film_plan
-from edge_runtime.media.film_words import ACTS, FILM_READING, doubt
+from edge_runtime.media.film_words import ACTS, FILM_READING, KNOWN, doubt
 from edge_runtime.media.prompts import Prompt, marked
 from edge_runtime.media.scene import Scene, read_scene, scene_schema, write_scene
 from edge_runtime.media.scene_notation import is_scene, read_line, write_line
+from edge_runtime.media.words import stranger
 from edge_runtime.tasks.dialogue import FIGURES, OPTIONS, TextTask, Writer, prompt_of
 from edge_runtime.tasks.image_gen import NOT_SHOWN, PROBLEM, alike
 from edge_runtime.tasks.tries import TryingWriter
@@ -75,10 +76,12 @@ def answer(request: Json, text: str) -> Json:
     from edge_runtime.media.pictures import animated_png
 
     optional("PIL", "Films")
+    prompt = _read(request)
     try:
-        scene, problem = _scene(text, _read(request))
+        scene, problem = _scene(text, prompt)
     except Rejected:
-        return {"scene": None, "film": None, "frames": 0, "problem": NOT_UNDERSTOOD, "unsure": True}
+        told = stranger(prompt.plain, KNOWN) or NOT_UNDERSTOOD
+        return {"scene": None, "film": None, "frames": 0, "problem": told, "unsure": True}
     film = Media(CONTENT_TYPE, animated_png(drawn(scene, SMOOTH), scene.fps))
     doubtful = problem is not None
     return {"scene": write_scene(scene), "film": film, "frames": scene.frames, "problem": problem, "unsure": doubtful}

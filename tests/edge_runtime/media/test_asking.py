@@ -125,7 +125,7 @@ def test_no_right_plan_of_the_built_in_teachers_is_doubted() -> None:
 def test_an_answer_says_why_it_is_doubtful() -> None:
     answer = image_gen.answer({"prompt": "a red circle and a giraffe"}, "- - ; A")
     assert answer["unsure"] is True and "giraffe" in str(answer["problem"]) and answer["picture"] is not None
-    answer = video_gen.answer({"prompt": "a giraffe walks"}, "nonsense")
+    answer = video_gen.answer({"prompt": "a star rises"}, "nonsense")
     assert answer["film"] is None and answer["problem"] == video_gen.NOT_UNDERSTOOD
 
 
@@ -142,9 +142,9 @@ def test_an_answer_says_why_it_is_doubtful() -> None:
     ],
 )
 def test_what_is_said_in_another_language_is_doubted(task: TextTask, prompt: str, text: str) -> None:
-    said = task.messages({"prompt": prompt})
-    answer = task.answer({"prompt": prompt}, text)
-    assert answer["unsure"] is True and "English" in str(answer["problem"]), said
+    for written in (text, "nonsense"):
+        answer = task.answer({"prompt": prompt}, written)
+        assert answer["unsure"] is True and "English" in str(answer["problem"]), task.messages({"prompt": prompt})
 
 
 def test_a_thing_of_any_colour_is_told_by_its_kind() -> None:
