@@ -2,7 +2,7 @@
 
     python benchmarks/peers.py [--home DIR ...] [--only TASK ...] [--rows 200] [--write docs/students-table.md]
 
-Trained models are taken from the home folders as they are: of each task (of pictures, of each dataset) the newest run that
+Trained models are taken from the home folders as they are: of each task (of pictures and games, of each dataset) the newest run that
 passed its gate. Student and peer answer the same held-out rows, one at a time on one thread; a latency is the median of
 processor time of a whole answer. Peers that aren't installed are said so, and a student that no home has, too:
 
@@ -14,7 +14,10 @@ processor time of a whole answer. Peers that aren't installed are said so, and a
 from __future__ import annotations
 
 import argparse
+import os
+import platform
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +26,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.peers_known import (  # noqa: E402
+    GAMES,
+    MISSIONS,
     Peer,
     babyai,
     connect_four,
@@ -32,6 +37,7 @@ from benchmarks.peers_known import (  # noqa: E402
     lookup,
     nearest_pictures,
     pixel_regression,
+    said_of,
     speakers,
 )
 from trainer_host.compress.files import exported  # noqa: E402
@@ -52,7 +58,8 @@ HEAD = """# Students and their peers
 
 Made by `python benchmarks/peers.py`; its first lines say how. Sizes are of model files (of a peer: what it needs of its own to answer), latencies the median
 of a whole answer on one thread, scores on the same held-out rows unless a line says otherwise. Where no package has a peer, the
-training row that looks most alike answers, which is what a table of the rows could do.
+training row that looks most alike answers, which is what a table of the rows could do. A student is as good as its rows and its minutes, which stand
+beside it: these are short trainings, and [what each task's specialist does](specialists.md) has figures of longer ones.
 
 """
 
@@ -94,14 +101,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         for line in measured(task, own, args.rows):
             lines.append(line)
             print(markdown([line]).splitlines()[-1], file=sys.stderr, flush=True)
-    page = HEAD + markdown(lines) + "\n"
+    page = f"{HEAD}{markdown(lines)}\n\n{processor()}\n"
     print(markdown(lines))
     if args.write is not None:
         args.write.write_text(page, encoding="utf-8")
 
 
 def trained(workspaces: Sequence[Workspace]) -> list[Found]:
-    """Of each task, and of each dataset of pictures, the newest run that passed."""
+    """Of each task, and of each dataset of pictures or games, the newest run that passed."""
     newest: dict[tuple[str, str], tuple[float, Found]] = {}
     for workspace in workspaces:
         for name in workspace.names(workspace.runs):
@@ -113,7 +120,7 @@ def trained(workspaces: Sequence[Workspace]) -> list[Found]:
                 continue
             if run.task not in TRAINED:
                 continue
-            kind = dataset.name if run.task == VISION else ""
+            kind = dataset.name if run.task in (VISION, GAME) else ""
             at = (run.folder / "gate.json").stat().st_mtime
             if (run.task, kind) not in newest or at > newest[run.task, kind][0]:
                 newest[run.task, kind] = at, Found(run, dataset, kind)
@@ -125,7 +132,7 @@ def measured(task: str, found: Sequence[Found], rows: int) -> Iterator[Line]:
     if task == WAKE_WORD:
         yield from of_wake_word(found)
         return
-    own = [one for one in found if not any("head" in row.input for row in _few(one.dataset))]
+    own = [one for one in found if not _has_heads(one)]
     if not own:
         yield Line(task, "", None, None, "no home has a trained one")
     cifar = None
@@ -138,14 +145,14 @@ def measured(task: str, found: Sequence[Found], rows: int) -> Iterator[Line]:
             yield Line(said, score, side, peer, runtime)
         if task == VISION and set(_labels(answers)) >= CIFAR:
             cifar = side
+    for one in found:
+        if _has_heads(one):
+            yield from of_heads(one, own)
     if task == VISION:
         resnet, note = image_resnet()
         yield Line("vision: CIFAR-10", "right labels", cifar, resnet, note)
     if task == GAME:
-        for one in own:
-            yield from of_game(one)
-        if not own:
-            yield Line("game: BabyAI", "missions done", None, None, "no home has a player")
+        yield from of_game(own)
     if task == "audio_gen":
         for peer in speakers():
             yield Line("audio_gen: words", "", None, peer, "the student's words are said by espeak-ng")
@@ -158,7 +165,7 @@ def answered(one: Found, rows: int) -> tuple[tuple[Answered, ...], Peer, str]:
     with opened(one.run, student, item, item.runtimes[0]) as (specialist, engine):
         p50, _ = latency(specialist, student.golden(one.run.folder, one.dataset.folder, 64), engine)
     score = sum(answer.score for answer in made.answers) / len(made.answers)
-    return made.answers, Peer(f"{one.run.name}, {made.file}", made.bytes, p50, score), made.runtime
+    return made.answers, Peer(said_of(one.run, made.file), made.bytes, p50, score), made.runtime
 
 
 def peers_of(one: Found, answers: Sequence[Answered]) -> Iterator[Peer]:
@@ -173,19 +180,42 @@ def peers_of(one: Found, answers: Sequence[Answered]) -> Iterator[Peer]:
     yield lookup(one.dataset, answers)
 
 
-def of_game(one: Found) -> Iterator[Line]:
-    """A player's matches and missions, whichever it learnt."""
+def of_game(found: Sequence[Found]) -> Iterator[Line]:
+    """Matches and missions of the players that learnt them."""
     parts: tuple[tuple[str, str, Callable[[Run], tuple[Peer, Peer] | None]], ...] = (
-        ("game: connect four", "points of 40 games against each other", connect_four),
-        ("game: BabyAI", "missions done, 20 on each of five levels", babyai),
+        ("game: connect four", f"points of {GAMES} games against each other", connect_four),
+        ("game: BabyAI", f"missions done, {MISSIONS} on each of five levels", babyai),
     )
     for name, score, play in parts:
-        made = play(one.run)
-        yield (
-            Line(name, score, None, None, "the player here didn't learn it")
-            if made is None
-            else Line(name, score, *made)
-        )
+        played = [made for one in found if (made := play(one.run)) is not None]
+        for made in played:
+            yield Line(name, score, *made)
+        if not played:
+            yield Line(name, score, None, None, "no home has a player that learnt it")
+
+
+def of_heads(one: Found, found: Sequence[Found]) -> Iterator[Line]:
+    """One encoder with several heads beside its specialists, by what the gates measured; nothing where one of those is missing."""
+    sources = one.dataset.params.get("made_of")
+    names = [str(item["name"]) for item in sources] if isinstance(sources, list) else []
+    singles = {single.kind: _gated(single) for single in found if single.kind in names}
+    if not names or set(singles) != set(names):
+        return
+    together = [singles[name] for name in names]
+    scores = sum(side.score or 0.0 for side in together) / len(together)
+    peer = Peer(
+        "its specialists together",
+        sum(side.bytes or 0 for side in together),
+        sum(side.ms or 0.0 for side in together),
+        scores,
+    )
+    note = "one answer of the combo has all heads'; by what the gates measured"
+    yield Line(f"vision: {' + '.join(names)}", "right labels, mean of the heads", _gated(one), peer, note)
+
+
+def _gated(one: Found) -> Peer:
+    best = min(read_report(one.run).chosen(), key=lambda score: score.bytes)
+    return Peer(said_of(one.run, best.file), best.bytes, best.p50_ms, best.accuracy)
 
 
 def of_wake_word(found: Sequence[Found]) -> Iterator[Line]:
@@ -211,6 +241,16 @@ def markdown(lines: Sequence[Line]) -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in [head, ["---"] * len(head), *body])
 
 
+def processor() -> str:
+    """One line of what it was measured on."""
+    try:
+        told = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+        name = next(line.partition(":")[2].strip() for line in told.splitlines() if line.startswith("model name"))
+    except (OSError, StopIteration):
+        name = platform.machine()
+    return f"Measured on {os.cpu_count()} cores of {name}, {time.strftime('%Y-%m-%d', time.gmtime())}."
+
+
 def _cells(side: Peer | None) -> list[str]:
     if side is None:
         return [ABSENT, "", "", ""]
@@ -222,10 +262,9 @@ def _cells(side: Peer | None) -> list[str]:
     ]
 
 
-def _few(dataset: Dataset) -> Iterator[Row]:
-    from itertools import islice
-
-    return islice(dataset.rows("train"), 1)
+def _has_heads(one: Found) -> bool:
+    first: Row | None = next(iter(one.dataset.rows("train")), None)
+    return first is not None and "head" in first.input
 
 
 def _labels(answers: Sequence[Answered]) -> list[str]:

@@ -16,7 +16,7 @@ import numpy as np
 from trainer_host.compress.files import exported
 from trainer_host.compress.gate import loaded
 from trainer_host.data.check import homes_of
-from trainer_host.data.dataset import Dataset, Row
+from trainer_host.data.dataset import Dataset, Row, open_dataset
 from trainer_host.data.quality import files_of
 from trainer_host.errors import TrainerError
 from trainer_host.evaluation.answers import Answered
@@ -45,6 +45,13 @@ class Peer:
     bytes: int | None = None
     ms: float | None = None
     score: float | None = None
+
+
+def said_of(run: Run, file: str) -> str:
+    """A student's file, what it learnt from, and how long was planned."""
+    rows = open_dataset(run.folder.parents[1] / "data" / run.dataset).counts["train"]
+    planned = "" if run.seconds is None else f", {run.seconds:g} s planned"
+    return f"{file.removeprefix('model.')}, {rows:,} rows{planned}"
 
 
 def lookup(dataset: Dataset, answers: Sequence[Answered]) -> Peer:
@@ -162,7 +169,7 @@ def connect_four(run: Run) -> tuple[Peer, Peer] | None:
         ours, theirs = _Timed(asking_player(specialist)), _Timed(searching_player(rng, SEARCHED_MOVES))
         points = _against("connect_four", ours, theirs, GAMES, rng)["points"]
     name = f"a search of {SEARCHED_MOVES} moves"
-    return Peer(f"{run.name}, {item.file}", item.bytes, ours.ms, points), Peer(name, None, theirs.ms, 1 - points)
+    return Peer(said_of(run, item.file), item.bytes, ours.ms, points), Peer(name, None, theirs.ms, 1 - points)
 
 
 def babyai(run: Run) -> tuple[Peer, Peer] | None:
@@ -177,7 +184,7 @@ def babyai(run: Run) -> tuple[Peer, Peer] | None:
     with loaded(run, student_for("game"), item, item.runtimes[0]) as specialist:
         levels = list(_missions(specialist, MISSIONS).values())
     own, bot = (sum(level[key] for level in levels) / len(levels) for key in ("done", "the bot's"))
-    return Peer(f"{run.name}, {item.file}", item.bytes, None, own), Peer("BabyAI's expert bot", None, None, bot)
+    return Peer(said_of(run, item.file), item.bytes, None, own), Peer("BabyAI's expert bot", None, None, bot)
 
 
 def home_words(runs: Sequence[Run]) -> list[tuple[bool, Peer]]:
@@ -207,7 +214,7 @@ def home_words(runs: Sequence[Run]) -> list[tuple[bool, Peer]]:
         with loaded(run, student_for("wake_word"), item, item.runtimes[0]) as word:
             config = load_config(run.folder)
             opened = ours(cast(WakeWord, word))
-            examined(Listener(f"{run.name}, {item.file}", config.phrase, item.bytes, config.threshold, opened), True)
+            examined(Listener(said_of(run, item.file), config.phrase, item.bytes, config.threshold, opened), True)
     for listener in peers():
         examined(listener, False)
     return found
