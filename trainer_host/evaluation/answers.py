@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from edge_runtime.errors import BadRequest
 from edge_runtime.media import Media
+from edge_runtime.tasks import Specialist, image_flow
 from trainer_host.compress.files import exported
 from trainer_host.compress.gate import loaded
 from trainer_host.data.check import homes_of
@@ -59,7 +60,7 @@ class Examined:
 
 def examine(run: Run, dataset: Dataset, most: int, on_step: Callable[[float, str], None]) -> Examined:
     """Ask at most `most` held-out rows, spread over all of them; raises `DataError` where there is nothing to ask."""
-    if run.task not in (*TASKS, COMBO):
+    if run.task not in (*TASKS, COMBO, image_flow.NAME):
         raise DataError(f"A {run.task} has no questions with right answers, so there is nothing to show.")
     if dataset.task != run.task:
         raise DataError(f"'{dataset.name}' has rows of the task {dataset.task}; the run's task is {run.task}.")
@@ -71,6 +72,9 @@ def examine(run: Run, dataset: Dataset, most: int, on_step: Callable[[float, str
     homes = homes_of(dataset)
     made = []
     with loaded(run, student_for(run.task), item, item.runtimes[0]) as specialist:
+        if run.task == image_flow.NAME:
+            painted = _painted(run, dataset, rows, specialist, on_step)
+            return Examined(item.file, item.runtimes[0], item.bytes, painted)
         for number, row in enumerate(rows):
             on_step(number / len(rows), f"{number} of {len(rows)}")
             task, inner = _inner(row, run.task)
@@ -84,6 +88,26 @@ def examine(run: Run, dataset: Dataset, most: int, on_step: Callable[[float, str
             made.append(Answered(task, inner, row.output, got, score, files_of(dataset, row)))
     on_step(1.0, "done")
     return Examined(item.file, item.runtimes[0], item.bytes, tuple(made))
+
+
+def _painted(
+    run: Run, dataset: Dataset, rows: Sequence[Row], specialist: Specialist, on_step: Callable[[float, str], None]
+) -> tuple[Answered, ...]:
+    """Pictures of captions, beside those that people took; see `FlowStudent.likenesses` for the score."""
+    from trainer_host.students.image_flow import FlowStudent
+
+    answers = []
+    for number, row in enumerate(rows):
+        on_step(number / len(rows), f"{number} of {len(rows)}")
+        answers.append(specialist.run(dict(row.input)))
+    scores = FlowStudent().likenesses(run.folder, dataset.folder, rows, answers)
+    made = []
+    for row, got, score in zip(rows, answers, scores, strict=True):
+        path = dataset.folder / "files" / str(row.output["picture"])
+        own = Media(_PICTURES.get(path.suffix.lower(), "image/png"), path.read_bytes())
+        made.append(Answered(run.task, row.input, {**row.output, "picture": own}, got, score, {}))
+    on_step(1.0, "done")
+    return tuple(made)
 
 
 def chosen(task: str, wanted: Json, got: Json, score: float) -> dict[str, tuple[str, str]]:

@@ -28,7 +28,20 @@ MOST_NAMES = 24  # of a confusion table; the rest is one more
 CALIBRATION_BINS = 10
 # Parts of an answer that a person needn't read here, or that stand beside it.
 _HIDDEN = frozenset(
-    {"ms", "shows", "scores", "labels", "confidence", "unsure", "finish", "tokens", "answers", "likely", "familiar"}
+    {
+        "ms",
+        "shows",
+        "scores",
+        "labels",
+        "confidence",
+        "unsure",
+        "finish",
+        "tokens",
+        "answers",
+        "likely",
+        "familiar",
+        "sketch",
+    }
 )
 _LONG, _LONGEST = 240, 4000  # characters of a cell that is folded away, and of what is kept of it
 
@@ -49,7 +62,7 @@ def show(run: Run, examined: Examined) -> str:
         "<h2>Samples</h2>",
         _table(samples),
     ]
-    bodies = any(_files(item, GLB) for item in (*wrong[:WORST], *samples))
+    bodies = any(_files(item.got, GLB) for item in (*wrong[:WORST], *samples))
     return page.page(f"{run.name}: a specialist of Enigma", body, SCRIPT if bodies else "")
 
 
@@ -159,7 +172,7 @@ def _table(answers: Sequence[Answered]) -> str:
         doubt = "<br>unsure" if item.unsure else ""
         lines.append(
             f"<tr><td>{_asked(item)}</td><td>{_rendered(item, item.wanted)}{_said(item.wanted)}</td>"
-            f"<td>{_answered(item)}{_said(item.got)}</td><td>{item.score:.2f}{sure}{doubt}</td></tr>"
+            f"<td>{_rendered(item, item.got)}{_said(item.got)}</td><td>{item.score:.2f}{sure}{doubt}</td></tr>"
         )
     head = "<tr><th>asked</th><th>right</th><th>answered</th><th>score</th></tr>"
     return f'<table class="rows">{head}{"".join(lines)}</table>'
@@ -180,23 +193,20 @@ def _asked(item: Answered) -> str:
     return task + files + (_pre(shown) if shown else "")
 
 
-def _answered(item: Answered) -> str:
-    """The files of an answer, or what its task draws of it."""
-    files = _files(item)
-    return "".join(_file(media) for media in files) if files else _rendered(item, item.got)
-
-
-def _files(item: Answered, content_type: str | None = None) -> list[Media]:
-    return [v for v in item.got.values() if isinstance(v, Media) and content_type in (None, v.content_type)]
+def _files(output: Json, content_type: str | None = None) -> list[Media]:
+    return [v for v in output.values() if isinstance(v, Media) and content_type in (None, v.content_type)]
 
 
 def _file(media: Media) -> str:
     if media.content_type == GLB:
         return viewer(media.content)
-    return _heard(media.content) + page.media(media.content_type, media.content, "the answer")
+    return _heard(media.content) + page.media(media.content_type, media.content, "what was made")
 
 
 def _rendered(item: Answered, output: Json) -> str:
+    """The files of an output, or what its task draws of it."""
+    if media := _files(output):
+        return "".join(_file(one) for one in media)
     try:
         files = task_spec(item.task).render(Example(item.asked, output, item.files))
     except (TrainerError, Rejected, KeyError, TypeError) as cause:  # an answer may be anything

@@ -176,21 +176,26 @@ class FlowStudent:
         most = min(limit or EXAMINED, EXAMINED)
         if most < len(rows):
             rows = [rows[place] for place in np.linspace(0, len(rows) - 1, most).round().astype(int)]
-        own = looks(pixels_in(dataset, rows, load_config(run).side))
-        better, sure = [], []
-        for number, row in enumerate(rows):
-            answer = specialist.run({"prompt": caption_of(row)})
-            made = looks(_pixels(cast(Media, answer["picture"]).content, load_config(run).side)[None])[0]
-            far = np.abs(own - made).mean(1)
-            others = np.delete(far, number)
-            better.append(float((others > far[number]).mean()) if len(others) else 1.0)
-            sure.append(not answer["unsure"])
+        answers = [specialist.run({"prompt": caption_of(row)}) for row in rows]
+        better = self.likenesses(run, dataset, rows, answers)
+        sure = [not answer["unsure"] for answer in answers]
         return {
             "accuracy": float(np.mean(better)) if rows else 0.0,
             "nearest_tenth": float(np.mean([share >= 0.9 for share in better])) if rows else 0.0,
             "sure": float(np.mean(sure)) if rows else 0.0,
             "rows": float(len(rows)),
         }
+
+    def likenesses(self, run: Path, dataset: Path, rows: Sequence[Row], answers: Sequence[Json]) -> list[float]:
+        """Of each answer, to how many of the rows' other pictures it is less like than to its own row's, 0 to 1."""
+        side = load_config(run).side
+        own, found = looks(pixels_in(dataset, rows, side)), []
+        for number, answer in enumerate(answers):
+            made = looks(_pixels(cast(Media, answer["picture"]).content, side)[None])[0]
+            far = np.abs(own - made).mean(1)
+            others = np.delete(far, number)
+            found.append(float((others > far[number]).mean()) if len(others) else 1.0)
+        return found
 
     def golden(self, run: Path, dataset: Path, count: int) -> list[Json]:
         """Held-out captions, then those of train; see `Student.golden`."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import itertools
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 
 import numpy as np
@@ -21,6 +23,8 @@ from trainer_host.compress.gate import draft_manifest, limits_of
 from trainer_host.data.captioned import caption_table, import_captions
 from trainer_host.data.dataset import Dataset
 from trainer_host.errors import DataError
+from trainer_host.evaluation import answers
+from trainer_host.evaluation.show import show
 from trainer_host.students import GraphStudent, image_flow_net, student_for
 from trainer_host.students import image_flow as flow_student
 from trainer_host.students.image_flow import caption_of, ids_of, load_config, pixels_in
@@ -149,6 +153,24 @@ def test_pictures_of_new_captions_are_nearer_to_their_own_than_to_others(
     first, second = (painter.run(golden[0]) for _ in range(2))
     assert cast(Media, first["picture"]).content == cast(Media, second["picture"]).content
     assert painter.run({"prompt": "ein roter Kreis"})["unsure"] is True
+
+
+def test_its_page_shows_made_pictures_beside_those_of_the_captions(
+    taught: tuple[Dataset, Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset, run = taught
+    for name, path in STUDENT.assets(run.folder).items():
+        (tmp_path / name).write_bytes(path.read_bytes())
+    painter = image_flow.load(draft_manifest(run, STUDENT), tmp_path, TorchEngine(run))  # type: ignore[arg-type]
+    monkeypatch.setattr(answers, "exported", lambda run: [])
+    monkeypatch.setattr(answers, "smallest", lambda items: SimpleNamespace(file="int8", runtimes=["torch"], bytes=1))
+    monkeypatch.setattr(answers, "loaded", lambda *given: nullcontext(painter))
+    examined = answers.examine(run, dataset, 6, nothing)
+    assert np.mean([item.score for item in examined.answers]) > 0.5  # by chance
+    page = show(run, examined)
+    asked = [caption_of(row) for row in dataset.rows("heldout")]
+    assert sum(caption in page for caption in asked) == 6
+    assert page.count("data:image/png;base64,") == 2 * page.count("<tr><td><b>image_flow</b>") >= 12
 
 
 def test_calibration_covers_all_moments_that_a_device_asks_for(taught: tuple[Dataset, Run]) -> None:
