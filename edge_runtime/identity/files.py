@@ -21,7 +21,7 @@ class IdentityFolder:
     def __init__(self, state: Path) -> None:
         self.folder = state / "identity"
         with disk.storage_errors(state):
-            disk.make_private(state)
+            disk.make_state(state)
             disk.make_private(self.folder)
             disk.sync_folder(state)
 

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import shutil
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -26,6 +27,15 @@ def storage_errors(folder: Path) -> Iterator[None]:
             ) from None
         name = cause.filename or folder
         raise StateError(f"{name} can't be used: {cause.strerror or cause}; check the state folder.") from None
+
+
+def make_state(state: Path) -> None:
+    """Make a device's state folder, see `make_private`; raises `StateError` for /, and for what all may write into, as /tmp: others
+    would be locked out."""
+    with contextlib.suppress(FileNotFoundError):
+        if state.stat().st_mode & stat.S_ISVTX or state.resolve() == Path(state.anchor or "/"):
+            raise StateError(f"Others use {state} too; give the device a folder of its own, as {state / 'enigma'}.")
+    make_private(state)
 
 
 def make_private(folder: Path) -> None:

@@ -48,7 +48,8 @@ class Slots:
         self._pointers = state / "specialists"
         self._sound: dict[str, State] = {}  # bundles that were compared, as their files were then
         with disk.storage_errors(state):
-            for folder in (state, self.incoming, self._bundles, self._pointers):
+            disk.make_state(state)
+            for folder in (self.incoming, self._bundles, self._pointers):
                 disk.make_private(folder)
             disk.sync_folder(state)
             disk.sync_folder(self._pointers)  # a pointer that a killed process moved is relied on from here on
@@ -258,7 +259,7 @@ def lock(state: Path) -> int | None:
     import fcntl
 
     with disk.storage_errors(state):
-        disk.make_private(state)
+        disk.make_state(state)
         handle = os.open(state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

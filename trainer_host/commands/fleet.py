@@ -162,7 +162,7 @@ def tag(args: argparse.Namespace) -> None:
     with _opened(args, workspace) as store:
         device = give(store, args.device, args.add, args.remove)
         _settled(workspace, store)
-        show.say(f"{device.name}: {', '.join(dict.fromkeys(device.all_tags)) or 'no tags'}.")
+        show.say(f"{device.name}: {', '.join(dict.fromkeys((*device.tags, *device.given))) or 'no tags'}.")
 
 
 def forget(args: argparse.Namespace) -> None:
