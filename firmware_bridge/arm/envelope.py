@@ -2,7 +2,7 @@
 
     envelope = ArmEnvelope(arm, arm.space())
     envelope.report(now, q)          # what the joints tell
-    envelope.ask(now, wanted)        # joints that a way wants now
+    envelope.ask(now, wanted, along) # joints that a way wants now, and how fast it goes there
     given = envelope.step(now)       # joints that the controller gets
 
 Before each step it is known where the joints come to stand if they brake: that way keeps the margin from boxes, the workspace's
@@ -48,6 +48,7 @@ class ArmEnvelope:
         self.stopped, self.fault, self.why = False, "", ""
         self.changes: deque[tuple[float, str]] = deque(maxlen=KEPT)
         self._wanted: np.ndarray | None = None
+        self._along = self.v
         self._asked_at = self._told_at = self._at = -math.inf
         self._bad = False
         self._off_since = math.inf
@@ -68,11 +69,15 @@ class ArmEnvelope:
         if now - self._off_since >= self.arm.tracking.seconds:
             self.trip(f"A joint is {off:.2f} rad or m from where it should be: see what blocks it.")
 
-    def ask(self, now: float, wanted: np.ndarray) -> None:
-        """Joints [n] to be at; it counts until `deadman` seconds later."""
+    def ask(self, now: float, wanted: np.ndarray, along: np.ndarray | None = None) -> None:
+        """Joints [n] to be at; it counts until `deadman` seconds later. along: how fast that point moves [n]; None: it stands.
+
+        A point that stands is come to braking; one that moves would be lost behind by the way to brake.
+        """
         wanted = np.asarray(wanted, float)
-        self._bad = wanted.shape != self.v.shape or not np.isfinite(wanted).all()
-        self._wanted, self._asked_at = (None if self._bad else wanted), now
+        along = np.zeros_like(self.v) if along is None else np.asarray(along, float)
+        self._bad = any(each.shape != self.v.shape or not np.isfinite(each).all() for each in (wanted, along))
+        self._wanted, self._along, self._asked_at = (None if self._bad else wanted), along, now
 
     def stop(self) -> None:
         """The emergency stop: brakes as hard as it may, until `release`."""
@@ -135,9 +140,11 @@ class ArmEnvelope:
         left = np.clip(self._wanted, chain.low, chain.high) - self.q
         if (left != self._wanted - self.q).any():
             why = "a joint's limit is in the way"
-        # As fast as it may, and such that it can still brake before it is there.
-        fastest = np.minimum(np.sqrt(2 * most * np.abs(left)), np.abs(left) / dt)
-        wanted = np.sign(left) * np.minimum(fastest, speed)
+        # With the point that moves, and to it as fast as it may and such that it can still brake before it is there.
+        along = np.clip(self._along, -speed, speed)
+        off = left - along * dt
+        fastest = np.minimum(np.sqrt(2 * most * np.abs(off)), np.abs(off) / dt)
+        wanted = np.clip(along + np.sign(off) * fastest, -speed, speed)
         v = self.v + np.clip(wanted - self.v, -most * dt, most * dt)
         v = np.clip(v, -speed, speed)
         v[(np.abs(v) < SLOW) & (np.abs(left) < SLOW)] = 0.0

@@ -136,10 +136,11 @@ class ArmDriver:
             if not self._armed() and not envelope.fault:
                 envelope.trip("it isn't armed any more")
         if self._way is not None and envelope.q is not None:
-            wanted = self._way.at(self._progress)
+            wanted, along = self._way.at(self._progress), None
             if float(np.abs(wanted - envelope.q).max()) < BEHIND:
+                along = self._way.speed(self._progress)
                 self._progress = min(self._way.seconds, self._progress + TICK)
-            envelope.ask(now, wanted)
+            envelope.ask(now, wanted, along)
         given = envelope.step(now)
         if given is None:
             return

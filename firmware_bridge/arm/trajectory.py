@@ -48,3 +48,12 @@ class Trajectory:
                 a, b = self.points[leg], self.points[leg + 1]
                 return np.asarray(a + share * (b - a))
         return self.points[-1]
+
+    def speed(self, seconds: float) -> np.ndarray:
+        """How fast the joints [n] go at a time, a second; before the beginning and behind the end they stand."""
+        for leg, (begins, ends) in enumerate(itertools.pairwise(self.times)):
+            if seconds < ends:
+                part = max(0.0, (seconds - begins) / (ends - begins))
+                share = 30 * (part * (1 - part)) ** 2 / (ends - begins)
+                return np.asarray(share * (self.points[leg + 1] - self.points[leg]))
+        return np.zeros_like(self.points[-1])

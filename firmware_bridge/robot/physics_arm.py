@@ -22,6 +22,9 @@ GRIP = 6.0  # N of a finger
 ARMATURE = 0.01  # kg m2 of gears, which damps what is stiff
 TELLS = 0.02  # seconds
 RUBBER = [1.2, 0.02, 0.001]  # friction of fingers
+# Seconds and damping by which contacts of fingers settle. At MuJoCo's usual .02 s what they hold creeps out of them, the more the
+# longer its steps are.
+CONTACT = [0.005, 1.0]
 # MuJoCo's friction creeps, and what is held for a minute would slide out: its options against that.
 STIFFER, NO_SLIP = 10, 5
 
@@ -38,7 +41,7 @@ def attach(mujoco: Any, spec: Any, base: Any, arm: Arm, robot: Robot) -> None:
         for geom in body.geoms:
             # With floor, walls and things, and within itself; not with the robot's hull, on which it is bolted.
             geom.contype = geom.conaffinity = 2
-            geom.group, geom.friction, geom.condim = UNSEEN, RUBBER, 4
+            geom.group, geom.friction, geom.condim, geom.solref = UNSEEN, RUBBER, 4, CONTACT
     for joint in child.joints:
         joint.armature = ARMATURE
     half = math.radians(mount.degrees) / 2

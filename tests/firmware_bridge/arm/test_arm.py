@@ -105,6 +105,8 @@ def test_a_way_keeps_speed_acceleration_and_jerk_and_stands_at_its_ends() -> Non
     way, step = Trajectory(points, *most), 1e-3
     q = np.array([way.at(at) for at in np.arange(0, way.seconds + step, step)])
     assert (q[0] == points[0]).all() and (q[-1] == points[-1]).all()
+    halfway = np.array([way.speed(at + step / 2) for at in np.arange(0, way.seconds, step)])
+    assert np.abs(np.diff(q, axis=0)[: len(halfway)] / step - halfway).max() < 0.01
     for limit in most:
         q = np.diff(q, axis=0) / step
         inner = np.abs(q) <= limit * 1.01

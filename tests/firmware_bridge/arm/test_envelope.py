@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from firmware_bridge.arm.config import Times, Tracking
 from firmware_bridge.arm.envelope import ArmEnvelope
 from firmware_bridge.arm.space import Box
+from firmware_bridge.arm.trajectory import Trajectory
 from tests.firmware_bridge.arm.scenes import example, room
 
 ARM = example()
@@ -54,7 +55,8 @@ def test_no_order_moves_it_over_a_limit_or_near_to_anything(
         for _ in range(times):
             now += every * float(rng.uniform(0.5, 1.0))
             envelope.report(now, q)
-            envelope.ask(now, np.array(wanted))
+            along = rng.uniform(-3, 3, 4) * arm.speed if rng.random() < 0.5 else None
+            envelope.ask(now, np.array(wanted), along)
             given = envelope.step(now)
             assert given is not None
             dt = min(0.1, every)
@@ -94,6 +96,9 @@ def test_it_goes_where_it_is_asked_to_and_stands_for_each_reason() -> None:
     assert "tell nothing new" in run(1.0, ARM.home, tell=False) and not envelope.v.any()
     assert "no number" in run(0.1, np.full(4, math.nan))
     assert "no number" in run(0.1, np.zeros(3))
+    envelope.ask(run.now, goal, np.full(4, math.inf))  # type: ignore[attr-defined]
+    envelope.step(run.now)  # type: ignore[attr-defined]
+    assert "no number" in envelope.why
     assert run(0.1) == "" and "no order" in silence(envelope, run.now)  # type: ignore[attr-defined]
     envelope.step(-5.0)
     assert envelope.why == "the clock went back"
@@ -107,6 +112,23 @@ def silence(envelope: ArmEnvelope, now: float) -> str:
         envelope.report(now, envelope.q)
         envelope.step(now)
     return envelope.why
+
+
+def test_it_follows_a_way_closely_and_does_not_shake() -> None:
+    envelope, ones = started(), np.ones(4)
+    points = [ARM.home, np.array([0.8, -0.5, 1.5, 1.2]), np.array([-0.6, -0.1, 1.0, 0.4])]
+    way = Trajectory(points, 0.9 * ARM.speed, 0.9 * ARM.limits.acceleration * ones, ARM.limits.jerk * ones)
+    speeds = []
+    for at in np.arange(TICK, way.seconds, TICK):
+        assert envelope.q is not None
+        envelope.report(at, envelope.q)
+        envelope.ask(at, way.at(at), way.speed(at))
+        given = envelope.step(at)
+        assert given is not None and np.abs(given.q - way.at(at)).max() < 0.01
+        speeds.append(float(np.abs(given.v).max()))
+    assert max(speeds) > 0.8 * float((0.9 * ARM.speed).min())
+    turns = np.diff(np.sign(np.diff(speeds)[np.abs(np.diff(speeds)) > 1e-3]))
+    assert np.count_nonzero(turns) == 3  # faster, slower, and once more for the second leg
 
 
 def test_joints_that_are_not_where_they_should_be_are_a_fault_until_it_is_cleared() -> None:
