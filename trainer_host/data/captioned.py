@@ -17,11 +17,13 @@ from trainer_host.data.build import build_dataset
 from trainer_host.data.dataset import Dataset, Row
 from trainer_host.data.labelled import Labelled
 from trainer_host.data.picture_questions import MAX_PICTURES, PICTURE, picture_of
+from trainer_host.data.picture_tables import columns_of, table_in
 from trainer_host.errors import DataError
 from trainer_host.tasks import Rejected
 from trainer_host.workspace import Workspace, checked_name
 
-CAPTION = ("caption", "prompt")  # what the column of captions may be called
+COLUMNS = {"picture": PICTURE, "caption": ("caption", "prompt"), "group": ("group",)}
+NEEDED = frozenset({"picture", "caption"})
 MAX_GROUP = 64
 
 
@@ -40,11 +42,7 @@ def caption_table(place: Path, columns: Mapping[str, str]) -> Path | None:
 
     columns: a field -> what the file calls it.
     """
-    tables = sorted(place.glob("*.csv")) if place.is_dir() else [place] if place.suffix.lower() == ".csv" else []
-    found = [table for table in tables if _header(table, columns) is not None]
-    if len(found) > 1:
-        raise DataError(f"{place} has {len(found)} tables of captions; name one of them, as in {found[0]}.")
-    return found[0] if found else None
+    return table_in(place, columns, COLUMNS, NEEDED, "captions")
 
 
 def import_captions(
@@ -64,7 +62,7 @@ def import_captions(
     checked_name(name)
     if not 0.05 <= held_out <= 0.5:
         raise DataError(f"The held-out share must be from 0.05 to 0.5, not {held_out:g}.")
-    header = _header(table, columns or {})
+    header = columns_of(table, columns or {}, COLUMNS, NEEDED)
     if header is None:
         raise DataError(f"{table.name} needs the columns picture and caption in its first line, in UTF-8.")
     refused: Counter[str] = Counter()
@@ -106,23 +104,6 @@ def import_captions(
     )  # fmt: skip
     told = {why: (count, first[why]) for why, count in sorted(refused.items())}
     return ImportedCaptions(dataset, len(contents), told, duplicates)
-
-
-def _header(table: Path, columns: Mapping[str, str]) -> dict[str, str] | None:
-    """The table's own names of picture, caption and, where it has one, group; None where it lacks one of the first."""
-    try:
-        with table.open(encoding="utf-8-sig", newline="") as source:
-            names = csv.DictReader(source).fieldnames or []
-    except (OSError, UnicodeDecodeError, csv.Error):
-        return None
-    plain = {str(name).strip().lower(): str(name) for name in names}
-    found = {
-        field: columns.get(field) or next((plain[name] for name in known if name in plain), None)
-        for field, known in (("picture", PICTURE), ("caption", CAPTION), ("group", ("group",)))
-    }
-    if found["picture"] not in names or found["caption"] not in names:
-        return None
-    return {field: name for field, name in found.items() if name in names and name is not None}
 
 
 def _row(folder: Path, raw: Mapping[str, str]) -> tuple[Labelled, str, bytes]:

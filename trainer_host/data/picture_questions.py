@@ -14,6 +14,7 @@ from pathlib import Path
 from trainer_host.data.build import build_dataset
 from trainer_host.data.dataset import Dataset, Json, Row
 from trainer_host.data.labelled import Labelled
+from trainer_host.data.picture_tables import columns_of, table_in
 from trainer_host.data.pictures import KEPT_SIDE, encoded
 from trainer_host.errors import DataError
 from trainer_host.tasks import Example, Rejected
@@ -23,6 +24,8 @@ from trainer_host.workspace import Workspace, checked_name
 
 PICTURE = ("picture", "image", "file")  # what the column of pictures may be called
 QUESTION, ANSWER = "question", "answer"
+COLUMNS = {"picture": PICTURE, QUESTION: (QUESTION,), ANSWER: (ANSWER,)}
+NEEDED = frozenset(COLUMNS)
 MAX_ROWS = 200_000
 MAX_PICTURES = 50_000
 
@@ -47,11 +50,7 @@ def question_table(place: Path, columns: Mapping[str, str]) -> Path | None:
 
     columns: a field -> what the file calls it.
     """
-    tables = sorted(place.glob("*.csv")) if place.is_dir() else [place] if place.suffix.lower() == ".csv" else []
-    found = [table for table in tables if _header(table, columns) is not None]
-    if len(found) > 1:
-        raise DataError(f"{place} has {len(found)} tables of questions; name one of them, as in {found[0]}.")
-    return found[0] if found else None
+    return table_in(place, columns, COLUMNS, NEEDED, "questions")
 
 
 def import_questions(
@@ -120,27 +119,9 @@ def import_questions(
     )
 
 
-def _header(table: Path, columns: Mapping[str, str]) -> dict[str, str] | None:
-    """The table's own names of picture, question and answer; None where it lacks one."""
-    try:
-        with table.open(encoding="utf-8-sig", newline="") as source:
-            names = csv.DictReader(source).fieldnames or []
-    except (OSError, UnicodeDecodeError, csv.Error):
-        return None
-    plain = {str(name).strip().lower(): str(name) for name in names}
-    wanted = {field: columns[field] for field in ("picture", QUESTION, ANSWER) if field in columns}
-    found = {
-        "picture": wanted.get("picture") or next((plain[name] for name in PICTURE if name in plain), None),
-        QUESTION: wanted.get(QUESTION) or plain.get(QUESTION),
-        ANSWER: wanted.get(ANSWER) or plain.get(ANSWER),
-    }
-    made = {field: name for field, name in found.items() if name in names and name is not None}
-    return made if len(made) == len(found) else None
-
-
 def _rows(table: Path, columns: Mapping[str, str]) -> Iterator[tuple[int, dict[str, str]]]:
     """The lines of a table, with their numbers."""
-    header = _header(table, columns)
+    header = columns_of(table, columns, COLUMNS, NEEDED)
     if header is None:
         raise DataError(f"{table.name} needs the columns picture, question and answer in its first line, in UTF-8.")
     try:

@@ -1,0 +1,39 @@
+"""Tables (.csv, UTF-8) that say something of pictures: which one is meant, and what it calls its columns."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+
+from trainer_host.errors import DataError
+
+Known = Mapping[str, tuple[str, ...]]  # a field -> what its column may be called
+
+
+def table_in(place: Path, columns: Mapping[str, str], known: Known, needed: frozenset[str], what: str) -> Path | None:
+    """The table with the needed columns that a folder holds, or that a file is; None where it is something else.
+
+    columns: a field -> what the file calls it. Raises `DataError` where there are several tables of `what`.
+    """
+    tables = sorted(place.glob("*.csv")) if place.is_dir() else [place] if place.suffix.lower() == ".csv" else []
+    found = [table for table in tables if columns_of(table, columns, known, needed) is not None]
+    if len(found) > 1:
+        raise DataError(f"{place} has {len(found)} tables of {what}; name one of them, as in {found[0]}.")
+    return found[0] if found else None
+
+
+def columns_of(table: Path, columns: Mapping[str, str], known: Known, needed: frozenset[str]) -> dict[str, str] | None:
+    """A field -> the table's own name of it; None where it lacks a needed one, or can't be read."""
+    try:
+        with table.open(encoding="utf-8-sig", newline="") as source:
+            names = csv.DictReader(source).fieldnames or []
+    except (OSError, UnicodeDecodeError, csv.Error):
+        return None
+    plain = {str(name).strip().lower(): str(name) for name in names}
+    found = {
+        field: columns.get(field) or next((plain[name] for name in may if name in plain), None)
+        for field, may in known.items()
+    }
+    made = {field: name for field, name in found.items() if name is not None and name in names}
+    return made if needed <= made.keys() else None
