@@ -7,6 +7,7 @@ https://www.w3.org/TR/jsgf/
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -27,10 +28,12 @@ LONGEST = 15.0  # seconds of one sentence; what goes on is noise
 _NAME = "sentences"
 # A file's silence has no noise, which the models were never trained with.
 _NOISE: dict[str, object] = {"dither": True, "seed": 1}
-# Any sounds of English in a row: what fits so much worse, in each 10 ms, as a sentence of the grammar was none of them.
-_PHONES, _WORSE = "en-us/en-us-phone.lm.bin", 0.65e-3
+# Any sounds of English in a row: what is so much less likely (nats in each 10 ms) as a sentence of the grammar was none of them.
+_PHONES, _WORSE = "en-us/en-us-phone.lm.bin", 1.5e-3
+_WORDS = 0.74  # of a sentence's time, at least: where the grammar has no word for it, the decoder hears a pause, which would be none
 _FAST: dict[str, object] = {"bestpath": False, "lw": 2.0, "beam": 1e-20, "pbeam": 1e-20}
 _EDGE = np.zeros(int(0.2 * RATE), "<i2").tobytes()  # silence round a sentence, as the models were trained with it
+_FRAME = RATE // 100  # samples of the decoder's frames
 
 
 def spoken(declared: Speech, pieces: Iterator[Item], stopped: threading.Event) -> Iterator[Item]:
@@ -109,7 +112,10 @@ class _Ears:
         found = _decoded(self._decoder, sound)
         text = found.hypstr.strip() if found is not None else ""
         # What comes to an end within a sentence of the grammar was none.
-        good = bool(text) and self._whole.accept(text) and self._fits(found, sound)
+        if not text or not self._whole.accept(text):
+            return None
+        words = sum(each.end_frame - each.start_frame + 1 for each in self._decoder.seg() if each.word[0].isalpha())
+        good = words >= _WORDS * len(said) / 2 / _FRAME and self._fits(found, sound)
         return (text, len(said) / 2 / RATE) if good else None
 
     def _fits(self, found: Any, sound: bytes) -> bool:
@@ -117,7 +123,8 @@ class _Ears:
         anything = _decoded(self._sounds, sound)
         if anything is None:
             return True
-        return bool(found.best_score - anything.best_score > -_WORSE * self._decoder.n_frames())
+        worse = math.log(anything.best_score) - math.log(found.best_score)
+        return worse < _WORSE * self._decoder.n_frames()
 
 
 def _decoded(decoder: Any, sound: bytes) -> Any:

@@ -91,7 +91,8 @@ class Robot:
 async def test_a_spoken_sentence_becomes_orders_and_what_is_not_in_the_grammar_moves_nothing(tmp_path: Path) -> None:
     pytest.importorskip("pocketsphinx", reason="pip install 'enigma[speech]'")
     (tmp_path / "robot.jsgf").write_text(GRAMMAR)
-    say(tmp_path / "said.wav", "robot, go to the kitchen", "the weather is nice today", "robot, stop")
+    remarks = "the weather is nice today", "the robot went to the kitchen yesterday", "he drove to the office by car"
+    say(tmp_path / "said.wav", "robot, go to the kitchen", *remarks, "robot, stop")
 
     async def robot_en(request: dict[str, object]) -> dict[str, object]:
         calls = [{"name": "stop"}] if request["text"] == "robot stop" else [{"name": "go_to", "targets": ["kitchen"]}]
