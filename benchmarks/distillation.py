@@ -23,7 +23,7 @@ from trainer_host.compress.files import export_run, exported
 from trainer_host.compress.gate import loaded
 from trainer_host.data.dataset import Dataset
 from trainer_host.data.transfer import import_rows
-from trainer_host.students import student_for
+from trainer_host.students import student_of
 from trainer_host.tasks import Example, task_spec
 from trainer_host.training.distil import SHARE, TEMPERATURE
 from trainer_host.training.run import Run, train_run
@@ -112,7 +112,7 @@ def trained(workspace: Workspace, dataset: Dataset, name: str, seed: int, settin
 
 def score(run: Run, dataset: Dataset, examined: int) -> dict[str, float]:
     """Of held-out rows of all rows, none of which a student or the teacher learnt from."""
-    student = student_for(run.task)
+    student = student_of(run)
     item = next(item for item in exported(run) if item.file == FP32)
     with loaded(run, student, item, item.runtimes[0]) as specialist:
         figures = student.evaluate(run.folder, dataset.folder, specialist, examined)

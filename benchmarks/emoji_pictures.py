@@ -33,7 +33,7 @@ from edge_runtime.tasks.text import words
 from trainer_host.compress.files import exported
 from trainer_host.compress.gate import loaded
 from trainer_host.data.dataset import Row
-from trainer_host.students import student_for
+from trainer_host.students import student_of
 from trainer_host.students.image_flow import caption_of, load_config, pixels_in
 from trainer_host.tasks import Json
 from trainer_host.training.run import dataset_of, open_run
@@ -100,7 +100,7 @@ def judge(workspace: Workspace, name: str, file: str, sheet: Path | None) -> Jso
     groups = np.array([_group(row) for row in train])
     wanted = np.array([_group(row) for row in held])
     made, busy = [], []
-    with loaded(run, student_for(run.task), item, item.runtimes[0]) as painter:
+    with loaded(run, student_of(run), item, item.runtimes[0]) as painter:
         for row in held:
             before = time.process_time()
             picture = cast(Media, painter.run({"prompt": caption_of(row)})["picture"])

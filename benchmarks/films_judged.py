@@ -31,7 +31,7 @@ from edge_runtime.tasks import video_gen
 from trainer_host.compress.files import exported
 from trainer_host.compress.gate import loaded
 from trainer_host.data.dataset import SPLITS, open_dataset
-from trainer_host.students import student_for
+from trainer_host.students import student_of
 from trainer_host.tasks import Example, Json, task_spec
 from trainer_host.training.run import dataset_of, open_run
 from trainer_host.workspace import Workspace, default_home
@@ -184,7 +184,7 @@ def _answers(workspace: Workspace, name: str | None) -> Iterator[Ask]:
         return
     run = open_run(workspace.run(name))
     item = next(item for item in exported(run) if item.precision != "fp32" and item.file.endswith(".onnx"))
-    with loaded(run, student_for(run.task), item, item.runtimes[0]) as specialist:
+    with loaded(run, student_of(run), item, item.runtimes[0]) as specialist:
         yield lambda example: specialist.run(example.input)
 
 

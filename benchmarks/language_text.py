@@ -23,7 +23,7 @@ from trainer_host.compress.gate import loaded
 from trainer_host.data.dataset import Dataset, Json, open_dataset
 from trainer_host.data.text_corpus import gather, make_dataset, text_of
 from trainer_host.data.text_sources import machine_sources
-from trainer_host.students import student_for
+from trainer_host.students import student_of
 from trainer_host.students.language.base import Reading, examined, read_text
 from trainer_host.students.language.model_card import deflated, xz_size
 from trainer_host.tables import text_table
@@ -71,7 +71,7 @@ def read(run: Run, dataset: Dataset) -> dict[str, tuple[float, int]]:
     export_run(run, dataset, lambda share, note: None)
     found: dict[str, tuple[float, int]] = {}
     for item in exported(run):
-        with loaded(run, student_for(run.task), item, item.runtimes[0]) as specialist:
+        with loaded(run, student_of(run), item, item.runtimes[0]) as specialist:
             language = cast("Base", specialist).language
             whole = sum((read_text(language, text_of(row)) for row in examined(dataset.folder)), Reading())
         found[item.precision] = whole.bits_per_byte, item.bytes

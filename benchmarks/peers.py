@@ -35,6 +35,7 @@ from benchmarks.peers_known import (  # noqa: E402
     home_words,
     image_resnet,
     lookup,
+    nearest_caption,
     nearest_pictures,
     pixel_regression,
     said_of,
@@ -44,9 +45,9 @@ from trainer_host.compress.files import exported  # noqa: E402
 from trainer_host.compress.gate import latency, opened, read_report  # noqa: E402
 from trainer_host.data.dataset import Dataset, Row, open_dataset  # noqa: E402
 from trainer_host.errors import TrainerError  # noqa: E402
-from trainer_host.evaluation.answers import Answered, examine  # noqa: E402
+from trainer_host.evaluation.answers import CAPTIONS, Answered, examine  # noqa: E402
 from trainer_host.evaluation.compare import smallest  # noqa: E402
-from trainer_host.students import TRAINED, student_for  # noqa: E402
+from trainer_host.students import TRAINED, student_of  # noqa: E402
 from trainer_host.tasks import TASKS, task_spec  # noqa: E402
 from trainer_host.training.run import Run, open_run  # noqa: E402
 from trainer_host.workspace import Workspace, default_home  # noqa: E402
@@ -108,7 +109,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def trained(workspaces: Sequence[Workspace]) -> list[Found]:
-    """Of each task, and of each dataset of pictures or games, the newest run that passed."""
+    """Of each task and kind, and of each dataset of pictures or games, the newest run that passed."""
     newest: dict[tuple[str, str], tuple[float, Found]] = {}
     for workspace in workspaces:
         for name in workspace.names(workspace.runs):
@@ -120,7 +121,7 @@ def trained(workspaces: Sequence[Workspace]) -> list[Found]:
                 continue
             if run.task not in TRAINED:
                 continue
-            kind = dataset.name if run.task in (VISION, GAME) else ""
+            kind = dataset.name if run.task in (VISION, GAME) else run.kind or ""
             at = (run.folder / "gate.json").stat().st_mtime
             if (run.task, kind) not in newest or at > newest[run.task, kind][0]:
                 newest[run.task, kind] = at, Found(run, dataset, kind)
@@ -138,7 +139,11 @@ def measured(task: str, found: Sequence[Found], rows: int) -> Iterator[Line]:
     cifar = None
     for one in own:
         answers, side, runtime = answered(one, rows)
-        counted = "right labels" if "label" in answers[0].got and task == VISION else task_spec(task).metric
+        counted = task_spec(task).metric
+        if "label" in answers[0].got and task == VISION:
+            counted = "right labels"
+        elif one.run.kind == CAPTIONS:
+            counted = "others' pictures that are less like it than the caption's own"
         score = f"{counted}, {len(answers)} rows"
         said = f"{task}: {one.kind}" if one.kind else task
         for peer in peers_of(one, answers):
@@ -161,7 +166,7 @@ def measured(task: str, found: Sequence[Found], rows: int) -> Iterator[Line]:
 def answered(one: Found, rows: int) -> tuple[tuple[Answered, ...], Peer, str]:
     """Held-out rows and what the smallest file said, its figures, and the runtime."""
     made = examine(one.run, one.dataset, rows, lambda share, what: None)
-    item, student = smallest(exported(one.run)), student_for(one.run.task)
+    item, student = smallest(exported(one.run)), student_of(one.run)
     with opened(one.run, student, item, item.runtimes[0]) as (specialist, engine):
         p50, _ = latency(specialist, student.golden(one.run.folder, one.dataset.folder, 64), engine)
     score = sum(answer.score for answer in made.answers) / len(made.answers)
@@ -174,6 +179,9 @@ def peers_of(one: Found, answers: Sequence[Answered]) -> Iterator[Peer]:
     if one.run.task == VISION and "label" in first.got:
         yield nearest_pictures(one.dataset, answers)
         yield pixel_regression(one.dataset, answers)
+        return
+    if one.run.kind == CAPTIONS:
+        yield nearest_caption(one.dataset, answers)
         return
     if one.run.task == ROBOT:
         yield hassil(one.dataset, answers)

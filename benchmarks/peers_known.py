@@ -13,6 +13,8 @@ from typing import cast
 
 import numpy as np
 
+from edge_runtime.media import Media
+from edge_runtime.tasks.text import words
 from trainer_host.compress.files import exported
 from trainer_host.compress.gate import loaded
 from trainer_host.data.check import homes_of
@@ -58,19 +60,38 @@ def lookup(dataset: Dataset, answers: Sequence[Answered]) -> Peer:
     """The answer of the training row whose question shares most words with the one asked."""
     spec = task_spec(dataset.task)
 
-    def words(given: Json, wanted: Json, files: dict[str, bytes]) -> frozenset[str]:
+    def asked(given: Json, wanted: Json, files: dict[str, bytes]) -> frozenset[str]:
         return frozenset(spec.key(Example(given, wanted, files)).lower().split())
 
     train: list[Row] = list(dataset.rows("train"))
-    known = [words(row.input, row.output, files_of(dataset, row)) for row in train]
+    known = [asked(row.input, row.output, files_of(dataset, row)) for row in train]
 
     def said(answer: Answered) -> Json:
-        mine = words(answer.asked, answer.wanted, answer.files)
+        mine = asked(answer.asked, answer.wanted, answer.files)
         best = max(range(len(known)), key=lambda at: len(mine & known[at]) / max(1, len(mine | known[at])))
         return train[best].output
 
     size = (dataset.folder / "train.jsonl").stat().st_size
     return _scored("the nearest training row", size, answers, said)
+
+
+def nearest_caption(dataset: Dataset, answers: Sequence[Answered]) -> Peer:
+    """The picture of the training caption that shares most words with the one asked."""
+    from trainer_host.students.image_flow import caption_of, likenesses
+
+    train = list(dataset.rows("train"))
+    captions = [frozenset(words(caption_of(row))) for row in train]
+    pictures = [(dataset.folder / "files" / str(row.output["picture"])).read_bytes() for row in train]
+    times, made = [], []
+    for answer in answers:
+        began = time.process_time()
+        mine = frozenset(words(str(answer.asked["prompt"])))
+        best = max(range(len(train)), key=lambda at: len(mine & captions[at]) / max(1, len(mine | captions[at])))
+        made.append(pictures[best])
+        times.append((time.process_time() - began) * 1000)
+    own = [cast(Media, answer.wanted["picture"]).content for answer in answers]
+    size = sum(map(len, pictures))
+    return Peer("the nearest caption's picture", size, float(np.median(times)), float(np.mean(likenesses(own, made))))
 
 
 def hassil(dataset: Dataset, answers: Sequence[Answered]) -> Peer:

@@ -33,7 +33,7 @@ from edge_runtime.media.wav import RATE, read_wav
 from trainer_host.compress.files import exported
 from trainer_host.compress.gate import loaded
 from trainer_host.data.dataset import SPLITS, open_dataset
-from trainer_host.students import student_for
+from trainer_host.students import student_of
 from trainer_host.tasks import Example, Json, task_spec
 from trainer_host.training.run import dataset_of, open_run
 from trainer_host.workspace import Workspace, default_home
@@ -79,7 +79,7 @@ def measure(workspace: Workspace, name: str, count: int, seed: int, hear: Recogn
     totals = {"words": 0, "silent": 0, "unsure": 0, "other words": 0}
     unsaid = 0
     busy = sounded = 0.0
-    with loaded(run, student_for(run.task), item, item.runtimes[0]) as specialist:
+    with loaded(run, student_of(run), item, item.runtimes[0]) as specialist:
         for example in prompts(workspace, name, count, seed):
             teacher = cast(Utterance, read_program(example.output["program"]))
             wanted = plain(teacher.text)

@@ -25,7 +25,7 @@ from edge_runtime.tasks import task_module
 from trainer_host.compress.files import exported
 from trainer_host.compress.gate import loaded
 from trainer_host.data.dataset import Dataset, Row, seal, write_rows
-from trainer_host.students import student_for
+from trainer_host.students import student_of
 from trainer_host.teacher.protocol import Piece
 from trainer_host.teacher.soft import ALTERNATIVES, SOFT, soft_pieces
 from trainer_host.training.run import Run
@@ -69,7 +69,7 @@ def answers(run: Run, asked: Sequence[Row], seed: int) -> list[Row]:
     item = next(item for item in exported(run) if item.file == FP32)
     rng = random.Random(seed)
     made = []
-    with loaded(run, student_for(run.task), item, item.runtimes[0]) as specialist:
+    with loaded(run, student_of(run), item, item.runtimes[0]) as specialist:
         language = specialist.language  # type: ignore[attr-defined]  # it writes
         for row in asked:
             pieces: list[Piece] = []

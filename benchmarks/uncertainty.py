@@ -50,7 +50,7 @@ from trainer_host.data.pictures import import_pictures
 from trainer_host.data.split import deduplicate
 from trainer_host.data.transfer import import_rows
 from trainer_host.media.scatter import KINDS
-from trainer_host.students import student_for
+from trainer_host.students import student_of
 from trainer_host.students.game_data import read_rows
 from trainer_host.students.vision_data import seen_rows
 from trainer_host.tasks import HELD_OUT as HELD_OUT_GROUP
@@ -357,7 +357,7 @@ def written(place: Place) -> Figures:
 def opened(run: Run) -> Iterator[Specialist]:
     """Its int8 file in the first runtime that runs it."""
     item = next(item for item in exported(run) if item.precision == "int8")
-    with loaded(run, student_for(run.task), item, item.runtimes[0]) as specialist:
+    with loaded(run, student_of(run), item, item.runtimes[0]) as specialist:
         yield specialist
 
 
@@ -381,7 +381,7 @@ def examined(
             if group is not None:
                 made["covered_error"] = clustered_error(hits, [group(row) for row in rows])
                 made["promised_error"] = json.loads((run.folder / REPORT).read_bytes())["figures"]["covered_error"]
-        elif student_for(run.task).family == "language":
+        elif student_of(run).family == "language":
             made["covered"] = float(np.mean([not a["unsure"] for a, good in zip(answers, right, strict=True) if good]))
         return made | foreign(specialist, answers, asked)
 
@@ -402,7 +402,7 @@ def figures(run: Run, answers: Sequence[Json], good: np.ndarray) -> Figures:
 
 def beyond(run: Run, answer: Json) -> bool:
     """Whether its doubt is another one than that of the thresholds, which apply to a player with a choice only."""
-    least = cast("dict[str, float]", student_for(run.task).manifest_fields(run.folder)["thresholds"])
+    least = cast("dict[str, float]", student_of(run).manifest_fields(run.folder)["thresholds"])
     distances = [float(confidences([answer])[0]) - least["unsure"]]
     if "familiar" in least:
         distances.append(float(cast(float, answer["familiar"])) - least["familiar"])

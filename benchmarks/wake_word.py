@@ -36,7 +36,7 @@ from trainer_host.speech.phrases import holds
 from trainer_host.speech.rows import speaker_of
 from trainer_host.speech.texts import foreign, paragraph
 from trainer_host.speech.voices import ESPEAK, FLITE, HELD_OUT, Speaker, draw_speaker, require_speech, say_all
-from trainer_host.students import student_for
+from trainer_host.students import student_of
 from trainer_host.students.wake_data import heard_rows
 from trainer_host.students.wake_fit import alarms
 from trainer_host.training.run import open_run
@@ -265,7 +265,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=11)
     args = parser.parse_args()
     run = open_run(Workspace(args.home).run(args.run))
-    student = student_for(run.task)
+    student = student_of(run)
     print(HEADER, flush=True)
     files = [item for item in exported(run) if (item.file in args.file if args.file else item.precision == "int8")]
     with ExitStack() as stack:

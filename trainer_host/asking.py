@@ -15,7 +15,7 @@ from trainer_host.errors import DataError, TrainerError
 
 # Tasks whose answers a language model writes: where the answer stands.
 WRITTEN = {"chat": "reply", "code": "code", "math": "answer", "base": "text"}
-MADE = ("image_gen", "video_gen", "audio_gen", "3d_gen", "image_flow")  # tasks whose answer is a file
+MADE = ("image_gen", "video_gen", "audio_gen", "3d_gen")  # tasks whose answer is a file
 MAX_FILE = 32 * 2**20
 _ENDINGS = {
     "image/png": ".png",

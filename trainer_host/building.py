@@ -62,7 +62,7 @@ def build_kinds(
     called = {(dataset.name if several and dataset.task == VISION else dataset.task): dataset for dataset in sets}
     if len(called) < len(sets):
         raise DataError("Two of these datasets have one task; put them together first with 'enigma data mix'.")
-    written = [name for name, dataset in called.items() if written_by_language(dataset.task)]
+    written = [name for name, dataset in called.items() if written_by_language(dataset)]
     pictures = [name for name, dataset in called.items() if several and dataset.task == VISION]
     wanted = [(COMBO, tuple(dict.fromkeys(tasks))) for tasks in combos]
     for _, tasks in wanted:

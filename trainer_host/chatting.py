@@ -98,12 +98,12 @@ def of_run(workspace: Workspace, name: str, wishes: Wishes) -> Iterator[tuple[st
     """The same of an exported run."""
     from trainer_host.compress.files import exported
     from trainer_host.compress.gate import loaded
-    from trainer_host.students import student_for
+    from trainer_host.students import student_of
     from trainer_host.training.run import open_run
 
     run = open_run(workspace.run(name))
     item = min(exported(run), key=lambda file: file.bytes)
-    with loaded(run, student_for(run.task), item, item.runtimes[0]) as specialist:
+    with loaded(run, student_of(run), item, item.runtimes[0]) as specialist:
         yield name, _local(specialist, wishes)
 
 

@@ -145,7 +145,7 @@ def _make(workspace: Workspace, course: Course, show: Presenter, summary: Summar
     from trainer_host.compress.gate import GateReport, gate_run, loaded
     from trainer_host.release.bundle import build_bundle
     from trainer_host.release.keys import signing_key
-    from trainer_host.students import student_for
+    from trainer_host.students import student_of
     from trainer_host.training.run import train_run
 
     with _stage(summary, show, "teach", f"1 Teach: {course.teacher}") as figures:
@@ -178,7 +178,7 @@ def _make(workspace: Workspace, course: Course, show: Presenter, summary: Summar
         show.table(*gate.table())
         if course.exam is not None:
             item = next(item for item in files if item.file == "model.int8.onnx")
-            with loaded(run, student_for(run.task), item, item.runtimes[0]) as specialist:
+            with loaded(run, student_of(run), item, item.runtimes[0]) as specialist:
                 figures["exam"] = found = course.exam(specialist)
             if found is not None:
                 show.say("Sentences written by hand, not by the teacher:")

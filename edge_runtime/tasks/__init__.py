@@ -83,7 +83,7 @@ class TaskModule(Protocol):
 
 
 # Modules of this package that aren't tasks.
-_SHARED = frozenset({"confidence", "dialogue", "familiar", "pieces", "text", "tries"})
+_SHARED = frozenset({"confidence", "dialogue", "familiar", "image_flow", "pieces", "text", "tries"})
 # The only task whose name can't be a module's.
 _MODULES = {"3d_gen": "gen_3d"}
 

@@ -1,6 +1,6 @@
-"""Task `image_flow`: a caption gives a small picture, which a network makes of noise in a few steps.
+"""The other kind of the task `image_gen`: a caption gives a small picture, which a network makes of noise in a few steps.
 
-Unlike `image_gen`, where a model writes what is drawn, the network makes the pixels, and has learnt from captioned pictures
+Where a model writes plans, those are drawn; here the network makes the pixels, and has learnt from captioned pictures
 alone (a rectified flow, arXiv 2209.03003). A picture is a sum of a few hundred parts; in each step the network says which way their
 shares go, given the noisy ones of before, and these go a part of it. The same caption and seed give the same picture.
 """
@@ -21,49 +21,33 @@ from edge_runtime.tasks.familiar import FILE as FAMILIAR
 from edge_runtime.tasks.familiar import familiarity, read_known
 from edge_runtime.tasks.text import SCHEME, Features, encode, words
 
-NAME = "image_flow"
+NAME = "image_gen"
 # The graph: NOISY float32 [1, parts] and WAY, from there to what it will be; MOMENT float32 [1, MOMENTS], see `moment`; WORDS int32 [1, length],
 # see `edge_runtime.tasks.text`; PICTURE float32 [1, side * side * 3] of -1 (black) to 1, of the way's end.
 NOISY, MOMENT, WORDS, WAY, PICTURE = "noisy", "moment", "words", "way", "picture"
 MOMENTS = 16
 SIDES = (32, 64, 96)  # pixels
 _MOST = {"parts": 4096, "steps": 16, "length": 1024, "buckets": 2**20}
-MAX_PROMPT = 300
+MAX_PROMPT = 600
 MAX_SEED = 2**32 - 1
 CONTENT_TYPE = "image/png"
 NOTHING = ("",)  # all captions are familiar to the same thing
 CELLS = 4  # a side of the sketch
 TOLERANCE = 24.0  # of 255, on average over the sketch, between int8 runtimes that round differently
 Json = dict[str, object]
-REQUEST_SCHEMA: Json = {
-    "type": "object",
-    "required": ["prompt"],
-    "properties": {
-        "prompt": {"type": "string", "minLength": 1, "maxLength": MAX_PROMPT},
-        "seed": {"type": "integer", "minimum": 0, "maximum": MAX_SEED, "description": "another one, another picture"},
+FIELDS: Json = {
+    "sketch": {
+        "type": "array",
+        "items": {"type": "array", "items": {"type": "string"}},
+        "description": f"of a picture that a network made: the mean colours of {CELLS} by {CELLS} parts, as #rrggbb",
     },
-    "additionalProperties": False,
-}
-RESPONSE_SCHEMA: Json = {
-    "type": "object",
-    "required": ["picture", "sketch", "familiar", "unknown", "problem", "unsure"],
-    "properties": {
-        "picture": {"description": "a PNG", "contentMediaType": CONTENT_TYPE},
-        "sketch": {
-            "type": "array",
-            "items": {"type": "array", "items": {"type": "string"}},
-            "description": f"the mean colours of {CELLS} by {CELLS} parts, as #rrggbb",
-        },
-        "familiar": {"type": "number", "minimum": 0, "maximum": 1},
-        "unknown": {"type": "array", "items": {"type": "string"}, "description": "words that no caption had"},
-        "problem": {"type": ["string", "null"], "description": "why the picture is doubtful"},
-        "unsure": {"type": "boolean"},
-    },
+    "familiar": {"type": "number", "minimum": 0, "maximum": 1},
+    "unknown": {"type": "array", "items": {"type": "string"}, "description": "words that no caption had"},
 }
 
 
 class Painter:
-    """Answers `{"prompt"}`, see `REQUEST_SCHEMA`.
+    """Answers `{"prompt", "seed"}`; another seed gives another picture.
 
     A caption with a word that no caption of the training had is drawn, and unsure. familiar: so much of the caption's words
     and pairs of words must have been in the training's. known: those, see `familiar`.
@@ -148,11 +132,13 @@ def load(manifest: Manifest, folder: Path, engine: Engine) -> Painter:
     )
     if side not in SIDES or not fits:
         raise BundleError(
-            f"A bundle of the task {NAME} needs the options side (one of {', '.join(map(str, SIDES))}), {', '.join(_MOST)}; "
+            f"A bundle of the task {NAME} whose network makes pictures needs the options side (one of {', '.join(map(str, SIDES))}), {', '.join(_MOST)}; "
             "build it again."
         )
     if manifest.tokenizer is None or manifest.tokenizer.scheme != SCHEME or "familiar" not in manifest.thresholds:
-        raise BundleError(f"A bundle of the task {NAME} needs the scheme {SCHEME} and the threshold 'familiar'.")
+        raise BundleError(
+            f"A bundle of the task {NAME} whose network makes pictures needs the scheme {SCHEME} and the threshold 'familiar'."
+        )
     features = Features(length=cast(int, length), buckets=cast(int, buckets))
     known = read_known(folder / FAMILIAR)
     return Painter(
@@ -178,7 +164,7 @@ def _colours(sketch: object) -> np.ndarray | None:
 
 def _read(request: Json) -> tuple[str, int]:
     if extra := sorted(request.keys() - {"prompt", "text", "seed"}):
-        raise BadRequest(f'The task {NAME} reads "prompt" and "seed"; leave out "{extra[0][:40]}".')
+        raise BadRequest(f'This specialist reads "prompt" and "seed"; leave out "{extra[0][:40]}".')
     prompt, seed = request.get("prompt", request.get("text")), request.get("seed", 0)
     if not isinstance(prompt, str) or not words(prompt):
         raise BadRequest(f'The task {NAME} needs a "prompt" that says what is to be seen, as in "a red apple".')

@@ -3,6 +3,8 @@
 A small model learns which shapes are asked for, how many, and how they stand to each other: a plan. Where each is
 found by a search, exactly. A row that doesn't say what its scene shows is learnt as the scene itself, in the
 line notation of `edge_runtime.media.scene_notation`; a model may write either.
+
+A specialist of the other kind learnt from captioned pictures, and its network makes pixels; see `edge_runtime.tasks.image_flow`.
 """
 
 from __future__ import annotations
@@ -20,11 +22,13 @@ from edge_runtime.media.prompts import Prompt, marked
 from edge_runtime.media.scene import Scene, read_scene, scene_schema, write_scene
 from edge_runtime.media.scene_notation import is_scene, read_line, write_line
 from edge_runtime.media.words import stranger
+from edge_runtime.tasks import image_flow
 from edge_runtime.tasks.dialogue import FIGURES, LEAST_ALIKE, OPTIONS, TextTask, Writer, prompt_of
 from edge_runtime.tasks.tries import TryingWriter
 
 if TYPE_CHECKING:
     from edge_runtime.bundle.manifest import Manifest
+    from edge_runtime.engines import Engine
     from edge_runtime.engines.language import LanguageEngine
 
 NAME = "image_gen"
@@ -43,11 +47,12 @@ REQUEST_SCHEMA: Json = {
 }
 RESPONSE_SCHEMA: Json = {
     "type": "object",
-    "required": ["scene", "picture", "problem", *FIGURES],
+    "required": ["picture", "problem", "unsure"],
     "properties": {
-        "scene": {"anyOf": [scene_schema(film=False), {"type": "null"}]},
+        "scene": {"anyOf": [scene_schema(film=False), {"type": "null"}], "description": "where one was drawn"},
         "picture": {"description": "a PNG", "contentMediaType": CONTENT_TYPE},
         "problem": PROBLEM,
+        **image_flow.FIELDS,
         **FIGURES,
     },
 }
@@ -100,17 +105,24 @@ def _scene(text: str, prompt: Prompt) -> tuple[Scene, str | None]:
     return scene, NOT_UNDERSTOOD if not whole else doubt(plan, prompt) or (None if shown else NOT_SHOWN)
 
 
-def load(manifest: Manifest, folder: Path, engine: LanguageEngine) -> Writer:
-    """A specialist over a language engine; raises `BundleError`, and `NotEquipped` where nothing could be drawn."""
+def load(manifest: Manifest, folder: Path, engine: LanguageEngine | Engine) -> Writer | image_flow.Painter:
+    """A specialist over a language engine, or over a network's where the manifest's options say how many `parts` its pictures have.
+
+    Raises `BundleError`, and `NotEquipped` where nothing could be drawn.
+    """
     from edge_runtime.language.specialist import load_language
 
+    if "parts" in manifest.options:
+        return image_flow.load(manifest, folder, cast("Engine", engine))
     optional("PIL", "Pictures")
-    task = cast(TextTask, sys.modules[__name__])
-    return TryingWriter(load_language(manifest, folder, engine), task, manifest.thresholds.get("unsure", 0.0))
+    task, language = cast(TextTask, sys.modules[__name__]), cast("LanguageEngine", engine)
+    return TryingWriter(load_language(manifest, folder, language), task, manifest.thresholds.get("unsure", 0.0))
 
 
 def agrees(expected: Json, got: Json) -> bool:
-    """Whether the same things are in both pictures, most of them: int8 kernels round differently."""
+    """Whether the same things are in both pictures, most of them, or nearly the same colours: int8 kernels round differently."""
+    if "sketch" in expected or "sketch" in got:
+        return image_flow.agrees(expected, got)
     return alike(expected.get("scene"), got.get("scene"))
 
 

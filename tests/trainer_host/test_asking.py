@@ -63,7 +63,7 @@ def test_a_picture_is_asked_about_by_its_file(tmp_path: Path) -> None:
         ("math", {"answer": "79", "steps": ["12 * 8 = 96", "96 - 17 = 79"]}, "12 * 8 = 96\n96 - 17 = 79\n79"),
         ("image_gen", {"unsure": True}, "nothing (unsure)"),
         ("audio_gen", {"unsure": True, "sound": None, "problem": "It isn't."}, "nothing (unsure: It isn't.)"),
-        ("image_flow", {"picture": {"content_type": "image/png", "base64": ""}}, "a file of image/png"),
+        ("image_gen", {"picture": {"content_type": "image/png", "base64": ""}}, "a file of image/png"),
         ("3d_gen", {"model": {"content_type": "model/gltf-binary", "base64": ""}}, "a file of model/gltf-binary"),
         ("audio_gen", {"sound": {"content_type": "audio/wav", "base64": base64.b64encode(b"RIFF").decode()}}, "a file"),
     ],

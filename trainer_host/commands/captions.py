@@ -10,15 +10,15 @@ from trainer_host.commands.options import workspace_of
 from trainer_host.errors import TrainerError
 from trainer_host.presentation import Presenter
 
-TASK = "image_flow"
+TASK = "image_gen"
 
 
 def captions_in(args: argparse.Namespace, columns: Mapping[str, str]) -> Path | None:
-    """The table of captions that is imported, None where it is something else; raises `TrainerError` where it must be one."""
+    """The table of captions that is imported, None where it is something else, as rows of plans; raises `TrainerError`."""
     from trainer_host.data.captioned import caption_table
 
     found = caption_table(args.file, columns) if args.task in (None, TASK) else None
-    if found is None and args.task == TASK:
+    if found is None and args.task == TASK and args.file.is_dir():
         raise TrainerError(
             f"The task {TASK} learns from a .csv with the columns picture and caption, in UTF-8; {args.file} has none."
         )
@@ -46,4 +46,4 @@ def import_captioned(
         show.warn(f"{count} rows were left out: {reason} (the first in line {line}).")
     if made.duplicates:
         show.warn(f"{made.duplicates} rows say the same of the same picture as earlier ones and were left out.")
-    show.say(f"Next: enigma train --task {TASK} --data {made.dataset.name}")
+    show.say(f"Next: enigma train --data {made.dataset.name}")

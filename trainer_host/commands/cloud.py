@@ -29,7 +29,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def plan(args: argparse.Namespace) -> None:
     """The file, and how to use it."""
-    from trainer_host.students import student_for
+    from trainer_host.students import student_of
     from trainer_host.training.cloud import HOME_HERE, HOME_THERE, CloudPlan, gpus_of, task_of, task_yaml
     from trainer_host.workspace import checked_name, storage_errors, write_atomic
 
@@ -37,7 +37,7 @@ def plan(args: argparse.Namespace) -> None:
     dataset = dataset_for(args)
     run = checked_name(args.name or dataset.name)
     words = train_words(args)
-    if student_for(dataset.task).family == "language":
+    if student_of(dataset).family == "language":
         from trainer_host.students.language.settings import LanguageSettings
 
         LanguageSettings.read(chosen_settings(args))

@@ -40,7 +40,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     made.add_argument(
         "--task",
         metavar="TASK",
-        help="what the rows teach: one of the twelve (a folder's: vision, of WAVs wake_word, of captions image_flow)",
+        help="what the rows teach: one of the twelve (a folder's: vision, of WAVs wake_word, of captions image_gen)",
     )
     made.add_argument("--sheet", type=Path, metavar="PNG", help="a folder's: where to show some of each label")
     sounds.add_options(made)

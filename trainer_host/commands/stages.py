@@ -164,7 +164,7 @@ def exam(args: argparse.Namespace) -> None:
     from trainer_host.evaluation import exam_folder, exam_report, mobile_exam
     from trainer_host.evaluation.exam import grade, load_exam
     from trainer_host.quickstart import exam_table
-    from trainer_host.students import student_for
+    from trainer_host.students import student_of
     from trainer_host.students.robot import pack_of_run
     from trainer_host.training.run import open_run
 
@@ -180,7 +180,7 @@ def exam(args: argparse.Namespace) -> None:
     item = next((item for item in exported(run) if item.precision == "int8"), None)
     if item is None:
         raise TrainerError(f"'{run.name}' has no int8 model yet; run: enigma export {run.name}")
-    with loaded(run, student_for(run.task), item, item.runtimes[0]) as specialist:
+    with loaded(run, student_of(run), item, item.runtimes[0]) as specialist:
         if mobile:
             return _mobile_exam(specialist, folder, args.wrong, show)
         report = exam_report(specialist, folder)

@@ -12,6 +12,7 @@ from trainer_host.errors import TrainerError
 from trainer_host.presentation import Presenter, presenter_for
 
 if TYPE_CHECKING:
+    from trainer_host.data.dataset import Dataset
     from trainer_host.executor import Executor
     from trainer_host.training.sweep import Outcome
 
@@ -76,7 +77,7 @@ def sweep(args: argparse.Namespace) -> None:
     vary = _varied(args)
     order = Order(args.seed, args.seconds, args.curriculum, chosen_settings(args), tuple(args.profiles or ()))
     several = combinations(vary, args.trials, args.seed)
-    _check(dataset.task, order.settings, several)
+    _check(dataset, order.settings, several)
     with show.working("trials") as step:
         ranked = run_all(
             workspace,
@@ -141,12 +142,12 @@ def _value(name: str, text: str) -> object:
     return value
 
 
-def _check(task: str, settings: dict[str, object], several: Sequence[dict[str, object]]) -> None:
+def _check(dataset: Dataset, settings: dict[str, object], several: Sequence[dict[str, object]]) -> None:
     """Look at all combinations before the first is trained."""
-    from trainer_host.students import student_for
+    from trainer_host.students import student_of
     from trainer_host.students.language.settings import LanguageSettings
 
-    if student_for(task).family != "language":
+    if student_of(dataset).family != "language":
         return  # each of the others has settings of its own, or none, and says so in the first trial
     for values in several:
         LanguageSettings.read({**settings, **{key: value for key, value in values.items() if key in SETTINGS}})

@@ -166,7 +166,7 @@ def _start_several(args: argparse.Namespace) -> int:
     from trainer_host.training.run import check_shared
 
     dataset, show = dataset_for(args), presenter_for()
-    check_shared(dataset.task)
+    check_shared(dataset)
     rows = LanguageSettings.read(chosen_settings(args)).rows
     if rows % args.devices:
         raise DataError(

@@ -20,7 +20,7 @@ from trainer_host.errors import ExportError, NotThere, TrainerError
 from trainer_host.export.language_adapter import FILE as ADAPTER
 from trainer_host.export.onnx import export_onnx
 from trainer_host.export.tflite import SilentDescriptors, export_tflite, tensor_names
-from trainer_host.students import ExportOptions, GraphStudent, ModelIO, TextStudent, student_for
+from trainer_host.students import ExportOptions, GraphStudent, ModelIO, TextStudent, student_of
 from trainer_host.training.determinism import prepare
 from trainer_host.training.lineage import read_lineage
 from trainer_host.training.run import Run, open_run, write_json
@@ -77,7 +77,7 @@ def export_run(
     """
     import torch
 
-    student = student_for(run.task)
+    student = student_of(run)
     base = None if adapter else scales_base(run, scales_of)
     kept: dict[str, object] = {} if base is None else {"scales_of": base.name}
     if student.family == "language":

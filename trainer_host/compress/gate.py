@@ -24,7 +24,7 @@ from trainer_host.data.dataset import Dataset
 from trainer_host.errors import GateRefused, NotThere, TrainerError
 from trainer_host.export.language_adapter import FILE as ADAPTER
 from trainer_host.export.tflite import SilentDescriptors
-from trainer_host.students import Student, TextStudent, student_for
+from trainer_host.students import Student, TextStudent, student_of
 from trainer_host.tables import text_table
 from trainer_host.training.run import Run, write_json
 
@@ -135,7 +135,7 @@ def gate_run(
     rows: how many held-out rows to examine with, all by default. limits: the student's by default, but where few rows are
     held out, of which one counts more than the limit, a file may lose one: it is no evidence, however good the file.
     """
-    student = student_for(run.task)
+    student = student_of(run)
     held_out = dataset.counts["heldout"]
     examined = max(1, held_out if rows is None else min(rows, held_out))
     usual = limits_of(student)

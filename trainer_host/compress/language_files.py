@@ -24,7 +24,7 @@ from trainer_host.export.language_run import GGUF, LanguageRun, export_language,
 from trainer_host.export.language_tflite import PRECISIONS as TFLITE_PRECISIONS
 from trainer_host.export.language_tflite import check_precision, export_language_tflite
 from trainer_host.export.tflite import SilentDescriptors
-from trainer_host.students import TextStudent, student_for
+from trainer_host.students import TextStudent, student_of
 from trainer_host.training.run import Run, write_json
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def add_tflite(
     tokens, wanted = _answered(model)
     scales = None
     if cache == "int8":
-        scales = cast(TextStudent, student_for(run.task)).cache_scales(run.folder, dataset().folder)
+        scales = cast(TextStudent, student_of(run)).cache_scales(run.folder, dataset().folder)
     made = []
     for at, precision in enumerate(precisions):
         on_step(at / len(precisions), f"tflite {precision}")

@@ -1,4 +1,4 @@
-"""A person's captioned pictures: a table of pictures and captions becomes a dataset of the task image_flow.
+"""A person's captioned pictures: a table of pictures and captions becomes a dataset of the task image_gen.
 
 Nothing in a table can break the import: what can't be read is counted by its reason, with the first line of each.
 """
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_runtime.tasks.image_flow import MAX_PROMPT, NAME
+from edge_runtime.tasks.image_flow import MAX_PROMPT
 from edge_runtime.tasks.text import words
 from trainer_host.data.build import build_dataset
 from trainer_host.data.dataset import Dataset, Row
@@ -23,6 +23,7 @@ from trainer_host.tasks import Rejected
 from trainer_host.workspace import Workspace, checked_name
 
 COLUMNS = {"picture": PICTURE, "caption": ("caption", "prompt"), "group": ("group",)}
+TASK = "image_gen"
 NEEDED = frozenset({"picture", "caption"})
 MAX_GROUP = 64
 
@@ -98,7 +99,7 @@ def import_captions(
 
     duplicates = total - refused.total() - len(rows)
     dataset = build_dataset(
-        workspace, name, NAME, list(rows.values()), teacher="person", seed=seed, held_out=held_out,
+        workspace, name, TASK, list(rows.values()), teacher="person", seed=seed, held_out=held_out,
         params={"held_out": held_out},
         figures={"read": total, "duplicates": duplicates, "refused": dict(sorted(refused.items()))}, finish=finish,
     )  # fmt: skip

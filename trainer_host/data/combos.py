@@ -32,11 +32,11 @@ def combined(workspace: Workspace, name: str, sources: Sequence[Dataset]) -> Dat
         return _of_pictures(workspace, name, sources)
     if len(tasks) < 2 or len(set(tasks)) < len(tasks):
         raise DataError("Name two or more datasets of different tasks; datasets of one task are put together by 'mix'.")
-    for task in tasks:
-        if not written_by_language(task):
+    for dataset in sources:
+        if not written_by_language(dataset):
             raise DataError(
-                f"A language model doesn't write what the task {task} answers; train it alone"
-                + (", or combine datasets of pictures alone." if task == VISION else ".")
+                f"A language model doesn't write what the rows of '{dataset.name}' ({dataset.task}) answer; train it alone"
+                + (", or combine datasets of pictures alone." if dataset.task == VISION else ".")
             )
     figures: Json = {"from": {dataset.task: sum(dataset.counts.values()) for dataset in sources}}
     with making(workspace.data / name) as folder:
@@ -115,9 +115,9 @@ def _teachers(sources: Sequence[Dataset]) -> str:
     return " + ".join(dict.fromkeys(dataset.teacher for dataset in sources))
 
 
-def written_by_language(task: str) -> bool:
-    """Whether a language model writes this task's answers."""
+def written_by_language(dataset: Dataset) -> bool:
+    """Whether a language model writes the answers of these rows."""
     try:
-        return hasattr(task_module(task), "messages")
+        return dataset.kind is None and hasattr(task_module(dataset.task), "messages")
     except UnknownTask:
         return False

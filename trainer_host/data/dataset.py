@@ -19,6 +19,8 @@ SPLITS = ("train", "heldout")
 GROUP = "group"  # in a row's meta: those of one group are alike, so none of them examines another
 
 Json = dict[str, object]
+# Tasks whose rows are of two kinds, each with a student of its own: what the outputs of the other kind have, and its name.
+KINDS = {"image_gen": ("picture", "captions")}
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,15 @@ class Dataset:
     def rows(self, split: str) -> Iterator[Row]:
         """The rows of `train` or `heldout`, in their order."""
         return read_rows(self.folder / f"{split}.jsonl")
+
+    @property
+    def kind(self) -> str | None:
+        """Which of a task's students learns these rows, see `KINDS`; None for the usual one."""
+        if self.task not in KINDS:
+            return None
+        field, kind = KINDS[self.task]
+        first = next(self.rows("train"), None)
+        return kind if first is not None and field in first.output else None
 
     def card(self) -> Json:
         """What dataset.json holds; no time and no path, so the same rows give the same bytes."""

@@ -33,9 +33,8 @@ def mix(workspace: Workspace, name: str, sources: Sequence[Dataset]) -> Dataset:
     a specialist is never examined in what it was taught.
     """
     checked_name(name)
-    tasks = {dataset.task for dataset in sources}
-    if len(sources) < 2 or len(tasks) > 1:
-        raise DataError("Name two or more datasets of one task to mix.")
+    if len(sources) < 2 or len({(dataset.task, dataset.kind) for dataset in sources}) > 1:
+        raise DataError("Name two or more datasets of one task, and of one kind of rows, to mix.")
     homes: list[Json] = []
     rows: dict[str, list[Row]] = {split: [] for split in SPLITS}
     for dataset in sources:

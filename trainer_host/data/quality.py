@@ -22,6 +22,7 @@ MIN_ROWS_FOR_MEDIAN = 20
 COMPRESSIBLE = 0.35  # zlib makes natural sentences of a few hundred characters no smaller than that
 MIN_TO_COMPRESS = 200
 FEW_LETTERS = 0.5
+_LONGEST_NAME = 80  # bytes of a file's in a dataset, which its hash gives
 
 
 @dataclass(frozen=True)
@@ -83,8 +84,13 @@ def assess(spec: TaskSpec, row: Row, among: Usual, files: dict[str, bytes] | Non
 def files_of(dataset: Dataset, row: Row) -> dict[str, bytes]:
     """The files of a dataset that a row names."""
     found: dict[str, bytes] = {}
-    for value in row.input.values():
-        if isinstance(value, str) and "/" not in value and (path := dataset.folder / "files" / value).is_file():
+    for value in (*row.input.values(), *row.output.values()):
+        if (
+            isinstance(value, str)
+            and "/" not in value
+            and len(value) <= _LONGEST_NAME
+            and (path := dataset.folder / "files" / value).is_file()
+        ):
             found[value] = path.read_bytes()
     return found
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from edge_runtime.errors import BadRequest
 from edge_runtime.media import Media
-from edge_runtime.tasks import Specialist, image_flow
+from edge_runtime.tasks import Specialist
 from trainer_host.compress.files import exported
 from trainer_host.compress.gate import loaded
 from trainer_host.data.check import homes_of
@@ -16,10 +17,11 @@ from trainer_host.data.dataset import Dataset, Json, Row
 from trainer_host.data.quality import files_of
 from trainer_host.errors import DataError
 from trainer_host.evaluation.compare import smallest
-from trainer_host.students import student_for
+from trainer_host.students import student_of
 from trainer_host.tasks import TASKS, task_spec
 from trainer_host.training.run import Run
 
+CAPTIONS = "captions"  # whose pictures are compared with one another
 _PICTURES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".gif": "image/gif"}
 
 
@@ -60,9 +62,9 @@ class Examined:
 
 def examine(run: Run, dataset: Dataset, most: int, on_step: Callable[[float, str], None]) -> Examined:
     """Ask at most `most` held-out rows, spread over all of them; raises `DataError` where there is nothing to ask."""
-    if run.task not in (*TASKS, COMBO, image_flow.NAME):
+    if run.task not in (*TASKS, COMBO):
         raise DataError(f"A {run.task} has no questions with right answers, so there is nothing to show.")
-    if dataset.task != run.task:
+    if (dataset.task, dataset.kind) != (run.task, run.kind):
         raise DataError(f"'{dataset.name}' has rows of the task {dataset.task}; the run's task is {run.task}.")
     rows = list(dataset.rows("heldout"))
     if not rows:
@@ -71,8 +73,8 @@ def examine(run: Run, dataset: Dataset, most: int, on_step: Callable[[float, str
     item = smallest(exported(run))
     homes = homes_of(dataset)
     made = []
-    with loaded(run, student_for(run.task), item, item.runtimes[0]) as specialist:
-        if run.task == image_flow.NAME:
+    with loaded(run, student_of(run), item, item.runtimes[0]) as specialist:
+        if run.kind == CAPTIONS:
             painted = _painted(run, dataset, rows, specialist, on_step)
             return Examined(item.file, item.runtimes[0], item.bytes, painted)
         for number, row in enumerate(rows):
@@ -93,21 +95,22 @@ def examine(run: Run, dataset: Dataset, most: int, on_step: Callable[[float, str
 def _painted(
     run: Run, dataset: Dataset, rows: Sequence[Row], specialist: Specialist, on_step: Callable[[float, str], None]
 ) -> tuple[Answered, ...]:
-    """Pictures of captions, beside those that people took; see `FlowStudent.likenesses` for the score."""
-    from trainer_host.students.image_flow import FlowStudent
+    """Pictures of captions, beside those that people took; see `likenesses` for the score."""
+    from trainer_host.students.image_flow import likenesses
 
-    answers = []
+    answers, pictures = [], []
     for number, row in enumerate(rows):
         on_step(number / len(rows), f"{number} of {len(rows)}")
         answers.append(specialist.run(dict(row.input)))
-    scores = FlowStudent().likenesses(run.folder, dataset.folder, rows, answers)
-    made = []
-    for row, got, score in zip(rows, answers, scores, strict=True):
         path = dataset.folder / "files" / str(row.output["picture"])
-        own = Media(_PICTURES.get(path.suffix.lower(), "image/png"), path.read_bytes())
-        made.append(Answered(run.task, row.input, {**row.output, "picture": own}, got, score, {}))
+        pictures.append(Media(_PICTURES.get(path.suffix.lower(), "image/png"), path.read_bytes()))
+    made = [cast(Media, answer["picture"]).content for answer in answers]
+    scores = likenesses([picture.content for picture in pictures], made)
     on_step(1.0, "done")
-    return tuple(made)
+    return tuple(
+        Answered(run.task, row.input, {**row.output, "picture": picture}, got, score, {})
+        for row, picture, got, score in zip(rows, pictures, answers, scores, strict=True)
+    )
 
 
 def chosen(task: str, wanted: Json, got: Json, score: float) -> dict[str, tuple[str, str]]:

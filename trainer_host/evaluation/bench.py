@@ -92,7 +92,7 @@ class Bench:
         from trainer_host.compress.files import exported
         from trainer_host.compress.gate import loaded
         from trainer_host.evaluation.compare import smallest
-        from trainer_host.students import student_for
+        from trainer_host.students import student_of
         from trainer_host.training.run import open_run
 
         run = open_run(self._workspace.run(name))
@@ -104,7 +104,7 @@ class Bench:
             while len(self._loaded) >= MOST_LOADED:
                 self._loaded.popitem(last=False)[1][2].close()
             stack, item = contextlib.ExitStack(), smallest(exported(run))
-            before = run, stack.enter_context(loaded(run, student_for(run.task), item, item.runtimes[0])), stack
+            before = run, stack.enter_context(loaded(run, student_of(run), item, item.runtimes[0])), stack
         self._loaded[name] = before
         return before[0], before[1]
 

@@ -15,7 +15,7 @@ from trainer_host.compress.gate import latency, opened
 from trainer_host.data.combos import COMBO
 from trainer_host.data.dataset import Dataset
 from trainer_host.errors import DataError
-from trainer_host.students import student_for
+from trainer_host.students import student_of
 from trainer_host.training.run import Run
 
 _NORMAL_95 = 1.959964  # two-sided quantile of the normal distribution
@@ -54,7 +54,7 @@ def compare(
         )
     made = []
     for number, run in enumerate(runs):
-        student, item = student_for(run.task), smallest(exported(run))
+        student, item = student_of(run), smallest(exported(run))
         on_step(number / len(runs), run.name)
         with opened(run, student, item, item.runtimes[0]) as (specialist, engine):
             asked = min(rows or dataset.counts["heldout"], dataset.counts["heldout"])

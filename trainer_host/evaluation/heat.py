@@ -79,10 +79,10 @@ def attention(run: Run, text: str, layer: int | None = None, head: int | None = 
 
     from edge_runtime.language.template import encode_chat
     from edge_runtime.language.tokenizer import Tokenizer
-    from trainer_host.students import student_for
+    from trainer_host.students import student_of
     from trainer_host.students.language.run_files import TOKENIZER, read_template, trained_model
 
-    if student_for(run.task).family != "language":
+    if student_of(run).family != "language":
         raise DataError(
             f"A {run.task} isn't a language model, so it has no map of attention; it has one of confusions."
         )

@@ -15,7 +15,7 @@ from edge_runtime.tasks import Specialist, task_module
 from trainer_host.compress.files import ModelFile, exported
 from trainer_host.compress.gate import draft_manifest, latency
 from trainer_host.export.tflite import SilentDescriptors
-from trainer_host.students import GraphStudent, ModelIO, Student, student_for
+from trainer_host.students import GraphStudent, ModelIO, Student, student_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,7 +42,7 @@ class Profile:
 
 def float_figures(run: Run, dataset: Dataset, rows: int | None) -> dict[str, float]:
     """What the student's examination gives for the trained weights in float, on the dataset's held-out rows."""
-    student = student_for(run.task)
+    student = student_of(run)
     with tempfile.TemporaryDirectory(prefix="enigma-float-") as folder:
         engine = _float_engine(run, student, Path(folder))
         try:
@@ -54,7 +54,7 @@ def float_figures(run: Run, dataset: Dataset, rows: int | None) -> dict[str, flo
 
 def profiles_of(run: Run, dataset: Dataset, threads: Sequence[int], rows: int | None) -> list[Profile]:
     """Every exported file in every runtime that is installed here, with each number of threads."""
-    student, have = student_for(run.task), available_runtimes()
+    student, have = student_of(run), available_runtimes()
     requests = student.golden(run.folder, dataset.folder, REQUESTS)
     made = []
     for item in exported(run):

@@ -25,7 +25,7 @@ from trainer_host.errors import GateRefused, NotThere, TrainerError
 from trainer_host.release.draft import FILE as DRAFT_FILE
 from trainer_host.release.draft import DraftReport
 from trainer_host.release.keys import SigningKey
-from trainer_host.students import Student, TextStudent, student_for
+from trainer_host.students import Student, TextStudent, student_of
 from trainer_host.training.lineage import Lineage, checked, read_lineage
 from trainer_host.training.run import Run
 from trainer_host.workspace import Workspace, checked_name, storage_errors
@@ -76,7 +76,7 @@ def build_bundle(
     family = read_lineage(run.folder)
     if family is not None:
         checked(Lineage(dataclasses.replace(family.own, licence=licence), family.ancestors))
-    student = student_for(run.task)
+    student = student_of(run)
     start = cast(TextStudent, student).origin(run.folder) if student.family == "language" else None
     if (
         start is not None and (of_start := str(start["licence"])) in LICENCES

@@ -23,7 +23,7 @@ from trainer_host.compress.files import OnStep
 from trainer_host.compress.gate import GateReport, read_report
 from trainer_host.data.dataset import Dataset
 from trainer_host.errors import DataError, NotThere
-from trainer_host.students import student_for
+from trainer_host.students import student_of
 from trainer_host.students.language.run_files import read_template
 from trainer_host.students.language.student import LanguageStudent
 from trainer_host.training.run import Run, write_json
@@ -68,8 +68,8 @@ def examine_draft(run: Run, dataset: Dataset, report: GateReport, draft: Run, on
     Both files are those that passed the gate for onnxruntime. Raises `DataError` where their tokens differ, and
     `NotThere` for a run that wasn't gated.
     """
-    student = student_for(run.task)
-    if student.family != "language" or student_for(draft.task).family != "language":
+    student = student_of(run)
+    if student.family != "language" or student_of(draft).family != "language":
         raise DataError("Only a language model guesses ahead for another one.")
     if (adapter_base(run) or adapter_base(draft)) is not None:
         raise DataError("An adapter has no draft, and is none; bundle the whole model.")

@@ -189,7 +189,7 @@ class ChatRoutes:
     def _load(self, name: str) -> LanguageSpecialist:
         from trainer_host.compress.files import exported
         from trainer_host.compress.gate import loaded
-        from trainer_host.students import student_for
+        from trainer_host.students import student_of
         from trainer_host.training.run import open_run
 
         run = open_run(self._workspace.run(name))
@@ -199,7 +199,7 @@ class ChatRoutes:
             return self._loaded[2]
         self._unload()
         with ExitStack() as stack:
-            specialist = stack.enter_context(loaded(run, student_for(run.task), item, item.runtimes[0]))
+            specialist = stack.enter_context(loaded(run, student_of(run), item, item.runtimes[0]))
             language = getattr(specialist, "language", None)
             if language is None:
                 raise Unprocessable(f"'{name}' isn't a language model, so it can't chat.")

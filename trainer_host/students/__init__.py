@@ -19,11 +19,10 @@ if TYPE_CHECKING:
     from edge_runtime.tasks import Specialist
     from trainer_host.export.language_onnx import CacheScales
 
-# What is learnt, by the module of the same name: the twelve tasks, several of them in one model, plain texts, a wake word,
-# and pictures of captions by a network alone.
-TRAINED = (*TASKS, "combo", "base", "wake_word", "image_flow")
-# The only task whose name can't be a module's.
-_MODULES = {"3d_gen": "gen_3d"}
+# What is learnt, by the module of the same name: the twelve tasks, several of them in one model, plain texts, and a wake word.
+TRAINED = (*TASKS, "combo", "base", "wake_word")
+# Where a module has another name: the only task whose name can't be a module's, and other kinds of rows of a task.
+_MODULES = {("3d_gen", None): "gen_3d", ("image_gen", "captions"): "image_flow"}
 Json = dict[str, object]
 # Called with the share done (0 to 1) and the figures so far, as in {"loss": 0.31}.
 OnProgress = Callable[[float, dict[str, float]], None]
@@ -189,8 +188,25 @@ def begins_with(task: str, settings: Json | None, run: Path) -> Path | None:
     return folder
 
 
-def student_for(task: str) -> Student:
+class Learnt(Protocol):
+    """A dataset, or a run on one."""
+
+    @property
+    def task(self) -> str:
+        """One of `TRAINED`."""
+
+    @property
+    def kind(self) -> str | None:
+        """See `Dataset.kind`."""
+
+
+def student_of(learnt: Learnt) -> Student:
+    """The student of a dataset's rows, or the one that a run trained."""
+    return student_for(learnt.task, learnt.kind)
+
+
+def student_for(task: str, kind: str | None = None) -> Student:
     """The student of a task, imported when asked for; raises `DataError` for what is no task."""
     if task not in TRAINED:
         raise DataError(f"There is no student for '{task[:40]}'; the tasks are {', '.join(TRAINED)}.")
-    return cast(Student, importlib.import_module(f"{__name__}.{_MODULES.get(task, task)}").STUDENT)
+    return cast(Student, importlib.import_module(f"{__name__}.{_MODULES.get((task, kind), task)}").STUDENT)

@@ -1,4 +1,4 @@
-"""The student of the task image_flow: a network learns from captioned pictures to make small ones of noise, in four steps.
+"""The student of image_gen for captioned pictures: a network learns from captioned pictures to make small ones of noise, in four steps.
 
 Pictures are sums of a few hundred parts, and the network learns their shares (as latent diffusion does, arXiv 2112.10752, with a linear
 decoder that needs no training): what they will be at the four moments that a device asks it (a rectified flow, arXiv 2209.03003,
@@ -177,7 +177,9 @@ class FlowStudent:
         if most < len(rows):
             rows = [rows[place] for place in np.linspace(0, len(rows) - 1, most).round().astype(int)]
         answers = [specialist.run({"prompt": caption_of(row)}) for row in rows]
-        better = self.likenesses(run, dataset, rows, answers)
+        better = likenesses(
+            [_file(dataset, row) for row in rows], [cast(Media, answer["picture"]).content for answer in answers]
+        )
         sure = [not answer["unsure"] for answer in answers]
         return {
             "accuracy": float(np.mean(better)) if rows else 0.0,
@@ -186,22 +188,22 @@ class FlowStudent:
             "rows": float(len(rows)),
         }
 
-    def likenesses(self, run: Path, dataset: Path, rows: Sequence[Row], answers: Sequence[Json]) -> list[float]:
-        """Of each answer, to how many of the rows' other pictures it is less like than to its own row's, 0 to 1."""
-        side = load_config(run).side
-        own, found = looks(pixels_in(dataset, rows, side)), []
-        for number, answer in enumerate(answers):
-            made = looks(_pixels(cast(Media, answer["picture"]).content, side)[None])[0]
-            far = np.abs(own - made).mean(1)
-            others = np.delete(far, number)
-            found.append(float((others > far[number]).mean()) if len(others) else 1.0)
-        return found
-
     def golden(self, run: Path, dataset: Path, count: int) -> list[Json]:
         """Held-out captions, then those of train; see `Student.golden`."""
         card = open_dataset(dataset)
         said = dict.fromkeys(caption_of(row) for split in ("heldout", "train") for row in card.rows(split))
         return [{"prompt": caption} for caption in list(said)[:count]]
+
+
+def likenesses(own: Sequence[bytes], made: Sequence[bytes]) -> list[float]:
+    """Of each made picture (a file, as its own one), to how many of the others' own ones it is less like than to its own, 0 to 1."""
+    wanted, found = (np.array([looks(_pixels(one, SIDE)[None])[0] for one in files]) for files in (own, made))
+    shares = []
+    for number, picture in enumerate(found):
+        far = np.abs(wanted - picture).mean(1)
+        others = np.delete(far, number)
+        shares.append(float((others > far[number]).mean()) if len(others) else 1.0)
+    return shares
 
 
 def caption_of(row: Row) -> str:
@@ -216,7 +218,7 @@ def ids_of(captions: Sequence[str]) -> Tensor:
 
 def pixels_in(dataset: Path, rows: Sequence[Row], side: int) -> np.ndarray:
     """The rows' pictures, uint8 [rows, side, side, 3], on white where they aren't square."""
-    made = [_pixels((dataset / "files" / str(row.output["picture"])).read_bytes(), side) for row in rows]
+    made = [_pixels(_file(dataset, row), side) for row in rows]
     return np.stack(made) if made else np.zeros((0, side, side, 3), np.uint8)
 
 
@@ -244,6 +246,10 @@ def load_config(run: Path) -> FlowConfig:
     raise DataError(f"The {CONFIG} of run '{run.name}' is damaged; train again.")
 
 
+def _file(dataset: Path, row: Row) -> bytes:
+    return (dataset / "files" / str(row.output["picture"])).read_bytes()
+
+
 def _pixels(content: bytes, side: int) -> np.ndarray:
     from PIL import Image
 
@@ -267,9 +273,9 @@ def _planned(net: FlowNet, seconds: float | None) -> int:
 def _config(settings: Json) -> FlowConfig:
     size, side = str(settings.pop("size", None) or "micro"), settings.pop("side", None) or SIDE
     if settings:
-        raise DataError(f"The task {image_flow.NAME} has no --{min(settings).replace('_', '-')}; it has --size.")
+        raise DataError(f"A network that makes pictures has no --{min(settings).replace('_', '-')}; it has --size.")
     if size not in SIZES:
-        raise DataError(f"The task {image_flow.NAME} has no size '{size[:20]}'; it has {', '.join(SIZES)}.")
+        raise DataError(f"A network that makes pictures has no size '{size[:20]}'; it has {', '.join(SIZES)}.")
     if side not in SIDES or not isinstance(side, int):
         raise DataError(f"The side must be {', '.join(map(str, SIDES))} pixels.")
     return FlowConfig(side, size)

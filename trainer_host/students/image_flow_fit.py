@@ -1,4 +1,4 @@
-"""How the network of the task image_flow is trained: pictures become sums of parts, and noise learns its way to their shares."""
+"""How the network that makes pictures of captions is trained: pictures become sums of parts, and noise learns its way to their shares."""
 
 from __future__ import annotations
 

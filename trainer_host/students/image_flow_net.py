@@ -1,4 +1,4 @@
-"""The network of the task image_flow: a few layers between numbers that stand for a picture, steered by its caption, and their picture."""
+"""The network that makes pictures of captions: a few layers between numbers that stand for a picture, steered by its caption, and their picture."""
 
 from __future__ import annotations
 

@@ -20,8 +20,10 @@ from trainer_host.media.picture_sampler import FREE, LEVELS, Sample, sample
 from trainer_host.media.picture_words import request, spoken
 from trainer_host.media.seeing import Seen, refuse_hidden, see
 from trainer_host.tasks import Example, Json, Prompt, Rejected, TaskSpec, file_name, no_options
+from trainer_host.tasks.vision_pictures import read
 
 MAX_PROMPT = 600
+PICTURE = "picture"  # in the output of a captioned one
 
 SYSTEM = f"""You draw pictures by writing a scene as JSON.
 width, height: pixels, {MIN_SIDE} to {MAX_SIDE}. background and colour: {", ".join(COLOURS)}, or #rrggbb.
@@ -46,7 +48,7 @@ def spec(options: Json) -> TaskSpec:
 
 
 class ImageGen(TaskSpec):
-    """input: {"prompt"}. output: {"scene", "shows"}: the scene, and what of it was asked for."""
+    """input: {"prompt"}. output: {"scene", "shows"}: the scene, and what of it was asked for; or {"picture", "group"} of one with a caption."""
 
     name = "image_gen"
     prompt_version = "2"
@@ -73,6 +75,9 @@ class ImageGen(TaskSpec):
     def check(self, example: Example) -> None:
         """See `TaskSpec`. Without "shows", the prompt's own words say what must be there, as far as they are known."""
         prompt = examples.prompt_of(example, MAX_PROMPT)
+        if PICTURE in example.output:
+            _captioned(example)
+            return
         output = reading.fields(example.output, "output", ("scene",), optional=("shows",))
         scene = read_scene(output["scene"], film=False)
         facts = read_facts(output.get("shows", []))
@@ -106,6 +111,8 @@ class ImageGen(TaskSpec):
         from edge_runtime.media.draw import draw
         from edge_runtime.media.pictures import png
 
+        if PICTURE in example.output:
+            return dict(example.files)
         content = png(draw(read_scene(example.output["scene"], film=False)))
         return {file_name(content, ".png"): content}
 
@@ -125,6 +132,16 @@ def _drawn(made: Sample, rng: random.Random) -> Json:
 
 def _example(prompt: str, scene: Scene, facts: tuple[Fact, ...]) -> Example:
     return Example({"prompt": prompt}, {"scene": write_scene(scene), "shows": [write_fact(fact) for fact in facts]})
+
+
+def _captioned(example: Example) -> None:
+    """Check a row whose picture a network learns; raises `Rejected`."""
+    output = reading.fields(example.output, "output", (PICTURE,), optional=("group",))
+    name = reading.text(output[PICTURE], PICTURE, 200)
+    content = example.files.get(name)
+    if content is None:
+        raise Rejected("no picture", f"the picture '{name[:60]}' isn't there")
+    read(content)
 
 
 def _shown(scene: Scene, facts: tuple[Fact, ...]) -> Seen:

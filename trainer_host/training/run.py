@@ -17,7 +17,7 @@ from edge_runtime.errors import BadRequest
 from trainer_host.data.dataset import Dataset, open_dataset
 from trainer_host.data.packs.card import parents_of
 from trainer_host.errors import DataError
-from trainer_host.students import OnProgress, Student, TrainReport, student_for
+from trainer_host.students import OnProgress, Student, TrainReport, student_of
 from trainer_host.training import checkpoints
 from trainer_host.training.lineage import Record, child, read_lineage, write_lineage
 from trainer_host.training.pausing import forget_steps
@@ -39,7 +39,7 @@ class Run:
 
     It holds no time: times are in training.json, which nothing depends on. distilled: the weights of the run that it
     learnt the probabilities of, which `settings` names as its teacher (`teacher` itself is who made the rows). step:
-    of the checkpoint that it was taken back or on to, see `trainer_host.training.undo`.
+    of the checkpoint that it was taken back or on to, see `trainer_host.training.undo`. kind: see `Dataset.kind`.
     """
 
     folder: Path
@@ -55,6 +55,7 @@ class Run:
     settings: dict[str, object] = field(default_factory=dict)
     distilled: str | None = None
     step: int | None = None
+    kind: str | None = None
 
     @property
     def address(self) -> str:
@@ -66,7 +67,8 @@ class Run:
         fields = {
             key: value
             for key, value in asdict(self).items()
-            if key != "folder" and (key, value) not in (("settings", {}), ("distilled", None), ("step", None))
+            if key != "folder"
+            and (key, value) not in (("settings", {}), ("distilled", None), ("step", None), ("kind", None))
         }
         return {"format": FORMAT, **fields}
 
@@ -134,6 +136,7 @@ def train_run(
             curriculum,
             kept,
             taught.weights if taught is not None else None,
+            kind=dataset.kind,
         )
         if taught is not None and (family := read_lineage(taught.folder)) is not None:
             own, packs = family.own, parents_of(dataset.params)
@@ -182,24 +185,24 @@ def _taught_by(workspace: Workspace, student: Student, settings: Mapping[str, ob
     if named == name:
         raise DataError(f"'{name}' can't learn from itself; give the new run a --name.")
     taught = open_run(workspace.run(str(named)))
-    if student_for(taught.task).family != "language":
+    if student_of(taught).family != "language":
         raise DataError(f"The teacher '{named}' is a {taught.task}, which writes no text; name a run that does.")
     return taught
 
 
 def _student(dataset: Dataset, name: str) -> Student:
     checked_name(name)
-    student = student_for(dataset.task)
+    student = student_of(dataset)
     if ranks().started:
-        check_shared(dataset.task)
+        check_shared(dataset)
     return student
 
 
-def check_shared(task: str) -> None:
-    """Raise `DataError` where several processes can't train a task's student together."""
-    if student_for(task).family != "language":
+def check_shared(dataset: Dataset) -> None:
+    """Raise `DataError` where several processes can't train a dataset's student together."""
+    if student_of(dataset).family != "language":
         raise DataError(
-            f"A {task} is small enough for one process, and is trained by one; leave out --devices, and torchrun."
+            f"A {dataset.task} is small enough for one process, and is trained by one; leave out --devices, and torchrun."
         )
 
 
@@ -270,7 +273,7 @@ def is_run(
         found = open_run(workspace.runs / name)
     except DataError:
         return False
-    taught = _taught_by(workspace, student_for(dataset.task), settings, name)
+    taught = _taught_by(workspace, student_of(dataset), settings, name)
     wanted = (dataset.content, seed, seconds, curriculum, dict(settings), taught and taught.weights, None)
     got = (found.content, found.seed, found.seconds, found.curriculum, found.settings, found.distilled, found.step)
     return got == wanted

@@ -254,9 +254,9 @@ def _judged(run: Run, tokenizer: Tokenizer, path: Path) -> list[Judged]:
 
 
 def _student(run: Run) -> LanguageStudent:
-    from trainer_host.students import student_for
+    from trainer_host.students import student_of
 
-    student = student_for(run.task)
+    student = student_of(run)
     if student.family != "language":
         raise DataError(
             f"'{run.name}' is of the task {run.task}, which no language model writes; tuning is for those that do."

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import cast
 
 from trainer_host.errors import DataError, NotThere
-from trainer_host.students import student_for
+from trainer_host.students import student_of
 from trainer_host.students.language.run_files import CONFIG, trained_model
 from trainer_host.students.language.settings import LanguageSettings
 from trainer_host.students.language.student import LanguageStudent
@@ -63,7 +63,7 @@ def _run_of(workspace: Workspace, entry: Entry) -> Run | None:
 
 def _at(workspace: Workspace, run: Run, found: Checkpoint) -> Run:
     """The run with a checkpoint's weights, in the place of what it was."""
-    student = cast(LanguageStudent, student_for(run.task))
+    student = cast(LanguageStudent, student_of(run))
     chosen = LanguageSettings.read(run.settings)
     dataset = dataset_of(workspace, run)
     family = read_lineage(run.folder)

@@ -121,7 +121,7 @@ def test_known_words_that_were_never_said_together_are_unsure(folder: Path) -> N
         ({}, '"prompt"'),
         ({"prompt": " ... "}, '"prompt"'),
         ({"prompt": 3}, '"prompt"'),
-        ({"prompt": "a" * 301}, "301"),
+        ({"prompt": "a" * 601}, "601"),
         ({"prompt": KNOWN, "seed": -1}, '"seed"'),
         ({"prompt": KNOWN, "seed": True}, '"seed"'),
         ({"prompt": KNOWN, "steps": 3}, '"steps"'),

@@ -16,7 +16,7 @@ import torch
 from PIL import Image, ImageDraw
 
 from edge_runtime.media import Media
-from edge_runtime.tasks import image_flow
+from edge_runtime.tasks import image_flow, image_gen
 from tests.trainer_host.conftest import nothing
 from trainer_host.cli import main
 from trainer_host.compress.gate import draft_manifest, limits_of
@@ -36,7 +36,7 @@ from trainer_host.workspace import Workspace
 
 COLOURS = ("red", "green", "blue", "orange", "purple", "black", "gray", "cyan", "brown", "yellow")
 FORMS = ("disc", "square", "bar", "ring", "corner", "pole")
-STUDENT = cast(GraphStudent, student_for("image_flow"))
+STUDENT = cast(GraphStudent, student_for("image_gen", "captions"))
 
 
 def written(folder: Path) -> Path:
@@ -103,7 +103,8 @@ def taught(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Dataset, 
 def test_a_table_of_captions_is_imported_and_what_is_left_out_is_told(tmp_path: Path) -> None:
     folder = written(tmp_path / "pictures")
     made = import_captions(Workspace(tmp_path / "home"), folder / "captions.csv", name="shapes")
-    assert made.dataset.task == "image_flow" and sum(made.dataset.counts.values()) == 60 and made.pictures == 60
+    assert (made.dataset.task, made.dataset.kind) == ("image_gen", "captions")
+    assert sum(made.dataset.counts.values()) == 60 and made.pictures == 60
     told = {"picture not found": (1, 62), "no caption": (1, 63), "picture damaged, too small or too large": (1, 65)}
     assert made.refused == told and made.duplicates == 1
     rows = [row for split in ("train", "heldout") for row in made.dataset.rows(split)]
@@ -116,9 +117,11 @@ def test_the_command_imports_a_folder_of_captions(tmp_path: Path, capsys: pytest
     home = ["--home", str(tmp_path / "home")]
     assert main([*home, "data", "import", str(folder)]) == 0
     said = capsys.readouterr()
-    assert "48 captions to train, 12 held out, of 60 pictures" in said.out and "image_flow --data pictures" in said.out
+    assert (
+        "48 captions to train, 12 held out, of 60 pictures" in said.out and "enigma train --data pictures" in said.out
+    )
     assert "1 rows were left out: picture not found (the first in line 62)" in said.out + said.err
-    assert main([*home, "data", "import", str(tmp_path), "--task", "image_flow"]) != 0
+    assert main([*home, "data", "import", str(tmp_path), "--task", "image_gen"]) != 0
     assert "columns picture and caption" in capsys.readouterr().err
     assert main([*home, "data", "import", str(folder), "--scrub"]) != 0
 
@@ -145,7 +148,7 @@ def test_pictures_of_new_captions_are_nearer_to_their_own_than_to_others(
     dataset, run = taught
     for name, path in STUDENT.assets(run.folder).items():
         (tmp_path / name).write_bytes(path.read_bytes())
-    painter = image_flow.load(draft_manifest(run, STUDENT), tmp_path, TorchEngine(run))  # type: ignore[arg-type]
+    painter = image_gen.load(draft_manifest(run, STUDENT), tmp_path, TorchEngine(run))  # type: ignore[arg-type]
     found = STUDENT.evaluate(run.folder, dataset.folder, painter, None)
     assert found["accuracy"] >= 0.7 and found["rows"] == dataset.counts["heldout"]  # 0.5 by chance
     golden = STUDENT.golden(run.folder, dataset.folder, 3)
@@ -161,7 +164,7 @@ def test_its_page_shows_made_pictures_beside_those_of_the_captions(
     dataset, run = taught
     for name, path in STUDENT.assets(run.folder).items():
         (tmp_path / name).write_bytes(path.read_bytes())
-    painter = image_flow.load(draft_manifest(run, STUDENT), tmp_path, TorchEngine(run))  # type: ignore[arg-type]
+    painter = image_gen.load(draft_manifest(run, STUDENT), tmp_path, TorchEngine(run))  # type: ignore[arg-type]
     monkeypatch.setattr(answers, "exported", lambda run: [])
     monkeypatch.setattr(answers, "smallest", lambda items: SimpleNamespace(file="int8", runtimes=["torch"], bytes=1))
     monkeypatch.setattr(answers, "loaded", lambda *given: nullcontext(painter))
@@ -170,7 +173,7 @@ def test_its_page_shows_made_pictures_beside_those_of_the_captions(
     page = show(run, examined)
     asked = [caption_of(row) for row in dataset.rows("heldout")]
     assert sum(caption in page for caption in asked) == 6
-    assert page.count("data:image/png;base64,") == 2 * page.count("<tr><td><b>image_flow</b>") >= 12
+    assert page.count("data:image/png;base64,") == 2 * page.count("<tr><td><b>image_gen</b>") >= 12
 
 
 def test_calibration_covers_all_moments_that_a_device_asks_for(taught: tuple[Dataset, Run]) -> None:

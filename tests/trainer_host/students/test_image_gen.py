@@ -12,8 +12,8 @@ from edge_runtime.media import described
 from edge_runtime.tasks import task_module
 from edge_runtime.tasks.dialogue import TextTask
 from trainer_host.data.combos import written_by_language
-from trainer_host.data.dataset import Row, seal
-from trainer_host.students import image_gen, video_gen
+from trainer_host.data.dataset import Row, seal, write_rows
+from trainer_host.students import image_gen, student_of
 from trainer_host.tasks import task_spec
 
 Json = dict[str, object]
@@ -64,5 +64,15 @@ def test_a_small_model_shows_more_of_what_was_asked_than_the_most_common_scene(t
     assert sum(scores) / len(scores) > baseline + MARGIN
 
 
-def test_a_combo_can_learn_pictures_and_films() -> None:
-    assert written_by_language(image_gen.STUDENT.task) and written_by_language(video_gen.STUDENT.task)
+def test_a_combo_can_learn_plans_of_pictures_and_films_but_no_captioned_pictures(tmp_path: Path) -> None:
+    captioned = [Row({"prompt": "a red disc"}, {"picture": "abc.png"})]
+    for number, (task, made) in enumerate(
+        (("image_gen", rows("image_gen", 0, 2)), ("video_gen", rows("video_gen", 0, 2)), ("image_gen", captioned))
+    ):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        for split in ("train", "heldout"):
+            write_rows(folder / f"{split}.jsonl", made)
+        dataset = seal(folder, name="data", task=task, teacher="person", seed=1, params={}, figures={})
+        assert written_by_language(dataset) is (made is not captioned)
+        assert student_of(dataset).family == ("graph" if made is captioned else "language")
