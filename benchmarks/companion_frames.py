@@ -43,8 +43,10 @@ def headless() -> None:
     """A window without a screen, one thread for its pixels; before any import of Kivy."""
     os.environ |= {"SDL_VIDEODRIVER": "offscreen", "KIVY_NO_ARGS": "1", "KIVY_NO_FILELOG": "1", "LP_NUM_THREADS": "1"}
     from companion_app.__main__ import prepare_kivy
+    from companion_app.heap import give_back
 
     prepare_kivy(Path(tempfile.mkdtemp(prefix="companion-frames-")))
+    give_back()
 
 
 def open_app(width: int, height: int) -> object:
@@ -56,7 +58,9 @@ def open_app(width: int, height: int) -> object:
     Config.set("graphics", "multisamples", "0")  # as the app itself has it
     Config.set("graphics", "maxfps", str(FPS))
     from companion_app.app import CompanionApp, Options
+    from companion_app.software_gl import wait_for_each_frame
 
+    wait_for_each_frame()
     return CompanionApp(Options(Path(tempfile.mkdtemp(prefix="companion-"))))
 
 

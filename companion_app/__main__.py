@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from companion_app import __doc__ as about
+from companion_app.heap import give_back
 from companion_app.i18n.languages import CODES
 from companion_app.state.preferences import THEME_CHOICES
 from edge_runtime import local_only
@@ -39,6 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.action is not None:
         return _without_window(options, config, inventory)
     prepare_kivy(config)
+    give_back()
     gc.disable()  # all that is imported and built until the first frame stays: looking for waste in it takes a tenth of the start
     try:
         # SDL opens the window at import, so Kivy comes after the command line is known to be good.

@@ -11,7 +11,8 @@ from kivy.properties import BooleanProperty, NumericProperty, StringProperty
 from companion_app.i18n import tr
 from companion_app.screens.train.cards import JobRow, fill_facts
 from companion_app.state.judging_words import exam_facts, exam_line, exam_progress, preferences_line
-from companion_app.state.training import Examined, Training
+from companion_app.state.model import AppState
+from companion_app.state.training import Examined
 from companion_app.theme.children import arrange
 from companion_app.theme.widgets import Act, Card
 
@@ -45,8 +46,9 @@ class ExamCard(Card):
         self._end = Act(text=tr("End the exam"), icon="stop", kind="quiet")
         self._end.bind(on_release=lambda _: App.get_running_app().registry.run("train.end_exam"))
 
-    def show(self, training: Training) -> None:
+    def show(self, state: AppState) -> None:
         """Bring it in line."""
+        training = state.training
         exam = training.exam
         self.busy, self.problem, self.verdict = exam.busy, exam.problem, exam_line(exam)
         self.line = exam_progress(exam)
@@ -71,8 +73,9 @@ class VotesCard(Card):
         super().__init__(**kwargs)
         self._jobs: dict[str, JobRow] = {}
 
-    def show(self, training: Training) -> None:
+    def show(self, state: AppState) -> None:
         """Bring it in line."""
+        training = state.training
         tuning = training.tuning
         self.busy, self.problem, self.counted = tuning.busy, tuning.problem, preferences_line(tuning)
         self.ready = bool(tuning.preferences or tuning.opinions)
