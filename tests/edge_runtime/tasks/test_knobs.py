@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_runtime.tasks.knobs import BOUNDS, Knobs, turn
-from tests.edge_runtime.tasks.knob_phrases import SEEN
+from tests.edge_runtime.tasks.knob_phrases import LEFT, SECOND, SEEN, THIRD
 
 MIDDLE = Knobs(temperature=0.7, top_p=0.8, max_tokens=400, repetition=1.2)
 
@@ -89,6 +89,22 @@ def test_bounds_are_kept_whatever_is_said(text: str, temperature: float, top: fl
 
 
 def test_the_phrases_that_the_rules_were_improved_on_stay_right() -> None:
-    for phrase, name, sign in SEEN:
-        change = next(one for one in turn(phrase, MIDDLE).changes if one.name == name)
+    for phrase, name, sign in SEEN + SECOND + THIRD:
+        change = next((one for one in turn(phrase, MIDDLE).changes if one.name == name), None)
+        assert (change is None) == (phrase in LEFT), phrase
+        if change is None:
+            continue
         assert (change.after > change.before) == (sign == "+"), phrase
+
+
+ORDINARY = (
+    "Guess what", "Let's play a game", "What's the topic?", "How do I trim a hedge?", "Who said that already?", "I dream a lot",
+    "Spice up this recipe with something", "Spell it out for me: pneumonia", "What does 'in a nutshell' mean?",
+    "Is one sentence enough for a summary of War and Peace?", "Tell me everything about Rome", "Erzähl mir ein Märchen",
+    "Kannst du raten, wie alt ich bin?", "Schreib einen Vortrag über Bienen", "Cuéntame un cuento", "Write an essay about tea",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("message", ORDINARY)
+def test_a_message_that_shares_words_with_a_wish_is_still_sent(message: str) -> None:
+    assert not turn(message, MIDDLE).certain
