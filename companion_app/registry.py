@@ -96,14 +96,14 @@ class Registry:
     def __iter__(self) -> Iterator[Command]:
         return iter(self._commands.values())
 
-    def run(self, name: str, /, **arguments: object) -> None:
-        """Run a command by its name; where it can't run now, say why."""
+    def run(self, name: str, /, **arguments: object) -> object:
+        """Run a command by its name, and return what it returns; where it can't run now, say why, and return None."""
         command = self._commands[name]
         reason = self.why_not(command)
         if reason:
             self._say(reason)
-        else:
-            command.run(**arguments)
+            return None
+        return command.run(**arguments)
 
     def why_not(self, command: Command) -> str:
         """Why a command can't run now, in a sentence; empty where it can."""

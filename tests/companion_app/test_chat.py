@@ -10,9 +10,12 @@ import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from companion_app.registry import Registry
+from companion_app.screens.chat.commands import commands
 from companion_app.services.chat_commands import ChatCommands
 from companion_app.services.chat_export import to_markdown
 from companion_app.services.chat_json import ChatFileError, dumps, loads
@@ -319,6 +322,41 @@ async def test_a_vote_waits_for_the_host_and_is_a_pair_over_the_same_history(tmp
     assert pair["prompt"] == [{"role": "user", "content": "First"}]
     assert pair["chosen"] == [{"role": "assistant", "content": "B "}]
     assert pair["rejected"] == [{"role": "assistant", "content": "A "}]
+
+
+async def test_what_the_chat_s_buttons_do_is_in_the_table_of_commands(tmp_path: Path) -> None:
+    """Sent, asked again, judged, voted on, sent otherwise, and how it answers: by the values that the commands offer."""
+    quick, slow = FakeWriter("Quick"), FakeWriter("Slow")
+    async with talking(tmp_path, quick, slow) as talk:
+        app = SimpleNamespace(chats=talk.chats, open=lambda screen: None)
+        registry = Registry(lambda: talk.store.state)
+        registry.add(*commands(app))
+
+        def offered(name: str, argument: str) -> list[str]:
+            return [value for value, _ in registry[name].choices[argument](talk.store.state)]
+
+        assert registry.why_not(registry["chat.vote"]) == "There are no two answers yet."
+        talk.chats.pick((model(quick), model(slow)))
+        assert registry.run("chat.send", text="be more creative", as_message=False) is True
+        assert talk.one.knobs.temperature > 0 and not talk.one.turns, "that says how to answer"
+        assert registry.run("chat.send", text="Hello", picture="", as_message=False) is True
+        await talk.until(lambda: talk.one.turns and not talk.one.running)
+        assert offered("chat.retry", "answer") == offered("chat.judge", "answer") == ["1.0", "1.1"]
+        assert offered("chat.vote", "better") == ["1.0", "1.1", f"1.{TIE}"] and offered("chat.change", "message") == [
+            "1"
+        ]
+        registry.run("chat.judge", answer="1.1", good=True)
+        registry.run("chat.vote", better=f"1.{TIE}")
+        assert talk.last.replies[1].liked is True and talk.last.vote == TIE
+        registry.run("chat.retry", answer="1.0")
+        await talk.until(lambda: len(quick.asked) == 2 and not talk.one.running)
+        assert talk.last.vote is None and len(slow.asked) == 1
+        registry.run("chat.knob", knob="top_p", value=0.5)
+        assert talk.one.knobs.top_p == 0.5
+        before = talk.one.id
+        registry.run("chat.change", message="1", text="Good evening")
+        await talk.until(lambda: not talk.one.running)
+        assert talk.one.id != before and [turn.text for turn in talk.one.turns] == ["Good evening"]
 
 
 async def test_a_thumb_is_kept_sent_changed_and_taken_back(tmp_path: Path) -> None:

@@ -147,11 +147,11 @@ class ReplyCard(Card):
 
     def like(self, liked: bool) -> None:
         """Find it good or bad; the same again takes that back."""
-        _app().chats.like(self.number, self.model, liked)
+        _app().registry.run("chat.judge", answer=f"{self.number}.{self.model}", good=liked)
 
     def retry(self) -> None:
         """Ask again."""
-        _app().chats.retry(self.number, self.model)
+        _app().registry.run("chat.retry", answer=f"{self.number}.{self.model}")
 
     def _show_blocks(self, found: tuple[Block, ...]) -> None:
         for at, block in enumerate(found):
@@ -265,7 +265,7 @@ class TurnBox(Column):
             text = tr("Neither is better") if at == TIE else tr("{name} is better", name=self._name(at))
             choice = Choice(text=text)
             choice.on = self._turn.vote == at
-            choice.bind(on_release=lambda _, at=at: _app().chats.vote(number, at))
+            choice.bind(on_release=lambda _, at=at: _app().registry.run("chat.vote", better=f"{number}.{at}"))
             self._votes.add_widget(choice)
 
     def _fit(self, *_: object) -> None:

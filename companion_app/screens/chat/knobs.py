@@ -12,6 +12,7 @@ from kivy.uix.boxlayout import BoxLayout
 
 from companion_app.i18n import N_, tr
 from companion_app.i18n.figures import number
+from companion_app.screens.chat.commands import KNOBS as TITLES
 from companion_app.state.chat import Chat
 from companion_app.theme.widgets import Act, Card, Prose
 from edge_runtime.tasks.knobs import BOUNDS, Change, Knobs, Turned
@@ -19,12 +20,12 @@ from edge_runtime.tasks.knobs import BOUNDS, Change, Knobs, Turned
 if TYPE_CHECKING:
     from companion_app.app import CompanionApp
 
-# name -> (title, what it does, a step)
+# name -> (what it does, a step)
 KNOBS = {
-    "temperature": (N_("Temperature"), N_("How much chance is in it"), 0.1),
-    "top_p": (N_("Likely words only"), N_("The share of likely words to choose from"), 0.05),
-    "max_tokens": (N_("Length"), N_("Tokens at most"), 64),
-    "repetition": (N_("Against repetition"), N_("What was said before counts less"), 0.05),
+    "temperature": (N_("How much chance is in it"), 0.1),
+    "top_p": (N_("The share of likely words to choose from"), 0.05),
+    "max_tokens": (N_("Tokens at most"), 64),
+    "repetition": (N_("What was said before counts less"), 0.05),
 }
 
 
@@ -36,8 +37,8 @@ class KnobRow(BoxLayout):
     value = StringProperty("")
 
     def __init__(self, name: str, **kwargs: object) -> None:
-        title, meaning, self._step = KNOBS[name]
-        super().__init__(title=tr(title), meaning=tr(meaning), **kwargs)
+        meaning, self._step = KNOBS[name]
+        super().__init__(title=tr(TITLES[name]), meaning=tr(meaning), **kwargs)
         self._name = name
         self._now = 0.0
 
@@ -49,7 +50,8 @@ class KnobRow(BoxLayout):
     def step(self, direction: int) -> None:
         """Less or more."""
         low, high = BOUNDS[self._name]
-        _app().chats.set_knob(self._name, min(max(self._now + direction * self._step, low), high))
+        value = min(max(self._now + direction * self._step, low), high)
+        _app().registry.run("chat.knob", knob=self._name, value=value)
 
 
 class KnobPanel(Card):
@@ -69,7 +71,7 @@ class KnobPanel(Card):
     def say(self) -> None:
         """Turn what is typed."""
         if self.ids.phrase.text.strip():
-            _app().chats.say(self.ids.phrase.text)
+            _app().registry.run("chat.adjust", phrase=self.ids.phrase.text)
             self.ids.phrase.text = ""
 
 
@@ -93,12 +95,12 @@ class KnobDiff(Card):
         for line in lines:
             self.ids.lines.add_widget(Prose(text=line, font_size="14sp"))
         self.ids.acts.clear_widgets()
-        chats = _app().chats
+        app = _app()
         if chat.turned.changes:
-            self._act(tr("Undo"), lambda: chats.undo_knobs(), "undo")
+            self._act(tr("Undo"), lambda: app.registry.run("chat.undo_adjusting"), "undo")
         if chat.turned.certain or not chat.turned.understood:
-            self._act(tr("Send it as a message"), lambda: chats.send(chat.phrase, as_message=True), "send")
-        self._act(tr("Fine"), lambda: chats.knobs_seen(), "check")
+            self._act(tr("Send it as a message"), lambda: app.registry.run("chat.send", text=chat.phrase), "send")
+        self._act(tr("Fine"), lambda: app.chats.knobs_seen(), "check")
 
     def _act(self, text: str, run: object, icon: str) -> None:
         act = Act(text=text, kind="quiet", icon=icon)
@@ -112,7 +114,7 @@ def told(turned: Turned, phrase: str) -> tuple[str, list[str]]:
     lines += [
         tr(
             "{knob} is at its bound already: {value}",
-            knob=tr(KNOBS[name][0]),
+            knob=tr(TITLES[name]),
             value=shown(name, getattr(turned.knobs, name)),
         )
         for name in turned.at_bound
@@ -128,7 +130,7 @@ def told(turned: Turned, phrase: str) -> tuple[str, list[str]]:
 def changed(change: Change) -> str:
     """One change, before and after."""
     before, after = shown(change.name, change.before), shown(change.name, change.after)
-    return tr("{knob}: {before} → {after}", knob=tr(KNOBS[change.name][0]), before=before, after=after)
+    return tr("{knob}: {before} → {after}", knob=tr(TITLES[change.name]), before=before, after=after)
 
 
 def shown(name: str, value: float) -> str:

@@ -41,7 +41,7 @@ class ListedRow(BoxLayout):
 
     def open(self) -> None:
         """Go on with it."""
-        _app().chats.open(self._id)
+        _app().registry.run("chat.open", id=self._id)
 
     def delete(self) -> None:
         """Ask whether that is meant."""
@@ -59,7 +59,7 @@ class DeleteRow(Card):
 
     def delete(self) -> None:
         """Yes."""
-        _app().chats.delete(self._id)
+        _app().registry.run("chat.delete", id=self._id)
 
     def keep(self) -> None:
         """No."""
@@ -103,7 +103,7 @@ class ChatList(BoxLayout):
 
     def begin(self) -> None:
         """A new one."""
-        _app().chats.begin()
+        _app().registry.run("chat.new")
 
 
 def _app() -> CompanionApp:

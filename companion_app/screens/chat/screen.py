@@ -160,9 +160,9 @@ class ChatScreen(AppScreen):
         """Send what is typed; it stays in the field where it can't go out."""
         text, picture = self.ids.entry.text, self._picture.entry.text if self._with_picture else ""
         if self._edited is not None:
-            self.chats.edit(self._edited, text)
+            self.app.registry.run("chat.change", message=str(self._edited), text=text)
             return
-        if self.chats.send(text, picture):
+        if self.app.registry.run("chat.send", text=text, picture=picture, as_message=False):
             self._stick, self._with_picture = True, False
             self._picture.entry.text = ""
             self.ids.entry.text = ""
