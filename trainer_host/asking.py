@@ -37,7 +37,7 @@ def make_request(
     """The request of a task for one sentence; raises `DataError` for what the task doesn't take.
 
     A robot's home is the sample home where none is given. inner: which of a combo's tasks, or of several heads that look at pictures, is
-    meant. file: a picture that is asked about.
+    meant. file: a picture that is asked about, or that actions go on from, with commas between them.
     """
     if task == "vision":
         if file is None:
@@ -47,6 +47,10 @@ def make_request(
             **({"question": text} if text else {}),
             **({"head": inner} if inner else {}),
         }
+    if task == "video_gen" and file is not None:
+        if not text.strip():
+            raise DataError('Say what is done, as in: enigma ask SPECIALIST "forward, left" --file frame.png.')
+        return {"image": read_picture(file), "actions": [action.strip() for action in text.split(",")]}
     if file is not None:
         raise DataError(f"The task {task} takes no file; leave out --file.")
     if not text.strip():

@@ -8,7 +8,7 @@ import pkgutil
 import re
 from collections.abc import Generator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, TypeVar, cast, runtime_checkable
 
 from edge_runtime.errors import UnknownTask
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 # What a request asks of the engine below its specialist, what it gets, and the answer at its end.
 Steps = Generator[Mapping[str, "np.ndarray"], dict[str, "np.ndarray"], dict[str, object]]
+
+
+_Made = TypeVar("_Made")
 
 
 class Specialist(Protocol):
@@ -41,6 +44,14 @@ class Stepwise(Specialist, Protocol):
 
 
 @runtime_checkable
+class Speaks(Specialist, Protocol):
+    """A specialist that says a long text part by part, so that the first is heard before the last is made."""
+
+    def parts(self, request: dict[str, object]) -> tuple[list[dict[str, object]], bool]:
+        """Requests for `run` whose sounds follow one another, and whether something is left out; raises `BadRequest`."""
+
+
+@runtime_checkable
 class Embeds(Specialist, Protocol):
     """A specialist that may place texts among others; `embedder` is None where its graph doesn't give that.
 
@@ -51,14 +62,14 @@ class Embeds(Specialist, Protocol):
     embedder: Specialist | None
 
 
-def driven(engine: Engine, steps: Steps) -> dict[str, object]:
-    """The answer of one request by itself."""
+def driven(engine: Engine, steps: Generator[Mapping[str, np.ndarray], dict[str, np.ndarray], _Made]) -> _Made:
+    """The answer of one request by itself, or what else such steps end with."""
     try:
         wanted = next(steps)
         while True:
             wanted = steps.send(engine.run(wanted))
     except StopIteration as end:
-        return cast("dict[str, object]", end.value)
+        return cast("_Made", end.value)
 
 
 class TaskModule(Protocol):
@@ -83,7 +94,7 @@ class TaskModule(Protocol):
 
 
 # Modules of this package that aren't tasks.
-_SHARED = frozenset({"confidence", "dialogue", "familiar", "image_flow", "pieces", "text", "tries"})
+_SHARED = frozenset({"confidence", "dialogue", "familiar", "image_flow", "next_frame", "pieces", "text", "tries", "voice"})
 # The only task whose name can't be a module's.
 _MODULES = {"3d_gen": "gen_3d"}
 

@@ -2,6 +2,8 @@
 
 As in `image_gen` the model writes a plan; a row that doesn't say what its film shows, or shows several of one thing,
 is learnt as the scene itself. The film is an animated PNG, which loses nothing; browsers and chats play it.
+
+A specialist of the other kind says which frames follow a picture when something is done; see `edge_runtime.tasks.next_frame`.
 """
 
 from __future__ import annotations
@@ -18,12 +20,14 @@ from edge_runtime.media.prompts import Prompt, marked
 from edge_runtime.media.scene import Scene, read_scene, scene_schema, write_scene
 from edge_runtime.media.scene_notation import is_scene, read_line, write_line
 from edge_runtime.media.words import stranger
+from edge_runtime.tasks import next_frame
 from edge_runtime.tasks.dialogue import FIGURES, OPTIONS, TextTask, Writer, prompt_of
 from edge_runtime.tasks.image_gen import NOT_SHOWN, PROBLEM, alike
 from edge_runtime.tasks.tries import TryingWriter
 
 if TYPE_CHECKING:
     from edge_runtime.bundle.manifest import Manifest
+    from edge_runtime.engines import Engine
     from edge_runtime.engines.language import LanguageEngine
 
 NAME = "video_gen"
@@ -36,17 +40,22 @@ SMOOTH = 2  # a film has many pictures: edges of two by two
 Json = dict[str, object]
 REQUEST_SCHEMA: Json = {
     "type": "object",
-    "required": ["prompt"],
-    "properties": {"prompt": {"type": "string", "minLength": 1, "maxLength": MAX_PROMPT}, **OPTIONS},
+    "properties": {
+        "prompt": {"type": "string", "minLength": 1, "maxLength": MAX_PROMPT},
+        **next_frame.REQUEST_FIELDS,
+        **OPTIONS,
+    },
+    "anyOf": [{"required": ["prompt"]}, {"required": ["image"]}],
 }
 RESPONSE_SCHEMA: Json = {
     "type": "object",
-    "required": ["scene", "film", "frames", "problem", *FIGURES],
+    "required": ["film", "frames", "problem", "confidence", "unsure"],
     "properties": {
-        "scene": {"anyOf": [scene_schema(film=True), {"type": "null"}]},
+        "scene": {"anyOf": [scene_schema(film=True), {"type": "null"}], "description": "where one was drawn"},
         "film": {"description": "an animated PNG", "contentMediaType": CONTENT_TYPE},
         "frames": {"type": "integer", "minimum": 0},
         "problem": PROBLEM,
+        **next_frame.FIELDS,
         **FIGURES,
     },
 }
@@ -101,15 +110,22 @@ def _scene(text: str, prompt: Prompt) -> tuple[Scene, str | None]:
     return scene, NOT_UNDERSTOOD if not whole else doubt(plan, prompt) or (None if shown else NOT_SHOWN)
 
 
-def load(manifest: Manifest, folder: Path, engine: LanguageEngine) -> Writer:
-    """A specialist over a language engine; raises `BundleError`, and `NotEquipped` where nothing could be drawn."""
+def load(manifest: Manifest, folder: Path, engine: LanguageEngine | Engine) -> Writer | next_frame.Foreteller:
+    """A specialist over a language engine, or over a network's where the manifest's options say how large a frame's `cell` is.
+
+    Raises `BundleError`, and `NotEquipped` where nothing could be drawn.
+    """
     from edge_runtime.language.specialist import load_language
 
+    if "cell" in manifest.options:
+        return next_frame.load(manifest, folder, cast("Engine", engine))
     optional("PIL", "Films")
-    task = cast(TextTask, sys.modules[__name__])
-    return TryingWriter(load_language(manifest, folder, engine), task, manifest.thresholds.get("unsure", 0.0))
+    task, language = cast(TextTask, sys.modules[__name__]), cast("LanguageEngine", engine)
+    return TryingWriter(load_language(manifest, folder, language), task, manifest.thresholds.get("unsure", 0.0))
 
 
 def agrees(expected: Json, got: Json) -> bool:
     """Whether the same things move in both films, most of them: int8 kernels round differently."""
+    if "changes" in expected or "changes" in got:
+        return next_frame.agrees(expected, got)
     return alike(expected.get("scene"), got.get("scene"))

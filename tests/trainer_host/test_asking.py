@@ -40,7 +40,10 @@ def test_a_picture_is_asked_about_by_its_file(tmp_path: Path) -> None:
     (tmp_path / "cat.jpg").write_bytes(b"\xff\xd8")
     request = asking.make_request("vision", "how many?", file=tmp_path / "cat.jpg")
     assert request == {"image": Media("image/jpeg", b"\xff\xd8"), "question": "how many?"}
+    request = asking.make_request("video_gen", "forward, left", file=tmp_path / "cat.jpg")
+    assert request == {"image": Media("image/jpeg", b"\xff\xd8"), "actions": ["forward", "left"]}
     for task, text, file, sentence in (
+        ("video_gen", " ", tmp_path / "cat.jpg", "Say what is done"),
         ("vision", "", None, "name one with --file"),
         ("vision", "", tmp_path / "dog.png", "can't be read"),
         ("router", "hi", tmp_path / "cat.jpg", "takes no file"),

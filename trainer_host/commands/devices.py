@@ -32,7 +32,9 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     made.add_argument("--task", metavar="TASK", help="of a specialist with several tasks, the one that is meant")
     made.add_argument("--area", metavar="ID", help="robot: the room that the speaker is in")
     made.add_argument("--inventory", type=Path, metavar="FILE", help="robot: the home (default: the sample home)")
-    made.add_argument("--file", type=Path, metavar="FILE", help="vision: the picture that is asked about")
+    made.add_argument(
+        "--file", type=Path, metavar="FILE", help="vision, or next frames of video_gen: the picture that is asked about"
+    )
     made.add_argument(
         "--out", type=Path, metavar="FILE", help="where the answer's file goes (default: SPECIALIST-1...)"
     )

@@ -20,7 +20,7 @@ GROUP = "group"  # in a row's meta: those of one group are alike, so none of the
 
 Json = dict[str, object]
 # Tasks whose rows are of two kinds, each with a student of its own: what the outputs of the other kind have, and its name.
-KINDS = {"image_gen": ("picture", "captions")}
+KINDS = {"image_gen": ("picture", "captions"), "audio_gen": ("sounds", "voice"), "video_gen": ("frame", "frames")}
 
 
 @dataclass(frozen=True)

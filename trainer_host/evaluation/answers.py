@@ -22,12 +22,14 @@ from trainer_host.tasks import TASKS, task_spec
 from trainer_host.training.run import Run
 
 CAPTIONS = "captions"  # whose pictures are compared with one another
+VOICE = "voice"  # whose sounds are compared with the teacher's
+FRAMES = "frames"  # of which questions and answers are pictures
 _PICTURES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".gif": "image/gif"}
 
 
 @dataclass(frozen=True)
 class Answered:
-    """One held-out row. files: those that the row names. score: the task's own metric, 0 to 1."""
+    """One held-out row. files: those that the question names. score: the task's own metric, 0 to 1."""
 
     task: str
     asked: Json
@@ -77,17 +79,22 @@ def examine(run: Run, dataset: Dataset, most: int, on_step: Callable[[float, str
         if run.kind == CAPTIONS:
             painted = _painted(run, dataset, rows, specialist, on_step)
             return Examined(item.file, item.runtimes[0], item.bytes, painted)
+        if run.kind == VOICE:
+            said = _voiced(run, dataset, rows, specialist, on_step)
+            return Examined(item.file, item.runtimes[0], item.bytes, said)
         for number, row in enumerate(rows):
             on_step(number / len(rows), f"{number} of {len(rows)}")
             task, inner = _inner(row, run.task)
-            request = _request(task, inner, dataset, homes)
+            request = _named(dataset, inner) if run.kind == FRAMES else _request(task, inner, dataset, homes)
             whole: Json = {"task": task, "request": request} if run.task == COMBO else request
             try:
                 got = specialist.run(whole)
             except BadRequest as cause:  # a device would say so too, and nobody would get an answer
                 got = {"error": str(cause), "unsure": True}
-            score = task_spec(task).score(row.output, got)
-            made.append(Answered(task, inner, row.output, got, score, files_of(dataset, row)))
+            wanted = _named(dataset, row.output) if run.kind == FRAMES else row.output
+            score = task_spec(task).score(wanted, got)
+            files = {name: content for name, content in files_of(dataset, row).items() if name in inner.values()}
+            made.append(Answered(task, inner, wanted, got, score, files))
     on_step(1.0, "done")
     return Examined(item.file, item.runtimes[0], item.bytes, tuple(made))
 
@@ -111,6 +118,25 @@ def _painted(
         Answered(run.task, row.input, {**row.output, "picture": picture}, got, score, {})
         for row, picture, got, score in zip(rows, pictures, answers, scores, strict=True)
     )
+
+
+def _voiced(
+    run: Run, dataset: Dataset, rows: Sequence[Row], specialist: Specialist, on_step: Callable[[float, str], None]
+) -> tuple[Answered, ...]:
+    """What a voice says, beside its teacher; see `VoiceStudent.likeness` for the score."""
+    from trainer_host.speech.voice_rows import FILES
+    from trainer_host.students.voice import VoiceStudent
+
+    made = []
+    for number, row in enumerate(rows):
+        on_step(number / len(rows), f"{number} of {len(rows)}")
+        got = specialist.run(dict(row.input))
+        sound = Media("audio/wav", (dataset.folder / FILES / str(row.output["sound"])).read_bytes())
+        wanted: Json = {"sounds": row.output["sounds"], "sound": sound}
+        score = VoiceStudent().likeness(run.folder, dataset.folder, row, specialist)
+        made.append(Answered(run.task, row.input, wanted, got, score, {}))
+    on_step(1.0, "done")
+    return tuple(made)
 
 
 def chosen(task: str, wanted: Json, got: Json, score: float) -> dict[str, tuple[str, str]]:
@@ -150,6 +176,12 @@ def _request(task: str, asked: Json, dataset: Dataset, homes: dict[int, Json]) -
             raise DataError(f"The picture {path.name} of a held-out row is missing; import the dataset again.")
         return {**asked, "image": Media(_PICTURES.get(path.suffix.lower(), "image/png"), path.read_bytes())}
     return asked
+
+
+def _named(dataset: Dataset, fields: Json) -> Json:
+    """With the pictures that the fields name."""
+    files = files_of(dataset, Row(fields, {}))
+    return {key: Media("image/png", files[str(value)]) if value in files else value for key, value in fields.items()}
 
 
 def _action(output: Json) -> str:

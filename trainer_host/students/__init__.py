@@ -22,7 +22,12 @@ if TYPE_CHECKING:
 # What is learnt, by the module of the same name: the twelve tasks, several of them in one model, plain texts, and a wake word.
 TRAINED = (*TASKS, "combo", "base", "wake_word")
 # Where a module has another name: the only task whose name can't be a module's, and other kinds of rows of a task.
-_MODULES = {("3d_gen", None): "gen_3d", ("image_gen", "captions"): "image_flow"}
+_MODULES = {
+    ("3d_gen", None): "gen_3d",
+    ("image_gen", "captions"): "image_flow",
+    ("audio_gen", "voice"): "voice",
+    ("video_gen", "frames"): "next_frame",
+}
 Json = dict[str, object]
 # Called with the share done (0 to 1) and the figures so far, as in {"loss": 0.31}.
 OnProgress = Callable[[float, dict[str, float]], None]

@@ -22,7 +22,7 @@ from trainer_host.media import examples, film_facts, film_phrases, picture_words
 from trainer_host.media.film import Watched, film_file, refuse_unreadable, refuse_unseen, watch
 from trainer_host.media.film_facts import MAX_FACTS, Fact, read_facts, unmet, write_fact
 from trainer_host.media.film_sampler import FREE, LEVELS, Sample, request, sample
-from trainer_host.tasks import Example, Json, Prompt, Rejected, TaskSpec, file_name, no_options
+from trainer_host.tasks import Example, Json, Prompt, Rejected, TaskSpec, file_name, next_frames, no_options
 
 MAX_PROMPT = 600
 
@@ -44,7 +44,9 @@ Example, a red ball that moves from left to right: {{"scene":{{"width":160,"heig
 
 
 def spec(options: Json) -> TaskSpec:
-    """It has no options; raises `DataError` for any, and where Pillow is missing."""
+    """Option: `frames`, see `next_frames.spec`; raises `DataError` for any other, and where Pillow is missing."""
+    if "frames" in options:
+        return next_frames.spec(options)
     no_options("video_gen", options)
     examples.needs("PIL", "Films")
     return VideoGen()
@@ -91,6 +93,8 @@ class VideoGen(TaskSpec):
 
     def score(self, wanted: Json, got: Json) -> float:
         """See `TaskSpec`: the share of the facts in `wanted` that hold in the frames of `got`, 0 where it has none."""
+        if next_frames.FRAME in wanted:
+            return next_frames.score(wanted, got)
         try:
             watched = watch(read_scene(got.get("scene"), film=True))
         except Rejected:

@@ -34,6 +34,7 @@ FORMS: dict[str, dict[str, Form]] = {
     "chat": {"language": Form.TEXT, "tools": Form.JSON, "steps": Form.FLAG},
     "vision": {"images": Form.FOLDER, "labels": Form.WORDS, "whole": Form.FLAG, "questions": Form.QUESTIONS},
     "audio_gen": {"kinds": Form.WORDS},
+    "video_gen": {"frames": Form.TEXT},
     "game": {"games": Form.WORDS},
     "robot": {"mode": Form.TEXT, "pack": Form.TEXT},
     "router": {"labels": Form.TABLE, "language": Form.TEXT},
