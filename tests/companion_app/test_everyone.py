@@ -169,6 +169,27 @@ async def test_letters_of_300_percent_are_whole_on_every_screen(options: Options
         assert strip.spoken == "Teaching Robot and 2 more  ·  42 %  ·  4 min left" and "Teaching" not in app.frame.job
 
 
+@pytest.mark.parametrize("language", ["en", "de", "pseudo"])
+async def test_the_stop_is_whole_and_leaves_room_in_the_smallest_window_with_the_largest_letters(
+    options: Options, language: str
+) -> None:
+    async with window.opened(options, (320, 640)) as driver:
+        app = driver.app
+        furnished.furnish(app.store, PEOPLE)
+        app.choosing.change(font_scale=3.0, language=language)
+        app.open(Screen.ROBOT)
+        bar, stop = driver.find("StopBar"), driver.find("StopAct")
+        words = stop.ids.words
+        await driver.until(lambda: bar.stacked and words.width <= stop.width, "a stop that fits")
+        for part in (bar, stop):
+            assert clipping.clipped(part) == [], part
+        assert words.font_size >= 19 and stop.height >= 44 and stop.width > app.shell.width * 0.8
+        assert bar.height < app.shell.height / 3
+        line = app.shell._bar.ids.line
+        assert line.orientation == "vertical" and app.shell._bar.ids.device.text == "Kitchen Pi"
+        assert app.shell._bar.height < app.shell.height / 2
+
+
 MOST_ACTIONS = 6
 
 
