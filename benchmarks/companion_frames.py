@@ -14,7 +14,8 @@ measured in the same way.
 and keeps of shaders. So the app runs once on Mesa's softpipe, which compiles nothing, and is looked at before and after each
 part: Python; Kivy without a window; the window, which brings the GL driver; the app with its first screen; and with each
 of its screens opened once. `ours` is Python, Kivy and the app, its textures too; `driver` is the rest. A real GPU's driver
-takes another amount. The line of the start has all together, with llvmpipe.
+takes another amount. The line of the start has all together, with llvmpipe: one second after the first frame, then with 50 devices
+and with the live curve.
 """
 
 from __future__ import annotations
@@ -183,9 +184,10 @@ def spread(values: list[float]) -> dict[str, float]:
 
 
 def child(size: tuple[int, int], bare: bool) -> None:
-    """The start, in this process alone: prints seconds to the first frame, and the memory after a second of it.
+    """The start, in this process alone: prints seconds to the first frame, and the memory after a second of it; then with
+    50 devices shown, and with a live curve of 10,000 points shown for four seconds.
 
-    bare: of a Kivy app of one label, in the place of ours.
+    bare: of a Kivy app of one label, in the place of ours, and the start alone.
     """
     import gc
 
@@ -208,6 +210,21 @@ def child(size: tuple[int, int], bare: bool) -> None:
 
     def ended(_: float) -> None:
         found["RSS MB"] = round(resident(), 1)
+        if bare:
+            app.stop()  # type: ignore[attr-defined]
+            return
+        furnish(app)
+        app._changed(app.store.state)  # type: ignore[attr-defined]
+        Clock.schedule_once(devices_seen, 2.0)
+
+    def devices_seen(_: float) -> None:
+        found["with 50 devices, RSS MB"] = round(resident(), 1)
+        app.open("train")  # type: ignore[attr-defined]
+        Clock.schedule_interval(lambda _: one_more_point(app, Clock.frames), 0.2)
+        Clock.schedule_once(curve_seen, 4.0)
+
+    def curve_seen(_: float) -> None:
+        found["and a live curve, RSS MB"] = round(resident(), 1)
         app.stop()  # type: ignore[attr-defined]
 
     Window.bind(on_flip=flipped)
