@@ -157,7 +157,7 @@ def _down_to(
 def way_down(space: Space, thing: Box, start: np.ndarray, rng: np.random.Generator) -> tuple[list[np.ndarray], float]:
     """Points straight down to a thing, as low as it can be taken, and how far beyond the tip its middle is. Raises ArmError."""
     height = thing.size[2]
-    for depth in _depths(height):
+    for depth in _depths(height, _fingers(space)):
         try:
             tip = np.array(thing.at) - (height / 2 - depth) * DOWN
             return _straight_down(space, tip, start, rng, ABOVE + height), height / 2 - depth
@@ -166,9 +166,16 @@ def way_down(space: Space, thing: Box, start: np.ndarray, rng: np.random.Generat
     raise ArmError(f"{thing.name!r} can't be taken: {why}")
 
 
-def _depths(height: float) -> list[float]:
-    """How far below a thing's top the tip may take it, the deepest first."""
-    deepest = height / 2
+def _fingers(space: Space) -> float:
+    """Metres from where the fingers begin, at the palm, to the tip; endless where there are none, or they begin beyond it."""
+    chain = space.kinematics.chain
+    long = [float(-(np.linalg.inv(chain.tip) @ finger.origin)[2, 3]) for finger in chain.fingers]
+    return min((each for each in long if each > ROOM), default=np.inf)
+
+
+def _depths(height: float, fingers: float) -> list[float]:
+    """How far below a thing's top the tip may take it, the deepest first: a palm that leans on it presses it out of the fingers."""
+    deepest = min(height / 2, fingers - ROOM)
     return [deepest - HIGHER * step for step in range(int(deepest / HIGHER))] or [deepest]
 
 

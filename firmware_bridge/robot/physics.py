@@ -18,7 +18,7 @@ from firmware_bridge.robot.physics_arm import UNSEEN, attach, rest
 from firmware_bridge.robot.room import FIRST, RAYS, REACH, STEP, Room
 from firmware_bridge.robot.simulator import DEADMAN, GRIPS, LAG, LEG, LEG_APART, PIECE, World
 
-STEPS = 2  # of MuJoCo in a piece of time
+STEPS = 4  # of MuJoCo in a piece of time: what fingers hold needs steps of about a millisecond
 WHEEL, WIDE = 0.04, 0.012  # metres: radius of a wheel, and half of its width
 MASS = 4.0  # kg of the robot; a wheel has a tenth of it
 HIGH, THICK = 0.25, 0.01  # metres: half of a wall's height and thickness
@@ -168,7 +168,7 @@ def _spec(mujoco: Any, robot: Robot, room: Room, pose: tuple[float, float, float
         0.7,
     ):  # two balls that slide keep it from tipping; they hang a little over the floor, as wheels need the weight
         base.add_geom(
-            type=geom.mjGEOM_SPHERE, size=[0.015, 0, 0], pos=[along * body.radius, 0, 0.015 - WHEEL + 0.002], mass=0.01,
+            type=geom.mjGEOM_SPHERE, size=[0.015, 0, 0], pos=[along * body.radius, 0, 0.015 - WHEEL + 0.0005], mass=0.01,
             condim=1, friction=[0, 0, 0], priority=1,  # or the floor's friction would count
         )  # fmt: skip
     for name, side in (("left", 0.5), ("right", -0.5)):

@@ -194,6 +194,20 @@ def test_in_mujoco_its_arm_picks_a_thing_by_its_own_planner_carries_it_and_puts_
     run(main(), monkeypatch)
 
 
+def test_the_palm_keeps_off_a_thing_that_is_higher_than_its_fingers_are_long() -> None:
+    """Leaning on a cup's rim it would press the cup out of the fingers on the way."""
+    from firmware_bridge.arm.pick import pick
+    from firmware_bridge.robot.hand import mounted
+
+    declared = load(room.ROOMS / "flat" / "robot.toml")
+    assert declared.arm is not None
+    arm = mounted(declared.arm, room.ROOMS / "flat")
+    cup = arm.object("cup")
+    _, (size, beyond) = pick(replace(arm, objects=(cup,)), arm.home, "cup", np.random.default_rng(1))
+    fingers = 0.03  # metres from the palm to the tip, by arm.urdf
+    assert size[2] / 2 > fingers and size[2] / 2 - beyond <= fingers - 0.003 + 1e-9
+
+
 def test_in_mujoco_without_an_arm_what_it_takes_hangs_on_the_robot_and_wheels_slip_at_a_wall(tmp_path: Path) -> None:
     pytest.importorskip("mujoco", reason="pip install 'enigma[sim]'")
     from firmware_bridge.robot.physics import MujocoWorld
