@@ -19,10 +19,10 @@ BANDS = 40
 _FFT = 512
 _BLOCK = 24  # frames that are worked on at once: few enough for a small cache, and for one thread of the BLAS
 _LOWEST, _HIGHEST = 60.0, 7_600.0  # Hz
-_SMOOTH = 0.025  # of the running mean per frame, 0.4 s
-_ALPHA, _DELTA, _ROOT = 0.98, 2.0, 0.5  # the paper's values
+SMOOTHING = 0.025  # of the running mean per frame, 0.4 s
+ALPHA, DELTA = 0.98, 2.0  # the paper's values, as is the square root
 # Between the energy of rounding to 16 bits (1e-7) and that of a quiet room (1e-4), so that silence is silent.
-_FLOOR = 1e-5
+FLOOR = 1e-5
 
 
 class Frontend:
@@ -39,21 +39,35 @@ class Frontend:
         made = np.empty((count, BANDS), np.float32)
         for first in range(0, count, _BLOCK):
             some = min(_BLOCK, count - first)
-            made[first : first + some] = self._frames(waiting[first * HOP :], some)
+            made[first : first + some] = self._normalised(_energies(waiting[first * HOP :], some))
         self._left = waiting[count * HOP :].copy()
         return made
 
-    def _frames(self, samples: np.ndarray, count: int) -> np.ndarray:
-        places, hann, mel = _tables()
-        spectrum = np.fft.rfft(samples[places[:count]] * hann, _FFT)
-        energy = np.asarray((spectrum.real**2 + spectrum.imag**2) @ mel, np.float32)
+    def _normalised(self, energy: np.ndarray) -> np.ndarray:
         means = np.empty_like(energy)
         mean = self._mean if self._mean is not None else energy[0].copy()
         for frame, now in enumerate(energy):
-            mean += _SMOOTH * (now - mean)
+            mean += SMOOTHING * (now - mean)
             means[frame] = mean
         self._mean = mean
-        return np.sqrt(energy * (means + _FLOOR) ** -_ALPHA + _DELTA) - _ROOT_OF_DELTA
+        return np.sqrt(energy * (means + FLOOR) ** -ALPHA + DELTA) - _ROOT_OF_DELTA
+
+
+def energies(samples: np.ndarray) -> np.ndarray:
+    """float32 [n] at 16 kHz -> float32 [frames, 40]: what each band has in each complete window, not normalised."""
+    count = max(0, (len(samples) - WINDOW) // HOP + 1)
+    made = np.empty((count, BANDS), np.float32)
+    for first in range(0, count, _BLOCK):
+        some = min(_BLOCK, count - first)
+        made[first : first + some] = _energies(samples[first * HOP :], some)
+    return made
+
+
+def energy_of_white_noise() -> np.ndarray:
+    """float32 [40]: the mean energy of each band where samples are independent, of variance 1."""
+    _, hann, mel = _tables()
+    made: np.ndarray = mel.sum(0) * np.square(hann).sum()
+    return made
 
 
 def hertz_of(bands: np.ndarray) -> np.ndarray:
@@ -66,6 +80,13 @@ def bands_at(hertz: np.ndarray) -> np.ndarray:
     """The bands whose middles frequencies are, `hertz_of` turned round; they may lie outside of 0 to 39."""
     made: np.ndarray = (2595 * np.log10(1 + hertz / 700) - _mel(_LOWEST)) / _mel_apart() - 1
     return made
+
+
+def _energies(samples: np.ndarray, count: int) -> np.ndarray:
+    """Of the first `count` windows, at most `_BLOCK`."""
+    places, hann, mel = _tables()
+    spectrum = np.fft.rfft(samples[places[:count]] * hann, _FFT)
+    return np.asarray((spectrum.real**2 + spectrum.imag**2) @ mel, np.float32)
 
 
 def _mel_apart() -> float:
@@ -93,4 +114,4 @@ def _tables() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return places, np.hanning(WINDOW + 1)[:-1].astype(np.float32), _filters()
 
 
-_ROOT_OF_DELTA = np.float32(_DELTA**_ROOT)
+_ROOT_OF_DELTA = np.float32(DELTA**0.5)

@@ -14,6 +14,8 @@ from edge_runtime.media.wav import RATE as PLAYED
 
 NOISES = ("white", "pink", "brown", "hum", "fan", "babble", "music", "knocks")
 LOUDNESS_DB = (-40.0, -8.0)  # of the speech's root mean square, full scale being 0
+SELF_NOISE = 1e-4  # of a microphone, its root mean square
+LEVEL = 0.05  # the speech's root mean square where it is only `placed`
 _SOUND = 343.0  # metres a second
 _QUIETEST = 1e-9
 
@@ -46,8 +48,20 @@ def heard(
     gain = 10 ** (float(rng.uniform(*LOUDNESS_DB)) / 20) / max(level, _QUIETEST)
     if rng.random() < scene.clipped:
         gain = 4.0 / max(float(np.abs(made).max()), _QUIETEST)
-    made = made * np.float32(gain) + np.float32(1e-4) * rng.standard_normal(len(made), np.float32)
+    made = made * np.float32(gain) + np.float32(SELF_NOISE) * rng.standard_normal(len(made), np.float32)
     return np.clip(made, -1, 1).astype(np.float32)
+
+
+def placed(
+    rng: np.random.Generator, speech: np.ndarray, babble: Sequence[np.ndarray], scene: Scene, speaking: np.ndarray
+) -> np.ndarray:
+    """As `heard` but before noise and microphone, at `LEVEL`: in a room, some of it clipped."""
+    made = speech if rng.random() < scene.dry else in_room(rng, speech)
+    if rng.random() < scene.clipped:
+        most = float(np.abs(made).max()) / 4
+        made = np.clip(made, -most, most)
+    level = float(np.sqrt(np.square(made[speaking], dtype=np.float64).mean())) if speaking.any() else LEVEL
+    return np.asarray(made * np.float32(LEVEL / max(level, _QUIETEST)), np.float32)
 
 
 def in_room(rng: np.random.Generator, speech: np.ndarray) -> np.ndarray:
@@ -104,6 +118,14 @@ def noise(rng: np.random.Generator, kind: str, count: int, babble: Sequence[np.n
     return np.asarray(made, np.float32)
 
 
+def microphone_gain(rng: np.random.Generator, hertz: np.ndarray) -> np.ndarray:
+    """What a microphone multiplies the amplitude of each frequency with."""
+    low, high = float(rng.uniform(20, 200)), float(rng.uniform(3_800, 8_000))
+    gain = (hertz / 1000) ** float(rng.uniform(-0.25, 0.25))
+    gain *= 1 / np.sqrt(1 + (low / hertz) ** 4) / np.sqrt(1 + (hertz / high) ** 8)
+    return np.asarray(gain)
+
+
 def convolved(sound: np.ndarray, response: np.ndarray) -> np.ndarray:
     """float32 [n], as long as the sound."""
     size = 1 << (len(sound) + len(response) - 1).bit_length()
@@ -137,8 +159,5 @@ def _music(rng: np.random.Generator, count: int) -> np.ndarray:
 def _tilted(rng: np.random.Generator, sound: np.ndarray) -> np.ndarray:
     """A microphone: it hears some frequencies better, and none above or below what it is made for."""
     size = 1 << max(1, len(sound) - 1).bit_length()
-    hertz = np.maximum(np.fft.rfftfreq(size, 1 / RATE), 1.0)
-    low, high = float(rng.uniform(20, 200)), float(rng.uniform(3_800, 8_000))
-    gain = (hertz / 1000) ** float(rng.uniform(-0.25, 0.25))
-    gain *= 1 / np.sqrt(1 + (low / hertz) ** 4) / np.sqrt(1 + (hertz / high) ** 8)
+    gain = microphone_gain(rng, np.maximum(np.fft.rfftfreq(size, 1 / RATE), 1.0))
     return np.asarray(np.fft.irfft(np.fft.rfft(sound, size) * gain.astype(np.float32), size), np.float32)[: len(sound)]

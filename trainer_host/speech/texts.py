@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import resources
+
 import numpy as np
 
 from trainer_host.tasks.phrases import fillers
@@ -20,6 +22,7 @@ WORDS = tuple(
         ]
     )
 )
+_SENTENCES = tuple((resources.files("trainer_host.speech") / "sentences.txt").read_text(encoding="utf-8").splitlines())
 
 
 def sentence(rng: np.random.Generator) -> str:
@@ -66,3 +69,8 @@ def foreign(rng: np.random.Generator, words: int) -> str:
 def paragraph(rng: np.random.Generator, sentences: int) -> str:
     """Several sentences, to be said in one breath of the program."""
     return " ".join(f"{sentence(rng)}." for _ in range(sentences))
+
+
+def read_aloud(rng: np.random.Generator, sentences: int) -> str:
+    """Several sentences of a manual, drawn at random."""
+    return " ".join(f"{_SENTENCES[int(rng.integers(len(_SENTENCES)))]}." for _ in range(sentences))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -15,16 +15,18 @@ from edge_runtime.audio.files import RATE
 from edge_runtime.audio.frontend import BANDS, HOP, Frontend
 from edge_runtime.audio.wake import STRIDE
 from trainer_host.data.dataset import Row
-from trainer_host.speech.acoustics import NOISES, Scene, heard, noise
+from trainer_host.speech.acoustics import NOISES, Scene, heard, noise, placed
 from trainer_host.speech.kinds import NEAR, PHRASE, TALK
 from trainer_host.speech.recordings import is_recorded, recorded_sound
 from trainer_host.speech.rows import speaker_of
 from trainer_host.speech.voices import say, side_by_side
+from trainer_host.students.wake_mix import Noises, log_energies, noises
 from trainer_host.workspace import write_atomic
 
 CLIP_STEPS = 80  # of 30 ms
 _CLIP = CLIP_STEPS * STRIDE * HOP  # samples that a clip's features tell of
-BEFORE = 0.6  # seconds whose features aren't kept: normalisation has settled then
+BEFORE = 0.6  # seconds whose features aren't looked at: normalisation has settled then
+BEFORE_FRAMES = round(BEFORE * RATE / HOP)
 _LATEST_END = 2.0  # seconds into a clip at which the phrase ends
 _EARLIEST_END = 1.4
 _FOLLOWED, _PRECEDED = 0.4, 0.35  # shares of phrases behind or before which more is said
@@ -32,13 +34,15 @@ _GAP = (0.03, 0.35)  # seconds between the two
 MOST_PHRASE = 1.8  # seconds: what the network remembers
 _OTHERS = 80  # rows of talk that are kept, to be said before or behind a phrase
 _BABBLE = 24  # of these, to mix crowds from
+_CROWD = 60  # rows of talk that the crowds of a whole training are mixed from
 _NOISE_EACH = 20  # rows of talk: then as much noise without it
 OnStep = Callable[[float], None]
+Ear = Callable[[np.random.Generator, np.ndarray, Sequence[np.ndarray], Scene, np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
 class Clips:
-    """features: float16 [clips, frames, 40]. ends: float32 [clips], seconds at which the phrase ends, or -1."""
+    """features: float16 [clips, frames, 40], or log energies. ends: float32 [clips], seconds of the phrase's end, or -1."""
 
     features: np.ndarray
     ends: np.ndarray
@@ -56,7 +60,7 @@ class Heard:
 
 @dataclass(frozen=True)
 class Material:
-    """phrases and near: `Clips`. talk: long features, float16 [frames, 40] each."""
+    """phrases and near: `Clips`. talk: long features or log energies, float16 [frames, 40] each."""
 
     phrases: Clips
     near: Clips
@@ -69,11 +73,18 @@ class Material:
 
 
 def heard_rows(
-    rows: Sequence[Row], dataset: Path, seed: int, scene: Scene, versions: tuple[int, int], on_step: OnStep
+    rows: Sequence[Row],
+    dataset: Path,
+    seed: int,
+    scene: Scene,
+    versions: tuple[int, int],
+    on_step: OnStep,
+    ear: Ear = heard,
 ) -> Iterator[Heard]:
     """Say all rows and let them be heard in rooms and noise: phrases, near misses, then talk.
 
     dataset: the folder of what people recorded. versions: of each phrase, and of each near miss, every one in another room.
+    ear: `heard`, or `placed` where noise is to be added later.
     """
     of_kind = {kind: [row for row in rows if row.meta["kind"] == kind] for kind in (PHRASE, NEAR, TALK)}
     weights = {PHRASE: versions[0] + 1, NEAR: versions[1] + 1, TALK: 4}  # of the work that a row makes, about
@@ -94,12 +105,12 @@ def heard_rows(
             did(1)
             for version in range(count):
                 rng = np.random.default_rng([seed, number, version, place])
-                samples, end = _clip(rng, sound, others, babble, scene)
+                samples, end = _clip(rng, sound, others, babble, scene, ear)
                 yield Heard(kind, samples, end if kind == PHRASE else -1.0, by_people)
                 did(1)
     for place, sound in enumerate(chain(others, _said(of_kind[TALK][_OTHERS:], dataset))):
         rng = np.random.default_rng([seed, place, 9])
-        yield Heard(TALK, heard(rng, sound, babble, scene, np.abs(sound) > 0.01), -1.0)
+        yield Heard(TALK, ear(rng, sound, babble, scene, np.abs(sound) > 0.01), -1.0)
         if place % _NOISE_EACH == 0:
             kind = NOISES[place // _NOISE_EACH % len(NOISES)]
             made = noise(rng, kind, len(sound), babble)
@@ -118,19 +129,38 @@ def _said(rows: Sequence[Row], dataset: Path) -> Iterator[np.ndarray]:
 def material(
     rows: Sequence[Row], dataset: Path, seed: int, scene: Scene, versions: tuple[int, int], on_step: OnStep
 ) -> Material:
-    """The features of `heard_rows`."""
+    """The features of `heard_rows`; clips begin where `BEFORE` is over."""
+    sounds = heard_rows(rows, dataset, seed, scene, versions, on_step)
+    return _gathered(sounds, lambda samples: Frontend().feed(samples).astype(np.float16), BEFORE_FRAMES)
+
+
+def spoken(
+    rows: Sequence[Row], dataset: Path, seed: int, scene: Scene, versions: tuple[int, int], on_step: OnStep
+) -> Material:
+    """The log energies of `heard_rows` before noise and microphones, for `mixed`; clips begin `BEFORE` earlier."""
+    return _gathered(heard_rows(rows, dataset, seed, scene, versions, on_step, placed), log_energies, 0)
+
+
+def _gathered(sounds: Iterable[Heard], turned: Callable[[np.ndarray], np.ndarray], skipped: int) -> Material:
+    """What sounds are `turned` into, the first frames of clips `skipped`."""
     clips: dict[str, list[np.ndarray]] = {PHRASE: [], NEAR: []}
     ends: dict[str, list[float]] = {PHRASE: [], NEAR: []}
     talk: list[np.ndarray] = []
-    for one in heard_rows(rows, dataset, seed, scene, versions, on_step):
-        features = Frontend().feed(one.samples).astype(np.float16)
+    for one in sounds:
+        frames = turned(one.samples)
         if one.kind == TALK:
-            talk.append(features)
+            talk.append(frames)
             continue
-        clips[one.kind].append(features[-CLIP_STEPS * STRIDE :])
-        ends[one.kind].append(one.end - BEFORE if one.end >= 0 else -1.0)
+        clips[one.kind].append(frames[skipped:])
+        ends[one.kind].append(one.end - skipped * HOP / RATE if one.end >= 0 else -1.0)
     made = {kind: Clips(np.stack(clips[kind]), np.array(ends[kind], np.float32)) for kind in clips}
     return Material(made[PHRASE], made[NEAR], talk)
+
+
+def surroundings(rows: Sequence[Row], dataset: Path, seed: int) -> Noises:
+    """`noises`, whose crowds are the first that talk in these rows."""
+    talk = [row for row in rows if row.meta["kind"] == TALK]
+    return noises(seed, list(_said(talk[:_CROWD], dataset)))
 
 
 def kept(path: Path | None, make: Callable[[], Material]) -> Material:
@@ -159,13 +189,13 @@ def kept(path: Path | None, make: Callable[[], Material]) -> Material:
     return made
 
 
-def windows(talk: Sequence[np.ndarray]) -> np.ndarray:
-    """Where clips of talk may begin: int [places, 2] of row and frame, one each second."""
+def windows(talk: Sequence[np.ndarray], frames: int) -> np.ndarray:
+    """Where clips of talk of so many frames may begin: int [places, 2] of row and frame, one each two seconds."""
     return np.array(
         [
             (row, start)
             for row, one in enumerate(talk)
-            for start in range(0, max(1, len(one) - CLIP_STEPS * STRIDE), RATE // HOP)
+            for start in range(0, max(1, len(one) - frames), 2 * RATE // HOP)
         ],
         np.int64,
     )
@@ -177,6 +207,7 @@ def _clip(
     talk: Sequence[np.ndarray],
     babble: Sequence[np.ndarray],
     scene: Scene,
+    ear: Ear,
 ) -> tuple[np.ndarray, float]:
     """A clip as it is heard, in which `sound` ends at the seconds given."""
     sound = sound[: int(MOST_PHRASE * RATE)]
@@ -200,4 +231,4 @@ def _clip(
                 room = max(0, end - len(sound) - gap)
                 said = other[:room]
                 line[room - len(said) : room] += said
-    return heard(rng, line, babble, scene, speaking), end / RATE
+    return ear(rng, line, babble, scene, speaking), end / RATE

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -13,7 +13,9 @@ from torch.nn import functional
 from edge_runtime.audio.files import RATE
 from edge_runtime.audio.frontend import BANDS, HOP
 from edge_runtime.audio.wake import LIMIT, PAUSE_SECONDS, SMOOTH, STEP_SECONDS, STRIDE
-from trainer_host.students.wake_data import CLIP_STEPS, Clips, Material, windows
+from trainer_host.speech.acoustics import Scene
+from trainer_host.students.wake_data import BEFORE, BEFORE_FRAMES, CLIP_STEPS, Clips, Material, windows
+from trainer_host.students.wake_mix import SILENCE, Noises, mixed
 from trainer_host.students.wake_net import WakeNet
 from trainer_host.students.wake_warp import warped
 from trainer_host.training.determinism import prepare
@@ -23,43 +25,65 @@ OnProgress = Callable[[int, float], None]
 # Seconds behind a phrase's end in which the network says yes; around them it isn't asked.
 _YES = (0.03, 0.30)
 _UNASKED = (-0.25, 0.60)
-_LOOKS = (0.35, 0.6, 0.8)  # shares of the steps after which hard clips are looked for
-_ROWS_AT_ONCE = 256
-SECONDS_A_STEP = 0.05  # of one thread, in the smallest usual size; only to plan by
+_EASY, _HARD, _HARDEST = (
+    0.15,
+    (3.0, 8),
+    (20.0, 64),
+)  # how often clips are drawn: in any case, and by powers of their rank
+_ROWS_AT_ONCE = 128
+_FRAMES = BEFORE_FRAMES + CLIP_STEPS * STRIDE  # of a clip
+SECONDS_A_STEP = 0.07  # of one thread, in the smallest usual size; only to plan by
+_SCENE = Scene()  # rooms and clipping are in what was said
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """third: clips of each kind in a step."""
+    """One round of training.
+
+    clips: with the phrase, nearly with it, and of other talk, in a step. looks: shares of the steps after which hard clips
+    are looked for. masks: how often bands are left out of a clip, and fewer than how many.
+    """
 
     steps: int = 5_000
-    third: int = 16
+    clips: tuple[int, int, int] = (16, 8, 24)
     rate: float = 4e-3
     decay: float = 1e-2
     warm: float = 0.05
+    looks: tuple[float, ...] = (0.2, 0.4, 0.6, 0.8)
+    masks: tuple[int, int] = (1, 6)
 
 
-def planned(recipe: Recipe, seconds: float | None) -> Recipe:
-    """The recipe, with as many steps as the seconds allow."""
+# The second round begins with the hardest talk, and leaves out more: some voices lack whole formants.
+ROUNDS = (Recipe(), Recipe(1_500, rate=2e-3, looks=(0.0, 0.5), masks=(2, 9)))
+
+
+def planned(rounds: Sequence[Recipe], seconds: float | None) -> list[Recipe]:
+    """The rounds, with as many steps as the seconds allow."""
     if seconds is None:
-        return recipe
-    steps = min(max(int(seconds / SECONDS_A_STEP), 2), 20_000)
-    return Recipe(steps, recipe.third, recipe.rate, recipe.decay, recipe.warm)
+        return list(rounds)
+    steps = min(max(int(seconds / SECONDS_A_STEP), 2 * len(rounds)), 20_000)
+    usual = sum(one.steps for one in rounds)
+    return [replace(one, steps=max(2, steps * one.steps // usual)) for one in rounds]
 
 
 def fit(
     net: WakeNet,
     material: Material,
+    around: Noises,
     recipe: Recipe,
     seed: int,
     on_progress: OnProgress,
     steps: Steps | None = None,
+    name: str = "sounds",
 ) -> None:
-    """Train `net` in place, and leave it in eval mode. steps: where it keeps how far it is."""
+    """Train `net` in place on `spoken` material, and leave it in eval mode.
+
+    steps: where it keeps how far it is, by this name.
+    """
     prepare(seed)
     net.train()
     draw = np.random.default_rng([seed, 3])
-    places = windows(material.talk)
+    places = windows(material.talk, _FRAMES)
     weights = Arrays(
         talk=np.full(len(places), 1 / max(1, len(places))),
         near=np.full(len(material.near.ends), 1 / len(material.near.ends)),
@@ -70,20 +94,22 @@ def fit(
         {"params": [p for p in net.parameters() if p.dim() <= 1], "weight_decay": 0.0},
     ]
     optimiser = torch.optim.AdamW(groups, lr=recipe.rate)
-    looks = {int(share * recipe.steps) for share in _LOOKS}
-    for step in (steps or Steps(None)).of("sounds", recipe.steps, net, optimiser, weights, draw):
+    looks = {int(share * recipe.steps) for share in recipe.looks}
+    for step in (steps or Steps(None)).of(name, recipe.steps, net, optimiser, weights, draw):
         if step in looks:
-            weights["talk"], weights["near"] = _harder(net, material, places)
-        phrases = draw.integers(0, len(material.phrases.ends), recipe.third)
-        near = draw.choice(len(weights["near"]), recipe.third, p=weights["near"])
+            weights["talk"], weights["near"] = _harder(net, material, places, around, draw)
+        counts = recipe.clips
+        phrases = draw.integers(0, len(material.phrases.ends), counts[0])
+        near = draw.choice(len(weights["near"]), counts[1], p=weights["near"])
         parts = [material.phrases.features[phrases], material.near.features[near]]
         ends = [material.phrases.ends[phrases], material.near.ends[near]]
         if len(places):
-            chosen = places[draw.choice(len(places), recipe.third, p=weights["talk"])]
+            chosen = places[draw.choice(len(places), counts[2], p=weights["talk"])]
             parts.append(_cut(material, chosen))
-            ends.append(np.full(recipe.third, -1.0, np.float32))
-        features, at = warped(draw, np.concatenate(parts).astype(np.float32), np.concatenate(ends))
-        loss = _loss(net(torch.from_numpy(_masked(draw, features))), torch.from_numpy(at))
+            ends.append(np.full(counts[2], -1.0, np.float32))
+        said, at = warped(draw, np.concatenate(parts).astype(np.float32), np.concatenate(ends))
+        features = _masked(draw, _heard(draw, said, around), recipe.masks)
+        loss = _loss(net(torch.from_numpy(features)), torch.from_numpy(np.where(at >= 0, at - BEFORE, at)))
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 2.0)
@@ -145,45 +171,56 @@ def _loss(logits: Tensor, ends: Tensor) -> Tensor:
     return found + missed + 0.5 * highest
 
 
-def _harder(net: WakeNet, material: Material, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _heard(draw: np.random.Generator, said: np.ndarray, around: Noises) -> np.ndarray:
+    """Features float32 [clips, frames, 40] of log energies, `BEFORE` shorter."""
+    made: np.ndarray = mixed(draw, torch.from_numpy(said.astype(np.float32)), around, _SCENE)[:, BEFORE_FRAMES:].numpy()
+    return made
+
+
+def _harder(
+    net: WakeNet, material: Material, places: np.ndarray, around: Noises, draw: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
     """Chances of clips of talk and of near misses: the higher, the more they sound like the phrase now."""
+
+    def highest(count: int, cut: Callable[[slice], np.ndarray]) -> np.ndarray:
+        some = (cut(slice(start, start + _ROWS_AT_ONCE)) for start in range(0, count, _ROWS_AT_ONCE))
+        found = [net(torch.from_numpy(_heard(draw, one, around))).amax(1).numpy() for one in some]
+        return np.concatenate(found) if found else np.zeros(0)
+
     net.eval()
-    highest: list[np.ndarray] = []
     with torch.inference_mode():
-        for start in range(0, len(places), _ROWS_AT_ONCE):
-            some = _cut(material, places[start : start + _ROWS_AT_ONCE]).astype(np.float32)
-            highest.append(net(torch.from_numpy(some)).amax(1).numpy())
-        near = [
-            net(torch.from_numpy(material.near.features[start : start + _ROWS_AT_ONCE].astype(np.float32))).amax(1)
-            for start in range(0, len(material.near.ends), _ROWS_AT_ONCE)
-        ]
+        talk = highest(len(places), lambda some: _cut(material, places[some]))
+        near = highest(len(material.near.ends), lambda some: material.near.features[some])
     net.train()
-    talk_peaks = np.concatenate(highest) if highest else np.zeros(0)
-    return _chances(talk_peaks), _chances(torch.cat(near).numpy())
+    return _chances(talk, _HARD, _HARDEST), _chances(near, _HARD)
 
 
-def _chances(peaks_now: np.ndarray) -> np.ndarray:
-    order = np.argsort(np.argsort(peaks_now)) / max(1, len(peaks_now))
-    weight = 0.15 + order**8 * 3  # half of the draws are among the hardest eighth
-    made: np.ndarray = weight / weight.sum() if len(weight) else weight
+def _chances(peaks_now: np.ndarray, *powers: tuple[float, int]) -> np.ndarray:
+    rank = np.argsort(np.argsort(peaks_now)) / max(1, len(peaks_now))
+    hard = np.zeros(len(rank))
+    for factor, power in powers:
+        hard += factor * rank**power
+    weight = _EASY + hard
+    made: np.ndarray = weight / weight.sum() if len(rank) else rank
     return made
 
 
 def _cut(material: Material, places: np.ndarray) -> np.ndarray:
     """Clips of talk: float16 [places, frames, 40]; the end of a sound is followed by silence."""
-    made = np.zeros((len(places), CLIP_STEPS * STRIDE, BANDS), np.float16)
+    made = np.full((len(places), _FRAMES, BANDS), SILENCE, np.float16)
     for number, (row, start) in enumerate(places):
-        some = material.talk[row][start : start + CLIP_STEPS * STRIDE]
+        some = material.talk[row][start : start + _FRAMES]
         made[number, : len(some)] = some
     return made
 
 
-def _masked(draw: np.random.Generator, features: np.ndarray) -> np.ndarray:
+def _masked(draw: np.random.Generator, features: np.ndarray, masks: tuple[int, int]) -> np.ndarray:
     """With some bands left out (SpecAugment; Park et al. 2019), and a little louder or softer."""
     for clip in features:
-        width = int(draw.integers(0, 6))
-        start = int(draw.integers(0, BANDS - width))
-        clip[:, start : start + width] = 0
+        for _ in range(masks[0]):
+            width = int(draw.integers(0, masks[1]))
+            start = int(draw.integers(0, BANDS - width))
+            clip[:, start : start + width] = 0
     scale = draw.uniform(0.85, 1.15, (len(features), 1, 1)).astype(np.float32)
     return np.asarray(features * scale)
 

@@ -14,7 +14,7 @@ from edge_runtime.audio.wake import STRIDE
 
 # What each layer remembers, in steps of 30 ms; together 1.9 s, longer than any phrase that is taken.
 KERNELS = (5, 9, 13, 17, 21)
-WIDTHS = {"nano": 32, "micro": 64, "tiny": 96}
+WIDTHS = {"nano": 32, "micro": 80, "tiny": 96}
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """More speakers than there are: clips as if said quicker or slower, unevenly, and by longer and shorter throats.
 
-Vocal tract length perturbation (Jaitly and Hinton 2013) and a warp of time, both on features, anew in each step.
+Vocal tract length perturbation (Jaitly and Hinton 2013) and a warp of time, both on log energies, anew in each step.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ _TEMPO, _THROAT = 0.18, 0.12  # at most, as natural logarithms of what it is mul
 _UNEVEN = 0.25  # at most, what the tempo rises and falls by within a clip
 _SWINGS = (1.5, 4.0)  # times that it does so
 _SHIFT = 0.15  # seconds that a phrase's end moves by at most
-_ENDS = (0.5, 2.0)  # seconds within which it stays
-_MIDDLE = 1.2  # seconds: what stays near its place in clips without the phrase
+_ENDS = (1.1, 2.6)  # seconds within which it stays
+_MIDDLE = 1.8  # seconds: what stays near its place in clips without the phrase
 
 
 def warped(draw: np.random.Generator, features: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -6,7 +6,7 @@ import base64
 import functools
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import ClassVar, cast
@@ -29,8 +29,8 @@ from trainer_host.speech.recordings import is_recorded
 from trainer_host.speech.rows import phrase_of
 from trainer_host.speech.voices import CHECK, TRAIN
 from trainer_host.students import Json, ModelIO, OnProgress, Recorder, TrainReport
-from trainer_host.students.wake_data import Heard, Material, heard_rows, kept, material
-from trainer_host.students.wake_fit import Recipe, alarms, fit, peaks, planned, traces
+from trainer_host.students.wake_data import Heard, Material, OnStep, heard_rows, kept, material, spoken, surroundings
+from trainer_host.students.wake_fit import ROUNDS, alarms, fit, peaks, planned, traces
 from trainer_host.students.wake_net import WIDTHS, Shape, WakeNet, WakeStep, memories
 from trainer_host.training.calibration import platt
 from trainer_host.training.determinism import prepare
@@ -43,7 +43,7 @@ CONFIG = "config.json"
 ALLOWED_AN_HOUR = 0.5  # alarms by other talk
 UNSURE_AN_HOUR = 6.0  # as many sounds may be doubtful
 LEAST_ROWS = 8  # of phrases, and of near misses
-_VERSIONS = (3, 2)  # of each phrase, and of each near miss, that are learnt from
+_VERSIONS = (3, 2)  # of each phrase, and of each near miss, that are learnt from: rooms, and talk around them
 _MARGIN = 0.4  # of log-odds above what the rate allows: hours of other speakers hold worse than those that were seen
 _PEOPLE_SHARE, _MOST_REPEATED = 0.25, 40  # of the phrases that are learnt from, by people; and how often one may come
 _LATE, _EARLY = 0.8, 0.3  # seconds after and before a phrase's end in which a detection is right
@@ -109,24 +109,27 @@ class WakeStudent:
             if min(kinds.count(PHRASE), kinds.count(NEAR)) < LEAST_ROWS:
                 raise DataError(f"The dataset has too few rows of the side '{side}'; make it again with more.")
         sides[TRAIN] = _balanced(sides[TRAIN])
-        recipe = planned(Recipe(), seconds)
+        rounds = planned(ROUNDS, seconds)
 
-        def sounds(side: str, number: int, versions: tuple[int, int], begin: float, end: float) -> Material:
-            say = functools.partial(_tell, on_progress, begin, end)
-            path = None if work is None else work / f"{side}.npz"
-            return kept(path, lambda: material(sides[side], dataset, seed + number, Scene(), versions, say))
+        def sounds(name: str, make: Callable[[OnStep], Material], begin: float, end: float) -> Material:
+            path = None if work is None else work / f"{name}.npz"
+            return kept(path, lambda: make(functools.partial(_tell, on_progress, begin, end)))
 
-        learnt = sounds(TRAIN, 0, _VERSIONS, 0.0, 0.35)
-        checked = sounds(CHECK, 1, (1, 1), 0.35, 0.5)
+        learning, checking = sides[TRAIN], sides[CHECK]
+        learnt = sounds("spoken", lambda say: spoken(learning, dataset, seed, Scene(), _VERSIONS, say), 0.0, 0.2)
+        checked = sounds("check", lambda say: material(checking, dataset, seed + 1, Scene(), (1, 1), say), 0.2, 0.3)
+        around = surroundings(learning, dataset, seed)
         prepare(seed)
-        net = WakeNet(config.shape)
+        net, total, before = WakeNet(config.shape), sum(one.steps for one in rounds), 0
+        for number, recipe in enumerate(rounds):
 
-        def tell(step: int, loss: float) -> None:
-            on_progress(0.5 + 0.5 * step / recipe.steps, {"loss": round(loss, 4)})
-            if recorder is not None:
-                recorder.record(step, {"loss": loss})
+            def tell(step: int, loss: float, before: int = before) -> None:
+                on_progress(0.3 + 0.7 * (before + step) / total, {"loss": round(loss, 4)})
+                if recorder is not None:
+                    recorder.record(before + step, {"loss": loss})
 
-        fit(net, learnt, recipe, seed, tell, Steps(work))
+            fit(net, learnt, around, recipe, seed + 10 * number, tell, Steps(work), f"sounds {number + 1}")
+            before += recipe.steps
         config, figures = _decided(net, config, checked)
         save_weights(run, net)
         write_atomic(run / CONFIG, strict_json.dumps(asdict(config)))
@@ -134,7 +137,7 @@ class WakeStudent:
             time.perf_counter() - started,
             {
                 "parameters": float(sum(p.numel() for p in net.parameters())),
-                "steps": float(recipe.steps),
+                "steps": float(total),
                 "hours_of_talk": learnt.hours,
                 **figures,
             },

@@ -8,7 +8,7 @@ import pytest
 from tests.trainer_host.speech.needs import needs_speech
 from trainer_host.errors import DataError
 from trainer_host.speech.phrases import altered, check_sounds, checked_phrase, holds, near_text, near_words
-from trainer_host.speech.texts import WORDS, foreign, paragraph, sentence
+from trainer_host.speech.texts import WORDS, foreign, paragraph, read_aloud, sentence
 from trainer_host.speech.voices import phonemes_of
 
 
@@ -54,5 +54,8 @@ def test_talk_has_many_different_sentences_and_sounds() -> None:
     rng = np.random.default_rng(1)
     assert len({sentence(rng) for _ in range(500)}) > 480
     assert paragraph(rng, 3).count(".") == 3
+    aloud = [read_aloud(rng, 3) for _ in range(300)]
+    assert {text.count(".") for text in aloud} == {3} and len(set(aloud)) == 300
+    assert all(re.fullmatch(r"[A-Za-z ,'.]+", text) for text in aloud)  # nothing that a program would spell out
     assert len(foreign(rng, 5).split()) == 5
     assert "{" not in " ".join(sentence(rng) for _ in range(500))

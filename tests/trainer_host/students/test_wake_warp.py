@@ -9,14 +9,14 @@ from edge_runtime.audio.files import RATE
 from edge_runtime.audio.frontend import BANDS, HOP, bands_at, hertz_of
 from trainer_host.students.wake_warp import warped
 
-CLIPS, FRAMES, BAND = 60, 240, 20
+CLIPS, FRAMES, BAND = 60, 300, 20
 
 
 def test_a_phrase_ends_where_it_is_said_to_end_and_no_band_moves_further_than_a_throat_can() -> None:
-    ends = np.linspace(0.8, 1.4, CLIPS).astype(np.float32)
+    ends = np.linspace(1.4, 2.0, CLIPS).astype(np.float32)
     ends[::3] = -1.0
     frames = np.arange(FRAMES)
-    at = np.where(ends >= 0, ends, 1.2) * RATE / HOP
+    at = np.where(ends >= 0, ends, 1.8) * RATE / HOP
     clips = np.zeros((CLIPS, FRAMES, BANDS), np.float32)
     # A bump in time that is highest where the phrase ends, a bump over the bands, and both together in each clip.
     clips += np.exp(-(((frames - at[:, None]) / 6) ** 2))[:, :, None]

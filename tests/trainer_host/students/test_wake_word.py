@@ -23,6 +23,7 @@ from edge_runtime.tasks import wake_word
 from tests.edge_runtime import tiny
 from tests.edge_runtime.conftest import edge, trust
 from tests.trainer_host.speech.needs import needs_speech
+from tests.trainer_host.students.wake_clips import some_material, some_noises
 from trainer_host.cli import main
 from trainer_host.compress.gate import draft_manifest, limits_of
 from trainer_host.compress.inspect import weight_bytes
@@ -34,8 +35,8 @@ from trainer_host.speech.kinds import NEAR, PHRASE, TALK
 from trainer_host.speech.phrases import holds
 from trainer_host.speech.rows import make_dataset
 from trainer_host.students import GraphStudent, student_for
-from trainer_host.students.wake_data import CLIP_STEPS, Clips, Heard, Material, heard_rows
-from trainer_host.students.wake_fit import Recipe, alarms, fit, means_of
+from trainer_host.students.wake_data import CLIP_STEPS, Heard, heard_rows
+from trainer_host.students.wake_fit import ROUNDS, SECONDS_A_STEP, Recipe, alarms, fit, means_of, planned
 from trainer_host.students.wake_net import KERNELS, Shape, WakeNet, WakeStep, memories
 from trainer_host.students.wake_word import chosen_threshold
 from trainer_host.training.run import Run, train_run
@@ -159,16 +160,21 @@ def test_the_same_rows_sound_the_same(taught: Taught) -> None:
 
 
 def test_the_same_clips_and_seed_give_the_same_weights() -> None:
-    rng = np.random.default_rng(1)
-    clips = Clips(rng.random((8, CLIP_STEPS * STRIDE, BANDS)).astype(np.float16), np.full(8, 1.5, np.float32))
-    learnt = Material(clips, Clips(clips.features[::-1], np.full(8, -1.0, np.float32)), [clips.features[0]])
     made = []
     for _ in range(2):
         torch.manual_seed(3)
         net = WakeNet(Shape(8))
-        fit(net, learnt, Recipe(steps=6, third=2), 1, lambda step, loss: None)
+        fit(net, some_material(), some_noises(), Recipe(steps=6, clips=(2, 2, 2)), 1, lambda step, loss: None)
         made.append(net.state_dict())
     assert all(torch.equal(made[0][name], made[1][name]) for name in made[0])
+
+
+def test_rounds_share_the_time_that_is_told() -> None:
+    assert planned(ROUNDS, None) == list(ROUNDS)
+    some = planned(ROUNDS, 70.0)
+    assert [one.masks for one in some] == [one.masks for one in ROUNDS]
+    assert some[0].steps / some[1].steps == pytest.approx(ROUNDS[0].steps / ROUNDS[1].steps, rel=0.05)
+    assert sum(one.steps for one in some) == pytest.approx(70.0 / SECONDS_A_STEP, rel=0.05)
 
 
 @needs_speech

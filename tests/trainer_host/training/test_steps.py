@@ -13,9 +13,8 @@ import pytest
 import torch
 from torch import nn
 
-from edge_runtime.audio.frontend import BANDS
-from edge_runtime.audio.wake import STRIDE
 from tests.trainer_host.samples import easy_dataset
+from tests.trainer_host.students.wake_clips import some_material, some_noises
 from trainer_host.errors import DataError
 from trainer_host.students.game import _learn
 from trainer_host.students.game_data import board_lessons
@@ -23,7 +22,6 @@ from trainer_host.students.game_model import BoardTower
 from trainer_host.students.robot_data import Augmenter
 from trainer_host.students.robot_fit import Muon, _Course
 from trainer_host.students.vision_fit import Draws
-from trainer_host.students.wake_data import CLIP_STEPS, Clips, Material
 from trainer_host.students.wake_fit import Recipe as WakeRecipe
 from trainer_host.students.wake_fit import fit as fit_wake
 from trainer_host.students.wake_net import Shape as WakeShape
@@ -124,12 +122,9 @@ def test_the_loops_of_a_player_and_of_a_wake_word(tmp_path: Path) -> None:
         return tower
 
     def wake_word(work: Path | None, tell: Tell) -> nn.Module:
-        rng = np.random.default_rng(1)
-        clips = Clips(rng.random((8, CLIP_STEPS * STRIDE, BANDS)).astype(np.float16), np.full(8, 1.5, np.float32))
-        learnt = Material(clips, Clips(clips.features[::-1], np.full(8, -1.0, np.float32)), [clips.features[0]])
         torch.manual_seed(3)
         net = WakeNet(WakeShape(8))
-        fit_wake(net, learnt, WakeRecipe(8, third=2), 1, tell, Steps(work))
+        fit_wake(net, some_material(), some_noises(), WakeRecipe(8, clips=(2, 2, 2)), 1, tell, Steps(work))
         return net
 
     for name, train, call in (("player", player, 1), ("wake", wake_word, 5)):
