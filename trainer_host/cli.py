@@ -34,6 +34,7 @@ from trainer_host.commands import (
     teacher,
     train_base,
     tune,
+    voice,
     wakeword,
 )
 from trainer_host.commands.options import Command, add_home
@@ -131,6 +132,7 @@ def build_parser() -> argparse.ArgumentParser:
         selftest,
         sim,
         wakeword,
+        voice,
     ):
         family.add(commands)
     return parser

@@ -10,12 +10,15 @@ from aiohttp import web
 
 from edge_runtime.api.access import caller
 from edge_runtime.api.openai_wire import Body, Json
+from edge_runtime.api.speaking import WAV, spoken
 from edge_runtime.api.urgency import urgency_of
 from edge_runtime.api.wire import read_json
 from edge_runtime.device import Device
 from edge_runtime.errors import BadRequest, NotFound
 from edge_runtime.media import Media
+from edge_runtime.tasks import Speaks
 
+SPEEDS = (0.5, 2.0)  # of a voice of its own
 PCM_RATE = 24_000  # of OpenAI's "pcm", which has no header that says it: 16 bits, little-endian, mono
 AS_ASKED = "as-asked"  # the voice for what isn't said, but played
 VOICES = {"man": "man's", "woman": "woman's"}
@@ -24,11 +27,12 @@ _TASK = "audio_gen"
 
 @dataclass(frozen=True)
 class SpeechRequest:
-    """A checked body of POST /v1/audio/speech. prompt: as the task reads it. pcm: samples alone, not a WAV file."""
+    """A checked body of POST /v1/audio/speech. prompt: as the task reads it. pcm: samples alone, not a WAV file. speed: 1 as usual."""
 
     model: str
     prompt: str
     pcm: bool
+    speed: float = 1.0
 
 
 class AudioRoutes:
@@ -38,12 +42,16 @@ class AudioRoutes:
         self._device = device
         self._limit = device.config.server.max_body_kb * 1024
 
-    async def speech(self, request: web.Request) -> web.Response:
+    async def speech(self, request: web.Request) -> web.StreamResponse:
         """The sound of a text that is said, or of what is to be played."""
-        asked = read_speech(await read_json(request, self._limit))
+        raw = await read_json(request, self._limit)
+        voice = self._voice(raw.get("model"))
+        asked = read_speech(raw, own=voice is not None)
         caller(request).may_use(asked.model)
         if self._device.serving.current(asked.model).loaded.manifest.task != _TASK:
             raise BadRequest(f"'{asked.model}' makes no sounds; name a specialist of the task {_TASK}.")
+        if voice is not None:
+            return await self._said(request, voice, asked)
         answer = (await self._device.run(asked.model, {"prompt": asked.prompt}, urgency_of(request))).value
         sound = answer["sound"]
         if not isinstance(sound, Media):
@@ -53,6 +61,30 @@ class AudioRoutes:
             return web.Response(body=_pcm(sound.content), content_type="audio/pcm", headers=headers)
         return web.Response(body=sound.content, content_type=sound.content_type, headers=headers)
 
+    def _voice(self, model: object) -> Speaks | None:
+        """The specialist of that name where it has a voice of its own."""
+        if not isinstance(model, str) or model not in self._device.serving.names():
+            return None
+        found = self._device.serving.current(model).loaded.specialist
+        return found if isinstance(found, Speaks) else None
+
+    async def _said(self, request: web.Request, voice: Speaks, asked: SpeechRequest) -> web.StreamResponse:
+        """A text of any length that the voice takes: a WAV comes sentence by sentence, samples when all are there."""
+        wanted: Json = {"prompt": asked.prompt, "speed": asked.speed}
+        urgency = urgency_of(request)
+        if (
+            not asked.pcm
+            and (made := await spoken(self._device, request, asked.model, wanted, urgency, WAV)) is not None
+        ):
+            return made
+        parts, unsure = voice.parts(wanted)
+        sounds = [(await self._device.run(asked.model, part, urgency)).value["sound"] for part in parts]
+        files = [sound.content for sound in sounds if isinstance(sound, Media)]
+        headers = {"Enigma-Unsure": str(unsure).lower()}
+        if asked.pcm:
+            return web.Response(body=b"".join(map(_pcm, files)), content_type="audio/pcm", headers=headers)
+        return web.Response(body=files[0], content_type=WAV, headers=headers)
+
     async def transcribe(self, request: web.Request) -> web.Response:
         """Refused: no task of a device writes down what is said."""
         raise NotFound(
@@ -60,8 +92,11 @@ class AudioRoutes:
         )
 
 
-def read_speech(raw: Json) -> SpeechRequest:
-    """Check a body of POST /v1/audio/speech; raises `BadRequest` with the field that is wrong."""
+def read_speech(raw: Json, *, own: bool = False) -> SpeechRequest:
+    """Check a body of POST /v1/audio/speech; raises `BadRequest` with the field that is wrong.
+
+    own: the specialist has one voice, its own, whatever `voice` is called, and no other way of saying things than faster or slower.
+    """
     body = Body(raw)
     model = body.take("model", str, "a specialist's name")
     if not model:
@@ -69,25 +104,28 @@ def read_speech(raw: Json) -> SpeechRequest:
     text, voice = body.take("input", str, "a text"), body.any("voice")
     if not text or not text.strip():
         raise BadRequest("`input` must be a text that isn't empty.")
-    if voice is not None and voice not in (*VOICES, AS_ASKED):
+    if not own and voice is not None and voice not in (*VOICES, AS_ASKED):
         raise BadRequest(f"`voice` must be {', '.join(VOICES)} or {AS_ASKED}, where `input` says what is to be played.")
     how = body.take("instructions", str, "a text") or ""
+    if how and own:
+        raise BadRequest("`instructions` aren't followed by this voice; leave them out.")
     if how and voice == AS_ASKED:
         raise BadRequest(f"`instructions` are for words that are said; with the voice {AS_ASKED} write all in `input`.")
     form = body.any("response_format")
     if form not in (None, "wav", "pcm"):
         raise BadRequest("`response_format` must be wav or pcm: the device writes no other sound.")
+    speed = body.number("speed", 1.0, *SPEEDS) if own else 1.0
     body.only("speed", [1, 1.0], "say in `instructions` whether it is said slowly or fast.")
     body.only("stream_format", ["audio"], "the sound comes as it is.")
     body.end()
-    if voice == AS_ASKED:
+    if own or voice == AS_ASKED:
         prompt = text
     else:
         said = " ".join(text.replace('"', "'").split())
         prompt = " ".join(
             part for part in (f'Say "{said}"', how.strip(), f"in a {VOICES[str(voice or 'man')]} voice.") if part
         )
-    return SpeechRequest(model, prompt, form == "pcm")
+    return SpeechRequest(model, prompt, form == "pcm", speed)
 
 
 def _pcm(content: bytes) -> bytes:

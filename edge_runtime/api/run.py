@@ -38,18 +38,24 @@ class RunRoutes:
         ]
         return reply({"object": "list", "data": data, "models": self._device.models()})
 
-    async def run(self, request: web.Request) -> web.Response:
+    async def run(self, request: web.Request) -> web.StreamResponse:
         """One answer of one specialist, with the milliseconds that it took.
 
         A body that is a picture or a sound is the request's "image" or "audio", beside the texts of its query. Where
-        only a type of file is accepted, that file of the answer is the body, and headers tell the rest.
+        only a type of file is accepted, that file of the answer is the body, and headers tell the rest; a long text that
+        is said comes sentence by sentence.
         """
         name = request.match_info["specialist"]
         self._device.known(name)  # an unknown name costs no body
         urgency = urgency_of(request)
-        answer = await self._device.run(name, await self._asked(request), urgency)
+        asked, wanted = await self._asked(request), _accepted(request)
+        if wanted is not None and wanted.startswith("audio/"):
+            from edge_runtime.api.speaking import spoken
+
+            if (streamed := await spoken(self._device, request, name, asked, urgency, wanted)) is not None:
+                return streamed
+        answer = await self._device.run(name, asked, urgency)
         took = round(answer.seconds * 1000, 3)
-        wanted = _accepted(request)
         if wanted is None:
             return reply({**answer.value, "ms": took})
         files = [value for value in answer.value.values() if isinstance(value, Media)]

@@ -3,6 +3,8 @@
 A small model learns what a scale, a crescendo or a sad voice is. It reads "a falling α scale of 6 notes that starts on
 β" and writes "β d*5", see `edge_runtime.media.sound_notation`; which pitches those are, when they begin and how they
 sound is computed here, and speech is said by espeak-ng where the device has it.
+
+A specialist of the other kind learnt a teacher's voice, and its network speaks; see `edge_runtime.tasks.voice`.
 """
 
 from __future__ import annotations
@@ -16,11 +18,13 @@ from edge_runtime.media import Media, Rejected, sound_notation
 from edge_runtime.media.reference_notation import UNREADABLE
 from edge_runtime.media.sound import Program, program_schema, read_program, wav_of, write_program
 from edge_runtime.media.sound_words import asked, doubt, not_read
+from edge_runtime.tasks import voice
 from edge_runtime.tasks.dialogue import FIGURES, OPTIONS, TextTask, Writer, prompt_of
 from edge_runtime.tasks.tries import TryingWriter
 
 if TYPE_CHECKING:
     from edge_runtime.bundle.manifest import Manifest
+    from edge_runtime.engines import Engine
     from edge_runtime.engines.language import LanguageEngine
 
 NAME = "audio_gen"
@@ -32,15 +36,16 @@ Json = dict[str, object]
 REQUEST_SCHEMA: Json = {
     "type": "object",
     "required": ["prompt"],
-    "properties": {"prompt": {"type": "string", "minLength": 1, "maxLength": MAX_PROMPT}, **OPTIONS},
+    "properties": {"prompt": {"type": "string", "minLength": 1, "maxLength": MAX_PROMPT}, **OPTIONS, **voice.ASKED},
 }
 RESPONSE_SCHEMA: Json = {
     "type": "object",
-    "required": ["program", "sound", "problem", *FIGURES],
+    "required": ["sound", "problem", "unsure"],
     "properties": {
         "program": {"anyOf": [program_schema(), {"type": "null"}]},
         "sound": {"type": ["object", "null"], "description": f"a file of {WAV}: mono, 16 bits"},
         "problem": {"type": ["string", "null"], "description": "why there is no sound, or why it is doubtful"},
+        **voice.FIELDS,
         **FIGURES,
     },
 }
@@ -96,14 +101,21 @@ def problem(cause: Rejected | NotEquipped) -> str:
     return f"What the prompt seems to ask for can't be made: {cause.detail}."
 
 
-def load(manifest: Manifest, folder: Path, engine: LanguageEngine) -> Writer:
-    """A specialist over a language engine; raises `BundleError`."""
+def load(manifest: Manifest, folder: Path, engine: LanguageEngine | Engine) -> Writer | voice.Voice:
+    """A specialist over a language engine, or over a voice's network where the manifest's options have `spellings`.
+
+    Raises `BundleError`.
+    """
     from edge_runtime.language.specialist import load_language
 
-    task = cast(TextTask, sys.modules[__name__])
-    return TryingWriter(load_language(manifest, folder, engine), task, manifest.thresholds.get("unsure", 0.0))
+    if "spellings" in manifest.options:
+        return voice.load(manifest, folder, cast("Engine", engine))
+    task, language = cast(TextTask, sys.modules[__name__]), cast("LanguageEngine", engine)
+    return TryingWriter(load_language(manifest, folder, language), task, manifest.thresholds.get("unsure", 0.0))
 
 
 def agrees(expected: Json, got: Json) -> bool:
     """Whether the same is played or said."""
+    if "levels" in expected or "levels" in got:
+        return voice.agrees(expected, got)
     return expected.get("program") == got.get("program")

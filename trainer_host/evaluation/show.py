@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
+import wave
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
@@ -11,7 +13,6 @@ import numpy as np
 
 from edge_runtime.media import Media, Rejected
 from edge_runtime.media.glb import GLB
-from edge_runtime.media.wav import RATE, read_wav
 from trainer_host import page
 from trainer_host.data.dataset import Json
 from trainer_host.errors import TrainerError
@@ -41,6 +42,7 @@ _HIDDEN = frozenset(
         "likely",
         "familiar",
         "sketch",
+        "levels",
     }
 )
 _LONG, _LONGEST = 240, 4000  # characters of a cell that is folded away, and of what is kept of it
@@ -222,8 +224,10 @@ def _heard(content: bytes) -> str:
     if content[:4] != b"RIFF":
         return ""
     try:
-        drawn = spectrogram(read_wav(content), RATE)
-    except Rejected:
+        with wave.open(io.BytesIO(content), "rb") as file:
+            samples, rate = np.frombuffer(file.readframes(file.getnframes()), "<i2"), file.getframerate()
+        drawn = spectrogram(samples.astype(np.float64) / 32767, rate)
+    except (wave.Error, EOFError, ValueError):
         return ""
     return (
         f'<img class="wide" alt="its spectrogram" src="data:image/png;base64,{base64.b64encode(drawn).decode()}"><br>'

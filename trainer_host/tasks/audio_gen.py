@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
 import logging
 import random
@@ -19,6 +20,7 @@ from trainer_host.tasks import Example, Json, Prompt, Rejected, TaskSpec, file_n
 logger = logging.getLogger(__name__)
 
 MAX_PROMPT = 600
+SOUNDS = "sounds"  # in the output of a row that a voice is learnt from
 FREE = 0.6  # of the built-in requests: the share in free words
 
 SYSTEM = f"""You make sounds by writing a program as JSON, of kind "music" or "speech", as the request wants.
@@ -61,7 +63,9 @@ def _warn_once() -> None:
 
 
 class AudioGen(TaskSpec):
-    """input: {"prompt"}. output: {"program", "shows"}: notes or an utterance, and what of it was asked for."""
+    """input: {"prompt"}. output: {"program", "shows"}: notes or an utterance, and what of it was asked for; or what a voice's teacher
+    told, see `trainer_host.speech.voice_rows`.
+    """
 
     name = "audio_gen"
     prompt_version = "2"
@@ -97,6 +101,9 @@ class AudioGen(TaskSpec):
     def check(self, example: Example) -> None:
         """See `TaskSpec`. A text in quotes in the prompt must be what is said, named pitches must be heard."""
         prompt = examples.prompt_of(example, MAX_PROMPT)
+        if SOUNDS in example.output:
+            _told(example)
+            return
         output = reading.fields(example.output, "output", ("program",), optional=("shows",))
         program = read_program(output["program"])
         sound = heard(program)
@@ -110,8 +117,12 @@ class AudioGen(TaskSpec):
     def score(self, wanted: Json, got: Json) -> float:
         """See `TaskSpec`: the share of the facts in `wanted` that are heard in `got`, 0 where it makes no sound.
 
-        Without facts, those of the notes or words themselves (`facts_of`).
+        Without facts, those of the notes or words themselves (`facts_of`). Of a voice: the share of the teacher's sounds that it says.
         """
+        if SOUNDS in wanted:
+            return difflib.SequenceMatcher(
+                None, str(wanted[SOUNDS]).split(), str(got.get(SOUNDS)).split(), False
+            ).ratio()
         try:
             sound = heard(read_program(got.get("program")))
         except Rejected:
@@ -126,11 +137,15 @@ class AudioGen(TaskSpec):
         return _example(made.request, program, made.facts)
 
     def stratum(self, example: Example) -> str | None:
-        """See `TaskSpec`: music or speech."""
+        """See `TaskSpec`: music or speech, or a voice's."""
+        if SOUNDS in example.output:
+            return SOUNDS
         return SPEECH if isinstance(read_program(example.output["program"]), Utterance) else MUSIC
 
     def difficulty(self, example: Example) -> float:
         """See `TaskSpec`: more notes or words, and more facts, are harder."""
+        if SOUNDS in example.output:
+            return super().difficulty(example)
         program = read_program(example.output["program"])
         length = len(program.text.split()) if isinstance(program, Utterance) else len(program)
         shows = example.output.get("shows")
@@ -138,6 +153,8 @@ class AudioGen(TaskSpec):
 
     def render(self, example: Example) -> dict[str, bytes]:
         """See `TaskSpec`: the WAV; raises `NotEquipped` for speech where espeak-ng is missing."""
+        if SOUNDS in example.output:
+            return dict(example.files)
         content = wav_of(read_program(example.output["program"]))
         return {file_name(content, ".wav"): content}
 
@@ -146,6 +163,18 @@ class AudioGen(TaskSpec):
         if rng.choice(self._kinds) == MUSIC:
             return sound_phrases.music(rng) if free else music_sampler.sample(rng)
         return sound_phrases.speech(rng) if free else speech_sampler.sample(rng)
+
+
+def _told(example: Example) -> None:
+    """Check a row of a voice's teacher; raises `Rejected`."""
+    output = reading.fields(example.output, "output", ("sound", SOUNDS, "ends", "owners", "marks"))
+    count = len(reading.text(output[SOUNDS], SOUNDS, 1000).split())
+    if str(output["sound"]) not in example.files:
+        raise Rejected("no sound", f"the sound '{str(output['sound'])[:60]}' isn't there")
+    for name in ("ends", "owners"):
+        value = output[name]
+        if not isinstance(value, list) or len(value) != count or not all(isinstance(one, int | float) for one in value):
+            raise Rejected("wrong form", f"{name} must be a list of as many numbers as there are sounds")
 
 
 def _example(prompt: str, program: Program, facts: tuple[Fact, ...]) -> Example:

@@ -26,7 +26,7 @@ class Painter:
     config = SimpleNamespace(server=SimpleNamespace(max_body_kb=1, max_file_kb=4), log=SimpleNamespace(inputs=False))
     recent = Recent(8)
     traces = None
-    serving = SimpleNamespace(current=lambda name: None)
+    serving = SimpleNamespace(current=lambda name: SimpleNamespace(loaded=SimpleNamespace(specialist=None)))
     metrics = SimpleNamespace(count=lambda name, **labels: None)
 
     def known(self, name: str) -> None:

@@ -25,8 +25,8 @@ from edge_runtime.config import Config
 from edge_runtime.device import Device
 from edge_runtime.errors import BadRequest
 from edge_runtime.identity.grants import Grant
-from edge_runtime.media import speech
-from edge_runtime.tasks import audio_gen
+from edge_runtime.media import Media, speech
+from edge_runtime.tasks import audio_gen, voice
 from edge_runtime.update.admit import Loaded
 from tests.edge_runtime import tiny
 
@@ -43,14 +43,26 @@ class Writer:
         return audio_gen.answer(request, NOTES if words == SCALE else WORDS if words.startswith("Say") else "nonsense")
 
 
+class Voice:
+    """Says each sentence as a tenth of a second of its length in letters, at the speed that was asked."""
+
+    def run(self, request: dict[str, object]) -> dict[str, object]:
+        samples = np.full(round(1600 / float(str(request["speed"]))), len(str(request["prompt"])) / 100)
+        return {"sound": Media("audio/wav", voice.wav_of(samples)), "unsure": False}
+
+    def parts(self, request: dict[str, object]) -> tuple[list[dict[str, object]], bool]:
+        return [{**request, "prompt": one} for one in str(request["prompt"]).split(". ")], False
+
+
 @pytest.fixture
 async def client(tmp_path: Path) -> AsyncIterator[Any]:
     device = Device(tmp_path / "state", Config())
     device.serving.starting = False
     engine = SimpleNamespace(runtime="onnxruntime", version="1", close=lambda: None)
-    for name, task in (("sounds", "audio_gen"), ("tiny", "router")):
+    own = {"voice": Voice()}
+    for name, task in (("sounds", "audio_gen"), ("tiny", "router"), ("voice", "audio_gen")):
         described = dataclasses.replace(tiny.manifest(name=name), task=task)
-        loaded = Loaded(described, "0" * 64, described.models[0], cast(Any, engine), Writer(), 0.0)
+        loaded = Loaded(described, "0" * 64, described.models[0], cast(Any, engine), own.get(name, Writer()), 0.0)
         device.serving.swap(loaded)
     token = device.tokens.add("screen", Grant("operator"))
     async with (
@@ -80,6 +92,24 @@ async def test_words_are_said_by_the_voice_that_was_chosen(client: Any) -> None:
         model="sounds", voice="man", input="Mind the gap", instructions="sadly", response_format="wav"
     )
     assert len(made.content) > 20_000 and made.response.headers["enigma-unsure"] == "false"
+
+
+async def test_a_voice_of_its_own_says_what_it_is_given_sentence_by_sentence(client: Any) -> None:
+    asked: dict[str, Any] = {"model": "voice", "voice": "alloy", "input": "One two. Three", "speed": 2.0}
+    made = await client.audio.speech.create(**asked, response_format="wav")
+    samples = np.frombuffer(made.content[len(voice.endless_header()) :], "<i2")
+    assert (
+        np.array_equal(np.unique(samples), np.round(np.array([5, 7]) / 100 * 32767).astype(int))
+        and len(samples) == 1600
+    )
+    plain = await client.audio.speech.create(**asked, response_format="pcm")
+    assert len(plain.content) / 2 / PCM_RATE == pytest.approx(0.1, abs=0.005)
+    one = await client.audio.speech.create(model="voice", voice="alloy", input="One", response_format="wav")
+    with wave.open(io.BytesIO(one.content)) as file:
+        assert file.getnframes() == 1600
+    for wrong, words in (({"instructions": "sadly"}, "aren't followed"), ({"speed": 3.0}, "0.5 to 2")):
+        with pytest.raises(openai.BadRequestError, match=words):
+            await client.audio.speech.create(**asked | wrong)
 
 
 async def test_what_can_not_be_made_is_refused_with_one_sentence(client: Any) -> None:
