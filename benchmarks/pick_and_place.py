@@ -2,18 +2,21 @@
 
     python benchmarks/pick_and_place.py [--scenes 100] [--seed 100] [--json FILE]
 
-It needs mujoco (pip install mujoco). Position servos hold the joints, gravity pulls, fingers hold the thing by friction alone.
+It needs the extras arm, sim and dev. Position servos hold the joints, gravity pulls, fingers hold the thing by friction alone.
 A scene is done when the thing stands within 2 cm of its place and no part of the arm touched a box, the table or itself on the
-way (the fingers may touch the thing). Plans are made by `firmware_bridge.arm`, and carried out through its envelope.
+way (the fingers may touch the thing). Plans are made and carried out by `firmware_bridge.arm`, by a clock that doesn't wait.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
+import logging
 import math
 import sys
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import mujoco
@@ -22,14 +25,13 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from firmware_bridge.arm.config import Arm
-from firmware_bridge.arm.envelope import ArmEnvelope
+from firmware_bridge.arm.joints import Told
 from firmware_bridge.arm.pick import Step, pick_and_place
-from firmware_bridge.arm.run import BEHIND
-from firmware_bridge.arm.trajectory import Trajectory
+from firmware_bridge.arm.run import TICK, ArmDriver
 from firmware_bridge.arm.urdf import ArmError
 from tests.firmware_bridge.arm.scenes import EXAMPLE, example, scene
+from tests.firmware_bridge.robot.quick import QuickLoop
 
-TICK = 0.02
 NEAR = 0.02  # metres from its place that count as put there
 # Seconds and damping by which contacts settle. With MuJoCo's usual .02 s what fingers hold creeps out of them, 26, 29 and 120 mm in
 # three scenes at steps of 2 ms, and 7, 9 and 11 mm at .5 ms; so it is the steps' doing.
@@ -79,30 +81,26 @@ class World:
         self.model = spec.compile()
         self.data = mujoco.MjData(self.model)
         self.touched: set[str] = set()
-        self._at = [self.model.joint(name).qposadr[0] for name in JOINTS]
-        for at, value in zip(self._at, arm.home, strict=True):
-            self.data.qpos[at] = value
-        self.data.ctrl[: len(JOINTS)] = arm.home
+        for name, value in zip(JOINTS, arm.home.tolist(), strict=True):
+            self.data.joint(name).qpos = self.data.actuator(name).ctrl = value
         self._arm = {
             number for number in range(self.model.nbody)
             if self.model.body(number).name not in ("world", "thing", "base_link")
         }  # fmt: skip
         mujoco.mj_forward(self.model, self.data)
 
-    @property
-    def q(self) -> np.ndarray:
-        return self.data.qpos[self._at].copy()
+    def told(self) -> dict[str, float]:
+        """Where joints and fingers are."""
+        return {name: float(self.data.joint(name).qpos[0]) for name in (*JOINTS, *FINGERS)}
 
     @property
     def thing(self) -> np.ndarray:
         return self.data.body("thing").xpos.copy()
 
-    def step(self, joints: np.ndarray | None = None, fingers: float | None = None) -> None:
-        """One tick."""
-        if joints is not None:
-            self.data.ctrl[: len(JOINTS)] = joints
-        if fingers is not None:
-            self.data.ctrl[len(JOINTS) :] = fingers
+    def step(self, orders: Mapping[str, float]) -> None:
+        """One tick, with servos to be where they are told."""
+        for name, place in orders.items():
+            self.data.actuator(name).ctrl = place
         for _ in range(round(TICK / self.model.opt.timestep)):
             mujoco.mj_step(self.model, self.data)
             for contact in self.data.contact[: self.data.ncon]:
@@ -116,44 +114,49 @@ class World:
                     self.touched.add(" and ".join(sorted(others)))
 
 
+class Servos:
+    """The world as the `Joints` of an arm: each tick it goes on, and tells where it is."""
+
+    silent = "in MuJoCo."
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._orders: dict[str, float] = {}
+        self._running: asyncio.Task[None] | None = None
+
+    async def begin(self, told: Told, stop: Callable[[], None]) -> None:
+        self._running = asyncio.create_task(self._run(told))
+
+    async def end(self) -> None:
+        assert self._running is not None
+        self._running.cancel()
+        await asyncio.gather(self._running, return_exceptions=True)
+
+    def go(self, places: Mapping[str, float], speeds: Mapping[str, float], within: float) -> None:
+        self._orders.update(places)
+
+    def grip(self, places: Mapping[str, float], within: float) -> None:
+        self._orders.update(places)
+
+    async def _run(self, told: Told) -> None:
+        while True:
+            self._world.step(self._orders)
+            told(self._world.told())
+            await asyncio.sleep(TICK)
+
+
 def carry_out(arm: Arm, world: World, steps: list[Step]) -> str:
     """What went wrong, or nothing."""
-    envelope, now = ArmEnvelope(arm, arm.space()), 0.0
-    envelope.report(now, world.q)
-    envelope.step(now)
-    fingers = arm.gripper.open / 2 if arm.gripper else 0.0
-    for step in steps:
-        envelope.space.use(step.boxes)
-        envelope.space.hold(*step.held or (None,))
-        if step.width is not None and arm.gripper is not None:
-            fingers = (step.width - arm.gripper.gap) / 2
-            for _ in range(40):
-                now += TICK
-                envelope.report(now, world.q)
-                world.step(fingers=fingers)
-                envelope.step(now)
-        if not step.points:
-            continue
-        ones = np.ones(4)
-        way = Trajectory(step.points, 0.9 * arm.speed, 0.9 * arm.limits.acceleration * ones, arm.limits.jerk * ones)
-        progress, since = 0.0, 0
-        while True:
-            now += TICK
-            envelope.report(now, world.q)
-            wanted, along = way.at(progress), None
-            assert envelope.q is not None
-            if np.abs(wanted - envelope.q).max() < BEHIND:
-                along = way.speed(progress)
-                progress = min(way.seconds, progress + TICK)
-            envelope.ask(now, wanted, along)
-            given = envelope.step(now)
-            assert given is not None
-            world.step(given.q, fingers)
-            since = 0 if given.v.any() else since + 1
-            if progress >= way.seconds and not given.v.any() and np.abs(world.q - way.points[-1]).max() < 0.03:
-                break
-            if since > 150:
-                return f"{step.says}: stuck, {envelope.why or envelope.fault or 'joints are off'}"
+
+    async def run() -> None:
+        async with ArmDriver(arm, Servos(world)) as driver:
+            await driver.carry_out(steps)
+
+    try:
+        with asyncio.Runner(loop_factory=QuickLoop) as runner:
+            runner.run(run())
+    except ArmError as error:
+        return str(error)
     return ""
 
 
@@ -163,6 +166,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=100)
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
+    logging.disable(logging.ERROR)  # the log of each step
     rng, arm = np.random.default_rng(args.seed), example()
     done, planning, began = 0, [], time.process_time()
     failed: list[str] = []

@@ -97,14 +97,20 @@ def _check(args: argparse.Namespace, say: Callable[[str], None]) -> None:
 def _solve(args: argparse.Namespace, say: Callable[[str], None]) -> None:
     import numpy as np
 
-    from firmware_bridge.arm.kinematics import Kinematics
+    from firmware_bridge.arm.inverse import Inverse
     from firmware_bridge.arm.pick import DOWN
+    from firmware_bridge.arm.urdf import ArmError
 
-    arm = _load(args)
-    kinematics = Kinematics(arm.chain)
-    at = np.array([args.x, args.y, args.z])
-    found = kinematics.solve(at, np.random.default_rng(0), DOWN if args.down else None, arm.home)
-    space = arm.space()
+    arm, rng = _load(args), np.random.default_rng(0)
+    space, at, tool = arm.space(), np.array([args.x, args.y, args.z]), DOWN if args.down else None
+    kinematics, inverse = space.kinematics, Inverse(space.kinematics)
+    try:
+        found = inverse.solve(at, rng, tool, arm.home)
+    except ArmError as error:
+        near = inverse.nearest(at, rng, tool)
+        if near is None:
+            raise
+        raise ArmError(f"{error} It comes within {1000 * near:g} mm of that.") from None
     for q in found:
         room = float(space.clearance(q[None])[0])
         off = float(np.linalg.norm(kinematics.tip(q)[:3, 3] - at))

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from firmware_bridge.arm.config import Arm, Gripper
+from firmware_bridge.arm.inverse import Inverse
 from firmware_bridge.arm.plan import SLACK, plan
 from firmware_bridge.arm.space import Box, Space
 from firmware_bridge.arm.urdf import ArmError
@@ -44,7 +45,7 @@ class Step:
 def reach(arm: Arm, start: np.ndarray, at: np.ndarray, rng: np.random.Generator, down: bool = False) -> list[Step]:
     """The tip to `at` [3], with the tool down if asked for. Raises ArmError."""
     space = arm.space()
-    goals = space.kinematics.solve(at, rng, DOWN if down else None, start)
+    goals = Inverse(space.kinematics).solve(at, rng, DOWN if down else None, start)
     return [Step("go there", space.boxes, tuple(plan(space, start, goals, rng)))]
 
 
@@ -183,13 +184,13 @@ def _straight_down(
     space: Space, tip: np.ndarray, near: np.ndarray, rng: np.random.Generator, lift: float
 ) -> list[np.ndarray]:
     """Points from `lift` metres above `tip` straight down to it. Raises ArmError."""
-    keep = space.margin + SLACK
+    keep, inverse = space.margin + SLACK, Inverse(space.kinematics)
     why = ""
-    for low in space.kinematics.solve(tip, rng, DOWN, near):
+    for low in inverse.solve(tip, rng, DOWN, near):
         points = [low]
         try:
             for up in np.linspace(0, lift, max(2, round(lift / PIECE) + 1))[1:]:
-                made = space.kinematics.follow(points[-1], tip - up * DOWN, DOWN)
+                made = inverse.follow(points[-1], tip - up * DOWN, DOWN)
                 if space.kinematics.moves(points[-1], made) > 10 * PIECE:
                     raise ArmError("The joints would have to turn over on the way.")
                 points.append(made)

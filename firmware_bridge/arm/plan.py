@@ -1,21 +1,30 @@
-"""A way of the joints round boxes: two trees of random joints that grow towards each other, then what is roundabout is cut.
+"""A way of the joints round boxes, by roboplan's RRT-Connect. What it finds counts only if `Space` finds it free, too.
 
 Kuffner, LaValle: RRT-Connect: An Efficient Approach to Single-Query Path Planning (2000).
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from firmware_bridge.arm.space import Space
+from firmware_bridge.arm import model
+from firmware_bridge.arm.space import EVERY, Space
 from firmware_bridge.arm.urdf import ArmError
 
-STEP = 0.12  # metres that the arm moves at most on a new branch
-TRIES = 1500  # random joints
-CUTS = 60  # tries to leave out what lies between two points of a way
+if TYPE_CHECKING:
+    from roboplan.core import Scene
+
 SLACK = 0.003  # metres that a way keeps besides the margin, so that the envelope has nothing to say
+LOOKS = 0.05  # rad or m between two looks along a way
+LONGEST = 1.0  # rad or m of a new branch
+NODES, TRIES = 300, 3  # random joints of one search, and searches, before there is no way
+CUTS = 100  # tries to leave out what is roundabout
+# Of the room that is added to boxes: all, and so much that their corners have no more than is asked for.
+PARTS = (1.0, 3**-0.5)
 
 
 def plan(space: Space, start: np.ndarray, goals: Sequence[np.ndarray], rng: np.random.Generator) -> list[np.ndarray]:
@@ -29,62 +38,41 @@ def plan(space: Space, start: np.ndarray, goals: Sequence[np.ndarray], rng: np.r
     for goal in open_:
         if space.free(start, goal, keep):
             return [start, goal]
-    kinematics = space.kinematics
-    low, high = kinematics.chain.low, kinematics.chain.high
-    trees = [_Tree([start]), _Tree(open_)]
-    for _ in range(TRIES):
-        ours, other = trees
-        near = ours.nearest(rng.uniform(low, high), kinematics.reach, grow=(space, keep))
-        if near is not None:
-            met = other.connect(ours.points[near], kinematics.reach, space, keep)
-            if met is not None:
-                whole = [*reversed(ours.way(near)), *other.way(met)[1:]]
-                return _cut(space, whole if trees[0].first is start else whole[::-1], keep, rng)
-        trees.reverse()
-    raise ArmError(
-        f"No way was found in {TRIES:,} tries: make room, or put things where the arm comes to them more freely."
+    for part in PARTS:
+        scene = model.room(space, keep, part, SLACK)
+        reached = [goal for goal in open_ if not scene.hasCollisions(goal)]
+        if not reached or scene.hasCollisions(start):
+            continue
+        for at in range(TRIES):
+            found = _search(space, scene, start, reached[at % len(reached)], int(rng.integers(1 << 31)))
+            if found is not None:
+                return found
+    raise ArmError("No way was found: make room, or put things where the arm comes to them more freely.")
+
+
+def _search(space: Space, scene: Scene, start: np.ndarray, goal: np.ndarray, seed: int) -> list[np.ndarray] | None:
+    from roboplan.core import JointConfiguration, PathShortcutter, PathShortcuttingOptions
+    from roboplan.rrt import RRT, RRTOptions
+
+    names = model.names(space.kinematics.chain)
+    search = RRT(
+        scene,
+        RRTOptions(
+            group_name=model.GROUP,
+            max_nodes=NODES,
+            max_connection_distance=LONGEST,
+            collision_check_step_size=LOOKS,
+            rrt_connect=True,
+        ),
     )
-
-
-class _Tree:
-    def __init__(self, roots: Sequence[np.ndarray]) -> None:
-        self.points, self._above, self.first = list(roots), [-1] * len(roots), roots[0]
-
-    def nearest(self, wanted: np.ndarray, weights: np.ndarray, grow: tuple[Space, float]) -> int | None:
-        """A new point from the nearest one towards `wanted`, at most STEP away; None where something is in the way."""
-        away = np.abs(np.array(self.points) - wanted) @ weights
-        at = int(away.argmin())
-        if away[at] < 1e-9:
-            return at
-        step = self.points[at] + (wanted - self.points[at]) * min(1.0, STEP / away[at])
-        if not grow[0].free(self.points[at], step, grow[1]):
-            return None
-        self.points.append(step)
-        self._above.append(at)
-        return len(self.points) - 1
-
-    def connect(self, wanted: np.ndarray, weights: np.ndarray, space: Space, keep: float) -> int | None:
-        """The number of a point that is `wanted`, grown step by step; None where something is in the way."""
-        while (at := self.nearest(wanted, weights, (space, keep))) is not None:
-            if np.abs(self.points[at] - wanted).max() < 1e-9:
-                return at
+    search.setRngSeed(seed)
+    try:
+        found = search.plan(JointConfiguration(names, start), JointConfiguration(names, goal))
+    except RuntimeError:  # how it says that there is none
         return None
-
-    def way(self, at: int) -> list[np.ndarray]:
-        """From a point to the root."""
-        made = []
-        while at >= 0:
-            made.append(self.points[at])
-            at = self._above[at]
-        return made
-
-
-def _cut(space: Space, points: list[np.ndarray], keep: float, rng: np.random.Generator) -> list[np.ndarray]:
-    """The way without what can be left out."""
-    for _ in range(CUTS):
-        if len(points) < 3:
-            break
-        a, b = sorted(rng.choice(len(points), 2, replace=False).tolist())
-        if b - a > 1 and space.free(points[a], points[b], keep):
-            points = [*points[: a + 1], *points[b:]]
-    return points
+    options = PathShortcuttingOptions(group_name=model.GROUP, max_step_size=LOOKS, max_iters=CUTS, seed=seed)
+    for way in (PathShortcutter(scene, options).shortcut(found), found):
+        points = [np.array(point) for point in way.positions]
+        if all(space.free(a, b, space.margin + SLACK - EVERY / 2) for a, b in itertools.pairwise(points)):
+            return points
+    return None

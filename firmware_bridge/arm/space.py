@@ -23,7 +23,7 @@ class Box:
 
 class Space:
     """The room round one arm. low, high: float64 [3], the workspace's corners. near: pairs of links (0: the base) that needn't
-    keep clear of each other, besides neighbours.
+    keep clear of each other, besides neighbours. centres, radii, links: as a `Chain` has them, with what is held.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class Space:
     ) -> None:
         self.kinematics, self.low, self.high, self.margin = kinematics, low, high, margin
         self.boxes: tuple[Box, ...] = ()
-        self._near = near
+        self.near = near
         self.use(boxes)
         self.hold(None)
 
@@ -63,10 +63,10 @@ class Space:
             centres = np.concatenate([centres, at])
             radii = np.concatenate([radii, np.full(len(at), radius)])
             links = np.concatenate([links, np.full(len(at), len(chain.joints))])
-        self._centres, self._radii, self._links = centres, radii, links
+        self.centres, self.radii, self.links = centres, radii, links
         self._moving = links > 0
         apart = np.abs(links[:, None] - links[None]) > 1
-        for a, b in self._near:
+        for a, b in self.near:
             apart &= ~(((links[:, None] == a) & (links[None] == b)) | ((links[:, None] == b) & (links[None] == a)))
         self._pairs = np.nonzero(np.triu(apart))
 
@@ -109,25 +109,25 @@ class Space:
             at_low, at_high = np.concatenate([at_low, rooms]), np.concatenate([rooms, at_high])
 
     def _points(self, q: np.ndarray) -> np.ndarray:
-        frames = self.kinematics.frames(q)[:, self._links]
-        return np.einsum("kmij,mj->kmi", frames[..., :3, :3], self._centres) + frames[..., :3, 3]
+        frames = self.kinematics.frames(q)[:, self.links]
+        return np.einsum("kmij,mj->kmi", frames[..., :3, :3], self.centres) + frames[..., :3, 3]
 
     def _parts(self, q: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Room to boxes, to the workspace's walls and to itself, each float64 [k]."""
         points = self._points(q)
-        moving, radii = points[:, self._moving], self._radii[self._moving]
+        moving, radii = points[:, self._moving], self.radii[self._moving]
         walls = np.minimum(moving - self.low, self.high - moving).min(-1) - radii
         far = np.full(len(q), np.inf)
         boxes = np.min([far, *(self._boxes(moving, at) for at in range(len(self.boxes)))], axis=0)
         one, other = self._pairs
         itself = far
         if len(one):
-            away = np.linalg.norm(points[:, one] - points[:, other], axis=-1) - self._radii[one] - self._radii[other]
+            away = np.linalg.norm(points[:, one] - points[:, other], axis=-1) - self.radii[one] - self.radii[other]
             itself = away.min(-1) + self.margin
         return boxes, walls.min(-1), itself
 
     def _boxes(self, moving: np.ndarray, at: int) -> np.ndarray:
         out = np.maximum(self._low[at] - moving, moving - self._high[at])
         away = np.linalg.norm(np.maximum(out, 0), axis=-1) + np.minimum(out.max(-1), 0)
-        room: np.ndarray = (away - self._radii[self._moving]).min(-1)
+        room: np.ndarray = (away - self.radii[self._moving]).min(-1)
         return room

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from firmware_bridge.arm import model
 from firmware_bridge.arm.config import load
+from firmware_bridge.arm.inverse import Inverse
 from firmware_bridge.arm.kinematics import Kinematics
 from firmware_bridge.arm.pick import DOWN, pick_and_place
+from firmware_bridge.arm.plan import PARTS, SLACK, plan
 from firmware_bridge.arm.space import Box
 from firmware_bridge.arm.trajectory import Trajectory
 from firmware_bridge.arm.urdf import ArmError, parse
@@ -22,28 +26,122 @@ ARM = example()
 URDF = EXAMPLE.with_suffix(".urdf").read_bytes()
 
 
-def test_the_tip_is_where_trigonometry_has_it_and_the_jacobian_is_its_derivative() -> None:
+def test_the_tip_is_where_trigonometry_has_it() -> None:
     kinematics, rng = Kinematics(ARM.chain), np.random.default_rng(3)
     for q in rng.uniform(ARM.chain.low, ARM.chain.high, (200, 4)):
         assert np.abs(kinematics.tip(q)[:3, 3] - tip(q)).max() < 1e-9
-        jacobian = kinematics.jacobian(q)
-        for at in range(4):
-            step = np.eye(4)[at] * 1e-6
-            assert np.allclose(jacobian[:3, at], (tip(q + step) - tip(q - step)) / 2e-6, atol=1e-6)
 
 
-def test_every_point_that_it_can_reach_is_reached_within_a_millimetre_and_others_are_told() -> None:
+@pytest.mark.parametrize("tool", [False, True])
+def test_every_point_that_it_can_reach_is_reached_within_a_millimetre(tool: bool) -> None:
     kinematics, rng = Kinematics(ARM.chain), np.random.default_rng(4)
-    for wanted in rng.uniform(ARM.chain.low, ARM.chain.high, (40, 4)):
-        at = tip(wanted)
-        for q in kinematics.solve(at, rng):
+    inverse = Inverse(kinematics)
+    for wanted in rng.uniform(ARM.chain.low, ARM.chain.high, (100, 4)):
+        at, along = tip(wanted), kinematics.tip(wanted)[:3, 2]
+        for q in inverse.solve(at, rng, along if tool else None):
             assert np.linalg.norm(tip(q) - at) < 1e-3
+            assert not tool or kinematics.tip(q)[:3, 2] @ along > np.cos(0.005)
             assert ((ARM.chain.low <= q) & (q <= ARM.chain.high)).all()
+
+
+def test_what_it_cannot_reach_is_told_with_how_near_it_comes(capsys: pytest.CaptureFixture[str]) -> None:
+    inverse, rng = Inverse(Kinematics(ARM.chain)), np.random.default_rng(4)
     for at in ((0.7, 0, 0.2), (0, 0, -0.6)):
         with pytest.raises(ArmError, match="doesn't reach"):
-            kinematics.solve(np.array(at), rng)
+            inverse.solve(np.array(at), rng)
     with pytest.raises(ArmError, match="with the tool as asked"):
-        kinematics.solve(np.array([0.0, 0.0, 0.6]), rng, DOWN)
+        inverse.solve(np.array([0.0, 0.0, 0.6]), rng, DOWN)
+    # Stretched out level from the shoulder, which is 0.14 m over the base, the tip is 0.49 m away.
+    assert main(["arm", "solve", "--arm", str(EXAMPLE), "0.52", "0", "0.14"]) == 1
+    assert "doesn't reach 0.520, 0.000, 0.140 m. It comes within 50 mm of that" in capsys.readouterr().err
+
+
+def test_where_it_goes_is_the_same_for_the_same_seed() -> None:
+    def ways() -> list[np.ndarray]:
+        rng = np.random.default_rng(1)
+        arm, to = scene(ARM, rng)
+        return [np.array(step.points) for step in pick_and_place(arm, arm.home, "cube", to, rng)]
+
+    one, other = ways(), ways()
+    assert len(one) == len(other) and all((a == b).all() for a, b in zip(one, other, strict=True))
+
+
+@pytest.mark.parametrize("turned", [(0.0, 0.0, 0.0), (0.0, np.pi / 2, 0.0), (0.4, -np.pi / 2, 0.0), (2.8, 1.2, -2.0)])
+def test_roboplan_has_the_arm_where_we_have_it(turned: tuple[float, float, float]) -> None:
+    text = URDF.replace(
+        b'<origin xyz="0 0 0.2"/><axis xyz="0 1 0"/>',
+        f'<origin xyz="0.01 -0.02 0.2" rpy="{turned[0]} {turned[1]} {turned[2]}"/><axis xyz="0.6 0 0.8"/>'.encode(),
+    )
+    chain, rng = parse(text, "base_link", "tip"), np.random.default_rng(2)
+    kinematics, made = Kinematics(chain), model.scene(chain)
+    for q in rng.uniform(chain.low, chain.high, (20, 4)):
+        assert np.abs(made.forwardKinematics(q, model.TIP) - kinematics.tip(q)).max() < 1e-9
+
+
+def test_roboplan_finds_room_where_our_envelope_does() -> None:
+    """What it lets through has room; what it doesn't is nearer than is asked for but for the corners of boxes."""
+    rng = np.random.default_rng(6)
+    space = scene(ARM, rng)[0].space()
+    space.hold((0.03, 0.04, 0.05), 0.01)
+    keep, q = space.margin + SLACK, rng.uniform(ARM.chain.low, ARM.chain.high, (2000, 4))
+    rooms = space.clearance(q)
+    tight, loose = (model.room(space, keep, part, SLACK) for part in PARTS)
+    free, likely = (np.array([not made.hasCollisions(each) for each in q]) for made in (tight, loose))
+    assert 200 < free.sum() < 1800
+    assert (rooms[free] >= keep - 1e-9).all() and likely[rooms >= keep + 1e-9].all()
+    assert (free == (rooms >= keep)).mean() > 0.98
+
+
+def test_a_way_keeps_the_margin_in_50_scenes_where_the_straight_one_does_not() -> None:
+    rng, looked, none = np.random.default_rng(21), 0, 0
+    while looked < 50:
+        arm, _ = scene(ARM, rng)
+        space = arm.space()
+        keep = space.margin + SLACK
+        drawn = rng.uniform(arm.chain.low, arm.chain.high, (60, 4))
+        start, *others = drawn[space.clearance(drawn) >= keep]
+        between = start + np.linspace(0, 1, 12)[:, None, None] * (np.array(others[:6]) - start)
+        blocked = space.clearance(between.reshape(-1, 4)).reshape(12, -1).min(0) < space.margin
+        if not blocked.any():
+            continue
+        goal = others[int(blocked.argmax())]
+        looked += 1
+        try:
+            points = plan(space, start, [goal], rng)
+        except ArmError as error:
+            assert "No way was found" in str(error)
+            none += 1
+            continue
+        assert (points[0] == start).all() and (points[-1] == goal).all()
+        assert len(points) > 2
+        for a, b in itertools.pairwise(points):
+            assert space.free(a, b, space.margin)
+            for part in np.linspace(0, 1, 12):
+                assert room(a + part * (b - a), space.boxes) > space.margin
+    assert none <= 1
+
+
+def test_a_way_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("firmware_bridge.arm.plan.NODES", 100)  # it is as sure as with more, and sooner
+    fence = [
+        Box(f"{side} {at:.2f}", (float(at), 0.0, 0.25), (0.1, 0.02, 0.5)) for side in "ab" for at in np.arange(-0.55, 0.6, 0.1)
+        if (side == "a") == (at > 0) and abs(at) > 0.1
+    ]  # fmt: skip
+    space = replace(ARM, boxes=tuple(fence), objects=(), high=np.array([0.6, 0.6, 0.42])).space()
+    start, goal = (np.array([turn, 0.6, 1.4, 0.6]) for turn in (1.5, -1.5))
+    assert (space.clearance(np.array([start, goal])) > 0.013).all()
+    with pytest.raises(ArmError, match="No way was found"):
+        plan(space, start, [goal], np.random.default_rng(0))
+
+
+def test_without_roboplan_one_sentence_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "roboplan.core", None)
+    assert main(["arm", "check", "--arm", str(EXAMPLE)]) == 0
+    for command in (["solve", "0.2", "0", "0.05"], ["pick", "red cube", "tray"]):
+        assert main(["arm", command[0], "--arm", str(EXAMPLE), *command[1:]]) == 1
+        assert "planned with roboplan: pip install 'enigma[arm]'" in capsys.readouterr().err
 
 
 def test_balls_hold_the_arm() -> None:

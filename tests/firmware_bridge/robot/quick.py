@@ -26,7 +26,7 @@ class _Selector(selectors.SelectSelector):
         return ready
 
 
-class _Loop(asyncio.SelectorEventLoop):
+class QuickLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self._quick = _Selector()
         super().__init__(self._quick)
@@ -42,5 +42,5 @@ def run(main: Coroutine[Any, Any, T], patch: pytest.MonkeyPatch) -> T:
         return work(*args, **kwargs)
 
     patch.setattr(asyncio, "to_thread", here)
-    with asyncio.Runner(loop_factory=_Loop) as runner:
+    with asyncio.Runner(loop_factory=QuickLoop) as runner:
         return runner.run(main)
