@@ -37,6 +37,11 @@ CREEP, CREEPS, OFF = (
     8.0,
     0.005,
 )  # m/s to where a gripper reaches it, for so many seconds, and metres that it forgives
+SETTLES, LOOKS_FOR, LOOKS = (
+    0.4,
+    1.2,
+    3,
+)  # seconds until it stands, and until it has looked from there; how often it does so anew
 FACES = 0.2  # rad off somebody that it leaves
 Pose = tuple[float, float, float]
 Twist = tuple[float, float]
@@ -102,7 +107,8 @@ class Nearing(Going):
     def __init__(self, orders: Orders, place: Place, points: Sequence[Point], thing: Thing) -> None:
         super().__init__(orders, place, points)
         self._thing, self._there = thing, False
-        self._creeps_since = math.inf
+        self._creeps_since = self._stood_since = math.inf
+        self._looked = 0
 
     async def next(self, now: float, pose: Pose, seen: np.ndarray | None, given: float) -> Twist | None:
         """See `Doing`."""
@@ -118,16 +124,29 @@ class Nearing(Going):
         most = self._orders.robot.limits.turn
         turn = max(-most, min(most, 2.0 * error))
         if abs(error) > AIMS:
+            self._stood_since = math.inf
             return 0.0, turn
         off = self._orders.too_far(self._thing, math.dist(pose[:2], (at.x, at.y)))
         if abs(off) < OFF:
-            return None
+            return STAND if self._looks(now) else None
+        self._stood_since = math.inf
         self._creeps_since = min(self._creeps_since, now)
         if (
             now - self._creeps_since > CREEPS
         ):  # what is in the way stays there; whoever takes it says whether that is enough
             return None
         return math.copysign(CREEP, off), turn
+
+    def _looks(self, now: float) -> bool:
+        """Whether it has to look on from where it stands: on the way it was seen from a place that was known a moment late."""
+        things = self._orders.things
+        if math.isinf(self._stood_since):
+            if self._looked == LOOKS or not things.detects(now):
+                return False
+            self._stood_since, self._looked = now, self._looked + 1
+        if now - self._stood_since < SETTLES:
+            things.anew(self._thing)
+        return now - self._stood_since < LOOKS_FOR
 
     def stop(self) -> None:
         """See `Doing`."""

@@ -97,6 +97,12 @@ class Things:
         """Where it was seen last."""
         return self._sightings.get(thing.id)
 
+    def anew(self, thing: Thing) -> None:
+        """The next look counts by itself: those before were from elsewhere."""
+        before = self._sightings.get(thing.id)
+        if before is not None:
+            self._sightings[thing.id] = Sighting(before.x, before.y, -math.inf)
+
     def lost(self, thing: Thing) -> None:
         """It isn't where it was seen any more."""
         self._sightings.pop(thing.id, None)

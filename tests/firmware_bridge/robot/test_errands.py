@@ -30,7 +30,7 @@ from firmware_bridge.robot.picture import picture
 from firmware_bridge.robot.scan_match import Localizer
 from firmware_bridge.robot.shown import ShownMap
 from firmware_bridge.robot.simulator import GRIPS, SimulatedBoard, SimulatedGripper, World, look
-from firmware_bridge.robot.things import Thing, Things
+from firmware_bridge.robot.things import Sighting, Thing, Things
 
 from .quick import run
 
@@ -190,6 +190,44 @@ def test_in_mujoco_its_arm_picks_a_thing_by_its_own_planner_carries_it_and_puts_
                 said = await home.done()
                 taken = next(each for each in said[before:] if each[0] == "take the keys")
                 assert taken[1] == "failed" and "closed on nothing" in taken[2] and gripper.holds is None
+
+    run(main(), monkeypatch)
+
+
+def test_a_thing_that_was_seen_on_the_way_is_looked_at_anew_from_where_the_robot_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the way a robot knows where it is a moment late, and so the thing is told too near: what it stands before counts."""
+
+    async def main() -> None:
+        async with flat(tmp_path, eyes=False) as home:
+            orders, world = home.driver.orders, home.world
+            assert orders.gripper is not None
+            took, take = list[tuple[float, float]](), orders.gripper.take
+
+            async def taken(thing: Thing, at: Sighting, pose: tuple[float, float, float]) -> None:
+                took.append((at.x, at.y))
+                await take(thing, at, pose)
+
+            monkeypatch.setattr(orders.gripper, "take", taken)
+
+            async def late() -> None:
+                while True:
+                    behind = 0.1 * max(0.0, world.speed[0]) + (0.03 if world.speed[0] > 0.02 else 0.0)
+                    x, y = world.things["cup"]
+                    at = x - behind * math.cos(world.pose[2]), y - behind * math.sin(world.pose[2])
+                    home.driver.sight([("cup", *at)], asyncio.get_running_loop().time())
+                    await asyncio.sleep(0.2)
+
+            looks = asyncio.create_task(late())
+            try:
+                await asyncio.sleep(0.5)
+                await home.call(order("fetch", "cup", to="sofa"))
+                await home.until(lambda: took)
+                assert math.dist(took[0], (6.2, 3.2)) < 1e-3
+            finally:
+                looks.cancel()
+                await asyncio.gather(looks, return_exceptions=True)
 
     run(main(), monkeypatch)
 
