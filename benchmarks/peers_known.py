@@ -94,6 +94,16 @@ def nearest_caption(dataset: Dataset, answers: Sequence[Answered]) -> Peer:
     return Peer("the nearest caption's picture", size, float(np.median(times)), float(np.mean(likenesses(own, made))))
 
 
+def same_frame(answers: Sequence[Answered]) -> Peer:
+    """The last frame again, as if nothing happened."""
+
+    def said(answer: Answered) -> Json:
+        [content] = answer.files.values()
+        return {"film": Media("image/png", content)}
+
+    return _scored("the same frame again", 0, answers, said)
+
+
 def hassil(dataset: Dataset, answers: Sequence[Answered]) -> Peer:
     """Home Assistant's own grammar."""
     if importlib.util.find_spec("hassil") is None or importlib.util.find_spec("home_assistant_intents") is None:

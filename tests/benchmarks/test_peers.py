@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from benchmarks import peers
-from benchmarks.peers_known import Peer, lookup, nearest_pictures, pixel_regression
+from benchmarks.peers_known import Peer, lookup, nearest_caption, nearest_pictures, pixel_regression, same_frame
+from edge_runtime.media import Media
+from edge_runtime.media.pictures import png_of
 from tests.trainer_host.samples import easy_dataset
+from tests.trainer_host.students.test_image_flow import written
 from tests.trainer_host.students.test_vision_heads import dataset_of
+from trainer_host.data.captioned import caption_table, import_captions
 from trainer_host.data.dataset import Dataset
 from trainer_host.data.quality import files_of
 from trainer_host.evaluation.answers import Answered
@@ -41,6 +46,34 @@ def test_a_row_has_sizes_times_and_scores_of_both() -> None:
     assert peers.markdown([line]).splitlines()[-1] == (
         "| robot | exact | ours | 12 | 1.23 | 90.0 | theirs |  | 0.50 |  | note |"
     )
+
+
+def test_the_same_frame_again_is_right_where_nothing_changed() -> None:
+    frames = [png_of(np.full((64, 64, 3), grey, np.uint8)) for grey in (0, 200)]
+    answers = [
+        Answered(
+            "video_gen",
+            {"image": "a.png", "action": "go"},
+            {"frame": Media("image/png", after)},
+            {},
+            0.0,
+            {"a.png": frames[0]},
+        )
+        for after in (frames[0], frames[1])
+    ]
+    assert same_frame(answers).score == 0.5
+
+
+def test_the_nearest_captions_picture_is_compared_as_the_students_are(tmp_path: Path) -> None:
+    table = caption_table(written(tmp_path / "pictures"), {})
+    assert table is not None
+    captions = import_captions(Workspace(tmp_path / "home"), table, name="shapes", held_out=0.25).dataset
+    answers = []
+    for row in captions.rows("heldout"):
+        own = Media("image/png", (captions.folder / "files" / str(row.output["picture"])).read_bytes())
+        answers.append(Answered("image_gen", row.input, {**row.output, "picture": own}, {}, 0.0, {}))
+    score = nearest_caption(captions, answers).score
+    assert score is not None and 0.5 < score < 1
 
 
 def test_peers_learn_from_the_same_rows_and_are_scored_by_the_tasks_own_metric(tmp_path: Path) -> None:

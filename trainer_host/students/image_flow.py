@@ -2,7 +2,8 @@
 
 Pictures are sums of a few hundred parts, and the network learns their shares (as latent diffusion does, arXiv 2112.10752, with a linear
 decoder that needs no training): what they will be at the four moments that a device asks it (a rectified flow, arXiv 2209.03003,
-whose network tells the end instead of the way there). Nothing else is learnt, so four steps are as many as it can use.
+whose network tells the end instead of the way there). It begins with noise and with what the pictures of the nearest captions have, which it
+remembers (retrieval augmented diffusion, arXiv 2204.11824), and has learnt to make another picture of: never from a caption's own one.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from trainer_host.errors import DataError
 from trainer_host.students import Json, ModelIO, OnProgress, Recorder, TrainReport
 from trainer_host.students.familiar import familiarities, known_of
 from trainer_host.students.image_flow_fit import BATCH, STEPS, fit, parts_of
-from trainer_host.students.image_flow_net import FEATURES, SIZES, FlowNet, Shape
+from trainer_host.students.image_flow_net import FEATURES, REMEMBERED, SIZES, FlowNet, Shape
 from trainer_host.training.determinism import prepare
 from trainer_host.training.steps import Steps
 from trainer_host.training.weights import load_weights, save_weights
@@ -41,7 +42,7 @@ MIN_ROWS = 40
 SIDE = 64
 # Million multiplications, forward alone counted, that a second of one core learns with (AMD EPYC, 2026).
 PER_SECOND = 5500
-USUAL_SECONDS = 60.0
+USUAL_SECONDS = 30.0
 MIN_STEPS, MAX_STEPS = 40, 100_000
 _FOREIGN = 0.05  # of captions like those of the training that are unfamiliar
 _LOOK = 8  # a side of what pictures are compared by
@@ -54,12 +55,13 @@ class FlowConfig:
 
     side: int
     size: str
+    captions: int = 0
     familiar: float = 0.0
 
     @property
     def shape(self) -> Shape:
         """The network's shape."""
-        return Shape(self.side, self.size)
+        return Shape(self.side, self.size, self.captions)
 
     @property
     def network(self) -> FlowNet:
@@ -100,7 +102,8 @@ class FlowStudent:
         captions = [caption_of(row) for row in rows]
         known = known_of(captions, [""] * len(captions))
         usual = familiarities(captions, [""] * len(captions), captions, seed)
-        config = FlowConfig(config.side, config.size, round(float(np.quantile(usual, _FOREIGN)), 4))
+        remembered = min(len(rows), REMEMBERED)
+        config = FlowConfig(config.side, config.size, remembered, round(float(np.quantile(usual, _FOREIGN)), 4))
         prepare(seed)
         net = config.network
         steps = _planned(net, seconds)

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from edge_runtime.tasks.image_flow import moment
-from trainer_host.students.image_flow_net import FlowNet
+from trainer_host.students.image_flow_net import KEPT, MEANT, SHARP, FlowNet
 from trainer_host.students.vision_fit import Draws, Progress, rate_at
 from trainer_host.training.steps import Steps
 
@@ -18,9 +19,7 @@ STEPS = 4  # of the device, from noise to a picture
 BATCH = 128
 RATE = 0.002
 AVERAGED = 0.995  # the weights that are kept are a mean of the last steps'
-# How often each of the device's moments is learnt, and how much it counts: the first step knows nothing but the caption.
-_OFTEN, _COUNTS = (0.4, 0.2, 0.2, 0.2), (1.0, 1.25, 1.6, 2.2)
-_UNSAID = 0.15  # of a caption's words and pieces are left out, so that none alone stands for a picture
+_UNSAID = 0.8  # of a caption's words and pieces are left out, so that none alone stands for a picture
 _LEAST = 1e-6  # of the largest part's variance: smaller parts are left out
 
 
@@ -56,11 +55,38 @@ def parts_of(pictures: np.ndarray, count: int) -> Parts:
     return Parts(shares, parts, mean, counts)
 
 
+def remember(net: FlowNet, ids: Tensor, shares: Tensor) -> Tensor:
+    """Fill the network's memory; returns what it has of each caption's nearest others, float32 [pictures, parts].
+
+    ids: int32 [pictures, length]. shares: float32 [pictures, parts].
+    """
+    chosen = torch.linspace(0, len(ids) - 1, net.memory.captions.out_features).round().long()
+    bags = torch.zeros(len(chosen), net.memory.features.num_embeddings)
+    bags.scatter_add_(1, ids[chosen].long(), torch.ones(len(chosen), ids.shape[1]))
+    rare = torch.log((len(bags) + 1) / ((bags > 0).sum(0) + 1))
+    rare[0] = 0
+    _, _, meant = torch.svd_lowrank(functional.normalize(bags * rare, dim=1), min(MEANT, *bags.shape), niter=4)
+    with torch.no_grad():
+        net.memory.features.weight.zero_()
+        net.memory.features.weight[:, : meant.shape[1]] = rare[:, None] * meant
+        said = net.memory.features(ids).sum(1)
+        net.memory.captions.weight.copy_(functional.normalize(said[chosen], dim=1))
+        net.memory.pictures.weight.copy_(shares[chosen].T)
+        near = []
+        for part in ids.split(1024):
+            alike = net.memory.alike(part)
+            for at, row in enumerate(part):  # nothing is learnt from a caption's own picture
+                alike[at, (ids[chosen] == row).all(1)] = -2
+            near.append(net.memory.pictures(torch.softmax(alike / SHARP, 1)))
+        return torch.cat(near)
+
+
 def fit(net: FlowNet, found: Parts, ids: Tensor, steps: int, seed: int, on_progress: Progress, kept: Steps) -> FlowNet:
     """Train `net` in place; the mean of its last steps' weights is the network to keep. ids: int32 [pictures, length]."""
     with torch.no_grad():
         net.picture.weight.copy_(torch.from_numpy(found.parts.T))
         net.picture.bias.copy_(torch.from_numpy(found.mean))
+        near = remember(net, ids, torch.from_numpy(found.shares))
     average = copy.deepcopy(net)
     learning, averages = ([one for one in each.parameters() if one.requires_grad] for each in (net, average))
     optimiser = torch.optim.AdamW(learning, lr=RATE, weight_decay=0.02, betas=(0.9, 0.98))
@@ -72,12 +98,11 @@ def fit(net: FlowNet, found: Parts, ids: Tensor, steps: int, seed: int, on_progr
         chosen = draws.next(BATCH, step / steps)
         clean, said = shares[chosen], ids[chosen]
         said = said * torch.from_numpy(draw.random(said.shape) >= _UNSAID)
-        which = draw.choice(STEPS, len(chosen), p=_OFTEN)
+        which = draw.integers(0, STEPS, len(chosen))
         noise = torch.from_numpy(draw.standard_normal(clean.shape, np.float32))
-        share = torch.from_numpy((which / STEPS).astype(np.float32))[:, None]
-        made = net.clean(noise + (clean - noise) * share, moments[which], said)
-        weight = torch.tensor([_COUNTS[one] for one in which])
-        loss = (((made - clean) ** 2 * counts).mean(1) * weight).mean()
+        share = torch.from_numpy((KEPT + (1 - KEPT) * which / STEPS).astype(np.float32))[:, None]
+        made = net.guess(noise + (clean - noise) * share, moments[which], said, near[chosen])
+        loss = ((made - clean) ** 2 * counts).mean()
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(learning, 1.0)

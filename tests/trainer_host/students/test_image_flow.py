@@ -28,7 +28,7 @@ from trainer_host.evaluation.show import show
 from trainer_host.students import GraphStudent, image_flow_net, student_for
 from trainer_host.students import image_flow as flow_student
 from trainer_host.students.image_flow import caption_of, ids_of, load_config, pixels_in
-from trainer_host.students.image_flow_fit import fit, parts_of
+from trainer_host.students.image_flow_fit import fit, parts_of, remember
 from trainer_host.students.image_flow_net import FlowNet, Shape
 from trainer_host.training.run import Run, train_run
 from trainer_host.training.steps import Steps
@@ -198,6 +198,17 @@ def test_the_same_seed_learns_the_same() -> None:
             fit(FlowNet(shape), parts_of(pictures, shape.parts), ids, 2, 3, lambda step, loss: None, Steps(None))
         )
     assert all(torch.equal(a, b) for a, b in zip(made[0].parameters(), made[1].parameters(), strict=True))
+
+
+def test_a_caption_is_given_the_pictures_of_those_like_it_and_never_its_own() -> None:
+    captions = [f"{size} {colour} disc" for colour in COLOURS for size in ("small", "large")]
+    ids, net = ids_of(captions), FlowNet(Shape(32, "nano", len(captions)))
+    shares = torch.eye(len(captions), net.begin.in_features)
+    near = remember(net, ids, shares)
+    assert not near.diagonal()[: len(captions)].any()
+    assert near[0].argmax() == 1 and near[1].argmax() == 0  # the other one of its colour, which is the rarer word
+    asked = net.memory(ids_of(["a red disc"]))[0]
+    assert set(asked.topk(2).indices.tolist()) == {0, 1} and float(asked.sum()) == pytest.approx(1, abs=1e-3)
 
 
 def test_pictures_are_sums_of_their_parts() -> None:
