@@ -57,6 +57,7 @@ class MujocoWorld(World):
         self._legs = {name: self.model.body_mocapid[self._id("body", f"person {name}")] for name in room.people}
         self._lies = {name: self._id("body", f"thing {name}") for name in room.things}
         self._driven = [0.0, 0.0]
+        self._servos: dict[int, tuple[float, float]] = {}  # where each is to be, and when
         self._pose_of = x, y, heading
         for _ in range(80):  # it settles on its wheels
             mujoco.mj_step(self.model, self.data)
@@ -67,6 +68,10 @@ class MujocoWorld(World):
         velocity = self.data.qvel[:6]
         heading = self.pose[2]
         return float(velocity[0] * math.cos(heading) + velocity[1] * math.sin(heading)), float(velocity[5])
+
+    def servo(self, actuator: int, place: float, within: float) -> None:
+        """A servo of the arm goes evenly to a place, in so many seconds, as controllers do."""
+        self._servos[actuator] = place, self.time + within
 
     def take(self, name: str) -> bool:
         """See `World`."""
@@ -96,6 +101,8 @@ class MujocoWorld(World):
             data.ctrl[wheel] = self._driven[wheel] / WHEEL
         for name, (x, y) in self.people().items():
             data.mocap_pos[self._legs[name]] = x, y, 0.0
+        for actuator, (place, until) in self._servos.items():
+            data.ctrl[actuator] += (place - data.ctrl[actuator]) * PIECE / max(PIECE, until - self.time + PIECE)
         for _ in range(STEPS):
             self._mujoco.mj_step(self.model, data)
         x, y = float(data.qpos[0]), float(data.qpos[1])

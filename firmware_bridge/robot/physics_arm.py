@@ -92,7 +92,7 @@ class MujocoJoints:
     def go(self, places: Mapping[str, float], speeds: Mapping[str, float], within: float) -> None:
         """See `Joints`."""
         for name, place in places.items():
-            self._world.data.ctrl[self._servos[name]] = place
+            self._world.servo(self._servos[name], place, within)
 
     def grip(self, places: Mapping[str, float], within: float) -> None:
         """See `Joints`."""
