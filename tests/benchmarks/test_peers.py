@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,9 @@ from tests.trainer_host.students.test_vision_heads import dataset_of
 from trainer_host.data.captioned import caption_table, import_captions
 from trainer_host.data.dataset import Dataset
 from trainer_host.data.quality import files_of
+from trainer_host.errors import GateRefused
 from trainer_host.evaluation.answers import Answered
+from trainer_host.training.run import Run
 from trainer_host.workspace import Workspace
 
 
@@ -87,3 +90,26 @@ def test_peers_learn_from_the_same_rows_and_are_scored_by_the_tasks_own_metric(t
     texts = easy_dataset(workspace, tmp_path)
     near = lookup(texts, answers_of(texts))
     assert near.score is not None and near.score > by_chance
+
+
+def test_what_is_trained_longer_has_a_name_of_its_own_and_counts_only_where_the_gate_takes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run(tmp_path / "home/runs/mine", "mine", "router", "easy", "sha256:0", "person", 3, 20.0, "sha256:1")
+    found = peers.Found(run, easy_dataset(Workspace(tmp_path / "home"), tmp_path), "")
+    asked: list[object] = []
+
+    def train(workspace: Workspace, dataset: Dataset, name: str, **given: object) -> tuple[Run, None]:
+        asked.append((workspace.home, name, given["seed"], given["seconds"]))
+        return replace(run, name=name), None
+
+    def refuse(*given: object) -> None:
+        raise GateRefused("outside its limits")
+
+    monkeypatch.setattr(peers, "train_run", train)
+    monkeypatch.setattr(peers, "export_run", lambda *given: None)
+    monkeypatch.setattr(peers, "gate_run", lambda *given: None)
+    assert peers.longer(found, 90.0).run.name == "mine-longer"
+    assert asked == [(tmp_path / "home", "mine-longer", 3, 90.0)]
+    monkeypatch.setattr(peers, "gate_run", refuse)
+    assert peers.longer(found, 90.0) is found
