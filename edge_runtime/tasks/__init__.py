@@ -94,7 +94,9 @@ class TaskModule(Protocol):
 
 
 # Modules of this package that aren't tasks.
-_SHARED = frozenset({"confidence", "dialogue", "familiar", "image_flow", "next_frame", "pieces", "text", "tries", "voice"})
+_SHARED = frozenset(
+    {"confidence", "dialogue", "familiar", "image_flow", "next_frame", "pieces", "text", "tries", "voice"}
+)
 # The only task whose name can't be a module's.
 _MODULES = {"3d_gen": "gen_3d"}
 
