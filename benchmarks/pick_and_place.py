@@ -83,10 +83,11 @@ class World:
         self.touched: set[str] = set()
         for name, value in zip(JOINTS, arm.home.tolist(), strict=True):
             self.data.joint(name).qpos = self.data.actuator(name).ctrl = value
-        self._arm = {
-            number for number in range(self.model.nbody)
-            if self.model.body(number).name not in ("world", "thing", "base_link")
-        }  # fmt: skip
+        names = [self.model.body(number).name for number in range(self.model.nbody)]
+        self._arm = np.array([name not in ("world", "thing", "base_link") for name in names])
+        self._thing, self._fingers = (
+            np.array([name in wanted for name in names]) for wanted in (["thing"], ["left", "right"])
+        )
         mujoco.mj_forward(self.model, self.data)
 
     def told(self) -> dict[str, float]:
@@ -103,15 +104,14 @@ class World:
             self.data.actuator(name).ctrl = place
         for _ in range(round(TICK / self.model.opt.timestep)):
             mujoco.mj_step(self.model, self.data)
-            for contact in self.data.contact[: self.data.ncon]:
-                bodies = {int(self.model.geom_bodyid[geom]) for geom in contact.geom}
-                names = {self.model.body(number).name for number in bodies}
-                if bodies & self._arm and "thing" not in names and contact.dist < 0 and names != {"left", "right"}:
-                    others = [
-                        self.model.geom(geom).name or self.model.body(self.model.geom_bodyid[geom]).name
-                        for geom in contact.geom
-                    ]
-                    self.touched.add(" and ".join(sorted(others)))
+            contacts, count = self.data.contact, self.data.ncon
+            bodies = self.model.geom_bodyid[contacts.geom[:count]]
+            bad = self._arm[bodies].any(1) & ~self._thing[bodies].any(1) & ~self._fingers[bodies].all(1)
+            for pair in contacts.geom[:count][bad & (contacts.dist[:count] < 0)]:
+                names = [
+                    self.model.geom(geom).name or self.model.body(self.model.geom_bodyid[geom]).name for geom in pair
+                ]
+                self.touched.add(" and ".join(sorted(names)))
 
 
 class Servos:
@@ -186,6 +186,7 @@ def main() -> None:
             failed.append(f"{number}: {why} touched {sorted(world.touched)}, {1000 * off:.0f} mm off")
         else:
             done += 1
+        print(f"{number + 1} scenes, {done} done", file=sys.stderr)
     made = {
         "scenes": args.scenes, "done": done, "plan_s_p50": round(float(np.median(planning)), 3),
         "plan_s_most": round(max(planning), 3), "cpu_s": round(time.process_time() - began, 1), "failed": failed,
