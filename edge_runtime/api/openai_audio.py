@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import wave
 from dataclasses import dataclass
+from typing import cast
 
 from aiohttp import web
 
 from edge_runtime.api.access import caller
 from edge_runtime.api.openai_wire import Body, Json
-from edge_runtime.api.speaking import WAV, spoken
+from edge_runtime.api.speaking import PCM, WAV, spoken
 from edge_runtime.api.urgency import urgency_of
 from edge_runtime.api.wire import read_json
 from edge_runtime.device import Device
@@ -45,13 +46,13 @@ class AudioRoutes:
     async def speech(self, request: web.Request) -> web.StreamResponse:
         """The sound of a text that is said, or of what is to be played."""
         raw = await read_json(request, self._limit)
-        voice = self._voice(raw.get("model"))
-        asked = read_speech(raw, own=voice is not None)
+        own = self._own_voice(raw.get("model"))
+        asked = read_speech(raw, own=own)
         caller(request).may_use(asked.model)
         if self._device.serving.current(asked.model).loaded.manifest.task != _TASK:
             raise BadRequest(f"'{asked.model}' makes no sounds; name a specialist of the task {_TASK}.")
-        if voice is not None:
-            return await self._said(request, voice, asked)
+        if own:
+            return await self._said(request, asked)
         answer = (await self._device.run(asked.model, {"prompt": asked.prompt}, urgency_of(request))).value
         sound = answer["sound"]
         if not isinstance(sound, Media):
@@ -61,29 +62,27 @@ class AudioRoutes:
             return web.Response(body=_pcm(sound.content), content_type="audio/pcm", headers=headers)
         return web.Response(body=sound.content, content_type=sound.content_type, headers=headers)
 
-    def _voice(self, model: object) -> Speaks | None:
-        """The specialist of that name where it has a voice of its own."""
-        if not isinstance(model, str) or model not in self._device.serving.names():
-            return None
-        found = self._device.serving.current(model).loaded.specialist
-        return found if isinstance(found, Speaks) else None
+    def _own_voice(self, model: object) -> bool:
+        """Whether the specialist of that name has one."""
+        return (
+            isinstance(model, str)
+            and model in self._device.serving.names()
+            and isinstance(self._device.serving.current(model).loaded.specialist, Speaks)
+        )
 
-    async def _said(self, request: web.Request, voice: Speaks, asked: SpeechRequest) -> web.StreamResponse:
-        """A text of any length that the voice takes: a WAV comes sentence by sentence, samples when all are there."""
+    async def _said(self, request: web.Request, asked: SpeechRequest) -> web.StreamResponse:
+        """A text of any length that the voice takes, sentence by sentence."""
         wanted: Json = {"prompt": asked.prompt, "speed": asked.speed}
-        urgency = urgency_of(request)
-        if (
-            not asked.pcm
-            and (made := await spoken(self._device, request, asked.model, wanted, urgency, WAV)) is not None
-        ):
-            return made
-        parts, unsure = voice.parts(wanted)
-        sounds = [(await self._device.run(asked.model, part, urgency)).value["sound"] for part in parts]
-        files = [sound.content for sound in sounds if isinstance(sound, Media)]
-        headers = {"Enigma-Unsure": str(unsure).lower()}
-        if asked.pcm:
-            return web.Response(body=b"".join(map(_pcm, files)), content_type="audio/pcm", headers=headers)
-        return web.Response(body=files[0], content_type=WAV, headers=headers)
+        urgency, kind = urgency_of(request), PCM if asked.pcm else WAV
+        streamed = await spoken(
+            self._device, request, asked.model, wanted, urgency, kind, samples=_pcm if asked.pcm else None
+        )
+        if streamed is not None:
+            return streamed
+        answer = (await self._device.run(asked.model, wanted, urgency)).value
+        sound = cast(Media, answer["sound"])
+        headers = {"Enigma-Unsure": str(answer["unsure"]).lower()}
+        return web.Response(body=sound.content, content_type=WAV, headers=headers)
 
     async def transcribe(self, request: web.Request) -> web.Response:
         """Refused: no task of a device writes down what is said."""

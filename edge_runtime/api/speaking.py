@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 from aiohttp import web
 
@@ -21,11 +22,18 @@ _log = logging.getLogger(__name__)
 
 
 async def spoken(
-    device: Device, request: web.Request, name: str, asked: Json, urgency: Urgency, accepted: str
+    device: Device,
+    request: web.Request,
+    name: str,
+    asked: Json,
+    urgency: Urgency,
+    accepted: str,
+    samples: Callable[[bytes], bytes] | None = None,
 ) -> web.StreamResponse | None:
     """The sounds of a request's parts, one after another; None where it has one part, or the specialist doesn't speak so.
 
-    accepted: `WAV`, whose header says that its length isn't known, or `PCM`, the samples alone. What fails on the way ends the
+    accepted: `WAV`, whose header says that its length isn't known, or `PCM`, the samples alone. samples: makes those of each part's
+    WAV; without it they are at the voice's own rate, and the content type says which. What fails on the way ends the
     connection: whoever listens hears that the sound breaks off.
     """
     specialist = device.serving.current(name).loaded.specialist
@@ -37,7 +45,7 @@ async def spoken(
     from edge_runtime.tasks.voice import RATE, endless_header, pcm_of
 
     first = await device.run(name, parts[0], urgency)  # an error here is still an answer
-    kind = WAV if accepted == WAV else f"{PCM}; rate={RATE}"
+    kind = WAV if accepted == WAV else PCM if samples is not None else f"{PCM}; rate={RATE}"
     response = web.StreamResponse(
         headers={"Content-Type": kind, "Cache-Control": "no-store", "Enigma-Unsure": str(unsure).lower()}
     )
@@ -48,7 +56,7 @@ async def spoken(
             answer = first if number == 0 else await device.run(name, parts[number], urgency)
             sound = answer.value["sound"]
             assert isinstance(sound, Media)
-            await _write(response, pcm_of(sound.content))
+            await _write(response, (samples or pcm_of)(sound.content))
         await response.write_eof()
     except (EdgeError, TimeoutError) as error:
         _log.warning("%s stopped speaking: %s", name, error or "nobody listens")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import math
+import sys
 import wave
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
@@ -250,7 +251,7 @@ def read_lexicon(path: Path) -> dict[str, tuple[str, ...]]:
     except (OSError, UnicodeDecodeError):
         raise BundleError(f"The {path.name} of a bundle of a voice can't be read; build it again.") from None
     parts = [line.split() for line in lines if line.strip()]
-    return {word: tuple(sounds) for word, *sounds in parts if sounds}
+    return {word: tuple(map(sys.intern, sounds)) for word, *sounds in parts if sounds}
 
 
 def agrees(expected: Json, got: Json) -> bool:

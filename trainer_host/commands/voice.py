@@ -29,6 +29,12 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     made.add_argument(
         "--texts", type=Path, metavar="FILE", help="lines to be said besides: names and words that a device will say"
     )
+    made.add_argument(
+        "--common",
+        type=int,
+        metavar="N",
+        help="so many of the commonest English words are known besides (default: 20,000 where the extra speech is installed, else none)",
+    )
     add_seed(made)
 
 
@@ -40,7 +46,13 @@ def data(args: argparse.Namespace) -> None:
     show = presenter_for()
     with show.working("speaking"):
         made = make_voice(
-            workspace_of(args), args.name, args.voice, seed=args.seed, sentences=args.sentences, texts=args.texts
+            workspace_of(args),
+            args.name,
+            args.voice,
+            seed=args.seed,
+            sentences=args.sentences,
+            texts=args.texts,
+            common=args.common,
         )
     counts = made.counts
     show.say(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pydoc_data.topics
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from edge_runtime.media.vocoder import RATE
 from edge_runtime.tasks.voice import NAME, read_lexicon
 from trainer_host.data.dataset import Dataset, Json, Row, open_dataset, seal, write_rows
 from trainer_host.errors import DataError
+from trainer_host.speech.common_words import common_words, has_common_words
 from trainer_host.speech.recordings import FILES
 from trainer_host.speech.texts import sentence
 from trainer_host.speech.told import VOICES, Told, most_said, owners, sounds_of, tell_all
@@ -28,6 +29,7 @@ from trainer_host.workspace import Workspace, checked_name, making, storage_erro
 
 WORDS, MADE = "words.txt", "made.txt"  # how words are said, and how words that nobody has
 SENTENCES, HELD_OUT = 500, 40
+COMMON, MOST_COMMON = 20_000, 60_000  # words of English that are known besides
 _MADE_WORDS = 4000
 _MOST_LINES, _MOST_BYTES = 20_000, 8_000_000
 _ASKING = frozenset(("why", "could", "what", "is", "how", "did", "does", "are", "can", "will"))
@@ -45,20 +47,32 @@ class Said:
 
 
 def make_voice(
-    workspace: Workspace, name: str, voice: str, *, seed: int, sentences: int = SENTENCES, texts: Path | None = None
+    workspace: Workspace,
+    name: str,
+    voice: str,
+    *,
+    seed: int,
+    sentences: int = SENTENCES,
+    texts: Path | None = None,
+    common: int | None = None,
 ) -> Dataset:
     """Let a teacher's voice say sentences and words; replaces a dataset of that name. Raises `DataError`, `TrainerError`.
 
-    texts: a file of lines that are said besides, and whose words are learnt.
+    texts: a file of lines that are said besides, and whose words are learnt. common: so many of the commonest words are learnt besides;
+    without it `COMMON` where pocketsphinx is installed, which tells them, and none elsewhere.
     """
     checked_name(name)
     if voice not in VOICES:
         raise DataError(f"There is no voice '{voice[:20]}' to learn from; choose {', '.join(VOICES)}.")
     if not 40 <= sentences <= 20_000:
         raise DataError("A voice is learnt from 40 to 20,000 sentences.")
+    if common is None:
+        common = COMMON if has_common_words() else 0
+    if not 0 <= common <= MOST_COMMON:
+        raise DataError(f"A voice knows 0 to {MOST_COMMON:,} of the commonest words.")
     own = _lines(texts) if texts is not None else []
     rng = np.random.default_rng(seed)
-    said = sounds_of(_words(own))
+    said = sounds_of(sorted({*_words(own), *_sayable(common_words(common) if common else [])}))
     made = sounds_of(_unknown(rng, sorted(said), _MADE_WORDS))
     names = sorted(said)
     asked = dict.fromkeys(_sentence(rng, names) for _ in range(sentences + HELD_OUT))
@@ -76,7 +90,7 @@ def make_voice(
         said |= most_said((word, sounds) for word, sounds in heard if abs(len(sounds) - len(said[word])) <= 1)
         _write_words(folder / WORDS, said)
         _write_words(folder / MADE, {word: sounds for word, sounds in made.items() if word not in said})
-        params: Json = {"voice": voice, "speech": versions()}
+        params: Json = {"voice": voice, "speech": versions(), "common": common}
         figures: Json = {"words": len(said)}
         seal(folder, name=name, task=NAME, teacher=f"flite {voice}", seed=seed, params=params, figures=figures)
     return open_dataset(workspace.data / name)
@@ -162,7 +176,11 @@ def _words(own: Sequence[str]) -> list[str]:
     found |= {word for letter in spoken.LETTERS for word in spoken.spelt(letter)}
     found |= {word for value in spoken.expansions() for word in value.split()}
     found |= {word for text in own for word in _read(text)}
-    return sorted(word for word in found if len(word) <= LONGEST)
+    return _sayable(found)
+
+
+def _sayable(words: Iterable[str]) -> list[str]:
+    return sorted(word for word in words if len(word) <= LONGEST)
 
 
 def _read(text: str) -> list[str]:

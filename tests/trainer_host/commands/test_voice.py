@@ -23,8 +23,9 @@ def test_the_command_passes_on_what_was_asked(
 
     monkeypatch.setattr(voice_rows, "make_voice", make_voice)
     words = ["voice", "data", "alice", "--voice", "rms", "--sentences", "80", "--seed", "4", "--texts", "own.txt"]
+    words += ["--common", "7"]
     assert main(["--home", str(tmp_path), *words]) == 0
-    assert asked == [("alice", "rms", {"seed": 4, "sentences": 80, "texts": Path("own.txt")})]
+    assert asked == [("alice", "rms", {"seed": 4, "sentences": 80, "texts": Path("own.txt"), "common": 7})]
     said = capsys.readouterr()
     assert "77 sentences to train with, 3 held out, 1,234 words" in said.out + said.err
     assert "Next: enigma train --data alice" in said.out + said.err
