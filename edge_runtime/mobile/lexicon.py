@@ -25,3 +25,10 @@ SPEEDS = {
     }),
     "normal": frozenset({"normal", "normally", "usual", "usually", "regular", "ordinary", "default"}),
 }  # fmt: skip
+
+# Without one of these an order to dock isn't believed: places that nobody knows would be the dock. The second kind counts as "your ...".
+DOCK = frozenset({
+    "dock", "docking", "docked", "charge", "charging", "charger", "recharge", "recharging", "home", "base", "rest", "resting",
+    "sleep", "bed", "nap", "park", "parking", "power", "juice", "battery", "batteries", "plug", "socket", "refuel", "fuel", "fill",
+})  # fmt: skip
+YOUR_DOCK = frozenset({"station", "garage", "spot", "place"})

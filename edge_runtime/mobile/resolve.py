@@ -15,7 +15,7 @@ from edge_runtime.home.parse import Clause, Span
 from edge_runtime.home.refer import areas_named
 from edge_runtime.home.resolve import Call, Outcome
 from edge_runtime.home.words import similar
-from edge_runtime.mobile.lexicon import ORDERS, SPEEDS
+from edge_runtime.mobile.lexicon import DOCK, ORDERS, SPEEDS, YOUR_DOCK
 
 _FROM = frozenset({"from", "off"})  # before a place: where a thing is, not where it goes
 _AT = frozenset({"in", "at", "on", "inside", "around", "near"})
@@ -137,10 +137,23 @@ def _order(clause: Clause, home: Home, said: _Said) -> Call:
         case "speed":
             if not speed:
                 raise _Doubt("How fast? Say slow, normal or fast.")
+        case "dock":
+            if not _docks(clause.tokens):
+                raise _Doubt("Do you mean my dock? Then say dock.")
         case _:
             pass
     said.thing = thing or said.thing
     return Call(ORDERS[clause.action], arguments, targets)  # type: ignore[arg-type]
+
+
+def _docks(tokens: list[str]) -> bool:
+    """Whether the dock is spoken of, slips in long words forgiven: a plain rule above the model."""
+    return any(
+        token in DOCK
+        or (len(token) > 5 and any(similar(token, word) for word in DOCK if len(word) > 5))
+        or (token in YOUR_DOCK and tokens[max(0, i - 1) : i] == ["your"])
+        for i, token in enumerate(tokens)
+    )
 
 
 def _speed(clause: Clause) -> str | None:

@@ -175,3 +175,16 @@ def test_a_bundle_carries_its_pack_and_one_that_is_not_known_is_refused(tmp_path
         opened()  # a home's, whose actions are others
     with pytest.raises(BundleError, match="update this device"):
         opened(pack="boat-en")
+
+
+@pytest.mark.parametrize(
+    "told", ["go home and rechrage", "return to your station", "head back to the charging point", "plug yourself in"]
+)
+def test_a_dock_that_is_spoken_of_is_gone_to(told: str) -> None:
+    assert orders(said(f"dock: {told}")) == [("dock", (), {})]
+
+
+@pytest.mark.parametrize("told", ["go to the garden", "drive to the garage", "go to the station", "move to the deck"])
+def test_a_place_that_nobody_knows_is_not_the_dock(told: str) -> None:
+    outcome = said(f"dock: {told}")
+    assert not outcome.calls and outcome.question == "Do you mean my dock? Then say dock."
