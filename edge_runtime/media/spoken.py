@@ -147,6 +147,7 @@ _PART = re.compile(
     r"|(?P<word>[^\W\d_]+(?:'[^\W\d_]+)*)|(?P<mark>[.!?;:,()\u2014\n]+)|(?P<sign>°[CF]\b|[&+=@%#°])"
 )
 _END = re.compile(r"[.!?]+(?=\s)|\n+")
+_NUMBERED = re.compile(r"\.\s?\d")
 _MOST_DIGITS = 12  # of a number that is read as one; longer ones digit by digit
 
 
@@ -196,9 +197,9 @@ def read(text: str) -> Reading:
             if not said.isascii():
                 foreign = foreign or said
                 continue
-            dotted = text[found.end() : found.end() + 1] == "."
-            words += _word(said, unit, dotted)
-            unit, short, end = False, dotted and said.lower() in _SHORT, found.end()
+            short = _abbreviates(said, text[found.end() : found.end() + 3])
+            words += _word(said, unit, short)
+            unit, end = False, found.end()
         else:
             words += _figures(found)
             unit = found.group("number") is not None and not found.group("after")
@@ -213,7 +214,7 @@ def apart(text: str, most: int) -> list[str]:
     begin = 0
     for found in _END.finditer(text):
         before = text[begin : found.start()].rsplit(maxsplit=1)
-        if found.group().startswith(".") and before and before[-1].lower() in _SHORT:
+        if before and _abbreviates(before[-1], text[found.start() : found.start() + 3]):
             continue
         made.append(text[begin : found.end()])
         begin = found.end()
@@ -267,11 +268,16 @@ def _mark(said: str, last: bool) -> str:
     return "." if last else ","
 
 
-def _word(said: str, after_number: bool, dotted: bool) -> list[str]:
+def _abbreviates(said: str, behind: str) -> bool:
+    """Whether a word with a dot behind it is short for another; "no." is so before a number alone."""
+    return behind.startswith(".") and said.lower() in _SHORT and (said.lower() != "no" or bool(_NUMBERED.match(behind)))
+
+
+def _word(said: str, after_number: bool, short: bool) -> list[str]:
     small = said.lower()
     if after_number and small in _UNITS:
         return _UNITS[small].split()
-    if dotted and small in _SHORT and (small != "no" or said == "No"):
+    if short:
         return _SHORT[small].split()
     if small in ("a", "i", "o"):
         return [small]

@@ -30,6 +30,7 @@ def said(text: str) -> str:
         ("7" * 14, "seven " * 13 + "seven."),
         ("2026-99-99", "two thousand twenty six ninety nine ninety nine."),
         ("$1", "one dollar."),
+        ("No. That is bus No. 7.", "no. that is bus number seven."),
     ],
 )
 def test_what_is_written_is_read_as_words(text: str, words: str) -> None:
@@ -58,6 +59,7 @@ def test_numbers() -> None:
 def test_a_text_falls_apart_into_sentences_that_say_something() -> None:
     made = [one.strip() for one in apart("Dr. No came. He left! ...\nYes", 100)]
     assert made == ["Dr. No came.", "He left!", "Yes"]
+    assert [one.strip() for one in apart("I said no. Go to No. 3.", 100)] == ["I said no.", "Go to No. 3."]
     long = apart("word " * 1000, 100)
     assert all(len(one) <= 100 for one in long) and sum(len(one.split()) for one in long) == 1000
     assert len(apart("a" * 1000, 100)) == 10
