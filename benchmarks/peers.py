@@ -46,7 +46,7 @@ from trainer_host.compress.files import export_run, exported  # noqa: E402
 from trainer_host.compress.gate import gate_run, latency, opened, read_report  # noqa: E402
 from trainer_host.data.dataset import Dataset, Row, open_dataset  # noqa: E402
 from trainer_host.errors import TrainerError  # noqa: E402
-from trainer_host.evaluation.answers import CAPTIONS, FRAMES, Answered, examine  # noqa: E402
+from trainer_host.evaluation.answers import CAPTIONS, FRAMES, VOICE, Answered, examine  # noqa: E402
 from trainer_host.evaluation.compare import smallest  # noqa: E402
 from trainer_host.students import TRAINED, student_of  # noqa: E402
 from trainer_host.tasks import TASKS, task_spec  # noqa: E402
@@ -117,7 +117,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def loses(one: Found, rows: int) -> bool:
     """Whether a peer that answers the same rows has a better score."""
-    if one.run.task == WAKE_WORD or _has_heads(one):
+    if one.run.task == WAKE_WORD or one.run.kind == VOICE or _has_heads(one):
         return False
     answers, own, _ = answered(one, rows)
     return any((peer.score or 0.0) > (own.score or 0.0) for peer in peers_of(one, answers))
@@ -173,6 +173,9 @@ def measured(task: str, found: Sequence[Found], rows: int) -> Iterator[Line]:
         yield Line(task, "", None, None, "no home has a trained one")
     cifar = None
     for one in own:
+        if one.run.kind == VOICE:
+            yield of_voice(one)
+            continue
         answers, side, runtime = answered(one, rows)
         counted = task_spec(task).metric
         if "label" in answers[0].got and task == VISION:
@@ -197,7 +200,7 @@ def measured(task: str, found: Sequence[Found], rows: int) -> Iterator[Line]:
         yield from of_game(own)
     if task == "audio_gen":
         for peer in speakers():
-            yield Line("audio_gen: words", "", None, peer, "the student's words are said by espeak-ng")
+            yield Line("audio_gen: words", "", None, peer, "the usual student's words are said by espeak-ng")
 
 
 def answered(one: Found, rows: int) -> tuple[tuple[Answered, ...], Peer, str]:
@@ -264,6 +267,14 @@ def of_heads(one: Found, found: Sequence[Found]) -> Iterator[Line]:
 def _gated(one: Found) -> Peer:
     best = min(read_report(one.run).chosen(), key=lambda score: score.bytes)
     return Peer(said_of(one.run, best.file), best.bytes, best.p50_ms, best.accuracy)
+
+
+def of_voice(one: Found) -> Line:
+    """A voice beside the mean of each sound, whatever stands around it, by what the gate measured."""
+    best = min(read_report(one.run).chosen(), key=lambda score: score.bytes)
+    peer = Peer("each sound's mean", None, None, best.figures["by_sound"])
+    score = f"spectrum as the teacher's, 0 for its mean, {best.figures['rows']:.0f} sentences"
+    return Line("audio_gen: voice", score, _gated(one), peer, "how well it is understood: benchmarks/voice_words.py")
 
 
 def of_wake_word(found: Sequence[Found]) -> Iterator[Line]:
