@@ -23,8 +23,7 @@ PREFIX = "made-"
 _ENGLISH = ("phontab", "phonindex", "phondata", "intonations", "en_dict", "lang")
 _DEADLINE_SECONDS = 60.0
 _VARIANTS = Path("voices", "!v")
-# Of the formants above the second are hardly heard, as in some of espeak-ng's own variants: most often the third.
-_WEAK, _WEAK_THIRD = 0.15, 0.35
+_WEAK = 0.12  # of the formants are hardly heard, as in some of espeak-ng's own variants
 _LOCK = threading.Lock()
 _folder: tempfile.TemporaryDirectory[str] | None = None
 
@@ -55,11 +54,7 @@ def variant(number: int) -> str:
     for formant in range(1, 9):
         low, high = ((0.92, 1.09), (0.8, 1.2))[formant > 3]  # the lowest three carry the vowels
         tone = 100 * throat * spread(low, high)
-        strong = (
-            between(0, 25)
-            if formant > 2 and draw.random() < (_WEAK_THIRD if formant == 3 else _WEAK)
-            else between(55, 140)
-        )
+        strong = between(0, 25) if formant > 2 and draw.random() < _WEAK else between(55, 140)
         if formant > 5 and draw.random() < 0.3:
             strong = 0
         lines.append(f"formant {formant} {tone:.0f} {strong} {between(60, 165)}")
