@@ -190,6 +190,8 @@ class Subscription:
         self._news = asyncio.Event()
         self.closed, self._gone, self.unreadable = False, 0, 0
         self._due = -math.inf
+        self._held: bytes | None = None  # what came too soon
+        self._later: asyncio.TimerHandle | None = None
         self._end = transport.subscribe(topic, self._take)
 
     @property
@@ -234,6 +236,9 @@ class Subscription:
             self.closed = True
             self._end.close()
             self._waiting.clear()
+            self._held = None
+            if self._later is not None:
+                self._later.cancel()
             self._news.set()
 
     def _read(self, data: bytes) -> Any:
@@ -251,9 +256,23 @@ class Subscription:
             self.unreadable += 1
             return
         if self.topic.qos.every:
+            self._held = None  # this one is newer
             if (now := time.monotonic()) < self._due:
+                self._held = data
+                if self._later is None:
+                    self._later = asyncio.get_running_loop().call_later(self._due - now, self._late)
                 return
             self._due = now + self.topic.qos.every * _EARLY
+        self._keep(data)
+
+    def _late(self) -> None:
+        """What came too soon is read when it is due, if nothing newer came: the latest is never left out."""
+        self._later, data, self._held = None, self._held, None
+        if data is not None and not self.closed:
+            self._due = time.monotonic() + self.topic.qos.every * _EARLY
+            self._keep(data)
+
+    def _keep(self, data: bytes) -> None:
         if len(self._waiting) >= self.topic.qos.depth:
             self._waiting.popleft()
             self._gone += 1

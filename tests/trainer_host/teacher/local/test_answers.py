@@ -107,7 +107,7 @@ async def test_the_same_seed_is_the_same_answer(asking: Asking) -> None:
 
 
 async def test_a_stream_comes_in_pieces_and_ends(asking: Asking) -> None:
-    body = asking.body("Tell me a story.", stream=True, stream_options={"include_usage": True})
+    body = asking.body("Tell me a story.", temperature=0.0, stream=True, stream_options={"include_usage": True})
     pieces: list[str] = []
     last: dict[str, object] = {}
     async with (
