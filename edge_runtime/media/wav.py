@@ -16,21 +16,21 @@ PEAK = 0.9  # of full scale: the loudest sample of what we mix
 SILENT = 0.003  # of full scale, root mean square: about -50 dB
 
 
-def write_wav(samples: np.ndarray) -> bytes:
-    """float64 [n] within -1 to 1 -> a WAV file."""
+def write_wav(samples: np.ndarray, rate: int = RATE) -> bytes:
+    """float [n] within -1 to 1, `rate` a second -> a WAV file."""
     import numpy as np
 
     out = io.BytesIO()
     with wave.open(out, "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
-        file.setframerate(RATE)
+        file.setframerate(rate)
         file.writeframes(np.round(samples * 32767).astype("<i2").tobytes())
     return out.getvalue()
 
 
 def read_wav(content: bytes) -> np.ndarray:
-    """A file that `write_wav` wrote -> float64 [n]; raises `Rejected` for another format."""
+    """A file that `write_wav` wrote at `RATE` -> float64 [n]; raises `Rejected` for another format."""
     import numpy as np
 
     try:

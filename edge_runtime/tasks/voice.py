@@ -39,6 +39,7 @@ from edge_runtime.media.script import (
     windows,
 )
 from edge_runtime.media.vocoder import PITCH, RATE, WIDTH, sound_of
+from edge_runtime.media.wav import write_wav
 from edge_runtime.tasks import Steps, driven
 
 NAME = "audio_gen"
@@ -193,13 +194,7 @@ class _Asked:
 
 def wav_of(samples: np.ndarray) -> bytes:
     """float [n] of -1 to 1 -> a WAV of 16 bits at `RATE`; what is louder is cut off."""
-    out = io.BytesIO()
-    with wave.open(out, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(RATE)
-        file.writeframes(np.round(np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes())
-    return out.getvalue()
+    return write_wav(np.clip(samples, -1, 1), RATE)
 
 
 def pcm_of(content: bytes) -> bytes:

@@ -32,16 +32,10 @@ KEEP = 1.0  # metres that it keeps from whom it follows: an arm's length and a s
 CLOSER, AGAIN = 0.15, 0.2  # metres more than that, and that somebody moved, before it goes on
 WAITS, LOST = 5.0, 4.0  # seconds that it waits for somebody to come into sight, and to come back
 AIMS = 0.07  # rad beside a thing that a gripper forgives
-CREEP, CREEPS, OFF = (
-    0.06,
-    8.0,
-    0.005,
-)  # m/s to where a gripper reaches it, for so many seconds, and metres that it forgives
-SETTLES, LOOKS_FOR, LOOKS = (
-    0.4,
-    1.2,
-    3,
-)  # seconds until it stands, and until it has looked from there; how often it does so anew
+# m/s to where a gripper reaches it, for so many seconds, and metres that it forgives
+CREEP, CREEPS, OFF = 0.06, 8.0, 0.005
+# seconds until it stands, and until it has looked from there; how often it does so anew
+SETTLES, LOOKS_FOR, LOOKS = 0.4, 1.2, 3
 FACES = 0.2  # rad off somebody that it leaves
 Pose = tuple[float, float, float]
 Twist = tuple[float, float]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
@@ -33,6 +33,8 @@ from trainer_host.students.image_flow_net import FlowNet, Shape
 from trainer_host.training.run import Run, train_run
 from trainer_host.training.steps import Steps
 from trainer_host.workspace import Workspace
+
+from .torch_engine import TorchEngine
 
 COLOURS = ("red", "green", "blue", "orange", "purple", "black", "gray", "cyan", "brown", "yellow")
 FORMS = ("disc", "square", "bar", "ring", "corner", "pole")
@@ -69,18 +71,6 @@ def written(folder: Path) -> Path:
         (folder / "torn.png").write_bytes((folder / "0.png").read_bytes()[:60])
         lines.writerow(["torn.png", "a torn one", ""])
     return folder
-
-
-class TorchEngine:
-    """The trained module itself, in the place of a runtime."""
-
-    def __init__(self, run: Run) -> None:
-        self._module, _, self._names = STUDENT.module(run.folder)
-
-    def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        with torch.inference_mode():
-            made = self._module(*(torch.from_numpy(inputs[name]) for name in self._names.inputs))
-        return {name: value.numpy() for name, value in zip(self._names.outputs, made, strict=True)}
 
 
 @pytest.fixture(scope="module")

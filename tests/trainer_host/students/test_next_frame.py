@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 import pytest
-import torch
 
 from edge_runtime.media import Media
 from edge_runtime.media.pictures import png_of
@@ -29,6 +28,8 @@ from trainer_host.tasks.next_frames import frame_of, key, leaving, right_cells
 from trainer_host.tasks.vision_pictures import picture_name
 from trainer_host.training.run import Run, train_run
 from trainer_host.workspace import Workspace
+
+from .torch_engine import TorchEngine
 
 STUDENT = cast(GraphStudent, student_for("video_gen", "frames"))
 SIDE = 4
@@ -70,18 +71,6 @@ def dataset_in(workspace: Workspace) -> Dataset:
         workspace, "rooms", "video_gen", rows, teacher="built-in", seed=1, held_out=0.2,
         params={"options": {"frames": "minigrid"}}, figures={}, finish=finish,
     )  # fmt: skip
-
-
-class TorchEngine:
-    """The trained module itself, in the place of a runtime."""
-
-    def __init__(self, run: Run) -> None:
-        self._module, _, self._names = STUDENT.module(run.folder)
-
-    def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        with torch.inference_mode():
-            made = self._module(*(torch.from_numpy(inputs[name]) for name in self._names.inputs))
-        return {self._names.outputs[0]: made.numpy()}
 
 
 @pytest.fixture(scope="module")

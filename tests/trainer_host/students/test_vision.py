@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import base64
 import random
-from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
@@ -30,6 +29,8 @@ from trainer_host.tasks import Example, task_spec
 from trainer_host.tasks.vision_pictures import picture_name
 from trainer_host.training.run import Run, train_run
 from trainer_host.workspace import Workspace
+
+from .torch_engine import TorchEngine
 
 SIDE = 64
 Trained = tuple[Dataset, Run, dict[str, float]]
@@ -68,19 +69,6 @@ def dataset_of(workspace: Workspace, count: int, whole: bool) -> Dataset:
     return build_dataset(
         workspace, "d", "vision", rows, teacher="person", seed=1, held_out=0.25, params={}, figures={}, finish=reader.finish
     )  # fmt: skip
-
-
-class TorchEngine:
-    """The trained module itself, in the place of a runtime."""
-
-    def __init__(self, run: Run) -> None:
-        self._module, _, self._names = STUDENT.module(run.folder)
-
-    def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        with torch.inference_mode():
-            made = self._module(torch.from_numpy(inputs["pixels"]))
-        parts = made if isinstance(made, tuple) else (made,)
-        return {name: part.numpy() for name, part in zip(self._names.outputs, parts, strict=True)}
 
 
 def specialist_of(run: Run) -> Specialist:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import base64
 import random
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,6 +31,8 @@ from trainer_host.tasks.vision_questions import ASKS, example
 from trainer_host.training.run import Run, train_run
 from trainer_host.workspace import Workspace
 
+from .torch_engine import TorchEngine
+
 Trained = tuple[Dataset, Run, dict[str, float]]
 
 
@@ -54,18 +55,6 @@ def dataset_of(workspace: Workspace, pictures: int) -> Dataset:
     return build_dataset(
         workspace, "d", "vision", rows, teacher="person", seed=1, held_out=0.25, params={}, figures={}, finish=reader.finish
     )  # fmt: skip
-
-
-class TorchEngine:
-    """The trained module itself, in the place of a runtime."""
-
-    def __init__(self, run: Run) -> None:
-        self._module, _, self._names = STUDENT.module(run.folder)
-
-    def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        with torch.inference_mode():
-            made = self._module(*(torch.from_numpy(inputs[name]) for name in self._names.inputs))
-        return {self._names.outputs[0]: made.numpy()}
 
 
 def specialist_of(run: Run) -> Specialist:

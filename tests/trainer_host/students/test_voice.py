@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import io
 import wave
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 import pytest
-import torch
 
 from edge_runtime.errors import BadRequest
 from edge_runtime.media import Media
@@ -24,10 +23,12 @@ from trainer_host.evaluation.answers import _voiced
 from trainer_host.evaluation.show import Examined, show
 from trainer_host.speech import voice_rows
 from trainer_host.speech.voice_rows import make_voice
-from trainer_host.students import GraphStudent, student_of, voice_net
+from trainer_host.students import student_of, voice_net
 from trainer_host.students import voice as voice_student
 from trainer_host.training.run import Run, train_run
 from trainer_host.workspace import Workspace
+
+from .torch_engine import TorchEngine
 
 pytestmark = needs_flite
 WORDS = [
@@ -44,18 +45,6 @@ WORDS = [
     "river",
     "stone",
 ]
-
-
-class TorchEngine:
-    """The trained module itself, in the place of a runtime."""
-
-    def __init__(self, run: Run) -> None:
-        self._module, _, self._names = cast(GraphStudent, student_of(run)).module(run.folder)
-
-    def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        with torch.inference_mode():
-            made = self._module(*(torch.from_numpy(inputs[name]) for name in self._names.inputs))
-        return {name: value.numpy() for name, value in zip(self._names.outputs, made, strict=True)}
 
 
 @pytest.fixture(scope="module")
