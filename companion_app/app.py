@@ -17,6 +17,7 @@ from companion_app import i18n
 from companion_app.a11y.assist import Assist
 from companion_app.chords import chord_of, types_nothing
 from companion_app.core_commands import commands
+from companion_app.heap import undisturbed
 from companion_app.i18n import tr
 from companion_app.i18n.languages import system_language
 from companion_app.registry import Registry
@@ -264,7 +265,8 @@ class CompanionApp(App):
         """Kivy's properties in sp follow by themselves, and so do heights by what they hold."""
         wanted = SYSTEM_SCALE * state.preferences.font_scale
         if Metrics.fontscale != wanted:
-            Metrics.fontscale = wanted
+            with undisturbed():
+                Metrics.fontscale = wanted
             if self.shell is not None:
                 self.shell.fit()
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import gc
-
 from kivy.event import EventDispatcher
 from kivy.properties import ColorProperty, StringProperty
 
+from companion_app.heap import undisturbed
 from companion_app.theme.tokens import THEMES, rgb, token_names
 
 
@@ -37,16 +36,8 @@ class Palette(EventDispatcher):
     def use(self, name: str) -> None:
         """Change to the theme of this name."""
         tokens = THEMES[name]
-        # Rules of widgets that nobody shows any more are still bound until those are collected. In the midst of a change that would
-        # take the widget from under its rule, so it is done before, and not again until the end.
-        on = gc.isenabled()
-        gc.collect()
-        gc.disable()
-        try:
+        with undisturbed():
             for token in token_names():
                 setattr(self, token, (*rgb(getattr(tokens, token)), 1.0))
             # Last: whoever waits for a change of theme then reads the new colours.
             self.name = name
-        finally:
-            if on:
-                gc.enable()
