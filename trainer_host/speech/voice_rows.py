@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pydoc_data.topics
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,11 +72,11 @@ def make_voice(
         raise DataError(f"A voice knows 0 to {MOST_COMMON:,} of the commonest words.")
     own = _lines(texts) if texts is not None else []
     rng = np.random.default_rng(seed)
-    said = sounds_of(sorted({*_words(own), *_sayable(common_words(common) if common else [])}))
-    made = sounds_of(_unknown(rng, sorted(said), _MADE_WORDS))
+    said = sounds_of(usual_words(own, common))
+    made = sounds_of(made_up_words(rng, sorted(said), _MADE_WORDS))
     names = sorted(said)
     asked = dict.fromkeys(_sentence(rng, names) for _ in range(sentences + HELD_OUT))
-    said |= sounds_of(sorted({word for text in asked for word in _read(text)} - said.keys()))
+    said |= sounds_of(sorted({word for text in asked for word in words_of(text)} - said.keys()))
     held = list(asked)[:HELD_OUT]
     train = list(dict.fromkeys([*list(asked)[HELD_OUT:], *own]))
     with making(workspace.data / name) as folder:
@@ -88,8 +88,8 @@ def make_voice(
             write_rows(folder / f"{side}.jsonl", rows[side])
         # As it is said among others, where that was heard: "a" alone is a letter.
         said |= most_said((word, sounds) for word, sounds in heard if abs(len(sounds) - len(said[word])) <= 1)
-        _write_words(folder / WORDS, said)
-        _write_words(folder / MADE, {word: sounds for word, sounds in made.items() if word not in said})
+        write_words(folder / WORDS, said)
+        write_words(folder / MADE, {word: sounds for word, sounds in made.items() if word not in said})
         params: Json = {"voice": voice, "speech": versions(), "common": common}
         figures: Json = {"words": len(said)}
         seal(folder, name=name, task=NAME, teacher=f"flite {voice}", seed=seed, params=params, figures=figures)
@@ -128,7 +128,7 @@ def _rows(
 ) -> Iterator[Row]:
     for text, told in zip(texts, tell_all(voice, [_plain(text) for text in texts]), strict=True):
         phrases = [phrase for one in spoken.read(text).sentences for phrase in one]
-        words = _read(text)
+        words = words_of(text)
         if len(told.sounds) > SOUNDS or len(told.sounds) < 3 or any(word not in said for word in words):
             continue
         of = owners(told.sounds, [said[word] for word in words])
@@ -168,6 +168,11 @@ def _sentence(rng: np.random.Generator, words: Sequence[str]) -> str:
     return made + ("?" if made.split()[0].lower() in _ASKING else ".")
 
 
+def usual_words(own: Sequence[str], common: int) -> list[str]:
+    """What a voice knows: words that come with Enigma and Python, those of a person's own lines, and so many of the commonest."""
+    return sorted({*_words(own), *_sayable(common_words(common) if common else [])})
+
+
 def _words(own: Sequence[str]) -> list[str]:
     """English words that come with Enigma and with Python, those that numbers are read as, and a person's own."""
     texts = [path.read_text("utf-8") for path in sorted(Path(trainer_host.__file__).parent.rglob("*.txt"))]
@@ -175,7 +180,7 @@ def _words(own: Sequence[str]) -> list[str]:
     found |= {word for number in range(100) for word in spoken.number_words(number) + spoken.ordinal_words(number)}
     found |= {word for letter in spoken.LETTERS for word in spoken.spelt(letter)}
     found |= {word for value in spoken.expansions() for word in value.split()}
-    found |= {word for text in own for word in _read(text)}
+    found |= {word for text in own for word in words_of(text)}
     return _sayable(found)
 
 
@@ -183,7 +188,8 @@ def _sayable(words: Iterable[str]) -> list[str]:
     return sorted(word for word in words if len(word) <= LONGEST)
 
 
-def _read(text: str) -> list[str]:
+def words_of(text: str) -> list[str]:
+    """The words that a text is read as."""
     return [word for one in spoken.read(text).sentences for phrase in one for word in phrase.words]
 
 
@@ -192,7 +198,7 @@ def _found(text: str) -> list[str]:
     return [word for word in made if set(word) & set("aeiouy") and (len(word) > 1 or word in "aio")]
 
 
-def _unknown(rng: np.random.Generator, words: Sequence[str], count: int) -> list[str]:
+def made_up_words(rng: np.random.Generator, words: Sequence[str], count: int) -> list[str]:
     """Words that nobody has, spelt as these are: each letter after two others as theirs."""
     after: dict[str, list[str]] = {}
     for word in words:
@@ -231,5 +237,6 @@ def _lines(path: Path) -> list[str]:
     return made[:_MOST_LINES]
 
 
-def _write_words(path: Path, said: dict[str, tuple[str, ...]]) -> None:
+def write_words(path: Path, said: Mapping[str, Sequence[str]]) -> None:
+    """A lexicon that `lexicon_of` reads."""
     path.write_text("".join(f"{word} {' '.join(said[word])}\n" for word in sorted(said)), "ascii", newline="\n")
