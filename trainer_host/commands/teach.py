@@ -78,7 +78,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         help="a choice for one task, as in robot.mode=free; may be repeated, see docs/teaching.md",
     )
     made.add_argument("--labels", metavar="FILE", help="the same as --option router.labels=FILE: your own labels, a .csv of label,description")  # fmt: skip
-    made.add_argument("--images", metavar="DIR", help="the same as --option vision.images=DIR: your own pictures for the teacher to label")  # fmt: skip
+    made.add_argument("--images", metavar="DIR", help="the same as --option vision.images=DIR, or image_gen.images=DIR: your own pictures for the teacher to label or to caption")  # fmt: skip
     made.add_argument("--concurrency", type=int, metavar="N", help="requests open at a time at most")
     made.add_argument("--tokens-per-minute", type=int, metavar="N", help="of each key at most, prompts and answers")
     made.add_argument(
@@ -185,15 +185,17 @@ def _options(args: argparse.Namespace, tasks: tuple[str, ...]) -> dict[str, Json
     from trainer_host.teacher.options import read_options
 
     written = list(args.option or ())
-    for option, task, name, value in (
-        ("--labels", "router", "labels", args.labels),
-        ("--images", "vision", "images", args.images),
+    for option, takers, name, value in (
+        ("--labels", ("router",), "labels", args.labels),
+        ("--images", ("vision", "image_gen"), "images", args.images),
     ):
         if value is None:
             continue
-        if task not in tasks:
-            raise TrainerError(f"{option} is for the task {task}; add --task {task}, or leave it out.")
-        written.append(f"{task}.{name}={value}")
+        taking = [task for task in takers if task in tasks]
+        if not taking:
+            said = f"{option} is for the task{'s' if takers[1:] else ''} {' and '.join(takers)}"
+            raise TrainerError(f"{said}; add --task {takers[0]}, or leave it out.")
+        written += [f"{task}.{name}={value}" for task in taking]
     return read_options(written)
 
 
@@ -341,9 +343,9 @@ def _report(result: LessonResult, show: Presenter) -> None:
         show.say(result.batches)
     for item in result.taught:
         if item.tally.accepted < result.lesson.examples:
-            show.warn(
-                f"{item.task}: {result.lesson.draws} draws gave {item.tally.accepted} examples; a better model gives more."
-            )
+            begun = item.tally.accepted + item.tally.rejected.total()
+            more = "all that the pictures give; add some, or try another model" if begun < result.lesson.draws else "a better model gives more"  # fmt: skip
+            show.warn(f"{item.task}: {begun} draws gave {item.tally.accepted} examples; {more}.")
         if result.lesson.logprobs and item.tally.soft < item.tally.accepted:
             show.warn(
                 f"{item.task}: {item.tally.soft} of {item.tally.accepted} examples have probabilities; they are kept where the "

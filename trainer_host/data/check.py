@@ -33,7 +33,11 @@ def checker_for(dataset: Dataset) -> Check:
 def spec_of(dataset: Dataset) -> TaskSpec:
     """The spec that a dataset's rows were made for, with the options that they were made with."""
     options = dataset.params.get("options")
-    return task_spec(dataset.task, options if isinstance(options, dict) and options else _labels_of(dataset))
+    if not isinstance(options, dict) or not options:
+        return task_spec(dataset.task, _labels_of(dataset))
+    if "images" in options:  # the folder that the pictures came from may be gone; rows have their own files
+        options = {**options, "images": str(dataset.folder)}
+    return task_spec(dataset.task, options)
 
 
 def homes_of(dataset: Dataset) -> dict[int, Json]:

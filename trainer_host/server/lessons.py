@@ -127,7 +127,7 @@ def _lesson(body: Json, name: str) -> Lesson:
     options = body.get("options", {})
     if not isinstance(options, dict) or not all(isinstance(chosen, dict) for chosen in options.values()):
         raise Unprocessable('"options" must be names with values per task, as in {"robot": {"mode": "free"}}.')
-    if "images" in options.get("vision", {}):
+    if any("images" in chosen for chosen in options.values()):
         raise Unprocessable("A folder of pictures is named on the host itself, with enigma teach --images.")
     if model is not None and provider == LOCAL and not _PLAIN.fullmatch(model):
         raise Unprocessable(

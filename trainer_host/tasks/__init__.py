@@ -92,6 +92,14 @@ class TaskSpec(ABC):
         Plain JSON; it becomes part of the example's provenance and is all that `prompt` and `verify` get.
         """
 
+    def draw_at(self, seed: int, number: int) -> Json:
+        """Draw number `number` of a seed; a task that asks about given things, as pictures, asks about each once."""
+        return self.draw(random.Random(f"{seed}/{self.name}/{number}"))
+
+    def different(self) -> int | None:
+        """How many draws there are before `draw_at` repeats one; None where that isn't known."""
+        return None
+
     @abstractmethod
     def prompt(self, drawn: Json) -> Prompt:
         """The question for one draw."""

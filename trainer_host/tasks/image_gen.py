@@ -7,6 +7,7 @@ import random
 from edge_runtime.media import reading
 from edge_runtime.media.colours import COLOURS
 from edge_runtime.media.scene import MAX_SHAPES, MAX_SIDE, MIN_SIDE, Scene, read_scene, scene_schema, write_scene
+from trainer_host.errors import DataError
 from trainer_host.media import examples, picture_phrases
 from trainer_host.media.picture_facts import (
     MAX_FACTS,
@@ -19,11 +20,11 @@ from trainer_host.media.picture_facts import (
 from trainer_host.media.picture_sampler import FREE, LEVELS, Sample, sample
 from trainer_host.media.picture_words import request, spoken
 from trainer_host.media.seeing import Seen, refuse_hidden, see
-from trainer_host.tasks import Example, Json, Prompt, Rejected, TaskSpec, file_name, no_options
-from trainer_host.tasks.vision_pictures import read
+from trainer_host.tasks import Example, Json, Prompt, Rejected, TaskSpec, file_name, image_captions
+from trainer_host.tasks.image_captions import PICTURE, ImageCaptions
+from trainer_host.tasks.vision_pictures import folder_of
 
 MAX_PROMPT = 600
-PICTURE = "picture"  # in the output of a captioned one
 
 SYSTEM = f"""You draw pictures by writing a scene as JSON.
 width, height: pixels, {MIN_SIDE} to {MAX_SIDE}. background and colour: {", ".join(COLOURS)}, or #rrggbb.
@@ -41,10 +42,15 @@ Example, a red square left of a white star: {{"scene":{{"width":256,"height":192
 
 
 def spec(options: Json) -> TaskSpec:
-    """It has no options; raises `DataError` for any, and where Pillow is missing."""
-    no_options("image_gen", options)
+    """Option: `images`, a folder of PNG and JPEG pictures that a teacher writes captions for; without it, scenes are asked for.
+
+    Raises `DataError`, also where Pillow is missing.
+    """
+    if extra := options.keys() - {"images"}:
+        raise DataError(f"The task image_gen has no option '{min(extra)}'; it has images.")
     examples.needs("PIL", "Pictures")
-    return ImageGen()
+    folder = folder_of("image_gen", options)
+    return ImageGen() if folder is None else ImageCaptions(folder)
 
 
 class ImageGen(TaskSpec):
@@ -76,7 +82,7 @@ class ImageGen(TaskSpec):
         """See `TaskSpec`. Without "shows", the prompt's own words say what must be there, as far as they are known."""
         prompt = examples.prompt_of(example, MAX_PROMPT)
         if PICTURE in example.output:
-            _captioned(example)
+            image_captions.check(example)
             return
         output = reading.fields(example.output, "output", ("scene",), optional=("shows",))
         scene = read_scene(output["scene"], film=False)
@@ -85,6 +91,8 @@ class ImageGen(TaskSpec):
 
     def key(self, example: Example) -> str:
         """See `TaskSpec`: the prompt's words."""
+        if PICTURE in example.output:
+            return image_captions.key(example)
         return " ".join(str(example.input["prompt"]).lower().split())
 
     def score(self, wanted: Json, got: Json) -> float:
@@ -132,16 +140,6 @@ def _drawn(made: Sample, rng: random.Random) -> Json:
 
 def _example(prompt: str, scene: Scene, facts: tuple[Fact, ...]) -> Example:
     return Example({"prompt": prompt}, {"scene": write_scene(scene), "shows": [write_fact(fact) for fact in facts]})
-
-
-def _captioned(example: Example) -> None:
-    """Check a row whose picture a network learns; raises `Rejected`."""
-    output = reading.fields(example.output, "output", (PICTURE,), optional=("group",))
-    name = reading.text(output[PICTURE], PICTURE, 200)
-    content = example.files.get(name)
-    if content is None:
-        raise Rejected("no picture", f"the picture '{name[:60]}' isn't there")
-    read(content)
 
 
 def _shown(scene: Scene, facts: tuple[Fact, ...]) -> Seen:

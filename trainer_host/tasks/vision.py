@@ -24,15 +24,23 @@ from trainer_host.media.boxes import (
 from trainer_host.media.scatter import KINDS, LIGHTS, NOISES, View, scatter, single, taken, truth
 from trainer_host.media.seeing import look_of
 from trainer_host.tasks import Example, Json, Prompt, Rejected, TaskSpec, file_name, vision_questions
-from trainer_host.tasks.vision_pictures import chosen, content_of, picture_name, png, read, unchanged
+from trainer_host.tasks.vision_pictures import (
+    chosen,
+    content_of,
+    folder_of,
+    looks,
+    picture_name,
+    pictures_in,
+    png,
+    read,
+    unchanged,
+)
 
 if TYPE_CHECKING:
     from PIL import Image
 
 MAX_LABELS = 100
 HEAD = "head"  # of a row of several datasets at once, see `trainer_host.data.combos`
-_CLEARLY = 6  # of 255: more than noise, and what a JPEG changes, leave of a mean over many pixels
-
 _WHOLE: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
 SYSTEM_WHOLE = """You say what a picture shows and answer as JSON: one object, whose label says best what the picture \
 is of, with the box [0, 0, 1, 1], which is the whole picture."""
@@ -55,9 +63,7 @@ def spec(options: Json) -> TaskSpec:
     if not isinstance(whole, bool):
         raise DataError("The option whole of vision must be true or false.")
     examples.needs("PIL", "Pictures")
-    folder = options.get("images")
-    if folder is not None and not (isinstance(folder, str) and Path(folder).is_dir()):
-        raise DataError(f"The option images of vision must be a folder of pictures; '{str(folder)[:80]}' isn't one.")
+    folder = folder_of("vision", options)
     if options.get("questions", False) is not False:
         return vision_questions.spec(options, folder)
     labels = _labels(options.get("labels"))
@@ -113,7 +119,7 @@ class Vision(TaskSpec):
     def draw(self, rng: random.Random) -> Json:
         """See `TaskSpec`: a picture of the folder by its name and hash, or a scene with its light and noise."""
         if self._folder is not None:
-            return chosen(Path(self._folder), rng)
+            return chosen(Path(self._folder), rng.getrandbits(31), 0)
         view = self.view(rng)
         return {
             "light": view.light,
@@ -122,6 +128,14 @@ class Vision(TaskSpec):
             "things": len(view.scene.shapes),
             "scene": write_scene(view.scene),
         }
+
+    def draw_at(self, seed: int, number: int) -> Json:
+        """See `TaskSpec`."""
+        return super().draw_at(seed, number) if self._folder is None else chosen(Path(self._folder), seed, number)
+
+    def different(self) -> int | None:
+        """See `TaskSpec`: one for each of a person's pictures."""
+        return None if self._folder is None else pictures_in(Path(self._folder))
 
     def prompt(self, drawn: Json) -> Prompt:
         """See `TaskSpec`; the picture goes along. Raises `DataError` where it has changed since it was drawn."""
@@ -173,7 +187,7 @@ class Vision(TaskSpec):
             return vision_questions.key(example)
         name = str(example.input["image"])
         content = example.files.get(name)
-        look = name if content is None else " ".join(_look(read(content)))
+        look = name if content is None else " ".join(looks(read(content)))
         # Two heads may be asked about one picture.
         return f"{example.input[HEAD]} {look}" if HEAD in example.input else look
 
@@ -273,31 +287,6 @@ def _compare(found: tuple[Box, ...], known: tuple[Box, ...]) -> None:
 
 def _listed(boxes: tuple[Box, ...]) -> str:
     return ", ".join(box.label for box in boxes[:8]) or "nothing"
-
-
-def _look(picture: Image.Image) -> list[str]:
-    """Where the picture gets brighter and darker from left to right, and its colours, as words with their places.
-
-    A difference hash (Krawetz 2013) of 16 x 16, with a word for four neighbours of which one or more differ clearly,
-    and a word for the colour of each quarter.
-    """
-    import numpy as np
-    from PIL import Image
-
-    small = np.asarray(picture.convert("L").resize((17, 16), Image.Resampling.BOX), dtype=np.int16)
-    change = small[:, 1:] - small[:, :-1]
-    weights = np.array([8, 4, 2, 1])
-    words = []
-    for sign, name in ((1, "u"), (-1, "d")):
-        groups = (sign * change > _CLEARLY).reshape(-1, 4) @ weights
-        words += [name + _spelt(place, value) for place, value in enumerate(groups.tolist()) if value]
-    coarse = np.asarray(picture.resize((2, 2), Image.Resampling.BOX)).reshape(-1, 3) // 64
-    return words + ["c" + _spelt(place, *levels) for place, levels in enumerate(coarse.tolist())]
-
-
-def _spelt(place: int, *values: int) -> str:
-    """Letters only: words with digits are numbers, which no near-duplicate may differ in."""
-    return "".join(chr(ord("a") + value) for value in (place // 16, place % 16, *values))
 
 
 def _marked(picture: Image.Image, boxes: tuple[Box, ...]) -> Image.Image:

@@ -1,4 +1,4 @@
-"""A folder of a person's pictures, as a teacher of the task `vision` gets them, and the names of pictures in rows."""
+"""A folder of a person's pictures, as a teacher that sees gets them, and the names and looks of pictures in rows."""
 
 from __future__ import annotations
 
@@ -23,14 +23,27 @@ MAX_SIDE = 768  # pixels of a picture that is sent: teachers charge by its size
 MAX_PICTURES = 100_000
 _SUFFIXES = (".png", ".jpg", ".jpeg")
 _AS_LETTERS = str.maketrans("0123456789abcdef", "abcdefghijklmnop")
+_CLEARLY = 6  # of 255: more than noise, and what a JPEG changes, leave of a mean over many pixels
 _TRIES = 50  # pictures of a folder that can't be read, one after the other
 
 
-def chosen(folder: Path, rng: random.Random) -> Json:
-    """A picture of the folder that can be read, by its name and hash; raises `DataError` where there is none."""
+def folder_of(task: str, options: Json) -> str | None:
+    """The option images of a task, None where it isn't given; raises `DataError` for what isn't a folder."""
+    folder = options.get("images")
+    if folder is None or (isinstance(folder, str) and Path(folder).is_dir()):
+        return folder
+    raise DataError(f"The option images of {task} must be a folder of pictures; '{str(folder)[:80]}' isn't one.")
+
+
+def chosen(folder: Path, seed: int, number: int) -> Json:
+    """Picture `number` of the folder in the seed's own order, by its name and hash; after the last comes the first again.
+
+    In place of one that can't be read comes the next. Raises `DataError` where there is none.
+    """
     paths = _listing(folder, folder.stat().st_mtime_ns)
-    for _ in range(_TRIES if paths else 0):
-        path = Path(rng.choice(paths))
+    order = _order(len(paths), seed)
+    for at in range(number, number + (_TRIES if paths else 0)):
+        path = Path(paths[order[at % len(order)]])
         try:
             content = _content(path)
             read(content)
@@ -39,6 +52,11 @@ def chosen(folder: Path, rng: random.Random) -> Json:
             continue
         return {"picture": path.name, "sha256": hashlib.sha256(content).hexdigest()}
     raise DataError(f"The folder {folder} has no PNG or JPEG picture that can be read.")
+
+
+def pictures_in(folder: Path) -> int:
+    """How many pictures the folder has; raises `DataError` for too many."""
+    return len(_listing(folder, folder.stat().st_mtime_ns))
 
 
 def content_of(folder: Path, drawn: Json) -> bytes:
@@ -61,11 +79,11 @@ def unchanged() -> Iterator[None]:
         ) from cause
 
 
-def read(content: bytes) -> Image.Image:
-    """A picture, at most `MAX_SIDE` pixels a side; raises `Rejected`."""
+def read(content: bytes, most_side: int = MAX_SIDE) -> Image.Image:
+    """A picture, at most so many pixels a side; raises `Rejected`."""
     from edge_runtime.media.pictures import read_picture
 
-    return read_picture(content, MAX_SIDE)
+    return read_picture(content, most_side)
 
 
 def png(picture: Image.Image) -> bytes:
@@ -83,6 +101,31 @@ def picture_name(content: bytes, suffix: str = ".png") -> str:
     return file_name(content, "").translate(_AS_LETTERS) + suffix
 
 
+def looks(picture: Image.Image) -> list[str]:
+    """Where the picture gets brighter and darker from left to right, and its colours, as words with their places.
+
+    A difference hash (Krawetz 2013) of 16 x 16, with a word for four neighbours of which one or more differ clearly,
+    and a word for the colour of each quarter.
+    """
+    import numpy as np
+    from PIL import Image
+
+    small = np.asarray(picture.convert("L").resize((17, 16), Image.Resampling.BOX), dtype=np.int16)
+    change = small[:, 1:] - small[:, :-1]
+    weights = np.array([8, 4, 2, 1])
+    words = []
+    for sign, name in ((1, "u"), (-1, "d")):
+        groups = (sign * change > _CLEARLY).reshape(-1, 4) @ weights
+        words += [name + _spelt(place, value) for place, value in enumerate(groups.tolist()) if value]
+    coarse = np.asarray(picture.resize((2, 2), Image.Resampling.BOX)).reshape(-1, 3) // 64
+    return words + ["c" + _spelt(place, *levels) for place, levels in enumerate(coarse.tolist())]
+
+
+def _spelt(place: int, *values: int) -> str:
+    """Letters only: words with digits are numbers, which no near-duplicate may differ in."""
+    return "".join(chr(ord("a") + value) for value in (place // 16, place % 16, *values))
+
+
 @functools.lru_cache(maxsize=8)
 def _listing(folder: Path, changed: int) -> tuple[str, ...]:
     """The pictures of a folder, by name. changed: when it was, so that a new picture is seen."""
@@ -90,6 +133,13 @@ def _listing(folder: Path, changed: int) -> tuple[str, ...]:
     if len(found) > MAX_PICTURES:
         raise DataError(f"The folder {folder} has {len(found)} pictures; at most {MAX_PICTURES} are taken.")
     return tuple(found)
+
+
+@functools.lru_cache(maxsize=8)
+def _order(count: int, seed: int) -> list[int]:
+    order = list(range(count))
+    random.Random(f"pictures {seed}").shuffle(order)
+    return order
 
 
 def _content(path: Path) -> bytes:

@@ -20,7 +20,7 @@ from trainer_host.media.picture_questions import Question, questions, scene_of
 from trainer_host.media.scatter import LIGHTS, NOISES, View, taken
 from trainer_host.tasks import HELD_OUT, Example, Json, Prompt, Rejected, TaskSpec
 from trainer_host.tasks.phrases import Grouped
-from trainer_host.tasks.vision_pictures import chosen, content_of, picture_name, png, read, unchanged
+from trainer_host.tasks.vision_pictures import chosen, content_of, picture_name, pictures_in, png, read, unchanged
 
 MAX_ANSWER = 60
 MAX_QUESTIONS = 200  # that a person gives
@@ -87,7 +87,7 @@ class VisionQuestions(TaskSpec):
     def draw(self, rng: random.Random) -> Json:
         """See `TaskSpec`: a picture of the folder and one of the questions, or a scene and a question with its answer."""
         if self._folder is not None:
-            return {**chosen(Path(self._folder), rng), "question": rng.choice(self._asked)}
+            return self.draw_at(rng.getrandbits(31), 0)
         view, question, examined = _asked(rng)
         return {
             "light": view.light,
@@ -98,6 +98,19 @@ class VisionQuestions(TaskSpec):
             "answer": question.answer,
             "examined": examined,
         }
+
+    def draw_at(self, seed: int, number: int) -> Json:
+        """See `TaskSpec`: all pictures in turn, and each with another question the next time."""
+        if self._folder is None:
+            return super().draw_at(seed, number)
+        drawn = chosen(Path(self._folder), seed, number)
+        first = random.Random(f"{seed} {drawn['sha256']}").randrange(len(self._asked))
+        turn = number // pictures_in(Path(self._folder))
+        return {**drawn, "question": self._asked[(first + turn) % len(self._asked)]}
+
+    def different(self) -> int | None:
+        """See `TaskSpec`: each question about each of a person's pictures."""
+        return None if self._folder is None else pictures_in(Path(self._folder)) * len(self._asked)
 
     def prompt(self, drawn: Json) -> Prompt:
         """See `TaskSpec`; the picture goes along. Raises `DataError` where it has changed since it was drawn."""

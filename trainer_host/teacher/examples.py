@@ -37,7 +37,7 @@ class Known:
 def draw(task: str, options: Json, seed: int, number: int) -> tuple[Json, Prompt]:
     """Draw number `number` of a task and its prompt."""
     spec = task_spec(task, options)
-    drawn = spec.draw(random.Random(f"{seed}/{task}/{number}"))
+    drawn = spec.draw_at(seed, number)
     return drawn, spec.prompt(drawn)
 
 

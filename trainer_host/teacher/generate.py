@@ -155,6 +155,8 @@ async def generate(
     there. Cancelling it cancels the requests that are open.
     """
     spec = task_spec(order.task, order.options)
+    there = spec.different()
+    draws = order.draws if there is None else min(order.draws, there)
     tally, seen = Tally(), index if index is not None else Seen()
     made: list[Made] = []
     waiting: dict[asyncio.Task[_Outcome], int] = {}
@@ -165,7 +167,7 @@ async def generate(
         while True:
             while (
                 stopped is None
-                and launched < order.draws
+                and launched < draws
                 and len(waiting) < window
                 and len(made) + provisional + len(waiting) < order.wanted
             ):
@@ -305,8 +307,9 @@ async def _asked(teacher: Teacher, request: Request, tally: Tally) -> Reply:
 
 
 async def _judged(question: Prompt, spec: TaskSpec, teacher: Teacher, tally: Tally) -> int:
+    images = tuple(Image("image/png", content) for content in question.images)
     request = Request(
-        (Message("user", question.user),),
+        (Message("user", question.user, images),),
         question.system,
         JUDGE_SCHEMA,
         JUDGE_MAX_TOKENS,

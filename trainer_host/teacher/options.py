@@ -33,6 +33,7 @@ class Form(enum.Enum):
 FORMS: dict[str, dict[str, Form]] = {
     "chat": {"language": Form.TEXT, "tools": Form.JSON, "steps": Form.FLAG},
     "vision": {"images": Form.FOLDER, "labels": Form.WORDS, "whole": Form.FLAG, "questions": Form.QUESTIONS},
+    "image_gen": {"images": Form.FOLDER},
     "audio_gen": {"kinds": Form.WORDS},
     "video_gen": {"frames": Form.TEXT},
     "game": {"games": Form.WORDS},
