@@ -18,19 +18,19 @@ of an avatar that of the least sure of the choices it acts by. beyond: answers t
 
 Foreign to the router are the requests of labels that it was never told of (chat, and two others of each split), sentences of
 Python's own documentation and everyday messages (tests/exams/router/out_of_scope.txt, written once, scored only here); to the
-avatar gestures that it was never told of, and that documentation; to the digits 8 and 9, which it never saw, drawn shapes and noise; to the drawn shapes
-two kinds that it never saw, digits and noise. A player has nothing foreign: what is no state of its games is refused.
+avatar gestures that it was never told of, and that documentation; to the digits, and to pictures of a person's own (--task own
+--pictures FOLDER, a folder of pictures for each label), two labels that it never saw, and noise; to the drawn shapes two families
+of kinds, see `strangers`. Five splits of ten labels leave each out once, and three of the shapes. A player has nothing foreign: what is no state of its games is refused.
 """
 
 from __future__ import annotations
 
 import argparse
-import base64
-import io
 import json
 import math
 import random
 import re
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -40,6 +40,18 @@ from typing import TypeVar, cast
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from benchmarks.strangers import (
+    FAMILIES,
+    FOREIGN,
+    HELD_OUT,
+    Family,
+    left_out,
+    noise,
+    parted,
+    write_digits,
+)
 from edge_runtime.tasks import Specialist
 from trainer_host.compress.files import export_run, exported
 from trainer_host.compress.gate import loaded
@@ -65,10 +77,8 @@ from trainer_host.workspace import Workspace
 LEFT_OUT = "chat"  # of the router's labels never told, so that everyday messages are foreign
 MORE_LEFT_OUT = 2  # others, and gestures of an avatar, drawn for each split
 EVERYDAY = Path(__file__).parents[1] / "tests/exams/router/out_of_scope.txt"
-FOREIGN = 300
 OWN = 1000  # rows that examine a router: its held-out ones, and more that are drawn from the same templates
 DRAWS = 10_000  # in which those are looked for
-HELD_OUT = 0.3
 RIGHT = 0.5  # the score from which an answer counts as right
 ACTED = ("emotion", "gesture", "gaze")  # what an avatar's doubt is about
 HALF_A_DIGIT = 5e-5  # of a confidence, which an answer rounds to four
@@ -90,6 +100,9 @@ def main() -> None:
     parser.add_argument(
         "--parts", type=int, default=1, help="routers of a split that together are examined in all templates"
     )
+    parser.add_argument(
+        "--pictures", type=Path, help="of the task own: a folder with a folder of pictures of each label"
+    )
     parser.add_argument("--json", type=Path, help="write the figures here too")
     args = parser.parse_args()
     tasks: list[str] = args.task or ["router"]
@@ -99,7 +112,7 @@ def main() -> None:
     for task in tasks:
         for split in range(args.first, args.first + args.splits):
             with tempfile.TemporaryDirectory() as name:
-                place = Place(Path(name), task, split, args.examples, args.seconds, args.parts)
+                place = Place(Path(name), task, split, args.examples, args.seconds, args.parts, args.pictures)
                 found = TASKS.get(task, written)(place)
             made.setdefault(task, []).append(found)
             print(f"{task} {split}: {told(found)}", flush=True)
@@ -112,9 +125,17 @@ class Place:
     """Where one split of one task is made."""
 
     def __init__(
-        self, folder: Path, task: str, split: int, examples: int, seconds: float | None, parts: int = 1
+        self,
+        folder: Path,
+        task: str,
+        split: int,
+        examples: int,
+        seconds: float | None,
+        parts: int = 1,
+        pictures: Path | None = None,
     ) -> None:
         self.folder, self.task, self.split, self.examples, self.parts = folder, task, split, examples, parts
+        self.pictures = pictures
         self.workspace = Workspace(folder / "home")
         self._seconds = seconds
         self._drawn = 0
@@ -261,59 +282,49 @@ def avatar(place: Place) -> Figures:
 
 
 def digits(place: Place) -> Figures:
-    """scikit-learn's digits 0 to 7; asked about those, about 8 and 9, about drawn shapes and noise."""
-    own, others = digit_folders(place)
-    asked = {
-        "digits never seen": pictures(others),
-        "drawn shapes": pictures(place.taught("vision", FOREIGN, whole=True)),
-        "noise": noise(place.split, 8),
-    }
-    return seen(place, own, asked)
+    """scikit-learn's digits but two; asked about those, about the two, about drawn shapes and noise."""
+    folder = place.folder / "digits"
+    write_digits(folder)
+    return of_folder(place, folder, {"drawn shapes": pictures(place.taught("vision", FOREIGN, whole=True))}, 8)
+
+
+def own(place: Place) -> Figures:
+    """A person's pictures but two labels; asked about those, about the two, and about noise."""
+    if place.pictures is None:
+        raise SystemExit("The task own needs --pictures, a folder with a folder of pictures of each label.")
+    return of_folder(place, place.pictures, {}, 32)
+
+
+def of_folder(place: Place, folder: Path, asked: Requests, side: int) -> Figures:
+    """A classifier of most class folders; side: of noise, in pixels."""
+    dataset, never = parted(place.workspace, folder, place.folder, place.split)
+    strangers = {never_seen(family): pictures(other) for family, other in never}
+    return seen(place, dataset, {**together(strangers), **asked, "noise": noise(place.split, side)})
 
 
 def shapes(place: Place) -> Figures:
-    """The built-in teacher's shapes but some; asked about those, about the others, about digits and noise."""
-    never = random.Random(place.split).sample(KINDS, MORE_LEFT_OUT)
-    own = [kind for kind in KINDS if kind not in never]
-    asked = {
-        "shapes never seen": pictures(place.taught("vision", FOREIGN, whole=True, labels=never)),
-        "digits": pictures(digit_folders(place)[0]),
-        "noise": noise(place.split, 64),
+    """The built-in teacher's shapes but two families; asked about those, about the others, about digits and noise."""
+    never = left_out(FAMILIES, place.split)
+    told = [kind for kind in KINDS if all(kind not in family for family in never)]
+    strangers = {
+        never_seen(family): pictures(place.taught("vision", FOREIGN, whole=True, labels=list(family)))
+        for family in never
     }
-    return seen(place, place.taught("vision", place.examples, whole=True, labels=own), asked)
+    folder = place.folder / "digits"
+    write_digits(folder)
+    digits_ = import_pictures(place.workspace, folder, name="digits", seed=place.split, held_out=HELD_OUT).dataset
+    asked = {**together(strangers), "digits": pictures(digits_), "noise": noise(place.split, 64)}
+    return seen(place, place.taught("vision", place.examples, whole=True, labels=told), asked)
 
 
-def digit_folders(place: Place) -> tuple[Dataset, Dataset]:
-    """(0 to 7, 8 and 9), as pictures that a person imports."""
-    from PIL import Image
-
-    try:
-        from sklearn.datasets import load_digits
-    except ImportError:
-        raise SystemExit("The digits are scikit-learn's: pip install scikit-learn") from None
-    found = load_digits()
-    for number, (pixels, label) in enumerate(zip(found.images, found.target, strict=True)):
-        folder = place.folder / ("digits" if label < 8 else "others") / str(label)
-        folder.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(np.round(pixels * 255 / 16).astype(np.uint8)).save(folder / f"{number}.png")
-    own, others = (
-        import_pictures(place.workspace, place.folder / name, name=name, seed=place.split, held_out=HELD_OUT).dataset
-        for name in ("digits", "others")
-    )
-    return own, others
+def never_seen(family: Family) -> str:
+    """What a figure of it is called."""
+    return f"never seen, {' or '.join(family)}"
 
 
-def noise(seed: int, side: int) -> list[Json]:
-    """Pictures of independent random pixels."""
-    from PIL import Image
-
-    made: list[Json] = []
-    draw = np.random.default_rng(seed)
-    for _ in range(FOREIGN):
-        out = io.BytesIO()
-        Image.fromarray(draw.integers(0, 256, (side, side, 3), np.uint8)).save(out, "PNG")
-        made.append({"image": base64.b64encode(out.getvalue()).decode("ascii")})
-    return made
+def together(strangers: Requests) -> Requests:
+    """Each family's pictures, and all of them."""
+    return {"never seen": [one for each in strangers.values() for one in each], **strangers}
 
 
 def pictures(dataset: Dataset) -> list[Json]:
@@ -443,8 +454,9 @@ def sentences(count: int) -> list[str]:
 
 
 def mean(splits: Sequence[Figures]) -> Figures:
-    """Of each figure."""
-    return {name: float(np.mean([one[name] for one in splits])) for name in splits[0]}
+    """Of each figure, over the splits that have it: not each leaves out the same labels."""
+    names = dict.fromkeys(name for one in splits for name in one)
+    return {name: float(np.mean([one[name] for one in splits if name in one])) for name in names}
 
 
 def told(found: Figures) -> str:
@@ -482,7 +494,7 @@ def by_chance(splits: Sequence[Figures]) -> str:
     return f" ({outside:.1f} by chance alone), {spread:.3f} from {COVERED} on average ({expected:.3f} by chance)"
 
 
-TASKS = {"router": router, "avatar": avatar, "digits": digits, "shapes": shapes, "game": game}
+TASKS = {"router": router, "avatar": avatar, "digits": digits, "shapes": shapes, "own": own, "game": game}
 
 if __name__ == "__main__":
     main()

@@ -5,8 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
-from benchmarks.uncertainty import Figures, Place, missed
+from benchmarks.strangers import FAMILIES, left_out, parted
+from benchmarks.uncertainty import Figures, Place, mean, missed
+from trainer_host.media.scatter import KINDS
+from trainer_host.students.vision_data import labels_of, seen_rows
 from trainer_host.tasks import task_spec
 
 
@@ -46,3 +50,30 @@ def test_parts_hold_every_template_out_once_and_never_learn_what_they_hold_out(t
         assert len({row.output["label"] for row in sides[1].values()}) == 12
         held += sides[1]
     assert sorted(map(str, held)) == sorted(map(str, set(template.values())))
+
+
+def test_as_many_splits_as_pairs_leave_each_family_out_once() -> None:
+    assert sorted(kind for family in FAMILIES for kind in family) == sorted(KINDS)
+    for first in (1, 4, 7):
+        gone = [family for split in range(first, first + 3) for family in left_out(FAMILIES, split)]
+        assert sorted(gone) == sorted(FAMILIES)
+    assert len({tuple(sorted(left_out(FAMILIES, split))) for split in range(1, 31)}) > 8
+
+
+def test_a_persons_pictures_but_two_labels_and_each_of_those_are_datasets(tmp_path: Path) -> None:
+    draw = np.random.default_rng(1)
+    for label in "abcdef":
+        (tmp_path / "mine" / label).mkdir(parents=True)
+        for number in range(5):
+            pixels = draw.integers(0, 256, (8, 8, 3), np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "mine" / label / f"{number}.png")
+    place = Place(tmp_path, "own", 2, 0, None)
+    own, never = parted(place.workspace, tmp_path / "mine", tmp_path, place.split)
+    told = {label for side in ("train", "heldout") for label in labels_of(seen_rows(own.folder, side))}
+    gone = [labels_of(seen_rows(other.folder, "train")) for _, other in never]
+    assert [family for family, _ in never] == gone and len(told) == 4
+    assert sorted([*told, *(label for family in gone for label in family)]) == list("abcdef")
+
+
+def test_a_figure_that_some_splits_lack_is_the_mean_of_the_others() -> None:
+    assert mean([{"a": 1.0, "b": 2.0}, {"a": 2.0, "c": 5.0}]) == {"a": 1.5, "b": 2.0, "c": 5.0}
