@@ -54,17 +54,24 @@ def write_digits(folder: Path) -> None:
 
 def parted(
     workspace: Workspace, pictures: Path, folder: Path, split: int
-) -> tuple[Dataset, list[tuple[Family, Dataset]]]:
-    """A person's pictures in class folders but two labels, as a dataset, and each of those two as one."""
+) -> tuple[Dataset, list[tuple[Family, list[Json]]]]:
+    """A person's pictures in class folders but two labels, as a dataset, and requests for pictures of each of those two."""
     labels = sorted(path.name for path in pictures.iterdir() if path.is_dir())
     never = left_out([(label,) for label in labels], split)
-    told = [label for label in labels if (label,) not in never]
-    made = []
-    for name, some in [("own", told), *((f"never-{number}", family) for number, family in enumerate(never))]:
-        for label in some:
-            shutil.copytree(pictures / label, folder / name / label)
-        made.append(import_pictures(workspace, folder / name, name=name, seed=split, held_out=HELD_OUT).dataset)
-    return made[0], list(zip(never, made[1:], strict=True))
+    for label in labels:
+        if (label,) not in never:
+            shutil.copytree(pictures / label, folder / "own" / label)
+    own = import_pictures(workspace, folder / "own", name="own", seed=split, held_out=HELD_OUT).dataset
+    asked = []
+    for family in never:
+        files = [file for label in family for file in sorted((pictures / label).iterdir())]
+        some = random.Random(split).sample(files, min(len(files), FOREIGN))
+        asked.append((family, [_request(file.read_bytes()) for file in some]))
+    return own, asked
+
+
+def _request(content: bytes) -> Json:
+    return {"image": base64.b64encode(content).decode("ascii")}
 
 
 def noise(seed: int, side: int) -> list[Json]:
@@ -76,5 +83,5 @@ def noise(seed: int, side: int) -> list[Json]:
     for _ in range(FOREIGN):
         out = io.BytesIO()
         Image.fromarray(draw.integers(0, 256, (side, side, 3), np.uint8)).save(out, "PNG")
-        made.append({"image": base64.b64encode(out.getvalue()).decode("ascii")})
+        made.append(_request(out.getvalue()))
     return made

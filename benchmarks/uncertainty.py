@@ -298,7 +298,7 @@ def own(place: Place) -> Figures:
 def of_folder(place: Place, folder: Path, asked: Requests, side: int) -> Figures:
     """A classifier of most class folders; side: of noise, in pixels."""
     dataset, never = parted(place.workspace, folder, place.folder, place.split)
-    strangers = {never_seen(family): pictures(other) for family, other in never}
+    strangers = {never_seen(family): requests for family, requests in never}
     return seen(place, dataset, {**together(strangers), **asked, "noise": noise(place.split, side)})
 
 
