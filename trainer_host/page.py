@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 BINS = 16
 MOST_BARS = 24
 MAX_EMBEDDED = 2 * 1024 * 1024  # bytes of one picture or sound
+TINY = 48  # pixels across: smaller pictures are shown larger
 MEDIA = {
     ".png": "image/png",
     ".gif": "image/gif",
@@ -29,7 +30,7 @@ h1 { font-size: 1.6rem; } h2 { font-size: 1.15rem; margin-top: 2rem; border-bott
 table { border-collapse: collapse; width: 100%; } td, th { text-align: left; vertical-align: top; padding: .3rem .6rem .3rem 0; border-bottom: 1px solid var(--line); }
 th { color: var(--soft); font-weight: 600; } .plots { display: flex; flex-wrap: wrap; gap: 1.5rem; margin: 1rem 0; } summary { cursor: pointer; font-size: .85rem; color: var(--soft); } figure { margin: 0; }
 figcaption { color: var(--soft); font-size: .9rem; } svg text { fill: var(--ink); font-size: 12px; } svg rect { fill: var(--bar); }
-pre { white-space: pre-wrap; overflow-wrap: anywhere; margin: 0; font-size: .85rem; } img { max-width: 160px; border: 1px solid var(--line); }
+pre { white-space: pre-wrap; overflow-wrap: anywhere; margin: 0; font-size: .85rem; } img { max-width: 160px; border: 1px solid var(--line); } img.tiny { width: 64px; image-rendering: pixelated; } .beyond { overflow-x: auto; }
 .matrix { width: auto; } .matrix td { text-align: right; min-width: 1.6rem; padding: .2rem .35rem; } .matrix th { padding: .2rem .35rem; font-weight: 400; }
 .turned { vertical-align: bottom; } .turned div { writing-mode: vertical-rl; transform: rotate(180deg); } img.wide { max-width: 240px; }
 .rows td { max-width: 22rem; } canvas { cursor: grab; touch-action: none; border: 1px solid var(--line); }
@@ -69,7 +70,15 @@ def media(content_type: str, content: bytes, what: str) -> str:
     address = f"data:{content_type};base64,{base64.b64encode(content).decode()}"
     if content_type.startswith("audio/"):
         return f'<audio controls src="{address}"></audio><br>'
-    return f'<img alt="{text(what)}" src="{address}"><br>' if content_type.startswith("image/") else ""
+    if not content_type.startswith("image/"):
+        return ""
+    tiny = ' class="tiny"' if _width_of(content) < TINY else ""
+    return f'<img{tiny} alt="{text(what)}" src="{address}"><br>'
+
+
+def _width_of(content: bytes) -> int:
+    """Pixels across of a PNG, by its header (W3C PNG, 11.2.1); those of another file are taken to be enough."""
+    return int.from_bytes(content[16:20], "big") if content[:4] == b"\x89PNG" and len(content) >= 24 else TINY
 
 
 def histogram(values: Sequence[float], title: str, unit: str, bins: int = BINS) -> str:

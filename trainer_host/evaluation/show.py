@@ -25,6 +25,7 @@ from trainer_host.training.run import Run
 from trainer_host.training.uncertainty import calibration_error
 
 WORST, SAMPLES = 12, 12
+FEWEST, MOST_CHARS = 3, 3_000_000  # rows of a table, and what they take: sounds are large, and a page is to be sent on
 MOST_NAMES = 24  # of a confusion table; the rest is one more
 CALIBRATION_BINS = 10
 # Parts of an answer that a person needn't read here, or that stand beside it.
@@ -45,6 +46,8 @@ _HIDDEN = frozenset(
         "levels",
     }
 )
+_NOTED = frozenset({"unknown", "guessed"})  # lists that say something only where they have something
+_WHOLE = [0.0, 0.0, 1.0, 1.0]
 _LONG, _LONGEST = 240, 4000  # characters of a cell that is folded away, and of what is kept of it
 
 
@@ -80,6 +83,8 @@ def _figures(examined: Examined) -> list[tuple[str, str]]:
         (f"{len(answers):,}", "held-out rows"),
         (f"{examined.bytes / 1e6:.2f} MB", "model file"),
     ]
+    if refused := sum("error" in item.got for item in answers):
+        found.append((f"{refused:,}", "questions that it couldn't read"))
     stated = [(item.confidence, item.score) for item in answers if item.confidence is not None]
     if stated:
         error = calibration_error(np.array([sure for sure, _ in stated]), np.array([score for _, score in stated]))
@@ -155,7 +160,7 @@ def _confusion(what: str, counts: Counter[tuple[str, str]]) -> str:
         lines.append(f"<tr><th>{text(wanted)}</th>{row}</tr>")
     return (
         f"<h2>Confusions of the {text(what)}</h2><p>Down: what is right. Across: what was answered.</p>"
-        f'<table class="matrix"><tr><th></th>{head}</tr>{"".join(lines)}</table>'
+        f'<div class="beyond"><table class="matrix"><tr><th></th>{head}</tr>{"".join(lines)}</table></div>'
     )
 
 
@@ -168,8 +173,10 @@ def _shade(count: int, total: int, right: bool) -> str:
 
 
 def _table(answers: Sequence[Answered]) -> str:
-    lines = []
+    lines: list[str] = []
     for item in answers:
+        if len(lines) >= FEWEST and sum(map(len, lines)) > MOST_CHARS:
+            break
         sure = "" if item.confidence is None else f"<br>sure {item.confidence:.2f}"
         doubt = "<br>unsure" if item.unsure else ""
         lines.append(
@@ -209,6 +216,8 @@ def _rendered(item: Answered, output: Json) -> str:
     """The files of an output, or what its task draws of it."""
     if media := _files(output):
         return "".join(_file(one) for one in media)
+    if _label(output) is not None:  # the picture itself stands beside it
+        return ""
     try:
         files = task_spec(item.task).render(Example(item.asked, output, item.files))
     except (TrainerError, Rejected, KeyError, TypeError) as cause:  # an answer may be anything
@@ -234,11 +243,32 @@ def _heard(content: bytes) -> str:
     )
 
 
+def _label(output: Json) -> str | None:
+    """The label of a whole picture, None where it is another kind of output."""
+    objects = output.get("objects")
+    if (
+        isinstance(objects, list)
+        and len(objects) == 1
+        and isinstance(objects[0], dict)
+        and objects[0].get("box") == _WHOLE
+    ):
+        return str(objects[0].get("label"))
+    return None
+
+
 def _said(output: Json) -> str:
+    if (label := _label(output)) is not None:
+        head = {"head": output["head"]} if "head" in output else {}
+        output = (
+            {key: value for key, value in output.items() if key not in ("objects", "head")} | {"label": label} | head
+        )
     left = {
         key: value
         for key, value in output.items()
-        if key not in _HIDDEN and value is not None and not isinstance(value, Media)
+        if key not in _HIDDEN
+        and value is not None
+        and not isinstance(value, Media)
+        and not (key in _NOTED and not value)
     }
     return _pre(next(iter(left.values())) if len(left) == 1 else left) if left else ""
 

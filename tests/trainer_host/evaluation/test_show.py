@@ -20,7 +20,7 @@ from trainer_host.cli import main
 from trainer_host.errors import DataError
 from trainer_host.evaluation.answers import Answered, Examined, examine
 from trainer_host.evaluation.body_viewer import SCRIPT
-from trainer_host.evaluation.show import show
+from trainer_host.evaluation.show import FEWEST, show
 from trainer_host.media.spectrogram import HEIGHT, WIDTH, spectrogram
 from trainer_host.training.run import Run
 
@@ -118,3 +118,26 @@ def test_a_spectrogram_is_brightest_where_the_tone_is() -> None:
     rows = [row(hertz) for hertz in (200, 1000, 4000)]
     assert rows == sorted(rows, reverse=True) and rows[0] - rows[2] > HEIGHT / 3
     assert np.asarray(Image.open(io.BytesIO(spectrogram(np.zeros(10), RATE)))).max() <= 4  # silence is dark
+
+
+def test_a_page_of_large_sounds_stays_small_and_still_shows_some(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trainer_host.evaluation.show.MOST_CHARS", 100_000)
+    wav = Media("audio/wav", write_wav(0.5 * np.sin(np.arange(RATE) / 7)))
+    answers = [Answered("audio_gen", {"prompt": f"an a {n}"}, {}, {"audio": wav}, 0.5, {}) for n in range(30)]
+    assert page("audio_gen", *answers).count("<audio controls") == 2 * FEWEST
+
+
+def test_a_whole_picture_has_its_label_in_words_and_a_tiny_one_can_be_seen() -> None:
+    out = io.BytesIO()
+    Image.new("RGB", (8, 8), "red").save(out, "PNG")
+    seen = {"label": "cup", "box": [0.0, 0.0, 1.0, 1.0]}
+    answer = {"objects": [{**seen, "confidence": 0.4}], "label": "cup", "confidence": 0.4, "unsure": True}
+    made = page("vision", Answered("vision", {"image": "a.png"}, {"objects": [seen]}, answer, 0.5, {"a.png": out.getvalue()}))  # fmt: skip
+    assert made.count("<pre>cup</pre>") == 4 and "box" not in made.split("</style>")[1]
+    assert made.count('class="tiny"') == 2
+
+
+def test_what_a_specialist_could_not_read_is_counted() -> None:
+    refused = Answered("avatar", {"text": "x"}, {"emotion": "joy"}, {"error": "no", "unsure": True}, 0.0, {})
+    assert "questions that it couldn&#x27;t read" in page("avatar", refused)
+    assert "couldn" not in page("avatar", Answered("avatar", {"text": "x"}, {"emotion": "joy"}, {"emotion": "joy"}, 1.0, {}))  # fmt: skip
