@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 MAX_FILE_BYTES = 32 * 2**20
 MAX_PIXELS = 50_000_000  # a camera's; decoded they take 150 MB
+MAX_FILM_FRAMES, MAX_FILM_PIXELS = 256, 50_000_000  # of a film that comes in a request, all frames together
 UNREADABLE = "unreadable picture"
 
 
@@ -92,11 +93,40 @@ def read_picture(content: bytes, most_side: int) -> Image.Image:
         raise Rejected(UNREADABLE, "the picture isn't a PNG or JPEG that can be read") from cause
 
 
+def read_last_frames(content: bytes, most_side: int, most: int) -> list[Image.Image]:
+    """The last frames of an animated PNG, at most `most`, as RGB; of any other picture that `read_picture` reads, itself.
+
+    Raises `Rejected`, also where the film is too long to be looked through.
+    """
+    from PIL import Image
+
+    first = read_picture(content, most_side)
+    try:
+        with Image.open(io.BytesIO(content), formats=["PNG", "JPEG"]) as opened:
+            count = getattr(opened, "n_frames", 1)
+            if count == 1:
+                return [first]
+            if count > MAX_FILM_FRAMES or count * opened.width * opened.height > MAX_FILM_PIXELS:
+                raise Rejected(UNREADABLE, f"the film is too long; send its last {most} frames")
+            shown = []
+            for number in range(count):  # each is drawn over the one before
+                opened.seek(number)
+                frame = opened.convert("RGB")
+                if number >= count - most:
+                    frame.thumbnail((most_side, most_side), Image.Resampling.LANCZOS)
+                    shown.append(frame)
+            return shown
+    except (OSError, SyntaxError, ValueError, EOFError) as cause:
+        raise Rejected(UNREADABLE, "the film isn't an animated PNG that can be read") from cause
+
+
 def _flat(picture: Image.Image) -> Image.Image:
     from PIL import Image
 
     if picture.mode == "RGB":
         return picture
+    if picture.mode[0] in "IF":  # 16 bits of grey, of which Pillow would make white all that is above 255
+        return picture.point(lambda value: value * (1 / 256)).convert("L").convert("RGB")
     if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
         layered = picture.convert("RGBA")
         ground = Image.new("RGBA", layered.size, "white")

@@ -50,6 +50,15 @@ def test_what_is_transparent_becomes_white() -> None:
     assert read_picture(encoded(palette, "PNG", transparency=0), 768).getpixel((5, 5)) == (255, 255, 255)
 
 
+@pytest.mark.parametrize("side", [64, 32])
+def test_sixteen_bits_of_grey_keep_their_shades(side: int) -> None:
+    rising = b"".join(struct.pack("<H", level * 257) for level in range(256)) * 16
+    read = read_picture(encoded(Image.frombytes("I;16", (64, 64), rising), "PNG"), side)
+    shades = [value for value, *_ in (read.getpixel((x, 1)) for x in range(side)) if isinstance(value, int)]  # type: ignore[misc]
+    assert len(set(shades)) > side / 2 and max(shades) - min(shades) < 80
+    assert 120 < sum(read.convert("L").tobytes()) / side**2 < 135
+
+
 def test_what_a_camera_knows_does_not_travel_along() -> None:
     exif = Image.Exif()
     exif[0x010E] = "taken at home"
