@@ -335,14 +335,23 @@ def _check(folder: Path, counts: dict[str, int], refused: Counter[str]) -> None:
 
 
 def _groups(kept: Sequence[_Picture]) -> list[str | None]:
-    """What stands on one side of the split together: pictures of one film, or where a label has few, of ten seconds."""
-    shot = {label: {one.film for one in kept if one.label == label and one.film} for label in {p.label for p in kept}}
+    """What stands on one side of the split together: pictures of one film, or where a label has few, of ten seconds or less."""
+    shot: dict[str, dict[str, float]] = defaultdict(dict)
+    for one in kept:
+        if one.film:
+            before = shot[one.label].get(one.film, 0.0)
+            shot[one.label][one.film] = max(before, one.second + films.EVERY_SECONDS)
+    # A fifth is held out, so the films of a label are five stretches or more.
+    stretch = {
+        label: min(_STRETCH_SECONDS, max(films.EVERY_SECONDS, sum(seen.values()) / _MANY_FILMS))
+        for label, seen in shot.items()
+    }
     return [
         None
         if not one.film
         else one.film
         if len(shot[one.label]) >= _MANY_FILMS
-        else f"{one.film} {one.second // _STRETCH_SECONDS:g}"
+        else f"{one.film} {one.second // stretch[one.label]:g}"
         for one in kept
     ]
 

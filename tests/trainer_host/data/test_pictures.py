@@ -154,6 +154,23 @@ def test_the_same_folder_gives_the_same_dataset(folder: Path, tmp_path: Path) ->
     assert one.dataset.content == two.dataset.content
 
 
+def test_one_short_film_of_a_label_is_enough(tmp_path: Path, workspace: Workspace) -> None:
+    cv2 = pytest.importorskip("cv2")
+    for kind in ("disc", "bar"):
+        (tmp_path / kind).mkdir()
+        film = cv2.VideoWriter(str(tmp_path / kind / "turn.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 4.0, (64, 64))
+        for seed in range(36 if kind == "bar" else 200):
+            film.write(np.asarray(drawing(seed, kind))[:, :, ::-1].copy())
+        film.release()
+    found = import_pictures(workspace, tmp_path, name="mine", held_out=0.25)
+    seconds = {
+        split: {float(at.split(", ")[1].split()[0]) for row in found.dataset.rows(split) if (at := str(row.meta["file"])).startswith("bar")}
+        for split in SPLITS
+    }  # fmt: skip
+    held = seconds["heldout"]
+    assert held and seconds["train"] and max(held) - min(held) < 2, "a stretch of a fifth of the nine seconds"
+
+
 def test_films_give_pictures_whose_neighbours_examine_nothing(tmp_path: Path, workspace: Workspace) -> None:
     cv2 = pytest.importorskip("cv2")
     rng = np.random.default_rng(1)
