@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainer_host.commands import captions, prefer, record, sounds, unsure
+from trainer_host.commands import captions, own_voice, prefer, record, sounds, unsure
 from trainer_host.commands.options import Commands, add_seed, command, group, workspace_of
 from trainer_host.errors import TrainerError
 from trainer_host.presentation import Presenter, presenter_for
@@ -35,7 +35,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         type=Path,
         metavar="FILE",
         help="a .csv with a header, a .jsonl, a folder with a .csv of picture, question, answer or of picture, caption, of pictures and films in "
-        "LABEL/ folders, or of WAVs there or in a .csv of file, label",
+        "LABEL/ folders, or of WAVs there or in a .csv of file, label or of file, text",
     )
     made.add_argument(
         "--task",
@@ -44,6 +44,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     )
     made.add_argument("--sheet", type=Path, metavar="PNG", help="a folder's: where to show some of each label")
     sounds.add_options(made)
+    own_voice.add_options(made)
     made.add_argument("--scrub", action="store_true", help="replace what looks like personal data")
     made.add_argument("--name", metavar="NAME", help="of the dataset (default: the file's name)")
     made.add_argument(
@@ -178,6 +179,10 @@ def data_import(args: argparse.Namespace) -> None:
     from trainer_host.data.transfer import import_rows
 
     show = presenter_for()
+    if (table := own_voice.table_in(args, _columns(args.column))) is not None:
+        named = args.file if args.file.is_file() else args.file.absolute()
+        own_voice.import_recordings(args, table, args.name or _name_from(named), _columns(args.column), show)
+        return
     if sounds.are_sounds(args, _columns(args.column)):
         sounds.import_sounds(args, args.name or _name_from(args.file.absolute()), _columns(args.column), show)
         return

@@ -30,6 +30,11 @@ class Told:
     wav: bytes
 
 
+def has_flite() -> bool:
+    """Whether flite is installed."""
+    return shutil.which("flite") is not None
+
+
 def require_flite() -> str:
     """Where flite is; raises `TrainerError`."""
     path = shutil.which("flite")
