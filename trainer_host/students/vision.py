@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from edge_runtime import strict_json
 from edge_runtime.errors import BadRequest
 from edge_runtime.tasks import Specialist, vision
+from edge_runtime.vision import looks
 from edge_runtime.vision.pixels import framed
 from trainer_host.data.curriculum import ordered
 from trainer_host.data.dataset import open_dataset
@@ -49,6 +50,7 @@ from trainer_host.students.vision_detector import (
 from trainer_host.students.vision_fit import fit, held_back, planned
 from trainer_host.students.vision_heads import HeadsStudent
 from trainer_host.students.vision_kinds import ByKind
+from trainer_host.students.vision_looks import looks_of
 from trainer_host.students.vision_net import (
     SIZES,
     ClassifierNet,
@@ -85,6 +87,8 @@ class VisionConfig:
     platt: tuple[float, float] = (1.0, 0.0)
     early: bool = False  # see `Shape`; runs from before there was a choice don't say it
     likely: float | None = None  # of a classifier, None of one from before they knew what is likely
+    looks: Json | None = None  # of a classifier, see `edge_runtime.vision.looks`; None of one from before they kept any
+    familiar: float = 0.0
 
     @property
     def shape(self) -> Shape:
@@ -165,6 +169,15 @@ class VisionStudent:
         fit(net, loss, shown, learnt, variation, recipe, seed, tell, order, boxed, Steps(work))
         config, figures = _calibrated(net, config, pictures, rows, (shown, checked), held)
         save_weights(run, net)
+        if isinstance(net, ClassifierNet):
+            found = looks_of(net, shown, learnt, checked)
+            write_atomic(run / looks.FILE, looks.packed(found.looks))
+            told = {
+                "numbers": found.looks.numbers,
+                "distance": list(found.looks.distance),
+                "chance": list(found.looks.chance),
+            }
+            config = replace(config, looks=told, familiar=found.familiar)
         write_atomic(run / CONFIG, strict_json.dumps(asdict(config)))
         return TrainReport(
             time.perf_counter() - started,
@@ -185,6 +198,9 @@ class VisionStudent:
         load_weights(run, net)
         example = torch.full((1, config.side, config.side, 3), 128, dtype=torch.uint8)
         outputs = [vision.PROBABILITIES] if config.kind == "classifier" else [vision.SCORES, vision.BOXES]
+        if isinstance(net, ClassifierNet) and config.looks is not None:
+            net.looks = True
+            outputs.append(vision.LOOK)
         return fold_norms(net.eval()), (example,), ModelIO([vision.INPUT], outputs)
 
     def calibration(self, run: Path, dataset: Path, limit: int) -> Iterator[dict[str, np.ndarray]]:
@@ -195,8 +211,8 @@ class VisionStudent:
             yield {vision.INPUT: framed(row.content, side)[0][None]}
 
     def assets(self, run: Path) -> dict[str, Path]:
-        """None: a picture needs no vocabulary."""
-        return {}
+        """A classifier's looks; a picture needs no vocabulary."""
+        return {} if load_config(run).looks is None else {looks.FILE: run / looks.FILE}
 
     def manifest_fields(self, run: Path) -> Json:
         """Labels, thresholds, and what the device does around the graph; see `Student.manifest_fields`."""
@@ -208,6 +224,9 @@ class VisionStudent:
             options["cells"] = config.shape.cells
         elif config.likely is not None:
             fields["thresholds"] = {"unsure": config.unsure, "likely": config.likely}
+        if config.looks is not None:
+            fields["thresholds"] = {**cast(Json, fields["thresholds"]), "familiar": config.familiar}
+            options[looks.OPTION] = config.looks
         return {**fields, "options": options}
 
     def evaluate(self, run: Path, dataset: Path, specialist: Specialist, limit: int | None) -> dict[str, float]:

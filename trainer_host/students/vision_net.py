@@ -87,9 +87,13 @@ def look_for_edges(trunk: Trunk) -> None:
 
 
 class ClassifierNet(nn.Module):
-    """pixels uint8 [1, side, side, 3] -> probabilities float32 [1, labels], divided by the temperature."""
+    """pixels uint8 [1, side, side, 3] -> probabilities float32 [1, labels], their logits divided by the temperature.
+
+    looks: whether it also gives its look of the picture, float32 [1, numbers].
+    """
 
     temperature: Tensor
+    looks = False
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
@@ -102,8 +106,17 @@ class ClassifierNet(nn.Module):
         made: Tensor = self.out(self.trunk(x)[-1].mean((2, 3)))
         return made
 
-    def forward(self, pixels: Tensor) -> Tensor:
-        return torch.softmax(self.logits(_floats(pixels)) / self.temperature, dim=-1)
+    def seen(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits, and the look, which is the means of the last two stages: float32 [batch, labels], [batch, numbers]."""
+        _, two, three = self.trunk(x)
+        last = three.mean((2, 3))
+        return self.out(last), torch.cat([two.mean((2, 3)), last], 1)
+
+    def forward(self, pixels: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        if not self.looks:
+            return torch.softmax(self.logits(_floats(pixels)) / self.temperature, dim=-1)
+        logits, look = self.seen(_floats(pixels))
+        return torch.softmax(logits / self.temperature, dim=-1), look
 
 
 class DetectorNet(nn.Module):

@@ -72,7 +72,7 @@ def dataset_of(workspace: Workspace, count: int, whole: bool) -> Dataset:
 
 
 def specialist_of(run: Run) -> Specialist:
-    return vision.load(draft_manifest(run, STUDENT), Path(), TorchEngine(run))  # type: ignore[arg-type]
+    return vision.load(draft_manifest(run, STUDENT), run.folder, TorchEngine(run))  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
