@@ -36,7 +36,8 @@ def spec_of(dataset: Dataset) -> TaskSpec:
     if not isinstance(options, dict) or not options:
         return task_spec(dataset.task, _labels_of(dataset))
     if "images" in options:  # the folder that the pictures came from may be gone; rows have their own files
-        options = {**options, "images": str(dataset.folder)}
+        rest = {name: value for name, value in options.items() if name not in ("landmarks", "models")}
+        options = {**rest, "images": str(dataset.folder)}
     return task_spec(dataset.task, options)
 
 

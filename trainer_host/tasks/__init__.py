@@ -128,6 +128,10 @@ class TaskSpec(ABC):
     def built_in(self, rng: random.Random) -> Example:
         """An example without any teacher, from the task's own grammar or generator; passes `check`."""
 
+    def built_in_at(self, seed: int, number: int) -> Example:
+        """Example number `number` of a seed, as `draw_at`; raises `Rejected` where that one can't be used."""
+        return self.built_in(random.Random(f"{seed}/{self.name}/built-in/{number}"))
+
     def stratum(self, example: Example) -> str | None:
         """The label whose share must be equal on both sides of a split, None where there is none."""
         return None

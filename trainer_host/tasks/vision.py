@@ -39,9 +39,10 @@ from trainer_host.tasks.vision_pictures import (
 if TYPE_CHECKING:
     from PIL import Image
 
+OPTIONS = ("images", "labels", "whole", "questions", "landmarks", "models")
 MAX_LABELS = 100
 HEAD = "head"  # of a row of several datasets at once, see `trainer_host.data.combos`
-_WHOLE: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
+WHOLE: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
 SYSTEM_WHOLE = """You say what a picture shows and answer as JSON: one object, whose label says best what the picture \
 is of, with the box [0, 0, 1, 1], which is the whole picture."""
 SYSTEM = """You find objects in a picture and answer as JSON. For each object: its label, and its box [x0, y0, x1, y1]: \
@@ -52,18 +53,26 @@ are tight. Name each object once, and only what can be seen; where there is noth
 def spec(options: Json) -> TaskSpec:
     """Options: `images`, a folder of PNG and JPEG pictures; `labels`, a list of those allowed; `whole`, true for
     pictures with one label for all of each, which a classifier learns from; `questions`, true for questions about
-    pictures, or a list of those that are asked about the folder's.
+    pictures, or a list of those that are asked about the folder's; `landmarks` and `models`, see `vision_landmarks`.
 
     Without a folder, pictures are drawn, of shapes whose boxes are known; labels are then among their kinds.
     Raises `DataError`.
     """
-    if extra := options.keys() - {"images", "labels", "whole", "questions"}:
-        raise DataError(f"The task vision has no option '{min(extra)}'; it has images, labels, whole and questions.")
+    if extra := options.keys() - set(OPTIONS):
+        raise DataError(f"The task vision has no option '{min(extra)}'; it has {', '.join(OPTIONS)}.")
     whole = options.get("whole", False)
     if not isinstance(whole, bool):
         raise DataError("The option whole of vision must be true or false.")
     examples.needs("PIL", "Pictures")
     folder = folder_of("vision", options)
+    if "landmarks" in options:
+        from trainer_host.tasks import vision_landmarks
+
+        return vision_landmarks.spec(options, folder, whole)
+    if "models" in options:
+        raise DataError(
+            "The option models of vision belongs to landmarks; say what they find, as in vision.landmarks=faces."
+        )
     if options.get("questions", False) is not False:
         return vision_questions.spec(options, folder)
     labels = _labels(options.get("labels"))
@@ -163,7 +172,7 @@ class Vision(TaskSpec):
         if known is not None:
             _compare(one, known)
         found = known if known is not None else tuple(between(one[i], other[j]) for i, j in pairs)
-        return _example(picture, found)
+        return example_of(picture, found)
 
     def check(self, example: Example) -> None:
         """See `TaskSpec`: the picture can be read, boxes and labels are in range."""
@@ -212,7 +221,7 @@ class Vision(TaskSpec):
         if self._folder is not None:
             raise DataError("Without a teacher nobody knows what the pictures show; leave out the option images.")
         view = self.view(rng)
-        return _example(taken(view), self.truth(view))
+        return example_of(taken(view), self.truth(view))
 
     def view(self, rng: random.Random) -> View:
         """A picture to be drawn, of the shapes that were asked for."""
@@ -221,7 +230,7 @@ class Vision(TaskSpec):
     def truth(self, view: View) -> tuple[Box, ...]:
         """What it shows: its shapes in their boxes, or the one shape as the whole picture's label."""
         if self._whole:
-            return tuple(Box(look_of(view.scene, shape), *_WHOLE) for shape in view.scene.shapes)
+            return tuple(Box(look_of(view.scene, shape), *WHOLE) for shape in view.scene.shapes)
         return truth(view.scene)
 
     def difficulty(self, example: Example) -> float:
@@ -247,9 +256,7 @@ class Vision(TaskSpec):
 
     def _one(self, objects: tuple[Box, ...]) -> tuple[Box, ...]:
         """The objects themselves; raises `Rejected` where a whole picture has none or several."""
-        if self._whole and (
-            len(objects) != 1 or (objects[0].x0, objects[0].y0, objects[0].x1, objects[0].y1) != _WHOLE
-        ):
+        if self._whole and (len(objects) != 1 or (objects[0].x0, objects[0].y0, objects[0].x1, objects[0].y1) != WHOLE):
             raise Rejected("not one label", "give exactly one object, with the box [0, 0, 1, 1]")
         return objects
 
@@ -266,7 +273,8 @@ class Vision(TaskSpec):
         return read(content_of(Path(self._folder), drawn)), None
 
 
-def _example(picture: Image.Image, objects: tuple[Box, ...]) -> Example:
+def example_of(picture: Image.Image, objects: tuple[Box, ...]) -> Example:
+    """A picture with its objects."""
     content = png(picture)
     name = picture_name(content)
     return Example({"image": name}, {"objects": write_objects(objects)}, {name: content})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import random
 from dataclasses import dataclass
 
 from trainer_host.tasks import Example, Json, Prompt, Rejected, TaskSpec, task_spec
@@ -76,7 +75,7 @@ def built_in_chunk(
     seen = set(known)
     for number in range(start, start + count):
         try:
-            example = spec.built_in(random.Random(f"{seed}/{task}/built-in/{number}"))
+            example = spec.built_in_at(seed, number)
             key = short(spec.key(example))
             if key in seen:
                 found.append(Known())

@@ -398,9 +398,11 @@ async def generate_built_in(
     made: list[Made] = []
     begun = 0
     known: frozenset[bytes] = frozenset()
+    there = spec.different()
+    draws = order.draws if there is None else min(order.draws, there)
     meta: Json = {"teacher": BUILT_IN, "model": BUILT_IN, "prompt": spec.prompt_version, "verified": True}
-    while len(made) < order.wanted and begun < order.draws:
-        count = min(order.wanted - len(made), order.draws - begun)
+    while len(made) < order.wanted and begun < draws:
+        count = min(order.wanted - len(made), draws - begun)
         size = max(1, min(BUILT_IN_CHUNK, count // executor.capacity))
         starts = range(begun, begun + count, size)
         calls = [

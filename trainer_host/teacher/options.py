@@ -25,6 +25,7 @@ class Form(enum.Enum):
     WORDS = "words with commas between them"
     FLAG = "true or false"
     FOLDER = "a folder"
+    PLACE = "a file or a folder"
     TABLE = "a .csv file of label,description"
     JSON = "a .json file"
     QUESTIONS = "true, or a .txt file with a question in each line"
@@ -32,7 +33,14 @@ class Form(enum.Enum):
 
 FORMS: dict[str, dict[str, Form]] = {
     "chat": {"language": Form.TEXT, "tools": Form.JSON, "steps": Form.FLAG},
-    "vision": {"images": Form.FOLDER, "labels": Form.WORDS, "whole": Form.FLAG, "questions": Form.QUESTIONS},
+    "vision": {
+        "images": Form.FOLDER,
+        "labels": Form.WORDS,
+        "whole": Form.FLAG,
+        "questions": Form.QUESTIONS,
+        "landmarks": Form.TEXT,
+        "models": Form.PLACE,
+    },
     "image_gen": {"images": Form.FOLDER},
     "audio_gen": {"kinds": Form.WORDS},
     "video_gen": {"frames": Form.TEXT},
@@ -152,6 +160,7 @@ _READ: dict[Form, Callable[[str, str], object]] = {
     Form.WORDS: _words,
     Form.FLAG: _flag,
     Form.FOLDER: _folder,
+    Form.PLACE: _folder,
     Form.TABLE: _table,
     Form.JSON: _json,
     Form.QUESTIONS: _questions,
