@@ -62,12 +62,14 @@ def parted(
         if (label,) not in never:
             shutil.copytree(pictures / label, folder / "own" / label)
     own = import_pictures(workspace, folder / "own", name="own", seed=split, held_out=HELD_OUT).dataset
-    asked = []
-    for family in never:
-        files = [file for label in family for file in sorted((pictures / label).iterdir())]
-        some = random.Random(split).sample(files, min(len(files), FOREIGN))
-        asked.append((family, [_request(file.read_bytes()) for file in some]))
-    return own, asked
+    return own, [(family, in_folder(pictures, family)) for family in never]
+
+
+def in_folder(pictures: Path, labels: Sequence[str] = ()) -> list[Json]:
+    """Requests for up to `FOREIGN` pictures of class folders, of those labels where some are named."""
+    files = sorted(file for file in pictures.glob("*/*") if not labels or file.parent.name in labels)
+    some = random.Random(1).sample(files, min(len(files), FOREIGN))
+    return [_request(file.read_bytes()) for file in some]
 
 
 def _request(content: bytes) -> Json:

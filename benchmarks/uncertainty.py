@@ -47,6 +47,7 @@ from benchmarks.strangers import (
     FOREIGN,
     HELD_OUT,
     Family,
+    in_folder,
     left_out,
     noise,
     parted,
@@ -58,7 +59,6 @@ from trainer_host.compress.gate import loaded
 from trainer_host.data.build import build_dataset
 from trainer_host.data.dataset import GROUP, Dataset
 from trainer_host.data.labelled import reader_for
-from trainer_host.data.pictures import import_pictures
 from trainer_host.data.split import deduplicate
 from trainer_host.data.transfer import import_rows
 from trainer_host.media.scatter import KINDS
@@ -298,8 +298,8 @@ def own(place: Place) -> Figures:
 def of_folder(place: Place, folder: Path, asked: Requests, side: int) -> Figures:
     """A classifier of most class folders; side: of noise, in pixels."""
     dataset, never = parted(place.workspace, folder, place.folder, place.split)
-    strangers = {never_seen(family): requests for family, requests in never}
-    return seen(place, dataset, {**together(strangers), **asked, "noise": noise(place.split, side)})
+    strangers = together({never_seen(family): requests for family, requests in never})
+    return seen(place, dataset, {**strangers, **asked, "noise": noise(place.split, side)})
 
 
 def shapes(place: Place) -> Figures:
@@ -312,8 +312,7 @@ def shapes(place: Place) -> Figures:
     }
     folder = place.folder / "digits"
     write_digits(folder)
-    digits_ = import_pictures(place.workspace, folder, name="digits", seed=place.split, held_out=HELD_OUT).dataset
-    asked = {**together(strangers), "digits": pictures(digits_), "noise": noise(place.split, 64)}
+    asked = {**together(strangers), "digits": in_folder(folder), "noise": noise(place.split, 64)}
     return seen(place, place.taught("vision", place.examples, whole=True, labels=told), asked)
 
 
@@ -424,10 +423,11 @@ def beyond(run: Run, answer: Json) -> bool:
 
 def foreign(specialist: Specialist, answers: Sequence[Json], asked: Requests) -> Figures:
     """AUROC against each kind of foreign input, and how much of it is called unsure."""
-    made = {}
+    made: Figures = {}
     for name, requests in asked.items():
         got = [specialist.run(request) for request in requests]
         made[f"AUROC, {name}"] = separation(sureness(answers), sureness(got))
+        made[f"by confidence alone, {name}"] = separation(confidences(answers), confidences(got))
         made[f"unsure, {name}"] = float(np.mean([bool(answer["unsure"]) for answer in got]))
     return made
 
