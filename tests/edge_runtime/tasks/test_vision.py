@@ -62,6 +62,30 @@ def test_a_classifier_that_knows_what_is_likely_names_those_labels() -> None:
         assert answer["likely"] == likely
 
 
+def test_a_classifier_doubts_what_is_unlike_the_pictures_it_learnt_from(tmp_path: Path) -> None:
+    options = {
+        "kind": "classifier",
+        "side": 32,
+        "looks": {"numbers": 1, "distance": [0, 1, 2], "chance": [0.5, 0.9, 1]},
+    }
+    manifest = dataclasses.replace(MANIFEST, options=options, thresholds={"unsure": 0.6, "familiar": 0.05})
+    (tmp_path / "looks.bin").write_bytes(np.array([0, 1, 0], "<f2").tobytes())
+    answers = [
+        load(manifest, tmp_path, Seeing(probabilities=[0.02, 0.95, 0.03], look=[look])).run(  # type: ignore[arg-type]
+            {"image": Media("image/png", picture())}
+        )
+        for look in (0.5, 20.0)
+    ]
+    assert [answer["unsure"] for answer in answers] == [False, True]
+    assert answers[0]["familiar"] > 0.5 and answers[1]["familiar"] < 0.05 and answers[1]["label"] == "square"
+    assert not agrees(*answers)
+    assert agrees({**answers[1], "familiar": 0.06, "unsure": False}, {**answers[1], "familiar": 0.04})
+    with pytest.raises(EngineError, match="look"):
+        load(manifest, tmp_path, Seeing(probabilities=[0.1, 0.8, 0.1])).run({"image": Media("image/png", picture())})  # type: ignore[arg-type]
+    with pytest.raises(BundleError, match="familiar"):
+        load(dataclasses.replace(manifest, thresholds={"unsure": 0.6}), tmp_path, Seeing())  # type: ignore[arg-type]
+
+
 def detector(scores: list[list[float]]) -> object:
     boxes = [[0.1, 0.1, 0.3, 0.3], [0.5, 0.5, 0.9, 0.9], [0.1, 0.6, 0.3, 0.9]]
     return load(MANIFEST, Path(), Seeing(scores=scores, boxes=boxes))  # type: ignore[arg-type]

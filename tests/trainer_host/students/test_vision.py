@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import base64
+import json
 import random
+import shutil
 from pathlib import Path
 from typing import cast
 
@@ -10,6 +12,7 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
+from edge_runtime.media import Media
 from edge_runtime.tasks import Specialist, vision
 from tests.trainer_host.conftest import nothing
 from trainer_host.compress.files import exported
@@ -26,7 +29,7 @@ from trainer_host.students.vision_classifier import classifier_loss
 from trainer_host.students.vision_data import Pictures, Variation, varied
 from trainer_host.students.vision_net import ClassifierNet, Shape
 from trainer_host.tasks import Example, task_spec
-from trainer_host.tasks.vision_pictures import picture_name
+from trainer_host.tasks.vision_pictures import picture_name, png
 from trainer_host.training.run import Run, train_run
 from trainer_host.workspace import Workspace
 
@@ -106,6 +109,37 @@ def test_a_classifier_names_pictures_it_has_not_seen_and_beats_both_baselines(cl
     assert found["accuracy"] >= 0.9
     assert found["accuracy"] >= max(figures["majority_baseline"], figures["nearest_mean_baseline"]) + 0.2
     assert found["rows"] == 30
+
+
+def test_a_classifier_keeps_looks_by_which_other_pictures_are_less_familiar(classifier: Trained) -> None:
+    dataset, run, _ = classifier
+    fields = STUDENT.manifest_fields(run.folder)
+    assert fields["options"]["looks"]["numbers"] == 32 + 64 and 0 < fields["thresholds"]["familiar"] < 0.2  # type: ignore[index, call-overload]
+    assert [*STUDENT.assets(run.folder)] == ["looks.bin"]
+    specialist = specialist_of(run)
+    own = [
+        specialist.run({"image": row.media})["familiar"] for row in vision_student.seen_rows(dataset.folder, "heldout")
+    ]
+    draw = np.random.default_rng(1)
+    strange = [
+        specialist.run(
+            {"image": Media("image/png", png(Image.fromarray(draw.integers(0, 256, (64, 64, 3), np.uint8))))}
+        )
+        for _ in range(10)
+    ]
+    assert np.median(np.array(own, float)) > 0.2
+    assert all(answer["unsure"] and float(str(answer["familiar"])) < 0.05 for answer in strange)
+
+
+def test_a_run_from_before_looks_gives_chances_alone(classifier: Trained, tmp_path: Path) -> None:
+    folder = tmp_path / "older"
+    shutil.copytree(classifier[1].folder, folder)
+    config = json.loads((folder / vision_student.CONFIG).read_bytes())
+    del config["looks"], config["familiar"]
+    (folder / vision_student.CONFIG).write_text(json.dumps(config))
+    assert STUDENT.module(folder)[2].outputs == ["probabilities"] and not STUDENT.assets(folder)
+    fields = STUDENT.manifest_fields(folder)
+    assert "looks" not in fields["options"] and "familiar" not in fields["thresholds"]  # type: ignore[operator]
 
 
 def test_some_of_the_held_out_rows_are_of_all_labels(classifier: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
