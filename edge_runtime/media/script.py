@@ -20,6 +20,7 @@ FRAMES = 256  # steps at once
 STEP = 2  # frames of the vocoder in a step of 10 ms
 MARGIN = 12  # steps that a step may see on each side
 INNER = 4  # values of a step's place in its sound
+LINKED = "_"  # behind a word in a lexicon: how it is said before a vowel, as "the" is
 _FAR = 24  # sounds: what lies farther from a pause is as far
 _STEPS = (1, 80)  # of one sound
 
@@ -31,6 +32,20 @@ class Script:
     sounds: tuple[str, ...]
     owners: tuple[int, ...]
     marks: tuple[str, ...]
+
+
+def is_vowel(sound: str) -> bool:
+    """Of the sounds of English, whose vowels alone are written with a vowel's letter first."""
+    return sound[0] in "aeiou"
+
+
+def linked(words: Sequence[str], said: Mapping[str, Sequence[str]]) -> list[Sequence[str]]:
+    """The sounds of a phrase's words, those before a vowel as the lexicon has them with `LINKED` behind."""
+    own = [said[word] for word in words]
+    for number, word in enumerate(words[:-1]):
+        if word + LINKED in said and is_vowel(own[number + 1][0]):
+            own[number] = said[word + LINKED]
+    return own
 
 
 def scripts(phrases: Sequence[Phrase], said: Mapping[str, Sequence[str]]) -> Iterator[Script]:
@@ -46,10 +61,11 @@ def scripts(phrases: Sequence[Phrase], said: Mapping[str, Sequence[str]]) -> Ite
         return made
 
     for phrase in phrases:
-        if len(sounds) > 1 and len(sounds) + sum(len(said[word]) for word in phrase.words) + 1 > SOUNDS:
+        every = linked(phrase.words, said)
+        if len(sounds) > 1 and len(sounds) + sum(map(len, every)) + 1 > SOUNDS:
             yield taken()
-        for word in phrase.words:
-            own = said[word][: SOUNDS - 2]
+        for own in every:
+            own = own[: SOUNDS - 2]
             if len(sounds) + len(own) + 1 > SOUNDS:
                 sounds.append(PAUSE)
                 owners.append(-1)

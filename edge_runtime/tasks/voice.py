@@ -26,6 +26,7 @@ from edge_runtime.media.script import (
     FRAMES,
     INNER,
     LETTERS,
+    LINKED,
     MARKED,
     PAUSE,
     SOUNDS,
@@ -113,7 +114,7 @@ class Voice:
         asked = _read(request, MAX_TEXT)
         reading = spoken.read(asked.text)
         words = dict.fromkeys(word for sentence in reading.sentences for phrase in sentence for word in phrase.words)
-        said = {word: self._said[word] for word in words if word in self._said}
+        said = {name: self._said[name] for word in words for name in (word, word + LINKED) if name in self._said}
         guessed = [word for word in words if word not in said]
         said.update((yield from self.spelt(guessed)))
         pieces, sounds = [], []

@@ -16,7 +16,7 @@ from trainer_host.errors import TrainerError
 
 VOICES = ("slt", "rms", "awb", "kal16")  # of 16,000 samples a second
 PAUSE = "pau"
-_READER = "kal"  # says words quickest; all of flite's American voices have the same sounds
+_READER = "kal16"  # says words quickest, in the same sounds as the voices (kal says "ah" as "aa")
 _AT_ONCE = 40  # words
 _DEADLINE_SECONDS = 60.0
 

@@ -14,7 +14,7 @@ import trainer_host
 from edge_runtime.audio.files import read_sound
 from edge_runtime.errors import BundleError
 from edge_runtime.media import spoken
-from edge_runtime.media.script import ALPHABET, LONGEST, PAUSE, SOUNDS, Script
+from edge_runtime.media.script import ALPHABET, LINKED, LONGEST, PAUSE, SOUNDS, Script, is_vowel
 from edge_runtime.media.vocoder import RATE
 from edge_runtime.tasks.voice import NAME, read_lexicon
 from trainer_host.data.dataset import Dataset, Json, Row, open_dataset, seal, write_rows
@@ -33,6 +33,7 @@ COMMON, MOST_COMMON = 20_000, 60_000  # words of English that are known besides
 _MADE_WORDS = 4000
 _MOST_LINES, _MOST_BYTES = 20_000, 8_000_000
 _ASKING = frozenset(("why", "could", "what", "is", "how", "did", "does", "are", "can", "will"))
+_LINKING = frozenset(("the",))  # words that are said otherwise before a vowel
 _MIXED = 0.4  # of the sentences are words without order: all sounds beside all
 
 
@@ -87,7 +88,9 @@ def make_voice(
             rows[side] = list(_rows(folder, voice, some, said, heard if side == "train" else []))
             write_rows(folder / f"{side}.jsonl", rows[side])
         # As it is said among others, where that was heard: "a" alone is a letter.
-        said |= most_said((word, sounds) for word, sounds in heard if abs(len(sounds) - len(said[word])) <= 1)
+        said |= most_said(
+            (word, own) for word, own in heard if abs(len(own) - len(said[word.removesuffix(LINKED)])) <= 1
+        )
         write_words(folder / WORDS, said)
         write_words(folder / MADE, {word: sounds for word, sounds in made.items() if word not in said})
         params: Json = {"voice": voice, "speech": versions(), "common": common}
@@ -132,8 +135,7 @@ def _rows(
         if len(told.sounds) > SOUNDS or len(told.sounds) < 3 or any(word not in said for word in words):
             continue
         of = owners(told.sounds, [said[word] for word in words])
-        for number, word in enumerate(words):
-            heard.append((word, tuple(s for s, owner in zip(told.sounds, of, strict=True) if owner == number)))
+        heard += _heard(told.sounds, of, words)
         name = file_name(told.wav, ".wav")
         (folder / FILES / name).write_bytes(told.wav)
         output: Json = {
@@ -144,6 +146,15 @@ def _rows(
             "marks": _marks(told, [phrase.mark for phrase in phrases]),
         }
         yield Row({"prompt": text}, output, {})
+
+
+def _heard(sounds: Sequence[str], of: Sequence[int], words: Sequence[str]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Each word with its sounds, `_LINKING` ones before a vowel with `LINKED` behind."""
+    own = [tuple(sound for sound, owner in zip(sounds, of, strict=True) if owner == at) for at in range(len(words))]
+    for at, word in enumerate(words):
+        end = max((place for place, owner in enumerate(of) if owner == at), default=len(sounds) - 1)
+        before = word in _LINKING and is_vowel(sounds[min(end + 1, len(sounds) - 1)])
+        yield word + LINKED if before else word, own[at]
 
 
 def _marks(told: Told, marks: Sequence[str]) -> list[str]:

@@ -21,6 +21,7 @@ from edge_runtime.media.script import (
     FRAMES,
     INNER,
     LETTERS,
+    LINKED,
     LONGEST,
     MARKED,
     PAUSE,
@@ -107,7 +108,7 @@ class VoiceStudent:
             raise DataError(f"The dataset has {len(rows)} rows to train; a voice needs at least {MIN_ROWS} sentences.")
         words = lexicon_of(dataset)
         unheard = set(_unheard(words))
-        ways = aligned({**words, **lexicon_of(dataset, MADE)})
+        ways = aligned({**_spelt(words), **lexicon_of(dataset, MADE)})
         said = [said_of(dataset, row) for row in rows]
         sounds = {sound for own in words.values() for sound in own} | {s for one in said for s in one.script.sounds}
         config = VoiceConfig(size, sorted(sounds | {PAUSE}), spellings_of(ways), str(card.params.get("voice")))
@@ -282,7 +283,12 @@ def _examined(dataset: str, content: str, sounds: tuple[str, ...]) -> tuple[np.n
 
 def _unheard(words: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
     """Words of the lexicon that the network doesn't learn to spell."""
-    return {word: own for number, (word, own) in enumerate(sorted(words.items())) if number % _UNHEARD == 7}
+    return {word: own for number, (word, own) in enumerate(sorted(_spelt(words).items())) if number % _UNHEARD == 7}
+
+
+def _spelt(words: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """Those that are spelt as they are named, see `LINKED`."""
+    return {word: own for word, own in words.items() if not word.endswith(LINKED)}
 
 
 def _spread(rows: Sequence[_One], most: int) -> list[_One]:

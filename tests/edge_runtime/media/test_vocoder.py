@@ -69,6 +69,19 @@ def test_a_long_sentence_is_parted_between_phrases_and_words() -> None:
     assert len(next(scripts([Phrase(("huge",), ".")], {"huge": ("t",) * 500})).sounds) <= SOUNDS
 
 
+def test_a_word_is_said_before_a_vowel_as_the_lexicon_has_it_for_that() -> None:
+    said = {"the": ("dh", "ax"), "the_": ("dh", "iy"), "end": ("eh", "n", "d"), "dog": ("d", "ao", "g")}
+    (script,) = scripts([Phrase(("the", "end", "the", "dog", "the"), ","), Phrase(("end", "the"), ".")], said)
+    assert [script.sounds[at + 1] for at, sound in enumerate(script.sounds) if sound == "dh"] == [
+        "iy",
+        "ax",
+        "ax",
+        "ax",
+    ]
+    (plain,) = scripts([Phrase(("the", "end"), ".")], {"the": said["the"], "end": said["end"]})
+    assert plain.sounds == ("pau", "dh", "ax", "eh", "n", "d", "pau")
+
+
 def test_lengths_keep_their_sum_and_frames_their_places() -> None:
     steps = steps_of(np.log(np.array([2.4, 2.4, 2.4, 0.1])))
     assert steps.tolist() == [2, 3, 2, 1]

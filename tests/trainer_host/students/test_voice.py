@@ -55,7 +55,9 @@ def taught(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Dataset, 
     own.write_text("Enigma opens the zorblat in 3 minutes.\n\n", "utf-8")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(voice_rows, "_words", lambda own: [*WORDS, "enigma", "opens", "the", "zorblat", "in", "minutes"])
-        patch.setattr(voice_rows, "_sentence", lambda rng, words: " ".join(rng.choice(words, 3)) + ".")
+        patch.setattr(
+            voice_rows, "_sentence", lambda rng, words: f"{' '.join(rng.choice(words, 3))} the {rng.choice(words)}."
+        )
         patch.setattr(voice_student, "MAX_STEPS", 200)
         patch.setattr(voice_rows, "HELD_OUT", 4)
         patch.setattr(voice_rows, "_MADE_WORDS", 300)
@@ -94,6 +96,11 @@ def test_a_text_is_said_word_for_word_and_as_it_is_asked(speaking: voice.Voice) 
     loud, soft = (np.max(cast("list[float]", answer["levels"])) for answer in (plain, slow))
     assert 12 < loud - soft < 28
     assert voice.agrees(plain, plain) and not voice.agrees(plain, slow)
+
+
+def test_the_is_said_otherwise_before_a_vowel(speaking: voice.Voice) -> None:
+    answer = speaking.run({"prompt": "The open window. The garden."})
+    assert str(answer["sounds"]).startswith("pau dh iy ow p ax n") and "pau dh ax g aa r" in str(answer["sounds"])
 
 
 def test_a_word_of_no_lexicon_is_spelt_by_the_network(speaking: voice.Voice) -> None:
