@@ -67,7 +67,7 @@ class _Found:
 
 
 def files_in(place: Path, what: str) -> dict[str, bytes]:
-    """The networks that find `FACES` or `HANDS`: of a wheel, or a folder of .tflite files; raises `DataError`."""
+    """The networks that find `FACES` or `HANDS`: of a wheel, or a folder with it or with .tflite files; raises `DataError`."""
     needed = NEEDED[what]
     found: dict[str, bytes] = {}
     for content in _contents(place):
@@ -85,15 +85,20 @@ def files_in(place: Path, what: str) -> dict[str, bytes]:
 
 def _contents(place: Path) -> list[bytes]:
     try:
-        if place.is_dir():
-            return [path.read_bytes() for path in sorted(place.glob("*.tflite")) if path.stat().st_size <= _MAX_BYTES]
-        with zipfile.ZipFile(place) as wheel:
-            entries = [item for item in wheel.infolist() if item.filename.endswith(".tflite")]
-            return [wheel.read(item) for item in entries if item.file_size <= _MAX_BYTES]
+        if not place.is_dir():
+            return _in_wheel(place)
+        loose = [path.read_bytes() for path in sorted(place.glob("*.tflite")) if path.stat().st_size <= _MAX_BYTES]
+        return loose + [content for path in sorted(place.glob("mediapipe-*.whl")) for content in _in_wheel(path)]
     except (OSError, zipfile.BadZipFile):
         raise DataError(
-            f"{place} can't be read; name a wheel of mediapipe, or a folder of its .tflite files."
+            f"{place} can't be read; name a wheel of mediapipe, or a folder with it or its .tflite files."
         ) from None
+
+
+def _in_wheel(path: Path) -> list[bytes]:
+    with zipfile.ZipFile(path) as wheel:
+        entries = [item for item in wheel.infolist() if item.filename.endswith(".tflite")]
+        return [wheel.read(item) for item in entries if item.file_size <= _MAX_BYTES]
 
 
 class Finder:
