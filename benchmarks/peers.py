@@ -1,6 +1,11 @@
 """Every student beside a named peer, or a plain answer where no package has one: size, latency and score, in one table.
 
     python benchmarks/peers.py [--home DIR ...] [--only TASK ...] [--rows 200] [--longer SECONDS] [--write docs/students-table.md]
+    python benchmarks/peers.py --train [NAME ...] --home DIR --write docs/students-table.md     # from nothing, in some two hours
+
+With --train, the first home gets what it lacks of `RECIPES` in `benchmarks/peers_trained.py` (all, or those that are named) by the
+commands that a person would type. What is learnt from pictures that aren't in any package here (Fashion-MNIST, CIFAR-10, emoji) is imported and
+trained by hand, as docs/specialists.md says, into a home that is named besides.
 
 Trained models are taken from the home folders as they are: of each task (of pictures and games, of each dataset) the newest run that
 passed its gate. With --longer, a student that loses to a peer is trained again first, from the same rows, as NAME-longer. Student and peer answer the same held-out rows, one at a time on one thread; a latency is the median of
@@ -42,6 +47,8 @@ from benchmarks.peers_known import (  # noqa: E402
     same_frame,
     speakers,
 )
+from benchmarks.peers_language import WRITES, small_model  # noqa: E402
+from benchmarks.peers_trained import RECIPES, train_missing  # noqa: E402
 from trainer_host.compress.files import export_run, exported  # noqa: E402
 from trainer_host.compress.gate import gate_run, latency, opened, read_report  # noqa: E402
 from trainer_host.data.dataset import Dataset, Row, open_dataset  # noqa: E402
@@ -98,9 +105,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--longer", type=float, metavar="SECONDS", help="train what loses to its peer again, for so long"
     )
+    parser.add_argument(
+        "--train", nargs="*", choices=[recipe.run for recipe in RECIPES], help="first train what is missing"
+    )
     parser.add_argument("--write", type=Path, help="write the page here too")
     args = parser.parse_args(argv)
-    found = trained([Workspace(home) for home in args.home or [default_home()]])
+    homes = [Workspace(home) for home in args.home or [default_home()]]
+    if args.train is not None:
+        for problem in train_missing(homes[0], tuple(args.train)):
+            print(problem, file=sys.stderr)
+    found = trained(homes)
     lines: list[Line] = []
     for task in args.only or [*TASKS, WAKE_WORD]:
         own = [one for one in found if one.run.task == task]
@@ -226,6 +240,8 @@ def peers_of(one: Found, answers: Sequence[Answered]) -> Iterator[Peer]:
     if one.run.kind == FRAMES:
         yield same_frame(answers)
         return
+    if one.run.task in WRITES:
+        yield small_model(Workspace(one.run.folder.parents[1]), answers)
     if one.run.task == ROBOT:
         yield hassil(one.dataset, answers)
     yield lookup(one.dataset, answers)

@@ -152,6 +152,17 @@ def bundle_own(
         return write_versioned(workspace, manifest, contents, key, version, (golden, 0))
 
 
+@contextmanager
+def asked(path: Path, context: int = CONTEXT) -> Iterator[Specialist]:
+    """A chat with a .gguf file by the device's own code, without a bundle; raises as `read_own` and `bundle_own` do."""
+    own = read_own(path)
+    draft = _draft(own, "asked", "chat", own.licence, min(own.context, context), "float")
+    with tempfile.TemporaryDirectory(prefix="enigma-gguf-") as place:
+        (Path(place) / MODEL_FILE).symlink_to(path.absolute())
+        with _opened(draft, Path(place)) as (specialist, _):
+            yield specialist
+
+
 def _spdx(licence: str) -> str:
     """As our own list writes it, where it knows it."""
     return next((known for known in LICENCES if known.lower() == licence.lower()), licence)
