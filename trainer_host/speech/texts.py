@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib import resources
 
 import numpy as np
@@ -23,6 +24,13 @@ WORDS = tuple(
     )
 )
 _SENTENCES = tuple((resources.files("trainer_host.speech") / "sentences.txt").read_text(encoding="utf-8").splitlines())
+
+_SPOKEN = sorted(
+    {
+        *re.findall(r"[a-z']{2,}", " ".join(_SENTENCES).lower()),
+        *" ".join(WORDS).lower().split(),
+    }
+)
 
 
 def sentence(rng: np.random.Generator) -> str:
@@ -74,3 +82,9 @@ def paragraph(rng: np.random.Generator, sentences: int) -> str:
 def read_aloud(rng: np.random.Generator, sentences: int) -> str:
     """Several sentences of a manual, drawn at random."""
     return " ".join(f"{_SENTENCES[int(rng.integers(len(_SENTENCES)))]}." for _ in range(sentences))
+
+
+def jumbled(rng: np.random.Generator, sentences: int) -> str:
+    """Words of the manual and of the grammar in any order, in sentences: every word beside every other."""
+    lengths = rng.integers(6, 13, sentences)
+    return " ".join(f"{' '.join(rng.choice(_SPOKEN, length))}." for length in lengths)

@@ -16,7 +16,7 @@ from edge_runtime.audio.frontend import BANDS, HOP, Frontend
 from edge_runtime.audio.wake import STRIDE
 from trainer_host.data.dataset import Row
 from trainer_host.speech.acoustics import NOISES, Scene, heard, noise, placed
-from trainer_host.speech.kinds import NEAR, PHRASE, TALK
+from trainer_host.speech.kinds import MORE, NEAR, PHRASE, TALK
 from trainer_host.speech.recordings import is_recorded, recorded_sound
 from trainer_host.speech.rows import speaker_of
 from trainer_host.speech.voices import say, side_by_side
@@ -155,6 +155,22 @@ def _gathered(sounds: Iterable[Heard], turned: Callable[[np.ndarray], np.ndarray
         ends[one.kind].append(one.end - skipped * HOP / RATE if one.end >= 0 else -1.0)
     made = {kind: Clips(np.stack(clips[kind]), np.array(ends[kind], np.float32)) for kind in clips}
     return Material(made[PHRASE], made[NEAR], talk)
+
+
+def more_talk(rows: Sequence[Row], dataset: Path, seed: int, scene: Scene, on_step: OnStep) -> Iterator[np.ndarray]:
+    """The log energies of each row of more talk, before noise and microphones: float16 [frames, 40]."""
+    chosen = [row for row in rows if row.meta["kind"] == MORE]
+    for place, sound in enumerate(_said(chosen, dataset)):
+        rng = np.random.default_rng([seed, place, 10])
+        yield log_energies(placed(rng, sound, (), scene, np.abs(sound) > 0.01))
+        if place % 100 == 0:
+            on_step(place / len(chosen))
+
+
+def talk_alone(talk: list[np.ndarray]) -> Material:
+    """Without any clips of the phrase, or nearly of it."""
+    none = Clips(np.zeros((0, BEFORE_FRAMES + CLIP_STEPS * STRIDE, BANDS), np.float16), np.zeros(0, np.float32))
+    return Material(none, none, talk)
 
 
 def surroundings(rows: Sequence[Row], dataset: Path, seed: int) -> Noises:

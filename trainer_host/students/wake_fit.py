@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 import torch
@@ -31,6 +32,7 @@ _EASY, _HARD, _HARDEST = (
     (20.0, 64),
 )  # how often clips are drawn: in any case, and by powers of their rank
 _ROWS_AT_ONCE = 128
+_SOUNDS_AT_ONCE, _KEPT = 1_000, 0.125  # sounds among which the hardest clips are looked for, and the share of these
 _FRAMES = BEFORE_FRAMES + CLIP_STEPS * STRIDE  # of a clip
 SECONDS_A_STEP = 0.07  # of one thread, in the smallest usual size; only to plan by
 _SCENE = Scene()  # rooms and clipping are in what was said
@@ -105,7 +107,7 @@ def fit(
         ends = [material.phrases.ends[phrases], material.near.ends[near]]
         if len(places):
             chosen = places[draw.choice(len(places), counts[2], p=weights["talk"])]
-            parts.append(_cut(material, chosen))
+            parts.append(_cut(material.talk, chosen))
             ends.append(np.full(counts[2], -1.0, np.float32))
         said, at = warped(draw, np.concatenate(parts).astype(np.float32), np.concatenate(ends))
         features = _masked(draw, _heard(draw, said, around), recipe.masks)
@@ -120,6 +122,20 @@ def fit(
     net.eval()
 
 
+def hardest(net: WakeNet, talk: Iterable[np.ndarray], around: Noises, seed: int) -> Iterator[np.ndarray]:
+    """The clips of talk, log energies float16 [frames, 40], that sound most like the phrase to a trained network."""
+    draw, pending = np.random.default_rng([seed, 6]), iter(talk)
+    while some := list(islice(pending, _SOUNDS_AT_ONCE)):
+        places = windows(some, _FRAMES)
+
+        def cut(few: slice, some: list[np.ndarray] = some, places: np.ndarray = places) -> np.ndarray:
+            return _cut(some, places[few])
+
+        found = _peaks(net, len(places), cut, around, draw)
+        best = np.sort(np.argsort(-found)[: round(_KEPT * len(found))])
+        yield from _cut(some, places[best])
+
+
 def means_of(logits: np.ndarray) -> np.ndarray:
     """What a device's session makes of log-odds [steps]: the mean of the last ones, float64 [steps]."""
     padded = np.concatenate([np.full(SMOOTH - 1, -LIMIT), np.clip(logits, -LIMIT, LIMIT)])
@@ -131,7 +147,11 @@ def traces(net: WakeNet, features: list[np.ndarray]) -> list[np.ndarray]:
     """`means_of` each sound's log-odds, from its float16 [frames, 40]."""
     with torch.inference_mode():
         return [
-            means_of(net(torch.from_numpy(one[None, : len(one) // STRIDE * STRIDE].astype(np.float32)))[0].numpy())
+            means_of(
+                net.by_all_throats(torch.from_numpy(one[None, : len(one) // STRIDE * STRIDE].astype(np.float32)))[
+                    0
+                ].numpy()
+            )
             for one in features
         ]
 
@@ -182,17 +202,23 @@ def _harder(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Chances of clips of talk and of near misses: the higher, the more they sound like the phrase now."""
 
-    def highest(count: int, cut: Callable[[slice], np.ndarray]) -> np.ndarray:
-        some = (cut(slice(start, start + _ROWS_AT_ONCE)) for start in range(0, count, _ROWS_AT_ONCE))
-        found = [net(torch.from_numpy(_heard(draw, one, around))).amax(1).numpy() for one in some]
-        return np.concatenate(found) if found else np.zeros(0)
-
     net.eval()
-    with torch.inference_mode():
-        talk = highest(len(places), lambda some: _cut(material, places[some]))
-        near = highest(len(material.near.ends), lambda some: material.near.features[some])
+    talk = _peaks(net, len(places), lambda some: _cut(material.talk, places[some]), around, draw)
+    near = _peaks(net, len(material.near.ends), lambda some: material.near.features[some], around, draw)
     net.train()
     return _chances(talk, _HARD, _HARDEST), _chances(near, _HARD)
+
+
+def _peaks(
+    net: WakeNet, count: int, cut: Callable[[slice], np.ndarray], around: Noises, draw: np.random.Generator
+) -> np.ndarray:
+    """The highest log-odds of each clip in some noise, float32 [count]."""
+    found = [np.zeros(0, np.float32)]
+    with torch.inference_mode():
+        for start in range(0, count, _ROWS_AT_ONCE):
+            heard = _heard(draw, cut(slice(start, start + _ROWS_AT_ONCE)), around)
+            found.append(net(torch.from_numpy(heard)).amax(1).numpy())
+    return np.concatenate(found)
 
 
 def _chances(peaks_now: np.ndarray, *powers: tuple[float, int]) -> np.ndarray:
@@ -205,11 +231,11 @@ def _chances(peaks_now: np.ndarray, *powers: tuple[float, int]) -> np.ndarray:
     return made
 
 
-def _cut(material: Material, places: np.ndarray) -> np.ndarray:
+def _cut(talk: Sequence[np.ndarray], places: np.ndarray) -> np.ndarray:
     """Clips of talk: float16 [places, frames, 40]; the end of a sound is followed by silence."""
     made = np.full((len(places), _FRAMES, BANDS), SILENCE, np.float16)
     for number, (row, start) in enumerate(places):
-        some = material.talk[row][start : start + _FRAMES]
+        some = talk[row][start : start + _FRAMES]
         made[number, : len(some)] = some
     return made
 

@@ -17,16 +17,20 @@ KERNELS = (5, 9, 13, 17, 21)
 WIDTHS = {"nano": 32, "micro": 80, "tiny": 96}
 
 
+THROATS = 3  # what one voice misses by chance, the same voice with another throat often does not
+
+
 @dataclass(frozen=True)
 class Shape:
-    """width: channels of each layer."""
+    """width: channels of each layer. throats: an odd number of them, with each of which a device hears every sound."""
 
     width: int
+    throats: int = 1
 
     @property
     def memory(self) -> int:
-        """Steps that are kept between two, in all layers together."""
-        return sum(kernel - 1 for kernel in KERNELS)
+        """Steps that are kept between two, in all layers and for all throats together."""
+        return self.throats * sum(kernel - 1 for kernel in KERNELS)
 
 
 class WakeNet(nn.Module):
@@ -53,6 +57,13 @@ class WakeNet(nn.Module):
         result: Tensor = self.leave(self.drop(self.inputs(features)[-1]))[..., 0]
         return result
 
+    def by_all_throats(self, features: Tensor) -> Tensor:
+        """As `forward`, but what a device makes of it: the mean of what the network says of each throat."""
+        result: Tensor = (
+            self(as_of_throats(features, self.shape.throats)).unflatten(0, (self.shape.throats, -1)).mean(0)
+        )
+        return result
+
     def inputs(self, features: Tensor) -> list[Tensor]:
         """What each layer is given, the last one too, float32 [clips, steps, width] each."""
         clips, frames, _ = features.shape
@@ -73,8 +84,8 @@ class WakeNet(nn.Module):
 class WakeStep(nn.Module):
     """One step of a trained `WakeNet`: frames float32 [1, 3, 40] and memory float32 [1, memory, width] -> logit, memory.
 
-    Batch norms are folded into the weights. The memory is what each layer needs of the steps before, the first layer's
-    first.
+    Batch norms are folded into the weights. The memory is what each layer needs of the steps before, throat by throat, the
+    first layer's first. The logit is the mean of all throats'.
     """
 
     full_ranges = True  # few steps are at a phrase's end, and what these reach mustn't be cut off
@@ -96,26 +107,35 @@ class WakeStep(nn.Module):
 
     def forward(self, frames: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
         """See the class."""
-        width = self.shape.width
-        now = functional.relu(self.enter(frames.reshape(1, BANDS * STRIDE)))
+        width, throats = self.shape.width, self.shape.throats
+        memory = memory.reshape(throats, self.shape.memory // throats, width)
+        now = functional.relu(self.enter(as_of_throats(frames, throats).reshape(throats, BANDS * STRIDE)))
         kept, place = [], 0
         for over, across, kernel in zip(self.over_time, self.across, KERNELS, strict=True):
-            span = torch.cat([memory[:, place : place + kernel - 1], now.reshape(1, 1, width)], 1)
+            span = torch.cat([memory[:, place : place + kernel - 1], now.reshape(throats, 1, width)], 1)
             kept.append(span[:, 1:])
             place += kernel - 1
-            mixed = over(span.permute(0, 2, 1).reshape(1, width, kernel, 1)).reshape(1, width)
+            mixed = over(span.permute(0, 2, 1).reshape(throats, width, kernel, 1)).reshape(throats, width)
             now = now + functional.relu(across(mixed))
-        return self.leave(now), torch.cat(kept, 1)
+        return self.leave(now).mean(0, keepdim=True), torch.cat(kept, 1).reshape(1, self.shape.memory, width)
+
+
+def as_of_throats(features: Tensor, throats: int) -> Tensor:
+    """[clips, frames, 40] -> [throats * clips, frames, 40]: as if each next throat were shorter, by a band of the scale of mel."""
+    most = throats // 2
+    wide = functional.pad(features, (most, most))
+    return torch.cat([wide[..., place : place + BANDS] for place in range(throats)])
 
 
 def memories(net: WakeNet, features: Tensor) -> Iterator[Tensor]:
     """The memory of a `WakeStep` before each step of one sound, [frames, 40]: float32 [1, memory, width] each."""
     inputs = [
-        functional.pad(one[0], (0, 0, kernel - 1, 0))
-        for one, kernel in zip(net.inputs(features[None]), KERNELS, strict=False)
+        functional.pad(one, (0, 0, kernel - 1, 0))
+        for one, kernel in zip(net.inputs(as_of_throats(features[None], net.shape.throats)), KERNELS, strict=False)
     ]
     for step in range(len(features) // STRIDE):
-        yield torch.cat([one[step : step + kernel - 1] for one, kernel in zip(inputs, KERNELS, strict=True)])[None]
+        some = [one[:, step : step + kernel - 1] for one, kernel in zip(inputs, KERNELS, strict=True)]
+        yield torch.cat(some, 1).reshape(1, net.shape.memory, net.shape.width)
 
 
 def _normed(norm: nn.BatchNorm1d | nn.Module, values: Tensor) -> Tensor:

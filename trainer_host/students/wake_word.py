@@ -6,7 +6,7 @@ import base64
 import functools
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import ClassVar, cast
@@ -29,9 +29,21 @@ from trainer_host.speech.recordings import is_recorded
 from trainer_host.speech.rows import phrase_of
 from trainer_host.speech.voices import CHECK, TRAIN
 from trainer_host.students import Json, ModelIO, OnProgress, Recorder, TrainReport
-from trainer_host.students.wake_data import Heard, Material, OnStep, heard_rows, kept, material, spoken, surroundings
-from trainer_host.students.wake_fit import ROUNDS, alarms, fit, peaks, planned, traces
-from trainer_host.students.wake_net import WIDTHS, Shape, WakeNet, WakeStep, memories
+from trainer_host.students.wake_data import (
+    Heard,
+    Material,
+    OnStep,
+    heard_rows,
+    kept,
+    material,
+    more_talk,
+    spoken,
+    surroundings,
+    talk_alone,
+)
+from trainer_host.students.wake_fit import ROUNDS, alarms, fit, hardest, peaks, planned, traces
+from trainer_host.students.wake_mix import Noises
+from trainer_host.students.wake_net import THROATS, WIDTHS, Shape, WakeNet, WakeStep, memories
 from trainer_host.training.calibration import platt
 from trainer_host.training.determinism import prepare
 from trainer_host.training.steps import Steps
@@ -44,6 +56,7 @@ ALLOWED_AN_HOUR = 0.5  # alarms by other talk
 UNSURE_AN_HOUR = 6.0  # as many sounds may be doubtful
 LEAST_ROWS = 8  # of phrases, and of near misses
 _VERSIONS = (3, 2)  # of each phrase, and of each near miss, that are learnt from: rooms, and talk around them
+_TRAINED, _MINED = 0.55, 0.15  # shares of the work: the steps of all rounds, and saying more talk between these
 _MARGIN = 0.4  # of log-odds above what the rate allows: hours of other speakers hold worse than those that were seen
 _PEOPLE_SHARE, _MOST_REPEATED = 0.25, 40  # of the phrases that are learnt from, by people; and how often one may come
 _LATE, _EARLY = 0.8, 0.3  # seconds after and before a phrase's end in which a detection is right
@@ -65,11 +78,12 @@ class WakeConfig:
     scale: float = 1.0
     shift: float = 0.0
     people: int = 0  # recordings of the phrase by people, among what was learnt from and examined
+    throats: int = 1  # a run of before has one
 
     @property
     def shape(self) -> Shape:
         """The network's shape."""
-        return Shape(WIDTHS[self.size])
+        return Shape(WIDTHS[self.size], self.throats)
 
 
 class WakeStudent:
@@ -101,7 +115,7 @@ class WakeStudent:
             raise DataError("The task wake_word has no curriculum; leave out --curriculum.")
         started = time.perf_counter()
         card = open_dataset(dataset)
-        config = WakeConfig(phrase_of(card), _size(dict(settings or {})), people=_people(card))
+        config = WakeConfig(phrase_of(card), _size(dict(settings or {})), people=_people(card), throats=THROATS)
         rows = list(card.rows("train"))
         sides = {side: [row for row in rows if row.meta.get("side") == side] for side in (TRAIN, CHECK)}
         for side, some in sides.items():
@@ -122,9 +136,15 @@ class WakeStudent:
         prepare(seed)
         net, total, before = WakeNet(config.shape), sum(one.steps for one in rounds), 0
         for number, recipe in enumerate(rounds):
+            passed = 0.3 + _TRAINED * before / total + (_MINED if number else 0.0)
+            if number:  # by now it is known what is hard
+                harder = sounds(
+                    "harder", functools.partial(_harder, net, learning, dataset, around, seed), passed - _MINED, passed
+                )
+                learnt = replace(learnt, talk=[*learnt.talk, *harder.talk])
 
-            def tell(step: int, loss: float, before: int = before) -> None:
-                on_progress(0.3 + 0.7 * (before + step) / total, {"loss": round(loss, 4)})
+            def tell(step: int, loss: float, before: int = before, passed: float = passed) -> None:
+                on_progress(passed + _TRAINED * step / total, {"loss": round(loss, 4)})
                 if recorder is not None:
                     recorder.record(before + step, {"loss": loss})
 
@@ -270,6 +290,12 @@ def chosen_threshold(talk: list[np.ndarray], hours: float, an_hour: float) -> fl
     low = float(each[min(allowed, len(each) - 1)])
     high = float(each[allowed - 1]) if 0 < allowed <= len(each) else low
     return (low + high) / 2 if high > low else low + 1e-6
+
+
+def _harder(net: WakeNet, rows: Sequence[Row], dataset: Path, around: Noises, seed: int, say: OnStep) -> Material:
+    """What of more talk than can be kept sounds most like the phrase to a network that has learnt the rest."""
+    net.eval()
+    return talk_alone(list(hardest(net, more_talk(rows, dataset, seed, Scene(), say), around, seed)))
 
 
 def _mean_at(config: WakeConfig) -> float:

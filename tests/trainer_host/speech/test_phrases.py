@@ -8,7 +8,7 @@ import pytest
 from tests.trainer_host.speech.needs import needs_speech
 from trainer_host.errors import DataError
 from trainer_host.speech.phrases import altered, check_sounds, checked_phrase, holds, near_text, near_words
-from trainer_host.speech.texts import WORDS, foreign, paragraph, read_aloud, sentence
+from trainer_host.speech.texts import WORDS, foreign, jumbled, paragraph, read_aloud, sentence
 from trainer_host.speech.voices import phonemes_of
 
 
@@ -58,4 +58,7 @@ def test_talk_has_many_different_sentences_and_sounds() -> None:
     assert {text.count(".") for text in aloud} == {3} and len(set(aloud)) == 300
     assert all(re.fullmatch(r"[A-Za-z ,'.]+", text) for text in aloud)  # nothing that a program would spell out
     assert len(foreign(rng, 5).split()) == 5
+    mixed = [jumbled(rng, 3) for _ in range(100)]
+    assert all(re.fullmatch(r"([a-z'\- ]+\.){3}", text) for text in mixed)
+    assert len({word for text in mixed for word in text.split()}) > 1_000
     assert "{" not in " ".join(sentence(rng) for _ in range(500))

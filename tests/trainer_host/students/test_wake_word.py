@@ -23,7 +23,7 @@ from edge_runtime.tasks import wake_word
 from tests.edge_runtime import tiny
 from tests.edge_runtime.conftest import edge, trust
 from tests.trainer_host.speech.needs import needs_speech
-from tests.trainer_host.students.wake_clips import some_material, some_noises
+from tests.trainer_host.students.wake_clips import FRAMES, some_material, some_noises
 from trainer_host.cli import main
 from trainer_host.compress.gate import draft_manifest, limits_of
 from trainer_host.compress.inspect import weight_bytes
@@ -31,14 +31,14 @@ from trainer_host.compress.quantize import quantize_onnx
 from trainer_host.data.dataset import Dataset
 from trainer_host.export.onnx import export_onnx
 from trainer_host.speech.acoustics import Scene
-from trainer_host.speech.kinds import NEAR, PHRASE, TALK
+from trainer_host.speech.kinds import MORE, NEAR, PHRASE, TALK
 from trainer_host.speech.phrases import holds
 from trainer_host.speech.rows import make_dataset
 from trainer_host.students import GraphStudent, student_for
-from trainer_host.students.wake_data import CLIP_STEPS, Heard, heard_rows
-from trainer_host.students.wake_fit import ROUNDS, SECONDS_A_STEP, Recipe, alarms, fit, means_of, planned
-from trainer_host.students.wake_net import KERNELS, Shape, WakeNet, WakeStep, memories
-from trainer_host.students.wake_word import chosen_threshold
+from trainer_host.students.wake_data import CLIP_STEPS, Heard, heard_rows, more_talk, talk_alone
+from trainer_host.students.wake_fit import ROUNDS, SECONDS_A_STEP, Recipe, alarms, fit, hardest, means_of, planned
+from trainer_host.students.wake_net import KERNELS, Shape, WakeNet, WakeStep, as_of_throats, memories
+from trainer_host.students.wake_word import chosen_threshold, load_config
 from trainer_host.training.run import Run, train_run
 from trainer_host.workspace import Workspace
 
@@ -178,6 +178,14 @@ def test_rounds_share_the_time_that_is_told() -> None:
 
 
 @needs_speech
+def test_more_talk_is_said_by_those_who_are_learnt_from(taught: Taught) -> None:
+    rows = [row for row in taught.dataset.rows("train") if row.meta["kind"] == MORE]
+    assert len(rows) > 20 and {row.meta["side"] for row in rows} == {"train"}
+    said = list(more_talk(rows[:2], taught.dataset.folder, 1, Scene(), lambda share: None))
+    assert [one.shape[1] for one in said] == [BANDS] * 2 and min(map(len, said)) > 100
+
+
+@needs_speech
 def test_sides_share_no_speaker_and_no_other_row_says_the_phrase(taught: Taught) -> None:
     rows = [*taught.dataset.rows("train"), *taught.dataset.rows("heldout")]
     speakers: dict[str, set[str]] = {}
@@ -188,24 +196,49 @@ def test_sides_share_no_speaker_and_no_other_row_says_the_phrase(taught: Taught)
     assert not speakers["train"] & speakers["heldout"] and not speakers["check"] & speakers["heldout"]
 
 
-def test_a_step_at_a_time_gives_what_the_whole_gives() -> None:
+@pytest.mark.parametrize("throats", [1, 3])
+def test_a_step_at_a_time_gives_what_the_whole_gives(throats: int) -> None:
     torch.manual_seed(1)
-    net = WakeNet(Shape(16)).eval()
+    net = WakeNet(Shape(16, throats)).eval()
     for norm in (net.enter_norm, *net.norms):
         norm.running_mean.normal_(0, 0.1)  # type: ignore[union-attr, operator]
         norm.running_var.uniform_(0.5, 2)  # type: ignore[union-attr, operator]
     features = torch.rand(1, 60 * STRIDE, BANDS)
-    step, memory, found = WakeStep(net).eval(), torch.zeros(1, sum(KERNELS) - len(KERNELS), 16), []
+    assert net.shape.memory == throats * (sum(KERNELS) - len(KERNELS))
+    step, memory, found = WakeStep(net).eval(), torch.zeros(1, net.shape.memory, 16), []
     with torch.inference_mode():
         for place in range(0, features.shape[1], STRIDE):
             logit, memory = step(features[:, place : place + STRIDE], memory)
             found.append(float(logit))
-        whole = net(features)[0].numpy()
+        whole = net.by_all_throats(features)[0].numpy()
         remembered = list(memories(net, features[0]))
     assert np.allclose(found, whole, atol=1e-4)
     with torch.inference_mode():
         again, kept = step(features[:, -STRIDE:], remembered[-1])
     assert float(again) == pytest.approx(found[-1], abs=1e-4) and torch.allclose(kept, memory, atol=1e-4)
+
+
+def test_throats_lie_a_band_apart_and_the_middle_one_is_the_sound_itself() -> None:
+    sound = torch.rand(2, 6, BANDS)
+    made = as_of_throats(sound, 3).reshape(3, 2, 6, BANDS)
+    assert torch.equal(made[1], sound)
+    assert torch.equal(made[0, ..., 1:], sound[..., :-1]) and torch.equal(made[2, ..., :-1], sound[..., 1:])
+
+
+def test_a_run_of_before_hears_with_one_throat(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"phrase": "hey robot", "size": "micro", "threshold": 0.7, "people": 2}')
+    assert load_config(tmp_path).shape == Shape(80, 1)
+
+
+def test_of_more_talk_only_what_sounds_most_like_the_phrase_is_kept() -> None:
+    torch.manual_seed(3)
+    net = WakeNet(Shape(8))
+    fit(net, some_material(), some_noises(), Recipe(steps=6, clips=(2, 2, 2)), 1, lambda step, loss: None)
+    talk = [np.random.default_rng(seed).uniform(-9, 0, (FRAMES, BANDS)).astype(np.float16) for seed in range(24)]
+    made, again = (list(hardest(net, iter(talk), some_noises(), 5)) for _ in range(2))
+    assert len(made) == 3 and all(any(np.array_equal(one, other) for other in talk) for one in made)
+    assert all(np.array_equal(one, other) for one, other in zip(made, again, strict=True))
+    assert talk_alone(made).hours == pytest.approx(3 * FRAMES * 0.01 / 3600)
 
 
 def test_a_threshold_wakes_as_often_as_it_may_and_no_more() -> None:
