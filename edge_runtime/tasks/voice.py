@@ -51,6 +51,7 @@ LEXICON = "lexicon.txt"  # a word and its sounds on each line
 SPELLING, SCRIPT, MARKS, PLACED = "spelling", "script", "marks", "placed"
 SPELT, LASTING, TOLD, VOICED = "spelt", "lasting", "told", "voiced"
 MAX_TEXT, MAX_LONG = 600, 20_000  # letters of one answer, and of one that is streamed
+FOREIGN_WORDS = 3  # that no lexicon has, from which on a text may be of another language: names are fewer
 MAX_WORDS = 8  # that are named in an answer
 SPEEDS, PITCHES, LEVELS = (0.5, 2.0), (-12.0, 12.0), (-30.0, 6.0)
 SHARPER = 0.1  # a mean of many voices' spectra is flatter than each
@@ -128,6 +129,8 @@ class Voice:
         problem = None
         if reading.foreign is not None:
             problem = f"This voice reads the letters a to z; it left out '{reading.foreign[:40]}'."
+        elif len(guessed) >= FOREIGN_WORDS and 2 * len(guessed) > len(words):
+            problem = "Most of these words aren't in this voice's lexicon; in another language it can't say them."
         return {
             "sound": Media(WAV, wav_of(samples)),
             "sounds": " ".join(sounds),

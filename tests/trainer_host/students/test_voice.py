@@ -105,7 +105,12 @@ def test_the_is_said_otherwise_before_a_vowel(speaking: voice.Voice) -> None:
 
 def test_a_word_of_no_lexicon_is_spelt_by_the_network(speaking: voice.Voice) -> None:
     answer = speaking.run({"prompt": "blampen"})
-    assert answer["guessed"] == ["blampen"] and len(str(answer["sounds"]).split()) > 4
+    assert answer["guessed"] == ["blampen"] and len(str(answer["sounds"]).split()) > 4 and answer["unsure"] is False
+
+
+def test_a_text_of_another_language_is_said_and_unsure(speaking: voice.Voice) -> None:
+    answer = speaking.run({"prompt": "Zeichne einen roten Kreis."})
+    assert answer["unsure"] is True and "another language" in str(answer["problem"]) and isinstance(answer["sound"], Media)
 
 
 def test_other_scripts_are_left_out_and_unsure(speaking: voice.Voice) -> None:
