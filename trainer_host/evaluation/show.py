@@ -219,13 +219,24 @@ def _rendered(item: Answered, output: Json) -> str:
     if _label(output) is not None:  # the picture itself stands beside it
         return ""
     try:
-        files = task_spec(item.task).render(Example(item.asked, output, item.files))
+        files = task_spec(item.task).render(Example(item.asked, _plain(output), item.files))
     except (TrainerError, Rejected, KeyError, TypeError) as cause:  # an answer may be anything
         return f"<p>{text(str(cause))}</p>" if isinstance(cause, TrainerError) else ""
     kinds = [(page.MEDIA.get(f".{name.rsplit('.', 1)[-1]}", ""), content) for name, content in files.items()]
     return "".join(
         (_heard(content) if kind == "audio/wav" else "") + page.media(kind, content, "drawn") for kind, content in kinds
     )
+
+
+def _plain(output: Json) -> Json:
+    """An output as a row has it: a device also says how sure it is of each object."""
+    objects = output.get("objects")
+    if not isinstance(objects, list) or not all(isinstance(item, dict) for item in objects):
+        return output
+    return {
+        **output,
+        "objects": [{key: value for key, value in item.items() if key != "confidence"} for item in objects],
+    }
 
 
 def _heard(content: bytes) -> str:

@@ -141,3 +141,12 @@ def test_what_a_specialist_could_not_read_is_counted() -> None:
     refused = Answered("avatar", {"text": "x"}, {"emotion": "joy"}, {"error": "no", "unsure": True}, 0.0, {})
     assert "questions that it couldn&#x27;t read" in page("avatar", refused)
     assert "couldn" not in page("avatar", Answered("avatar", {"text": "x"}, {"emotion": "joy"}, {"emotion": "joy"}, 1.0, {}))  # fmt: skip
+
+
+def test_boxes_are_drawn_where_they_are_right_and_where_they_were_answered() -> None:
+    out = io.BytesIO()
+    Image.new("RGB", (80, 60), "red").save(out, "PNG")
+    seen = {"label": "cup", "box": [0.1, 0.1, 0.5, 0.5]}
+    answer = {"objects": [{**seen, "confidence": 0.9}], "unsure": False}
+    made = page("vision", Answered("vision", {"image": "a.png"}, {"objects": [seen]}, answer, 0.5, {"a.png": out.getvalue()}))  # fmt: skip
+    assert made.count('alt="drawn"') == 4, "both, among the mistakes and among the samples"
