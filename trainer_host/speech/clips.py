@@ -22,6 +22,8 @@ from trainer_host.speech.transcripts import Listed
 
 SHORTEST, LONGEST_CLIP = 1.0, 15.0  # seconds of speech
 QUIETEST = 20.0  # decibels between speech and what is heard in its pauses: below, sounds' borders are lost
+_LOUD_PAUSE = 12.0  # decibels below its speech: what is louder, where the text has a pause, is said too
+_LONG_PAUSE = 15  # frames of it
 _EDGE = 0.15  # seconds of silence that are kept before and behind
 _MARGIN = 0.3  # seconds of it that are aligned, without which a sound takes it in
 _FRAME = RATE // 50
@@ -52,7 +54,10 @@ class Piece:
 
 @dataclass(frozen=True)
 class Clip:
-    """A recording. score: how likely its text is, by the log of a frame's likelihood; worst: of its worst word. pitch: Hz."""
+    """A recording. score: how likely its text is, by the log of a frame's likelihood; worst: of its worst word. pitch: Hz.
+
+    besides: the second at which something is said that the text lacks; None for nothing.
+    """
 
     file: str
     text: str
@@ -61,6 +66,7 @@ class Clip:
     worst: float
     worst_word: str
     pitch: float
+    besides: float | None
 
     @property
     def seconds(self) -> float:
@@ -176,13 +182,15 @@ def _clip(one: Listed, file: str, aligner: Aligner, ways: Mapping[str, Mapping[W
     noise = _above_noise(samples, first - margin, last + margin, heard)
     if noise < QUIETEST:
         raise Unusable("too noisy", f"{noise:.0f} dB")
+    loud = _said_besides(whole, heard)
+    besides = None if loud is None else max(0.0, (first - margin) / RATE + loud - _MARGIN)
     score, worst, at = _scores(heard)
     hertz = _pitch(whole)
     pieces = tuple(_pieces(_level(whole, heard), heard, read, ways))
     if not pieces:
         raise Unusable(f"no pause among more than {SOUNDS - 2} sounds")
     middle = float(np.median(hertz)) if len(hertz) else 0.0
-    return Clip(file, one.text, pieces, score, worst, read.words[at], middle), hertz
+    return Clip(file, one.text, pieces, score, worst, read.words[at], middle, besides), hertz
 
 
 def _sound(path: Path) -> np.ndarray:
@@ -229,14 +237,28 @@ def _above_noise(samples: np.ndarray, first: int, last: int, heard: Sequence[Hea
     around, speech = np.concatenate(quiet), np.concatenate(loud)
     if len(around) < RATE // 10 or not len(speech):
         return float("inf")
-    # The quieter half: a breath is no noise of the room.
+    # The quietest fifth: a breath is no noise of the room, nor is a sound's end.
     frames = around[: len(around) // HOP * HOP].reshape(-1, HOP)
     power = np.square(frames, dtype=np.float64).mean(1)
     power = np.sort(power[power > 0])  # what was put around it has none
     if len(power) < 10:
         return float("inf")
-    noise = float(power[: len(power) // 2].mean())
+    noise = float(power[: len(power) // 5 + 1].mean())
     return float(10 * np.log10(np.square(speech, dtype=np.float64).mean() / max(noise, 1e-12)))
+
+
+def _said_besides(samples: np.ndarray, heard: Sequence[Heard]) -> float | None:
+    """The second at which something as loud as speech is where the text has a pause; None for none."""
+    speech = [samples[_sample(one.begin) : _sample(one.end)] for one in heard if one.word >= 0]
+    least = float(np.square(np.concatenate(speech), dtype=np.float64).mean()) * 10 ** (-_LOUD_PAUSE / 10)
+    for one in _joined(heard):
+        part = samples[_sample(one.begin) : _sample(one.end)]
+        if one.word < 0 and one.end - one.begin >= _LONG_PAUSE:
+            frames = part[: len(part) // _FRAME * _FRAME].reshape(-1, _FRAME)
+            power = np.square(frames, dtype=np.float64).mean(1)
+            if np.count_nonzero(power > least) * _FRAME > _LONG_PAUSE * FRAME * RATE * 0.67:
+                return one.begin * FRAME
+    return None
 
 
 def _scores(heard: Sequence[Heard]) -> tuple[float, float, int]:
@@ -268,6 +290,8 @@ def _alike(clips: Sequence[Clip]) -> tuple[list[Clip], list[Left]]:
             left.append(
                 Left(clip.file, "a word of its text isn't heard in it", f"{clip.worst_word} ({clip.worst:.0f})")
             )
+        elif clip.besides is not None:
+            left.append(Left(clip.file, "something is said that its text lacks", f"at {clip.besides:.1f} s"))
         else:
             kept.append(clip)
     return kept, left

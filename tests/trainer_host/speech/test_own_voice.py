@@ -68,6 +68,7 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Said]:
         "other": read_sound(told["2.wav"].wav).samples,
         "swapped": read_sound(told["3.wav"].wav).samples,
         "foreign": right,
+        "more": np.concatenate([right, read_sound(told["5.wav"].wav).samples]),
     }
     for name, samples in spoilt.items():
         (folder / f"{name}.wav").write_bytes(write_sound(samples))
@@ -116,6 +117,7 @@ def test_what_is_unlike_its_text_or_spoilt_is_left_out_with_the_reason(said: _Sa
         "swapped.wav": "a word of its text isn't heard in it",
         "foreign.wav": "its text holds what isn't read",
         "lost": "no such file",
+        "more.wav": "something is said that its text lacks",
     }
     assert "elephant" in next(one.detail for one in said.made.clips.left if one.file == "swapped.wav")
 
