@@ -37,7 +37,8 @@ def make_request(
     """The request of a task for one sentence; raises `DataError` for what the task doesn't take.
 
     A robot's home is the sample home where none is given. inner: which of a combo's tasks, or of several heads that look at pictures, is
-    meant. file: a picture that is asked about, or that actions go on from, with commas between them.
+    meant. file: a picture that is asked about, or that actions go on from, with commas
+    between them; of those a film or a folder of numbered pictures, too.
     """
     if task == "vision":
         if file is None:
@@ -50,7 +51,9 @@ def make_request(
     if task == "video_gen" and file is not None:
         if not text.strip():
             raise DataError('Say what is done, as in: enigma ask SPECIALIST "forward, left" --file frame.png.')
-        return {"image": read_picture(file), "actions": [action.strip() for action in text.split(",")]}
+        seen = _frames_in(file) if file.is_dir() else [read_picture(file)]
+        before: Json = {"before": seen[:-1]} if seen[:-1] else {}
+        return {**before, "image": seen[-1], "actions": [action.strip() for action in text.split(",")]}
     if file is not None:
         raise DataError(f"The task {task} takes no file; leave out --file.")
     if not text.strip():
@@ -142,6 +145,12 @@ def figures(answer: Json) -> tuple[str, str]:
     )
 
 
+def sureness(answer: Json) -> str:
+    """Confidence and milliseconds as a line says them: "sure 0.97, 1.2 ms"; one that an answer hasn't, as a made picture, isn't named."""
+    confidence, took = figures(answer)
+    return ", ".join(part for part in (f"sure {confidence}" if confidence else "", took) if part)
+
+
 def save_files(answer: Json, name: str, out: Path | None) -> list[Path]:
     """Write the files of an answer, and say in it where instead of what they hold; returns where they are.
 
@@ -184,6 +193,17 @@ def read_picture(path: Path) -> Media:
     except OSError as cause:
         raise DataError(f"{path} can't be read: {cause.strerror}.") from None
     return Media(mimetypes.guess_type(path.name)[0] or "image/png", content)
+
+
+def _frames_in(folder: Path) -> list[Media]:
+    """The last pictures of a folder, as many as are looked at; raises `DataError` where there are none."""
+    from edge_runtime.tasks.next_frame import MAX_BEFORE
+
+    pictures = [path for path in folder.iterdir() if path.suffix.lower() == ".png" and path.stem.isdecimal()]
+    if not pictures:
+        raise DataError(f"{folder} has no numbered pictures, as 000001.png.")
+    pictures.sort(key=lambda path: int(path.stem))
+    return [read_picture(path) for path in pictures[-1 - MAX_BEFORE :]]
 
 
 def _call(call: object) -> str:

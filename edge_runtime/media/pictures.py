@@ -93,6 +93,16 @@ def read_picture(content: bytes, most_side: int) -> Image.Image:
         raise Rejected(UNREADABLE, "the picture isn't a PNG or JPEG that can be read") from cause
 
 
+def scaled(pixels: np.ndarray, width: int, height: int) -> np.ndarray:
+    """The picture (uint8 [height, width, 3]) in another size, each pixel the mean of what it stands for."""
+    import numpy as np
+    from PIL import Image
+
+    if pixels.shape[:2] == (height, width):
+        return pixels
+    return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BOX))
+
+
 def read_last_frames(content: bytes, most_side: int, most: int) -> list[Image.Image]:
     """The last frames of an animated PNG, at most `most`, as RGB; of any other picture that `read_picture` reads, itself.
 

@@ -42,8 +42,15 @@ def test_a_picture_is_asked_about_by_its_file(tmp_path: Path) -> None:
     assert request == {"image": Media("image/jpeg", b"\xff\xd8"), "question": "how many?"}
     request = asking.make_request("video_gen", "forward, left", file=tmp_path / "cat.jpg")
     assert request == {"image": Media("image/jpeg", b"\xff\xd8"), "actions": ["forward", "left"]}
+    for number in (9, 10, 11, 2, 1):
+        (tmp_path / f"{number}.png").write_bytes(b"%d" % number)
+    request = asking.make_request("video_gen", "forward", file=tmp_path)
+    assert request["before"] == [Media("image/png", b"%d" % number) for number in (2, 9, 10)]
+    assert request["image"] == Media("image/png", b"11")
+    (tmp_path / "none").mkdir()
     for task, text, file, sentence in (
         ("video_gen", " ", tmp_path / "cat.jpg", "Say what is done"),
+        ("video_gen", "left", tmp_path / "none", "no numbered pictures"),
         ("vision", "", None, "name one with --file"),
         ("vision", "", tmp_path / "dog.png", "can't be read"),
         ("router", "hi", tmp_path / "cat.jpg", "takes no file"),
@@ -73,3 +80,16 @@ def test_a_picture_is_asked_about_by_its_file(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_answers_are_told_in_a_line(task: str, answer: Json, said: str) -> None:
     assert asking.describe(task, answer).startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ({"confidence": 0.974, "ms": 1.24}, "sure 0.97, 1.2 ms"),
+        ({"confidence": {"gaze": 0.9, "gesture": 0.6}, "ms": 2}, "sure 0.60, 2.0 ms"),
+        ({"picture": {}, "ms": 43.9}, "43.9 ms"),
+        ({}, ""),
+    ],
+)
+def test_a_confidence_that_an_answer_does_not_have_is_not_named(answer: Json, said: str) -> None:
+    assert asking.sureness(answer) == said

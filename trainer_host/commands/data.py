@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainer_host.commands import captions, own_voice, prefer, record, sounds, unsure
+from trainer_host.commands import captions, frames, own_voice, prefer, record, sounds, unsure
 from trainer_host.commands.options import Commands, add_seed, command, group, workspace_of
 from trainer_host.errors import TrainerError
 from trainer_host.presentation import Presenter, presenter_for
@@ -35,7 +35,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         type=Path,
         metavar="FILE",
         help="a .csv with a header, a .jsonl, a folder with a .csv of picture, question, answer or of picture, caption, of pictures and films in "
-        "LABEL/ folders, or of WAVs there or in a .csv of file, label or of file, text",
+        "LABEL/ folders, of WAVs there or in a .csv of file, label or of file, text, or of frames and an actions.csv of frame, action",
     )
     made.add_argument(
         "--task",
@@ -193,6 +193,9 @@ def data_import(args: argparse.Namespace) -> None:
     if (table := captions.captions_in(args, _columns(args.column))) is not None:
         named = args.file if args.file.is_file() else args.file.absolute()
         captions.import_captioned(args, table, args.name or _name_from(named), _columns(args.column), show)
+        return
+    if args.task == frames.TASK and args.file.is_dir():
+        frames.import_recorded(args, args.name or _name_from(args.file.absolute()), show)
         return
     if args.file.is_dir():
         _import_pictures(args, show)

@@ -33,7 +33,10 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     made.add_argument("--area", metavar="ID", help="robot: the room that the speaker is in")
     made.add_argument("--inventory", type=Path, metavar="FILE", help="robot: the home (default: the sample home)")
     made.add_argument(
-        "--file", type=Path, metavar="FILE", help="vision, or next frames of video_gen: the picture that is asked about"
+        "--file",
+        type=Path,
+        metavar="FILE",
+        help="vision, or next frames of video_gen: the picture that is asked about; of those an animated PNG or a folder, too",
     )
     made.add_argument(
         "--out", type=Path, metavar="FILE", help="where the answer's file goes (default: SPECIALIST-1...)"
@@ -114,8 +117,7 @@ def ask(args: argparse.Namespace) -> None:
     if args.json:
         show.say(json.dumps(answer, indent=1, ensure_ascii=False))
         return
-    confidence, took = asking.figures(answer)
-    show.say("\n".join([said, *(f"  wrote {path}" for path in files), f"  sure {confidence}, {took}"]))
+    show.say("\n".join([said, *(f"  wrote {path}" for path in files), f"  {asking.sureness(answer)}"]))
 
 
 def _ask_any(args: argparse.Namespace, device: Device, show: Presenter) -> None:
@@ -143,8 +145,7 @@ def _ask_any(args: argparse.Namespace, device: Device, show: Presenter) -> None:
     if args.json:
         show.say(json.dumps(found, indent=1, ensure_ascii=False))
         return
-    confidence, took = asking.figures({**answer, "ms": found.get("ms")})
-    who = f"  {found.get('specialist')} ({found.get('task')}), sure {confidence}, {took}"
+    who = f"  {found.get('specialist')} ({found.get('task')}), {asking.sureness({**answer, 'ms': found.get('ms')})}"
     show.say("\n".join([said, *(f"  wrote {path}" for path in files), who]))
 
 

@@ -19,8 +19,12 @@ SPLITS = ("train", "heldout")
 GROUP = "group"  # in a row's meta: those of one group are alike, so none of them examines another
 
 Json = dict[str, object]
-# Tasks whose rows are of two kinds, each with a student of its own: what the outputs of the other kind have, and its name.
-KINDS = {"image_gen": ("picture", "captions"), "audio_gen": ("sounds", "voice"), "video_gen": ("frame", "frames")}
+# Tasks whose rows are of several kinds, each with a student of its own: what rows of a kind have, and its name; the first counts.
+KINDS = {
+    "image_gen": (("picture", "captions"),),
+    "audio_gen": (("sounds", "voice"),),
+    "video_gen": (("before", "recording"), ("frame", "frames")),
+}
 
 
 @dataclass(frozen=True)
@@ -59,9 +63,9 @@ class Dataset:
         """Which of a task's students learns these rows, see `KINDS`; None for the usual one."""
         if self.task not in KINDS:
             return None
-        field, kind = KINDS[self.task]
         first = next(self.rows("train"), None)
-        return kind if first is not None and field in first.output else None
+        fields = {*first.input, *first.output} if first is not None else set()
+        return next((kind for field, kind in KINDS[self.task] if field in fields), None)
 
     def card(self) -> Json:
         """What dataset.json holds; no time and no path, so the same rows give the same bytes."""

@@ -18,8 +18,8 @@ def can_read_films() -> bool:
     return importlib.util.find_spec("cv2") is not None
 
 
-def pictures_of(film: Path) -> Iterator[bytes]:
-    """PNGs, at most `MOST_PICTURES`, each `EVERY_SECONDS` of the film; what can't be read ends it.
+def pictures_of(film: Path, every: float = EVERY_SECONDS, most: int = MOST_PICTURES) -> Iterator[bytes]:
+    """PNGs, at most `most`, each `every` seconds of the film, all where that is 0; what can't be read ends it.
 
     A film that is cut off gives what comes before the cut; none at all where it is no film.
     """
@@ -30,10 +30,10 @@ def pictures_of(film: Path) -> Iterator[bytes]:
     capture = cv2.VideoCapture(str(film), cv2.CAP_FFMPEG)
     given, due = 0, 0.0
     try:
-        while given < MOST_PICTURES and capture.isOpened() and capture.grab():
-            if capture.get(cv2.CAP_PROP_POS_MSEC) / 1000 < due - 1e-3:
+        while given < most and capture.isOpened() and capture.grab():
+            if every and capture.get(cv2.CAP_PROP_POS_MSEC) / 1000 < due - 1e-3:
                 continue
-            due += EVERY_SECONDS
+            due += every
             found, picture = capture.retrieve()
             if not found or picture.size == 0 or picture.shape[0] * picture.shape[1] > _MOST_PIXELS:
                 return

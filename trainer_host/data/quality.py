@@ -84,7 +84,8 @@ def assess(spec: TaskSpec, row: Row, among: Usual, files: dict[str, bytes] | Non
 def files_of(dataset: Dataset, row: Row) -> dict[str, bytes]:
     """The files of a dataset that a row names."""
     found: dict[str, bytes] = {}
-    for value in (*row.input.values(), *row.output.values()):
+    fields = [*row.input.values(), *row.output.values()]
+    for value in [one for field in fields for one in (field if isinstance(field, list) else [field])]:
         if (
             isinstance(value, str)
             and "/" not in value

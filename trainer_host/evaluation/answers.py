@@ -23,7 +23,7 @@ from trainer_host.training.run import Run
 
 CAPTIONS = "captions"  # whose pictures are compared with one another
 VOICE = "voice"  # whose sounds are compared with the teacher's
-FRAMES = "frames"  # of which questions and answers are pictures
+FRAMES = ("frames", "recording")  # of which questions and answers are pictures
 _PICTURES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".gif": "image/gif"}
 
 
@@ -85,13 +85,13 @@ def examine(run: Run, dataset: Dataset, most: int, on_step: Callable[[float, str
         for number, row in enumerate(rows):
             on_step(number / len(rows), f"{number} of {len(rows)}")
             task, inner = _inner(row, run.task)
-            request = _named(dataset, inner) if run.kind == FRAMES else _request(task, inner, dataset, homes)
+            request = _named(dataset, inner) if run.kind in FRAMES else _request(task, inner, dataset, homes)
             whole: Json = {"task": task, "request": request} if run.task == COMBO else request
             try:
                 got = specialist.run(whole)
             except BadRequest as cause:  # a device would say so too, and nobody would get an answer
                 got = {"error": str(cause), "unsure": True}
-            wanted = _named(dataset, row.output) if run.kind == FRAMES else row.output
+            wanted = _named(dataset, row.output) if run.kind in FRAMES else row.output
             score = task_spec(task).score(wanted, got)
             files = {name: content for name, content in files_of(dataset, row).items() if name in inner.values()}
             made.append(Answered(task, inner, wanted, got, score, files))
@@ -181,7 +181,13 @@ def _request(task: str, asked: Json, dataset: Dataset, homes: dict[int, Json]) -
 def _named(dataset: Dataset, fields: Json) -> Json:
     """With the pictures that the fields name."""
     files = files_of(dataset, Row(fields, {}))
-    return {key: Media("image/png", files[str(value)]) if value in files else value for key, value in fields.items()}
+
+    def named(value: object) -> object:
+        if isinstance(value, list):
+            return [named(one) for one in value]
+        return Media("image/png", files[str(value)]) if value in files else value
+
+    return {key: named(value) for key, value in fields.items()}
 
 
 def _action(output: Json) -> str:

@@ -27,6 +27,7 @@ _MODULES = {
     ("image_gen", "captions"): "image_flow",
     ("audio_gen", "voice"): "voice",
     ("video_gen", "frames"): "next_frame",
+    ("video_gen", "recording"): "next_frame_pixels",
 }
 Json = dict[str, object]
 # Called with the share done (0 to 1) and the figures so far, as in {"loss": 0.31}.

@@ -1,7 +1,8 @@
 """The student of video_gen for frames and actions: a network says which cells of a picture change, and into what.
 
 The cells that recur in the frames are its vocabulary (see `edge_runtime.tasks.next_frame`), so that it chooses among what it has seen,
-as of letters, and doesn't mix colours. Each cell sees the ones around it, and the action.
+as of letters, and doesn't mix colours. Each cell sees the ones around it, and the action. A person's own recording is learnt in single
+pixels, see `trainer_host.students.next_frame_pixels`.
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ from trainer_host.data.dataset import Row, open_dataset
 from trainer_host.errors import DataError
 from trainer_host.students import Json, ModelIO, OnProgress, Recorder, TrainReport, no_settings
 from trainer_host.students.vision_fit import Draws, rate_at
-from trainer_host.tasks.next_frames import ACTION as DONE
-from trainer_host.tasks.next_frames import FRAME, PICTURE, TILE, right_cells
+from trainer_host.tasks.next_frames import ACTION as ASKED
+from trainer_host.tasks.next_frames import BEFORE, DONE, FRAME, PICTURE, TILE, right_cells
 from trainer_host.training.determinism import prepare
 from trainer_host.training.steps import Steps
 from trainer_host.training.weights import load_weights, save_weights
@@ -60,13 +61,17 @@ EXAMINED = 300
 
 @dataclass(frozen=True)
 class FrameConfig:
-    """What the network's shape and its answers depend on; saved beside the weights. unsure: the least chance of a sure frame."""
+    """What the network's shape and its answers depend on; saved beside the weights.
+
+    unsure: the least chance of a sure frame. frames: how many are seen.
+    """
 
     across: int
     down: int
     known: int
     actions: tuple[str, ...]
     unsure: float = 0.0
+    frames: int = 1
 
 
 class FrameNet(nn.Module):
@@ -110,21 +115,13 @@ class FrameStudent:
     ) -> TrainReport:
         """See `Student.train`; it has no settings."""
         started = time.perf_counter()
-        if curriculum:
-            raise DataError("Frames have no curriculum; leave out --curriculum.")
-        no_settings("network that makes next frames", settings)
-        rows = list(open_dataset(dataset).rows("train"))
-        if len(rows) < MIN_ROWS:
-            raise DataError(f"The dataset has {len(rows)} rows to train; it needs at least {MIN_ROWS} frames.")
+        rows, actions = rows_to_learn(dataset, curriculum, settings)
         frames = _pixels(dataset, rows)
         known = known_cells([pixels for pair in frames for pixels in pair])
-        actions = tuple(sorted({str(row.input[DONE]) for row in rows}))
-        if len(actions) > MAX_ACTIONS:
-            raise DataError(f"The rows have {len(actions)} different actions; at most {MAX_ACTIONS} are learnt.")
         down, across = (side // TILE for side in frames[0][0].shape[:2])
         config = FrameConfig(across, down, len(known), actions)
         before, after = (np.stack([cells_in(pair[side], known)[0] for pair in frames]) for side in (0, 1))
-        done = np.concatenate([one_hot(actions.index(str(row.input[DONE])), len(actions)) for row in rows])
+        done = np.concatenate([one_hot(actions.index(str(row.input[ASKED])), len(actions)) for row in rows])
         prepare(seed)
         net = FrameNet(config)
         steps = _planned(config, seconds)
@@ -159,7 +156,7 @@ class FrameStudent:
         config, known = load_config(run), _known(run)
         for row in rows[:: max(1, len(rows) // limit)][:limit]:
             cells, _ = cells_in(_pixels(dataset, [row])[0][0], known)
-            action = config.actions.index(str(row.input[DONE]))
+            action = config.actions.index(str(row.input[ASKED]))
             yield {CELLS: cells[None].astype(np.int32), ACTION: one_hot(action, len(config.actions))}
 
     def assets(self, run: Path) -> dict[str, Path]:
@@ -180,24 +177,21 @@ class FrameStudent:
 
         Besides: `same`, how many the frame before would be right for; `sure`, and `right_of_sure`.
         """
-        rows = list(open_dataset(dataset).rows("heldout"))
-        most = min(limit or EXAMINED, EXAMINED)
-        if most < len(rows):
-            rows = [rows[place] for place in np.linspace(0, len(rows) - 1, most).round().astype(int)]
+        rows = examined(dataset, limit)
         right, still, sure = [], [], []
         for row in rows:
-            answer = specialist.run(_request(dataset, row))
-            wanted = _file(dataset, row.output[FRAME])
+            answer = specialist.run(request_of(dataset, row))
+            wanted = file_of(dataset, row.output[FRAME])
             right.append(bool(right_cells(wanted, cast(Media, answer["film"]).content).all()))
-            still.append(bool(right_cells(wanted, _file(dataset, row.input[PICTURE])).all()))
+            still.append(bool(right_cells(wanted, file_of(dataset, row.input[PICTURE])).all()))
             sure.append(not answer["unsure"])
         own, same, certain = (np.array(one, bool) for one in (right, still, sure))
         return {
-            "accuracy": _share(own),
-            "moved": _share(own[~same]),
-            "same": _share(same),
-            "sure": _share(certain),
-            "right_of_sure": _share(own[certain]),
+            "accuracy": share(own),
+            "moved": share(own[~same]),
+            "same": share(same),
+            "sure": share(certain),
+            "right_of_sure": share(own[certain]),
             "rows": float(len(rows)),
         }
 
@@ -205,7 +199,21 @@ class FrameStudent:
         """Held-out frames and actions, then those of train; see `Student.golden`."""
         card = open_dataset(dataset)
         rows = [row for split in ("heldout", "train") for row in card.rows(split)]
-        return [cast(Json, to_json(_request(dataset, row))) for row in rows[:count]]
+        return [cast(Json, to_json(request_of(dataset, row))) for row in rows[:count]]
+
+
+def rows_to_learn(dataset: Path, curriculum: bool, settings: Json | None) -> tuple[list[Row], tuple[str, ...]]:
+    """The rows of the train split, and their actions; raises `DataError` for too few, and for options that frames don't have."""
+    if curriculum:
+        raise DataError("Frames have no curriculum; leave out --curriculum.")
+    no_settings("network that makes next frames", settings)
+    rows = list(open_dataset(dataset).rows("train"))
+    if len(rows) < MIN_ROWS:
+        raise DataError(f"The dataset has {len(rows)} rows to train; it needs at least {MIN_ROWS} frames.")
+    actions = tuple(sorted({str(row.input[ASKED]) for row in rows}))
+    if len(actions) > MAX_ACTIONS:
+        raise DataError(f"The rows have {len(actions)} different actions; at most {MAX_ACTIONS} are learnt.")
+    return rows, actions
 
 
 def known_cells(frames: Sequence[np.ndarray]) -> np.ndarray:
@@ -300,18 +308,33 @@ def _pixels(dataset: Path, rows: Sequence[Row]) -> list[tuple[np.ndarray, np.nda
     made = []
     for row in rows:
         try:
-            one, other = (np.asarray(read_picture(_file(dataset, name), most)) for name in (row.input[PICTURE], row.output[FRAME]))  # fmt: skip
+            one, other = (np.asarray(read_picture(file_of(dataset, name), most)) for name in (row.input[PICTURE], row.output[FRAME]))  # fmt: skip
         except (OSError, Rejected) as cause:
             raise DataError(f"A frame of the dataset can't be read ({cause}); make it again.") from None
         made.append((one, other))
     return made
 
 
-def _request(dataset: Path, row: Row) -> Json:
-    return {"image": Media("image/png", _file(dataset, row.input[PICTURE])), "action": str(row.input[DONE])}
+def examined(dataset: Path, limit: int | None) -> list[Row]:
+    """Held-out rows, at most `EXAMINED`, from all parts of the split."""
+    rows = list(open_dataset(dataset).rows("heldout"))
+    most = min(limit or EXAMINED, EXAMINED)
+    if most < len(rows):
+        rows = [rows[place] for place in np.linspace(0, len(rows) - 1, most).round().astype(int)]
+    return rows
 
 
-def _file(dataset: Path, name: object) -> bytes:
+def request_of(dataset: Path, row: Row) -> Json:
+    """What a specialist is asked for a row."""
+    made: Json = {"image": Media("image/png", file_of(dataset, row.input[PICTURE])), "action": str(row.input[ASKED])}
+    if BEFORE in row.input:
+        before = cast("list[str]", row.input[BEFORE])
+        made |= {BEFORE: [Media("image/png", file_of(dataset, name)) for name in before], DONE: row.input[DONE]}
+    return made
+
+
+def file_of(dataset: Path, name: object) -> bytes:
+    """A file that a row names."""
     return (dataset / "files" / str(name)).read_bytes()
 
 
@@ -319,7 +342,8 @@ def _known(run: Path) -> np.ndarray:
     return np.frombuffer((run / FILE).read_bytes(), np.uint8).reshape(-1, TILE, TILE, 3)
 
 
-def _share(which: np.ndarray) -> float:
+def share(which: np.ndarray) -> float:
+    """How many of them, 0 to 1."""
     return float(which.mean()) if len(which) else 0.0
 
 

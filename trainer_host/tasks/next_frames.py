@@ -1,11 +1,14 @@
-"""The other kind of the task `video_gen`: what a frame of a small world looks like after an action. minigrid itself is the teacher."""
+"""The other kind of the task `video_gen`: what a frame of a small world looks like after an action. minigrid itself is the teacher.
+
+Rows of a person's own recording come from `trainer_host.data.recorded_frames`.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import io
 import random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from edge_runtime.media import Media, reading
 from trainer_host.errors import DataError
@@ -18,7 +21,9 @@ if TYPE_CHECKING:
     import numpy as np
 
 FRAME, PICTURE, ACTION = "frame", "image", "action"
-WORLD = "minigrid"
+BEFORE, DONE = "before", "done"  # of a recording: the frames before the picture, and what was done after each of them
+SEEN = 4  # frames of a recording that are seen at once: two show how fast things move, more of them how that changes
+WORLD, OWN = "minigrid", "own"
 # Rooms of eight by eight squares, walls included; one shows the whole room, from above.
 LEVELS = (
     "BabyAI-GoToLocal-v0",
@@ -33,12 +38,15 @@ ACTIONS = {"left": 0, "right": 1, "forward": 2, "pickup": 3, "toggle": 5}
 OFTEN = (2, 2, 4, 1, 1)
 TILE = 8  # pixels of a square
 _LONGEST = 40  # actions before the one that is asked about
-_MAX_ACTION = 40  # characters
+MAX_ACTION = 40  # characters
 _NEAR = 4  # of 255: a cell that is nearer to the wanted one on average is right
 
 
 class NextFrames(TaskSpec):
-    """input: {"image", "action"}, a file of the example and what is done. output: {"frame"}, the file of what comes then."""
+    """input: {"image", "action"}, a file of the example and what is done. output: {"frame"}, the file of what comes then.
+
+    own: of a recording, with {"before", "done"} in the input.
+    """
 
     name = "video_gen"
     prompt_version = "1"
@@ -48,6 +56,9 @@ class NextFrames(TaskSpec):
         input=reading.strict_object(image=reading.STRING, action=reading.STRING),
         output=reading.strict_object(frame=reading.STRING),
     )
+
+    def __init__(self, own: bool = False) -> None:
+        self._own = own
 
     def draw(self, rng: random.Random) -> Json:
         """See `TaskSpec`; no language model is asked about frames."""
@@ -79,6 +90,8 @@ class NextFrames(TaskSpec):
 
     def built_in(self, rng: random.Random) -> Example:
         """See `TaskSpec`: a room of minigrid after some actions by chance, and after one more."""
+        if self._own:
+            raise DataError("A recording of your own is imported: enigma data import FOLDER --task video_gen.")
         env = begun(rng.choice(LEVELS), rng.getrandbits(31))
         try:
             for _ in range(rng.randint(0, _LONGEST)):
@@ -98,7 +111,10 @@ class NextFrames(TaskSpec):
 
 
 def spec(options: Json) -> TaskSpec:
-    """options: `frames`, "minigrid"; raises `DataError`."""
+    """options: `frames`, "minigrid", or "own" for a person's recording; raises `DataError`."""
+    if options == {"frames": OWN}:
+        examples.needs("PIL", "Films")
+        return NextFrames(own=True)
     if options != {"frames": WORLD}:
         raise DataError(f"The option frames of video_gen is {WORLD}, and stands alone.")
     examples.needs("PIL", "Films")
@@ -108,11 +124,15 @@ def spec(options: Json) -> TaskSpec:
 
 def check(example: Example) -> None:
     """Both pictures can be read and are of a size; raises `Rejected`."""
-    given = reading.fields(example.input, "input", (PICTURE, ACTION))
-    reading.text(given[ACTION], ACTION, _MAX_ACTION)
+    given = reading.fields(example.input, "input", (PICTURE, ACTION), optional=(BEFORE, DONE))
+    before, done = given.get(BEFORE, []), given.get(DONE, [])
+    if not isinstance(before, list) or not isinstance(done, list) or not len(before) == len(done) < SEEN:
+        raise Rejected("wrong form", f'"before" and "done" are lists of the same length, at most {SEEN - 1}')
+    for action in (given[ACTION], *done):
+        reading.text(action, ACTION, MAX_ACTION)
     output = reading.fields(example.output, "output", (FRAME,))
     sizes = set()
-    for value, where in ((given[PICTURE], PICTURE), (output[FRAME], FRAME)):
+    for value, where in (*((one, BEFORE) for one in before), (given[PICTURE], PICTURE), (output[FRAME], FRAME)):
         content = example.files.get(reading.text(value, where, 200))
         if content is None:
             raise Rejected("no picture", f"the picture '{str(value)[:60]}' isn't there")
@@ -122,8 +142,9 @@ def check(example: Example) -> None:
 
 
 def key(example: Example) -> str:
-    """The picture's name and the action."""
-    return f"{example.input[ACTION]} {example.input[PICTURE]}"
+    """The pictures' names and the actions."""
+    before, done = (cast("list[str]", example.input.get(name, [])) for name in (BEFORE, DONE))
+    return " ".join([str(example.input[ACTION]), str(example.input[PICTURE]), *before, *done])
 
 
 def score(wanted: Json, got: Json) -> float:
