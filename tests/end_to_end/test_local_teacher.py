@@ -11,9 +11,9 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-import torch
 
 from edge_runtime.tasks import task_module
+from tests.trainer_host.students.torch_engine import TorchEngine
 from trainer_host.compress.gate import draft_manifest
 from trainer_host.data.dataset import Dataset, open_dataset
 from trainer_host.data.derive import mix
@@ -64,21 +64,8 @@ def taught(home: Workspace) -> Iterator[LessonResult]:
         yield give(home, lesson, found)
 
 
-class TorchEngine:
-    """The trained module itself as the runtime: what is compared here is data, not what int8 costs."""
-
-    def __init__(self, run: Run) -> None:
-        self._module, _, self._io = student_for(run.task).module(run.folder)
-
-    def run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        with torch.inference_mode():
-            made = self._module(*(torch.from_numpy(inputs[name]) for name in self._io.inputs))
-        outputs = made if isinstance(made, tuple) else (made,)
-        return {name: out.numpy() for name, out in zip(self._io.outputs, outputs, strict=True)}
-
-
 def accuracy(run: Run, dataset: Dataset) -> float:
-    """On the held-out rows of `dataset`, through the device's own code."""
+    """On the held-out rows of `dataset`, through the device's own code, by the trained module itself: what is compared is data, not what int8 costs."""
     student = student_for(run.task)
     specialist = task_module(run.task).load(draft_manifest(run, student), run.folder, TorchEngine(run))  # type: ignore[arg-type]
     return float(student.evaluate(run.folder, dataset.folder, specialist, None)["accuracy"])
