@@ -28,6 +28,7 @@ from trainer_host.speech.voice_rows import (
     WORDS,
     made_up_words,
     usual_words,
+    words_heard,
     write_words,
 )
 from trainer_host.speech.voices import versions
@@ -88,7 +89,12 @@ def import_voice(
             some = [clip for clip in clips.kept if (clip.text in held) == (side == "heldout")]
             write_rows(folder / f"{side}.jsonl", [_row(folder, clip, piece) for clip in some for piece in clip.pieces])
             if side == "train":
-                heard = [word for clip in some for piece in clip.pieces for word in _heard(piece)]
+                heard = [
+                    word
+                    for clip in some
+                    for piece in clip.pieces
+                    for word in words_heard(piece.sounds, piece.owners, piece.words)
+                ]
         counts = Counter(heard)
         said |= most_said(word for word in heard if counts[word] >= _OFTEN)
         write_words(folder / WORDS, said)
@@ -175,13 +181,6 @@ def _row(folder: Path, clip: Clip, piece: Piece) -> Row:
         "marks": list(piece.marks),
     }
     return Row({"prompt": piece.text}, output, {"file": clip.file, "score": round(clip.score, 1)})
-
-
-def _heard(piece: Piece) -> list[tuple[str, Way]]:
-    return [
-        (word, tuple(sound for sound, owner in zip(piece.sounds, piece.owners, strict=True) if owner == number))
-        for number, word in enumerate(piece.words)
-    ]
 
 
 def _too_little(table: Path, clips: Clips, pieces: int) -> str:

@@ -135,7 +135,7 @@ def _rows(
         if len(told.sounds) > SOUNDS or len(told.sounds) < 3 or any(word not in said for word in words):
             continue
         of = owners(told.sounds, [said[word] for word in words])
-        heard += _heard(told.sounds, of, words)
+        heard += words_heard(told.sounds, of, words)
         name = file_name(told.wav, ".wav")
         (folder / FILES / name).write_bytes(told.wav)
         output: Json = {
@@ -148,7 +148,9 @@ def _rows(
         yield Row({"prompt": text}, output, {})
 
 
-def _heard(sounds: Sequence[str], of: Sequence[int], words: Sequence[str]) -> Iterator[tuple[str, tuple[str, ...]]]:
+def words_heard(
+    sounds: Sequence[str], of: Sequence[int], words: Sequence[str]
+) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Each word with its sounds, `_LINKING` ones before a vowel with `LINKED` behind."""
     own = [tuple(sound for sound, owner in zip(sounds, of, strict=True) if owner == at) for at in range(len(words))]
     for at, word in enumerate(words):
