@@ -98,6 +98,11 @@ def gate(args: argparse.Namespace) -> None:
     show.table(*report.table())
     if scales_of(run) != base:
         show.say(f"With the scales of '{base}' it was outside the limits, so it was exported again with its own.")
+    if not any(score.accuracy for score in report.scores):
+        show.warn(
+            "none of the held-out answers is right, before or after rounding; the gate only says that rounding costs "
+            "nothing. Train it longer, or with more rows."
+        )
     for runtime in report.unscored:
         show.warn(
             f"{runtime} isn't installed here, so devices that have only {runtime} won't take this bundle "
