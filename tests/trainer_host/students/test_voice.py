@@ -110,7 +110,9 @@ def test_a_word_of_no_lexicon_is_spelt_by_the_network(speaking: voice.Voice) -> 
 
 def test_a_text_of_another_language_is_said_and_unsure(speaking: voice.Voice) -> None:
     answer = speaking.run({"prompt": "Zeichne einen roten Kreis."})
-    assert answer["unsure"] is True and "another language" in str(answer["problem"]) and isinstance(answer["sound"], Media)
+    assert (
+        answer["unsure"] is True and "another language" in str(answer["problem"]) and isinstance(answer["sound"], Media)
+    )
 
 
 def test_other_scripts_are_left_out_and_unsure(speaking: voice.Voice) -> None:
