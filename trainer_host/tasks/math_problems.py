@@ -38,6 +38,8 @@ THINGS = (
 )  # fmt: skip
 BOXES = ("boxes", "bags", "trays", "crates", "jars", "shelves", "drawers", "packets", "baskets", "cartons")
 _DEARER = ("coat", "lamp", "radio", "chair", "kettle", "backpack", "bicycle tyre", "printer", "tent", "watch", "guitar")
+# What a person says for a sign between two numbers.
+SIGNS = {"+": "plus", "-": "minus", "*": "times", "/": "divided by"}
 _PLACES = ("library", "bakery", "museum", "farm", "harbour", "school", "workshop", "garden centre", "hotel", "cinema")
 
 
@@ -77,7 +79,17 @@ def _plain(rng: random.Random, expression: str, result: str, *, spoken: str | No
     asked = [f"What is {expression}?", f"Work out {expression}.", f"Calculate {expression}.", f"Evaluate {expression}."]
     if spoken:
         asked += [f"What is {spoken}?", f"Find {spoken}."]
+    if (said := _said(expression)) is not None:
+        asked += [f"What is {said}?", f"How much is {said}?"]
     return Problem(rng.choice(asked), expression, (f"{expression} = {result}",), result)
+
+
+def _said(expression: str) -> str | None:
+    """Two numbers with the word between them that a person says; None for longer expressions."""
+    first, *rest = expression.split()
+    if len(rest) != 2 or rest[0] not in SIGNS or "(" in expression:
+        return None
+    return f"{first} {SIGNS[rest[0]]} {rest[1]}"
 
 
 def _two(rng: random.Random) -> tuple[str, str]:

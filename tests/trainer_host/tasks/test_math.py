@@ -5,6 +5,7 @@ import json
 import math
 import pickle
 import random
+import re
 import time
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
@@ -22,7 +23,7 @@ from trainer_host.tasks import Example, Json, Rejected, task_spec
 from trainer_host.tasks.math import level_of
 from trainer_host.tasks.math_answers import numbers_of, read_answer, same_answer
 from trainer_host.tasks.math_expressions import parse, value
-from trainer_host.tasks.math_problems import FAMILIES
+from trainer_host.tasks.math_problems import FAMILIES, SIGNS
 from trainer_host.tasks.math_sums import MOST_TOLD
 
 SPEC = task_spec("math")
@@ -174,6 +175,14 @@ def test_every_family_passes_its_own_check_at_its_own_level() -> None:
                 SPEC.check(built)
                 assert level_of(built) == level, made
                 schema({"input": built.input, "output": built.output})
+
+
+@pytest.mark.parametrize("word", SIGNS.values())
+def test_sums_are_also_asked_as_a_person_says_them(word: str) -> None:
+    asked = [
+        family(random.Random(seed)).question for level in (1, 2) for family in FAMILIES[level] for seed in range(40)
+    ]
+    assert any(re.fullmatch(rf"(What is|How much is) \d+ {word} \d+\?", question) for question in asked)
 
 
 def test_300_built_in_examples_pass_and_hardly_repeat() -> None:
