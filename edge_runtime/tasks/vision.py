@@ -27,7 +27,8 @@ QUESTION = "words"  # int32 [1, length], what is asked, see `edge_runtime.vision
 # A classifier, and what answers questions, gives PROBABILITIES float32 [1, labels]; a detector SCORES float32 [1, cells, labels] and BOXES float32
 # [1, cells, 4]: left, top, right and bottom edge in shares of the square.
 PROBABILITIES, SCORES, BOXES = "probabilities", "scores", "boxes"
-LOOK = "look"  # float32 [1, numbers], of a classifier whose bundle has looks
+# float32 [1, numbers] each, of a classifier whose bundle has looks; joined in the graph, an int8 file would round both alike.
+LOOK = "middle", "last"
 KINDS = ("classifier", "heads", "detector", "questions")
 NO_LABEL = ("",)  # all questions are familiar to the same thing
 TOLERANCE = 0.1  # on a confidence, between int8 runtimes that round differently
@@ -119,7 +120,9 @@ class Classifier:
         answer = self._naming.answer(chances)
         if self._looks is None:
             return answer
-        look = _checked(made, LOOK, (1, self._looks.numbers))
+        parts = [made[name] for name in LOOK if name in made]
+        joined = {"look": np.concatenate(parts, 1)} if parts else {}
+        look = _checked(joined, "look", (1, self._looks.numbers))
         likeness = self._looks.likeness(float(self._looks.distances(look)[0]), float(chances.max()))
         return {
             **answer,

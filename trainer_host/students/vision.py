@@ -200,7 +200,7 @@ class VisionStudent:
         outputs = [vision.PROBABILITIES] if config.kind == "classifier" else [vision.SCORES, vision.BOXES]
         if isinstance(net, ClassifierNet) and config.looks is not None:
             net.looks = True
-            outputs.append(vision.LOOK)
+            outputs += vision.LOOK
         return fold_norms(net.eval()), (example,), ModelIO([vision.INPUT], outputs)
 
     def calibration(self, run: Path, dataset: Path, limit: int) -> Iterator[dict[str, np.ndarray]]:

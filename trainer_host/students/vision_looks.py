@@ -57,8 +57,9 @@ def looks_of(net: ClassifierNet, pictures: Pictures, learnt: np.ndarray, checked
 def _seen(net: ClassifierNet, pictures: Pictures, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Best chance float64 [rows], and look float32 [rows, numbers]."""
     parts = [net.seen(plain(pictures.pixels[part])) for part in np.array_split(rows, max(1, len(rows) // 64))]
-    logits, looks = (np.concatenate([part[place].numpy() for part in parts]) for place in (0, 1))
-    return softmax(logits.astype(np.float64) / float(net.temperature)).max(1), looks
+    logits, middle, last = (np.concatenate([part[place].numpy() for part in parts]) for place in (0, 1, 2))
+    chances = softmax(logits.astype(np.float64) / float(net.temperature)).max(1)
+    return chances, np.concatenate([middle, last], 1)
 
 
 def _short(values: np.ndarray) -> np.ndarray:

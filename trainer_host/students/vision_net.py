@@ -89,11 +89,13 @@ def look_for_edges(trunk: Trunk) -> None:
 class ClassifierNet(nn.Module):
     """pixels uint8 [1, side, side, 3] -> probabilities float32 [1, labels], their logits divided by the temperature.
 
-    looks: whether it also gives its look of the picture, float32 [1, numbers].
+    looks: whether it also gives its look of the picture in two parts, float32 [1, numbers] each.
     """
 
     temperature: Tensor
     looks = False
+    # Pictures of an import come label by label: means of ranges that run along with them end at the last label's.
+    full_ranges = True
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
@@ -106,17 +108,18 @@ class ClassifierNet(nn.Module):
         made: Tensor = self.out(self.trunk(x)[-1].mean((2, 3)))
         return made
 
-    def seen(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits, and the look, which is the means of the last two stages: float32 [batch, labels], [batch, numbers]."""
+    def seen(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits float32 [batch, labels], and the look, which is the means of the last two stages: [batch, numbers] each."""
         _, two, three = self.trunk(x)
         last = three.mean((2, 3))
-        return self.out(last), torch.cat([two.mean((2, 3)), last], 1)
+        # Computed anew: what LiteRT gives out it can't go on with.
+        return self.out(last), two.mean((2, 3)), functional.adaptive_avg_pool2d(three, 1).flatten(1)
 
-    def forward(self, pixels: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+    def forward(self, pixels: Tensor) -> Tensor | tuple[Tensor, Tensor, Tensor]:
         if not self.looks:
             return torch.softmax(self.logits(_floats(pixels)) / self.temperature, dim=-1)
-        logits, look = self.seen(_floats(pixels))
-        return torch.softmax(logits / self.temperature, dim=-1), look
+        logits, middle, last = self.seen(_floats(pixels))
+        return torch.softmax(logits / self.temperature, dim=-1), middle, last
 
 
 class DetectorNet(nn.Module):

@@ -71,7 +71,7 @@ def test_a_classifier_doubts_what_is_unlike_the_pictures_it_learnt_from(tmp_path
     manifest = dataclasses.replace(MANIFEST, options=options, thresholds={"unsure": 0.6, "familiar": 0.05})
     (tmp_path / "looks.bin").write_bytes(np.array([0, 1, 0], "<f2").tobytes())
     answers = [
-        load(manifest, tmp_path, Seeing(probabilities=[0.02, 0.95, 0.03], look=[look])).run(  # type: ignore[arg-type]
+        load(manifest, tmp_path, Seeing(probabilities=[0.02, 0.95, 0.03], middle=[look], last=[])).run(  # type: ignore[arg-type]
             {"image": Media("image/png", picture())}
         )
         for look in (0.5, 20.0)
