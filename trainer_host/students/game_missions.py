@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from edge_runtime.games.rooms import BabyAi
 from edge_runtime.tasks import Specialist
 from trainer_host.tasks import Json
-from trainer_host.tasks.game_rooms import begun, minigrid_action, state_of, stepped
+from trainer_host.tasks.game_rooms import begun, bot_stepped, state_of, stepped
 
 ACTIONS = BabyAi.actions
 Chooser = Callable[[Json], str]  # a state -> an action
@@ -38,7 +38,7 @@ def bots_missions(level: str, seeds: Iterable[int]) -> Missions:
         env, _ = begun(level, seed)
         bot = BabyAIBot(env)
         counts.append(None)
-        while not stepped(env, minigrid_action(int(bot.replan()))):
+        while not bot_stepped(env, int(bot.replan())):
             pass
         if not _out_of_time(env):
             counts[-1] = env.unwrapped.step_count  # type: ignore[attr-defined]

@@ -71,9 +71,10 @@ class BabyAi(rooms.BabyAi):
         env, start = begun(rng.choice(LEVELS), rng.getrandbits(31))
         bot, taken, state = BabyAIBot(env), None, start
         for _ in range(rng.randint(0, _LONGEST)):
-            advised = int(bot.replan(taken))
-            taken = rng.choice((LEFT, RIGHT, FORWARD)) if rng.random() < _STRAYS else minigrid_action(advised)
-            if stepped(env, taken):
+            advised = player_action(int(bot.replan(taken)))
+            taken = rng.choice((LEFT, RIGHT, FORWARD)) if rng.random() < _STRAYS else advised
+            # Where something stands in its way the bot carries it off; a player can't, and a state doesn't tell of it.
+            if taken is None or stepped(env, taken) or taken == PICKUP:
                 break
             state = state_of(env, start)
         env.close()
@@ -100,9 +101,9 @@ class BabyAi(rooms.BabyAi):
 _MINIGRID = {LEFT: 0, RIGHT: 1, FORWARD: 2, PICKUP: 3, DONE: 6}
 
 
-def minigrid_action(number: int) -> int:
-    """The place in `rooms.BabyAi.actions` of one of minigrid's actions; raises `KeyError` for drop and toggle."""
-    return {theirs: ours for ours, theirs in _MINIGRID.items()}[number]
+def player_action(number: int) -> int | None:
+    """The place in `rooms.BabyAi.actions` of one of minigrid's actions; None for drop and toggle, which a player hasn't."""
+    return {theirs: ours for ours, theirs in _MINIGRID.items()}.get(number)
 
 
 def begun(level: str, seed: int) -> tuple[gymnasium.Env, Json]:
@@ -118,7 +119,12 @@ def begun(level: str, seed: int) -> tuple[gymnasium.Env, Json]:
 
 def stepped(env: gymnasium.Env, action: int) -> bool:
     """Take one of `rooms.BabyAi.actions` in minigrid; whether it is over, done or out of time."""
-    _, _, ended, cut, _ = env.step(_MINIGRID[action])
+    return bot_stepped(env, _MINIGRID[action])
+
+
+def bot_stepped(env: gymnasium.Env, number: int) -> bool:
+    """The same with one of minigrid's own actions."""
+    _, _, ended, cut, _ = env.step(number)
     return bool(ended or cut)
 
 

@@ -106,3 +106,24 @@ def test_without_minigrid_one_sentence_names_the_extra_and_the_other_games_are_t
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60)
     assert done.stdout.count("\n") == 1, done.stderr
     assert "minigrid" in done.stdout and "'babyai'" in done.stdout
+
+
+@pytest.mark.parametrize("advice", [3, 4], ids=["pickup", "drop"])
+def test_where_the_bot_carries_something_off_the_state_before_is_asked_about(
+    advice: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import minigrid.utils.baby_ai_bot
+
+    class Carrier:
+        def __init__(self, env: object) -> None:
+            pass
+
+        def replan(self, taken: object) -> int:
+            return advice
+
+    monkeypatch.setattr(minigrid.utils.baby_ai_bot, "BabyAIBot", Carrier)
+    for seed in range(40):
+        state = RULES.sample(random.Random(seed))
+        rng = random.Random(seed)
+        _, start = begun(rng.choice(LEVELS), rng.getrandbits(31))
+        assert state["things"] == start["things"]
