@@ -40,7 +40,8 @@ def small_model(workspace: Workspace, answers: Sequence[Answered]) -> Peer:
                 scores.append(task_spec(answer.task).score(answer.wanted, read(answer.asked, reply)))
     except (EdgeError, TrainerError) as cause:
         return Peer(f"{NAME}: {cause}")
-    return Peer(NAME, weights.path.stat().st_size, float(np.median(times)), float(np.mean(scores)))
+    name = NAME if len(answers) <= ROWS else f"{NAME}, the first {ROWS} rows"
+    return Peer(name, weights.path.stat().st_size, float(np.median(times)), float(np.mean(scores)))
 
 
 def _chat(given: Json) -> list[Json]:

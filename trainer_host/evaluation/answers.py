@@ -8,7 +8,7 @@ from typing import cast
 
 from edge_runtime.errors import BadRequest
 from edge_runtime.media import Media
-from edge_runtime.tasks import Specialist
+from edge_runtime.tasks import Specialist, wake_word
 from trainer_host.compress.files import exported
 from trainer_host.compress.gate import loaded
 from trainer_host.data.check import homes_of
@@ -23,6 +23,7 @@ from trainer_host.training.run import Run
 
 CAPTIONS = "captions"  # whose pictures are compared with one another
 VOICE = "voice"  # whose sounds are compared with the teacher's
+SOUND = "said.wav"
 FRAMES = ("frames", "recording")  # of which questions and answers are pictures
 _PICTURES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".gif": "image/gif"}
 
@@ -64,7 +65,7 @@ class Examined:
 
 def examine(run: Run, dataset: Dataset, most: int, on_step: Callable[[float, str], None]) -> Examined:
     """Ask at most `most` held-out rows, spread over all of them; raises `DataError` where there is nothing to ask."""
-    if run.task not in (*TASKS, COMBO):
+    if run.task not in (*TASKS, COMBO, wake_word.NAME):
         raise DataError(f"A {run.task} has no questions with right answers, so there is nothing to show.")
     if (dataset.task, dataset.kind) != (run.task, run.kind):
         raise DataError(f"'{dataset.name}' has rows of the task {dataset.task}; the run's task is {run.task}.")
@@ -76,6 +77,9 @@ def examine(run: Run, dataset: Dataset, most: int, on_step: Callable[[float, str
     homes = homes_of(dataset)
     made = []
     with loaded(run, student_of(run), item, item.runtimes[0]) as specialist:
+        if run.task == wake_word.NAME:
+            sounds = listened(dataset, rows, specialist, on_step)
+            return Examined(item.file, item.runtimes[0], item.bytes, sounds)
         if run.kind == CAPTIONS:
             painted = _painted(run, dataset, rows, specialist, on_step)
             return Examined(item.file, item.runtimes[0], item.bytes, painted)
@@ -139,6 +143,41 @@ def _voiced(
     return tuple(made)
 
 
+def listened(
+    dataset: Dataset, rows: Sequence[Row], specialist: Specialist, on_step: Callable[[float, str], None]
+) -> tuple[Answered, ...]:
+    """What a wake word made of phrases, near misses and other talk, each as it is heard in a room with noise."""
+    from edge_runtime.audio.files import write_sound
+    from trainer_host.speech.kinds import NEAR, PHRASE
+    from trainer_host.speech.recordings import is_recorded
+    from trainer_host.students.wake_data import Scene, heard_rows
+    from trainer_host.students.wake_word import is_right
+
+    kinds = (PHRASE, NEAR)  # in this order they are heard
+    said = iter([row for kind in kinds for row in rows if row.meta["kind"] == kind])
+    made = []
+    for sound in heard_rows(rows, dataset.folder, 2, Scene(), (1, 1), lambda share: on_step(share, f"{share:.0%}")):
+        row = next(said) if sound.kind in kinds else None
+        by = {"by": "a person"} if row is not None and is_recorded(row) else {}
+        words = {"text": str(row.input["text"])} if row is not None and "text" in row.input else {}
+        content = write_sound(sound.samples)
+        answer = specialist.run({"audio": Media("audio/wav", content)})
+        found = [float(one["seconds"]) for one in cast(list[dict[str, float]], answer["detections"])]
+        peak = float(cast(float, answer["confidence"]))
+        got: Json = {
+            "wakes": bool(found),
+            **({"at": found} if found else {}),
+            "highest": peak,
+            "confidence": peak if found else 1 - peak,
+            "unsure": answer["unsure"],
+        }
+        wanted: Json = {"wakes": sound.end >= 0, **({"at": round(sound.end, 2)} if sound.end >= 0 else {})}
+        asked: Json = {"sound": SOUND, "kind": sound.kind, **words, **by}
+        made.append(Answered(wake_word.NAME, asked, wanted, got, float(is_right(sound, found)), {SOUND: content}))
+    on_step(1.0, "done")
+    return tuple(made)
+
+
 def chosen(task: str, wanted: Json, got: Json, score: float) -> dict[str, tuple[str, str]]:
     """What was chosen among a few names, by what is chosen: (wanted, got); nothing for tasks that choose freely."""
     if task == "router":
@@ -148,6 +187,8 @@ def chosen(task: str, wanted: Json, got: Json, score: float) -> dict[str, tuple[
     if task == "game":  # any of the best actions is right
         right = str(got.get("action")) if score == 1 else str(wanted.get("action"))
         return {"action": (right, str(got.get("action")))}
+    if task == wake_word.NAME:
+        return {"waking": ("wakes" if wanted.get("wakes") else "sleeps", "wakes" if got.get("wakes") else "sleeps")}
     if task == "robot":
         return {"action": (_action(wanted), _action(got))}
     if task == "vision" and "answer" in wanted:

@@ -20,7 +20,7 @@ from trainer_host.evaluation.answers import Answered, Examined, chosen
 from trainer_host.evaluation.body_viewer import SCRIPT, viewer
 from trainer_host.media.spectrogram import spectrogram
 from trainer_host.page import text
-from trainer_host.tasks import Example, task_spec
+from trainer_host.tasks import TASKS, Example, task_spec
 from trainer_host.training.run import Run
 from trainer_host.training.uncertainty import calibration_error
 
@@ -196,7 +196,7 @@ def _asked(item: Answered) -> str:
     shown = next(iter(plain.values())) if len(plain) == 1 else plain or ""
     task = f"<b>{text(item.task)}</b><br>"
     files = "".join(
-        page.media(page.MEDIA.get(f".{name.rsplit('.', 1)[-1]}", ""), content, name)
+        _heard(content) + page.media(page.MEDIA.get(f".{name.rsplit('.', 1)[-1]}", ""), content, name)
         for name, content in item.files.items()
     )
     return task + files + (_pre(shown) if shown else "")
@@ -216,7 +216,7 @@ def _rendered(item: Answered, output: Json) -> str:
     """The files of an output, or what its task draws of it."""
     if media := _files(output):
         return "".join(_file(one) for one in media)
-    if _label(output) is not None:  # the picture itself stands beside it
+    if _label(output) is not None or item.task not in TASKS:  # the picture or the sound itself stands beside it
         return ""
     try:
         files = task_spec(item.task).render(Example(item.asked, _plain(output), item.files))

@@ -226,8 +226,7 @@ class WakeStudent:
                 samples += len(one.samples)
                 continue
             session = specialist.listen()
-            heard = [at.seconds for at in session.feed(one.samples.astype(np.float32))]
-            right = any(one.end - _EARLY <= at <= one.end + _LATE for at in heard) if one.end >= 0 else not heard
+            right = is_right(one, [at.seconds for at in session.feed(one.samples.astype(np.float32))])
             found[one.kind].append((right, session.peak))
             if one.by_people and one.kind == PHRASE:
                 by_people.append(right)
@@ -265,6 +264,13 @@ class WakeStudent:
             found[one.kind].append((clear, base64.b64encode(content).decode("ascii")))
         clearest = [sorted(found[kind], reverse=True)[: _GOLDEN // 2] for kind in (PHRASE, NEAR)]
         return [{"audio": coded} for pair in zip(*clearest, strict=False) for _, coded in pair][:count]
+
+
+def is_right(sound: Heard, detections: Sequence[float]) -> bool:
+    """Whether the phrase was heard where it ends, or nothing where it isn't said. detections: seconds."""
+    if sound.end < 0:
+        return not detections
+    return any(sound.end - _EARLY <= at <= sound.end + _LATE for at in detections)
 
 
 def load_config(run: Path) -> WakeConfig:

@@ -29,6 +29,8 @@ from trainer_host.compress.gate import draft_manifest, limits_of
 from trainer_host.compress.inspect import weight_bytes
 from trainer_host.compress.quantize import quantize_onnx
 from trainer_host.data.dataset import Dataset
+from trainer_host.evaluation.answers import Examined, listened
+from trainer_host.evaluation.show import show
 from trainer_host.export.onnx import export_onnx
 from trainer_host.speech.acoustics import Scene
 from trainer_host.speech.kinds import MORE, NEAR, PHRASE, TALK
@@ -103,6 +105,21 @@ def test_held_out_speakers_are_understood_better_than_by_loudness(taught: Taught
     # take longer to learn than a test may last; the gate measures them.
     by_loudness = auroc(loudness[PHRASE], loudness[TALK])
     assert auroc(sure[PHRASE], sure[TALK]) > max(by_loudness, 1 - by_loudness) + 0.1
+
+
+@needs_speech
+def test_its_page_has_each_sound_to_look_at_and_to_listen_to(taught: Taught) -> None:
+    rows = [row for row in taught.dataset.rows("heldout") if row.meta["kind"] != TALK]
+    answers = listened(taught.dataset, rows, taught.word, lambda share, what: None)
+    assert [answer.asked["text"] for answer in answers] == [row.input["text"] for row in rows]
+    for answer in answers:
+        assert answer.wanted["wakes"] == (answer.asked["kind"] == PHRASE)
+        assert answer.score in (0.0, 1.0) and 0 <= (answer.confidence or 0.0) <= 1
+        if answer.score:
+            assert answer.got["wakes"] == answer.wanted["wakes"]
+    page = show(taught.run, Examined("model.int8.onnx", "onnxruntime", 1, answers))
+    assert page.count("<audio controls") == page.count("its spectrogram") > 0
+    assert "Confusions of the waking" in page
 
 
 @needs_speech
