@@ -2,13 +2,13 @@
 # The whole way of every task by the same commands, on a device process of its own, without a network: teach, train, export, gate,
 # bundle, push, ask, show. What comes back lies in FOLDER/answers, to be looked at; what failed is told last, with exit code 1.
 #   sh scripts/whole_way.sh FOLDER [TASK ...]
-# ROWS (300) and SECONDS_EACH (40) of each: too few for good specialists, enough to see that each answers what was asked.
+# ROWS of each (300), trained as long as is usual for so many, or SECONDS_EACH: enough to see that each answers what was asked.
 set -u
 [ $# -ge 1 ] || { sed -n 2,5p "$0" >&2; exit 2; }
 mkdir -p "$1" && cd "$1" || exit 2
 shift
 [ $# -ge 1 ] || set -- router robot avatar math chat code image_gen video_gen audio_gen 3d_gen game vision wake_word voice
-rows=${ROWS:-300} seconds=${SECONDS_EACH:-40} address=127.0.0.1:${PORT:-18765} failed=
+rows=${ROWS:-300} address=127.0.0.1:${PORT:-18765} failed=
 export ENIGMA_HOME="$PWD/home"
 mkdir -p answers pages
 
@@ -76,7 +76,7 @@ for task; do
     robot) data=$name-robot; step enigma teach --task robot --examples "$((rows < 1000 ? 1000 : rows))" --name "$name" --seed 5 ;;
     *) data=$name-$(echo "$task" | tr _ -); step enigma teach --task "$task" --examples "$rows" --name "$name" --seed 5 ;;
     esac || continue
-    step enigma train --data "$data" --name "$name" --seconds "$seconds" --seed 5 || continue
+    step enigma train --data "$data" --name "$name" ${SECONDS_EACH:+--seconds "$SECONDS_EACH"} --seed 5 || continue
     step enigma export "$name" || continue
     step enigma gate "$name" || continue
     grep -E 'passed|refused' step.log | head -1
