@@ -2,7 +2,7 @@
 # The whole way of every task by the same commands, on a device process of its own, without a network: teach, train, export, gate,
 # bundle, push, ask, show. What comes back lies in FOLDER/answers, to be looked at; what failed is told last, with exit code 1.
 #   sh scripts/whole_way.sh FOLDER [TASK ...]
-# ROWS of each (300), trained as long as is usual for so many, or SECONDS_EACH: enough to see that each answers what was asked.
+# ROWS of each (300), trained as long as is usual for so many (a wake word for a minute), or SECONDS_EACH: enough to see that each answers what was asked.
 set -u
 [ $# -ge 1 ] || { sed -n 2,5p "$0" >&2; exit 2; }
 mkdir -p "$1" && cd "$1" || exit 2
@@ -70,13 +70,14 @@ for task; do
     name=w-$(echo "$task" | tr _ -)
     echo "=== $task, $(date +%T)"
     : > "$task.log"
+    time=${SECONDS_EACH-}
     case $task in
     voice) data=$name; step enigma voice data "$name" --sentences "$rows" --common 0 --seed 5 ;;
-    wake_word) data=$name; step enigma wakeword data "hey robot" --name "$name" --amount 0.1 --hours 0.05 --seed 5 ;;
+    wake_word) data=$name; time=${time:-60}; step enigma wakeword data "hey robot" --name "$name" --amount 0.1 --hours 0.05 --seed 5 ;;
     robot) data=$name-robot; step enigma teach --task robot --examples "$((rows < 1000 ? 1000 : rows))" --name "$name" --seed 5 ;;
     *) data=$name-$(echo "$task" | tr _ -); step enigma teach --task "$task" --examples "$rows" --name "$name" --seed 5 ;;
     esac || continue
-    step enigma train --data "$data" --name "$name" ${SECONDS_EACH:+--seconds "$SECONDS_EACH"} --seed 5 || continue
+    step enigma train --data "$data" --name "$name" ${time:+--seconds "$time"} --seed 5 || continue
     step enigma export "$name" || continue
     step enigma gate "$name" || continue
     grep -E 'passed|refused' step.log | head -1
