@@ -209,12 +209,15 @@ def measured(task: str, found: Sequence[Found], rows: int) -> Iterator[Line]:
             yield from of_heads(one, own)
     if task == VISION:
         resnet, note = image_resnet()
+        if cifar is None:
+            note += "; the student's 10,000: benchmarks/photographs.py, [told here](specialists.md#vision)"
         yield Line("vision: CIFAR-10", "right labels", cifar, resnet, note)
     if task == GAME:
         yield from of_game(own)
     if task == "audio_gen":
         for peer in speakers():
-            yield Line("audio_gen: words", "", None, peer, "the usual student's words are said by espeak-ng")
+            said = "the usual student's words are said by espeak-ng, see [spoken words](specialists.md#audio_gen)"
+            yield Line("audio_gen: words", "", None, peer, said)
 
 
 def answered(one: Found, rows: int) -> tuple[tuple[Answered, ...], Peer, str]:
