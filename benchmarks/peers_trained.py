@@ -52,7 +52,7 @@ RECIPES = (
     _taught("solid", "3d_gen", 450, "--seconds", "60"),
     _taught("play", "game", 300),
     _taught("rooms", "game", 300, option="game.games=babyai"),
-    _taught("robot", "robot", 3000),
+    Recipe("robot", "robot", ("teach", "--task", "robot", "--examples", "3000", "--name", "robot", "--seed", SEED)),
     _taught("route", "router", 450, "--seconds", "40"),
     Recipe("voice", "voice", ("voice", "data", "voice")),
     Recipe("hey-robot", "hey-robot", ("wakeword", "data", PHRASE)),

@@ -74,7 +74,7 @@ for task; do
     case $task in
     voice) data=$name; step enigma voice data "$name" --sentences "$rows" --common 0 --seed 5 ;;
     wake_word) data=$name; time=${time:-60}; step enigma wakeword data "hey robot" --name "$name" --amount 0.1 --hours 0.05 --seed 5 ;;
-    robot) data=$name-robot; step enigma teach --task robot --examples "$((rows < 1000 ? 1000 : rows))" --name "$name" --seed 5 ;;
+    robot) data=$name; step enigma teach --task robot --examples "$((rows < 1000 ? 1000 : rows))" --name "$name" --seed 5 ;;
     *) data=$name-$(echo "$task" | tr _ -); step enigma teach --task "$task" --examples "$rows" --name "$name" --seed 5 ;;
     esac || continue
     step enigma train --data "$data" --name "$name" ${time:+--seconds "$time"} --seed 5 || continue
