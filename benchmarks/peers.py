@@ -194,7 +194,9 @@ def measured(task: str, found: Sequence[Found], rows: int) -> Iterator[Line]:
         counted = task_spec(task).metric
         if "label" in answers[0].got and task == VISION:
             counted = "right labels"
-        elif one.run.kind == FRAMES:
+        elif "answer" in answers[0].got and task == VISION:
+            counted = "right answers"
+        elif one.run.kind in FRAMES:
             counted = NextFrames.metric
         elif one.run.kind == CAPTIONS:
             counted = "others' pictures that are less like it than the caption's own"
@@ -240,7 +242,7 @@ def peers_of(one: Found, answers: Sequence[Answered]) -> Iterator[Peer]:
     if one.run.kind == CAPTIONS:
         yield nearest_caption(one.dataset, answers)
         return
-    if one.run.kind == FRAMES:
+    if one.run.kind in FRAMES:
         yield same_frame(answers)
         return
     if one.run.task in WRITES:

@@ -19,7 +19,7 @@ from trainer_host.data.captioned import caption_table, import_captions
 from trainer_host.data.dataset import Dataset
 from trainer_host.data.quality import files_of
 from trainer_host.errors import GateRefused
-from trainer_host.evaluation.answers import Answered
+from trainer_host.evaluation.answers import FRAMES, Answered
 from trainer_host.training.run import Run
 from trainer_host.workspace import Workspace
 
@@ -65,6 +65,17 @@ def test_the_same_frame_again_is_right_where_nothing_changed() -> None:
         for after in (frames[0], frames[1])
     ]
     assert same_frame(answers).score == 0.5
+
+
+@pytest.mark.parametrize("kind", FRAMES)
+def test_beside_next_frames_stands_the_frame_before(tmp_path: Path, kind: str) -> None:
+    run = Run(
+        tmp_path / "home/runs/mine", "mine", "video_gen", "easy", "sha256:0", "person", 3, 20.0, "sha256:1", kind=kind
+    )
+    found = peers.Found(run, easy_dataset(Workspace(tmp_path / "home"), tmp_path), "")
+    frame = Media("image/png", png_of(np.zeros((64, 64, 3), np.uint8)))
+    answers = [Answered("video_gen", {"image": "a.png"}, {"frame": frame}, {}, 0.0, {"a.png": frame.content})]
+    assert [peer.name for peer in peers.peers_of(found, answers)] == ["the same frame again"]
 
 
 def test_the_nearest_captions_picture_is_compared_as_the_students_are(tmp_path: Path) -> None:
