@@ -235,14 +235,25 @@ async def test_what_a_screen_hides_is_still_there_when_it_is_shown(options: Opti
         empty = store.state
         furnish(store)
         full = store.state
+
+        def counted() -> Counter[str]:
+            return Counter(type(widget).__name__ for widget in driver.app.shell.walk())
+
+        async def steady() -> Counter[str]:
+            """Lists make their lines as they are laid out, which may take a slow machine more frames."""
+            before, now = None, counted()
+            while now != before:
+                await driver.settle()
+                gc.collect()
+                before, now = now, counted()
+            return now
+
         for screen in Screen:
             shown = []
             for state in (full, empty, full):
                 store.state = replace(state, screen=screen)
                 driver.app.shell.show(store.state)
-                await driver.settle()
-                gc.collect()
-                shown.append(Counter(type(widget).__name__ for widget in driver.app.shell.walk()))
+                shown.append(await steady())
             assert shown[0] == shown[2], screen
 
 
