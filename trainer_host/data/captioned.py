@@ -18,6 +18,7 @@ from trainer_host.data.dataset import Dataset, Row
 from trainer_host.data.labelled import Labelled
 from trainer_host.data.picture_questions import MAX_PICTURES, PICTURE, picture_of
 from trainer_host.data.picture_tables import columns_of, table_in
+from trainer_host.data.split import check_share
 from trainer_host.errors import DataError
 from trainer_host.tasks import Rejected
 from trainer_host.workspace import Workspace, checked_name
@@ -61,8 +62,7 @@ def import_captions(
     `DataError` for a table that nothing can be learnt from; nothing is written then.
     """
     checked_name(name)
-    if not 0.05 <= held_out <= 0.5:
-        raise DataError(f"The held-out share must be from 0.05 to 0.5, not {held_out:g}.")
+    check_share(held_out)
     header = columns_of(table, columns or {}, COLUMNS, NEEDED)
     if header is None:
         raise DataError(f"{table.name} needs the columns picture and caption in its first line, in UTF-8.")

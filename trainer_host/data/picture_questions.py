@@ -16,6 +16,7 @@ from trainer_host.data.dataset import Dataset, Json, Row
 from trainer_host.data.labelled import Labelled
 from trainer_host.data.picture_tables import columns_of, table_in
 from trainer_host.data.pictures import KEPT_SIDE, encoded
+from trainer_host.data.split import check_share
 from trainer_host.errors import DataError
 from trainer_host.tasks import Example, Rejected
 from trainer_host.tasks.vision_pictures import picture_name
@@ -69,8 +70,7 @@ def import_questions(
     from; nothing is written then.
     """
     checked_name(name)
-    if not 0.05 <= held_out <= 0.5:
-        raise DataError(f"The held-out share must be from 0.05 to 0.5, not {held_out:g}.")
+    check_share(held_out)
     refused: Counter[str] = Counter()
     first: dict[str, int] = {}
     pictures: dict[str, tuple[str, bytes]] = {}

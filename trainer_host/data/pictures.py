@@ -17,6 +17,7 @@ from trainer_host.data import films
 from trainer_host.data.build import build_dataset
 from trainer_host.data.dataset import Dataset, Json, Row
 from trainer_host.data.labelled import Labelled
+from trainer_host.data.split import check_share
 from trainer_host.errors import DataError
 from trainer_host.media.boxes import MAX_LABEL
 from trainer_host.tasks import Rejected, canonical
@@ -104,8 +105,7 @@ def import_pictures(
     Raises `DataError` for a folder that nothing can be learnt from; nothing is written then.
     """
     checked_name(name)
-    if not 0.05 <= held_out <= 0.5:
-        raise DataError(f"The held-out share must be from 0.05 to 0.5, not {held_out:g}.")
+    check_share(held_out)
     refused: Counter[str] = Counter()
     gathered = _distinct(_pictures(folder, refused))
     kept = gathered.kept

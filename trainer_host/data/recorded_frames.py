@@ -19,6 +19,7 @@ from trainer_host.data.build import build_dataset
 from trainer_host.data.dataset import Dataset, Row
 from trainer_host.data.labelled import Labelled
 from trainer_host.data.picture_tables import columns_of
+from trainer_host.data.split import check_share
 from trainer_host.errors import DataError
 from trainer_host.media import examples
 from trainer_host.tasks.next_frames import ACTION, BEFORE, DONE, FRAME, MAX_ACTION, OWN, PICTURE, SEEN
@@ -78,8 +79,7 @@ def import_frames(
     """
     checked_name(name)
     examples.needs("PIL", "Frames")
-    if not 0.05 <= held_out <= 0.5:
-        raise DataError(f"The held-out share must be from 0.05 to 0.5, not {held_out:g}.")
+    check_share(held_out)
     names, pictures = _recorded(folder)
     steps = _steps(folder / TABLE, names)
     size, known, seen = _seen(names, pictures)

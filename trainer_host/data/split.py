@@ -31,6 +31,12 @@ class Deduplicated:
     conflicts: list[tuple[int, int]]
 
 
+def check_share(held_out: float) -> None:
+    """Raise `DataError` for a share of rows that isn't sensible to hold out."""
+    if not 0.05 <= held_out <= 0.5:
+        raise DataError(f"The held-out share must be from 0.05 to 0.5, not {held_out:g}.")
+
+
 def deduplicate(rows: list[Labelled]) -> Deduplicated:
     """Keep the first row of each question; `conflicts` holds positions that want different answers."""
     first: dict[str, int] = {}

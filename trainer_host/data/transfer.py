@@ -16,7 +16,7 @@ from trainer_host.data.check import homes_of
 from trainer_host.data.dataset import GROUP, SPLITS, Dataset, Json, Row
 from trainer_host.data.labelled import Labelled, Mistake, RowReader, reader_for
 from trainer_host.data.pii import Scrubber
-from trainer_host.data.split import deduplicate
+from trainer_host.data.split import check_share, deduplicate
 from trainer_host.errors import DataError, ImportRefused
 from trainer_host.workspace import Workspace, checked_name
 
@@ -47,8 +47,7 @@ def import_rows(
     nothing is written then.
     """
     checked_name(name)
-    if not 0.05 <= held_out <= 0.5:
-        raise DataError(f"The held-out share must be from 0.05 to 0.5, not {held_out:g}.")
+    check_share(held_out)
     reader = reader_for(task, inventory=inventory, folder=file.parent)
     ignored: list[str] = []
     lines, rows = _read_all(file, reader, group, columns or {}, ignored)

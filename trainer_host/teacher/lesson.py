@@ -12,6 +12,7 @@ from pathlib import Path
 
 from edge_runtime import strict_json
 from edge_runtime.errors import BadRequest
+from trainer_host.data.split import check_share
 from trainer_host.errors import NotThere, TrainerError
 from trainer_host.tasks import TASKS, Json
 from trainer_host.teacher.options import check_options
@@ -78,8 +79,7 @@ def checked_lesson(lesson: Lesson) -> Lesson:
         raise TrainerError("The same task is named twice; name each once.")
     if not MIN_EXAMPLES <= lesson.examples <= MAX_EXAMPLES:
         raise TrainerError(f"--examples must be from {MIN_EXAMPLES} to {MAX_EXAMPLES}, not {lesson.examples}.")
-    if not 0.05 <= lesson.held_out <= 0.5:
-        raise TrainerError(f"The held-out share must be from 0.05 to 0.5, not {lesson.held_out:g}.")
+    check_share(lesson.held_out)
     if lesson.budget is not None:
         try:
             limit = Decimal(lesson.budget)
