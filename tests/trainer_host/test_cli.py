@@ -106,3 +106,23 @@ def test_rows_are_imported_shown_listed_and_exported(tmp_path: Path, capsys: pyt
     assert len((tmp_path / "out.csv").read_text().splitlines()) == 276
     assert main([*home, "train", "--data", "front-desk", "--task", "robot"]) == 2
     assert "teaches the task router, not robot" in capsys.readouterr().err
+
+
+def test_words_stand_before_or_behind_options(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from edge_runtime.cli import build_parser as of_edge
+
+    for line in (
+        ["trust", "add", "KEY", "--state", "here"],
+        ["trust", "add", "--state", "here", "KEY"],
+        ["trust", "--state", "here", "add", "KEY"],
+        ["trust", "--name", "mine", "add", "--state", "here", "KEY"],
+    ):
+        read = of_edge().parse_args(line)
+        assert (read.action, read.key, read.state) == ("add", "KEY", Path("here")), line
+    read = of_edge().parse_args(["documents", "ask", "--limit", "2", "how", "--json", "much", "--", "-x"])
+    assert (read.action, read.words, read.limit, read.json) == ("ask", ["how", "much", "-x"], 2, True)
+    assert of_edge().parse_args(["trust", "--state", "here"]).action == "list"
+    for wrong, sentence in ((["trust", "add", "a", "b"], "arguments: b"), (["install", "--state", "x"], "BUNDLE")):
+        with pytest.raises(SystemExit):
+            of_edge().parse_args(wrong)
+        assert sentence in capsys.readouterr().err

@@ -147,6 +147,13 @@ class TaskSpec(ABC):
         """A question to a judge about what can't be executed, answered by `JUDGE_SCHEMA`; None: nothing to ask."""
         return None
 
+    def stand_in(self, seed: int, number: int) -> Example:
+        """An example about as long as a teacher would make of this draw: what judging it will take is told by that.
+
+        Raises `Rejected` where there is none for this number.
+        """
+        return self.built_in_at(seed, number)
+
     def difficulty(self, example: Example) -> float:
         """0 (easy) to 1 (hard), for a curriculum; by default longer questions are harder."""
         return min(1.0, len(self.key(example)) / 400)

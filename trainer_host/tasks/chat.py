@@ -229,6 +229,10 @@ class ChatSpec(TaskSpec):
         example = _example(made.texts)
         return Grouped(example.input, example.output, group=made.group, meta={TEMPLATE: made.group})
 
+    def stand_in(self, seed: int, number: int) -> Example:
+        """See `TaskSpec`: built-in talk, whatever the language."""
+        return _example(talk(random.Random(f"{seed}/{self.name}/stand-in/{number}")).texts)
+
     def group(self, example: Example) -> str | None:
         """The template of a built-in conversation."""
         return example.group if isinstance(example, Grouped) else None

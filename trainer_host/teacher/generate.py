@@ -307,16 +307,7 @@ async def _asked(teacher: Teacher, request: Request, tally: Tally) -> Reply:
 
 
 async def _judged(question: Prompt, spec: TaskSpec, teacher: Teacher, tally: Tally) -> int:
-    images = tuple(Image("image/png", content) for content in question.images)
-    request = Request(
-        (Message("user", question.user, images),),
-        question.system,
-        JUDGE_SCHEMA,
-        JUDGE_MAX_TOKENS,
-        temperature=0.0,
-        task=spec.name,
-    )
-    reply = await _asked(teacher, request, tally)
+    reply = await _asked(teacher, judging(question, spec), tally)
     try:
         return int(str(read_answer(reply.text, JUDGE_SCHEMA)["level"]))
     except AnswerRefused:
@@ -369,6 +360,19 @@ def request_for(spec: TaskSpec, prompt: Prompt, sample: int = 0, alternatives: i
         sample,
         spec.name,
         alternatives,
+    )
+
+
+def judging(question: Prompt, spec: TaskSpec) -> Request:
+    """The request that a task's question to a judge becomes."""
+    images = tuple(Image("image/png", content) for content in question.images)
+    return Request(
+        (Message("user", question.user, images),),
+        question.system,
+        JUDGE_SCHEMA,
+        JUDGE_MAX_TOKENS,
+        temperature=0.0,
+        task=spec.name,
     )
 
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from trainer_host.executor import Executor, executor_for
-from trainer_host.tasks import task_spec
+from trainer_host.tasks import Rejected, TaskSpec, task_spec
 from trainer_host.teacher.estimate import Estimate, Yield, estimate, summed
 from trainer_host.teacher.examples import draw
-from trainer_host.teacher.generate import Order, generate, request_for
+from trainer_host.teacher.generate import Order, generate, judging, request_for
 from trainer_host.teacher.lesson import Lesson
 from trainer_host.teacher.opening import Opened
 from trainer_host.teacher.prices import batch_price
@@ -79,6 +79,8 @@ async def _one(
         drawn: list[tuple[Request, Usage | None]] = [
             (request_for(spec, prompt, part), None) for prompt in prompts for part in range(spec.samples)
         ]
+        if lesson.judge:
+            drawn += [(request, None) for request in _judgements(spec, lesson.seed, len(prompts))]
         outcome = Yield(len(prompts), len(prompts))
         return estimate(drawn, lesson.examples, price, batch=half, outcome=outcome, model=model)
     noting = _Noting(teacher)
@@ -89,3 +91,17 @@ async def _one(
     tally = result.tally
     outcome = Yield(tally.accepted + tally.rejected.total(), tally.accepted, tally.repaired)
     return estimate(noting.asked, lesson.examples, price, batch=half, outcome=outcome, model=model)
+
+
+def _judgements(spec: TaskSpec, seed: int, draws: int) -> list[Request]:
+    if type(spec).judge is TaskSpec.judge:
+        return []
+    made: list[Request] = []
+    for number in range(draws):
+        try:
+            question = spec.judge(spec.stand_in(seed, number))
+        except Rejected:
+            continue
+        if question is not None:
+            made.append(judging(question, spec))
+    return made

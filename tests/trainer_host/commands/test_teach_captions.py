@@ -80,6 +80,11 @@ def test_captions_of_a_persons_pictures_that_a_second_look_confirms_become_rows(
     assert main([*order, "--estimate", "--sample", "4"]) == 0
     estimated = len(provider.asked)
     assert estimated >= 8 and "requests for 48 examples" in capsys.readouterr().out
+    assert main([*order, "--estimate", "--sample", "0"]) == 0
+    assert len(provider.asked) == estimated
+    assert "96 requests for 48 examples" in capsys.readouterr().out  # captions, and a look at each
+    assert main([*order, "--estimate", "--sample", "0", "--no-judge"]) == 0
+    assert "48 requests for 48 examples" in capsys.readouterr().out
     assert main([*order, "--budget", "0.02", "--concurrency", "2"]) == 1
     assert "enigma teach --resume" in capsys.readouterr().err
     assert main(["teach", "--resume", "--budget", "5", "--price", "1,4"]) == 0
