@@ -10,7 +10,7 @@ def choice_loss(scores: Tensor, best: Tensor, legal: Tensor, preferred: Tensor) 
     """How far each action's score is from telling whether it is a best one, and how likely none to prefer is chosen.
 
     scores, best, legal, preferred: float32 [batch, actions, 64]; the choice is among a place's actions, or among a
-    board's cells.
+    board's cells. Where legal and preferred aren't 0 they say how much that place counts.
     """
     told = nn.functional.binary_cross_entropy_with_logits(scores, best, reduction="none")
     choices = scores if scores.shape[1] > 1 else scores.transpose(1, 2)

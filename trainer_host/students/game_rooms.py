@@ -1,12 +1,14 @@
 """What the rooms' tower learns from: every square and facing of the rooms of rows, and of others with other missions.
 
 All states of a room are learnt at once, also those that only a mistake leads to. That is where collecting a student's
-own runs and asking an expert about them (DAgger, Ross et al. 2011) comes to in the end.
+own runs and asking an expert about them (DAgger, Ross et al. 2011) comes to in the end. Each counts as often as ways
+lead through it: the few beside what is meant end every mission, and would be drowned by all the others.
 """
 
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -45,13 +47,13 @@ _COLORLESS, _SIDED, _FETCHED = 0.25, 0.65, 0.5  # shares of missions without a c
 
 @dataclass(frozen=True)
 class RoomLessons(Lessons):
-    """planes uint8 [n, planes, 64]; best, legal and preferred uint8 [n, actions, facings x 64]."""
+    """planes uint8 [n, planes, 64]; best uint8 [n, actions, facings x 64]; legal and preferred float32 of that shape: how
+    much the state counts in which the action is legal, or a best one."""
 
     def drawn(self, rows: Tensor, shuffle: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Those rows as they are: float32 planes [n, planes, 8, 8], best, legal, preferred."""
         planes = self.planes[rows].to(torch.float32).reshape(len(rows), -1, SIDE, SIDE)
-        best, legal = self.best[rows].to(torch.float32), self.legal[rows].to(torch.float32)
-        return planes, best, legal, best
+        return planes, self.best[rows].to(torch.float32), self.legal[rows], self.preferred[rows]
 
 
 def room_lessons(rows: Sequence[Asked], heldout: Iterable[Asked], seed: int) -> RoomLessons:
@@ -65,18 +67,28 @@ def room_lessons(rows: Sequence[Asked], heldout: Iterable[Asked], seed: int) -> 
     if found:
         found |= dict.fromkeys(other_rooms(ROOMS - len(found), rng))
     planes = np.zeros((len(found), ROOM_PLANES, CELLS), np.uint8)
-    best, legal = np.zeros((2, len(found), ACTIONS * len(FACINGS), CELLS), np.uint8)
+    best, legal = np.zeros((2, len(found), ACTIONS * len(FACINGS), CELLS), np.float32)
     for number, room in enumerate(found):
         planes[number] = room_planes(room).reshape(-1, CELLS)
-        for pose in distances(room).keys() - hidden.get(room, set()):
+        ways = ways_through(room)
+        for pose in ways.keys() - hidden.get(room, set()):
             cell = room_cell(pose)
-            legal[number, [room_score(action, pose.facing) for action in legal_actions(room, pose)], cell] = 1
-            best[number, [room_score(action, pose.facing) for action in best_actions(room, pose)], cell] = 1
+            legal[number, [room_score(action, pose.facing) for action in legal_actions(room, pose)], cell] = ways[pose]
+            best[number, [room_score(action, pose.facing) for action in best_actions(room, pose)], cell] = ways[pose]
     shape = (len(found), ACTIONS, len(FACINGS) * CELLS)
-    good, allowed = torch.from_numpy(best.reshape(shape)), torch.from_numpy(legal.reshape(shape))
+    preferred, allowed = torch.from_numpy(best.reshape(shape)), torch.from_numpy(legal.reshape(shape))
+    good = (preferred > 0).to(torch.uint8)
     games = torch.full((len(found),), list(RULES).index(BabyAi.name))
     none = torch.zeros(len(found), dtype=torch.int64)
-    return RoomLessons(torch.from_numpy(planes), good, allowed, good, games, none, none + 1)
+    return RoomLessons(torch.from_numpy(planes), good, allowed, preferred, games, none, none + 1)
+
+
+def ways_through(room: Room) -> dict[Pose, float]:
+    """How many of the ways that begin once in each pose lead through a pose, if those equally far share them alike."""
+    far = distances(room)
+    alike = Counter(far.values())
+    begun = {steps: sum(count for other, count in alike.items() if other >= steps) for steps in alike}
+    return {pose: begun[steps] / alike[steps] for pose, steps in far.items()}
 
 
 def other_rooms(count: int, rng: random.Random) -> Iterator[Room]:

@@ -21,8 +21,10 @@ from trainer_host.students.game import STUDENT
 from trainer_host.students.game_data import read_rows
 from trainer_host.students.game_missions import Chooser, any_action, asking, missions
 from trainer_host.students.game_model import Shape
+from trainer_host.students.game_rooms import other_rooms, ways_through
 from trainer_host.tasks import Json
 from trainer_host.tasks.game import GAMES, USUAL
+from trainer_host.tasks.game_rooms import distances
 from trainer_host.teacher.lesson import Lesson
 from trainer_host.teacher.teach import give
 from trainer_host.training.run import Run, train_run
@@ -110,6 +112,30 @@ def test_missions_of_unseen_rooms_are_done_more_often_than_by_chance_and_by_the_
         own = missions(LEVEL, UNSEEN, asking(specialist)).done
     assert own >= missions(LEVEL, UNSEEN, any_action(random.Random(1))).done + 0.15
     assert own >= missions(LEVEL, UNSEEN, nearest(rows)).done + 0.15
+
+
+@pytest.mark.skipif(not HAS_ROOMS, reason="the extra babyai isn't installed")
+def test_a_mission_ends_by_what_it_asks_for(trained: tuple[Workspace, Dataset, Run, dict[str, float]]) -> None:
+    from trainer_host.compress.files import exported
+
+    _, _, run, _ = trained
+    right: dict[bool, list[bool]] = {True: [], False: []}
+    item = next(item for item in exported(run) if item.file == "model.int8.onnx")
+    with loaded(run, STUDENT, item, "onnxruntime") as specialist:
+        for room in other_rooms(60, random.Random(5)):
+            pose = next(pose for pose, steps in distances(room).items() if steps == 1)
+            answer = specialist.run({"text": RULES["babyai"].text(Stand(room, pose))})
+            right[room.mission.fetch].append(answer["action"] == ("pickup" if room.mission.fetch else "done"))
+    assert all(sum(ends) >= 0.8 * len(ends) >= 16 for ends in right.values())
+
+
+@pytest.mark.skipif(not HAS_ROOMS, reason="the extra babyai isn't installed")
+def test_ways_pass_each_distance_once() -> None:
+    room = next(other_rooms(1, random.Random(3)))
+    far, ways = distances(room), ways_through(room)
+    assert sum(ways.values()) == pytest.approx(sum(far.values()))  # a way from each pose, through one at each distance
+    ends = [ways[pose] for pose, steps in far.items() if steps == 1]
+    assert sum(ends) == pytest.approx(len(far)) and min(ends) == max(ends) == max(ways.values())
 
 
 def test_a_golden_request_is_a_state_or_a_text_and_is_answered(
