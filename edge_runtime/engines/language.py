@@ -65,6 +65,21 @@ class FeedsTogether(Protocol):
         """
 
 
+def refuse_unreadable(tokens: Sequence[int], wanted: int, held: int, context: int, vocabulary: int) -> None:
+    """Raises `EngineError` for what `LanguageEngine.feed` doesn't take. held: tokens that the cache holds already."""
+    count = len(tokens)
+    if not 0 <= wanted <= count or not count:
+        raise EngineError(f"Logits of {wanted} of {count} tokens can't be given.")
+    if held + count > context:
+        raise EngineError(f"The text has {held + count} tokens, and the model reads {context} at most; shorten it.")
+    # Lists as they are: a step of one token is so short that making an array, and asking it, can be told.
+    if min(tokens) < 0 or max(tokens) >= vocabulary:
+        raise EngineError(
+            f"Token {max(tokens)} isn't in the model's vocabulary of {vocabulary}; "
+            "the tokenizer doesn't belong to this model."
+        )
+
+
 def open_language_engine(
     path: Path,
     threads: int = 1,

@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from edge_runtime.engines import XLLAMACPP
+from edge_runtime.engines.language import refuse_unreadable
 from edge_runtime.errors import EngineError
 from edge_runtime.serving.memory import rss_bytes
 
@@ -159,15 +160,7 @@ class GgufLanguageEngine:
         if self._batch is None:
             raise EngineError("The model was closed.")
         count, before = len(tokens), self.length
-        if not 0 <= wanted <= count or not count:
-            raise EngineError(f"Logits of {wanted} of {count} tokens can't be given.")
-        if before + count > self.context:
-            raise EngineError(
-                f"{before + count} tokens are more than the {self.context} that the model's context has room for; "
-                "shorten the text."
-            )
-        if min(tokens) < 0 or max(tokens) >= self.vocabulary:
-            raise EngineError("The tokenizer gave a token that the model doesn't have; they don't belong together.")
+        refuse_unreadable(tokens, wanted, before, self.context, self.vocabulary)
         made, first = np.empty((wanted, self.vocabulary), np.float32), count - wanted
         for start in range(0, count, self._most):
             part = tokens[start : start + self._most]

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edge_runtime.engines import LITERT, TFLITE
+from edge_runtime.engines.language import refuse_unreadable
 from edge_runtime.engines.language_window import Window
 from edge_runtime.engines.litert import allocate, open_interpreter
 from edge_runtime.errors import EngineError
@@ -79,18 +80,8 @@ class LiteRtLanguageEngine:
         if self._graph is None:
             raise EngineError("The model was closed.")
         count, before = len(tokens), self.length
-        if not 0 <= wanted <= count or not count:
-            raise EngineError(f"Logits of {wanted} of {count} tokens can't be given.")
-        if before + count > self.context:
-            raise EngineError(
-                f"The text has {before + count} tokens, and the model reads {self.context} at most; shorten it."
-            )
+        refuse_unreadable(tokens, wanted, before, self.context, self.vocabulary)
         ids = np.asarray(tokens, np.int64)
-        if int(ids.min()) < 0 or int(ids.max()) >= self.vocabulary:
-            raise EngineError(
-                f"Token {int(ids.max())} isn't in the model's vocabulary of {self.vocabulary}; "
-                "the tokenizer doesn't belong to this model."
-            )
         made = np.empty((wanted, self.vocabulary), np.float32)
         first, at = count - wanted, 0  # the first token whose logits are wanted, and the next one to be read
         try:
@@ -103,7 +94,7 @@ class LiteRtLanguageEngine:
             self.close()
             raise
         except (RuntimeError, ValueError) as cause:
-            self.length = before if self._near.reaches(before) else self._forget()
+            self.length = self._near.back_to(before)
             raise EngineError(f"{self.runtime} couldn't run the model: {str(cause)[:200]}") from None
         return made
 
@@ -111,11 +102,7 @@ class LiteRtLanguageEngine:
         """See `LanguageEngine.rewind`: what is behind is overwritten by the next tokens."""
         if not 0 <= length <= self.length:
             raise EngineError(f"The cache holds {self.length} tokens, so it can't go back to {length}.")
-        self.length = length if self._near.reaches(length) else self._forget()
-
-    def _forget(self) -> int:
-        self._near.first = 0
-        return 0
+        self.length = self._near.back_to(length)
 
     def close(self) -> None:
         """Free the interpreter, and the cache with it."""

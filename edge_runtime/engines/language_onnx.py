@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edge_runtime.engines import ONNX
+from edge_runtime.engines.language import refuse_unreadable
 from edge_runtime.engines.language_rows import MOST, Rows
 from edge_runtime.engines.language_together import NEAR, Together
 from edge_runtime.engines.language_window import Window
@@ -102,20 +103,8 @@ class OnnxLanguageEngine:
         """See `LanguageEngine.feed`; the result is the caller's own."""
         if self._model is None:
             raise EngineError("The model was closed.")
-        count = len(tokens)
-        if not 0 <= wanted <= count or not count:
-            raise EngineError(f"Logits of {wanted} of {count} tokens can't be given.")
-        if self.length + count > self.context:
-            raise EngineError(
-                f"The text has {self.length + count} tokens, and the model reads {self.context} at most; shorten it."
-            )
-        # Lists as they are: a step of one token is so short that making an array, and asking it, can be told.
-        if min(tokens) < 0 or max(tokens) >= self.vocabulary:
-            raise EngineError(
-                f"Token {max(tokens)} isn't in the model's vocabulary of {self.vocabulary}; "
-                "the tokenizer doesn't belong to this model."
-            )
-        before = self.length
+        count, before = len(tokens), self.length
+        refuse_unreadable(tokens, wanted, before, self.context, self.vocabulary)
         found: list[np.ndarray] = []
         try:
             for start in range(0, count, _PIECE):
@@ -123,7 +112,7 @@ class OnnxLanguageEngine:
                 # of the last `wanted` tokens of all, those in this piece
                 found.append(self._read(piece, len(piece) - min(max(count - wanted - start, 0), len(piece))))
         except self._failures as cause:
-            self.length = before if self._near.reaches(before) else self._forget()
+            self.length = self._near.back_to(before)
             raise EngineError(f"onnxruntime couldn't run the model: {first_line(cause)}") from None
         return found[0] if len(found) == 1 else np.concatenate(found)
 
@@ -177,11 +166,7 @@ class OnnxLanguageEngine:
         """See `LanguageEngine.rewind`: what is behind is overwritten by the next tokens."""
         if not 0 <= length <= self.length:
             raise EngineError(f"The cache holds {self.length} tokens, so it can't go back to {length}.")
-        self.length = length if self._near.reaches(length) else self._forget()
-
-    def _forget(self) -> int:
-        self._near.first = 0
-        return 0
+        self.length = self._near.back_to(length)
 
     @property
     def unfilled(self) -> int:

@@ -42,3 +42,10 @@ class Window:
     def reaches(self, length: int) -> bool:
         """Whether all that the token behind `length` others looks back at is still there."""
         return self.first <= max(0, length - self.window + 1)
+
+    def back_to(self, length: int) -> int:
+        """Forget what is behind the first `length` tokens; how many are left: none where they don't reach so far back."""
+        if self.reaches(length):
+            return length
+        self.first = 0
+        return 0

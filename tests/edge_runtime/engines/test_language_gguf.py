@@ -76,9 +76,9 @@ def test_what_cannot_be_read_is_refused_and_the_cache_stays(engine: GgufLanguage
         ([], 0, "of 0 tokens"),
         ([20], 2, "Logits of 2"),
         ([20], -1, "Logits of -1"),
-        ([engine.vocabulary], 1, "don't belong together"),
-        ([-1], 1, "don't belong together"),
-        ([20] * 94, 1, "97 tokens are more than the 96"),
+        ([engine.vocabulary], 1, "isn't in the model's vocabulary"),
+        ([-1], 1, "isn't in the model's vocabulary"),
+        ([20] * 94, 1, "97 tokens, and the model reads 96 at most"),
     ):
         with pytest.raises(EngineError, match=words):
             engine.feed(tokens, wanted)
