@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import random
 import time
+from collections import Counter
+from typing import cast
 
+import numpy as np
 import pytest
 
 from edge_runtime.games import RULES, boards, lookahead
 from edge_runtime.games.planes import BOARD_PLANES, SIDE, board_cells, board_planes, squares, world_cell, world_planes
 from edge_runtime.games.worlds import Place
-from edge_runtime.media import Rejected
+from edge_runtime.media import Json, Rejected
 from trainer_host.tasks.game import GAMES, USUAL
 
 
@@ -32,6 +35,49 @@ def test_a_text_may_tell_an_impossible_state_which_reading_refuses() -> None:
     state = rules.parse("Tic-tac-toe. You are X and it is your move.\nX X 3\n4 5 6\n7 8 9")
     with pytest.raises(Rejected):
         rules.read(state)
+
+
+def states_shown(name: str, shown: np.ndarray) -> Json:
+    """What pettingzoo shows the player to move, bool [row, column, mine and theirs], as a state. It counts the squares of
+    tic-tac-toe down the columns."""
+    mine, theirs = (shown[:, :, 0].astype(bool), shown[:, :, 1].astype(bool))
+    if name == "tic_tac_toe":
+        mine, theirs = mine.T, theirs.T
+    me, other = ("X", "O") if mine.sum() == theirs.sum() else ("O", "X")
+    return {"board": ["".join(row) for row in np.where(mine, me, np.where(theirs, other, "."))]}
+
+
+@pytest.mark.parametrize("name", ["tic_tac_toe", "connect_four"])
+def test_another_referee_sees_the_same_legal_moves_and_the_same_winners(name: str) -> None:
+    classic = pytest.importorskip("pettingzoo.classic", reason="pettingzoo isn't installed")
+    env = (classic.tictactoe_v3 if name == "tic_tac_toe" else classic.connect_four_v3).env()
+    rng, rules, ends = random.Random(4), RULES[name], Counter[str]()
+    for _ in range(60):
+        env.reset()
+        while not env.terminations[env.agent_selection]:
+            seen = env.observe(env.agent_selection)
+            position = rules.read(states_shown(name, seen["observation"]))
+            # Its squares go down the columns.
+            free = [3 * (n % 3) + n // 3 if name == "tic_tac_toe" else n for n in np.flatnonzero(seen["action_mask"])]
+            assert sorted(rules.legal(position)) == sorted(str(n + 1) for n in free)
+            move = int(rng.choice(rules.legal(position))) - 1
+            over = ended(name, position, move)
+            mover = env.agent_selection
+            env.step(3 * (move % 3) + move // 3 if name == "tic_tac_toe" else move)
+            assert env.terminations[mover] == (over != "goes on")
+        assert env.rewards[mover] == (over == "won")
+        ends[over] += 1
+    assert set(ends) == {"won", "drawn"} or (name == "connect_four" and ends["won"] == 60)
+
+
+def ended(name: str, position: object, move: int) -> str:
+    """How a game stands after a move, by the rules here."""
+    if name == "tic_tac_toe":
+        board = boards.put(str(position), move)
+        return "won" if boards.has_row(board) else "goes on" if boards.free_squares(board) else "drawn"
+    mine, filled = cast(tuple[int, int], position)
+    bit = boards.drop(filled, move)
+    return "won" if boards.has_four(mine | bit) else "goes on" if filled | bit != boards.FULL else "drawn"
 
 
 def finishing(mine: int, filled: int) -> int:
