@@ -13,24 +13,22 @@ from __future__ import annotations
 
 import argparse
 import functools
-import json
 import random
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.judging import add_arguments, opened, report
 from edge_runtime.media import Media
 from edge_runtime.media.pictures import read_film
 from edge_runtime.tasks.next_frame import FPS, MAX_FRAMES, cells_of
-from trainer_host.compress.files import exported
-from trainer_host.compress.gate import loaded
-from trainer_host.students import student_of
 from trainer_host.tasks import Json
 from trainer_host.tasks.next_frames import LEVELS, TILE, begun, chosen, frame_of, leaving, stepped
-from trainer_host.training.run import open_run
-from trainer_host.workspace import Workspace, default_home
 
 if TYPE_CHECKING:
     import gymnasium
@@ -44,20 +42,13 @@ ALONG = (1, 4, 8, 16)  # actions after which a rolled out frame is looked at
 def main() -> None:
     """Judge a run."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("run")
-    parser.add_argument("--home", type=Path, help="default: as for enigma")
-    parser.add_argument("--file", default="model.int8.onnx", help="of the run (default: model.int8.onnx)")
+    add_arguments(parser)
     parser.add_argument("--rooms", type=int, default=200, help="of each kind of question (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=7, help="of the rooms (default: %(default)s)")
-    parser.add_argument("--json", type=Path, help="write the figures here too")
     args = parser.parse_args()
-    run = open_run(Workspace((args.home or default_home()).absolute()).run(args.run))
-    item = next(item for item in exported(run) if item.file == args.file)
-    with loaded(run, student_of(run), item, item.runtimes[0]) as specialist:
+    with opened(args) as (specialist, _, item):
         figures = {"file": item.file, "bytes": item.bytes, **judged(specialist, args.rooms, args.seed)}
-    print(json.dumps(figures, indent=1))
-    if args.json is not None:
-        args.json.write_text(json.dumps(figures, indent=1) + "\n")
+    report(figures, args.json)
 
 
 def judged(specialist: Specialist, rooms: int, seed: int) -> Json:

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import json
 import sys
 import time
 from collections.abc import Sequence
@@ -24,18 +23,14 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.judging import add_arguments, opened, report
 from benchmarks.next_frames import frames_of
 from edge_runtime.media import Media
 from edge_runtime.media.pictures import png_of, read_picture
 from edge_runtime.tasks import Specialist
 from edge_runtime.tasks.next_frame import MAX_FRAMES, MAX_PIXELS, MAX_READ
-from trainer_host.compress.files import exported
-from trainer_host.compress.gate import loaded
-from trainer_host.students import student_of
 from trainer_host.tasks import Json
 from trainer_host.tasks.next_frames import SEEN
-from trainer_host.training.run import open_run
-from trainer_host.workspace import Workspace, default_home
 
 Place = tuple[float, float] | None  # down and across, in pixels of a frame of 64 by 64
 ALONG = (1, 4, 8, 16)
@@ -53,23 +48,15 @@ GAMES: dict[
 def main() -> None:
     """Judge a run."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("run")
+    add_arguments(parser)
     parser.add_argument("recording", type=Path, help="of another seed than what was learnt")
     parser.add_argument("--game", choices=sorted(GAMES), default="pong", help="default: %(default)s")
-    parser.add_argument("--home", type=Path, help="default: as for enigma")
-    parser.add_argument("--file", default="model.int8.onnx", help="of the run (default: model.int8.onnx)")
     parser.add_argument("--frames", type=int, default=400, help="that are foretold (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=7, help="which ones (default: %(default)s)")
-    parser.add_argument("--json", type=Path, help="write the figures here too")
     args = parser.parse_args()
-    run = open_run(Workspace((args.home or default_home()).absolute()).run(args.run))
-    item = next(item for item in exported(run) if item.file == args.file)
-    with loaded(run, student_of(run), item, item.runtimes[0]) as specialist:
-        figures = judged(specialist, args.recording, args.game, args.frames, args.seed)
-    figures = {"file": item.file, "bytes": item.bytes, **figures}
-    print(json.dumps(figures, indent=1))
-    if args.json is not None:
-        args.json.write_text(json.dumps(figures, indent=1) + "\n")
+    with opened(args) as (specialist, _, item):
+        found = judged(specialist, args.recording, args.game, args.frames, args.seed)
+    report({"file": item.file, "bytes": item.bytes, **found}, args.json)
 
 
 def judged(specialist: Specialist, recording: Path, game: str, count: int, seed: int) -> Json:

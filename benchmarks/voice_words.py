@@ -10,24 +10,23 @@ Enigma. The real-time factor is of whole answers, processor seconds by seconds o
 from __future__ import annotations
 
 import argparse
-import json
+import sys
 import time
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.judging import add_arguments, opened, report
 from benchmarks.spoken_words import AT_ONCE, HEARD_RATE, PAUSE, mistakes, plain
 from edge_runtime.audio.files import read_sound
 from edge_runtime.media import Media, spoken
 from edge_runtime.tasks.voice import Voice
-from trainer_host.compress.files import exported
-from trainer_host.compress.gate import loaded
 from trainer_host.speech.told import tell
-from trainer_host.students import Json, student_of
+from trainer_host.students import Json
 from trainer_host.students.voice import load_config
-from trainer_host.training.run import open_run
-from trainer_host.workspace import Workspace, default_home
 
 SENTENCES = Path(__file__).parent.parent / "tests/exams/audio_gen/said.txt"
 
@@ -35,21 +34,16 @@ SENTENCES = Path(__file__).parent.parent / "tests/exams/audio_gen/said.txt"
 def main() -> None:
     """Measure one run."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("run", help="an exported run of a voice")
+    add_arguments(parser)
     parser.add_argument("--whisper", type=Path, required=True, help="folder of a faster-whisper model")
-    parser.add_argument("--home", type=Path, help="default: as for enigma")
     parser.add_argument("--sentences", type=Path, default=SENTENCES, help="a text, a sentence on each line")
-    parser.add_argument("--file", default="model.int8.onnx", help="of the run (default: model.int8.onnx)")
     parser.add_argument("--sounds", type=Path, help="a folder to write all WAVs to")
-    parser.add_argument("--json", type=Path, help="write the figures here too")
     args = parser.parse_args()
     texts = [line.strip() for line in args.sentences.read_text("utf-8").splitlines() if line.strip()]
-    run = open_run(Workspace((args.home or default_home()).absolute()).run(args.run))
-    item = next(item for item in exported(run) if item.file == args.file)
     said: dict[str, list[np.ndarray]] = {"student": [], "teacher": []}
     busy = sounded = first = 0.0
     guessed = 0
-    with loaded(run, student_of(run), item, item.runtimes[0]) as specialist:
+    with opened(args) as (specialist, run, item):
         assert isinstance(specialist, Voice)
         for number, text in enumerate(texts):
             before = time.process_time()
@@ -81,9 +75,7 @@ def main() -> None:
         "real-time factor": round(busy / sounded, 4),
         "slowest sentence, processor seconds": round(first, 3),
     }
-    print(json.dumps(figures, indent=1))
-    if args.json is not None:
-        args.json.write_text(json.dumps(figures, indent=1) + "\n")
+    report(figures, args.json)
 
 
 def errors(wanted: list[list[str]], sounds: list[np.ndarray], whisper: Path) -> int:

@@ -57,6 +57,17 @@ class Recorder(Protocol):
         """Keep what was measured in a step."""
 
 
+def telling(steps: int, on_progress: OnProgress, recorder: Recorder | None) -> Callable[[int, float], None]:
+    """What a fit of so many steps calls with each step and its loss."""
+
+    def tell(step: int, loss: float) -> None:
+        on_progress(step / steps, {"loss": round(loss, 4)})
+        if recorder is not None:
+            recorder.record(step, {"loss": loss})
+
+    return tell
+
+
 class Student(Protocol):
     """One per task: `trainer_host/students/<task>.py` exports it as `STUDENT`.
 

@@ -28,7 +28,7 @@ from edge_runtime.tasks.image_flow import MOMENT, NOISY, PICTURE, SIDES, WAY, WO
 from edge_runtime.tasks.text import SCHEME, encode
 from trainer_host.data.dataset import Row, open_dataset
 from trainer_host.errors import DataError
-from trainer_host.students import Json, ModelIO, OnProgress, Recorder, TrainReport
+from trainer_host.students import Json, ModelIO, OnProgress, Recorder, TrainReport, telling
 from trainer_host.students.familiar import familiarities, known_of
 from trainer_host.students.image_flow_fit import BATCH, STEPS, fit, parts_of
 from trainer_host.students.image_flow_net import FEATURES, REMEMBERED, SIZES, FlowNet, Shape
@@ -107,12 +107,7 @@ class FlowStudent:
         prepare(seed)
         net = config.network
         steps = _planned(net, seconds)
-
-        def tell(step: int, loss: float) -> None:
-            on_progress(step / steps, {"loss": round(loss, 4)})
-            if recorder is not None:
-                recorder.record(step, {"loss": loss})
-
+        tell = telling(steps, on_progress, recorder)
         pictures = values_of(pixels_in(dataset, rows, config.side))
         kept = fit(net, parts_of(pictures, config.shape.parts), ids_of(captions), steps, seed, tell, Steps(work))
         save_weights(run, kept)

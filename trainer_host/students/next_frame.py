@@ -37,7 +37,7 @@ from edge_runtime.tasks.next_frame import (
 )
 from trainer_host.data.dataset import Row, open_dataset
 from trainer_host.errors import DataError
-from trainer_host.students import Json, ModelIO, OnProgress, Recorder, TrainReport, no_settings
+from trainer_host.students import Json, ModelIO, OnProgress, Recorder, TrainReport, no_settings, telling
 from trainer_host.students.vision_fit import Draws, rate_at
 from trainer_host.tasks.next_frames import ACTION as ASKED
 from trainer_host.tasks.next_frames import BEFORE, DONE, FRAME, PICTURE, TILE, right_cells
@@ -127,12 +127,7 @@ class FrameStudent:
         steps = _planned(config, seconds)
         order = np.random.default_rng([seed, 1]).permutation(len(rows))
         back, learnt = order[: max(20, len(rows) // 20)], order[max(20, len(rows) // 20) :]
-
-        def tell(step: int, loss: float) -> None:
-            on_progress(step / steps, {"loss": round(loss, 4)})
-            if recorder is not None:
-                recorder.record(step, {"loss": loss})
-
+        tell = telling(steps, on_progress, recorder)
         kept = _fit(net, before, done, after, learnt, steps, seed, tell, Steps(work))
         config = FrameConfig(across, down, len(known), actions, _least(kept, before[back], done[back], after[back]))
         save_weights(run, kept)

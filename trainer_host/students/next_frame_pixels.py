@@ -35,7 +35,7 @@ from edge_runtime.tasks.next_frame import (
 )
 from trainer_host.data.dataset import Row, open_dataset
 from trainer_host.errors import DataError
-from trainer_host.students import Json, ModelIO, OnProgress, Recorder, TrainReport
+from trainer_host.students import Json, ModelIO, OnProgress, Recorder, TrainReport, telling
 from trainer_host.students.next_frame import (
     AVERAGED,
     CONFIG,
@@ -160,12 +160,7 @@ class PixelStudent(FrameStudent):
         steps = planned(config, seconds)
         # The end of the recording, as frames are much like the ones before.
         learnt = np.arange(len(rows) - max(20, len(rows) // 20))
-
-        def tell(step: int, loss: float) -> None:
-            on_progress(step / steps, {"loss": round(loss, 4)})
-            if recorder is not None:
-                recorder.record(step, {"loss": loss})
-
+        tell = telling(steps, on_progress, recorder)
         kept = _fit(net, recording, learnt, steps, seed, tell, Steps(work))
         config = replace(config, unsure=_least(kept, recording, np.arange(len(learnt), len(rows))))
         save_weights(run, kept)

@@ -26,7 +26,7 @@ from trainer_host.data.dataset import open_dataset
 from trainer_host.errors import DataError
 from trainer_host.media.boxes import Box
 from trainer_host.media.scatter import KINDS as DRAWN
-from trainer_host.students import Json, ModelIO, OnProgress, Recorder, TrainReport
+from trainer_host.students import Json, ModelIO, OnProgress, Recorder, TrainReport, telling
 from trainer_host.students.vision_classifier import calibrated, classifier_loss, majority, nearest_mean
 from trainer_host.students.vision_data import (
     Pictures,
@@ -149,12 +149,7 @@ class VisionStudent:
         order = None
         if curriculum:
             order = [place for place in ordered(list(open_dataset(dataset).rows("train"))) if not back[place]]
-
-        def tell(step: int, loss: float) -> None:
-            on_progress(step / recipe.steps, {"loss": round(loss, 4)})
-            if recorder is not None:
-                recorder.record(step, {"loss": loss})
-
+        tell = telling(recipe.steps, on_progress, recorder)
         if practises:
             look_for_edges(net.trunk)
             variation = replace(variation, colours=False)  # they have twelve already, each on any other

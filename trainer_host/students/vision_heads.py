@@ -24,7 +24,7 @@ from edge_runtime.vision.pixels import framed
 from trainer_host.data.combos import HEAD
 from trainer_host.data.dataset import open_dataset
 from trainer_host.errors import DataError
-from trainer_host.students import Json, ModelIO, OnProgress, Recorder, TrainReport
+from trainer_host.students import Json, ModelIO, OnProgress, Recorder, TrainReport, telling
 from trainer_host.students.vision_classifier import COOLEST, SMOOTHING, logits_of, majority, nearest_mean
 from trainer_host.students.vision_data import (
     MAX_BYTES,
@@ -168,12 +168,7 @@ class HeadsStudent:
         recipe = RECIPES["many" if many else "classifier"]
         recipe = planned(recipe, config.shape, multiplications(net, config.side), seconds, shows)
         variation = for_many(plan.variation, config.side) if many else plan.variation
-
-        def tell(step: int, loss: float) -> None:
-            on_progress(step / recipe.steps, {"loss": round(loss, 4)})
-            if recorder is not None:
-                recorder.record(step, {"loss": loss})
-
+        tell = telling(recipe.steps, on_progress, recorder)
         fit(net, heads_loss, pictures, _evenly(names, back), variation, recipe, seed, tell, steps=Steps(work))
         config = _calibrated(net, config, pictures, np.array(names), back)
         save_weights(run, net)

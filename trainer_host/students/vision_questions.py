@@ -24,7 +24,7 @@ from edge_runtime.vision.pixels import LARGEST, framed
 from edge_runtime.vision.questions import LENGTH, WORDS_FILE, Vocabulary, write_vocabulary
 from trainer_host.data.dataset import open_dataset
 from trainer_host.errors import DataError
-from trainer_host.students import Json, ModelIO, OnProgress, Recorder, TrainReport
+from trainer_host.students import Json, ModelIO, OnProgress, Recorder, TrainReport, telling
 from trainer_host.students.familiar import known_of
 from trainer_host.students.vision_data import plain, small_png
 from trainer_host.students.vision_fit import held_back
@@ -128,12 +128,7 @@ class QuestionStudent:
         net = config.network
         pixels = torch.zeros(1, 3, side, side)
         plan = planned(multiplications_of(net.cells, pixels), seconds, practises)
-
-        def tell(step: int, loss: float) -> None:
-            on_progress(step / plan.total, {"loss": round(loss, 4)})
-            if recorder is not None:
-                recorder.record(step, {"loss": loss})
-
+        tell = telling(plan.total, on_progress, recorder)
         fit(net, asked, learnt, plan, seed, tell, Steps(work))
         found = _calibrated(net, asked, checked)
         config = replace(config, unsure=found.threshold, likely=found.likely, platt=found.platt)
