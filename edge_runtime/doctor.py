@@ -177,7 +177,7 @@ def _installed(state: Path, config: Config) -> Iterator[Finding]:
         try:
             loaded = admit_installed(slots, pointer.active, config.models.threads, config.models.runtimes)
         except EdgeError as cause:
-            yield Finding(name, BAD, str(cause), f"'enigma-edge rollback {name}', or push it again.")
+            yield Finding(name, BAD, str(cause), f"'enigma-edge rollback {name}', or bundle it anew and push it.")
             continue
         loaded.engine.close()
         yield Finding(name, GOOD, f"{loaded.manifest.version}, {loaded.manifest.task}, answers its golden vectors")

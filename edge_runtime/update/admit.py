@@ -233,5 +233,6 @@ def _replay(task: TaskModule, specialist: Specialist, golden: list[tuple[Json, J
         if not task.agrees(expected, got):
             raise AdmissionError(
                 f"Golden vector {number} of {len(golden)} is answered differently here than where the model "
-                "was made, so the bundle was refused; gate it for this device's runtime."
+                "was made, so the bundle was refused; bundle it anew with the version of Enigma that runs here, "
+                "or gate it for this device's runtime."
             )
