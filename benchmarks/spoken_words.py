@@ -15,9 +15,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import random
 import re
 import resource
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +25,9 @@ from typing import cast
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.fresh import fresh
 from edge_runtime.audio.resample import resample
 from edge_runtime.media import Media
 from edge_runtime.media.sound import read_program, wav_of
@@ -32,10 +35,9 @@ from edge_runtime.media.speech import Utterance
 from edge_runtime.media.wav import RATE, read_wav
 from trainer_host.compress.files import exported
 from trainer_host.compress.gate import loaded
-from trainer_host.data.dataset import SPLITS, open_dataset
 from trainer_host.students import student_of
-from trainer_host.tasks import Example, Json, task_spec
-from trainer_host.training.run import dataset_of, open_run
+from trainer_host.tasks import Example, Json
+from trainer_host.training.run import open_run
 from trainer_host.workspace import Workspace, default_home
 
 HEARD_RATE = 16_000
@@ -80,7 +82,7 @@ def measure(workspace: Workspace, name: str, count: int, seed: int, hear: Recogn
     unsaid = 0
     busy = sounded = 0.0
     with loaded(run, student_of(run), item, item.runtimes[0]) as specialist:
-        for example in prompts(workspace, name, count, seed):
+        for example in fresh(workspace, run, count, f"spoken {seed}", says):
             teacher = cast(Utterance, read_program(example.output["program"]))
             wanted = plain(teacher.text)
             said["teacher"].append((wanted, read_wav(wav_of(teacher))))
@@ -127,22 +129,9 @@ def errors(said: list[tuple[list[str], np.ndarray]], hear: Recogniser) -> int:
     return made
 
 
-def prompts(workspace: Workspace, name: str, count: int, seed: int) -> list[Example]:
-    """Fresh prompts that say which words are to be said, with the teacher's programs."""
-    spec = task_spec("audio_gen")
-    dataset = dataset_of(workspace, open_run(workspace.run(name)))
-    met = {
-        spec.key(Example(row.input, row.output)) for split in SPLITS for row in open_dataset(dataset.folder).rows(split)
-    }
-    rng = random.Random(f"spoken {seed}")
-    made: list[Example] = []
-    while len(made) < count:
-        example = spec.built_in(rng)
-        shows = cast("list[Json]", example.output["shows"])
-        if any(fact["fact"] == "says" for fact in shows) and spec.key(example) not in met:
-            met.add(spec.key(example))
-            made.append(example)
-    return made
+def says(example: Example) -> bool:
+    """Whether a prompt says which words are to be said."""
+    return any(fact["fact"] == "says" for fact in cast("list[Json]", example.output["shows"]))
 
 
 def recogniser(whisper: Path | None) -> Recogniser:

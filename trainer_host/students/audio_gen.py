@@ -41,7 +41,7 @@ def shares(rows: Sequence[Row], answers: Sequence[Json]) -> dict[str, float]:
         right["speech" if isinstance(wanted, Utterance) else "music"].append(
             sound is not None and not unmet(facts, sound)
         )
-        if _settles(wanted, facts):
+        if settles(wanted, facts):
             settled.append(sound is not None and as_written(wanted, sound))
     every = [met for kind in right.values() for met in kind]
     made = {"readable": readable / len(rows), "as_asked": sum(every) / len(rows)}
@@ -49,7 +49,7 @@ def shares(rows: Sequence[Row], answers: Sequence[Json]) -> dict[str, float]:
     return made | ({"notes": sum(settled) / len(settled)} if settled else {})
 
 
-def _settles(wanted: Program, facts: Sequence[Fact]) -> bool:
+def settles(wanted: Program, facts: Sequence[Fact]) -> bool:
     """All but a melody, which may go any way between its ends, or in its key; the device's defaults settle the rest."""
     told = {type(fact) for fact in facts}
     melody = EndsOn in told or (InKey in told and not told & {Contour, Tune})
