@@ -52,6 +52,7 @@ KINDS: dict[str, tuple[type, ...]] = {
     "count": (Holes, Pieces, Cavities, Levels, Legs),
     "colour": (Colour,),
 }
+OFF = 8  # of 255
 PLAIN = (Pieces(1), Holes(0), Cavities(0))  # true of nearly everything: a prompt says nothing by them
 _VALIDATE = """
 const v = require(process.argv[1]), fs = require('fs'), path = require('path');
@@ -137,11 +138,11 @@ def seen(content: bytes | None) -> tuple[Body | None, str]:
 
 
 def _named(linear: np.ndarray) -> str:
-    """The colour of `COLOURS` that has these linear levels, 0 to 1, within two of 255."""
+    """The colour of `COLOURS` that has these linear levels, 0 to 1, as nearly as trimesh keeps them, in 8 bits: dark ones are off by a few."""
     shown = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055) * 255
     far = {name: float(np.abs(np.array(rgb(value)) - shown).max()) for name, value in COLOURS.items()}
     nearest = min(far, key=lambda name: far[name])
-    return nearest if far[nearest] <= 2 else ""
+    return nearest if far[nearest] <= OFF else ""
 
 
 def _met(facts: Sequence[Fact], body: Body | None, colour: str) -> bool:

@@ -13,6 +13,7 @@ from benchmarks import avatar_rigs, notes_heard, solids_judged
 from benchmarks.films_judged import flicker, form_of, judge, movers, prompts
 from benchmarks.spoken_words import RATE, errors, mistakes, plain
 from edge_runtime.avatar.humanoid import match_bones
+from edge_runtime.media.colours import COLOURS
 from edge_runtime.tasks import audio_gen, gen_3d, video_gen
 from trainer_host.tasks import Example, Json, task_spec
 
@@ -77,9 +78,10 @@ def test_bodies_are_judged_by_their_files() -> None:
     examples, answers = _teachers("3d_gen", gen_3d, 12, lambda example: True)
     found = solids_judged.judge(examples, answers)
     assert {found[kind] for kind in ("parses", "watertight", "size", "count", "all", "all, of the sure")} == {1.0}
-    ball = gen_3d.answer({"prompt": "a red ball, 20 mm across"}, "sphere α")
-    body, colour = solids_judged.seen(ball["model"].content)  # type: ignore[attr-defined]
-    assert body is not None and body.size == pytest.approx((20, 20, 20), abs=0.1) and colour == "red"
+    for name in COLOURS:
+        ball = gen_3d.answer({"prompt": f"a {name} ball, 20 mm across"}, "sphere α")
+        body, colour = solids_judged.seen(ball["model"].content)  # type: ignore[attr-defined]
+        assert body is not None and body.size == pytest.approx((20, 20, 20), abs=0.1) and colour == name
     none: Json = {"program": None, "model": None, "unsure": True}
     assert solids_judged.judge(examples, [none] * 12)["watertight"] == 0.0
 
