@@ -65,6 +65,8 @@ def test_our_own_names_and_arkits_are_themselves() -> None:
         (("b__Pelvis__", "b__L_Thumb0__", "arm_stretch.l", "head.x"), ("hips", "leftThumbMetacarpal", "leftUpperArm", "head")),
         # Character Creator's neck is called a twist.
         (("CC_Base_Hip", "CC_Base_NeckTwist01", "CC_Base_L_Mid1"), ("hips", "neck", "leftMiddleProximal")),
+        # Maya's Advanced Skeleton begins an arm with a scapula, and calls joints as SMPL does.
+        (("Spine1_M", "Chest_M", "Scapula_L", "Shoulder_L", "Elbow_L", "Wrist_L", "Hip_R", "Knee_R", "Ankle_R"), ("spine", "chest", "leftShoulder", "leftUpperArm", "leftLowerArm", "leftHand", "rightUpperLeg", "rightLowerLeg", "rightFoot")),
         # VRM 0 calls a thumb's bones as it calls a finger's, VRM 1 doesn't.
         (("leftThumbProximal", "leftThumbIntermediate", "leftThumbDistal"), ("leftThumbMetacarpal", "leftThumbProximal", "leftThumbDistal")),
         (("index0_l", "index1_l", "index2_l", "index3_l"), ("leftIndexProximal", "leftIndexIntermediate", "leftIndexDistal", "")),
