@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from trainer_host.workspace import Workspace
 
 SHOWN_TEXT = 100
-SHOWN_DOUBTS = 20
+SHOWN_ANSWERS = 20
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -179,6 +179,8 @@ def data_import(args: argparse.Namespace) -> None:
     from trainer_host.data.transfer import import_rows
 
     show = presenter_for()
+    if not args.file.exists():
+        raise TrainerError(f"There is no file or folder {args.file}.")
     if (table := own_voice.table_in(args, _columns(args.column))) is not None:
         named = args.file if args.file.is_file() else args.file.absolute()
         own_voice.import_recordings(args, table, args.name or _name_from(named), _columns(args.column), show)
@@ -201,8 +203,6 @@ def data_import(args: argparse.Namespace) -> None:
         _import_pictures(args, show)
         return
     if args.sheet is not None:
-        if not args.file.exists():
-            raise TrainerError(f"There is no folder {args.file}.")
         raise TrainerError("--sheet is for folders of pictures or sounds; leave it out.")
     if args.task is None:
         raise TrainerError("Say what the rows teach, as in --task router.")
@@ -244,14 +244,10 @@ def _import_pictures(args: argparse.Namespace, show: Presenter) -> None:
     show.say(f"Dataset '{made.dataset.name}': {counts['train']:,} pictures to train, {counts['heldout']:,} held out.")
     show.table(["label", "pictures"], [[label, str(count)] for label, count in made.counts.items()])
     for reason, count in made.refused.items():
-        show.warn(f"{count} files were left out: {reason}.")
+        show.warn(f"{count} {'file was' if count == 1 else 'files were'} left out: {reason} ({made.first[reason]}).")
     if made.duplicates:
         show.warn(f"{made.duplicates} pictures look the same as others with their label and were left out.")
-    if made.doubts:
-        show.table(
-            ["look at", "label", "like", "why"],
-            [[doubt.file, doubt.label, doubt.like, doubt.why] for doubt in made.doubts[:SHOWN_DOUBTS]],
-        )
+    sounds.tell_doubts(["look at", "label", "why"], [[each.file, each.label, each.why] for each in made.doubts], show)
     show.say(f"Some of each label, doubtful ones framed: {sheet}")
     show.say(f"Next: enigma train --task vision --data {made.dataset.name}")
 
@@ -277,7 +273,7 @@ def _import_questions(args: argparse.Namespace, table: Path, show: Presenter) ->
         f"Dataset '{made.dataset.name}': {counts['train']:,} questions to train, {counts['heldout']:,} held out, about "
         f"{made.pictures:,} pictures."
     )
-    show.table(["answer", "questions"], [[answer, str(count)] for answer, count in made.answers.items()][:SHOWN_DOUBTS])
+    show.table(["answer", "questions"], [[answer, str(count)] for answer, count in made.answers.items()][:SHOWN_ANSWERS])
     for reason, (count, line) in made.refused.items():
         show.warn(f"{count} rows were left out: {reason} (the first in line {line}).")
     if made.duplicates:

@@ -105,11 +105,15 @@ def import_sounds(args: argparse.Namespace, name: str, columns: Mapping[str, str
 def _tell_doubts(found: Recordings, doubtful: Sequence[Doubt], show: Presenter) -> None:
     for reason, count in found.refused.items():
         show.warn(f"{count} {'file was' if count == 1 else 'files were'} left out: {reason} ({found.first[reason]}).")
-    if doubtful:
-        show.table(
-            ["listen to", "label", "why"],
-            [[doubt.file, doubt.label, doubt.why] for doubt in doubtful[:SHOWN_DOUBTS]],
-        )
+    tell_doubts(["listen to", "label", "why"], [[each.file, each.label, each.why] for each in doubtful], show)
+
+
+def tell_doubts(titles: Sequence[str], rows: Sequence[Sequence[str]], show: Presenter) -> None:
+    """What a person is to look at, or listen to, before it is learnt from; the first of many."""
+    if rows:
+        show.table(titles, rows[:SHOWN_DOUBTS])
+    if len(rows) > SHOWN_DOUBTS:
+        show.warn(f"{len(rows) - SHOWN_DOUBTS} more like these; mend what is wrong and import again.")
 
 
 def _phrase_of(labels: Collection[str], place: Path) -> str:

@@ -40,6 +40,9 @@ _NEAR_BITS = 10  # of 256; and the pictures must look the same besides:
 _NEAR_LEVEL = 3.0  # mean difference of 255, as saving as JPEG or scaling leaves
 _LOOK_SIDE = 16
 _NEIGHBOURS = 7
+_AROUND = 5  # of them with one other label, and none with the picture's own, so that it is doubted
+_TRUSTED = 0.8  # of the pictures with as many neighbours of a label, the share that must have that label
+_APART = 0.25  # of a label's pictures like one other label: where there are more, the two don't look different
 _MOST_COMPARED = 8000  # pictures whose labels are compared with their neighbours': the work grows with the square
 _SHEET_CLASSES, _SHEET_EACH, _THUMB = 40, 12, 72
 
@@ -56,7 +59,8 @@ class Doubt:
 
 @dataclass(frozen=True)
 class Imported:
-    """What an import made of a folder. refused: files left out, by reason. duplicates: of a picture with the same label.
+    """What an import made of a folder. refused: files left out, by reason; first: one of them, of each. duplicates: of a
+    picture with the same label.
 
     doubts: labels to look at; those of one picture under two labels were left out, the others kept.
     """
@@ -64,6 +68,7 @@ class Imported:
     dataset: Dataset
     counts: dict[str, int]
     refused: dict[str, int]
+    first: dict[str, str]
     duplicates: int
     doubts: tuple[Doubt, ...]
     sheet: Path | None
@@ -79,6 +84,16 @@ class _Picture:
     look: np.ndarray  # float32 [_LOOK_SIDE, _LOOK_SIDE, 3], 0 to 255
     film: str = ""  # that it comes from
     second: float = 0.0  # of the film
+
+
+@dataclass
+class _LeftOut:
+    counts: Counter[str] = field(default_factory=Counter)
+    first: dict[str, str] = field(default_factory=dict)
+
+    def add(self, reason: str, file: str, count: int = 1) -> None:
+        self.counts[reason] += count
+        self.first.setdefault(reason, file)
 
 
 @dataclass
@@ -106,11 +121,12 @@ def import_pictures(
     """
     checked_name(name)
     check_share(held_out)
-    refused: Counter[str] = Counter()
-    gathered = _distinct(_pictures(folder, refused))
+    left_out = _LeftOut()
+    gathered = _distinct(_pictures(folder, left_out))
     kept = gathered.kept
     different = Counter(picture.label for picture in kept)
     counts = {label: different[label] for label in sorted(gathered.labels)}
+    refused = dict(sorted(left_out.counts.items()))
     _check(folder, counts, refused)
     doubts = [
         *(
@@ -122,7 +138,7 @@ def import_pictures(
     figures: Json = {
         "read": len(kept) + gathered.duplicates + 2 * len(gathered.torn),
         "duplicates": gathered.duplicates,
-        "refused": dict(sorted(refused.items())),
+        "refused": refused,
         "doubts": len(doubts),
     }
     dataset = build_dataset(
@@ -140,10 +156,10 @@ def import_pictures(
     if sheet is not None:
         with storage_errors(sheet):
             write_atomic(sheet, contact_sheet(kept, doubts))
-    return Imported(dataset, counts, dict(sorted(refused.items())), gathered.duplicates, tuple(doubts), sheet)
+    return Imported(dataset, counts, refused, left_out.first, gathered.duplicates, tuple(doubts), sheet)
 
 
-def _pictures(folder: Path, refused: Counter[str]) -> Iterator[_Picture]:
+def _pictures(folder: Path, left_out: _LeftOut) -> Iterator[_Picture]:
     """The pictures of all labels, in the order of their names; what isn't one is counted."""
     classes = [path for path in _entries(folder) if path.is_dir() and not path.name.startswith(".")]
     if not classes:
@@ -152,9 +168,9 @@ def _pictures(folder: Path, refused: Counter[str]) -> Iterator[_Picture]:
         )
     if len(classes) > MAX_CLASSES:
         raise DataError(f"{folder} has {len(classes)} folders; at most {MAX_CLASSES} labels are taken.")
-    loose = sum(path.is_file() and path.suffix.lower() in SUFFIXES for path in _entries(folder))
+    loose = [path.name for path in _entries(folder) if path.is_file() and path.suffix.lower() in SUFFIXES]
     if loose:
-        refused["not in a label's folder"] += loose
+        left_out.add("not in a label's folder", loose[0], len(loose))
     seen = 0
     for place in classes:
         label = " ".join(place.name.replace("_", " ").split())
@@ -168,7 +184,7 @@ def _pictures(folder: Path, refused: Counter[str]) -> Iterator[_Picture]:
             seen += 1
             if seen > MAX_PICTURES:
                 raise DataError(f"{folder} has more than {MAX_PICTURES} files; import a part of them.")
-            yield from _pictures_in(path, path.relative_to(folder).as_posix(), label, refused)
+            yield from _pictures_in(path, path.relative_to(folder).as_posix(), label, left_out)
 
 
 def _entries(folder: Path) -> list[Path]:
@@ -178,39 +194,40 @@ def _entries(folder: Path) -> list[Path]:
         raise DataError(f"{folder} can't be read ({cause.strerror}); give a folder of pictures.") from None
 
 
-def _pictures_in(path: Path, file: str, label: str, refused: Counter[str]) -> Iterator[_Picture]:
+def _pictures_in(path: Path, file: str, label: str, left_out: _LeftOut) -> Iterator[_Picture]:
     """The picture that a file is, or those of a film."""
     suffix = path.suffix.lower()
     if suffix in SUFFIXES:
-        if (content := _content(path, refused)) is not None:
-            yield from _picture(content, file, label, refused, photo=suffix != ".png")
+        if (content := _content(path)) is None:
+            left_out.add("file can't be opened", file)
+        else:
+            yield from _picture(content, file, label, left_out, photo=suffix != ".png")
         return
     if suffix not in films.SUFFIXES:
-        refused["neither a picture nor a film"] += 1
+        left_out.add("neither a picture nor a film", file)
     elif not films.can_read_films():
-        refused["films need the extra camera"] += 1
+        left_out.add("films need the extra camera", file)
     else:
         number = 0
         for number, content in enumerate(films.pictures_of(path), 1):
             second = (number - 1) * films.EVERY_SECONDS
-            yield from _picture(content, f"{file}, {second:g} s", label, refused, photo=True, film=file, second=second)
+            yield from _picture(content, f"{file}, {second:g} s", label, left_out, photo=True, film=file, second=second)
         if not number:
-            refused["damaged, or not a film"] += 1
+            left_out.add("damaged, or not a film", file)
 
 
-def _content(path: Path, refused: Counter[str]) -> bytes | None:
+def _content(path: Path) -> bytes | None:
     from edge_runtime.media.pictures import MAX_FILE_BYTES
 
     try:
         with path.open("rb") as source:
             return source.read(MAX_FILE_BYTES + 1)
     except OSError:
-        refused["file can't be opened"] += 1
         return None
 
 
 def _picture(
-    content: bytes, file: str, label: str, refused: Counter[str], *, photo: bool, film: str = "", second: float = 0.0
+    content: bytes, file: str, label: str, left_out: _LeftOut, *, photo: bool, film: str = "", second: float = 0.0
 ) -> Iterator[_Picture]:
     import numpy as np
 
@@ -219,7 +236,7 @@ def _picture(
     try:
         picture = read_picture(content, KEPT_SIDE)
     except Rejected as cause:
-        refused[_reason(cause.detail)] += 1
+        left_out.add(_reason(cause.detail), file)
         return
     kept = encoded(picture, photo)
     look = np.asarray(picture.resize((_LOOK_SIDE, _LOOK_SIDE), _box()), np.float32)
@@ -296,7 +313,7 @@ def _alike(one: _Picture, other: _Picture) -> bool:
 
 
 def _odd_ones(kept: Sequence[_Picture]) -> list[Doubt]:
-    """Pictures whose nearest neighbours all have one other label, in pixels of a thumbnail.
+    """Pictures whose nearest neighbours have one other label, in pixels of a thumbnail; the surest first.
 
     Cheap, and blunt: it finds a seven among the ones, hardly a dog among the cats.
     """
@@ -304,27 +321,48 @@ def _odd_ones(kept: Sequence[_Picture]) -> list[Doubt]:
 
     if not _NEIGHBOURS < len(kept) <= _MOST_COMPARED:
         return []
+    names = sorted({picture.label for picture in kept})
+    own = np.array([names.index(picture.label) for picture in kept])
+    every = np.arange(len(kept))
+    votes = _votes(kept, own, len(names))
+    others = votes.copy()
+    others[every, own] = -1
+    like = others.argmax(1)
+    count = others[every, like]
+    trust = np.zeros(len(kept))
+    for at in np.flatnonzero((votes[every, own] == 0) & (count >= _AROUND)):
+        trust[at] = (own[votes[:, like[at]] >= count[at]] == like[at]).mean()
+    odd = trust >= _TRUSTED
+    pairs = Counter(zip(own[odd].tolist(), like[odd].tolist(), strict=True))
+    sizes = np.bincount(own)
+    found = [at for at in np.flatnonzero(odd).tolist() if pairs[own[at], like[at]] <= _APART * sizes[own[at]]]
+    found.sort(key=lambda at: (-trust[at], -count[at], at))
+    return [
+        Doubt(kept[at].file, kept[at].label, names[like[at]], f"looks like those of '{names[like[at]]}'")
+        for at in found
+    ]
+
+
+def _votes(kept: Sequence[_Picture], own: np.ndarray, labels: int) -> np.ndarray:
+    """How many of each picture's `_NEIGHBOURS` nearest have each label, int [pictures, labels]."""
+    import numpy as np
+
     looks = np.stack([picture.look.reshape(-1) for picture in kept])
     looks -= looks.mean(1, keepdims=True)
     looks /= np.maximum(np.linalg.norm(looks, axis=1, keepdims=True), 1e-6)
-    labels = [picture.label for picture in kept]
-    doubts = []
+    votes = np.zeros((len(kept), labels), int)
     for start in range(0, len(kept), 512):
         close = looks[start : start + 512] @ looks.T
-        for row in range(len(close)):
-            place = start + row
-            close[row, place] = -2
-            nearest = np.argpartition(-close[row], _NEIGHBOURS)[:_NEIGHBOURS]
-            around = {labels[other] for other in nearest}
-            if len(around) == 1 and labels[place] not in around:
-                [like] = around
-                picture = kept[place]
-                doubts.append(Doubt(picture.file, picture.label, like, f"looks like those of '{like}'"))
-    return doubts
+        rows = np.arange(len(close))
+        close[rows, start + rows] = -2
+        nearest = np.argpartition(-close, _NEIGHBOURS, axis=1)[:, :_NEIGHBOURS]
+        for column in nearest.T:
+            np.add.at(votes, (start + rows, own[column]), 1)
+    return votes
 
 
-def _check(folder: Path, counts: dict[str, int], refused: Counter[str]) -> None:
-    left_out = ", ".join(f"{count} {reason}" for reason, count in sorted(refused.items()))
+def _check(folder: Path, counts: dict[str, int], refused: dict[str, int]) -> None:
+    left_out = ", ".join(f"{count} {reason}" for reason, count in refused.items())
     tail = f" (left out: {left_out})" if left_out else ""
     if len(counts) < 2:
         raise DataError(f"{folder} has pictures of {len(counts)} label; a classifier needs two folders or more{tail}.")

@@ -72,6 +72,8 @@ def test_what_cannot_be_read_is_counted_by_its_reason(folder: Path, workspace: W
         "too small": 1,
     }
     assert found.counts == {"bar": 25, "disc": 24}
+    assert found.first["neither a picture nor a film"] == "disc/film.gif"
+    assert found.first["too small"] == "bar/dot.png"
 
 
 def test_of_the_same_picture_saved_again_one_is_kept(folder: Path, workspace: Workspace) -> None:
@@ -110,6 +112,32 @@ def test_a_picture_among_the_wrong_ones_is_pointed_out_and_kept(tmp_path: Path, 
     assert sum(found.counts.values()) == 50
     sheet = np.asarray(Image.open(tmp_path / "sheet.png"))
     assert (sheet == (255, 0, 0)).all(2).any()  # framed in red
+
+
+def test_wrong_labels_beside_each_other_are_pointed_out_and_labels_that_look_alike_are_not(
+    tmp_path: Path, workspace: Workspace
+) -> None:
+    rng = np.random.default_rng(2)
+
+    def write(label: str, name: str, down: float, across: float) -> None:
+        (tmp_path / "mine" / label).mkdir(parents=True, exist_ok=True)
+        ramp = np.linspace(-1, 1, 32)
+        shade = 120 + 70 * (down * ramp[:, None] + across * ramp[None]) + rng.normal(0, 6, (32, 32))
+        Image.fromarray(np.clip(shade, 0, 255).astype(np.uint8)).save(tmp_path / "mine" / label / f"{name}.png")
+
+    for number in range(12):
+        write("down", f"{number:02}", 1, 0)
+        write("across", f"{number:02}", 0, 1)
+        write("up", f"{number:02}", -1, 0)
+    write("across", "wrong", 1, 0.08)
+    write("up", "wrong", 1, 0.08)  # each is the other's nearest
+    for number in range(5):
+        write("rare", f"{number:02}", -1, 0.01 * number)  # looks like "up", all of it
+    found = import_pictures(workspace, tmp_path / "mine", name="mine")
+    assert {(doubt.file, doubt.like) for doubt in found.doubts} == {
+        ("across/wrong.png", "down"),
+        ("up/wrong.png", "down"),
+    }
 
 
 def test_photos_lose_what_the_camera_wrote_into_them(folder: Path, workspace: Workspace) -> None:
