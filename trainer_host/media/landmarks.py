@@ -171,7 +171,11 @@ def gesture(joints: np.ndarray, flat: np.ndarray) -> str:
     if straight == [1, 0, 0, 0, 0]:
         rise = flat[2, 1] - flat[4, 1]  # from the thumb's root to its tip
         far = float(np.linalg.norm(flat[2] - flat[4]))
-        return "thumb up" if rise > 0.7 * far else "thumb down" if rise < -0.7 * far else "other hand"
+        # A thumb that lies along a fist is straight too, but doesn't stick out of it.
+        above, below = flat[4, 1] < flat[5:, 1].min(), flat[4, 1] > flat[5:, 1].max()
+        return (
+            "thumb up" if rise > 0.7 * far and above else "thumb down" if rise < -0.7 * far and below else "other hand"
+        )
     return _SHOWN.get(tuple(straight), "other hand")
 
 

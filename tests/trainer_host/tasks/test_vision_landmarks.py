@@ -52,10 +52,11 @@ def test_a_hand_shows_what_its_straight_fingers_say(straight: tuple[int, ...], s
 
 def test_a_thumb_is_up_or_down_as_it_is_in_the_picture() -> None:
     hand = joints(1, 0, 0, 0, 0)
-    up, side = hand[:, [0, 1]] * (0.1, 1), hand[:, [1, 0]] * (1, 0.1)
-    assert (
-        gesture(hand, up) == "thumb up" and gesture(hand, -up) == "thumb down" and gesture(hand, side) == "other hand"
-    )
+    up, side = hand[:, [1, 0]] * (0.1, 1), hand[:, [1, 0]] * (1, 0.1)
+    assert gesture(hand, up) == "thumb up" and gesture(hand, -up) == "thumb down"
+    assert gesture(hand, side) == "other hand"
+    beside_the_fist = hand[:, [0, 1]] * (0.1, 1)
+    assert gesture(hand, beside_the_fist) == gesture(hand, -beside_the_fist) == "other hand"
 
 
 def test_each_output_of_a_detector_has_its_place() -> None:
