@@ -273,7 +273,9 @@ def _import_questions(args: argparse.Namespace, table: Path, show: Presenter) ->
         f"Dataset '{made.dataset.name}': {counts['train']:,} questions to train, {counts['heldout']:,} held out, about "
         f"{made.pictures:,} pictures."
     )
-    show.table(["answer", "questions"], [[answer, str(count)] for answer, count in made.answers.items()][:SHOWN_ANSWERS])
+    show.table(
+        ["answer", "questions"], [[answer, str(count)] for answer, count in made.answers.items()][:SHOWN_ANSWERS]
+    )
     for reason, (count, line) in made.refused.items():
         show.warn(f"{count} rows were left out: {reason} (the first in line {line}).")
     if made.duplicates:

@@ -130,7 +130,7 @@ def import_pictures(
     _check(folder, counts, refused)
     doubts = [
         *(
-            Doubt(second.file, second.label, first.label, f"the same picture as {first.file}")
+            Doubt(second.file, second.label, first.label, f"the same as {first.file}; neither was taken")
             for first, second in gathered.torn
         ),
         *_odd_ones(kept),
