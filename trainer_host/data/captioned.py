@@ -5,8 +5,6 @@ Nothing in a table can break the import: what can't be read is counted by its re
 
 from __future__ import annotations
 
-import csv
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +14,10 @@ from edge_runtime.tasks.text import words
 from trainer_host.data.build import build_dataset
 from trainer_host.data.dataset import Dataset, Row
 from trainer_host.data.labelled import Labelled
+from trainer_host.data.left_out import LeftOut
 from trainer_host.data.picture_questions import MAX_PICTURES, PICTURE, picture_of
-from trainer_host.data.picture_tables import columns_of, table_in
+from trainer_host.data.picture_tables import lines_of, refuse_nothing, table_in, write_files
 from trainer_host.data.split import check_share
-from trainer_host.errors import DataError
 from trainer_host.tasks import Rejected
 from trainer_host.workspace import Workspace, checked_name
 
@@ -63,47 +61,29 @@ def import_captions(
     """
     checked_name(name)
     check_share(held_out)
-    header = columns_of(table, columns or {}, COLUMNS, NEEDED)
-    if header is None:
-        raise DataError(f"{table.name} needs the columns picture and caption in its first line, in UTF-8.")
-    refused: Counter[str] = Counter()
-    first: dict[str, int] = {}
+    left_out: LeftOut[int] = LeftOut()
     contents: dict[str, bytes] = {}
     rows: dict[str, Labelled] = {}
     total = 0
-    try:
-        with table.open(encoding="utf-8-sig", newline="") as source:
-            reader = csv.DictReader(source)
-            for raw in reader:
-                total += 1
-                if total > MAX_PICTURES:
-                    raise DataError(f"{table.name} has more than {MAX_PICTURES} rows; import a part of them.")
-                try:
-                    made, kept_as, content = _row(table.parent, {key: raw.get(at) or "" for key, at in header.items()})
-                except Rejected as cause:
-                    refused[cause.reason] += 1
-                    first.setdefault(cause.reason, reader.line_num)
-                    continue
-                rows.setdefault(made.key, made)
-                contents[kept_as] = content
-    except (UnicodeDecodeError, csv.Error):
-        raise DataError(f"{table.name} isn't a table in UTF-8; save it as 'CSV UTF-8'.") from None
+    for line, raw in lines_of(table, columns or {}, COLUMNS, NEEDED, MAX_PICTURES):
+        total += 1
+        try:
+            made, kept_as, content = _row(table.parent, raw)
+        except Rejected as cause:
+            left_out.add(cause.reason, line)
+            continue
+        rows.setdefault(made.key, made)
+        contents[kept_as] = content
     if not rows:
-        left = ", ".join(f"{count} {why}, the first in line {first[why]}" for why, count in sorted(refused.items()))
-        raise DataError(f"{table.name} has no row that can be learnt from{f': {left}' if left else ''}.")
-
-    def finish(folder: Path) -> None:
-        (folder / "files").mkdir()
-        for kept_as, content in contents.items():
-            (folder / "files" / kept_as).write_bytes(content)
-
-    duplicates = total - refused.total() - len(rows)
+        refuse_nothing(table, left_out)
+    duplicates = total - left_out.counts.total() - len(rows)
     dataset = build_dataset(
         workspace, name, TASK, list(rows.values()), teacher="person", seed=seed, held_out=held_out,
         params={"held_out": held_out},
-        figures={"read": total, "duplicates": duplicates, "refused": dict(sorted(refused.items()))}, finish=finish,
+        figures={"read": total, "duplicates": duplicates, "refused": left_out.by_reason},
+        finish=lambda folder: write_files(folder, contents),
     )  # fmt: skip
-    told = {why: (count, first[why]) for why, count in sorted(refused.items())}
+    told = {why: (count, left_out.first[why]) for why, count in left_out.by_reason.items()}
     return ImportedCaptions(dataset, len(contents), told, duplicates)
 
 

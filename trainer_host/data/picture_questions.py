@@ -5,19 +5,18 @@ Nothing in a table can break the import: what can't be read is counted by its re
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from trainer_host.data.build import build_dataset
 from trainer_host.data.dataset import Dataset, Json, Row
 from trainer_host.data.labelled import Labelled
-from trainer_host.data.picture_tables import columns_of, table_in
+from trainer_host.data.left_out import LeftOut
+from trainer_host.data.picture_tables import lines_of, refuse_nothing, table_in, write_files
 from trainer_host.data.pictures import KEPT_SIDE, encoded
 from trainer_host.data.split import check_share
-from trainer_host.errors import DataError
 from trainer_host.tasks import Example, Rejected
 from trainer_host.tasks.vision_pictures import picture_name
 from trainer_host.tasks.vision_questions import key, read_answer, read_question
@@ -71,68 +70,41 @@ def import_questions(
     """
     checked_name(name)
     check_share(held_out)
-    refused: Counter[str] = Counter()
-    first: dict[str, int] = {}
+    left_out: LeftOut[int] = LeftOut()
     pictures: dict[str, tuple[str, bytes]] = {}
     rows: dict[str, Labelled] = {}
     torn: set[str] = set()
     total = 0
-    for line, raw in _rows(table, columns or {}):
+    for line, raw in lines_of(table, columns or {}, COLUMNS, NEEDED, MAX_ROWS):
         total += 1
         try:
             made = _row(table.parent, raw, pictures)
         except Rejected as cause:
-            refused[cause.reason] += 1
-            first.setdefault(cause.reason, line)
+            left_out.add(cause.reason, line)
             continue
         if made.key in rows and rows[made.key].answer != made.answer:
             torn.add(made.key)
         rows.setdefault(made.key, made)
     kept = [row for where, row in rows.items() if where not in torn]
-    left = ", ".join(
-        f"{count} {reason}, the first in line {first[reason]}" for reason, count in sorted(refused.items())
-    )
     if not kept:
-        raise DataError(f"{table.name} has no row that can be learnt from{f': {left}' if left else ''}.")
+        refuse_nothing(table, left_out)
+    duplicates = total - left_out.counts.total() - len(rows)
     figures: Json = {
         "read": total,
-        "duplicates": total - refused.total() - len(rows),
-        "refused": dict(sorted(refused.items())),
+        "duplicates": duplicates,
+        "refused": left_out.by_reason,
         "contradictions": len(torn),
     }
     named = {str(row.row.input["image"]) for row in kept}
     contents = {kept_as: content for kept_as, content in pictures.values() if kept_as in named}
-
-    def finish(folder: Path) -> None:
-        (folder / "files").mkdir()
-        for kept_as, content in contents.items():
-            (folder / "files" / kept_as).write_bytes(content)
-
     dataset = build_dataset(
         workspace, name, "vision", kept, teacher="person", seed=seed, held_out=held_out,
-        params={"held_out": held_out}, figures=figures, finish=finish,
+        params={"held_out": held_out}, figures=figures,
+        finish=lambda folder: write_files(folder, contents),
     )  # fmt: skip
     answers = Counter(row.answer for row in kept)
-    told = {reason: (count, first[reason]) for reason, count in sorted(refused.items())}
-    return ImportedQuestions(
-        dataset, len(contents), dict(answers.most_common()), told, total - refused.total() - len(rows), len(torn)
-    )
-
-
-def _rows(table: Path, columns: Mapping[str, str]) -> Iterator[tuple[int, dict[str, str]]]:
-    """The lines of a table, with their numbers."""
-    header = columns_of(table, columns, COLUMNS, NEEDED)
-    if header is None:
-        raise DataError(f"{table.name} needs the columns picture, question and answer in its first line, in UTF-8.")
-    try:
-        with table.open(encoding="utf-8-sig", newline="") as source:
-            reader = csv.DictReader(source)
-            for number, row in enumerate(reader, 1):
-                if number > MAX_ROWS:
-                    raise DataError(f"{table.name} has more than {MAX_ROWS} rows; import a part of them.")
-                yield reader.line_num, {field: row.get(name) or "" for field, name in header.items()}
-    except (UnicodeDecodeError, csv.Error):
-        raise DataError(f"{table.name} isn't a table in UTF-8; save it as 'CSV UTF-8'.") from None
+    told = {reason: (count, left_out.first[reason]) for reason, count in left_out.by_reason.items()}
+    return ImportedQuestions(dataset, len(contents), dict(answers.most_common()), told, duplicates, len(torn))
 
 
 def _row(folder: Path, raw: Mapping[str, str], pictures: dict[str, tuple[str, bytes]]) -> Labelled:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import NoReturn
 
+from trainer_host.data.left_out import LeftOut
 from trainer_host.errors import DataError
 
 Known = Mapping[str, tuple[str, ...]]  # a field -> what its column may be called
@@ -37,3 +39,35 @@ def columns_of(table: Path, columns: Mapping[str, str], known: Known, needed: fr
     }
     made = {field: name for field, name in found.items() if name is not None and name in names}
     return made if needed <= made.keys() else None
+
+
+def lines_of(
+    table: Path, columns: Mapping[str, str], known: Known, needed: frozenset[str], most: int
+) -> Iterator[tuple[int, dict[str, str]]]:
+    """The lines of a table, with their numbers; raises `DataError` for a table without what is needed, or with more than `most`."""
+    header = columns_of(table, columns, known, needed)
+    if header is None:
+        *others, last = (field for field in known if field in needed)
+        raise DataError(f"{table.name} needs the columns {', '.join(others)} and {last} in its first line, in UTF-8.")
+    try:
+        with table.open(encoding="utf-8-sig", newline="") as source:
+            reader = csv.DictReader(source)
+            for number, row in enumerate(reader, 1):
+                if number > most:
+                    raise DataError(f"{table.name} has more than {most} rows; import a part of them.")
+                yield reader.line_num, {field: row.get(name) or "" for field, name in header.items()}
+    except (UnicodeDecodeError, csv.Error):
+        raise DataError(f"{table.name} isn't a table in UTF-8; save it as 'CSV UTF-8'.") from None
+
+
+def refuse_nothing(table: Path, left_out: LeftOut[int]) -> NoReturn:
+    """Raises `DataError` that says why no line of a table was taken."""
+    why = left_out.listed(", the first in line ")
+    raise DataError(f"{table.name} has no row that can be learnt from{f': {why}' if why else ''}.")
+
+
+def write_files(folder: Path, contents: Mapping[str, bytes]) -> None:
+    """A dataset's pictures, by the name that each is kept under."""
+    (folder / "files").mkdir()
+    for name, content in contents.items():
+        (folder / "files" / name).write_bytes(content)

@@ -17,6 +17,8 @@ from trainer_host.data import films
 from trainer_host.data.build import build_dataset
 from trainer_host.data.dataset import Dataset, Json, Row
 from trainer_host.data.labelled import Labelled
+from trainer_host.data.left_out import LeftOut
+from trainer_host.data.picture_tables import write_files
 from trainer_host.data.split import check_share
 from trainer_host.errors import DataError
 from trainer_host.media.boxes import MAX_LABEL
@@ -87,16 +89,6 @@ class _Picture:
 
 
 @dataclass
-class _LeftOut:
-    counts: Counter[str] = field(default_factory=Counter)
-    first: dict[str, str] = field(default_factory=dict)
-
-    def add(self, reason: str, file: str, count: int = 1) -> None:
-        self.counts[reason] += count
-        self.first.setdefault(reason, file)
-
-
-@dataclass
 class _Gathered:
     kept: list[_Picture] = field(default_factory=list)
     duplicates: int = 0
@@ -121,12 +113,12 @@ def import_pictures(
     """
     checked_name(name)
     check_share(held_out)
-    left_out = _LeftOut()
+    left_out: LeftOut[str] = LeftOut()
     gathered = _distinct(_pictures(folder, left_out))
     kept = gathered.kept
     different = Counter(picture.label for picture in kept)
     counts = {label: different[label] for label in sorted(gathered.labels)}
-    refused = dict(sorted(left_out.counts.items()))
+    refused = left_out.by_reason
     _check(folder, counts, refused)
     doubts = [
         *(
@@ -151,7 +143,7 @@ def import_pictures(
         held_out=held_out,
         params={"held_out": held_out},
         figures=figures,
-        finish=lambda target: _write_files(target, kept),
+        finish=lambda target: write_files(target, {picture.name: picture.content for picture in kept}),
     )
     if sheet is not None:
         with storage_errors(sheet):
@@ -159,7 +151,7 @@ def import_pictures(
     return Imported(dataset, counts, refused, left_out.first, gathered.duplicates, tuple(doubts), sheet)
 
 
-def _pictures(folder: Path, left_out: _LeftOut) -> Iterator[_Picture]:
+def _pictures(folder: Path, left_out: LeftOut[str]) -> Iterator[_Picture]:
     """The pictures of all labels, in the order of their names; what isn't one is counted."""
     classes = [path for path in _entries(folder) if path.is_dir() and not path.name.startswith(".")]
     if not classes:
@@ -194,7 +186,7 @@ def _entries(folder: Path) -> list[Path]:
         raise DataError(f"{folder} can't be read ({cause.strerror}); give a folder of pictures.") from None
 
 
-def _pictures_in(path: Path, file: str, label: str, left_out: _LeftOut) -> Iterator[_Picture]:
+def _pictures_in(path: Path, file: str, label: str, left_out: LeftOut[str]) -> Iterator[_Picture]:
     """The picture that a file is, or those of a film."""
     suffix = path.suffix.lower()
     if suffix in SUFFIXES:
@@ -227,7 +219,7 @@ def _content(path: Path) -> bytes | None:
 
 
 def _picture(
-    content: bytes, file: str, label: str, left_out: _LeftOut, *, photo: bool, film: str = "", second: float = 0.0
+    content: bytes, file: str, label: str, left_out: LeftOut[str], *, photo: bool, film: str = "", second: float = 0.0
 ) -> Iterator[_Picture]:
     import numpy as np
 
@@ -399,12 +391,6 @@ def _row(picture: _Picture, group: str | None) -> Labelled:
     row = Row({"image": picture.name}, output, {"file": picture.file})
     key = hashlib.sha256(picture.content).hexdigest()
     return Labelled(row, key, canonical(output), picture.label, group)
-
-
-def _write_files(target: Path, kept: Sequence[_Picture]) -> None:
-    (target / "files").mkdir()
-    for picture in kept:
-        (target / "files" / picture.name).write_bytes(picture.content)
 
 
 def contact_sheet(kept: Sequence[_Picture], doubts: Sequence[Doubt]) -> bytes:

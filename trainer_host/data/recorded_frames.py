@@ -18,7 +18,7 @@ from trainer_host.data import films
 from trainer_host.data.build import build_dataset
 from trainer_host.data.dataset import Dataset, Row
 from trainer_host.data.labelled import Labelled
-from trainer_host.data.picture_tables import columns_of
+from trainer_host.data.picture_tables import columns_of, write_files
 from trainer_host.data.split import check_share
 from trainer_host.errors import DataError
 from trainer_host.media import examples
@@ -101,16 +101,11 @@ def import_frames(
         group = f"stretch {at * _STRETCHES // len(steps)}" if few else f"episode {steps[at].episode}"
         wanted = kept_as[steps[at + 1].frame]
         rows.setdefault(key, Labelled(Row(given, {FRAME: wanted}), key, wanted, None, group))
-
-    def finish(where: Path) -> None:
-        (where / "files").mkdir()
-        for frame, content in contents.items():
-            (where / "files" / kept_as[frame]).write_bytes(content)
-
+    files = {kept_as[frame]: content for frame, content in contents.items()}
     dataset = build_dataset(
         workspace, name, TASK, list(rows.values()), teacher="person", seed=seed, held_out=held_out,
         params={"held_out": held_out, "options": {"frames": OWN}, "colours": [f"#{bytes(one).hex()}" for one in known]},
-        figures={"frames": len(names), "same": same, "duplicates": len(following) - len(rows)}, finish=finish,
+        figures={"frames": len(names), "same": same, "duplicates": len(following) - len(rows)}, finish=lambda where: write_files(where, files),
     )  # fmt: skip
     if sheet is not None:
         with storage_errors(sheet):

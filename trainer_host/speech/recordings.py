@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 from edge_runtime.audio.files import MAX_BYTES, MAX_SECONDS, RATE, SILENT, read_sound, write_sound
 from edge_runtime.errors import BadRequest
 from trainer_host.data.dataset import Json, Row
+from trainer_host.data.left_out import LeftOut
 from trainer_host.errors import DataError
 from trainer_host.speech.kinds import PHRASE, TALK
 from trainer_host.speech.listed import Named, listed
@@ -81,8 +81,7 @@ def read_recordings(place: Path, phrase: str, columns: Mapping[str, str] | None 
     `DataError` where the folder can't be used, or has too few recordings of the phrase.
     """
     folder, named = listed(place, columns)
-    refused: Counter[str] = Counter()
-    first: dict[str, str] = {}
+    refused: LeftOut[str] = LeftOut()
     kept: dict[str, Recording] = {}
     raw: dict[str, Recording] = {}
     torn: list[tuple[str, str]] = []
@@ -93,8 +92,7 @@ def read_recordings(place: Path, phrase: str, columns: Mapping[str, str] | None 
             content = _content(one.path)
             made = _recording(content, one, file, kind)
         except _Unusable as cause:
-            refused[str(cause)] += 1
-            first.setdefault(str(cause), file)
+            refused.add(str(cause), file)
             continue
         key = f"{hashlib.sha256(content).hexdigest()} {one.span}"
         before = raw.setdefault(key, made)
@@ -102,19 +100,18 @@ def read_recordings(place: Path, phrase: str, columns: Mapping[str, str] | None 
             torn.append((before.file, file))
             kept.pop(before.name, None)
         elif made.name in kept:
-            refused["the same sound again"] += 1
-            first.setdefault("the same sound again", file)
+            refused.add("the same sound again", file)
         else:
             kept[made.name] = made
     count = sum(one.kind == PHRASE for one in kept.values())
     if count < LEAST_PHRASES:
-        left_out = ", ".join(f"{n} {reason}, as {first[reason]}" for reason, n in sorted(refused.items()))
+        left_out = refused.listed(", as ")
         raise DataError(
             f"{place} has {count} usable recordings of '{phrase}'; put {LEAST_PHRASES} or more into "
             f"{folder.name}/{'-'.join(_words(phrase))}/" + (f" (left out: {left_out})." if left_out else ".")
         )
     labels = tuple(sorted({one.label for one in named}))
-    return Recordings(tuple(kept.values()), dict(sorted(refused.items())), first, labels, tuple(torn))
+    return Recordings(tuple(kept.values()), refused.by_reason, refused.first, labels, tuple(torn))
 
 
 def spells(label: str, phrase: str) -> bool:
