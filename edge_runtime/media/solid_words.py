@@ -43,7 +43,7 @@ _PLAIN: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
     (rf"\bradius(?: of| is|:)? ({_NUMBER})", lambda found: f"diameter of {_twice(found[1])}"),
     (rf"\b({_NUMBER}) ?(mm|cm|m|inch(?:es)?)?,? (?:in )?radius\b", lambda found: f"{_twice(found[1])} {found[2] or ''} in diameter"),
     (r"\b(?:sphere|globe|orb)(s?)\b", r"ball\1"),
-    (r"\b(?:half|upper half) (?:of )?a ball\b|\bhalf ball\b|\bhemisphere\b", "dome"),
+    (r"\b(?:half|upper half) (?:of )?an? ball\b|\bhalf ball\b|\bhemisphere\b", "dome"),
     (r"\b(?:cuboid|block|brick)\b", "box"),
     (r"\b(?:pipe|hose)\b", "tube"),
     (r"\bwasher\b", "ring"),
@@ -55,9 +55,12 @@ _PLAIN: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
     (r"\s+", " "),
 )  # fmt: skip
 _WORDS = [(re.compile(pattern), plain) for pattern, plain in _PLAIN]
+# A count is a digit, or where it is too large for one a letter without a unit.
 _COUNTED = re.compile(
-    r"(?:\b([1-9]|1[0-2])) ((?:(?:round|separate|square|pointed|equal|flat|rectangular|drilled|solid|through) )*)([a-z]+)"
+    rf"(?:\b([1-9]|1[0-2]|[{LETTERS}])) (?:(?:round|separate|square|pointed|equal|flat|rectangular|drilled|solid|through) )*([a-z]+)"
 )
+_BELOW = re.compile(rf"(?:(?:^|[\s(])[-−]|\bminus )[{LETTERS}]")  # "ball - 20 mm" has a dash
+_NOTHING = re.compile(r"(?<![\w.=])(?<!= )0(?:\.0+)? ?(?:mm|cm|m|inch(?:es)?|x)\b")  # it may stand on z = 0 mm
 
 
 @dataclass(frozen=True)
@@ -97,11 +100,14 @@ def doubt(program: Program, size: Sequence[float], read: Asked) -> str | None:
         return "The prompt names several colours; a body has one."
     shapes = Counter(part.shape for part in program.parts if isinstance(part, Primitive))
     joins = Counter(part.join for part in program.parts if isinstance(part, Join))
-    counts = [(int(found[1]), found[3]) for found in _COUNTED.finditer(read.said)]
-    for count, noun in counts:
+    if _BELOW.search(read.said) or _NOTHING.search(read.said):
+        return "Measures of a body are more than 0 mm."
+    for counted in _COUNTED.finditer(read.said):
+        number, noun = counted.groups()
+        count = read.numbers[LETTERS.index(number)] if number in LETTERS else int(number)
         have = _have(noun, shapes, joins)
         if have is not None and have != count:
-            return f"The prompt asks for {count} {noun}, and this body has {have}."
+            return f"The prompt asks for {count:g} {noun}, and this body has {have}."
     fits = [name for name, family in FAMILIES.items() if family.made(shapes, joins)]
     named = [name for name, family in FAMILIES.items() if family.said(read.said)]
     if not named:
