@@ -85,7 +85,9 @@ def read_picture(content: bytes, most_side: int) -> Image.Image:
             opened.load()
             upright = ImageOps.exif_transpose(opened)
             upright.thumbnail((most_side, most_side), Image.Resampling.LANCZOS)
-            return _flat(upright)
+            flat = _flat(upright)
+            flat.info = {}  # what else the file said is written into no other
+            return flat
     except Image.DecompressionBombError as cause:  # Pillow's own bound, which comes before ours
         raise Rejected(UNREADABLE, f"the picture has more than {MAX_PIXELS // 10**6} million pixels") from cause
     # A damaged file shows in any of these, depending on where Pillow meets it (SyntaxError: broken PNG chunks).
@@ -133,12 +135,10 @@ def read_last_frames(content: bytes, most_side: int, most: int) -> list[Image.Im
 def _flat(picture: Image.Image) -> Image.Image:
     from PIL import Image
 
-    if picture.mode == "RGB":
-        return picture
     if picture.mode[0] in "IF":  # 16 bits of grey, of which Pillow would make white all that is above 255
         return picture.point(lambda value: value * (1 / 256)).convert("L").convert("RGB")
     if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
         layered = picture.convert("RGBA")
         ground = Image.new("RGBA", layered.size, "white")
         return Image.alpha_composite(ground, layered).convert("RGB")
-    return picture.convert("RGB")
+    return picture if picture.mode == "RGB" else picture.convert("RGB")

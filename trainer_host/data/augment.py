@@ -22,6 +22,7 @@ from trainer_host.teacher.home.noise import slip
 TEXT_FIELDS: dict[str, str] = {"router": "text", "avatar": "text"}
 CONVERSATIONS = ("chat",)
 PICTURES = ("vision",)
+_MOST_SIDE = 768  # pixels of a picture that is varied
 
 _FILLERS = ("um", "uh", "er", "well", "so", "like", "please", "hey", "okay")
 _HEARD = {
@@ -108,8 +109,10 @@ def _other_picture(row: Row, rng: random.Random, files: dict[str, bytes]) -> tup
         from PIL import Image, ImageEnhance, ImageOps
     except ImportError:
         raise TrainerError("Varying pictures needs Pillow; install Enigma with the extra 'tasks'.") from None
+    from edge_runtime.media.pictures import read_picture
+
     name = str(row.input["image"])
-    picture = Image.open(io.BytesIO(files[name])).convert("RGB")
+    picture = read_picture(files[name], _MOST_SIDE)
     objects = row.output["objects"]
     assert isinstance(objects, list)
     how = rng.choice(("mirrored", "brighter", "darker", "noisy"))

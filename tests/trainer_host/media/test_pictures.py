@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageCms
 
 from edge_runtime.media.pictures import UNREADABLE, animated_png, png, read_film, read_picture
 from tests.trainer_host.media.strictness import quick_and_small, refusal
@@ -48,6 +48,18 @@ def test_what_is_transparent_becomes_white() -> None:
     assert read_picture(encoded(clear, "PNG"), 768).getpixel((5, 5)) == (255, 255, 255)
     palette = Image.new("P", (20, 20), 0)
     assert read_picture(encoded(palette, "PNG", transparency=0), 768).getpixel((5, 5)) == (255, 255, 255)
+    keyed = read_picture(encoded(two_colours(), "PNG", transparency=(255, 0, 0)), 768)  # as made of a GIF's frame
+    assert [keyed.getpixel((x, 5)) for x in (5, 55)] == [(255, 255, 255), (0, 0, 255)]
+
+
+def test_nothing_but_pixels_is_kept_of_a_file() -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    for told in ({"transparency": (255, 0, 0)}, {"icc_profile": profile}, {"dpi": (72, 72)}):
+        read = read_picture(encoded(two_colours(), "PNG", **told), 768)
+        few = encoded(read.quantize(16), "PNG", optimize=True)
+        for made in (png(read), few):
+            with Image.open(io.BytesIO(made)) as again:
+                assert not again.info
 
 
 @pytest.mark.parametrize("side", [64, 32])
