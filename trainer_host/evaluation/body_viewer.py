@@ -24,6 +24,9 @@ for (const canvas of document.querySelectorAll('canvas[data-glb]')) {
   const {min, max} = asset.accessors[0];
   const middle = min.map((low, axis) => (low + max[axis]) / 2);
   const radius = Math.hypot(...min.map((low, axis) => (max[axis] - low) / 2)) || 1;
+  // glTF's colours are linear; a page's are sRGB (IEC 61966-2-1). The sides of a black body must be told apart, too.
+  const paint = asset.materials[0].pbrMetallicRoughness.baseColorFactor.slice(0, 3).map(
+    level => level <= 0.0031308 ? 12.92 * level : 1.055 * Math.pow(level, 1 / 2.4) - 0.055).map(level => Math.max(level, 0.18));
   const pen = canvas.getContext('2d'), size = canvas.width, count = index.length / 3;
   let turn = 0.6, tilt = 0.5;
   const seen = new Float32Array(points.length), order = new Uint32Array(count), depth = new Float32Array(count);
@@ -48,8 +51,8 @@ for (const canvas of document.querySelectorAll('canvas[data-glb]')) {
       const nx = uy * vz - uz * vy, ny = uz * vx - ux * vz, nz = ux * vy - uy * vx;
       if (nz <= 0) continue;
       const light = Math.max(0, (-0.35 * nx + 0.55 * ny + 0.76 * nz) / Math.hypot(nx, ny, nz));
-      const grey = Math.round(70 + 165 * light);
-      pen.fillStyle = pen.strokeStyle = `rgb(${grey - 18},${grey - 6},${grey})`;
+      const shade = paint.map(level => Math.round(255 * level * (0.4 + 0.6 * light)));
+      pen.fillStyle = pen.strokeStyle = `rgb(${shade})`;
       pen.beginPath();
       pen.moveTo(size / 2 + seen[a], size / 2 - seen[a + 1]);
       pen.lineTo(size / 2 + seen[b], size / 2 - seen[b + 1]);

@@ -177,7 +177,7 @@ def _table(answers: Sequence[Answered]) -> str:
     for item in answers:
         if len(lines) >= FEWEST and sum(map(len, lines)) > MOST_CHARS:
             break
-        sure = "" if item.confidence is None else f"<br>sure {item.confidence:.2f}"
+        sure = "" if item.confidence is None else f"<br>confidence {item.confidence:.2f}"
         doubt = "<br>unsure" if item.unsure else ""
         lines.append(
             f"<tr><td>{_asked(item)}</td><td>{_rendered(item, item.wanted)}{_said(item.wanted)}</td>"

@@ -12,11 +12,12 @@ SIDE = 240  # pixels
 _SMOOTH = 2
 _TURN, _TILT = 35.0, 28.0  # degrees: three faces of a box can be told apart
 _LIGHT = (-0.35, -0.5, 0.8)  # from the front, the left and above
-_GROUND, _PAINT = (245, 245, 245), (70, 130, 200)
+_GROUND, PAINT = (245, 245, 245), (70, 130, 200)
+_DARKEST = 45  # of a paint's levels: the sides of a black body couldn't be told apart
 
 
-def picture(triangles: np.ndarray) -> Image.Image:
-    """float64 [n, 3 corners, 3] -> an RGB picture of `SIDE` pixels a side."""
+def picture(triangles: np.ndarray, paint: tuple[int, int, int] = PAINT) -> Image.Image:
+    """float64 [n, 3 corners, 3] -> an RGB picture of `SIDE` pixels a side; paint: the body's colour, RGB."""
     import numpy as np
     from PIL import Image
 
@@ -38,7 +39,7 @@ def picture(triangles: np.ndarray) -> Image.Image:
     canvas = np.full((side, side, 3), _GROUND, dtype=np.uint8)
     depth = np.full((side, side), np.inf)
     for corners, shine in zip(flat[facing], brightness[facing], strict=True):
-        _fill(canvas, depth, corners, np.clip(np.array(_PAINT) * shine * 1.15, 0, 255).astype(np.uint8))
+        _fill(canvas, depth, corners, np.clip(np.maximum(paint, _DARKEST) * shine * 1.15, 0, 255).astype(np.uint8))
     return Image.fromarray(canvas).reduce(_SMOOTH)
 
 

@@ -112,11 +112,13 @@ class Gen3d(TaskSpec):
 
     def render(self, example: Example) -> dict[str, bytes]:
         """See `TaskSpec`: the mesh as STL and, where Pillow is there, a picture of it."""
+        from edge_runtime.media.colours import rgb
         from edge_runtime.media.pictures import png
-        from trainer_host.media.shade import picture
+        from trainer_host.media.shade import PAINT, picture
 
-        body = measure(build(read_program(example.output["program"])))
-        seen = png(picture(body.triangles))
+        program = read_program(example.output["program"])
+        body = measure(build(program))
+        seen = png(picture(body.triangles, rgb(program.colour) if program.colour else PAINT))
         return {file_name(body.stl, ".stl"): body.stl, file_name(seen, ".png"): seen}
 
 

@@ -30,6 +30,14 @@ def test_three_faces_of_a_box_are_told_apart_and_fill_the_picture() -> None:
     assert len(colours) > 4
 
 
+def test_a_body_has_its_colour_and_a_black_one_still_has_sides() -> None:
+    box = measure(build(read_program({"parts": [part("box", "box", 30, 30, 30)]}))).triangles
+    green, black = (np.asarray(picture(box, paint)).reshape(-1, 3).astype(int) for paint in ((34, 160, 55), (0, 0, 0)))
+    painted = green[green.sum(1) < 700]
+    assert (painted[:, 1] > painted[:, 0]).all() and (painted[:, 1] > painted[:, 2]).all()
+    assert (np.unique(black, axis=0, return_counts=True)[1] > 0.05 * SIDE**2).sum() == 4
+
+
 def test_a_hole_is_seen_through_and_what_is_behind_is_hidden() -> None:
     plate = part("plate", "box", 40, 40, 4)
     drilled = pixels(plate, part("drill", "box", 20, 20, 9), join("body", "difference", "plate", "drill"))
