@@ -2,7 +2,7 @@
 
     python benchmarks/voice_words.py RUN --whisper FOLDER [--home DIR] [--sentences FILE] [--file model.int8.onnx] [--json FILE]
 
-The run's int8 file says each line of a text (default: tests/exams/audio_gen/said.txt; nothing is learnt from it or from told.txt), through the
+The run's int8 file says each line of a text (default: tests/exams/audio_gen/said.txt; nothing is learnt from it or from told.txt and plain.txt), through the
 device's code; its teacher says the same; both are heard by whisper in a folder of faster-whisper's, which is no part of
 Enigma. The real-time factor is of whole answers, processor seconds by seconds of sound.
 """

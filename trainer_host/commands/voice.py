@@ -11,7 +11,7 @@ from trainer_host.commands.options import Commands, add_seed, command, group, wo
 from trainer_host.errors import TrainerError
 from trainer_host.presentation import presenter_for
 
-USUAL_VOICE, USUAL_SENTENCES = "slt", 500
+USUAL_VOICE, USUAL_SENTENCES = "slt", 1500
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -31,7 +31,9 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     )
     made.add_argument("name", metavar="NAME", help="of the dataset")
     made.add_argument("--voice", metavar="VOICE", help="slt, rms, awb or kal16 (default: slt, a woman's)")
-    made.add_argument("--sentences", type=int, metavar="N", help="that are made up and said (default: 500, 25 minutes)")
+    made.add_argument(
+        "--sentences", type=int, metavar="N", help="that are made up and said (default: 1,500, 75 minutes)"
+    )
     made.add_argument(
         "--texts", type=Path, metavar="FILE", help="lines to be said besides: names and words that a device will say"
     )

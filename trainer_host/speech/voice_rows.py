@@ -28,7 +28,7 @@ from trainer_host.tasks import file_name
 from trainer_host.workspace import Workspace, checked_name, making, storage_errors
 
 WORDS, MADE = "words.txt", "made.txt"  # how words are said, and how words that nobody has
-SENTENCES, HELD_OUT = 500, 40
+HELD_OUT = 40  # sentences
 COMMON, MOST_COMMON = 20_000, 60_000  # words of English that are known besides
 _MADE_WORDS = 4000
 _MOST_LINES, _MOST_BYTES = 20_000, 8_000_000
@@ -53,7 +53,7 @@ def make_voice(
     voice: str,
     *,
     seed: int,
-    sentences: int = SENTENCES,
+    sentences: int,
     texts: Path | None = None,
     common: int | None = None,
 ) -> Dataset:

@@ -50,7 +50,10 @@ CONFIG = "config.json"
 MIN_ROWS = 40
 # Million multiplications, forward alone counted, that a second of one core learns with (AMD EPYC, 2026).
 PER_SECOND = 9500
-USUAL_SECONDS = 240.0
+# A large network learns more of many sentences than a small one, and takes longer; of few it wasn't measured.
+MANY_ROWS = 1000
+USUAL_SECONDS = {"tiny": 900.0}
+FEWER_SECONDS = 240.0
 _LETTERS_SHARE = 0.08  # of the time
 MIN_STEPS, MAX_STEPS = 30, 100_000
 _UNHEARD = 20  # one word of so many isn't learnt, but examined
@@ -97,13 +100,13 @@ class VoiceStudent:
         work: Path | None = None,
         recorder: Recorder | None = None,
     ) -> TrainReport:
-        """See `Student.train`. settings: `size`, one of `SIZES`."""
+        """See `Student.train`. settings: `size`, one of `SIZES`; by the number of rows where it isn't said."""
         started = time.perf_counter()
         if curriculum:
             raise DataError("A voice has no curriculum; leave out --curriculum.")
-        size = _size(dict(settings or {}))
         card = open_dataset(dataset)
         rows = list(card.rows("train"))
+        size = _size(dict(settings or {}), len(rows))
         if len(rows) < MIN_ROWS:
             raise DataError(f"The dataset has {len(rows)} rows to train; a voice needs at least {MIN_ROWS} sentences.")
         words = lexicon_of(dataset)
@@ -121,7 +124,7 @@ class VoiceStudent:
         prepare(seed)
         net = VoiceNet(config.shape)
         learnt = [learnt_of(one, config.ids) for one in said]
-        first, then = _planned(net, learnt, seconds)
+        first, then = _planned(net, learnt, USUAL_SECONDS.get(size, FEWER_SECONDS) if seconds is None else seconds)
 
         def tell(part: str, step: int, loss: float) -> None:
             done = step if part == "letters" else first + step
@@ -302,9 +305,9 @@ def _lexicon(words: dict[str, tuple[str, ...]], config: VoiceConfig) -> bytes:
     return "".join(f"{word} {' '.join(own)}\n" for word, own in sorted(words.items())).encode("ascii")
 
 
-def _planned(net: VoiceNet, learnt: Sequence[Learnt], seconds: float | None) -> tuple[int, int]:
+def _planned(net: VoiceNet, learnt: Sequence[Learnt], seconds: float) -> tuple[int, int]:
     """How many steps of letters and of speech a budget of seconds of one core allows."""
-    if seconds is not None and seconds < 1:
+    if seconds < 1:
         raise DataError("Training takes at least 1 second; give more --seconds.")
     weights = {
         name: sum(layer.weight.numel() for layer in part.modules() if isinstance(layer, nn.Linear))
@@ -313,15 +316,15 @@ def _planned(net: VoiceNet, learnt: Sequence[Learnt], seconds: float | None) -> 
     long = float(np.mean([one.steps.sum() for one in learnt]))
     spoken = SPOKEN_BATCH * (weights["frames"] * long * 1.3 + weights["sounds"] * SOUNDS)
     letters = SPELT_BATCH * weights["letters"] * 12
-    budget = (USUAL_SECONDS if seconds is None else seconds) * PER_SECOND * 1e6
+    budget = seconds * PER_SECOND * 1e6
     return (
         min(max(round(budget * _LETTERS_SHARE / letters), MIN_STEPS), MAX_STEPS),
         min(max(round(budget * (1 - _LETTERS_SHARE) / spoken), MIN_STEPS), MAX_STEPS),
     )
 
 
-def _size(settings: Json) -> str:
-    size = str(settings.pop("size", None) or "micro")
+def _size(settings: Json, rows: int) -> str:
+    size = str(settings.pop("size", None) or ("tiny" if rows >= MANY_ROWS else "micro"))
     if settings:
         raise DataError(f"A voice has no --{min(settings).replace('_', '-')}; it has --size.")
     if size not in SIZES:

@@ -25,6 +25,7 @@ from trainer_host.speech import voice_rows
 from trainer_host.speech.voice_rows import make_voice
 from trainer_host.students import student_of, voice_net
 from trainer_host.students import voice as voice_student
+from trainer_host.students.voice import _size
 from trainer_host.training.run import Run, train_run
 from trainer_host.workspace import Workspace
 
@@ -159,16 +160,22 @@ def test_a_page_shows_and_plays_teacher_and_student(taught: tuple[Dataset, Run],
     assert all(0 < item.score < 1 for item in answered)
 
 
+def test_many_sentences_teach_a_large_network_and_few_a_small_one() -> None:
+    assert _size({}, 1466) == "tiny" and _size({}, 493) == "micro" and _size({"size": "nano"}, 1466) == "nano"
+    with pytest.raises(DataError, match="it has nano, micro, tiny"):
+        _size({"size": "huge"}, 493)
+
+
 def test_a_teachers_dataset_tells_what_is_wrong(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
     with pytest.raises(DataError, match="choose slt"):
-        make_voice(workspace, "said", "nobody", seed=1)
+        make_voice(workspace, "said", "nobody", seed=1, sentences=40)
     with pytest.raises(DataError, match="from 40"):
         make_voice(workspace, "said", "slt", seed=1, sentences=3)
     texts = tmp_path / "texts.txt"
     texts.write_text("你好\n", "utf-8")
     with pytest.raises(DataError, match="no line"):
-        make_voice(workspace, "said", "slt", seed=1, texts=texts)
+        make_voice(workspace, "said", "slt", seed=1, sentences=40, texts=texts)
     texts.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(DataError, match="UTF-8"):
-        make_voice(workspace, "said", "slt", seed=1, texts=texts)
+        make_voice(workspace, "said", "slt", seed=1, sentences=40, texts=texts)
