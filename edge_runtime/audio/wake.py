@@ -22,7 +22,8 @@ STRIDE = 3  # frames of a step: 30 ms
 STEP_SECONDS = STRIDE * HOP / RATE
 # Inputs: FRAMES float32 [1, 3, 40], MEMORY float32 [1, steps, width]. Outputs: LOGIT float32 [1, 1], and the next memory.
 FRAMES, MEMORY, LOGIT, KEPT = "frames", "memory", "logit", "kept"
-SMOOTH = 5  # steps whose log-odds are averaged: one that is wrong alone wakes nobody
+SMOOTH = 10  # steps whose log-odds are averaged: one that is wrong alone wakes nobody
+SMOOTH_BEFORE = 5  # of a bundle that doesn't say how many
 LIMIT = 12.0  # of log-odds, so that a single step can't outweigh the others
 PAUSE_SECONDS = 1.0  # after a phrase was heard; it is heard once
 _AT_ONCE = 10 * RATE  # samples whose features are computed together, so that memory is bounded
@@ -47,7 +48,7 @@ class Decision:
 
 @dataclass(frozen=True)
 class Detection:
-    """The phrase was heard at `seconds` since the session began, give or take a tenth."""
+    """The phrase was heard at `seconds` since the session began, most often a tenth to a quarter after it had ended."""
 
     seconds: float
     confidence: float
@@ -55,11 +56,12 @@ class Detection:
 
 @dataclass(frozen=True)
 class WakeModel:
-    """A network opened in a runtime. memory: float32 values that it keeps, (steps, width)."""
+    """A network opened in a runtime. memory: float32 values that it keeps, (steps, width). smooth: see `SMOOTH`."""
 
     engine: Engine
     memory: tuple[int, int]
     decision: Decision
+    smooth: int = SMOOTH_BEFORE
 
 
 class WakeSession:
@@ -87,7 +89,7 @@ class WakeSession:
         """Go on with another model, as after an update; what the former one had heard of a phrase is lost."""
         self.model = model
         self._memory = np.zeros((1, *model.memory), np.float32)
-        self._recent = deque([-LIMIT] * SMOOTH, maxlen=SMOOTH)
+        self._recent = deque([-LIMIT] * model.smooth, maxlen=model.smooth)
 
     def feed(self, samples: np.ndarray) -> list[Detection]:
         """float32 [n] at 16 kHz, within -1 to 1, of any length -> what was heard in it; raises `EngineError`."""
@@ -111,7 +113,7 @@ class WakeSession:
         self._memory = kept
         self._recent.append(min(max(float(logit[0, 0]), -LIMIT), LIMIT))
         self._steps += 1
-        confidence = self.model.decision.confidence(sum(self._recent) / SMOOTH)
+        confidence = self.model.decision.confidence(sum(self._recent) / self.model.smooth)
         self.peak = max(self.peak, confidence)
         if self._on_step is not None:
             self._on_step(confidence)

@@ -9,7 +9,7 @@ from typing import cast
 import numpy as np
 
 from edge_runtime.audio.files import MAX_BYTES, TYPES, Sound, read_sound
-from edge_runtime.audio.wake import Decision, Detection, WakeModel, WakeSession
+from edge_runtime.audio.wake import SMOOTH_BEFORE, Decision, Detection, WakeModel, WakeSession
 from edge_runtime.bundle.manifest import Manifest
 from edge_runtime.engines import Engine
 from edge_runtime.errors import BadRequest, BundleError
@@ -19,6 +19,7 @@ NAME = "wake_word"
 TOLERANCE = 0.15  # on a confidence, and SHIFTED seconds on its time, between int8 runtimes that round differently
 SHIFTED = 0.1
 _MOST_MEMORY = 100_000  # values
+_MOST_SMOOTH = 30  # steps: behind a second, nobody waits any more
 _TAIL = np.zeros(4_800, np.float32)  # a phrase that ends with the file is heard in the steps behind it
 
 _SHARE = {"type": "number", "minimum": 0, "maximum": 1}
@@ -101,8 +102,11 @@ def load(manifest: Manifest, folder: Path, engine: Engine) -> WakeWord:
         raise _wrong(f"an option 'memory' of at most {_MOST_MEMORY} values")
     if not (isinstance(platt, list) and len(platt) == 2 and all(_is_finite(value) for value in platt)):
         raise _wrong("an option 'platt' with scale and shift")
+    smooth = manifest.options.get("smooth", SMOOTH_BEFORE)
+    if type(smooth) is not int or not 0 < smooth <= _MOST_SMOOTH:
+        raise _wrong(f"an option 'smooth' of 1 to {_MOST_SMOOTH} steps")
     decision = Decision(threshold, unsure, float(platt[0]), float(platt[1]))
-    return WakeWord(manifest.labels[0], WakeModel(engine, (memory[0], memory[1]), decision))
+    return WakeWord(manifest.labels[0], WakeModel(engine, (memory[0], memory[1]), decision, smooth))
 
 
 def agrees(expected: Json, got: Json) -> bool:

@@ -48,7 +48,7 @@ class Amount:
 
 
 # By side. What decides the threshold needs hours: an alarm in two of them is the rate that is allowed.
-AMOUNTS = {TRAIN: Amount(2_400, 1_600, 12.0, 24.0), CHECK: Amount(250, 250, 2.0), HELD_OUT: Amount(400, 400, 1.0)}
+AMOUNTS = {TRAIN: Amount(2_400, 1_600, 12.0, 48.0), CHECK: Amount(250, 250, 2.0), HELD_OUT: Amount(400, 400, 1.0)}
 
 
 def make_dataset(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from edge_runtime.audio.files import RATE
 from edge_runtime.audio.frontend import BANDS, HOP
-from edge_runtime.audio.wake import LIMIT, PAUSE_SECONDS, SMOOTH, STEP_SECONDS, STRIDE
+from edge_runtime.audio.wake import LIMIT, PAUSE_SECONDS, STEP_SECONDS, STRIDE
 from trainer_host.speech.acoustics import Scene
 from trainer_host.students.wake_data import BEFORE, BEFORE_FRAMES, CLIP_STEPS, Clips, Material, windows
 from trainer_host.students.wake_mix import SILENCE, Noises, mixed
@@ -26,13 +26,15 @@ OnProgress = Callable[[int, float], None]
 # Seconds behind a phrase's end in which the network says yes; around them it isn't asked.
 _YES = (0.03, 0.30)
 _UNASKED = (-0.25, 0.60)
+_HIGHEST_OF = 5  # steps whose mean must be low in a clip without the phrase; a device takes that of some more
 _EASY, _HARD, _HARDEST = (
     0.15,
     (3.0, 8),
     (20.0, 64),
 )  # how often clips are drawn: in any case, and by powers of their rank
 _ROWS_AT_ONCE = 128
-_SOUNDS_AT_ONCE, _KEPT = 1_000, 0.125  # sounds among which the hardest clips are looked for, and the share of these
+_SOUNDS_AT_ONCE, _KEPT = 500, 0.125  # sounds among which the hardest clips are looked for, and the share of these
+_OTHERWISE = 2  # times that each is said otherwise, to be looked at
 _FRAMES = BEFORE_FRAMES + CLIP_STEPS * STRIDE  # of a clip
 SECONDS_A_STEP = 0.07  # of one thread, in the smallest usual size; only to plan by
 _SCENE = Scene()  # rooms and clipping are in what was said
@@ -55,8 +57,9 @@ class Recipe:
     masks: tuple[int, int] = (1, 6)
 
 
-# The second round begins with the hardest talk, and leaves out more: some voices lack whole formants.
-ROUNDS = (Recipe(), Recipe(1_500, rate=2e-3, looks=(0.0, 0.5), masks=(2, 9)))
+# Later rounds begin with the hardest talk, and leave out more: some voices lack whole formants.
+_LATER = Recipe(1_500, rate=2e-3, looks=(0.0, 0.5), masks=(2, 9))
+ROUNDS = (Recipe(), _LATER, _LATER)
 
 
 def planned(rounds: Sequence[Recipe], seconds: float | None) -> list[Recipe]:
@@ -123,34 +126,49 @@ def fit(
 
 
 def hardest(net: WakeNet, talk: Iterable[np.ndarray], around: Noises, seed: int) -> Iterator[np.ndarray]:
-    """The clips of talk, log energies float16 [frames, 40], that sound most like the phrase to a trained network."""
+    """The clips of talk, log energies float16 [frames, 40], that sound most like the phrase to a trained network.
+
+    Each is `warped` some ways, and given as it was when it sounded most like it.
+    """
     draw, pending = np.random.default_rng([seed, 6]), iter(talk)
     while some := list(islice(pending, _SOUNDS_AT_ONCE)):
         places = windows(some, _FRAMES)
+        clips, found = _cut(some, places), np.full(len(places), -np.inf, np.float32)
+        for start in range(0, len(places), _ROWS_AT_ONCE):
+            few = slice(start, start + _ROWS_AT_ONCE)
+            said = clips[few].astype(np.float32)
+            for _ in range(_OTHERWISE):
+                other, _ends = warped(draw, said, np.full(len(said), -1.0, np.float32))
+                peak = _peak(net, _heard(draw, other, around))
+                more = peak > found[few]
+                clips[few][more], found[few][more] = other[more], peak[more]
+        yield from clips[np.sort(np.argsort(-found)[: round(_KEPT * len(found))])]
 
-        def cut(few: slice, some: list[np.ndarray] = some, places: np.ndarray = places) -> np.ndarray:
-            return _cut(some, places[few])
 
-        found = _peaks(net, len(places), cut, around, draw)
-        best = np.sort(np.argsort(-found)[: round(_KEPT * len(found))])
-        yield from _cut(some, places[best])
+def mean_of(states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """The mean of networks that are near each other, as those at the ends of rounds are (Izmailov et al. 2018)."""
+    return {
+        name: torch.stack([one[name].double() for one in states]).mean(0).to(first.dtype)
+        for name, first in states[0].items()
+    }
 
 
-def means_of(logits: np.ndarray) -> np.ndarray:
-    """What a device's session makes of log-odds [steps]: the mean of the last ones, float64 [steps]."""
-    padded = np.concatenate([np.full(SMOOTH - 1, -LIMIT), np.clip(logits, -LIMIT, LIMIT)])
-    made: np.ndarray = np.convolve(padded, np.full(SMOOTH, 1 / SMOOTH), "valid")
+def means_of(logits: np.ndarray, smooth: int) -> np.ndarray:
+    """What a device's session makes of log-odds [steps]: the mean of the last `smooth`, float64 [steps]."""
+    padded = np.concatenate([np.full(smooth - 1, -LIMIT), np.clip(logits, -LIMIT, LIMIT)])
+    made: np.ndarray = np.convolve(padded, np.full(smooth, 1 / smooth), "valid")
     return made
 
 
-def traces(net: WakeNet, features: list[np.ndarray]) -> list[np.ndarray]:
+def traces(net: WakeNet, features: list[np.ndarray], smooth: int) -> list[np.ndarray]:
     """`means_of` each sound's log-odds, from its float16 [frames, 40]."""
     with torch.inference_mode():
         return [
             means_of(
                 net.by_all_throats(torch.from_numpy(one[None, : len(one) // STRIDE * STRIDE].astype(np.float32)))[
                     0
-                ].numpy()
+                ].numpy(),
+                smooth,
             )
             for one in features
         ]
@@ -167,10 +185,10 @@ def alarms(means: np.ndarray, threshold: float) -> int:
     return count
 
 
-def peaks(net: WakeNet, clips: Clips) -> np.ndarray:
+def peaks(net: WakeNet, clips: Clips, smooth: int) -> np.ndarray:
     """The highest mean of each clip (of one with a phrase, near its end), float64 [clips]."""
     made = []
-    for one, end in zip(traces(net, list(clips.features)), clips.ends, strict=True):
+    for one, end in zip(traces(net, list(clips.features), smooth), clips.ends, strict=True):
         first, last = (_step(end - 0.2), _step(end + 0.7)) if end >= 0 else (0, len(one))
         made.append(float(one[first:last].max()))
     return np.array(made)
@@ -186,7 +204,7 @@ def _loss(logits: Tensor, ends: Tensor) -> Tensor:
     each = functional.binary_cross_entropy_with_logits(logits, yes.to(logits.dtype), reduction="none")
     found = each[yes].mean() if bool(yes.any()) else logits.sum() * 0
     missed = each[asked & ~yes].mean()
-    smooth = functional.avg_pool1d(logits[:, None], SMOOTH, 1)[:, 0]
+    smooth = functional.avg_pool1d(logits[:, None], _HIGHEST_OF, 1)[:, 0]
     highest = functional.softplus(smooth[~holds[:, 0]].amax(1)).mean()
     return found + missed + 0.5 * highest
 
@@ -214,11 +232,16 @@ def _peaks(
 ) -> np.ndarray:
     """The highest log-odds of each clip in some noise, float32 [count]."""
     found = [np.zeros(0, np.float32)]
-    with torch.inference_mode():
-        for start in range(0, count, _ROWS_AT_ONCE):
-            heard = _heard(draw, cut(slice(start, start + _ROWS_AT_ONCE)), around)
-            found.append(net(torch.from_numpy(heard)).amax(1).numpy())
+    for start in range(0, count, _ROWS_AT_ONCE):
+        found.append(_peak(net, _heard(draw, cut(slice(start, start + _ROWS_AT_ONCE)), around)))
     return np.concatenate(found)
+
+
+def _peak(net: WakeNet, features: np.ndarray) -> np.ndarray:
+    """The highest log-odds of each of a few clips, float32 [clips]."""
+    with torch.inference_mode():
+        highest: np.ndarray = net(torch.from_numpy(features)).amax(1).numpy()
+    return highest
 
 
 def _chances(peaks_now: np.ndarray, *powers: tuple[float, int]) -> np.ndarray:

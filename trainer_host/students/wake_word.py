@@ -18,13 +18,13 @@ from torch import Tensor, nn
 from edge_runtime import strict_json
 from edge_runtime.audio.files import RATE, read_sound, write_sound
 from edge_runtime.audio.frontend import BANDS, Frontend
-from edge_runtime.audio.wake import FRAMES, KEPT, LOGIT, MEMORY, STRIDE
+from edge_runtime.audio.wake import FRAMES, KEPT, LOGIT, MEMORY, SMOOTH, SMOOTH_BEFORE, STRIDE
 from edge_runtime.errors import BadRequest
 from edge_runtime.tasks import Specialist, wake_word
 from trainer_host.data.dataset import Dataset, Row, open_dataset
 from trainer_host.errors import DataError
 from trainer_host.speech.acoustics import Scene
-from trainer_host.speech.kinds import NEAR, PHRASE, TALK
+from trainer_host.speech.kinds import MORE, NEAR, PHRASE, TALK
 from trainer_host.speech.recordings import is_recorded
 from trainer_host.speech.rows import phrase_of
 from trainer_host.speech.voices import CHECK, TRAIN
@@ -41,7 +41,7 @@ from trainer_host.students.wake_data import (
     surroundings,
     talk_alone,
 )
-from trainer_host.students.wake_fit import ROUNDS, alarms, fit, hardest, peaks, planned, traces
+from trainer_host.students.wake_fit import ROUNDS, alarms, fit, hardest, mean_of, peaks, planned, traces
 from trainer_host.students.wake_mix import Noises
 from trainer_host.students.wake_net import THROATS, WIDTHS, Shape, WakeNet, WakeStep, memories
 from trainer_host.training.calibration import platt
@@ -56,7 +56,7 @@ ALLOWED_AN_HOUR = 0.5  # alarms by other talk
 UNSURE_AN_HOUR = 6.0  # as many sounds may be doubtful
 LEAST_ROWS = 8  # of phrases, and of near misses
 _VERSIONS = (3, 2)  # of each phrase, and of each near miss, that are learnt from: rooms, and talk around them
-_TRAINED, _MINED = 0.55, 0.15  # shares of the work: the steps of all rounds, and saying more talk between these
+_SAID, _TRAINED = 0.23, 0.39  # shares of the work: speech, the steps of all rounds; the rest is more talk between these
 _MARGIN = 0.4  # of log-odds above what the rate allows: hours of other speakers hold worse than those that were seen
 _PEOPLE_SHARE, _MOST_REPEATED = 0.25, 40  # of the phrases that are learnt from, by people; and how often one may come
 _LATE, _EARLY = 0.8, 0.3  # seconds after and before a phrase's end in which a detection is right
@@ -79,6 +79,7 @@ class WakeConfig:
     shift: float = 0.0
     people: int = 0  # recordings of the phrase by people, among what was learnt from and examined
     throats: int = 1  # a run of before has one
+    smooth: int = SMOOTH_BEFORE
 
     @property
     def shape(self) -> Shape:
@@ -115,7 +116,9 @@ class WakeStudent:
             raise DataError("The task wake_word has no curriculum; leave out --curriculum.")
         started = time.perf_counter()
         card = open_dataset(dataset)
-        config = WakeConfig(phrase_of(card), _size(dict(settings or {})), people=_people(card), throats=THROATS)
+        config = WakeConfig(
+            phrase_of(card), _size(dict(settings or {})), people=_people(card), throats=THROATS, smooth=SMOOTH
+        )
         rows = list(card.rows("train"))
         sides = {side: [row for row in rows if row.meta.get("side") == side] for side in (TRAIN, CHECK)}
         for side, some in sides.items():
@@ -130,17 +133,19 @@ class WakeStudent:
             return kept(path, lambda: make(functools.partial(_tell, on_progress, begin, end)))
 
         learning, checking = sides[TRAIN], sides[CHECK]
-        learnt = sounds("spoken", lambda say: spoken(learning, dataset, seed, Scene(), _VERSIONS, say), 0.0, 0.2)
-        checked = sounds("check", lambda say: material(checking, dataset, seed + 1, Scene(), (1, 1), say), 0.2, 0.3)
+        learnt = sounds("spoken", lambda say: spoken(learning, dataset, seed, Scene(), _VERSIONS, say), 0.0, 0.19)
+        checked = sounds("check", lambda say: material(checking, dataset, seed + 1, Scene(), (1, 1), say), 0.19, _SAID)
         around = surroundings(learning, dataset, seed)
         prepare(seed)
         net, total, before = WakeNet(config.shape), sum(one.steps for one in rounds), 0
+        more, mined = [row for row in learning if row.meta["kind"] == MORE], (1 - _SAID - _TRAINED) / (len(rounds) - 1)
+        ends: list[dict[str, Tensor]] = []
         for number, recipe in enumerate(rounds):
-            passed = 0.3 + _TRAINED * before / total + (_MINED if number else 0.0)
+            passed = _SAID + _TRAINED * before / total + mined * number
             if number:  # by now it is known what is hard
-                harder = sounds(
-                    "harder", functools.partial(_harder, net, learning, dataset, around, seed), passed - _MINED, passed
-                )
+                some = more[number - 1 :: len(rounds) - 1]
+                look = functools.partial(_harder, net, some, dataset, around, seed + number)
+                harder = sounds(f"harder{number}", look, passed - mined, passed)
                 learnt = replace(learnt, talk=[*learnt.talk, *harder.talk])
 
             def tell(step: int, loss: float, before: int = before, passed: float = passed) -> None:
@@ -150,6 +155,8 @@ class WakeStudent:
 
             fit(net, learnt, around, recipe, seed + 10 * number, tell, Steps(work), f"sounds {number + 1}")
             before += recipe.steps
+            ends.append({name: one.clone() for name, one in net.state_dict().items()})
+        net.load_state_dict(mean_of(ends[1:]))
         config, figures = _decided(net, config, checked)
         save_weights(run, net)
         write_atomic(run / CONFIG, strict_json.dumps(asdict(config)))
@@ -200,6 +207,7 @@ class WakeStudent:
             "thresholds": {"wake": config.threshold, "unsure": config.unsure},
             "options": {
                 "memory": [config.shape.memory, config.shape.width],
+                "smooth": config.smooth,
                 "platt": [config.scale, config.shift],
                 # A person who reads a manifest must not take synthetic speakers for people.
                 "measured_on": "synthetic speakers" + (" and recordings of people" if config.people else ""),
@@ -260,7 +268,7 @@ class WakeStudent:
             first, last = int((middle - _GOLDEN_SPAN[0]) * RATE), int((middle + _GOLDEN_SPAN[1]) * RATE)
             content = write_sound(one.samples[first:last], 8)
             frames = Frontend().feed(read_sound(content).samples)
-            clear = abs(float(traces(net, [frames])[0].max()) - limit)
+            clear = abs(float(traces(net, [frames], config.smooth)[0].max()) - limit)
             found[one.kind].append((clear, base64.b64encode(content).decode("ascii")))
         clearest = [sorted(found[kind], reverse=True)[: _GOLDEN // 2] for kind in (PHRASE, NEAR)]
         return [{"audio": coded} for pair in zip(*clearest, strict=False) for _, coded in pair][:count]
@@ -320,8 +328,8 @@ def _tops(means: np.ndarray) -> np.ndarray:
 
 def _decided(net: WakeNet, config: WakeConfig, checked: Material) -> tuple[WakeConfig, dict[str, float]]:
     """Thresholds and calibration by speakers that weren't trained with, and how these do."""
-    means = traces(net, checked.talk)
-    yes, no = peaks(net, checked.phrases), peaks(net, checked.near)
+    means = traces(net, checked.talk, config.smooth)
+    yes, no = peaks(net, checked.phrases, config.smooth), peaks(net, checked.near, config.smooth)
     scale, shift = platt(np.concatenate([yes, no]), np.concatenate([np.ones(len(yes), bool), np.zeros(len(no), bool)]))
     wake = chosen_threshold(means, checked.hours, ALLOWED_AN_HOUR) + _MARGIN
     unsure = min(chosen_threshold(means, checked.hours, UNSURE_AN_HOUR), wake)

@@ -93,11 +93,22 @@ def test_bad_requests_say_what_to_change(robot: wake_word.WakeWord, request_: di
         {"options": {"memory": [4], "platt": [1.0, 0.0]}},
         {"options": {"memory": [100_000, 100_000], "platt": [1.0, 0.0]}},
         {"options": {"memory": [4, 2], "platt": [1.0, float("nan")]}},
+        {"options": {"memory": [4, 2], "platt": [1.0, 0.0], "smooth": 0}},
+        {"options": {"memory": [4, 2], "platt": [1.0, 0.0], "smooth": 31}},
+        {"options": {"memory": [4, 2], "platt": [1.0, 0.0], "smooth": True}},
     ],
 )
 def test_a_bundle_that_does_not_fit_is_refused(changed: dict[str, object]) -> None:
     with pytest.raises(BundleError, match="build it again"):
         wake_word.load(manifest(**changed), Path(), Loud())
+
+
+def test_a_bundle_says_how_many_steps_are_averaged_and_one_of_before_has_five() -> None:
+    told = dict(manifest().options)
+    slow_one = wake_word.load(manifest(options={**told, "smooth": 30}), Path(), Loud())
+    short = Media("audio/wav", write_sound(bursts(1.0, length=0.3)))
+    quick, slow = (one.run({"audio": short}) for one in (wake_word.load(manifest(), Path(), Loud()), slow_one))
+    assert quick["confidence"] > 0.99 > slow["confidence"]  # type: ignore[operator]
 
 
 def test_golden_answers_may_differ_a_little_and_not_by_a_detection(robot: wake_word.WakeWord) -> None:
