@@ -70,10 +70,11 @@ def main() -> None:
     figures: dict[str, Figures] = {}
     with loaded(run, student_for("game"), item, args.runtime) as specialist:
         if "tic_tac_toe" in taught:
-            for name, other in (("random", random_player(rng)), ("perfect", _perfect(rng))):
-                figures[f"tic-tac-toe against {name} play"] = _against(
-                    "tic_tac_toe", asking_player(specialist), other, args.games
-                )
+            for words, milliseconds in (("", None), (f", looking {args.milliseconds} ms ahead", args.milliseconds)):
+                for name, other in (("random", random_player(rng)), ("perfect", _perfect(rng))):
+                    figures[f"tic-tac-toe against {name} play{words}"] = _against(
+                        "tic_tac_toe", asking_player(specialist, milliseconds), other, args.games
+                    )
         if "connect_four" in taught:
             for words, milliseconds in (("", None), (f", looking {args.milliseconds} ms ahead", args.milliseconds)):
                 for judged, judge in (("", None), (" that counts open lines", _counting)):
