@@ -164,16 +164,21 @@ def listened(
         answer = specialist.run({"audio": Media("audio/wav", content)})
         found = [float(one["seconds"]) for one in cast(list[dict[str, float]], answer["detections"])]
         peak = float(cast(float, answer["confidence"]))
+        right = is_right(sound, found)
+        elsewhere = (
+            {"problem": "It wakes, but not where the phrase ends."} if found and sound.end >= 0 and not right else {}
+        )
         got: Json = {
             "wakes": bool(found),
             **({"at": found} if found else {}),
+            **elsewhere,
             "highest": peak,
             "confidence": peak if found else 1 - peak,
             "unsure": answer["unsure"],
         }
         wanted: Json = {"wakes": sound.end >= 0, **({"at": round(sound.end, 2)} if sound.end >= 0 else {})}
         asked: Json = {"sound": SOUND, "kind": sound.kind, **words, **by}
-        made.append(Answered(wake_word.NAME, asked, wanted, got, float(is_right(sound, found)), {SOUND: content}))
+        made.append(Answered(wake_word.NAME, asked, wanted, got, float(right), {SOUND: content}))
     on_step(1.0, "done")
     return tuple(made)
 
