@@ -21,6 +21,7 @@ from edge_runtime.media.sound_words import asked, doubt, not_read
 from edge_runtime.tasks import voice
 from edge_runtime.tasks.dialogue import FIGURES, OPTIONS, TextTask, Writer, prompt_of
 from edge_runtime.tasks.tries import TryingWriter
+from edge_runtime.tasks.worth import read_doubt
 
 if TYPE_CHECKING:
     from edge_runtime.bundle.manifest import Manifest
@@ -111,7 +112,7 @@ def load(manifest: Manifest, folder: Path, engine: LanguageEngine | Engine) -> W
     if "spellings" in manifest.options:
         return voice.load(manifest, folder, cast("Engine", engine))
     task, language = cast(TextTask, sys.modules[__name__]), cast("LanguageEngine", engine)
-    return TryingWriter(load_language(manifest, folder, language), task, manifest.thresholds.get("unsure", 0.0))
+    return TryingWriter(load_language(manifest, folder, language), task, read_doubt(manifest, NAME))
 
 
 def agrees(expected: Json, got: Json) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from edge_runtime.language.template import parse_tool_calls, render_tool_calls
 from edge_runtime.tasks.dialogue import FIGURES, OPTIONS, TextTask, Writer, alike, conversation, only, read_tools
+from edge_runtime.tasks.worth import read_doubt
 
 if TYPE_CHECKING:
     from edge_runtime.bundle.manifest import Manifest
@@ -83,7 +84,7 @@ def load(manifest: Manifest, folder: Path, engine: LanguageEngine) -> Writer:
     from edge_runtime.language.specialist import load_language
 
     task = cast(TextTask, sys.modules[__name__])
-    return Writer(load_language(manifest, folder, engine), task, manifest.thresholds.get("unsure", 0.0))
+    return Writer(load_language(manifest, folder, engine), task, read_doubt(manifest, NAME))
 
 
 def agrees(expected: Json, got: Json) -> bool:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, cast
 
 from edge_runtime.tasks.dialogue import FIGURES, OPTIONS, TextTask, Writer, alike, only, text_of
 from edge_runtime.tasks.tries import TryingWriter
+from edge_runtime.tasks.worth import read_doubt
 
 if TYPE_CHECKING:
     from edge_runtime.bundle.manifest import Manifest
@@ -122,7 +123,7 @@ def load(manifest: Manifest, folder: Path, engine: LanguageEngine) -> Writer:
     from edge_runtime.language.specialist import load_language
 
     task = cast(TextTask, sys.modules[__name__])
-    return TryingWriter(load_language(manifest, folder, engine), task, manifest.thresholds.get("unsure", 0.0))
+    return TryingWriter(load_language(manifest, folder, engine), task, read_doubt(manifest, NAME))
 
 
 def agrees(expected: Json, got: Json) -> bool:

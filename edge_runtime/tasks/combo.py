@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 from edge_runtime.errors import BadRequest, BundleError
 from edge_runtime.tasks import task_module
 from edge_runtime.tasks.dialogue import TextTask, only, written
+from edge_runtime.tasks.worth import Doubt, read_doubt
 
 if TYPE_CHECKING:
     from edge_runtime.bundle.manifest import Manifest
@@ -31,11 +32,11 @@ RESPONSE_SCHEMA: Json = {
 class Combo:
     """A loaded model of several tasks. `language` is the model below, which can stream."""
 
-    def __init__(self, language: LanguageSpecialist, tasks: dict[str, TextTask], unsure: dict[str, float]) -> None:
+    def __init__(self, language: LanguageSpecialist, tasks: dict[str, TextTask], doubts: dict[str, Doubt]) -> None:
         self.language = language
         self.plain = frozenset(name for name, task in tasks.items() if task.PLAIN)
         self._tasks = tasks
-        self._unsure = unsure
+        self._doubts = doubts
 
     def run(self, request: Json) -> Json:
         """The answer of {"task", "request"} as that task's own specialist gives it, with its "task"."""
@@ -46,7 +47,7 @@ class Combo:
         if not isinstance(inner, dict):
             raise BadRequest("`request` must be an object, as the task's own specialist takes it.")
         limited = {**inner, "max_tokens": request["max_tokens"]} if "max_tokens" in request else inner
-        return {"task": name, **written(self.language, self._tasks[name], limited, self._unsure.get(name, 0.0))}
+        return {"task": name, **written(self.language, self._tasks[name], limited, self._doubts[name])}
 
 
 def load(manifest: Manifest, folder: Path, engine: LanguageEngine) -> Combo:
@@ -59,8 +60,8 @@ def load(manifest: Manifest, folder: Path, engine: LanguageEngine) -> Combo:
     tasks = {str(name): cast(TextTask, task_module(str(name))) for name in names}
     if lacking := next((name for name, task in tasks.items() if not hasattr(task, "messages")), None):
         raise BundleError(f"The task {lacking} isn't written by a language model; update Enigma on the device.")
-    unsure = {name: manifest.thresholds.get(f"unsure_{name}", 0.0) for name in tasks}
-    return Combo(load_language(manifest, folder, engine), tasks, unsure)
+    doubts = {name: read_doubt(manifest, name, f"unsure_{name}") for name in tasks}
+    return Combo(load_language(manifest, folder, engine), tasks, doubts)
 
 
 def agrees(expected: Json, got: Json) -> bool:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from edge_runtime.arithmetic.steps import wrong_steps
 from edge_runtime.errors import BadRequest
+from edge_runtime.tasks.worth import Doubt
 
 if TYPE_CHECKING:
     from edge_runtime.language.generate import Piece
@@ -56,18 +57,18 @@ class TextTask(Protocol):
 class Writer:
     """A loaded specialist whose answers are written. `language` is the model below, which can stream."""
 
-    def __init__(self, language: LanguageSpecialist, task: TextTask, unsure: float) -> None:
+    def __init__(self, language: LanguageSpecialist, task: TextTask, doubt: Doubt) -> None:
         self.language = language
         self.plain = frozenset({task.NAME} if task.PLAIN else ())  # tasks that a chat can be held with
         self._task = task
-        self._unsure = unsure
+        self._doubt = doubt
 
     def run(self, request: Json) -> Json:
-        """The task's answer, with "confidence" (the geometric mean of the tokens' probabilities), "unsure", "finish"."""
-        return written(self.language, self._task, request, self._unsure)
+        """The task's answer, with "confidence" (see `Doubt`), "unsure", "finish"."""
+        return written(self.language, self._task, request, self._doubt)
 
 
-def written(language: LanguageSpecialist, task: TextTask, request: Json, unsure: float) -> Json:
+def written(language: LanguageSpecialist, task: TextTask, request: Json, doubt: Doubt) -> Json:
     """Let the model write the answer to a request; raises `BadRequest`."""
     own = {key: value for key, value in request.items() if key not in OPTIONS}
     sampling, most = wishes(request, task.MAX_TOKENS)
@@ -82,10 +83,11 @@ def written(language: LanguageSpecialist, task: TextTask, request: Json, unsure:
         )
     )
     made = task.answer(own, text)
-    sure = figures.confidence >= unsure and figures.finish == "stop" and made.get("unsure") is not True
-    sure = sure and not figures.asks
-    sure = sure and not wrong_steps(thought)  # what follows from a wrong sum is no answer to rely on
-    return {**made, **figures.to_json(), "unsure": not sure}
+    doubted = made.get("unsure") is True or figures.finish != "stop" or figures.asks
+    doubted = doubted or bool(wrong_steps(thought))  # what follows from a wrong sum is no answer to rely on
+    confidence = doubt.confidence(figures.confidence, figures.tokens, doubted)
+    unsure = doubted or confidence < doubt.least
+    return {**made, **figures.to_json(), "confidence": round(confidence, 4), "unsure": unsure}
 
 
 @dataclass(frozen=True)

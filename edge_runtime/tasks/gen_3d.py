@@ -22,6 +22,7 @@ from edge_runtime.media.solid_words import KNOWN, asked, doubt
 from edge_runtime.media.words import stranger
 from edge_runtime.tasks.dialogue import FIGURES, OPTIONS, TextTask, Writer, prompt_of
 from edge_runtime.tasks.tries import TryingWriter
+from edge_runtime.tasks.worth import read_doubt
 
 if TYPE_CHECKING:
     from edge_runtime.bundle.manifest import Manifest
@@ -106,7 +107,7 @@ def load(manifest: Manifest, folder: Path, engine: LanguageEngine) -> Writer:
 
     optional("manifold3d", "Bodies")
     task = cast(TextTask, sys.modules[__name__])
-    return TryingWriter(load_language(manifest, folder, engine), task, manifest.thresholds.get("unsure", 0.0))
+    return TryingWriter(load_language(manifest, folder, engine), task, read_doubt(manifest, NAME))
 
 
 def agrees(expected: Json, got: Json) -> bool:

@@ -25,6 +25,7 @@ from edge_runtime.media.words import stranger
 from edge_runtime.tasks import image_flow
 from edge_runtime.tasks.dialogue import FIGURES, LEAST_ALIKE, OPTIONS, TextTask, Writer, prompt_of
 from edge_runtime.tasks.tries import TryingWriter
+from edge_runtime.tasks.worth import read_doubt
 
 if TYPE_CHECKING:
     from edge_runtime.bundle.manifest import Manifest
@@ -116,7 +117,7 @@ def load(manifest: Manifest, folder: Path, engine: LanguageEngine | Engine) -> W
         return image_flow.load(manifest, folder, cast("Engine", engine))
     optional("PIL", "Pictures")
     task, language = cast(TextTask, sys.modules[__name__]), cast("LanguageEngine", engine)
-    return TryingWriter(load_language(manifest, folder, language), task, manifest.thresholds.get("unsure", 0.0))
+    return TryingWriter(load_language(manifest, folder, language), task, read_doubt(manifest, NAME))
 
 
 def agrees(expected: Json, got: Json) -> bool:

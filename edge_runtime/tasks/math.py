@@ -24,6 +24,7 @@ from edge_runtime.arithmetic.postfix import from_postfix, to_postfix
 from edge_runtime.arithmetic.solve import Value, solve
 from edge_runtime.errors import BadRequest
 from edge_runtime.tasks.dialogue import FIGURES, OPTIONS, TextTask, Writer, only, text_of
+from edge_runtime.tasks.worth import read_doubt
 
 if TYPE_CHECKING:
     from edge_runtime.bundle.manifest import Manifest
@@ -37,6 +38,9 @@ _SLOT = "{}"  # where the computed number stands in the answer
 _MAX_FORM = 60
 _LETTER = re.compile(r"(?<![A-Za-z'’])[b-hj-z](?![A-Za-z])")  # but a and i, which are words
 _JOINED = re.compile(r"[\s()]*[-+*/×÷·−][\s()]*")  # what stands between two numbers of a bare calculation
+_WORDS = {"plus": "+", "minus": "-", "times": "*", "multiplied by": "*", "divided by": "/"}
+_WORD = re.compile(rf"\b(?:{'|'.join(_WORDS)})\b", re.IGNORECASE)
+_SPOKEN = re.compile(rf"{_JOINED.pattern}|[\s()]*{_WORD.pattern}[\s()]*", re.IGNORECASE)
 _DIGITS = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?")
 # A number as it stands in an answer: 12, -3, 3/4, 2 1/2, 1,250.5
 _NUMBER = re.compile(r"[-−]?(?:\d+ \d+/\d+|\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?(?: ?/ ?\d+)?|\.\d+)")
@@ -169,14 +173,14 @@ def _numbered(question: str) -> tuple[str, list[str]]:
 
 
 def _as_asked(question: str, used: list[int], value: Value) -> bool:
-    """Whether a calculation is the question's own where that holds one: each number once of those that signs join, and
-    the same result where it takes no others. used: the places of the calculation's numbers.
+    """Whether a calculation is the question's own where that holds one: each number once of those that signs join, or
+    words for them, and the same result where it takes no others. used: the places of the calculation's numbers.
     """
     found = list(_DIGITS.finditer(question))
     group: list[int] = []
     for at, number in enumerate(found):
         group.append(at)
-        if at + 1 < len(found) and _JOINED.fullmatch(question[number.end() : found[at + 1].start()]):
+        if at + 1 < len(found) and _SPOKEN.fullmatch(question[number.end() : found[at + 1].start()]):
             continue
         counts = {used.count(one) for one in group}
         if len(group) > 1 and counts != {0}:
@@ -200,7 +204,7 @@ def _computed(question: str, start: int, end: int) -> Value | None:
     if re.search(r"[^\W_]$", question[:start]) or re.match(r"[\w^!]", question[end:]):
         return None  # the part of something longer: sqrt(9) * 5, 4 + 3^2
     try:
-        return solve(question[start:end]).value
+        return solve(_WORD.sub(lambda found: _WORDS[found[0].lower()], question[start:end])).value
     except Unreadable:
         return None
 
@@ -227,7 +231,7 @@ def load(manifest: Manifest, folder: Path, engine: LanguageEngine) -> Writer:
     from edge_runtime.language.specialist import load_language
 
     task = cast(TextTask, sys.modules[__name__])
-    return Writer(load_language(manifest, folder, engine), task, manifest.thresholds.get("unsure", 0.0))
+    return Writer(load_language(manifest, folder, engine), task, read_doubt(manifest, NAME))
 
 
 def agrees(expected: Json, got: Json) -> bool:

@@ -28,6 +28,7 @@ from edge_runtime.home.words import stem, tokenize
 from edge_runtime.kept_json import Kept
 from edge_runtime.mobile import lexicon as mobile
 from edge_runtime.mobile.resolve import resolve as resolve_mobile
+from edge_runtime.tasks.confidence import Platt, chance, read_platt
 
 if TYPE_CHECKING:
     from edge_runtime.bundle.manifest import Manifest
@@ -185,13 +186,20 @@ class Robot:
     """A loaded specialist. Keeps the word tables of the last homes, so that a person's second sentence is quick."""
 
     def __init__(
-        self, engine: Engine, vocabulary: Words, unsure: float, spelling: Spelling | None = None, pack: Pack = HOME
+        self,
+        engine: Engine,
+        vocabulary: Words,
+        unsure: float,
+        spelling: Spelling | None = None,
+        pack: Pack = HOME,
+        platt: Platt | None = None,
     ) -> None:
         self._engine = engine
         self._vocabulary = vocabulary
         self._unsure = unsure
         self._spelling = spelling
         self._pack = pack
+        self._platt = platt
         self._indexes: OrderedDict[tuple[object, ...], match.Index] = OrderedDict()
 
     def run(self, request: dict[str, object]) -> dict[str, object]:
@@ -206,6 +214,8 @@ class Robot:
         clauses, confidence = self.read(tokens, checked)
         outcome = self._pack.resolve(clauses, checked.home, checked.here)
         confidence *= outcome.score
+        if self._platt is not None:
+            confidence = chance(confidence, self._platt)
         if outcome.question:
             return _answer(outcome, confidence, True)
         if confidence < self._unsure:
@@ -273,7 +283,14 @@ def load(manifest: Manifest, folder: Path, engine: Engine) -> Robot:
     if unsure is None:
         raise BundleError("This bundle has no `unsure` threshold; train and push the specialist again.")
     vocabulary = folder / tokenizer.file
-    return Robot(engine, read_vocabulary(vocabulary), unsure, Spelling(vocabulary.read_bytes()), pack)
+    return Robot(
+        engine,
+        read_vocabulary(vocabulary),
+        unsure,
+        Spelling(vocabulary.read_bytes()),
+        pack,
+        read_platt(manifest.options),
+    )
 
 
 class Vocabulary:

@@ -24,6 +24,7 @@ from edge_runtime.tasks import next_frame
 from edge_runtime.tasks.dialogue import FIGURES, OPTIONS, TextTask, Writer, prompt_of
 from edge_runtime.tasks.image_gen import NOT_SHOWN, PROBLEM, alike
 from edge_runtime.tasks.tries import TryingWriter
+from edge_runtime.tasks.worth import read_doubt
 
 if TYPE_CHECKING:
     from edge_runtime.bundle.manifest import Manifest
@@ -121,7 +122,7 @@ def load(manifest: Manifest, folder: Path, engine: LanguageEngine | Engine) -> W
         return next_frame.load(manifest, folder, cast("Engine", engine))
     optional("PIL", "Films")
     task, language = cast(TextTask, sys.modules[__name__]), cast("LanguageEngine", engine)
-    return TryingWriter(load_language(manifest, folder, language), task, manifest.thresholds.get("unsure", 0.0))
+    return TryingWriter(load_language(manifest, folder, language), task, read_doubt(manifest, NAME))
 
 
 def agrees(expected: Json, got: Json) -> bool:

@@ -17,7 +17,7 @@ STEPS = 1200  # beyond which little is gained
 ROWS_A_SECOND = (
     40  # that a student that writes learns from in all, where the seconds are given: read a few times in those
 )
-ASIDE = 100  # of what it practises, kept to know when to be unsure: a few hundred rows leave some twenty for that
+ASIDE = 250  # of what it practises, kept to know when to be unsure: a few hundred rows leave some twenty for that
 _DRAWS = 4  # per example that is wanted: most draws of a small grammar repeat something
 
 

@@ -28,8 +28,6 @@ Shares = Callable[[Sequence[Row], Sequence[Json]], dict[str, float]]
 class PractisingStudent(LanguageStudent):
     """See `TextStudent`; rows of the built-in teacher are practised around."""
 
-    checked = True
-
     def __init__(self, task: str, rows: int, draw: Draw | None = None) -> None:
         """rows: see `LanguageStudent`. draw: makes what is practised; by default the task's built-in teacher."""
         super().__init__(task, rows)

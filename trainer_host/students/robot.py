@@ -6,21 +6,25 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from edge_runtime.home.lexicon import KINDS, TAGS
+from edge_runtime.tasks.confidence import OPTION as PLATT
 from edge_runtime.tasks.robot import HEADS, HOME, NGRAMS, PACKS, SCHEME, TOKENS, Pack
 from trainer_host.errors import DataError
 from trainer_host.students import Json, ModelIO, OnProgress, Recorder, TrainReport, begins_with
+from trainer_host.students import robot_doubts as doubts
 from trainer_host.students import robot_practice as practice
 from trainer_host.students.robot_data import (
     build_vocabulary,
     clauses_alone,
+    comparable,
     encode_rows,
     read_homes,
     read_rows,
+    request_of,
 )
 from trainer_host.students.word_vectors import common_words, vectors
 from trainer_host.training.determinism import prepare
@@ -42,10 +46,12 @@ EXAMPLES_PER_ROW = 1.35  # of the built-in teacher's: a row of several clauses s
 # What one example costs in a second's budget; measured on two x86 cores, used to plan epochs, never to stop.
 SECONDS_PER_EXAMPLE = 0.0005
 TUNED = 0.1  # of the rates and of the epochs (one at the least), where a robot begins with another one
-UNSURE = 0.12  # below it most readings of the development sentences are wrong
-# What a robot shouldn't do is worse than a question: on held-out sentences of the grammar it does a third fewer wrong things than
-# at 0.12, and gets one sentence in a hundred less right.
-UNSURE_OF = {"robot-en": 0.5}
+# The chance of being right below which it asks back: there what it would do is wrong more often than right.
+UNSURE = 0.5
+# Where the confidence is no chance, by pack: below the first most readings of the development sentences are wrong. What a
+# robot shouldn't do that drives about is worse than a question: with the second, on held-out sentences of the grammar, it does a
+# third fewer wrong things than with the first, and gets one sentence in a hundred less right.
+UNSURE_BEFORE = {"home-en": 0.12, "robot-en": 0.5}
 
 
 class RobotStudent:
@@ -89,11 +95,10 @@ class RobotStudent:
                 f"Only {len(rows)} rows of this dataset can be learned from ({unlabelled} could not be aligned with "
                 f"their calls); a robot specialist needs at least {LEAST}."
             )
-        more, homes = practice.practised(
-            rows, read_rows(dataset / "heldout.jsonl"), homes, room(len(rows), seconds), seed
-        )
-        learnt = [*rows, *more]
+        examined = read_rows(dataset / "heldout.jsonl")
+        more, homes = practice.practised(rows, examined, homes, room(len(rows), seconds), seed)
         pack = pack_of(rows)
+        learnt, aside, homes = doubts.kept_aside([*rows, *more], examined, homes, seed)
         if base is not None:
             vocabulary, net = _vocabulary(base), _open(base)
             config = net.config
@@ -117,11 +122,12 @@ class RobotStudent:
             epochs = room_for if base is None else min(epochs, room_for)
         loss = fit(net, arrays, vocabulary, seed, epochs, on_progress, 1.0 if base is None else TUNED, Steps(work))
         write_atomic(run / VOCABULARY, "".join(f"{word}\n" for word in vocabulary).encode())
-        write_atomic(run / CONFIG, json.dumps({**config.to_json(), "epochs": epochs}, indent=1).encode())
+        platt = doubts.platt(net, aside, homes, vocabulary)
+        write_atomic(run / CONFIG, json.dumps({**config.to_json(), "epochs": epochs, PLATT: platt}, indent=1).encode())
         save_weights(run, net)
         figures = {
             "rows": float(len(rows)), "unaligned_rows": float(unlabelled), "practised": float(len(more)),
-            "epochs": float(epochs), "loss": round(loss, 4),
+            "kept aside": float(len(aside)), "epochs": float(epochs), "loss": round(loss, 4),
             "parameters": float(sum(p.numel() for p in net.parameters())), "vocabulary": float(len(vocabulary)),
         }  # fmt: skip
         return TrainReport(time.perf_counter() - started, figures)
@@ -162,10 +168,13 @@ class RobotStudent:
 
         digest = hashlib.sha256((run / VOCABULARY).read_bytes()).hexdigest()
         pack = PACKS[_config(run).pack]
-        options = {"actions": list(pack.actions), "tags": list(TAGS), "kinds": list(KINDS), "tokens": TOKENS}
+        options: Json = {"actions": list(pack.actions), "tags": list(TAGS), "kinds": list(KINDS), "tokens": TOKENS}
+        platt = _settings(run).get(PLATT)
+        if platt is not None:
+            options[PLATT] = platt
         return {
             "labels": list(pack.actions),
-            "thresholds": {"unsure": UNSURE_OF.get(pack.name, UNSURE)},
+            "thresholds": {"unsure": UNSURE_BEFORE[pack.name] if platt is None else UNSURE},
             "options": options if pack is HOME else {**options, "pack": pack.name},
             "tokenizer": {"file": VOCABULARY, "sha256": digest, "scheme": SCHEME},
         }
@@ -178,12 +187,12 @@ class RobotStudent:
         homes = read_homes(dataset)
         right = asked = doubted = 0
         for row in rows:
-            answer = specialist.run(_request(row, homes))
+            answer = specialist.run(request_of(row, homes))
             want = row["output"]["calls"]
             if not want and row["output"].get("question"):
                 asked += 1
                 doubted += bool(answer["unsure"])
-            right += _calls(answer["calls"]) == _calls(want)
+            right += comparable(answer["calls"]) == comparable(want)
         return {
             "accuracy": right / max(1, len(rows)),
             "held_out": float(len(rows)),
@@ -194,7 +203,7 @@ class RobotStudent:
         """Held-out requests spread over actions, each with its home."""
         rows = read_rows(dataset / "heldout.jsonl")
         homes = read_homes(dataset)
-        return [_request(row, homes) for row in rows[:: max(1, len(rows) // count)][:count]]
+        return [request_of(row, homes) for row in rows[:: max(1, len(rows) // count)][:count]]
 
 
 def room(rows: int, seconds: float | None) -> int:
@@ -222,20 +231,6 @@ def pack_of(rows: list[dict]) -> Pack:
     return PACKS[names.pop()]
 
 
-def _request(row: dict, homes: dict[int, dict]) -> Json:
-    given = row["input"]
-    return {"text": given["text"], "context": given.get("context") or {}, "inventory": homes[given["home"]]}
-
-
-def _calls(value: object) -> list[tuple[object, ...]]:
-    """Calls in a comparable form; the order of calls and of targets does not matter."""
-    calls = cast(list[dict], value)
-    return sorted(
-        (call["name"], json.dumps({k: v for k, v in call["arguments"].items()}, sort_keys=True), tuple(sorted(call["targets"])))
-        for call in calls
-    )  # fmt: skip
-
-
 def _vocabulary(run: Path) -> list[str]:
     return (run / VOCABULARY).read_text(encoding="utf-8").splitlines()
 
@@ -243,9 +238,13 @@ def _vocabulary(run: Path) -> list[str]:
 def _config(run: Path) -> RobotConfig:
     from trainer_host.students.robot_model import RobotConfig
 
-    settings = json.loads((run / CONFIG).read_text(encoding="utf-8"))
-    settings.pop("epochs", None)
-    return RobotConfig(**settings)
+    own = {name: value for name, value in _settings(run).items() if name not in ("epochs", PLATT)}
+    return RobotConfig(**own)
+
+
+def _settings(run: Path) -> dict:
+    settings: dict = json.loads((run / CONFIG).read_text(encoding="utf-8"))
+    return settings
 
 
 def _open(run: Path) -> RobotNet:

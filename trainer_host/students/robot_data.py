@@ -43,6 +43,21 @@ def read_homes(folder: Path) -> dict[int, dict]:
     return {home.pop("id"): home for home in read_rows(folder / "homes.jsonl")}
 
 
+def request_of(row: dict, homes: dict[int, dict]) -> dict[str, object]:
+    """What a device is asked."""
+    given = row["input"]
+    return {"text": given["text"], "context": given.get("context") or {}, "inventory": homes[given["home"]]}
+
+
+def comparable(value: object) -> list[tuple[object, ...]]:
+    """Calls in a comparable form; the order of calls and of targets does not matter."""
+    calls = cast(list[dict], value)
+    return sorted(
+        (call["name"], json.dumps({k: v for k, v in call["arguments"].items()}, sort_keys=True), tuple(sorted(call["targets"])))
+        for call in calls
+    )  # fmt: skip
+
+
 def clauses_alone(rows: list[dict]) -> list[dict]:
     """Each clause of the rows that have several, as a sentence of its own: so a device reads one once more.
 

@@ -29,7 +29,7 @@ def practised(
     if count <= 0 or not any(TEMPLATE in row.get("meta", {}) for row in rows):
         return [], homes
     seen = list(examined)
-    without = frozenset(name for row in seen for name in _templates(row.get("meta", {})))
+    without = frozenset(name for row in seen for name in named_templates(row.get("meta", {})))
     met = {_sentence(row) for row in (*rows, *seen)}
     made: list[dict] = []
     found = dict(homes)
@@ -49,12 +49,12 @@ def practised(
 
 def _aside(rows: Sequence[dict]) -> float:
     """Share of the grammar's rows that are made from templates which its own datasets hold out."""
-    named = [names for row in rows if (names := _templates(row.get("meta", {})))]
+    named = [names for row in rows if (names := named_templates(row.get("meta", {})))]
     return sum(held_out(names[0]) for names in named) / max(1, len(named))
 
 
-def _templates(meta: dict) -> list[str]:
-    """Those of a sentence of the grammar, or of the one that a teacher reworded."""
+def named_templates(meta: dict) -> list[str]:
+    """The templates of a sentence of the grammar, or of the one that a teacher reworded."""
     drawn = meta.get("drawn")
     named = meta.get(TEMPLATE) or (drawn.get(TEMPLATE) if isinstance(drawn, dict) else None)
     return templates_of(named) if isinstance(named, str) else []

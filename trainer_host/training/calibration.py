@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge_runtime.tasks.confidence import Platt, adjusted, log_odds
+from edge_runtime.tasks.worth import Weights
 from trainer_host.errors import DataError
 from trainer_host.training.uncertainty import clustered_error
 
@@ -23,6 +24,9 @@ COVERED = 0.9  # of new rows whose right label is among the likely ones
 # How much scale and shift of Platt's are drawn to 1 and 0, as the precision of a normal prior: a few dozen pictures that are
 # all right say little about what a probability is worth.
 PRIOR = 4.0
+# Of what is written, the weights that the prior is drawn to: the mean of the tokens' probabilities as it is, nothing by the whole
+# text's, and what the device doubts seven times less likely right. Where every answer was right, only that is known.
+WRITTEN = (1.0, 0.0, 2.0, 0.0)
 _NEWTON_STEPS = 60
 _LIKELY_STEPS = 1e7  # in 1, that it is rounded down to: a tenth of sure answers may lie within a ten thousandth
 
@@ -95,6 +99,38 @@ def platt_of(probabilities: np.ndarray, right: np.ndarray) -> Platt:
         weights = weights - np.clip(np.linalg.solve(curve, slope), -2, 2)
     # Surer answers are never less likely right: a negative scale is chance, and would be no calibration.
     return round(max(float(weights[0]), 0.05), 6), round(float(weights[1]), 6)
+
+
+def worth_of(signs: np.ndarray, right: np.ndarray) -> Weights:
+    """Weights and shift for `edge_runtime.tasks.worth`, by Newton's method, drawn to `WRITTEN` by `PRIOR`.
+
+    signs: float [answers, 3], see there; right: bool [answers]. No weight is below 0: what speaks for an answer never speaks
+    against it, whatever a few rows say.
+    """
+    design = np.concatenate([signs, np.ones((len(signs), 1))], 1).astype(np.float64)
+    plain = np.array(WRITTEN)
+    free = np.ones(4, bool)
+
+    def loss(weights: np.ndarray) -> float:
+        odds = design @ weights
+        return float((np.logaddexp(0, odds) - odds * right).sum() + PRIOR / 2 * ((weights - plain) ** 2).sum())
+
+    while True:
+        weights = np.where(free, plain, 0.0)
+        for _ in range(_NEWTON_STEPS):
+            chances = 1 / (1 + np.exp(-np.clip(design @ weights, -60, 60)))
+            slope = (design.T @ (chances - right) + PRIOR * (weights - plain))[free]
+            curve = ((design * (chances * (1 - chances))[:, None]).T @ design + PRIOR * np.eye(4))[np.ix_(free, free)]
+            step = np.zeros(4)
+            step[free] = np.linalg.solve(curve, slope)
+            while float(np.abs(step).max()) > 1e-9 and loss(weights - step) > loss(weights):
+                step /= 2
+            weights = weights - step
+        below = free & (weights < 0) & (np.arange(4) < 3)
+        if not below.any():
+            mean, whole, doubted, shift = (round(float(weight), 6) for weight in weights)
+            return mean, whole, doubted, shift
+        free &= ~below
 
 
 def platt(scores: np.ndarray, right: np.ndarray) -> tuple[float, float]:

@@ -14,6 +14,7 @@ from edge_runtime.language.template import CHATML
 from edge_runtime.language.tokenizer import Tokenizer
 from edge_runtime.tasks import chat
 from edge_runtime.tasks.dialogue import TextTask, Writer
+from edge_runtime.tasks.worth import Doubt
 from tests.edge_runtime.language.engines import tokenizer_table, writing_engine
 
 TOKENIZER = Tokenizer(tokenizer_table())
@@ -51,7 +52,7 @@ def test_a_thought_is_in_the_reply_only_where_it_is_asked_for(asked_for: bool) -
 def test_an_answer_that_follows_from_a_wrong_line_is_unsure_and_the_thought_is_not_shown(
     thought: str, unsure: bool
 ) -> None:
-    writer = Writer(model(f"<think>{thought}</think>It is 12."), cast(TextTask, chat), 0.0)
+    writer = Writer(model(f"<think>{thought}</think>It is 12."), cast(TextTask, chat), Doubt())
     answer = writer.run({"messages": ASKED})
     assert (answer["reply"], answer["unsure"]) == ("It is 12.", unsure)
     assert thought not in json.dumps(answer)

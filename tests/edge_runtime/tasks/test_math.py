@@ -81,6 +81,20 @@ def test_what_isnt_the_calculation_that_the_question_itself_holds_is_unsure() ->
         assert got["answer"] is not None and got["unsure"] is True
 
 
+@pytest.mark.parametrize(
+    ("question", "right", "wrong"),
+    [
+        ("What is the answer to 3 times 4", "① ② *", "① ② +"),
+        ("12 plus 30", "① ② +", "① ② -"),
+        ("How much is 84 Divided by 7?", "① ② /", "① ② *"),
+        ("What is 3 multiplied by 4 minus 2?", "① ② * ③ -", "① ② *"),
+    ],
+)
+def test_a_calculation_in_words_is_the_question_s_own_too(question: str, right: str, wrong: str) -> None:
+    assert math.answer({"question": question}, f"{right} | {{}}")["unsure"] is False
+    assert math.answer({"question": question}, f"{wrong} | {{}}")["unsure"] is True
+
+
 def test_numbers_that_stand_together_are_meant_where_others_are_as_large() -> None:
     request: math.Json = {"question": "Task 4 of 2: What is 4 + 9 - 2?"}
     output: math.Json = {"steps": [], "answer": "11", "expression": "4 + 9 - 2"}

@@ -13,6 +13,7 @@ from edge_runtime.language.specialist import LanguageSpecialist
 from edge_runtime.tasks import video_gen
 from edge_runtime.tasks.dialogue import Json, TextTask
 from edge_runtime.tasks.tries import TRIES, TryingWriter
+from edge_runtime.tasks.worth import Doubt
 
 ASKED: Json = {"prompt": "A red circle moves left"}
 RIGHT, WRONG, UNREADABLE = "- - ; A moves left", "- - ; A moves right", "moves"
@@ -32,7 +33,7 @@ class Model:
 
 
 def writer(model: Model) -> TryingWriter:
-    return TryingWriter(cast(LanguageSpecialist, model), cast(TextTask, video_gen), 0.0)
+    return TryingWriter(cast(LanguageSpecialist, model), cast(TextTask, video_gen), Doubt())
 
 
 def test_what_is_not_doubted_is_written_once() -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,7 @@ from edge_runtime.home.match import FEATURES
 from edge_runtime.home.words import tokenize
 from edge_runtime.tasks.robot import HEADS, NGRAMS, TOKENS
 from trainer_host.errors import DataError
-from trainer_host.students.robot import STUDENT, room
+from trainer_host.students.robot import STUDENT, UNSURE, UNSURE_BEFORE, room
 from trainer_host.students.robot_align import align, with_labels
 from trainer_host.students.robot_data import (
     Augmenter,
@@ -20,10 +22,12 @@ from trainer_host.students.robot_data import (
     read_homes,
     read_rows,
 )
+from trainer_host.students.robot_doubts import MOST, kept_aside, parted
 from trainer_host.students.robot_fit import Muon, orthogonal, rate
 from trainer_host.students.robot_practice import practised
 from trainer_host.students.word_vectors import common_words, vectors
 from trainer_host.teacher.home.generate import generate_home_dataset, held_out, templates_of
+from trainer_host.teacher.home.grammar import own_templates, their_templates
 
 
 @pytest.fixture(scope="module")
@@ -215,3 +219,45 @@ def test_pretrained_vectors_know_what_belongs_together() -> None:
     unit = found / np.linalg.norm(found, axis=1, keepdims=True)
     near = dict(zip(words, unit @ unit[0], strict=True))
     assert near["light"] > max(near["milk"], near["song"], near["kitchen"])
+
+
+def test_what_says_how_sure_a_robot_is_was_made_from_templates_that_it_did_not_learn(dataset: Path) -> None:
+    rows, examined, homes = (
+        read_rows(dataset / "train.jsonl"),
+        read_rows(dataset / "heldout.jsonl"),
+        read_homes(dataset),
+    )
+
+    def templates(some: list[dict]) -> set[str]:
+        return {name for row in some for name in templates_of(row["meta"]["template"])}
+
+    learnt, aside, found = kept_aside(rows, examined, homes, 1)
+    assert learnt == rows and len(aside) == MOST and kept_aside(rows, examined, homes, 1)[1] == aside
+    assert not templates(aside) & (templates(rows) | templates(examined))
+    assert not {row["input"]["home"] for row in aside} & set(homes) and homes.items() <= found.items()
+    # Where all that the teacher holds out is examined, some of what could be learnt isn't.
+    every = [{"meta": {"template": template.key}} for template in (*own_templates(), *their_templates())]
+    few, others, _ = kept_aside(rows, [row for row in every if held_out(row["meta"]["template"])], homes, 1)
+    assert 0.85 * len(rows) < len(few) < len(rows) and len(others) > MOST // 4
+    assert not templates(others) & templates(few)
+
+
+def test_rows_of_a_person_are_kept_aside_themselves(dataset: Path) -> None:
+    own = [{**row, "meta": {"labels": row["meta"]["labels"]}} for row in read_rows(dataset / "train.jsonl")]
+    learnt, aside, _ = kept_aside(own, [], read_homes(dataset), 1)
+    assert (learnt, aside) == parted(own) and 0 < len(aside) < 0.1 * len(own)
+
+
+def test_the_confidence_of_a_run_is_a_chance_and_one_of_before_is_opened_as_it_was(
+    trained: Path, tmp_path: Path
+) -> None:
+    fields = STUDENT.manifest_fields(trained)
+    scale, shift = fields["options"]["platt"]  # type: ignore[index]
+    assert scale > 0 and abs(shift) < 10 and fields["thresholds"] == {"unsure": UNSURE}
+    before = tmp_path / "before"
+    shutil.copytree(trained, before)
+    card = json.loads((before / "config.json").read_text())
+    del card["platt"]
+    (before / "config.json").write_text(json.dumps(card))
+    fields = STUDENT.manifest_fields(before)
+    assert "platt" not in fields["options"] and fields["thresholds"] == {"unsure": UNSURE_BEFORE["home-en"]}  # type: ignore[operator]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from edge_runtime.tasks.confidence import adjusted
+from edge_runtime.tasks.worth import Doubt, signs
 from trainer_host.training.calibration import (
     COOLEST,
     COVERED,
@@ -12,6 +13,7 @@ from trainer_host.training.calibration import (
     calibrate,
     platt_of,
     softmax,
+    worth_of,
 )
 from trainer_host.training.uncertainty import calibration_error
 
@@ -115,3 +117,35 @@ def test_a_few_rows_that_are_all_right_change_little() -> None:
     assert 0.9 < scale < 1.5 and 0 < shift < 0.5
     assert platt_of(np.empty(0), np.empty(0, bool)) == (1.0, 0.0)
     assert platt_of(np.array([0.9] * 50 + [0.6] * 50), np.array([False] * 50 + [True] * 50))[0] > 0
+
+
+def test_what_is_written_gets_the_chance_that_it_is_right() -> None:
+    rng = np.random.default_rng(0)
+    means, tokens = rng.uniform(0.6, 0.999, 3000), rng.integers(3, 40, 3000)
+    doubted = rng.random(3000) < 0.2
+    # By the product of the tokens' chances, and hardly ever where the device doubts it.
+    right = rng.random(3000) < means**tokens * np.where(doubted, 0.1, 1)
+    answers = [
+        (float(mean), int(count), bool(doubt)) for mean, count, doubt in zip(means, tokens, doubted, strict=True)
+    ]
+    weights = worth_of(np.array([signs(*answer) for answer in answers]), right)
+    chances = np.array([Doubt(weights=weights).confidence(*answer) for answer in answers])
+    assert calibration_error(chances, right) < 0.05 < calibration_error(means, right)
+    assert weights[2] > 1.5
+
+
+def test_answers_that_are_all_right_leave_the_mean_nearly_as_it_is() -> None:
+    signed = np.array([signs(0.95, 8, False)] * 30)
+    weights = worth_of(signed, np.ones(30, bool))
+    assert weights[1] <= 0.3 and weights[2] == 2.0
+    assert 0.95 < Doubt(weights=weights).confidence(0.95, 8, False) < 0.999
+    assert (
+        Doubt(weights=weights).confidence(0.3, 8, False) < 0.5 and Doubt(weights=weights).confidence(0.5, 8, True) < 0.5
+    )
+
+
+def test_what_speaks_for_an_answer_never_counts_against_it() -> None:
+    rng = np.random.default_rng(1)
+    means = rng.uniform(0.3, 0.99, 200)
+    weights = worth_of(np.array([signs(mean, 5, False) for mean in means]), means < 0.6)
+    assert min(weights[:3]) == 0

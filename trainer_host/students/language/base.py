@@ -122,7 +122,7 @@ class BaseStudent(LanguageStudent):
         if not ranks().first:
             return report
         texts = [text_of(row) for row in examined(dataset)]
-        with self._reference(run) as specialist:
+        with self.reference(run) as specialist:
             read = sum((read_text(cast("Base", specialist).language, text) for text in texts), Reading())
         scores = Scores.of(texts, read.bits_per_byte, read.right / read.tokens)
         config, figures, made = trained_model(run)[0], dict(report.figures), open_dataset(dataset)
@@ -160,7 +160,7 @@ class BaseStudent(LanguageStudent):
     def _said(self, rows: Sequence[Row]) -> list[str]:
         return [text_of(row) for row in rows]
 
-    def _doubts(self, run: Path, unseen: Sequence[Row]) -> tuple[dict[str, float], dict[str, float]]:
+    def _doubts(self, run: Path, unseen: Sequence[Row]) -> tuple[Json, dict[str, float]]:
         """None: no continuation is the right one."""
         return {}, {}
 

@@ -12,19 +12,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
-import numpy as np
-
 from edge_runtime import strict_json
 from edge_runtime.bundle.manifest import Golden, Manifest, ModelFile, Tokenizer
 from edge_runtime.engines.language import open_language_engine
 from edge_runtime.language.specialist import GOLDEN_TEXTS_FILE, SCHEME, WISHES_FILE
 from edge_runtime.language.template import CHATML, MARKED, Template, task_token
 from edge_runtime.tasks import Specialist, task_module
+from edge_runtime.tasks.worth import OPTION as WORTH
 from trainer_host.data.dataset import Row, open_dataset
 from trainer_host.errors import DataError
 from trainer_host.students import ExportOptions, Json, OnProgress, Recorder, TrainReport, WrittenModel
 from trainer_host.students.language.config import LanguageConfig, sized
 from trainer_host.students.language.data import Encoded, encode_rows
+from trainer_host.students.language.doubts import find_doubts
 from trainer_host.students.language.model_files import cache_agreement, write_onnx
 from trainer_host.students.language.perplexity import perplexity
 from trainer_host.students.language.plan import plan_of
@@ -69,7 +69,7 @@ GOLDEN_TOKENS = 24  # per golden vector: a device writes all of them whenever it
 GOLDEN_MOST = 8
 EXAMINED_ROWS = 200  # held-out rows, unless the gate says how many: each is written token by token
 CALIBRATION_ROWS = 150
-RIGHT = 0.5  # the score from which an answer counts as right when doubt is calibrated
+JUDGED_ROWS = 150  # that a training of a few thousand short rows is judged by, again and again
 _START_CONTEXT = 1024  # of models that begin with trained weights: a device keeps a cache of so many tokens
 _FEW_CHARACTERS = 2_000_000  # below them a larger model than nano learns them by heart
 _ROUND = 64  # tables have a multiple of so many rows: kernels work in blocks
@@ -81,7 +81,6 @@ class LanguageStudent:
     family: Literal["language"] = "language"
     template: Template = CHATML  # of models from nothing
     epochs: float | None = None  # over rows and practice; None: as for rows alone
-    checked = False  # whether a device compares answers with what was asked: what it doubts then needs no limit
 
     def __init__(self, task: str, rows: int | None = None) -> None:
         """rows: packed ones per step, unless the settings say otherwise; see `LanguageSettings`."""
@@ -119,9 +118,10 @@ class LanguageStudent:
         fast = FastTokenizer(tokenizer)
         more, aside = (self._fitting(some, fast, template, model.config.context) for some in (more, aside))
         rows, unseen = [*rows, *more], [*unseen, *aside]
+        few = unseen if not aside else mixed(unseen)[:JUDGED_ROWS]
         texts, judged, old = (
             self._encoded(some, fast, template, model.config.context)
-            for some in (rows, unseen, self._old(chosen, dataset))
+            for some in (rows, few, self._old(chosen, dataset))
         )
         tasks = sorted({text.task for text in texts})
         card: Json = {
@@ -129,6 +129,7 @@ class LanguageStudent:
             "model": model.config.to_json(),
             "tasks": tasks,
             "unsure": {},
+            WORTH: {},
             "start": start,
             **({"distilled": self._about(chosen, run.parent, soft)} if soft is not None else {}),
             "old": chosen.old and {"name": chosen.old, "content": open_dataset(dataset.parent / chosen.old).content},
@@ -155,7 +156,7 @@ class LanguageStudent:
             merge_lora(model)
         save_weights(run, model)
         doubts, doubted = self._doubts(run, unseen)
-        write_atomic(run / CONFIG, strict_json.dumps({**card, "unsure": doubts}))
+        write_atomic(run / CONFIG, strict_json.dumps({**card, **doubts}))
         figures = {"parameters": sum(p.numel() for p in model.parameters()), **figures, **doubted, **wished}
         if soft is None and (share := soft_share(texts)):
             figures["soft targets"] = share
@@ -284,34 +285,15 @@ class LanguageStudent:
         """Find anew from which confidence on answers count, for weights that were tuned; gives figures."""
         card, _ = card_of(run)
         doubts, figures = self._doubts(run, training_rows(dataset)[1])
-        write_atomic(run / CONFIG, strict_json.dumps({**card, "unsure": doubts}))
+        write_atomic(run / CONFIG, strict_json.dumps({**card, **doubts}))
         return figures
 
-    def _doubts(self, run: Path, unseen: Sequence[Row]) -> tuple[dict[str, float], dict[str, float]]:
-        """Per task, the confidence below which an answer is unsure, from rows that weren't learnt; and figures."""
-        from trainer_host.training.calibration import threshold_of
-
-        scores: dict[str, list[tuple[float, bool]]] = defaultdict(list)
-        known = 0
-        rows = mixed(unseen)[:CALIBRATION_ROWS]
-        if not rows:
-            return {}, {}
-        with self._reference(run) as specialist:
-            for row in rows:
-                task = task_of(row, self.task)
-                answer = specialist.run(self._asked(row))
-                right = task_spec(task).score(row.output, answer) >= RIGHT
-                known += right
-                if not (self.checked and answer["unsure"]):
-                    scores[task].append((float(cast(float, answer["confidence"])), right))
-        found = {
-            task: threshold_of(np.array([c for c, _ in pairs]), np.array([r for _, r in pairs]))
-            for task, pairs in scores.items()
-        }
-        return found, {"validation accuracy": round(known / len(rows), 4)}
+    def _doubts(self, run: Path, unseen: Sequence[Row]) -> tuple[Json, dict[str, float]]:
+        """What the card keeps, and figures; see `find_doubts`."""
+        return find_doubts(self, run, unseen)
 
     @contextmanager
-    def _reference(self, run: Path) -> Iterator[Specialist]:
+    def reference(self, run: Path) -> Iterator[Specialist]:
         """The trained model in float, answering through the device's own code."""
         from trainer_host.export.language_onnx import export_language_onnx
 
@@ -326,8 +308,10 @@ class LanguageStudent:
                 engine.close()
 
     def _draft(self, run: Path) -> Manifest:
-        """What the device's code reads of a manifest."""
+        """What the device's code reads of a manifest, without doubts of its own: those are found on its answers."""
         fields = self.manifest_fields(run)
+        thresholds = cast(dict[str, float], fields["thresholds"])
+        options = {name: value for name, value in cast(Json, fields["options"]).items() if name != WORTH}
         return Manifest(
             name="draft",
             task=self.task,
@@ -336,8 +320,8 @@ class LanguageStudent:
             io={},
             models=(ModelFile("model", "fp32", ()),),
             golden=Golden("golden.json", 1),
-            thresholds=cast(dict[str, float], fields["thresholds"]),
-            options=cast(Json, fields["options"]),
+            thresholds={name: value for name, value in thresholds.items() if not name.startswith("unsure")},
+            options=options,
             tokenizer=Tokenizer(**cast(dict[str, str], fields["tokenizer"])),
         )
 
@@ -404,7 +388,12 @@ class LanguageStudent:
             thresholds["act"] = cast(float, card["act"])
         return {
             "thresholds": thresholds,
-            "options": {"family": "language", "context": config.context, "tasks": card["tasks"]},
+            "options": {
+                "family": "language",
+                "context": config.context,
+                "tasks": card["tasks"],
+                **({WORTH: card[WORTH]} if card.get(WORTH) else {}),
+            },
             "tokenizer": {"scheme": SCHEME, "file": TOKENIZER, "sha256": hashlib.sha256(content).hexdigest()},
         }
 
@@ -417,7 +406,7 @@ class LanguageStudent:
         sure: list[float] = []
         for row in rows:
             task = task_of(row, self.task)
-            answer = specialist.run(self._asked(row))
+            answer = specialist.run(self.asked(row))
             score = task_spec(task).score(row.output, answer)
             scores[task].append(score)
             if not answer["unsure"]:
@@ -439,9 +428,10 @@ class LanguageStudent:
     def golden(self, run: Path, dataset: Path, count: int) -> list[Json]:
         """Held-out requests, shortened; see `Student.golden`."""
         rows = [row for split in ("heldout", "train") for row in mixed(rows_of(dataset, split, self.task))]
-        return [{**self._asked(row), "max_tokens": GOLDEN_TOKENS} for row in rows[: min(count, GOLDEN_MOST)]]
+        return [{**self.asked(row), "max_tokens": GOLDEN_TOKENS} for row in rows[: min(count, GOLDEN_MOST)]]
 
-    def _asked(self, row: Row) -> Json:
+    def asked(self, row: Row) -> Json:
+        """What a device is asked of a row."""
         request = request_of(row, self.task)
         return {"task": task_of(row, self.task), "request": request} if self.task == COMBO else dict(request)
 
