@@ -52,6 +52,11 @@ def presenter_for(stream: TextIO | None = None) -> Presenter:
     return PlainPresenter(out)
 
 
+def tell_left_out(show: Presenter, what: str, count: int, reason: str, where: str) -> None:
+    """Of an import: so many files or rows (`what`: one of them) that weren't taken, and where one is."""
+    show.warn(f"{count} {what} was left out: {reason} ({where})." if count == 1 else f"{count} {what}s were left out: {reason} ({where}).")  # fmt: skip
+
+
 class PlainPresenter:
     """Lines of text without colours or cursor movements."""
 

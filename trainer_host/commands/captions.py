@@ -8,7 +8,7 @@ from pathlib import Path
 
 from trainer_host.commands.options import workspace_of
 from trainer_host.errors import TrainerError
-from trainer_host.presentation import Presenter
+from trainer_host.presentation import Presenter, tell_left_out
 
 TASK = "image_gen"
 
@@ -43,7 +43,7 @@ def import_captioned(
         f"{made.pictures:,} pictures."
     )
     for reason, (count, line) in made.refused.items():
-        show.warn(f"{count} rows were left out: {reason} (the first in line {line}).")
+        tell_left_out(show, "row", count, reason, f"the first in line {line}")
     if made.duplicates:
         show.warn(f"{made.duplicates} rows say the same of the same picture as earlier ones and were left out.")
     show.say(f"Next: enigma train --data {made.dataset.name}")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from trainer_host.commands import captions, frames, own_voice, prefer, record, sounds, unsure
 from trainer_host.commands.options import Commands, add_seed, command, group, workspace_of
 from trainer_host.errors import TrainerError
-from trainer_host.presentation import Presenter, presenter_for
+from trainer_host.presentation import Presenter, presenter_for, tell_left_out
 
 if TYPE_CHECKING:
     from trainer_host.data.contamination import Hit
@@ -244,7 +244,7 @@ def _import_pictures(args: argparse.Namespace, show: Presenter) -> None:
     show.say(f"Dataset '{made.dataset.name}': {counts['train']:,} pictures to train, {counts['heldout']:,} held out.")
     show.table(["label", "pictures"], [[label, str(count)] for label, count in made.counts.items()])
     for reason, count in made.refused.items():
-        show.warn(f"{count} {'file was' if count == 1 else 'files were'} left out: {reason} ({made.first[reason]}).")
+        tell_left_out(show, "file", count, reason, made.first[reason])
     if made.duplicates:
         show.warn(f"{made.duplicates} pictures look the same as others with their label and were left out.")
     sounds.tell_doubts(["look at", "label", "why"], [[each.file, each.label, each.why] for each in made.doubts], show)
@@ -277,7 +277,7 @@ def _import_questions(args: argparse.Namespace, table: Path, show: Presenter) ->
         ["answer", "questions"], [[answer, str(count)] for answer, count in made.answers.items()][:SHOWN_ANSWERS]
     )
     for reason, (count, line) in made.refused.items():
-        show.warn(f"{count} rows were left out: {reason} (the first in line {line}).")
+        tell_left_out(show, "row", count, reason, f"the first in line {line}")
     if made.duplicates:
         show.warn(f"{made.duplicates} rows ask the same about the same picture as earlier ones and were left out.")
     if made.contradictions:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from trainer_host.commands.options import workspace_of
 from trainer_host.errors import TrainerError
-from trainer_host.presentation import Presenter
+from trainer_host.presentation import Presenter, tell_left_out
 
 if TYPE_CHECKING:
     from trainer_host.speech.doubts import Doubt
@@ -104,7 +104,7 @@ def import_sounds(args: argparse.Namespace, name: str, columns: Mapping[str, str
 
 def _tell_doubts(found: Recordings, doubtful: Sequence[Doubt], show: Presenter) -> None:
     for reason, count in found.refused.items():
-        show.warn(f"{count} {'file was' if count == 1 else 'files were'} left out: {reason} ({found.first[reason]}).")
+        tell_left_out(show, "file", count, reason, found.first[reason])
     tell_doubts(["listen to", "label", "why"], [[each.file, each.label, each.why] for each in doubtful], show)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from trainer_host.commands.options import Commands, add_seed, command, group, workspace_of
 from trainer_host.errors import TrainerError
-from trainer_host.presentation import presenter_for
+from trainer_host.presentation import presenter_for, tell_left_out
 
 if TYPE_CHECKING:
     from trainer_host.data.dataset import Dataset
@@ -128,7 +128,7 @@ def _recordings(args: argparse.Namespace, phrase: str, show: Presenter) -> Recor
     people = f" by {len(found.speakers)} people" if found.speakers else ""
     show.say(f"{said} recordings of '{phrase}'{people}, {len(found.kept) - said} of other sounds.")
     for reason, count in found.refused.items():
-        show.warn(f"{count} {'file was' if count == 1 else 'files were'} left out: {reason} ({found.first[reason]}).")
+        tell_left_out(show, "file", count, reason, found.first[reason])
     if args.sheet is not None:
         with storage_errors(args.sheet):
             folder = args.recordings if args.recordings.is_dir() else args.recordings.parent

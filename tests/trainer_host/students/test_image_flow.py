@@ -110,7 +110,7 @@ def test_the_command_imports_a_folder_of_captions(tmp_path: Path, capsys: pytest
     assert (
         "48 captions to train, 12 held out, of 60 pictures" in said.out and "enigma train --data pictures" in said.out
     )
-    assert "1 rows were left out: picture not found (the first in line 62)" in said.out + said.err
+    assert "1 row was left out: picture not found (the first in line 62)" in said.out + said.err
     assert main([*home, "data", "import", str(tmp_path), "--task", "image_gen"]) != 0
     assert "columns picture and caption" in capsys.readouterr().err
     assert main([*home, "data", "import", str(folder), "--scrub"]) != 0
