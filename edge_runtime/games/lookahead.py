@@ -37,14 +37,15 @@ Judge = Callable[[int, int], int]
 
 
 @functools.cache
-def minimax(board: str) -> int:
-    """Of tic-tac-toe, for the one to move: positive where it wins, more where sooner; at most 5,478 boards."""
+def minimax(board: str, ahead: int = 9) -> int:
+    """Of tic-tac-toe, for the one to move: positive where it wins within `ahead` moves, more where sooner; at most 5,478
+    boards for each `ahead`."""
     free = free_squares(board)
     if has_row(board):
         return -1 - len(free)
-    if not free:
+    if not free or not ahead:
         return 0
-    return max(-minimax(put(board, square)) for square in free)
+    return max(-minimax(put(board, square), ahead - 1) for square in free)
 
 
 def _cells_in_lines() -> tuple[int, ...]:

@@ -13,7 +13,7 @@ from edge_runtime.bundle.manifest import Manifest
 from edge_runtime.engines import Engine, GraphEngine
 from edge_runtime.errors import BadRequest, BundleError, EngineError
 from edge_runtime.games import MAX_TEXT, RULES, Rules, lookahead
-from edge_runtime.games.boards import put
+from edge_runtime.games.boards import free_squares, put
 from edge_runtime.games.planes import (
     BOARD_PLANES,
     SIDE,
@@ -37,9 +37,10 @@ MAX_MILLISECONDS = 2000
 # Rooms and worlds whose scores are kept. They tell of every place in it, so that a step after the first needs no run.
 KEPT = 4
 BOARDS = ("tic_tac_toe", "connect_four")
-# Moves of connect four after its own that a player looks at before each answer, a third of a millisecond: what is then sure
-# to lose isn't chosen. A network this small overlooks a few such moves in each game, and int8 others (measured).
-GLANCE = 3
+# Moves after its own that a player looks at before each answer: what is then sure to lose isn't chosen. A network this small
+# overlooks a few such moves in each game, and int8 others (measured). A third of a millisecond; in tic-tac-toe, where what
+# was seen is kept, 20 ms once.
+GLANCE = {"tic_tac_toe": 5, "connect_four": 3}
 # A graph has a tower for each of the kinds of games that it was taught: see `TOWERS`. Inputs, float32: see
 # edge_runtime.games.planes and room_planes. Outputs, float32, logits that an action is a best one: `board_scores` [1,
 # cells], `world_scores` [1, actions, cells], `room_scores` [1, actions x facings, cells].
@@ -81,8 +82,8 @@ RESPONSE_SCHEMA: dict[str, object] = {
 
 
 class Player:
-    """A loaded player. scores: for each legal action, how likely it is a best one; the best of them is `action`. In connect
-    four a move that a look of `GLANCE` sees to be worse than another one has the score 0, and the only one left 1.
+    """A loaded player. scores: for each legal action, how likely it is a best one; the best of them is `action`. In a board
+    game a move that a look of `GLANCE` sees to be worse than another one has the score 0, and the only one left 1.
 
     temperatures: by game that it was taught, what its logits are divided by.
     """
@@ -107,8 +108,8 @@ class Player:
         logits = self._logits(rules.name, position)[: len(legal)]
         shares = 1 / (1 + np.exp(-logits.astype(np.float64) / self._temperatures[rules.name]))
         scores = {action: round(float(share), 4) for action, share in zip(legal, shares, strict=True)}
-        if limit is None and rules.name == "connect_four":
-            left = _glanced(cast(Position, position))
+        if limit is None and rules.name in BOARDS:
+            left = _glanced(cast("Position | str", position))
             only = 1.0 if len(left) == 1 else None
             scores = {action: only or score if action in left else 0.0 for action, score in scores.items()}
             logits = np.where([action in left for action in legal], logits, -np.inf)
@@ -244,10 +245,18 @@ def _milliseconds(request: dict[str, object], game: str) -> int | None:
     return limit
 
 
-def _glanced(position: Position) -> set[str]:
-    """The columns that aren't seen to be worse than another one: they win soonest, or else don't lose, or lose last."""
-    found = lookahead.worths(*position, GLANCE)
+def _glanced(position: Position | str) -> set[str]:
+    """The moves that aren't seen to be worse than another one: they win soonest, or else don't lose, or lose last."""
+    if isinstance(position, str):
+        return _best_squares(position, GLANCE["tic_tac_toe"])
+    found = lookahead.worths(*position, GLANCE["connect_four"])
     return {str(column + 1) for column in lookahead.best(found)}
+
+
+def _best_squares(board: str, ahead: int) -> set[str]:
+    """Of tic-tac-toe, looking so many moves behind the own one."""
+    worth = {square: -lookahead.minimax(put(board, square), ahead) for square in free_squares(board)}
+    return {str(square + 1) for square in lookahead.best(worth)}
 
 
 def _looked_ahead(game: str, position: object, limit: int) -> tuple[set[str], int, bool]:
@@ -256,10 +265,8 @@ def _looked_ahead(game: str, position: object, limit: int) -> tuple[set[str], in
     Tic-tac-toe is seen to its end in 50 ms at most. In connect four what the end isn't seen of is judged.
     """
     if isinstance(position, str):
-        moves = [int(action) - 1 for action in RULES[game].legal(position)]
-        worth = {move: -lookahead.minimax(put(position, move)) for move in moves}
-        best = lookahead.best(worth)
-        return {str(move + 1) for move in best}, len(moves) - 1, len(best) == 1
+        best = _best_squares(position, ahead := len(free_squares(position)) - 1)
+        return best, ahead, len(best) == 1
     assert isinstance(position, tuple)
     mine, filled = position
     found, ahead = lookahead.deepened(mine, filled, limit)

@@ -144,6 +144,21 @@ def test_in_connect_four_a_glance_rules_out_what_loses_and_takes_what_wins() -> 
         assert forks["action"] in ("2", "5", "7") and scores["1"] == scores["4"] == 0
 
 
+def test_in_tic_tac_toe_a_glance_sees_wins_threats_and_forks() -> None:
+    def told(*rows: str) -> dict[str, object]:
+        return {"game": "tic_tac_toe", "state": {"board": list(rows)}}
+
+    for seed in range(12):
+        wins = player(seed).run(told("XX.", "OO.", "..."))
+        assert wins["action"] == "3" and wins["confidence"] == 1 and not wins["unsure"]
+        blocks = player(seed).run(told("X..", "OO.", "..X"))
+        scores: dict[str, float] = blocks["scores"]  # type: ignore[assignment]
+        assert blocks["action"] == "6" and [scores[other] for other in "23478" if other in scores] == [0.0] * 4
+        # Between two corners a corner is answered by a fork; only an edge makes a threat of its own.
+        forks = player(seed).run(told("X..", ".O.", "..X"))
+        assert forks["action"] in ("2", "4", "6", "8") and not forks["scores"]["3"]  # type: ignore[index]
+
+
 def test_looking_ahead_finds_what_the_network_misses() -> None:
     for seed in range(5):
         answer = player(seed).run({**COLUMNS, "milliseconds": 5})
