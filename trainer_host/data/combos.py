@@ -9,12 +9,14 @@ from pathlib import Path
 from edge_runtime.errors import UnknownTask
 from edge_runtime.tasks import task_module
 from trainer_host.data.dataset import SPLITS, Dataset, Row, open_dataset, seal, write_rows
+from trainer_host.data.derive import BUILT_IN
 from trainer_host.data.packs.card import parents_json, parents_of
 from trainer_host.errors import DataError
 from trainer_host.workspace import Workspace, checked_name, making
 
 COMBO, VISION = "combo", "vision"
 HEAD = "head"  # in a row of several datasets of pictures: the name of the one that it comes from
+DRAWN = "drawn"  # in such a dataset's params: those of the built-in teacher, by name, and the options that they were drawn with
 FILES = "files"
 Json = dict[str, object]
 
@@ -69,6 +71,7 @@ def _of_pictures(workspace: Workspace, name: str, sources: Sequence[Dataset]) ->
                 f"'{dataset.name}' has no pictures with one label each; only such datasets share an encoder."
             )
     held = {row.input["image"] for dataset in sources for row in dataset.rows("heldout")}
+    drawn = {dataset.name: dataset.params.get("options") for dataset in sources if dataset.teacher == BUILT_IN}
     left_out: dict[str, int] = {}
     with making(workspace.data / name) as folder:
         (folder / FILES).mkdir()
@@ -89,7 +92,7 @@ def _of_pictures(workspace: Workspace, name: str, sources: Sequence[Dataset]) ->
             task=VISION,
             teacher=_teachers(sources),
             seed=sources[0].seed,
-            params=_made_of(sources),
+            params={**_made_of(sources), **({DRAWN: drawn} if drawn else {})},
             figures={**figures, **({"left_out": left_out} if left_out else {})},
         )
     return open_dataset(workspace.data / name)

@@ -61,7 +61,7 @@ from trainer_host.students.vision_net import (
     multiplications,
 )
 from trainer_host.students.vision_plan import MANY, MIN_ROWS, RECIPES, Plan, for_many, read_plan
-from trainer_host.students.vision_practice import PRACTISED, drawn_around, joined
+from trainer_host.students.vision_practice import CHECKED, PRACTISED, drawn_around, joined
 from trainer_host.students.vision_questions import QuestionStudent
 from trainer_host.training.determinism import prepare
 from trainer_host.training.steps import Steps
@@ -70,7 +70,6 @@ from trainer_host.training.weights import load_weights, save_weights
 from trainer_host.workspace import write_atomic
 
 CONFIG = "config.json"
-CHECKED = 0.2  # of as many pictures as it practises with; more are drawn, to know when it errs
 MOST_LABELS = 1000
 
 
@@ -155,7 +154,8 @@ class VisionStudent:
             variation = replace(variation, colours=False)  # they have twelve already, each on any other
             asides = round(PRACTISED * CHECKED)
             known = pictures, load_pictures(held, config.labels, config.side)
-            more = drawn_around(open_dataset(dataset), config.labels, config.side, PRACTISED + asides, seed, known)
+            options = open_dataset(dataset).params.get("options")
+            more = drawn_around(options, config.labels, config.side, PRACTISED + asides, seed, known)
             shown, drawn_here = joined(pictures, more), len(rows) + np.arange(len(more))
             # A tenth of a few hundred rows says little about doubt; more of the same can be drawn for it.
             boxed, aside = drawn_here[:PRACTISED], drawn_here[PRACTISED:]

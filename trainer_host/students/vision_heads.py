@@ -21,9 +21,10 @@ from edge_runtime.errors import BadRequest
 from edge_runtime.tasks import Specialist, vision
 from edge_runtime.vision.heads import MAX_HEADS
 from edge_runtime.vision.pixels import framed
-from trainer_host.data.combos import HEAD
+from trainer_host.data.combos import DRAWN, HEAD
 from trainer_host.data.dataset import open_dataset
 from trainer_host.errors import DataError
+from trainer_host.media.scatter import KINDS
 from trainer_host.students import Json, ModelIO, OnProgress, Recorder, TrainReport, telling
 from trainer_host.students.vision_classifier import COOLEST, SMOOTHING, logits_of, majority, nearest_mean
 from trainer_host.students.vision_data import (
@@ -37,9 +38,9 @@ from trainer_host.students.vision_data import (
     small_png,
 )
 from trainer_host.students.vision_fit import fit, held_back, planned
-from trainer_host.students.vision_net import SIZES, ClassifierNet, Shape, fold_norms, multiplications
+from trainer_host.students.vision_net import SIZES, ClassifierNet, Shape, fold_norms, look_for_edges, multiplications
 from trainer_host.students.vision_plan import MANY, MIN_ROWS, RECIPES, Plan, for_many, read_plan
-from trainer_host.students.vision_practice import joined
+from trainer_host.students.vision_practice import CHECKED, PRACTISED, drawn_around, joined
 from trainer_host.training.calibration import calibrate
 from trainer_host.training.determinism import prepare
 from trainer_host.training.steps import Steps
@@ -151,6 +152,8 @@ class HeadsStudent:
     ) -> TrainReport:
         """Train on pictures of all heads alike, however many rows each has, and calibrate each head; see `Student.train`.
 
+        A head of the built-in teacher's shapes practises with more of them, as a classifier of these alone does.
+
         settings: as a classifier's (`size`, `side`, `mirror`, `epochs`), for all heads.
         """
         if curriculum:
@@ -165,15 +168,28 @@ class HeadsStudent:
         back = _back(rows, config, seed)
         many = len(pictures) >= MANY
         shows = None if plan.epochs is None else plan.epochs * (~back).sum()
-        recipe = RECIPES["many" if many else "classifier"]
+        boxed, asked = None, len(pictures)
+        more = {} if many else _practice(dataset, config, pictures, held, seed)
+        for name, some in more.items():
+            pictures = joined(pictures, some)
+            names += [name] * len(some)
+            back = np.concatenate([back, np.arange(len(some)) >= PRACTISED])
+        if more:
+            look_for_edges(net.trunk)
+            boxed = asked + np.flatnonzero(~back[asked:])
+        recipe = RECIPES["many" if many else "classifier" if boxed is None else "practice"]
         recipe = planned(recipe, config.shape, multiplications(net, config.side), seconds, shows)
         variation = for_many(plan.variation, config.side) if many else plan.variation
         tell = telling(recipe.steps, on_progress, recorder)
-        fit(net, heads_loss, pictures, _evenly(names, back), variation, recipe, seed, tell, steps=Steps(work))
+        fit(net, heads_loss, pictures, _evenly(names, back), variation, recipe, seed, tell, None, boxed, Steps(work))
         config = _calibrated(net, config, pictures, np.array(names), back)
         save_weights(run, net)
         write_atomic(run / CONFIG, strict_json.dumps(asdict(config)))
-        figures = {"parameters": float(sum(p.numel() for p in net.parameters())), "steps": float(recipe.steps)}
+        figures = {
+            "parameters": float(sum(p.numel() for p in net.parameters())),
+            "steps": float(recipe.steps),
+            "practised": float(0 if boxed is None else len(boxed)),
+        }
         for head in config.heads:
             figures |= _baselines(head, rows[head.name], held.get(head.name, []), config.side)
         return TrainReport(time.perf_counter() - started, {**figures, "side": float(config.side)})
@@ -297,6 +313,20 @@ def _loaded(rows: ByHead, config: HeadsConfig) -> Pictures:
         some = replace(some, labels=some.labels + first)
         made = some if made is None else joined(made, some)
     assert made is not None
+    return made
+
+
+def _practice(dataset: Path, config: HeadsConfig, pictures: Pictures, held: ByHead, seed: int) -> dict[str, Pictures]:
+    """More pictures for each head that names the built-in teacher's shapes; behind `PRACTISED`, those to calibrate it on."""
+    drawn = open_dataset(dataset).params.get(DRAWN)
+    made: dict[str, Pictures] = {}
+    for head, first in zip(config.heads, config.ends, strict=False):
+        if not isinstance(drawn, dict) or head.name not in drawn or not set(head.labels) <= set(KINDS):
+            continue
+        known = pictures, load_pictures(held.get(head.name, []), head.labels, config.side)
+        count = PRACTISED + round(PRACTISED * CHECKED)
+        some = drawn_around(drawn[head.name], head.labels, config.side, count, seed, known)
+        made[head.name] = replace(some, labels=some.labels + first)
     return made
 
 

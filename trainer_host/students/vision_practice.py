@@ -13,23 +13,22 @@ import numpy as np
 
 from edge_runtime.media.draw import outline
 from edge_runtime.vision.pixels import framed
-from trainer_host.data.dataset import Dataset
 from trainer_host.media.scatter import View, taken
 from trainer_host.students.vision_data import Pictures
 from trainer_host.tasks import task_spec
 from trainer_host.tasks.vision import Vision
 
 PRACTISED = 2000  # pictures that a classifier of drawn shapes learns from besides its rows
+CHECKED = 0.2  # of as many pictures as it practises with; more are drawn, to know when it errs
 
 
 def drawn_around(
-    dataset: Dataset, labels: Sequence[str], side: int, count: int, seed: int, known: Sequence[Pictures]
+    options: object, labels: Sequence[str], side: int, count: int, seed: int, known: Sequence[Pictures]
 ) -> Pictures:
-    """`count` pictures with one of `labels` each, boxed as the shape lies; the same for the same dataset and seed.
+    """`count` pictures with one of `labels` each, boxed as the shape lies; the same for the same options and seed.
 
-    known: pictures of that side of which none comes up again.
+    options: those that the rows were drawn with. known: pictures of that side of which none comes up again.
     """
-    options = dataset.params.get("options", {})
     spec = task_spec("vision", dict(options) if isinstance(options, Mapping) else {})
     assert isinstance(spec, Vision)
     met = {pixels.tobytes() for some in known for pixels in some.pixels}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -26,12 +27,14 @@ from trainer_host.data.labelled import SpecRows
 from trainer_host.errors import DataError
 from trainer_host.evaluation.answers import chosen
 from trainer_host.media.boxes import Box, write_objects
-from trainer_host.students import vision_fit
+from trainer_host.students import vision_fit, vision_heads
 from trainer_host.students.vision import STUDENT
 from trainer_host.students.vision_heads import HeadsNet, heads_loss
 from trainer_host.students.vision_net import Shape
 from trainer_host.tasks import Example, task_spec
 from trainer_host.tasks.vision_pictures import picture_name
+from trainer_host.teacher.lesson import Lesson
+from trainer_host.teacher.teach import give
 from trainer_host.trainer_ai import TrainerAI
 from trainer_host.training.run import Run, train_run
 from trainer_host.workspace import Workspace
@@ -83,6 +86,35 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
         run, report = train_run(workspace, dataset, "both", seed=1, seconds=12.0, on_progress=nothing)
     export_run(run, dataset, nothing)
     return dataset, run, dict(report.figures)
+
+
+def test_a_head_of_drawn_shapes_practises_as_its_specialist_does(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "home")
+    lesson = Lesson("drawn", ("vision",), 60, "built-in", seed=1, options={"vision": {"whole": True}})
+    drawn = give(workspace, lesson, None).taught[0].dataset
+    dataset = combined(workspace, "both", [drawn, dataset_of(workspace, "stripes", 60)])
+    assert dataset.params["drawn"] == {drawn.name: drawn.params["options"]}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(vision_heads, "PRACTISED", 50)
+        patch.setattr(vision_fit, "MAX_STEPS", 6)
+        fitted = patch_fit(patch)
+        _, report = train_run(workspace, dataset, "both", seed=1, seconds=12.0, on_progress=nothing)
+    pictures, learnt, boxed = fitted
+    assert report.figures["practised"] == len(boxed) == 50
+    assert set(boxed) < set(learnt) and len(pictures) == dataset.counts["train"] + 60
+    assert (pictures.boxes[boxed, 0, 2:] - pictures.boxes[boxed, 0, :2]).max() < 1  # the shapes', not whole pictures
+
+
+def patch_fit(patch: pytest.MonkeyPatch) -> list[Any]:
+    """What a training is given to learn from: the pictures, the places of those to learn, and of those with boxes."""
+    given: list[Any] = []
+
+    def fit(net: object, loss: object, pictures: object, rows: object, *others: Any) -> None:
+        given.extend([pictures, rows, others[5]])
+        vision_fit.fit(net, loss, pictures, rows, *others)  # type: ignore[arg-type]
+
+    patch.setattr(vision_heads, "fit", fit)
+    return given
 
 
 def test_each_head_beats_its_baselines_in_every_file_and_the_gate_examines_each(trained: Trained) -> None:

@@ -31,12 +31,12 @@ def few(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 
 @pytest.fixture(scope="module")
 def drawn(few: Dataset) -> Pictures:
-    return drawn_around(few, LABELS, SIDE, 40, seed=1, known=())
+    return drawn_around(few.params.get("options"), LABELS, SIDE, 40, seed=1, known=())
 
 
 def test_pictures_that_are_practised_are_boxed_and_none_is_one_of_the_dataset(few: Dataset, drawn: Pictures) -> None:
     some = Pictures(drawn.pixels[:24], drawn.frames[:24], drawn.boxes[:24], drawn.labels[:24])
-    more = drawn_around(few, LABELS, SIDE, 16, seed=1, known=(some,))
+    more = drawn_around(few.params.get("options"), LABELS, SIDE, 16, seed=1, known=(some,))
     assert len(more) == 16 and set(drawn.labels[:, 0].tolist()) == {0, 1}
     assert not {picture.tobytes() for picture in more.pixels} & {picture.tobytes() for picture in some.pixels}
     assert np.array_equal(more.pixels, drawn.pixels[24:40])  # otherwise the same
