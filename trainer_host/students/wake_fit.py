@@ -57,9 +57,10 @@ class Recipe:
     masks: tuple[int, int] = (1, 6)
 
 
-# Later rounds begin with the hardest talk, and leave out more: some voices lack whole formants.
+# Later rounds begin with the hardest talk, and leave out more: some voices lack whole formants. Each ends somewhere else, and
+# the mean of their ends misses less than any of them.
 _LATER = Recipe(1_500, rate=2e-3, looks=(0.0, 0.5), masks=(2, 9))
-ROUNDS = (Recipe(), _LATER, _LATER)
+ROUNDS = (Recipe(), *(_LATER,) * 4)
 
 
 def planned(rounds: Sequence[Recipe], seconds: float | None) -> list[Recipe]:
