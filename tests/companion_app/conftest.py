@@ -53,10 +53,11 @@ def display() -> None:
 
 
 @pytest.fixture
-def options(display: None, tmp_path: Path) -> Options:
-    """A config folder of the test's own."""
+def options(display: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Options:
+    """A config folder of the test's own; the network isn't asked for devices, as those of other tests would answer."""
     from companion_app.app import Options
 
+    monkeypatch.setattr("companion_app.services.discovery.SETTLED_SECONDS", 1e6)
     return Options(config=tmp_path / "config")
 
 

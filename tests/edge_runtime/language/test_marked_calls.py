@@ -17,6 +17,7 @@ from edge_runtime.language.tokenizer import Tokenizer
 from edge_runtime.language.wishes import BUCKETS, Wishes
 from edge_runtime.tasks import chat
 from edge_runtime.tasks.dialogue import written
+from edge_runtime.tasks.worth import Doubt
 from tests.edge_runtime.language.engines import write_tokenizer, writing_engine
 from tests.edge_runtime.language.test_tool_marks import OWN
 
@@ -92,7 +93,7 @@ def test_a_call_that_must_be_is_written_without_marks_around_it(tokenizer: Token
 
 
 def answer(language: LanguageSpecialist) -> dict[str, object]:
-    return written(language, chat, REQUEST, 0.0)  # type: ignore[arg-type]
+    return written(language, chat, REQUEST, Doubt())  # type: ignore[arg-type]
 
 
 def test_a_call_that_may_not_be_wanted_is_asked_about_and_not_made(tokenizer: Tokenizer) -> None:

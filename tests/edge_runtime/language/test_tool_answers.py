@@ -17,6 +17,7 @@ from edge_runtime.language.tool_answers import DONE_NOTHING, confirmed, yes_or_n
 from edge_runtime.language.tool_marks import Reading
 from edge_runtime.tasks import chat
 from edge_runtime.tasks.dialogue import written
+from edge_runtime.tasks.worth import Doubt
 from tests.edge_runtime.language.engines import write_tokenizer, writing_engine
 from tests.edge_runtime.language.test_tool_marks import OWN
 from tests.trainer_host.tasks.test_chat_tools import tool
@@ -119,7 +120,7 @@ def test_the_answer_is_given_without_the_model(tmp_path: Path, said: str, calls:
     tokenizer = write_tokenizer(tmp_path / "tokenizer.json")
     engine = writing_engine(tokenizer, 1, [], context=600)
     language = LanguageSpecialist(engine, tokenizer, CHATML_MARKED, 600, ["chat"], {})  # type: ignore[arg-type]
-    answer = written(language, chat, {"messages": talk([CALL], said), "tools": OWN}, 0.9)  # type: ignore[arg-type]
+    answer = written(language, chat, {"messages": talk([CALL], said), "tools": OWN}, Doubt(0.9))  # type: ignore[arg-type]
     assert (answer["tool_calls"], answer["reply"], answer["unsure"], answer["finish"]) == (calls, reply, False, "stop")
     assert engine.length == 0
     two: list[Json] = [CALL, {"name": "add_note", "arguments": {"text": "bread"}}]
