@@ -21,9 +21,8 @@ if TYPE_CHECKING:
     from edge_runtime.engines import Engine
     from trainer_host.students.robot_model import RobotNet
 
-SHARE = (
-    0.04  # of what is learnt that is kept aside where the teacher has nothing else: by its own hash, the same each time
-)
+# Of what is learnt that is kept aside where the teacher has nothing else: by its own hash, the same each time.
+SHARE = 0.04
 MOST = 600  # sentences
 ENOUGH = 100  # templates that the teacher holds out and that examine nothing: with as many, all rows are learnt
 _ASIDE = "kept aside"
