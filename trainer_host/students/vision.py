@@ -152,10 +152,9 @@ class VisionStudent:
         if practises:
             look_for_edges(net.trunk)
             variation = replace(variation, colours=False)  # they have twelve already, each on any other
-            asides = round(PRACTISED * CHECKED)
             known = pictures, load_pictures(held, config.labels, config.side)
             options = open_dataset(dataset).params.get("options")
-            more = drawn_around(options, config.labels, config.side, PRACTISED + asides, seed, known)
+            more = drawn_around(options, config.labels, config.side, PRACTISED + CHECKED, seed, known)
             shown, drawn_here = joined(pictures, more), len(rows) + np.arange(len(more))
             # A tenth of a few hundred rows says little about doubt; more of the same can be drawn for it.
             boxed, aside = drawn_here[:PRACTISED], drawn_here[PRACTISED:]

@@ -324,8 +324,7 @@ def _practice(dataset: Path, config: HeadsConfig, pictures: Pictures, held: ByHe
         if not isinstance(drawn, dict) or head.name not in drawn or not set(head.labels) <= set(KINDS):
             continue
         known = pictures, load_pictures(held.get(head.name, []), head.labels, config.side)
-        count = PRACTISED + round(PRACTISED * CHECKED)
-        some = drawn_around(drawn[head.name], head.labels, config.side, count, seed, known)
+        some = drawn_around(drawn[head.name], head.labels, config.side, PRACTISED + CHECKED, seed, known)
         made[head.name] = replace(some, labels=some.labels + first)
     return made
 

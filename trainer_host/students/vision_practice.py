@@ -18,8 +18,8 @@ from trainer_host.students.vision_data import Pictures
 from trainer_host.tasks import task_spec
 from trainer_host.tasks.vision import Vision
 
-PRACTISED = 2000  # pictures that a classifier of drawn shapes learns from besides its rows
-CHECKED = 0.2  # of as many pictures as it practises with; more are drawn, to know when it errs
+# Pictures that a classifier of drawn shapes learns from besides its rows, and those behind them that tell when it errs.
+PRACTISED, CHECKED = 2000, 400
 
 
 def drawn_around(

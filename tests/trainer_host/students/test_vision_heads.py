@@ -96,6 +96,7 @@ def test_a_head_of_drawn_shapes_practises_as_its_specialist_does(tmp_path: Path)
     assert dataset.params["drawn"] == {drawn.name: drawn.params["options"]}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(vision_heads, "PRACTISED", 50)
+        patch.setattr(vision_heads, "CHECKED", 10)
         patch.setattr(vision_fit, "MAX_STEPS", 6)
         fitted = patch_fit(patch)
         _, report = train_run(workspace, dataset, "both", seed=1, seconds=12.0, on_progress=nothing)

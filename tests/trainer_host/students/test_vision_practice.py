@@ -66,6 +66,7 @@ def test_a_first_layer_of_edges_sees_nothing_in_even_colours_and_both_signs_of_a
 
 def test_the_student_practises_and_says_how_much(few: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vision, "PRACTISED", 40)
+    monkeypatch.setattr(vision, "CHECKED", 8)
     monkeypatch.setattr(vision_fit, "MAX_STEPS", 3)
     home = Workspace(few.folder.parents[1])
     settings: dict[str, object] = {"size": "nano", "side": 48}
