@@ -295,13 +295,9 @@ def _listed(values: object) -> str:
 
 def exam_table(found: Json) -> tuple[list[str], list[list[str]]]:
     """Headers and rows of an exam's result, ours and hassil's."""
+    from trainer_host.evaluation.exam import percent
 
-    def percent(key: str) -> str:
-        value = found.get(key)
-        return f"{value * 100:.1f} %" if isinstance(value, int | float) else ""
-
-    headers = ["who", "all", "easy", "hard"]
-    ours = [f"this specialist, {found.get('cases')} sentences", *map(percent, ("accuracy", "easy", "hard"))]
-    theirs = ["Home Assistant's grammar (hassil)"]
-    theirs += list(map(percent, ("hassil_accuracy", "hassil_easy", "hassil_hard")))
-    return headers, [ours, theirs]
+    whose = {f"this specialist, {found.get('cases')} sentences": "", "Home Assistant's grammar (hassil)": "hassil_"}
+    kinds = ["accuracy", "easy", "hard"]
+    rows = [[who, *(percent(found.get(f"{prefix}{kind}")) for kind in kinds)] for who, prefix in whose.items()]
+    return ["who", "all", "easy", "hard"], rows

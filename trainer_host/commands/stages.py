@@ -201,12 +201,13 @@ def exam(args: argparse.Namespace) -> None:
 def _mobile_exam(specialist: Specialist, folder: Path, wrong: bool, show: Presenter) -> None:
     """The same for pack `robot-en`, beside keyword matching."""
     from trainer_host.evaluation import mobile_exam
+    from trainer_host.evaluation.exam import percent
 
     cases = mobile_exam.load(folder)
     rows = []
     for who, answer in (("this specialist", specialist.run), ("keyword matching", mobile_exam.keywords)):
         found = mobile_exam.grade(cases, answer)
-        shares = [f"{found[key] * 100:.1f} %" for key in ("accuracy", "easy", "hard", "moved_wrongly")]
+        shares = [percent(found.get(key)) for key in ("accuracy", "easy", "hard", "moved_wrongly")]
         rows.append([f"{who}, {len(cases)} sentences", *shares])
     show.table(["who", "all", "easy", "hard", "moves, must not"], rows)
     for case in cases if wrong else ():

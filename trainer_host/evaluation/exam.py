@@ -170,14 +170,22 @@ def _plain(value: object) -> str:
 
 
 def summary(verdicts: list[Verdict]) -> dict[str, float]:
-    """Shares of right answers: over all, over the easy and over the hard half."""
-
-    def share(chosen: list[Verdict]) -> float:
-        return round(sum(v.right for v in chosen) / max(1, len(chosen)), 4)
-
+    """Shares of right answers: over all, over the easy and over the hard half; see `shares`."""
     return {
         "cases": len(verdicts),
-        "accuracy": share(verdicts),
-        "easy": share([v for v in verdicts if v.case.level == "easy"]),
-        "hard": share([v for v in verdicts if v.case.level != "easy"]),
+        **shares(
+            accuracy=[v.right for v in verdicts],
+            easy=[v.right for v in verdicts if v.case.level == "easy"],
+            hard=[v.right for v in verdicts if v.case.level != "easy"],
+        ),
     }
+
+
+def shares(**right: list[bool]) -> dict[str, float]:
+    """The share of each list that is right, to four digits; what an exam has no sentences of is left out."""
+    return {name: round(sum(found) / len(found), 4) for name, found in right.items() if found}
+
+
+def percent(share: object) -> str:
+    """A share as a table shows it; "none" where an exam has no such sentences."""
+    return f"{share * 100:.1f} %" if isinstance(share, int | float) else "none"

@@ -11,6 +11,7 @@ from pathlib import Path
 from edge_runtime.home.inventory import parse_home
 from edge_runtime.mobile.lexicon import SPEEDS
 from trainer_host.errors import DataError
+from trainer_host.evaluation.exam import shares
 
 Json = dict[str, object]
 Answer = Callable[[Json], Json]
@@ -60,20 +61,18 @@ def right(case: Case, answer: Json) -> bool:
 
 
 def grade(cases: list[Case], answer: Answer) -> dict[str, float]:
-    """Shares of right sentences, and of sentences that move a robot though they must not."""
-
-    def share(chosen: list[bool]) -> float:
-        return round(sum(chosen) / max(1, len(chosen)), 4)
-
+    """Shares of right sentences, and of sentences that move a robot though they must not; see `shares`."""
     answers = [answer(case.request) for case in cases]
     found = [right(case, said) for case, said in zip(cases, answers, strict=True)]
     still = [bool(said.get("calls")) for case, said in zip(cases, answers, strict=True) if not case.calls]
     return {
         "cases": float(len(cases)),
-        "accuracy": share(found),
-        "easy": share([ok for ok, case in zip(found, cases, strict=True) if case.easy]),
-        "hard": share([ok for ok, case in zip(found, cases, strict=True) if not case.easy]),
-        "moved_wrongly": share(still),
+        **shares(
+            accuracy=found,
+            easy=[ok for ok, case in zip(found, cases, strict=True) if case.easy],
+            hard=[ok for ok, case in zip(found, cases, strict=True) if not case.easy],
+            moved_wrongly=still,
+        ),
     }
 
 

@@ -97,3 +97,13 @@ def test_home_assistants_sentences_are_what_its_own_grammar_knows() -> None:
     assert len(cases) >= 200 and {case.home for case in cases} == homes.keys()
     assert summary(grade(cases, homes, Hassil().run))["accuracy"] > 0.9  # the rest is of other versions of it
     assert summary(grade(cases, homes, lambda request: {"calls": []}))["accuracy"] < 0.02
+
+
+def test_an_exam_without_hard_sentences_says_that_there_are_none() -> None:
+    from trainer_host.quickstart import exam_table
+
+    cases, homes = load_exam(EXAMS / "home_en")
+    easy = summary(grade([case for case in cases if case.level == "easy"][:3], homes, lambda request: {"calls": []}))
+    assert easy == {"cases": 3, "accuracy": 0.0, "easy": 0.0}
+    rows = exam_table({**easy, "hassil_accuracy": 1.0, "hassil_easy": 1.0, "hassil_hard": None})[1]
+    assert [row[1:] for row in rows] == [["0.0 %", "0.0 %", "none"], ["100.0 %", "100.0 %", "none"]]

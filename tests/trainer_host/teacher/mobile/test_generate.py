@@ -140,5 +140,7 @@ def test_the_exam_reads_and_its_baseline_gets_the_plain_ones(tmp_path: Path) -> 
     assert sum(str(case.request["text"]).lower() in texts for case in second) < 10
     silent = mobile_exam.grade(cases, lambda request: {"calls": [], "question": None})
     assert silent["accuracy"] < 0.2 and silent["moved_wrongly"] == 0
+    moving = mobile_exam.grade([case for case in cases if case.easy and case.calls], mobile_exam.keywords)
+    assert {"hard", "moved_wrongly"}.isdisjoint(moving) and moving["easy"] == moving["accuracy"]
     with pytest.raises(DataError, match="no exam"):
         mobile_exam.load(tmp_path)
