@@ -21,7 +21,7 @@ from edge_runtime.media.sound_words import asked, doubt, not_read
 from edge_runtime.tasks import voice
 from edge_runtime.tasks.dialogue import FIGURES, OPTIONS, TextTask, Writer, prompt_of
 from edge_runtime.tasks.tries import TryingWriter
-from edge_runtime.tasks.worth import read_doubt
+from edge_runtime.tasks.written_confidence import read_doubt
 
 if TYPE_CHECKING:
     from edge_runtime.bundle.manifest import Manifest

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from edge_runtime.language.template import parse_tool_calls, render_tool_calls
 from edge_runtime.tasks.dialogue import FIGURES, OPTIONS, TextTask, Writer, alike, conversation, only, read_tools
-from edge_runtime.tasks.worth import read_doubt
+from edge_runtime.tasks.written_confidence import read_doubt
 
 if TYPE_CHECKING:
     from edge_runtime.bundle.manifest import Manifest

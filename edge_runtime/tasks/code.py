@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, cast
 
 from edge_runtime.tasks.dialogue import FIGURES, OPTIONS, TextTask, Writer, alike, only, text_of
 from edge_runtime.tasks.tries import TryingWriter
-from edge_runtime.tasks.worth import read_doubt
+from edge_runtime.tasks.written_confidence import read_doubt
 
 if TYPE_CHECKING:
     from edge_runtime.bundle.manifest import Manifest

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 from edge_runtime.errors import BadRequest, BundleError
 from edge_runtime.tasks import task_module
 from edge_runtime.tasks.dialogue import TextTask, only, written
-from edge_runtime.tasks.worth import Doubt, read_doubt
+from edge_runtime.tasks.written_confidence import Doubt, read_doubt
 
 if TYPE_CHECKING:
     from edge_runtime.bundle.manifest import Manifest

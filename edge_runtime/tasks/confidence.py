@@ -1,4 +1,7 @@
-"""What a classifier's best probability is worth: the chance that its answer is right, by Platt scaling of the log-odds.
+"""What a network's best probability is worth: the chance that its answer is right, by Platt scaling of the log-odds.
+
+This is of one probability: a classifier's label, a detector's object, a robot's calls. What a language model writes has one for
+each token, see `written_confidence`.
 
 Temperature scaling (arXiv 1706.04599) has one number, and a network that was taught to leave noise undecided needs two: it is
 too modest where it hardly knows and a little too sure where it knows. So a bundle's option `platt` holds scale and shift

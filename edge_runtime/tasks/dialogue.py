@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from edge_runtime.arithmetic.steps import wrong_steps
 from edge_runtime.errors import BadRequest
-from edge_runtime.tasks.worth import Doubt
+from edge_runtime.tasks.written_confidence import Doubt
 
 if TYPE_CHECKING:
     from edge_runtime.language.generate import Piece

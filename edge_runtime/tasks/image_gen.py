@@ -25,7 +25,7 @@ from edge_runtime.media.words import stranger
 from edge_runtime.tasks import image_flow
 from edge_runtime.tasks.dialogue import FIGURES, LEAST_ALIKE, OPTIONS, TextTask, Writer, prompt_of
 from edge_runtime.tasks.tries import TryingWriter
-from edge_runtime.tasks.worth import read_doubt
+from edge_runtime.tasks.written_confidence import read_doubt
 
 if TYPE_CHECKING:
     from edge_runtime.bundle.manifest import Manifest

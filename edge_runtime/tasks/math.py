@@ -24,7 +24,7 @@ from edge_runtime.arithmetic.postfix import from_postfix, to_postfix
 from edge_runtime.arithmetic.solve import Value, solve
 from edge_runtime.errors import BadRequest
 from edge_runtime.tasks.dialogue import FIGURES, OPTIONS, TextTask, Writer, only, text_of
-from edge_runtime.tasks.worth import read_doubt
+from edge_runtime.tasks.written_confidence import read_doubt
 
 if TYPE_CHECKING:
     from edge_runtime.bundle.manifest import Manifest

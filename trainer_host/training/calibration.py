@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge_runtime.tasks.confidence import Platt, adjusted, log_odds
-from edge_runtime.tasks.worth import Weights
+from edge_runtime.tasks.written_confidence import Weights
 from trainer_host.errors import DataError
 from trainer_host.training.uncertainty import clustered_error
 
@@ -102,7 +102,7 @@ def platt_of(probabilities: np.ndarray, right: np.ndarray) -> Platt:
 
 
 def worth_of(signs: np.ndarray, right: np.ndarray) -> Weights:
-    """Weights and shift for `edge_runtime.tasks.worth`, by Newton's method, drawn to `WRITTEN` by `PRIOR`.
+    """Weights and shift for `edge_runtime.tasks.written_confidence`, by Newton's method, drawn to `WRITTEN` by `PRIOR`.
 
     signs: float [answers, 3], see there; right: bool [answers]. No weight is below 0: what speaks for an answer never speaks
     against it, whatever a few rows say.

@@ -14,7 +14,7 @@ from edge_runtime.language.template import CHATML
 from edge_runtime.language.tokenizer import Tokenizer
 from edge_runtime.tasks import chat
 from edge_runtime.tasks.dialogue import TextTask, Writer
-from edge_runtime.tasks.worth import Doubt
+from edge_runtime.tasks.written_confidence import Doubt
 from tests.edge_runtime.language.engines import tokenizer_table, writing_engine
 
 TOKENIZER = Tokenizer(tokenizer_table())

@@ -17,7 +17,7 @@ from edge_runtime.language.tokenizer import Tokenizer
 from edge_runtime.language.wishes import BUCKETS, Wishes
 from edge_runtime.tasks import chat
 from edge_runtime.tasks.dialogue import written
-from edge_runtime.tasks.worth import Doubt
+from edge_runtime.tasks.written_confidence import Doubt
 from tests.edge_runtime.language.engines import write_tokenizer, writing_engine
 from tests.edge_runtime.language.test_tool_marks import OWN
 

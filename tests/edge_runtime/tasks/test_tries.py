@@ -13,7 +13,7 @@ from edge_runtime.language.specialist import LanguageSpecialist
 from edge_runtime.tasks import video_gen
 from edge_runtime.tasks.dialogue import Json, TextTask
 from edge_runtime.tasks.tries import TRIES, TryingWriter
-from edge_runtime.tasks.worth import Doubt
+from edge_runtime.tasks.written_confidence import Doubt
 
 ASKED: Json = {"prompt": "A red circle moves left"}
 RIGHT, WRONG, UNREADABLE = "- - ; A moves left", "- - ; A moves right", "moves"

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from edge_runtime.tasks.confidence import adjusted
-from edge_runtime.tasks.worth import Doubt, signs
+from edge_runtime.tasks.written_confidence import Doubt, signs
 from trainer_host.training.calibration import (
     COOLEST,
     COVERED,

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from edge_runtime.tasks.worth import OPTION as WORTH
-from edge_runtime.tasks.worth import Doubt, signs
+from edge_runtime.tasks.written_confidence import OPTION as WORTH
+from edge_runtime.tasks.written_confidence import Doubt, signs
 from trainer_host.students import Json
 from trainer_host.students.language.rows import mixed, task_of
 from trainer_host.tasks import task_spec

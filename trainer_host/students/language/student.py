@@ -18,7 +18,7 @@ from edge_runtime.engines.language import open_language_engine
 from edge_runtime.language.specialist import GOLDEN_TEXTS_FILE, SCHEME, WISHES_FILE
 from edge_runtime.language.template import CHATML, MARKED, Template, task_token
 from edge_runtime.tasks import Specialist, task_module
-from edge_runtime.tasks.worth import OPTION as WORTH
+from edge_runtime.tasks.written_confidence import OPTION as WORTH
 from trainer_host.data.dataset import Row, open_dataset
 from trainer_host.errors import DataError
 from trainer_host.students import ExportOptions, Json, OnProgress, Recorder, TrainReport, WrittenModel

@@ -16,7 +16,7 @@ from edge_runtime.language.generate import Piece
 from edge_runtime.language.specialist import LanguageSpecialist
 from edge_runtime.tasks import math as math_task
 from edge_runtime.tasks.dialogue import Json, TextTask, Writer
-from edge_runtime.tasks.worth import Doubt, checked_weights, read_doubt, signs
+from edge_runtime.tasks.written_confidence import Doubt, checked_weights, read_doubt, signs
 
 WEIGHTS = (1.5, 0.3, 2.0, 0.5)
 

@@ -1,5 +1,7 @@
 """What an answer is worth that a language model wrote: the chance that it is right, and whether that is too little.
 
+For what has one probability, a label or an object, see `confidence`.
+
 The mean of the tokens' probabilities is no such chance: of two answers with the same mean the longer is wrong more often,
 and one that doesn't say what was asked may be surely written. So a bundle's option `worth` holds, for each task, weights of
 the log-odds of the tokens' mean probability, of the whole text's, and of the device's own doubt, and a shift (Platt 1999 with
