@@ -141,6 +141,8 @@ def quantize_tflite(
         from ai_edge_quantizer import algorithm_manager, calibrator, qtyping, quantizer, recipe_manager
         from ai_edge_quantizer.utils import qsv_utils
 
+        from trainer_host.export.tflite_compact import compact
+
         operation = qtyping.TFLOperationName
         made = quantizer.Quantizer(str(source))
         for name in TFLITE_OPERATORS:
@@ -171,7 +173,7 @@ def quantize_tflite(
     content = result.quantized_model
     if content is None:
         raise ExportError(f"{source.name} can't be quantized: it has no layer that int8 is made for.")
-    target.write_bytes(bytes(content))
+    target.write_bytes(compact(bytes(content)))
 
 
 def _tflite_edges(source: Path) -> list[str]:
@@ -184,4 +186,4 @@ def _tflite_edges(source: Path) -> list[str]:
     first = next(op for op in operators if op["op_name"] == "FULLY_CONNECTED")
     outputs = {tensor["index"] for tensor in reader.get_output_details()}
     last = [op for op in operators if op["op_name"] == "FULLY_CONNECTED" and set(op["outputs"]) & outputs]
-    return [f".*{re.escape(names[op['outputs'][0]])}.*" for op in (first, *last)]
+    return [f"(^|;){re.escape(names[op['outputs'][0]])}(;|$)" for op in (first, *last)]

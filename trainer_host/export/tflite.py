@@ -25,10 +25,13 @@ def export_tflite(module: torch.nn.Module, examples: tuple[torch.Tensor, ...], p
         with quiet(), SilentDescriptors():
             import litert_torch
 
+            from trainer_host.export.tflite_compact import compact
+
             litert_torch.convert(module, examples).export(str(path))
     except (RuntimeError, ValueError, NotImplementedError) as cause:
         first = (str(cause).strip().splitlines() or [type(cause).__name__])[0]
         raise ExportError(f"The module can't be written as TFLite: {first[:300]}") from None
+    path.write_bytes(compact(path.read_bytes(), short_names=True))
 
 
 def tensor_names(names: ModelIO) -> tuple[dict[str, str], dict[str, str]]:
