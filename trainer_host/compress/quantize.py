@@ -64,6 +64,10 @@ def quantize_onnx(source: Path, target: Path, calibration: Iterable[Inputs], *, 
     model = onnx.load(target)
     _quantize_tables(model)
     strip(model)
+    # Nothing asks for nodes by name, nor for shapes that the runtime finds itself; in a small file they are a tenth.
+    del model.graph.value_info[:]
+    for node in model.graph.node:
+        node.name = ""
     onnx.save(model, target)
 
 
