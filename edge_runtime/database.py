@@ -33,7 +33,8 @@ def transaction(base: sqlite3.Connection, lock: str = "IMMEDIATE") -> Iterator[N
     base.execute(f"BEGIN {lock}")
     try:
         yield
+        base.execute("COMMIT")
     except BaseException:
-        base.execute("ROLLBACK")
+        if base.in_transaction:  # SQLite has ended it by itself where a disk is full
+            base.execute("ROLLBACK")
         raise
-    base.execute("COMMIT")
