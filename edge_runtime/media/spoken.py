@@ -146,7 +146,7 @@ _PART = re.compile(
     r"|(?P<money>[$€£]\s?\d[\d,]*(?:\.\d\d)?)|(?P<number>\d+(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)(?P<after>(?:st|nd|rd|th)\b)?"
     r"|(?P<word>[^\W\d_]+(?:'[^\W\d_]+)*)|(?P<mark>[.!?;:,()\u2014\n]+)|(?P<sign>°[CF]\b|[&+=@%#°])"
 )
-_END = re.compile(r"[.!?]+(?=\s)|\n+")
+_END = re.compile(r"(?<![.!?])[.!?]+(?=\s)|\n+")
 _NUMBERED = re.compile(r"\.\s?\d")
 _MOST_DIGITS = 12  # of a number that is read as one; longer ones digit by digit
 

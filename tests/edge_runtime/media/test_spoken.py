@@ -68,3 +68,5 @@ def test_a_text_falls_apart_into_sentences_that_say_something() -> None:
 def test_a_hundred_thousand_letters_are_read_in_time_that_grows_with_them() -> None:
     for text in ("a b, c. " * 12_500, "a" * 100_000, "1" * 100_000, "$" + "9" * 5000, "Dr. " * 25_000):
         assert read(text).sentences
+    for text in ("a" + "." * 100_000, "Dr. " * 25_000, "a. " * 25_000):
+        assert apart(text, 600)
