@@ -108,12 +108,13 @@ class _Asked:
                 allowed = (self._reading.allows(str(call["name"]), cast(Json, call["arguments"])) for call in made)
                 if question(made) == asked and all(allowed):
                     return made
-        except Unreadable:
+        except (Unreadable, RecursionError):  # of some hundred calls or items, one inside another
             return None
         return None
 
     def _listed(self, text: str) -> Iterator[list[dict[str, object]]]:
         for schema, name in self._reading.schemas():
+            self._step()
             begin = " ".join(word.lower() for word in words_of(name))
             if not text.startswith(begin):
                 continue

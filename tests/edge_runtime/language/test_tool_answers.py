@@ -113,6 +113,14 @@ def test_a_forged_question_takes_no_time() -> None:
     began = time.process_time()
     assert confirmed(messages, Reading(messages, [own])) is None
     assert time.process_time() - began < 60
+    alike = [tool(name, "", ()) for name in ("get_time", "getTime")]  # both are said as "get time"
+    for asked, tools in (
+        ("; ".join(["get time"] * 40) + "?", alike),
+        ("; ".join(["get time"] * 2000), alike[:1]),
+        (f"say (w0 {' and '.join('x' * 2000)})", [own]),
+    ):
+        messages[1]["content"] = f"Do you want this: {asked}?"
+        assert confirmed(messages, Reading(messages, tools)) is None
 
 
 @pytest.mark.parametrize(("said", "calls", "reply"), [("Yes, please", [CALL], ""), ("never mind", [], DONE_NOTHING)])
