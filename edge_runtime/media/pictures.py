@@ -123,8 +123,8 @@ def read_last_frames(content: bytes, most_side: int, most: int) -> list[Image.Im
             shown = []
             for number in range(count):  # each is drawn over the one before
                 opened.seek(number)
-                frame = opened.convert("RGB")
                 if number >= count - most:
+                    frame = _flat(opened.copy())
                     frame.thumbnail((most_side, most_side), Image.Resampling.LANCZOS)
                     shown.append(frame)
             return shown
