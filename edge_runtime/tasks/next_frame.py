@@ -150,17 +150,21 @@ class Foreteller:
         if not isinstance(done, list) or (done and len(done) != len(before)):
             raise BadRequest('"done" is a list of what was done after each of the pictures "before".')
         numbers = [self._number(action) for action in asked]
-        past = [one_hot(self._number(action), len(self._actions)) for action in done]
+        told = [one_hot(self._number(action), len(self._actions)) for action in done]
         side = MAX_READ if self._known.shape[1] == 1 else 4096
-        pictures = [
-            *(picture for given in before for picture in pixels_of(given, "before", side)),
-            *pixels_of(request.get("image"), "image", side),
-        ][-self._frames :]
+        unknown = np.zeros((1, len(self._actions)), np.float32)
+        pictures: list[np.ndarray] = []
+        past = [unknown] * self._frames
+        for number, given in enumerate([*before, request.get("image")]):
+            shown = pixels_of(given, "before" if number < len(before) else "image", side)
+            pictures += shown
+            # What was done between the frames of a film isn't known.
+            past += [unknown] * (len(shown) - 1) + ([told[number] if told else unknown] if number < len(before) else [])
+        pictures = pictures[-self._frames :]
         cells, strange = zip(*(self._cells(picture) for picture in pictures), strict=True)
         lacking = self._frames - len(pictures)
-        unknown = [np.zeros((1, len(self._actions)), np.float32)] * self._frames
         problem = UNKNOWN if any(strange) else FEW if lacking else None
-        return [cells[0]] * lacking + list(cells), [*unknown, *past][-self._frames :], numbers, problem
+        return [cells[0]] * lacking + list(cells), past[-self._frames :], numbers, problem
 
     def _number(self, action: object) -> int:
         if action not in self._actions:

@@ -178,6 +178,16 @@ def test_frames_before_and_what_was_done_are_seen(flowing: tuple[next_frame.Fore
     assert not engine.given[2][1].reshape(3, 2)[:2].any()  # nobody said what was done
 
 
+def test_what_was_done_before_a_film_isnt_taken_for_what_was_done_in_it(
+    flowing: tuple[next_frame.Foreteller, Flowing],
+) -> None:
+    made, engine = flowing
+    film = Media("image/apng", write_apng([plain(1), plain(2)], 4))
+    made.run({"before": [Media("image/png", png_of(plain(0)))], "done": ["left"], "image": film, "action": "wait"})
+    [(cells, done)] = engine.given
+    assert cells.tolist() == [0, 1, 2] and done.reshape(3, 2).tolist() == [[1, 0], [0, 0], [0, 1]]
+
+
 def test_one_picture_is_unsure_and_strange_colours_too(flowing: tuple[next_frame.Foreteller, Flowing]) -> None:
     made, engine = flowing
     alone = made.run({"image": Media("image/png", png_of(plain(1))), "action": "wait"})
