@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_runtime.audio.files import MAX_BYTES, MAX_SECONDS, RATE, read_sound
+from edge_runtime.audio.files import MAX_BYTES, MAX_SECONDS, RATE, SILENT, read_sound
 from edge_runtime.errors import BadRequest
 from edge_runtime.media import spoken
 from edge_runtime.media.script import LONGEST, SOUNDS
@@ -212,7 +212,10 @@ def _sound(path: Path) -> np.ndarray:
         ) from None
     if sound.problem is not None:
         raise Unusable(sound.problem)
-    return np.asarray(sound.samples - np.median(sound.samples), np.float32)
+    samples = np.asarray(sound.samples - np.median(sound.samples), np.float32)
+    if float(np.sqrt(np.square(samples, dtype=np.float64).mean())) < SILENT:  # it was loud by its offset alone
+        raise Unusable("silent")
+    return samples
 
 
 def _speech(samples: np.ndarray) -> tuple[int, int]:

@@ -99,7 +99,7 @@ def read_recordings(place: Path, phrase: str, columns: Mapping[str, str] | None 
         if before.kind != kind:
             torn.append((before.file, file))
             kept.pop(before.name, None)
-        elif made.name in kept:
+        elif made.name in kept or (before is not made and any(first == before.file for first, _ in torn)):
             refused.add("the same sound again", file)
         else:
             kept[made.name] = made

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,10 +54,11 @@ def tell(voice: str, text: str) -> Told:
     return Told(sounds, tuple(float(end) for _, _, end in parts), wav)
 
 
-def tell_all(voice: str, texts: Sequence[str]) -> list[Told]:
-    """`tell` for many, in their order, by as many programs at once as there are cores."""
+def tell_all(voice: str, texts: Sequence[str]) -> Iterator[Told]:
+    """`tell` for many, in their order, by as many programs at once as there are cores; who takes one after another needs no
+    memory for the sounds of all."""
     with ThreadPoolExecutor(os.cpu_count() or 1) as workers:
-        return list(workers.map(lambda text: tell(voice, text), texts))
+        yield from workers.map(lambda text: tell(voice, text), texts)
 
 
 def sounds_of(words: Sequence[str]) -> dict[str, tuple[str, ...]]:

@@ -103,7 +103,7 @@ def _read(table: Path, columns: Mapping[str, str] | None) -> tuple[bool, list[tu
         raise DataError(f"{table} isn't a table in UTF-8; save it as one.") from None
     wanted = {field: (columns or {}).get(field, field) for field in (FILE, TEXT, SPEAKER, LABEL)}
     for part in _PARTS:
-        header = next(csv.reader(lines[:1], delimiter=part), [])
+        header = _header(table, lines, part)
         if {wanted[FILE], wanted[TEXT]} <= {name.strip() for name in header}:
             places = {
                 field: [name.strip() for name in header].index(name) for field, name in wanted.items() if name in header
@@ -115,6 +115,13 @@ def _read(table: Path, columns: Mapping[str, str] | None) -> tuple[bool, list[tu
         f"{table} has no columns {wanted[FILE]!r} and {wanted[TEXT]!r}; it needs a header of file and text, or lines as "
         f"1{_BAR}Good morning. If yours are called otherwise, say so, as in --column text=sentence."
     )
+
+
+def _header(table: Path, lines: list[str], part: str) -> list[str]:
+    try:
+        return next(csv.reader(lines[:1], delimiter=part), [])
+    except csv.Error as cause:  # a line of more than 131,072 letters
+        raise DataError(f"{table} isn't a table ({cause}); save it as CSV.") from None
 
 
 def _fields(

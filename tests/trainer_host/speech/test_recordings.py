@@ -82,6 +82,19 @@ def test_the_phrase_is_cut_out_of_what_was_recorded() -> None:
     assert spoken_part(np.zeros(RATE, np.float32)) is None and spoken_part(np.zeros(3, np.float32)) is None
 
 
+def test_a_sound_that_is_and_isnt_the_phrase_is_never_kept(folder: Path) -> None:
+    whole = read_recordings(folder, "hey robot")
+    for other in ("kitchen/z.wav", "hey_robot/p9/z.wav"):  # the second one comes last, and says again that it is
+        (folder / other).parent.mkdir(exist_ok=True)
+        (folder / other).write_bytes((folder / "hey_robot" / "p0" / "1.wav").read_bytes())
+    lines = [f"{path},{label}" for path, label in (("hey_robot/p0/1.wav", "hey robot"), ("kitchen/z.wav", "other"))]
+    lines += [f"hey_robot/p{who}/{take}.wav,hey robot" for who in (1, 2) for take in range(3)]
+    (folder / "recordings.csv").write_text("\n".join(["file,label", *lines, "hey_robot/p9/z.wav,hey robot"]))
+    found = read_recordings(folder, "hey robot")
+    assert found.torn == (("hey_robot/p0/1.wav", "kitchen/z.wav"),) and len(found.kept) == 6 < len(whole.kept)
+    assert found.refused == {"the same sound again": 1}
+
+
 def test_a_table_names_labels_and_speakers_and_nothing_outside(folder: Path) -> None:
     lines = [f"hey_robot/p{person}/{take}.wav,Hey Robot,{person}" for person in range(2) for take in range(3)]
     (folder / "recordings.csv").write_text("file,label,speaker\n" + "\n".join([*lines, "kitchen/1.wav,other,"]))

@@ -67,6 +67,7 @@ def test_other_tables_are_left_to_others(tmp_path: Path) -> None:
         "rows.csv": "file,text\nnote.txt,Hello.\n",
         "caption.csv": "picture,caption\na.png,A cup.\n",
         "latin.csv": "",
+        "long.csv": "x" * 200_000 + "\n",
     }.items():
         _folder(tmp_path, name, content, "a.wav")
     (tmp_path / "latin.csv").write_bytes(b"file,text\na.wav,\xe9\n")
