@@ -69,6 +69,7 @@ def _row(action: argparse.Action) -> str | None:
     text = (action.help or "").replace(
         "%(default)s", "ENIGMA_STATE, else device in ENIGMA_HOME or in the user data folder"
     )
+    text = text.replace("%%", "%")  # as argparse shows it
     if action.choices:
         text = f"{text} ({', '.join(map(str, action.choices))})".strip()
     return f"| `{name}` | {text.replace('|', chr(92) + '|')} |"
