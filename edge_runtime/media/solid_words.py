@@ -1,7 +1,7 @@
 """How people ask for bodies, in fewer words: "a sphere with a radius of 1 cm" is a ball with a diameter of 20 mm.
 
-A colour is of the whole body, and code's to remember. What a prompt counts, which kind of thing it names and how high
-that is to be is compared with what a model wrote: a body that has something else is doubted.
+A colour is of the whole body, and code's to remember. What a prompt counts, which kind of thing it names and how large
+that is to be (`solid_sizes`) is compared with what a model wrote: a body that has something else is doubted.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from edge_runtime.media.prompts import COLOUR_WORDS, NUMBER_WORDS
 from edge_runtime.media.reference_notation import LETTERS
 from edge_runtime.media.solid import Join, Primitive, Program
 from edge_runtime.media.solid_notation import numbered
+from edge_runtime.media.solid_sizes import missed
 from edge_runtime.media.words import mended, stranger
 
 _KINDS = """ball balls box boxes cube cubes cylinder cylinders cone cones plate plates tube tubes ring rings cup cups stairs
@@ -117,23 +118,15 @@ def doubt(program: Program, size: Sequence[float], read: Asked) -> str | None:
         return f"The prompt asks for a {named[0]}{made}."
     if strange := stranger(read.said, KNOWN):
         return strange
-    if FAMILIES[named[0]].whole:
-        across = ("long", r"wide|deep|\(y\)") if " long" in read.said else (r"wide|\(x\)", r"deep|\(y\)")
-        for axis, words in enumerate((*across, r"high|\(z\)")):
-            found = re.findall(rf"([{LETTERS}]) ?(?:mm )?(?:{words})(?! \()", read.said)
-            value = read.numbers[LETTERS.index(found[0])] if len(found) == 1 else None
-            if value is not None and abs(size[axis] - value) > max(0.2, 0.02 * value):
-                return f"The prompt asks for {value:g} mm, and this body has {size[axis]:.4g} mm there."
-    return None
+    return missed(program, size, named[0], read.said, read.numbers)
 
 
 @dataclass(frozen=True)
 class Family:
-    """A kind of body. words: of which its prompt has one. whole: its sides are those that its prompt names."""
+    """A kind of body. words: of which its prompt has one."""
 
     words: str
     parts: Callable[[Counter[str], Counter[str]], bool]
-    whole: bool = False
 
     def said(self, prompt: str) -> bool:
         """Whether a prompt asks for it."""
@@ -163,12 +156,12 @@ def _plate(have: Counter[str], joins: Counter[str]) -> bool:
 # What is said in more words stands first: "hollow cube" before "cube".
 FAMILIES: dict[str, Family] = {
     "gate": Family("gate|passage|arch", _of("difference", box=2, cylinder=1)),
-    "picture frame": Family("frame", _of("difference", box=2), True),
+    "picture frame": Family("frame", _of("difference", box=2)),
     "cube with three holes": Family("cube\\b.*\\bholes?", _of("difference", box=1, cylinder=3)),
     "plate": Family("plate", _plate),
     "hollow body": Family("hollow", _either(_of("difference", box=2), _of("difference", sphere=2))),
-    "cup": Family("cup|without a lid|open box", _either(_of("difference", box=2), _of("difference", cylinder=2)), True),
-    "table": Family("table", _of("union", box=5), True),
+    "cup": Family("cup|without a lid|open box", _either(_of("difference", box=2), _of("difference", cylinder=2))),
+    "table": Family("table", _of("union", box=5)),
     "stairs": Family("stairs|steps?", _many("union", "box", 2)),
     "bracket": Family("bracket", _of("union", box=2)),
     "cross": Family("cross", _of("union", box=2)),
@@ -179,10 +172,10 @@ FAMILIES: dict[str, Family] = {
     "dome": Family("dome", _of("intersection", sphere=1, box=1)),
     "pair": Family("2 (?:separate )?(?:cubes|balls)", _either(_of("union", box=2), _of("union", sphere=2))),
     "tube": Family("tube|ring", _of("difference", cylinder=2)),
-    "cone": Family("cone", _of("", cone=1), True),
-    "cylinder": Family("cylinder", _of("", cylinder=1), True),
-    "ball": Family("ball", _of("", sphere=1), True),
-    "box": Family("box|cube", _of("", box=1), True),
+    "cone": Family("cone", _of("", cone=1)),
+    "cylinder": Family("cylinder", _of("", cylinder=1)),
+    "ball": Family("ball", _of("", sphere=1)),
+    "box": Family("box|cube", _of("", box=1)),
 }
 
 

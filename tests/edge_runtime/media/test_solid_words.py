@@ -73,6 +73,40 @@ def test_a_body_that_is_not_what_was_asked_is_doubted(prompt: str, notation: str
     assert (answer["unsure"] is False) is right and (answer["problem"] is None) is right and answer["model"] is not None
 
 
+@pytest.mark.parametrize(
+    ("prompt", "notation", "right"),
+    [
+        ("stairs with 3 steps, each 5 mm high", "box 60 40 α\nbox 40 40 2α at 10 0\nbox 20 40 3α at 20 0\nunion", True),
+        (
+            "stairs with 3 steps, each 5 mm high",
+            "box 60 40 α/3\nbox 40 40 α/2 at 10 0\nbox 20 40 α at 20 0\nunion",
+            False,
+        ),
+        (
+            "stairs with 3 steps, 15 mm high each, 20 mm long each",
+            "box 3α 40 β\nbox 2α 40 2β at α/2 0\nbox α 40 3β at α 0\nunion",
+            False,
+        ),
+        ("stairs with 2 steps, 15 mm high each, 20 mm long each", "box 2β 40 α\nbox β 40 2α at β/2 0\nunion", True),
+        ("stairs with 2 steps, 40 mm high", "box 40 30 α/2\nbox 20 30 α at 10 0\nunion", True),
+        ("stairs with 2 steps, 40 mm high", "box 40 30 α\nbox 20 30 2α at 10 0\nunion", False),
+        ("two cubes of 25 mm with a gap of 10 mm", "box α at ±α/2+β/2 0\nunion", True),
+        ("two cubes of 25 mm side by side, 100 mm in all", "box α at ±50 0\nunion", False),
+        ("a tube, 40 mm outside, 5 mm wall, 60 mm high", "cylinder α γ\ncylinder β 2γ mid γ/2\ndifference", False),
+        ("a tube, 40 mm outside, 5 mm wall, 60 mm high", "cylinder α γ\ncylinder α-2β 2γ mid γ/2\ndifference", True),
+        ("a plate, 60 x 40 x 3 mm, with one hole of 4 mm", "box α β γ\ncylinder δ 2γ mid γ/2\ndifference", True),
+        ("a plate, 60 x 40 x 3 mm, with one hole of 4 mm", "box β α γ\ncylinder δ 2γ mid γ/2\ndifference", False),
+        ("a dome 30 mm high", "sphere α mid 0\nbox 2α 2α α\nintersection", False),
+        ("a dome 30 mm across", "sphere α mid 0\nbox 2α 2α α\nintersection", True),
+        ("a cylinder 60 mm long, 20 mm thick", "cylinder β α", True),
+        ("a box with x = 30 mm, y = 20 mm, z = 9 mm", "box β α γ", False),
+    ],
+)
+def test_the_lengths_that_a_prompt_names_are_those_of_the_body(prompt: str, notation: str, right: bool) -> None:
+    answer = gen_3d.answer({"prompt": prompt}, notation)
+    assert answer["model"] is not None and (answer["problem"] is None) is right, answer["problem"]
+
+
 def test_no_right_program_of_the_built_in_teacher_is_doubted() -> None:
     spec = task_spec("3d_gen")
     for seed in range(60):
