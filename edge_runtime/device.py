@@ -45,6 +45,7 @@ class Device(Answering):
 
     def __init__(self, state: Path, config: Config) -> None:
         self.started = time.time()
+        self._since = time.monotonic()
         self.identity = IdentityFolder(state)
         self.key: DeviceKey = device_key(self.identity)
         self.tokens = TokenStore(self.identity)
@@ -65,6 +66,11 @@ class Device(Answering):
         """The device's name, id and public key (base64), as a pairing answers them."""
         public = base64.b64encode(self.key.public).decode("ascii")
         return {"name": self.config.device.label, "id": self.key.id, "public_key": public}
+
+    @property
+    def up_seconds(self) -> float:
+        """Since it was made, whatever its clock was set to meanwhile: a board without one of its own starts in 1970."""
+        return time.monotonic() - self._since
 
     @property
     def ready(self) -> bool:

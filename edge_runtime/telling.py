@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from edge_runtime import __version__, local_only
@@ -25,7 +24,7 @@ def status(device: Device) -> Json:
         "ready": device.ready,
         "local_only": local_only.is_on(),
         "started": round(device.started, 3),
-        "uptime_seconds": round(time.time() - device.started, 1),
+        "uptime_seconds": round(device.up_seconds, 1),
         "rss_bytes": memory.rss_bytes(),
         "models_bytes": sum(device.serving.held.values()),
         "models_budget_bytes": device.config.models.memory_mb * 2**20 or None,
@@ -81,7 +80,7 @@ def metrics_text(device: Device) -> str:
     size = [({"specialist": n}, float(device.serving.current(n).loaded.bytes)) for n in names]
     return device.metrics.render(
         {
-            "enigma_up_seconds": [({}, time.time() - device.started)],
+            "enigma_up_seconds": [({}, device.up_seconds)],
             "enigma_governor_state": [({}, float(device.governor.state))],
             "enigma_pipeline_age_seconds": device.pipelines.ages(),
             "enigma_ready": [({}, float(device.ready))],
