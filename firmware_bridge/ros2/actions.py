@@ -21,7 +21,9 @@ from firmware_bridge.ros2.names import STATUS, check_name
 
 _log = logging.getLogger(__name__)
 MAX_GOALS = 16  # that run at the same time
-KEPT = 100  # results, and each for KEPT_SECONDS (rcl_action's default: 15 minutes; ours are small, and few)
+KEPT = (
+    100  # results, and each for KEPT_SECONDS behind its end (rcl_action's default: 15 minutes; ours are small, and few)
+)
 KEPT_SECONDS = 900.0
 _CANCEL = "action_msgs/srv/CancelGoal"
 _LIST = "action_msgs/msg/GoalStatusArray"
@@ -44,8 +46,11 @@ Work = Callable[[Any, Feedback], Awaitable[Mapping[str, object]]]
 
 @dataclass
 class _Goal:
+    """accepted: seconds since 1970, as it is told. ended: by the clock that nobody sets."""
+
     id: bytes
     accepted: float
+    ended: float = 0.0
     status: Status = Status.ACCEPTED
     result: Mapping[str, object] = field(default_factory=dict)
     done: asyncio.Event = field(default_factory=asyncio.Event)
@@ -120,6 +125,7 @@ class ActionServer:
             goal.status, goal.result = Status.ABORTED, self._failed(error)
             if not isinstance(error, BridgeError | TimeoutError):
                 _log.exception("A goal of %s failed.", self._type)
+        goal.ended = time.monotonic()
         goal.done.set()
         self._tell()
 
@@ -156,7 +162,7 @@ class ActionServer:
     def _forget(self) -> None:
         ended = [goal for goal in self._goals.values() if goal.done.is_set()]
         for index, goal in enumerate(reversed(ended)):
-            if index >= KEPT or time.time() - goal.accepted > KEPT_SECONDS:
+            if index >= KEPT or time.monotonic() - goal.ended > KEPT_SECONDS:
                 del self._goals[goal.id]
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
 
 from firmware_bridge.errors import BadValue, NoAnswer, Refused, RosError
-from firmware_bridge.ros2.actions import ActionClient, ActionServer
+from firmware_bridge.ros2.actions import KEPT_SECONDS, ActionClient, ActionServer
 from firmware_bridge.ros2.definitions import MAX_BYTES
 from firmware_bridge.ros2.graph import RosGraph
 from firmware_bridge.ros2.names import LATCHED, SENSORS, Distro, Qos
@@ -108,6 +109,31 @@ async def test_an_action_gives_feedback_a_result_and_up(pair: Pair) -> None:
     with pytest.raises(asyncio.CancelledError):
         await goal
     client.close()
+    await server.close()
+
+
+async def test_a_result_is_kept_though_its_goal_took_long_or_the_clock_is_set(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = pair
+    if not one.transport.acts:
+        return
+    now = time.time()
+
+    async def work(goal: Any, tell: Any) -> dict[str, object]:
+        monkeypatch.setattr(time, "time", lambda: now + 2 * KEPT_SECONDS)
+        return {"answer": goal.request.upper()}
+
+    server = ActionServer(two, "/ask", ASK, work, lambda error: {"error": str(error)})
+    send = one.client("/ask/_action/send_goal", f"{ASK}_SendGoal")
+    result = one.client("/ask/_action/get_result", f"{ASK}_GetResult")
+    first, second = ({"uuid": bytes([number] * 16)} for number in (1, 2))
+    for goal, asked in ((first, "go"), (second, "on")):
+        assert (await send.call(goal_id=goal, goal={"request": asked}, seconds=SECONDS)).accepted
+        assert (await result.call(goal_id=goal, seconds=SECONDS)).result.answer == asked.upper()
+    assert (await result.call(goal_id=first, seconds=SECONDS)).result.answer == "GO"
+    for end in (send, result):
+        end.close()
     await server.close()
 
 
