@@ -20,6 +20,7 @@ BATCH = 128
 RATE = 0.002
 AVERAGED = 0.995  # the weights that are kept are a mean of the last steps'
 _UNSAID = 0.8  # of a caption's words and pieces are left out, so that none alone stands for a picture
+_MOST_COMPARED = 4096  # pictures whose products give the parts: those of 50,000 with each other would be 20 GB
 _LEAST = 1e-6  # of the largest part's variance: smaller parts are left out
 
 
@@ -38,18 +39,24 @@ class Parts:
 
 
 def parts_of(pictures: np.ndarray, count: int) -> Parts:
-    """pictures: float32 [pictures, values]; where there are fewer parts than `count`, the rest are empty."""
+    """pictures: float32 [pictures, values]; where there are fewer parts than `count`, the rest are empty.
+
+    The parts are those of `_MOST_COMPARED` pictures at most, from all places of the list.
+    """
     mean = pictures.mean(0)
     away = pictures - mean
+    many = len(away) > _MOST_COMPARED
+    some = away[np.linspace(0, len(away) - 1, _MOST_COMPARED).round().astype(int)] if many else away
     # Of fewer pictures than values: the eigenvectors of their products are the parts' shares in each picture.
-    sizes, vectors = np.linalg.eigh((away @ away.T).astype(np.float64))
-    kept = np.argsort(-sizes)[: min(count, len(pictures) - 1)]
+    sizes, vectors = np.linalg.eigh((some @ some.T).astype(np.float64))
+    kept = np.argsort(-sizes)[: min(count, len(some) - 1)]
     kept = kept[sizes[kept] > _LEAST * max(float(sizes.max()), 1e-12)]
     lengths = np.sqrt(sizes[kept])
-    spread = lengths / np.sqrt(len(pictures))
+    spread = lengths / np.sqrt(len(some))
+    ways = (vectors[:, kept] / lengths).T @ some
     shares, parts = np.zeros((len(pictures), count), np.float32), np.zeros((count, pictures.shape[1]), np.float32)
-    shares[:, : len(kept)] = vectors[:, kept] * np.sqrt(len(pictures))
-    parts[: len(kept)] = (vectors[:, kept] / lengths).T @ away * spread[:, None]
+    shares[:, : len(kept)] = away @ ways.T / spread if many else vectors[:, kept] * np.sqrt(len(pictures))
+    parts[: len(kept)] = ways * spread[:, None]
     counts = np.zeros(count, np.float32)
     counts[: len(kept)] = spread**2 / max(float((spread**2).sum()), 1e-12) * count
     return Parts(shares, parts, mean, counts)

@@ -25,7 +25,7 @@ from trainer_host.data.dataset import Dataset
 from trainer_host.errors import DataError
 from trainer_host.evaluation import answers
 from trainer_host.evaluation.show import show
-from trainer_host.students import GraphStudent, image_flow_net, student_for
+from trainer_host.students import GraphStudent, image_flow_fit, image_flow_net, student_for
 from trainer_host.students import image_flow as flow_student
 from trainer_host.students.image_flow import caption_of, ids_of, load_config, pixels_in
 from trainer_host.students.image_flow_fit import fit, parts_of, remember
@@ -207,6 +207,15 @@ def test_pictures_are_sums_of_their_parts() -> None:
     assert np.allclose(found.shares @ found.parts + found.mean, pictures, atol=1e-4)
     assert np.allclose(found.shares[:, :8].var(0), 1, atol=1e-4) and not found.shares[:, 8:].any()
     assert found.counts.sum() == pytest.approx(12) and not found.counts[8:].any()
+
+
+def test_many_pictures_are_sums_of_the_parts_of_some(monkeypatch: pytest.MonkeyPatch) -> None:
+    draw = np.random.RandomState(2)
+    pictures = (draw.standard_normal((500, 6)) @ draw.uniform(-1, 1, (6, 48))).astype(np.float32)
+    monkeypatch.setattr(image_flow_fit, "_MOST_COMPARED", 100)
+    found = parts_of(pictures, 12)
+    assert np.allclose(found.shares @ found.parts + found.mean, pictures, atol=1e-3)
+    assert np.allclose(found.shares[:, :6].var(0), 1, atol=0.5) and not found.shares[:, 7:].any()
 
 
 @pytest.mark.parametrize(
