@@ -137,15 +137,64 @@ _UNITS = {
     "hz": "hertz",
     "am": "ay em",
     "pm": "pee em",
+    "ft": "feet",
+    "lb": "pounds",
+    "mph": "miles per hour",
+    "km/h": "kilometers per hour",
+    "m/s": "meters per second",
 }
+_UNITS |= {
+    f"{short}{unit}": f"{said} {_UNITS[unit]}"
+    for short, said in (("sq", "square"), ("cu", "cubic"))
+    for unit in ("km", "m", "cm", "mm")
+}
+_NO_UNITS = ("G", "M", "H", "S")  # as in 5G
+_ONE = {
+    many: many.removesuffix("s")
+    for name in _UNITS.values()
+    for many in name.split()
+    if many not in ("hertz", "celsius")
+}
+_ONE |= {"degrees": "degree", "feet": "foot"}
+_DENOMINATORS = {2: ("half", "halves"), 4: ("quarter", "quarters")}
 _SIGNS = {"&": "and", "+": "plus", "=": "equals", "@": "at", "%": "percent", "#": "number", "°": "degrees"}
+_SIGNS |= {
+    "-": "minus",
+    "×": "times",
+    "÷": "divided by",
+    "<": "below",
+    ">": "above",
+    "≤": "at most",
+    "≥": "at least",
+    "~": "about",
+}
 _SIGNS |= {"°C": "degrees celsius", "°F": "degrees fahrenheit"}
 _MONEY = {"$": ("dollar", "dollars"), "€": ("euro", "euros"), "£": ("pound", "pounds")}
+_AMOUNT = r"(?:\d+(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)"
 _PART = re.compile(
-    r"(?P<day>\b\d{4}-\d\d-\d\d\b)|(?P<time>\b\d{1,2}:\d\d\b)"
-    r"|(?P<money>[$€£]\s?\d[\d,]*(?:\.\d\d)?)|(?P<number>\d+(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)(?P<after>(?:st|nd|rd|th)\b)?"
-    r"|(?P<word>[^\W\d_]+(?:'[^\W\d_]+)*)|(?P<mark>[.!?;:,()\u2014\n]+)|(?P<sign>°[CF]\b|[&+=@%#°])"
+    r"(?P<day>\b\d{4}-\d\d-\d\d\b)|(?P<time>\b\d{1,2}:\d\d(?::\d\d)?\b)"
+    r"|(?P<version>\b\d+(?:\.\d+){2,})|(?P<part>\d+\u2044\d+|(?<![\d/])(?:[13]/[24]|[12]/3)(?![\d/]))"
+    rf"|(?P<money>[$€£]\s?{_AMOUNT}(?:\s(?:thousand|million|billion)\b)?|{_AMOUNT}\s?[$€£](?!\s?\d))"
+    rf"|(?P<number>{_AMOUNT})(?P<after>(?:st|nd|rd|th)\b)?"
+    r"|(?P<word>km/h\b|m/s\b|[^\W\d_]+(?:'[^\W\d_]+)*)|(?P<mark>[.!?;:,()\u2014\n]+)"
+    rf"|(?P<sign>°[CF]\b|(?<![\w)])-(?=[$€£]?\d|\s\d[\d.,]*\s?=)|[<>≤≥~](?=\s?\d)|[&+=@%#°×÷])"
 )
+# Written in another way first: "3-5" (not a telephone number's "555-0199"), "20 m²", "7 a.m.".
+_FIRST = (
+    (re.compile(r"(?<=\d)\s?\u2013\s?(?=\d)|\u2212"), "-"),
+    (re.compile(r"(?<![\w.,:/-])(\d{1,3}(?:\.\d+)?)-(\d{1,3}(?:\.\d+)?)(?![\w-]|[.,:/]\d)"), r"\1 to \2"),
+    (re.compile(r"(?<![\d:-])(\d{1,2}:\d\d)\s?-\s?(?=\d{1,2}:\d\d(?![\d:-]))"), r"\1 to "),
+    (re.compile(r"(?<=\d)([\u00bc-\u00be\u2150-\u215e])"), r" \1"),
+    (re.compile(r"(?<=\d\s)([kcm]?m)²|(?<=\d)([kcm]?m)²"), r"sq\1\2"),
+    (re.compile(r"(?<=\d\s)([kcm]?m)³|(?<=\d)([kcm]?m)³"), r"cu\1\2"),
+    (re.compile(r"(?<=\w)²"), " squared"),
+    (re.compile(r"(?<=\w)³"), " cubed"),
+    (re.compile(r"\b([AaPp])\.\s?[Mm]\.(?=\s+[^A-Z\s]|[,;:)])"), r"\1m"),
+    (re.compile(r"(?i)\b([ap])\.\s?m\b"), r"\1m"),
+    (re.compile(r"(?i)\be\.\s?g\.,?"), "for example"),
+    (re.compile(r"(?i)\bi\.\s?e\.,?"), "that is"),
+)
+_DOTTED = ("a.m", "p.m", "e.g", "i.e")
 _END = re.compile(r"(?<![.!?])[.!?]+(?=\s)|\n+")
 _NUMBERED = re.compile(r"\.\s?\d")
 _MOST_DIGITS = 12  # of a number that is read as one; longer ones digit by digit
@@ -169,7 +218,7 @@ class Reading:
 
 def read(text: str) -> Reading:
     """What is said of a text; no sentences where there is nothing to say."""
-    text = _plain(text)
+    whole, text = text, _plain(text)
     sentences: list[tuple[Phrase, ...]] = []
     phrases: list[Phrase] = []
     words: list[str] = []
@@ -183,12 +232,12 @@ def read(text: str) -> Reading:
             sentences.append((*phrases[:-1], Phrase(phrases[-1].words, mark)))
             phrases.clear()
 
-    unit = short = False  # whether a number stands before, or an abbreviation
+    number, short = "", False  # the number that stands before, and whether an abbreviation does
     end = 0  # of the last word
     for found in _PART.finditer(text):
         kind, said = found.lastgroup, found.group()
         if kind == "mark":
-            unit = False
+            number = ""
             if said == "." and short and found.start() == end:
                 continue  # of an abbreviation
             close(_mark(said, found.end() == len(text)))
@@ -198,14 +247,26 @@ def read(text: str) -> Reading:
                 foreign = foreign or said
                 continue
             short = _abbreviates(said, text[found.end() : found.end() + 3])
-            words += _word(said, unit, short)
-            unit, end = False, found.end()
+            words += _word(said, number, short)
+            number, end = "", found.end()
+        elif kind == "sign":
+            words += _counted(_SIGNS[said].split(), number)
+            number = ""
         else:
+            words += ["and"] if kind == "part" and number else []
             words += _figures(found)
-            unit = found.group("number") is not None and not found.group("after")
+            number = said if kind in ("time", "part", "number") else ""
     close(".")
     left = next((letter for letter in text if letter.isalpha() and not letter.isascii()), None)
-    return Reading(tuple(sentences), foreign or left)
+    return Reading(tuple(sentences), _as_written(foreign or left, whole))
+
+
+def _as_written(foreign: str | None, text: str) -> str | None:
+    """A word that `_plain` took the accents from, with its accents."""
+    if foreign is None or foreign in text:
+        return foreign
+    words = re.findall(r"[^\W\d_]+(?:'[^\W\d_]+)*", unicodedata.normalize("NFC", text))
+    return next((word for word in words if foreign in _plain(word)), foreign)
 
 
 def apart(text: str, most: int) -> list[str]:
@@ -214,7 +275,10 @@ def apart(text: str, most: int) -> list[str]:
     begin = 0
     for found in _END.finditer(text):
         before = text[begin : found.start()].rsplit(maxsplit=1)
-        if before and _abbreviates(before[-1], text[found.start() : found.start() + 3]):
+        behind = text[found.start() : found.start() + 3]
+        if before and (
+            _abbreviates(before[-1], behind) or (before[-1][-3:].lower() in _DOTTED and behind[2:].islower())
+        ):
             continue
         made.append(text[begin : found.end()])
         begin = found.end()
@@ -254,7 +318,9 @@ def spelt(letters: str) -> list[str]:
 
 
 def _plain(text: str) -> str:
-    """Accents off Latin letters, typographic marks as plain ones."""
+    """Accents off Latin letters, typographic marks as plain ones, and what `_FIRST` has."""
+    for found, other in _FIRST:
+        text = found.sub(other, text)
     text = text.replace("\u2019", "'").replace("\u2018", "'").replace("\u2026", ".").replace("\u2013", ", ")
     parts = unicodedata.normalize("NFKD", text)
     return "".join(letter for letter in parts if not unicodedata.combining(letter))
@@ -273,10 +339,15 @@ def _abbreviates(said: str, behind: str) -> bool:
     return behind.startswith(".") and said.lower() in _SHORT and (said.lower() != "no" or bool(_NUMBERED.match(behind)))
 
 
-def _word(said: str, after_number: bool, short: bool) -> list[str]:
+def _counted(many: list[str], number: str) -> list[str]:
+    """A unit's name as behind a number: "degrees celsius", but "1 degree celsius"."""
+    return [_ONE.get(word, word) for word in many] if number == "1" else many
+
+
+def _word(said: str, number: str, short: bool) -> list[str]:
     small = said.lower()
-    if after_number and small in _UNITS:
-        return _UNITS[small].split()
+    if (number or "/" in said) and small in _UNITS and said not in _NO_UNITS:
+        return _counted(_UNITS[small].split(), number)
     if short:
         return _SHORT[small].split()
     if small in ("a", "i", "o"):
@@ -296,19 +367,34 @@ def _figures(found: re.Match[str]) -> Iterator[str]:
             return
         yield from (word for part in (year, month, day) for word in number_words(part))
     elif found.group("time"):
-        hour, minute = (int(part) for part in said.split(":"))
+        hour, minute, *seconds = (int(part) for part in said.split(":"))
         yield from number_words(hour)
         if minute:
             yield from (["oh"] if minute < 10 else []) + number_words(minute)
-        elif hour <= 12:
+        elif hour <= 12 and not seconds:
             yield "o'clock"
+        for second in seconds:
+            yield from ("and", *number_words(second), "second" if second == 1 else "seconds")
+    elif found.group("part"):
+        over, under = (int(part[-_MOST_DIGITS:]) for part in re.split("[/\u2044]", said))
+        once = ordinal_words(under)
+        one, many = _DENOMINATORS.get(under, (once[-1], f"{once[-1]}s"))
+        yield from (*number_words(over), *([] if under in _DENOMINATORS else once[:-1]), one if over == 1 else many)
     elif found.group("money"):
-        whole, _, cents = said[1:].strip().replace(",", "").partition(".")
-        one, many = _MONEY[said[0]]
-        yield from (*_digits(whole), one if whole == "1" else many)
+        one, many = next(names for sign, names in _MONEY.items() if sign in said)
+        amount, *great = said.strip("".join(_MONEY)).replace(",", "").split()
+        whole, _, cents = amount.partition(".")
+        yield from _digits(whole)
+        if cents and (great or len(cents) != 2):
+            yield from ("point", *(_ONES[int(digit)] for digit in cents))
+            cents = ""
+        yield from (*great, one if amount in ("1", "1.00") and not great else many)
         if cents and int(cents):
             yield from number_words(int(cents))
-    elif found.group("number"):
+    elif found.group("version"):
+        for at, part in enumerate(said.split(".")):
+            yield from (["point"] if at else []) + _digits(part)
+    else:
         whole, _, part = found.group("number").replace(",", "").partition(".")
         if found.group("after"):
             yield from ordinal_words(int(whole[-_MOST_DIGITS:]))
@@ -320,8 +406,6 @@ def _figures(found: re.Match[str]) -> Iterator[str]:
         if part:
             yield "point"
             yield from (_ONES[int(digit)] for digit in part)
-    else:
-        yield from _SIGNS[said].split()
 
 
 def _digits(whole: str) -> list[str]:

@@ -31,6 +31,22 @@ def said(text: str) -> str:
         ("2026-99-99", "two thousand twenty six ninety nine ninety nine."),
         ("$1", "one dollar."),
         ("No. That is bus No. 7.", "no. that is bus number seven."),
+        ("It is -5 °C, or \u22121.", "it is minus five degrees celsius, or minus one."),
+        ("12 - 5 = 7, 3 × 4 and 2-3 days", "twelve minus five equals seven, three times four and two to three days."),
+        ("From 9:00 to 5, 7:30-8:15", "from nine o'clock to five, seven thirty to eight fifteen."),
+        ("Call 555-0199", "call five hundred fifty five zero one nine nine."),
+        (
+            "1½ cups, ½ km, 3/4 and 1/8/2026",
+            "one and one half cups, one half kilometers, three quarters and one eight twenty twenty six.",
+        ),
+        ("20 m² at 60 km/h", "twenty square meters at sixty kilometers per hour."),
+        ("1 km at 1°C", "one kilometer at one degree celsius."),
+        ("5 €, $1.5 million, $5, 1.00€", "five euros, one point five million dollars, five dollars, one euro."),
+        (
+            "At 7:30 am, i.e. 7 a.m. today. I am on 5G",
+            "at seven thirty ay em, that is seven ay em today. i am on five gee.",
+        ),
+        ("192.168.1.20", "one hundred ninety two point one hundred sixty eight point one point twenty."),
     ],
 )
 def test_what_is_written_is_read_as_words(text: str, words: str) -> None:
@@ -42,6 +58,7 @@ def test_what_is_written_is_read_as_words(text: str, words: str) -> None:
     [
         ("Привет", "", "Привет"),
         ("Hello 你好 there", "hello there.", "你好"),
+        ("Schöne Grüße", "schone.", "Grüße"),
         ("...", "", None),
         ("", "", None),
         ("🙂 ok", "ok.", None),
