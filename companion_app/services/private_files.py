@@ -67,7 +67,7 @@ def _new(file: Path) -> Iterator[BinaryIO]:
             yield out
             out.flush()
             os.fsync(out.fileno())
-    except OSError:
+    except BaseException:
         with contextlib.suppress(OSError):
             file.unlink(missing_ok=True)
         raise

@@ -18,6 +18,7 @@ from companion_app.services.train_wire import (
     job_from,
     jobs_from,
     known_from,
+    member_from,
     preferences_from,
     published_from,
     ratings_from,
@@ -317,7 +318,10 @@ class TrainCommands:
     async def _tag(self, device: str, tags: tuple[str, ...]) -> None:
         host = self._host
         members = known_from(await host.fleet() or {}).members
-        given = next((one.given for one in members if device in (one.id, one.name)), ())
+        one = next((one for one in members if device in (one.id, one.name)), None)
+        if one is None and tags:  # of a fleet that is larger than what the host tells one by one
+            one = member_from(await host.tag(device, tags, ()))
+        given = one.given if one is not None else ()
         add, remove = (tuple(one for one in some if one not in other) for some, other in ((tags, given), (given, tags)))
         if add or remove:
             await host.tag(device, add, remove)

@@ -267,8 +267,9 @@ def rollout_body(plan: Plan) -> Json:
 def known_from(answer: Answer) -> Known:
     """Whom a rollout could mean."""
     groups = tuple((_words(one.get("tags")), _whole(one.get("devices"))) for one in _objects(answer.get("groups")))
-    members = tuple(member_from(one) for one in _objects(answer.get("members")) if as_text(one.get("id")))
-    return Known(_whole(answer.get("devices")), groups, members[:MAX_MEMBERS])
+    members = _objects(answer.get("members"), MAX_MEMBERS)
+    listed = tuple(member_from(one) for one in members if as_text(one.get("id")))
+    return Known(_whole(answer.get("devices")), groups, listed)
 
 
 def member_from(item: Answer) -> Member:
@@ -361,8 +362,8 @@ def _words(value: object) -> tuple[str, ...]:
     return tuple(as_text(one) for one in _list(value)[:32])
 
 
-def _objects(value: object) -> list[dict[str, object]]:
-    return [item for item in _list(value) if isinstance(item, dict)][:MAX_ITEMS]
+def _objects(value: object, most: int = MAX_ITEMS) -> list[dict[str, object]]:
+    return [item for item in _list(value) if isinstance(item, dict)][:most]
 
 
 def _list(value: object) -> list[object]:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import cast
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from companion_app.services import train_wire as wire
+from companion_app.services.host_client import HostClient
+from companion_app.services.train_commands import TrainCommands
 from companion_app.state import rows_actions as ract
 from companion_app.state import train_actions as tact
 from companion_app.state.curves import min_max, ticks
@@ -17,9 +22,12 @@ from companion_app.state.judging_words import exam_facts, exam_line, exam_progre
 from companion_app.state.model import AppState
 from companion_app.state.reduce import reduce
 from companion_app.state.rows import PAGE, Change, DataRow, Filter
+from companion_app.state.store import Store
 from companion_app.state.train_words import curve_line, heat_cell, job_facts, may_move
 from companion_app.state.training import Curve, DatasetCard, Job, JobState, RunDetails, TrainForm, Tuning
 from edge_runtime.update.desired import Where
+
+from . import samples
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
@@ -184,3 +192,33 @@ def test_what_is_no_json_object_is_no_row() -> None:
         assert not wire.is_object(wrong)
     with pytest.raises(ValueError):
         wire.edit_body("c", (Change("train", 0, "[1]", "{}"),), False)
+
+
+def test_all_devices_that_a_host_tells_one_by_one_are_known() -> None:
+    told = [{"id": f"d{number}", "name": f"Pi {number}", "tags": [], "given": ["old"]} for number in range(1000)]
+    assert len(wire.known_from({"devices": 1000, "groups": [], "members": told}).members) == 1000
+
+
+class _Fleet:
+    """A host whose fleet is larger than what it tells one by one."""
+
+    def __init__(self) -> None:
+        self.given, self.looked = ["old", "kept"], asyncio.Event()
+
+    async def call(self, method: str, path: str, body: Mapping[str, list[str]] | None = None, **_: object) -> object:
+        if path == "/v1/fleet/tags" and body is not None:
+            self.given = [one for one in dict.fromkeys([*self.given, *body["add"]]) if one not in body["remove"]]
+            return {"id": "d2000", "name": "far", "tags": [], "given": self.given}
+        if path == "/v1/rollouts":
+            self.looked.set()
+        return {"devices": 2000, "groups": [], "members": [], "rollouts": [], "published": []}
+
+
+async def test_a_device_has_the_tags_that_are_typed_and_no_others_however_large_the_fleet_is() -> None:
+    host = _Fleet()
+    commands = TrainCommands(Store(AppState(inventory=samples.home())), lambda: cast(HostClient, host))
+    commands.tag("d2000", "new, kept")
+    async with asyncio.timeout(60):
+        await host.looked.wait()
+    assert host.given == ["kept", "new"]
+    await commands.close()
