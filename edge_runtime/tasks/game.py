@@ -224,8 +224,9 @@ def _position(request: dict[str, object]) -> tuple[Rules, object]:
 
 
 def _told(text: str) -> tuple[str, object]:
+    lines = text.replace("\\n", "\n")  # as a shell gives what the sentence below says
     for name, rules in RULES.items():
-        state = rules.parse(text)
+        state = rules.parse(lines)
         if state is not None:
             return name, state
     raise BadRequest(

@@ -82,6 +82,7 @@ def test_a_text_is_answered_as_the_state_that_it_tells(request_: dict[str, objec
     told = rules.text(rules.read(request_["state"]))
     wanted = player().run(request_)
     assert player().run({"text": told}) == wanted
+    assert player().run({"text": told.replace("\n", "\\n")}) == wanted  # as typed into a shell
     assert player().run({"game": request_["game"], "text": told}) == wanted
     assert player().run({**request_, "text": told}) == wanted
 
