@@ -6,6 +6,7 @@ A recording is a folder with numbered pictures, or one film, and `actions.csv`: 
 from __future__ import annotations
 
 import csv
+import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -127,9 +128,8 @@ def _recorded(folder: Path) -> tuple[list[str], Iterator[bytes | np.ndarray]]:
         return [path.name for path in pictures], (path.read_bytes() for path in pictures)
     if len(found) != 1 or pictures:
         raise DataError(f"{folder} needs numbered pictures (000001.png ...), or one film, beside {TABLE}.")
-    shown = _film(found[0])
-    _bounded(len(shown))
-    return [str(number + 1) for number in range(len(shown))], iter(shown)
+    count, shown = _film(found[0])
+    return [str(number + 1) for number in range(count)], shown
 
 
 def _bounded(count: int) -> None:
@@ -137,23 +137,45 @@ def _bounded(count: int) -> None:
         raise DataError(f"The recording has {count} frames; it needs {LEAST_FRAMES} to {MOST_FRAMES:,}.")
 
 
-def _film(path: Path) -> list[bytes | np.ndarray]:
-    """All frames of a film."""
-    import numpy as np
-    from PIL import Image, ImageSequence
+def _film(path: Path) -> tuple[int, Iterator[bytes | np.ndarray]]:
+    """How many frames a film has, and all of them."""
+    from PIL import Image
 
     if path.suffix.lower() in films.SUFFIXES:
         if not films.can_read_films():
             raise DataError(f"{path.name} needs the package 'opencv-python-headless'; install it, or record PNGs.")
-        return list(films.pictures_of(path, every=0.0, most=MOST_FRAMES + 1))
+        files = list(films.pictures_of(path, every=0.0, most=MOST_FRAMES + 1))
+        _bounded(len(files))
+        return len(files), iter(files)
     try:
         with Image.open(path, formats=["GIF", "PNG"]) as film:
-            _bounded(getattr(film, "n_frames", 1))
+            count = getattr(film, "n_frames", 1)
+            _bounded(count)
             if max(film.size) > MAX_READ:
                 raise DataError(f"{path.name} has more than {MAX_READ} pixels a side; record smaller frames.")
-            return [np.asarray(frame.convert("RGB")) for frame in ImageSequence.Iterator(film)]
-    except (OSError, SyntaxError, ValueError, EOFError):
-        raise DataError(f"{path.name} can't be read as a film; record a GIF, an animated PNG, or PNGs.") from None
+            return count, _shown(path, count)
+    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError):
+        raise _no_film(path) from None
+
+
+def _shown(path: Path, count: int) -> Iterator[np.ndarray]:
+    """The frames of a GIF or an animated PNG, one by one: of thousands not all are held. count: as many as it says it has."""
+    import numpy as np
+    from PIL import Image, ImageSequence
+
+    try:
+        with Image.open(path, formats=["GIF", "PNG"]) as film:
+            for frame in ImageSequence.Iterator(film):
+                yield np.asarray(frame.convert("RGB"))
+                count -= 1
+    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError):
+        raise _no_film(path) from None
+    if count:  # it ends before its end
+        raise _no_film(path)
+
+
+def _no_film(path: Path) -> DataError:
+    return DataError(f"{path.name} can't be read as a film; record a GIF, an animated PNG, or PNGs.")
 
 
 def _steps(table: Path, names: Sequence[str]) -> list[_Step]:
@@ -196,7 +218,8 @@ def _seen(
     from edge_runtime.media.pictures import read_picture
 
     size: tuple[int, int] | None = None
-    read: list[tuple[np.ndarray, np.ndarray]] = []  # of each frame: its colours as numbers, and which of them is where
+    # Of each frame: its colours as numbers, and which of them is where, packed, as 20,000 frames would be gigabytes.
+    read: list[tuple[np.ndarray, tuple[int, ...], str, bytes]] = []
     counts: Counter[int] = Counter()
     for name, picture in zip(names, pictures, strict=True):
         try:
@@ -212,11 +235,13 @@ def _seen(
         numbers = pixels.astype(np.int32) @ np.array([65536, 256, 1], np.int32)
         own, where, how_many = np.unique(numbers, return_inverse=True, return_counts=True)
         counts.update(dict(zip(own.tolist(), how_many.tolist(), strict=True)))
-        read.append((own, where.reshape(numbers.shape).astype(np.uint8 if len(own) <= 256 else np.int32)))
+        kind = "u1" if len(own) <= 256 else "<i4"
+        read.append((own, numbers.shape, kind, zlib.compress(where.astype(kind).tobytes(), 1)))
     assert size is not None
     known = _colours(counts)
     seen = []
-    for own, where in read:
+    for own, shape, kind, packed in read:
+        where = np.frombuffer(zlib.decompress(packed), kind).reshape(shape)
         nearest, _ = cells_in(_rgb(own)[None], known.reshape(-1, 1, 1, 3))
         seen.append(pooled(nearest[where], MAX_PIXELS, MAX_PIXELS).astype(np.uint8))
     return size, known, seen

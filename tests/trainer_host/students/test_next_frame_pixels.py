@@ -196,6 +196,12 @@ def test_a_film_is_a_recording_too(recording: Path, tmp_path: Path, monkeypatch:
     (folder / TABLE).write_text("frame,action\n" + "".join(f"{at + 1},right\n" for at in range(160)), "utf-8")
     made = import_frames(Workspace(tmp_path / "home"), folder, name="own")
     assert made.frames == 160 and made.dataset.counts["heldout"] > 0
+    whole = (folder / "film.png.apng").read_bytes()
+    for torn in (whole[: len(whole) * 2 // 3], b"GIF89a"):
+        (folder / "film.png.apng").write_bytes(torn)
+        with pytest.raises(DataError, match=r"can't be read as a film"):
+            import_frames(Workspace(tmp_path / "home"), folder, name="own")
+    (folder / "film.png.apng").write_bytes(whole)
     monkeypatch.setattr(recorded_frames, "MOST_FRAMES", 150)
     with pytest.raises(DataError, match="needs 150 to 150"):
         import_frames(Workspace(tmp_path / "home"), folder, name="own")
