@@ -170,6 +170,7 @@ class VisionStudent:
                 "numbers": found.looks.numbers,
                 "distance": list(found.looks.distance),
                 "chance": list(found.looks.chance),
+                "relative": found.looks.relative,
             }
             config = replace(config, looks=told, familiar=found.familiar)
         write_atomic(run / CONFIG, strict_json.dumps(asdict(config)))

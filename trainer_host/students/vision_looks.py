@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from edge_runtime.vision.looks import Looks
+from edge_runtime.vision.looks import Looks, rooted
 from trainer_host.students.vision_data import Pictures, plain
 from trainer_host.students.vision_net import ClassifierNet
 from trainer_host.training.calibration import conformal_threshold, softmax
@@ -17,6 +17,8 @@ QUANTILES = 41
 MOST_ROWS = 4000  # that spread and middles are taken from
 # The spread that all looks share is drawn to even spread by so much, as few pictures say little about a hundred numbers.
 EVEN = 0.05
+# Of the distance to all labels together: not the whole, or whatever differs in what no label is told by would be no stranger at all.
+RELATIVE = 0.7
 # Of the largest number: what spreads less is rounding on an int8 device, whose step is a 255th.
 LEAST_SPREAD = 0.01
 
@@ -32,7 +34,7 @@ class Found:
 def looks_of(net: ClassifierNet, pictures: Pictures, learnt: np.ndarray, checked: np.ndarray) -> Found:
     """Where the looks of each label lie, by pictures that it learnt from, and how far those are that it hasn't seen."""
     some = learnt[np.linspace(0, len(learnt) - 1, min(len(learnt), MOST_ROWS)).round().astype(int)]
-    looks, labels = _seen(net, pictures, some)[1], pictures.labels[some, 0]
+    looks, labels = rooted(_seen(net, pictures, some)[1]), pictures.labels[some, 0]
     centre = looks.mean(0)
     spread = np.maximum(looks.std(0), LEAST_SPREAD * float(np.abs(looks).max()) + 1e-6)
     even = (looks - centre) / spread
@@ -45,7 +47,7 @@ def looks_of(net: ClassifierNet, pictures: Pictures, learnt: np.ndarray, checked
     # As the device will have them, with fewer digits.
     centre, table = (_short(one) for one in (centre, whiten / spread[:, None]))
     middles = _short(middles @ whiten)
-    found = Looks(centre, table, middles, (0.0, 1.0), (0.0, 1.0))
+    found = Looks(centre, table, middles, (0.0, 1.0), (0.0, 1.0), RELATIVE)
     chances, own = _seen(net, pictures, checked)
     distances = found.distances(own)
     found = replace(found, distance=_quantiles(distances), chance=_quantiles(chances))

@@ -27,6 +27,7 @@ from trainer_host.students import vision_fit
 from trainer_host.students.vision import STUDENT
 from trainer_host.students.vision_classifier import classifier_loss
 from trainer_host.students.vision_data import Pictures, Variation, varied
+from trainer_host.students.vision_looks import RELATIVE
 from trainer_host.students.vision_net import ClassifierNet, Shape
 from trainer_host.tasks import Example, task_spec
 from trainer_host.tasks.vision_pictures import picture_name, png
@@ -115,6 +116,7 @@ def test_a_classifier_keeps_looks_by_which_other_pictures_are_less_familiar(clas
     dataset, run, _ = classifier
     fields = STUDENT.manifest_fields(run.folder)
     assert fields["options"]["looks"]["numbers"] == 32 + 64 and 0 < fields["thresholds"]["familiar"] < 0.2  # type: ignore[index, call-overload]
+    assert fields["options"]["looks"]["relative"] == RELATIVE  # type: ignore[index, call-overload]
     assert [*STUDENT.assets(run.folder)] == ["looks.bin"]
     specialist = specialist_of(run)
     own = [
@@ -198,6 +200,25 @@ def test_foreign_pictures_are_learnt_as_undecided() -> None:
     net = Saying(Shape(2, 32, "nano"))
     assert loss([3.0, -3.0], 0) < loss([0.0, 0.0], 0)
     assert loss([0.0, 0.0], -1) < loss([3.0, -3.0], -1)
+
+
+@pytest.mark.parametrize("tile", [None, 48])
+def test_a_detector_is_shown_pictures_and_tiles_that_have_no_object(tile: int | None) -> None:
+    rng = np.random.default_rng(1)
+    pixels = rng.integers(0, 256, (64, 96, 96, 3), dtype=np.uint8)
+    boxes = np.tile(np.array([0.4, 0.4, 0.6, 0.6], np.float32), (64, 1, 1))
+    pictures = Pictures(pixels, (), boxes, np.zeros((64, 1), np.int64))
+
+    def drawn(empty: float) -> tuple[torch.Tensor, torch.Tensor]:
+        made, _, labels = varied(pictures, np.arange(64), Variation(empty=empty), np.random.default_rng(2), tile)
+        return made, labels[:, 0]
+
+    usual, all_there = drawn(0.0)
+    made, labels = drawn(0.25)
+    assert (all_there == 0).all() and 8 <= int((labels == -1).sum()) <= 24
+    assert torch.equal(made[labels == 0], usual[labels == 0])  # the others are as they were
+    changed = made[labels == -1]
+    assert (changed != usual[labels == -1]).flatten(1).any(1).all() and changed.abs().max() <= 1
 
 
 def test_tiles_keep_an_object_whole_with_its_box() -> None:
