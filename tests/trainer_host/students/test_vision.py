@@ -202,25 +202,6 @@ def test_foreign_pictures_are_learnt_as_undecided() -> None:
     assert loss([0.0, 0.0], -1) < loss([3.0, -3.0], -1)
 
 
-@pytest.mark.parametrize("tile", [None, 48])
-def test_a_detector_is_shown_pictures_and_tiles_that_have_no_object(tile: int | None) -> None:
-    rng = np.random.default_rng(1)
-    pixels = rng.integers(0, 256, (64, 96, 96, 3), dtype=np.uint8)
-    boxes = np.tile(np.array([0.4, 0.4, 0.6, 0.6], np.float32), (64, 1, 1))
-    pictures = Pictures(pixels, (), boxes, np.zeros((64, 1), np.int64))
-
-    def drawn(empty: float) -> tuple[torch.Tensor, torch.Tensor]:
-        made, _, labels = varied(pictures, np.arange(64), Variation(empty=empty), np.random.default_rng(2), tile)
-        return made, labels[:, 0]
-
-    usual, all_there = drawn(0.0)
-    made, labels = drawn(0.25)
-    assert (all_there == 0).all() and 8 <= int((labels == -1).sum()) <= 24
-    assert torch.equal(made[labels == 0], usual[labels == 0])  # the others are as they were
-    changed = made[labels == -1]
-    assert (changed != usual[labels == -1]).flatten(1).any(1).all() and changed.abs().max() <= 1
-
-
 def test_tiles_keep_an_object_whole_with_its_box() -> None:
     pixels = np.zeros((1, 96, 96, 3), np.uint8)
     pixels[0, 30:50, 40:70] = 255
