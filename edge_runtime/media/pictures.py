@@ -83,7 +83,7 @@ def read_picture(content: bytes, most_side: int) -> Image.Image:
                 raise Rejected(UNREADABLE, "the picture is smaller than 8 pixels a side")
             opened.draft("RGB", (most_side * 2, most_side * 2))  # JPEG: decode fewer pixels
             opened.load()
-            upright = ImageOps.exif_transpose(opened)
+            upright = _smooth(ImageOps.exif_transpose(opened))
             upright.thumbnail((most_side, most_side), Image.Resampling.LANCZOS)
             flat = _flat(upright)
             flat.info = {}  # what else the file said is written into no other
@@ -124,7 +124,7 @@ def read_last_frames(content: bytes, most_side: int, most: int) -> list[Image.Im
             for number in range(count):  # each is drawn over the one before
                 opened.seek(number)
                 if number >= count - most:
-                    frame = _flat(opened.copy())
+                    frame = _flat(_smooth(opened.copy()))
                     frame.thumbnail((most_side, most_side), Image.Resampling.LANCZOS)
                     shown.append(frame)
             return shown
@@ -132,12 +132,21 @@ def read_last_frames(content: bytes, most_side: int, most: int) -> list[Image.Im
         raise Rejected(UNREADABLE, "the film isn't an animated PNG that can be read") from cause
 
 
+def _smooth(picture: Image.Image) -> Image.Image:
+    """The picture in a mode that shrinks to means: of a palette, a named transparent colour or one bit Pillow would keep single pixels."""
+    if picture.mode[0] in "IF":  # 16 bits of grey, of which Pillow would make white all that is above 255
+        return picture.point(lambda value: value * (1 / 256)).convert("L")
+    if picture.mode in ("P", "PA") or "transparency" in picture.info:
+        clear = picture.mode == "PA" or "transparency" in picture.info
+        return picture.convert("RGBA" if clear else "RGB")
+    return picture.convert("L") if picture.mode == "1" else picture
+
+
 def _flat(picture: Image.Image) -> Image.Image:
+    """On white where it is transparent, as RGB."""
     from PIL import Image
 
-    if picture.mode[0] in "IF":  # 16 bits of grey, of which Pillow would make white all that is above 255
-        return picture.point(lambda value: value * (1 / 256)).convert("L").convert("RGB")
-    if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
+    if picture.mode in ("RGBA", "LA"):
         layered = picture.convert("RGBA")
         ground = Image.new("RGBA", layered.size, "white")
         return Image.alpha_composite(ground, layered).convert("RGB")

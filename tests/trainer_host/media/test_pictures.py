@@ -71,6 +71,22 @@ def test_sixteen_bits_of_grey_keep_their_shades(side: int) -> None:
     assert 120 < sum(read.convert("L").tobytes()) / side**2 < 135
 
 
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "16 bits", "named colour"])
+def test_a_picture_of_any_kind_shrinks_to_means(mode: str) -> None:
+    """Fine stripes become grey; single ones of them would be black or white."""
+    stripes = Image.new("L", (640, 640), 255)
+    for column in range(0, 640, 2):
+        stripes.paste(0, (column, 0, column + 1, 640))
+    if mode == "16 bits":
+        content = encoded(stripes.convert("I;16").point(lambda value: value * 257), "PNG")
+    elif mode == "named colour":
+        content = encoded(stripes, "PNG", transparency=0)
+    else:
+        content = encoded(stripes.convert(mode), "PNG")
+    shades = set(read_picture(content, 64).convert("L").tobytes())
+    assert shades == {255} if mode == "named colour" else shades <= set(range(120, 136))
+
+
 def test_what_a_camera_knows_does_not_travel_along() -> None:
     exif = Image.Exif()
     exif[0x010E] = "taken at home"
