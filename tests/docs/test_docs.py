@@ -74,5 +74,14 @@ def test_commands_in_the_docs_are_understood(page: Path, capsys: pytest.CaptureF
             pytest.fail(f"{page.name}: {command} {' '.join(words)}\n{capsys.readouterr().err}")
 
 
+def test_the_choices_for_a_task_that_the_docs_list_are_those_that_it_takes() -> None:
+    from trainer_host.teacher.options import FORMS
+
+    lines = (REPO / "docs" / "teaching.md").read_text(encoding="utf-8").splitlines()
+    rows = [line.split("|")[1] for line in lines if re.match(r"\| `\w+\.\w+`", line)]
+    listed = {name for row in rows for name in re.findall(r"`(\w+\.\w+)`", row)}
+    assert listed == {f"{task}.{name}" for task, names in FORMS.items() for name in names}
+
+
 def test_commands_are_found_in_the_docs() -> None:
     assert all(commands_of(REPO / "docs" / page) for page in ("start.md", "voice.md", "specialists.md", "robots.md"))

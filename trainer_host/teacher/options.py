@@ -44,6 +44,7 @@ FORMS: dict[str, dict[str, Form]] = {
     "image_gen": {"images": Form.FOLDER},
     "audio_gen": {"kinds": Form.WORDS},
     "video_gen": {"frames": Form.TEXT},
+    "math": {"steps": Form.FLAG, "stories": Form.FLAG},
     "game": {"games": Form.WORDS},
     "robot": {"mode": Form.TEXT, "pack": Form.TEXT},
     "router": {"labels": Form.TABLE, "language": Form.TEXT},
