@@ -51,7 +51,7 @@ def test_each_form_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         (["robot.mode="], "write TASK.NAME=VALUE"),
         (["poetry.mode=free"], "There is no task 'poetry'"),
         (["robot.speed=9"], "The task robot has no option 'speed'; it has mode, pack."),
-        (["math.level=9"], "The task math has no option 'level'; it has none."),
+        (["avatar.level=9"], "The task avatar has no option 'level'; it has none."),
         (["robot.mode=free", "robot.mode=reword"], "robot.mode is given twice"),
         (["vision.whole=perhaps"], "vision.whole must be true or false, not 'perhaps'"),
         (["vision.labels=a,,b"], "vision.labels needs words with commas"),
