@@ -55,6 +55,9 @@ async def read_body(request: web.Request, limit: int) -> bytes:
         else:
             body = await _arriving(request, limit)
     except (web.RequestPayloadError, BadHttpMessage, ConnectionError) as cause:
+        # After the answer aiohttp would read on, and log as its own error what it meets.
+        request.content.feed_eof()
+        request.protocol.close()
         raise BadRequest(f"The body can't be read: {_one_line(cause)}.") from None
     if len(body) > limit:
         raise TooLarge(f"The body has more than {limit:,} bytes; send less.")
@@ -90,4 +93,4 @@ def reply_error(error: EdgeError, body: Json | None = None) -> web.Response:
 
 
 def _one_line(cause: Exception) -> str:
-    return " ".join(str(cause).split())[:160] or type(cause).__name__
+    return " ".join(str(cause).split()).removeprefix("400, message: ").rstrip(".")[:160] or type(cause).__name__

@@ -136,6 +136,18 @@ def test_malformed_http_does_not_stop_the_daemon(shared_device: RunningDevice) -
     assert shared_device.run("still there").status == 200
 
 
+@pytest.mark.parametrize("coding", ["gzip", "deflate"])
+def test_a_body_that_is_not_packed_as_it_says_is_refused_in_a_sentence(
+    shared_device: RunningDevice, coding: str
+) -> None:
+    headers = {"Content-Type": "application/json", "Content-Encoding": coding}
+    answer = shared_device.request("POST", "/v1/run/tiny", b'{"text": "hello"}', headers)
+    assert answer.status == 400
+    assert answer.message == f"The body can't be read: Can not decode content-encoding: {coding}."
+    assert shared_device.run("still there").status == 200
+    assert "Unhandled exception" not in shared_device.log
+
+
 def test_a_token_in_a_request_that_is_not_http_stays_out_of_the_log(shared_device: RunningDevice) -> None:
     secret = b"Authorization: Bearer token-that-nobody-may-read"
     for junk in (b"GET / HTTP/1.1\r\nHost: x\r\n" + secret + b"\x00\r\n\r\n", secret + b"\r\n\r\n"):
