@@ -26,11 +26,22 @@ def test_the_reference_of_commands_is_up_to_date() -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [REPO / "README.md", *PAGES], ids=lambda page: page.name)
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\(([^)#]+)", page.read_text(encoding="utf-8")):
-        if "://" not in target:
-            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+    for target in re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8")):
+        if "://" in target:
+            continue
+        name, _, heading = target.partition("#")
+        where = page.parent / name if name else page
+        assert where.exists(), f"{page.name} links to {target}"
+        assert not heading or heading in headings(where), f"{page.name} links to {target}"
+
+
+@functools.cache
+def headings(page: Path) -> set[str]:
+    """What links call a page's headings: small letters, strokes for spaces, no marks."""
+    lines = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", line.lower()).replace(" ", "-") for line in lines}
 
 
 def test_tests_that_the_docs_name_exist() -> None:
@@ -81,6 +92,18 @@ def test_the_choices_for_a_task_that_the_docs_list_are_those_that_it_takes() -> 
     rows = [line.split("|")[1] for line in lines if re.match(r"\| `\w+\.\w+`", line)]
     listed = {name for row in rows for name in re.findall(r"`(\w+\.\w+)`", row)}
     assert listed == {f"{task}.{name}" for task, names in FORMS.items() for name in names}
+
+
+def test_events_and_metrics_of_a_device_are_in_the_docs() -> None:
+    code = "\n".join(path.read_text(encoding="utf-8") for path in (REPO / "edge_runtime").rglob("*.py"))
+    page = (REPO / "docs" / "device-api.md").read_text(encoding="utf-8")
+    watch = page[page.index("## Watch") : page.index("## Errors")]
+    told = {
+        kind for row in re.findall(r"^\| (`\w+`[^|]*)\|", watch, re.MULTILINE) for kind in re.findall(r"`(\w+)`", row)
+    }
+    assert set(re.findall(r"\.emit\(\s*\"([a-z_]+)\"", code)) <= told
+    docs = "\n".join(path.read_text(encoding="utf-8") for path in PAGES)
+    assert set(re.findall(r"\"(enigma_[a-z_]+)\"", code)) <= set(re.findall(r"\benigma_[a-z_]+\b", docs))
 
 
 def test_commands_are_found_in_the_docs() -> None:
