@@ -322,7 +322,7 @@ def is_object(text: str) -> bool:
     """Whether a text is a JSON object that isn't empty."""
     try:
         return bool(_object(text))
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
 
 

@@ -277,7 +277,7 @@ def _qos(args: argparse.Namespace) -> Qos:
 def _json(text: str) -> dict[str, object]:
     try:
         made = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RosError(f"That isn't JSON: {error}") from error
     if not isinstance(made, dict):
         raise RosError('A message is an object, as {"data": "hello"}.')

@@ -188,7 +188,7 @@ def test_changes_stay_until_they_are_saved_and_held_out_rows_have_to_be_meant(ap
 
 def test_what_is_no_json_object_is_no_row() -> None:
     assert wire.is_object('{"a": 1}')
-    for wrong in ("", "{}", "[1]", "1", "{", json.dumps("x")):
+    for wrong in ("", "{}", "[1]", "1", "{", json.dumps("x"), '{"a":' + "[" * 100_000):
         assert not wire.is_object(wrong)
     with pytest.raises(ValueError):
         wire.edit_body("c", (Change("train", 0, "[1]", "{}"),), False)

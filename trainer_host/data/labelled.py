@@ -273,6 +273,8 @@ def _parsed(value: object, what: str) -> object:
         return json.loads(value)
     except json.JSONDecodeError as cause:
         raise Mistake(f"the {what} isn't valid JSON ({cause.msg} at character {cause.pos + 1})") from None
+    except RecursionError:
+        raise Mistake(f"the {what} is nested too deeply") from None
 
 
 def _calls(value: object) -> list[Json]:

@@ -165,7 +165,7 @@ class DataScreen(AppScreen):
         try:
             for (side, name), (area, plain) in self._fields.items():
                 made[side][name] = area.text if plain else json.loads(area.text)
-        except ValueError:
+        except (ValueError, RecursionError):
             self.app.rows.change("", "")  # says what both have to be
             return
         same = made == {"input": json.loads(opened.input), "output": json.loads(opened.output)}

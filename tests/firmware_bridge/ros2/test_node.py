@@ -218,6 +218,7 @@ def test_two_processes_on_loopback(way: str, capsys: pytest.CaptureFixture[str])
         (["pub", "/cmd_vel", "geometry_msgs/Twist", '{"linear": {"x": NaN}}'], "linear.x is nan"),
         (["pub", "/cmd_vel", "geometry_msgs/Twist", "0.5"], "A message is an object"),
         (["pub", "/cmd_vel", "geometry_msgs/Twist", "{"], "That isn't JSON"),
+        (["pub", "/cmd_vel", "geometry_msgs/Twist", "[" * 100_000], "That isn't JSON"),
         (["pub", "/cmd vel", "geometry_msgs/Twist", "{}"], "can't be the name of a topic"),
         (["echo", "/nothing", "--wait", "0.1"], "write its type behind it"),
         (["nodes", "--domain", "233"], "from 0 to 232"),

@@ -164,6 +164,7 @@ def test_robot_rows_share_a_home_and_come_back_as_they_were(workspace: Workspace
     [
         ({"calls": [{"name": "HassTurnOn", "targets": ["light.attic"]}]}, "no entity 'light.attic'"),
         ({"calls": "[{"}, "the calls isn't valid JSON"),
+        ({"calls": "[" * 100_000}, "the calls is nested too deeply"),
         ({"calls": None}, "the calls are missing"),
         ({"area": "attic"}, "no area with the id 'attic'"),
         ({"inventory": 3}, "the inventory must be an object"),
