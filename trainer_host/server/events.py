@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from aiohttp import WSCloseCode, web
 
-from edge_runtime.errors import BadRequest, EdgeError, Overloaded
+from edge_runtime.errors import BadRequest, EdgeError, NotFound, Overloaded
 from trainer_host.server.access import Guard
 from trainer_host.server.fields import Json
 
@@ -130,7 +130,11 @@ class EventRoutes:
             except EdgeError:
                 return WSCloseCode.POLICY_VIOLATION, b"the pairing was ended"
             for id_ in changed:
+                try:
+                    told = {"type": "lesson", **self._plain(id_)}
+                except NotFound:  # an old job, forgotten since
+                    continue
                 async with asyncio.timeout(SEND_SECONDS):
-                    await socket.send_str(json.dumps({"type": "lesson", **self._plain(id_)}, ensure_ascii=False))
+                    await socket.send_str(json.dumps(told, ensure_ascii=False))
             await asyncio.sleep(EVERY_SECONDS)
         return WSCloseCode.GOING_AWAY, b"the host stops"

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
+from types import SimpleNamespace
+from typing import cast
 
 import aiohttp
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
 
-from edge_runtime.errors import Overloaded
+from edge_runtime.errors import NotFound, Overloaded
 from tests.trainer_host.server.conftest import Client, add_fake
 from tests.trainer_host.server.test_lessons import begin, order
 from tests.trainer_host.teacher.fake_api import FakeApi
-from trainer_host.server.events import MAX_LISTENERS, Hub, Listener
+from trainer_host.server.access import Guard
+from trainer_host.server.events import MAX_LISTENERS, EventRoutes, Hub, Listener
 
 pytestmark = pytest.mark.usefixtures("no_processes")
 
@@ -41,6 +46,22 @@ def test_listeners_are_bounded_and_leave() -> None:
         hub.listen()
 
     asyncio.run(body())
+
+
+async def test_what_was_forgotten_meanwhile_ends_no_stream() -> None:
+    """The oldest jobs are forgotten once there are a hundred, also between a change and its telling."""
+
+    def plain(id_: str) -> dict[str, object]:
+        if id_ == "old":
+            raise NotFound("There is no such job; it may have been long ago.")
+        return {"id": id_}
+
+    guard = cast(Guard, SimpleNamespace(paired=lambda request: None))
+    app = web.Application()
+    app.router.add_get("/", EventRoutes(Hub(), guard, lambda: ["new", "old", "newer"], plain).events)
+    async with TestClient(TestServer(app)) as client, client.ws_connect("/") as socket:
+        heard = [json.loads(await socket.receive_str(timeout=10))["id"] for _ in range(2)]
+    assert heard == ["new", "newer"]
 
 
 async def test_a_listener_that_comes_late_hears_how_all_lessons_stand(client: Client, provider: FakeApi) -> None:
