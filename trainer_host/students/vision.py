@@ -39,6 +39,7 @@ from trainer_host.students.vision_data import (
     strata_of,
 )
 from trainer_host.students.vision_detector import (
+    NEARLY,
     candidates,
     chosen_thresholds,
     constant_answer,
@@ -215,7 +216,7 @@ class VisionStudent:
         fields: Json = {"labels": list(config.labels), "thresholds": {"unsure": config.unsure}, "tokenizer": None}
         options: Json = {"kind": config.kind, "side": config.side, "platt": list(config.platt)}
         if config.kind == "detector":
-            fields["thresholds"] = {"unsure": config.unsure, "shown": config.shown}
+            fields["thresholds"] = {"unsure": config.unsure, "shown": config.shown, "nearly": NEARLY}
             options["cells"] = config.shape.cells
         elif config.likely is not None:
             fields["thresholds"] = {"unsure": config.unsure, "likely": config.likely}

@@ -18,6 +18,9 @@ from trainer_host.students.vision_net import STRIDE, DetectorNet, cell_centres
 from trainer_host.training.calibration import platt_of, threshold_of
 
 NEAR = 0.2  # of an object's width and height around its middle: cells there are its own
+# What has so much of a chance of being there, yet isn't sure, makes an answer unsure, shown or not. Of 300 pictures without objects
+# (noise, patterns, photographs, text) none is sure so, 9 where only what is shown counts, and 97 of others where "shown" is 0.58.
+NEARLY = 0.1
 LEAST_NEAR = 1.01  # cells: a small object has nine, which is what makes small ones learnable (docs/log.md)
 
 

@@ -120,6 +120,20 @@ def test_a_detector_shows_what_it_is_sure_of_and_doubts_aloud() -> None:
     assert nothing == {"objects": [], "unsure": False}
 
 
+def test_what_a_detector_does_not_show_makes_it_unsure_where_it_is_nearly_there() -> None:
+    asked: dict[str, object] = {"image": base64.b64encode(picture()).decode()}
+    scores = [[0.9, 0, 0], [0, 0.7, 0], [0, 0, 0.2]]
+    before = detector(scores).run(asked)  # type: ignore[attr-defined]
+
+    def answered(nearly: float) -> dict[str, object]:
+        manifest = dataclasses.replace(MANIFEST, thresholds={**MANIFEST.thresholds, "nearly": nearly})
+        boxes = [[0.1, 0.1, 0.3, 0.3], [0.5, 0.5, 0.9, 0.9], [0.1, 0.6, 0.3, 0.9]]
+        return load(manifest, Path(), Seeing(scores=scores, boxes=boxes)).run(asked)  # type: ignore[arg-type]
+
+    assert [answered(nearly)["unsure"] for nearly in (0.15, 0.25)] == [True, False] and before["unsure"] is False
+    assert answered(0.15)["objects"] == before["objects"] and agrees(before, answered(0.15))
+
+
 def test_the_pixels_are_the_square_that_the_bundle_names() -> None:
     engine = Seeing(scores=[[0.0] * 3] * 3, boxes=[[0.0] * 4] * 3)
     load(MANIFEST, Path(), engine).run({"image": Media("image/png", picture(128, 32))})  # type: ignore[arg-type]
