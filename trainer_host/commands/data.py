@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 SHOWN_TEXT = 100
 SHOWN_ANSWERS = 20
+TABLES = (".csv", ".jsonl")
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -204,6 +205,10 @@ def data_import(args: argparse.Namespace) -> None:
         return
     if args.sheet is not None:
         raise TrainerError("--sheet is for folders of pictures or sounds; leave it out.")
+    if args.file.suffix.lower() not in TABLES:
+        raise TrainerError(
+            f"{args.file.name} is no {' or '.join(TABLES)}; pictures and sounds are given by their folder."
+        )
     if args.task is None:
         raise TrainerError("Say what the rows teach, as in --task router.")
     made = import_rows(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from trainer_host.data.left_out import LeftOut
+from trainer_host.data.separated import rows_of
 from trainer_host.errors import DataError
 
 Known = Mapping[str, tuple[str, ...]]  # a field -> what its column may be called
@@ -29,7 +30,7 @@ def columns_of(table: Path, columns: Mapping[str, str], known: Known, needed: fr
     """A field -> the table's own name of it; None where it lacks a needed one, or can't be read."""
     try:
         with table.open(encoding="utf-8-sig", newline="") as source:
-            names = csv.DictReader(source).fieldnames or []
+            names = rows_of(source).fieldnames or []
     except (OSError, UnicodeDecodeError, csv.Error):
         return None
     plain = {str(name).strip().lower(): str(name) for name in names}
@@ -51,7 +52,7 @@ def lines_of(
         raise DataError(f"{table.name} needs the columns {', '.join(others)} and {last} in its first line, in UTF-8.")
     try:
         with table.open(encoding="utf-8-sig", newline="") as source:
-            reader = csv.DictReader(source)
+            reader = rows_of(source)
             for number, row in enumerate(reader, 1):
                 if number > most:
                     raise DataError(f"{table.name} has more than {most} rows; import a part of them.")

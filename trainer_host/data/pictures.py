@@ -119,7 +119,7 @@ def import_pictures(
     different = Counter(picture.label for picture in kept)
     counts = {label: different[label] for label in sorted(gathered.labels)}
     refused = left_out.by_reason
-    _check(folder, counts, refused)
+    _check(folder, counts, {**refused, **({"in two labels' folders": 2 * len(gathered.torn)} if gathered.torn else {})})
     doubts = [
         *(
             Doubt(second.file, second.label, first.label, f"the same as {first.file}; neither was taken")
@@ -153,7 +153,12 @@ def import_pictures(
 
 def _pictures(folder: Path, left_out: LeftOut[str]) -> Iterator[_Picture]:
     """The pictures of all labels, in the order of their names; what isn't one is counted."""
-    classes = [path for path in _entries(folder) if path.is_dir() and not path.name.startswith(".")]
+    within = (folder.resolve(), *folder.resolve().parents)  # where a link back to the pictures leads
+    classes = [
+        path
+        for path in _entries(folder)
+        if path.is_dir() and not path.name.startswith(".") and not (path.is_symlink() and path.resolve() in within)
+    ]
     if not classes:
         raise DataError(
             f"{folder} has no folders; put the pictures into one folder for each label, as in {folder.name}/cat/1.jpg."
@@ -176,6 +181,9 @@ def _pictures(folder: Path, left_out: LeftOut[str]) -> Iterator[_Picture]:
             seen += 1
             if seen > MAX_PICTURES:
                 raise DataError(f"{folder} has more than {MAX_PICTURES} files; import a part of them.")
+            if not path.is_file():  # a link that leads nowhere, or a pipe, which would never end
+                left_out.add("file can't be opened", path.relative_to(folder).as_posix())
+                continue
             yield from _pictures_in(path, path.relative_to(folder).as_posix(), label, left_out)
 
 

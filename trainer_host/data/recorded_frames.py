@@ -20,6 +20,7 @@ from trainer_host.data.build import build_dataset
 from trainer_host.data.dataset import Dataset, Row
 from trainer_host.data.labelled import Labelled
 from trainer_host.data.picture_tables import columns_of, write_files
+from trainer_host.data.separated import rows_of
 from trainer_host.data.split import check_share
 from trainer_host.errors import DataError
 from trainer_host.media import examples
@@ -186,7 +187,7 @@ def _steps(table: Path, names: Sequence[str]) -> list[_Step]:
     steps: list[_Step] = []
     try:
         with table.open(encoding="utf-8-sig", newline="") as source:
-            reader = csv.DictReader(source)
+            reader = rows_of(source)
             for raw in reader:
                 frame, action, episode = (
                     (raw.get(header.get(field, "")) or "").strip() for field in ("frame", "action", "episode")

@@ -16,6 +16,7 @@ from trainer_host.data.check import homes_of
 from trainer_host.data.dataset import GROUP, SPLITS, Dataset, Json, Row
 from trainer_host.data.labelled import Labelled, Mistake, RowReader, reader_for
 from trainer_host.data.pii import Scrubber
+from trainer_host.data.separated import separator_of
 from trainer_host.data.split import check_share, deduplicate
 from trainer_host.errors import DataError, ImportRefused
 from trainer_host.workspace import Workspace, checked_name
@@ -99,13 +100,13 @@ def export_rows(dataset: Dataset, file: Path) -> int:
             fields["inventory"] = homes[int(str(fields.pop("home")))]
         flat.append({key: value for key, value in fields.items() if value is not None})
     out = io.StringIO()
-    if file.suffix == ".csv":
+    if file.suffix.lower() == ".csv":
         names = list(dict.fromkeys(key for fields in flat for key in fields))
         writer = csv.DictWriter(out, names, lineterminator="\n")
         writer.writeheader()
         for fields in flat:
             writer.writerow({k: v if isinstance(v, str) else json.dumps(v) for k, v in fields.items()})
-    elif file.suffix == ".jsonl":
+    elif file.suffix.lower() == ".jsonl":
         for fields in flat:
             out.write(json.dumps(fields, ensure_ascii=False) + "\n")
     else:
@@ -179,9 +180,9 @@ def _lines(
         content = file.read_bytes()
     except OSError as cause:
         raise DataError(f"{file} can't be read: {cause.strerror}.") from None
-    if file.suffix == ".jsonl":
+    if file.suffix.lower() == ".jsonl":
         yield from _json_lines(content, problems)
-    elif file.suffix == ".csv":
+    elif file.suffix.lower() == ".csv":
         renamed = {columns.get(name, name) for name in reader.fields}
         for number, row in _table(file, content, reader, columns, problems):
             if not ignored:
@@ -209,7 +210,8 @@ def _table(
     except UnicodeDecodeError as cause:
         line = content[: cause.start].count(b"\n") + 1
         raise DataError(f"{file.name} isn't UTF-8 (line {line}); save it as 'CSV UTF-8'.") from None
-    table = csv.reader(io.StringIO(text, newline=""), strict=True)
+    first = io.StringIO(text, newline="").readline()
+    table = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=separator_of(first))
     try:
         header = [cell.strip() for cell in next(table, [])]
         wanted = [columns.get(column, column) for column in reader.columns]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_runtime.audio.files import MAX_BYTES
+from trainer_host.data.separated import rows_of
 from trainer_host.errors import DataError
 
 TABLE = "recordings.csv"  # is taken before other tables of a folder
@@ -52,7 +53,7 @@ def has_sounds(place: Path, columns: Mapping[str, str] | None = None) -> bool:
     if table is None:
         return False
     with table.open(encoding="utf-8-sig", newline="") as source:
-        first = next(csv.DictReader(source), {})
+        first = next(rows_of(source), {})
     return str(first.get(_called(FILE, columns)) or "").strip().lower().endswith(".wav")
 
 
@@ -106,7 +107,8 @@ def _tabled(folder: Path, table: Path, columns: Mapping[str, str] | None) -> Ite
     if table.stat().st_size > MAX_BYTES:
         raise DataError(f"{table} is too large for a list of files.")
     try:
-        rows = list(csv.DictReader(table.read_text(encoding="utf-8-sig").splitlines()))
+        with table.open(encoding="utf-8-sig", newline="") as source:
+            rows = list(rows_of(source))
     except (UnicodeDecodeError, csv.Error) as cause:
         raise DataError(f"{table} isn't a table of UTF-8 ({cause}); save it as CSV.") from None
     lacking = {_called(field, columns) for field in (FILE, LABEL)} - set(_header(table))
@@ -149,6 +151,6 @@ def _called(field: str, columns: Mapping[str, str] | None) -> str:
 def _header(table: Path) -> list[str]:
     try:
         with table.open(encoding="utf-8-sig", newline="") as source:
-            return next(csv.reader([source.readline(65536)]), [])
+            return list(rows_of(source).fieldnames or ())
     except (OSError, UnicodeDecodeError, csv.Error):
         return []

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from edge_runtime import strict_json
 from edge_runtime.errors import BadRequest
+from trainer_host.data.separated import rows_of
 from trainer_host.errors import TrainerError
 from trainer_host.tasks import TASKS, Json, task_spec
 
@@ -116,7 +117,7 @@ def _table(value: str, name: str) -> dict[str, str]:
     file = Path(value)
     try:
         with file.open(encoding="utf-8-sig", newline="") as source:
-            table = csv.DictReader(source)
+            table = rows_of(source)
             if not {"label", "description"} <= set(table.fieldnames or ()):
                 raise TrainerError(f"{file.name} needs the columns label and description in its first line.")
             return {row["label"].strip(): (row["description"] or "").strip() for row in table if row["label"]}

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import os
 import random
 from pathlib import Path
 
@@ -94,8 +95,18 @@ def test_one_picture_under_two_labels_is_pointed_out_and_left_out(folder: Path, 
     assert found.counts == {"bar": 24, "disc": 23}
     (folder / "oval").mkdir()
     Image.open(folder / "disc" / "06.png").save(folder / "oval" / "only.png")
-    with pytest.raises(DataError, match=r"too few have 'oval' \(0\)"):
+    with pytest.raises(DataError, match=r"too few have 'oval' \(0\) \(left out: 4 in two labels' folders\)"):
         import_pictures(workspace, folder, name="mine")
+
+
+def test_pipes_and_links_that_lead_nowhere_or_back_hold_nothing_up(folder: Path, workspace: Workspace) -> None:
+    os.mkfifo(folder / "disc" / "pipe.png")
+    os.mkfifo(folder / "disc" / "pipe.mp4")
+    (folder / "disc" / "gone.png").symlink_to("nowhere.png")
+    (folder / "again").symlink_to(folder)
+    (folder / "above").symlink_to("..")
+    found = import_pictures(workspace, folder, name="mine")
+    assert found.counts == {"bar": 24, "disc": 24} and found.refused == {"file can't be opened": 3}
 
 
 def test_a_picture_among_the_wrong_ones_is_pointed_out_and_kept(tmp_path: Path, workspace: Workspace) -> None:

@@ -97,6 +97,16 @@ def test_columns_can_have_other_names_and_strange_ones_are_reported(workspace: W
     assert made.figures["ignored_columns"] == ["id"]
 
 
+@pytest.mark.parametrize(("mark", "name"), [(";", "rows.csv"), ("\t", "rows.csv"), (",", "ROWS.CSV")])
+def test_a_table_as_a_spreadsheet_writes_it_has_the_same_rows(
+    workspace: Workspace, tmp_path: Path, mark: str, name: str
+) -> None:
+    plain = bring(workspace, write_jsonl(tmp_path / "rows.jsonl", easy_rows())).content
+    text = f"text{mark}label\r\n" + "".join(f"{row['text']}{mark}{row['label']}\r\n" for row in easy_rows())
+    (tmp_path / name).write_text(text, encoding="utf-8-sig", newline="")
+    assert bring(workspace, tmp_path / name).content == plain
+
+
 def test_rows_of_a_group_stay_together(workspace: Workspace, tmp_path: Path) -> None:
     rows = [{**row, "customer": i % 20} for i, row in enumerate(easy_rows())]
     file = write_jsonl(tmp_path / "rows.jsonl", rows)
