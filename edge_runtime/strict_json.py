@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from typing import TypeGuard
 
 from edge_runtime.errors import BadRequest, EdgeError
 
@@ -62,6 +64,11 @@ def _no_constant(name: str) -> object:
 
 # Reads as strictly as can be seen while reading; raises ValueError, and RecursionError for what is very deep.
 DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)
+
+
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Whether it is a number of JSON that a float can hold; 1e400 is read as infinity, and 1 with 400 zeros as a whole number."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def depth_exceeds(value: object, limit: int) -> bool:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 
-from companion_app.services.wire import MAX_TIME, as_list, as_text
+from companion_app.services.wire import MAX_TIME, as_list, as_number, as_text
 from companion_app.state.bundles import HostBundle
 
 MAX_BUNDLES = 500
@@ -63,5 +62,4 @@ def exports_from(answer: Answer) -> tuple[HostBundle, ...]:
 
 
 def _amount(value: object) -> float:
-    known = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return max(0.0, float(value)) if known and isinstance(value, int | float) else 0.0
+    return max(0.0, as_number(value))

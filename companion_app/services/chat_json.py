@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from typing import TypeVar
 
 from companion_app.i18n import tr
 from companion_app.state.chat import Conversation, Former, Model, Picture, Reply, ReplyPhase, Turn
+from edge_runtime.strict_json import is_number
 from edge_runtime.tasks.knobs import Knobs
 
 FORMAT = "enigma-chat-1"
@@ -179,9 +179,7 @@ def _text(raw: Json, name: str, most: int) -> str:
 
 def _number(raw: Json, name: str, low: float, high: float) -> float:
     value = raw.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise _wrong(name)
-    if not math.isfinite(value) or not low <= value <= high:
+    if not is_number(value) or not low <= value <= high:
         raise _wrong(name)
     return value
 

@@ -18,6 +18,7 @@ from companion_app.state.fleet import (
     Vitals,
 )
 from edge_runtime.client import DeviceClient, Forbidden, NotFound, Overloaded, Unauthorized
+from edge_runtime.strict_json import is_number
 
 T = TypeVar("T")
 # An update is news for hours; what serves, and how fast, changes in front of a person.
@@ -181,7 +182,7 @@ def _mapping(value: object) -> dict[str, object]:
 
 
 def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    return float(value) if is_number(value) else None
 
 
 def _float(text: str) -> float:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 from companion_app.i18n.figures import typed
-from companion_app.services.wire import MAX_ITEMS, as_list, as_number, as_text
+from companion_app.services.wire import MAX_ITEMS, as_list, as_text
 from companion_app.state.checks import NewKey
 from companion_app.state.host import Estimate, Lesson, LessonState, Offer, Order, Provider, StoredKey, Task
+from edge_runtime.strict_json import is_number
 
 # A count that no lesson reaches; above it a float could not be printed as one.
 MOST = 1e12
@@ -157,6 +157,4 @@ def _count(value: object) -> float | None:
             value = float(value)
         except ValueError:
             return None
-    number = as_number(value)
-    known = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(number)
-    return number if known and 0 <= number <= MOST else None
+    return float(value) if is_number(value) and 0 <= value <= MOST else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from typing import TypeGuard
 
@@ -25,6 +24,7 @@ from companion_app.state.training import (
     Stage,
     TrainForm,
 )
+from edge_runtime.strict_json import is_number
 from edge_runtime.update.desired import Where
 
 MAX_ITEMS = 500
@@ -149,7 +149,7 @@ def details_from(answer: Answer) -> RunDetails:
 def curve_from(of: str, answer: Answer) -> Curve:
     """A curve; what is no number is left out."""
     pairs = zip(_list(answer.get("steps")), _list(answer.get("values")), strict=False)
-    kept = [(step, float(value)) for step, value in pairs if _is_step(step) and _is_number(value)]
+    kept = [(step, float(value)) for step, value in pairs if _is_step(step) and is_number(value)]
     return Curve(
         of,
         as_text(answer.get("figure")),
@@ -342,7 +342,7 @@ def _typed(value: str, kind: type[float] | type[int]) -> object:
 
 def _figures(value: object) -> tuple[tuple[str, float], ...]:
     items = value.items() if isinstance(value, dict) else ()
-    return tuple((as_text(name), float(number)) for name, number in items if _is_number(number))[:MAX_FIGURES]
+    return tuple((as_text(name), float(number)) for name, number in items if is_number(number))[:MAX_FIGURES]
 
 
 def _flat(prefix: str, value: object) -> list[tuple[str, str]]:
@@ -374,17 +374,13 @@ def _text(value: object, most: int) -> str:
     return value[:most] if isinstance(value, str) else ""
 
 
-def _is_number(value: object) -> TypeGuard[int | float]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
 def _is_step(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**12
 
 
 def _number(value: object) -> float:
-    return float(value) if isinstance(value, int | float) and _is_number(value) else 0.0
+    return float(value) if is_number(value) else 0.0
 
 
 def _whole(value: object) -> int:
-    return int(value) if isinstance(value, int | float) and _is_number(value) and 0 <= value < 10**12 else 0
+    return int(value) if is_number(value) and 0 <= value < 10**12 else 0

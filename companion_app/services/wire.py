@@ -9,6 +9,7 @@ from companion_app.i18n import ntr, tr
 from companion_app.i18n.figures import clock, number
 from companion_app.state.inventory import Inventory
 from companion_app.state.model import Answer, Call, Event, Specialist
+from edge_runtime.strict_json import is_number
 
 # Lengths that a card can show; a device can send more, and a person could not read it.
 MAX_TEXT = 300
@@ -149,5 +150,5 @@ def as_text(value: object) -> str:
 
 
 def as_number(value: object) -> float:
-    """A number, or 0."""
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else 0.0
+    """A number, or 0; infinity, as 1e400 is read, is none."""
+    return float(value) if is_number(value) else 0.0

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+from edge_runtime.strict_json import is_number
 
 SYSTEM = "system"
 # What can be chosen: a theme of `theme.tokens`, or the one that the system uses.
@@ -56,7 +57,7 @@ def read_preferences(document: Mapping[str, object]) -> Preferences:
 
 def scale_from(value: object) -> float:
     """A font scale within its bounds, 1 where it is none."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if not is_number(value):
         return 1.0
     return min(MAX_SCALE, max(MIN_SCALE, float(value)))
 

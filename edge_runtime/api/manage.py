@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from aiohttp import web
 from aiohttp.http_exceptions import BadHttpMessage
 
+from edge_runtime import strict_json
 from edge_runtime.api.access import may_choose
 from edge_runtime.api.wire import Json, media_type, read_body, read_json, reply
 from edge_runtime.device import Device
@@ -101,7 +102,7 @@ class ManageRoutes:
         if not isinstance(name, str) or not 1 <= len(name.strip()) <= 64 or not name.isprintable():
             raise BadRequest('Send a "name" for this token, 1 to 64 printable characters.')
         limits = read_grant(body)
-        if limits is None or isinstance(days, bool) or not isinstance(days, int | float):
+        if limits is None or not strict_json.is_number(days):
             raise BadRequest(
                 'Send a "scope", and "only" (names), "per_minute" and "days" (numbers) where they limit it.'
             )

@@ -6,6 +6,7 @@ import time
 
 from aiohttp import web
 
+from edge_runtime import strict_json
 from edge_runtime.api.access import caller
 from edge_runtime.api.wire import read_json, reply
 from edge_runtime.device import Device
@@ -78,7 +79,7 @@ class PipelineRoutes:
             raise BadRequest('Send a "topic" (a text), a "value" (an object), and "captured" (seconds) where it was.')
         moment = Captured.now()
         if captured is not None:
-            if isinstance(captured, bool) or not isinstance(captured, int | float):
+            if not strict_json.is_number(captured):
                 raise BadRequest('"captured" must be seconds since 1970.')
             ago = time.time() - captured
             if not 0 <= ago <= _SKEW_SECONDS:

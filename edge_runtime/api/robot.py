@@ -284,7 +284,7 @@ async def _only(request: web.Request, name: str) -> Json:
 
 
 def _number(value: object, name: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if not strict_json.is_number(value):
         raise BadRequest(f'"{name}" must be a number.')
     return float(value)
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from edge_runtime import strict_json
 from edge_runtime.errors import BadRequest
 from edge_runtime.kept_json import Kept
 
@@ -39,7 +40,7 @@ class Entity:
     def number(self, key: str) -> float | None:
         """The attribute as a number, or None when it is absent or something else."""
         value = self.attributes.get(key)
-        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+        return float(value) if strict_json.is_number(value) else None
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from edge_runtime import strict_json
 from edge_runtime.errors import BadRequest
 
 # viewer: sees models, status, metrics and events. operator: asks specialists too. releaser: pushes bundles, goes back
@@ -84,10 +85,6 @@ def read_grant(fields: Mapping[str, object]) -> Grant | None:
     per_minute, until = fields.get("per_minute", 0), fields.get("until", 0.0)
     if not isinstance(scope, str) or not isinstance(only, list) or not all(isinstance(name, str) for name in only):
         return None
-    if not _number(per_minute, int) or not _number(until, int | float):
+    if not isinstance(per_minute, int) or isinstance(per_minute, bool) or not strict_json.is_number(until):
         return None
-    return checked(Grant(scope, tuple(only), int(per_minute), float(until)))  # type: ignore[call-overload, arg-type]
-
-
-def _number(value: object, kind: object) -> bool:
-    return isinstance(value, kind) and not isinstance(value, bool)  # type: ignore[arg-type]
+    return checked(Grant(scope, tuple(only), per_minute, float(until)))

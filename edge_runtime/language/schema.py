@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TypeGuard
 
+from edge_runtime import strict_json
 from edge_runtime.errors import BadRequest
 
 Item = tuple[object, ...]
@@ -428,7 +429,7 @@ def _range(rest: dict[str, object], whole: bool) -> Range:
     found: dict[str, Decimal] = {}
     for name in _NUMERIC:
         value = rest.get(name)
-        if name in rest and (isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value)):
+        if name in rest and not strict_json.is_number(value):
             raise BadRequest(f"The schema's {name} must be a number.")
         if name in rest:
             found[name] = Decimal(repr(value)) * _UNITS
@@ -467,7 +468,7 @@ def _is(value: object, kind: object) -> bool:
     if isinstance(value, bool):
         return kind == "boolean"
     if isinstance(value, int | float):
-        return kind == "number" or (kind == "integer" and value == int(value))
+        return kind == "number" or (kind == "integer" and value % 1 == 0)
     names = {str: "string", list: "array", dict: "object", type(None): "null"}
     return names.get(type(value)) == kind
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 
+from edge_runtime import strict_json
 from edge_runtime.errors import BadRequest
 
 Json = Mapping[str, object]
@@ -146,7 +147,7 @@ def _parameters(schema: Json, path: tuple[str, ...], needed: bool) -> Iterator[P
 
 def _limit(schema: Json, name: str) -> float | None:
     value = schema.get(name)
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    return float(value) if strict_json.is_number(value) else None
 
 
 def words_of(text: str) -> list[str]:

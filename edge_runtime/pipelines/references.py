@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 
+from edge_runtime import strict_json
 from edge_runtime.errors import BadRequest
 
 Json = dict[str, object]
@@ -39,7 +39,7 @@ def _check(value: object, where: str, answer: bool, depth: int, counted: list[in
             )
         if found[1] == "answer" and not answer:
             raise BadRequest(f'{where} refers to an answer, and no model comes before; name one with "after".')
-    elif not isinstance(value, bool | int | float) or not math.isfinite(value):
+    elif not isinstance(value, bool) and not strict_json.is_number(value):
         raise BadRequest(
             f"{where} must be a text, a finite number, true, false, a list or a table; dates are written as texts."
         )

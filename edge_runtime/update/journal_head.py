@@ -6,6 +6,7 @@ import dataclasses
 import re
 from dataclasses import dataclass
 
+from edge_runtime import strict_json
 from edge_runtime.errors import EdgeError
 from edge_runtime.identity.keys import DeviceKey
 from edge_runtime.identity.statement import check, sign
@@ -52,8 +53,7 @@ def read_head(raw: object, device: str, known: str = "") -> Head:
         or not 0 <= count <= _MOST_LINES
         or not isinstance(last, str)
         or not _HASH.fullmatch(last)
-        or isinstance(at, bool)
-        or not isinstance(at, int | float)
+        or not strict_json.is_number(at)
     ):
         raise HeadError("The head of the journal can't be read, or is of another device.")
     return Head(device, count, last, float(at))

@@ -149,7 +149,7 @@ def load(toml: Path) -> Things:
 
 def _read(path: Path) -> dict[str, Sighting]:
     """What was put down before; a file that is none of ours is left aside."""
-    with contextlib.suppress(OSError, ValueError, TypeError, AttributeError, RecursionError):
+    with contextlib.suppress(OSError, ValueError, TypeError, AttributeError, RecursionError, OverflowError):
         raw = json.loads(path.read_bytes()[:MOST_BYTES])
         made = {str(name): Sighting(float(x), float(y), -math.inf) for name, (x, y) in raw.items()}
         return {name: each for name, each in made.items() if abs(each.x) <= FAR and abs(each.y) <= FAR}

@@ -45,7 +45,10 @@ def single(kind: str, bound: int, value: object, where: str) -> Any:
         return int(value or 0)
     if value is not None and (isinstance(value, bool) or not isinstance(value, int | float | np.number)):
         raise BadValue(f"{where} must be a number.")
-    return float(value or 0.0)
+    try:
+        return float(value or 0.0)
+    except OverflowError:
+        raise BadValue(f"{where} is a number beyond {kind}.") from None
 
 
 def _limits(kind: str) -> tuple[int, int]:
@@ -73,7 +76,10 @@ def numbers(kind: str, items: Iterable[Any], node: int, bound: int, none: bool, 
         if not (low <= ends[0] and ends[1] <= high):
             raise BadValue(f"{where} holds a number that doesn't fit {kind}.")
     check_length(len(given), node, bound, where)
-    return np.asarray(given, dtype)
+    try:
+        return np.asarray(given, dtype)
+    except OverflowError:
+        raise BadValue(f"{where} holds a number beyond {kind}.") from None
 
 
 def check_length(length: int, node: int, bound: int, where: str) -> None:

@@ -41,7 +41,9 @@ def test_the_theme_of_the_desktop_is_followed(
 
 
 def test_scales_have_bounds() -> None:
-    assert [scale_from(value) for value in (0.1, 9, 1.5, None, float("nan"), True)] == [0.8, 3.0, 1.5, 1.0, 1.0, 1.0]
+    assert [scale_from(value) for value in (0.1, 9, 1.5, None, float("nan"), True, 10**400)] == [
+        0.8, 3.0, 1.5, 1.0, 1.0, 1.0, 1.0,
+    ]  # fmt: skip
 
 
 def test_local_only_closes_what_is_far_and_is_remembered(tmp_path: Path) -> None:

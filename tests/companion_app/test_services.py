@@ -14,7 +14,7 @@ import pytest
 from companion_app.services.commands import Commands, clean_address, role_of
 from companion_app.services.link import LAST_RETRY, Link, backoff, sentence_of
 from companion_app.services.remember import Memory, Remembered, RememberError, Settings
-from companion_app.services.wire import answer_from, event_from, request_for, specialist_from
+from companion_app.services.wire import answer_from, as_number, event_from, request_for, specialist_from
 from companion_app.state import actions as act
 from companion_app.state.inventory import Inventory
 from companion_app.state.model import AppState, Device, Phase
@@ -360,3 +360,11 @@ async def test_commands_report_failures_as_sentences(home: Inventory, tmp_path: 
         assert "500" in (store.state.notice or "")
     finally:
         await commands.close()
+
+
+def test_a_number_that_no_float_holds_is_none() -> None:
+    """What is made of these is turned into whole numbers, and drawn."""
+    assert [as_number(value) for value in (2, 2.5, True, "2", None)] == [2.0, 2.5, 0.0, 0.0, 0.0]
+    for beyond in (10**400, float("inf"), float("nan")):  # 1e400 is read as infinity
+        assert as_number(beyond) == 0.0
+        assert specialist_from({"name": "home", "bytes": beyond}).size == 0

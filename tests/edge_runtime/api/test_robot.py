@@ -206,7 +206,7 @@ async def test_scopes_hold_for_sticks_too_and_a_token_for_some_specialists_may_s
     async with DeviceClient(device.url, token("scope", "owner")) as client:
         await client.robot.arm(15)  # which this robot, that isn't there, needs not
         assert "is asked to arm for 15 minutes" in device.log
-        for bad in (True, "x"):
+        for bad in (True, "x", 10**400):
             with pytest.raises(BadRequest, match="must be a number"):
                 await client.robot.arm(bad)  # type: ignore[arg-type]
     limited = token("scope", "operator", "only", "x")

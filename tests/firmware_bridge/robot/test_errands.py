@@ -446,8 +446,9 @@ def test_things_are_known_by_id_and_name_and_a_bad_inventory_is_a_sentence(tmp_p
     made.put(made.thing("red_ball"), 1.0, 2.0)
     again = Things(list(made.known.values()), {}, tmp_path / things.KEPT).where(made.thing("red_ball"))
     assert again is not None and (again.x, again.y, again.at) == (1.0, 2.0, -math.inf)
-    (tmp_path / things.KEPT).write_text('{"red_ball": [1e9, "x"]}')
-    assert Things([], {}, tmp_path / things.KEPT)._sightings == {}
+    for text in ('{"red_ball": [1e9, "x"]}', f'{{"red_ball": [0, {10**400}]}}'):
+        (tmp_path / things.KEPT).write_text(text)
+        assert Things([], {}, tmp_path / things.KEPT)._sightings == {}
 
 
 async def test_orders_without_a_ground_are_refused() -> None:

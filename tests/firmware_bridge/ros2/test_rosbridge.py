@@ -69,12 +69,15 @@ def test_messages_look_as_the_specification_has_them() -> None:
     for values, why in (
         ({"linear": {"x": None}}, "is nan"),
         ({"linear": {"x": "1"}}, "must be a number"),
+        ({"linear": {"x": 10**400}}, "beyond float64"),
         ({"linear": [0, 0, 0]}, "must be an object"),
         ({"speed": 1}, "has no speed"),
         ([], "must be an object"),
     ):
         with pytest.raises(BadValue, match=why):
             from_json(types, values, TWIST)
+    with pytest.raises(BadValue, match="beyond float32"):
+        from_json(types, {"ranges": [1, 10**400]}, "sensor_msgs/msg/LaserScan")
     with pytest.raises(BadValue, match="no base64"):
         from_json(types, {"data": "!"}, "sensor_msgs/msg/Image")
 
