@@ -7,6 +7,7 @@ import re
 from typing import TypeVar
 
 from companion_app.i18n import tr
+from companion_app.services.wire import MAX_TIME
 from companion_app.state.chat import Conversation, Former, Model, Picture, Reply, ReplyPhase, Turn
 from edge_runtime.strict_json import is_number
 from edge_runtime.tasks.knobs import Knobs
@@ -17,7 +18,6 @@ MAX_TURNS = 10_000
 MAX_FORMER = 64
 MAX_TEXT = 1_000_000  # characters of one message or answer
 _ID = re.compile(r"[0-9a-f]{16}")
-_MAX_TIME = 253_402_300_799  # the year 9999, which is as far as datetime goes
 T = TypeVar("T")
 Json = dict[str, object]
 
@@ -67,8 +67,8 @@ def from_json(raw: object) -> Conversation:
         id=id,
         models=models,
         title=_text(whole, "title", 500),
-        created=_number(whole, "created", 0, _MAX_TIME),
-        updated=_number(whole, "updated", 0, _MAX_TIME),
+        created=_number(whole, "created", 0, MAX_TIME),
+        updated=_number(whole, "updated", 0, MAX_TIME),
         turns=turns,
         knobs=Knobs(
             _number(knobs, "temperature", 0, 10),

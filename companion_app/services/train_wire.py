@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import TypeGuard
 
-from companion_app.services.wire import as_text
+from companion_app.services.wire import MAX_TIME, as_text
 from companion_app.state.rollout_plan import Known, Member, Plan, words_of
 from companion_app.state.rows import Change, DataRow, WholeRow
 from companion_app.state.training import (
@@ -115,7 +115,7 @@ def run_from(item: Answer) -> Run:
         task=as_text(item.get("task")),
         state=as_text(item.get("state")),
         message=_text(item.get("message"), 500),
-        begun=_number(item.get("begun")),
+        begun=min(max(0.0, _number(item.get("begun"))), MAX_TIME),
         seconds=None if item.get("seconds") is None else _number(item.get("seconds")),
         data=as_text(item.get("data")),
         revision=as_text(item.get("revision")),

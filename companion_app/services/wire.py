@@ -14,8 +14,8 @@ from edge_runtime.strict_json import is_number
 # Lengths that a card can show; a device can send more, and a person could not read it.
 MAX_TEXT = 300
 MAX_ITEMS = 64
-# Seconds since 1970 up to the year 9999, which is as far as datetime goes.
-MAX_TIME = 253_402_300_799
+# Seconds since 1970 up to the year 9999, which is as far as datetime goes; a day less, for it goes by the local time.
+MAX_TIME = 253_402_214_399
 
 
 def specialist_from(item: Mapping[str, object]) -> Specialist:

@@ -15,6 +15,7 @@ Json = dict[str, object]
 _KIND = "journal head"
 _HASH = re.compile(r"[0-9a-f]{64}")
 _MOST_LINES = 10**12
+_MOST_TIME = 253_402_300_799  # seconds since 1970: the year 9999
 
 
 class HeadError(EdgeError):
@@ -54,6 +55,7 @@ def read_head(raw: object, device: str, known: str = "") -> Head:
         or not isinstance(last, str)
         or not _HASH.fullmatch(last)
         or not strict_json.is_number(at)
+        or not 0 <= at <= _MOST_TIME
     ):
         raise HeadError("The head of the journal can't be read, or is of another device.")
     return Head(device, count, last, float(at))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import cast
@@ -23,7 +24,7 @@ from companion_app.state.model import AppState
 from companion_app.state.reduce import reduce
 from companion_app.state.rows import PAGE, Change, DataRow, Filter
 from companion_app.state.store import Store
-from companion_app.state.train_words import curve_line, heat_cell, job_facts, may_move
+from companion_app.state.train_words import curve_line, heat_cell, job_facts, may_move, run_line
 from companion_app.state.training import Curve, DatasetCard, Job, JobState, RunDetails, TrainForm, Tuning
 from edge_runtime.update.desired import Where
 
@@ -222,3 +223,15 @@ async def test_a_device_has_the_tags_that_are_typed_and_no_others_however_large_
         await host.looked.wait()
     assert host.given == ["kept", "new"]
     await commands.close()
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo"])
+def test_a_run_of_whatever_day_can_be_shown(monkeypatch: pytest.MonkeyPatch, zone: str) -> None:
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        for begun in (1e300, 253_402_300_799, -1e300, 10**400):
+            assert run_line(wire.run_from({"id": 1, "task": "router", "begun": begun})).startswith("router")
+    finally:
+        monkeypatch.undo()
+        time.tzset()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import re
 from collections import deque
@@ -162,7 +163,10 @@ def _journal_row(line: Json) -> list[str]:
     from edge_runtime.update.machine import MOST_CAUSE
 
     at, number, unit = line.get("at"), line.get("n"), line.get("unit")
-    when = f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S}" if isinstance(at, int | float) else ""
+    when = ""
+    if isinstance(at, int | float):
+        with contextlib.suppress(OverflowError, ValueError, OSError):  # the device may say any
+            when = f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S}"
     which = " ".join(str(line.get(key, "")) for key in ("specialist", "version")).strip()
     state, why = (str(unit.get(key, "")) for key in ("state", "cause")) if isinstance(unit, dict) else ("", "")
     why = why or str(line.get("cause", ""))

@@ -36,3 +36,10 @@ def test_another_key_signs_for_itself_alone(tmp_path: Path) -> None:
     for odd in (Head(other.id, 1, "ab" * 32, 0.0), Head(key.id, -1, "ab" * 32, 0.0), Head(key.id, 1, "AB", 0.0)):
         with pytest.raises(HeadError, match="can't be read, or is of another device"):
             read_head(sign_head(odd, key), key.id)
+
+
+@pytest.mark.parametrize("at", [-1.0, 1e13, 1e300])
+def test_a_moment_that_no_calendar_has_is_refused(tmp_path: Path, at: float) -> None:
+    key = device_key(IdentityFolder(tmp_path / "device"))
+    with pytest.raises(HeadError, match="can't be read"):
+        read_head(sign_head(Head(key.id, 7, "ab" * 32, at), key), key.id)

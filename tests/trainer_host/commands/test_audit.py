@@ -107,3 +107,9 @@ def test_the_command_imports_nothing_heavy(tmp_path: Path) -> None:
         "sys.exit(f'imported {heavy}' if heavy else 0)"
     )
     subprocess.run([sys.executable, "-c", code], cwd=REPO, check=True, timeout=60)
+
+
+def test_a_line_of_a_device_that_tells_of_no_day_is_shown_without_one() -> None:
+    for at in (1e13, 1e300, -1e300, float("nan"), 10**400, "x", None):
+        assert audit._journal_row({"n": 0, "at": at, "what": "note"})[:3] == ["1", "", "note"]
+    assert audit._journal_row({"n": 0, "at": 0, "what": "note"})[1] == "1970-01-01 00:00:00"
