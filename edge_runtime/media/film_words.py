@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from edge_runtime.media.film_plan import DIRECTIONS, FilmPlan, Motion
 from edge_runtime.media.prompts import GROUNDS, NAMES, THINGS, Prompt, Reading, wordings
-from edge_runtime.media.words import forms, stranger
+from edge_runtime.media.words import contrary, forms, stranger
 
 # What is meant where a prompt names a motion and not how much of it.
 TIMES, TURN, GROWN, SHRUNK, WAY = 2, 360, 2.0, 0.5, "clockwise"
@@ -229,7 +229,7 @@ def doubt(plan: FilmPlan, prompt: Prompt) -> str | None:
     What the prompt leaves open a plan may choose: the background, the length, motions that it doesn't mention.
     """
     read = asked(prompt.plain)
-    if strange := stranger(prompt.plain, KNOWN):
+    if strange := stranger(prompt.plain, KNOWN) or contrary(prompt.plain):
         return strange
     if read.left:
         return f"Of the prompt, '{read.left[0]}' isn't in this film."

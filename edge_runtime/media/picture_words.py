@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from edge_runtime.media.picture_plan import ARRANGED, CANVASES, PLACES, RELATIONS, SIZES, Plan
 from edge_runtime.media.prompts import GROUNDS, NAMES, THINGS, Prompt, Reading, wordings
-from edge_runtime.media.words import stranger
+from edge_runtime.media.words import contrary, stranger
 
 _OTHER_KNOWN = """left right top bottom upper lower middle centre center centred centered corner side above below under
     underneath beneath over inside within bigger larger smaller greater higher lower wide tall high format landscape
@@ -55,6 +55,7 @@ _AFTER = wordings(
 # Longer ones first: "left of" begins with "left". Canvases stay words: where they stand doesn't tell that they are.
 ACTS = re.compile(rf"\b(?:{'|'.join((*RELATIONS, *PLACES, *ARRANGED, *SIZES))})(?= |$)")
 PICTURE_READING = Reading(_BEFORE, _AFTER, KNOWN, ACTS)
+_MADE_OF = re.compile(rf"\b({_MARK}) (?:made )?of (?:\d+ )?{_MARK}\b")
 _OPPOSITE = {"right of": "left of", "below": "above"}
 _TOKEN = re.compile(
     rf"(?P<relation>{'|'.join(RELATIONS)})(?= )|(?P<ground>on [{GROUNDS}])(?= |$)|(?P<canvas>canvas square|wide|tall)(?= |$)"
@@ -125,7 +126,7 @@ def asked(prompt: Prompt) -> Asked:
             case "end":
                 subject = relation = ""
             case _:
-                if re.fullmatch(rf"-?\d[\d.]*|[{GROUNDS}]", text):
+                if re.fullmatch(rf"-?\d[\d.]*|[{GROUNDS}]|corners?", text):
                     found.left.append(text)
     if relation or waiting:
         found.left.append(relation or waiting[0])
@@ -134,8 +135,10 @@ def asked(prompt: Prompt) -> Asked:
 
 def doubt(plan: Plan, prompt: Prompt) -> str | None:
     """Why a plan is hardly what a prompt asks for, as a sentence; None where both say the same."""
-    if strange := stranger(prompt.plain, KNOWN):
+    if strange := stranger(prompt.plain, KNOWN) or contrary(prompt.plain):
         return strange
+    if made := _MADE_OF.search(prompt.plain):
+        return f"A {prompt.things[THINGS.index(made[1])][0]} made of other things can't be drawn here."
     read = asked(prompt)
     if read.left:
         return f"Of the prompt, '{read.left[0]}' isn't in this picture."

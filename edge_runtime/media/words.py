@@ -42,6 +42,11 @@ OTHERS = frozenset(
     wide side hide ride tide wife file fire wire tire line fine nine dine pine vine wine lane plane plate place plant
     plants planet planets space spade shape share sharp shark short shirt sheet sleet sweet street sheep sleep""".split()  # noqa: SIM905
 )  # fmt: skip
+# Words that say what there isn't to be, or leave a choice: what looks for things alone takes "no circle" for a circle.
+_CONTRARY = re.compile(
+    r"\b(?:no|not|without|or|either|cannot|(?:is|are|do|does|ca)n't)\b"
+    r"(?! (?:any )?(?:text|words?|letters?|captions?|borders?|background|more|others?|else|other (?:things?|shapes?))\b)"
+)
 # Letters of any script: a prompt in another language must not pass for what little of it is Latin.
 _WORD = re.compile(r"(?:[^\W\d_]|')+(?:-[^\W\d_]+)*")
 _NO_MARKS = str.maketrans(dict.fromkeys(LETTERS, " "))
@@ -70,6 +75,12 @@ def stranger(text: str, known: Collection[str]) -> str | None:
     """The sentence for a person whose prompt has a word that isn't known, see `unknown`; None where all are."""
     found = unknown(text, known)
     return f"The word '{found[0][:40]}' isn't known here; prompts are read in English." if found else None
+
+
+def contrary(text: str) -> str | None:
+    """The sentence for a person whose prompt, in small letters, says what there isn't to be, or leaves a choice; None for any other."""
+    found = _CONTRARY.search(text)
+    return f"What '{found[0]}' means here isn't understood; say what there is to be." if found else None
 
 
 def forms(verb: str, *irregular: str) -> list[str]:

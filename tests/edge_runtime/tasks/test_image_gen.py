@@ -101,3 +101,28 @@ def test_a_film_whose_plan_says_a_direction_that_nobody_asked_for_is_unsure() ->
     for invented in ("- - ; A moves up", "- - ; A turns 90"):
         answer = video_gen.answer(request, invented)
         assert answer["film"] is not None and answer["unsure"] is True
+
+
+@pytest.mark.parametrize(
+    ("task", "prompt", "written", "right"),
+    [
+        (image_gen, "a red circle", "- - ; A", True),
+        (image_gen, "no red circle", "- - ; A", False),
+        (image_gen, "a picture without a red circle", "- - ; A", False),
+        (image_gen, "a red circle, not a small one", "- - ; A α", False),
+        (image_gen, "a red circle, no text", "- - ; A", True),
+        (image_gen, "a red circle or a blue star", "- - ; A ; B", False),
+        (image_gen, "a red circle and a blue star", "- - ; A ; B", True),
+        (image_gen, "a red circle of 3 blue stars", "- - ; A ; 3 B", False),
+        (image_gen, "a red circle in each corner", "- - ; A", False),
+        (image_gen, "a red circle in the top left corner", "- - ; A α", True),
+        (video_gen, "a red circle moves left or right", "- - ; A moves left", False),
+        (video_gen, "a red circle moves left", "- - ; A moves left", True),
+        (video_gen, "a red circle that doesn't move", "- - ; A stays", True),
+    ],
+)
+def test_what_there_is_not_to_be_is_not_taken_for_what_there_is(
+    task: ModuleType, prompt: str, written: str, right: bool
+) -> None:
+    answer = task.answer({"prompt": prompt}, written)
+    assert (answer["problem"] is None) is right, answer["problem"]
