@@ -9,6 +9,7 @@ from edge_runtime.errors import DeviceUnreachable
 
 PICTURE_BYTES = 2 * 2**20
 SOUND_BYTES = 2**21  # a minute
+MOST_TIME = 253_402_300_800  # seconds since 1970 to the year 10000
 PIPELINE_TIMEOUT = 30.0  # a source, its stages and its sinks end in turn
 
 
@@ -58,7 +59,9 @@ class Piping(Link):
                         content += piece
                         if len(content) > most:
                             raise DeviceUnreachable(f"{self.base_url} sends a file without end.")
-                    captured = float(response.headers.get("X-Captured", "0"))
+                    captured = float(response.headers.get("X-Captured", ""))
+                    if not 0 <= captured < MOST_TIME:
+                        raise ValueError("it says no moment of what it sends")
                     return bytes(content), response.headers.get("ETag", ""), captured
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as cause:
             raise self._unreachable(cause) from None

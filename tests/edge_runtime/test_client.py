@@ -111,3 +111,13 @@ def test_every_code_names_one_class() -> None:
         assert seen.setdefault(kind.code, kind) is kind  # type: ignore[attr-defined]
         pending += kind.__subclasses__()
     assert by_code("from the future") is by_code("error")
+
+
+@pytest.mark.parametrize("moment", ["X-Captured: 1e300\r\n", "X-Captured: nan\r\n", "X-Captured: -1\r\n", ""])
+async def test_a_picture_of_no_moment_is_none(moment: str) -> None:
+    """It names the file that the picture goes into."""
+    head = f"HTTP/1.1 200 OK\r\n{moment}Content-Length: 1\r\n\r\n"
+    server, url = await _peer(head.encode() + b"x")
+    async with server, DeviceClient(url) as client:
+        with pytest.raises(DeviceUnreachable):
+            await client.picture("door")
