@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from companion_app.i18n import tr
+from edge_runtime.strict_json import is_number
 
 Schema = Mapping[str, Mapping[str, object]]
 _YES, _NO = ("true", "yes", "on", "1"), ("false", "no", "off", "0", "")
@@ -67,6 +68,8 @@ def _number(rules: Mapping[str, object], text: str, *, whole: bool) -> int | flo
         value: int | float = int(text.strip()) if whole else float(text.strip())
     except ValueError:
         raise ValueError(tr("A whole number.") if whole else tr("A number.")) from None
+    if not is_number(value):
+        raise ValueError(tr("A number."))
     least, most = rules.get("minimum"), rules.get("maximum")
     if isinstance(least, int | float) and not value >= least:
         raise ValueError(tr("{number} at least.", number=least))

@@ -217,6 +217,9 @@ def test_arguments_are_read_by_their_schema() -> None:
             schema, {"name": "xxxxx", "count": "0", "share": "much", "kind": "c", "sure": "perhaps", "no": ""}
         )
     assert set(caught.value.problems) == {*schema, "no"}
+    for none in ("nan", "inf", "-1e999"):
+        with pytest.raises(ArgumentError, match="share: A number"):
+            read_arguments(schema, {"name": "x", "share": none})
 
 
 @settings(max_examples=40)
