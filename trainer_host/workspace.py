@@ -97,7 +97,11 @@ def checked_name(name: str) -> str:
 def write_atomic(path: Path, content: bytes, mode: int = 0o644) -> None:
     """Replace a file by this content; after a crash it is the old one or the new one."""
     part = path.with_name(f".{path.name}.{_random_name()}.part")
-    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    try:
+        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    except OSError as cause:
+        cause.filename = str(path)  # what a person knows
+        raise
     try:
         with os.fdopen(handle, "wb") as out:
             out.write(content)

@@ -72,6 +72,13 @@ def test_what_a_killed_process_left_goes_away_and_what_another_one_makes_does_no
     assert (target / "x").read_text() == "again"
 
 
+def test_a_file_that_cannot_be_written_is_named_and_not_its_part(tmp_path: Path) -> None:
+    target = tmp_path / "no such folder" / "sheet.png"
+    with pytest.raises(TrainerError, match=r"sheet\.png can't be written or read") as caught, storage_errors(target):
+        write_atomic(target, b"content")
+    assert ".part" not in str(caught.value)
+
+
 def test_an_atomic_write_leaves_no_part_behind(tmp_path: Path) -> None:
     write_atomic(tmp_path / "file", b"one", 0o600)
     write_atomic(tmp_path / "file", b"two", 0o600)

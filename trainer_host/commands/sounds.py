@@ -82,7 +82,7 @@ def import_sounds(args: argparse.Namespace, name: str, columns: Mapping[str, str
     with storage_errors(sheet):
         write_atomic(sheet, contact_sheet(folder, found, {doubt.file for doubt in doubtful}))
     said = sum(one.kind == PHRASE for one in found.kept)
-    people = f" by {len(found.speakers)} people" if found.speakers else ""
+    people = f" by {len(found.speakers)} {'person' if len(found.speakers) == 1 else 'people'}" if found.speakers else ""
     show.say(f"{said} recordings of '{phrase}'{people}, {len(found.kept) - said} of other sounds.")
     for table in unread_tables(args.file, columns):
         show.warn(f"{table} wasn't read; a table of recordings has the columns file and label.")
