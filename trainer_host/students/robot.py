@@ -80,7 +80,6 @@ class RobotStudent:
         """
         from trainer_host.students.robot_align import with_labels
         from trainer_host.students.robot_fit import fit
-        from trainer_host.students.robot_model import RobotConfig, RobotNet
         from trainer_host.training.steps import Steps
 
         base = begins_with(self.task, settings, run)
@@ -107,27 +106,41 @@ class RobotStudent:
                     f"The run {base.name} is of pack {config.pack}, these rows are of {pack.name}; leave out --init."
                 )
         else:
-            vocabulary, known = build_vocabulary(learnt, common_words())
-            config = RobotConfig(vocabulary=len(vocabulary), known=known, pack=pack.name)
-            net = RobotNet(config)
-            _start(net, vocabulary, seed)
+            vocabulary, net = _new(learnt, pack, seed)
+            config = net.config
+        fold, doubted = doubts.folded(rows) if base is None and not aside else ([], [])
         learnt += clauses_alone(learnt)
+        fold += clauses_alone(fold)
+        part = len(learnt) / (len(learnt) + len(fold))  # of the time
         arrays = encode_rows(learnt, homes, vocabulary)
         epochs = practice.EPOCHS if more else EPOCHS
         if base is not None:
             epochs = max(1, int(TUNED * epochs))
         if seconds is not None:
-            left = seconds - practice.SECONDS_PER_ROW * len(more)
+            left = part * (seconds - practice.SECONDS_PER_ROW * len(more))
             room_for = max(1, int(left / (SECONDS_PER_EXAMPLE * len(learnt))))
             epochs = room_for if base is None else min(epochs, room_for)
-        loss = fit(net, arrays, vocabulary, seed, epochs, on_progress, 1.0 if base is None else TUNED, Steps(work))
+
+        def first(share: float, figures: dict[str, float]) -> None:
+            on_progress(part * share, figures)
+
+        loss = fit(net, arrays, vocabulary, seed, epochs, first, 1.0 if base is None else TUNED, Steps(work))
         write_atomic(run / VOCABULARY, "".join(f"{word}\n" for word in vocabulary).encode())
         platt = doubts.platt(net, aside, homes, vocabulary)
+        if doubted:  # a second robot, which is only asked how sure the first may be
+            words, other = _new(fold, pack, seed)
+            beside = Steps(None if work is None else work / "doubt")
+
+            def second(share: float, figures: dict[str, float]) -> None:
+                on_progress(part + (1 - part) * share, figures)
+
+            fit(other, encode_rows(fold, homes, words), words, seed, epochs, second, steps=beside)
+            platt = doubts.platt(other, doubted, homes, words)
         write_atomic(run / CONFIG, json.dumps({**config.to_json(), "epochs": epochs, PLATT: platt}, indent=1).encode())
         save_weights(run, net)
         figures = {
             "rows": float(len(rows)), "unaligned_rows": float(unlabelled), "practised": float(len(more)),
-            "kept aside": float(len(aside)), "epochs": float(epochs), "loss": round(loss, 4),
+            "kept aside": float(len(aside or doubted)), "epochs": float(epochs), "loss": round(loss, 4),
             "parameters": float(sum(p.numel() for p in net.parameters())), "vocabulary": float(len(vocabulary)),
         }  # fmt: skip
         return TrainReport(time.perf_counter() - started, figures)
@@ -253,6 +266,16 @@ def _open(run: Path) -> RobotNet:
     net = RobotNet(_config(run))
     load_weights(run, net)
     return net.eval()
+
+
+def _new(rows: list[dict], pack: Pack, seed: int) -> tuple[list[str], RobotNet]:
+    """The vocabulary of rows, and a network that has learnt nothing of them yet."""
+    from trainer_host.students.robot_model import RobotConfig, RobotNet
+
+    vocabulary, known = build_vocabulary(rows, common_words())
+    net = RobotNet(RobotConfig(vocabulary=len(vocabulary), known=known, pack=pack.name))
+    _start(net, vocabulary, seed)
+    return vocabulary, net
 
 
 def _start(net: RobotNet, vocabulary: list[str], seed: int) -> None:

@@ -26,6 +26,9 @@ SHARE = 0.04
 MOST = 600  # sentences
 ENOUGH = 100  # templates that the teacher holds out and that examine nothing: with as many, all rows are learnt
 _ASIDE = "kept aside"
+# Of another pack's rules and homes, what a second robot doesn't learn that is asked instead of the first, see `folded`.
+FOLD = 0.2
+LEAST = 100  # sentences of those, else nothing is found
 _HOMES = 60  # looked for sentences in, each by a few hundred draws
 Rows = list[dict]
 
@@ -38,7 +41,7 @@ def kept_aside(
     For rows of the home grammar those are sentences in new homes, of templates that are neither learnt nor `examined`: with
     words and names that it knows, a robot is right more often than with a person's. They come from the grammar's held-out
     side, and where too little of that is left, some templates aren't learnt. Rows of others are kept aside themselves;
-    none of another pack, which has so few templates that an action might not be learnt.
+    none of another pack, which has so few templates that an action might not be learnt, see `folded`.
     """
     if any("pack" in row.get("meta", {}) for row in rows):
         return rows, [], dict(homes)
@@ -64,6 +67,30 @@ def kept_aside(
         if len(made) >= MOST:
             break
     return learnt, made[:MOST], found
+
+
+def folded(rows: Rows) -> tuple[Rows, Rows]:
+    """(what a second robot learns, what tells by it how sure the first may be, `MOST` at most), for rows of a pack that has rules.
+
+    The second part is in homes and by rules that the first has nothing of, as a person's sentences are. Both are empty where
+    too little of that is there. Nothing is withheld from the robot itself.
+    """
+
+    def new(name: str) -> bool:
+        return _hashed(name) < FOLD
+
+    learnt: Rows = []
+    aside: Rows = []
+    for row in rows:
+        rules = row.get("meta", {}).get("rules")
+        if not rules:
+            continue
+        far, unlike = new(f"home {row['input']['home']}"), any(new(f"rule {rule}") for rule in rules)
+        if far and unlike:
+            aside.append(row)
+        elif not far and not unlike:
+            learnt.append(row)
+    return (learnt, aside[:: max(1, len(aside) // MOST)][:MOST]) if len(aside) >= LEAST else ([], [])
 
 
 def parted(rows: Rows) -> tuple[Rows, Rows]:
@@ -94,8 +121,12 @@ def platt(net: RobotNet, aside: Rows, homes: Mapping[int, dict], vocabulary: Seq
 
 
 def _is_aside(name: str) -> bool:
-    digest = hashlib.sha256(f"{_ASIDE} {name}".encode()).digest()
-    return int.from_bytes(digest[:4], "big") / 2**32 < SHARE
+    return _hashed(f"{_ASIDE} {name}") < SHARE
+
+
+def _hashed(name: str) -> float:
+    """From 0 to 1, evenly, the same each time."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big") / 2**32
 
 
 class _Net:

@@ -23,6 +23,7 @@ from edge_runtime.tasks.robot import HEADS, HOME, TOKENS
 from trainer_host.errors import DataError
 from trainer_host.evaluation import mobile_exam
 from trainer_host.students import robot as student
+from trainer_host.students import robot_doubts
 from trainer_host.students.robot import STUDENT
 from trainer_host.students.robot_data import read_homes, read_rows
 from trainer_host.tasks import task_spec
@@ -97,14 +98,19 @@ def test_a_student_of_the_pack_has_its_actions_and_one_of_a_home_is_as_before(
 ) -> None:
     monkeypatch.setattr(student, "common_words", list)  # the pretrained words are nothing of the pack's
     monkeypatch.setattr(student, "vectors", lambda words, width: np.zeros((len(words), width), np.float32))
+    monkeypatch.setattr(robot_doubts, "LEAST", 1)  # of so few rows
     run = tmp_path / "run"
     run.mkdir()
-    STUDENT.train(dataset, run, seed=1, seconds=0.01, on_progress=lambda share, figures: None)
+    shares: list[float] = []
+    STUDENT.train(dataset, run, seed=1, seconds=0.01, on_progress=lambda share, figures: shares.append(share))
+    assert shares == sorted(shares) and shares[-1] == 1 and any(0.3 < share < 0.9 for share in shares)
     net, example, _ = STUDENT.module(run)
     assert [out.shape[-1] for out in net(*example)] == [*{**HEADS, "action": len(ACTIONS)}.values()]
     assert example[2].shape == (1, TOKENS, FEATURES)
     fields = STUDENT.manifest_fields(run)
     assert fields["labels"] == list(ACTIONS) and fields["options"]["pack"] == "robot-en"  # type: ignore[index]
+    scale, _shift = fields["options"]["platt"]  # type: ignore[index]
+    assert scale > 0 and fields["thresholds"] == {"unsure": student.UNSURE}
     config = json.loads((run / "config.json").read_text())
     del config["pack"]  # as runs were written before there were packs
     (run / "config.json").write_text(json.dumps(config))
@@ -117,6 +123,20 @@ def test_a_student_of_the_pack_has_its_actions_and_one_of_a_home_is_as_before(
         (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     with pytest.raises(DataError, match="one pack"):
         STUDENT.train(tmp_path, tmp_path, seed=1, seconds=0.01, on_progress=lambda share, figures: None)
+
+
+def test_what_a_second_robot_is_asked_has_neither_rules_nor_homes_that_it_learnt(dataset: Path) -> None:
+    rows = read_rows(dataset / "train.jsonl")
+    assert robot_doubts.folded(rows) == ([], [])  # too few
+    wide = [
+        {**row, "input": {**row["input"], "home": home}} for home in range(20) for row in rows
+    ]  # as if in many homes
+    assert robot_doubts.folded([{**row, "meta": {"labels": row["meta"]["labels"]}} for row in wide]) == ([], [])
+    learnt, aside = robot_doubts.folded(wide)
+    assert len(learnt) > len(aside) > 0 and robot_doubts.folded(wide) == (learnt, aside)
+    assert not {row["input"]["home"] for row in learnt} & {row["input"]["home"] for row in aside}
+    known = {rule for row in learnt for rule in row["meta"]["rules"]}
+    assert all(set(row["meta"]["rules"]) - known for row in aside)
 
 
 def test_the_pack_is_the_built_in_teachers_alone() -> None:
