@@ -127,3 +127,10 @@ def test_words_stand_before_or_behind_options(tmp_path: Path, capsys: pytest.Cap
         with pytest.raises(SystemExit):
             of_edge().parse_args(wrong)
         assert sentence in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("none", ["nan", "inf", "-inf", "1e999", "much"])
+def test_an_option_that_is_no_finite_number_is_refused(capsys: pytest.CaptureFixture[str], none: str) -> None:
+    with pytest.raises(SystemExit):
+        main(["train", "--data", "x", f"--seconds={none}"])
+    assert "argument --seconds" in capsys.readouterr().err

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from trainer_host.commands.options import Commands, add_seed, command, workspace_of
+from trainer_host.commands.options import Commands, add_seed, command, finite, workspace_of
 from trainer_host.presentation import presenter_for
 
 
@@ -25,7 +25,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         metavar="A,B",
         help="tasks of a combo, or datasets of pictures for one encoder with a head each; may be repeated",
     )
-    made.add_argument("--seconds", type=float, metavar="N", help="plan about this long for each task of a model")
+    made.add_argument("--seconds", type=finite, metavar="N", help="plan about this long for each task of a model")
     add_seed(made)
 
 

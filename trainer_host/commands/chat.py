@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainer_host.commands.options import Commands, command, workspace_of
+from trainer_host.commands.options import Commands, command, finite, workspace_of
 from trainer_host.errors import TrainerError
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     where.add_argument("--run", metavar="NAME", help="an exported run, loaded here")
     made.add_argument("--specialist", metavar="NAME", help="which of the device's language models")
     made.add_argument("--system", metavar="TEXT", help="what the model is told first")
-    made.add_argument("--temperature", type=float, default=0.0, metavar="T", help="0 takes the likeliest (default: 0)")
+    made.add_argument("--temperature", type=finite, default=0.0, metavar="T", help="0 takes the likeliest (default: 0)")
     made.add_argument("--max-tokens", type=int, metavar="N", help="of an answer (default: what the context has)")
     made.add_argument("--thoughts", action="store_true", help="show in [ ] what a model thinks before it answers")
     made.add_argument("--seed", type=int, metavar="N", help="same seed, same answers")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainer_host.commands import captions, frames, own_voice, prefer, record, sounds, unsure
-from trainer_host.commands.options import Commands, add_seed, command, group, workspace_of
+from trainer_host.commands.options import Commands, add_seed, command, finite, group, workspace_of
 from trainer_host.errors import TrainerError
 from trainer_host.presentation import Presenter, presenter_for, tell_left_out
 
@@ -49,7 +49,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     made.add_argument("--scrub", action="store_true", help="replace what looks like personal data")
     made.add_argument("--name", metavar="NAME", help="of the dataset (default: the file's name)")
     made.add_argument(
-        "--held-out", type=float, default=0.2, metavar="SHARE", help="kept for the examination (default: 0.2)"
+        "--held-out", type=finite, default=0.2, metavar="SHARE", help="kept for the examination (default: 0.2)"
     )
     made.add_argument("--group", metavar="FIELD", help="rows with equal values here stay on one side of the split")
     made.add_argument(
@@ -75,7 +75,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     _against(made)
     made = command(actions, "filter", data_filter, "Make a dataset of the rows that are good enough.")
     _to(made)
-    made.add_argument("--least", type=float, default=0.5, metavar="SCORE", help="from 0 to 1 (default: 0.5)")
+    made.add_argument("--least", type=finite, default=0.5, metavar="SCORE", help="from 0 to 1 (default: 0.5)")
     made.add_argument("--dropped", action="store_true", help="list the rows that are left out, with the reasons")
     made = command(actions, "scrub", data_scrub, "Make a dataset without personal data.")
     _to(made)

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainer_host.commands.options import Commands, command, group, workspace_of
+from trainer_host.commands.options import Commands, command, finite, group, workspace_of
 from trainer_host.errors import NotThere, TrainerError
 from trainer_host.presentation import Presenter, presenter_for
 
@@ -46,7 +46,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     actions = group(commands, "devices", "List, pair and forget devices.", "Paired devices.")
     command(actions, "list", devices_list, "List the paired devices.")
     made = command(actions, "find", devices_find, "Look for devices on this network, paired or not.")
-    made.add_argument("--seconds", type=float, default=3.0, metavar="N", help="how long (default: %(default)s)")
+    made.add_argument("--seconds", type=finite, default=3.0, metavar="N", help="how long (default: %(default)s)")
     made = command(actions, "pair", devices_pair, "Pair with a device, which then takes this host's bundles.")
     made.add_argument(
         "url", metavar="URL", help="as printed by 'enigma-edge run', or all that 'enigma-edge pair --qr' printed"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from trainer_host.commands.options import Commands, add_seed, command, workspace_of
+from trainer_host.commands.options import Commands, add_seed, command, finite, workspace_of
 from trainer_host.errors import TrainerError
 from trainer_host.presentation import presenter_for
 
@@ -19,7 +19,9 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     made.add_argument("--method", choices=METHODS, default="average", help="default: average")
     made.add_argument("--weights", metavar="A,B", help="how much each counts, as in 0.7,0.3 (default: all the same)")
     made.add_argument("--base", metavar="RUN", help="ties, dare: what all were made from (default: what they share)")
-    made.add_argument("--density", type=float, metavar="SHARE", help="ties, dare: how much of what was learned is kept")
+    made.add_argument(
+        "--density", type=finite, metavar="SHARE", help="ties, dare: how much of what was learned is kept"
+    )
     _credit(made)
     add_seed(made)
     made = command(commands, "fork", fork, "Copy a run under another name; its makers stay named.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,6 +27,14 @@ def add_home(parser: argparse.ArgumentParser) -> None:
 def add_seed(parser: argparse.ArgumentParser) -> None:
     """`--seed`."""
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="same seed, same bytes (default: 1)")
+
+
+def finite(text: str) -> float:
+    """A number, for argparse, which says what is none; nan and infinity aren't, as no bound would hold them."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"{text!r} is no finite number")
+    return value
 
 
 def command(

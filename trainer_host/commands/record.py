@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from trainer_host.commands.options import Commands, command, workspace_of
+from trainer_host.commands.options import Commands, command, finite, workspace_of
 from trainer_host.presentation import presenter_for
 
 
@@ -28,11 +28,11 @@ def add(actions: Commands[argparse.ArgumentParser]) -> None:
     made.add_argument("--count", type=int, default=20, metavar="N", help="of files (default: 20)")
     made.add_argument(
         "--every",
-        type=float,
+        type=finite,
         metavar="N",
         help="seconds from picture to picture (default: 0.5), or before each sound (1)",
     )
-    made.add_argument("--seconds", type=float, default=2.0, metavar="N", help="of each sound (default: 2)")
+    made.add_argument("--seconds", type=finite, default=2.0, metavar="N", help="of each sound (default: 2)")
     made.add_argument("--by", default="", metavar="WHO", help="who speaks; their sounds go to FOLDER/LABEL/WHO/")
 
 

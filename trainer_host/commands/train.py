@@ -6,7 +6,7 @@ import argparse
 import time
 from typing import TYPE_CHECKING
 
-from trainer_host.commands.options import Commands, add_seed, command, workspace_of
+from trainer_host.commands.options import Commands, add_seed, command, finite, workspace_of
 from trainer_host.errors import DataError, TrainerError
 from trainer_host.presentation import presenter_for
 
@@ -41,7 +41,7 @@ def add_options(made: argparse.ArgumentParser, name: str = "the dataset's name")
     made.add_argument("--data", required=True, metavar="NAME", help="the dataset")
     made.add_argument("--task", metavar="TASK", help="the dataset's task; checked where it is given")
     made.add_argument("--name", metavar="RUN", help=f"of the run (default: {name})")
-    made.add_argument("--seconds", type=float, metavar="N", help="plan for about this long (default: the task's)")
+    made.add_argument("--seconds", type=finite, metavar="N", help="plan for about this long (default: the task's)")
     made.add_argument("--curriculum", action="store_true", help="easy rows first (not for robot)")
     add_seed(made)
     made.add_argument(
@@ -71,21 +71,21 @@ def add_options(made: argparse.ArgumentParser, name: str = "the dataset's name")
         "--window", type=int, metavar="N", help="three of four layers look back N tokens alone, which spares memory"
     )
     text.add_argument(
-        "--epochs", type=float, metavar="N", help="show the rows N times (also vision; default: by their number)"
+        "--epochs", type=finite, metavar="N", help="show the rows N times (also vision; default: by their number)"
     )
     text.add_argument(
         "--optimizer",
         choices=("muon", "adamw"),
         help="of all weights (default: muon; adamw with --init or --shard)",
     )
-    text.add_argument("--rate", type=float, metavar="X", help="the highest learning rate (default: by the size)")
+    text.add_argument("--rate", type=finite, metavar="X", help="the highest learning rate (default: by the size)")
     text.add_argument("--rows", type=int, metavar="N", help="packed rows per step (default: 16)")
     text.add_argument("--schedule", choices=("cosine", "wsd"), help="of the learning rate (default: cosine)")
     text.add_argument("--old", metavar="NAME", help="a dataset whose rows are shown again, so that they stay known")
-    text.add_argument("--replay", type=float, metavar="SHARE", help="of these among all rows (default: 0.1)")
+    text.add_argument("--replay", type=finite, metavar="SHARE", help="of these among all rows (default: 0.1)")
     text.add_argument("--teacher", metavar="RUN", help="learn the probabilities of a bigger run too (distillation)")
-    text.add_argument("--distil-weight", type=float, metavar="X", help="how much they count, 0 to 1 (default: 0.7)")
-    text.add_argument("--temperature", type=float, metavar="X", help="of both models there (default: 1)")
+    text.add_argument("--distil-weight", type=finite, metavar="X", help="how much they count, 0 to 1 (default: 0.7)")
+    text.add_argument("--temperature", type=finite, metavar="X", help="of both models there (default: 1)")
     text.add_argument("--patience", type=int, metavar="N", help="stop after N looks without a gain")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainer_host.commands import train
-from trainer_host.commands.options import Commands, add_seed, command, workspace_of
+from trainer_host.commands.options import Commands, add_seed, command, finite, workspace_of
 from trainer_host.errors import DataError, TrainerError
 from trainer_host.presentation import presenter_for
 from trainer_host.workspace import checked_name
@@ -40,17 +40,17 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         help="your texts; may be repeated (default: Python's sources, packages' docs, manual pages, /usr/share/doc)",
     )
     made.add_argument("--out", metavar="NAME", help="of the run and its dataset (default: base-SIZE)")
-    made.add_argument("--epochs", type=float, default=1.0, metavar="N", help="show each text N times (default: 1)")
+    made.add_argument("--epochs", type=finite, default=1.0, metavar="N", help="show each text N times (default: 1)")
     made.add_argument(
         "--minutes",
-        type=float,
+        type=finite,
         metavar="N",
         help=f"take as much text as two cores of a small computer learn in N minutes (default: {MINUTES:g})",
     )
-    made.add_argument("--megabytes", type=float, metavar="N", help="take this much text, however long that takes")
+    made.add_argument("--megabytes", type=finite, metavar="N", help="take this much text, however long that takes")
     add_seed(made)
     made.add_argument("--context", type=int, metavar="N", help="most tokens of a text (default: the size's)")
-    made.add_argument("--rate", type=float, metavar="X", help="the highest learning rate (default: by the size)")
+    made.add_argument("--rate", type=finite, metavar="X", help="the highest learning rate (default: by the size)")
     made.add_argument("--rows", type=int, metavar="N", help="packed rows per step (default: by context and machine)")
     made.add_argument(
         "--schedule", choices=("cosine", "wsd"), default="wsd", help="of the learning rate (default: wsd)"

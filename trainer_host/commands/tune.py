@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trainer_host.commands.options import Commands, add_seed, command, workspace_of
+from trainer_host.commands.options import Commands, add_seed, command, finite, workspace_of
 from trainer_host.errors import TrainerError
 from trainer_host.presentation import presenter_for
 
@@ -31,13 +31,13 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     made.add_argument("--reward", action="store_true", help="its own answers, judged by the task's verifier (GRPO)")
     made.add_argument("--author", required=True, metavar="WHO", help="who makes it; and who made the first, if unknown")
     made.add_argument("--licence", default="Apache-2.0", metavar="ID", help="default: Apache-2.0")
-    made.add_argument("--rate", type=float, metavar="X", help="the highest learning rate (default: 1e-4)")
+    made.add_argument("--rate", type=finite, metavar="X", help="the highest learning rate (default: 1e-4)")
     made.add_argument(
-        "--beta", type=float, metavar="X", help="how dear it is to leave the first model (default: 0.1; reward: 0)"
+        "--beta", type=finite, metavar="X", help="how dear it is to leave the first model (default: 0.1; reward: 0)"
     )
     made.add_argument("--epochs", type=int, metavar="N", help="pairs, thumbs: show them N times (default: 1)")
     made.add_argument(
-        "--keep", type=float, metavar="X", help="pairs, thumbs: weight of the good answers' own likelihood"
+        "--keep", type=finite, metavar="X", help="pairs, thumbs: weight of the good answers' own likelihood"
     )
     made.add_argument("--steps", type=int, metavar="N", help="reward: steps (default: 100)")
     made.add_argument("--group", type=int, metavar="N", help="reward: answers to each question (default: 8)")

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainer_host.commands.options import Commands, add_seed, command, group, workspace_of
+from trainer_host.commands.options import Commands, add_seed, command, finite, group, workspace_of
 from trainer_host.errors import TrainerError
 from trainer_host.presentation import presenter_for, tell_left_out
 
@@ -35,7 +35,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     _add_options(made)
     made = command(actions, "teach", teach, "The whole way: dataset, training, export, gate, signed bundle.")
     _add_options(made)
-    made.add_argument("--seconds", type=float, metavar="N", help="plan the training for about this long")
+    made.add_argument("--seconds", type=finite, metavar="N", help="plan the training for about this long")
     made.add_argument("--size", metavar="SIZE", help="nano, micro or tiny (default: micro)")
 
 
@@ -78,7 +78,7 @@ def _add_options(made: argparse.ArgumentParser) -> None:
     made.add_argument("phrase", metavar="PHRASE", help='in English words, as in "hey robot"')
     made.add_argument("--name", metavar="NAME", help="of dataset, run and specialist (default: the phrase)")
     made.add_argument(
-        "--amount", type=float, default=1.0, metavar="X", help="times the usual amount of speech (default: 1)"
+        "--amount", type=finite, default=1.0, metavar="X", help="times the usual amount of speech (default: 1)"
     )
     made.add_argument(
         "--recordings",
@@ -87,7 +87,7 @@ def _add_options(made: argparse.ArgumentParser) -> None:
         help="WAVs of people: the phrase in FOLDER/PHRASE/ (or FOLDER/PHRASE/WHO/), other sounds in any other folder, or a .csv of file, label",
     )
     made.add_argument("--sheet", type=Path, metavar="PNG", help="with --recordings: where to show some of them")
-    made.add_argument("--hours", type=float, metavar="N", help="of other talk by held-out speakers (default: 1)")
+    made.add_argument("--hours", type=finite, metavar="N", help="of other talk by held-out speakers (default: 1)")
     add_seed(made)
 
 
