@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainer_host.commands.options import workspace_of
+from trainer_host.commands.options import finite, workspace_of
 from trainer_host.errors import TrainerError
 from trainer_host.presentation import Presenter, tell_left_out
 
@@ -42,7 +42,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--phrase", metavar="PHRASE", help="sounds: which label is the wake word's phrase")
     parser.add_argument(
         "--amount",
-        type=float,
+        type=finite,
         metavar="X",
         help="sounds: times the usual amount of synthetic speech that goes beside them (default: 1)",
     )
