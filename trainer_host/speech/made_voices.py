@@ -23,6 +23,9 @@ PREFIX = "made-"
 _ENGLISH = ("phontab", "phonindex", "phondata", "intonations", "en_dict", "lang")
 _DEADLINE_SECONDS = 60.0
 _VARIANTS = Path("voices", "!v")
+_ODD = (
+    0.25  # of the voices have vowels that are far from those of a longer or shorter throat, as some of espeak-ng's own
+)
 _WEAK = 0.12  # of the formants are hardly heard, as in some of espeak-ng's own variants
 _LOCK = threading.Lock()
 _folder: tempfile.TemporaryDirectory[str] | None = None
@@ -48,21 +51,28 @@ def variant(number: int) -> str:
     def spread(low: float, high: float) -> float:  # as many in each octave
         return float(np.exp(draw.uniform(np.log(low), np.log(high))))
 
-    throat, base = spread(0.82, 1.28), spread(60, 210)
+    throat, base = spread(0.75, 1.32), spread(60, 210)
+    odd = draw.random() < _ODD
     lines = ["language variant", f"name {made_name(number)}", f"pitch {base:.0f} {base * spread(1.15, 2.0):.0f}"]
     lines.append(f"formant 0 100 {between(70, 160)} {between(80, 150)}")
     for formant in range(1, 9):
-        low, high = ((0.92, 1.09), (0.8, 1.2))[formant > 3]  # the lowest three carry the vowels
+        # The lowest three carry the vowels.
+        low, high = (0.7, 1.3) if formant > 3 else (0.75, 1.15) if odd else (0.92, 1.09)
         tone = 100 * throat * spread(low, high)
         strong = between(0, 25) if formant > 2 and draw.random() < _WEAK else between(55, 140)
         if formant > 5 and draw.random() < 0.3:
             strong = 0
         lines.append(f"formant {formant} {tone:.0f} {strong} {between(60, 165)}")
     lines += [f"flutter {between(0, 8)}", f"voicing {spread(50, 200):.0f}"]
-    lines.append(f"consonants {spread(50, 180):.0f} {spread(50, 200):.0f}")
+    lines.append(f"consonants {spread(30, 180):.0f} {spread(40, 200):.0f}")
     lines.append(f"intonation {draw.integers(1, 4)}")
     if draw.random() < 0.2:
         lines.append(f"roughness {between(1, 4)}")
+    if draw.random() < 0.3:
+        hertz = np.cumsum(np.exp(draw.uniform(np.log(100), np.log(1_500), 4)))
+        lines.append("tone " + " ".join(f"{at:.0f} {between(20, 255)}" for at in hertz))
+    if draw.random() < 0.15:
+        lines.append(f"echo {between(10, 140)} {between(5, 40)}")
     if draw.random() < 0.15:
         lines.append(f"klatt {draw.integers(1, 7)}")
     if draw.random() < 0.2:

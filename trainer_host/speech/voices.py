@@ -130,8 +130,9 @@ PITCHES = (20, 85)  # espeak-ng's own scale
 # Of espeak-ng's utterances to learn from; what decides and what examines are voices that people named.
 _MADE_SHARE = 0.6
 _FLITE_SHARE = {TRAIN: 0.25, CHECK: 0.0, HELD_OUT: 0.12}  # of the utterances: a few voices must not outweigh ninety
-# flite's range is wider: three men must sound like women and children too.
-_TIMBRES = {22_050: range(20_000, 25_000, 1_000), 16_000: range(14_500, 20_500, 500)}
+_ESPEAK_TIMBRES = range(20_000, 25_000, 1_000)
+# flite's three men must sound like women and children too, whose throats are shorter by a sixth and a third.
+_FLITE_TIMBRES = {TRAIN: range(14_500, 24_500, 500), HELD_OUT: range(14_500, 20_500, 500)}
 _DEADLINE_SECONDS = 60.0
 _MISSING = "Speakers need espeak-ng; install it (on Debian: apt-get install espeak-ng flite)."
 _QUIET = 10 ** (-45 / 20)  # of the loudest: what is below at both ends is no speech
@@ -191,13 +192,12 @@ def voices_of(side: str) -> list[str]:
 def draw_speaker(rng: np.random.Generator, side: str, programs: Sequence[str], *, phonemes: bool = False) -> Speaker:
     """One speaker of a side. phonemes: it must take them."""
     if FLITE in programs and not phonemes and rng.random() < _FLITE_SHARE[side]:
-        timbre = _TIMBRES[16_000]
         return Speaker(
             FLITE,
             str(rng.choice(_FLITE[side])),
             int(rng.integers(RATES[0], RATES[1] + 1)),
             int(rng.integers(PITCHES[0], PITCHES[1] + 1)),
-            int(rng.choice(timbre)),
+            int(rng.choice(_FLITE_TIMBRES[side])),
         )
     accent = str(rng.choice(_ACCENTS))
     made = side == TRAIN and rng.random() < _MADE_SHARE
@@ -206,7 +206,7 @@ def draw_speaker(rng: np.random.Generator, side: str, programs: Sequence[str], *
         f"{accent}+{made_name(int(rng.integers(MADE))) if made else rng.choice(voices_of(side))}",
         int(rng.integers(RATES[0], RATES[1] + 1)),
         int(rng.integers(PITCHES[0], PITCHES[1] + 1)),
-        int(rng.choice(_TIMBRES[22_050])),
+        int(rng.choice(_ESPEAK_TIMBRES)),
     )
 
 
