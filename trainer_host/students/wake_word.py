@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import copy
 import functools
 import math
 import time
@@ -41,7 +42,7 @@ from trainer_host.students.wake_data import (
     surroundings,
     talk_alone,
 )
-from trainer_host.students.wake_fit import ROUNDS, alarms, fit, hardest, mean_of, peaks, planned, traces
+from trainer_host.students.wake_fit import Recipe, alarms, fit, hardest, mean_of, peaks, planned, traces
 from trainer_host.students.wake_mix import Noises
 from trainer_host.students.wake_net import THROATS, WIDTHS, Shape, WakeNet, WakeStep, memories
 from trainer_host.training.calibration import platt
@@ -56,7 +57,7 @@ ALLOWED_AN_HOUR = 0.5  # alarms by other talk
 UNSURE_AN_HOUR = 6.0  # as many sounds may be doubtful
 LEAST_ROWS = 8  # of phrases, and of near misses
 _VERSIONS = (3, 2)  # of each phrase, and of each near miss, that are learnt from: rooms, and talk around them
-_SAID, _TRAINED = 0.2, 0.45  # shares of the work: speech, the steps of all rounds; the rest is more talk between these
+_SAID, _TRAINED = 0.12, 0.66  # shares of the work: speech, the steps of all rounds; the rest is more talk between these
 _MARGIN = 0.4  # of log-odds above what the rate allows: hours of other speakers hold worse than those that were seen
 _PEOPLE_SHARE, _MOST_REPEATED = 0.25, 40  # of the phrases that are learnt from, by people; and how often one may come
 _LATE, _EARLY = 0.8, 0.3  # seconds after and before a phrase's end in which a detection is right
@@ -126,39 +127,54 @@ class WakeStudent:
             if min(kinds.count(PHRASE), kinds.count(NEAR)) < LEAST_ROWS:
                 raise DataError(f"The dataset has too few rows of the side '{side}'; make it again with more.")
         sides[TRAIN] = _balanced(sides[TRAIN])
-        rounds = planned(ROUNDS, seconds)
+        plan = planned(seconds)
 
         def sounds(name: str, make: Callable[[OnStep], Material], begin: float, end: float) -> Material:
             path = None if work is None else work / f"{name}.npz"
             return kept(path, lambda: make(functools.partial(_tell, on_progress, begin, end)))
 
         learning, checking = sides[TRAIN], sides[CHECK]
-        learnt = sounds("spoken", lambda say: spoken(learning, dataset, seed, Scene(), _VERSIONS, say), 0.0, 0.16)
-        checked = sounds("check", lambda say: material(checking, dataset, seed + 1, Scene(), (1, 1), say), 0.16, _SAID)
+        learnt = sounds("spoken", lambda say: spoken(learning, dataset, seed, Scene(), _VERSIONS, say), 0.0, 0.1)
+        checked = sounds("check", lambda say: material(checking, dataset, seed + 1, Scene(), (1, 1), say), 0.1, _SAID)
         around = surroundings(learning, dataset, seed)
-        prepare(seed)
-        net, total, before = WakeNet(config.shape), sum(one.steps for one in rounds), 0
-        more, mined = [row for row in learning if row.meta["kind"] == MORE], (1 - _SAID - _TRAINED) / (len(rounds) - 1)
-        ends: list[dict[str, Tensor]] = []
-        for number, recipe in enumerate(rounds):
-            passed = _SAID + _TRAINED * before / total + mined * number
-            if ends[1:]:
-                net.load_state_dict(mean_of(ends[1:]))
-            if number:  # by now it is known what is hard
-                some = more[number - 1 :: len(rounds) - 1]
-                look = functools.partial(_harder, net, some, dataset, around, seed + number)
-                harder = sounds(f"harder{number}", look, passed - mined, passed)
-                learnt = replace(learnt, talk=[*learnt.talk, *harder.talk])
+        total, done, fits = plan.steps, 0, 0
 
-            def tell(step: int, loss: float, before: int = before, passed: float = passed) -> None:
+        def learn(net: WakeNet, recipe: Recipe, seed: int, mined: float, teachers: Sequence[WakeNet] = ()) -> None:
+            nonlocal done, fits
+            before, passed, fits = done, _SAID + _TRAINED * done / total + mined, fits + 1
+
+            def tell(step: int, loss: float) -> None:
                 on_progress(passed + _TRAINED * step / total, {"loss": round(loss, 4)})
                 if recorder is not None:
                     recorder.record(before + step, {"loss": loss})
 
-            fit(net, learnt, around, recipe, seed + 10 * number, tell, Steps(work), f"sounds {number + 1}")
-            before += recipe.steps
+            fit(net, learnt, around, recipe, seed, tell, Steps(work), f"sounds {fits}", teachers)
+            done += recipe.steps
+
+        net = _begun(config.shape, seed)
+        more, mining = [row for row in learning if row.meta["kind"] == MORE], 1 - _SAID - _TRAINED
+        ends: list[dict[str, Tensor]] = []
+        for number, recipe in enumerate(plan.rounds):
+            mined = mining * number / (len(plan.rounds) - 1)
+            if ends[1:]:
+                net.load_state_dict(mean_of(ends[1:]))
+            if number:  # by now it is known what is hard
+                some = more[number - 1 :: len(plan.rounds) - 1]
+                look = functools.partial(_harder, net, some, dataset, around, seed + number)
+                passed = _SAID + _TRAINED * done / total + mined
+                harder = sounds(f"harder{number}", look, passed - mining / (len(plan.rounds) - 1), passed)
+                learnt = replace(learnt, talk=[*learnt.talk, *harder.talk])
+            learn(net, recipe, seed + 10 * number, mined)
             ends.append({name: one.clone() for name, one in net.state_dict().items()})
         net.load_state_dict(mean_of(ends[1:]))
+        teachers = [copy.deepcopy(net)]
+        for number, recipes in enumerate(plan.others, 1):
+            other = _begun(config.shape, seed + 1_000 * number)
+            for place, recipe in enumerate(recipes):
+                learn(other, recipe, seed + 1_000 * number + 10 * place, mining)
+            teachers.append(other)
+        for recipe in plan.last:
+            learn(net, recipe, seed + 1_000 * len(teachers), mining, teachers)
         config, figures = _decided(net, config, checked)
         save_weights(run, net)
         write_atomic(run / CONFIG, strict_json.dumps(asdict(config)))
@@ -306,6 +322,11 @@ def chosen_threshold(talk: list[np.ndarray], hours: float, an_hour: float) -> fl
     low = float(each[min(allowed, len(each) - 1)])
     high = float(each[allowed - 1]) if 0 < allowed <= len(each) else low
     return (low + high) / 2 if high > low else low + 1e-6
+
+
+def _begun(shape: Shape, seed: int) -> WakeNet:
+    prepare(seed)
+    return WakeNet(shape)
 
 
 def _harder(net: WakeNet, rows: Sequence[Row], dataset: Path, around: Noises, seed: int, say: OnStep) -> Material:

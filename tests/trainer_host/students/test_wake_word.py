@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import copy
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -41,6 +42,7 @@ from trainer_host.students.wake_data import CLIP_STEPS, Heard, heard_rows, more_
 from trainer_host.students.wake_fit import (
     ROUNDS,
     SECONDS_A_STEP,
+    USUAL,
     Recipe,
     alarms,
     fit,
@@ -196,12 +198,32 @@ def test_the_same_clips_and_seed_give_the_same_weights() -> None:
     assert all(torch.equal(made[0][name], made[1][name]) for name in made[0])
 
 
+def test_a_network_learns_what_others_say_where_it_would_have_said_the_opposite() -> None:
+    # Its teacher is wrong on purpose, so that nothing but the teacher tells it so.
+    torch.manual_seed(3)
+    teacher, net = WakeNet(Shape(8)).eval(), WakeNet(Shape(8))
+    with torch.no_grad():
+        teacher.leave.bias.add_(6.0)
+    recipe = Recipe(steps=40, clips=(4, 4, 4), looks=())
+    fit(net, some_material(), some_noises(), recipe, 1, lambda step, loss: None)
+    alone = copy.deepcopy(net)
+    fit(alone, some_material(), some_noises(), recipe, 2, lambda step, loss: None)
+    fit(net, some_material(), some_noises(), recipe, 2, lambda step, loss: None, teachers=[teacher])
+    clips = torch.from_numpy(some_material().talk[0][None, : 3 * STRIDE * 20].astype(np.float32))
+    with torch.inference_mode():
+        apart = [float((one(clips) - teacher(clips)).abs().mean()) for one in (net, alone)]
+    assert apart[0] < 0.7 * apart[1]
+
+
 def test_rounds_share_the_time_that_is_told() -> None:
-    assert planned(ROUNDS, None) == list(ROUNDS)
-    some = planned(ROUNDS, 70.0)
-    assert [one.masks for one in some] == [one.masks for one in ROUNDS]
-    assert some[0].steps / some[2].steps == pytest.approx(ROUNDS[0].steps / ROUNDS[2].steps, rel=0.05)
-    assert sum(one.steps for one in some) == pytest.approx(70.0 / SECONDS_A_STEP, rel=0.05)
+    assert planned(None) == USUAL
+    few, many = planned(70.0), planned(1_000.0)
+    assert [one.masks for one in few.rounds] == [one.masks for one in ROUNDS] == [one.masks for one in many.rounds]
+    assert few.rounds[0].steps / few.rounds[2].steps == pytest.approx(ROUNDS[0].steps / ROUNDS[2].steps, rel=0.05)
+    assert few.steps == pytest.approx(70.0 / SECONDS_A_STEP, rel=0.05)
+    assert many.steps == pytest.approx(1_000.0 / SECONDS_A_STEP, rel=0.05)
+    # Where time is short, the first network has all of it.
+    assert few.others == few.last == [] and [len(other) for other in many.others] == [2, 2] and len(many.last) == 1
 
 
 @needs_speech
