@@ -16,6 +16,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from edge_runtime.errors import BundleError
+from edge_runtime.strict_json import is_number
 
 OPTION = "platt"
 Platt = tuple[float, float]  # scale and shift
@@ -64,10 +65,6 @@ def read_platt(options: Mapping[str, object], name: str = OPTION) -> Platt | Non
 
 def checked_platt(value: object) -> Platt:
     """Scale and shift as JSON holds them; raises `BundleError`."""
-    if isinstance(value, list) and len(value) == 2 and all(_is_finite(one) for one in value) and value[0] > 0:
+    if isinstance(value, list) and len(value) == 2 and all(is_number(one) for one in value) and value[0] > 0:
         return float(value[0]), float(value[1])
     raise BundleError(f"options.{OPTION} must be two numbers, a scale above 0 and a shift; build the bundle again.")
-
-
-def _is_finite(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -22,6 +22,7 @@ from typing import NamedTuple
 import numpy as np
 
 from edge_runtime.errors import BundleError
+from edge_runtime.strict_json import is_number
 from edge_runtime.tasks.text import words
 
 FILE = "familiar.bin"
@@ -102,7 +103,7 @@ def checked_usual(value: object) -> Usual:
 def _ascends(value: object) -> bool:
     if not isinstance(value, list | tuple) or not 2 <= len(value) <= _MOST:
         return False
-    if any(isinstance(one, bool) or not isinstance(one, int | float) or not math.isfinite(one) for one in value):
+    if not all(map(is_number, value)):
         return False
     return all(first <= second for first, second in itertools.pairwise(value))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import cast
 
@@ -14,6 +13,7 @@ from edge_runtime.bundle.manifest import Manifest
 from edge_runtime.engines import Engine
 from edge_runtime.errors import BadRequest, BundleError
 from edge_runtime.media import read_media
+from edge_runtime.strict_json import is_number
 
 NAME = "wake_word"
 TOLERANCE = 0.15  # on a confidence, and SHIFTED seconds on its time, between int8 runtimes that round differently
@@ -100,7 +100,7 @@ def load(manifest: Manifest, folder: Path, engine: Engine) -> WakeWord:
         raise _wrong("an option 'memory' with steps and width")
     if memory[0] * memory[1] > _MOST_MEMORY:
         raise _wrong(f"an option 'memory' of at most {_MOST_MEMORY} values")
-    if not (isinstance(platt, list) and len(platt) == 2 and all(_is_finite(value) for value in platt)):
+    if not (isinstance(platt, list) and len(platt) == 2 and all(is_number(value) for value in platt)):
         raise _wrong("an option 'platt' with scale and shift")
     smooth = manifest.options.get("smooth", SMOOTH_BEFORE)
     if type(smooth) is not int or not 0 < smooth <= _MOST_SMOOTH:
@@ -125,10 +125,6 @@ def _sound(request: Json) -> Sound:
     if extra := sorted(request.keys() - {"audio"}):
         raise BadRequest(f'The task wake_word reads only "audio"; leave out "{extra[0][:40]}".')
     return read_sound(read_media(request["audio"], "audio", TYPES, MAX_BYTES).content)
-
-
-def _is_finite(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _wrong(what: str) -> BundleError:

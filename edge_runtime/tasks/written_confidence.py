@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edge_runtime.errors import BundleError
+from edge_runtime.strict_json import is_number
 
 if TYPE_CHECKING:
     from edge_runtime.bundle.manifest import Manifest
@@ -65,13 +66,9 @@ def read_doubt(manifest: Manifest, task: str, threshold: str = "unsure") -> Doub
 
 def checked_weights(value: object) -> Weights:
     """Weights as JSON holds them; raises `BundleError`."""
-    if isinstance(value, list) and len(value) == 4 and all(map(_is_finite, value)) and min(value[:3]) >= 0:
+    if isinstance(value, list) and len(value) == 4 and all(map(is_number, value)) and min(value[:3]) >= 0:
         mean, whole, doubted, shift = map(float, value)
         return mean, whole, doubted, shift
     raise BundleError(
         f"options.{OPTION} must have four numbers for each task, of which three aren't below 0; build the bundle again."
     )
-
-
-def _is_finite(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

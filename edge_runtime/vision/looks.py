@@ -21,6 +21,7 @@ from typing import cast
 import numpy as np
 
 from edge_runtime.errors import BundleError
+from edge_runtime.strict_json import is_number
 
 FILE = "looks.bin"  # float16, little-endian: the centre, what whitens, and the middle of each label
 OPTION = "looks"  # of a manifest: {"numbers", "distance", "chance"}, and "relative" in those that keep such a share
@@ -142,7 +143,7 @@ def _share_beyond(quantiles: Sequence[float], value: float) -> float:
 def _ascends(value: object) -> bool:
     if not isinstance(value, list | tuple) or not 2 <= len(value) <= _MOST_QUANTILES:
         return False
-    if any(isinstance(one, bool) or not isinstance(one, int | float) or not math.isfinite(one) for one in value):
+    if not all(map(is_number, value)):
         return False
     return all(first <= second for first, second in pairwise(value))
 

@@ -52,6 +52,7 @@ def test_a_bundle_without_it_is_answered_as_before() -> None:
         [-1.0, 0.0],
         [math.nan, 0.0],
         [1.0, math.inf],
+        [1.0, 10**400],
         {},
     ],
 )

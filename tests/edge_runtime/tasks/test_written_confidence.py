@@ -88,7 +88,18 @@ def test_a_bundle_of_before_has_the_mean_as_its_confidence() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [1.0, [1.0], [1.0, 0.0, 0.0], [1, 0, -1, 0], ["1", 0, 0, 0], [True, 0, 0, 0], [math.nan, 0, 0, 0], {}]
+    "value",
+    [
+        1.0,
+        [1.0],
+        [1.0, 0.0, 0.0],
+        [1, 0, -1, 0],
+        ["1", 0, 0, 0],
+        [True, 0, 0, 0],
+        [math.nan, 0, 0, 0],
+        [10**400] * 4,
+        {},
+    ],
 )
 def test_a_bundle_whose_numbers_are_none_is_refused(value: object) -> None:
     with pytest.raises(BundleError, match="worth"):
