@@ -26,6 +26,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "edge_runtime.server_sent",  # how a stream of answers is read, from a device and from a host alike
         "edge_runtime.tasks.knobs",  # what "be more creative" turns: rules without I/O, the same wherever it is said
         "edge_runtime.addresses",
+        "edge_runtime.strict_json",  # what a number of JSON is that can be worked with: rules without I/O
         "edge_runtime.identity.grants",  # which scope reaches as far as which
         "edge_runtime.discovery",
         "edge_runtime.__version__",
