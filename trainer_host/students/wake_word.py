@@ -42,7 +42,7 @@ from trainer_host.students.wake_data import (
     surroundings,
     talk_alone,
 )
-from trainer_host.students.wake_fit import Recipe, alarms, fit, hardest, mean_of, peaks, planned, traces
+from trainer_host.students.wake_fit import Plan, Recipe, alarms, fit, hardest, mean_of, peaks, planned, traces
 from trainer_host.students.wake_mix import Noises
 from trainer_host.students.wake_net import THROATS, WIDTHS, Shape, WakeNet, WakeStep, memories
 from trainer_host.training.calibration import platt
@@ -137,44 +137,29 @@ class WakeStudent:
         learnt = sounds("spoken", lambda say: spoken(learning, dataset, seed, Scene(), _VERSIONS, say), 0.0, 0.1)
         checked = sounds("check", lambda say: material(checking, dataset, seed + 1, Scene(), (1, 1), say), 0.1, _SAID)
         around = surroundings(learning, dataset, seed)
-        total, done, fits = plan.steps, 0, 0
+        mining = 1 - _SAID - _TRAINED
 
-        def learn(net: WakeNet, recipe: Recipe, seed: int, mined: float, teachers: Sequence[WakeNet] = ()) -> None:
-            nonlocal done, fits
-            before, passed, fits = done, _SAID + _TRAINED * done / total + mined, fits + 1
+        def told(share: float, mined: float, step: int, loss: float) -> None:
+            on_progress(_SAID + _TRAINED * share + mining * mined, {"loss": round(loss, 4)})
+            if recorder is not None:
+                recorder.record(step, {"loss": loss})
 
-            def tell(step: int, loss: float) -> None:
-                on_progress(passed + _TRAINED * step / total, {"loss": round(loss, 4)})
-                if recorder is not None:
-                    recorder.record(before + step, {"loss": loss})
-
-            fit(net, learnt, around, recipe, seed, tell, Steps(work), f"sounds {fits}", teachers)
-            done += recipe.steps
-
-        net = _begun(config.shape, seed)
-        more, mining = [row for row in learning if row.meta["kind"] == MORE], 1 - _SAID - _TRAINED
-        ends: list[dict[str, Tensor]] = []
+        course = Course(learnt, around, Steps(work), plan.steps, told)
+        more, looks = [row for row in learning if row.meta["kind"] == MORE], len(plan.rounds) - 1
+        net, ends = _begun(config.shape, seed), list[dict[str, Tensor]]()
         for number, recipe in enumerate(plan.rounds):
-            mined = mining * number / (len(plan.rounds) - 1)
             if ends[1:]:
                 net.load_state_dict(mean_of(ends[1:]))
             if number:  # by now it is known what is hard
-                some = more[number - 1 :: len(plan.rounds) - 1]
-                look = functools.partial(_harder, net, some, dataset, around, seed + number)
-                passed = _SAID + _TRAINED * done / total + mined
-                harder = sounds(f"harder{number}", look, passed - mining / (len(plan.rounds) - 1), passed)
-                learnt = replace(learnt, talk=[*learnt.talk, *harder.talk])
-            learn(net, recipe, seed + 10 * number, mined)
-            ends.append({name: one.clone() for name, one in net.state_dict().items()})
+                look = functools.partial(_harder, net, more[number - 1 :: looks], dataset, around, seed + number)
+                begin = _SAID + _TRAINED * course.share + mining * course.mined
+                harder = sounds(f"harder{number}", look, begin, begin + mining / looks)
+                course.material = replace(course.material, talk=[*course.material.talk, *harder.talk])
+                course.mined = number / looks
+            ends.append(course.learn(net, recipe, seed + 10 * number))
         net.load_state_dict(mean_of(ends[1:]))
-        teachers = [copy.deepcopy(net)]
-        for number, recipes in enumerate(plan.others, 1):
-            other = _begun(config.shape, seed + 1_000 * number)
-            for place, recipe in enumerate(recipes):
-                learn(other, recipe, seed + 1_000 * number + 10 * place, mining)
-            teachers.append(other)
-        for recipe in plan.last:
-            learn(net, recipe, seed + 1_000 * len(teachers), mining, teachers)
+        if plan.others:
+            learn_from_several(net, plan, course, seed)
         config, figures = _decided(net, config, checked)
         save_weights(run, net)
         write_atomic(run / CONFIG, strict_json.dumps(asdict(config)))
@@ -182,8 +167,8 @@ class WakeStudent:
             time.perf_counter() - started,
             {
                 "parameters": float(sum(p.numel() for p in net.parameters())),
-                "steps": float(total),
-                "hours_of_talk": learnt.hours,
+                "steps": float(plan.steps),
+                "hours_of_talk": course.material.hours,
                 **figures,
             },
         )
@@ -322,6 +307,52 @@ def chosen_threshold(talk: list[np.ndarray], hours: float, an_hour: float) -> fl
     low = float(each[min(allowed, len(each) - 1)])
     high = float(each[allowed - 1]) if 0 < allowed <= len(each) else low
     return (low + high) / 2 if high > low else low + 1e-6
+
+
+@dataclass
+class Course:
+    """The fits of one training, one after another.
+
+    told: gets the share of all steps and of more talk that are done, the step and its loss. mined: that share of more talk.
+    """
+
+    material: Material
+    around: Noises
+    steps: Steps
+    total: int
+    told: Callable[[float, float, int, float], None]
+    done: int = 0
+    fits: int = 0
+    mined: float = 0.0
+
+    @property
+    def share(self) -> float:
+        """Of the steps."""
+        return self.done / self.total
+
+    def learn(self, net: WakeNet, recipe: Recipe, seed: int, teachers: Sequence[WakeNet] = ()) -> dict[str, Tensor]:
+        """`fit`; gives the weights at its end."""
+        before, self.fits = self.done, self.fits + 1
+
+        def tell(step: int, loss: float) -> None:
+            self.told((before + step) / self.total, self.mined, before + step, loss)
+
+        fit(net, self.material, self.around, recipe, seed, tell, self.steps, f"sounds {self.fits}", teachers)
+        self.done += recipe.steps
+        return {name: one.clone() for name, one in net.state_dict().items()}
+
+
+def learn_from_several(net: WakeNet, plan: Plan, course: Course, seed: int) -> None:
+    """Train the other networks of the plan, and let this one learn what they and itself say in the mean."""
+    teachers = [copy.deepcopy(net)]
+    for number, recipes in enumerate(plan.others, 1):
+        other = _begun(net.shape, seed + 1_000 * number)
+        for place, recipe in enumerate(recipes):
+            course.learn(other, recipe, seed + 1_000 * number + 10 * place)
+        teachers.append(other)
+    last = seed + 1_000 * len(teachers)
+    ends = [course.learn(net, recipe, last + 10 * place, teachers) for place, recipe in enumerate(plan.last)]
+    net.load_state_dict(mean_of(ends))
 
 
 def _begun(shape: Shape, seed: int) -> WakeNet:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import copy
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -43,6 +43,7 @@ from trainer_host.students.wake_fit import (
     ROUNDS,
     SECONDS_A_STEP,
     USUAL,
+    Plan,
     Recipe,
     alarms,
     fit,
@@ -52,8 +53,9 @@ from trainer_host.students.wake_fit import (
     planned,
 )
 from trainer_host.students.wake_net import KERNELS, Shape, WakeNet, WakeStep, as_of_throats, memories
-from trainer_host.students.wake_word import chosen_threshold, load_config
+from trainer_host.students.wake_word import Course, chosen_threshold, learn_from_several, load_config
 from trainer_host.training.run import Run, train_run
+from trainer_host.training.steps import Steps
 from trainer_host.workspace import Workspace
 
 
@@ -215,6 +217,35 @@ def test_a_network_learns_what_others_say_where_it_would_have_said_the_opposite(
     assert apart[0] < 0.7 * apart[1]
 
 
+def test_a_network_learns_from_itself_and_from_others_that_began_elsewhere_and_is_the_mean_of_its_last_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    few = Recipe(steps=3, clips=(2, 2, 2), looks=())
+    plan = Plan([few], [[few, few], [few]], [few, few])
+    taught_by: list[int] = []
+    states: list[dict[str, torch.Tensor]] = []
+
+    def spied(net: WakeNet, *args: object) -> None:
+        fit(net, *args)  # type: ignore[arg-type]
+        taught_by.append(len(cast(Sequence[WakeNet], args[-1])))
+        states.append({name: one.clone() for name, one in net.state_dict().items()})
+
+    monkeypatch.setattr("trainer_host.students.wake_word.fit", spied)
+    shares: list[float] = []
+    torch.manual_seed(3)
+    net = WakeNet(Shape(8)).eval()
+    course = Course(
+        some_material(), some_noises(), Steps(None), plan.steps, lambda share, mined, step, loss: shares.append(share)
+    )
+    course.learn(net, few, 1)
+    learn_from_several(net, plan, course, 1)
+    assert taught_by == [0, 0, 0, 0, 3, 3]
+    assert shares == sorted(shares) and shares[-1] == course.share == 1.0
+    assert not any(torch.equal(states[1][name], states[3][name]) for name in ("enter.weight", "leave.weight"))
+    wanted = mean_of(states[-2:])
+    assert all(torch.equal(one, wanted[name]) for name, one in net.state_dict().items())
+
+
 def test_rounds_share_the_time_that_is_told() -> None:
     assert planned(None) == USUAL
     few, many = planned(70.0), planned(1_000.0)
@@ -223,7 +254,7 @@ def test_rounds_share_the_time_that_is_told() -> None:
     assert few.steps == pytest.approx(70.0 / SECONDS_A_STEP, rel=0.05)
     assert many.steps == pytest.approx(1_000.0 / SECONDS_A_STEP, rel=0.05)
     # Where time is short, the first network has all of it.
-    assert few.others == few.last == [] and [len(other) for other in many.others] == [2, 2] and len(many.last) == 1
+    assert few.others == few.last == [] and [len(other) for other in many.others] == [2, 2] and len(many.last) == 2
 
 
 @needs_speech
