@@ -9,10 +9,9 @@ from __future__ import annotations
 import flatbuffers
 import numpy as np
 
-from trainer_host.export.tflite_graph import schema
+from trainer_host.export.tflite_graph import packed, schema
 
 _ALIGNMENT = 16  # bytes of a buffer's content, as schema.fbs wants it
-_IDENTIFIER = b"TFL3"
 
 
 def compact(content: bytes, *, short_names: bool = False) -> bytes:
@@ -32,9 +31,7 @@ def compact(content: bytes, *, short_names: bool = False) -> bytes:
         for place, tensor in enumerate(graph.tensors):
             if place not in kept:
                 tensor.name = _short(tensor.name, place)
-    builder = _Builder(len(content))
-    builder.Finish(model.Pack(builder), file_identifier=_IDENTIFIER)
-    return bytes(builder.Output())
+    return packed(model, _Builder(len(content)))
 
 
 def _short(name: bytes, place: int) -> bytes:

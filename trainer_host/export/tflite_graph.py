@@ -16,6 +16,7 @@ import numpy as np
 from trainer_host.errors import ExportError
 
 if TYPE_CHECKING:
+    import flatbuffers
     from ai_edge_litert import schema_py_generated as fbs
 
 _ALIGNMENT = 64  # bytes: a line of a processor's cache, and more than any kernel's vectors need
@@ -83,7 +84,7 @@ class FlatGraph:
         """Write the file; its bytes depend on what was added alone. outputs: name in the signature -> tensor."""
         model = self._model(inputs, outputs, signature)
         places = [_UNKNOWN] * len(self._data)
-        head = _packed(model)
+        head = packed(model)
         at = len(head)
         for number, data in enumerate(self._data):
             at += -at % _ALIGNMENT
@@ -91,7 +92,7 @@ class FlatGraph:
             at += data.nbytes
         for buffer, place in zip(model.buffers[1:], places, strict=True):
             buffer.offset = place
-        head = _packed(model)  # as long as before: offsets have a fixed size
+        head = packed(model)  # as long as before: offsets have a fixed size
         with path.open("wb") as sink:
             sink.write(head)
             for data, place in zip(self._data, places, strict=True):
@@ -164,10 +165,11 @@ def schema() -> ModuleType:
     return made
 
 
-def _packed(model: fbs.ModelT) -> bytes:
+def packed(model: fbs.ModelT, builder: flatbuffers.Builder | None = None) -> bytes:
+    """The flat buffer of a model. builder: one of its own kind."""
     import flatbuffers
 
-    builder = flatbuffers.Builder(1 << 16)
+    builder = builder or flatbuffers.Builder(1 << 16)
     builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
     return bytes(builder.Output())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -17,7 +18,7 @@ from edge_runtime.audio.wake import LIMIT, PAUSE_SECONDS, SMOOTH, STEP_SECONDS, 
 from trainer_host.speech.acoustics import Scene
 from trainer_host.students.wake_data import BEFORE, BEFORE_FRAMES, CLIP_STEPS, Clips, Material, windows
 from trainer_host.students.wake_mix import SILENCE, Noises, mixed
-from trainer_host.students.wake_net import WakeNet
+from trainer_host.students.wake_net import Shape, WakeNet
 from trainer_host.students.wake_warp import warped
 from trainer_host.training.determinism import prepare
 from trainer_host.training.steps import Arrays, Steps
@@ -160,6 +161,58 @@ def fit(
     net.eval()
 
 
+def begun(shape: Shape, seed: int) -> WakeNet:
+    """A network that has learnt nothing yet."""
+    prepare(seed)
+    return WakeNet(shape)
+
+
+@dataclass
+class Course:
+    """The fits of one training, one after another.
+
+    told: gets the share of all steps and of more talk that are done, the step and its loss. mined: that share of more talk.
+    """
+
+    material: Material
+    around: Noises
+    steps: Steps
+    total: int
+    told: Callable[[float, float, int, float], None]
+    done: int = 0
+    fits: int = 0
+    mined: float = 0.0
+
+    @property
+    def share(self) -> float:
+        """Of the steps."""
+        return self.done / self.total
+
+    def learn(self, net: WakeNet, recipe: Recipe, seed: int, teachers: Sequence[WakeNet] = ()) -> dict[str, Tensor]:
+        """`fit`; gives the weights at its end."""
+        before, self.fits = self.done, self.fits + 1
+
+        def tell(step: int, loss: float) -> None:
+            self.told((before + step) / self.total, self.mined, before + step, loss)
+
+        fit(net, self.material, self.around, recipe, seed, tell, self.steps, f"sounds {self.fits}", teachers)
+        self.done += recipe.steps
+        return {name: one.clone() for name, one in net.state_dict().items()}
+
+
+def learn_from_several(net: WakeNet, plan: Plan, course: Course, seed: int) -> None:
+    """Train the other networks of the plan, and let this one learn what they and itself say in the mean."""
+    teachers = [copy.deepcopy(net)]
+    for number, recipes in enumerate(plan.others, 1):
+        other = begun(net.shape, seed + 1_000 * number)
+        for place, recipe in enumerate(recipes):
+            course.learn(other, recipe, seed + 1_000 * number + 10 * place)
+        teachers.append(other)
+    last = seed + 1_000 * len(teachers)
+    ends = [course.learn(net, recipe, last + 10 * place, teachers) for place, recipe in enumerate(plan.last)]
+    net.load_state_dict(mean_of(ends))
+
+
 def hardest(net: WakeNet, talk: Iterable[np.ndarray], around: Noises, seed: int) -> Iterator[np.ndarray]:
     """The clips of talk, log energies float16 [frames, 40], that sound most like the phrase to a trained network.
 
@@ -229,10 +282,11 @@ def peaks(net: WakeNet, clips: Clips, smooth: int) -> np.ndarray:
     return np.array(made)
 
 
-def _since(logits: Tensor, ends: Tensor) -> Tensor:
-    """Seconds since the phrase's end [clips, steps]; infinite in clips without it."""
+def _since(logits: Tensor, ends: Tensor) -> tuple[Tensor, Tensor]:
+    """Seconds since the phrase's end [clips, steps], infinite in clips without it, and whether it was said then."""
     times = (torch.arange(logits.shape[1]) + 1) * STEP_SECONDS
-    return torch.where((ends >= 0)[:, None], times[None, :] - ends[:, None], torch.inf)
+    since = torch.where((ends >= 0)[:, None], times[None, :] - ends[:, None], torch.inf)
+    return since, (since >= _YES[0]) & (since <= _YES[1])
 
 
 def _taught(logits: Tensor, said: Tensor, ends: Tensor) -> Tensor:
@@ -243,8 +297,7 @@ def _taught(logits: Tensor, said: Tensor, ends: Tensor) -> Tensor:
         each = functional.binary_cross_entropy_with_logits(mine / _TEMPERATURE, target, reduction="none")
         return _TEMPERATURE * each
 
-    since = _since(logits, ends)
-    yes = (since >= _YES[0]) & (since <= _YES[1])
+    _, yes = _since(logits, ends)
     each = apart(logits, said)
     mine, theirs = (functional.avg_pool1d(one[:, None], SMOOTH, 1)[:, 0] for one in (logits, said))
     highest = torch.stack([mine.argmax(1), theirs.argmax(1)], 1)
@@ -255,8 +308,7 @@ def _taught(logits: Tensor, said: Tensor, ends: Tensor) -> Tensor:
 
 def _loss(logits: Tensor, ends: Tensor) -> Tensor:
     """Steps behind a phrase's end against 1, all others against 0, and the highest mean of a clip without it too."""
-    since, holds = _since(logits, ends), (ends >= 0)[:, None]
-    yes = (since >= _YES[0]) & (since <= _YES[1])
+    (since, yes), holds = _since(logits, ends), (ends >= 0)[:, None]
     asked = yes | ~holds | (since < _UNASKED[0]) | (since > _UNASKED[1])
     each = functional.binary_cross_entropy_with_logits(logits, yes.to(logits.dtype), reduction="none")
     found = each[yes].mean() if bool(yes.any()) else logits.sum() * 0

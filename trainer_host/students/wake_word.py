@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import copy
 import functools
 import math
 import time
@@ -42,11 +41,20 @@ from trainer_host.students.wake_data import (
     surroundings,
     talk_alone,
 )
-from trainer_host.students.wake_fit import Plan, Recipe, alarms, fit, hardest, mean_of, peaks, planned, traces
+from trainer_host.students.wake_fit import (
+    Course,
+    alarms,
+    begun,
+    hardest,
+    learn_from_several,
+    mean_of,
+    peaks,
+    planned,
+    traces,
+)
 from trainer_host.students.wake_mix import Noises
 from trainer_host.students.wake_net import THROATS, WIDTHS, Shape, WakeNet, WakeStep, memories
 from trainer_host.training.calibration import platt
-from trainer_host.training.determinism import prepare
 from trainer_host.training.steps import Steps
 from trainer_host.training.uncertainty import calibration_error
 from trainer_host.training.weights import load_weights, save_weights
@@ -146,7 +154,7 @@ class WakeStudent:
 
         course = Course(learnt, around, Steps(work), plan.steps, told)
         more, looks = [row for row in learning if row.meta["kind"] == MORE], len(plan.rounds) - 1
-        net, ends = _begun(config.shape, seed), list[dict[str, Tensor]]()
+        net, ends = begun(config.shape, seed), list[dict[str, Tensor]]()
         for number, recipe in enumerate(plan.rounds):
             if ends[1:]:
                 net.load_state_dict(mean_of(ends[1:]))
@@ -307,57 +315,6 @@ def chosen_threshold(talk: list[np.ndarray], hours: float, an_hour: float) -> fl
     low = float(each[min(allowed, len(each) - 1)])
     high = float(each[allowed - 1]) if 0 < allowed <= len(each) else low
     return (low + high) / 2 if high > low else low + 1e-6
-
-
-@dataclass
-class Course:
-    """The fits of one training, one after another.
-
-    told: gets the share of all steps and of more talk that are done, the step and its loss. mined: that share of more talk.
-    """
-
-    material: Material
-    around: Noises
-    steps: Steps
-    total: int
-    told: Callable[[float, float, int, float], None]
-    done: int = 0
-    fits: int = 0
-    mined: float = 0.0
-
-    @property
-    def share(self) -> float:
-        """Of the steps."""
-        return self.done / self.total
-
-    def learn(self, net: WakeNet, recipe: Recipe, seed: int, teachers: Sequence[WakeNet] = ()) -> dict[str, Tensor]:
-        """`fit`; gives the weights at its end."""
-        before, self.fits = self.done, self.fits + 1
-
-        def tell(step: int, loss: float) -> None:
-            self.told((before + step) / self.total, self.mined, before + step, loss)
-
-        fit(net, self.material, self.around, recipe, seed, tell, self.steps, f"sounds {self.fits}", teachers)
-        self.done += recipe.steps
-        return {name: one.clone() for name, one in net.state_dict().items()}
-
-
-def learn_from_several(net: WakeNet, plan: Plan, course: Course, seed: int) -> None:
-    """Train the other networks of the plan, and let this one learn what they and itself say in the mean."""
-    teachers = [copy.deepcopy(net)]
-    for number, recipes in enumerate(plan.others, 1):
-        other = _begun(net.shape, seed + 1_000 * number)
-        for place, recipe in enumerate(recipes):
-            course.learn(other, recipe, seed + 1_000 * number + 10 * place)
-        teachers.append(other)
-    last = seed + 1_000 * len(teachers)
-    ends = [course.learn(net, recipe, last + 10 * place, teachers) for place, recipe in enumerate(plan.last)]
-    net.load_state_dict(mean_of(ends))
-
-
-def _begun(shape: Shape, seed: int) -> WakeNet:
-    prepare(seed)
-    return WakeNet(shape)
 
 
 def _harder(net: WakeNet, rows: Sequence[Row], dataset: Path, around: Noises, seed: int, say: OnStep) -> Material:

@@ -43,17 +43,19 @@ from trainer_host.students.wake_fit import (
     ROUNDS,
     SECONDS_A_STEP,
     USUAL,
+    Course,
     Plan,
     Recipe,
     alarms,
     fit,
     hardest,
+    learn_from_several,
     mean_of,
     means_of,
     planned,
 )
 from trainer_host.students.wake_net import KERNELS, Shape, WakeNet, WakeStep, as_of_throats, memories
-from trainer_host.students.wake_word import Course, chosen_threshold, learn_from_several, load_config
+from trainer_host.students.wake_word import chosen_threshold, load_config
 from trainer_host.training.run import Run, train_run
 from trainer_host.training.steps import Steps
 from trainer_host.workspace import Workspace
@@ -230,7 +232,7 @@ def test_a_network_learns_from_itself_and_from_others_that_began_elsewhere_and_i
         taught_by.append(len(cast(Sequence[WakeNet], args[-1])))
         states.append({name: one.clone() for name, one in net.state_dict().items()})
 
-    monkeypatch.setattr("trainer_host.students.wake_word.fit", spied)
+    monkeypatch.setattr("trainer_host.students.wake_fit.fit", spied)
     shares: list[float] = []
     torch.manual_seed(3)
     net = WakeNet(Shape(8)).eval()
