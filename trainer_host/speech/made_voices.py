@@ -23,9 +23,7 @@ PREFIX = "made-"
 _ENGLISH = ("phontab", "phonindex", "phondata", "intonations", "en_dict", "lang")
 _DEADLINE_SECONDS = 60.0
 _VARIANTS = Path("voices", "!v")
-_ODD = (
-    0.25  # of the voices have vowels that are far from those of a longer or shorter throat, as some of espeak-ng's own
-)
+_ODD = 0.25  # of the voices have vowels unlike those of any longer or shorter throat, as some of espeak-ng's own
 _WEAK = 0.12  # of the formants are hardly heard, as in some of espeak-ng's own variants
 _LOCK = threading.Lock()
 _folder: tempfile.TemporaryDirectory[str] | None = None

@@ -21,6 +21,7 @@ from trainer_host.errors import TrainerError
 from trainer_host.speech.made_voices import MADE, data_for, is_made, made_name
 
 _Asked = TypeVar("_Asked")
+_Made = TypeVar("_Made")
 TRAIN, CHECK, HELD_OUT = "train", "check", "heldout"
 SIDES = (TRAIN, CHECK, HELD_OUT)
 ESPEAK, FLITE = "espeak-ng", "flite"
@@ -226,7 +227,7 @@ def say_all(asked: Iterable[tuple[Speaker, str]]) -> Iterator[np.ndarray]:
     return side_by_side(lambda one: say(*one), asked)
 
 
-def side_by_side(made: Callable[[_Asked], np.ndarray], asked: Iterable[_Asked]) -> Iterator[np.ndarray]:
+def side_by_side(made: Callable[[_Asked], _Made], asked: Iterable[_Asked]) -> Iterator[_Made]:
     """What `made` gives for each, in their order, as many at once as there are cores."""
     count = os.cpu_count() or 1
     pending = iter(asked)
